@@ -1,0 +1,85 @@
+"""What every method does with its arguments first: check, cast, broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+from autograd.tracer import isbox
+
+
+def prepare(owner, dim: int, x, params, context):
+    """(x, params, context) of a call to `owner`, checked and cast to the dtype of `params`.
+
+    params=None means the owner's own; an owner that has none leaves float32 and float64 as they are.
+    Leading axes of x and context are broadcast together. Integers become floats; autograd boxes
+    pass through.
+    """
+    if params is None:
+        params = owner.params
+        if not params.size and getattr(x, "dtype", None) == np.float32:
+            params = params.astype(np.float32)
+    else:
+        params = check_params(owner, params)
+    x = as_float(x, params.dtype)
+    check_event(x, dim, owner)
+    check_context(context, owner.context_dim, owner)
+    if context is not None:
+        context = as_float(context, params.dtype)
+        if x.shape[:-1] != context.shape[:-1]:
+            lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
+            x, context = _broadcast(x, lead), _broadcast(context, lead)
+    return x, params, context
+
+
+def as_float(x, dtype):
+    """x as an array of `dtype`; an autograd box stays a box."""
+    if isbox(x):
+        return x if x.dtype == dtype else x.astype(dtype)
+    return np.asarray(x, dtype)
+
+
+def check_params(owner, theta):
+    """theta, if it is a flat vector of the owner's length; else a ValueError with both shapes."""
+    if np.shape(theta) != (owner.n_params,):
+        raise ValueError(
+            f"{_name(owner)} has {owner.n_params} parameters: params must have shape "
+            f"({owner.n_params},), not {np.shape(theta)}"
+        )
+    return theta if isbox(theta) else as_vector(theta)
+
+
+def as_vector(values) -> np.ndarray:
+    """values as a float array; integers are cast to float64, floats keep their width."""
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def check_event(x, dim: int, owner):
+    """A ValueError with both shapes unless x is (..., dim)."""
+    shape = np.shape(x)
+    if shape[-1:] == (dim,):
+        return
+    hint = "; write one column of numbers as x[:, None]" if dim == 1 and len(shape) == 1 else ""
+    raise ValueError(f"{_name(owner)} takes arrays of shape (..., {dim}), not {shape}{hint}")
+
+
+def check_context(context, context_dim: int, owner):
+    """A ValueError unless context is there when wanted, absent when not, and of the right width."""
+    wanted = f"an array of shape (..., {context_dim})"
+    if not context_dim:
+        if context is not None:
+            raise ValueError(f"{_name(owner)} takes no context (context_dim=0), but one was given")
+    elif context is None:
+        raise ValueError(f"{_name(owner)} needs context=, {wanted}")
+    elif np.shape(context)[-1:] != (context_dim,):
+        raise ValueError(f"{_name(owner)} takes as context {wanted}, not {np.shape(context)}")
+
+
+def _broadcast(x, lead: tuple[int, ...]):
+    if not isbox(x):
+        return np.broadcast_to(x, (*lead, x.shape[-1]))
+    return x + np.zeros((*lead, 1), x.dtype)  # autograd's broadcast_to cannot add axes
+
+
+def _name(owner) -> str:
+    name = repr(owner)
+    return name if len(name) <= 80 else type(owner).__name__

@@ -1,0 +1,274 @@
+"""The algebra of flows: Bijector, Chain, Invert, Permute. Read this file first.
+
+A normalizing flow is an invertible map with a known Jacobian between a simple base density and
+the data's density:
+
+    forward = base -> data   x = f(z)       sampling
+    inverse = data -> base   z = f^-1(x)    density
+
+    log p(x) = log p_base(z) + log |det dz/dx|         (change of variables)
+
+Conventions, here and everywhere:
+
+* Events are vectors on the last axis: x is (..., D), every log-det is (...).
+* A log-det is always that of the direction just taken: log |det d out / d in|.
+* A bijector is an immutable description that carries its own flat vector of parameters, `params`.
+  Every method takes `params=` (other values, e.g. an autograd box) and `context=` (conditioning
+  variables, shape (..., context_dim)).
+
+A new bijector is two methods; everything else follows from them:
+
+    class Shear(Bijector):                            # x = (z1, z2 + a z1)
+        def __init__(self):
+            super().__init__(dim=2, params=np.zeros(1))
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            a = self.params if params is None else params
+            x = anp.stack([z[..., 0], z[..., 1] + a[0] * z[..., 0]], axis=-1)
+            return x, np.zeros(z.shape[:-1])
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            a = self.params if params is None else params
+            z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
+            return z, np.zeros(x.shape[:-1])
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from .arguments import check_context, check_event, check_params, prepare
+from .params import Parametric
+
+
+class Bijector(Parametric, ABC):
+    """An invertible, differentiable map of vectors with a computable log-determinant.
+
+    dim        D, the length of the last axis
+    params     this bijector's own parameters (default: none)
+
+    A subclass that reads `context` sets `context_dim` to its width.
+    """
+
+    dim: int
+
+    def __init__(self, dim: int, params=()):
+        self.dim = dim
+        self.params = params
+
+    @abstractmethod
+    def forward_and_log_det(self, z, params=None, context=None):
+        """x = f(z) of shape (..., D), and log |det dx/dz| of shape (...)."""
+
+    @abstractmethod
+    def inverse_and_log_det(self, x, params=None, context=None):
+        """z = f^-1(x) of shape (..., D), and log |det dz/dx| of shape (...)."""
+
+    def forward(self, z, params=None, context=None):
+        """x = f(z): from the base to the data (sampling)."""
+        return self.forward_and_log_det(z, params, context)[0]
+
+    def inverse(self, x, params=None, context=None):
+        """z = f^-1(x): from the data to the base (density)."""
+        return self.inverse_and_log_det(x, params, context)[0]
+
+    def forward_log_det(self, z, params=None, context=None):
+        """log |det dx/dz| at z, in nats."""
+        return self.forward_and_log_det(z, params, context)[1]
+
+    def inverse_log_det(self, x, params=None, context=None):
+        """log |det dz/dx| at x, in nats; equals -forward_log_det at z = f^-1(x)."""
+        return self.inverse_and_log_det(x, params, context)[1]
+
+    def initialize(self, x, context=None, rng=None) -> Bijector:
+        """This bijector with its data-dependent constants set from x (n, D), its output side.
+
+        `fit` calls it once. What is initialised already stays as it is; most bijectors have
+        nothing to initialise and return themselves.
+        """
+        return self
+
+    def _initialize_inverted(self, x, context=None, rng=None) -> Bijector:
+        """The same inside an `Invert`: x are values on this bijector's input side."""
+        return self
+
+    def _steps(self) -> list[tuple[Bijector, bool]]:
+        """[(part, inverted?), ...] in the order in which `forward` applies them."""
+        return [(self, False)]
+
+    def _prepare(self, x, params, context):
+        """The arguments of either direction, checked and cast; its own parameters for None."""
+        return prepare(self, self.dim, x, params, context)
+
+
+class Chain(Bijector):
+    """The composition of bijectors: Chain([f, g]) is f o g, so `forward` applies g first.
+
+        x = f(g(z)),    log |det dx/dz| = log |det df| + log |det dg|
+
+    Cost: the sum of its parts. Nested Chains and Inverts are run as one flat list of steps, and
+    an object that appears twice shares its parameters. `chain[i]` and `len(chain)` see the list.
+
+    >>> Chain([Permute([1, 2, 0]), Permute([0, 2, 1])])
+    Chain(z -> Permute([0, 2, 1]) -> Permute([1, 2, 0]) -> x)
+    """
+
+    def __init__(self, bijectors: Sequence[Bijector]):
+        self._parts = tuple(bijectors)
+        if not self._parts:
+            raise ValueError("Chain needs at least one bijector")
+        for part in self._parts:
+            if not isinstance(part, Bijector):
+                raise TypeError(f"Chain takes bijectors, not {part!r}")
+        dims = [part.dim for part in self._parts]
+        if len(set(dims)) > 1:
+            raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
+        self.dim = dims[0]
+        self.context_dim = common_context_dim(self._parts)
+
+    @property
+    def bijectors(self) -> tuple[Bijector, ...]:
+        """The parts, as given: the last one is applied first by `forward`."""
+        return self._parts
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self._run(self._steps(), z, params, context)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self._run(inverted(self._steps()), x, params, context)
+
+    def _run(self, steps, x, params, context):
+        if params is not None:
+            check_params(self, params)
+        check_event(x, self.dim, self)
+        check_context(context, self.context_dim, self)
+        total = None
+        for part, backwards in steps:
+            apply = part.inverse_and_log_det if backwards else part.forward_and_log_det
+            x, log_det = apply(x, self._share(params, part), context if part.context_dim else None)
+            total = log_det if total is None else total + log_det
+        return x, total
+
+    def initialize(self, x, context=None, rng=None):
+        """Initialise every part that waits for data, walking from the data end to the base."""
+        return self._initialize_along(inverted(self._steps()), x, context, rng)
+
+    def _initialize_inverted(self, x, context=None, rng=None):
+        return self._initialize_along(self._steps(), x, context, rng)
+
+    def _initialize_along(self, steps, x, context, rng):
+        new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
+        for k, (old, backwards) in enumerate(steps):
+            if all(part._rebuilt(dict(new)).initialized for part, _ in steps[k:]):
+                break
+            own_context = context if old.context_dim else None
+            part = old._rebuilt(dict(new))
+            # walking backwards, x is on the part's output side, where data usually come from
+            part = (part.initialize if backwards else part._initialize_inverted)(
+                x, own_context, rng
+            )
+            new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
+            x = (part.inverse if backwards else part.forward)(x, context=own_context)
+        return self._rebuilt(new) if new else self
+
+    @property
+    def initialized(self) -> bool:
+        return all(part.initialized for part in self._parts)
+
+    def _steps(self):
+        if "_memo_steps" not in self.__dict__:
+            self._memo_steps = [step for part in reversed(self._parts) for step in part._steps()]
+        return self._memo_steps
+
+    def __getitem__(self, index):
+        return self._parts[index]
+
+    def __len__(self):
+        return len(self._parts)
+
+    def __repr__(self):
+        return f"Chain({' -> '.join(['z', *map(repr, reversed(self._parts)), 'x'])})"
+
+
+class Invert(Bijector):
+    """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
+
+    `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
+    """
+
+    def __init__(self, bijector: Bijector):
+        self._parts = (bijector,)
+        self.dim = bijector.dim
+        self.context_dim = bijector.context_dim
+
+    @property
+    def bijector(self) -> Bijector:
+        """The bijector whose inverse this is."""
+        return self._parts[0]
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self.bijector.inverse_and_log_det(z, params, context)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self.bijector.forward_and_log_det(x, params, context)
+
+    def initialize(self, x, context=None, rng=None):
+        return Invert(self.bijector._initialize_inverted(x, context, rng))
+
+    def _initialize_inverted(self, x, context=None, rng=None):
+        return Invert(self.bijector.initialize(x, context, rng))
+
+    @property
+    def initialized(self) -> bool:
+        return self.bijector.initialized
+
+    def _steps(self):
+        return inverted(self.bijector._steps())
+
+    def __repr__(self):
+        return f"Invert({self.bijector!r})"
+
+
+class Permute(Bijector):
+    """A fixed reordering of the coordinates: x[..., i] = z[..., permutation[i]]; log-det 0.
+
+    >>> Permute([1, 2, 0]).forward([10.0, 20.0, 30.0])
+    array([20., 30., 10.])
+    """
+
+    def __init__(self, permutation: Sequence[int]):
+        p = np.asarray(permutation)
+        if p.ndim != 1 or p.size == 0 or not np.array_equal(np.sort(p), np.arange(p.size)):
+            raise ValueError(
+                f"Permute needs a permutation of 0..D-1, each once: got {np.asarray(p).tolist()}"
+            )
+        super().__init__(p.size)
+        self.permutation = tuple(p.tolist())
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        z, _, _ = self._prepare(z, params, context)
+        return z[..., list(self.permutation)], np.zeros(z.shape[:-1], z.dtype)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        x, _, _ = self._prepare(x, params, context)
+        return x[..., np.argsort(self.permutation)], np.zeros(x.shape[:-1], x.dtype)
+
+    def __repr__(self):
+        shown = list(self.permutation)
+        return f"Permute({shown})" if self.dim <= 12 else f"Permute(<{self.dim} coordinates>)"
+
+
+def inverted(steps):
+    """The same steps, run the other way."""
+    return [(part, not backwards) for part, backwards in reversed(steps)]
+
+
+def common_context_dim(parts: Sequence[Parametric]) -> int:
+    """The one context width of all parts that read a context; 0 if none does."""
+    widths = {part.context_dim for part in parts if part.context_dim}
+    if len(widths) > 1:
+        raise ValueError(f"the parts want contexts of different widths: {sorted(widths)}")
+    return widths.pop() if widths else 0

@@ -1,0 +1,146 @@
+"""Coupling bijectors: one part of the coordinates stays, the rest is transformed given it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import autograd.numpy as anp
+import numpy as np
+
+from .bijector import Bijector
+from .nets import MLP
+from .transformers import Affine, Shift, Transformer
+
+
+class Coupling(Bijector):
+    """x_A = z_A,  x_B = t(z_B; phi(z_A)): one pass in both directions.
+
+        log |det dx/dz| = sum over B of log t'(z_i; phi_i)
+
+    dim              D >= 2
+    num_masked       how many coordinates stay unchanged and feed the conditioner: the first
+                     num_masked ones, or the last if negative; 1 <= |num_masked| <= D - 1
+    fraction_masked  instead: num_masked = round(D * fraction_masked), Python's rounding; the
+                     default is one half
+    transformer      Affine() (RealNVP), Shift() (NICE), ...
+    hidden           widths of the conditioner's hidden layers (None: two of max(64, 2 D))
+    conditioner      a network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out)
+    activation, context_dim, rng, dtype: as for MLP
+
+    Cost: O(weights) per row in both directions.
+    References: Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
+
+    >>> Coupling(3, num_masked=-1, hidden=[16])
+    Coupling(3, num_masked=-1, MLP(1, (2, 2), hidden=[16], 'relu'), Affine(log_scale_bound=3.0))
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_masked: int | None = None,
+        fraction_masked: float | None = None,
+        transformer: Transformer | None = None,
+        hidden: Sequence[int] | None = None,
+        activation: str = "relu",
+        context_dim: int = 0,
+        rng=0,
+        conditioner=None,
+        dtype=float,
+    ):
+        self.dim = dim
+        self.transformer = Affine() if transformer is None else transformer
+        self.num_masked = _num_masked(type(self).__name__, dim, num_masked, fraction_masked)
+        kept = abs(self.num_masked)
+        if conditioner is None:
+            out_shape = (dim - kept, self.transformer.n_out)
+            hidden = (max(64, 2 * dim),) * 2 if hidden is None else hidden
+            conditioner = MLP(kept, out_shape, hidden, activation, context_dim, rng, dtype)
+        self._parts = (conditioner,)
+        self.context_dim = conditioner.context_dim
+
+    @property
+    def conditioner(self):
+        """The network that computes phi from the coordinates that stay."""
+        return self._parts[0]
+
+    def weights(self):
+        """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
+        return self.conditioner.weights()
+
+    def with_weights(self, weights):
+        """The same coupling with these weights, laid out as `weights()`."""
+        conditioner = self.conditioner.with_weights(weights)
+        return self.with_params(conditioner.params)
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self._run(self.transformer.forward_and_log_det, z, params, context)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self._run(self.transformer.inverse_and_log_det, x, params, context)
+
+    def _run(self, transform, x, params, context):
+        x, theta, context = self._prepare(x, params, context)
+        m = self.num_masked
+        kept, changed = (x[..., :m], x[..., m:]) if m > 0 else (x[..., m:], x[..., :m])
+        phi = self.conditioner(kept, None if params is None else theta, context)
+        changed, log_det = transform(changed, phi)
+        pair = (kept, changed) if m > 0 else (changed, kept)
+        return anp.concatenate(pair, axis=-1), anp.sum(log_det, axis=-1)
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}({self.dim}, num_masked={self.num_masked}, "
+            f"{self.conditioner!r}, {self.transformer!r})"
+        )
+
+
+def _num_masked(name, dim, num_masked, fraction_masked) -> int:
+    if dim < 2:
+        raise ValueError(
+            f"{name} needs dim >= 2, not {dim}: with one coordinate nothing is left to condition "
+            "on; a MaskedAutoregressiveFlow works at dim=1"
+        )
+    if num_masked is not None and fraction_masked is not None:
+        raise ValueError(
+            f"give num_masked or fraction_masked, not both ({num_masked} and {fraction_masked})"
+        )
+    if num_masked is None:
+        fraction = 0.5 if fraction_masked is None else fraction_masked
+        num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
+    else:
+        given = ""
+    if num_masked != int(num_masked) or not 1 <= abs(num_masked) <= dim - 1:
+        raise ValueError(
+            f"{name}: {given}num_masked must be 1..{dim - 1} (or negative, for the last "
+            f"coordinates), not {num_masked}"
+        )
+    return int(num_masked)
+
+
+def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, **options):
+    """One affine coupling layer, as TFP names it: Coupling(dim, ..., transformer=Affine()).
+
+        x_A = z_A,  x_B = mu(z_A) + exp(alpha(z_A)) z_B        log-det: sum alpha
+
+    A whole flow of them is `flowcore.flows.realnvp`. Options: see `Coupling`.
+    Reference: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+
+    >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
+    array([0.])
+    """
+    transformer = Affine() if transformer is None else transformer
+    return Coupling(dim, num_masked, fraction_masked, transformer, **options)
+
+
+def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
+    """One additive coupling layer: Coupling(dim, ..., transformer=Shift()); volume preserving.
+
+        x_A = z_A,  x_B = z_B + mu(z_A)                        log-det: 0
+
+    A whole flow, with its trainable diagonal scaling, is `flowcore.flows.nice`.
+    Reference: Dinh, Krueger, Bengio, "NICE", 2015, eqs. 4-5.
+
+    >>> NICE(3, num_masked=1).conditioner
+    MLP(1, (2, 1), hidden=[64, 64], 'relu')
+    """
+    return Coupling(dim, num_masked, fraction_masked, Shift(), **options)

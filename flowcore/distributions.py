@@ -1,0 +1,238 @@
+"""Base densities, and the density of x = f(z): the change of variables."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import log, pi
+
+import autograd.numpy as anp
+import numpy as np
+
+from .arguments import as_float, check_event, prepare
+from .bijector import Bijector, Invert
+from .params import Parametric
+
+
+class Distribution(Parametric, ABC):
+    """A density over vectors of length `dim`: a base for a flow.
+
+    Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can be a base. One
+    with parameters derives from this class and takes `log_prob(z, params=None)`.
+    """
+
+    dim: int
+
+    @abstractmethod
+    def sample(self, n: int, rng=None) -> np.ndarray:
+        """n independent rows, (n, D)."""
+
+    @abstractmethod
+    def log_prob(self, z, params=None):
+        """log density in nats, shape z.shape[:-1]."""
+
+
+class Normal(Distribution):
+    """The standard normal density N(0, I) in D dimensions.
+
+        log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
+
+    >>> Normal(2).log_prob([0.0, 0.0]).round(4)
+    np.float64(-1.8379)
+    """
+
+    def __init__(self, dim: int):
+        if dim < 1:
+            raise ValueError(f"Normal needs dim >= 1, not {dim}")
+        self.dim = int(dim)
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+
+    def log_prob(self, z, params=None):
+        z, _, _ = prepare(self, self.dim, z, params, None)
+        return -0.5 * anp.sum(z * z, axis=-1) - 0.5 * self.dim * log(2 * pi)
+
+    def __repr__(self):
+        return f"Normal({self.dim})"
+
+
+class MultivariateNormalDiag(Distribution):
+    """Independent normals with mean `loc` (D,) and standard deviations `scale_diag` (D,) or one.
+
+        log p(z) = sum_i [-1/2 ((z_i - loc_i)/scale_i)^2 - log scale_i] - D/2 log(2 pi)
+
+    Both are fixed (not trained). Errors: ValueError for a scale that is not positive.
+
+    >>> MultivariateNormalDiag([0, 0, 0])
+    MultivariateNormalDiag(loc=[0.0, 0.0, 0.0], scale_diag=[1.0, 1.0, 1.0])
+    """
+
+    def __init__(self, loc, scale_diag=1.0):
+        self.loc = np.array(loc, float)
+        if self.loc.ndim != 1 or self.loc.size == 0:
+            raise ValueError(f"loc must be a vector of length D, not of shape {self.loc.shape}")
+        scale = np.asarray(scale_diag, float)
+        if scale.shape not in ((), self.loc.shape) or not (scale > 0).all():
+            raise ValueError(
+                f"scale_diag must be positive, a number or of shape {self.loc.shape}: {scale_diag}"
+            )
+        self.scale_diag = np.broadcast_to(scale, self.loc.shape).copy()
+        self.dim = self.loc.size
+
+    def sample(self, n, rng=None):
+        noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+        return self.loc + self.scale_diag * noise
+
+    def log_prob(self, z, params=None):
+        z, params, _ = prepare(self, self.dim, z, params, None)
+        loc, scale = (as_float(a, params.dtype) for a in (self.loc, self.scale_diag))
+        u = (z - loc) / scale
+        constant = float(np.log(self.scale_diag).sum()) + 0.5 * self.dim * log(2 * pi)
+        return -0.5 * anp.sum(u * u, axis=-1) - constant
+
+    def __repr__(self):
+        return (
+            f"MultivariateNormalDiag(loc={self.loc.tolist()}, scale_diag={self.scale_diag.tolist()})"
+        )
+
+
+class TransformedDistribution(Parametric):
+    """The density of x = f(z), z ~ base, with f a bijector: a normalizing flow.
+
+        log p(x) = log p_base(f^-1(x)) + log |det d f^-1(x)/dx|         in nats
+
+    base       any object with `dim`, `sample(n, rng)` and `log_prob(z)`
+    bijector   forward = base -> data
+
+    `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
+    inverse, `sample` one forward pass of the bijector. A log-density may be positive.
+
+    >>> flow = TransformedDistribution(Normal(2), Permute([1, 0]))
+    >>> flow.sample(3, rng=0).shape, flow.log_prob(np.zeros((5, 2))).shape
+    ((3, 2), (5,))
+    """
+
+    def __init__(self, base, bijector: Bijector):
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
+        if base.dim != bijector.dim:
+            raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
+        base = base if isinstance(base, Parametric) else _ForeignBase(base)
+        self._parts = (base, bijector)
+        self.dim, self.context_dim = bijector.dim, bijector.context_dim
+
+    @property
+    def base(self):
+        """The density of z, as it was given."""
+        base = self._parts[0]
+        return base.base if isinstance(base, _ForeignBase) else base
+
+    @property
+    def bijector(self) -> Bijector:
+        """The map from base to data."""
+        return self._parts[1]
+
+    @property
+    def initialized(self) -> bool:
+        """False while a part (Standardize, ActNorm) still waits for data."""
+        return self.bijector.initialized
+
+    def log_prob(self, x, params=None, context=None):
+        """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x."""
+        z, log_det = self.bijector.inverse_and_log_det(x, self._of(params, 1), context)
+        return self._base_log_prob(z, params) + log_det
+
+    def prob(self, x, params=None, context=None):
+        """The density p(x) itself, exp(log_prob)."""
+        return anp.exp(self.log_prob(x, params, context))
+
+    def sample(self, shape=1, rng=None, context=None):
+        """Draws of shape (n, D), or (*shape, D); with context c: (n, *c.shape[:-1], D).
+
+        rng: an int or numpy Generator; None draws a fresh seed.
+        """
+        return self.bijector.forward(self._base_sample(shape, rng, context), context=context)
+
+    def sample_and_log_prob(self, n=1, rng=None, context=None):
+        """Draws and their log-densities, from one forward pass."""
+        z = self._base_sample(n, rng, context)
+        x, log_det = self.bijector.forward_and_log_det(z, context=context)
+        return x, self._base_log_prob(z, None) - log_det
+
+    def to_latent(self, x, params=None, context=None):
+        """z = f^-1(x): what the data look like to the base density."""
+        return self.bijector.inverse(x, self._of(params, 1), context)
+
+    def from_latent(self, z, params=None, context=None):
+        """x = f(z)."""
+        return self.bijector.forward(z, self._of(params, 1), context)
+
+    def stages(self, z, context=None):
+        """[(name, array), ...]: the base sample z, then its image after every bijector."""
+        found = [("base", np.asarray(z))]
+        for part, backwards in self.bijector._steps():
+            step = Invert(part) if backwards else part
+            z = step.forward(z, context=context if step.context_dim else None)
+            found.append((_short_name(step), z))
+        return found
+
+    def initialize(self, x, context=None, rng=None):
+        """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
+        return TransformedDistribution(self.base, self.bijector.initialize(x, context, rng))
+
+    def _of(self, params, part: int):
+        return self._share(params, self._parts[part]) if params is not None else None
+
+    def _base_sample(self, shape, rng, context):
+        shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+        for n in shape:
+            check_count(n)
+        lead = shape if context is None else shape + np.shape(context)[:-1]
+        z = np.asarray(self._parts[0].sample(int(np.prod(lead, dtype=int)), np.random.default_rng(rng)))
+        check_event(z, self.dim, self.base)
+        z = z.reshape((*lead, self.dim))
+        return z.astype(self.params.dtype) if self.n_params else z
+
+    def _base_log_prob(self, z, params):
+        base = self._parts[0]
+        log_prob = base.log_prob(z, self._of(params, 0))
+        if np.shape(log_prob) != np.shape(z)[:-1]:
+            raise ValueError(
+                f"{self.base!r}.log_prob must return shape {np.shape(z)[:-1]} for z of shape "
+                f"{np.shape(z)}, not {np.shape(log_prob)}"
+            )
+        return log_prob
+
+    def __repr__(self):
+        return f"TransformedDistribution({self.base!r}, {self.bijector!r})"
+
+
+class _ForeignBase(Parametric):
+    """Somebody's own base, without trainable parameters, as a leaf of the tree."""
+
+    def __init__(self, base):
+        self.base, self.dim = base, base.dim
+
+    def sample(self, n, rng=None):
+        return self.base.sample(n, rng)
+
+    def log_prob(self, z, params=None):
+        return self.base.log_prob(z)
+
+    def __repr__(self):
+        return repr(self.base)
+
+
+def check_count(n) -> int:
+    """n as an int >= 0, or a ValueError."""
+    if n != int(n) or n < 0:
+        raise ValueError(f"the number of samples must be an integer >= 0, not {n!r}")
+    return int(n)
+
+
+def _short_name(step) -> str:
+    short = {"MaskedAutoregressiveFlow": "MAF"}
+    if isinstance(step, Invert):
+        inner = _short_name(step.bijector)
+        return "IAF" if inner == "MAF" else f"Invert({inner})"
+    return short.get(type(step).__name__, type(step).__name__)

@@ -1,0 +1,90 @@
+"""Linear bijectors with constants fitted to data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arguments import as_float
+from .bijector import Bijector
+
+WIDE = np.dtype(float)
+
+
+class Standardize(Bijector):
+    """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
+
+    A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` stays
+    in the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
+    constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
+    it is the identity. The constants are not in `params`. Subtracts in float64, then casts: a
+    float32 flow does not lose the small differences of large numbers.
+    Cost: O(D) per row in both directions. Errors: ValueError naming a constant column.
+
+    >>> s = Standardize.from_data([[1.0, 10.0], [3.0, 30.0]])
+    >>> s.inverse([[3.0, 30.0]])
+    array([[1., 1.]])
+    >>> s
+    Standardize(2, mean=[2, 20], scale=[1, 10])
+    """
+
+    def __init__(self, dim: int):
+        super().__init__(dim)
+        self.mean, self.scale = np.zeros(dim), np.ones(dim)
+        self.initialized = False
+
+    @classmethod
+    def from_data(cls, x) -> Standardize:
+        """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
+        x = np.asarray(x)
+        if x.ndim != 2 or len(x) == 0:
+            raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
+        return cls(x.shape[1]).initialize(x)
+
+    def initialize(self, x, context=None, rng=None):
+        return self if self.initialized else self._with(*_moments(x))
+
+    def _initialize_inverted(self, x, context=None, rng=None):
+        if self.initialized:
+            return self
+        mean, scale = _moments(x)  # of the input side: forward(x) shall be standardised
+        return self._with(-mean / scale, 1 / scale)
+
+    def _with(self, mean, scale):
+        new = self.with_params(self.params)
+        new.mean, new.scale, new.initialized = mean, scale, True
+        return new
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        dtype = self._prepare(z, params, context)[1].dtype
+        x = self.mean + self.scale * as_float(z, WIDE)
+        return as_float(x, dtype), self._log_det(x.shape[:-1], dtype)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        dtype = self._prepare(x, params, context)[1].dtype
+        z = (as_float(x, WIDE) - self.mean) / self.scale
+        return as_float(z, dtype), -self._log_det(z.shape[:-1], dtype)
+
+    def _log_det(self, shape, dtype):
+        return np.full(shape, np.log(self.scale).sum(), dtype)
+
+    def __repr__(self):
+        if not self.initialized:
+            return f"Standardize({self.dim})"
+        mean, scale = (
+            f"[{', '.join(f'{v:.4g}' for v in values[:4])}{', ...' if self.dim > 4 else ''}]"
+            for values in (self.mean, self.scale)
+        )
+        return f"Standardize({self.dim}, mean={mean}, scale={scale})"
+
+
+def _moments(x):
+    """Mean and standard deviation of every column, two passes in float64."""
+    mean = np.mean(x, axis=0, dtype=float)
+    scale = np.sqrt(np.mean((x - mean) ** 2, axis=0))
+    flat = np.flatnonzero(~(scale > 1e-12 * np.abs(mean)))
+    if flat.size:
+        raise ValueError(
+            f"column {flat.tolist()} of the data is constant (standard deviation 0): a density "
+            "over it does not exist; drop the column"
+        )
+    return mean, scale
