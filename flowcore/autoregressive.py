@@ -64,7 +64,8 @@ class MaskedAutoregressiveFlow(Bijector):
         for i in np.argsort(self.made.degrees[0]):
             phi = self.made(x, params, context)[..., i, :]
             x_i, log_det = self.transformer.forward_and_log_det(z[..., i], phi)
-            x = anp.where(np.arange(self.dim) == i, x_i[..., None], x)
+            here = np.arange(self.dim) == i
+            x = anp.where(here, x_i[..., None] * np.ones(self.dim, z.dtype), x)
             total = total + log_det
         return x, total
 

@@ -36,8 +36,8 @@ class Normal(Distribution):
 
         log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
 
-    >>> Normal(2).log_prob([0.0, 0.0]).round(4)
-    np.float64(-1.8379)
+    >>> Normal(2).log_prob(np.zeros((3, 2))).round(4)
+    array([-1.8379, -1.8379, -1.8379])
     """
 
     def __init__(self, dim: int):
@@ -91,9 +91,8 @@ class MultivariateNormalDiag(Distribution):
         return -0.5 * anp.sum(u * u, axis=-1) - constant
 
     def __repr__(self):
-        return (
-            f"MultivariateNormalDiag(loc={self.loc.tolist()}, scale_diag={self.scale_diag.tolist()})"
-        )
+        loc, scale = self.loc.tolist(), self.scale_diag.tolist()
+        return f"MultivariateNormalDiag(loc={loc}, scale_diag={scale})"
 
 
 class TransformedDistribution(Parametric):
@@ -107,6 +106,7 @@ class TransformedDistribution(Parametric):
     `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
     inverse, `sample` one forward pass of the bijector. A log-density may be positive.
 
+    >>> from flowcore import Permute
     >>> flow = TransformedDistribution(Normal(2), Permute([1, 0]))
     >>> flow.sample(3, rng=0).shape, flow.log_prob(np.zeros((5, 2))).shape
     ((3, 2), (5,))
@@ -188,7 +188,9 @@ class TransformedDistribution(Parametric):
         for n in shape:
             check_count(n)
         lead = shape if context is None else shape + np.shape(context)[:-1]
-        z = np.asarray(self._parts[0].sample(int(np.prod(lead, dtype=int)), np.random.default_rng(rng)))
+        z = np.asarray(
+            self._parts[0].sample(int(np.prod(lead, dtype=int)), np.random.default_rng(rng))
+        )
         check_event(z, self.dim, self.base)
         z = z.reshape((*lead, self.dim))
         return z.astype(self.params.dtype) if self.n_params else z

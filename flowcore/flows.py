@@ -34,7 +34,7 @@ def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, t
     Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
 
     >>> maf(2, layers=2, hidden=[8]).n_params
-    64
+    72
     """
     parts = _autoregressive(dim, layers, hidden, context_dim, rng, transformer, activation, dtype)
     return _flow(dim, parts, standardize)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,8 @@ class MADE(Network):
         rng = np.random.default_rng(rng)
         self.degrees = [input_degrees(dim, order, rng)]
         self.degrees += hidden_degrees(self.degrees[0], self.hidden, degrees, context_dim > 0, rng)
-        _warn_if_narrow(self.degrees, context_dim > 0)
+        lowest = 0 if context_dim and isinstance(degrees, str) else 1
+        _warn_if_narrow(self.degrees, range(lowest, dim))
         outputs = np.repeat(self.degrees[0], self.n_out)
         super().__init__(
             [*self.degrees, outputs],
@@ -163,17 +165,15 @@ def _given_degrees(degrees, widths):
 
 def masks_from_degrees(degrees, n_out: int) -> list[np.ndarray]:
     """The masks (in, out) of all layers from [inputs, hidden 1, ..., hidden L]; pure."""
-    hidden = [a[:, None] <= b for a, b in zip(degrees, degrees[1:], strict=False)]
+    hidden = [a[:, None] <= b for a, b in pairwise(degrees)]
     output = degrees[-1][:, None] < np.repeat(degrees[0], n_out)
     return [*hidden, output]
 
 
-def _warn_if_narrow(degrees, has_context: bool):
+def _warn_if_narrow(degrees, wanted):
     """Output d depends on input d-1 only through units of degree exactly d-1 in every layer."""
-    dim = len(degrees[0])
-    wanted = set(range(0 if has_context else 1, dim))
     for i, layer in enumerate(degrees[1:], start=1):
-        missing = wanted - set(layer.tolist())
+        missing = set(wanted) - set(layer.tolist())
         if missing:
             warnings.warn(
                 f"MADE: hidden layer {i} of {len(layer)} units has no unit of degree "

@@ -1,0 +1,1 @@
+"""Benchmarks and experiments: plain scripts, `python -m benchmarks.NAME`."""

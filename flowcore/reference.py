@@ -1,0 +1,372 @@
+"""The formulas exactly as the papers print them: start reading here.
+
+Everything is for ONE vector, written for the eye and not for the clock; the engine does the same
+for batches, quickly, and the tests hold the two equal. Only NumPy is used.
+
+Conventions, the same as in the rest of the package:
+
+* forward = base -> data (z -> x, sampling); inverse = data -> base (x -> z, density).
+* A map returns ``(value, log_det)``, log_det = log |det d value / d argument|, in nats.
+* A network is its list of layers ``[(W, b), ...]`` with W of shape (in, out): y = x W + b, an
+  activation after every layer but the last.
+* Degrees are a list of integer vectors: those of the inputs (1-based), then one per hidden layer.
+
+Papers: MADE (Germain, Gregor, Murray, Larochelle 2015, arXiv:1502.03509); MAF (Papamakarios,
+Pavlakou, Murray 2017, arXiv:1705.07057); IAF (Kingma, Salimans, Jozefowicz, Chen, Sutskever,
+Welling 2016, arXiv:1606.04934); RealNVP (Dinh, Sohl-Dickstein, Bengio 2017, arXiv:1605.08803);
+NICE (Dinh, Krueger, Bengio 2015, arXiv:1410.8516); flows in general (Rezende, Mohamed 2015,
+arXiv:1505.05770).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+Weights = Sequence[tuple[np.ndarray, np.ndarray]]
+Step = Callable[[np.ndarray], tuple[np.ndarray, float]]
+
+ACTIVATIONS = {
+    "relu": lambda a: np.maximum(a, 0.0),
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 1.0 / (1.0 + np.exp(-a)),
+}
+
+
+# ---------------------------------------------------------------- change of variables
+
+
+def numerical_jacobian(f: Callable, x: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """Brute-force Jacobian J[i, j] = d f_i / d x_j by central differences, error O(step^2).
+
+    ``f`` maps (n,) to (m,); J is (m, n) and costs 2 n calls.
+
+    >>> numerical_jacobian(lambda x: np.array([x[0] * x[1], x[1]]), np.array([2.0, 3.0])).round(6)
+    array([[3., 2.],
+           [0., 1.]])
+    """
+    x = np.asarray(x, dtype=float)
+    columns = [(f(x + h) - f(x - h)) / (2 * step) for h in step * np.eye(x.size)]
+    return np.stack(columns, axis=-1)
+
+
+def log_abs_det(jacobian: np.ndarray) -> float:
+    """log |det J| of a square matrix (n, n), in nats; costs O(n^3).
+
+    >>> round(log_abs_det(np.array([[0.0, 2.0], [3.0, 0.0]])), 6)       # log 6
+    1.791759
+    """
+    return float(np.linalg.slogdet(jacobian)[1])
+
+
+def standard_normal_log_prob(z: np.ndarray) -> float:
+    """log N(z; 0, I) = -1/2 sum_i z_i^2 - D/2 log(2 pi), z of shape (D,), in nats.
+
+    >>> round(standard_normal_log_prob(np.zeros(2)), 6)
+    -1.837877
+    """
+    return float(-0.5 * np.sum(z**2) - 0.5 * z.size * np.log(2.0 * np.pi))
+
+
+def change_of_variables(base_log_prob: Callable, z: np.ndarray, jacobian: np.ndarray) -> float:
+    """Density of x = f(z) (Rezende & Mohamed 2015, eq. 5; MAF, eq. 1).
+
+    log p(x) = log p_base(z) - log |det df/dz|, ``jacobian`` = df/dz of shape (D, D) at z.
+
+    >>> z = np.array([0.5])                                     # x = 2 z is N(0, 2^2)
+    >>> round(change_of_variables(standard_normal_log_prob, z, np.array([[2.0]])), 6)
+    -1.737086
+    """
+    return base_log_prob(z) - log_abs_det(jacobian)
+
+
+def compose(steps: Sequence[Step], v: np.ndarray) -> tuple[np.ndarray, float]:
+    """Maps one after the other, the first of the list first (Rezende & Mohamed 2015, eqs 6-7).
+
+    z_K = f_K(... f_1(z_0)),  log |det dz_K / dz_0| = sum_k log |det df_k / dz_{k-1}|.
+
+    >>> double = lambda v: (2 * v, v.size * np.log(2.0))
+    >>> value, log_det = compose([double, double], np.array([1.0, 3.0]))
+    >>> value.tolist(), bool(np.isclose(log_det, 4 * np.log(2.0)))
+    ([4.0, 12.0], True)
+    """
+    log_det = 0.0
+    for step in steps:
+        v, step_log_det = step(v)
+        log_det += step_log_det
+    return v, log_det
+
+
+# ---------------------------------------------------------------- MADE
+
+
+def made_degrees(
+    dim: int, hidden: Sequence[int] = (), order: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Degrees m(k) of the inputs and of every hidden layer (Germain et al. 2015, sections 4.1-4.2).
+
+    Input i has degree order[i], 1..D in any order (None: left to right). A hidden unit of degree
+    m may see the inputs of degree <= m, 1 <= m <= D-1. The paper draws m at random; here a layer
+    of u units spreads them evenly: m(k) = max(min(1, D-1), ceil(k (D-1) / (u+1))), k = 1..u.
+
+    >>> [m.tolist() for m in made_degrees(3, [4])]
+    [[1, 2, 3], [1, 1, 2, 2]]
+    """
+    degrees = [np.arange(1, dim + 1) if order is None else np.asarray(order)]
+    for u in hidden:
+        spread = np.ceil(np.arange(1, u + 1) * (dim - 1) / (u + 1)).astype(int)
+        degrees.append(np.maximum(min(1, dim - 1), spread))
+    return degrees
+
+
+def made_masks(degrees: Sequence[np.ndarray], n_out: int = 1) -> list[np.ndarray]:
+    """Masks (in, out), one per layer (Germain et al. 2015, eqs 12-13).
+
+    hidden, eq. 12:  M[k, k'] = 1 if m(k') >= m(k), k' the unit above k
+    output, eq. 13:  M[k, d]  = 1 if d > m(k): strictly, so that output d never sees input d
+
+    Output d is repeated for its ``n_out`` numbers, in columns d*n_out + j.
+
+    >>> [M.astype(int).tolist() for M in made_masks(made_degrees(2, [2]))]
+    [[[1, 1], [0, 0]], [[0, 1], [0, 1]]]
+    """
+    masks = [above >= below[:, None] for below, above in pairwise(degrees)]
+    masks.append(np.repeat(degrees[0], n_out) > degrees[-1][:, None])
+    return masks
+
+
+def network(x: np.ndarray, weights: Weights, activation: str = "relu") -> np.ndarray:
+    """Plain dense network: h_l = act(h_{l-1} W_l + b_l), no activation after the last layer.
+
+    x is (in,), the answer (out,).
+
+    >>> b1, b2 = np.array([0.0, -5.0]), np.ones(2)
+    >>> network(np.array([1.0, 2.0]), [(np.eye(2), b1), (np.eye(2), b2)])
+    array([2., 1.])
+    """
+    act = ACTIVATIONS[activation]
+    for W, b in weights[:-1]:
+        x = act(x @ W + b)
+    W, b = weights[-1]
+    return x @ W + b
+
+
+def made(
+    x: np.ndarray,
+    weights: Weights,
+    degrees: Sequence[np.ndarray],
+    n_out: int = 2,
+    activation: str = "relu",
+) -> np.ndarray:
+    """MADE: a dense network with masked weights (Germain et al. 2015, section 4).
+
+    h_l = act(h_{l-1} (W_l * M_l) + b_l); row i of the answer, of shape (D, n_out), depends on the
+    inputs of a smaller degree only. A context c that adds c C to a layer is a change of its b.
+
+    >>> weights = [(np.ones((3, 3)), np.zeros(3))]          # no hidden layer: sums of what is seen
+    >>> made(np.array([1.0, 2.0, 4.0]), weights, made_degrees(3), n_out=1).ravel()
+    array([0., 1., 3.])
+    """
+    masks = made_masks(degrees, n_out)
+    masked = [(W * M, b) for (W, b), M in zip(weights, masks, strict=True)]
+    return network(x, masked, activation).reshape(len(x), n_out)
+
+
+# ---------------------------------------------------------------- MAF and IAF
+
+
+def maf_forward(
+    z: np.ndarray, weights: Weights, degrees: Sequence[np.ndarray], activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """Sampling from a MAF, one coordinate after the other (Papamakarios et al. 2017, eq. 3).
+
+    x_i = z_i exp(alpha_i) + mu_i,  (mu_i, alpha_i) = MADE_i(x_<i),  log_det = sum_i alpha_i.
+
+    z and x are (D,); D network passes. ("x_<i": the inputs of a smaller degree.)
+
+    >>> weights = [(np.array([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.zeros(4))]
+    >>> maf_forward(np.array([1.0, 1.0]), weights, made_degrees(2))[0]      # x_2 = z_2 + x_1
+    array([1., 2.])
+    """
+    x, log_det = np.zeros(len(z)), 0.0
+    for i in np.argsort(degrees[0]):
+        mu, alpha = made(x, weights, degrees, 2, activation)[i]
+        x[i] = z[i] * np.exp(alpha) + mu
+        log_det += alpha
+    return x, float(log_det)
+
+
+def maf_inverse(
+    x: np.ndarray, weights: Weights, degrees: Sequence[np.ndarray], activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """The noise behind a data point, in one network pass (Papamakarios et al. 2017, eqs 4-5).
+
+    eq. 4:  z_i = (x_i - mu_i) exp(-alpha_i),  (mu_i, alpha_i) = MADE_i(x_<i)
+    eq. 5:  log |det dz/dx| = -sum_i alpha_i      (the Jacobian is triangular)
+
+    >>> weights = [(np.array([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.zeros(4))]
+    >>> maf_inverse(np.array([1.0, 2.0]), weights, made_degrees(2))[0]
+    array([1., 1.])
+    """
+    mu, alpha = made(x, weights, degrees, 2, activation).T
+    return (x - mu) * np.exp(-alpha), float(-np.sum(alpha))
+
+
+def maf_log_density(
+    x: np.ndarray, weights: Weights, degrees: Sequence[np.ndarray], activation: str = "relu"
+) -> float:
+    """log p(x) = log N(z; 0, I) - sum_i alpha_i, nats (Papamakarios et al. 2017, eqs 1, 4, 5).
+
+    Equal to the autoregressive product of eq. 2: sum_i log N(x_i; mu_i, exp(alpha_i)^2).
+
+    >>> weights = [(np.zeros((2, 4)), np.zeros(4))]                     # mu = alpha = 0
+    >>> round(maf_log_density(np.zeros(2), weights, made_degrees(2)), 6)
+    -1.837877
+    """
+    z, log_det = maf_inverse(x, weights, degrees, activation)
+    return standard_normal_log_prob(z) + log_det
+
+
+def iaf_forward(
+    z: np.ndarray, weights: Weights, degrees: Sequence[np.ndarray], activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """Sampling from an IAF, in one network pass (Kingma et al. 2016, eq. 10).
+
+    x_i = mu_i + sigma_i z_i,  (mu_i, log sigma_i) = MADE_i(z_<i),  log_det = sum_i log sigma_i.
+
+    The one difference to MAF: the network reads the noise z, not the data x. It is the family
+    of the inverted MAF x = (z - m) exp(-s) too: log sigma = -s, mu = -m exp(-s).
+
+    >>> weights = [(np.array([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.zeros(4))]
+    >>> iaf_forward(np.array([1.0, 1.0]), weights, made_degrees(2))[0]      # x_2 = z_2 + z_1
+    array([1., 2.])
+    """
+    mu, log_sigma = made(z, weights, degrees, 2, activation).T
+    return mu + np.exp(log_sigma) * z, float(np.sum(log_sigma))
+
+
+def iaf_inverse(
+    x: np.ndarray, weights: Weights, degrees: Sequence[np.ndarray], activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """The noise behind a data point, one coordinate after the other (Kingma et al. 2016, eq. 10).
+
+    z_i = (x_i - mu_i) / sigma_i,  (mu_i, log sigma_i) = MADE_i(z_<i); D network passes.
+
+    >>> weights = [(np.array([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.zeros(4))]
+    >>> iaf_inverse(np.array([1.0, 2.0]), weights, made_degrees(2))[0]
+    array([1., 1.])
+    """
+    z, log_det = np.zeros(len(x)), 0.0
+    for i in np.argsort(degrees[0]):
+        mu, log_sigma = made(z, weights, degrees, 2, activation)[i]
+        z[i] = (x[i] - mu) / np.exp(log_sigma)
+        log_det -= log_sigma
+    return z, float(log_det)
+
+
+# ---------------------------------------------------------------- RealNVP and NICE
+
+
+def coupling_split(dim: int, num_masked: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (unchanged, transformed): the first num_masked stay, or the last if negative.
+
+    >>> [i.tolist() for i in coupling_split(5, 2)], [i.tolist() for i in coupling_split(5, -2)]
+    ([[0, 1], [2, 3, 4]], [[3, 4], [0, 1, 2]])
+    """
+    index = np.arange(dim)
+    stays = index < num_masked if num_masked > 0 else index >= dim + num_masked
+    return index[stays], index[~stays]
+
+
+def realnvp_forward(
+    z: np.ndarray, s: Weights, t: Weights, num_masked: int, activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """Affine coupling layer (Dinh et al. 2017, eq. 7; its Jacobian, eq. 6).
+
+    x_a = z_a,  x_b = z_b * exp(s(z_a)) + t(z_a),  log_det = sum s(z_a)
+
+    a are the num_masked coordinates that stay, b the others; ``s`` and ``t`` are the layers of
+    two networks from len(a) to len(b). The paper's y is our x.
+
+    >>> s, t = [(np.zeros((1, 1)), np.log([3.0]))], [(np.eye(1), np.zeros(1))]
+    >>> realnvp_forward(np.array([2.0, 1.0]), s, t, 1)[0]
+    array([2., 5.])
+    """
+    a, b = coupling_split(len(z), num_masked)
+    log_scale, shift = network(z[a], s, activation), network(z[a], t, activation)
+    x = np.copy(z)
+    x[b] = z[b] * np.exp(log_scale) + shift
+    return x, float(np.sum(log_scale))
+
+
+def realnvp_inverse(
+    x: np.ndarray, s: Weights, t: Weights, num_masked: int, activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """Affine coupling layer, inverted without inverting s or t (Dinh et al. 2017, eq. 8).
+
+    z_a = x_a,  z_b = (x_b - t(x_a)) * exp(-s(x_a)),  log_det = -sum s(x_a)
+
+    >>> s, t = [(np.zeros((1, 1)), np.log([3.0]))], [(np.eye(1), np.zeros(1))]
+    >>> realnvp_inverse(np.array([2.0, 5.0]), s, t, 1)[0].round(12)
+    array([2., 1.])
+    """
+    a, b = coupling_split(len(x), num_masked)
+    log_scale, shift = network(x[a], s, activation), network(x[a], t, activation)
+    z = np.copy(x)
+    z[b] = (x[b] - shift) * np.exp(-log_scale)
+    return z, float(-np.sum(log_scale))
+
+
+def nice_forward(
+    z: np.ndarray, m: Weights, num_masked: int, activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """Additive coupling layer (Dinh et al. 2015, section 3.2), which keeps volumes: log_det = 0.
+
+    x_a = z_a,  x_b = z_b + m(z_a)
+
+    >>> nice_forward(np.array([2.0, 1.0]), [(np.eye(1), np.zeros(1))], 1)
+    (array([2., 3.]), 0.0)
+    """
+    a, b = coupling_split(len(z), num_masked)
+    x = np.copy(z)
+    x[b] = z[b] + network(z[a], m, activation)
+    return x, 0.0
+
+
+def nice_inverse(
+    x: np.ndarray, m: Weights, num_masked: int, activation: str = "relu"
+) -> tuple[np.ndarray, float]:
+    """Additive coupling layer, inverted (Dinh et al. 2015, section 3.2): x_b - m(x_a).
+
+    >>> nice_inverse(np.array([2.0, 3.0]), [(np.eye(1), np.zeros(1))], 1)
+    (array([2., 1.]), 0.0)
+    """
+    a, b = coupling_split(len(x), num_masked)
+    z = np.copy(x)
+    z[b] = x[b] - network(x[a], m, activation)
+    return z, 0.0
+
+
+def nice_scaling_forward(z: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, float]:
+    """Inverse of NICE's final diagonal scaling: x = exp(-s) * z, log_det = -sum s, s (D,).
+
+    It stands at the base end of the flow: sampling begins with it.
+
+    >>> nice_scaling_forward(np.array([2.0, 9.0]), np.log([2.0, 3.0]))[0].round(12)
+    array([1., 3.])
+    """
+    return np.exp(-s) * z, float(-np.sum(s))
+
+
+def nice_scaling_inverse(x: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, float]:
+    """NICE's final diagonal scaling (Dinh et al. 2015, section 3.3): z_i = S_ii x_i.
+
+    S_ii = exp(s_i), so log_det = sum_i s_i: since every coupling keeps volumes, this layer alone
+    decides which directions vary more than others. log p(x) = sum_i log p_H(f_i(x)) + log |S_ii|.
+
+    >>> nice_scaling_inverse(np.array([1.0, 3.0]), np.log([2.0, 3.0]))[0].round(12)
+    array([2., 9.])
+    """
+    return np.exp(s) * x, float(np.sum(s))
