@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import autograd.numpy as anp
-import numpy as np
 
 from .bijector import Bijector
 from .nets import MLP
+from .steps import one_pass
 from .transformers import Affine, Shift, Transformer
 
 
@@ -73,19 +73,28 @@ class Coupling(Bijector):
         return self.with_params(conditioner.params)
 
     def forward_and_log_det(self, z, params=None, context=None):
-        return self._run(self.transformer.forward_and_log_det, z, params, context)
+        return self._run("forward", z, params, context)
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._run(self.transformer.inverse_and_log_det, x, params, context)
+        return self._run("inverse", x, params, context)
 
-    def _run(self, transform, x, params, context):
+    def _run(self, direction, x, params, context):
+        own = params is None
         x, theta, context = self._prepare(x, params, context)
         m = self.num_masked
         kept, changed = (x[..., :m], x[..., m:]) if m > 0 else (x[..., m:], x[..., :m])
-        phi = self.conditioner(kept, None if params is None else theta, context)
-        changed, log_det = transform(changed, phi)
-        pair = (kept, changed) if m > 0 else (changed, kept)
-        return anp.concatenate(pair, axis=-1), anp.sum(log_det, axis=-1)
+        net = self.conditioner
+        if isinstance(net, MLP) and x.ndim == 2:  # network and transformer as one primitive
+            tape = {"matrices": net.matrices} if own else {}
+            changed, log_det = one_pass(
+                theta, kept, changed, context, net.structure, self.transformer, direction, tape
+            )
+        else:
+            phi = net(kept, None if own else theta, context)
+            transform = getattr(self.transformer, f"{direction}_and_log_det")
+            changed, log_det = transform(changed, phi)
+            log_det = anp.sum(log_det, axis=-1)
+        return anp.concatenate((kept, changed) if m > 0 else (changed, kept), axis=-1), log_det
 
     def __repr__(self):
         return (

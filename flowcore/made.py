@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from .nets import Network, hidden_widths
+from .steps import Walk
 
 
 class MADE(Network):
@@ -86,6 +87,13 @@ class MADE(Network):
     def masks(self) -> list[np.ndarray]:
         """One bool array (in, out) per layer, in the caller's unit order."""
         return masks_from_degrees(self.degrees, self.n_out)
+
+    @property
+    def walk(self) -> Walk:
+        """The order in which its units become final, for the sequential direction."""
+        if "_memo_walk" not in self.__dict__:
+            self._memo_walk = Walk([*self.degrees, np.repeat(self.degrees[0], self.n_out)])
+        return self._memo_walk
 
     def _masks(self):
         return self.masks

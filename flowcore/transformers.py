@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.builtins import tuple as atuple
+from autograd.core import make_vjp
 
 from .primitives import tanh
 
@@ -27,6 +29,17 @@ class Transformer(ABC):
     @abstractmethod
     def inverse_and_log_det(self, x, phi):
         """z = t^-1(x; phi) and log dz/dx, both of x's shape (..., D)."""
+
+    # Gradients, for the fused steps: cotangents of (value, log_det) -> those of (argument, phi).
+    # What a subclass does not write by hand, autograd derives.
+
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        """(z_bar, phi_bar) at z, where forward gave x and log_det."""
+        return _pullback(self.forward_and_log_det, z, phi, x_bar, l_bar)
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        """(x_bar, phi_bar) at x, where inverse gave z and log_det."""
+        return _pullback(self.inverse_and_log_det, x, phi, z_bar, l_bar)
 
     def __eq__(self, other):
         return type(self) is type(other) and vars(self) == vars(other)
@@ -62,8 +75,8 @@ class Affine(Transformer):
         alpha = B tanh(phi[..., 1] / B)        log dx/dz = alpha
         z     = (x - mu) exp(-alpha)           log dz/dx = -alpha
 
-    log_scale_bound   B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0, which
-                      is what keeps training finite; None: alpha = phi[..., 1], as the papers print it
+    log_scale_bound   B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0:
+                      that keeps training finite; None: alpha = phi[..., 1], as the papers print it
 
     References: Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Dinh, Sohl-Dickstein, Bengio 2017,
     eqs. 7-8. The bound: `benchmarks/log_scale_bound.py` compares values over ten seeds.
@@ -94,12 +107,30 @@ class Affine(Transformer):
         alpha = self._alpha(phi)
         return (x - phi[..., 0]) * anp.exp(-alpha), -alpha
 
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        z_bar = x_bar * anp.exp(log_det)
+        return z_bar, self._phi_bar(phi, x_bar, z_bar * z + l_bar, log_det)
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        x_bar = z_bar * anp.exp(log_det)
+        return x_bar, self._phi_bar(phi, -x_bar, -(z_bar * z) - l_bar, log_det)
+
+    def _phi_bar(self, phi, mu_bar, alpha_bar, alpha):
+        """Gradient of (mu, raw log-scale); d alpha / d raw = 1 - (alpha / B)^2."""
+        phi_bar = np.empty_like(phi)
+        phi_bar[..., 0] = mu_bar
+        if self.log_scale_bound is None:
+            phi_bar[..., 1] = alpha_bar
+        else:
+            np.multiply(alpha_bar, 1 - (alpha / self.log_scale_bound) ** 2, out=phi_bar[..., 1])
+        return phi_bar
+
     def __repr__(self):
         return f"Affine(log_scale_bound={self.log_scale_bound})"
 
 
 class Scale(Transformer):
-    """x = exp(alpha) z with alpha = phi[..., 0]; log dx/dz = alpha (NICE's last layer, section 3.3).
+    """x = exp(alpha) z with alpha = phi[..., 0]; log dx/dz = alpha (the last layer of NICE, 3.3).
 
     >>> x, log_det = Scale().forward_and_log_det(np.array([2.0]), np.array([[0.5]]))
     >>> x.round(3), log_det
@@ -118,6 +149,11 @@ class Scale(Transformer):
 
     def __repr__(self):
         return "Scale()"
+
+
+def _pullback(transform, x, phi, value_bar, l_bar):
+    vjp, (_, log_det) = make_vjp(lambda args: atuple(transform(*args)), (x, phi))
+    return vjp((value_bar, np.broadcast_to(l_bar, log_det.shape)))
 
 
 def bounded(raw, bound: float | None):
