@@ -6,6 +6,17 @@ For every bound B the six MAF [256, 256] with swaps are trained as `flowcore moo
 rows, full batch, Adam 1e-3, best validation kept), in float32. Reported: NLL on 20,000 fresh points
 of the truth (nats; median, worst, and how many runs ended without one), and the share of the grid
 [-5, 5]^2 on which all densities are finite. B = None is the textbook's unbounded exponential.
+
+With the default arguments it printed (2026-11-25):
+
+     bound   median    worst   not finite   grid finite   (NLL in nats, fresh points)
+      None    1.361 513945.788        0           16.82%
+       5.0    1.354    4.959        0          100.00%
+       3.0    1.360    1.850        0          100.00%
+       2.0    1.343    1.439        0          100.00%
+       1.0    1.312    1.538        0          100.00%
+
+B = 2 has the best worst case and, within the noise, one of the best medians: the default of `Affine`.
 """
 
 from __future__ import annotations

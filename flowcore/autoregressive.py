@@ -32,7 +32,7 @@ class MaskedAutoregressiveFlow(Bijector):
 
     >>> maf = MaskedAutoregressiveFlow(MADE(2, hidden=[16, 16]))
     >>> maf
-    MaskedAutoregressiveFlow(MADE(2, hidden=[16, 16], n_out=2, 'relu'), Affine(log_scale_bound=3.0))
+    MaskedAutoregressiveFlow(MADE(2, hidden=[16, 16], n_out=2, 'relu'), Affine(log_scale_bound=2.0))
     >>> maf.inverse([[0.5, -1.0]])
     array([[ 0.5, -1. ]])
     """

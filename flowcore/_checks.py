@@ -1,0 +1,200 @@
+"""What `fit` refuses, and what it warns about: every message names the thing, the value, the fix.
+
+Tables are looked at in blocks of rows and never copied when they already hold floats, so that a
+numpy memmap larger than memory stays on disk.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
+EXAMINED = 10_000  # rows in which distinct values are counted
+
+
+def check_flow(flow) -> None:
+    """A flow that can be trained: it has a log_prob and at least one free parameter."""
+    if not hasattr(flow, "log_prob"):
+        raise TypeError(
+            f"fit needs a distribution with log_prob, not a {type(flow).__name__}: write "
+            "TransformedDistribution(Normal(dim), bijector)"
+        )
+    if flow.n_params == 0:
+        raise ValueError(f"{flow!r} has no free parameters: there is nothing to fit")
+
+
+def check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks) -> None:
+    """The numbers among the arguments of `fit`."""
+    _check_count("epochs", epochs)
+    if batch_size is not None:
+        _check_count("batch_size", batch_size, " or None (all rows)")
+    if patience is not None:
+        _check_count("patience", patience, " or None (never stop early)")
+    if not (_is_finite(validation_split) and 0 <= validation_split < 1):
+        raise ValueError(
+            f"validation_split is a fraction of the rows in [0, 1): got {validation_split!r}"
+        )
+    if clip_norm is not None and not (_is_finite(clip_norm) and clip_norm > 0):
+        raise ValueError(f"clip_norm must be a positive number or None: got {clip_norm!r}")
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise TypeError(f"callbacks must be a list or tuple of functions: got {callbacks!r}")
+
+
+def as_table(name: str, values, dim: int) -> np.ndarray:
+    """`values` as a finite float array of shape (n, dim), n >= 1; floats are not copied."""
+    table = as_floats(name, values)
+    if table.ndim != 2 or table.shape[1] != dim:
+        hint = ""
+        if table.ndim == 1:
+            fix = f"{name}[:, None]" if dim == 1 else f"{name}[None, :]"
+            hint = f"; write {fix}" if dim == 1 or table.shape == (dim,) else ""
+        raise ValueError(
+            f"{name} has shape {table.shape}, but the flow has dim {dim} and takes (n, {dim}){hint}"
+        )
+    if len(table) == 0:
+        raise ValueError(f"{name} is empty: shape {table.shape}")
+    check_finite(name, table)
+    return table
+
+
+def as_context(name: str, values, x_name: str, n: int) -> np.ndarray | None:
+    """`values` as a finite float array of shape (n, context_dim), one row for each row of X."""
+    if values is None:
+        return None
+    context = as_floats(name, values)
+    if context.ndim != 2 or len(context) != n:
+        hint = f"; write {name}[:, None]" if context.shape == (n,) else ""
+        raise ValueError(
+            f"{name} has shape {context.shape}, but {x_name} has {n} rows and needs as many of "
+            f"context: ({n}, context_dim){hint}"
+        )
+    check_finite(name, context)
+    return context
+
+
+def as_weights(values, n: int) -> np.ndarray | None:
+    """`values` as n weights in float64, finite, >= 0, and scaled so that the largest is 1."""
+    if values is None:
+        return None
+    weights = np.asarray(as_floats("sample_weight", values), np.float64)
+    if weights.shape != (n,):
+        raise ValueError(
+            f"sample_weight has shape {weights.shape}, but X has {n} rows and needs ({n},)"
+        )
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if bad.size:
+        raise ValueError(
+            f"sample_weight must be finite and >= 0: {_named('row', bad)} (the first: "
+            f"{weights[bad[0]]})"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for all rows: at least one must be positive")
+    return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
+
+
+def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int) -> None:
+    """Columns that have no density in the training rows: constant (error), gridded (warning)."""
+    constant = constant_columns(x, rows)
+    if constant.size:
+        raise ValueError(
+            f"X is constant in {_named('column', constant)} of the training rows (column "
+            f"{constant[0]}: always {x[rows[0], constant[0]]}): a constant has no density, drop it"
+        )
+    few, distinct, examined = few_valued_columns(x, rows)
+    if few.size:
+        warnings.warn(
+            f"X has few distinct values in {_named('column', few)} (column {few[0]}: {distinct} in "
+            f"{examined} rows). The likelihood of gridded data has no maximum, it grows with every "
+            "narrower spike on a grid point: dequantise (add noise, uniform over one grid step) "
+            "or pass the column as context",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def constant_columns(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Indices of the columns with one value in all of `rows`."""
+    varies = np.zeros(x.shape[1], bool)
+    first = x[rows[0]]
+    for block in _blocks(len(rows), x.shape[1]):
+        varies |= (x[rows[block]] != first).any(axis=0)
+        if varies.all():
+            break
+    return np.flatnonzero(~varies)
+
+
+def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Columns whose values come back too often for a density; (columns, distinct, examined).
+
+    Values drawn from a density are all different, whatever n is: only whole rows may repeat, in
+    resampled data. So a column is on a grid (or has a spike) if its values occur more than twice
+    on average among *different* rows, or more than ten times among all: the latter alone can tell
+    if D = 1. At most 10,000 rows, evenly spaced, are looked at (`examined`); `distinct` is the
+    number of values of the first such column.
+    """
+    sample = x[rows[:: math.ceil(len(rows) / EXAMINED)]]
+    ordered = np.sort(sample.T, axis=1)
+    distinct = 1 + np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1)
+    few = 2 * distinct < len(sample)
+    if few.any():
+        different_rows = len({row.tobytes() for row in sample})
+        few = (2 * distinct < different_rows) | (10 * distinct < len(sample))
+    columns = np.flatnonzero(few)
+    return columns, int(distinct[columns[0]]) if columns.size else 0, len(sample)
+
+
+def as_floats(name: str, values) -> np.ndarray:
+    """float32 and float64 arrays as they are, other real numbers as float64."""
+    try:
+        array = np.asarray(values)
+        if array.dtype in (np.float32, np.float64):
+            return array
+        if array.dtype.kind == "c":
+            raise TypeError("complex values")
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{name} must be an array of real numbers: {problem}") from None
+
+
+def check_finite(name: str, table: np.ndarray) -> None:
+    """A ValueError that names the first rows with a NaN or an infinity."""
+    for block in _blocks(*table.shape):
+        finite = np.isfinite(table[block])
+        if not finite.all():
+            bad = block.start + np.flatnonzero(~finite.all(axis=1))
+            raise ValueError(
+                f"{name} has NaN or infinite values in {_named('row', bad)}: drop or fill them"
+            )
+
+
+def _blocks(n: int, width: int) -> list[slice]:
+    """Consecutive slices that cover n rows."""
+    step = max(1, BLOCK // max(1, width))
+    return [slice(start, start + step) for start in range(0, n, step)]
+
+
+def _check_count(name: str, value, alternative: str = "") -> None:
+    try:
+        if operator.index(value) >= 1 and not isinstance(value, bool):
+            return
+    except TypeError:
+        pass
+    raise ValueError(f"{name} must be an integer >= 1{alternative}: got {value!r}")
+
+
+def _is_finite(value) -> bool:
+    try:
+        return math.isfinite(value)
+    except TypeError:
+        return False
+
+
+def _named(noun: str, index: np.ndarray, shown: int = 5) -> str:
+    """'row 3', or 'rows 3, 5, 8, 9, 11, ...'"""
+    numbers = ", ".join(map(str, index[:shown])) + (", ..." if index.size > shown else "")
+    return f"{noun}{'s' if index.size > 1 else ''} {numbers}"

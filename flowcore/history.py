@@ -1,0 +1,113 @@
+"""What a training loop tells: its history, a report after every epoch, and how it failed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class History:
+    """What happened in one `fit`; complete when it returns.
+
+    train_nll     for every epoch the weighted mean of its batches' losses, each taken before the
+                  update it led to (nats)
+    val_nll       for every epoch the NLL of all validation rows after its last update; empty
+                  without validation data
+    best_epoch    index into these lists of the epoch whose parameters were returned (without
+                  validation data the last one); None if they are older than the first epoch's
+    seconds       wall time of the whole `fit`
+    interrupted   True if a KeyboardInterrupt ended it
+    """
+
+    train_nll: list[float] = field(default_factory=list)
+    val_nll: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def __repr__(self):
+        parts = [f"{len(self.train_nll)} epochs in {self.seconds:.3g} s"]
+        for name, nll in (("train", self.train_nll), ("val", self.val_nll)):
+            if nll:
+                parts.append(f"{name} NLL {nll[0]:.4g} -> {nll[-1]:.4g}")
+        parts.append(f"best epoch {self.best_epoch}")
+        return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
+
+    def _record(self, train_nll: float, val_nll: float | None):
+        if val_nll is not None:
+            self.val_nll.append(val_nll)
+        self.train_nll.append(train_nll)
+
+    def _close(self, best_epoch: int, started: float):
+        del self.val_nll[len(self.train_nll) :]  # an interrupt may have come between the two
+        self.best_epoch = best_epoch if best_epoch >= 0 else None
+        self.seconds = time.perf_counter() - started
+
+
+@dataclass(frozen=True, eq=False)
+class EpochReport:
+    """What a callback of `fit` is given after every epoch.
+
+    epoch       counted from 0
+    train_nll   the epoch's mean training loss, val_nll the validation NLL after it, or None
+    history     the `History` so far
+    flow        the flow with the parameters after this epoch, an independent copy, made when
+                asked for (also later: they stay those of this epoch)
+    """
+
+    epoch: int
+    train_nll: float
+    val_nll: float | None
+    history: History
+    _flow: object = field(repr=False)
+    _theta: np.ndarray = field(repr=False)
+
+    @property
+    def flow(self):
+        return self._flow.with_params(self._theta)
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss or its gradient was not finite; the update was not made.
+
+    epoch, batch   where, both counted from 0
+    flow           the flow with the best finite parameters so far: those of the best validation
+                   NLL, without validation the latest at whose epoch's start the loss was finite
+    history        the `History` up to there
+    """
+
+    def __init__(self, message: str, epoch: int, batch: int, flow, history: History):
+        super().__init__(message)
+        self.epoch, self.batch, self.flow, self.history = epoch, batch, flow, history
+
+    def __reduce__(self):  # so that it survives the way back from a worker process
+        return type(self), (str(self), self.epoch, self.batch, self.flow, self.history)
+
+
+def asks_to_stop(callbacks, report: EpochReport) -> bool:
+    """Call every callback; did one of them return True?"""
+    answers = [callback(report) for callback in callbacks]
+    return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+
+
+@contextmanager
+def progress_bar(wanted: bool, epochs: int):
+    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none."""
+    if not wanted:
+        yield []
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=epochs, unit="epoch") as bar:
+
+        def show(report: EpochReport):
+            nll = {"train": report.train_nll, "val": report.val_nll}
+            shown = {name: f"{value:.4f}" for name, value in nll.items() if value is not None}
+            bar.set_postfix(shown, refresh=False)
+            bar.update()
+
+        yield [show]

@@ -1,0 +1,211 @@
+"""Optimisers: how a gradient changes the flat parameter vector.
+
+An *optimiser* (`Adam`) is an immutable set of hyper-parameters. `start(theta)` gives a *state*,
+which belongs to one run of one training loop, and whose `step(theta, gradient)` updates the
+loop's own buffer theta in place:
+
+    theta = np.array(flow.params)              # a writable copy: the loop owns it
+    state = Adam(1e-3).start(theta)
+    for gradient in ...:
+        state.step(theta, gradient)            # nothing is allocated, the gradient is not kept
+
+`Optimizer` and `OptimizerState` are the protocol that another optimiser follows. A learning rate
+is a number, or a schedule: any function step -> number, the first step being 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+LearningRate = float | Callable[[int], float]
+DEFAULT_LEARNING_RATE = 1e-3
+
+
+class OptimizerState(Protocol):
+    """What one run of an optimiser remembers between its steps."""
+
+    def step(self, theta: np.ndarray, gradient: np.ndarray) -> None:
+        """Update theta in place, downhill; the gradient is neither changed nor kept."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """A copy of the whole state as plain arrays, for `Optimizer.start(theta, arrays)`."""
+
+
+class Optimizer(Protocol):
+    """Hyper-parameters; starts any number of independent runs."""
+
+    def start(
+        self, theta: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> OptimizerState:
+        """A new state for vectors like theta, or the one that `arrays` describes."""
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015, Algorithm 1).
+
+        m <- beta1 m + (1 - beta1) g              m_hat = m / (1 - beta1^t)
+        v <- beta2 v + (1 - beta2) g^2            v_hat = v / (1 - beta2^t)
+        theta <- theta - learning_rate m_hat / (sqrt(v_hat) + epsilon)           t = 1, 2, ...
+
+    learning_rate   a positive number, or a schedule: step -> number >= 0, steps counted from 0
+    beta1, beta2    decay rates of the two averages, in [0, 1)
+    epsilon         keeps the denominator away from zero
+
+    Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector,
+    nothing allocated; the state is three vectors of theta's dtype.
+
+    >>> theta = np.array([1.0, -2.0])
+    >>> state = Adam(learning_rate=0.1).start(theta)
+    >>> state.step(theta, gradient=np.array([30.0, -0.5]))     # the first step is the sign's
+    >>> theta
+    array([ 0.9, -1.9])
+    >>> decaying = Adam(learning_rate=lambda step: 1e-3 * 0.999**step)
+    """
+
+    learning_rate: LearningRate = DEFAULT_LEARNING_RATE
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self):
+        if not callable(self.learning_rate) and not _is_number(self.learning_rate, above=0.0):
+            raise ValueError(
+                "learning_rate must be a positive number or a function of the step: "
+                f"got {self.learning_rate!r}"
+            )
+        for name in ("beta1", "beta2"):
+            beta = getattr(self, name)
+            if not (_is_number(beta) and 0 <= beta < 1):
+                raise ValueError(f"{name} must lie in [0, 1): got {beta!r}")
+        if not _is_number(self.epsilon, above=0.0):
+            raise ValueError(f"epsilon must be a positive number: got {self.epsilon!r}")
+
+    def start(self, theta: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None) -> AdamState:
+        """A state for vectors like theta: a new one, or the one exported by `arrays()`."""
+        return AdamState(self, theta, arrays)
+
+
+class AdamState:
+    """The two decayed sums of one run of `Adam`, and its step count t.
+
+    m-hat and v-hat are *weighted means*, of the gradients and of their squares, with weights
+    1, beta, beta^2, ... going back in time. So the state keeps the weighted sums
+
+        M = g_t + beta1 g_{t-1} + beta1^2 g_{t-2} + ...      = m / (1 - beta1)
+        V = g_t^2 + beta2 g_{t-1}^2 + ...                    = v / (1 - beta2)
+
+    which cost one pass less each, and divides by the sums of the weights,
+    w = 1 + beta + ... + beta^(t-1) = (1 - beta^t) / (1 - beta). These are scalars, and leave the
+    vector operations altogether:
+
+        m_hat / (sqrt(v_hat) + epsilon) = (sqrt(w2) / w1) M / (sqrt(V) + epsilon sqrt(w2))
+    """
+
+    def __init__(self, adam: Adam, theta: np.ndarray, arrays=None):
+        self._learning_rate = adam.learning_rate
+        # Python's floats, unlike NumPy's, leave float32 vectors in float32
+        self._constants = float(adam.beta1), float(adam.beta2), float(adam.epsilon)
+        self._scratch = np.empty_like(theta)
+        if arrays is None:
+            self._m, self._v, self._t = np.zeros_like(theta), np.zeros_like(theta), 0
+        else:
+            self._m, self._v = (_copy_like(theta, arrays[name], name) for name in ("m", "v"))
+            self._t = int(arrays["t"])
+
+    def step(self, theta: np.ndarray, gradient: np.ndarray) -> None:
+        """One step of Algorithm 1: theta changes in place, `gradient` is only read.
+
+        Errors: ValueError, before anything changes, if a schedule returns no number >= 0.
+        """
+        beta1, beta2, epsilon = self._constants
+        rate = self._rate()
+        self._t += 1
+        weight1 = (1 - beta1**self._t) / (1 - beta1)
+        root_weight2 = math.sqrt((1 - beta2**self._t) / (1 - beta2))
+
+        m, v, scratch = self._m, self._v, self._scratch
+        m *= beta1
+        m += gradient
+        np.multiply(gradient, gradient, out=scratch)
+        v *= beta2
+        v += scratch
+        np.sqrt(v, out=scratch)
+        scratch += epsilon * root_weight2
+        np.divide(m, scratch, out=scratch)
+        scratch *= rate * root_weight2 / weight1
+        theta -= scratch
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """{"m": M, "v": V, "t": t}: copies of the sums above and the number of steps taken.
+
+        A run that starts from them (same `Adam`, same theta) continues bit for bit.
+        """
+        return {"m": self._m.copy(), "v": self._v.copy(), "t": np.array(self._t)}
+
+    def _rate(self) -> float:
+        if not callable(self._learning_rate):
+            return float(self._learning_rate)
+        rate = self._learning_rate(self._t)
+        if not _is_number(rate) or rate < 0:
+            raise ValueError(
+                f"the learning-rate schedule returned {rate!r} for step {self._t}: "
+                "it must return a finite number >= 0"
+            )
+        return float(rate)
+
+
+def cosine_decay(peak: float, steps: int) -> Callable[[int], float]:
+    """The learning-rate schedule peak/2 (1 + cos(pi step/steps)): from `peak` down to 0, smoothly.
+
+    Reference: Loshchilov and Hutter, "SGDR", 2017, eq. 5 without restarts.
+
+    >>> rate = cosine_decay(1e-3, steps=100)
+    >>> rate(0), rate(50), rate(100)
+    (0.001, 0.0005, 0.0)
+    """
+    if not (_is_number(peak, above=0.0) and _is_number(steps, above=0.0)):
+        raise ValueError(f"peak and steps must be positive numbers: got {peak!r} and {steps!r}")
+    return lambda step: peak * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+
+
+OPTIMIZERS: Mapping[str, Callable[[LearningRate], Optimizer]] = {"adam": Adam}
+
+
+def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate) -> Optimizer:
+    """The optimiser of that name, or the given one: then the learning rate is its own."""
+    if isinstance(optimizer, str):
+        if optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"unknown optimizer {optimizer!r}: choose one of {sorted(OPTIMIZERS)}, or pass an "
+                "object such as Adam(1e-3)"
+            )
+        return OPTIMIZERS[optimizer](learning_rate)
+    if isinstance(optimizer, type) or not hasattr(optimizer, "start"):
+        raise TypeError(f"optimizer must be a name or an object: Adam(1e-3), not {optimizer!r}")
+    if learning_rate != DEFAULT_LEARNING_RATE:
+        raise ValueError("give the learning rate once: to the optimizer object, not to fit")
+    return optimizer
+
+
+def _is_number(value, above: float = -math.inf) -> bool:
+    """Is it one finite real number larger than `above`?"""
+    try:
+        return math.isfinite(value) and value > above
+    except TypeError:
+        return False
+
+
+def _copy_like(theta: np.ndarray, array, name: str) -> np.ndarray:
+    array = np.array(array)
+    if (array.shape, array.dtype) != (theta.shape, theta.dtype):
+        raise ValueError(
+            f"the saved {name} has shape {array.shape} and dtype {array.dtype}, but theta has "
+            f"{theta.shape} and {theta.dtype}: they belong to different flows"
+        )
+    return array

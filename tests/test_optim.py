@@ -1,0 +1,209 @@
+"""Adam against a plain transcription of Algorithm 1, and the contract of an optimiser's state."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from flowcore.optim import OPTIMIZERS, Adam, as_optimizer
+
+
+def algorithm_1(theta, gradients, rates, beta1, beta2, epsilon):
+    """Kingma and Ba (2015), Algorithm 1, line by line."""
+    m = v = np.zeros_like(theta)
+    for t, (g, alpha) in enumerate(zip(gradients, rates, strict=True), start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        theta = theta - alpha * m_hat / (np.sqrt(v_hat) + epsilon)
+    return theta, m, v
+
+
+def problem(n=700, steps=50, dtype=np.float64, seed=0):
+    """A start and gradients whose scales differ by twelve orders of magnitude."""
+    rng = np.random.default_rng(seed)
+    scale = 10.0 ** rng.uniform(-9, 3, n)
+    theta = rng.normal(size=n)
+    return theta.astype(dtype), (scale * rng.normal(size=(steps, n))).astype(dtype)
+
+
+def run(adam, theta, gradients, arrays=None):
+    theta = theta.copy()
+    state = adam.start(theta, arrays)
+    for g in gradients:
+        state.step(theta, g)
+    return theta, state
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.9])
+@pytest.mark.parametrize("beta2", [0.0, 0.99, 0.999])
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-2])  # 1e-2 dominates half of the denominators
+def test_equals_algorithm_1(beta1, beta2, epsilon):
+    theta, gradients = problem()
+    got, state = run(Adam(1e-2, beta1, beta2, epsilon), theta, gradients)
+    expected, m, v = algorithm_1(theta, gradients, [1e-2] * 50, beta1, beta2, epsilon)
+    np.testing.assert_allclose(got - theta, expected - theta, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    np.testing.assert_allclose(state.arrays()["m"] * (1 - beta1), m, rtol=1e-11, atol=1e-20)
+    np.testing.assert_allclose(state.arrays()["v"] * (1 - beta2), v, rtol=1e-12)
+
+
+def test_late_steps_equal_algorithm_1_too():
+    theta, gradients = problem(n=5, steps=5000)
+    expected, _, _ = algorithm_1(theta, gradients, [1e-3] * 5000, 0.9, 0.999, 1e-8)
+    np.testing.assert_allclose(run(Adam(), theta, gradients)[0], expected, rtol=1e-12)
+
+
+def test_a_schedule_is_asked_for_steps_counted_from_0():
+    theta, gradients = problem(steps=20)
+    asked = []
+
+    def schedule(step):
+        asked.append(step)
+        return 1e-2 / (1 + step)
+
+    got, _ = run(Adam(schedule), theta, gradients)
+    rates = [1e-2 / (1 + step) for step in range(20)]
+    assert asked == list(range(20))
+    expected, _, _ = algorithm_1(theta, gradients, rates, 0.9, 0.999, 1e-8)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_a_rate_of_zero_moves_nothing_but_counts():
+    theta, gradients = problem(steps=3)
+    got, state = run(Adam(lambda step: 0.0), theta, gradients)
+    np.testing.assert_array_equal(got, theta)
+    assert state.arrays()["t"] == 3
+
+
+def test_theta_changes_in_place_and_the_gradient_does_not():
+    theta, (g,) = problem(steps=1)
+    before, kept = theta.copy(), g.copy()
+    g.flags.writeable = False
+    assert Adam().start(theta).step(theta, g) is None
+    assert (theta != before).all()
+    np.testing.assert_array_equal(g, kept)
+
+
+def test_the_gradient_is_not_kept():
+    theta, (g, h) = problem(steps=2)
+    expected, _ = run(Adam(), theta, [g, h])
+    buffer = g.copy()
+    state = Adam().start(theta)
+    state.step(theta, buffer)
+    buffer[:] = h  # a caller may reuse the array
+    state.step(theta, buffer)
+    np.testing.assert_array_equal(theta, expected)
+
+
+@pytest.mark.parametrize("rate", [1e-3, np.float64(1e-3), lambda step: np.float64(1e-3)])
+@pytest.mark.parametrize("gradient_dtype", [np.float32, np.float64])
+def test_float32_stays_float32(rate, gradient_dtype):
+    theta, gradients = problem(dtype=np.float32)
+    got, state = run(Adam(rate, np.float64(0.9)), theta, gradients.astype(gradient_dtype))
+    arrays = state.arrays()
+    assert got.dtype == arrays["m"].dtype == arrays["v"].dtype == np.float32
+    expected, _, _ = algorithm_1(*problem(), [1e-3] * 50, 0.9, 0.999, 1e-8)
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    plain, _ = run(Adam(1e-3), theta, gradients)
+    np.testing.assert_array_equal(got, plain)  # NumPy's scalars would compute in float64
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_allocates_no_vector(dtype):
+    theta, (g,) = problem(n=100_000, steps=1, dtype=dtype)
+    state = Adam().start(theta)
+    tracemalloc.start()
+    try:
+        state.step(theta, g)
+        assert tracemalloc.get_traced_memory()[1] < theta.nbytes / 10
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_exported_state_continues_bit_for_bit(dtype):
+    theta, gradients = problem(dtype=dtype)
+    adam = Adam(lambda step: 1e-2 * 0.9**step)
+    straight, _ = run(adam, theta, gradients)
+    half, state = run(adam, theta, gradients[:23])
+    arrays = state.arrays()
+    assert set(arrays) == {"m", "v", "t"}
+    assert all(type(array) is np.ndarray for array in arrays.values())
+    state.step(half.copy(), gradients[0])  # the export is a copy: this does not reach it
+    resumed, _ = run(adam, half, gradients[23:], arrays)
+    np.testing.assert_array_equal(resumed, straight)
+
+
+def test_an_imported_state_is_a_copy():
+    theta, gradients = problem(steps=2)
+    _, state = run(Adam(), theta, gradients)
+    arrays = state.arrays()
+    kept = arrays["m"].copy()
+    Adam().start(theta, arrays).step(theta, gradients[0])
+    np.testing.assert_array_equal(arrays["m"], kept)
+
+
+def test_a_state_of_another_flow_is_refused():
+    theta, gradients = problem(n=5, steps=1)
+    arrays = run(Adam(), theta, gradients)[1].arrays()
+    with pytest.raises(ValueError, match=r"saved m has shape \(5,\).*theta has \(6,\)"):
+        Adam().start(np.zeros(6), arrays)
+    with pytest.raises(ValueError, match=r"float64, but theta has .* float32"):
+        Adam().start(np.zeros(5, np.float32), arrays)
+
+
+def test_runs_of_one_adam_are_independent():
+    theta, gradients = problem(steps=4)
+    adam = Adam()
+    first, _ = run(adam, theta, gradients)
+    second, _ = run(adam, theta, gradients)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate must be a positive number .* got 0.0"),
+        ({"learning_rate": -1e-3}, "learning_rate"),
+        ({"learning_rate": np.nan}, "learning_rate"),
+        ({"learning_rate": np.inf}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate .* got 'fast'"),
+        ({"learning_rate": None}, "learning_rate"),
+        ({"beta1": 1.0}, r"beta1 must lie in \[0, 1\): got 1.0"),
+        ({"beta2": -0.1}, "beta2"),
+        ({"beta2": None}, "beta2"),
+        ({"epsilon": 0.0}, "epsilon must be a positive number"),
+    ],
+)
+def test_bad_hyperparameters(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Adam(**arguments)
+
+
+@pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf, None, "x"])
+def test_a_bad_schedule_stops_before_anything_changes(rate):
+    theta, gradients = problem(steps=2)
+    state = Adam(lambda step: rate if step == 1 else 1e-3).start(theta)
+    state.step(theta, gradients[0])
+    before, arrays = theta.copy(), state.arrays()
+    with pytest.raises(ValueError, match=r"schedule returned .* for step 1"):
+        state.step(theta, gradients[1])
+    np.testing.assert_array_equal(theta, before)
+    for name, array in state.arrays().items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+def test_adam_is_immutable_and_comparable():
+    with pytest.raises(AttributeError):
+        Adam().learning_rate = 1.0
+    assert Adam(1e-3) == Adam() != Adam(1e-4)
+    assert repr(Adam()) == "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"
+
+
+def test_optimizers_by_name():
+    assert as_optimizer("adam", 0.5) == Adam(0.5)
+    assert all(hasattr(make(1e-3), "start") for make in OPTIMIZERS.values())
+    own = Adam(0.5)
+    assert as_optimizer(own, 1e-3) is own

@@ -1,0 +1,410 @@
+"""`fit` on small flows whose maximum-likelihood solution is known in closed form."""
+
+import math
+import threading
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import value_and_grad
+from autograd.extend import defvjp, primitive
+from stub_flows import (
+    EVERYTHING,
+    STILL,
+    Banana,
+    Conditional,
+    Gaussian,
+    GradientDescent,
+    Spy,
+    banana_data,
+    find_rows,
+    nll,
+)
+
+from flowcore.optim import Adam
+from flowcore.train import fit
+
+
+@pytest.fixture
+def X():
+    return banana_data()
+
+
+# ---------------------------------------------------------------- what is learned
+
+
+@pytest.mark.parametrize("kind", [Gaussian, Banana])
+def test_learns_the_maximum_likelihood_solution(kind, X):
+    flow, history = fit(
+        kind(), X, epochs=1500, learning_rate=lambda step: 0.05 * 0.995**step, **EVERYTHING
+    )
+    np.testing.assert_allclose(flow.params, kind.solution(X), atol=1e-10)
+    assert history.train_nll[-1] == pytest.approx(nll(kind(kind.solution(X)), X), abs=1e-10)
+
+
+def test_minibatches_come_close_too(X):
+    flow, _ = fit(
+        Banana(), X, epochs=150, batch_size=64, learning_rate=lambda step: 0.05 * 0.995**step
+    )
+    assert nll(flow, X) - nll(Banana(Banana.solution(X)), X) < 0.01
+
+
+@pytest.mark.parametrize("kind", [Gaussian, Banana])
+def test_scipy_can_train_a_flow_as_well(kind, X):
+    from scipy.optimize import minimize
+
+    flow = kind()
+    objective = value_and_grad(lambda th: -np.mean(flow.log_prob(X, params=th)))
+    found = minimize(objective, flow.params, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
+    np.testing.assert_allclose(found.x, kind.solution(X), atol=1e-5)
+    assert found.fun == pytest.approx(nll(flow.with_params(found.x), X), rel=1e-12)
+
+
+def test_the_first_steps_are_those_of_the_mean_loss(X):
+    """The vector-Jacobian product with -w / sum(w) is the gradient of the mean loss."""
+    flow = Banana(np.full(6, 0.1))
+    objective = value_and_grad(lambda th: -anp.mean(flow.log_prob(X, params=th)))
+    theta = np.array(flow.params)
+    losses = []
+    state = Adam(0.03).start(theta)
+    for _ in range(20):
+        loss, gradient = objective(theta.copy())
+        losses.append(loss)
+        state.step(theta, gradient)
+    fitted, history = fit(flow, X, epochs=20, learning_rate=0.03, **EVERYTHING)
+    np.testing.assert_allclose(fitted.params, theta, rtol=1e-11)
+    np.testing.assert_allclose(history.train_nll, losses, rtol=1e-12)
+
+
+# ---------------------------------------------------------------- seeds, and what stays as it was
+
+
+def test_the_same_seed_gives_the_same_bits(X):
+    runs = [fit(Banana(), X, epochs=3, batch_size=32, rng=seed) for seed in (7, 7, 8)]
+    (a, first), (b, second), (c, third) = runs
+    np.testing.assert_array_equal(a.params, b.params)
+    assert (first.train_nll, first.val_nll) == (second.train_nll, second.val_nll)
+    assert (a.params != c.params).any() and first.val_nll != third.val_nll
+
+
+def test_a_generator_may_be_passed(X):
+    a, _ = fit(Banana(), X, epochs=2, rng=np.random.default_rng(3))
+    b, _ = fit(Banana(), X, epochs=2, rng=3)
+    np.testing.assert_array_equal(a.params, b.params)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_epochs_are_shuffled_anew_or_not_at_all(X, shuffle):
+    orders = []
+    for seed in (0, 1):
+        spy = Spy()
+        fit(spy, X, epochs=2, batch_size=100, validation_split=0, shuffle=shuffle, rng=seed)
+        orders += np.split(find_rows(np.concatenate(spy.seen("train")), X), 2)
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(300))
+        assert np.array_equal(order, np.arange(300)) is not shuffle
+    distinct = {tuple(order) for order in orders}
+    assert len(distinct) == (4 if shuffle else 1)
+
+
+def test_unshuffled_batches_keep_the_order_of_the_training_rows(X):
+    spy = Spy()
+    fit(spy, X, epochs=1, batch_size=64, shuffle=False)
+    for rows in (np.concatenate(spy.seen("train")), spy.seen("score")[0]):
+        assert (np.diff(find_rows(rows, X)) > 0).all()
+
+
+def test_the_given_flow_and_data_do_not_change(X):
+    flow, kept = Banana(), X.copy()
+    X.flags.writeable = False
+    fitted, _ = fit(flow, X, epochs=2)
+    np.testing.assert_array_equal(flow.params, np.zeros(6))
+    np.testing.assert_array_equal(X, kept)
+    assert fitted is not flow and (fitted.params != 0).all()
+    assert not fitted.params.flags.writeable
+
+
+def test_other_threads_can_evaluate_the_old_flow_meanwhile(X):
+    flow = Banana(np.full(6, 0.3))
+    expected, answers, done = flow.log_prob(X), [], threading.Event()
+
+    def evaluate():
+        while not done.is_set() or not answers:
+            answers.append(flow.log_prob(X))
+
+    thread = threading.Thread(target=evaluate)
+    thread.start()
+    try:
+        fit(flow, X, epochs=20)
+    finally:
+        done.set()
+        thread.join()
+    assert all(np.array_equal(answer, expected) for answer in answers)
+
+
+def test_nothing_is_rebuilt_on_the_way(X):
+    """Training and validation pass params=: the only new flow is the one that is returned."""
+    spy = Spy()
+    fit(spy, X, epochs=5, batch_size=100)
+    assert [name for name, *_ in spy.calls].count("with_params") == 1
+    assert spy.calls[-1][0] == "with_params"
+
+
+def test_initialize_gets_the_training_rows_once(X):
+    spy = Spy()
+    fit(spy, X, epochs=2, validation_split=0.25)
+    (initial,) = spy.seen("initialize")
+    validation = spy.seen("score")[0]
+    assert (len(initial), len(validation)) == (225, 75)
+    rows = np.concatenate([find_rows(initial, X), find_rows(validation, X)])
+    np.testing.assert_array_equal(np.sort(rows), np.arange(300))
+    assert find_rows(validation, X).max() > 250 and find_rows(validation, X).min() < 50
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate(spy.seen("train")[:1]), axis=0), np.sort(initial, axis=0)
+    )
+
+
+# ---------------------------------------------------------------- losses, batches, weights
+
+
+def test_train_nll_is_the_loss_before_each_update(X):
+    flow = Banana(np.full(6, 0.1))
+    seen = [flow]
+    _, history = fit(
+        flow, X, epochs=3, callbacks=[lambda report: seen.append(report.flow)], **EVERYTHING
+    )
+    np.testing.assert_allclose(history.train_nll, [nll(f, X) for f in seen[:3]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 299, 300, 1000, None])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
+    """Without any movement the epoch's mean is the mean over all rows, however they are cut."""
+    w = np.random.default_rng(0).exponential(size=300) if weighted else None
+    flow = Banana(np.full(6, 0.1))
+    _, history = fit(
+        flow,
+        X,
+        epochs=2,
+        batch_size=batch_size,
+        validation_split=0,
+        sample_weight=w,
+        learning_rate=STILL,
+    )
+    np.testing.assert_allclose(history.train_nll, nll(flow, X, w), rtol=1e-12)
+
+
+def test_batch_sizes(X):
+    spy = Spy()
+    fit(spy, X, epochs=1, batch_size=128, validation_split=0)
+    assert [len(x) for x in spy.seen("train")] == [128, 128, 44]
+
+
+@pytest.mark.parametrize("batch_size", [None, 300, 10**9])
+def test_a_full_batch_is_the_very_array(X, batch_size):
+    spy = Spy()
+    fit(spy, X, epochs=2, batch_size=batch_size, validation_data=X[:50])
+    assert all(np.shares_memory(x, X) for x in spy.seen("train"))
+    assert all(np.shares_memory(x, X) for x in spy.seen("score"))
+
+
+def test_sample_weight_equals_repeating_rows(X):
+    times = np.random.default_rng(0).integers(0, 4, 300)
+    options = {"epochs": 50, "learning_rate": 0.02, **EVERYTHING}
+    weighted, a = fit(Banana(), X, sample_weight=times, **options)
+    repeated, b = fit(Banana(), np.repeat(X, times, axis=0), **options)
+    plain, _ = fit(Banana(), X, **options)
+    np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-10)
+    np.testing.assert_allclose(a.train_nll, b.train_nll, rtol=1e-12)
+    assert np.abs(weighted.params - plain.params).max() > 1e-3
+
+
+def test_the_scale_of_the_weights_does_not_matter(X):
+    w = np.random.default_rng(0).exponential(size=300)
+    (a, first), (b, second) = (fit(Banana(), X, epochs=3, sample_weight=k * w) for k in (1, 1e307))
+    np.testing.assert_allclose(a.params, b.params, rtol=1e-10)
+    np.testing.assert_allclose(first.val_nll, second.val_nll, rtol=1e-10)
+
+
+def test_rows_of_weight_zero_take_no_part(X):
+    w = np.where(np.arange(300) % 3 == 0, 0.0, 1.0)
+    spy = Spy()
+    fit(spy, X, epochs=1, batch_size=10, sample_weight=w)
+    seen = find_rows(np.concatenate(spy.seen("train") + spy.seen("score")[:1]), X)
+    assert sorted(seen) == [i for i in range(300) if i % 3]
+
+
+def test_weights_apply_to_the_validation_rows_of_a_split(X):
+    w = np.random.default_rng(0).exponential(size=300)
+    spy = Spy(np.full(4, 0.1))
+    _, history = fit(spy, X, epochs=1, sample_weight=w, learning_rate=STILL)
+    validation = spy.seen("score")[0]
+    expected = nll(Gaussian(np.full(4, 0.1)), validation, w[find_rows(validation, X)])
+    assert history.val_nll[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_memmap_is_read_in_place(X, tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, X)
+    mapped = np.load(path, mmap_mode="r")
+    a, _ = fit(Banana(), mapped, epochs=2, batch_size=32)
+    b, _ = fit(Banana(), X, epochs=2, batch_size=32)
+    np.testing.assert_array_equal(a.params, b.params)
+    spy = Spy()
+    fit(spy, mapped, epochs=1, **EVERYTHING)
+    assert np.shares_memory(spy.seen("train")[0], mapped)
+
+
+def test_integers_and_lists_are_cast(X):
+    whole = np.arange(300) * np.array([[7], [-3]])
+    flow, _ = fit(Gaussian(), whole.T, epochs=1)
+    other, _ = fit(Gaussian(), whole.T.astype(float).tolist(), epochs=1)
+    np.testing.assert_array_equal(flow.params, other.params)
+
+
+@primitive
+def watched(log_prob, dtypes):
+    """The identity, which writes down the dtype of the cotangents that come back through it."""
+    return log_prob
+
+
+def _watched_vjp(ans, log_prob, dtypes):
+    return lambda g: (dtypes.append(g.dtype), g)[1]
+
+
+defvjp(watched, _watched_vjp, argnums=[0])
+
+
+@pytest.mark.parametrize("data_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("clip_norm", [None, 0.1, np.float64(0.1)])
+def test_float32_stays_float32(X, data_dtype, weighted, clip_norm):
+    single, gradients, cotangents = np.dtype(np.float32), [], []
+
+    class Watched(Spy):
+        def density(self, x, p, context):  # casts as the engine does
+            values = super().density(x.astype(single), p, context)
+            assert values.dtype == single
+            return watched(values, cotangents)
+
+    class WatchedAdam:
+        def start(self, theta, arrays=None):
+            self.state = Adam(0.05).start(theta)
+            return self
+
+        def step(self, theta, gradient):
+            gradients.append(gradient.dtype)
+            self.state.step(theta, gradient)
+
+    options = {"epochs": 30, "clip_norm": clip_norm}
+    if weighted:
+        options["sample_weight"] = np.random.default_rng(0).exponential(size=300)
+    spy = Watched(dtype=single)
+    flow, history = fit(spy, X.astype(data_dtype), optimizer=WatchedAdam(), **options)
+    thetas = [params.dtype for name, _, params in spy.calls if name in ("train", "score")]
+    assert {flow.params.dtype, *thetas, *gradients, *cotangents} == {single}
+    assert len(thetas) == 60 + 30 and len(gradients) == len(cotangents) == 60
+    assert {x.dtype for x in spy.seen("train")} == {np.dtype(data_dtype)}  # X is handed on as it is
+    wide, _ = fit(Gaussian(), X, learning_rate=0.05, **options)
+    np.testing.assert_allclose(flow.params, wide.params, atol=2e-5)
+    assert all(type(value) is float for value in history.train_nll + history.val_nll)
+
+
+def test_clip_norm_shortens_only_long_gradients(X):
+    flow = Gaussian()
+    gradient = value_and_grad(lambda th: -anp.mean(flow.log_prob(X, params=th)))(flow.params)[1]
+    norm = np.linalg.norm(gradient)
+    for limit, expected in [(norm / 4, gradient / 4), (norm * 1.01, gradient), (None, gradient)]:
+        moved, _ = fit(
+            flow, X, epochs=1, clip_norm=limit, optimizer=GradientDescent(0.5), **EVERYTHING
+        )
+        np.testing.assert_allclose(moved.params, -0.5 * expected, rtol=1e-12)
+
+
+# ---------------------------------------------------------------- validation, early stopping
+
+
+def test_the_best_validation_parameters_are_restored(X):
+    seen = []
+    flow, history = fit(
+        Banana(),
+        X[:200],
+        validation_data=X[200:],
+        epochs=40,
+        batch_size=20,
+        learning_rate=0.3,
+        callbacks=[lambda report: seen.append(report.flow.params)],
+    )
+    best = int(np.argmin(history.val_nll))
+    assert 0 < best < 39  # otherwise this test shows nothing
+    assert history.best_epoch == best
+    np.testing.assert_array_equal(flow.params, seen[best])
+    assert nll(flow, X[200:]) == pytest.approx(min(history.val_nll), rel=1e-13)
+    assert len(history.train_nll) == len(history.val_nll) == 40
+
+
+def test_without_validation_the_last_parameters_are_returned(X):
+    seen = []
+    flow, history = fit(
+        Banana(),
+        X,
+        validation_split=0,
+        epochs=5,
+        callbacks=[lambda report: seen.append(report.flow.params)],
+    )
+    np.testing.assert_array_equal(flow.params, seen[-1])
+    assert history.best_epoch == 4 and history.val_nll == [] and len(history.train_nll) == 5
+
+
+def test_validation_data_overrides_the_split(X):
+    spy = Spy()
+    fit(spy, X[:200], epochs=1, batch_size=None, validation_split=0.5, validation_data=X[200:])
+    assert len(spy.seen("train")[0]) == 200
+    np.testing.assert_array_equal(spy.seen("score")[0], X[200:])
+
+
+@pytest.mark.parametrize("patience", [1, 4])
+def test_patience_counts_epochs_without_improvement(X, patience):
+    """Validation rows on the way to the solution: better at first, then worse for good."""
+    _, history = fit(
+        Gaussian(),
+        X,
+        validation_data=X * 0.2,
+        epochs=500,
+        batch_size=None,
+        learning_rate=0.05,
+        patience=patience,
+    )
+    assert 1 < history.best_epoch < 400
+    assert len(history.val_nll) == history.best_epoch + patience + 1
+    assert history.best_epoch == np.argmin(history.val_nll)
+
+
+def test_a_validation_nll_that_is_never_finite_is_reported(X):
+    class Bounded(Gaussian):
+        def density(self, x, p, context):
+            return anp.where(x[:, 0] > 0, 0.0, -np.inf) + super().density(x, p, context)
+
+    inside = np.abs(X) + 0.1
+    with pytest.warns(UserWarning, match="validation NLL was never finite"):
+        flow, history = fit(Bounded(), inside, validation_data=-inside, epochs=4, patience=3)
+    assert history.val_nll == [math.inf] * 3 and history.best_epoch == 2
+    assert np.isfinite(flow.params).all() and (flow.params != 0).any()
+
+
+def test_context_goes_where_its_rows_go():
+    rng = np.random.default_rng(0)
+    c = rng.normal(size=(400, 1))
+    x = 3.0 * c + 0.5 * rng.standard_normal((400, 1))
+    options = {"epochs": 300, "learning_rate": lambda step: 0.05 * 0.995**step}
+    for validation in ({}, {"validation_data": (x[:50], c[:50])}):
+        flow, _ = fit(Conditional(), x, context=c, **options, **validation)
+        np.testing.assert_allclose(flow.params, [3.0, math.log(0.5)], atol=0.1)
+    with pytest.raises(ValueError, match="Conditional needs context="):
+        fit(Conditional(), x)
+    with pytest.raises(ValueError, match=r"context is \(n, 1\), but .* none: pass .*context_val"):
+        fit(Conditional(), x, context=c, validation_data=x[:50])
+    with pytest.raises(ValueError, match=r"context is none, but .* \(n, 1\)"):
+        fit(Conditional(), x, validation_data=(x[:50], c[:50]))
+    with pytest.raises(ValueError, match=r"context of validation_data has shape \(49, 1\)"):
+        fit(Conditional(), x, context=c, validation_data=(x[:50], c[:49]))

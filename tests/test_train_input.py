@@ -1,0 +1,198 @@
+"""What `fit` refuses, and what it warns about."""
+
+import numpy as np
+import pytest
+from stub_flows import EVERYTHING, Conditional, Gaussian, banana_data
+
+from flowcore import _checks
+from flowcore.optim import Adam
+from flowcore.train import fit
+
+
+@pytest.fixture
+def X():
+    return banana_data()
+
+
+# ---------------------------------------------------------------- bad input
+
+GOOD = np.random.default_rng(0).normal(size=(40, 2))
+
+
+def spoiled(value, *rows):
+    X = GOOD.copy()
+    X[list(rows), 1] = value
+    return X
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (GOOD[:, 0], r"X has shape \(40,\), but the flow has dim 2 and takes \(n, 2\)"),
+        (GOOD[0], r"X has shape \(2,\).*write X\[None, :\]"),
+        (GOOD[None], r"X has shape \(1, 40, 2\), but the flow has dim 2"),
+        (np.zeros((40, 3)), r"X has shape \(40, 3\), but the flow has dim 2 and takes \(n, 2\)"),
+        (np.zeros((0, 2)), r"X is empty: shape \(0, 2\)"),
+        (spoiled(np.nan, 3), "X has NaN or infinite values in row 3: "),
+        (spoiled(np.inf, 3, 5, 8), "X has NaN or infinite values in rows 3, 5, 8: "),
+        (spoiled(np.nan, *range(9, 20)), r"in rows 9, 10, 11, 12, 13, \.\.\.: "),
+        (spoiled(1.5, *range(40)), r"X is constant in column 1 .*always 1.5"),
+        (np.ones((40, 2)), "X is constant in columns 0, 1 of the training rows"),
+        (GOOD[:1], "leaves none of 1 rows to train on: use validation_split=0"),
+        (np.array([["a", "b"]]), "X must be an array of real numbers"),
+        ([[1.0, 2.0], [3.0]], "X must be an array of real numbers"),
+        (GOOD + 1j, "X must be an array of real numbers: complex values"),
+    ],
+)
+def test_bad_data(X, message):
+    with pytest.raises(ValueError, match=message):
+        fit(Gaussian(), X, epochs=1)
+
+
+def test_one_column_of_numbers_gets_a_hint():
+    with pytest.raises(ValueError, match=r"X has shape \(40,\).*\(n, 1\); write X\[:, None\]"):
+        fit(Conditional(), GOOD[:, 0], context=GOOD[:, :1])
+
+
+def test_constant_is_meant_within_the_training_rows():
+    X = GOOD.copy()
+    X[:20, 0] = 2.0
+    with pytest.raises(ValueError, match=r"column 0 of the training rows .*always 2.0"):
+        fit(Gaussian(), X, epochs=1, sample_weight=np.arange(40) < 20)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(39), r"sample_weight has shape \(39,\), but X has 40 rows"),
+        (np.ones((40, 1)), r"sample_weight has shape \(40, 1\)"),
+        (np.zeros(40), "sample_weight is zero for all rows"),
+        (np.where(np.arange(40) == 7, -1.0, 1.0), r">= 0: row 7 \(the first: -1.0\)"),
+        (np.where(np.arange(40) < 2, np.nan, 1.0), r"rows 0, 1 \(the first: nan\)"),
+        (["heavy"] * 40, "sample_weight must be an array of real numbers"),
+    ],
+)
+def test_bad_weights(weight, message):
+    with pytest.raises(ValueError, match=message):
+        fit(Gaussian(), GOOD, epochs=1, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (np.ones((39, 1)), r"context has shape \(39, 1\), but X has 40 rows"),
+        (np.ones(40), r"context has shape \(40,\).*write context\[:, None\]"),
+        (np.full((40, 1), np.nan), "context has NaN or infinite values in rows 0, 1, 2"),
+    ],
+)
+def test_bad_context(context, message):
+    with pytest.raises(ValueError, match=message):
+        fit(Conditional(), GOOD[:, :1], epochs=1, context=context)
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        (GOOD[:, :1], r"validation_data has shape \(40, 1\), but the flow has dim 2"),
+        (GOOD[:0], "validation_data is empty"),
+        (spoiled(np.nan, 4), "validation_data has NaN or infinite values in row 4"),
+        ((GOOD, None, None), "validation_data must be X_val or .*, not 3 parts"),
+    ],
+)
+def test_bad_validation_data(validation, message):
+    with pytest.raises(ValueError, match=message):
+        fit(Gaussian(), GOOD, epochs=1, validation_data=validation)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be an integer >= 1: got 0"),
+        ({"epochs": 2.5}, ValueError, "epochs must be an integer >= 1: got 2.5"),
+        ({"batch_size": 0}, ValueError, "batch_size must be .* or None .*: got 0"),
+        ({"batch_size": -5}, ValueError, "batch_size"),
+        ({"patience": 0}, ValueError, "patience must be an integer >= 1"),
+        ({"patience": 3, "validation_split": 0}, ValueError, "patience=3 needs validation"),
+        ({"validation_split": 1.0}, ValueError, r"in \[0, 1\): got 1.0"),
+        ({"validation_split": -0.1}, ValueError, "validation_split"),
+        ({"validation_split": None}, ValueError, "validation_split"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a positive number"),
+        ({"learning_rate": np.nan}, ValueError, "learning_rate"),
+        ({"clip_norm": 0.0}, ValueError, "clip_norm must be a positive number or None"),
+        ({"clip_norm": np.inf}, ValueError, "clip_norm"),
+        ({"optimizer": "sgdd"}, ValueError, r"unknown optimizer 'sgdd': choose .*\['adam'\]"),
+        ({"optimizer": Adam}, TypeError, "optimizer must be a name or an object"),
+        ({"optimizer": 3}, TypeError, "optimizer must be"),
+        ({"optimizer": Adam(), "learning_rate": 0.1}, ValueError, "give the learning rate once"),
+        ({"callbacks": print}, TypeError, "callbacks must be a list or tuple of functions"),
+        ({"callbacks": None}, TypeError, "callbacks must be a list or tuple"),
+        ({"callbacks": [print, 3]}, TypeError, "callbacks"),
+    ],
+)
+def test_bad_options(options, error, message):
+    with pytest.raises(error, match=message):
+        fit(Gaussian(), GOOD, **options)
+
+
+def test_a_flow_without_parameters_cannot_be_fitted():
+    flow = Gaussian()
+    flow.params = np.zeros(0)
+    with pytest.raises(ValueError, match="no free parameters"):
+        fit(flow, GOOD)
+    with pytest.raises(TypeError, match="TransformedDistribution"):
+        fit(object(), GOOD)
+
+
+def test_a_log_prob_of_the_wrong_shape_is_refused():
+    class Column(Gaussian):
+        def density(self, x, p, context):
+            return super().density(x, p, context)[:, None]
+
+    with pytest.raises(ValueError, match=r"has shape \(40, 1\)"):
+        fit(Column(), GOOD, **EVERYTHING)
+
+
+# ---------------------------------------------------------------- columns on a grid
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 100, 1000, 25_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_continuous_columns_are_never_taken_for_a_grid(n, dtype):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = np.stack(
+            [rng.normal(size=n), rng.uniform(size=n), rng.standard_cauchy(n), rng.lognormal(size=n)]
+        ).T.astype(dtype)
+        assert _checks.few_valued_columns(X, np.arange(n))[0].size == 0
+        for copies in (1, 5):  # neither are resampled rows
+            again = X[rng.integers(0, n, copies * n)]
+            assert _checks.few_valued_columns(again, np.arange(copies * n))[0].size == 0
+
+
+def test_columns_on_a_grid_are_warned_about_once_and_by_name(X):
+    X = np.round(X * [1, 4])
+    with pytest.warns(
+        UserWarning,
+        match=r"few distinct .* columns 0, 1 \(column 0: \d+ in 270"
+        r" rows\).*dequantise",
+    ) as caught:
+        fit(Gaussian(), X, epochs=2)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_a_grid_is_found_behind_a_continuous_column():
+    rng = np.random.default_rng(0)
+    n = 30_000
+    X = np.stack([rng.normal(size=n), np.round(rng.normal(size=n), 2), rng.normal(size=n)], axis=1)
+    few, distinct, examined = _checks.few_valued_columns(X, np.arange(n))
+    assert few.tolist() == [1] and examined == 10_000
+    assert distinct == len(np.unique(X[::3, 1]))
+
+
+def test_a_constant_is_found_beyond_the_first_block():
+    X = np.zeros((2**18, 2))
+    X[-1, 1] = 1.0
+    assert _checks.constant_columns(X, np.arange(len(X))).tolist() == [0]
+    with pytest.raises(ValueError, match=f"row {2**18 - 1}:"):
+        _checks.check_finite("X", np.where(X == 1.0, np.nan, X))
