@@ -16,7 +16,7 @@ With the default arguments it printed (2026-11-25):
        2.0    1.343    1.439        0          100.00%
        1.0    1.312    1.538        0          100.00%
 
-B = 2 has the best worst case and, within the noise, one of the best medians: the default of `Affine`.
+B = 2 has the best worst case, and a median as good as any but B = 1's: the default of `Affine`.
 """
 
 from __future__ import annotations

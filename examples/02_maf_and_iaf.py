@@ -22,7 +22,8 @@ assert np.array_equal(iaf.inverse(z), x)  # sampling from MAF is the density dir
 # %% As densities they differ
 flow_maf = fc.TransformedDistribution(fc.Normal(3), maf)
 flow_iaf = fc.TransformedDistribution(fc.Normal(3), iaf)
-print("log p(0) under MAF", flow_maf.log_prob(np.zeros(3)), " under IAF", flow_iaf.log_prob(np.zeros(3)))
+origin = np.zeros(3)
+print("log p(0) under MAF", flow_maf.log_prob(origin), "under IAF", flow_iaf.log_prob(origin))
 
 # %% Both share the MADE: in one chain its parameters appear once (tied)
 both = fc.Chain([maf, fc.Permute([1, 2, 0]), iaf])

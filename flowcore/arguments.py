@@ -9,7 +9,7 @@ from autograd.tracer import isbox
 def prepare(owner, dim: int, x, params, context):
     """(x, params, context) of a call to `owner`, checked and cast to the dtype of `params`.
 
-    params=None means the owner's own; an owner that has none leaves float32 and float64 as they are.
+    params=None means the owner's own; an owner that has none leaves float32 and float64 alone.
     Leading axes of x and context are broadcast together. Integers become floats; autograd boxes
     pass through.
     """
@@ -23,11 +23,25 @@ def prepare(owner, dim: int, x, params, context):
     check_event(x, dim, owner)
     check_context(context, owner.context_dim, owner)
     if context is not None:
-        context = as_float(context, params.dtype)
-        if x.shape[:-1] != context.shape[:-1]:
-            lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
-            x, context = _broadcast(x, lead), _broadcast(context, lead)
+        x, context = broadcast_leading(x, as_float(context, params.dtype))
     return x, params, context
+
+
+def broadcast_leading(x, context):
+    """x (..., D) and context (..., C) with the same leading axes."""
+    lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
+    return _broadcast(x, lead), _broadcast(context, lead)
+
+
+def as_rows(x, context):
+    """x as (N, D), context as (N, C) or None, and the leading axes that the rows had."""
+    if context is not None:
+        x, context = broadcast_leading(x, context)
+    lead = x.shape[:-1]
+    if len(lead) != 1:
+        x = x.reshape((-1, x.shape[-1]))
+        context = context if context is None else context.reshape((-1, context.shape[-1]))
+    return x, context, lead
 
 
 def as_float(x, dtype):
@@ -75,6 +89,8 @@ def check_context(context, context_dim: int, owner):
 
 
 def _broadcast(x, lead: tuple[int, ...]):
+    if np.shape(x)[:-1] == lead:
+        return x
     if not isbox(x):
         return np.broadcast_to(x, (*lead, x.shape[-1]))
     return x + np.zeros((*lead, 1), x.dtype)  # autograd's broadcast_to cannot add axes

@@ -56,32 +56,27 @@ class MaskedAutoregressiveFlow(Bijector):
         return self._parts[0]
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._flat(self._one_pass, x, params, context)
+        return self._by_pull("inverse", *self._prepare(x, params, context))
 
     def forward_and_log_det(self, z, params=None, context=None):
         if self.method == "sequential":
             return self._textbook_loop(*self._prepare(z, params, context))
-        return self._flat(self._by_degree, z, params, context)
+        return self._by_pull("forward", *self._prepare(z, params, context))
 
-    def _flat(self, run, x, params, context):
-        """`run` on rows (N, D), whatever the leading axes."""
-        tape = {"matrices": self.made.matrices} if params is None else {}
-        x, theta, context = self._prepare(x, params, context)
-        lead = x.shape[:-1]
-        if len(lead) == 1:
-            return run(theta, x, context, tape)
-        x = x.reshape((-1, self.dim))
-        context = None if context is None else context.reshape((-1, self.context_dim))
-        value, log_det = run(theta, x, context, tape)
-        return value.reshape((*lead, self.dim)), log_det.reshape(lead)
+    def _pull(self, direction, theta, x, context):
+        if direction == "forward" and self.method == "sequential":
+            return super()._pull(direction, theta, x, context)
+        made, transformer, x = self.made, self.transformer, np.asarray(x, theta.dtype)
+        structure, matrices = made.structure, made.matrices(theta)
+        if direction == "forward":
+            return by_degree(structure, made.walk, matrices, transformer, x, context)
+        z, log_det, pull = one_pass(structure, matrices, transformer, "inverse", x, x, context)
 
-    def _one_pass(self, theta, x, context, tape):
-        structure = self.made.structure
-        return one_pass(theta, x, x, context, structure, self.transformer, "inverse", tape)
+        def pullback(z_bar, l_bar):
+            theta_bar, through_phi, direct, context_bar = pull(z_bar, l_bar)
+            return theta_bar, through_phi + direct, context_bar
 
-    def _by_degree(self, theta, z, context, tape):
-        made = self.made
-        return by_degree(theta, z, context, made.structure, made.walk, self.transformer, tape)
+        return z, log_det, pullback
 
     def _textbook_loop(self, z, theta, context):
         """One pass of the whole network for every coordinate, in the order of the degrees."""

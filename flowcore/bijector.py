@@ -39,9 +39,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+from autograd.builtins import tuple as atuple
+from autograd.core import make_vjp
+from autograd.tracer import isbox
 
-from .arguments import check_context, check_event, check_params, prepare
+from .arguments import as_rows, check_context, check_event, check_params, prepare
 from .params import Parametric
+from .primitives import differentiable
 
 
 class Bijector(Parametric, ABC):
@@ -103,6 +107,31 @@ class Bijector(Parametric, ABC):
         """The arguments of either direction, checked and cast; its own parameters for None."""
         return prepare(self, self.dim, x, params, context)
 
+    # What follows is for bijectors with hand-written gradients; others get it from autograd.
+
+    def _pull(self, direction: str, theta, x, context):
+        """value, log_det and pullback of one direction, on plain arrays with rows x (N, D):
+
+        pullback(value_bar (N, D), l_bar (N,)) -> (theta_bar, x_bar, context_bar)
+        """
+        run = getattr(self, f"{direction}_and_log_det")
+        args = (theta, x) if context is None else (theta, x, context)
+        vjp, (value, log_det) = make_vjp(lambda a: atuple(run(a[1], a[0], *a[2:])), args)
+        return value, log_det, lambda *bars: (*vjp(bars), None)[:3]
+
+    def _by_pull(self, direction: str, x, theta, context):
+        """One direction as a single differentiable operation, from `_pull`."""
+        x, context, lead = as_rows(x, context)
+
+        def run(theta, x, context):
+            value, log_det, pullback = self._pull(direction, theta, x, context)
+            return (value, log_det), pullback
+
+        value, log_det = differentiable(run, theta, x, context)
+        if len(lead) != 1:
+            value, log_det = value.reshape((*lead, self.dim)), log_det.reshape(lead)
+        return value, log_det
+
 
 class Chain(Bijector):
     """The composition of bijectors: Chain([f, g]) is f o g, so `forward` applies g first.
@@ -135,22 +164,49 @@ class Chain(Bijector):
         return self._parts
 
     def forward_and_log_det(self, z, params=None, context=None):
-        return self._run(self._steps(), z, params, context)
+        return self._run("forward", z, params, context)
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._run(inverted(self._steps()), x, params, context)
+        return self._run("inverse", x, params, context)
 
-    def _run(self, steps, x, params, context):
-        if params is not None:
-            check_params(self, params)
+    def _run(self, direction, x, params, context):
+        params = None if params is None else check_params(self, params)
+        x = x if isbox(x) else np.asarray(x)  # parts cast: a Standardize subtracts before it does
         check_event(x, self.dim, self)
         check_context(context, self.context_dim, self)
+        if isbox(x) or isbox(params) or isbox(context):
+            context = context if context is None or isbox(context) else np.asarray(context)
+            return self._by_pull(direction, x, self.params if params is None else params, context)
         total = None
-        for part, backwards in steps:
-            apply = part.inverse_and_log_det if backwards else part.forward_and_log_det
-            x, log_det = apply(x, self._share(params, part), context if part.context_dim else None)
+        for part, way in self._ways(direction):
+            run = getattr(part, f"{way}_and_log_det")
+            x, log_det = run(x, self._share(params, part), context if part.context_dim else None)
             total = log_det if total is None else total + log_det
         return x, total
+
+    def _pull(self, direction, theta, x, context):
+        total, pulls = 0, []
+        for part, way in self._ways(direction):
+            own_context = context if part.context_dim else None
+            x, log_det, pullback = part._pull(way, self._share(theta, part), x, own_context)
+            total = total + log_det
+            pulls.append((part, pullback))
+
+        def pull_all(x_bar, l_bar):
+            theta_bar, context_bar = np.zeros_like(theta), None
+            for part, pullback in reversed(pulls):
+                part_bar, x_bar, share = pullback(x_bar, l_bar)
+                self._collect(theta_bar, part, part_bar)
+                if share is not None:
+                    context_bar = share if context_bar is None else context_bar + share
+            return theta_bar, x_bar, context_bar
+
+        return x, total, pull_all
+
+    def _ways(self, direction):
+        """[(part, its own direction), ...] in the order in which they are run."""
+        steps = self._steps() if direction == "forward" else inverted(self._steps())
+        return [(part, "inverse" if backwards else "forward") for part, backwards in steps]
 
     def initialize(self, x, context=None, rng=None):
         """Initialise every part that waits for data, walking from the data end to the base."""
@@ -215,6 +271,10 @@ class Invert(Bijector):
     def inverse_and_log_det(self, x, params=None, context=None):
         return self.bijector.forward_and_log_det(x, params, context)
 
+    def _pull(self, direction, theta, x, context):
+        other = {"forward": "inverse", "inverse": "forward"}[direction]
+        return self.bijector._pull(other, theta, x, context)
+
     def initialize(self, x, context=None, rng=None):
         return Invert(self.bijector._initialize_inverted(x, context, rng))
 
@@ -255,6 +315,14 @@ class Permute(Bijector):
     def inverse_and_log_det(self, x, params=None, context=None):
         x, _, _ = self._prepare(x, params, context)
         return x[..., np.argsort(self.permutation)], np.zeros(x.shape[:-1], x.dtype)
+
+    def _pull(self, direction, theta, x, context):
+        there, back = list(self.permutation), np.argsort(self.permutation)
+        if direction == "inverse":
+            there, back = back, there
+        x = np.asarray(x, theta.dtype)
+        log_det = np.zeros(len(x), x.dtype)
+        return x[:, there], log_det, lambda x_bar, l_bar: (theta, x_bar[:, back], None)
 
     def __repr__(self):
         shown = list(self.permutation)

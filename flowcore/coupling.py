@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import autograd.numpy as anp
+import numpy as np
 
 from .bijector import Bijector
 from .nets import MLP
@@ -31,7 +32,7 @@ class Coupling(Bijector):
     References: Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
 
     >>> Coupling(3, num_masked=-1, hidden=[16])
-    Coupling(3, num_masked=-1, MLP(1, (2, 2), hidden=[16], 'relu'), Affine(log_scale_bound=3.0))
+    Coupling(3, num_masked=-1, MLP(1, (2, 2), hidden=[16], 'relu'), Affine(log_scale_bound=2.0))
     """
 
     def __init__(
@@ -73,28 +74,47 @@ class Coupling(Bijector):
         return self.with_params(conditioner.params)
 
     def forward_and_log_det(self, z, params=None, context=None):
-        return self._run("forward", z, params, context)
+        return self._run("forward", *self._prepare(z, params, context))
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._run("inverse", x, params, context)
+        return self._run("inverse", *self._prepare(x, params, context))
 
-    def _run(self, direction, x, params, context):
-        own = params is None
-        x, theta, context = self._prepare(x, params, context)
+    def _run(self, direction, x, theta, context):
+        if isinstance(self.conditioner, MLP):
+            return self._by_pull(direction, x, theta, context)
+        kept, changed = self._split(x)  # somebody's own conditioner: autograd does the rest
+        transform = getattr(self.transformer, f"{direction}_and_log_det")
+        changed, log_det = transform(changed, self.conditioner(kept, theta, context))
+        return self._join(kept, changed), anp.sum(log_det, axis=-1)
+
+    def _pull(self, direction, theta, x, context):
+        if not isinstance(self.conditioner, MLP):
+            return super()._pull(direction, theta, x, context)
+        net, (kept, changed) = self.conditioner, self._split(np.asarray(x, theta.dtype))
+        value, log_det, pull = one_pass(
+            net.structure, net.matrices(theta), self.transformer, direction, kept, changed, context
+        )
+
+        def pullback(value_bar, l_bar):
+            direct, changed_bar = self._split(value_bar)
+            theta_bar, through_phi, changed_bar, context_bar = pull(changed_bar, l_bar)
+            return theta_bar, self._join(direct + through_phi, changed_bar), context_bar
+
+        return self._join(kept, value), log_det, pullback
+
+    def _split(self, x):
+        """x_A, which stays, and x_B."""
         m = self.num_masked
-        kept, changed = (x[..., :m], x[..., m:]) if m > 0 else (x[..., m:], x[..., :m])
-        net = self.conditioner
-        if isinstance(net, MLP) and x.ndim == 2:  # network and transformer as one primitive
-            tape = {"matrices": net.matrices} if own else {}
-            changed, log_det = one_pass(
-                theta, kept, changed, context, net.structure, self.transformer, direction, tape
-            )
-        else:
-            phi = net(kept, None if own else theta, context)
-            transform = getattr(self.transformer, f"{direction}_and_log_det")
-            changed, log_det = transform(changed, phi)
-            log_det = anp.sum(log_det, axis=-1)
-        return anp.concatenate((kept, changed) if m > 0 else (changed, kept), axis=-1), log_det
+        return (x[..., :m], x[..., m:]) if m > 0 else (x[..., m:], x[..., :m])
+
+    def _join(self, kept, changed):
+        pair = (kept, changed) if self.num_masked > 0 else (changed, kept)
+        return anp.concatenate(pair, axis=-1)
+
+    def _config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        names = ("dim", "num_masked", "transformer", "conditioner")
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self):
         return (

@@ -7,10 +7,20 @@ from math import log, pi
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.core import make_vjp
+from autograd.tracer import isbox
 
-from .arguments import as_float, check_event, prepare
+from .arguments import (
+    as_float,
+    as_rows,
+    check_context,
+    check_event,
+    check_params,
+    prepare,
+)
 from .bijector import Bijector, Invert
 from .params import Parametric
+from .primitives import differentiable
 
 
 class Distribution(Parametric, ABC):
@@ -29,6 +39,10 @@ class Distribution(Parametric, ABC):
     @abstractmethod
     def log_prob(self, z, params=None):
         """log density in nats, shape z.shape[:-1]."""
+
+    def _pull(self, theta, z):
+        """log_prob of rows z (N, D), and pullback(l_bar (N,)) -> (theta_bar, z_bar)."""
+        return _pull_by_autograd(self, theta, z)
 
 
 class Normal(Distribution):
@@ -51,6 +65,9 @@ class Normal(Distribution):
     def log_prob(self, z, params=None):
         z, _, _ = prepare(self, self.dim, z, params, None)
         return -0.5 * anp.sum(z * z, axis=-1) - 0.5 * self.dim * log(2 * pi)
+
+    def _pull(self, theta, z):
+        return self.log_prob(z, theta), lambda l_bar: (theta, -z * l_bar[:, None])
 
     def __repr__(self):
         return f"Normal({self.dim})"
@@ -139,8 +156,38 @@ class TransformedDistribution(Parametric):
 
     def log_prob(self, x, params=None, context=None):
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x."""
+        params = None if params is None else check_params(self, params)
+        if isbox(params) or isbox(x) or isbox(context):
+            params = self.params if params is None else params
+            return self._traced_log_prob(params, x, context)
         z, log_det = self.bijector.inverse_and_log_det(x, self._of(params, 1), context)
         return self._base_log_prob(z, params) + log_det
+
+    def _traced_log_prob(self, params, x, context):
+        x = x if isbox(x) else np.asarray(x)
+        check_event(x, self.dim, self)
+        check_context(context, self.context_dim, self)
+        context = context if context is None or isbox(context) else np.asarray(context)
+        x, context, lead = as_rows(x, context)
+        log_prob = differentiable(self._pull, params, x, context)
+        return log_prob if len(lead) == 1 else log_prob.reshape(lead)
+
+    def _pull(self, theta, x, context):
+        """log_prob of rows x (N, D), and its pullback; see `primitives`."""
+        base, bijector = self._parts
+        z, log_det, pull = bijector._pull("inverse", self._of(theta, 1), x, context)
+        log_prob, base_pull = base._pull(self._of(theta, 0), z)
+        self._check_base(z, log_prob)
+
+        def pullback(l_bar):
+            theta_bar = np.zeros_like(theta)
+            base_bar, z_bar = base_pull(l_bar)
+            own_bar, x_bar, context_bar = pull(z_bar, l_bar)
+            self._collect(theta_bar, base, base_bar)
+            self._collect(theta_bar, bijector, own_bar)
+            return theta_bar, x_bar, context_bar
+
+        return log_prob + log_det, pullback
 
     def prob(self, x, params=None, context=None):
         """The density p(x) itself, exp(log_prob)."""
@@ -181,7 +228,7 @@ class TransformedDistribution(Parametric):
         return TransformedDistribution(self.base, self.bijector.initialize(x, context, rng))
 
     def _of(self, params, part: int):
-        return self._share(params, self._parts[part]) if params is not None else None
+        return self._share(params, self._parts[part])
 
     def _base_sample(self, shape, rng, context):
         shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
@@ -196,14 +243,16 @@ class TransformedDistribution(Parametric):
         return z.astype(self.params.dtype) if self.n_params else z
 
     def _base_log_prob(self, z, params):
-        base = self._parts[0]
-        log_prob = base.log_prob(z, self._of(params, 0))
+        log_prob = self._parts[0].log_prob(z, self._of(params, 0))
+        self._check_base(z, log_prob)
+        return log_prob
+
+    def _check_base(self, z, log_prob):
         if np.shape(log_prob) != np.shape(z)[:-1]:
             raise ValueError(
                 f"{self.base!r}.log_prob must return shape {np.shape(z)[:-1]} for z of shape "
                 f"{np.shape(z)}, not {np.shape(log_prob)}"
             )
-        return log_prob
 
     def __repr__(self):
         return f"TransformedDistribution({self.base!r}, {self.bijector!r})"
@@ -221,8 +270,16 @@ class _ForeignBase(Parametric):
     def log_prob(self, z, params=None):
         return self.base.log_prob(z)
 
+    def _pull(self, theta, z):
+        return _pull_by_autograd(self, theta, z)
+
     def __repr__(self):
         return repr(self.base)
+
+
+def _pull_by_autograd(base, theta, z):
+    vjp, log_prob = make_vjp(lambda args: base.log_prob(args[1], args[0]), (theta, z))
+    return log_prob, vjp
 
 
 def check_count(n) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import autograd.numpy as anp
 import numpy as np
 
 from .bijector import Bijector
@@ -28,16 +27,22 @@ class Elementwise(Bijector):
         self.transformer = transformer
 
     def forward_and_log_det(self, z, params=None, context=None):
-        return self._run(self.transformer.forward_and_log_det, z, params, context)
+        return self._by_pull("forward", *self._prepare(z, params, context))
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._run(self.transformer.inverse_and_log_det, x, params, context)
+        return self._by_pull("inverse", *self._prepare(x, params, context))
 
-    def _run(self, transform, x, params, context):
-        x, params, _ = self._prepare(x, params, context)
-        phi = anp.reshape(params, (self.dim, self.transformer.n_out))
-        out, log_det = transform(x, phi)
-        return out, anp.sum(log_det, axis=-1)
+    def _pull(self, direction, theta, x, context):
+        x = np.asarray(x, theta.dtype)
+        phi = np.broadcast_to(theta.reshape(self.dim, -1), (*x.shape, self.transformer.n_out))
+        value, log_det = getattr(self.transformer, f"{direction}_and_log_det")(x, phi)
+
+        def pullback(value_bar, l_bar):
+            pull = getattr(self.transformer, f"{direction}_pullback")
+            x_bar, phi_bar = pull(x, phi, value, log_det, value_bar, l_bar[:, None])
+            return phi_bar.sum(axis=0).ravel(), x_bar, None
+
+        return value, log_det.sum(axis=-1), pullback
 
     def __repr__(self):
         return f"Elementwise({self.dim}, {self.transformer!r})"

@@ -27,6 +27,8 @@ class Standardize(Bijector):
     Standardize(2, mean=[2, 20], scale=[1, 10])
     """
 
+    _fitted = ("mean", "scale", "initialized")
+
     def __init__(self, dim: int):
         super().__init__(dim)
         self.mean, self.scale = np.zeros(dim), np.ones(dim)
@@ -63,6 +65,12 @@ class Standardize(Bijector):
         dtype = self._prepare(x, params, context)[1].dtype
         z = (as_float(x, WIDE) - self.mean) / self.scale
         return as_float(z, dtype), -self._log_det(z.shape[:-1], dtype)
+
+    def _pull(self, direction, theta, x, context):
+        value, log_det = getattr(self, f"{direction}_and_log_det")(x, theta)
+        factor = self.scale if direction == "forward" else 1 / self.scale
+        factor = factor.astype(theta.dtype)
+        return value, log_det, lambda value_bar, l_bar: (theta, value_bar * factor, None)
 
     def _log_det(self, shape, dtype):
         return np.full(shape, np.log(self.scale).sum(), dtype)

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .nets import Network, hidden_widths
+from .nets import Network, check_context_dim, hidden_widths
 from .steps import Walk
 
 
@@ -62,6 +62,7 @@ class MADE(Network):
         if dim < 1 or n_out < 1:
             raise ValueError(f"dim and n_out must be at least 1, not {dim} and {n_out}")
         self.hidden, self.n_out = hidden_widths(hidden, dim), int(n_out)
+        check_context_dim(context_dim)
         rng = np.random.default_rng(rng)
         self.degrees = [input_degrees(dim, order, rng)]
         self.degrees += hidden_degrees(self.degrees[0], self.hidden, degrees, context_dim > 0, rng)
@@ -97,6 +98,12 @@ class MADE(Network):
 
     def _masks(self):
         return self.masks
+
+    def _config(self) -> dict:
+        """The constructor's arguments, for `save`: random orders and degrees as they came out."""
+        names = ("dim", "hidden", "n_out", "activation", "context_dim", "context_layers")
+        config = {name: getattr(self, name) for name in names}
+        return {**config, "order": self.degrees[0], "degrees": self.degrees[1:]}
 
     def __repr__(self):
         order = self.degrees[0]

@@ -25,6 +25,7 @@ from .made import MADE
 from .optim import cosine_decay
 from .reference import numerical_jacobian
 from .targets import two_moons
+from .testing import randomize
 from .train import TrainingDivergedError, fit
 from .transformers import Scale
 
@@ -143,11 +144,10 @@ def run(settings: Settings, seed: int, out) -> None:
         album.add("recipe_density", "density", results[-1][1], (-3, 3), (-3, 3))
 
     _print_scores(results, moons, entropy, seed)
-    point = moons.validation[0]
-    album.add("jacobian", "jacobian", flow.bijector, point)
-    _print_log_det(flow, point)
-    if settings.flow in ("maf", "iaf"):
-        album.add("masks", "masks", MADE(5, [8, 8], rng=seed))
+    _print_log_det(flow, moons.validation[0])
+    made = randomize(MADE(5, [8, 8]), rng=seed)  # five coordinates show the triangle better
+    album.add("made_masks", "masks", made)
+    album.add("maf_jacobian", "jacobian", MaskedAutoregressiveFlow(made), np.linspace(-1, 1, 5))
     print(f"\n{len(album.names)} pictures in {album.folder}/: {', '.join(album.names)}")
     print(f"Everything took {time.perf_counter() - started:.1f} s.")
 

@@ -1,8 +1,7 @@
 """Networks over one flat parameter vector: MLP, and the common part of MLP and MADE.
 
-The forward and backward passes of `layers` are tied into one autograd primitive, `evaluate`, whose
-gradients share one backward pass. `Network.plain` is the same network in plain autograd: the
-executable specification of the fast path, and tests hold the two equal.
+A call is one operation to autograd, by the passes of `layers`. `Network.plain` is the same network
+in plain autograd: the executable specification of the fast path, to which tests hold it equal.
 """
 
 from __future__ import annotations
@@ -11,46 +10,11 @@ from collections.abc import Sequence
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
 
-from .arguments import prepare
+from .arguments import as_rows, prepare
 from .layers import ACTIVATIONS, Structure
 from .params import Parametric
-
-
-@primitive
-def evaluate(theta, x, context, structure, out_shape, tape):
-    """The whole network as one primitive: (N, D) -> (N, *out_shape).
-
-    `tape` is a fresh dict for every call; it hands the forward pass's arrays to the backward one
-    (a VJP sees nothing but the answer and the positional arguments).
-    """
-    matrices = tape.get("matrices") or structure.unpack(theta)
-    read, out = structure.forward(matrices, x, context)
-    tape.update(matrices=matrices, read=read)
-    out = out[structure.unsorted_outputs]
-    return np.moveaxis(out.reshape(*out_shape, len(x)), -1, 0)
-
-
-@primitive
-def evaluate_backward(g, structure, tape):
-    """Gradients of theta, x and context in one pass. A primitive without a VJP of its own, so that
-    a second derivative raises NotImplementedError instead of being silently wrong."""
-    g = g.reshape(len(g), -1).T[structure.sorted_outputs]
-    return structure.backward(tape["matrices"], tape["read"], g)
-
-
-def _evaluate_vjp(argnums, ans, args, kwargs):
-    *_, structure, _, tape = args
-
-    def vjp(g):
-        grads = evaluate_backward(g, structure, tape)
-        return [grads[argnum] for argnum in argnums]
-
-    return vjp
-
-
-defvjp_argnums(evaluate, _evaluate_vjp)
+from .primitives import differentiable
 
 
 class Network(Parametric):
@@ -66,8 +30,7 @@ class Network(Parametric):
             raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {activation!r}")
         if context_layers not in ("all", "first"):
             raise ValueError(f'context_layers must be "all" or "first", not {context_layers!r}')
-        if context_dim != int(context_dim) or context_dim < 0:
-            raise ValueError(f"context_dim must be an integer >= 0, not {context_dim!r}")
+        check_context_dim(context_dim)
         if np.dtype(dtype).kind != "f":
             raise ValueError(f"dtype must be a float type, not {np.dtype(dtype)}")
         self.activation, self.context_layers = activation, context_layers
@@ -84,14 +47,22 @@ class Network(Parametric):
 
     def __call__(self, x, params=None, context=None):
         """phi (..., *out_shape) of x (..., in_dim): one pass, O(weights) per row."""
-        tape = {"matrices": self.matrices} if params is None else {}
         x, params, context = prepare(self, self.in_dim, x, params, context)
-        lead = x.shape[:-1]
-        if len(lead) != 1:
-            x = x.reshape((-1, self.in_dim))
-            context = context if context is None else context.reshape((-1, self.context_dim))
-        phi = evaluate(params, x, context, self.structure, self.out_shape, tape)
+        x, context, lead = as_rows(x, context)
+        phi = differentiable(self._run, params, x, context)
         return phi if len(lead) == 1 else phi.reshape(lead + self.out_shape)
+
+    def _run(self, theta, x, context):
+        """phi (N, *out_shape) and its pullback; see `primitives`."""
+        structure, matrices = self.structure, self.matrices(theta)
+        read, out = structure.forward(matrices, x, context)
+        out = out[structure.unsorted_outputs]
+
+        def pullback(phi_bar):
+            rows = phi_bar.reshape(len(x), len(out)).T[structure.sorted_outputs]
+            return structure.backward(matrices, read, rows)
+
+        return np.moveaxis(out.reshape(*self.out_shape, len(x)), -1, 0), pullback
 
     def plain(self, x, params=None, context=None):
         """The same network in plain autograd: the executable specification of the fast path."""
@@ -141,11 +112,12 @@ class Network(Parametric):
     def _masks(self) -> list[np.ndarray]:
         return [w != 0 for w, _, _ in self.with_params(np.ones(self.n_params)).weights()]
 
-    @property
-    def matrices(self) -> list[np.ndarray]:
-        """The layers' dense matrices, sorted by degree, of the network's own parameters."""
+    def matrices(self, theta) -> list[np.ndarray]:
+        """The layers' dense matrices, sorted by degree; those of its own parameters are kept."""
+        if theta is not self.params:
+            return self.structure.unpack(theta)
         if "_memo_matrices" not in self.__dict__:
-            self._memo_matrices = self.structure.unpack(self.params)
+            self._memo_matrices = self.structure.unpack(theta)
         return self._memo_matrices
 
     def _param_scale(self):
@@ -214,6 +186,12 @@ class MLP(Network):
             f"MLP({self.in_dim}, {self.out_shape}, hidden={list(self.hidden)}, "
             f"{self.activation!r}{context})"
         )
+
+
+def check_context_dim(context_dim):
+    """A ValueError unless it is an integer >= 0."""
+    if context_dim != int(context_dim) or context_dim < 0:
+        raise ValueError(f"context_dim must be an integer >= 0, not {context_dim!r}")
 
 
 def hidden_widths(hidden, dim: int) -> tuple[int, ...]:

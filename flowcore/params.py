@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import copy
 
-import autograd.numpy as anp
 import numpy as np
 
 from .arguments import as_vector, check_params
-from .primitives import segment
 
 
 class Parametric:
@@ -31,6 +29,7 @@ class Parametric:
     _parts: tuple[Parametric, ...] = ()
     context_dim: int = 0
     initialized: bool = True  # False: waits for `initialize` (Standardize, ActNorm)
+    _fitted: tuple[str, ...] = ()  # attributes set after construction, for `save`
 
     @property
     def params(self) -> np.ndarray:
@@ -38,7 +37,9 @@ class Parametric:
         if "_memo_params" not in self.__dict__:
             own = [leaf.params for leaf in self.leaves] if self._parts else []
             own = [theta for theta in own if theta.size]  # an empty float64 vector decides nothing
-            self._memo_params = frozen(np.concatenate(own) if own else np.zeros(0))
+            if len(own) != 1:
+                own = [np.concatenate(own) if own else np.zeros(0)]
+            self._memo_params = frozen(own[0])
         return self._memo_params
 
     @params.setter
@@ -91,17 +92,24 @@ class Parametric:
         return new.get(id(self), self)
 
     def _share(self, params, part: Parametric):
-        """What of `params` (this tree's vector, possibly an autograd box) belongs to `part`."""
+        """What of `params` (a plain vector of this tree's parameters) belongs to `part`."""
         if params is None:  # the part's own; one without parameters learns the tree's dtype
-            return None if part.n_params else np.zeros(0, self.params.dtype)
-        spans = self._spans(part)
-        if spans == [(0, params.size)]:
-            return params
-        pieces = [segment(params, start, stop) for start, stop in spans]
-        return pieces[0] if len(pieces) == 1 else anp.concatenate(pieces)
+            own = part.n_params or not self.n_params
+            return None if own else np.zeros(0, self.params.dtype)
+        if params is self.params and part.n_params:
+            return part.params
+        pieces = [params[start:stop] for start, stop in self._spans(part)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _collect(self, total, part: Parametric, part_bar):
+        """Add the gradient of the part's parameters to `total`, the gradient of the tree's."""
+        done = 0
+        for start, stop in self._spans(part):
+            total[start:stop] += part_bar[done : done + stop - start]
+            done += stop - start
 
     def _spans(self, part: Parametric):
-        """The part's places in this tree's vector, neighbours merged: one span if nothing is tied."""
+        """The part's places in this tree's vector, neighbours merged: one, if nothing is tied."""
         memo = self.__dict__.setdefault("_memo_spans", {})
         if id(part) not in memo:
             places = {id(leaf): (start, stop) for leaf, start, stop in self._layout()}

@@ -1,35 +1,54 @@
-"""Two small autograd primitives where autograd's own are slow or overflow."""
+"""Where flowcore meets autograd: one primitive for whatever has a hand-written gradient, and tanh.
+
+Everything in the engine that has a gradient is a function on plain arrays
+
+    run(theta, x, context) -> (value, pullback)
+    pullback(value_bar)    -> (theta_bar, x_bar, context_bar)
+
+where a_bar is the gradient of the loss with respect to a. A chain runs its parts one after another
+and pulls back through them in reverse; so a whole flow, however deep, is a single operation to
+autograd, and its gradients land directly in one flat vector.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from autograd.extend import SparseObject, defvjp, primitive, vspace
+from autograd.extend import defvjp, defvjp_argnums, primitive
+from autograd.tracer import isbox
+
+
+def differentiable(run, theta, x, context):
+    """The value of run(theta, x, context): an array or a tuple of arrays, traced by autograd."""
+    if isbox(theta) or isbox(x) or isbox(context):
+        return _run(theta, x, context, run, {})
+    return run(theta, x, context)[0]
 
 
 @primitive
-def segment(theta, start: int, stop: int):
-    """theta[start:stop] whose gradient is added in place into the one flat gradient vector.
-
-    autograd's own indexing pads the gradient of every slice to full length and sums the dense
-    vectors: 15 of the 36 ms of a training step with five layers of 330,000 parameters each.
-    """
-    return theta[start:stop]
+def _run(theta, x, context, run, tape):
+    # `tape` is a fresh dict for every call: a VJP sees only the answer and positional arguments
+    value, tape["pullback"] = run(theta, x, context)
+    return value
 
 
-def _segment_vjp(ans, theta, start, stop):
-    space = vspace(theta)
+@primitive
+def _run_backward(tape, *value_bars):
+    """A primitive without a gradient of its own: a second derivative raises NotImplementedError
+    instead of being silently wrong."""
+    return tape["pullback"](*value_bars)
 
-    def vjp(g):
-        def add(total):
-            total[start:stop] += g
-            return total
 
-        return SparseObject(space, add)
+def _run_vjp(argnums, ans, args, kwargs):
+    tape = args[-1]
+
+    def vjp(value_bar):
+        bars = _run_backward(tape, *(value_bar if isinstance(ans, tuple) else (value_bar,)))
+        return [np.asarray(bars[i], args[i].dtype) for i in argnums]
 
     return vjp
 
 
-defvjp(segment, _segment_vjp)
+defvjp_argnums(_run, _run_vjp)
 
 
 @primitive

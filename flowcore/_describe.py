@@ -1,0 +1,218 @@
+"""Objects as data: what `save` writes about a tree and how `load` makes it again.
+
+A description is a list of nodes: bijectors, networks, transformers, bases. A node stands after the
+nodes that it refers to, by number, so there are no cycles; what appears twice is one node, so ties
+stay; the last node is the whole.
+
+    class     the name of the class
+    config    the constructor's arguments: argument `foo` is the attribute `foo`, unless the class
+              has a method `_config()` that returns them. `rng` is left out
+    weights   of a network: (W, b) or (W, b, C) per layer, dense, (in, out); or
+    params    of any other leaf: its flat vector. Either decides the argument `dtype`
+    fitted    constants set after construction: the attributes named in the class's `_fitted`
+    parts     parts that the constructor makes by itself; null for those in `config`
+
+A value is JSON's null, true, number, string or list, or, with exactly one key, {"node": 3},
+{"array": "5.order"} (a name in the archive), {"scalar": ...} (a NumPy number), {"tuple": [...]},
+{"dict": {...}}, {"float": "nan"}.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from .distributions import _ForeignBase
+from .nets import Network
+from .params import Parametric
+from .transformers import Transformer
+
+MAX_DEPTH = 300  # of nested nodes
+LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
+
+
+def is_node(value) -> bool:
+    """Whether a value is described by class and arguments; a base may be of any class."""
+    if isinstance(value, type):
+        return False
+    known = isinstance(value, (Parametric, Transformer)) or hasattr(value, "_config")
+    return known or (hasattr(value, "sample") and hasattr(value, "log_prob"))
+
+
+def nodes_in(value) -> Iterator:
+    """The nodes among the values of a config, also within lists and dicts."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from nodes_in(item)
+    elif is_node(value):
+        yield value
+
+
+def unsavable(cls: type, reason: str) -> ValueError:
+    """The error for an object that cannot be described."""
+    return ValueError(
+        f"{cls.__name__} cannot be saved: {reason}. Add a method _config() that returns the "
+        "constructor's arguments as a dict (of numbers, strings, arrays, lists, bijectors), and "
+        "name what is set after construction in a class attribute _fitted = (...)"
+    )
+
+
+class Writer:
+    """Objects -> `nodes` and `arrays`, parts before wholes; `objects[k]` is node k."""
+
+    def __init__(self):
+        self.nodes: list[dict] = []
+        self.objects: list = []
+        self.arrays: dict[str, np.ndarray] = {}
+        self._numbers: dict[int, int] = {}  # id of an object -> its node; -1 while it is visited
+
+    def add(self, obj, depth: int = 1) -> None:
+        """Append the nodes of everything in obj that has none yet, then its own."""
+        known = self._numbers.get(id(obj))
+        if known == -1 or depth > MAX_DEPTH:
+            raise unsavable(type(obj), f"it contains itself, or is nested {MAX_DEPTH} times")
+        if known is not None:
+            return
+        self._numbers[id(obj)] = -1
+        config = _config(obj)
+        parts = _unnamed_parts(obj, config)
+        for child in nodes_in([config, parts]):
+            self.add(child, depth + 1)
+        k = self._numbers[id(obj)] = len(self.objects)
+        self.objects.append(obj)
+        self.nodes.append(self._node(obj, k, config, parts))
+
+    def _node(self, obj, k: int, config: dict, parts: list) -> dict:
+        def encoded(values):
+            return {name: self._encode(v, f"{k}.{name}", obj) for name, v in values.items()}
+
+        node = {"class": type(obj).__name__, "config": encoded(config)}
+        if isinstance(obj, Network):
+            node["weights"] = [
+                [
+                    self._store(a, f"{k}.{letter}{i}", obj)
+                    for letter, a in zip("WbC", layer, strict=True)
+                    if a is not None
+                ]
+                for i, layer in enumerate(obj.weights())
+            ]
+        elif has_params(obj):
+            node["params"] = self._store(obj.params, f"{k}.params", obj)
+        if fitted := getattr(obj, "_fitted", ()):
+            node["fitted"] = encoded({name: getattr(obj, name) for name in fitted})
+        if parts:
+            node["parts"] = self._encode(parts, f"{k}.parts", obj)
+        return node
+
+    def _encode(self, value, name: str, owner):
+        kind = type(value)
+        if value is None or kind in (bool, str) or (kind is int and abs(value) < 2**63):
+            return value
+        if kind is float:
+            return value if math.isfinite(value) else {"float": str(value)}
+        if kind is np.ndarray:
+            return {"array": self._store(value, name, owner)}
+        if isinstance(value, np.generic):  # not a Python number: its width counts in arithmetic
+            return {"scalar": self._store(np.asarray(value), name, owner)}
+        if kind in (list, tuple):
+            items = [self._encode(v, f"{name}.{i}", owner) for i, v in enumerate(value)]
+            return items if kind is list else {"tuple": items}
+        if kind is dict and all(type(key) is str for key in value):
+            pairs = enumerate(value.items())
+            return {"dict": {key: self._encode(v, f"{name}.{i}", owner) for i, (key, v) in pairs}}
+        if id(value) in self._numbers:
+            return {"node": self._numbers[id(value)]}
+        held = f"{kind.__name__} {value!r:.40}"
+        raise unsavable(type(owner), f"its {name.split('.')[1]!r} holds the {held}")
+
+    def _store(self, array: np.ndarray, name: str, owner) -> str:
+        if array.dtype.kind not in "biufc":
+            raise unsavable(type(owner), f"its {name.split('.')[1]!r} is an array of {array.dtype}")
+        while name in self.arrays:
+            name += "_"
+        self.arrays[name] = array
+        return name
+
+
+def _config(obj) -> dict:
+    """The constructor's arguments: `_config()`, or the attributes of the same names."""
+    cls = type(obj)
+    if hasattr(obj, "_config"):
+        config = obj._config()
+        if not isinstance(config, dict):
+            raise unsavable(cls, f"its _config() returns {config!r}, not a dict")
+        return config
+    names = [name for name in argument_names(cls) if name not in LEFT_OUT]
+    for name in names:
+        if not hasattr(obj, name):
+            raise unsavable(cls, f"its constructor's argument {name!r} is not an attribute")
+    return {name: getattr(obj, name) for name in names}
+
+
+def argument_names(cls: type) -> list[str]:
+    """All arguments of the constructor."""
+    parameters = inspect.signature(cls).parameters.values()
+    for p in parameters:
+        if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            raise unsavable(cls, f"its constructor's argument {str(p)!r} has no name to pass it by")
+    return [p.name for p in parameters]
+
+
+def _unnamed_parts(obj, config: dict) -> list:
+    """The parts that config does not hold, None in place of the others; [] if it holds all."""
+    named = {id(node) for node in nodes_in(config)}
+    parts = [
+        None if id(part) in named or isinstance(part, _ForeignBase) else part
+        for part in getattr(obj, "_parts", ())
+    ]
+    return parts if any(part is not None for part in parts) else []
+
+
+def is_leaf(obj) -> bool:
+    """Whether an object has its own parameters, not only those of its parts."""
+    return isinstance(obj, Parametric) and not obj._parts
+
+
+def has_params(obj) -> bool:
+    """A leaf with parameters; an empty vector that is not float64 says that it is cast, too."""
+    return is_leaf(obj) and (obj.n_params > 0 or obj.params.dtype != float)
+
+
+def is_int(value) -> bool:
+    """A Python or NumPy integer, not a bool."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def first_difference(old, new) -> str | None:
+    """The name of an attribute of plain data in which two objects differ, if there is one."""
+    a, b = _state(old), _state(new)
+    return next((k for k in {**a, **b} if not _equal(a.get(k), b.get(k))), None)
+
+
+def _state(obj) -> dict:
+    state = {k: v for k, v in getattr(obj, "__dict__", {}).items() if not k.startswith("_memo")}
+    own = state.pop("_own_params", None)  # no parameters may be an empty array, or no array
+    return {**state, "params": obj.params} if own is not None and has_params(obj) else state
+
+
+def _equal(a, b) -> bool:
+    """Equal bit for bit, as far as they are plain data; nodes are compared on their own."""
+    plain = (type(None), bool, int, float, str, list, tuple, dict, np.ndarray, np.generic)
+    if not isinstance(a, plain) and not isinstance(b, plain):
+        return True
+    if is_int(a) and is_int(b):
+        return a == b
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (np.ndarray, np.generic)):
+        return (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes()
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(_equal, a.values(), b.values()))
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return repr(a) == repr(b)  # a NaN equals itself, 0.0 is not -0.0

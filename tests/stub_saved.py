@@ -1,0 +1,245 @@
+"""What the tests of save and load save, and classes as a user writes them."""
+
+import hashlib
+
+import autograd.numpy as anp
+import numpy as np
+
+import flowcore
+from flowcore import (
+    MADE,
+    MLP,
+    Affine,
+    Bijector,
+    Chain,
+    Coupling,
+    Distribution,
+    Elementwise,
+    Invert,
+    MaskedAutoregressiveFlow,
+    MultivariateNormalDiag,
+    Permute,
+    Scale,
+    Shift,
+    Standardize,
+    TransformedDistribution,
+    Transformer,
+    flows,
+)
+from flowcore.testing import randomize
+
+
+class Shear(Bijector):
+    """x = (z1, z2 + a z1), as in the module docstring of bijector.py: nothing but params."""
+
+    def __init__(self):
+        super().__init__(dim=2, params=np.zeros(1))
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        a = self.params if params is None else params
+        x = anp.stack([z[..., 0], z[..., 1] + a[0] * z[..., 0]], axis=-1)
+        return x, np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        a = self.params if params is None else params
+        z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
+        return z, np.zeros(x.shape[:-1])
+
+
+class Still(Bijector):
+    """The identity, a shell for whatever a constructor may be given."""
+
+    def __init__(self, dim=2):
+        super().__init__(dim)
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return z, np.zeros(z.shape[:-1])
+
+    inverse_and_log_det = forward_and_log_det
+
+
+class Options(Still):
+    """Every kind of argument that a file can hold, and one by name only."""
+
+    def __init__(self, dim, numbers, names=("a",), *, table=None, flag=True):
+        super().__init__(dim)
+        self.numbers, self.names, self.table, self.flag = numbers, names, table, flag
+
+
+class Centred(Still):
+    """x = z + centre, with the centre fitted to data."""
+
+    _fitted = ("centre", "initialized")
+
+    def __init__(self, dim, rng=0):
+        super().__init__(dim)
+        self.centre, self.initialized = None, False
+
+    def initialize(self, x, context=None, rng=None):
+        new = self.with_params(self.params)
+        new.centre, new.initialized = x.mean(axis=0), True
+        return new
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return z + self.centre, np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x - self.centre, np.zeros(x.shape[:-1])
+
+
+class Renamed(Still):
+    """Its argument is no attribute, so it says what to save."""
+
+    def __init__(self, size):
+        super().__init__(size)
+
+    def _config(self):
+        return {"size": self.dim}
+
+
+class Block(Bijector):
+    """A composite that makes its parts by itself, one of them used twice."""
+
+    def __init__(self, dim, rng=0):
+        maf = MaskedAutoregressiveFlow(MADE(dim, hidden=[8], rng=rng))
+        self._parts = (Chain([maf, Invert(Still(dim)), maf]),)
+        self.dim = dim
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self._parts[0].forward_and_log_det(z, params, context)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self._parts[0].inverse_and_log_det(x, params, context)
+
+
+class Stretch(Transformer):
+    """x = c exp(phi) z, with an option c."""
+
+    n_out = 1
+
+    def __init__(self, c=1.0):
+        self.c = c
+
+    def forward_and_log_det(self, z, phi):
+        alpha = phi[..., 0] + anp.log(self.c)
+        return anp.exp(alpha) * z, alpha + np.zeros(z.shape)
+
+    def inverse_and_log_det(self, x, phi):
+        alpha = phi[..., 0] + anp.log(self.c)
+        return anp.exp(-alpha) * x, np.zeros(x.shape) - alpha
+
+
+class Box:
+    """A base that knows nothing of flowcore: uniform on [0, width]^D."""
+
+    def __init__(self, dim, width=1.0):
+        self.dim, self.width = dim, width
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).uniform(0, self.width, (n, self.dim))
+
+    def log_prob(self, z):
+        inside = ((z >= 0) & (z <= self.width)).all(axis=-1)
+        return np.where(inside, -self.dim * np.log(self.width), -np.inf)
+
+
+class Shifted(Distribution):
+    """A base with trainable means."""
+
+    def __init__(self, dim, dtype=float):
+        self.dim, self.params = dim, np.zeros(dim, dtype)
+
+    def sample(self, n, rng=None):
+        return self.params + np.random.default_rng(rng).standard_normal((n, self.dim))
+
+    def log_prob(self, z, params=None):
+        mean = self.params if params is None else params
+        return -0.5 * anp.sum((z - mean) ** 2 + np.log(2 * np.pi), axis=-1)
+
+
+CLASSES = [Shear, Still, Options, Centred, Renamed, Block, Stretch, Box, Shifted]
+
+
+DATA = np.random.default_rng(7).normal([5.0, -3.0, 100.0], [1.0, 10.0, 0.1], (40, 3))
+CONTEXT = np.random.default_rng(8).normal(size=(40, 2))
+
+
+def maf(dim, **options):
+    return MaskedAutoregressiveFlow(MADE(dim, hidden=[8, 8], **options))
+
+
+def recipe(name, **options):
+    flow = getattr(flows, name)(3, layers=3, hidden=[8, 8], **options)
+    return flow.initialize(DATA, context=CONTEXT if flow.context_dim else None)
+
+
+def over(base, *bijectors):
+    return TransformedDistribution(base, Chain(bijectors))
+
+
+THINGS = {
+    "maf": lambda: recipe("maf"),
+    "iaf with context": lambda: recipe("iaf", context_dim=2),
+    "realnvp": lambda: recipe("realnvp", activation="tanh"),
+    "nice in float32": lambda: recipe("nice", dtype=np.float32),
+    "maf in float32": lambda: recipe("maf", dtype=np.float32, context_dim=2),
+    "not yet standardised": lambda: flows.maf(3, layers=1, hidden=[8]),
+    "unbounded": lambda: recipe("maf", transformer=Affine(None)),
+    "bound 1/3": lambda: recipe("realnvp", transformer=Affine(1 / 3)),
+    "MADE, all random": lambda: MADE(5, [16, 16], 3, "elu", "random", "random", rng=3),
+    "MADE, context first": lambda: MADE(4, [9], context_dim=2, context_layers="first"),
+    "MADE, given order": lambda: MADE(3, [9], order=[2, 3, 1], degrees=[[1, 2] * 4 + [2]]),
+    "MADE, no hidden layer": lambda: MADE(3, [], dtype=np.float32),
+    "MADE, dim 1": lambda: MADE(np.int64(1), [4]),
+    "MLP": lambda: MLP(2, (3, 2, 1), hidden=[5], activation="softplus", context_dim=2),
+    "textbook loop": lambda: MaskedAutoregressiveFlow(MADE(3, [8]), method="sequential"),
+    "Coupling": lambda: Coupling(4, -1, transformer=Shift(), hidden=[6]),
+    "Coupling with its own network": lambda: Coupling(3, 1, conditioner=MLP(1, (2, 2), [4])),
+    "Elementwise": lambda: Elementwise(3, Scale(), np.float32),
+    "Invert(Standardize)": lambda: Invert(Standardize.from_data(DATA)),
+    "Permute": lambda: Permute(np.random.default_rng(0).permutation(50)),
+    "Chain of Chains": lambda: Chain([Chain([maf(2), Permute([1, 0])]), Invert(Chain([maf(2)]))]),
+    "Affine": lambda: Affine(0.1),
+    "MultivariateNormalDiag": lambda: over(MultivariateNormalDiag([1, 2], [0.1, 3]), maf(2)),
+    "a target as a base": lambda: over(flowcore.targets.two_moons(0.1), maf(2)),
+    "Shear": Shear,
+    "Centred": lambda: Centred(3).initialize(DATA),
+    "Renamed": lambda: Renamed(2),
+    "Block": lambda: Block(2, rng=5),
+    "Stretch": lambda: Elementwise(2, Stretch(np.float32(0.3))),
+    "Box": lambda: over(Box(2, width=3.0), Elementwise(2, Stretch(2.0))),
+    "Shifted": lambda: over(Shifted(2, np.float32), Elementwise(2, Scale(), np.float32)),
+}
+
+
+def make(name):
+    thing = THINGS[name]()
+    return randomize(thing, 0.5, rng=1) if hasattr(thing, "params") else thing
+
+
+def numbers(thing) -> list:
+    """What it computes, in every direction and at every width."""
+    rng = np.random.default_rng(5)
+    if not hasattr(thing, "params"):
+        return [vars(thing)]
+    width = getattr(thing, "in_dim", None) or thing.dim
+    context = rng.normal(size=(6, thing.context_dim)) if thing.context_dim else None
+    wide, out = rng.normal(size=(6, width)), [thing.params]
+    for x in (wide, wide.astype(np.float32)):
+        if isinstance(thing, TransformedDistribution):
+            out.append(thing.log_prob(x, context=context))
+            out.append(thing.sample(4, rng=2, context=context))
+        elif isinstance(thing, Bijector):
+            out += [*thing.forward_and_log_det(x, context=context)]
+            out += [*thing.inverse_and_log_det(x, context=context)]
+        else:
+            out.append(thing(x, context=context))
+    return out
+
+
+def digest(thing) -> str:
+    """Of all its numbers with their widths, and of its repr."""
+    parts = [repr((a.dtype, a.shape, a.tobytes())) if hasattr(a, "dtype") else repr(a)
+             for a in numbers(thing)]  # fmt: skip
+    shown = repr(thing) if "object at" not in repr(thing) else type(thing).__name__
+    return hashlib.sha256("".join([shown, *parts]).encode()).hexdigest()

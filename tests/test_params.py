@@ -1,0 +1,264 @@
+"""One flat vector over a tree of parts: layout, ties, copies, gradients."""
+
+import copy
+import pickle
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from registry import maf
+
+from flowcore import (
+    MADE,
+    Chain,
+    Elementwise,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Normal,
+    Permute,
+    RealNVP,
+    Scale,
+    Standardize,
+    TransformedDistribution,
+    flows,
+)
+from flowcore.testing import randomize
+
+
+def nvp(rng=0):
+    return randomize(RealNVP(3, hidden=[4], rng=rng), rng=rng)
+
+
+f, g, h = nvp(1), nvp(2), randomize(maf(3, hidden=[6]), rng=3)
+permute = Permute([1, 2, 0])
+
+TREES = {  # name: (tree, its distinct leaves in order of first appearance)
+    "one": (f, [f]),
+    "chain": (Chain([f, permute, h]), [f, h]),
+    "tied": (Chain([f, g, f]), [f, g]),
+    "tied, apart": (Chain([f, permute, g, permute, f]), [f, g]),
+    "nested": (Chain([Chain([g]), Chain([h, Chain([f, Invert(g)])])]), [g, h, f]),
+    "inverted": (Invert(Chain([f, Invert(Invert(h))])), [f, h]),
+    "tied chain": (lambda c: (Chain([c, permute, Invert(c)]), [f, h]))(Chain([f, h])),
+    "distribution": (TransformedDistribution(Normal(3), Chain([h, f, h])), [h, f]),
+    "none": (Chain([permute, permute]), []),
+}
+
+
+def rows(n=4, dim=3, rng=0):
+    return np.random.default_rng(rng).standard_normal((n, dim))
+
+
+def run(tree, x, params=None):
+    """A scalar of everything the tree computes, both ways."""
+    if isinstance(tree, TransformedDistribution):
+        return anp.sum(tree.log_prob(x, params=params))
+    z, log_det = tree.inverse_and_log_det(x, params=params)
+    y, other = tree.forward_and_log_det(x, params=params)
+    return anp.sum(z**2) + anp.sum(log_det) + anp.sum(y**2) - anp.sum(other)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_layout_is_the_distinct_leaves_in_order_of_first_appearance(name):
+    tree, leaves = TREES[name]
+    expected = np.concatenate([np.zeros(0), *(leaf.params for leaf in leaves)])
+    np.testing.assert_array_equal(tree.params, expected)
+    assert tree.n_params == expected.size
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_params_argument_and_with_params_agree(name):
+    tree, _ = TREES[name]
+    x, theta = rows(), 1.1 * tree.params + 0.01
+    new = tree.with_params(theta)
+    np.testing.assert_array_equal(new.params, theta)
+    np.testing.assert_allclose(run(new, x), run(tree, x, theta), rtol=1e-12)
+    assert tree.n_params == 0 or not np.isclose(run(tree, x), run(tree, x, theta), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_with_params_leaves_the_old_object_alone(name):
+    tree, _ = TREES[name]
+    before = pickle.dumps(tree)
+    tree.with_params(np.zeros(tree.n_params))
+    assert pickle.dumps(tree) == before
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_params_are_read_only(name):
+    tree, _ = TREES[name]
+    for each in (tree, tree.with_params(tree.params + 1), pickle.loads(pickle.dumps(tree))):
+        with pytest.raises(ValueError, match="read-only"):
+            each.params[...] = 0
+        with pytest.raises(AttributeError, match="use with_params"):
+            each.params = np.zeros(each.n_params)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_with_params_copies(name):
+    """What the caller does to his array later is his business."""
+    tree, _ = TREES[name]
+    theta = np.array(tree.params)
+    new = tree.with_params(theta)
+    value = run(new, rows())
+    theta += 100
+    np.testing.assert_array_equal(run(new, rows()), value)
+    np.testing.assert_array_equal(new.params, tree.params)
+    view = np.concatenate([theta, theta])[: theta.size]
+    view.flags.writeable = False  # read-only, but its owner is not
+    other = tree.with_params(view)
+    if theta.size:
+        view.base[...] = 0
+    np.testing.assert_array_equal(other.params, theta)
+
+
+@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("change", ["with_params", "initialize", "pickle", "deepcopy"])
+def test_ties_are_kept(name, change):
+    tree, leaves = TREES[name]
+    copied = {
+        "with_params": lambda: tree.with_params(tree.params + 1),
+        "initialize": lambda: tree.initialize(rows(9)),
+        "pickle": lambda: pickle.loads(pickle.dumps(tree)),
+        "deepcopy": lambda: copy.deepcopy(tree),
+    }[change]()
+    assert copied.n_params == tree.n_params
+    assert len(copied.leaves) == len(tree.leaves)
+    theta = 1.1 * tree.params
+    np.testing.assert_allclose(
+        run(copied.with_params(theta), rows()), run(tree, rows(), theta), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if TREES[name][0].n_params])
+def test_gradients_by_finite_differences(name):
+    """Of a tied parameter the sum over its places."""
+    tree, _ = TREES[name]
+    x, theta = rows(), tree.params
+    gradient = autograd.grad(lambda t: run(tree, x, t))(theta)
+    direction = np.random.default_rng(1).standard_normal(theta.size)
+    numerical = [
+        (run(tree, x, theta + t * direction) - run(tree, x, theta - t * direction)) / (2 * t)
+        for t in (1e-5, 1e-6)
+    ]
+    np.testing.assert_allclose(numerical[1], gradient @ direction, rtol=1e-5)
+
+
+def test_the_gradient_of_a_tied_part_is_the_sum_over_its_places():
+    tied, apart = Chain([f, g, f]), Chain([f, g, f.with_params(f.params + 0)])
+    x = rows()
+    found = autograd.grad(lambda t: run(tied, x, t))(tied.params)
+    each = autograd.grad(lambda t: run(apart, x, t))(apart.params)
+    assert apart.n_params == tied.n_params + f.n_params
+    n = f.n_params
+    expected = np.concatenate([each[:n] + each[-n:], each[n:-n]])
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if TREES[name][0].n_params])
+def test_theta_that_also_enters_by_plain_operations(name):
+    """Weight decay, slices, and the flow at two values: every path counts once."""
+    tree, _ = TREES[name]
+    x, theta = rows(), tree.params
+
+    def loss(t):
+        return run(tree, x, t) + anp.sum(t**2) + 3 * t[0] + run(tree, x, 2 * t)
+
+    expected = autograd.grad(lambda t: run(tree, x, t))(theta) + 2 * theta
+    expected[0] += 3
+    expected += 2 * autograd.grad(lambda t: run(tree, x, t))(2 * theta)
+    np.testing.assert_allclose(autograd.grad(loss)(theta), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_one_network_in_two_bijectors():
+    made = MADE(2, hidden=[4])
+    b = randomize(Chain([MaskedAutoregressiveFlow(made), Invert(MaskedAutoregressiveFlow(made))]))
+    x = rows(dim=2)
+    assert b.n_params == made.n_params
+    np.testing.assert_allclose(b.forward(x), x, rtol=1e-12)  # f o f^-1, whatever theta
+    assert b[0].made is b[1].bijector.made
+    pickled = pickle.loads(pickle.dumps(b))
+    assert pickled[0].made is pickled[1].bijector.made
+
+
+def test_equal_parts_are_not_tied():
+    b = Chain([nvp(1), nvp(1)])
+    assert b.n_params == 2 * f.n_params
+
+
+def test_ties_of_standardize():
+    """The same object twice: initialised where it is met first, then shared."""
+    s = Standardize(3)
+    x = rows(50) * [1, 5, 9] + 3
+    b = Chain([s, permute, s]).initialize(x)
+    assert b[0] is b[2] and b.initialized
+    np.testing.assert_allclose(b[0].mean, x.mean(axis=0))
+
+
+def test_initialize_keeps_a_tie_across_levels():
+    shared = Chain([Standardize(3), f])
+    b = Chain([shared, permute, Invert(shared)]).initialize(rows(20))
+    assert b.n_params == f.n_params
+    assert b[0] is b[2].bijector and b.initialized
+
+
+def test_a_with_params_copy_of_a_shared_chain_shares_the_copy():
+    shared = Chain([f, h])
+    b = Chain([shared, Invert(shared)])
+    new = b.with_params(b.params + 1)
+    assert new[0] is new[1].bijector
+    assert new[0].n_params == b.n_params
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        (np.zeros(3), r"\(3,\)"),
+        (np.zeros((1, 108)), r"\(1, 108\)"),
+        (0.0, r"\(\)"),
+    ],
+)
+def test_wrong_lengths(wrong, shown):
+    tree = TREES["tied"][0]
+    for call in (tree.with_params, lambda t: tree.forward(rows(), params=t)):
+        with pytest.raises(ValueError, match=rf"has {tree.n_params} parameters.*not {shown}"):
+            call(wrong)
+
+
+def test_dtypes():
+    for dtype in (np.float32, np.float64):
+        b = Chain([f, permute, Standardize(3)]).with_params(f.params.astype(dtype))
+        assert b.params.dtype == dtype and b[0].params.dtype == dtype
+    assert f.with_params(np.zeros(f.n_params, int)).params.dtype == float
+    assert f.with_params([0.0] * f.n_params).n_params == f.n_params
+    assert Elementwise(2, Scale()).with_params([1, 2]).params.dtype == float
+
+
+def test_pickles_are_small_and_memos_are_left_out():
+    flow = randomize(flows.maf(3, layers=2, hidden=[16]))
+    cold = len(pickle.dumps(flow))
+    flow.log_prob(rows())
+    flow.sample(3, rng=0)
+    assert len(pickle.dumps(flow)) <= 1.01 * cold
+    again = pickle.loads(pickle.dumps(flow))
+    np.testing.assert_array_equal(again.log_prob(rows()), flow.log_prob(rows()))
+
+
+def test_a_deepcopy_shares_nothing_that_can_be_written():
+    flow = randomize(flows.realnvp(3, layers=2, hidden=[4]))
+    twin = copy.deepcopy(flow)
+    assert not np.shares_memory(flow.params, twin.params) or not twin.params.flags.writeable
+
+
+def test_threads_can_evaluate_while_others_copy():
+    """Objects are immutable: memos computed twice at the same time are the same."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    flow, x = randomize(flows.maf(3, layers=3, hidden=[16])), rows(20)
+    expected = flow.log_prob(x)
+    with ThreadPoolExecutor(4) as pool:
+        fresh = [flow.with_params(flow.params) for _ in range(8)]
+        results = list(pool.map(lambda k: fresh[k // 4].log_prob(x), range(32)))
+    for result in results:
+        np.testing.assert_array_equal(result, expected)

@@ -1,0 +1,469 @@
+"""flowcore.testing itself: a broken bijector fails for its reason, a right one passes.
+
+Most of the faults were shipped by some library of flows.
+"""
+
+import pickle
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd.extend import defvjp, primitive
+from autograd.tracer import getval
+
+from flowcore import (
+    MADE,
+    MLP,
+    Affine,
+    Chain,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Permute,
+    RealNVP,
+    flows,
+)
+from flowcore.bijector import Bijector
+from flowcore.testing import check_bijector, randomize
+
+
+class Shear(Bijector):
+    """The ten-line bijector of bijector.py."""
+
+    def __init__(self):
+        super().__init__(dim=2, params=np.zeros(1))
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        a = self.params if params is None else params
+        x = anp.stack([z[..., 0], z[..., 1] + a[0] * z[..., 0]], axis=-1)
+        return x, np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        a = self.params if params is None else params
+        z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
+        return z, np.zeros(x.shape[:-1])
+
+
+class Scaling(Bijector):
+    """x = exp(a + c) z in D dimensions, with the context c (one number): the faults start here."""
+
+    def __init__(self, dim=2, context_dim=0):
+        super().__init__(dim, np.zeros(dim))
+        self.context_dim = context_dim
+
+    def alpha(self, params, context):
+        a = self.params if params is None else params
+        return a if context is None else a + context
+
+    def log_det(self, alpha, z):
+        return anp.sum(alpha + np.zeros(z.shape), axis=-1)
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        alpha = self.alpha(params, context)
+        return z * anp.exp(alpha), self.log_det(alpha, z)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        alpha = self.alpha(params, context)
+        return x * anp.exp(-alpha), -self.log_det(alpha, x)
+
+
+class Sinh(Bijector):
+    """No parameters, no super().__init__."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return anp.sinh(z), anp.sum(anp.log(anp.cosh(z)), axis=-1)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        z = anp.log(x + anp.sqrt(1 + x**2))
+        return z, -anp.sum(anp.log(anp.cosh(z)), axis=-1)
+
+
+class Logistic(Bijector):
+    """Onto the unit cube."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        x = 1 / (1 + anp.exp(-z))
+        return x, anp.sum(anp.log(x) + anp.log1p(-x), axis=-1)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return anp.log(x / (1 - x)), -anp.sum(anp.log(x) + anp.log1p(-x), axis=-1)
+
+
+def maf(dim=3, **options):
+    return MaskedAutoregressiveFlow(MADE(dim, hidden=[8], **options))
+
+
+RIGHT = {
+    "shear": Shear,
+    "scaling": Scaling,
+    "conditional": lambda: Scaling(context_dim=1),
+    "parameter-free": lambda: Sinh(3),
+    "onto a part": lambda: Logistic(2),
+    "from a part": lambda: Invert(Logistic(1)),
+    "with a MAF": lambda: Chain([Shear(), maf(2), Invert(Shear())]),
+    "tied": lambda: (lambda s: Chain([s, Permute([1, 0]), s]))(Shear()),
+    "conditional in a chain": lambda: Chain([Scaling(context_dim=1), maf(2, context_dim=1)]),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_one_passes(name):
+    support = {"from a part": {"domain": (0, 1)}, "onto a part": {"codomain": (0, 1)}}
+    for rng in (0, 1, np.random.default_rng(2)):
+        check_bijector(RIGHT[name](), rng=rng, **support.get(name, {}))
+    check_bijector(
+        RIGHT[name](), **({} if "domain" not in support.get(name, {}) else support[name])
+    )
+
+
+# ---------------------------------------------------------------- broken ones
+
+
+class Nameless(Scaling):
+    def __repr__(self):
+        return " "
+
+
+class SignFlipped(Scaling):
+    def log_det(self, alpha, z):
+        return -super().log_det(alpha, z)
+
+
+class InverseOfForward(Scaling):
+    """Both log-dets are those of forward."""
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        z, log_det = super().inverse_and_log_det(x, params, context)
+        return z, -log_det
+
+
+class NotSummed(Scaling):
+    def log_det(self, alpha, z):
+        return alpha + np.zeros(z.shape)
+
+
+class SummedOverRows(Scaling):
+    def log_det(self, alpha, z):
+        return anp.sum(alpha + np.zeros(z.shape))
+
+
+class TermForgotten(Scaling):
+    def log_det(self, alpha, z):
+        return super().log_det(alpha[..., 1:], z[..., 1:])
+
+
+class NearlyRight(Scaling):
+    """An additive 1e-6 'for stability'."""
+
+    def log_det(self, alpha, z):
+        return super().log_det(anp.log(anp.exp(alpha) + 1e-6), z)
+
+
+class BatchMean(Scaling):
+    def forward_and_log_det(self, z, params=None, context=None):
+        x, log_det = super().forward_and_log_det(z, params, context)
+        return x - (anp.mean(x, axis=0) if x.ndim > 1 and len(x) else 0), log_det
+
+
+class NanSwallowed(Scaling):
+    def forward_and_log_det(self, z, params=None, context=None):
+        return super().forward_and_log_det(anp.where(anp.isnan(z), 0.0, z), params, context)
+
+
+class WrongFromThreeOn(Scaling):
+    """Prefix sums, undone by differences of neighbours, but with the last neighbour for all."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return super().forward_and_log_det(anp.cumsum(z, axis=-1), params, context)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        x, log_det = super().inverse_and_log_det(x, params, context)
+        return anp.concatenate([x[..., :1], x[..., 1:] - x[..., :-1][..., -1:]], axis=-1), log_det
+
+
+class WrongOrder(MaskedAutoregressiveFlow):
+    """The loop walks the permutation where it should walk its inverse."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        x, total = np.zeros(z.shape), 0
+        for i in self.made.degrees[0] - 1:
+            phi = self.made(x, params, context)[..., i, :]
+            x_i, log_det = self.transformer.forward_and_log_det(z[..., i], phi)
+            x = anp.where(np.arange(self.dim) == i, x_i[..., None] * np.ones(self.dim), x)
+            total = total + log_det
+        return x, total
+
+
+class Leaky(Bijector):
+    """Nearly autoregressive: the mask lets every x_i see itself."""
+
+    def __init__(self, dim):
+        super().__init__(dim, np.zeros((2, dim, dim)).ravel())
+
+    def phi(self, x, params):
+        theta = self.params if params is None else params
+        lower = np.tril(np.ones((self.dim, self.dim)))
+        mu, alpha = (lower * anp.reshape(theta, (2, self.dim, self.dim)))[:]
+        return x @ mu.T, anp.tanh(x @ alpha.T)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        mu, alpha = self.phi(x, params)
+        return (x - mu) * anp.exp(-alpha), -anp.sum(alpha, axis=-1)
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        x, total = z, 0
+        for i in range(self.dim):
+            mu, alpha = self.phi(x, params)
+            x = anp.where(np.arange(self.dim) == i, mu + anp.exp(alpha) * z, x)
+            total = total + alpha[..., i]
+        return x, total
+
+
+class OtherNetwork(Bijector):
+    """A coupling whose inverse calls its second network (the pyro #2084 fault)."""
+
+    def __init__(self):
+        self._parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
+        self.dim = 2
+
+    def _shift(self, k, a, params):
+        net = self._parts[k]
+        return net(a, self._share(params, net))
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        a, b = z[..., :1], z[..., 1:]
+        return anp.concatenate([a, b + self._shift(0, a, params)], axis=-1), np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        a, b = x[..., :1], x[..., 1:]
+        return anp.concatenate([a, b - self._shift(1, a, params)], axis=-1), np.zeros(x.shape[:-1])
+
+
+class Mutating(Scaling):
+    def forward_and_log_det(self, z, params=None, context=None):
+        log_det = self.log_det(self.alpha(params, context), z)
+        z *= np.exp(self.alpha(params, context))
+        return z, log_det
+
+
+class ReusedBuffer(Scaling):
+    buffers = np.zeros((1000, 2))
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        z, log_det = super().inverse_and_log_det(x, params, context)
+        if z.ndim != 2:
+            return z, log_det
+        self.buffers[: len(z)] = z
+        return self.buffers[: len(z)], log_det
+
+
+@primitive
+def exp_with_wrong_vjp(a):
+    return np.exp(a)
+
+
+defvjp(exp_with_wrong_vjp, lambda ans, a: lambda g: 2 * g * ans)
+
+
+class WrongVJP(Sinh):
+    def forward_and_log_det(self, z, params=None, context=None):
+        _, log_det = super().forward_and_log_det(z)
+        return 0.5 * (exp_with_wrong_vjp(z) - anp.exp(-z)), log_det
+
+
+class GradientLost(Scaling):
+    """The parameters leave the trace."""
+
+    def alpha(self, params, context):
+        return super().alpha(getval(params), context)
+
+
+class PlainNumPy(Scaling):
+    def forward_and_log_det(self, z, params=None, context=None):
+        alpha = self.alpha(params, context)
+        return np.multiply(np.asarray(z, float), np.exp(alpha)), self.log_det(alpha, z)
+
+
+class OwnParamsOnly(Scaling):
+    def alpha(self, params, context):
+        return super().alpha(None, context)
+
+
+class ContextForgotten(Scaling):
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return super().inverse_and_log_det(x, params, None)
+
+
+class ContextIgnored(Scaling):
+    def alpha(self, params, context):
+        return super().alpha(params, None)
+
+
+class Shortcut(Scaling):
+    """A faster inverse_log_det with the sign of forward."""
+
+    def inverse_log_det(self, x, params=None, context=None):
+        return self.log_det(self.alpha(params, context), x)
+
+
+class InPlaceParams(Scaling):
+    def with_params(self, theta):
+        self._own_params = self._memo_params = super().with_params(theta).params
+        return self
+
+
+class AnyLength(Scaling):
+    def with_params(self, theta):
+        return super().with_params(np.ravel(theta)[: self.n_params])
+
+
+class ForgetfulCopy(Scaling):
+    def __getstate__(self):
+        return {"dim": self.dim, "_own_params": np.zeros(self.dim)}
+
+
+class Swapped(Scaling):
+    """Arguments in another order: Chain passes them by position."""
+
+    def forward_and_log_det(self, z, context=None, params=None):
+        return super().forward_and_log_det(z, params, context)
+
+
+class UncheckedInt(Scaling):
+    """Right for floats; integer points become integer results."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        z = np.asarray(z) if isinstance(z, list) else z
+        x, log_det = super().forward_and_log_det(z, params, context)
+        return (x if z.dtype.kind == "f" else x.astype(int)), log_det
+
+
+def wrong_order():
+    return WrongOrder(MADE(3, hidden=[8], order=[2, 3, 1]))
+
+
+BROKEN = {  # name: (constructor, what the message must say)
+    "no repr": (Nameless, "repr"),
+    "sign": (SignFlipped, "log det: .*sign is that of the other direction"),
+    "log-det of the other direction": (
+        InverseOfForward,
+        "log det: inverse.*sign is that of the other",
+    ),
+    "not summed": (NotSummed, r"shapes: .*Sum the log-derivatives"),
+    "not summed, D = 1": (lambda: NotSummed(1), r"shapes: .*Sum the log-derivatives"),
+    "summed over the rows": (SummedOverRows, "shapes: "),
+    "a term forgotten": (TermForgotten, "log det: .*term is missing"),
+    "nearly right": (NearlyRight, "gradients: log-det of forward misses the Jacobian's by"),
+    "leaky mask": (lambda: Leaky(3), "log det: .*should not see"),
+    "leaky mask, D = 1": (lambda: Leaky(1), "log det: .*should not see"),
+    "wrong order of the loop": (wrong_order, "round trip: .*another order"),
+    "wrong from D = 3 on": (lambda: WrongFromThreeOn(3), "log det|round trip"),
+    "another network": (OtherNetwork, "round trip: .*other weights"),
+    "batch mean": (BatchMean, "rows: forward.*over the batch"),
+    "NaN swallowed": (NanSwallowed, "rows: .*NaN got lost"),
+    "input mutated": (Mutating, "nothing overwritten: forward overwrites its points"),
+    "reused buffer": (ReusedBuffer, "nothing overwritten: .*reused buffer"),
+    "wrong VJP": (lambda: WrongVJP(2), "gradients: .*Jacobian of forward.*hand-written VJP"),
+    "gradient lost": (GradientLost, "gradients: .*by params"),
+    "plain NumPy": (PlainNumPy, "gradients: "),
+    "ignores params=": (OwnParamsOnly, r"parameters: forward\(params=theta\)"),
+    "context in one direction": (lambda: ContextForgotten(2, 1), "round trip: .*only one of them"),
+    "context ignored": (lambda: ContextIgnored(2, 1), "context: forward ignores the context"),
+    "derived method": (Shortcut, "derived methods: .*inverse_and_log_det"),
+    "changed in place": (InPlaceParams, "parameters: with_params changes the old object"),
+    "any length": (AnyLength, "parameters: with_params accepts the shape"),
+    "copy": (ForgetfulCopy, "copies: "),
+    "arguments swapped": (Swapped, "composition: "),
+    "support not told": (lambda: Invert(Logistic(2)), "shapes: .*domain="),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_broken_one_fails_with_its_reason(name):
+    make, message = BROKEN[name]
+    for rng in range(3):
+        with pytest.raises(AssertionError, match=f"(?s){type(make()).__name__}, {message}"):
+            check_bijector(make(), rng=rng)
+
+
+def test_the_inverse_that_is_wrong_from_three_on_passes_before():
+    check_bijector(WrongFromThreeOn(1))
+    check_bijector(WrongFromThreeOn(2))
+
+
+OPTIONAL_FAULTS = {
+    "far_tails": (lambda: Sinh(2), "far tails: "),
+    "far_tails, unbounded scale": (
+        lambda: MaskedAutoregressiveFlow(MADE(3, hidden=[8]), Affine(None)),
+        "far tails: ",
+    ),
+    "arguments": (Shear, "arguments: "),
+    "arguments, integers": (UncheckedInt, "arguments: forward of (a list|integers)"),
+    "float32": (Shear, r"float32: forward returns .*float64"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONAL_FAULTS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_options_ask_for_more(name):
+    make, message = OPTIONAL_FAULTS[name]
+    check_bijector(make())
+    with pytest.raises(AssertionError, match=message):
+        check_bijector(make(), **{name.split(",")[0]: True})
+
+
+def test_fresh_zero_flows_do_not_pass_vacuously():
+    """At its initial parameters, the identity, the broken loop round-trips."""
+    b = wrong_order()
+    x = np.random.default_rng(0).standard_normal((5, 3))
+    np.testing.assert_array_equal(b.inverse(b.forward(x)), x)
+    with pytest.raises(AssertionError, match="round trip"):
+        check_bijector(b)
+
+
+def test_same_rng_same_verdict_and_nothing_is_changed():
+    b = RealNVP(3, hidden=[8])
+    before = pickle.dumps(b)
+    check_bijector(b, rng=5)
+    assert pickle.dumps(b) == before
+    messages = []
+    for _ in range(2):
+        with pytest.raises(AssertionError) as told:
+            check_bijector(SignFlipped(), rng=7)
+        messages.append(str(told.value).split("\nassert")[0])  # what pytest adds has addresses
+    assert messages[0] == messages[1]
+
+
+def test_only_bijectors():
+    with pytest.raises(TypeError, match=r"takes a flowcore\.Bijector, not Transformed"):
+        check_bijector(flows.maf(2, layers=1, hidden=[4]))
+
+
+PARAMETRIC = [
+    MADE(3, hidden=[8]),
+    MLP(2, (3,), hidden=[8]),
+    flows.iaf(2, hidden=[8]),
+    Shear(),
+    Permute([0, 1]),
+]
+
+
+@pytest.mark.parametrize("b", PARAMETRIC, ids=lambda b: type(b).__name__)
+def test_randomize(b):
+    new = randomize(b, rng=1)
+    assert type(new) is type(b) and new.n_params == b.n_params
+    assert not np.any(b.n_params and new.params == b.params), "every parameter is drawn"
+    np.testing.assert_array_equal(randomize(b, rng=1).params, new.params)
+    np.testing.assert_allclose(randomize(b, scale=3.0, rng=1).params, 3 * new.params, rtol=1e-14)
+    assert b.n_params == 0 or np.any(randomize(b, rng=2).params != new.params)
+
+
+def test_randomize_scales_with_the_fan_in_and_keeps_the_dtype():
+    mlp = randomize(MLP(400, (50,), hidden=[100], dtype=np.float32), rng=0)
+    assert mlp.params.dtype == np.float32
+    (w1, b1, _), (w2, _, _) = mlp.weights()
+    for array, fan_in in ((w1, 400), (b1, 400), (w2, 100)):
+        np.testing.assert_allclose(array.std() * fan_in**0.5, 1, atol=0.15)
