@@ -50,6 +50,11 @@ def _apply_elu(a):
     np.maximum(a, np.expm1(np.minimum(a, 0)), out=a)
 
 
+def _apply_softplus(a):
+    tail = np.log1p(np.exp(-np.abs(a)))  # np.logaddexp warns about a NaN
+    np.add(np.maximum(a, 0, out=a), tail, out=a)
+
+
 ACTIVATIONS = {
     "relu": Activation(
         lambda a: anp.maximum(a, 0),
@@ -71,7 +76,7 @@ ACTIVATIONS = {
     ),
     "softplus": Activation(
         lambda a: anp.logaddexp(a, 0),
-        lambda a: np.logaddexp(a, 0, out=a),
+        _apply_softplus,
         lambda g, h: np.multiply(g, -np.expm1(-h), out=g),
     ),
 }

@@ -487,8 +487,12 @@ def _legend_below(ax, label: str, colour):
 # ---------------------------------------------------------------------------- figures and frames
 
 
-def _new_figure(size):
-    """A figure of pyplot's where somebody looks on, of nobody's in a script."""
+def _new_figure(size, layout="compressed"):
+    """A figure of pyplot's where somebody looks on, of nobody's in a script.
+
+    "compressed" is matplotlib's constrained layout for panels of one fixed aspect; plain
+    "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -496,8 +500,8 @@ def _new_figure(size):
     if hasattr(sys, "ps1") or matplotlib.is_interactive():
         from matplotlib.pyplot import figure
 
-        return figure(figsize=size, layout="constrained")
-    return Figure(figsize=size, layout="constrained")
+        return figure(figsize=size, layout=layout)
+    return Figure(figsize=size, layout=layout)
 
 
 def _new_axes(size) -> Axes:
@@ -511,9 +515,9 @@ def _panels(axes, count: int, columns: int, size, width_ratios=None) -> np.ndarr
         if len(axes) != count:
             raise ValueError(f"{count} Axes are needed, one a panel, not {len(axes)}")
         return axes
-    grid = _new_figure(size).subplots(
-        -(-count // columns), columns, squeeze=False, width_ratios=width_ratios
-    )
+    figure = _new_figure(size, "compressed" if width_ratios is None else "constrained")
+    rows = -(-count // columns)
+    grid = figure.subplots(rows, columns, squeeze=False, width_ratios=width_ratios)
     for spare in grid.flat[count:]:
         spare.remove()
     return grid.ravel()[:count]

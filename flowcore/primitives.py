@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from autograd.extend import defvjp, defvjp_argnums, primitive
-from autograd.tracer import isbox
+from autograd.tracer import getval, isbox
 
 
 def differentiable(run, theta, x, context):
@@ -32,17 +32,18 @@ def _run(theta, x, context, run, tape):
 
 
 @primitive
-def _run_backward(tape, *value_bars):
-    """A primitive without a gradient of its own: a second derivative raises NotImplementedError
-    instead of being silently wrong."""
+def _run_backward(theta, x, context, tape, *value_bars):
+    """A primitive without a gradient of its own, of all that a gradient depends on: a second
+    derivative raises NotImplementedError instead of being silently wrong."""
     return tape["pullback"](*value_bars)
 
 
 def _run_vjp(argnums, ans, args, kwargs):
-    tape = args[-1]
+    theta, x, context, _, tape = args
 
     def vjp(value_bar):
-        bars = _run_backward(tape, *(value_bar if isinstance(ans, tuple) else (value_bar,)))
+        value_bars = value_bar if isinstance(getval(ans), tuple) else (value_bar,)
+        bars = _run_backward(theta, x, context, tape, *value_bars)
         return [np.asarray(bars[i], args[i].dtype) for i in argnums]
 
     return vjp

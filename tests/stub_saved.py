@@ -1,9 +1,11 @@
 """What the tests of save and load save, and classes as a user writes them."""
 
 import hashlib
+import json
 
 import autograd.numpy as anp
 import numpy as np
+import pytest
 
 import flowcore
 from flowcore import (
@@ -18,6 +20,7 @@ from flowcore import (
     Invert,
     MaskedAutoregressiveFlow,
     MultivariateNormalDiag,
+    Normal,
     Permute,
     Scale,
     Shift,
@@ -26,6 +29,7 @@ from flowcore import (
     Transformer,
     flows,
 )
+from flowcore.io import DIGITS, _pack, load
 from flowcore.testing import randomize
 
 
@@ -50,7 +54,7 @@ class Still(Bijector):
     """The identity, a shell for whatever a constructor may be given."""
 
     def __init__(self, dim=2):
-        super().__init__(dim)
+        self.dim = dim
 
     def forward_and_log_det(self, z, params=None, context=None):
         return z, np.zeros(z.shape[:-1])
@@ -95,6 +99,14 @@ class Renamed(Still):
 
     def _config(self):
         return {"size": self.dim}
+
+
+class Direct(Still):
+    """Its argument is its parameters."""
+
+    def __init__(self, params):
+        super().__init__(2)
+        self.params = params
 
 
 class Block(Bijector):
@@ -157,7 +169,7 @@ class Shifted(Distribution):
         return -0.5 * anp.sum((z - mean) ** 2 + np.log(2 * np.pi), axis=-1)
 
 
-CLASSES = [Shear, Still, Options, Centred, Renamed, Block, Stretch, Box, Shifted]
+CLASSES = [Shear, Still, Options, Centred, Renamed, Direct, Block, Stretch, Box, Shifted]
 
 
 DATA = np.random.default_rng(7).normal([5.0, -3.0, 100.0], [1.0, 10.0, 0.1], (40, 3))
@@ -205,6 +217,7 @@ THINGS = {
     "Shear": Shear,
     "Centred": lambda: Centred(3).initialize(DATA),
     "Renamed": lambda: Renamed(2),
+    "Direct": lambda: Direct([1.0, 2.0, 3.0]),
     "Block": lambda: Block(2, rng=5),
     "Stretch": lambda: Elementwise(2, Stretch(np.float32(0.3))),
     "Box": lambda: over(Box(2, width=3.0), Elementwise(2, Stretch(2.0))),
@@ -243,3 +256,33 @@ def digest(thing) -> str:
              for a in numbers(thing)]  # fmt: skip
     shown = repr(thing) if "object at" not in repr(thing) else type(thing).__name__
     return hashlib.sha256("".join([shown, *parts]).encode()).hexdigest()
+
+
+def small_flow():
+    layers = [Standardize.from_data([[1.0, 2.0], [3.0, 5.0]]), maf(2), Permute([1, 0])]
+    return randomize(over(Normal(2), *layers, Elementwise(2, Scale())), rng=0)
+
+
+def reseal(data: bytes) -> bytes:
+    """A file with a valid checksum, whatever is in it."""
+    return data[:-DIGITS] + hashlib.sha256(data[:-DIGITS]).hexdigest().encode()
+
+
+def taken_apart(path):
+    """(description, arrays) of a good file."""
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    return json.loads(arrays.pop("flowcore.json").tobytes()), arrays
+
+
+def put_together(path, description, arrays):
+    text = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    path.write_bytes(_pack({"flowcore.json": text, **arrays}))
+
+
+def refused(path, classes=()) -> str:
+    """The message of the ValueError that load must raise; it names the file."""
+    with pytest.raises(ValueError) as error:
+        load(path, classes)
+    assert str(path) in str(error.value)
+    return str(error.value)

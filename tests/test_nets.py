@@ -8,7 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from flowcore import MADE, MLP, MaskedAutoregressiveFlow, flows
+from flowcore import MADE, MLP, MaskedAutoregressiveFlow, RealNVP, flows
 from flowcore.reference import ACTIVATIONS as PRINTED
 from flowcore.testing import randomize
 
@@ -90,12 +90,10 @@ def test_float32_all_the_way(name):
         phi = f(x, context=context)  # float64 rows are cast
         assert phi.dtype == np.float32
         np.testing.assert_allclose(phi, net(x, context=context), rtol=1e-3, atol=1e-3)
-        x32 = x.astype(np.float32)
-        for k, a in enumerate((small.params, x32)):
-            gradient = autograd.grad(lambda t, x, f=f: anp.sum(f(x, t, context) ** 2), k)(
-                small.params, x32
-            )
-            assert gradient.dtype == np.float32 and gradient.shape == a.shape
+    args = [None if a is None else a.astype(np.float32) for a in (net.params, x, context)]
+    for k in (0, 1) if context is None else (0, 1, 2):
+        gradient = autograd.grad(lambda *a: anp.sum(small(a[1], a[0], a[2]) ** 2), k)(*args)
+        assert gradient.dtype == np.float32 and gradient.shape == args[k].shape
 
 
 @pytest.mark.parametrize(
@@ -107,16 +105,24 @@ def test_float32_from_the_start(make):
 
 
 @pytest.mark.parametrize("name", ["made-tanh", "mlp-softplus", "made-context-all"])
-def test_a_second_derivative_is_refused(name):
-    """Better loud than silently wrong; the plain twin gives second derivatives."""
+@pytest.mark.parametrize("loss", [anp.sum, lambda phi: anp.sum(phi**2)], ids=["linear", "square"])
+def test_a_second_derivative_is_refused(name, loss):
+    """Better loud than silently wrong; the plain twin gives second derivatives.
+
+    A linear loss is the harder case: the gradient that enters the backward pass is a constant.
+    """
     net, x, context = case(name)
+    for k, a in enumerate((net.params, x)):
 
-    def slope(f, t):
-        return anp.sum(autograd.grad(lambda a: anp.sum(f(a, net.params, context) ** 2))(t) ** 2)
+        def slope(f, t, k=k):
+            args = [net.params, x]
+            args[k] = t
+            first = autograd.grad(lambda theta, x: loss(f(x, theta, context)), k)(*args)
+            return anp.sum(first**2) + anp.sum(t**2)
 
-    with pytest.raises(NotImplementedError):
-        autograd.grad(lambda t: slope(net, t))(x)
-    assert np.isfinite(autograd.grad(lambda t: slope(net.plain, t))(x)).all()
+        with pytest.raises(NotImplementedError):
+            autograd.grad(lambda t, f=slope: f(net, t))(a)
+        assert np.isfinite(autograd.grad(lambda t, f=slope: f(net.plain, t))(a)).all()
 
 
 def test_a_second_derivative_of_a_flow_is_refused():
@@ -124,11 +130,14 @@ def test_a_second_derivative_of_a_flow_is_refused():
     x = np.ones((3, 2))
     first = autograd.grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))
     with pytest.raises(NotImplementedError):
-        autograd.grad(lambda theta: anp.sum(first(theta) ** 2))(flow.params)
-    maf = MaskedAutoregressiveFlow(MADE(2, [8]))
-    for f in (maf.forward, maf.inverse):
-        with pytest.raises(NotImplementedError):
-            autograd.hessian(lambda a, f=f: anp.sum(f(a) ** 2))(np.ones(2))
+        autograd.grad(lambda theta: anp.sum(first(theta) ** 2) + anp.sum(theta**2))(flow.params)
+    by_x = autograd.grad(lambda a: anp.sum(flow.log_prob(a)))
+    with pytest.raises(NotImplementedError):
+        autograd.grad(lambda a: anp.sum(by_x(a) ** 2) + anp.sum(a**2))(x)
+    for b in (MaskedAutoregressiveFlow(MADE(2, [8])), RealNVP(2, hidden=[8]), flow.bijector):
+        for f in (b.forward, b.inverse_log_det):
+            with pytest.raises(NotImplementedError):
+                autograd.hessian(lambda a, f=f: anp.sum(f(a)) + anp.sum(a**2))(np.ones(2))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -116,7 +116,7 @@ def test_with_params_copies(name):
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize("change", ["with_params", "initialize", "pickle", "deepcopy"])
 def test_ties_are_kept(name, change):
-    tree, leaves = TREES[name]
+    tree, _ = TREES[name]
     copied = {
         "with_params": lambda: tree.with_params(tree.params + 1),
         "initialize": lambda: tree.initialize(rows(9)),

@@ -82,7 +82,8 @@ def everything():
         "density": lambda: plots.density(flow, **QUICK),
         "losses": lambda: plots.losses(fc.History([3.0, 2.0], [3.0, 2.0], 1), entropy=1.0),
         "jacobian": lambda: plots.jacobian(flow, x[0]),
-        "masks": lambda: plots.masks(fc.MADE(3, [4])),
+        "masks": lambda: plots.masks(fc.MADE(5, [8, 8])),
+        "large masks": lambda: plots.masks(fc.MADE(20, [64, 64])),
     }
 
 
@@ -101,6 +102,15 @@ def test_leaves_no_global_state_and_can_be_written(name):
     assert file.getvalue().startswith(b"\x89PNG")
     assert plt.get_fignums() == []
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", everything())
+def test_nothing_is_cut_off_at_the_edges(name):
+    figure = np.ravel(everything()[name]())[0].figure
+    figure.draw_without_rendering()
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()
+    width, height = figure.get_size_inches()
+    assert min(left, bottom, width - right, height - top) > -0.01
 
 
 @pytest.mark.parametrize("watched_by", ["prompt", "interactive mode"])
@@ -547,6 +557,13 @@ def test_masks_layer_by_layer_and_their_product():
     before = np.less.outer(made.degrees[0], made.degrees[0])
     assert_array_equal(cells(axes[3]), before)
     assert ticks(axes[3].xaxis) == [rf"$\phi_{{{i}}}$" for i in (1, 2, 3, 4)]
+
+
+def test_small_masks_have_cells_of_one_size():
+    axes = plots.masks(fc.MADE(5, [8, 8]))
+    axes[0].figure.draw_without_rendering()
+    sizes = [np.array(ax.get_window_extent().size) / cells(ax).shape[::-1] for ax in axes]
+    assert_allclose(sizes, sizes[0][0], rtol=0.05)
 
 
 @pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (2, [16, 16]), (5, [300, 200])])

@@ -1,7 +1,6 @@
-"""`load` of files that are damaged, foreign, or forged by somebody who can seal them, too."""
+"""`load` of forgeries: files with a valid checksum, made by somebody with bad intentions."""
 
 import copy
-import hashlib
 import io
 import json
 import os
@@ -13,17 +12,22 @@ import zipfile
 
 import numpy as np
 import pytest
-from stub_saved import CLASSES, Box, Centred, Shear, digest, maf, make, over
+from stub_saved import (
+    CLASSES,
+    Block,
+    Box,
+    Centred,
+    Shear,
+    make,
+    put_together,
+    refused,
+    reseal,
+    small_flow,
+    taken_apart,
+)
 
-import flowcore
-from flowcore import MLP, Affine, Chain, Coupling, Elementwise, Normal, Permute, Scale, Standardize
+from flowcore import MLP, Chain, Coupling
 from flowcore.io import DIGITS, SEAL, _pack, load, save
-from flowcore.testing import randomize
-
-
-def small_flow():
-    layers = [Standardize.from_data([[1.0, 2.0], [3.0, 5.0]]), maf(2), Permute([1, 0])]
-    return randomize(over(Normal(2), *layers, Elementwise(2, Scale())), rng=0)
 
 
 @pytest.fixture
@@ -32,122 +36,7 @@ def path(tmp_path):
     return tmp_path / "flow.npz"
 
 
-def reseal(data: bytes) -> bytes:
-    """A file with a valid checksum, whatever is in it."""
-    return data[:-DIGITS] + hashlib.sha256(data[:-DIGITS]).hexdigest().encode()
-
-
-def taken_apart(path):
-    """(description, arrays) of a good file."""
-    with np.load(path) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return json.loads(arrays.pop("flowcore.json").tobytes()), arrays
-
-
-def put_together(path, description, arrays):
-    text = np.frombuffer(json.dumps(description).encode(), np.uint8)
-    path.write_bytes(_pack({"flowcore.json": text, **arrays}))
-
-
-def refused(path, classes=()) -> str:
-    """The message of the ValueError that load must raise; it names the file."""
-    with pytest.raises(ValueError) as error:
-        load(path, classes)
-    assert str(path) in str(error.value)
-    return str(error.value)
-
-
-# ---------------------------------------------------------------- accidents
-
-
-def test_any_changed_byte_is_noticed(path):
-    rng, data = random.Random(0), path.read_bytes()
-    assert len(data) < 10_000  # so that really all of them can be changed
-    for i in range(len(data)):
-        path.write_bytes(data[:i] + bytes([data[i] ^ rng.randrange(1, 256)]) + data[i + 1 :])
-        message = refused(path)
-        if i < len(data) - DIGITS - len(SEAL):
-            assert "is damaged" in message
-    path.write_bytes(data)
-    assert digest(load(path)) == digest(small_flow())
-
-
-def test_any_truncation_is_noticed(path):
-    data = path.read_bytes()
-    for n in range(1, len(data)):
-        path.write_bytes(data[:n])
-        assert "is truncated" in refused(path), n
-    path.write_bytes(b"")
-    assert "is empty" in refused(path)
-
-
-@pytest.mark.parametrize("more", [b"\n", b"\0" * 100, b"PK"])
-def test_bytes_too_many_are_noticed(more, path):
-    path.write_bytes(path.read_bytes() + more)
-    assert "checksum is missing" in refused(path)
-    save(Affine(), path)
-    path.write_bytes(more + path.read_bytes())
-    assert "is damaged" in refused(path)
-
-
-def foreign_npz():
-    file = io.BytesIO()
-    np.savez(file, x=np.zeros(3))
-    return file.getvalue()
-
-
-def foreign_npy():
-    file = io.BytesIO()
-    np.save(file, np.zeros(3))
-    return file.getvalue()
-
-
-def empty_zip():
-    file = io.BytesIO()
-    zipfile.ZipFile(file, "w").close()
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "data, kind",
-    [
-        (b"hello\n", "another file"),
-        (b"\x00" * 1000, "another file"),
-        (b"{}", "another file"),
-        (b'{"format": 1, "nodes": []}', "another file"),
-        (pickle.dumps(small_flow()), "a pickle"),
-        (foreign_npy(), r"an .npy array"),
-        (foreign_npz(), "an archive without flowcore.json"),
-        (empty_zip(), "another file"),
-    ],
-)  # fmt: skip
-def test_foreign_files(data, kind, tmp_path):
-    path = tmp_path / "flow.npz"
-    path.write_bytes(data)
-    assert f"was not written by flowcore.save: it is {kind}" in refused(path).replace(
-        "save: an archive", "save: it is an archive"
-    )
-
-
-def test_a_file_written_again_by_numpy_has_lost_its_checksum(path):
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    np.savez(path, **arrays)
-    assert "rewritten by another program" in refused(path)
-
-
-def test_a_newer_format_says_so(path):
-    description, arrays = taken_apart(path)
-    put_together(path, {**description, "format": 2, "flowcore": "9.1"}, arrays)
-    assert "has format 2, written by flowcore 9.1; this is" in refused(path)
-    put_together(path, {"format": 3, "tree": {}}, {})
-    assert "update flowcore" in refused(path)
-    for nonsense in (0, -1, True, None, "1", 1.0, [1]):
-        put_together(path, {**description, "format": nonsense}, arrays)
-        assert "is damaged: its format is" in refused(path)
-
-
-# ---------------------------------------------------------------- malice: archives
+# ---------------------------------------------------------------- archives
 
 
 class Bomb:
@@ -214,6 +103,7 @@ def lie(shape, descr="<f8", content=b"\0" * 16) -> bytes:
         lie("(10000000000000,)"),
         lie("(3,)"),
         lie("(1,)"),
+        lie("(-1,)"),
         lie("(-1, -2)"),
         lie("(2, 0, 10000000000)"),
         lie("()"),
@@ -270,7 +160,7 @@ def test_archives_that_are_larger_inside_than_outside(tmp_path):
     assert "is damaged" in refused(path)
 
 
-# ---------------------------------------------------------------- malice: descriptions
+# ---------------------------------------------------------------- descriptions
 
 
 def one(cls, config, **more):
@@ -420,11 +310,13 @@ def test_the_forger_cannot_reach_more_through_the_users_classes(tmp_path):
         (one("Centred", {"dim": 2}, fitted={"centre": 1, "initialized": 1, "dim": 3}), "fitted"),
         (one("Shear", {}), "params are missing"),
         (one("Shear", {}, parts=[None]), "zip"),
+        ({"format": 1, "nodes": [PERMUTE, {"class": "Block", "config": {"dim": 2},
+          "parts": [{"node": 0}]}]}, "a Permute as the part Chain"),
         (one("Box", {"dim": 2}, params="p"), "none of its own"),
-    ]:
+    ]:  # fmt: skip
         arrays = {"p": np.zeros(2)} if "params" in description["nodes"][0] else {}
         put_together(path, description, arrays)
-        assert message in refused(path, [Centred, Shear, Box])
+        assert message in refused(path, [Centred, Shear, Box, Block])
 
 
 def mutated(value, rng):
@@ -475,4 +367,3 @@ def test_own_network_in_a_coupling_must_have_its_weights(tmp_path):
     del description["nodes"][1]["weights"]
     put_together(path, description, arrays)
     assert "weights of shapes" in refused(path)
-    assert flowcore.__version__ in json.dumps(description)

@@ -1,0 +1,364 @@
+"""Bases, and the density of x = f(z): shapes, agreement, normalisation, samples, bad input."""
+
+import copy
+import pickle
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from scipy import stats
+
+from flowcore import (
+    MADE,
+    Affine,
+    Chain,
+    Distribution,
+    Elementwise,
+    Invert,
+    MaskedAutoregressiveFlow,
+    MultivariateNormalDiag,
+    Normal,
+    Permute,
+    RealNVP,
+    Standardize,
+    TransformedDistribution,
+    flows,
+)
+from flowcore.testing import randomize
+
+
+class Laplace:
+    """Somebody's base: dim and two methods, nothing else."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def sample(self, n, rng):
+        return rng.laplace(size=(n, self.dim))
+
+    def log_prob(self, z):
+        return anp.sum(-anp.abs(z) - np.log(2), axis=-1)
+
+
+class Trainable(Distribution):
+    """N(mu, I) with mu trained."""
+
+    def __init__(self, dim):
+        self.dim, self.params = dim, np.zeros(dim)
+
+    def sample(self, n, rng=None):
+        return self.params + np.random.default_rng(rng).standard_normal((n, self.dim))
+
+    def log_prob(self, z, params=None):
+        mu = self.params if params is None else params
+        return Normal(self.dim).log_prob(z - mu)
+
+
+def bijector(dim=2, context_dim=0, rng=0):
+    """Bounded by 1, tanh: smooth enough for a grid."""
+    made = MADE(dim, [8, 8], activation="tanh", context_dim=context_dim, rng=rng)
+    maf = MaskedAutoregressiveFlow(made, Affine(1.0))
+    parts = [maf, Permute([*range(1, dim), 0])]
+    return randomize(Chain([*parts, Elementwise(dim, Affine(1.0))]), scale=0.7, rng=rng)
+
+
+FLOWS = {
+    "normal": lambda: TransformedDistribution(Normal(2), bijector()),
+    "diagonal": lambda: TransformedDistribution(
+        MultivariateNormalDiag([1, -1], [2, 0.5]), bijector()
+    ),
+    "foreign base": lambda: TransformedDistribution(Laplace(2), bijector()),
+    "trainable base": lambda: randomize(TransformedDistribution(Trainable(2), bijector())),
+    "inverted": lambda: TransformedDistribution(Normal(2), Invert(bijector())),
+    "one dimension": lambda: TransformedDistribution(Normal(1), bijector(1)),
+    "five dimensions": lambda: TransformedDistribution(Normal(5), bijector(5)),
+    "conditional": lambda: TransformedDistribution(Normal(2), bijector(context_dim=2)),
+}
+
+
+def context_of(flow, *lead):
+    lead = (*lead, flow.context_dim)
+    return np.random.default_rng(5).standard_normal(lead) if flow.context_dim else None
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_shapes_and_agreement(name):
+    flow = FLOWS[name]()
+    c = context_of(flow)
+    for shape, lead in ((3, (3,)), (1, (1,)), ((2, 3), (2, 3)), (0, (0,)), ((), ())):
+        x = flow.sample(shape, rng=0, context=c)
+        assert x.shape == (*lead, flow.dim)
+        log_prob = flow.log_prob(x, context=c)
+        assert np.shape(log_prob) == lead and np.isfinite(log_prob).all()
+        np.testing.assert_allclose(flow.prob(x, context=c), np.exp(log_prob), rtol=1e-14)
+        same, its_log_prob = flow.sample_and_log_prob(shape, rng=0, context=c)
+        np.testing.assert_array_equal(same, x)
+        np.testing.assert_allclose(its_log_prob, log_prob, rtol=1e-9, atol=1e-9)
+        z = flow.to_latent(x, context=c)
+        np.testing.assert_allclose(flow.from_latent(z, context=c), x, rtol=1e-9, atol=1e-9)
+        expected = flow.base.log_prob(z) + flow.bijector.inverse_log_det(x, context=c)
+        np.testing.assert_allclose(log_prob, expected, rtol=1e-12)
+    assert flow.sample(rng=0, context=c).shape == (1, flow.dim)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_params_gradients_and_copies(name):
+    flow = FLOWS[name]()
+    x, c = flow.sample(5, rng=1, context=context_of(flow)), context_of(flow)
+    theta = flow.params
+    value, gradient = autograd.value_and_grad(
+        lambda th: -anp.mean(flow.log_prob(x, params=th, context=c))
+    )(theta)
+    np.testing.assert_allclose(value, -np.mean(flow.log_prob(x, context=c)), rtol=1e-13)
+    direction = np.random.default_rng(0).standard_normal(theta.size)
+    up, down = (
+        -np.mean(flow.with_params(theta + t * direction).log_prob(x, context=c))
+        for t in (1e-6, -1e-6)
+    )
+    np.testing.assert_allclose((up - down) / 2e-6, gradient @ direction, rtol=1e-6, atol=1e-8)
+    by_x = autograd.grad(lambda a: anp.sum(flow.log_prob(a, context=c)))(x)
+    step = 1e-6 * np.eye(flow.dim)[0]
+    numerical = (flow.log_prob(x + step, context=c) - flow.log_prob(x - step, context=c)) / 2e-6
+    np.testing.assert_allclose(by_x[:, 0], numerical, rtol=1e-5, atol=1e-7)
+    for other in (pickle.loads(pickle.dumps(flow)), copy.deepcopy(flow), flow.with_params(theta)):
+        np.testing.assert_array_equal(other.log_prob(x, context=c), flow.log_prob(x, context=c))
+    assert type(flow.base).__name__ in repr(flow) or "object at" in repr(flow)
+
+
+def test_scipy_minimize_takes_the_same_function():
+    from scipy.optimize import minimize
+
+    x = np.random.default_rng(0).standard_normal((200, 2)) @ [[1, 0.8], [0, 0.3]] + 2
+    flow = flows.maf(2, layers=1, hidden=[4], standardize=False)
+    found = minimize(
+        autograd.value_and_grad(lambda th: -anp.mean(flow.log_prob(x, params=th))),
+        flow.params,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 200},
+    )
+    cov = np.cov(x.T, bias=True)
+    gaussian = 0.5 * np.linalg.slogdet(cov)[1] + np.log(2 * np.pi) + 1
+    assert found.fun < gaussian + 0.01
+
+
+@pytest.mark.parametrize("name", [name for name in FLOWS if name != "five dimensions"])
+def test_the_density_integrates_to_one(name):
+    """The sum over a fine grid that holds all but 1e-6 of the mass."""
+    flow = FLOWS[name]()
+    c = context_of(flow)
+    x = flow.sample(20000, rng=0, context=c)
+    low, high = x.min(axis=0), x.max(axis=0)
+    low, high = low - 0.3 * (high - low), high + 0.3 * (high - low)
+    axes = [np.linspace(a, b, 800) for a, b in zip(low, high, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    cell = np.prod([axis[1] - axis[0] for axis in axes])
+    total = np.exp(flow.log_prob(grid, context=c)).sum() * cell
+    np.testing.assert_allclose(total, 1, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_samples_follow_the_density(name):
+    """Every latent coordinate of fresh samples against the base, and E[p(x)] against the grid."""
+    flow = FLOWS[name]()
+    c = context_of(flow)
+    x = flow.sample(4000, rng=3, context=c)
+    z, base = flow.to_latent(x, context=c), flow.base.sample(4000, np.random.default_rng(4))
+    for i in range(flow.dim):
+        assert stats.ks_2samp(z[:, i], base[:, i]).pvalue > 1e-3
+    # importance weights of a wider proposal have mean 1 only if samples and density agree
+    wide = stats.multivariate_t(x.mean(axis=0), 2 * np.cov(x.T), df=5)
+    proposal = np.reshape(wide.rvs(20000, random_state=0), (-1, flow.dim))
+    weights = np.exp(flow.log_prob(proposal, context=c) - wide.logpdf(proposal))
+    assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(len(weights))
+    for f in (lambda a: a[:, 0], lambda a: a[:, -1] ** 2):
+        expected, error = (weights * f(proposal)).mean(), (weights * f(proposal)).std() / 20000**0.5
+        error = np.hypot(error, f(x).std() / 4000**0.5)
+        assert abs(f(x).mean() - expected) < 4.5 * error
+
+
+def test_conditional_samples_follow_their_own_context():
+    """The shape contract is easy to satisfy with the contexts in the wrong rows."""
+    flow = FLOWS["conditional"]()
+    c = context_of(flow, 3)
+    x = flow.sample(2000, rng=0, context=c)
+    assert x.shape == (2000, 3, 2)
+    for k in range(3):
+        z = flow.to_latent(x[:, k], context=c[k])
+        assert all(stats.kstest(z[:, i], "norm").pvalue > 1e-3 for i in range(2))
+    wrong = flow.to_latent(x[:, 0], context=c[1])
+    assert min(stats.kstest(wrong[:, i], "norm").pvalue for i in range(2)) < 1e-6
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (4,), (2, 3)])
+def test_context_shapes(lead):
+    """sample(n, context=c).shape == (n,) + c.shape[:-1] + (D,)"""
+    flow = FLOWS["conditional"]()
+    c = context_of(flow, *lead)
+    for n in (0, 1, 5):
+        x, log_prob = flow.sample_and_log_prob(n, rng=0, context=c)
+        assert x.shape == (n, *lead, 2) and log_prob.shape == (n, *lead)
+        np.testing.assert_array_equal(flow.sample(n, rng=0, context=c), x)
+        np.testing.assert_allclose(flow.log_prob(x, context=c), log_prob, rtol=1e-8, atol=1e-8)
+    assert flow.sample((2, 5), rng=0, context=c).shape == (2, 5, *lead, 2)
+    assert flow.log_prob(np.zeros(2), context=c).shape == lead
+    theta = flow.params
+    gradient = autograd.grad(lambda th: anp.sum(flow.log_prob(np.zeros(2), params=th, context=c)))(
+        theta
+    )
+    assert gradient.shape == theta.shape and gradient.any()
+
+
+def test_rng():
+    flow = FLOWS["normal"]()
+    np.testing.assert_array_equal(flow.sample(3, rng=1), flow.sample(3, rng=1))
+    np.testing.assert_array_equal(
+        flow.sample(3, rng=np.random.default_rng(1)), flow.sample(3, rng=1)
+    )
+    generator = np.random.default_rng(1)
+    assert (flow.sample(3, rng=generator) != flow.sample(3, rng=generator)).all()
+    np.random.seed(0)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert (flow.sample(3) != flow.sample(3)).all()
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_stages_start_at_the_base_and_end_at_the_data():
+    b = randomize(RealNVP(2, hidden=[4]))
+    maf = randomize(MaskedAutoregressiveFlow(MADE(2, [4])))
+    flow = TransformedDistribution(
+        Normal(2), Chain([Standardize(2), Chain([b, Permute([1, 0])]), Invert(maf), maf])
+    )
+    z = Normal(2).sample(5, rng=0)
+    names, arrays = zip(*flow.stages(z), strict=True)
+    assert names == ("base", "MAF", "IAF", "Permute", "Coupling", "Standardize")
+    np.testing.assert_array_equal(arrays[0], z)
+    np.testing.assert_array_equal(arrays[1], maf.forward(z))
+    np.testing.assert_array_equal(arrays[3], arrays[2][:, ::-1])
+    np.testing.assert_allclose(arrays[-1], flow.from_latent(z), rtol=1e-14)
+    conditional = FLOWS["conditional"]()
+    c = context_of(conditional)
+    last = conditional.stages(z, context=c)[-1][1]
+    np.testing.assert_allclose(last, conditional.from_latent(z, context=c), rtol=1e-14)
+
+
+# ---------------------------------------------------------------- bases
+
+
+@pytest.mark.parametrize(
+    ("base", "frozen"),
+    [
+        (Normal(2), stats.multivariate_normal([0, 0])),
+        (MultivariateNormalDiag([1, -2], [0.5, 3]), stats.multivariate_normal([1, -2], [0.25, 9])),
+        (MultivariateNormalDiag([1, -2], 2), stats.multivariate_normal([1, -2], 4)),
+    ],
+    ids=["normal", "diagonal", "one scale"],
+)
+def test_bases_against_scipy(base, frozen):
+    z = base.sample(5000, rng=0)
+    assert z.shape == (5000, 2) and base.sample(0).shape == (0, 2)
+    np.testing.assert_allclose(base.log_prob(z), frozen.logpdf(z), rtol=1e-12)
+    assert base.log_prob(z[0]).shape == () and base.log_prob(z.reshape(50, 100, 2)).shape == (
+        50,
+        100,
+    )
+    np.testing.assert_allclose(z.mean(axis=0), frozen.mean, atol=0.2)
+    np.testing.assert_allclose(z.var(axis=0), np.diag(frozen.cov), rtol=0.1)
+    np.testing.assert_array_equal(
+        base.sample(3, rng=1), base.sample(3, rng=np.random.default_rng(1))
+    )
+    assert base.log_prob(z.astype(np.float32)).dtype == np.float32
+    assert (base.dim, base.n_params) == (2, 0)
+
+
+def test_float32_flows():
+    flow = randomize(flows.maf(3, layers=2, hidden=[8], dtype=np.float32))
+    assert flow.params.dtype == np.float32
+    x, log_prob = flow.sample_and_log_prob(5, rng=0)
+    assert x.dtype == log_prob.dtype == flow.log_prob(x.astype(float)).dtype == np.float32
+    wide = flow.with_params(flow.params.astype(float))
+    np.testing.assert_allclose(log_prob, wide.log_prob(x), rtol=1e-4, atol=1e-4)
+    gradient = autograd.grad(lambda th: anp.mean(flow.log_prob(x, params=th)))(flow.params)
+    assert gradient.dtype == np.float32
+
+
+def test_base_and_params_of_a_flow():
+    base = Laplace(2)
+    flow = TransformedDistribution(base, Permute([1, 0]))
+    assert flow.base is base and flow.n_params == 0 and flow.with_params([]).base is base
+    trainable = FLOWS["trainable base"]()
+    np.testing.assert_array_equal(trainable.params[:2], trainable.base.params)
+    np.testing.assert_array_equal(trainable.params[2:], trainable.bijector.params)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+class Columns(Laplace):
+    def sample(self, n, rng):
+        return super().sample(n, rng)[:, :1]
+
+    def log_prob(self, z):
+        return super().log_prob(z)[..., None]
+
+
+REFUSED = {
+    "negative n": (lambda f: f.sample(-1), "integer >= 0, not -1"),
+    "n that is no integer": (lambda f: f.sample(1.5), "not 1.5"),
+    "a negative shape": (lambda f: f.sample((2, -1)), "not -1"),
+    "negative n of a base": (lambda f: f.base.sample(-3), "not -3"),
+    "a wrong last axis": (lambda f: f.log_prob(np.zeros((4, 3))), r"\(\.\.\., 2\), not \(4, 3\)"),
+    "a wrong latent": (lambda f: f.from_latent(np.zeros(3)), r"not \(3,\)"),
+    "params of a wrong length": (lambda f: f.log_prob(np.zeros(2), np.zeros(2)), r"not \(2,\)"),
+    "an unexpected context": (lambda f: f.sample(2, context=np.zeros(1)), "takes no context"),
+    "a context in log_prob": (lambda f: f.log_prob(np.zeros(2), context=np.zeros(1)), "no context"),
+    "a missing context": (lambda f: FLOWS["conditional"]().sample(2), "needs context="),
+    "a context of a wrong width": (
+        lambda f: FLOWS["conditional"]().sample(2, context=np.zeros((4, 3))),
+        r"\(\.\.\., 2\), not \(4, 3\)",
+    ),
+    "two dims": (lambda f: TransformedDistribution(Normal(3), Permute([1, 0])), "dim=3.*dim=2"),
+    "a base of no dimension": (lambda f: Normal(0), "dim >= 1, not 0"),
+    "a scale of zero": (lambda f: MultivariateNormalDiag([0, 0], [1, 0]), r"\[1, 0\]"),
+    "scales of another length": (lambda f: MultivariateNormalDiag([0, 0], [1, 1, 1]), r"\(2,\)"),
+    "a scalar loc": (lambda f: MultivariateNormalDiag(0.0), r"not of shape \(\)"),
+    "a base that samples (n, 1)": (
+        lambda f: TransformedDistribution(Columns(2), Permute([1, 0])).sample(5, rng=0),
+        r"not \(5, 1\)",
+    ),
+    "a base whose log_prob is (n, 1)": (
+        lambda f: TransformedDistribution(Columns(2), Permute([1, 0])).log_prob(np.zeros((5, 2))),
+        r"must return shape \(5,\).*not \(5, 1\)",
+    ),
+    "the same under autograd": (
+        lambda f: autograd.grad(
+            lambda a: anp.sum(TransformedDistribution(Columns(2), Permute([1, 0])).log_prob(a))
+        )(np.zeros((5, 2))),
+        r"must return shape \(5,\).*not \(5, 1\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    call, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        call(FLOWS["normal"]())
+
+
+def test_one_column_of_numbers_gets_a_hint():
+    with pytest.raises(ValueError, match=r"x\[:, None\]"):
+        FLOWS["one dimension"]().log_prob(np.zeros(10))
+
+
+def test_a_bijector_is_wanted():
+    with pytest.raises(TypeError, match=r"bijector must be a flowcore\.Bijector, not MADE"):
+        TransformedDistribution(Normal(2), MADE(2, [4]))
+
+
+def test_nan_rows_stay_alone():
+    flow, x = FLOWS["normal"](), np.zeros((3, 2))
+    x[1, 0] = np.nan
+    log_prob = flow.log_prob(x)
+    assert np.isnan(log_prob).tolist() == [False, True, False]

@@ -1,0 +1,232 @@
+"""The recipes: architecture, data's own units, every parameter trainable."""
+
+from itertools import pairwise
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+from flowcore import (
+    Coupling,
+    Elementwise,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Normal,
+    Permute,
+    RealNVP,
+    Scale,
+    Shift,
+    Standardize,
+    flows,
+)
+from flowcore.testing import randomize
+
+RECIPES = {"maf": flows.maf, "iaf": flows.iaf, "realnvp": flows.realnvp, "nice": flows.nice}
+COUPLINGS = ("realnvp", "nice")
+CASES = [(n, d) for n in RECIPES for d in (1, 2, 3, 4, 5) if d > 1 or n not in COUPLINGS]
+
+
+def data(dim, n=60):
+    rng = np.random.default_rng(dim)
+    return rng.standard_normal((n, dim)) * 10.0 ** np.arange(dim) + 100
+
+
+def steps(flow):
+    """[(part, inverted?), ...] from the base to the data."""
+    return [
+        (part.bijector, True) if isinstance(part, Invert) else (part, False)
+        for part in reversed(flow.bijector.bijectors)
+    ]
+
+
+@pytest.mark.parametrize(("name", "dim"), CASES)
+def test_every_dimension_samples_and_scores(name, dim):
+    flow = randomize(RECIPES[name](dim, layers=3, hidden=[8]), scale=0.5)
+    x, log_prob = flow.sample_and_log_prob(7, rng=0)
+    assert x.shape == (7, dim) and log_prob.shape == (7,)
+    np.testing.assert_allclose(flow.log_prob(x), log_prob, rtol=1e-8, atol=1e-8)
+    assert flow.dim == dim and isinstance(flow.base, Normal)
+    assert name == "nice" or flow.n_params == sum(part.n_params for part, _ in steps(flow))
+
+
+@pytest.mark.parametrize(("name", "dim"), CASES)
+def test_a_new_flow_is_the_identity(name, dim):
+    flow = RECIPES[name](dim, layers=3, hidden=[8], standardize=False)
+    x = data(dim)
+    z = flow.to_latent(x)
+    np.testing.assert_array_equal(np.sort(z, axis=1), np.sort(x, axis=1))  # permutations apart
+    np.testing.assert_allclose(flow.log_prob(x), Normal(dim).log_prob(x), rtol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "dim"), CASES)
+def test_standardize_is_part_of_the_density(name, dim):
+    """log_prob in the data's own units: a Gaussian fit, with its log-det."""
+    x = data(dim)
+    flow = RECIPES[name](dim, layers=2, hidden=[8])
+    assert not flow.initialized
+    ready = flow.initialize(x)
+    assert ready.initialized and not flow.initialized and ready.n_params == flow.n_params
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    expected = Normal(dim).log_prob(scaled) - np.log(x.std(axis=0)).sum()
+    np.testing.assert_allclose(ready.log_prob(x), expected, rtol=1e-10)
+    again = ready.initialize(3 * x + 1)
+    np.testing.assert_array_equal(again.log_prob(x), ready.log_prob(x))
+    assert isinstance(ready.bijector[0], Standardize)
+    np.testing.assert_array_equal(ready.bijector[0].mean, x.mean(axis=0))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("context_dim", [0, 2])
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_one_step_changes_every_parameter(name, context_dim, dim):
+    """From random parameters and with tanh units: nothing is silently left out of training."""
+    if dim == 1 and name in COUPLINGS:
+        pytest.skip("couplings start at two dimensions")
+    options = {"hidden": [8, 8], "activation": "tanh", "context_dim": context_dim}
+    flow = randomize(RECIPES[name](dim, layers=3, **options)).initialize(data(dim))
+    rng = np.random.default_rng(1)
+    x = data(dim)
+    context = rng.standard_normal((len(x), context_dim)) if context_dim else None
+    value, gradient = autograd.value_and_grad(
+        lambda th: -anp.mean(flow.log_prob(x, params=th, context=context))
+    )(flow.params)
+    assert np.isfinite(value) and (gradient != 0).all()
+    direction = rng.standard_normal(flow.n_params)
+    up, down = (
+        -np.mean(flow.log_prob(x, params=flow.params + t * direction, context=context))
+        for t in (1e-6, -1e-6)
+    )
+    np.testing.assert_allclose((up - down) / 2e-6, gradient @ direction, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_context_moves_the_density(name):
+    flow = randomize(RECIPES[name](2, layers=2, hidden=[8], context_dim=3))
+    c = np.random.default_rng(0).standard_normal((4, 3))
+    assert flow.sample(5, rng=0, context=c).shape == (5, 4, 2)
+    assert len(np.unique(flow.log_prob(np.zeros(2), context=c))) == 4
+
+
+def n_weights(widths):
+    """Weights and biases of a dense network."""
+    return sum(a * b + b for a, b in pairwise(widths))
+
+
+def test_numbers_of_parameters():
+    """Dense couplings by hand; MAF's masked weights do not count."""
+    assert flows.realnvp(4, layers=2, hidden=[8, 6]).n_params == 2 * n_weights([2, 8, 6, 4])
+    assert flows.nice(4, layers=2, hidden=[8]).n_params == 2 * n_weights([2, 8, 2]) + 4
+    made = flows.maf(3, layers=2, hidden=[8]).bijector[1].made
+    free = sum(int(mask.sum()) for mask in made.masks) + 8 + 6
+    assert flows.maf(3, layers=2, hidden=[8]).n_params == 2 * free
+    assert free < n_weights([3, 8, 6])
+    assert flows.iaf(3, layers=2, hidden=[8]).n_params == 2 * free
+
+
+def test_defaults():
+    for name, recipe in RECIPES.items():
+        flow = recipe(3)
+        layers = [p for p, _ in steps(flow) if isinstance(p, MaskedAutoregressiveFlow | Coupling)]
+        assert len(layers) == (6 if name in COUPLINGS else 5)
+        networks = [p.conditioner if isinstance(p, Coupling) else p.made for p in layers]
+        assert {n.hidden for n in networks} == {(64, 64)} and {n.activation for n in networks} == {
+            "relu"
+        }
+    assert flows.maf(40, layers=1).bijector[1].made.hidden == (80, 80)
+    assert flows.realnvp(40, layers=1).bijector[1].conditioner.hidden == (80, 80)
+
+
+def test_maf_and_iaf_reverse_the_order_in_every_layer():
+    for recipe, inverted in ((flows.maf, False), (flows.iaf, True)):
+        layers = steps(recipe(3, layers=3, hidden=[8]))[:-1]
+        orders = [part.made.degrees[0].tolist() for part, _ in layers]
+        assert orders == [[1, 2, 3], [3, 2, 1], [1, 2, 3]]
+        assert [backwards for _, backwards in layers] == [inverted] * 3
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4, 7])
+def test_couplings_transform_every_coordinate(dim):
+    flow = randomize(flows.realnvp(dim, layers=2, hidden=[8], standardize=False))
+    z = np.zeros((1, dim))
+    assert (flow.from_latent(z) != z).all()
+    masks = [p.num_masked for p, _ in steps(flow) if isinstance(p, Coupling)]
+    assert masks[0] > 0 > masks[1] and masks[0] - masks[1] == dim
+
+
+def test_permutations_stand_between_pairs_of_couplings():
+    kinds = [type(part).__name__ for part, _ in steps(flows.realnvp(4, layers=4, hidden=[8]))]
+    assert kinds == ["Coupling", "Coupling", "Permute", "Coupling", "Coupling", "Standardize"]
+    assert not any(isinstance(p, Permute) for p, _ in steps(flows.realnvp(2, layers=6, hidden=[8])))
+    different = {
+        part.permutation
+        for part, _ in steps(flows.realnvp(9, layers=20, hidden=[8]))
+        if isinstance(part, Permute)
+    }
+    assert len(different) > 5
+
+
+def test_nice_preserves_volume_but_for_its_scaling():
+    flow = randomize(flows.nice(3, layers=4, hidden=[8], standardize=False))
+    scaling, *couplings = [part for part, _ in steps(flow)]
+    assert isinstance(scaling, Elementwise) and isinstance(scaling.transformer, Scale)
+    assert all(part.transformer == Shift() for part in couplings if isinstance(part, Coupling))
+    log_det = flow.bijector.forward_log_det(data(3))
+    np.testing.assert_allclose(log_det, scaling.params.sum(), rtol=1e-10)
+
+
+def test_seeds_and_dtype():
+    same, other = flows.maf(2, hidden=[8], rng=1), flows.maf(2, hidden=[8], rng=2)
+    np.testing.assert_array_equal(flows.maf(2, hidden=[8], rng=1).params, same.params)
+    assert (other.params != same.params).any()
+    layers = [p.params for p, _ in steps(flows.maf(2, layers=3, hidden=[8])) if p.n_params]
+    assert (layers[0] != layers[2]).any()  # not the same seed for every layer
+    np.testing.assert_array_equal(
+        flows.maf(2, hidden=[8], rng=np.random.default_rng(1)).params, same.params
+    )
+    for recipe in RECIPES.values():
+        assert recipe(2, layers=2, hidden=[8], dtype=np.float32).params.dtype == np.float32
+
+
+def test_repr_prints_the_way_of_the_data():
+    text = repr(flows.maf(2, layers=2, hidden=[8]))
+    assert "Chain(z -> MaskedAutoregressiveFlow" in text and "-> Standardize(2) -> x)" in text
+
+
+def test_plain_gradient_descent_lowers_the_loss_of_every_recipe():
+    """Twenty steps of the loop that a reader would write."""
+    x = data(2, n=200) @ np.array([[1.0, 0.05], [0.0, 1.0]])
+    for recipe in RECIPES.values():
+        flow = recipe(2, layers=2, hidden=[8]).initialize(x)
+        step = autograd.value_and_grad(lambda th, f=flow: -anp.mean(f.log_prob(x, params=th)))
+        theta, losses = np.array(flow.params), []
+        for _ in range(20):
+            value, gradient = step(theta)
+            losses.append(value)
+            theta = theta - 0.05 * gradient
+        assert losses[-1] < losses[0] and np.isfinite(losses).all()
+
+
+REFUSED = {
+    "no layers": (lambda: flows.maf(2, layers=0), "layers must be an integer >= 1, not 0"),
+    "half a layer": (lambda: flows.realnvp(2, layers=1.5), "not 1.5"),
+    "realnvp in 1-D": (lambda: flows.realnvp(1), "dim >= 2, not 1"),
+    "nice in 1-D": (lambda: flows.nice(1), "dim >= 2, not 1"),
+    "dim 0": (lambda: flows.maf(0), "at least 1, not 0"),
+    "a layer alone in 1-D": (lambda: RealNVP(1), "dim >= 2"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    make, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_constant_column_is_named(name):
+    x = data(3)
+    x[:, 1] = 7
+    with pytest.raises(ValueError, match=r"column \[1\].*constant"):
+        RECIPES[name](3, layers=1, hidden=[8]).initialize(x)
