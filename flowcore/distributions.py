@@ -19,8 +19,11 @@ from .arguments import (
     prepare,
 )
 from .bijector import Bijector, Invert
+from .blocks import MANY, map_rows
 from .params import Parametric
 from .primitives import differentiable
+
+DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
 
 class Distribution(Parametric, ABC):
@@ -154,29 +157,44 @@ class TransformedDistribution(Parametric):
         """False while a part (Standardize, ActNorm) still waits for data."""
         return self.bijector.initialized
 
-    def log_prob(self, x, params=None, context=None):
-        """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x."""
-        params = None if params is None else check_params(self, params)
-        if isbox(params) or isbox(x) or isbox(context):
-            params = self.params if params is None else params
-            return self._traced_log_prob(params, x, context)
-        z, log_det = self.bijector.inverse_and_log_det(x, self._of(params, 1), context)
-        return self._base_log_prob(z, params) + log_det
+    def log_prob(self, x, params=None, context=None, threads=None):
+        """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
-    def _traced_log_prob(self, params, x, context):
-        x = x if isbox(x) else np.asarray(x)
+        Many rows are evaluated in blocks by `threads` threads (None: the environment variable
+        FLOWCORE_THREADS, else the number of cores); the result does not depend on their number.
+        """
+        if isbox(params) or isbox(x) or isbox(context):
+            params = self.params if params is None else check_params(self, params)
+            x, context, lead = self._rows(x, context)
+            log_prob = differentiable(self._pull, params, x, context)
+            return log_prob if len(lead) == 1 else log_prob.reshape(lead)
+
+        def rows(flow, x, context):
+            z, log_det = flow.bijector.inverse_and_log_det(x, context=context)
+            return (flow._base_log_prob(z) + log_det,)
+
+        return self._map(rows, x, params, context, threads)[0]
+
+    def _rows(self, x, context):
+        """Checked x (N, D), context (N, C) or None, and the leading axes that the rows had."""
         check_event(x, self.dim, self)
         check_context(context, self.context_dim, self)
+        x = x if isbox(x) else np.asarray(x)
         context = context if context is None or isbox(context) else np.asarray(context)
-        x, context, lead = as_rows(x, context)
-        log_prob = differentiable(self._pull, params, x, context)
-        return log_prob if len(lead) == 1 else log_prob.reshape(lead)
+        return as_rows(x, context)
+
+    def _map(self, f, x, params, context, threads):
+        """f(flow with these params, x, context), row-wise, for any leading axes."""
+        flow = self if params is None else self.with_params(params)
+        x, context, lead = self._rows(x, context)
+        results = map_rows(lambda x, c: f(flow, x, c), (x, context), threads)
+        return [a.reshape(lead + a.shape[1:]) for a in results]
 
     def _pull(self, theta, x, context):
         """log_prob of rows x (N, D), and its pullback; see `primitives`."""
         base, bijector = self._parts
-        z, log_det, pull = bijector._pull("inverse", self._of(theta, 1), x, context)
-        log_prob, base_pull = base._pull(self._of(theta, 0), z)
+        z, log_det, pull = bijector._pull("inverse", self._share(theta, bijector), x, context)
+        log_prob, base_pull = base._pull(self._share(theta, base), z)
         self._check_base(z, log_prob)
 
         def pullback(l_bar):
@@ -189,30 +207,48 @@ class TransformedDistribution(Parametric):
 
         return log_prob + log_det, pullback
 
-    def prob(self, x, params=None, context=None):
+    def prob(self, x, params=None, context=None, threads=None):
         """The density p(x) itself, exp(log_prob)."""
-        return anp.exp(self.log_prob(x, params, context))
+        return anp.exp(self.log_prob(x, params, context, threads))
 
-    def sample(self, shape=1, rng=None, context=None):
+    def sample(self, shape=1, rng=None, context=None, threads=None):
         """Draws of shape (n, D), or (*shape, D); with context c: (n, *c.shape[:-1], D).
 
-        rng: an int or numpy Generator; None draws a fresh seed.
+        rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
         """
-        return self.bijector.forward(self._base_sample(shape, rng, context), context=context)
+        z, context, lead = self._base_sample(shape, rng, context)
+        forward = self.bijector.forward
+        (x,) = map_rows(lambda z, c: (forward(z, context=c),), (z, context), threads, _place(z))
+        return x.reshape((*lead, self.dim))
 
-    def sample_and_log_prob(self, n=1, rng=None, context=None):
+    def sample_and_log_prob(self, n=1, rng=None, context=None, threads=None):
         """Draws and their log-densities, from one forward pass."""
-        z = self._base_sample(n, rng, context)
-        x, log_det = self.bijector.forward_and_log_det(z, context=context)
-        return x, self._base_log_prob(z, None) - log_det
+        z, context, lead = self._base_sample(n, rng, context)
 
-    def to_latent(self, x, params=None, context=None):
+        def rows(z, context):
+            x, log_det = self.bijector.forward_and_log_det(z, context=context)
+            return x, self._base_log_prob(z) - log_det
+
+        x, log_prob = map_rows(rows, (z, context), threads)
+        return x.reshape((*lead, self.dim)), log_prob.reshape(lead)
+
+    def to_latent(self, x, params=None, context=None, threads=None):
         """z = f^-1(x): what the data look like to the base density."""
-        return self.bijector.inverse(x, self._of(params, 1), context)
+        return self._through("inverse", x, params, context, threads)
 
-    def from_latent(self, z, params=None, context=None):
+    def from_latent(self, z, params=None, context=None, threads=None):
         """x = f(z)."""
-        return self.bijector.forward(z, self._of(params, 1), context)
+        return self._through("forward", z, params, context, threads)
+
+    def _through(self, direction, x, params, context, threads):
+        if isbox(params) or isbox(x) or isbox(context):
+            run = getattr(self.bijector, direction)
+            return run(x, self._share(params, self.bijector), context)
+
+        def rows(flow, x, context):
+            return (getattr(flow.bijector, direction)(x, context=context),)
+
+        return self._map(rows, x, params, context, threads)[0]
 
     def stages(self, z, context=None):
         """[(name, array), ...]: the base sample z, then its image after every bijector."""
@@ -227,23 +263,26 @@ class TransformedDistribution(Parametric):
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
         return TransformedDistribution(self.base, self.bijector.initialize(x, context, rng))
 
-    def _of(self, params, part: int):
-        return self._share(params, self._parts[part])
-
     def _base_sample(self, shape, rng, context):
+        """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
         shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
         for n in shape:
             check_count(n)
+        check_context(context, self.context_dim, self)
         lead = shape if context is None else shape + np.shape(context)[:-1]
-        z = np.asarray(
-            self._parts[0].sample(int(np.prod(lead, dtype=int)), np.random.default_rng(rng))
-        )
-        check_event(z, self.dim, self.base)
-        z = z.reshape((*lead, self.dim))
-        return z.astype(self.params.dtype) if self.n_params else z
+        rng, base = np.random.default_rng(rng), self._parts[0]
+        n = int(np.prod(lead, dtype=int))
+        z = np.empty((n, self.dim), self.params.dtype)
+        for start in range(0, n, DRAWS):
+            draws = np.asarray(base.sample(min(DRAWS, n - start), rng))
+            check_event(draws, self.dim, self.base)
+            z[start : start + DRAWS] = draws
+        if context is not None:
+            context = as_rows(z.reshape((*lead, self.dim)), np.asarray(context))[1]
+        return z, context, lead
 
-    def _base_log_prob(self, z, params):
-        log_prob = self._parts[0].log_prob(z, self._of(params, 0))
+    def _base_log_prob(self, z):
+        log_prob = self._parts[0].log_prob(z)
         self._check_base(z, log_prob)
         return log_prob
 
@@ -275,6 +314,11 @@ class _ForeignBase(Parametric):
 
     def __repr__(self):
         return repr(self.base)
+
+
+def _place(z):
+    """Where samples go: many of them over their own z, so that no second array is needed."""
+    return (z,) if len(z) >= MANY else None
 
 
 def _pull_by_autograd(base, theta, z):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 
+import autograd.numpy as anp
 import numpy as np
 
 from .arguments import as_vector, check_params
@@ -92,14 +93,17 @@ class Parametric:
         return new.get(id(self), self)
 
     def _share(self, params, part: Parametric):
-        """What of `params` (a plain vector of this tree's parameters) belongs to `part`."""
+        """What of `params`, a vector of this tree's parameters, belongs to `part`."""
         if params is None:  # the part's own; one without parameters learns the tree's dtype
             own = part.n_params or not self.n_params
             return None if own else np.zeros(0, self.params.dtype)
         if params is self.params and part.n_params:
             return part.params
-        pieces = [params[start:stop] for start, stop in self._spans(part)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        spans = self._spans(part)
+        if spans == [(0, params.size)]:
+            return params
+        pieces = [params[start:stop] for start, stop in spans]
+        return pieces[0] if len(pieces) == 1 else anp.concatenate(pieces)
 
     def _collect(self, total, part: Parametric, part_bar):
         """Add the gradient of the part's parameters to `total`, the gradient of the tree's."""

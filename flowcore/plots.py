@@ -20,7 +20,6 @@ the frame or is not a finite number is counted in the picture.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -28,18 +27,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 from autograd.core import make_vjp
 
+from ._drawing import (
+    BLACK,
+    BLUE,
+    GREY,
+    PALE,
+    PALETTE,
+    SMALL,
+    VERMILLION,
+    check_plane,
+    classes,
+    dots,
+    fills,
+    frame,
+    interval,
+    legend_of_dots,
+    limits_of,
+    name_axes,
+    new_axes,
+    panels,
+    points,
+    set_limits,
+    square,
+)
 from .bijector import Bijector
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Okabe and Ito's colours: told apart with every kind of colour vision
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
-VERMILLION, SKY, YELLOW, BLACK = "#D55E00", "#56B4E9", "#F0E442", "#000000"
-PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, YELLOW, BLACK)
-GREY, PALE = "0.35", "0.83"  # remarks; cells that hold nothing
-SMALL = 8  # points, for remarks and crowded ticks; all else has matplotlib's own sizes
-
 
 # ---------------------------------------------------------------------------- points
 
@@ -55,15 +69,15 @@ def scatter(x, labels=None, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['left', 'right']
     """
-    x = _points("x", x)
-    names, which = _classes(labels, len(x))
-    ax = _new_axes((4.5, 4.2)) if ax is None else ax
+    x = points("x", x)
+    names, which = classes(labels, len(x))
+    ax = new_axes((4.5, 4.2)) if ax is None else ax
     for k, name in enumerate(names):
-        _dots(ax, x[which == k], PALETTE[k], n=len(x), label=name)
+        dots(ax, x[which == k], PALETTE[k], n=len(x), label=name)
     if labels is not None:
-        _legend_of_dots(ax, len(x))
-    _frame(ax, x, *_square(*_limits(x)))
-    _name_axes(ax)
+        legend_of_dots(ax, len(x))
+    frame(ax, x, *square(*limits_of(x)))
+    name_axes(ax)
     return ax
 
 
@@ -79,20 +93,20 @@ def compare(data, samples, ax: Axes | Sequence[Axes] | None = None) -> Axes | np
     >>> left.get_title(), right.get_title(), left.get_xlim() == right.get_xlim()
     ('data', 'samples', True)
     """
-    data, samples = _points("data", data), _points("samples", samples)
+    data, samples = points("data", data), points("samples", samples)
     overlay = ax is not None and not isinstance(ax, Sequence | np.ndarray)
-    left, right = axes = np.array([ax, ax]) if overlay else _panels(ax, 2, 2, (8.4, 4.2))
-    limits, n = _square(*_limits(data, samples)), max(len(data), len(samples))
-    _dots(left, data, BLUE, n, label="data")
-    _dots(right, samples, VERMILLION, n, label="samples")
+    left, right = axes = np.array([ax, ax]) if overlay else panels(ax, 2, 2, (8.4, 4.2))
+    limits, n = square(*limits_of(data, samples)), max(len(data), len(samples))
+    dots(left, data, BLUE, n, label="data")
+    dots(right, samples, VERMILLION, n, label="samples")
     if overlay:
-        _legend_of_dots(ax, n)
-        _frame(ax, np.concatenate([data, samples]), *limits)
+        legend_of_dots(ax, n)
+        frame(ax, np.concatenate([data, samples]), *limits)
     else:
         for panel, x, title in ((left, data, "data"), (right, samples, "samples")):
             panel.set_title(title)
-            _frame(panel, x, *limits)
-    _name_axes(*axes)
+            frame(panel, x, *limits)
+    name_axes(*axes)
     return ax if overlay else axes
 
 
@@ -117,21 +131,21 @@ def stages(
     ['base', '1: MAF', '2: MAF']
     """
     found = _run_stages(flow, n, rng, context) if hasattr(flow, "stages") else list(flow)
-    arrays = [_points(f"stage {name!r}", x) for name, x in found]
+    arrays = [points(f"stage {name!r}", x) for name, x in found]
     if len({len(x) for x in arrays}) != 1:
         raise ValueError(f"stages need the same points in all: they have {list(map(len, arrays))}")
-    kinds, which = _classes(_quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
+    kinds, which = classes(_quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
     colours = np.array(PALETTE)[which]
 
-    shared = _square(*_limits(*arrays))
-    own = [_square(*_limits(x)) for x in arrays]
-    share = all(_fills(limits, shared) for limits in own)
+    shared = square(*limits_of(*arrays))
+    own = [square(*limits_of(x)) for x in arrays]
+    share = all(fills(limits, shared) for limits in own)
     columns = min(len(arrays), 4 if len(arrays) <= 16 else 6)
     made_here = axes is None
-    axes = _panels(axes, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
+    axes = panels(axes, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
     for k, (ax, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
-        _dots(ax, x, colours, n=2 * len(x))
-        _frame(ax, x, *(shared if share else own[k]))
+        dots(ax, x, colours, n=2 * len(x))
+        frame(ax, x, *(shared if share else own[k]))
         ax.set_title(f"{k}: {name}" if k else name)
         ax.tick_params(labelsize=SMALL)
         if share and made_here:
@@ -140,12 +154,12 @@ def stages(
     if labels is not None:
         for kind, colour in zip(kinds, PALETTE, strict=False):
             axes[0].scatter([], [], color=colour, label=kind)
-        _legend_of_dots(axes[0], len(which), fontsize=SMALL)
+        legend_of_dots(axes[0], len(which), fontsize=SMALL)
     return axes
 
 
 def _run_stages(flow, n, rng, context):
-    _check_plane(flow)
+    check_plane(flow)
     with np.errstate(all="ignore"):  # points that overflow are counted in the picture
         return flow.stages(flow.base.sample(n, np.random.default_rng(rng)), context=context)
 
@@ -180,22 +194,22 @@ def density(
     >>> ax.get_ylim() == (-2, 2), ax.figure.axes[1].get_ylabel()
     (True, 'density')
     """
-    xlim, ylim = _interval("xlim", xlim), _interval("ylim", ylim)
+    xlim, ylim = interval("xlim", xlim), interval("ylim", ylim)
     if n != int(n) or n < 2:
         raise ValueError(f"n must be an integer >= 2, not {n!r}")
     x, y = np.linspace(*xlim, int(n)), np.linspace(*ylim, int(n))
     p = _density_at(flow, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2), context)
     p = np.ma.masked_invalid(p.reshape(len(y), len(x)))
 
-    ax = _new_axes((5.4, 4.2)) if ax is None else ax
+    ax = new_axes((5.4, 4.2)) if ax is None else ax
     levels, beyond = _levels(p.compressed())
     inks, extend = _inks(len(levels) - 1 + beyond), "max" if beyond else "neither"
     filled = ax.contourf(x, y, p, levels, colors=inks, extend=extend)
     ax.figure.colorbar(filled, ax=ax, label="density")
     if holes := np.ma.count_masked(p):
         _mark_holes(ax, f"not finite at {holes:,} of {p.size:,} points")
-    _set_limits(ax, xlim, ylim)
-    _name_axes(ax)
+    set_limits(ax, xlim, ylim)
+    name_axes(ax)
     return ax
 
 
@@ -204,7 +218,7 @@ def _density_at(flow, points, context) -> np.ndarray:
     options = {} if context is None else {"context": context}
     with np.errstate(all="ignore"):
         if hasattr(flow, "log_prob"):
-            _check_plane(flow)
+            check_plane(flow)
             p = np.exp(np.asarray(flow.log_prob(points, **options), float))
         elif callable(flow):
             p = np.asarray(flow(points, **options), float)
@@ -279,7 +293,7 @@ def losses(history, entropy: float | None = None, ax: Axes | None = None) -> Axe
     train, val = (np.asarray(nll, float) for nll in (history.train_nll, history.val_nll))
     if train.size == 0:
         raise ValueError("the history has no epochs: there is nothing to draw")
-    ax = _new_axes((6.0, 3.8)) if ax is None else ax
+    ax = new_axes((6.0, 3.8)) if ax is None else ax
     for nll, colour, label in ((train, BLUE, "training"), (val, VERMILLION, "validation")):
         if nll.size:
             marker = "o" if nll.size == 1 else None
@@ -348,7 +362,7 @@ def jacobian(
     matrix = matrix[np.ix_(index, index)]
     out, into = "zx" if direction == "inverse" else "xz"
 
-    ax = _new_axes((5.2, 4.5)) if ax is None else ax
+    ax = new_axes((5.2, 4.5)) if ax is None else ax
     bound, cells = np.abs(matrix).max(), np.ma.masked_equal(matrix, 0.0)
     colours = colormaps["RdBu_r"].with_extremes(bad=PALE)
     image = ax.imshow(cells, cmap=colours, vmin=-bound, vmax=bound)
@@ -436,9 +450,9 @@ def _mask_panels(axes, shapes):
     height = max(rows for rows, _ in shapes)
     cell = min(0.28, 9 / sum(widths))  # inches
     if cell < 0.1 or cell * min(rows for rows, _ in shapes) < 1.1:
-        return _panels(axes, len(shapes), len(shapes), (2.9 * len(shapes), 3.3)), "auto"
+        return panels(axes, len(shapes), len(shapes), (2.9 * len(shapes), 3.3)), "auto"
     size = (cell * sum(widths) + 0.7 * len(shapes), cell * height + 0.9)
-    return _panels(axes, len(shapes), len(shapes), size, width_ratios=widths), "equal"
+    return panels(axes, len(shapes), len(shapes), size, width_ratios=widths), "equal"
 
 
 def _binary(ax, mask, aspect):
@@ -482,151 +496,3 @@ def _legend_below(ax, label: str, colour):
 
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.07)}
     ax.legend(handles=[Patch(color=colour, label=label)], frameon=False, fontsize=9, **place)
-
-
-# ---------------------------------------------------------------------------- figures and frames
-
-
-def _new_figure(size, layout="compressed"):
-    """A figure of pyplot's where somebody looks on, of nobody's in a script.
-
-    "compressed" is matplotlib's constrained layout for panels of one fixed aspect; plain
-    "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
-    """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    # Python's prompt, IPython and Jupyter kernels all set sys.ps1
-    if hasattr(sys, "ps1") or matplotlib.is_interactive():
-        from matplotlib.pyplot import figure
-
-        return figure(figsize=size, layout=layout)
-    return Figure(figsize=size, layout=layout)
-
-
-def _new_axes(size) -> Axes:
-    return _new_figure(size).subplots()
-
-
-def _panels(axes, count: int, columns: int, size, width_ratios=None) -> np.ndarray:
-    """`count` Axes as a flat array: the given ones, or a new grid with `columns` columns."""
-    if axes is not None:
-        axes = np.ravel(np.asarray(axes, dtype=object))
-        if len(axes) != count:
-            raise ValueError(f"{count} Axes are needed, one a panel, not {len(axes)}")
-        return axes
-    figure = _new_figure(size, "compressed" if width_ratios is None else "constrained")
-    rows = -(-count // columns)
-    grid = figure.subplots(rows, columns, squeeze=False, width_ratios=width_ratios)
-    for spare in grid.flat[count:]:
-        spare.remove()
-    return grid.ravel()[:count]
-
-
-def _points(name: str, x) -> np.ndarray:
-    """x as floats of shape (n, 2)."""
-    x = np.asarray(x, float)
-    if x.ndim != 2 or x.shape[1] != 2:
-        hint = f"; choose two columns: {name}[:, [0, 1]]" if x.ndim == 2 and x.shape[1] > 2 else ""
-        raise ValueError(f"{name} has shape {x.shape}, but points in a plane are (n, 2){hint}")
-    return x
-
-
-def _classes(labels, n: int):
-    """The distinct labels, and for each point the position of its own among them."""
-    if labels is None:
-        return [None], np.zeros(n, int)
-    labels = np.asarray(labels)
-    if labels.shape != (n,):
-        raise ValueError(f"labels have shape {labels.shape}, but there are {n} points: ({n},)")
-    names, which = np.unique(labels, return_inverse=True)
-    if len(names) > len(PALETTE):
-        raise ValueError(
-            f"labels have {len(names)} different values, but only {len(PALETTE)} colours can be "
-            "told apart: group them"
-        )
-    return names.tolist(), which
-
-
-def _check_plane(flow):
-    dim = getattr(flow, "dim", 2)
-    if dim != 2:
-        raise ValueError(f"only dim 2 can be drawn in a plane; this density has dim {dim}")
-
-
-def _dots(ax, x, colour, n: int, label=None):
-    """Points, sized for a panel that holds n of them."""
-    size = float(np.clip(7000 / max(n, 1), 3, 20))
-    ax.scatter(x[:, 0], x[:, 1], s=size, c=colour, alpha=0.75, linewidths=0, label=label)
-
-
-def _legend_of_dots(ax, n: int, **style):
-    """A legend with dots of a readable size; the best place takes too long to find for many."""
-    legend = ax.legend(framealpha=0.9, loc="best" if n <= 20_000 else "upper right", **style)
-    for handle in legend.legend_handles:
-        if hasattr(handle, "set_sizes"):
-            handle.set(sizes=[25], alpha=1)
-
-
-def _limits(*arrays):
-    """((low, high), (low, high)) of all finite points, or of all but a few far outliers."""
-    boxes = []
-    for x in arrays:
-        x = x[np.isfinite(x).all(axis=1)]
-        if len(x):
-            low, high = np.quantile(x, [0.01, 0.99], axis=0)
-            reach = (high - low) / 2
-            boxes.append([np.maximum(x.min(0), low - reach), np.minimum(x.max(0), high + reach)])
-    if not boxes:
-        return (-1.0, 1.0), (-1.0, 1.0)
-    low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
-    pad = np.where(high > low, 0.05 * (high - low), 0.5)
-    return tuple(zip((low - pad).tolist(), (high + pad).tolist(), strict=True))
-
-
-def _comparable(xlim, ylim) -> bool:
-    """Are the units of both axes alike enough for equal scales?"""
-    return 0.25 <= (xlim[1] - xlim[0]) / (ylim[1] - ylim[0]) <= 4
-
-
-def _square(xlim, ylim):
-    """The same limits, the shorter widened to the longer if their units are comparable."""
-    if not _comparable(xlim, ylim):
-        return xlim, ylim
-    half = max(xlim[1] - xlim[0], ylim[1] - ylim[0]) / 2
-    return tuple((sum(lim) / 2 - half, sum(lim) / 2 + half) for lim in (xlim, ylim))
-
-
-def _fills(limits, frame, share: float = 0.4) -> bool:
-    """Would a cloud with these limits be large enough to be seen in the frame?"""
-    return all(b - a >= share * (d - c) for (a, b), (c, d) in zip(limits, frame, strict=True))
-
-
-def _frame(ax, x, xlim, ylim):
-    """Set the limits; count the points outside, those that are not finite included."""
-    _set_limits(ax, xlim, ylim)
-    low, high = zip(xlim, ylim, strict=True)
-    out = len(x) - np.count_nonzero(((x >= low) & (x <= high)).all(axis=1))
-    if out:
-        place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
-        ax.text(0.98, 0.02, f"{out:,} outside", fontsize=SMALL, color=GREY, **place)
-
-
-def _set_limits(ax, xlim, ylim):
-    ax.set(xlim=xlim, ylim=ylim)
-    if _comparable(xlim, ylim):
-        ax.set_aspect("equal")
-    else:
-        ax.set_box_aspect(1)
-
-
-def _interval(name: str, limits) -> tuple[float, float]:
-    low, high = (float(v) for v in limits)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"{name} must be (low, high) with low < high, not {limits!r}")
-    return low, high
-
-
-def _name_axes(*axes):
-    for ax in axes:
-        ax.set(xlabel="$x_{1}$", ylabel="$x_{2}$")

@@ -151,17 +151,35 @@ def test_the_bound_holds_far_out_and_has_slope_one_at_zero(bound):
                                   raw * 1e-9)  # fmt: skip
 
 
-def test_broadcasting_of_context_and_events():
-    """One context for many rows, many contexts for one row."""
-    b = randomize(Chain([maf(3, context_dim=2), Permute([1, 2, 0])]))
-    x, context = rows(4, 3), context_of(b, 4)
-    one = b.forward(x, context=context[0])
-    np.testing.assert_allclose(one, b.forward(x, context=np.tile(context[0], (4, 1))), rtol=1e-12)
-    many = b.forward(x[0], context=context)
-    np.testing.assert_allclose(many, b.forward(np.tile(x[0], (4, 1)), context=context), rtol=1e-12)
-    grid = b.forward(x[:, None], context=context)
-    assert grid.shape == (4, 4, 3)
-    np.testing.assert_allclose(grid[2], b.forward(x[2], context=context), rtol=1e-12)
+@pytest.mark.parametrize("name", ["maf-context-all-3", "coupling-context", "chain-conditional"])
+@pytest.mark.parametrize(
+    ("x_shape", "context_shape"),
+    [((4, 3), (2,)), ((3,), (4, 2)), ((4, 1, 3), (5, 2)), ((2, 3), (5, 1, 2))],
+)
+def test_events_and_contexts_are_broadcast(name, x_shape, context_shape):
+    """One context for many rows, many contexts for one row; values and gradients."""
+    b, rng = randomize(BIJECTORS[name]()), np.random.default_rng(0)
+    x, context = rng.standard_normal(x_shape), rng.standard_normal(context_shape)
+    lead = np.broadcast_shapes(x_shape[:-1], context_shape[:-1])
+    tiled = [np.broadcast_to(a, (*lead, a.shape[-1])) for a in (x, context)]
+    for run in (b.forward_and_log_det, b.inverse_and_log_det):
+        for got, expected in zip(
+            run(x, context=context), run(tiled[0], context=tiled[1]), strict=True
+        ):
+            np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+        def loss(theta, x, context, run=run):
+            value, log_det = run(x, theta, context)
+            return (value**2).sum() + log_det.sum()
+
+        for k, a in enumerate((b.params, x, context)):
+            got = autograd.grad(loss, k)(b.params, x, context)
+            expected = autograd.grad(loss, k)(b.params, *tiled)
+            extra = tuple(range(expected.ndim - a.ndim))
+            expected = expected.sum(axis=extra)
+            ones = tuple(i for i, n in enumerate(a.shape) if n != expected.shape[i])
+            expected = expected.sum(axis=ones, keepdims=True)
+            np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("make", [maf, lambda dim: RealNVP(dim, hidden=[8])], ids=["maf", "nvp"])

@@ -1,0 +1,288 @@
+"""Every benchmark runs in its quick form, writes JSON that holds what it promises, and `compare`
+tells what got slower. Nothing here depends on how fast the machine is."""
+
+import json
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # the benchmarks are scripts beside the package, not part of it
+
+from benchmarks import compare, maf_iaf_cost  # noqa: E402
+from benchmarks.common import (  # noqa: E402
+    CASES,
+    CONTROL,
+    CountedProducts,
+    Spread,
+    adam_step,
+    interleave,
+    parse,
+    parser,
+    with_method,
+    write_json,
+)
+
+TINY = ["--quick", "--rounds", "2", "--seconds", "0.0005"]
+RUNS = {
+    "density": ["--cases", "AC"],
+    "training_step": ["--cases", "AC"],
+    "sampling": ["--cases", "AC"],
+    "growth": [],
+    "maf_iaf_cost": ["--largest", "8", "--width", "16", "--rows", "4"],
+}
+
+
+def run(name, options, folder) -> dict:
+    """The benchmark's JSON."""
+    path = folder / f"{name}.json"
+    import_module(f"benchmarks.{name}").main([*TINY, *options, "--json", str(path)])
+    return json.loads(path.read_text(), parse_constant=pytest.fail)  # no NaN, no Infinity
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_benchmark_runs_and_writes_json(name, tmp_path, capsys):
+    result = run(name, RUNS[name], tmp_path)
+    assert set(result) == {"benchmark", "machine", "settings", "control", "rows"}
+    assert result["benchmark"] == name
+    assert {"cpu", "cores", "os", "python", "numpy", "blas", "date"} <= set(result["machine"])
+    assert result["settings"]["rounds"] == 2
+    assert result["control"]["seconds"]["median"] > 0
+    assert min(result["control"]["gemm_peak_gflops"].values()) > 0
+    names = [row["name"] for row in result["rows"]]
+    assert len(names) >= 4
+    assert len(set(names)) == len(names)
+    for row in result["rows"]:
+        for quantity in (row["seconds"], row["per_control"]):
+            assert 0 < quantity["q1"] <= quantity["median"] <= quantity["q3"]
+    printed = capsys.readouterr().out
+    assert result["machine"]["cpu"] in printed
+    assert "control:" in printed
+
+
+def test_runs_as_a_script(tmp_path):
+    path = tmp_path / "density.json"
+    options = [*TINY, "--cases", "A", "--json", str(path)]
+    command = [sys.executable, "-W", "error", "-m", "benchmarks.density", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "rows/s" in done.stdout
+    assert [row["name"] for row in json.loads(path.read_text())["rows"]] == [
+        "A float32",
+        "A float64",
+    ]
+
+
+def test_sampling_and_training_give_ratios_within_a_round(tmp_path):
+    rows = {row["name"]: row for row in run("sampling", RUNS["sampling"], tmp_path)["rows"]}
+    textbook = rows["layer D=43 2x128, 100 rows float64 textbook"]["per_one_pass"]["median"]
+    by_degree = rows["layer D=43 2x128, 100 rows float64"]["per_one_pass"]["median"]
+    assert by_degree < textbook  # by a factor of about 9
+    rows = {row["name"]: row for row in run("training_step", ["--cases", "A"], tmp_path)["rows"]}
+    assert rows["A float64"]["multiply_adds"] > 3 * 0.5 * 800 * CASES["A"].flow().n_params
+    iaf = rows["IAF D=12 2x64, 100 rows float64"]["per_maf"]["median"]
+    tape = rows["IAF textbook D=12 2x64, 100 rows float64"]["per_maf"]["median"]
+    assert iaf < tape  # also by a factor of about 9
+
+
+def test_cost_counts_passes_and_draws(tmp_path):
+    picture = tmp_path / "pictures" / "cost.png"
+    result = run("maf_iaf_cost", [*RUNS["maf_iaf_cost"], "--picture", str(picture)], tmp_path)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    passes = {(row["column"], row["dim"]): row["passes"] for row in result["rows"]}
+    assert len(passes) == len(maf_iaf_cost.COLUMNS) * 3
+    for (column, dim), count in passes.items():
+        if "textbook" in column:
+            assert count == dim
+        elif "by degree" in column:
+            assert 0.25 < count <= 1
+        else:
+            assert count == 1
+    assert not any(row["extrapolated"] for row in result["rows"] if "extrapolated" in row)
+
+
+def test_slow_textbook_loops_are_extrapolated_and_marked(tmp_path, capsys):
+    result = run("maf_iaf_cost", [*RUNS["maf_iaf_cost"], "--cap", "1e-9"], tmp_path)
+    loops = [row for row in result["rows"] if "textbook" in row["name"]]
+    assert loops and all(row["extrapolated"] for row in loops)
+    assert all(row["passes"] == row["dim"] for row in loops)  # these are counted all the same
+    lines = [line for line in capsys.readouterr().out.splitlines() if "textbook" in line]
+    assert sum(line.count("~") for line in lines) == len(loops)
+
+
+def test_cost_refuses_a_width_that_cannot_hold_all_dependencies(capsys):
+    with pytest.raises(SystemExit):
+        maf_iaf_cost.main(["--quick", "--largest", "64", "--width", "32"])
+    assert "--width at least --largest - 1" in capsys.readouterr().err
+
+
+def test_methods_agree_on_the_flows_that_are_timed():
+    flow = CASES["C"].flow("iaf")
+    x = CASES["C"].data(20)
+    assert not np.allclose(flow.log_prob(x), fc.Normal(6).log_prob(x))  # not the identity
+    textbook = with_method(flow, "sequential")
+    np.testing.assert_allclose(textbook.log_prob(x), flow.log_prob(x), rtol=1e-12)
+    with CountedProducts() as slow:
+        textbook.log_prob(x)
+    with CountedProducts() as fast:
+        flow.log_prob(x)
+    assert slow.multiply_adds > 6 * fast.multiply_adds
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_step_is_a_step_of_fit(dtype):
+    flow, x = CASES["A"].flow(dtype=dtype), CASES["A"].data(dtype=dtype)
+    step = adam_step(flow, x)
+    losses = [step() for _ in range(100)]
+    assert losses[0] == pytest.approx(-flow.log_prob(x).mean(), rel=1e-5)
+    assert losses[-1] == pytest.approx(losses[0], abs=1e-3)  # it stays where it began
+    if dtype == np.float64:  # but it does move: 1e-7 is below the precision of float32
+        assert losses[-1] < losses[0]
+
+
+def test_counted_products():
+    plain = np.matmul
+    with CountedProducts() as products:
+        np.matmul(np.ones((2, 3)), np.ones((3, 5)))
+        np.matmul(np.ones((4, 3)), np.ones(3), out=np.empty(4))
+    assert products.multiply_adds == 2 * 3 * 5 + 4 * 3
+    with pytest.raises(ValueError), CountedProducts():
+        np.matmul(np.ones(2), np.ones(3))
+    assert np.matmul is plain
+
+
+class Scripted:
+    """A contestant that takes the given seconds in turn, and writes down when it was called."""
+
+    def __init__(self, name, seconds, log):
+        self.name, self.seconds, self.log = name, iter(seconds), log
+
+    def time(self, repeats):
+        self.log.append(self.name)
+        return repeats * next(self.seconds)
+
+
+def test_contestants_take_turns_and_ratios_are_taken_within_rounds():
+    log = []
+    a = Scripted("a", [2.0, 10.0, 100.0, 10.0], log)  # the first one warms up
+    b = Scripted("b", [2.0, 5.0, 20.0, 2.0], log)
+    timings = interleave({"a": a, "b": b}, rounds=3, seconds=0.1)
+    assert log == list("ab") + list("ababab")
+    assert timings.spread("a").median == 10
+    assert timings.ratio("a", "b") == Spread(5.0, 3.5, 5.0)
+
+
+def test_a_contestant_over_budget_sits_out():
+    log = []
+    slow, quick = Scripted("slow", [2.0] + [4.0] * 9, log), Scripted("quick", [1.5] * 9, log)
+    timings = interleave({"slow": slow, "quick": quick}, rounds=5, seconds=0.1, budget=9.0)
+    assert np.isnan(timings.seconds["slow"]).tolist() == [False, False, True, True, True]
+    assert np.isfinite(timings.seconds["quick"]).all()
+    assert timings.spread("slow").median == 4
+
+
+def test_arguments(capsys):
+    full, quick = parse(parser("doc", rounds=7), []), parse(parser("doc"), ["--quick"])
+    assert (full.rounds, full.quick) == (7, False)
+    assert quick.rounds < 7 and quick.seconds < full.seconds
+    with pytest.raises(SystemExit):
+        parse(parser("doc"), ["--rounds", "0"])
+    assert "at least 1" in capsys.readouterr().err
+
+
+def test_json_has_no_nan(tmp_path):
+    content = {"a": [np.float32(1.5), float("nan")], "b": (np.int64(2), float("inf"))}
+    write_json(tmp_path / "deep" / "x.json", content)
+    assert json.loads((tmp_path / "deep" / "x.json").read_text()) == {
+        "a": [1.5, None],
+        "b": [2, None],
+    }
+
+
+OPTIONS = ["--only", "density", "--rounds", "3", "--seconds", "0.001", "--again", "1"]
+
+
+@pytest.fixture
+def baseline(tmp_path, monkeypatch):
+    """A measured baseline of case A, made by --update, and the options to compare with it."""
+    density = import_module("benchmarks.density")
+    plain = density.main
+    monkeypatch.setattr(density, "main", lambda argv: plain([*argv, "--cases", "A"]))
+    path = tmp_path / "baseline.json"
+    options = [*OPTIONS, "--baseline", str(path), "--json", str(tmp_path / "out.json")]
+    assert compare.main([*options, "--update"]) == 0
+    return path, options
+
+
+def verdicts(path) -> dict:
+    return json.loads((path.parent / "out.json").read_text())["verdicts"]
+
+
+def test_compare_flags_what_got_slower(baseline, monkeypatch, capsys):
+    path, options = baseline
+    log_prob = fc.TransformedDistribution.log_prob
+
+    def slowed(*args, **kwargs):
+        time.sleep(0.02)
+        return log_prob(*args, **kwargs)
+
+    monkeypatch.setattr(fc.TransformedDistribution, "log_prob", slowed)
+    assert compare.main(options) == 1
+    assert set(verdicts(path).values()) == {"slower"}
+    printed = capsys.readouterr().out
+    assert printed.count("running density") == 2  # once more before it is said
+    assert "density/A float64" in printed and "2 slower" in printed
+
+
+def test_compare_accepts_what_is_no_slower_and_flags_what_is_gone(baseline, capsys):
+    path, options = baseline
+    stored = json.loads(path.read_text())
+    for row in stored["rows"].values():
+        row.update({k: 100 * v for k, v in row.items()})  # flowcore is now far faster than this
+    path.write_text(json.dumps(stored))
+    assert compare.main(options) == 0
+    assert set(verdicts(path).values()) == {"faster"}
+    stored["rows"]["density/no such row"] = {"median": 1.0, "q1": 1.0, "q3": 1.0}
+    stored["machine"]["cpu"] = "an abacus"
+    path.write_text(json.dumps(stored))
+    assert compare.main(options) == 1
+    assert verdicts(path)["density/no such row"] == "gone"
+    assert "cpu was an abacus" in capsys.readouterr().out
+
+
+def test_verdicts():
+    old = {"median": 1.0, "q1": 0.9, "q3": 1.1}
+
+    def verdict(new, tolerance=0.25, **counted):
+        return compare.compare({"x": {**old, **counted}}, {"x": new}, tolerance)["x"]
+
+    assert verdict(old) == "same"
+    assert verdict({"median": 1.3, "q1": 1.2, "q3": 1.4}) == "slower"
+    assert verdict({"median": 1.3, "q1": 1.2, "q3": 1.4}, tolerance=0.5) == "same"
+    assert verdict({"median": 1.3, "q1": 1.0, "q3": 1.9}) == "same"  # too noisy to tell
+    assert verdict({"median": 0.5, "q1": 0.5, "q3": 0.5}) == "faster"
+    assert verdict({**old, "passes": 2.0}, passes=1.0) == "more work"
+    assert verdict({**old, "passes": 1.0}, passes=1.0) == "same"
+    assert compare.compare({}, {"x": old}, 0.25) == {"x": "new"}
+
+
+def test_compare_without_a_baseline(tmp_path, capsys):
+    assert compare.main([*OPTIONS, "--baseline", str(tmp_path / "none.json")]) == 2
+    assert "--update" in capsys.readouterr().err
+
+
+def test_control_is_among_the_contestants(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "benchmarks.common.interleave",
+        lambda *args: seen.append(list(args[0])) or interleave(*args),
+    )
+    run("density", ["--cases", "A"], tmp_path)
+    assert seen == [["A float32", "A float64", CONTROL]]

@@ -1,0 +1,134 @@
+"""Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from flowcore import Chain, Normal, Permute, Standardize, TransformedDistribution, blocks, flows
+from flowcore.testing import randomize
+
+N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end
+
+
+@pytest.fixture(scope="module")
+def flow():
+    flow = flows.maf(3, layers=2, hidden=[32, 32], rng=1)
+    return randomize(flow.initialize(np.random.default_rng(0).normal(3, 2, size=(500, 3))))
+
+
+@pytest.fixture(scope="module")
+def x(flow):
+    return np.random.default_rng(2).normal(3, 2, size=(N, 3))
+
+
+def test_equal_to_the_unblocked_result(flow, x):
+    z, log_det = flow.bijector.inverse_and_log_det(x)
+    np.testing.assert_allclose(flow.to_latent(x), z, rtol=1e-12, atol=1e-12)
+    expected = flow.base.log_prob(z) + log_det
+    np.testing.assert_allclose(flow.log_prob(x), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_bit_identical_for_any_number_of_threads(flow, x, threads):
+    one = {"threads": 1}
+    for f in (flow.log_prob, flow.prob, flow.to_latent, flow.from_latent):
+        np.testing.assert_array_equal(f(x, threads=threads), f(x, **one))
+    np.testing.assert_array_equal(flow.sample(N, 5, threads=threads), flow.sample(N, 5, **one))
+    for a, b in zip(
+        flow.sample_and_log_prob(N, 5, threads=threads),
+        flow.sample_and_log_prob(N, 5, **one),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_samples_are_those_of_the_base_pushed_forward(flow):
+    x, log_prob = flow.sample_and_log_prob(N, rng=3)
+    np.testing.assert_allclose(x, flow.bijector.forward(flow.base.sample(N, rng=3)), rtol=1e-12)
+    np.testing.assert_array_equal(x, flow.sample(N, rng=3))
+    np.testing.assert_allclose(log_prob, flow.log_prob(x), rtol=1e-9)
+
+
+def test_other_parameters_leading_axes_and_context():
+    flow = randomize(flows.maf(2, layers=2, hidden=[8], context_dim=2), rng=4)
+    rng = np.random.default_rng(5)
+    x, context = rng.normal(size=(3, N // 2, 2)), rng.normal(size=(3, 1, 2))
+    theta = flow.params * 0.5
+    many = flow.log_prob(x, theta, context)
+    assert many.shape == (3, N // 2)
+    few = flow.with_params(theta).log_prob(x[:, ::500], context=context)
+    np.testing.assert_allclose(many[:, ::500], few, rtol=1e-12, atol=1e-12)
+    draws = flow.sample(N, rng=0, context=context[:, 0])
+    assert draws.shape == (N, 3, 2)
+    np.testing.assert_array_equal(draws, flow.sample(N, rng=0, context=context[:, 0], threads=1))
+
+
+def test_float32_stays_float32(flow, x):
+    small = flow.with_params(flow.params.astype(np.float32))
+    assert small.log_prob(x).dtype == np.float32
+    assert small.to_latent(x).dtype == small.sample(N, rng=0).dtype == np.float32
+
+
+def test_without_parameters():
+    shift = Chain([Standardize.from_data([[0.0, 1.0], [2.0, 5.0]]), Permute([1, 0])])
+    plain = TransformedDistribution(Normal(2), shift)
+    x = np.random.default_rng(0).normal(size=(N, 2))
+    np.testing.assert_array_equal(plain.log_prob(x)[:9], plain.log_prob(x[:9]))
+
+
+def test_memory_is_bounded(flow):
+    x = np.zeros((300_000, 3))
+    flow.log_prob(x[:10])
+    tracemalloc.start()
+    flow.log_prob(x, threads=2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    out = 300_000 * 8
+    assert peak - out < 8e6  # two blocks' worth; the unblocked pass needs 32 * 300,000 * 8 = 77e6
+
+
+def test_blas_threads_are_left_as_they_were(flow, x):
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        flow.log_prob(x, threads=2)
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+        with pytest.raises(ZeroDivisionError):
+            blocks.map_rows(lambda a: (1 // 0,), (x,), 2, (np.empty(N),))
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_blas_has_one_thread_meanwhile(x):
+    seen = []
+
+    def look(a):
+        seen.extend(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+        return (a,)
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        blocks.map_rows(look, (x,), threads=2)
+    assert set(seen[1:]) == {1}  # the first look is the one that finds out the shapes
+
+
+def test_errstate_reaches_the_threads(x):
+    def overflow(a):
+        return (np.exp(a + 1e4),)
+
+    with np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        blocks.map_rows(overflow, (x,), threads=2)
+
+
+def test_number_of_threads(monkeypatch, flow, x):
+    monkeypatch.setenv(blocks.ENVIRONMENT, "3")
+    assert blocks.n_threads() == 3 and blocks.n_threads(2) == 2
+    monkeypatch.delenv(blocks.ENVIRONMENT)
+    assert blocks.n_threads() >= 1
+    for bad in (0, -1, 1.5, "two"):
+        with pytest.raises(ValueError, match=r"threads .*must be an integer >= 1"):
+            flow.log_prob(x[:2], threads=bad)
+    monkeypatch.setenv(blocks.ENVIRONMENT, "many")
+    with pytest.raises(ValueError, match="many"):
+        flow.log_prob(x)
