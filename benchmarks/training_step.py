@@ -18,14 +18,15 @@ from .common import (
     Report,
     adam_alone,
     adam_step,
+    at_most,
     parse,
     parser,
     print_table,
 )
 
-# dim, hidden, rows, and the most that IAF / MAF may cost
+# dim, hidden, rows, and the most that IAF / MAF may cost (None: no target)
 IAF_AGAINST_MAF = ((43, (512, 512), 100, 2.5), (43, (512, 512), 1000, 1.7))
-QUICK_IAF_AGAINST_MAF = ((12, (64, 64), 100, 2.5),)
+QUICK_IAF_AGAINST_MAF = ((12, (64, 64), 100, None),)
 TAPE_ROWS = 100  # the tape of the textbook loop holds D networks: more rows need gigabytes
 
 
@@ -93,7 +94,7 @@ def iaf_against_maf(report: Report, sizes) -> None:
                     timings.spread("maf").show(1e3),
                     timings.spread("iaf").show(1e3),
                     ratio.show(),
-                    f"<= {target}",
+                    at_most(target),
                     textbook.show() if textbook else "-",
                 ]
             )
