@@ -193,13 +193,14 @@ class Chain(Bijector):
             pulls.append((part, pullback))
 
         def pull_all(x_bar, l_bar):
-            theta_bar, context_bar = np.zeros_like(theta), None
-            for part, pullback in reversed(pulls):
+            bars, context_bar = [], None
+            for _, pullback in reversed(pulls):
                 part_bar, x_bar, share = pullback(x_bar, l_bar)
-                self._collect(theta_bar, part, part_bar)
+                bars.append(part_bar)
                 if share is not None:
                     context_bar = share if context_bar is None else context_bar + share
-            return theta_bar, x_bar, context_bar
+            parts = [part for part, _ in reversed(pulls)]
+            return self._collect(parts, bars, theta.dtype), x_bar, context_bar
 
         return x, total, pull_all
 

@@ -198,11 +198,9 @@ class TransformedDistribution(Parametric):
         self._check_base(z, log_prob)
 
         def pullback(l_bar):
-            theta_bar = np.zeros_like(theta)
             base_bar, z_bar = base_pull(l_bar)
             own_bar, x_bar, context_bar = pull(z_bar, l_bar)
-            self._collect(theta_bar, base, base_bar)
-            self._collect(theta_bar, bijector, own_bar)
+            theta_bar = self._collect(self._parts, (base_bar, own_bar), theta.dtype)
             return theta_bar, x_bar, context_bar
 
         return log_prob + log_det, pullback

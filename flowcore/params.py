@@ -105,12 +105,24 @@ class Parametric:
         pieces = [params[start:stop] for start, stop in spans]
         return pieces[0] if len(pieces) == 1 else anp.concatenate(pieces)
 
-    def _collect(self, total, part: Parametric, part_bar):
-        """Add the gradient of the part's parameters to `total`, the gradient of the tree's."""
-        done = 0
-        for start, stop in self._spans(part):
-            total[start:stop] += part_bar[done : done + stop - start]
-            done += stop - start
+    def _collect(self, parts, bars, dtype):
+        """The gradient of this tree's vector from those of its parts' (in any order, repeated if a
+        part was used repeatedly): tied parameters add up."""
+        sized = [(part, bar) for part, bar in zip(parts, bars, strict=True) if bar.size]
+        if len(sized) == 1 and sized[0][1].size == self.n_params:
+            return sized[0][1]
+        once = sum(bar.size for _, bar in sized) == self.n_params  # then nothing is tied
+        total = (np.empty if once else np.zeros)(self.n_params, dtype)
+        for part, bar in sized:
+            done = 0
+            for start, stop in self._spans(part):
+                piece = bar[done : done + stop - start]
+                if once:
+                    total[start:stop] = piece
+                else:
+                    total[start:stop] += piece
+                done += stop - start
+        return total
 
     def _spans(self, part: Parametric):
         """The part's places in this tree's vector, neighbours merged: one, if nothing is tied."""
