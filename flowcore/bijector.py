@@ -47,6 +47,8 @@ from .arguments import as_rows, check_context, check_event, check_params, prepar
 from .params import Parametric
 from .primitives import differentiable
 
+OPPOSITE = {"forward": "inverse", "inverse": "forward"}
+
 
 class Bijector(Parametric, ABC):
     """An invertible, differentiable map of vectors with a computable log-determinant.
@@ -99,9 +101,9 @@ class Bijector(Parametric, ABC):
         """The same inside an `Invert`: x are values on this bijector's input side."""
         return self
 
-    def _steps(self) -> list[tuple[Bijector, bool]]:
-        """[(part, inverted?), ...] in the order in which `forward` applies them."""
-        return [(self, False)]
+    def _steps(self, direction: str) -> list[tuple[Bijector, str]]:
+        """[(part, the direction it is run in), ...] in the order in which they are run."""
+        return [(self, direction)]
 
     def _prepare(self, x, params, context):
         """The arguments of either direction, checked and cast; its own parameters for None."""
@@ -178,7 +180,7 @@ class Chain(Bijector):
             context = context if context is None or isbox(context) else np.asarray(context)
             return self._by_pull(direction, x, self.params if params is None else params, context)
         total = None
-        for part, way in self._ways(direction):
+        for part, way in self._steps(direction):
             run = getattr(part, f"{way}_and_log_det")
             x, log_det = run(x, self._share(params, part), context if part.context_dim else None)
             total = log_det if total is None else total + log_det
@@ -186,7 +188,7 @@ class Chain(Bijector):
 
     def _pull(self, direction, theta, x, context):
         total, pulls = 0, []
-        for part, way in self._ways(direction):
+        for part, way in self._steps(direction):
             own_context = context if part.context_dim else None
             x, log_det, pullback = part._pull(way, self._share(theta, part), x, own_context)
             total = total + log_det
@@ -204,41 +206,37 @@ class Chain(Bijector):
 
         return x, total, pull_all
 
-    def _ways(self, direction):
-        """[(part, its own direction), ...] in the order in which they are run."""
-        steps = self._steps() if direction == "forward" else inverted(self._steps())
-        return [(part, "inverse" if backwards else "forward") for part, backwards in steps]
-
     def initialize(self, x, context=None, rng=None):
         """Initialise every part that waits for data, walking from the data end to the base."""
-        return self._initialize_along(inverted(self._steps()), x, context, rng)
+        return self._initialize_along(self._steps("inverse"), x, context, rng)
 
     def _initialize_inverted(self, x, context=None, rng=None):
-        return self._initialize_along(self._steps(), x, context, rng)
+        return self._initialize_along(self._steps("forward"), x, context, rng)
 
     def _initialize_along(self, steps, x, context, rng):
         new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
-        for k, (old, backwards) in enumerate(steps):
+        for k, (old, way) in enumerate(steps):
             if all(part._rebuilt(dict(new)).initialized for part, _ in steps[k:]):
                 break
             own_context = context if old.context_dim else None
             part = old._rebuilt(dict(new))
-            # walking backwards, x is on the part's output side, where data usually come from
-            part = (part.initialize if backwards else part._initialize_inverted)(
-                x, own_context, rng
-            )
+            # before its inverse is run, x is on the part's output side, where data come from
+            start = part.initialize if way == "inverse" else part._initialize_inverted
+            part = start(x, own_context, rng)
             new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
-            x = (part.inverse if backwards else part.forward)(x, context=own_context)
+            x = getattr(part, way)(x, context=own_context)
         return self._rebuilt(new) if new else self
 
     @property
     def initialized(self) -> bool:
         return all(part.initialized for part in self._parts)
 
-    def _steps(self):
-        if "_memo_steps" not in self.__dict__:
-            self._memo_steps = [step for part in reversed(self._parts) for step in part._steps()]
-        return self._memo_steps
+    def _steps(self, direction):
+        memo = self.__dict__.setdefault("_memo_steps", {})
+        if direction not in memo:
+            parts = self._parts if direction == "inverse" else reversed(self._parts)
+            memo[direction] = [step for part in parts for step in part._steps(direction)]
+        return memo[direction]
 
     def __getitem__(self, index):
         return self._parts[index]
@@ -273,8 +271,7 @@ class Invert(Bijector):
         return self.bijector.forward_and_log_det(x, params, context)
 
     def _pull(self, direction, theta, x, context):
-        other = {"forward": "inverse", "inverse": "forward"}[direction]
-        return self.bijector._pull(other, theta, x, context)
+        return self.bijector._pull(OPPOSITE[direction], theta, x, context)
 
     def initialize(self, x, context=None, rng=None):
         return Invert(self.bijector._initialize_inverted(x, context, rng))
@@ -286,8 +283,8 @@ class Invert(Bijector):
     def initialized(self) -> bool:
         return self.bijector.initialized
 
-    def _steps(self):
-        return inverted(self.bijector._steps())
+    def _steps(self, direction):
+        return self.bijector._steps(OPPOSITE[direction])
 
     def __repr__(self):
         return f"Invert({self.bijector!r})"
@@ -328,11 +325,6 @@ class Permute(Bijector):
     def __repr__(self):
         shown = list(self.permutation)
         return f"Permute({shown})" if self.dim <= 12 else f"Permute(<{self.dim} coordinates>)"
-
-
-def inverted(steps):
-    """The same steps, run the other way."""
-    return [(part, not backwards) for part, backwards in reversed(steps)]
 
 
 def common_context_dim(parts: Sequence[Parametric]) -> int:

@@ -251,8 +251,8 @@ class TransformedDistribution(Parametric):
     def stages(self, z, context=None):
         """[(name, array), ...]: the base sample z, then its image after every bijector."""
         found = [("base", np.asarray(z))]
-        for part, backwards in self.bijector._steps():
-            step = Invert(part) if backwards else part
+        for part, way in self.bijector._steps("forward"):
+            step = part if way == "forward" else Invert(part)
             z = step.forward(z, context=context if step.context_dim else None)
             found.append((_short_name(step), z))
         return found

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from math import log
+
+import autograd.numpy as anp
 import numpy as np
 
 from flowcore import (
@@ -22,6 +25,7 @@ from flowcore import (
     Scale,
     Shift,
     Standardize,
+    Transformer,
     flows,
 )
 
@@ -33,6 +37,29 @@ ORDERS = {
 }
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "softplus")
 BOUNDS = {"unbounded": None, "bound3": 3, "bound1": 1}
+
+
+class SinhArcsinh(Transformer):
+    """A transformer of somebody's own, without hand-written gradients; its log-slope depends on z.
+
+    x = sinh(u),  u = exp(b) arcsinh(z) + a,  dx/dz = exp(b) cosh(u) / sqrt(1 + z^2)
+    """
+
+    n_out = 2
+
+    def _log_slope(self, z, u, b):
+        return b + anp.logaddexp(u, -u) - log(2) - 0.5 * anp.log(1 + z * z)
+
+    def forward_and_log_det(self, z, phi):
+        a, b = phi[..., 0], anp.tanh(phi[..., 1])
+        u = anp.exp(b) * anp.arcsinh(z) + a
+        return anp.sinh(u), self._log_slope(z, u, b)
+
+    def inverse_and_log_det(self, x, phi):
+        a, b = phi[..., 0], anp.tanh(phi[..., 1])
+        u = anp.arcsinh(x)
+        z = anp.sinh(anp.exp(-b) * (u - a))
+        return z, -self._log_slope(z, u, b)
 
 
 def maf(dim, hidden=(8, 9), transformer=None, method="by_degree", **made):
@@ -106,7 +133,9 @@ BIJECTORS = {
     **{f"maf-{n}-hidden": lambda n=n: maf(3, hidden=[8, 5, 7][:n]) for n in range(4)},
     **{f"maf-{name}": lambda b=b: maf(3, transformer=Affine(b)) for name, b in BOUNDS.items()},
     "maf-shift": lambda: maf(3, transformer=Shift()),
-    "maf-scale": lambda: maf(3, transformer=Scale(), activation="tanh", rng=1),
+    "maf-own-transformer": lambda: maf(3, transformer=SinhArcsinh(), order=None),
+    "maf-own-transformer-context": lambda: maf(3, transformer=SinhArcsinh(), context_dim=2),
+    "maf-scale-unbounded": lambda: maf(3, transformer=Scale(), activation="tanh", rng=1),
     "maf-random-degrees": lambda: maf(5, hidden=[40, 40], degrees="random", order="random"),
     "maf-given-degrees": lambda: maf(3, degrees=[[2, 1, 0, 1, 2, 2, 1, 3], [1, 2] * 4 + [0]]),
     **{
@@ -131,7 +160,8 @@ BIJECTORS = {
     **{f"coupling-{name}": lambda b=b: Coupling(3, hidden=[8], transformer=Affine(b))
        for name, b in BOUNDS.items()},
     "coupling-fraction": lambda: Coupling(5, fraction_masked=0.25, hidden=[8]),
-    "coupling-scale": lambda: Coupling(3, transformer=Scale(), hidden=[8], rng=2),
+    "coupling-own-transformer": lambda: Coupling(3, transformer=SinhArcsinh(), hidden=[8]),
+    "coupling-scale-unbounded": lambda: Coupling(3, transformer=Scale(), hidden=[8], rng=2),
     "coupling-context": lambda: Coupling(3, num_masked=-1, context_dim=2, hidden=[8, 8]),
     "coupling-own-conditioner": lambda: Coupling(3, 1, conditioner=MLP(1, (2, 2), [6], "elu")),
     **{f"nice-{dim}": lambda dim=dim: NICE(dim, hidden=[8]) for dim in (2, 3, 5)},
@@ -143,7 +173,7 @@ BIJECTORS = {
     **{
         f"elementwise-{t.__name__.lower()}-{dim}": lambda dim=dim, t=t: Elementwise(dim, t())
         for dim in (1, 3)
-        for t in (Shift, Scale, Affine)
+        for t in (Shift, Scale, Affine, SinhArcsinh)
     },
     # compositions
     "invert-coupling": lambda: Invert(RealNVP(3, hidden=[8])),

@@ -179,6 +179,18 @@ def test_contestants_take_turns_and_ratios_are_taken_within_rounds():
     assert timings.ratio("a", "b") == Spread(5.0, 3.5, 5.0)
 
 
+def test_short_calls_are_repeated_and_timed_per_call():
+    class Steady:
+        def time(self, repeats):
+            asked.append(repeats)
+            return 1e-4 * repeats
+
+    asked = []
+    timings = interleave({"x": Steady()}, rounds=2, seconds=0.05)
+    assert asked[-2:] == [500, 500]
+    assert timings.spread("x") == pytest.approx((1e-4, 1e-4, 1e-4))
+
+
 def test_a_contestant_over_budget_sits_out():
     log = []
     slow, quick = Scripted("slow", [2.0] + [4.0] * 9, log), Scripted("quick", [1.5] * 9, log)
@@ -271,6 +283,16 @@ def test_verdicts():
     assert verdict({**old, "passes": 2.0}, passes=1.0) == "more work"
     assert verdict({**old, "passes": 1.0}, passes=1.0) == "same"
     assert compare.compare({}, {"x": old}, 0.25) == {"x": "new"}
+
+
+def test_compare_measures_again_before_it_calls_a_row_slower(tmp_path, monkeypatch, capsys):
+    quick, slow = ({"median": m, "q1": m, "q3": m} for m in (1.0, 3.0))
+    runs = iter([{"density/a": slow, "density/b": quick}, {"density/a": quick, "density/b": slow}])
+    monkeypatch.setattr(compare, "measure", lambda *args: next(runs))
+    path = tmp_path / "baseline.json"
+    write_json(path, {"machine": {}, "rows": {"density/a": quick, "density/b": quick}})
+    assert compare.main(["--only", "density", "--baseline", str(path)]) == 0
+    assert "2 same" in capsys.readouterr().out
 
 
 def test_compare_without_a_baseline(tmp_path, capsys):
