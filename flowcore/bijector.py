@@ -255,6 +255,8 @@ class Invert(Bijector):
     """
 
     def __init__(self, bijector: Bijector):
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"Invert takes a bijector, not {bijector!r}")
         self._parts = (bijector,)
         self.dim = bijector.dim
         self.context_dim = bijector.context_dim

@@ -135,6 +135,8 @@ class TransformedDistribution(Parametric):
     def __init__(self, base, bijector: Bijector):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
+        if not all(hasattr(base, name) for name in ("dim", "sample", "log_prob")):
+            raise TypeError(f"base needs dim, sample(n, rng) and log_prob(z): {base!r}")
         if base.dim != bijector.dim:
             raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
         base = base if isinstance(base, Parametric) else _ForeignBase(base)

@@ -243,7 +243,7 @@ FORGED = [
     (one("Chain", {"bijectors": []}), {}, "at least one"),
     (one("Chain", {"bijectors": 7}), {}, "TypeError"),
     (one("Chain", {"bijectors": ["Permute"]}), {}, "takes bijectors"),
-    (one("Invert", {"bijector": "Permute"}), {}, "AttributeError"),
+    (one("Invert", {"bijector": "Permute"}), {}, "Invert takes a bijector"),
     (one("Permute", {"permutation": "ab"}), {}, "permutation"),
     # constants
     (one("Standardize", {"dim": 1}), {}, "fitted constants"),

@@ -1,0 +1,113 @@
+"""What is measured: cases A to E, their flows and data, one training step, products counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """`layers` masked autoregressive layers with these hidden widths, trained on `batch` rows."""
+
+    name: str
+    dim: int
+    layers: int
+    hidden: tuple[int, ...]
+    batch: int
+
+    def flow(self, kind: str = "maf", dtype=np.float64, method: str | None = None):
+        """The flow ("maf", "iaf", "realnvp", "nice"), at random parameters: not the identity."""
+        import flowcore as fc
+
+        recipe = getattr(fc.flows, kind)
+        flow = recipe(self.dim, self.layers, list(self.hidden), standardize=False, dtype=dtype)
+        noise = np.random.default_rng(1).normal(0.0, 0.01, flow.n_params)
+        flow = flow.with_params((flow.params + noise).astype(dtype))
+        return flow if method is None else with_method(flow, method)
+
+    def data(self, n: int | None = None, dtype=np.float64) -> np.ndarray:
+        """n rows (default: one batch) of standard normal numbers."""
+        shape = (self.batch if n is None else n, self.dim)
+        return np.random.default_rng(2).standard_normal(shape).astype(dtype)
+
+    @property
+    def shape(self) -> str:
+        return f"{self.name}: D={self.dim}, {self.layers} x {list(self.hidden)}"
+
+    def __str__(self):
+        return f"{self.shape}, batch {self.batch}"
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("A", 2, 1, (16, 16), 800),
+        Case("B", 2, 6, (256, 256), 800),
+        Case("C", 6, 5, (100, 100), 100),
+        Case("D", 43, 5, (512, 512), 100),
+        Case("E", 784, 1, (1024,), 100),
+    )
+}
+
+
+def with_method(flow, method: str):
+    """The same flow, its sequential directions taken by `method` ("by_degree", "sequential")."""
+    import flowcore as fc
+
+    def rebuilt(part):
+        if isinstance(part, fc.MaskedAutoregressiveFlow):
+            return fc.MaskedAutoregressiveFlow(part.made, part.transformer, method)
+        if isinstance(part, fc.Invert):
+            return fc.Invert(rebuilt(part.bijector))
+        if isinstance(part, fc.Chain):
+            return fc.Chain([rebuilt(p) for p in part.bijectors])
+        return part
+
+    return fc.TransformedDistribution(flow.base, rebuilt(flow.bijector))
+
+
+def adam_step(flow, x) -> Callable[[], float]:
+    """A function that makes one training step on the rows x exactly as `fit` does: the mean NLL,
+    its gradient, the check that they are finite, Adam in place. The learning rate is tiny, so that
+    thousands of steps stay where they began."""
+    import flowcore as fc
+    from flowcore._rows import Rows
+    from flowcore.train import _train_epoch
+
+    theta = np.array(flow.params)
+    state, batch = fc.Adam(1e-7).start(theta), [Rows(x)]
+    return lambda: _train_epoch(flow, theta, state, batch, None)
+
+
+def adam_alone(flow) -> Callable[[], None]:
+    """A function that makes the last part of such a step: Adam's update, with some gradient."""
+    import flowcore as fc
+
+    theta = np.array(flow.params)
+    state, gradient = fc.Adam(1e-7).start(theta), np.ones_like(theta)
+    return lambda: state.step(theta, gradient)
+
+
+class CountedProducts:
+    """Counts the multiply-adds of every `np.matmul` while it is open: then `.multiply_adds`."""
+
+    def __enter__(self):
+        self._counts, self._matmul = [], np.matmul  # a list: several threads may append to it
+
+        def counting(a, b, *args, **kwargs):
+            out = self._matmul(a, b, *args, **kwargs)
+            self._counts.append(int(np.size(out)) * np.shape(a)[-1])
+            return out
+
+        np.matmul = counting
+        return self
+
+    def __exit__(self, *problem):
+        np.matmul = self._matmul
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(self._counts)
