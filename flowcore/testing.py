@@ -72,6 +72,8 @@ def check_bijector(
     >>> from flowcore import MADE, MaskedAutoregressiveFlow
     >>> check_bijector(MaskedAutoregressiveFlow(MADE(2, hidden=[8])), far_tails=True)
     """
+    if not __debug__:
+        raise RuntimeError("check_bijector needs assertions: run Python without -O")
     if not isinstance(b, Bijector):
         raise TypeError(f"check_bijector takes a flowcore.Bijector, not {b!r}")
     options = {_far_tails: far_tails, _arguments: arguments, _float32: float32}
