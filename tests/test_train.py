@@ -54,7 +54,7 @@ def test_scipy_can_train_a_flow_as_well(kind, X):
     from scipy.optimize import minimize
 
     flow = kind()
-    objective = value_and_grad(lambda th: -np.mean(flow.log_prob(X, params=th)))
+    objective = value_and_grad(lambda th: -anp.mean(flow.log_prob(X, params=th)))
     found = minimize(objective, flow.params, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
     np.testing.assert_allclose(found.x, kind.solution(X), atol=1e-5)
     assert found.fun == pytest.approx(nll(flow.with_params(found.x), X), rel=1e-12)
