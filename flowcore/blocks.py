@@ -13,12 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
 
 ROWS = 1024  # per block
 MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
+GRADIENT_ROWS, GRADIENT_WORK = 256, 10**8  # the least rows per block; rows times parameters
 ENVIRONMENT = "FLOWCORE_THREADS"
 
 
@@ -60,29 +62,60 @@ def map_rows(f: Callable, inputs: Sequence, threads=None, out=None) -> Sequence[
             return f(*inputs)
         like = f(*(None if a is None else a[:0] for a in inputs))
         out = [np.empty((n_rows, *a.shape[1:]), a.dtype) for a in like]
-    state = np.geterr()  # threads do not inherit it
 
     def run(start):
         rows = slice(start, start + ROWS)
-        with np.errstate(**state):
-            results = f(*(None if a is None else a[rows] for a in inputs))
+        results = f(*(None if a is None else a[rows] for a in inputs))
         for whole, result in zip(out, results, strict=True):
             whole[rows] = result
 
     starts = range(0, n_rows, ROWS)
-    workers = min(n_threads(threads), len(starts)) if n_rows >= MANY else 1
-    if workers == 1:
-        for start in starts:
-            run(start)
-        return out
+    _in_threads(run, starts, threads if n_rows >= MANY else 1)
+    return out
+
+
+def pull_rows(run: Callable, theta, x, context):
+    """run(theta, x, context) -> (values (N,), pullback), in row blocks if there is much to do.
+
+    A batch of 800 rows through 400,000 weights takes a fifth less time in two threads with one BLAS
+    thread each than in one thread with two, and far less when something else keeps a core
+    busy; below that size nothing is gained. The gradients of the blocks are summed in order.
+    """
+    n_blocks = 2 * (len(x) // (2 * GRADIENT_ROWS))  # an even number: most machines have two cores
+    if n_blocks < 2 or len(x) * theta.size < GRADIENT_WORK:
+        return run(theta, x, context)
+    edges = np.linspace(0, len(x), n_blocks + 1).astype(int)
+    rows = [slice(a, b) for a, b in pairwise(edges)]
+    parts = _in_threads(lambda r: run(theta, x[r], None if context is None else context[r]), rows)
+
+    def pullback(bar):
+        bars = _in_threads(lambda k: parts[k][1](bar[rows[k]]), range(n_blocks))
+        theta_bar = bars[0][0]
+        for other, _, _ in bars[1:]:
+            theta_bar = theta_bar + other
+        x_bar = np.concatenate([x_bar for _, x_bar, _ in bars])
+        context_bar = None if context is None else np.concatenate([bar for _, _, bar in bars])
+        return theta_bar, x_bar, context_bar
+
+    return np.concatenate([values for values, _ in parts]), pullback
+
+
+def _in_threads(f: Callable, items: Sequence, threads: int | None = None) -> list:
+    """[f(item) for item in items]; the first error ends the run."""
+    workers, state = min(n_threads(threads), len(items)), np.geterr()
+    if workers <= 1:
+        return [f(item) for item in items]
+
+    def run(item):
+        with np.errstate(**state):  # threads do not inherit it
+            return f(item)
+
     with _BLAS.single_threaded(), ThreadPoolExecutor(workers) as pool:
         try:
-            for done in [pool.submit(run, start) for start in starts]:
-                done.result()
+            return [done.result() for done in [pool.submit(run, item) for item in items]]
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return out
 
 
 class _Blas:

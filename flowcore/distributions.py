@@ -7,7 +7,6 @@ from math import log, pi
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.core import make_vjp
 from autograd.tracer import isbox
 
 from .arguments import (
@@ -19,9 +18,9 @@ from .arguments import (
     prepare,
 )
 from .bijector import Bijector, Invert
-from .blocks import MANY, map_rows
+from .blocks import MANY, map_rows, pull_rows
 from .params import Parametric
-from .primitives import differentiable
+from .primitives import differentiable, vjp_by_autograd
 
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
@@ -168,7 +167,7 @@ class TransformedDistribution(Parametric):
         if isbox(params) or isbox(x) or isbox(context):
             params = self.params if params is None else check_params(self, params)
             x, context, lead = self._rows(x, context)
-            log_prob = differentiable(self._pull, params, x, context)
+            log_prob = differentiable(self._pull_in_blocks, params, x, context)
             return log_prob if len(lead) == 1 else log_prob.reshape(lead)
 
         def rows(flow, x, context):
@@ -191,6 +190,10 @@ class TransformedDistribution(Parametric):
         x, context, lead = self._rows(x, context)
         results = map_rows(lambda x, c: f(flow, x, c), (x, context), threads)
         return [a.reshape(lead + a.shape[1:]) for a in results]
+
+    def _pull_in_blocks(self, theta, x, context):
+        """`_pull`, in threads if there is enough to do."""
+        return pull_rows(self._pull, theta, x, context)
 
     def _pull(self, theta, x, context):
         """log_prob of rows x (N, D), and its pullback; see `primitives`."""
@@ -322,7 +325,7 @@ def _place(z):
 
 
 def _pull_by_autograd(base, theta, z):
-    vjp, log_prob = make_vjp(lambda args: base.log_prob(args[1], args[0]), (theta, z))
+    vjp, log_prob = vjp_by_autograd(lambda args: base.log_prob(args[1], args[0]), (theta, z))
     return log_prob, vjp
 
 

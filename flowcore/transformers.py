@@ -12,9 +12,8 @@ from abc import ABC, abstractmethod
 import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import tuple as atuple
-from autograd.core import make_vjp
 
-from .primitives import tanh
+from .primitives import tanh, vjp_by_autograd
 
 
 class Transformer(ABC):
@@ -63,6 +62,12 @@ class Shift(Transformer):
 
     def inverse_and_log_det(self, x, phi):
         return x - phi[..., 0], np.zeros(x.shape, x.dtype)
+
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        return x_bar, x_bar[..., None]
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        return z_bar, -z_bar[..., None]
 
     def __repr__(self):
         return "Shift()"
@@ -148,12 +153,18 @@ class Scale(Transformer):
         alpha = phi[..., 0]
         return anp.exp(-alpha) * x, np.zeros(x.shape, x.dtype) - alpha
 
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        return x_bar * anp.exp(log_det), (x_bar * x + l_bar)[..., None]
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        return z_bar * anp.exp(log_det), (-(z_bar * z) - l_bar)[..., None]
+
     def __repr__(self):
         return "Scale()"
 
 
 def _pullback(transform, x, phi, value_bar, l_bar):
-    vjp, (_, log_det) = make_vjp(lambda args: atuple(transform(*args)), (x, phi))
+    vjp, (_, log_det) = vjp_by_autograd(lambda args: atuple(transform(*args)), (x, phi))
     return vjp((value_bar, np.broadcast_to(l_bar, log_det.shape)))
 
 
