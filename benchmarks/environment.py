@@ -1,0 +1,65 @@
+"""Virtual environments for the peers: outside the source tree, made once, then used again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcore"
+PEERS, TFP = CACHE / "peers", CACHE / "tfp"
+REQUIREMENTS = {PEERS.name: "requirements-peers.txt", TFP.name: "requirements-tfp.txt"}
+STAMP = "installed-for-flowcore-benchmarks.txt"
+
+
+def python_of(env: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def is_complete(env: Path, kind: str) -> bool:
+    """Was it made by `ensure` from the present requirements, to the end?"""
+    stamp = env / STAMP
+    return stamp.exists() and stamp.read_text("utf-8") == _wanted(kind)
+
+
+def ensure(env: Path, kind: str) -> Path:
+    """Its interpreter; makes or completes the environment first. kind: "peers" or "tfp".
+
+    flowcore itself goes in too, from the source folder, editable: what is measured is this clone.
+    Errors: ValueError if `env` is a folder that holds something else.
+    """
+    env = Path(env).expanduser().absolute()
+    if is_complete(env, kind):
+        return python_of(env)
+    if env.exists() and any(env.iterdir()) and not (env / "pyvenv.cfg").exists():
+        raise ValueError(f"{env} is not empty and not a virtual environment: choose another --env")
+    print(f"Installing {REQUIREMENTS[kind]} into {env}: minutes, 2 GB.", flush=True)
+    if not python_of(env).exists():
+        subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
+    pip = [str(python_of(env)), "-m", "pip", "install", "-q"]
+    requirements = str(ROOT / "benchmarks" / REQUIREMENTS[kind])
+    subprocess.run([*pip, "-r", requirements, "-e", f"{ROOT}[bench]"], check=True)
+    (env / STAMP).write_text(_wanted(kind), "utf-8")
+    return python_of(env)
+
+
+def run_inside(python: Path, module: str, argv: list[str]) -> int | None:
+    """Run `python -m module argv` in that environment and return its exit code; None if this
+    process already is in it."""
+    if Path(sys.prefix).resolve() == python.parents[1].resolve():
+        return None
+    return subprocess.run([str(python), "-m", module, *argv], cwd=ROOT, check=False).returncode
+
+
+def warn_of_overrides() -> None:
+    """Say so if environment variables keep NumPy's BLAS from the kernels of this CPU."""
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        if name in os.environ:
+            print(f"  note: {name}={os.environ[name]} is set, and NumPy may be slower for it")
+
+
+def _wanted(kind: str) -> str:
+    return (ROOT / "benchmarks" / REQUIREMENTS[kind]).read_text("utf-8")

@@ -1,0 +1,279 @@
+"""The comparison with the peers, as far as it can be tested without them: arguments, verdicts on
+made-up numbers, the workers (with flowcore in them), the JSON. With peers installed in this
+environment, every setup is built and asked for everything."""
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # the benchmarks are scripts beside the package, not part of it
+
+from benchmarks import environment, peers, time_to_trained, verdicts  # noqa: E402
+from benchmarks.common import CASES, Case, Report  # noqa: E402
+from benchmarks.contestants import CONTESTANTS  # noqa: E402
+from benchmarks.timing import CONTROL, Timings  # noqa: E402
+from benchmarks.worker import Task, Worker, build, n_weights  # noqa: E402
+
+SMALL = Case("small", 3, 2, (8, 8), 20)
+
+
+def timings(**seconds):
+    return Timings({name: np.array(values, float) for name, values in seconds.items()})
+
+
+@pytest.fixture
+def worker():
+    made = Worker("flowcore", sys.executable)
+    yield made
+    made.close()
+
+
+# ---- arguments
+
+
+def test_arguments_of_peers_have_a_full_and_a_quick_form():
+    full = peers.arguments([])
+    assert full.libraries == ["flowcore", *peers.PEERS] and full.cases == "ABCDE"
+    assert full.iaf_rows == [100, 1000] and not full.with_tfp and full.dtype == "float32"
+    quick = peers.arguments(["--quick"])
+    assert quick.iaf_rows == [100] and len(quick.cases) < 5 and quick.rounds < full.rounds
+
+
+def test_flowcore_always_takes_part_and_nobody_twice():
+    args = peers.arguments(["--libraries", "zuko", "tfp+xla", "zuko", "--with-tfp"])
+    assert args.libraries == ["flowcore", "zuko", "tfp+xla"]
+    assert peers.arguments(["--libraries", "tfp+xla"]).with_tfp
+    assert time_to_trained.arguments(["--libraries", "zuko"]).libraries == ["flowcore", "zuko"]
+
+
+@pytest.mark.parametrize("argv", [["--cases", "AF"], ["--libraries", "numpyro"], ["--rounds", "0"]])
+def test_nonsense_is_refused(argv, capsys):
+    with pytest.raises(SystemExit):
+        peers.arguments(argv)
+    assert argv[0] in capsys.readouterr().err
+
+
+def test_no_epochs_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        time_to_trained.arguments(["--repeats", "-1"])
+    assert "--repeats" in capsys.readouterr().err
+
+
+# ---- environments
+
+
+def test_requirements_name_packages_only():
+    for file in environment.REQUIREMENTS.values():
+        lines = (ROOT / "benchmarks" / file).read_text("utf-8").splitlines()
+        for line in (line for line in lines if line and not line.startswith("#")):
+            name, operator, version = line.split()
+            assert name.replace("-", "").isalnum() and operator == ">="
+            assert version.replace(".", "").isdigit()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious", "utf-8")
+    with pytest.raises(ValueError, match="not a virtual environment"):
+        environment.ensure(tmp_path, "peers")
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_environment_is_complete_while_the_requirements_stay_the_same(tmp_path):
+    assert not environment.is_complete(tmp_path, "peers")
+    wanted = (ROOT / "benchmarks" / "requirements-peers.txt").read_text("utf-8")
+    (tmp_path / environment.STAMP).write_text(wanted, "utf-8")
+    assert environment.is_complete(tmp_path, "peers")
+    assert environment.ensure(tmp_path, "peers") == environment.python_of(tmp_path)
+    (tmp_path / environment.STAMP).write_text(wanted + "more", "utf-8")
+    assert not environment.is_complete(tmp_path, "peers")
+
+
+def test_run_inside_starts_the_module_elsewhere_only():
+    here = environment.python_of(Path(sys.prefix))
+    assert environment.run_inside(here, "json.tool", []) is None
+
+
+# ---- verdicts
+
+
+def four(step=0.5, density=0.5):
+    """Times of everything that the targets are about; flowcore / zuko as given."""
+    works = {}
+    for case in "ABCD":
+        for work, ratio in (("step", step), ("density", density), ("sample", 0.05)):
+            works[work, case] = timings(
+                flowcore=[ratio, 2 * ratio], zuko=[1, 2], nflows=[5, 5], **{CONTROL: [0.1, 0.1]}
+            )
+    return works
+
+
+def test_the_fastest_peer_is_neither_flowcore_nor_the_control():
+    measured = four()["step", "A"]
+    assert verdicts.fastest_peer(measured) == "zuko"
+    assert verdicts.ratio_to_fastest(measured) == 0.5  # within rounds, though the rounds differ
+    assert verdicts.fastest_peer(timings(flowcore=[1], control=[1])) is None
+
+
+def test_the_geometric_mean_needs_all_four_cases():
+    works = four()
+    works["step", "A"] = timings(flowcore=[8], zuko=[1])
+    assert verdicts.geometric_mean(works, "step") == pytest.approx((8 * 0.5**3) ** 0.25)
+    del works["step", "B"]
+    assert verdicts.geometric_mean(works, "step") is None
+    assert verdicts.geometric_mean(works, "density") == pytest.approx(0.5)
+
+
+def test_targets_are_met_missed_or_not_measured():
+    imports = timings(flowcore=[0.25], python=[0.03], zuko=[2])
+    steps = {100: timings(**{"iaf flowcore": [2.4, 2.4], "maf flowcore": [1, 1]})}
+    rows = verdicts.table(imports, four(step=1.05), steps)
+    assert {len(row) for row in rows} == {len(verdicts.HEADER)}
+    by_name = {what: (measured, verdict) for what, _, measured, verdict, *_ in rows}
+    assert by_name["training step, A"] == ("1.05", "NOT MET")
+    assert by_name["training step, B"] == ("1.05", "met")  # its bound is 1.1
+    assert by_name["density, A-D: geometric mean"] == ("0.50", "met")
+    assert by_name["MAF sampling, D: times faster"] == ("20.00", "met")
+    assert by_name["MAF sampling, D: times faster, the stretch"] == ("20.00", "NOT MET")
+    assert by_name["IAF step / MAF step, D=43, 100 rows"] == ("2.40", "met")
+    assert by_name["IAF step / MAF step, D=43, 1000 rows"] == ("-", "not measured")
+    assert by_name["import flowcore, s, without python's own start"] == ("0.22", "NOT MET")
+    assert {row[3] for row in verdicts.table(None, {}, {})} == {"not measured"}
+
+
+def test_tuned_peers_count_in_the_first_pair_of_columns_only():
+    works = four(step=0.6)
+    works["step", "C"].seconds["zuko+compile"] = np.array([0.5, 1.0])
+    rows = {row[0]: row[2:] for row in verdicts.table(None, works, {})}
+    assert rows["training step, C"] == ["1.20", "NOT MET", "0.60", "met"]
+    assert rows["training step, D"] == ["0.60", "met", "0.60", "met"]
+    assert verdicts.fastest_peer(works["step", "C"], tuned=False) == "zuko"
+
+
+def a_run(seconds, nll):
+    facts = {"import_and_build": 1.0, "training": seconds - 1, "peak_mb": 100}
+    return {"seconds": seconds, "nll": nll, **facts}
+
+
+def test_time_to_trained_wants_speed_and_quality():
+    runs = {
+        "flowcore": [a_run(3, 1.30), a_run(4, 1.40)],
+        "zuko": [a_run(12, 1.35), a_run(16, 1.35)],
+        "tfp": [a_run(30, 1.1), a_run(40, 1.1)],
+    }
+    fast_and_good, not_measured, fast_but_worse = (
+        next(row for row in time_to_trained.verdicts(runs) if row[0].endswith(f" {name}"))
+        for name in ("zuko", "tfp+xla", "tfp")
+    )
+    assert fast_and_good[2:] == ["0.25, NLL 1.350 / 1.350", "met"]
+    assert not_measured[3] == "not measured" and fast_but_worse[3] == "NOT MET"
+    runs["zuko"][1] = a_run(5, 1.35)  # ratios 0.25 and 0.8
+    assert time_to_trained.verdicts(runs)[2][3] == "NOT MET"
+    runs["tfp"][0]["nll"] = np.nan  # a rival whose training ended in NaN is no better than ours
+    assert time_to_trained.verdicts(runs)[0][3] == "met"
+
+
+def test_time_to_trained_has_one_row_for_each_contestant():
+    rows = time_to_trained.table({"flowcore": [a_run(3, 1.3), a_run(5, np.nan)]})
+    assert len(rows) == 1 and len(rows[0]) == len(time_to_trained.HEADER)
+    assert rows[0][0] == "flowcore" and rows[0][-1].startswith("1.00") and "nan" in rows[0]
+
+
+# ---- workers
+
+
+def test_weights_are_counted_as_in_dense_matrices():
+    assert n_weights(CASES["A"]) == (2 * 16 + 16) + (16 * 16 + 16) + (16 * 4 + 4)
+    assert n_weights(SMALL) == CONTESTANTS["flowcore"](SMALL).n_weights
+
+
+def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):
+    assert set(worker.ask(do="versions")["versions"]) == {"flowcore", "numpy", "autograd"}
+    for kind in ("maf", "iaf"):
+        build(worker, SMALL, kind, "float32")
+        for what in peers.WORK:
+            task = Task(worker, kind, what)
+            assert task.time(1) > 0 and task.time(3) > 0 and task.first_call > 0
+    worker.ask(do="forget")
+    with pytest.raises(RuntimeError, match=r"flowcore, asked .*KeyError"):
+        worker.ask(do="time", flow="maf", what="step", repeats=1, warm_up=0)
+
+
+def test_a_network_of_another_size_is_no_comparison(worker, monkeypatch):
+    monkeypatch.setattr("benchmarks.worker.n_weights", lambda case: n_weights(case) + 1)
+    with pytest.raises(RuntimeError, match="weights in case small"):
+        build(worker, SMALL, "maf", "float32")
+
+
+def test_a_worker_that_does_not_start_says_why():
+    worker = Worker("no such library", sys.executable)
+    with pytest.raises(RuntimeError, match=r"(?s)its process ended.*KeyError"):
+        worker.ask(do="versions")
+    worker.close()
+
+
+# ---- whole runs, flowcore against itself
+
+
+def test_a_comparison_prints_its_tables_and_writes_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("benchmarks.worker.PAUSE", 0)
+    file = tmp_path / "peers.json"
+    argv = ["--quick", "--cases", "A", "--iaf-rows", "3", "--rounds", "2", "--json", str(file)]
+    args = peers.arguments([*argv, "--libraries", "flowcore"])
+    del args.env
+    report = Report("peers", args)
+    comparison = peers.Comparison(report, {"peers": Path(sys.executable)})
+    comparison.workers["nflows"] = Worker("flowcore", sys.executable)  # by another name
+    try:
+        works, steps = comparison.works(), comparison.iaf_steps()
+    finally:
+        comparison.close()
+    report.finish()
+    assert set(works) == {("step", "A"), ("density", "A"), ("sample", "A")} and set(steps) == {3}
+    assert verdicts.fastest_peer(works["step", "A"]) == "nflows"
+    names = {row["name"] for row in json.loads(file.read_text("utf-8"))["rows"]}
+    assert {"step A flowcore", "density A nflows", "iaf step 3 iaf nflows"} <= names
+    assert "fastest peer" in capsys.readouterr().out
+
+
+def test_training_in_a_fresh_process_tells_times_and_quality(tmp_path):
+    entropy = time_to_trained.save_moons(tmp_path / "moons.npz", seed=0)
+    with np.load(tmp_path / "moons.npz") as moons:
+        assert {name: len(moons[name]) for name in moons} == {
+            "train": 800,
+            "validation": 200,
+            "fresh": 20_000,
+        }
+    run = [Path(sys.executable), "flowcore", tmp_path / "moons.npz"]
+    facts = time_to_trained.train(*run, epochs=2, seed=0)
+    assert entropy < facts["nll"] < 4
+    assert facts["seconds"] > facts["import_and_build"] + facts["training"]
+    run[1] = "nobody"
+    with pytest.raises(RuntimeError, match=r"(?s)nobody did not train.*KeyError"):
+        time_to_trained.train(*run, epochs=2, seed=0)
+
+
+# ---- the peers' setups, where they are installed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in CONTESTANTS if n != "flowcore" and "compile" not in n])
+def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
+    package = CONTESTANTS[name].packages[0].replace("-", "_")
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    worker = Worker(name, sys.executable)
+    try:
+        for kind in ("maf", "iaf"):
+            build(worker, SMALL, kind, "float32")
+            for what in peers.WORK:
+                assert Task(worker, kind, what).time(2) > 0
+    finally:
+        worker.close()
+    time_to_trained.save_moons(tmp_path / "moons.npz", seed=0)
+    run = (Path(sys.executable), name, tmp_path / "moons.npz")
+    assert 1.1 < time_to_trained.train(*run, epochs=3, seed=0)["nll"] < 4
