@@ -29,7 +29,12 @@ def prepare(owner, dim: int, x, params, context):
 
 def broadcast_leading(x, context):
     """x (..., D) and context (..., C) with the same leading axes."""
-    lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
+    try:
+        lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of x {x.shape} and context {context.shape} do not fit together"
+        ) from None
     return _broadcast(x, lead), _broadcast(context, lead)
 
 
@@ -48,7 +53,10 @@ def as_float(x, dtype):
     """x as an array of `dtype`; an autograd box stays a box."""
     if isbox(x):
         return x if x.dtype == dtype else x.astype(dtype)
-    return np.asarray(x, dtype)
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise ValueError(f"flows take real numbers, not {x.dtype}")
+    return x.astype(dtype, copy=False)
 
 
 def check_params(owner, theta):
@@ -86,6 +94,25 @@ def check_context(context, context_dim: int, owner):
         raise ValueError(f"{_name(owner)} needs context=, {wanted}")
     elif np.shape(context)[-1:] != (context_dim,):
         raise ValueError(f"{_name(owner)} takes as context {wanted}, not {np.shape(context)}")
+
+
+def check_log_det(owner, value, log_det):
+    """A ValueError unless a log-det has one number per row: never a silent (n, n)."""
+    if np.shape(log_det) != np.shape(value)[:-1]:
+        raise ValueError(
+            f"{_name(owner)} returned a log-det of shape {np.shape(log_det)} with values of shape "
+            f"{np.shape(value)}: it must be {np.shape(value)[:-1]}, summed over the last axis only"
+        )
+
+
+def check_dim(name: str, dim, least: int = 1) -> int:
+    """dim as an int >= least, or a ValueError."""
+    try:
+        if int(dim) == dim and dim >= least:
+            return int(dim)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"{name} must be an integer >= {least}, not {dim!r}")
 
 
 def _broadcast(x, lead: tuple[int, ...]):

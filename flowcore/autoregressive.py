@@ -8,7 +8,7 @@ import numpy as np
 from .bijector import Bijector
 from .made import MADE
 from .steps import by_degree, one_pass
-from .transformers import Affine, Transformer
+from .transformers import Affine, Transformer, check_transformer
 
 
 class MaskedAutoregressiveFlow(Bijector):
@@ -39,6 +39,9 @@ class MaskedAutoregressiveFlow(Bijector):
 
     def __init__(self, made: MADE, transformer: Transformer | None = None, method="by_degree"):
         transformer = Affine() if transformer is None else transformer
+        check_transformer(transformer)
+        if not isinstance(made, MADE):
+            raise TypeError(f"made must be a MADE, not {made!r}")
         if made.n_out != transformer.n_out:
             raise ValueError(
                 f"{transformer!r} needs n_out={transformer.n_out} numbers per coordinate, but the "
@@ -90,4 +93,5 @@ class MaskedAutoregressiveFlow(Bijector):
         return x, total
 
     def __repr__(self):
-        return f"MaskedAutoregressiveFlow({self.made!r}, {self.transformer!r})"
+        method = "" if self.method == "by_degree" else f", method={self.method!r}"
+        return f"MaskedAutoregressiveFlow({self.made!r}, {self.transformer!r}{method})"

@@ -42,7 +42,15 @@ import numpy as np
 from autograd.builtins import tuple as atuple
 from autograd.tracer import isbox
 
-from .arguments import as_rows, check_context, check_event, check_params, prepare
+from .arguments import (
+    as_float,
+    as_rows,
+    check_context,
+    check_event,
+    check_log_det,
+    check_params,
+    prepare,
+)
 from .params import Parametric
 from .primitives import differentiable, vjp_by_autograd
 
@@ -55,10 +63,17 @@ class Bijector(Parametric, ABC):
     dim        D, the length of the last axis
     params     this bijector's own parameters (default: none)
 
-    A subclass that reads `context` sets `context_dim` to its width.
+    A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
+    data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
+    `initialized = True` on what it returns. One that wraps other bijectors keeps them in `_parts`.
     """
 
     dim: int
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "initialize" in vars(cls) and "initialized" not in vars(cls):
+            cls.initialized = False  # until an instance says otherwise
 
     def __init__(self, dim: int, params=()):
         self.dim = dim
@@ -96,8 +111,13 @@ class Bijector(Parametric, ABC):
         """
         return self
 
-    def _initialize_inverted(self, x, context=None, rng=None) -> Bijector:
+    def initialize_inverted(self, x, context=None, rng=None) -> Bijector:
         """The same inside an `Invert`: x are values on this bijector's input side."""
+        if not self.initialized:
+            raise NotImplementedError(
+                f"{type(self).__name__} waits for data inside an Invert: write its "
+                "initialize_inverted(x, context, rng), where x is on its input side"
+            )
         return self
 
     def _steps(self, direction: str) -> list[tuple[Bijector, str]]:
@@ -118,7 +138,7 @@ class Bijector(Parametric, ABC):
         run = getattr(self, f"{direction}_and_log_det")
         args = (theta, x) if context is None else (theta, x, context)
         vjp, (value, log_det) = vjp_by_autograd(lambda a: atuple(run(a[1], a[0], *a[2:])), args)
-        return value, log_det, lambda *bars: (*vjp(bars), None)[:3]
+        return value, log_det, lambda *bars: (*vjp(bars), None)[:3]  # None if no context
 
     def _by_pull(self, direction: str, x, theta, context):
         """One direction as a single differentiable operation, from `_pull`."""
@@ -182,6 +202,7 @@ class Chain(Bijector):
         for part, way in self._steps(direction):
             run = getattr(part, f"{way}_and_log_det")
             x, log_det = run(x, self._share(params, part), context if part.context_dim else None)
+            check_log_det(part, x, log_det)
             total = log_det if total is None else total + log_det
         return x, total
 
@@ -190,6 +211,7 @@ class Chain(Bijector):
         for part, way in self._steps(direction):
             own_context = context if part.context_dim else None
             x, log_det, pullback = part._pull(way, self._share(theta, part), x, own_context)
+            check_log_det(part, x, log_det)
             total = total + log_det
             pulls.append((part, pullback))
 
@@ -209,7 +231,7 @@ class Chain(Bijector):
         """Initialise every part that waits for data, walking from the data end to the base."""
         return self._initialize_along(self._steps("inverse"), x, context, rng)
 
-    def _initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(self, x, context=None, rng=None):
         return self._initialize_along(self._steps("forward"), x, context, rng)
 
     def _initialize_along(self, steps, x, context, rng):
@@ -220,7 +242,7 @@ class Chain(Bijector):
             own_context = context if old.context_dim else None
             part = old._rebuilt(dict(new))
             # before its inverse is run, x is on the part's output side, where data come from
-            start = part.initialize if way == "inverse" else part._initialize_inverted
+            start = part.initialize if way == "inverse" else part.initialize_inverted
             part = start(x, own_context, rng)
             new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
             x = getattr(part, way)(x, context=own_context)
@@ -275,9 +297,9 @@ class Invert(Bijector):
         return self.bijector._pull(OPPOSITE[direction], theta, x, context)
 
     def initialize(self, x, context=None, rng=None):
-        return Invert(self.bijector._initialize_inverted(x, context, rng))
+        return Invert(self.bijector.initialize_inverted(x, context, rng))
 
-    def _initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(self, x, context=None, rng=None):
         return Invert(self.bijector.initialize(x, context, rng))
 
     @property
@@ -300,7 +322,8 @@ class Permute(Bijector):
 
     def __init__(self, permutation: Sequence[int]):
         p = np.asarray(permutation)
-        if p.ndim != 1 or p.size == 0 or not np.array_equal(np.sort(p), np.arange(p.size)):
+        is_list = p.ndim == 1 and p.size > 0 and p.dtype.kind in "iu"
+        if not is_list or not np.array_equal(np.sort(p), np.arange(p.size)):
             raise ValueError(
                 f"Permute needs a permutation of 0..D-1, each once: got {np.asarray(p).tolist()}"
             )
@@ -308,19 +331,22 @@ class Permute(Bijector):
         self.permutation = tuple(p.tolist())
 
     def forward_and_log_det(self, z, params=None, context=None):
-        z, _, _ = self._prepare(z, params, context)
-        return z[..., list(self.permutation)], np.zeros(z.shape[:-1], z.dtype)
+        return self._run(list(self.permutation), z, params, context)
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        x, _, _ = self._prepare(x, params, context)
-        return x[..., np.argsort(self.permutation)], np.zeros(x.shape[:-1], x.dtype)
+        return self._run(np.argsort(self.permutation), x, params, context)
+
+    def _run(self, index, x, params, context):
+        dtype = self._prepare(x, params, context)[1].dtype
+        if not isbox(x):  # float64 values stay so: a Standardize may still have to subtract
+            x = as_float(x, np.result_type(np.asarray(x), dtype))
+        return x[..., index], np.zeros(x.shape[:-1], dtype)
 
     def _pull(self, direction, theta, x, context):
         there, back = list(self.permutation), np.argsort(self.permutation)
         if direction == "inverse":
             there, back = back, there
-        x = np.asarray(x, theta.dtype)
-        log_det = np.zeros(len(x), x.dtype)
+        log_det = np.zeros(len(x), theta.dtype)
         return x[:, there], log_det, lambda x_bar, l_bar: (theta, x_bar[:, back], None)
 
     def __repr__(self):

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "NLL with the exact entropy.",
     )
     moons.add_argument("--out", default="moons", metavar="DIR", help="folder for the pictures")
-    moons.add_argument("--seed", type=int, default=0, help="of the data and the weights")
+    moons.add_argument("--seed", type=_seed, default=0, help="of the data and the weights")
     moons.add_argument("--epochs", type=_positive, default=600, help="of every training run")
     moons.add_argument("--flow", choices=["maf", "iaf", "realnvp", "nice"], default="maf")
     moons.add_argument("--quick", action="store_true", help="small and short, for a first look")
@@ -57,6 +57,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 2^32 - 1, not {value}")
     return value
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import autograd.numpy as anp
 import numpy as np
 
+from .arguments import check_dim
 from .bijector import Bijector
 from .nets import MLP
+from .params import Parametric
 from .steps import one_pass
-from .transformers import Affine, Shift, Transformer
+from .transformers import Affine, Shift, Transformer, check_transformer
 
 
 class Coupling(Bijector):
@@ -48,14 +50,16 @@ class Coupling(Bijector):
         conditioner=None,
         dtype=float,
     ):
-        self.dim = dim
+        self.dim = check_dim("dim", dim)
         self.transformer = Affine() if transformer is None else transformer
-        self.num_masked = _num_masked(type(self).__name__, dim, num_masked, fraction_masked)
+        check_transformer(self.transformer)
+        self.num_masked = _num_masked("Coupling", dim, num_masked, fraction_masked)
         kept = abs(self.num_masked)
+        out_shape = (dim - kept, self.transformer.n_out)
         if conditioner is None:
-            out_shape = (dim - kept, self.transformer.n_out)
             hidden = (max(64, 2 * dim),) * 2 if hidden is None else hidden
             conditioner = MLP(kept, out_shape, hidden, activation, context_dim, rng, dtype)
+        _check_conditioner(conditioner, kept, out_shape)
         self._parts = (conditioner,)
         self.context_dim = conditioner.context_dim
 
@@ -123,6 +127,20 @@ class Coupling(Bijector):
         )
 
 
+def _check_conditioner(conditioner, kept, out_shape):
+    if not isinstance(conditioner, Parametric) or not callable(conditioner):
+        raise TypeError(
+            f"conditioner must be an MLP, or a callable flowcore.params.Parametric: {conditioner!r}"
+        )
+    if isinstance(conditioner, MLP):
+        found = conditioner.in_dim, conditioner.out_shape
+        if found != (kept, out_shape):
+            raise ValueError(
+                f"the conditioner must map {kept} numbers to shape {out_shape}, not {found[0]} to "
+                f"{found[1]}"
+            )
+
+
 def _num_masked(name, dim, num_masked, fraction_masked) -> int:
     if dim < 2:
         raise ValueError(
@@ -134,7 +152,9 @@ def _num_masked(name, dim, num_masked, fraction_masked) -> int:
             f"give num_masked or fraction_masked, not both ({num_masked} and {fraction_masked})"
         )
     if num_masked is None:
-        fraction = 0.5 if fraction_masked is None else fraction_masked
+        fraction = 0.5 if fraction_masked is None else float(fraction_masked)
+        if not abs(fraction) < 1:
+            raise ValueError(f"{name}: fraction_masked must lie between -1 and 1, not {fraction}")
         num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
     else:
         given = ""
@@ -157,8 +177,8 @@ def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, *
     >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
     array([0.])
     """
-    transformer = Affine() if transformer is None else transformer
-    return Coupling(dim, num_masked, fraction_masked, transformer, **options)
+    kept = _num_masked("RealNVP", dim, num_masked, fraction_masked)
+    return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
 
 
 def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
@@ -172,4 +192,5 @@ def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
     >>> NICE(3, num_masked=1).conditioner
     MLP(1, (2, 1), hidden=[64, 64], 'relu')
     """
-    return Coupling(dim, num_masked, fraction_masked, Shift(), **options)
+    kept = _num_masked("NICE", dim, num_masked, fraction_masked)
+    return Coupling(dim, kept, None, Shift(), **options)

@@ -13,7 +13,9 @@ from .arguments import (
     as_float,
     as_rows,
     check_context,
+    check_dim,
     check_event,
+    check_log_det,
     check_params,
     prepare,
 )
@@ -57,9 +59,7 @@ class Normal(Distribution):
     """
 
     def __init__(self, dim: int):
-        if dim < 1:
-            raise ValueError(f"Normal needs dim >= 1, not {dim}")
-        self.dim = int(dim)
+        self.dim = check_dim("dim", dim)
 
     def sample(self, n, rng=None):
         return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
@@ -90,8 +90,10 @@ class MultivariateNormalDiag(Distribution):
         self.loc = np.array(loc, float)
         if self.loc.ndim != 1 or self.loc.size == 0:
             raise ValueError(f"loc must be a vector of length D, not of shape {self.loc.shape}")
+        if not np.isfinite(self.loc).all():
+            raise ValueError(f"loc must be finite: {loc}")
         scale = np.asarray(scale_diag, float)
-        if scale.shape not in ((), self.loc.shape) or not (scale > 0).all():
+        if scale.shape not in ((), self.loc.shape) or not ((scale > 0) & np.isfinite(scale)).all():
             raise ValueError(
                 f"scale_diag must be positive, a number or of shape {self.loc.shape}: {scale_diag}"
             )
@@ -172,6 +174,7 @@ class TransformedDistribution(Parametric):
 
         def rows(flow, x, context):
             z, log_det = flow.bijector.inverse_and_log_det(x, context=context)
+            check_log_det(flow.bijector, z, log_det)
             return (flow._base_log_prob(z) + log_det,)
 
         return self._map(rows, x, params, context, threads)[0]
@@ -199,6 +202,7 @@ class TransformedDistribution(Parametric):
         """log_prob of rows x (N, D), and its pullback; see `primitives`."""
         base, bijector = self._parts
         z, log_det, pull = bijector._pull("inverse", self._share(theta, bijector), x, context)
+        check_log_det(bijector, z, log_det)
         log_prob, base_pull = base._pull(self._share(theta, base), z)
         self._check_base(z, log_prob)
 
@@ -230,6 +234,7 @@ class TransformedDistribution(Parametric):
 
         def rows(z, context):
             x, log_det = self.bijector.forward_and_log_det(z, context=context)
+            check_log_det(self.bijector, x, log_det)
             return x, self._base_log_prob(z) - log_det
 
         x, log_prob = map_rows(rows, (z, context), threads)
@@ -255,6 +260,8 @@ class TransformedDistribution(Parametric):
 
     def stages(self, z, context=None):
         """[(name, array), ...]: the base sample z, then its image after every bijector."""
+        check_event(z, self.dim, self)
+        check_context(context, self.context_dim, self)
         found = [("base", np.asarray(z))]
         for part, way in self.bijector._steps("forward"):
             step = part if way == "forward" else Invert(part)
@@ -269,16 +276,20 @@ class TransformedDistribution(Parametric):
     def _base_sample(self, shape, rng, context):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
         shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
-        for n in shape:
-            check_count(n)
+        shape = tuple(check_count(n) for n in shape)
         check_context(context, self.context_dim, self)
         lead = shape if context is None else shape + np.shape(context)[:-1]
         rng, base = np.random.default_rng(rng), self._parts[0]
         n = int(np.prod(lead, dtype=int))
         z = np.empty((n, self.dim), self.params.dtype)
         for start in range(0, n, DRAWS):
-            draws = np.asarray(base.sample(min(DRAWS, n - start), rng))
-            check_event(draws, self.dim, self.base)
+            wanted = min(DRAWS, n - start)
+            draws = np.asarray(base.sample(wanted, rng))
+            if draws.shape != (wanted, self.dim):
+                raise ValueError(
+                    f"{self.base!r}.sample({wanted}, rng) must return shape {wanted, self.dim}, "
+                    f"not {draws.shape}"
+                )
             z[start : start + DRAWS] = draws
         if context is not None:
             context = as_rows(z.reshape((*lead, self.dim)), np.asarray(context))[1]
@@ -331,9 +342,7 @@ def _pull_by_autograd(base, theta, z):
 
 def check_count(n) -> int:
     """n as an int >= 0, or a ValueError."""
-    if n != int(n) or n < 0:
-        raise ValueError(f"the number of samples must be an integer >= 0, not {n!r}")
-    return int(n)
+    return check_dim("the number of samples", n, least=0)
 
 
 def _short_name(step) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arguments import check_dim
 from .bijector import Bijector
-from .transformers import Transformer
+from .transformers import Transformer, check_transformer, pullback_of
 
 
 class Elementwise(Bijector):
@@ -23,6 +24,8 @@ class Elementwise(Bijector):
     """
 
     def __init__(self, dim: int, transformer: Transformer, dtype=float):
+        check_transformer(transformer)
+        dim = check_dim("dim", dim)
         super().__init__(dim, np.zeros(dim * transformer.n_out, dtype))
         self.transformer = transformer
 
@@ -38,7 +41,7 @@ class Elementwise(Bijector):
         value, log_det = getattr(self.transformer, f"{direction}_and_log_det")(x, phi)
 
         def pullback(value_bar, l_bar):
-            pull = getattr(self.transformer, f"{direction}_pullback")
+            pull = pullback_of(self.transformer, direction)
             x_bar, phi_bar = pull(x, phi, value, log_det, value_bar, l_bar[:, None])
             return phi_bar.sum(axis=0).ravel(), x_bar, None
 

@@ -51,7 +51,7 @@ def iaf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, t
     return _flow(dim, [Invert(part) for part in parts], standardize)
 
 
-def realnvp(dim, layers=6, hidden=None, context_dim=0, standardize=True, rng=0, *,
+def realnvp(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
             transformer=None, activation="relu", dtype=float):  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions; options as for `maf`.
 
@@ -64,7 +64,7 @@ def realnvp(dim, layers=6, hidden=None, context_dim=0, standardize=True, rng=0, 
     return _flow(dim, parts, standardize)
 
 
-def nice(dim, layers=6, hidden=None, context_dim=0, standardize=True, rng=0, *,
+def nice(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
          activation="relu", dtype=float):  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 

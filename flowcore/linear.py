@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import as_float
+from .arguments import as_float, check_dim, check_event
 from .bijector import Bijector
 
 WIDE = np.dtype(float)
@@ -30,7 +30,7 @@ class Standardize(Bijector):
     _fitted = ("mean", "scale", "initialized")
 
     def __init__(self, dim: int):
-        super().__init__(dim)
+        super().__init__(check_dim("dim", dim))
         self.mean, self.scale = np.zeros(dim), np.ones(dim)
         self.initialized = False
 
@@ -38,17 +38,19 @@ class Standardize(Bijector):
     def from_data(cls, x) -> Standardize:
         """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
         x = np.asarray(x)
-        if x.ndim != 2 or len(x) == 0:
-            raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
+        if x.ndim != 2 or x.dtype.kind not in "fiub":
+            raise ValueError(
+                f"Standardize.from_data takes numbers of shape (n, D), not {x.dtype} of {x.shape}"
+            )
         return cls(x.shape[1]).initialize(x)
 
     def initialize(self, x, context=None, rng=None):
-        return self if self.initialized else self._with(*_moments(x))
+        return self if self.initialized else self._with(*_moments(x, self))
 
-    def _initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(self, x, context=None, rng=None):
         if self.initialized:
             return self
-        mean, scale = _moments(x)  # of the input side: forward(x) shall be standardised
+        mean, scale = _moments(x, self)  # of the input side: forward(x) shall be standardised
         return self._with(-mean / scale, 1 / scale)
 
     def _with(self, mean, scale):
@@ -85,10 +87,17 @@ class Standardize(Bijector):
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
 
 
-def _moments(x):
+def _moments(x, owner):
     """Mean and standard deviation of every column, two passes in float64."""
+    x = np.asarray(x)
+    check_event(x, owner.dim, owner)
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"{owner!r} is initialised from at least two rows (n, D), not {x.shape}")
     mean = np.mean(x, axis=0, dtype=float)
     scale = np.sqrt(np.mean((x - mean) ** 2, axis=0))
+    if not np.isfinite(scale).all():
+        rows = np.flatnonzero(~np.isfinite(x).all(axis=1))[:8].tolist()
+        raise ValueError(f"the data of {owner!r} are not finite: NaN or inf in rows {rows}")
     flat = np.flatnonzero(~(scale > 1e-12 * np.abs(mean)))
     if flat.size:
         raise ValueError(

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .arguments import check_dim
 from .nets import Network, check_context_dim, hidden_widths
 from .steps import Walk
 
@@ -59,9 +60,8 @@ class MADE(Network):
         rng=0,
         dtype=float,
     ):
-        if dim < 1 or n_out < 1:
-            raise ValueError(f"dim and n_out must be at least 1, not {dim} and {n_out}")
-        self.hidden, self.n_out = hidden_widths(hidden, dim), int(n_out)
+        dim, self.n_out = check_dim("dim", dim), check_dim("n_out", n_out)
+        self.hidden = hidden_widths(hidden, dim)
         check_context_dim(context_dim)
         rng = np.random.default_rng(rng)
         self.degrees = [input_degrees(dim, order, rng)]

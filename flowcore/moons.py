@@ -154,12 +154,20 @@ def run(settings: Settings, seed: int, out) -> None:
 
 def _train(title, flow, moons: Moons, settings: Settings):
     print(f"\n{title}: {flow.n_params:,} parameters, {settings.n_epochs} epochs")
-    flow, history = fit_like_the_tutorial(flow, moons, settings, progress=True)
+    try:
+        flow, history = fit_like_the_tutorial(flow, moons, settings, progress=True)
+    except TrainingDivergedError as problem:
+        print(f"{problem}\nThe last finite parameters are used.")
+        flow, history = problem.flow, problem.history
     print(" epoch   train NLL   val NLL")
-    n = len(history.train_nll)
-    for epoch in np.unique(np.linspace(0, n - 1, PRINTED_EPOCHS).astype(int)):
+    n = len(history.val_nll)
+    for epoch in np.unique(np.linspace(0, n - 1, PRINTED_EPOCHS).astype(int)) if n else []:
         print(f"{epoch + 1:6d} {history.train_nll[epoch]:11.3f} {history.val_nll[epoch]:9.3f}")
+    if history.interrupted:
+        raise KeyboardInterrupt
     best = history.best_epoch
+    if best is None:
+        return flow, history
     print(
         f"Trained in {history.seconds:.2f} s; epoch {best + 1} has the best validation NLL, "
         f"{history.val_nll[best]:.3f}: kept."

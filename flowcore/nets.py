@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import autograd.numpy as anp
 import numpy as np
 
-from .arguments import as_rows, prepare
+from .arguments import as_rows, check_dim, prepare
 from .layers import ACTIVATIONS, Structure
 from .params import Parametric
 from .primitives import differentiable
@@ -121,11 +121,11 @@ class Network(Parametric):
         return self._memo_matrices
 
     def _param_scale(self):
-        """1/sqrt(fan-in) of the unit that a parameter belongs to."""
+        """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
         structure, scales = self.structure, []
         for layer in structure.layers:
             for r0, r1, k in layer.blocks:
-                scales.append(np.full((r1 - r0) * k, max(1, k - layer.lead) ** -0.5))
+                scales.append(np.full((r1 - r0) * k, max(1, k - 1) ** -0.5))
         return np.concatenate(scales)
 
 
@@ -173,8 +173,7 @@ class MLP(Network):
         rng=0,
         dtype=float,
     ):
-        if in_dim < 1:
-            raise ValueError(f"in_dim must be at least 1, not {in_dim}")
+        in_dim = check_dim("in_dim", in_dim)
         self.hidden = hidden_widths(hidden, in_dim)
         n_outputs = int(np.prod(out_shape))
         degrees = [np.zeros(n, int) for n in (in_dim, *self.hidden)] + [np.ones(n_outputs, int)]
@@ -196,7 +195,8 @@ def check_context_dim(context_dim):
 
 def hidden_widths(hidden, dim: int) -> tuple[int, ...]:
     """The widths of the hidden layers; None: two layers of max(64, 2 dim)."""
-    widths = (max(64, 2 * dim),) * 2 if hidden is None else tuple(int(u) for u in hidden)
-    if any(u < 1 for u in widths):
-        raise ValueError(f"hidden layers need at least one unit each: {list(widths)}")
-    return widths
+    if hidden is None:
+        return (max(64, 2 * dim),) * 2
+    if np.ndim(hidden) != 1:
+        raise ValueError(f"hidden must be a list of widths, e.g. [64, 64], not {hidden!r}")
+    return tuple(check_dim("the width of a hidden layer", u) for u in hidden)

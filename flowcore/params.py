@@ -16,6 +16,7 @@ import copy
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.tracer import isbox
 
 from .arguments import as_vector, check_params
 
@@ -37,11 +38,11 @@ class Parametric:
         """All free parameters as one flat, read-only vector; every value of it is valid."""
         if "_memo_params" not in self.__dict__:
             own = [leaf.params for leaf in self.leaves] if self._parts else []
-            own = [theta for theta in own if theta.size]  # an empty float64 vector decides nothing
+            own = [theta for theta in own if theta.size]  # the dtype is that of the non-empty ones
             if len(own) != 1:
                 own = [np.concatenate(own) if own else np.zeros(0)]
-            self._memo_params = frozen(own[0])
-        return self._memo_params
+            self.__dict__["_memo_params"] = frozen(own[0])
+        return self.__dict__["_memo_params"]
 
     @params.setter
     def params(self, values):
@@ -67,10 +68,15 @@ class Parametric:
 
     def with_params(self, theta):
         """The same object with other parameter values: theta is flat, of length `n_params`."""
+        if isbox(theta):
+            raise TypeError(
+                "with_params takes plain arrays; gradients are taken through params=, e.g. "
+                "grad(lambda theta: np.mean(flow.log_prob(x, params=theta)))(flow.params)"
+            )
         theta = frozen(check_params(self, theta))
         if not self._parts:
             clone = copy.copy(self)
-            clone._own_params = clone._memo_params = theta
+            clone.__dict__.update(_own_params=theta, _memo_params=theta)
             return clone
         new = {
             id(leaf): leaf.with_params(theta[start:stop]) for leaf, start, stop in self._layout()
@@ -94,9 +100,10 @@ class Parametric:
 
     def _share(self, params, part: Parametric):
         """What of `params`, a vector of this tree's parameters, belongs to `part`."""
-        if params is None:  # the part's own; one without parameters learns the tree's dtype
-            own = part.n_params or not self.n_params
-            return None if own else np.zeros(0, self.params.dtype)
+        if params is None:
+            if self.n_params and not part.n_params:
+                return np.zeros(0, self.params.dtype)  # nothing, but it tells the tree's dtype
+            return None  # the part's own
         if params is self.params and part.n_params:
             return part.params
         spans = self._spans(part)

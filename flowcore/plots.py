@@ -1,7 +1,7 @@
 """Pictures of flows: points, stages, densities, losses, Jacobians, masks.
 
-Every function draws into the Axes it is given (`ax=`, or `axes=` for several panels) and returns
-them; the rest of matplotlib is at hand through `ax.figure`:
+Every function draws into the Axes it is given (`ax=`; a sequence if there are several panels) and
+returns them; the rest of matplotlib is at hand through `ax.figure`:
 
     ax = plots.density(flow, (-3, 3), (-3, 3))
     ax.set_title("two moons")
@@ -111,7 +111,7 @@ def compare(data, samples, ax: Axes | Sequence[Axes] | None = None) -> Axes | np
 
 
 def stages(
-    flow, n: int = 1000, rng=0, labels=None, axes: Sequence[Axes] | None = None, context=None
+    flow, n: int = 1000, rng=0, labels=None, ax: Sequence[Axes] | None = None, context=None
 ) -> np.ndarray:
     """How sampling deforms the base: one panel for the base sample, one after every bijector.
 
@@ -119,7 +119,7 @@ def stages(
                 or a list of (name, array (n, 2)), drawn as it is
     labels      (n,), colours that stay with the points from panel to panel; None: the quadrant
                 in which a point starts
-    axes        as many Axes as there are stages, in any arrangement
+    ax          as many Axes as there are stages, in any arrangement
     context     for a conditional flow: one context (C,), or one for each point (n, C)
 
     Returns an array of Axes, one a stage. All panels share a frame, unless the stages differ so
@@ -141,16 +141,16 @@ def stages(
     own = [square(*limits_of(x)) for x in arrays]
     share = all(fills(limits, shared) for limits in own)
     columns = min(len(arrays), 4 if len(arrays) <= 16 else 6)
-    made_here = axes is None
-    axes = panels(axes, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
-    for k, (ax, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
-        dots(ax, x, colours, n=2 * len(x))
-        frame(ax, x, *(shared if share else own[k]))
-        ax.set_title(f"{k}: {name}" if k else name)
-        ax.tick_params(labelsize=SMALL)
+    made_here = ax is None
+    axes = panels(ax, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
+    for k, (panel, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
+        dots(panel, x, colours, n=2 * len(x))
+        frame(panel, x, *(shared if share else own[k]))
+        panel.set_title(f"{k}: {name}" if k else name)
+        panel.tick_params(labelsize=SMALL)
         if share and made_here:
             below_is_empty = k + columns >= len(arrays)
-            ax.tick_params(labelleft=k % columns == 0, labelbottom=below_is_empty)
+            panel.tick_params(labelleft=k % columns == 0, labelbottom=below_is_empty)
     if labels is not None:
         for kind, colour in zip(kinds, PALETTE, strict=False):
             axes[0].scatter([], [], color=colour, label=kind)
@@ -403,11 +403,11 @@ def _by_degree(order, dim: int) -> np.ndarray:
     return np.argsort(degrees)
 
 
-def masks(made, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def masks(made, ax: Sequence[Axes] | None = None) -> np.ndarray:
     """The masks of a MADE, layer by layer, and their product: which output sees which input.
 
     made    a MADE with L hidden layers
-    axes    L + 2 Axes, in any arrangement: L + 1 for the masks, the last one for the product
+    ax      L + 2 Axes, in any arrangement: L + 1 for the masks, the last one for the product
 
     Rows are the units a layer reads, columns those it computes, both labelled by degree, so that
     the columns of one panel are the rows of the next. Blue is a connection: degree of the row <=
@@ -426,7 +426,7 @@ def masks(made, axes: Sequence[Axes] | None = None) -> np.ndarray:
     layers = made.masks
     sees = reduce(np.matmul, layers)  # of booleans: is there a path
     sees = sees.reshape(made.dim, made.dim, made.n_out).any(axis=-1)
-    axes, aspect = _mask_panels(axes, [mask.shape for mask in (*layers, sees)])
+    axes, aspect = _mask_panels(ax, [mask.shape for mask in (*layers, sees)])
 
     names = ["input", *(f"hidden {k}" for k in range(1, len(layers))), "output"]
     degrees = [*made.degrees, np.repeat(made.degrees[0], made.n_out)]

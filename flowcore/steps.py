@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from .layers import ACTIVATIONS, Structure
+from .transformers import pullback_of
 
 
 def one_pass(structure: Structure, matrices, transformer, direction, features, x, context):
@@ -28,7 +29,7 @@ def one_pass(structure: Structure, matrices, transformer, direction, features, x
     value, log_det = getattr(transformer, f"{direction}_and_log_det")(x, phi)
 
     def pullback(value_bar, l_bar):
-        pull = getattr(transformer, f"{direction}_pullback")
+        pull = pullback_of(transformer, direction)
         x_bar, phi_bar = pull(x, phi, value, log_det, value_bar, l_bar[:, None])
         rows = phi_bar.transpose(1, 2, 0).reshape(out.shape)[structure.sorted_outputs]
         theta_bar, features_bar, context_bar = structure.backward(matrices, read, rows)
@@ -41,7 +42,8 @@ class Walk:
     """Which units become final with which coordinate.
 
     With x_1..x_i known, the hidden units of degree i are final: units[i] holds their rows in every
-    hidden layer, [(r0, r1), ...]; units[0] those that read nothing but the bias and the context.
+    hidden layer, [(r0, r1), ...]; units[0] those that read nothing but the bias and the context,
+    units[D] those of degree D and more, which no output reads.
     Output i reads units of degree < i, so it is ready before x_i is.
     """
 
@@ -59,6 +61,7 @@ def by_degree(structure: Structure, walk: Walk, matrices, transformer, z, contex
 
     for i = 1..D:  phi_i = A_out[i, <i] H_L[<i];  x_i = t(z_i; phi_i);
                    H_l[i] = act(A_l[i, <=i] H_{l-1}[<=i])   for l = 1..L          (H_0 = x)
+    after the units of degree 0, which read only the bias and the context.
 
     pullback(x_bar (N, D), l_bar (N,)) -> (theta_bar, z_bar, context_bar)
     """
@@ -93,18 +96,22 @@ def by_degree(structure: Structure, walk: Walk, matrices, transformer, z, contex
 def _walk_back(structure, walk, matrices, transformer, read, arrays, x_bar, l_bar):
     """The gradient of `by_degree`, by back-substitution.
 
-    v_i, the full adjoint of x_i, is complete once all j > i are done:
+    v_i, the full adjoint of x_i, is complete once all j > i are done. Hbar_l are the gradients of
+    the pre-activations, obar_i is what phi_i receives:
 
-    for i = D..1:  Hbar_l[i] = act'(H_l[i]) * (A_{l+1}[>=i, i]^T Hbar_{l+1}[>=i])  for l = L..1
+    for i = D..1:  Hbar_L[i] = act'(H_L[i]) * (A_out[>i, i]^T obar[>i])
+                   Hbar_l[i] = act'(H_l[i]) * (A_{l+1}[>=i, i]^T Hbar_{l+1}[>=i])  for l = L-1..1
                    v_i = x_bar_i + A_1[>=i, i]^T Hbar_1[>=i]
-                   obar_i = v_i dx_i/dphi_i + l_bar d(log t')_i/dphi_i      (what phi_i receives)
+                   obar_i = v_i dx_i/dphi_i + l_bar d(log t')_i/dphi_i
+    and once more for the units of degree 0, which no x_i reaches.
     """
     times_derivative = ACTIVATIONS[structure.activation].times_derivative
     layers, n_out = structure.layers, walk.n_out
     z, phi, x, log_det = arrays
     one, none = np.ones_like(x), np.zeros_like(x)
-    x_z, x_phi = transformer.forward_pullback(z, phi, x, log_det, one, none)
-    l_z, l_phi = transformer.forward_pullback(z, phi, x, log_det, none, l_bar[:, None])
+    pull = pullback_of(transformer, "forward")
+    x_z, x_phi = pull(z, phi, x, log_det, one, none)
+    l_z, l_phi = pull(z, phi, x, log_det, none, l_bar[:, None])
     x_phi, l_phi = (a.transpose(1, 2, 0) for a in (x_phi, l_phi))  # (D, n_out, N)
 
     v = np.array(x_bar.T[structure.sorted_inputs])

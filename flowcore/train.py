@@ -65,7 +65,8 @@ def fit(
     patience          stop after so many epochs without a better validation NLL
     shuffle           draw new batches in every epoch; otherwise they are consecutive rows
     clip_norm         longest gradient allowed (Euclidean norm); a longer one is scaled down to it
-    sample_weight     (n,) weights >= 0; rows of weight 0 take no part, not even in validation
+    sample_weight     (n,) weights >= 0; rows of weight 0 take no part, not even in validation;
+                      `initialize` (of a Standardize) counts every other row once
     context           (n, context_dim), one row for each row of X
     callbacks         functions called after every epoch with an `EpochReport`; training stops if
                       one of them returns True
@@ -114,7 +115,7 @@ def fit(
                 train_nll = _train_epoch(flow, theta, state, epoch_batches, clip_norm)
                 val_nll = None if validation is None else _nll(flow, theta, validation)
                 history._record(train_nll, val_nll)
-                if val_nll is not None and val_nll < best.nll:
+                if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
                     best = _Kept(epoch, val_nll, theta.copy())
                 if bar or callbacks:
                     report = EpochReport(epoch, train_nll, val_nll, history, flow, theta.copy())

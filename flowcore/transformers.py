@@ -8,6 +8,7 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 import autograd.numpy as anp
 import numpy as np
@@ -161,6 +162,21 @@ class Scale(Transformer):
 
     def __repr__(self):
         return "Scale()"
+
+
+def check_transformer(transformer):
+    """A TypeError unless it is an object with n_out and both directions."""
+    names = ("n_out", "forward_and_log_det", "inverse_and_log_det")
+    if isinstance(transformer, type) or not all(hasattr(transformer, name) for name in names):
+        raise TypeError(f"transformer must be an object such as Affine(), not {transformer!r}")
+
+
+def pullback_of(transformer, direction: str):
+    """Its `{direction}_pullback`; by autograd for an object that has none."""
+    found = getattr(transformer, f"{direction}_pullback", None)
+    if found is None:
+        found = partial(getattr(Transformer, f"{direction}_pullback"), transformer)
+    return found
 
 
 def _pullback(transform, x, phi, value_bar, l_bar):

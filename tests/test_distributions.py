@@ -319,7 +319,7 @@ REFUSED = {
         r"\(\.\.\., 2\), not \(4, 3\)",
     ),
     "two dims": (lambda f: TransformedDistribution(Normal(3), Permute([1, 0])), "dim=3.*dim=2"),
-    "a base of no dimension": (lambda f: Normal(0), "dim >= 1, not 0"),
+    "a base of no dimension": (lambda f: Normal(0), "dim must be an integer >= 1, not 0"),
     "a scale of zero": (lambda f: MultivariateNormalDiag([0, 0], [1, 0]), r"\[1, 0\]"),
     "scales of another length": (lambda f: MultivariateNormalDiag([0, 0], [1, 1, 1]), r"\(2,\)"),
     "a scalar loc": (lambda f: MultivariateNormalDiag(0.0), r"not of shape \(\)"),

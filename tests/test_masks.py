@@ -190,9 +190,12 @@ def test_the_narrow_warning_is_true():
 
 
 REFUSED = {
-    "dim 0": (lambda: MADE(0), "at least 1, not 0"),
-    "n_out 0": (lambda: MADE(2, n_out=0), "not 2 and 0"),
-    "a layer of no units": (lambda: MADE(2, [8, 0]), r"\[8, 0\]"),
+    "dim 0": (lambda: MADE(0), "dim must be an integer >= 1, not 0"),
+    "n_out 0": (lambda: MADE(2, n_out=0), "n_out must be an integer >= 1, not 0"),
+    "a layer of no units": (
+        lambda: MADE(2, [8, 0]),
+        "width of a hidden layer must be an integer >= 1, not 0",
+    ),
     "an unknown order": (lambda: MADE(2, [4], order="sideways"), "'sideways'"),
     "a 0-based order": (lambda: MADE(3, [4], order=[0, 1, 2]), r"1\.\.3, not \[0, 1, 2\]"),
     "an order too short": (lambda: MADE(3, [4], order=[1, 2]), r"not \[1, 2\]"),

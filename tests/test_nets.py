@@ -196,7 +196,7 @@ def test_repr_shows_the_architecture():
 
 
 REFUSED = {
-    "no inputs": (lambda: MLP(0, (1,)), "in_dim must be at least 1, not 0"),
+    "no inputs": (lambda: MLP(0, (1,)), "in_dim must be an integer >= 1, not 0"),
     "a wrong last axis": (
         lambda: MLP(3, (1,), [4])(np.ones((5, 2))),
         r"\(\.\.\., 3\), not \(5, 2\)",

@@ -154,18 +154,18 @@ def test_draws_into_the_axes_it_is_given(points, history):
         ax = new_axes()
         assert draw(ax) is ax
     grid = new_axes(2, 2)
-    assert_array_equal(plots.masks(fc.MADE(3, [4, 4]), axes=grid), grid.ravel())
+    assert_array_equal(plots.masks(fc.MADE(3, [4, 4]), ax=grid), grid.ravel())
     grid = new_axes(1, 2)
     assert_array_equal(plots.compare(points, points, ax=grid), grid.ravel())
     grid = list(new_axes(4))
-    assert_array_equal(plots.stages(chain("maf", layers=2), n=5, axes=grid), grid)
+    assert_array_equal(plots.stages(chain("maf", layers=2), n=5, ax=grid), grid)
 
 
 @pytest.mark.parametrize(
     ("draw", "wanted"),
     [
-        (lambda axes: plots.masks(fc.MADE(3, [4]), axes=axes), 3),
-        (lambda axes: plots.stages(chain("maf", layers=3), n=5, axes=axes), 6),
+        (lambda axes: plots.masks(fc.MADE(3, [4]), ax=axes), 3),
+        (lambda axes: plots.stages(chain("maf", layers=3), n=5, ax=axes), 6),
         (lambda axes: plots.compare(np.eye(2), np.eye(2), ax=axes), 2),
     ],
 )
