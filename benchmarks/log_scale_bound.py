@@ -60,7 +60,7 @@ def main(argv=None):
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="60 epochs of [64, 64]")
     args = parser.parse_args(argv)
-    settings = Settings(epochs=args.epochs, quick=args.quick)
+    settings = Settings(epochs=60 if args.quick else args.epochs, quick=args.quick)
     results = {}
     print(" bound   median    worst   not finite   grid finite   (NLL in nats, fresh points)")
     for bound in BOUNDS:

@@ -2,7 +2,7 @@
 
     forward = base -> data (sampling),  inverse = data -> base (density)
 
-Start with `bijector.py`; the conventions stand at its top.
+Read `reference.py` first, then `bijector.py`, at whose top the conventions stand.
 """
 
 from . import flows, plots, reference, targets, testing

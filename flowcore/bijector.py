@@ -1,4 +1,4 @@
-"""The algebra of flows: Bijector, Chain, Invert, Permute. Read this file first.
+"""The algebra of flows: Bijector, Chain, Invert, Permute. Read this file after `reference.py`.
 
 A normalizing flow is an invertible map with a known Jacobian between a simple base density and
 the data's density:
@@ -16,7 +16,8 @@ Conventions, here and everywhere:
   Every method takes `params=` (other values, e.g. an autograd box) and `context=` (conditioning
   variables, shape (..., context_dim)).
 
-A new bijector is two methods; everything else follows from them:
+A new bijector is two methods; everything else follows from them. It is written in autograd's
+NumPy (`import autograd.numpy as anp`), so that its gradient is known:
 
     class Shear(Bijector):                            # x = (z1, z2 + a z1)
         def __init__(self):
@@ -69,6 +70,9 @@ class Bijector(Parametric, ABC):
     """
 
     dim: int
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.dim})"
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -128,7 +132,8 @@ class Bijector(Parametric, ABC):
         """The arguments of either direction, checked and cast; its own parameters for None."""
         return prepare(self, self.dim, x, params, context)
 
-    # What follows is for bijectors with hand-written gradients; others get it from autograd.
+    # What follows is for bijectors with hand-written gradients; others get it from autograd. Skip
+    # it at first reading. Notation: v_bar is dL/dv, the gradient of a scalar loss L.
 
     def _pull(self, direction: str, theta, x, context):
         """value, log_det and pullback of one direction, on plain arrays with rows x (N, D):

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import os
 import pickle
 import sys
 
@@ -50,6 +51,9 @@ def test_an_interrupt_without_validation_returns_the_last_parameters(X):
     assert history.interrupted and history.best_epoch == 3
 
 
+PACKAGE = os.path.dirname(train.__file__) + os.sep  # a clone, or its venv, may be named flowcore
+
+
 def interrupt_line(k, run):
     """Run `run` with a KeyboardInterrupt before the k-th line executed by or under fit's loop.
 
@@ -69,7 +73,7 @@ def interrupt_line(k, run):
 
     def tracer(frame, event, _):
         nonlocal left
-        if "flowcore" not in frame.f_code.co_filename:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
         if event == "line" and left > 0 and in_loop(frame):
             left -= 1
