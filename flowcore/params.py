@@ -159,7 +159,8 @@ class Parametric:
     def __setstate__(self, state):
         self.__dict__.update(state)
         if "_own_params" in state:  # pickle forgets the read-only flag
-            self._own_params = self._memo_params = frozen(state["_own_params"])
+            theta = frozen(state["_own_params"])
+            self.__dict__.update(_own_params=theta, _memo_params=theta)
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -1,0 +1,95 @@
+"""The command line: `flowcore moons` from start to end, small."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from flowcore import moons
+from flowcore.cli import main
+from flowcore.train import History, TrainingDivergedError
+
+
+@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nice"])
+def test_moons_prints_its_tables_and_writes_its_pictures(kind, tmp_path, capsys):
+    out = tmp_path / "pictures"
+    assert main(["moons", "--quick", "--epochs", "12", "--flow", kind, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    pictures = sorted(path.name for path in out.glob("*.png"))
+    assert len(pictures) == 12 and all(name in printed for name in pictures)
+    assert printed.count("kept: the best validation NLL") == 2
+    rows = re.findall(r"^  (.{36}) +(\S+) +(\S+)$", printed, flags=re.M)
+    nll, kl = (np.array([row[k] for row in rows], float) for k in (1, 2))
+    assert len(rows) == 3 and nll[-1] == pytest.approx(1.13, abs=0.02)
+    np.testing.assert_allclose(nll - nll[-1], kl, atol=2e-3)
+    flow, brute = re.search(r": (\S+) by the flow, (\S+) by the brute-force", printed).groups()
+    assert float(flow) == pytest.approx(float(brute), abs=2e-6)
+
+
+def test_stages_of_the_tutorial_are_twelve_panels():
+    flow = moons.build("maf", 6, [8, 8], seed=0)
+    names = [name for name, _ in flow.stages(np.zeros((1, 2)))]
+    assert names == ["base", *["MAF", "Permute"] * 5, "MAF"]
+
+
+def test_several_seeds(capsys):
+    assert main(["moons", "--seeds", "2", "--seed", "3", "--epochs", "3", "--quick"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed[2:]] == ["3", "4", "median", "worst"]
+
+
+def test_the_recipe_is_shown_beside(tmp_path, capsys):
+    main(["moons", "--quick", "--epochs", "2", "--recipe", "--out", str(tmp_path)])
+    assert "flowcore's own recipe" in capsys.readouterr().out
+
+
+def test_a_seed_decides_everything(tmp_path, capsys):
+    def results():
+        main(["moons", "--quick", "--epochs", "3", "--out", str(tmp_path)])
+        return re.sub(r"[\d.]+ s\.", "", capsys.readouterr().out)
+
+    assert results() == results()
+
+
+def test_interrupted(tmp_path, monkeypatch, capsys):
+    def interrupted(flow, *args, **options):
+        return flow, History(interrupted=True)
+
+    monkeypatch.setattr(moons, "fit", interrupted)
+    assert main(["moons", "--out", str(tmp_path)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_diverged_training_is_told_and_survived(tmp_path, monkeypatch, capsys):
+    def diverges(flow, *args, **options):
+        raise TrainingDivergedError("training diverged at epoch 0", 0, 0, flow, History())
+
+    monkeypatch.setattr(moons, "fit", diverges)
+    monkeypatch.setattr(moons.Album, "add", lambda *args, **options: None)
+    assert main(["moons", "--quick", "--out", str(tmp_path)]) == 0
+    assert "training diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["moons", "--flow", "glow"], ["moons", "--epochs", "0"], ["moons", "--seed", "-1"], []],
+)
+def test_bad_arguments(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2 and "error" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["moons", "--quick", "--out", str(tmp_path / "file" / "deep")]) == 2
+    assert "flowcore:" in capsys.readouterr().err
+
+
+def test_python_m_flowcore():
+    run = [sys.executable, "-W", "error", "-m", "flowcore", "--version"]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout.startswith(
+        "flowcore "
+    )

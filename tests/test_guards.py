@@ -1,0 +1,221 @@
+"""What must not pass silently: wrong shapes from somebody's own parts, values of no use."""
+
+from dataclasses import dataclass
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad
+
+import flowcore as fc
+
+
+class Doubled(fc.Bijector):
+    """x = 2 z in two dimensions; `slip` is what goes wrong with its log-det log 4."""
+
+    def __init__(self, slip):
+        super().__init__(2)
+        self.slip = slip
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return 2 * z, self.slip(z, np.log(4.0))
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x / 2, self.slip(x, -np.log(4.0))
+
+
+SLIPS = {
+    "keepdims": lambda x, v: np.full((*x.shape[:-1], 1), v),
+    "not summed": lambda x, v: np.full(x.shape, v / 2),
+    "summed over the rows": lambda x, v: v * len(x),
+    "a number": lambda x, v: v,
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_log_det_of_the_wrong_shape_is_refused(slip, chained):
+    bijector = Doubled(SLIPS[slip])
+    bijector = fc.Chain([bijector, fc.Permute([1, 0])]) if chained else bijector
+    flow = fc.TransformedDistribution(fc.Normal(2), bijector)
+    for n in (2, 7, 5000):
+        with pytest.raises(ValueError, match="log-det of shape"):
+            flow.log_prob(np.zeros((n, 2)))
+        with pytest.raises(ValueError, match="log-det of shape"):
+            flow.sample_and_log_prob(n)
+    with pytest.raises(ValueError, match="log-det of shape"):
+        grad(lambda x: anp.sum(flow.log_prob(x)))(np.zeros((7, 2)))
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (2,), (5, 1)])
+def test_a_base_that_draws_the_wrong_shape_is_refused(shape):
+    class Base:
+        dim = 2
+
+        def sample(self, n, rng=None):
+            return np.zeros(shape)
+
+        def log_prob(self, z):
+            return np.zeros(z.shape[:-1])
+
+    with pytest.raises(ValueError, match=r"must return shape \(5, 2\)"):
+        fc.TransformedDistribution(Base(), fc.Permute([1, 0])).sample(5)
+
+
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (np.ones((9, 2)), r"\(\.\.\., 3\), not \(9, 2\)"),
+        (np.ones((4, 9, 3)), "at least two rows"),
+        (np.ones((1, 3)), "at least two rows"),
+        (np.ones((0, 3)), "at least two rows"),
+        ([[1, 2, 3], [np.nan, 3, 4]], r"NaN or inf in rows \[1\]"),
+        ([[1, 2, 3], [1, 3, 4]], r"column \[0\] .*constant"),
+    ],
+)
+def test_standardize_refuses(x, message):
+    with pytest.raises(ValueError, match=message):
+        fc.Standardize(3).initialize(x)
+    with pytest.raises(ValueError, match="numbers of shape"):
+        fc.Standardize.from_data([["a", "b"]])
+
+
+def test_float32_with_a_permutation_outside_the_standardize():
+    """Small differences of large numbers survive until they are subtracted."""
+    x = 1e5 + 1e-3 * np.random.default_rng(0).standard_normal((200, 2))
+    made = fc.MADE(2, [8], dtype=np.float32)
+    parts = [fc.Permute([1, 0]), fc.Standardize(2), fc.MaskedAutoregressiveFlow(made)]
+    small = fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts)).initialize(x)
+    wide = small.with_params(small.params.astype(float))
+    assert small.log_prob(x).dtype == np.float32
+    np.testing.assert_allclose(small.log_prob(x), wide.log_prob(x), rtol=1e-5)
+
+
+class Center(fc.Bijector):
+    """Somebody's own data-dependent shift, without a word about `initialized`."""
+
+    def __init__(self, dim, shift=0.0):
+        super().__init__(dim)
+        self.shift = shift
+
+    def initialize(self, x, context=None, rng=None):
+        return Center(self.dim, np.mean(x, axis=0))
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return z + self.shift, np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x - self.shift, np.zeros(x.shape[:-1])
+
+
+def test_somebodys_own_initialize_is_called_in_a_chain_and_loud_in_an_invert():
+    x = np.random.default_rng(0).normal(5, 2, size=(50, 2))
+    chain = fc.Chain([fc.Permute([1, 0]), Center(2)]).initialize(x)
+    np.testing.assert_allclose(chain.inverse(x).mean(axis=0), 0, atol=1e-12)
+    with pytest.raises(NotImplementedError, match="initialize_inverted"):
+        fc.Chain([fc.Invert(Center(2))]).initialize(x)
+
+
+def test_a_frozen_dataclass_is_a_bijector():
+    @dataclass(frozen=True)
+    class Scaled(fc.Bijector):
+        dim: int = 2
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            return 2 * z, np.full(z.shape[:-1], 2 * np.log(2))
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            return x / 2, np.full(x.shape[:-1], -2 * np.log(2))
+
+    chain = fc.Chain([Scaled(), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8]))])
+    assert chain.inverse_log_det(np.zeros((3, 2))).shape == (3,)
+    fc.testing.check_bijector(chain)
+
+
+class OwnAffine:
+    """A transformer that derives from nothing."""
+
+    n_out = 2
+
+    def forward_and_log_det(self, z, phi):
+        return phi[..., 0] + anp.exp(phi[..., 1]) * z, phi[..., 1]
+
+    def inverse_and_log_det(self, x, phi):
+        return (x - phi[..., 0]) * anp.exp(-phi[..., 1]), -phi[..., 1]
+
+
+def test_any_object_with_the_three_names_is_a_transformer():
+    made = fc.MADE(3, [8], activation="tanh")
+    own = fc.testing.randomize(fc.MaskedAutoregressiveFlow(made, OwnAffine()), scale=0.5)
+    twin = fc.MaskedAutoregressiveFlow(made, fc.Affine(None)).with_params(own.params)
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    for name in ("forward", "inverse"):
+        slopes = [
+            grad(lambda t, b=b: anp.sum(getattr(b, name)(x, t) ** 2))(own.params)  # noqa: B023
+            for b in (own, twin)
+        ]
+        np.testing.assert_allclose(*slopes, rtol=1e-9, atol=1e-12)
+
+
+REFUSED = {
+    "a class as transformer": (lambda: fc.Coupling(3, transformer=fc.Affine), TypeError, "Affine"),
+    "a name as transformer": (
+        lambda: fc.MaskedAutoregressiveFlow(fc.MADE(2), "affine"), TypeError, "'affine'",
+    ),
+    "a number as MADE": (lambda: fc.MaskedAutoregressiveFlow(2), TypeError, "MADE, not 2"),
+    "a function as conditioner": (
+        lambda: fc.Coupling(4, 2, conditioner=lambda x: x), TypeError, "conditioner",
+    ),
+    "a conditioner of the wrong inputs": (
+        lambda: fc.Coupling(4, 2, conditioner=fc.MLP(3, (2, 2), [4])), ValueError, "map 2 numbers",
+    ),
+    "a conditioner of the wrong outputs": (
+        lambda: fc.Coupling(4, 2, conditioner=fc.MLP(2, (2, 1), [4])), ValueError, r"\(2, 2\)",
+    ),
+    "hidden as a number": (lambda: fc.flows.maf(2, hidden=64), ValueError, r"\[64, 64\]"),
+    "half a unit": (lambda: fc.MADE(2, [4.7]), ValueError, "4.7"),
+    "half a dimension": (lambda: fc.Normal(2.5), ValueError, "2.5"),
+    "half a dimension of a coupling": (lambda: fc.RealNVP(2.5), ValueError, "2.5"),
+    "no dimension": (lambda: fc.Standardize(0), ValueError, "dim"),
+    "a permutation of floats": (lambda: fc.Permute([0.0, 1.0]), ValueError, "Permute"),
+    "a loc that is no number": (
+        lambda: fc.MultivariateNormalDiag([np.nan, 0]), ValueError, "finite",
+    ),
+    "an infinite scale": (
+        lambda: fc.MultivariateNormalDiag([0, 0], np.inf), ValueError, "scale_diag",
+    ),
+    "its own name in the error": (lambda: fc.NICE(1), ValueError, "NICE needs dim >= 2"),
+    "a fraction that is no number": (
+        lambda: fc.RealNVP(4, fraction_masked=np.nan), ValueError, "fraction_masked",
+    ),
+    "complex data": (
+        lambda: fc.flows.maf(2).log_prob([1 + 1j, 2]), ValueError, "real numbers",
+    ),
+    "leading axes that do not fit": (
+        lambda: fc.flows.maf(2, context_dim=3).log_prob(np.ones((5, 2)), context=np.ones((4, 3))),
+        ValueError, "leading axes",
+    ),
+    "a word for a number of samples": (lambda: fc.flows.maf(2).sample("a"), ValueError, "'a'"),
+    "a box in with_params": (
+        lambda: grad(lambda t: anp.sum(fc.MADE(2, [4]).with_params(t)(np.ones(2))))(np.ones(32)),
+        TypeError, "params=",
+    ),
+    "stages with a context that nobody reads": (
+        lambda: fc.flows.maf(2).stages(np.ones((3, 2)), context=np.ones(2)), ValueError, "context",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    make, error, message = REFUSED[name]
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_whole_floats_are_numbers_of_samples():
+    assert fc.flows.maf(2).sample(4.0).shape == (4, 2)
+
+
+def test_a_repr_for_everybody():
+    assert repr(Center(2)) == "Center(2)"
