@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from threading import Lock
 
@@ -94,8 +94,8 @@ def pull_rows(run: Callable, theta, x, context):
     thread each than in one thread with two, and far less when something else keeps a core
     busy; below that size nothing is gained. The gradients of the blocks are summed in order.
     """
-    n_blocks = 2 * (len(x) // (2 * GRADIENT_ROWS))  # an even number: most machines have two cores
-    if n_blocks < 2 or len(x) * theta.size < GRADIENT_WORK:
+    n_blocks = gradient_blocks(len(x), theta.size)
+    if n_blocks < 2:
         return run(theta, x, context)
     edges = np.linspace(0, len(x), n_blocks + 1).astype(int)
     rows = [slice(a, b) for a, b in pairwise(edges)]
@@ -111,6 +111,24 @@ def pull_rows(run: Callable, theta, x, context):
         return theta_bar, x_bar, context_bar
 
     return np.concatenate([values for values, _ in parts]), pullback
+
+
+def gradient_blocks(n_rows: int, n_params: int) -> int:
+    """How many blocks the gradient of a batch is taken in."""
+    if n_rows * n_params < GRADIENT_WORK:
+        return 1
+    return 2 * (n_rows // (2 * GRADIENT_ROWS)) or 1  # even: most machines have two cores
+
+
+def one_way_to_be_parallel(n_rows: int, n_params: int):
+    """A context for a training loop with batches of n_rows: if they go through our own threads, BLAS
+    keeps to one thread in between, too.
+
+    Its idle threads wait for work by spinning, on the cores that ours need: a validation pass
+    between two steps made the next step of six MAF [256, 256] half as slow again.
+    """
+    parallel = gradient_blocks(n_rows, n_params) > 1 and n_threads() > 1
+    return _BLAS.single_threaded() if parallel else nullcontext()
 
 
 def _in_threads(f: Callable, items: Sequence, threads: int | None = None) -> list:

@@ -19,6 +19,7 @@ from autograd.core import make_vjp
 
 from ._checks import check_columns, check_flow, check_options
 from ._rows import Rows, as_rows, batches, split
+from .blocks import one_way_to_be_parallel
 from .history import EpochReport, History, TrainingDivergedError, asks_to_stop, progress_bar
 from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer
 
@@ -100,7 +101,7 @@ def fit(
     training = data if len(rows) == len(data.x) else data.take(rows)
     flow = flow.initialize(training.x, context=training.context, rng=rng)
     if batch_size is None or batch_size >= len(rows):
-        data, rows = training, None  # all rows at once: nothing is copied from here on
+        batch_size, data, rows = len(rows), training, None  # nothing is copied from here on
     del training
 
     theta = np.array(flow.params)  # the one array that changes in place; nobody else sees it
@@ -108,7 +109,8 @@ def fit(
     history = History()
     best = latest = _Kept(-1, math.inf, theta.copy())
     try:
-        with progress_bar(progress, epochs) as bar:
+        parallel = one_way_to_be_parallel(batch_size, flow.n_params)
+        with parallel, progress_bar(progress, epochs) as bar:
             for epoch in range(epochs):
                 earlier, latest = latest, _Kept(epoch - 1, math.inf, theta.copy())
                 epoch_batches = batches(data, rows, batch_size, rng if shuffle else None)
