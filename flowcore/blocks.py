@@ -20,7 +20,7 @@ import numpy as np
 
 ROWS = 1024  # per block
 MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
-GRADIENT_ROWS, GRADIENT_WORK = 256, 10**8  # the least rows per block; rows times parameters
+GRADIENT_ROWS, GRADIENT_WORK = 1024, 10**8  # the least rows per block; rows times parameters
 ENVIRONMENT = "FLOWCORE_THREADS"
 
 
@@ -90,9 +90,9 @@ def map_rows(f: Callable, inputs: Sequence, threads=None, out=None) -> Sequence[
 def pull_rows(run: Callable, theta, x, context):
     """run(theta, x, context) -> (values (N,), pullback), in row blocks if there is much to do.
 
-    A batch of 800 rows through 400,000 weights takes a fifth less time in two threads with one BLAS
-    thread each than in one thread with two, and far less when something else keeps a core
-    busy; below that size nothing is gained. The gradients of the blocks are summed in order.
+    4,000 rows through 45,000 weights (float64) take 16.1 ms in our threads with one BLAS thread each
+    and 18.9 ms whole; small batches lose (800 rows, 400,000 weights, blocks of 400: 8.0 ms against
+    6.6 whole). The gradients of the blocks are summed in order.
     """
     n_blocks = gradient_blocks(len(x), theta.size)
     if n_blocks < 2:
@@ -125,7 +125,7 @@ def one_way_to_be_parallel(n_rows: int, n_params: int):
     keeps to one thread in between, too.
 
     Its idle threads wait for work by spinning, on the cores that ours need: a validation pass
-    between two steps made the next step of six MAF [256, 256] half as slow again.
+    between two steps made the next step of six MAF [256, 256], in two blocks, half as slow again.
     """
     parallel = gradient_blocks(n_rows, n_params) > 1 and n_threads() > 1
     return _BLAS.single_threaded() if parallel else nullcontext()

@@ -164,6 +164,7 @@ def test_gradients_in_blocks(monkeypatch):
 
     whole = gradients()
     monkeypatch.setattr(blocks, "GRADIENT_WORK", 1)
+    monkeypatch.setattr(blocks, "GRADIENT_ROWS", 256)
     found = []
     for threads in ("1", "2", "5"):
         monkeypatch.setenv(blocks.ENVIRONMENT, threads)
@@ -177,6 +178,7 @@ def test_gradients_in_blocks(monkeypatch):
 def test_autograd_may_trace_in_several_threads(monkeypatch):
     """A bijector without a hand-written gradient is differentiated in the threads, too."""
     monkeypatch.setattr(blocks, "GRADIENT_WORK", 1)
+    monkeypatch.setattr(blocks, "GRADIENT_ROWS", 256)
     monkeypatch.setenv(blocks.ENVIRONMENT, "4")
     made = MADE(2, [8], n_out=2)
     maf = MaskedAutoregressiveFlow(made, method="sequential")
