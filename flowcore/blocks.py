@@ -90,7 +90,7 @@ def map_rows(f: Callable, inputs: Sequence, threads=None, out=None) -> Sequence[
 def pull_rows(run: Callable, theta, x, context):
     """run(theta, x, context) -> (values (N,), pullback), in row blocks if there is much to do.
 
-    4,000 rows through 45,000 weights (float64) take 16.1 ms in our threads with one BLAS thread each
+    4,000 rows through 45,000 weights (float64) take 16.1 ms in our threads, one BLAS thread each,
     and 18.9 ms whole; small batches lose (800 rows, 400,000 weights, blocks of 400: 8.0 ms against
     6.6 whole). The gradients of the blocks are summed in order.
     """
@@ -121,7 +121,7 @@ def gradient_blocks(n_rows: int, n_params: int) -> int:
 
 
 def one_way_to_be_parallel(n_rows: int, n_params: int):
-    """A context for a training loop with batches of n_rows: if they go through our own threads, BLAS
+    """A context for a training loop with batches of n_rows: if they go through our threads, BLAS
     keeps to one thread in between, too.
 
     Its idle threads wait for work by spinning, on the cores that ours need: a validation pass
