@@ -4,6 +4,9 @@ A block of rows fits the cache where a whole table does not, so blocks alone are
 releases the interpreter lock in its products, so threads are faster still. While they run, BLAS is
 limited to one thread each. The edges of the blocks are fixed: results are bit for bit the same for
 any number of threads.
+
+The gradient of a batch is not split: idle BLAS threads spin for a while, on the cores that ours
+need, and that cost a training step more than the blocks saved.
 """
 
 from __future__ import annotations
@@ -12,15 +15,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
 
 ROWS = 1024  # per block
 MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
-GRADIENT_ROWS, GRADIENT_WORK = 1024, 10**8  # the least rows per block; rows times parameters
 ENVIRONMENT = "FLOWCORE_THREADS"
 
 
@@ -85,50 +86,6 @@ def map_rows(f: Callable, inputs: Sequence, threads=None, out=None) -> Sequence[
     starts = range(0, n_rows, ROWS)
     _in_threads(run, starts, threads if n_rows >= MANY else 1)
     return out
-
-
-def pull_rows(run: Callable, theta, x, context):
-    """run(theta, x, context) -> (values (N,), pullback), in row blocks if there is much to do.
-
-    4,000 rows through 45,000 weights (float64) take 16.1 ms in our threads, one BLAS thread each,
-    and 18.9 ms whole; small batches lose (800 rows, 400,000 weights, blocks of 400: 8.0 ms against
-    6.6 whole). The gradients of the blocks are summed in order.
-    """
-    n_blocks = gradient_blocks(len(x), theta.size)
-    if n_blocks < 2:
-        return run(theta, x, context)
-    edges = np.linspace(0, len(x), n_blocks + 1).astype(int)
-    rows = [slice(a, b) for a, b in pairwise(edges)]
-    parts = _in_threads(lambda r: run(theta, x[r], None if context is None else context[r]), rows)
-
-    def pullback(bar):
-        bars = _in_threads(lambda k: parts[k][1](bar[rows[k]]), range(n_blocks))
-        theta_bar = bars[0][0]
-        for other, _, _ in bars[1:]:
-            theta_bar = theta_bar + other
-        x_bar = np.concatenate([x_bar for _, x_bar, _ in bars])
-        context_bar = None if context is None else np.concatenate([bar for _, _, bar in bars])
-        return theta_bar, x_bar, context_bar
-
-    return np.concatenate([values for values, _ in parts]), pullback
-
-
-def gradient_blocks(n_rows: int, n_params: int) -> int:
-    """How many blocks the gradient of a batch is taken in."""
-    if n_rows * n_params < GRADIENT_WORK:
-        return 1
-    return 2 * (n_rows // (2 * GRADIENT_ROWS)) or 1  # even: most machines have two cores
-
-
-def one_way_to_be_parallel(n_rows: int, n_params: int):
-    """A context for a training loop with batches of n_rows: if they go through our threads, BLAS
-    keeps to one thread in between, too.
-
-    Its idle threads wait for work by spinning, on the cores that ours need: a validation pass
-    between two steps made the next step of six MAF [256, 256], in two blocks, half as slow again.
-    """
-    parallel = gradient_blocks(n_rows, n_params) > 1 and n_threads() > 1
-    return _BLAS.single_threaded() if parallel else nullcontext()
 
 
 def _in_threads(f: Callable, items: Sequence, threads: int | None = None) -> list:

@@ -20,7 +20,7 @@ from .arguments import (
     prepare,
 )
 from .bijector import Bijector, Invert
-from .blocks import MANY, map_rows, pull_rows
+from .blocks import MANY, map_rows
 from .params import Parametric
 from .primitives import differentiable, vjp_by_autograd
 
@@ -169,7 +169,7 @@ class TransformedDistribution(Parametric):
         if isbox(params) or isbox(x) or isbox(context):
             params = self.params if params is None else check_params(self, params)
             x, context, lead = self._rows(x, context)
-            log_prob = differentiable(self._pull_in_blocks, params, x, context)
+            log_prob = differentiable(self._pull, params, x, context)
             return log_prob if len(lead) == 1 else log_prob.reshape(lead)
 
         def rows(flow, x, context):
@@ -193,10 +193,6 @@ class TransformedDistribution(Parametric):
         x, context, lead = self._rows(x, context)
         results = map_rows(lambda x, c: f(flow, x, c), (x, context), threads)
         return [a.reshape(lead + a.shape[1:]) for a in results]
-
-    def _pull_in_blocks(self, theta, x, context):
-        """`_pull`, in threads if there is enough to do."""
-        return pull_rows(self._pull, theta, x, context)
 
     def _pull(self, theta, x, context):
         """log_prob of rows x (N, D), and its pullback; see `primitives`."""

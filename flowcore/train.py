@@ -19,7 +19,6 @@ from autograd.core import make_vjp
 
 from ._checks import check_columns, check_flow, check_options
 from ._rows import Rows, as_rows, batches, split
-from .blocks import one_way_to_be_parallel
 from .history import EpochReport, History, TrainingDivergedError, asks_to_stop, progress_bar
 from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer
 
@@ -109,8 +108,7 @@ def fit(
     history = History()
     best = latest = _Kept(-1, math.inf, theta.copy())
     try:
-        parallel = one_way_to_be_parallel(batch_size, flow.n_params)
-        with parallel, progress_bar(progress, epochs) as bar:
+        with progress_bar(progress, epochs) as bar:
             for epoch in range(epochs):
                 earlier, latest = latest, _Kept(epoch - 1, math.inf, theta.copy())
                 epoch_batches = batches(data, rows, batch_size, rng if shuffle else None)

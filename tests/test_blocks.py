@@ -3,17 +3,12 @@
 import tracemalloc
 import warnings
 
-import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd import grad
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from flowcore import (
-    MADE,
     Chain,
-    Invert,
-    MaskedAutoregressiveFlow,
     Normal,
     Permute,
     Standardize,
@@ -147,44 +142,3 @@ def test_number_of_threads(monkeypatch, flow, x):
     monkeypatch.setenv(blocks.ENVIRONMENT, "many")
     with pytest.raises(ValueError, match="many"):
         flow.log_prob(x)
-
-
-def test_gradients_in_blocks(monkeypatch):
-    """The same gradient to rounding, and bit for bit whatever the number of threads."""
-    flow = randomize(flows.maf(2, layers=2, hidden=[64, 64], context_dim=1), rng=7)
-    rng = np.random.default_rng(8)
-    x, context = rng.normal(size=(1100, 2)), rng.normal(size=(1100, 1))
-    weights = rng.normal(size=1100)
-
-    def gradients():
-        def loss(theta, x, context):
-            return anp.sum(weights * flow.log_prob(x, params=theta, context=context))
-
-        return [grad(loss, k)(flow.params, x, context) for k in range(3)]
-
-    whole = gradients()
-    monkeypatch.setattr(blocks, "GRADIENT_WORK", 1)
-    monkeypatch.setattr(blocks, "GRADIENT_ROWS", 256)
-    found = []
-    for threads in ("1", "2", "5"):
-        monkeypatch.setenv(blocks.ENVIRONMENT, threads)
-        found.append(gradients())
-    for expected, one, *others in zip(whole, *found, strict=True):
-        np.testing.assert_allclose(one, expected, rtol=1e-11, atol=1e-11 * np.abs(expected).max())
-        for other in others:
-            np.testing.assert_array_equal(other, one)
-
-
-def test_autograd_may_trace_in_several_threads(monkeypatch):
-    """A bijector without a hand-written gradient is differentiated in the threads, too."""
-    monkeypatch.setattr(blocks, "GRADIENT_WORK", 1)
-    monkeypatch.setattr(blocks, "GRADIENT_ROWS", 256)
-    monkeypatch.setenv(blocks.ENVIRONMENT, "4")
-    made = MADE(2, [8], n_out=2)
-    maf = MaskedAutoregressiveFlow(made, method="sequential")
-    flow = randomize(TransformedDistribution(Normal(2), Chain([Invert(maf), maf, Permute([1, 0])])))
-    x = np.random.default_rng(0).normal(size=(8 * blocks.GRADIENT_ROWS, 2))
-    gradient = grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))
-    first = gradient(flow.params)
-    for _ in range(20):
-        np.testing.assert_array_equal(gradient(flow.params), first)
