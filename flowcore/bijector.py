@@ -41,6 +41,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from autograd.builtins import tuple as atuple
+from autograd.core import make_vjp
 from autograd.tracer import isbox
 
 from .arguments import (
@@ -53,7 +54,7 @@ from .arguments import (
     prepare,
 )
 from .params import Parametric
-from .primitives import differentiable, vjp_by_autograd
+from .primitives import differentiable
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
@@ -142,7 +143,7 @@ class Bijector(Parametric, ABC):
         """
         run = getattr(self, f"{direction}_and_log_det")
         args = (theta, x) if context is None else (theta, x, context)
-        vjp, (value, log_det) = vjp_by_autograd(lambda a: atuple(run(a[1], a[0], *a[2:])), args)
+        vjp, (value, log_det) = make_vjp(lambda a: atuple(run(a[1], a[0], *a[2:])), args)
         return value, log_det, lambda *bars: (*vjp(bars), None)[:3]  # None if no context
 
     def _by_pull(self, direction: str, x, theta, context):

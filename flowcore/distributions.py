@@ -7,6 +7,7 @@ from math import log, pi
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.core import make_vjp
 from autograd.tracer import isbox
 
 from .arguments import (
@@ -22,7 +23,7 @@ from .arguments import (
 from .bijector import Bijector, Invert
 from .blocks import MANY, map_rows
 from .params import Parametric
-from .primitives import differentiable, vjp_by_autograd
+from .primitives import differentiable
 
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
@@ -332,7 +333,7 @@ def _place(z):
 
 
 def _pull_by_autograd(base, theta, z):
-    vjp, log_prob = vjp_by_autograd(lambda args: base.log_prob(args[1], args[0]), (theta, z))
+    vjp, log_prob = make_vjp(lambda args: base.log_prob(args[1], args[0]), (theta, z))
     return log_prob, vjp
 
 

@@ -12,10 +12,7 @@ autograd, and its gradients land directly in one flat vector.
 
 from __future__ import annotations
 
-from threading import Lock
-
 import numpy as np
-from autograd.core import make_vjp
 from autograd.extend import defvjp, defvjp_argnums, primitive
 from autograd.tracer import getval, isbox
 
@@ -53,18 +50,6 @@ def _run_vjp(argnums, ans, args, kwargs):
 
 
 defvjp_argnums(_run, _run_vjp)
-
-
-_tracing = Lock()
-
-
-def vjp_by_autograd(f, x):
-    """autograd's make_vjp for functions of plain arrays, from any thread: (vjp, value).
-
-    autograd numbers its traces in a global counter, so only one thread may trace at a time.
-    """
-    with _tracing:
-        return make_vjp(f, x)
 
 
 @primitive

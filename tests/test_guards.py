@@ -132,6 +132,33 @@ def test_a_frozen_dataclass_is_a_bijector():
     fc.testing.check_bijector(chain)
 
 
+class Wrapped(fc.Bijector):
+    """Somebody's own wrapper around a flow: differentiated by autograd, like what is inside."""
+
+    def __init__(self, inner):
+        self._parts, self.dim = (inner,), inner.dim
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self._parts[0].forward_and_log_det(z, params)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self._parts[0].inverse_and_log_det(x, params)
+
+
+def test_a_wrapper_around_a_chain_with_somebodys_own_part_is_differentiable():
+    inner = fc.Chain([Doubled(lambda x, v: np.full(x.shape[:-1], v)), fc.RealNVP(2, hidden=[8])])
+    flows = [
+        fc.testing.randomize(fc.TransformedDistribution(fc.Normal(2), b), rng=1)
+        for b in (
+            fc.Chain([Wrapped(inner), fc.Permute([1, 0])]),
+            fc.Chain([inner, fc.Permute([1, 0])]),
+        )
+    ]
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    slopes = [grad(lambda t, f=f: anp.sum(f.log_prob(x, params=t)))(f.params) for f in flows]
+    np.testing.assert_allclose(*slopes, rtol=1e-12, atol=1e-12)
+
+
 class OwnAffine:
     """A transformer that derives from nothing."""
 
