@@ -9,7 +9,7 @@ import numpy as np
 
 from .arguments import check_dim
 from .bijector import Bijector
-from .nets import MLP
+from .nets import MLP, hidden_widths
 from .params import Parametric
 from .steps import one_pass
 from .transformers import Affine, Shift, Transformer, check_transformer
@@ -26,9 +26,10 @@ class Coupling(Bijector):
     fraction_masked  instead: num_masked = round(D * fraction_masked), Python's rounding; the
                      default is one half
     transformer      Affine() (RealNVP), Shift() (NICE), ...
-    hidden           widths of the conditioner's hidden layers (None: two of max(64, 2 D))
+    hidden           widths of the conditioner's hidden layers (None: two of max(64, 2 D), three if
+                     residual)
     conditioner      a network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out)
-    activation, context_dim, rng, dtype: as for MLP
+    activation, context_dim, rng, dtype, residual: as for MLP
 
     Cost: O(weights) per row in both directions.
     References: Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
@@ -49,6 +50,7 @@ class Coupling(Bijector):
         rng=0,
         conditioner=None,
         dtype=float,
+        residual: bool = False,
     ):
         self.dim = check_dim("dim", dim)
         self.transformer = Affine() if transformer is None else transformer
@@ -57,8 +59,10 @@ class Coupling(Bijector):
         kept = abs(self.num_masked)
         out_shape = (dim - kept, self.transformer.n_out)
         if conditioner is None:
-            hidden = (max(64, 2 * dim),) * 2 if hidden is None else hidden
-            conditioner = MLP(kept, out_shape, hidden, activation, context_dim, rng, dtype)
+            hidden = hidden_widths(hidden, dim, residual)
+            conditioner = MLP(
+                kept, out_shape, hidden, activation, context_dim, rng, dtype, residual
+            )
         _check_conditioner(conditioner, kept, out_shape)
         self._parts = (conditioner,)
         self.context_dim = conditioner.context_dim

@@ -11,6 +11,9 @@ context, so a layer is one product:
 
     H_l = act(A_l [1; context; H_{l-1}])         H is (units, rows), A_l is (units out, units in)
 
+A residual network adds, before act, the pre-activations of two layers before to those of hidden
+layers 3, 5, ...: unit k to unit k, which is of the same degree.
+
 Inside, the units of a layer are sorted by degree. What a unit reads is then a prefix of the layer
 before: A is block triangular, its rows of one degree are one dense block, and `theta` holds exactly
 these blocks, one after the other: masked weights do not exist. Only the panels of A that can be
@@ -173,10 +176,15 @@ class Structure:
     degrees   [inputs, hidden 1, ..., hidden L, outputs], in the caller's unit order
     Inside, units are sorted by degree: orders[l] lists the caller's units in that order, and
     sorted_inputs, unsorted_inputs, ... select what turns one order into the other.
+    skips     the hidden layers whose pre-activations are added two layers later: 1, 3, ..., L-2 in
+              a residual network, else none
     """
 
-    def __init__(self, degrees, activation: str, context_dim: int, context_layers: str):
+    def __init__(
+        self, degrees, activation: str, context_dim: int, context_layers: str, residual=False
+    ):
         self.activation = activation
+        self.skips = range(1, len(degrees) - 3 if residual else 1, 2)
         self.orders = [np.argsort(d, kind="stable") for d in degrees]
         self.sorted_inputs, self.unsorted_inputs = _selectors(self.orders[0])
         self.sorted_outputs, self.unsorted_outputs = _selectors(self.orders[-1])
@@ -210,17 +218,28 @@ class Structure:
     def forward(self, matrices, x, context):
         """Rows x (N, D) -> what each layer reads, [H_0, ..., H_L], and the outputs (units, N)."""
         activation = ACTIVATIONS[self.activation]
-        read = [self.empty_read(0, len(x), context, x.dtype)]
+        read, carried = [self.empty_read(0, len(x), context, x.dtype)], None
         read[0][self.layers[0].lead :] = x.T[self.sorted_inputs]
         for i, (layer, a) in enumerate(zip(self.layers[:-1], matrices, strict=False)):
             nxt = self.empty_read(i + 1, len(x), context, x.dtype)
             units = nxt[self.layers[i + 1].lead :]
             layer.product(a, read[-1], units)
+            if self.skips:
+                carried = self.add_skip(i + 1, units, carried)
             activation.apply(units)
             read.append(nxt)
         out = np.empty((self.layers[-1].shape[0], len(x)), x.dtype)
         self.layers[-1].product(matrices[-1], read[-1], out)
         return read, out
+
+    def add_skip(self, l, a, carried):
+        """a += carried, the pre-activations of hidden layer l-2, if l is to add them.
+
+        Returns what to carry on: of a skipping layer a copy, since act will overwrite a.
+        """
+        if l - 2 in self.skips:
+            a += carried
+        return a.copy() if l in self.skips else carried
 
     def empty_read(self, i, n_rows, context, dtype):
         """An array for what layer i reads: [1; context; units still to be filled]."""
@@ -238,6 +257,8 @@ class Structure:
         for i in reversed(range(1, len(self.layers))):
             g = self.layers[i].product_transposed(matrices[i], g)
             times_derivative(g, read[i][self.layers[i].lead :])
+            if i in self.skips:
+                g += bars[-2]  # of hidden layer i + 2
             bars.append(g)
         x_bar = self.layers[0].product_transposed(matrices[0], g)[self.unsorted_inputs].T
         theta_bar, context_bar = self.parameter_gradient(matrices, read, bars[::-1])

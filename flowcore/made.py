@@ -26,7 +26,7 @@ class MADE(Network):
     """Masked autoencoder for distribution estimation: phi[..., d, :] depends on x_<d only.
 
     dim             D, the number of inputs
-    hidden          widths of the hidden layers; None: two of max(64, 2 D)
+    hidden          widths of the hidden layers; None: two of max(64, 2 D), three if residual
     n_out           numbers per input: phi is (..., D, n_out), output column d*n_out + j
     activation      "relu", "tanh", "sigmoid", "elu" or "softplus"
     order           "left-to-right", "right-to-left", "random", or a permutation of 1..D whose
@@ -35,6 +35,8 @@ class MADE(Network):
     context_dim     width of the context; its degree is 0, so that every output sees it
     context_layers  the layers that read the context: "all" (with the output) or "first"
     rng, dtype      seed of the initial weights and of random orders; float64 or float32
+    residual        True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ...
+                    share their degrees, so that a unit adds only units of its own degree
 
     Cost: one pass, O(free weights) per row. Errors: ValueError for a bad order, degrees or shape;
     UserWarning if the hidden layers are too narrow for all dependencies.
@@ -59,15 +61,19 @@ class MADE(Network):
         context_layers: str = "all",
         rng=0,
         dtype=float,
+        residual: bool = False,
     ):
         dim, self.n_out = check_dim("dim", dim), check_dim("n_out", n_out)
-        self.hidden = hidden_widths(hidden, dim)
+        self.hidden = hidden_widths(hidden, dim, residual)
         check_context_dim(context_dim)
         rng = np.random.default_rng(rng)
         self.degrees = [input_degrees(dim, order, rng)]
-        self.degrees += hidden_degrees(self.degrees[0], self.hidden, degrees, context_dim > 0, rng)
+        self.degrees += hidden_degrees(
+            self.degrees[0], self.hidden, degrees, context_dim > 0, rng, residual
+        )
         lowest = 0 if context_dim and isinstance(degrees, str) else 1
-        _warn_if_narrow(self.degrees, range(lowest, dim))
+        # what a narrow layer inside a block cannot pass on, the skip around the block does
+        _warn_if_narrow(self.degrees, range(lowest, dim), step=2 if residual else 1)
         outputs = np.repeat(self.degrees[0], self.n_out)
         super().__init__(
             [*self.degrees, outputs],
@@ -77,6 +83,7 @@ class MADE(Network):
             context_layers,
             rng,
             dtype,
+            residual,
         )
 
     @property
@@ -101,7 +108,9 @@ class MADE(Network):
 
     def _config(self) -> dict:
         """The constructor's arguments, for `save`: random orders and degrees as they came out."""
-        names = ("dim", "hidden", "n_out", "activation", "context_dim", "context_layers")
+        names = (
+            "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual"
+        )  # fmt: skip
         config = {name: getattr(self, name) for name in names}
         return {**config, "order": self.degrees[0], "degrees": self.degrees[1:]}
 
@@ -115,6 +124,8 @@ class MADE(Network):
             parts.append(f"order={shown}")
         if self.context_dim:
             parts.append(f"context_dim={self.context_dim}")
+        if self.residual:
+            parts.append("residual=True")
         return f"MADE({', '.join(parts)})"
 
 
@@ -137,25 +148,32 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
     return order.astype(int)
 
 
-def hidden_degrees(inputs, widths, degrees, has_context: bool, rng) -> list[np.ndarray]:
+def hidden_degrees(
+    inputs, widths, degrees, has_context: bool, rng, residual=False
+) -> list[np.ndarray]:
     """The degrees of the hidden units, one array a layer.
 
     "equal"    max(min(1, D-1), ceil(k (D-1) / (u+1))) for k = 1..u: as many units of each degree
                1..D-1 as possible; with a context ceil(k D / (u+1)) - 1, degrees 0..D-1, so that
                the first variable has units that see the context
     "random"   uniform between the smallest degree of the layer before and D-1
+
+    Of a residual network, layers 3, 5, ... have the degrees of layer 1.
     """
     dim, lowest = len(inputs), 0 if has_context else min(1, len(inputs) - 1)
     if not isinstance(degrees, str):
-        return _given_degrees(degrees, widths)
+        return _given_degrees(degrees, widths, residual)
     if degrees == "equal":
         if has_context:
             return [_ceil_div(u, dim) - 1 for u in widths]
         return [np.maximum(lowest, _ceil_div(u, dim - 1)) for u in widths]
     if degrees == "random":
         layers = []
-        for u in widths:
-            layers.append(rng.integers(lowest, max(dim - 1, lowest), size=u, endpoint=True))
+        for i, u in enumerate(widths):
+            if residual and i > 0 and i % 2 == 0:
+                layers.append(layers[0])
+            else:
+                layers.append(rng.integers(lowest, max(dim - 1, lowest), size=u, endpoint=True))
             lowest = int(layers[-1].min())
         return layers
     raise ValueError(f'degrees must be "equal", "random" or a list of arrays, not {degrees!r}')
@@ -166,7 +184,7 @@ def _ceil_div(u, steps):
     return -(-np.arange(1, u + 1) * steps // (u + 1))
 
 
-def _given_degrees(degrees, widths):
+def _given_degrees(degrees, widths, residual):
     layers = [np.asarray(d) for d in degrees]
     if [len(d) for d in layers] != list(widths) or any(d.dtype.kind not in "iu" for d in layers):
         raise ValueError(
@@ -175,6 +193,11 @@ def _given_degrees(degrees, widths):
         )
     if any((d < 0).any() for d in layers):
         raise ValueError("degrees of hidden units must not be negative")
+    if residual and any(not np.array_equal(d, layers[0]) for d in layers[2::2]):
+        raise ValueError(
+            "residual=True adds unit k of hidden layer 1 to unit k of layer 3, 3 to 5, ...: give "
+            f"these layers the same degrees; got {[d.tolist() for d in layers[::2]]}"
+        )
     return [d.astype(int) for d in layers]
 
 
@@ -185,9 +208,10 @@ def masks_from_degrees(degrees, n_out: int) -> list[np.ndarray]:
     return [*hidden, output]
 
 
-def _warn_if_narrow(degrees, wanted):
+def _warn_if_narrow(degrees, wanted, step=1):
     """Output d depends on input d-1 only through units of degree exactly d-1 in every layer."""
-    for i, layer in enumerate(degrees[1:], start=1):
+    for i in range(1, len(degrees), step):
+        layer = degrees[i]
         missing = set(wanted) - set(layer.tolist())
         if missing:
             warnings.warn(

@@ -25,7 +25,10 @@ class Network(Parametric):
     the mask leaves) and a zero output layer: phi = 0 at first, every transformer's identity.
     """
 
-    def __init__(self, degrees, out_shape, activation, context_dim, context_layers, rng, dtype):
+    def __init__(
+        self, degrees, out_shape, activation, context_dim, context_layers, rng, dtype,
+        residual=False,
+    ):  # fmt: skip
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {activation!r}")
         if context_layers not in ("all", "first"):
@@ -35,7 +38,10 @@ class Network(Parametric):
             raise ValueError(f"dtype must be a float type, not {np.dtype(dtype)}")
         self.activation, self.context_layers = activation, context_layers
         self.context_dim, self.out_shape = int(context_dim), tuple(out_shape)
-        self.structure = Structure(degrees, activation, self.context_dim, context_layers)
+        self.residual = bool(residual)
+        self.structure = Structure(
+            degrees, activation, self.context_dim, context_layers, self.residual
+        )
         uniform = np.random.default_rng(rng).uniform(-1, 1, self.structure.size)
         uniform[self.structure.slices[-1]] = 0
         self.params = (uniform * self._param_scale()).astype(dtype)
@@ -67,15 +73,18 @@ class Network(Parametric):
     def plain(self, x, params=None, context=None):
         """The same network in plain autograd: the executable specification of the fast path."""
         x, params, context = prepare(self, self.in_dim, x, params, context)
-        act, h = ACTIVATIONS[self.activation].plain, x
+        act, h, before = ACTIVATIONS[self.activation].plain, x, []
         weights = self._dense(params, lambda theta, index: theta[index])
         for i, (w, b, c) in enumerate(weights):
-            h = anp.matmul(h, w) + b
+            a = anp.matmul(h, w) + b
             if c is not None:
-                h = h + anp.matmul(context, c)
+                a = a + anp.matmul(context, c)
+            if self.residual and i in range(2, len(weights) - 1, 2):
+                a = a + before[i - 2]
+            before.append(a)
             if i < len(weights) - 1:
-                h = act(h)
-        return h.reshape(x.shape[:-1] + self.out_shape)
+                h = act(a)
+        return a.reshape(x.shape[:-1] + self.out_shape)
 
     def weights(self) -> list[tuple]:
         """[(W, b, C), ...] per layer: dense, (in, out), zero where masked, in the caller's unit
@@ -153,14 +162,22 @@ class MLP(Network):
 
     in_dim        width of the input
     out_shape     shape of the output per row, e.g. (u, n_out)
-    hidden        widths of the hidden layers; None: two of max(64, 2 in_dim)
+    hidden        widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual
     activation    "relu", "tanh", "sigmoid", "elu" or "softplus"
     context_dim   width of the context c (0: none), read by every layer
+    residual      True: two hidden layers at a time are a block whose input is added to its output.
+                  With h_l = act(a_l):  a_2 = h_1 W_2 + b_2,  a_3 = h_2 W_3 + b_3 + a_1,
+                                        a_4 = h_3 W_4 + b_4,  a_5 = h_4 W_5 + b_5 + a_3, ...
+                  m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width
 
-    Cost: O(weights) per row. A new one returns 0 (its last layer is zero).
+    Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
+    bad widths. Residual blocks: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks",
+    2016 (pre-activation, without normalization); Durkan et al., "Neural spline flows", 2019.
 
     >>> MLP(2, (3, 2), hidden=[16])([[0.5, -1.0]]).shape
     (1, 3, 2)
+    >>> MLP(2, (3, 2), hidden=[16, 16, 16], residual=True)
+    MLP(2, (3, 2), hidden=[16, 16, 16], 'relu', residual=True)
     """
 
     def __init__(
@@ -172,18 +189,20 @@ class MLP(Network):
         context_dim: int = 0,
         rng=0,
         dtype=float,
+        residual: bool = False,
     ):
         in_dim = check_dim("in_dim", in_dim)
-        self.hidden = hidden_widths(hidden, in_dim)
+        self.hidden = hidden_widths(hidden, in_dim, residual)
         n_outputs = int(np.prod(out_shape))
         degrees = [np.zeros(n, int) for n in (in_dim, *self.hidden)] + [np.ones(n_outputs, int)]
-        super().__init__(degrees, out_shape, activation, context_dim, "all", rng, dtype)
+        super().__init__(degrees, out_shape, activation, context_dim, "all", rng, dtype, residual)
 
     def __repr__(self):
         context = f", context_dim={self.context_dim}" if self.context_dim else ""
+        residual = ", residual=True" if self.residual else ""
         return (
             f"MLP({self.in_dim}, {self.out_shape}, hidden={list(self.hidden)}, "
-            f"{self.activation!r}{context})"
+            f"{self.activation!r}{context}{residual})"
         )
 
 
@@ -193,10 +212,32 @@ def check_context_dim(context_dim):
         raise ValueError(f"context_dim must be an integer >= 0, not {context_dim!r}")
 
 
-def hidden_widths(hidden, dim: int) -> tuple[int, ...]:
-    """The widths of the hidden layers; None: two layers of max(64, 2 dim)."""
+def hidden_widths(hidden, dim: int, residual=False) -> tuple[int, ...]:
+    """The widths of the hidden layers; None: two layers of max(64, 2 dim), three if residual."""
+    if not isinstance(residual, (bool, np.bool_)):
+        raise ValueError(
+            f"residual must be True or False, not {residual!r}; the number of blocks follows from "
+            "hidden: m blocks are 2 m + 1 layers"
+        )
     if hidden is None:
-        return (max(64, 2 * dim),) * 2
+        return (max(64, 2 * dim),) * (3 if residual else 2)
     if np.ndim(hidden) != 1:
         raise ValueError(f"hidden must be a list of widths, e.g. [64, 64], not {hidden!r}")
-    return tuple(check_dim("the width of a hidden layer", u) for u in hidden)
+    widths = tuple(check_dim("the width of a hidden layer", u) for u in hidden)
+    if residual:
+        _check_blocks(widths)
+    return widths
+
+
+def _check_blocks(widths):
+    """A ValueError unless these layers are residual blocks: odd in number, skips of one width."""
+    if len(widths) < 3 or len(widths) % 2 == 0:
+        raise ValueError(
+            "residual=True needs an odd number of hidden layers, at least 3 (one, then two per "
+            f"block), e.g. hidden=[64, 64, 64]: hidden={list(widths)} has {len(widths)}"
+        )
+    if len(set(widths[::2])) > 1:
+        raise ValueError(
+            "residual=True adds hidden layer 1 to 3, 3 to 5, ...: their widths must be equal, not "
+            f"{list(widths[::2])} (hidden={list(widths)})"
+        )

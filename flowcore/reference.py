@@ -14,8 +14,9 @@ Conventions, the same as in the rest of the package:
 Papers: MADE (Germain, Gregor, Murray, Larochelle 2015, arXiv:1502.03509); MAF (Papamakarios,
 Pavlakou, Murray 2017, arXiv:1705.07057); IAF (Kingma, Salimans, Jozefowicz, Chen, Sutskever,
 Welling 2016, arXiv:1606.04934); RealNVP (Dinh, Sohl-Dickstein, Bengio 2017, arXiv:1605.08803);
-NICE (Dinh, Krueger, Bengio 2015, arXiv:1410.8516); flows in general (Rezende, Mohamed 2015,
-arXiv:1505.05770).
+NICE (Dinh, Krueger, Bengio 2015, arXiv:1410.8516); residual blocks (He, Zhang, Ren, Sun 2016,
+arXiv:1603.05027); flows in general (Rezende, Mohamed 2015, arXiv:1505.05770);
+Glow (Kingma, Dhariwal 2018, arXiv:1807.03039); sinh-arcsinh (Jones, Pewsey 2009, Biometrika 96).
 """
 
 from __future__ import annotations
@@ -151,6 +152,25 @@ def network(x: np.ndarray, weights: Weights, activation: str = "relu") -> np.nda
         x = act(x @ W + b)
     W, b = weights[-1]
     return x @ W + b
+
+
+def residual_network(x: np.ndarray, weights: Weights, activation: str = "relu") -> np.ndarray:
+    """Residual blocks, activations before the weights (He, Zhang, Ren, Sun 2016, fig. 1 b).
+
+    a = x W_1 + b_1, then per block  a <- a + F(a),  F(a) = act(act(a) W + b) W' + b', then the
+    answer act(a) W_out + b_out. ``weights``: the first layer, two per block, the last; no
+    normalization. x is (in,), the answer (out,).
+
+    >>> layer = np.eye(1), np.zeros(1)
+    >>> residual_network(np.array([3.0]), [layer] * 4)         # one block, which doubles
+    array([6.])
+    """
+    act = ACTIVATIONS[activation]
+    (W, b), *blocks, (W_out, b_out) = weights
+    a = x @ W + b
+    for (W, b), (W2, b2) in zip(blocks[::2], blocks[1::2], strict=True):
+        a = a + act(act(a) @ W + b) @ W2 + b2
+    return act(a) @ W_out + b_out
 
 
 def made(
@@ -370,3 +390,93 @@ def nice_scaling_inverse(x: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, floa
     array([2., 9.])
     """
     return np.exp(s) * x, float(np.sum(s))
+
+
+# ---------------------------------------------------------------- rational-quadratic splines
+
+
+def spline_forward(
+    z: float, xs: np.ndarray, ys: np.ndarray, slopes: np.ndarray
+) -> tuple[float, float]:
+    """x = g(z) and log g'(z) of a rational-quadratic spline (Durkan et al. 2019, eqs. 4 and 5).
+
+    Knots (xs[k], ys[k]), k = 0..K, both increasing, with the slopes of g there, (K+1,). Outside of
+    the outer knots: the identity.
+
+    >>> knots = np.array([-1.0, 0.0, 1.0])
+    >>> spline_forward(0.5, knots, knots, np.ones(3))                  # equal bins, slope 1
+    (0.5, 0.0)
+    """
+    if not xs[0] <= z <= xs[-1]:
+        return z, 0.0
+    k = min(int(np.sum(z >= xs[1:])), len(xs) - 2)
+    w, h = xs[k + 1] - xs[k], ys[k + 1] - ys[k]
+    s, xi = h / w, (z - xs[k]) / w
+    d = s + (slopes[k + 1] + slopes[k] - 2 * s) * xi * (1 - xi)
+    x = ys[k] + h * (s * xi**2 + slopes[k] * xi * (1 - xi)) / d
+    bend = slopes[k + 1] * xi**2 + 2 * s * xi * (1 - xi) + slopes[k] * (1 - xi) ** 2
+    return float(x), float(np.log(s**2 * bend / d**2))
+
+
+def spline_inverse(
+    x: float, xs: np.ndarray, ys: np.ndarray, slopes: np.ndarray
+) -> tuple[float, float]:
+    """z = g^-1(x) and log dz/dx: the root of a quadratic (Durkan et al. 2019, eqs. 6-8 and 29).
+
+    >>> xs, ys, slopes = np.array([[-1.0, 0.2, 1.0], [-1.0, -0.3, 1.0], [1.0, 0.5, 1.0]])
+    >>> x, log_det = spline_forward(0.4, xs, ys, slopes)
+    >>> np.allclose(spline_inverse(x, xs, ys, slopes), (0.4, -log_det))
+    True
+    """
+    if not ys[0] <= x <= ys[-1]:
+        return x, 0.0
+    k = min(int(np.sum(x >= ys[1:])), len(ys) - 2)
+    w, h = xs[k + 1] - xs[k], ys[k + 1] - ys[k]
+    s = h / w
+    bend = slopes[k + 1] + slopes[k] - 2 * s
+    a = h * (s - slopes[k]) + (x - ys[k]) * bend
+    b = h * slopes[k] - (x - ys[k]) * bend
+    c = -s * (x - ys[k])
+    z = xs[k] + w * 2 * c / (-b - np.sqrt(b**2 - 4 * a * c))
+    return float(z), -spline_forward(min(z, xs[-1]), xs, ys, slopes)[1]
+
+
+# ---------------------------------------------------------------- linear maps, sinh-arcsinh
+
+
+def lu_matrix(
+    P: np.ndarray, L: np.ndarray, U: np.ndarray, s: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """W = P L (U + diag(s)) and log |det W| = sum_i log |s_i| (Kingma & Dhariwal 2018, eqs. 10-11).
+
+    P a permutation matrix, L lower triangular with unit diagonal, U strictly upper triangular.
+
+    >>> lu_matrix(np.eye(2)[::-1], np.array([[1.0, 0.0], [3.0, 1.0]]), np.zeros((2, 2)), np.ones(2))
+    (array([[3., 1.],
+           [1., 0.]]), 0.0)
+    """
+    return P @ L @ (U + np.diag(s)), float(np.sum(np.log(np.abs(s))))
+
+
+def actnorm_inverse(x: np.ndarray, s: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
+    """z = s * x + b, log_det = sum_i log |s_i|, all (D,) (Kingma & Dhariwal 2018, table 1).
+
+    At first s and b are such that the first data have mean 0 and variance 1 in z (section 3.1).
+
+    >>> actnorm_inverse(np.array([3.0]), np.array([1.0]), np.array([-3.0]))
+    (array([0.]), 0.0)
+    """
+    return s * x + b, float(np.sum(np.log(np.abs(s))))
+
+
+def sinh_arcsinh_inverse(x: float, epsilon: float, delta: float) -> tuple[float, float]:
+    """z = sinh(delta arcsinh(x) - epsilon), log dz/dx (Jones & Pewsey 2009): skewness and tails.
+
+    dz/dx = delta cosh(delta arcsinh(x) - epsilon) / sqrt(1 + x^2)
+
+    >>> z, log_slope = sinh_arcsinh_inverse(0.0, epsilon=0.5, delta=1.0)
+    >>> round(z, 6), round(log_slope, 6)
+    (-0.521095, 0.120115)
+    """
+    u = delta * np.arcsinh(x) - epsilon
+    return float(np.sinh(u)), float(np.log(delta * np.cosh(u) / np.sqrt(1 + x**2)))

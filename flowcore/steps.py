@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from .layers import ACTIVATIONS, Structure
-from .transformers import pullback_of
+from .transformers import pullback_of, pulled
 
 
 def one_pass(structure: Structure, matrices, transformer, direction, features, x, context):
@@ -26,11 +26,10 @@ def one_pass(structure: Structure, matrices, transformer, direction, features, x
     """
     read, out = structure.forward(matrices, features, context)
     phi = _as_phi(out[structure.unsorted_outputs], x.shape[1])
-    value, log_det = getattr(transformer, f"{direction}_and_log_det")(x, phi)
+    value, log_det, pull = pulled(transformer, direction, x, phi)
 
     def pullback(value_bar, l_bar):
-        pull = pullback_of(transformer, direction)
-        x_bar, phi_bar = pull(x, phi, value, log_det, value_bar, l_bar[:, None])
+        x_bar, phi_bar = pull(value_bar, l_bar[:, None])
         rows = phi_bar.transpose(1, 2, 0).reshape(out.shape)[structure.sorted_outputs]
         theta_bar, features_bar, context_bar = structure.backward(matrices, read, rows)
         return theta_bar, features_bar, x_bar, context_bar
@@ -61,6 +60,7 @@ def by_degree(structure: Structure, walk: Walk, matrices, transformer, z, contex
 
     for i = 1..D:  phi_i = A_out[i, <i] H_L[<i];  x_i = t(z_i; phi_i);
                    H_l[i] = act(A_l[i, <=i] H_{l-1}[<=i])   for l = 1..L          (H_0 = x)
+    (a residual network: act of that sum and the pre-activations of layer l-2, the same rows)
     after the units of degree 0, which read only the bias and the context.
 
     pullback(x_bar (N, D), l_bar (N,)) -> (theta_bar, z_bar, context_bar)
@@ -72,6 +72,7 @@ def by_degree(structure: Structure, walk: Walk, matrices, transformer, z, contex
     x = read[0][layers[0].lead :]
     out = np.empty((layers[-1].shape[0], n_rows), z.dtype)
     log_det = np.empty_like(x)
+    carried = None
     for i in range(walk.dim + 1):
         if i > 0:
             rows, k = slice((i - 1) * n_out, i * n_out), layers[-1].reach[(i - 1) * n_out]
@@ -84,6 +85,8 @@ def by_degree(structure: Structure, walk: Walk, matrices, transformer, z, contex
                 k, lead = layers[l].reach[r1 - 1], layers[l + 1].lead
                 units = read[l + 1][lead + r0 : lead + r1]
                 np.matmul(matrices[l][r0:r1, :k], read[l][:k], out=units)
+                if structure.skips:
+                    carried = structure.add_skip(l + 1, units, carried)
                 apply(units)
 
     def pullback(x_bar, l_bar):
@@ -101,6 +104,7 @@ def _walk_back(structure, walk, matrices, transformer, read, arrays, x_bar, l_ba
 
     for i = D..1:  Hbar_L[i] = act'(H_L[i]) * (A_out[>i, i]^T obar[>i])
                    Hbar_l[i] = act'(H_l[i]) * (A_{l+1}[>=i, i]^T Hbar_{l+1}[>=i])  for l = L-1..1
+                               + Hbar_{l+2}[i] where layer l + 2 adds layer l (residual networks)
                    v_i = x_bar_i + A_1[>=i, i]^T Hbar_1[>=i]
                    obar_i = v_i dx_i/dphi_i + l_bar d(log t')_i/dphi_i
     and once more for the units of degree 0, which no x_i reaches.
@@ -126,6 +130,8 @@ def _walk_back(structure, walk, matrices, transformer, read, arrays, x_bar, l_ba
                 columns = matrices[l + 1][start:, lead + r0 : lead + r1]
                 np.matmul(columns.T, bars[l + 1][start:], out=bars[l][r0:r1])
                 times_derivative(bars[l][r0:r1], read[l + 1][lead + r0 : lead + r1])
+                if l + 1 in structure.skips:
+                    bars[l][r0:r1] += bars[l + 2][r0:r1]
         if i > 0:
             column = matrices[0][starts[0] :, layers[0].lead + i - 1]
             v[i - 1] += column @ bars[0][starts[0] :]

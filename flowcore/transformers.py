@@ -8,6 +8,7 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import partial
 
 import autograd.numpy as anp
@@ -165,6 +166,76 @@ class Scale(Transformer):
         return "Scale()"
 
 
+class Compose(Transformer):
+    """The composition of transformers: Compose([f, g]) is f o g, so `forward` applies g first.
+
+        x = f(g(z; phi_g); phi_f),    log dx/dz = log f' + log g'
+
+    phi holds phi_f, then phi_g. `Compose([Affine(), RationalQuadratic()])` bends a coordinate by a
+    spline on [-B, B], and then moves and scales it to wherever the data are.
+
+    >>> Compose([Affine(), Shift()]).n_out
+    3
+    """
+
+    def __init__(self, transformers: Sequence[Transformer]):
+        self.transformers = tuple(transformers)
+        if not self.transformers:
+            raise ValueError("Compose needs at least one transformer")
+        for part in self.transformers:
+            check_transformer(part)
+
+    @property
+    def n_out(self) -> int:
+        return sum(part.n_out for part in self.transformers)
+
+    def forward_and_log_det(self, z, phi):
+        return self._run("forward", z, phi)
+
+    def inverse_and_log_det(self, x, phi):
+        return self._run("inverse", x, phi)
+
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        return self.pull("forward", z, phi)[2](x_bar, l_bar)
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        return self.pull("inverse", x, phi)[2](z_bar, l_bar)
+
+    def _steps(self, direction):
+        """[(part, its slice of phi), ...] in the order in which they are run."""
+        steps, start = [], 0
+        for part in self.transformers:
+            steps.append((part, slice(start, start + part.n_out)))
+            start += part.n_out
+        return steps if direction == "inverse" else steps[::-1]
+
+    def _run(self, direction, x, phi):
+        total = 0
+        for part, own in self._steps(direction):
+            x, log_det = getattr(part, f"{direction}_and_log_det")(x, phi[..., own])
+            total = total + log_det
+        return x, total
+
+    def pull(self, direction, x, phi):
+        """value, log_det and pullback(value_bar, l_bar) -> (x_bar, phi_bar), on plain arrays."""
+        total, pulls = 0, []
+        for part, own in self._steps(direction):
+            x, log_det, pullback = pulled(part, direction, x, phi[..., own])
+            total = total + log_det
+            pulls.append((own, pullback))
+
+        def pull_all(x_bar, l_bar):
+            phi_bar = np.empty_like(phi)
+            for own, pullback in reversed(pulls):
+                x_bar, phi_bar[..., own] = pullback(x_bar, l_bar)
+            return x_bar, phi_bar
+
+        return x, total, pull_all
+
+    def __repr__(self):
+        return f"Compose({list(self.transformers)})"
+
+
 def check_transformer(transformer):
     """A TypeError unless it is an object with n_out and both directions."""
     names = ("n_out", "forward_and_log_det", "inverse_and_log_det")
@@ -178,6 +249,15 @@ def pullback_of(transformer, direction: str):
     if found is None:
         found = partial(getattr(Transformer, f"{direction}_pullback"), transformer)
     return found
+
+
+def pulled(transformer, direction: str, x, phi):
+    """value, log_det and pullback(value_bar, l_bar) -> (x_bar, phi_bar): its own `pull` if it has
+    one, which may keep what both need."""
+    if hasattr(transformer, "pull"):
+        return transformer.pull(direction, x, phi)
+    value, log_det = getattr(transformer, f"{direction}_and_log_det")(x, phi)
+    return value, log_det, partial(pullback_of(transformer, direction), x, phi, value, log_det)
 
 
 def _pullback(transform, x, phi, value_bar, l_bar):
