@@ -1,0 +1,260 @@
+"""Monotonic rational-quadratic splines, the transformer of neural spline flows.
+
+Symbols and equation numbers are those of Durkan, Bekasov, Murray, Papamakarios, "Neural spline
+flows", 2019, whose x is the argument and y the value. Here the argument of `forward` is called z
+and its value x, as everywhere in flowcore.
+"""
+
+from __future__ import annotations
+
+from math import expm1, log
+
+import numpy as np
+from autograd.tracer import isbox
+
+from .arguments import check_dim
+from .primitives import differentiable
+from .transformers import Transformer
+
+TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
+
+
+class RationalQuadratic(Transformer):
+    """x = g(z): a monotonic rational-quadratic spline on [-B, B], the identity outside of it.
+
+    In bin k, between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}), with xi = (z - x^k) / w in
+    [0, 1], the slope of the chord s = h / w and the slopes delta^k of g at the knots:
+
+        g  = y^k + h (s xi^2 + delta^k xi (1-xi)) / d                                (eq. 4)
+        g' = s^2 (delta^{k+1} xi^2 + 2 s xi (1-xi) + delta^k (1-xi)^2) / d^2         (eq. 5)
+        d  = s + (delta^{k+1} + delta^k - 2 s) xi (1-xi)
+
+        inverse: a xi^2 + b xi + c = 0, xi = 2c / (-b - sqrt(b^2 - 4ac))        (eqs. 6-8, 29)
+
+    bins         K, the number of bins
+    tail         B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends)
+    min_width    least width of a bin as a fraction of [-B, B]; min_height likewise
+    min_slope    least slope at an inner knot, 0 < min_slope < 1
+
+    phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
+    softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
+    phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
+    random layers (`testing.randomize`) must come back to 1e-6, and with C = 1 they do not.
+
+    Cost: both directions O(K) per coordinate. The gradient is written by hand, and only the bin
+    that a point falls into is looked at. Errors: ValueError for arguments out of range.
+
+    >>> spline = RationalQuadratic(bins=4, tail=3.0)
+    >>> spline
+    RationalQuadratic(bins=4, tail=3.0)
+    >>> phi = np.linspace(-1, 1, spline.n_out)
+    >>> x, log_det = spline.forward_and_log_det(np.array([0.5, 7.0]), np.stack([phi, phi]))
+    >>> x.round(4), log_det.round(4)
+    (array([0.3744, 7.    ]), array([-0.3017,  0.    ]))
+    """
+
+    def __init__(
+        self,
+        bins: int = 8,
+        tail: float = 3.0,
+        min_width: float = 1e-3,
+        min_height: float = 1e-3,
+        min_slope: float = 1e-3,
+    ):
+        self.bins, self.tail = check_dim("bins", bins), float(tail)
+        self.min_width, self.min_height = float(min_width), float(min_height)
+        self.min_slope = float(min_slope)
+        if not 0 < self.tail < np.inf:
+            raise ValueError(f"tail must be a positive number, not {tail!r}")
+        for name in ("min_width", "min_height"):
+            if not 0 < getattr(self, name) * bins < 1:
+                raise ValueError(
+                    f"{name} must lie between 0 and 1/bins = {1 / bins:.4g}, not "
+                    f"{getattr(self, name)!r}: {bins} bins have to fit into the whole"
+                )
+        if not 0 < self.min_slope < 1:
+            raise ValueError(f"min_slope must lie between 0 and 1, not {min_slope!r}")
+
+    @property
+    def n_out(self) -> int:
+        return 3 * self.bins - 1
+
+    def forward_and_log_det(self, z, phi):
+        return self._call("forward", z, phi)
+
+    def inverse_and_log_det(self, x, phi):
+        return self._call("inverse", x, phi)
+
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        return self.pull("forward", z, phi)[2](x_bar, l_bar)
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        return self.pull("inverse", x, phi)[2](z_bar, l_bar)
+
+    def _call(self, direction, x, phi):
+        if isbox(x) or isbox(phi):
+            return differentiable(lambda phi, x, _: self._traced(direction, x, phi), phi, x, None)
+        return self.pull(direction, x, phi)[:2]
+
+    def _traced(self, direction, x, phi):
+        value, log_det, pullback = self.pull(direction, x, phi)
+        return (value, log_det), lambda *bars: (*pullback(*bars)[::-1], None)
+
+    def pull(self, direction, x, phi):
+        """value, log_det and pullback(value_bar, l_bar) -> (x_bar, phi_bar), on plain arrays."""
+        # Arrays are laid out (K, D, N) in here, rows last, as networks put phi out: every
+        # operation runs along contiguous rows.
+        inside = np.abs(x.T) <= self.tail  # False for a NaN, which stays one
+        t = np.where(inside, x.T, 0)
+        bin_ = self._bin(direction, t, phi.T)
+        xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
+        curve = _Curve(bin_, xi)
+        log_det = np.log(curve.slope)
+        if direction == "forward":
+            value = bin_.y + bin_.h * curve.ratio
+        else:
+            value, log_det = bin_.x + bin_.w * xi, -log_det
+        value, log_det = np.where(inside, value, x.T), np.where(inside, log_det, 0)
+
+        def pullback(value_bar, l_bar):
+            value_bar, l_bar = value_bar.T, np.where(inside, l_bar.T, 0)
+            g_bar = np.where(inside, value_bar, 0)
+            if direction == "forward":
+                x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
+            else:  # z = g^-1(x; phi), hence dz = (dx - dg at a fixed z) / g', and log_det = -log g'
+                l_bar = -l_bar
+                x_bar = (g_bar + l_bar * curve.d_log_slope) / curve.slope
+                g_bar = -x_bar
+            phi_bar = self._phi_bar(bin_, curve, g_bar, l_bar)
+            return np.where(inside, x_bar, value_bar).T, phi_bar.T
+
+        return value.T, log_det.T, pullback
+
+    def _bin(self, direction, t, phi):
+        """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
+        n, least = self.bins, (self.min_width, self.min_height)
+        axes = [_Axis(phi[i * n : (i + 1) * n], least[i], self.tail) for i in (0, 1)]
+        k = axes[0 if direction == "forward" else 1].find(t)
+        raw = np.zeros((n + 1, *t.shape), t.dtype)  # the outer knots: a raw slope of 0 is slope 1
+        raw[1:-1] = phi[2 * n :]
+        return _Bin(k, *axes, self._slope(_pick(raw, k)), self._slope(_pick(raw, k + 1)))
+
+    def _slope(self, raw):
+        """min_slope + softplus(raw + c): positive, and 1 at raw = 0."""
+        a = raw + log(expm1(1 - self.min_slope))
+        return self.min_slope + (np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))))
+
+    def _phi_bar(self, bin_, curve, g_bar, l_bar):
+        """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar."""
+        n, k = self.bins, bin_.k
+        xi_bar, s_bar, *slope_bars = curve.bars(g_bar, l_bar)
+        phi_bar = np.empty((self.n_out, *k.shape), g_bar.dtype)
+        w_bar = -(curve.xi * xi_bar + bin_.s * s_bar) / bin_.w
+        bin_.axes[0].gradient(k, -xi_bar / bin_.w, w_bar, out=phi_bar[:n])
+        h_bar = g_bar * curve.ratio + s_bar / bin_.w
+        bin_.axes[1].gradient(k, g_bar, h_bar, out=phi_bar[n : 2 * n])
+        raw_bar = np.zeros((n + 1, *k.shape), g_bar.dtype)
+        for knot, slope, slope_bar in zip((k, k + 1), bin_.slopes, slope_bars, strict=True):
+            # the derivative of a softplus is 1 - exp(-softplus)
+            _put(raw_bar, knot, slope_bar * -np.expm1(self.min_slope - slope))
+        phi_bar[2 * n :] = raw_bar[1:-1]
+        return phi_bar
+
+    def __repr__(self):
+        return f"RationalQuadratic(bins={self.bins}, tail={self.tail})"
+
+
+class _Axis:
+    """[-B, B] cut into K pieces of sizes 2B (m + (1 - K m) softmax(raw / C)); raw (K, ...)."""
+
+    def __init__(self, raw, least: float, tail: float):
+        self.tail, self.least = tail, least
+        self.free = 1 - len(raw) * least  # what is left to share when each has the least
+        share = raw - raw.max(axis=0)
+        share *= 1 / TEMPERATURE
+        np.exp(share, out=share)
+        share /= share.sum(axis=0)
+        self.share, self.sizes = share, least + self.free * share
+        self.ends = np.cumsum(self.sizes, axis=0)
+
+    def find(self, t):
+        """k, the piece that t in [-B, B] falls into."""
+        return ((t + self.tail) * (0.5 / self.tail) >= self.ends[:-1]).sum(axis=0)
+
+    def piece(self, k):
+        """(start, size) of the pieces k."""
+        size = _pick(self.sizes, k)
+        return 2 * self.tail * (_pick(self.ends, k) - size) - self.tail, 2 * self.tail * size
+
+    def gradient(self, k, start_bar, size_bar, out):
+        """What `raw` receives from the start and the size of the pieces k, into out (K, ...)."""
+        start, size = self.piece(k)
+        to_raw = 2 * self.tail / TEMPERATURE
+        scale = to_raw * self.free
+        before = np.arange(len(out)).reshape(-1, *(1,) * k.ndim) < k
+        np.multiply(before, scale * start_bar, out=out)
+        _put(out, k, scale * size_bar)
+        # softmax: raw_bar_j = share_j (share_bar_j - sum_i share_i share_bar_i)
+        least = 2 * self.tail * self.least
+        mean = start_bar * (start + self.tail - k * least) + size_bar * (size - least)
+        out -= mean * (1 / TEMPERATURE)
+        out *= self.share
+
+
+class _Bin:
+    """The bins k of all points: the knots (x, y) at their start, w, h, s = h/w, both slopes."""
+
+    def __init__(self, k, widths: _Axis, heights: _Axis, *slopes):
+        self.k, self.axes, self.slopes = k, (widths, heights), slopes
+        (self.x, self.w), (self.y, self.h) = widths.piece(k), heights.piece(k)
+        self.s = self.h / self.w
+        self.bend = slopes[0] + slopes[1] - 2 * self.s
+
+    def solve(self, y):
+        """xi with g(xi) = y (eqs. 6-8); the form of the root that does not cancel (eq. 29)."""
+        rise = y - self.y
+        a = self.h * (self.s - self.slopes[0]) + rise * self.bend
+        b = self.h * self.slopes[0] - rise * self.bend
+        c = -self.s * rise
+        return 2 * c / (-b - np.sqrt(np.maximum(b * b - 4 * a * c, 0)))
+
+
+class _Curve:
+    """The curve at xi: ratio = (g - y^k) / h, slope = g', and their derivatives."""
+
+    def __init__(self, bin_: _Bin, xi):
+        self.bin, self.xi = bin_, xi
+        s, (d0, d1) = bin_.s, bin_.slopes
+        self.eta, self.theta = 1 - xi, xi * (1 - xi)
+        self.d = s + bin_.bend * self.theta
+        self.ratio = (s * xi * xi + d0 * self.theta) / self.d
+        self.e = d1 * xi * xi + 2 * s * self.theta + d0 * self.eta * self.eta
+        self.slope = (s / self.d) ** 2 * self.e
+
+    @property
+    def d_log_slope(self):
+        """d log g' / dz."""
+        bin_, (d0, d1) = self.bin, self.bin.slopes
+        turn = self.eta - self.xi  # d theta / d xi
+        e_xi = d1 * self.xi + bin_.s * turn - d0 * self.eta
+        return 2 * (e_xi / self.e - bin_.bend * turn / self.d) / bin_.w
+
+    def bars(self, g_bar, l_bar):
+        """(xi_bar, s_bar, slope^k_bar, slope^{k+1}_bar) of g and log g', at fixed y^k and h."""
+        bin_, xi, eta, theta = self.bin, self.xi, self.eta, self.theta
+        hg, l_e = g_bar * bin_.h / self.d, l_bar / self.e
+        l_d = -2 * l_bar / self.d - hg * self.ratio  # what d receives, of both
+        xi_bar = (g_bar * self.slope + l_bar * self.d_log_slope) * bin_.w
+        s_bar = hg * xi * xi + 2 * l_bar / bin_.s + 2 * theta * l_e + (1 - 2 * theta) * l_d
+        through_d = theta * l_d
+        return xi_bar, s_bar, hg * theta + eta * eta * l_e + through_d, xi * xi * l_e + through_d
+
+
+def _pick(a, k):
+    """a[k_i, i] at every place i: (K, ...) and k (...) to (...)."""
+    return a.reshape(-1).take(k.ravel() * k.size + np.arange(k.size)).reshape(k.shape)
+
+
+def _put(a, k, values):
+    """a[k_i, i] = values_i."""
+    a.reshape(-1)[k.ravel() * k.size + np.arange(k.size)] = values.ravel()

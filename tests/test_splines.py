@@ -1,0 +1,219 @@
+"""Rational-quadratic splines: the paper's formulas, TFP's values, brute force, gradients, edges."""
+
+from pathlib import Path
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore import RationalQuadratic
+from flowcore import reference as ref
+from flowcore.splines import TEMPERATURE
+from flowcore.testing import check_bijector, randomize
+
+GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_splines.npz"))
+SPLINE = RationalQuadratic(bins=5, tail=2.5)
+
+
+def softmax(raw):
+    e = np.exp((raw - raw.max()) / TEMPERATURE)
+    return e / e.sum()
+
+
+def knots(spline, phi):
+    """(xs, ys, slopes) of one coordinate, as the class's docstring says."""
+    k, axes = spline.bins, []
+    for raw, least in ((phi[:k], spline.min_width), (phi[k : 2 * k], spline.min_height)):
+        sizes = 2 * spline.tail * (least + (1 - k * least) * softmax(raw))
+        axes.append(np.concatenate([[0], np.cumsum(sizes)]) - spline.tail)
+    shift = np.log(np.expm1(1 - spline.min_slope))
+    inner = spline.min_slope + np.logaddexp(0, phi[2 * k :] + shift)
+    return *axes, np.concatenate([[1], inner, [1]])
+
+
+def phi_of(spline, widths, heights, slopes):
+    """The phi that gives these sizes (fractions of the whole) and inner slopes."""
+    k = spline.bins
+    raws = [
+        TEMPERATURE * np.log((sizes - least) / (1 - k * least))
+        for sizes, least in ((widths, spline.min_width), (heights, spline.min_height))
+    ]
+    shift = np.log(np.expm1(1 - spline.min_slope))
+    return np.concatenate([*raws, np.log(np.expm1(slopes - spline.min_slope)) - shift], axis=-1)
+
+
+def random_case(spline, n=200, dim=3, scale=2.0, seed=0, reach=1.2):
+    rng = np.random.default_rng(seed)
+    phi = scale * rng.standard_normal((n, dim, spline.n_out))
+    return rng.uniform(-reach, reach, (n, dim)) * spline.tail, phi
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_equals_the_printed_formulas(direction):
+    x, phi = random_case(SPLINE)
+    value, log_det = getattr(SPLINE, f"{direction}_and_log_det")(x, phi)
+    formula = getattr(ref, f"spline_{direction}")
+    expected = [
+        formula(a, *knots(SPLINE, p)) for a, p in zip(x.flat, phi.reshape(600, -1), strict=True)
+    ]
+    np.testing.assert_allclose(value.ravel(), [e[0] for e in expected], atol=1e-11)
+    np.testing.assert_allclose(log_det.ravel(), [e[1] for e in expected], atol=1e-10)
+    assert (np.abs(x) > SPLINE.tail).any()
+
+
+def test_equals_tensorflow_probability():
+    """Its knots need not end at +-tail in x and y alike; here they do, as in the golden case."""
+    g = {name: GOLDEN[f"rqs/{name}"] for name in ("bin_widths", "bin_heights", "knot_slopes")}
+    width = g["bin_widths"].sum(axis=-1)
+    tail = -float(GOLDEN["rqs/range_min"])
+    np.testing.assert_allclose([width, g["bin_heights"].sum(axis=-1)], 2 * tail)
+    spline = RationalQuadratic(6, tail, min_width=1e-6, min_height=1e-6, min_slope=1e-6)
+    phi = phi_of(spline, g["bin_widths"] / 6, g["bin_heights"] / 6, g["knot_slopes"])
+    for way, arg, log_det in (("forward", "x", "fldj"), ("inverse", "y", "ildj")):
+        x = GOLDEN[f"rqs/{arg}"]
+        value, found = getattr(spline, f"{way}_and_log_det")(
+            x, np.broadcast_to(phi, (*x.shape, 17))
+        )
+        np.testing.assert_allclose(value, GOLDEN[f"rqs/{way}"], atol=1e-10)
+        np.testing.assert_allclose(found.sum(axis=-1), GOLDEN[f"rqs/{log_det}"], atol=1e-10)
+
+
+def test_zero_is_the_identity():
+    x = np.linspace(-5, 5, 101)[:, None]
+    for spline in (SPLINE, RationalQuadratic(1), RationalQuadratic(30, 1.0, min_slope=0.5)):
+        for way in ("forward", "inverse"):
+            value, log_det = getattr(spline, f"{way}_and_log_det")(
+                x, np.zeros((101, 1, spline.n_out))
+            )
+            np.testing.assert_allclose(value, x, atol=1e-14)
+            np.testing.assert_allclose(log_det, 0, atol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e3])
+def test_is_increasing_continuous_and_invertible(scale):
+    """Also where phi is so extreme that bins and slopes are at their least."""
+    rng = np.random.default_rng(1)
+    z = np.linspace(-1.1, 1.1, 4001)[:, None] * SPLINE.tail
+    for _ in range(5):
+        phi = np.broadcast_to(scale * rng.standard_normal(SPLINE.n_out), (len(z), 1, SPLINE.n_out))
+        x, log_det = SPLINE.forward_and_log_det(z, phi)
+        assert (np.diff(x, axis=0) > 0).all() and np.isfinite(log_det).all()
+        back, back_log_det = SPLINE.inverse_and_log_det(x, phi)
+        slope = np.exp(log_det)
+        assert (np.abs(back - z) * np.minimum(slope, 1) < 1e-12).all()
+        if scale == 1:
+            np.testing.assert_allclose(back_log_det, -log_det, atol=1e-9)
+
+
+def test_knots_and_ends():
+    _, phi = random_case(SPLINE, n=1, dim=1)
+    xs, ys, slopes = knots(SPLINE, phi[0, 0])
+    x, log_det = SPLINE.forward_and_log_det(xs[:, None], np.broadcast_to(phi, (6, 1, SPLINE.n_out)))
+    np.testing.assert_allclose(x[:, 0], ys, atol=1e-12)
+    np.testing.assert_allclose(log_det[:, 0], np.log(slopes), atol=1e-12)
+
+
+def test_a_nan_stays_where_it_is():
+    x, phi = random_case(SPLINE, n=4)
+    x[1, 2] = np.nan
+    for way in ("forward", "inverse"):
+        value, _ = getattr(SPLINE, f"{way}_and_log_det")(x, phi)
+        expected = np.zeros((4, 3), bool)
+        expected[1, 2] = True
+        np.testing.assert_array_equal(np.isnan(value), expected)
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_gradients_against_finite_differences(direction):
+    x, phi = random_case(SPLINE, n=6, dim=2, scale=1.0, seed=3)
+    run = getattr(SPLINE, f"{direction}_and_log_det")
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, *x.shape))
+
+    def loss(x, phi):
+        value, log_det = run(x, phi)
+        return anp.sum(a * value + b * log_det)
+
+    for argnum, args in ((0, (x, phi)), (1, (x, phi))):
+        gradient = autograd.grad(loss, argnum)(*args)
+        step = rng.standard_normal(gradient.shape)
+        shifted = [list(args), list(args)]
+        for sign, moved in zip((1, -1), shifted, strict=True):
+            moved[argnum] = moved[argnum] + sign * 1e-6 * step
+        numeric = (loss(*shifted[0]) - loss(*shifted[1])) / 2e-6
+        np.testing.assert_allclose(np.sum(gradient * step), numeric, rtol=1e-6)
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_each_gradient_of_phi(direction):
+    """One parameter at a time, so that none hides behind another."""
+    x, phi = random_case(SPLINE, n=40, dim=1, scale=1.0, seed=4, reach=0.99)
+    value, log_det = getattr(SPLINE, f"{direction}_and_log_det")(x, phi)
+    pull = getattr(SPLINE, f"{direction}_pullback")
+    one, none = np.ones_like(x), np.zeros_like(x)
+    for bars, which in (((one, none), 0), ((none, one), 1)):
+        _, phi_bar = pull(x, phi, value, log_det, *bars)
+        for j in range(SPLINE.n_out):
+            step = 1e-6 * (np.arange(SPLINE.n_out) == j)
+            ends = [
+                getattr(SPLINE, f"{direction}_and_log_det")(x, phi + sign * step)[which]
+                for sign in (1, -1)
+            ]
+            numeric = (ends[0] - ends[1]) / 2e-6
+            np.testing.assert_allclose(phi_bar[..., j], numeric, atol=2e-7)
+
+
+def test_a_second_derivative_is_refused():
+    x, phi = random_case(SPLINE, n=2, dim=1)
+    loss = lambda p: anp.sum(SPLINE.forward_and_log_det(x, p)[0])  # noqa: E731
+    with pytest.raises(NotImplementedError):
+        autograd.hessian(loss)(phi)
+
+
+@pytest.mark.parametrize("kind", ["coupling", "autoregressive"])
+def test_ten_layers_come_back(kind):
+    for seed in range(3):
+        flow = randomize(fc.flows.nsf(5, layers=10, kind=kind, standardize=False), rng=seed)
+        x = np.random.default_rng(seed).standard_normal((2000, 5))
+        assert np.abs(flow.from_latent(flow.to_latent(x)) - x).max() < 1e-6
+        assert np.abs(flow.to_latent(flow.from_latent(x)) - x).max() < 1e-6
+
+
+@pytest.mark.parametrize("options", [{}, {"bins": 1}, {"bins": 3, "tail": 1.0, "min_slope": 0.1}])
+def test_everything_that_a_bijector_promises(options):
+    spline = RationalQuadratic(**options)
+    made = fc.MADE(3, [8, 9], n_out=spline.n_out, order=[2, 3, 1])
+    for b in (
+        fc.MaskedAutoregressiveFlow(made, spline),
+        fc.Coupling(3, transformer=spline, hidden=[8]),
+        fc.Elementwise(2, spline),
+    ):
+        check_bijector(b, far_tails=True, arguments=True, float32=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"bins": 0}, "bins"),
+        ({"bins": 2.5}, "bins"),
+        ({"tail": 0}, "tail"),
+        ({"tail": np.inf}, "tail"),
+        ({"bins": 8, "min_width": 0.2}, "min_width.*8 bins"),
+        ({"min_height": 0}, "min_height"),
+        ({"min_slope": 1.0}, "min_slope"),
+    ],
+)
+def test_bad_arguments(options, named):
+    with pytest.raises(ValueError, match=named):
+        RationalQuadratic(**options)
+
+
+def test_repr_equality_and_files(tmp_path):
+    assert repr(SPLINE) == "RationalQuadratic(bins=5, tail=2.5)"
+    assert RationalQuadratic(5, 2.5) == SPLINE != RationalQuadratic(5, 2.0)
+    flow = randomize(fc.flows.nsf(2, layers=2, hidden=[8]))
+    fc.save(flow, tmp_path / "nsf.npz")
+    x = np.random.default_rng(0).standard_normal((5, 2))
+    np.testing.assert_array_equal(fc.load(tmp_path / "nsf.npz").log_prob(x), flow.log_prob(x))
