@@ -1,0 +1,413 @@
+"""Mixtures of Gaussians: against scipy.stats.norm, in tails and gaps, and as MADE MoG."""
+
+from math import log, sqrt
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad
+from autograd.scipy.stats import norm as traced_norm
+from scipy.special import log_ndtr, ndtri
+from scipy.stats import norm
+
+from flowcore import (
+    MADE,
+    Affine,
+    Coupling,
+    Elementwise,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Normal,
+    TransformedDistribution,
+    fit,
+    load,
+    mixtures,
+    save,
+)
+from flowcore.mixtures import MixtureOfGaussians
+from flowcore.testing import check_bijector, randomize
+
+EVERYTHING = dict(far_tails=True, arguments=True, float32=True)
+
+
+def draw(components, rows=200, scale=1.0, rng=0):
+    """A mixture, random phi, and standard normal points."""
+    rng = np.random.default_rng(rng)
+    phi = scale * rng.standard_normal((rows, 3 * components))
+    return MixtureOfGaussians(components), phi, rng.standard_normal(rows)
+
+
+def numbers(mixture, phi):
+    """(pi, mu, sigma), each (..., K), as the docstring prints them; traced by autograd."""
+    n, bound = mixture.components, mixture.log_scale_bound
+    s, centres = n**-0.2, ndtri((np.arange(n) + 0.5) / n)
+    if n > 1:
+        centres = centres * sqrt((1 - s**2) / np.mean(centres**2))
+    weight = anp.exp(phi[..., :n])
+    weight = weight / anp.sum(weight, axis=-1, keepdims=True)
+    scale = s * anp.exp(bound * anp.tanh(phi[..., 2 * n :] / bound))
+    return weight, centres + phi[..., n : 2 * n], scale
+
+
+def log_mixture(mixture, phi, x):
+    """log sum_k pi_k N(x; mu_k, sigma_k^2), slow and plain."""
+    weight, mean, scale = numbers(mixture, phi)
+    return anp.log(anp.sum(weight * traced_norm.pdf(x[..., None], mean, scale), axis=-1))
+
+
+def narrow_pair(rows):
+    """phi of two equal components at -10 and 10, as narrow as they can be."""
+    return np.tile([0.0, 0.0, -10.0, 10.0, -20.0, -20.0], (rows, 1))
+
+
+# ---------------------------------------------------------------- the contract
+
+
+@pytest.mark.parametrize("context_dim", [0, 2])
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_inside_every_bijector(dim, context_dim):
+    mixture = MixtureOfGaussians(3)
+    made = MADE(dim, [8, 9], n_out=9, context_dim=context_dim)
+    for method in ("by_degree", "sequential"):
+        check_bijector(MaskedAutoregressiveFlow(made, mixture, method), **EVERYTHING)
+    check_bijector(Invert(MaskedAutoregressiveFlow(made, mixture)), **EVERYTHING)
+    if dim > 1:
+        options = dict(transformer=mixture, hidden=[8], context_dim=context_dim)
+        check_bijector(Coupling(dim, **options), **EVERYTHING)
+    if not context_dim:
+        check_bijector(Elementwise(dim, mixture), **EVERYTHING)
+
+
+@pytest.mark.parametrize("components", [1, 2, 10])
+def test_any_number_of_components(components):
+    check_bijector(Elementwise(2, MixtureOfGaussians(components)), **EVERYTHING)
+
+
+def test_a_single_number_and_shared_phi():
+    mixture, phi, z = draw(3, rows=4)
+    x, log_det = mixture.forward_and_log_det(z, phi)
+    alone = mixture.forward_and_log_det(z[2], phi[2])
+    assert np.shape(alone[0]) == np.shape(alone[1]) == ()
+    np.testing.assert_allclose(alone, (x[2], log_det[2]), rtol=1e-14)
+    shared = mixture.inverse_and_log_det(z, phi[1])
+    each = mixture.inverse_and_log_det(z, np.tile(phi[1], (4, 1)))
+    np.testing.assert_allclose(shared, each, rtol=1e-14, atol=1e-15)
+    empty = mixture.forward_and_log_det(np.zeros((0, 2)), np.zeros((0, 2, 9)))
+    assert empty[0].shape == empty[1].shape == (0, 2)
+
+
+def test_arguments_repr_and_file(tmp_path):
+    for bad in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="components"):
+            MixtureOfGaussians(bad)
+    for bad in (0, -1.0, 21, np.nan, np.inf):
+        with pytest.raises(ValueError, match="log_scale_bound must be within"):
+            MixtureOfGaussians(2, log_scale_bound=bad)
+    mixture = MixtureOfGaussians(4, log_scale_bound=3)
+    assert repr(mixture) == "MixtureOfGaussians(4, log_scale_bound=3.0)"
+    assert eval(repr(mixture)) == mixture != MixtureOfGaussians(4)
+    assert hash(mixture) == hash(MixtureOfGaussians(4, 3.0))
+    save(randomize(Elementwise(2, mixture)), tmp_path / "flow.npz")
+    again = load(tmp_path / "flow.npz", classes=[MixtureOfGaussians])
+    assert again.transformer == mixture
+
+
+# ---------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize("components", [1, 3, 10])
+def test_density_is_that_of_scipy(components):
+    mixture, phi, x = draw(components)
+    x = 1.5 * x
+    z, log_det = mixture.inverse_and_log_det(x, phi)
+    weight, mean, scale = numbers(mixture, phi)
+    u = (x[:, None] - mean) / scale
+    lower, upper = (np.sum(weight * p, axis=1) for p in (norm.cdf(u), norm.sf(u)))
+    expected = np.where(lower < upper, norm.ppf(lower), norm.isf(upper))
+    np.testing.assert_allclose(z, expected, rtol=1e-12, atol=1e-13)
+    log_f = log_mixture(mixture, phi, x)
+    np.testing.assert_allclose(log_det, log_f - norm.logpdf(z), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(norm.logpdf(z) + log_det, log_f, rtol=1e-13, atol=1e-13)
+
+
+def test_one_component_is_affine_however_far_out():
+    _, phi, z = draw(1)
+    mixture, affine = MixtureOfGaussians(1, log_scale_bound=2.0), Affine(2.0)
+    for size in (0, 1, 36.5, 38, 1e3, 1e8, 1e50):
+        for way in ("forward", "inverse"):
+            found, expected = (
+                getattr(t, f"{way}_and_log_det")(size * z, p)
+                for t, p in ((mixture, phi), (affine, phi[:, 1:]))
+            )
+            np.testing.assert_allclose(found[0], expected[0], rtol=1e-14, atol=1e-15)
+            np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-12)
+
+
+def test_phi_zero_is_nearly_normal_and_spread():
+    x = np.linspace(-8, 8, 4001)
+    for components in (2, 3, 10, 30):
+        mixture, phi = MixtureOfGaussians(components), np.zeros((x.size, 3 * components))
+        z, log_det = mixture.inverse_and_log_det(x, phi)
+        log_f = norm.logpdf(z) + log_det
+        density, width = norm.pdf(x), x[1] - x[0]
+        assert 1e-6 < width * np.sum(density * (norm.logpdf(x) - log_f)) < 3e-3
+        for power, moment in ((0, 1), (1, 0), (2, 1)):
+            found = width * np.sum(x**power * np.exp(log_f))
+            assert abs(found - moment) < 1e-9
+        assert np.abs(z - x)[np.abs(x) < 2].max() < 0.05
+        assert np.ptp(numbers(mixture, phi[0])[1]) > 0.9
+
+
+def test_scales_stay_above_the_minimum():
+    mixture = MixtureOfGaussians(2, log_scale_bound=4.0)
+    for raw, sigma in ((-1e6, 2**-0.2 * np.exp(-4)), (1e6, 2**-0.2 * np.exp(4))):
+        phi = np.array([[0, 0, 0, 0, raw, raw]])
+        c = numbers(mixture, phi)[1][0, 1]
+        x, _ = mixture.forward_and_log_det(np.array([50.0]), phi)
+        np.testing.assert_allclose(x, 50 * sigma + c, atol=0.02 * sigma)
+
+
+@pytest.mark.parametrize("components", [2, 5])
+def test_tails_are_finite_monotone_and_invertible(components):
+    mixture, phi, _ = draw(components, rows=8)
+    size = np.geomspace(1e-3, 1e60, 800)
+    z = np.tile(np.concatenate([-size[::-1], size]), (8, 1))
+    phi = np.broadcast_to(phi[:, None], (*z.shape, phi.shape[-1]))
+    x, log_det = mixture.forward_and_log_det(z, phi)
+    assert np.isfinite(x).all() and np.isfinite(log_det).all() and (np.diff(x) > 0).all()
+    back, minus = mixture.inverse_and_log_det(x, phi)
+    assert (np.diff(back) > 0).all()
+    slack = 1e-15 * (1 + np.abs(z)) + 4e-16 * np.abs(x) * np.exp(minus)
+    assert (np.abs(back - z) <= slack).all()
+    np.testing.assert_allclose(minus, -log_det, rtol=1e-12, atol=1e-12)
+    widest = numbers(mixture, phi[:, -1])[2].max(axis=1)
+    for end in (0, -1):  # far out the widest component is all
+        np.testing.assert_allclose(log_det[:, end], np.log(widest), atol=1e-12)
+
+
+def test_a_rare_component_rules_its_tail():
+    """z beyond the reach of a probability: log F = log pi_1 + log Phi, with pi_1 = e^-2000."""
+    mixture, phi = MixtureOfGaussians(2), np.array([[-2000.0, 0, 0, 0, 5, 0]])
+    (weight, mean, scale), x = numbers(mixture, phi), np.array([-70.0])
+    assert weight[0, 0] == 0
+    z, log_det = mixture.inverse_and_log_det(x, phi)
+    u = (x - mean[0, 0]) / scale[0, 0]
+    np.testing.assert_allclose(log_ndtr(z), -2000 + log_ndtr(u), rtol=1e-13)
+    log_f = -2000 + norm.logpdf(u) - log(scale[0, 0])
+    np.testing.assert_allclose(log_det, log_f - norm.logpdf(z), rtol=1e-9)
+    np.testing.assert_allclose(mixture.forward_and_log_det(z, phi)[0], x, rtol=1e-13)
+
+
+def test_the_body_and_the_tail_agree_where_they_meet():
+    mixture, phi, _ = draw(3, rows=50)
+    parts = mixture._mixture(phi)
+    for sign in (-1.0, 1.0):
+        x, _ = mixture.forward_and_log_det(np.full(50, 36.0) * sign, phi)
+        u = (x - parts.mean) * parts.per_scale
+        np.testing.assert_allclose(
+            mixtures._tail(parts, u, np.full(50, -sign)),
+            mixture.inverse_and_log_det(x, phi),
+            rtol=1e-12,
+            atol=1e-12,
+        )
+
+
+@pytest.mark.parametrize("z0", [0.0, 1e-9, -0.3, 3.0])
+def test_gaps_between_narrow_components(z0):
+    mixture, phi = MixtureOfGaussians(2), narrow_pair(5)
+    z = z0 + np.array([-1e-3, -1e-6, 0, 1e-6, 1e-3])
+    x, log_det = mixture.forward_and_log_det(z, phi)
+    back, _ = mixture.inverse_and_log_det(x, phi)
+    assert (np.diff(x) >= 0).all() and (np.abs(x) < 12).all()
+    np.testing.assert_allclose(back, z, atol=1e-11)
+    one, none = np.ones(5), np.zeros(5)
+    for bars in ((one, none), (none, one)):
+        for found in mixture.forward_pullback(z, phi, x, log_det, *bars):
+            assert np.isfinite(found).all()
+
+
+def test_the_root_search_ends_and_stays_in_its_bracket(monkeypatch):
+    calls, density = [], mixtures._density
+
+    def counted(mixture, x):
+        calls.append(x.size)
+        return density(mixture, x)
+
+    monkeypatch.setattr(mixtures, "_density", counted)
+    for scale in (0.1, 1, 3, 10):
+        mixture, phi, z = draw(5, rows=1000, scale=scale)
+        for size in (1, 1e3, 1e6, 1e12):
+            calls.clear()
+            x, _ = mixture.forward_and_log_det(size * z, phi)
+            _, mean, sigma = numbers(mixture, phi)
+            answers = mean + sigma * size * z[:, None]
+            slack = 1e-14 * np.abs(answers).max(axis=1)
+            assert (x >= answers.min(axis=1) - slack).all()
+            assert (x <= answers.max(axis=1) + slack).all()
+            assert len(calls) < 40 and sum(calls) < 9 * len(z)
+
+
+def test_the_root_search_may_be_cut_short(monkeypatch):
+    mixture, phi, z = draw(5, scale=3)
+    exact, _ = mixture.forward_and_log_det(z, phi)
+    errors = []
+    for steps in (1, 4, 8):
+        monkeypatch.setattr(mixtures, "MAX_STEPS", steps)
+        x, log_det = mixture.forward_and_log_det(z, phi)
+        np.testing.assert_allclose(mixture.inverse_and_log_det(x, phi)[1], -log_det, rtol=1e-12)
+        errors.append(np.abs(x - exact).mean())
+    assert errors[0] > 10 * errors[1] > 100 * errors[2]
+
+
+def test_infinity_and_nan():
+    mixture, phi, _ = draw(3, rows=3)
+    for way in ("forward", "inverse"):
+        value, log_det = getattr(mixture, f"{way}_and_log_det")(
+            np.array([np.inf, np.nan, -np.inf]), phi
+        )
+        assert np.isfinite(value[[0, 2]]).all() and value[0] > 1e50 and value[2] < -1e50
+        assert np.isnan(value[1]) and np.isnan(log_det[1]) and np.isfinite(log_det[[0, 2]]).all()
+
+
+def test_float32_follows_float64():
+    mixture, phi, z = draw(4)
+    small, z32 = phi.astype(np.float32), z.astype(np.float32)
+    for way in ("forward", "inverse"):
+        exact = getattr(mixture, f"{way}_and_log_det")(z32.astype(float), small.astype(float))
+        found = getattr(mixture, f"{way}_and_log_det")(z32, small)
+        for a, b in zip(found, exact, strict=True):
+            assert a.dtype == np.float32 and np.array_equal(a, b.astype(np.float32))
+        pull = getattr(mixture, f"{way}_pullback")
+        bars = np.ones_like(z32), np.full_like(z32, 0.5)
+        reference = pull(z32.astype(float), small.astype(float), *exact, *(b * 1.0 for b in bars))
+        for a, b in zip(pull(z32, small, *found, *bars), reference, strict=True):
+            assert a.dtype == np.float32
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+# ---------------------------------------------------------------- gradients
+
+
+@pytest.mark.parametrize("way", ["forward", "inverse"])
+@pytest.mark.parametrize("components", [1, 2, 5])
+def test_pullbacks_against_finite_differences(components, way):
+    mixture, phi, x = draw(components, rows=6, rng=3)
+    x = np.array([0.1, -0.6, 1.3, -9, 8, 45]) * (1 + 0.1 * x)  # the body and both tails
+    run = getattr(mixture, f"{way}_and_log_det")
+    value, log_det = run(x, phi)
+    for bars in ((1.0, 0.0), (0.0, 1.0), (0.7, -1.3)):
+        bars = [np.full_like(x, bar) for bar in bars]
+        x_bar, phi_bar = getattr(mixture, f"{way}_pullback")(x, phi, value, log_det, *bars)
+        for k in range(-1, phi.shape[-1]):
+            step = 1e-5
+            dx, dphi = (step, 0.0) if k < 0 else (0.0, step * np.eye(phi.shape[-1])[k])
+            up, down = run(x + dx, phi + dphi), run(x - dx, phi - dphi)
+            slope = sum(b * (p - m) for b, p, m in zip(bars, up, down, strict=True)) / (2 * step)
+            found = x_bar if k < 0 else phi_bar[:, k]
+            np.testing.assert_allclose(found, slope, rtol=1e-6, atol=1e-6)
+
+
+def test_the_gradients_of_the_two_directions_agree():
+    """z -> x -> z is the identity: its derivative by phi is nothing, by z is one."""
+    mixture, phi, z = draw(4)
+    x, log_det = mixture.forward_and_log_det(z, phi)
+    w_value, w_log_det = np.random.default_rng(1).standard_normal((2, len(z)))
+    x_bar, direct = mixture.inverse_pullback(x, phi, z, -log_det, w_value, w_log_det)
+    z_bar, through = mixture.forward_pullback(z, phi, x, log_det, x_bar, w_log_det)
+    np.testing.assert_allclose(z_bar, w_value, atol=1e-10)
+    np.testing.assert_allclose(direct + through, 0, atol=1e-10)
+
+
+def test_gradient_of_the_density_against_autograd_of_the_formula():
+    mixture, phi, x = draw(4)
+    for k in (0, 1):
+
+        def formula(phi, x):
+            return anp.sum(log_mixture(mixture, phi, x))
+
+        def change_of_variables(phi, x):
+            z, log_det = mixture.inverse_and_log_det(x, phi)
+            return anp.sum(-0.5 * z**2 + log_det)
+
+        found, expected = (grad(f, k)(phi, x) for f in (change_of_variables, formula))
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_above_a_normal_base_no_distribution_function_is_differentiated(monkeypatch):
+    """z_bar = -l_bar z cancels exactly: what is skipped then is zero, also in float32."""
+    mixture, phi, x = draw(4)
+    for dtype in (float, np.float32):
+        x_, phi_ = x.astype(dtype), phi.astype(dtype)
+        z, log_det = mixture.inverse_and_log_det(x_, phi_)
+        l_bar = np.full_like(z, -1 / 3)
+        bars = (-z * l_bar, l_bar)
+        _, whole = mixture.inverse_pullback(x_, phi_, z, log_det, bars[0] + 1e-30, l_bar)
+        monkeypatch.setattr(mixtures, "_by_logit", None)
+        _, short = mixture.inverse_pullback(x_, phi_, z, log_det, *bars)
+        monkeypatch.undo()
+        np.testing.assert_allclose(short, whole, rtol=1e-12)
+
+
+def test_a_second_derivative_is_refused():
+    mixture, phi, x = draw(2, rows=3)
+    slope = grad(lambda x: anp.sum(mixture.inverse_and_log_det(x, phi)[0]))
+    with pytest.raises(NotImplementedError):
+        grad(lambda x: anp.sum(slope(x)))(x)
+
+
+# ---------------------------------------------------------------- MADE MoG
+
+
+def made_mog(dim, components=3, hidden=(16, 16), rng=0):
+    made = MADE(dim, hidden, n_out=3 * components, activation="tanh", rng=rng)
+    transformer = MixtureOfGaussians(components)
+    return TransformedDistribution(Normal(dim), MaskedAutoregressiveFlow(made, transformer))
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_made_mog_is_the_product_of_its_mixtures(dim):
+    flow = randomize(made_mog(dim), rng=5)
+    x = 2 * np.random.default_rng(0).standard_normal((300, dim))
+    phi = flow.bijector.made(x)
+    expected = log_mixture(flow.bijector.transformer, phi, x).sum(axis=-1)
+    np.testing.assert_allclose(flow.log_prob(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_samples_of_made_mog_follow_the_mixture():
+    flow = randomize(made_mog(1), rng=5)
+    weight, mean, scale = numbers(flow.bijector.transformer, flow.bijector.made(np.zeros(1)))
+    x = np.sort(flow.sample(20_000, rng=0)[:, 0])
+    exact = np.sum(weight[0] * norm.cdf((x[:, None] - mean[0]) / scale[0]), axis=1)
+    assert np.abs(exact - np.arange(len(x)) / len(x)).max() < 1.95 / sqrt(len(x))  # p = 0.001
+
+
+def two_branches(n, rng):
+    """x_2 = +-1.5 + x_1 / 2 + 0.2 noise, and the entropy in nats (the branches do not touch)."""
+    rng = np.random.default_rng(rng)
+    x1, noise = rng.standard_normal((2, n))
+    x2 = rng.choice([-1.5, 1.5], n) + 0.5 * x1 + 0.2 * noise
+    return np.stack([x1, x2], axis=1), 2 * norm.entropy() + log(0.2) + log(2)
+
+
+def test_it_learns_a_conditional_with_two_modes():
+    rows, entropy = two_branches(2000, 0)
+    options = dict(epochs=30, batch_size=200, learning_rate=1e-2, validation_split=0)
+    new, entropy_test = two_branches(4000, 1)
+    fitted, _ = fit(made_mog(2), rows, **options)
+    assert abs(-fitted.log_prob(new).mean() - entropy_test) < 0.05
+    assert entropy == entropy_test
+    sampled = fitted.sample(4000, rng=0)
+    assert abs(np.mean(sampled[:, 1] > 0.5 * sampled[:, 0]) - 0.5) < 0.05
+    affine = MaskedAutoregressiveFlow(MADE(2, [16, 16], activation="tanh"), Affine())
+    affine, _ = fit(TransformedDistribution(Normal(2), affine), rows, **options)
+    assert -affine.log_prob(new).mean() > entropy + 0.5  # one Gaussian cannot
+
+
+def test_components_move_apart_from_the_start():
+    made = MADE(1, [], n_out=12)
+    flow = TransformedDistribution(Normal(1), MaskedAutoregressiveFlow(made, MixtureOfGaussians(4)))
+    x = np.random.default_rng(0).standard_normal((500, 1)) ** 3
+    slopes = grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
+    for group in slopes.reshape(3, 4):  # logits, means, log-scales
+        gaps = np.abs(group[:, None] - group)[np.triu_indices(4, 1)]
+        assert gaps.min() > 1e-3
