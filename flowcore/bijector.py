@@ -57,6 +57,7 @@ from .params import Parametric
 from .primitives import differentiable
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
+ANYWHERE = (-np.inf, np.inf)
 
 
 class Bijector(Parametric, ABC):
@@ -64,6 +65,8 @@ class Bijector(Parametric, ABC):
 
     dim        D, the length of the last axis
     params     this bijector's own parameters (default: none)
+    domain     (low, high), numbers or (D,) arrays: where z lives; default: everywhere
+    codomain   the same for x
 
     A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
     data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
@@ -71,6 +74,8 @@ class Bijector(Parametric, ABC):
     """
 
     dim: int
+    domain: tuple = ANYWHERE
+    codomain: tuple = ANYWHERE
 
     def __repr__(self):
         return f"{type(self).__name__}({self.dim})"
@@ -190,6 +195,14 @@ class Chain(Bijector):
         """The parts, as given: the last one is applied first by `forward`."""
         return self._parts
 
+    @property
+    def domain(self):
+        return self._parts[-1].domain
+
+    @property
+    def codomain(self):
+        return self._parts[0].codomain
+
     def forward_and_log_det(self, z, params=None, context=None):
         return self._run("forward", z, params, context)
 
@@ -292,6 +305,14 @@ class Invert(Bijector):
     def bijector(self) -> Bijector:
         """The bijector whose inverse this is."""
         return self._parts[0]
+
+    @property
+    def domain(self):
+        return self.bijector.codomain
+
+    @property
+    def codomain(self):
+        return self.bijector.domain
 
     def forward_and_log_det(self, z, params=None, context=None):
         return self.bijector.inverse_and_log_det(z, params, context)

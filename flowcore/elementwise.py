@@ -6,6 +6,7 @@ import numpy as np
 
 from .arguments import check_dim
 from .bijector import Bijector
+from .maps import FixedMap, constant, show
 from .transformers import Transformer, check_transformer, pullback_of
 
 
@@ -49,3 +50,44 @@ class Elementwise(Bijector):
 
     def __repr__(self):
         return f"Elementwise({self.dim}, {self.transformer!r})"
+
+
+class ElementwiseAffine(FixedMap):
+    """x = loc + scale z with fixed loc and scale; log-det sum log |scale|, z = (x - loc) / scale.
+
+    loc, scale   numbers or (D,) arrays, at least one of them an array, which says what D is
+
+    The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, for two
+    numbers. `Elementwise(D, Affine())` has trainable ones, `Standardize` takes them from data.
+
+    >>> ElementwiseAffine([1.0, 2.0], -2.0).forward([1.0, 1.0])
+    array([-1.,  0.])
+    """
+
+    def __init__(self, loc, scale=1.0):
+        dims = {np.size(a) for a in (loc, scale) if np.ndim(a) == 1}
+        if len(dims) != 1:
+            raise ValueError(
+                "one of loc and scale must be a vector of length D, or both: not "
+                f"{show(loc)} and {show(scale)}"
+            )
+        super().__init__(dims.pop())
+        self.loc, self.scale = constant("loc", loc, self.dim), constant("scale", scale, self.dim)
+        if not np.all(self.scale):
+            raise ValueError(f"scale must not be 0: {show(scale)}")
+
+    def _f(self, z):
+        return np.asarray(self.loc, z.dtype) + np.asarray(self.scale, z.dtype) * z
+
+    def _f_inverse(self, x):
+        return (x - np.asarray(self.loc, x.dtype)) / np.asarray(self.scale, x.dtype)
+
+    def _log_slope(self, z):
+        log_scale = np.log(np.abs(np.asarray(self.scale, z.dtype)))
+        return np.broadcast_to(log_scale, z.shape), np.zeros_like(z)
+
+    def _sign(self, z):
+        return np.sign(np.asarray(self.scale, z.dtype))
+
+    def __repr__(self):
+        return f"ElementwiseAffine(loc={show(self.loc)}, scale={show(self.scale)})"

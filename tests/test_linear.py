@@ -1,0 +1,367 @@
+"""LULinear and ActNorm: golden values, their plain twins, and the Gaussian that they can be."""
+
+import pickle
+from pathlib import Path
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from flowcore import (
+    Bijector,
+    Chain,
+    Invert,
+    Normal,
+    Standardize,
+    TransformedDistribution,
+    fit,
+    flows,
+    load,
+    reference,
+    save,
+)
+from flowcore.linear import ActNorm, LULinear
+from flowcore.testing import check_bijector, randomize
+
+GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_maps.npz"))
+PROMISES = {"far_tails": True, "arguments": True, "float32": True}
+
+
+def rows(n, dim, rng=0):
+    return np.random.default_rng(rng).standard_normal((n, dim))
+
+
+def data(n=400, dim=3):
+    """Correlated rows, far from standard."""
+    A = np.array([[3.0, 0.0, 0.0], [2.0, 0.5, 0.0], [-1.0, 0.4, 0.1]])[:dim, :dim]
+    return rows(n, dim, 1) @ A.T + [5.0, -2.0, 100.0][:dim]
+
+
+def reloaded(flow, tmp_path):
+    save(flow, tmp_path / "flow.npz")
+    return load(tmp_path / "flow.npz", classes=[ActNorm, LULinear])
+
+
+LINEAR = {
+    **{f"lu-{dim}": lambda dim=dim: LULinear(dim, rng=dim) for dim in (1, 2, 3, 6)},
+    "lu-identity": lambda: LULinear(3, permutation=None),
+    "lu-signs": lambda: LULinear(3, [2, 0, 1], signs=[-1, 1, -1]),
+    "lu-tight-bound": lambda: LULinear(3, log_scale_bound=1.0),
+    "lu-no-bound": lambda: LULinear(3, log_scale_bound=None),
+    "lu-inverted": lambda: Invert(LULinear(3, [2, 0, 1])),
+    "actnorm-fresh": lambda: ActNorm(3),
+    "actnorm": lambda: ActNorm(3).initialize(data()),
+    "actnorm-inverted": lambda: Invert(ActNorm(1)),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_contract(name):
+    check_bijector(LINEAR[name](), codomain=(-np.inf, np.inf), **PROMISES)
+
+
+# ---------------------------------------------------------------- LULinear
+
+
+def test_golden():
+    b = LULinear.from_lu(GOLDEN["lu/lower_upper"], np.argsort(GOLDEN["lu/permutation"]))
+    np.testing.assert_allclose(b.matrix(), GOLDEN["lu/matrix"], rtol=1e-12)
+    assert b.signs == tuple(np.sign(np.diag(GOLDEN["lu/lower_upper"])))
+    for way, arg, value, log_det in (
+        ("forward", "x", "forward", "fldj"),
+        ("inverse", "y", "inverse", "ildj"),
+    ):
+        got = getattr(b, f"{way}_and_log_det")(GOLDEN[f"lu/{arg}"])
+        np.testing.assert_allclose(got[0], GOLDEN[f"lu/{value}"], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(got[1], np.full(4, GOLDEN[f"lu/{log_det}"]), rtol=1e-12)
+
+
+def test_the_matrix_is_that_of_the_paper():
+    b = randomize(LULinear(4, [2, 0, 3, 1], signs=[1, -1, -1, 1]))
+    L, U, s = (
+        np.eye(4),
+        np.zeros((4, 4)),
+        np.array(b.signs) * np.exp(20 * np.tanh(b.params[12:16] / 20)),
+    )
+    L[np.tril_indices(4, -1)], U.T[np.tril_indices(4, -1)] = b.params[:6], b.params[6:12]
+    W, log_det = reference.lu_matrix(np.eye(4)[[2, 0, 3, 1]], L, U, s)
+    np.testing.assert_allclose(b.matrix(), W, rtol=1e-13)
+    z = rows(5, 4)
+    np.testing.assert_allclose(b.forward(z), z @ W.T + b.bias, rtol=1e-13)
+    np.testing.assert_allclose(b.forward_log_det(z), np.full(5, log_det), rtol=1e-13)
+    np.testing.assert_array_equal(b.bias, b.params[16:])
+
+
+def test_any_matrix_by_scipys_factors():
+    """P is that of scipy.linalg.lu; reading the factors back gives the matrix."""
+    from scipy.linalg import lu
+
+    W = rows(5, 5)
+    p, L, U = lu(W, p_indices=True)
+    assert not np.array_equal(p, np.argsort(p))  # a permutation that is not its own inverse
+    b = LULinear.from_lu(np.tril(L, -1) + U, p, bias=np.arange(5.0))
+    np.testing.assert_allclose(b.matrix(), W, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(b.forward(np.zeros(5)), np.arange(5.0))
+    np.testing.assert_allclose(b.inverse(np.arange(5.0) + W[:, 2]), np.eye(5)[2], atol=1e-12)
+
+
+def test_a_fresh_one_is_its_permutation():
+    z = rows(4, 5)
+    b = LULinear(5, rng=3)
+    p = np.random.default_rng(3).permutation(5)
+    np.testing.assert_array_equal(b.forward(z), z[:, p])
+    np.testing.assert_array_equal(b.inverse(z[:, p]), z)
+    np.testing.assert_array_equal(LULinear(5, permutation=None).forward(z), z)
+    np.testing.assert_array_equal(LULinear(2, None, signs=[1, -1]).forward([3.0, 4.0]), [3, -4])
+    assert b.n_params == 30 and not b.params.any()
+
+
+class PlainLU(Bijector):
+    """The specification, in plain autograd.numpy."""
+
+    def __init__(self, b):
+        super().__init__(b.dim, b.params)
+        self.b = b
+
+    def _read(self, params):
+        b, D = self.b, self.dim
+        theta = self.params if params is None else params
+        n, (i, j) = D * (D - 1) // 2, np.tril_indices(D, -1)
+        places = np.eye(D)[i][:, :, None] * np.eye(D)[j][:, None, :]  # e_i e_j^T
+        L = np.eye(D) + anp.tensordot(theta[:n], places, 1)
+        U = anp.tensordot(theta[n : 2 * n], places, 1).T
+        log_s = b.log_scale_bound * anp.tanh(theta[2 * n : 2 * n + D] / b.log_scale_bound)
+        P = np.eye(D)[list(b.permutation)]
+        return P @ L @ (U + anp.diag(np.array(b.signs) * anp.exp(log_s))), log_s, theta[-D:]
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        W, log_s, bias = self._read(params)
+        return z @ W.T + bias, anp.sum(log_s) * np.ones(len(z))
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        W, log_s, bias = self._read(params)
+        return anp.linalg.solve(W, (x - bias).T).T, -anp.sum(log_s) * np.ones(len(x))
+
+
+@pytest.mark.parametrize("way", ["forward", "inverse"])
+@pytest.mark.parametrize("options", [{}, {"signs": [1, -1, -1, 1], "log_scale_bound": 1.5}])
+def test_gradients_are_those_of_the_plain_twin(way, options):
+    b = randomize(LULinear(4, [2, 0, 3, 1], **options))
+    x, weights = rows(6, 4), rows(6, 5, rng=2)
+
+    def loss(bijector, theta, x):
+        value, log_det = getattr(bijector, f"{way}_and_log_det")(x, theta)
+        return anp.sum(value * weights[:, 1:]) + anp.sum(log_det * weights[:, 0])
+
+    for k in (0, 1):
+        got, expected = (
+            autograd.grad(lambda *a, b=bijector: loss(b, *a), k)(b.params, x)
+            for bijector in (b, PlainLU(b))
+        )
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_scales_of_any_size_stay_accurate():
+    """W with scales from 1e-8 to 1e8: the small ones are not lost next to the large ones."""
+    b = LULinear.from_lu([[1e8, 2.0, 3.0], [0.5, 1e-8, 4.0], [-0.5, 2.0, 1.0]])
+    inverse = [[13 - 3.5e-8, -18 + 6e-8, 8 - 3e-8], [-6.5e8, 9e8, -4e8], [1.5, -2.0, 1.0]]
+    np.testing.assert_allclose(b.inverse(np.eye(3)).T, inverse, rtol=1e-12)  # by hand
+    np.testing.assert_allclose(b.inverse_log_det(np.eye(3)), np.zeros(3), atol=1e-12)
+
+
+def test_its_log_scale_is_bounded():
+    """A step of any length leaves a valid bijector."""
+    b = LULinear(2, permutation=None, log_scale_bound=3.0)
+    b = b.with_params([0.0, 0.0, 1e6, -1e6, 0.0, 0.0])
+    np.testing.assert_allclose(b.forward([1.0, 1.0]), np.exp([3.0, -3.0]))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: LULinear(0), "dim must be an integer"),
+        (lambda: LULinear(3, [0, 0, 1]), "permutation of 0..D-1"),
+        (lambda: LULinear(3, [1, 0]), "must have 3 entries"),
+        (lambda: LULinear(3, "reversed"), "'reversed'"),
+        (lambda: LULinear(2, signs=[1, 0]), r"1 or -1, not \[1, 0\]"),
+        (lambda: LULinear(2, signs=[1]), "must be 2 numbers"),
+        (lambda: LULinear(2, log_scale_bound=0.0), "positive number or None, not 0.0"),
+        (lambda: LULinear.from_lu([[1.0, 2.0]]), "square matrix"),
+        (lambda: LULinear.from_lu([[1.0, 2.0], [3.0, 0.0]]), "not 0 on its diagonal"),
+        (lambda: LULinear.from_lu([[np.nan, 2.0], [3.0, 1.0]]), "finite"),
+        (lambda: LULinear.from_lu([[1e10]]), "larger log_scale_bound"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_lu_linear_is_saved(tmp_path):
+    b = randomize(LULinear(4, signs=[1, -1, 1, 1], log_scale_bound=None, rng=7))
+    small = b.with_params(b.params.astype(np.float32))
+    for part in (b, small):
+        again = reloaded(TransformedDistribution(Normal(4), part), tmp_path).bijector
+        assert (again.permutation, again.signs) == (b.permutation, b.signs)
+        assert again.log_scale_bound is None and again.params.dtype == part.params.dtype
+        np.testing.assert_array_equal(again.forward(rows(3, 4)), part.forward(rows(3, 4)))
+
+
+def test_its_own_matrices_follow_its_parameters():
+    """They are kept for the object's own parameters, and for no others."""
+    b = LULinear(2, permutation=None)
+    z = np.ones(2)
+    before = b.forward(z)
+    other = np.arange(6.0)
+    after = b.with_params(other).forward(z)
+    np.testing.assert_array_equal(b.forward(z, params=other), after)
+    np.testing.assert_array_equal(b.forward(z), before)
+    assert not np.array_equal(before, after)
+    assert "_memo_matrices" not in pickle.loads(pickle.dumps(b)).__dict__
+
+
+# ---------------------------------------------------------------- ActNorm
+
+
+def test_initialize_standardises_what_comes_out():
+    X = data()
+    b = ActNorm(3)
+    assert not b.initialized and not ActNorm.initialized
+    new = b.initialize(X)
+    assert new.initialized and not b.initialized and not b.params.any()
+    z = new.inverse(X)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-12)
+    np.testing.assert_allclose(new.params, [*X.mean(axis=0), *np.log(X.std(axis=0))], rtol=1e-12)
+    assert new.initialize(5 * X) is new and new.initialize_inverted(5 * X) is new
+
+
+def test_initialize_inside_an_invert():
+    X = data()
+    new = Invert(ActNorm(3)).initialize(X)
+    z = new.inverse(X)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-10)
+    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-10)
+    assert new.initialized
+
+
+def test_initialize_inside_a_chain_and_a_tie():
+    X, tied = data(), ActNorm(3)
+    chain = Chain([tied, randomize(LULinear(3)), ActNorm(3), tied]).initialize(X)
+    assert chain.initialized and chain[0] is chain[3] and chain.n_params == 12 + 2 * 6
+    first = chain[0].inverse(X)
+    np.testing.assert_allclose(first.std(axis=0), 1, rtol=1e-10)
+    second = chain[2].inverse(chain[1].inverse(first))
+    np.testing.assert_allclose(second.mean(axis=0), 0, atol=1e-10)
+    np.testing.assert_allclose(second.std(axis=0), 1, rtol=1e-10)
+
+
+def test_it_is_the_papers():
+    b, x = ActNorm(3).initialize(data()), data()[7]
+    s = np.exp(-b.params[3:])
+    z, log_det = reference.actnorm_inverse(x, s, -b.params[:3] * s)
+    np.testing.assert_allclose(b.inverse(x), z, atol=1e-12)
+    np.testing.assert_allclose(b.inverse_log_det(x), log_det, rtol=1e-12)
+
+
+def test_a_constant_column_gets_scale_one():
+    X = data()
+    X[:, 1] = 4.0
+    for b in (ActNorm(3).initialize(X), Invert(Invert(ActNorm(3))).initialize(X).bijector.bijector):
+        np.testing.assert_allclose(b.inverse(X)[:, 1], 0, atol=1e-12)
+        np.testing.assert_allclose(np.exp(b.params[3:]), [X[:, 0].std(), 1, X[:, 2].std()])
+    new = Invert(ActNorm(3)).initialize(X)
+    np.testing.assert_allclose(new.inverse(X)[:, 1], 0, atol=1e-12)
+    assert new.params[4] == 0
+    with pytest.raises(ValueError, match=r"column \[1\] of the data is constant"):
+        Standardize(3).initialize(X)
+
+
+@pytest.mark.parametrize("method", ["initialize", "initialize_inverted"])
+def test_bad_data_for_initialize(method):
+    X = data()
+    X[3, 1] = np.nan
+    start = getattr(ActNorm(3), method)
+    with pytest.raises(ValueError, match=r"NaN or inf in rows \[3\]"):
+        start(X)
+    with pytest.raises(ValueError, match="at least two rows"):
+        start(data(1))
+    with pytest.raises(ValueError, match=r"\(..., 3\)"):
+        start(rows(5, 2))
+
+
+def test_actnorm_is_saved_and_pickled(tmp_path):
+    for b in (ActNorm(3), ActNorm(3).initialize(data()), ActNorm(3, np.float32)):
+        flow = TransformedDistribution(Normal(3), b)
+        for again in (reloaded(flow, tmp_path).bijector, pickle.loads(pickle.dumps(b))):
+            assert again.initialized is b.initialized
+            np.testing.assert_array_equal(again.params, b.params)
+            assert again.params.dtype == b.params.dtype
+        assert b.with_params(b.params + 1).initialized is b.initialized
+
+
+def test_float32_stays():
+    b = ActNorm(3, dtype=np.float32).initialize(data())
+    assert b.params.dtype == np.float32 and b.inverse(data()).dtype == np.float32
+    b = LULinear(3, log_scale_bound=np.float64(20), dtype="float32")
+    assert b.forward(data()).dtype == b.inverse_log_det(data()).dtype == np.float32
+
+
+# ---------------------------------------------------------------- training
+
+
+def gaussian_nll(X):
+    """The best mean NLL of any Gaussian: the entropy of that with the sample's moments."""
+    return 0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(X.T, bias=True))[1]
+
+
+@pytest.mark.parametrize("normalise", [ActNorm, Standardize])
+@pytest.mark.parametrize("turn", [lambda b: b, Invert])
+def test_by_lbfgs_it_is_the_exact_gaussian(normalise, turn):
+    X = data()
+    flow = TransformedDistribution(Normal(3), Chain([normalise(3), turn(LULinear(3, rng=1))]))
+    flow = flow.initialize(X)
+    nll = autograd.value_and_grad(lambda theta: -anp.mean(flow.log_prob(X, params=theta)))
+    best = minimize(nll, flow.params, jac=True, method="L-BFGS-B", options={"gtol": 1e-8})
+    assert nll(flow.params)[0] > gaussian_nll(X) + 1  # the correlations are worth something
+    np.testing.assert_allclose(best.fun, gaussian_nll(X), atol=1e-6)
+
+
+def test_fit_initialises_actnorm_once():
+    X = data()
+    flow = TransformedDistribution(Normal(3), Chain([Standardize(3), LULinear(3), ActNorm(3)]))
+    flow, history = fit(flow, X, epochs=60, learning_rate=0.05, validation_split=0, batch_size=None)
+    assert flow.initialized and history.train_nll[-1] < history.train_nll[0]
+    assert history.train_nll[-1] < gaussian_nll(X) + 0.05
+    theta = flow.params
+    again, _ = fit(flow, 3 * X, epochs=1, learning_rate=1e-6)
+    np.testing.assert_allclose(again.params, theta, atol=1e-4)
+
+
+def test_actnorm_between_the_layers_of_a_flow():
+    """A whole flow: its latents are standardised before the first step of training."""
+    maf = flows.maf(3, layers=2, hidden=[8]).bijector
+    flow = TransformedDistribution(Normal(3), Chain([maf, ActNorm(3)]))
+    z = flow.with_params(randomize(flow).params).initialize(data()).to_latent(data())
+    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-8)
+
+
+def test_repr():
+    assert repr(LULinear(3)) == "LULinear(3)" and repr(ActNorm(2)) == "ActNorm(2)"
+
+
+def test_a_nan_stays_in_its_row():
+    X = data(5)
+    X[2, 0] = np.nan
+    for b in (randomize(LULinear(3)), randomize(ActNorm(3))):
+        for value in (b.forward(X), b.inverse(X)):
+            assert np.isnan(value[2]).any() and np.isfinite(value[[0, 1, 3, 4]]).all()
+
+
+def test_ties_survive_saving(tmp_path):
+    tied = LULinear(3)
+    flow = TransformedDistribution(Normal(3), randomize(Chain([tied, ActNorm(3), tied])))
+    again = reloaded(flow, tmp_path)
+    assert again.bijector[0] is again.bijector[2] and again.n_params == 12 + 6
