@@ -1,120 +1,33 @@
-"""Base densities, and the density of x = f(z): the change of variables."""
+"""The density of x = f(z), z from a base density: the change of variables."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from math import log, pi
-
 import autograd.numpy as anp
 import numpy as np
-from autograd.core import make_vjp
 from autograd.tracer import isbox
 
-from .arguments import (
-    as_float,
-    as_rows,
-    check_context,
-    check_dim,
-    check_event,
-    check_log_det,
-    check_params,
-    prepare,
+from .arguments import as_rows, check_context, check_event, check_log_det, check_params
+from .bases import (
+    Distribution,
+    MultivariateNormalDiag,
+    Normal,
+    _pull_by_autograd,
+    check_count,
 )
 from .bijector import Bijector, Invert
 from .blocks import MANY, map_rows
 from .params import Parametric
 from .primitives import differentiable
 
+__all__ = [
+    "Distribution",
+    "MultivariateNormalDiag",
+    "Normal",
+    "TransformedDistribution",
+    "check_count",
+]
+
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
-
-
-class Distribution(Parametric, ABC):
-    """A density over vectors of length `dim`: a base for a flow.
-
-    Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can be a base. One
-    with parameters derives from this class and takes `log_prob(z, params=None)`.
-    """
-
-    dim: int
-
-    @abstractmethod
-    def sample(self, n: int, rng=None) -> np.ndarray:
-        """n independent rows, (n, D)."""
-
-    @abstractmethod
-    def log_prob(self, z, params=None):
-        """log density in nats, shape z.shape[:-1]."""
-
-    def _pull(self, theta, z):
-        """log_prob of rows z (N, D), and pullback(l_bar (N,)) -> (theta_bar, z_bar)."""
-        return _pull_by_autograd(self, theta, z)
-
-
-class Normal(Distribution):
-    """The standard normal density N(0, I) in D dimensions.
-
-        log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
-
-    >>> Normal(2).log_prob(np.zeros((3, 2))).round(4)
-    array([-1.8379, -1.8379, -1.8379])
-    """
-
-    def __init__(self, dim: int):
-        self.dim = check_dim("dim", dim)
-
-    def sample(self, n, rng=None):
-        return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
-
-    def log_prob(self, z, params=None):
-        z, _, _ = prepare(self, self.dim, z, params, None)
-        return -0.5 * anp.sum(z * z, axis=-1) - 0.5 * self.dim * log(2 * pi)
-
-    def _pull(self, theta, z):
-        return self.log_prob(z, theta), lambda l_bar: (theta, -z * l_bar[:, None])
-
-    def __repr__(self):
-        return f"Normal({self.dim})"
-
-
-class MultivariateNormalDiag(Distribution):
-    """Independent normals with mean `loc` (D,) and standard deviations `scale_diag` (D,) or one.
-
-        log p(z) = sum_i [-1/2 ((z_i - loc_i)/scale_i)^2 - log scale_i] - D/2 log(2 pi)
-
-    Both are fixed (not trained). Errors: ValueError for a scale that is not positive.
-
-    >>> MultivariateNormalDiag([0, 0, 0])
-    MultivariateNormalDiag(loc=[0.0, 0.0, 0.0], scale_diag=[1.0, 1.0, 1.0])
-    """
-
-    def __init__(self, loc, scale_diag=1.0):
-        self.loc = np.array(loc, float)
-        if self.loc.ndim != 1 or self.loc.size == 0:
-            raise ValueError(f"loc must be a vector of length D, not of shape {self.loc.shape}")
-        if not np.isfinite(self.loc).all():
-            raise ValueError(f"loc must be finite: {loc}")
-        scale = np.asarray(scale_diag, float)
-        if scale.shape not in ((), self.loc.shape) or not ((scale > 0) & np.isfinite(scale)).all():
-            raise ValueError(
-                f"scale_diag must be positive, a number or of shape {self.loc.shape}: {scale_diag}"
-            )
-        self.scale_diag = np.broadcast_to(scale, self.loc.shape).copy()
-        self.dim = self.loc.size
-
-    def sample(self, n, rng=None):
-        noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
-        return self.loc + self.scale_diag * noise
-
-    def log_prob(self, z, params=None):
-        z, params, _ = prepare(self, self.dim, z, params, None)
-        loc, scale = (as_float(a, params.dtype) for a in (self.loc, self.scale_diag))
-        u = (z - loc) / scale
-        constant = float(np.log(self.scale_diag).sum()) + 0.5 * self.dim * log(2 * pi)
-        return -0.5 * anp.sum(u * u, axis=-1) - constant
-
-    def __repr__(self):
-        loc, scale = self.loc.tolist(), self.scale_diag.tolist()
-        return f"MultivariateNormalDiag(loc={loc}, scale_diag={scale})"
 
 
 class TransformedDistribution(Parametric):
@@ -330,16 +243,6 @@ class _ForeignBase(Parametric):
 def _place(z):
     """Where samples go: many of them over their own z, so that no second array is needed."""
     return (z,) if len(z) >= MANY else None
-
-
-def _pull_by_autograd(base, theta, z):
-    vjp, log_prob = make_vjp(lambda args: base.log_prob(args[1], args[0]), (theta, z))
-    return log_prob, vjp
-
-
-def check_count(n) -> int:
-    """n as an int >= 0, or a ValueError."""
-    return check_dim("the number of samples", n, least=0)
 
 
 def _short_name(step) -> str:

@@ -1,0 +1,346 @@
+"""Base densities: against scipy, at the edges and far out, their gradients, and in a flow."""
+
+import copy
+import pickle
+import warnings
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from scipy import stats
+
+import flowcore as fc
+from flowcore import bases, distributions
+from flowcore.bases import Laplace, MultivariateNormalDiag, Normal, StudentT, Uniform
+from flowcore.gaussian_mixture import GaussianMixture
+from flowcore.testing import randomize
+
+CLASSES = [GaussianMixture, Laplace, StudentT, Uniform]
+MEANS = np.array([[-2.0, 0.0], [1.0, 1.5], [0.5, -2.0]])
+SCALES = np.array([[0.5, 1.0], [0.3, 0.4], [1.2, 0.2]])
+WEIGHTS = np.array([0.5, 0.2, 0.3])
+
+
+class MixtureByScipy:
+    """The mixture above: the joint density, and its marginals' distribution functions."""
+
+    def logpdf(self, z):
+        pairs = zip(WEIGHTS, MEANS, SCALES, strict=True)
+        return np.log(sum(w * stats.norm(m, s).pdf(z).prod(axis=-1) for w, m, s in pairs))
+
+    def cdf(self, i):
+        pairs = list(zip(WEIGHTS, MEANS[:, i], SCALES[:, i], strict=True))
+        return lambda v: sum(w * stats.norm(m, s).cdf(v) for w, m, s in pairs)
+
+
+class Independent:
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def logpdf(self, z):
+        return sum(part.logpdf(z[..., i]) for i, part in enumerate(self.parts))
+
+    def cdf(self, i):
+        return self.parts[i].cdf
+
+
+T = Independent(stats.t(1.5), stats.t(30))
+BASES = {
+    "normal": (lambda: Normal(2), Independent(stats.norm(), stats.norm())),
+    "diagonal": (
+        lambda: MultivariateNormalDiag([1, -2], [0.5, 3]),
+        Independent(stats.norm(1, 0.5), stats.norm(-2, 3)),
+    ),
+    "uniform": (
+        lambda: Uniform(2, [-1, 2], [3, 2.5]),
+        Independent(stats.uniform(-1, 4), stats.uniform(2, 0.5)),
+    ),
+    "laplace": (
+        lambda: Laplace(2, loc=[0, 1], scale=[2, 0.5]),
+        Independent(stats.laplace(0, 2), stats.laplace(1, 0.5)),
+    ),
+    "student": (lambda: StudentT(2, df=[1.5, 30]), T),
+    "student, trainable": (lambda: StudentT(2, df=[1.5, 30], trainable=True), T),
+    "mixture": (lambda: GaussianMixture(MEANS, SCALES, 7 * WEIGHTS), MixtureByScipy()),
+}
+TRAINABLE = ["student, trainable", "mixture"]
+
+
+def a_bijector():
+    return randomize(fc.Chain([fc.RealNVP(2, hidden=[4]), fc.Permute([1, 0])]), rng=3)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_against_scipy(name):
+    make, truth = BASES[name]
+    base = make()
+    z = base.sample(5000, rng=0)
+    assert z.shape == (5000, 2) and base.sample(0).shape == (0, 2) and base.dim == 2
+    for i in range(2):
+        assert stats.kstest(z[:, i], truth.cdf(i)).pvalue > 1e-3
+    np.testing.assert_allclose(base.log_prob(z), truth.logpdf(z), rtol=1e-12, atol=1e-12)
+    for lead in ((), (1,), (50, 100), (0,), (0, 3)):
+        rows = z[: np.prod(lead, dtype=int)].reshape((*lead, 2))
+        log_prob = base.log_prob(rows)
+        assert np.shape(log_prob) == lead
+        np.testing.assert_array_equal(np.ravel(log_prob), base.log_prob(rows.reshape(-1, 2)))
+    np.testing.assert_array_equal(base.sample(3, 1), base.sample(3, np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_float32_all_the_way(name):
+    base = BASES[name][0]()
+    small = base.with_params(base.params.astype(np.float32))
+    z = base.sample(20, rng=0).astype(np.float32)
+    log_prob, pullback = small._pull(
+        np.zeros(0, np.float32) if not base.n_params else small.params, z
+    )
+    assert small.log_prob(z).dtype == log_prob.dtype == np.float32
+    assert [bar.dtype for bar in pullback(np.ones(20, np.float32))] == [np.float32] * 2
+    np.testing.assert_allclose(log_prob, base.log_prob(z), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_gradients_against_finite_differences(name):
+    base = randomize(BASES[name][0](), rng=1)
+    z, weights = base.sample(6, rng=2), np.arange(1.0, 7.0)
+
+    def loss(theta, z):
+        return anp.sum(weights * base.log_prob(z, params=theta))
+
+    with warnings.catch_warnings():  # a density without parameters does not depend on them
+        warnings.filterwarnings("ignore", message="Output seems independent of input")
+        bars = [autograd.grad(loss, k)(base.params, z) for k in (0, 1)]
+    theta_bar, z_bar = base._pull(base.params, z)[1](weights)
+    np.testing.assert_allclose(theta_bar, bars[0], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(z_bar, bars[1], rtol=1e-12, atol=1e-14)
+    for k, given in enumerate((base.params, z)):
+        for i in np.ndindex(given.shape):
+            step = np.zeros(given.shape)
+            step[i] = 1e-6
+            ends = [loss(*((base.params + s, z) if k == 0 else (base.params, z + s)))
+                    for s in (step, -step)]  # fmt: skip
+            assert abs((ends[0] - ends[1]) / 2e-6 - bars[k][i]) < 1e-6 * (1 + abs(ends[0]))
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32])
+@pytest.mark.parametrize("name", BASES)
+def test_infinite_and_nan_rows(name, dtype):
+    """Warnings are errors here."""
+    base = BASES[name][0]()
+    base = base.with_params(base.params.astype(dtype))
+    inf, nan = np.inf, np.nan
+    z = np.array([[inf, 0], [-inf, inf], [1, 2.2], [nan, 2.2], [2.2, nan], [inf, nan]], dtype)
+    log_prob = base.log_prob(z)
+    assert (log_prob[:2] == -inf).all() and np.isfinite(log_prob[2])
+    assert np.isnan(log_prob[3:]).all()
+    np.testing.assert_array_equal(base.log_prob(z[2]), log_prob[2])
+    assert base.log_prob(z[2]).dtype == log_prob.dtype == dtype
+    far = base.log_prob(np.full((1, 2), 1e30 if dtype is np.float32 else 1e200, dtype))
+    assert far < -30 and (np.isfinite(far).all() or "t" not in name[:2])
+
+
+def test_far_tails_of_student_and_laplace_are_finite():
+    """t^2 would overflow."""
+    far = np.array([[1e200, -1e250]])
+    np.testing.assert_allclose(StudentT(2, df=2.0).log_prob(far), -3 * 450 * np.log(10), rtol=1e-3)
+    z_bar = autograd.grad(lambda z: anp.sum(StudentT(2, df=2.0).log_prob(z)))(far)
+    np.testing.assert_allclose(z_bar, -3 / far, rtol=1e-12)
+    np.testing.assert_allclose(Laplace(2).log_prob(far), -1e250)
+
+
+# ---------------------------------------------------------------- each on its own
+
+
+def test_uniform_edges():
+    base = Uniform(2, [-1, 0], [1, 0.5])
+    corners = np.array([[-1, 0], [1, 0.5], [-1, 0.5]])
+    np.testing.assert_array_equal(base.log_prob(corners), [0.0, 0.0, 0.0])
+    outside = np.nextafter(corners, [[-2, 0], [2, 0], [-1, 1]])
+    np.testing.assert_array_equal(base.log_prob(outside), np.full(3, -np.inf))
+    z = base.sample(10_000, rng=0)
+    assert (z >= base.low).all() and (z < base.high).all()
+    assert np.isfinite(base.log_prob(z.astype(np.float32))).all()
+    np.testing.assert_array_equal(autograd.grad(lambda z: anp.sum(base.log_prob(z)))(z), 0 * z)
+
+
+@pytest.mark.parametrize("df", [1e-3, 0.7, 10, 99.999, 100.001, 150, 1e4])
+def test_student_for_all_df(df):
+    z = np.array([[0.0], [1e-9], [0.3], [1.0], [40.0], [1e6]])
+    np.testing.assert_allclose(StudentT(1, df).log_prob(z), stats.t(df).logpdf(z[:, 0]), rtol=1e-11)
+
+
+@pytest.mark.parametrize("df", [0.7, 99.999, 100.001, 1e3])
+def test_the_slope_by_log_df(df):
+    """Against a difference quotient that leaves an error of about 1e-10."""
+    z, base = np.array([[0.3], [1.7]]), StudentT(1, df, trainable=True)
+    slope = autograd.jacobian(lambda th: base.log_prob(z, params=th))(base.params)[:, 0]
+    ends = [stats.t(df * np.exp(h)).logpdf(z[:, 0]) for h in (1e-3, -1e-3)]
+    np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-3, rtol=1e-5, atol=1e-9)
+
+
+def test_student_becomes_normal():
+    z, base = np.linspace(-3, 3, 7)[:, None], StudentT(1, 1e12, trainable=True)
+    np.testing.assert_allclose(base.log_prob(z), Normal(1).log_prob(z), rtol=1e-11)
+    slope = autograd.jacobian(lambda th: base.log_prob(z, params=th))(base.params)
+    np.testing.assert_allclose(slope, np.zeros((7, 1)), atol=1e-10)
+
+
+def test_log_df_is_trained():
+    """To the maximum of the likelihood, as scipy finds it."""
+    x = stats.t(3.0).rvs((4000, 2), random_state=0) * [1.0, 2.0]
+    flow = fc.TransformedDistribution(
+        StudentT(2, df=20.0, trainable=True), fc.Elementwise(2, fc.Scale())
+    )
+    rows = {"batch_size": None, "validation_split": 0}
+    flow, _ = fc.fit(flow, x, epochs=400, learning_rate=0.05, **rows)
+    best = np.array([stats.t.fit(column, floc=0) for column in x.T])
+    np.testing.assert_allclose(flow.base.df, best[:, 0], rtol=1e-3)
+    np.testing.assert_allclose(np.exp(flow.bijector.params), best[:, 2], rtol=1e-3)
+
+
+def test_mixture_of_every_theta():
+    base = GaussianMixture.spread(4, 3)
+    assert base.n_params == 4 * (1 + 2 * 3)
+    z = np.random.default_rng(0).standard_normal((5, 3))
+    for seed in range(5):
+        theta = 30 * np.random.default_rng(seed).standard_normal(base.n_params)
+        log_prob, pullback = base._pull(theta, z)
+        assert np.isfinite(log_prob).all() and all(
+            np.isfinite(b).all() for b in pullback(np.ones(5))
+        )
+        assert abs(base.with_params(theta).weights.sum() - 1) < 1e-12
+    shifted = base.params + np.repeat([5.0, 0.0], [4, 24])  # logits count up to a constant
+    np.testing.assert_allclose(base.log_prob(z, params=shifted), base.log_prob(z), rtol=1e-13)
+
+
+def test_mixture_values_come_back():
+    base = GaussianMixture(MEANS, SCALES, 7 * WEIGHTS)
+    np.testing.assert_array_equal(base.means, MEANS)
+    np.testing.assert_allclose(base.scales, SCALES, rtol=1e-15)
+    np.testing.assert_allclose(base.weights, WEIGHTS, rtol=1e-15)
+    assert repr(base) == "GaussianMixture(n_components=3, dim=2)"
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e6])
+def test_mixture_from_data(unit):
+    """In any units, and as good as the truth on fresh rows."""
+    truth = GaussianMixture(MEANS, SCALES, WEIGHTS)
+    x, fresh = truth.sample(3000, rng=0), truth.sample(3000, rng=1)
+    found = GaussianMixture.from_data(100 + unit * x, 3, rng=0)
+    order = np.argsort(found.means[:, 0])
+    np.testing.assert_allclose((found.means[order] - 100) / unit, MEANS[[0, 2, 1]], atol=0.15)
+    np.testing.assert_allclose(found.weights[order], WEIGHTS[[0, 2, 1]], atol=0.05)
+    gain = found.log_prob(100 + unit * fresh) + 2 * np.log(unit) - truth.log_prob(fresh)
+    assert abs(gain.mean()) < 0.02
+    same = GaussianMixture.from_data(100 + unit * x, 3, rng=0)
+    np.testing.assert_array_equal(found.params, same.params)
+
+
+def test_spread_has_unit_scale():
+    z = np.concatenate([GaussianMixture.spread(8, 2, rng=k).sample(100, k) for k in range(100)])
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(z.var(axis=0), 1, atol=0.1)
+
+
+def test_a_mixture_is_trained_under_a_bijector():
+    truth = GaussianMixture([[-2.0, -2.0], [2.0, 2.0]], 0.5, [0.7, 0.3])
+    x = truth.sample(3000, rng=0)
+    flow = fc.TransformedDistribution(
+        GaussianMixture.spread(2, 2, rng=0),
+        fc.Chain([fc.Standardize(2), fc.RealNVP(2, hidden=[8])]),
+    )
+    np.testing.assert_array_equal(flow.params[: flow.base.n_params], flow.base.params)
+    before = flow.base
+    flow, _ = fc.fit(flow, x, epochs=30, learning_rate=0.02, validation_split=0)
+    assert flow.base is not before and (flow.base.params != before.params).all()
+    fresh = truth.sample(3000, rng=1)
+    assert flow.log_prob(fresh).mean() > truth.log_prob(fresh).mean() - 0.05
+
+
+# ---------------------------------------------------------------- as parts of a flow
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_copies_files_and_params_in_a_flow(name, tmp_path):
+    flow = randomize(fc.TransformedDistribution(BASES[name][0](), a_bijector()), 0.5, rng=2)
+    assert (flow.base.n_params > 0) == (name in TRAINABLE)
+    x = flow.sample(7, rng=0)
+    expected = flow.base.log_prob(flow.to_latent(x)) + flow.bijector.inverse_log_det(x)
+    np.testing.assert_allclose(flow.log_prob(x), expected, rtol=1e-12)
+    fc.save(flow, tmp_path / "flow.npz")
+    loaded = fc.load(tmp_path / "flow.npz", classes=CLASSES)
+    for other in (loaded, pickle.loads(pickle.dumps(flow)), copy.deepcopy(flow)):
+        np.testing.assert_array_equal(other.log_prob(x), flow.log_prob(x))
+        np.testing.assert_array_equal(other.sample(3, rng=1), flow.sample(3, rng=1))
+        assert repr(other) == repr(flow) and type(flow.base).__name__ in repr(flow)
+    theta = flow.params + 0.01
+    gradient = autograd.grad(lambda th: anp.mean(flow.log_prob(x, params=th)))(theta)
+    direction = np.random.default_rng(0).standard_normal(theta.size)
+    ends = [np.mean(flow.log_prob(x, theta + t * direction)) for t in (1e-6, -1e-6)]
+    np.testing.assert_allclose(
+        (ends[0] - ends[1]) / 2e-6, gradient @ direction, rtol=1e-5, atol=1e-7
+    )
+
+
+def test_a_file_keeps_parameters_that_exp_cannot_take(tmp_path):
+    """The constructor would refuse scales or df of 0."""
+    for name in TRAINABLE:
+        base = BASES[name][0]()
+        base = base.with_params(np.full(base.n_params, -800.0))
+        flow = fc.TransformedDistribution(base, fc.Permute([1, 0]))
+        fc.save(flow, tmp_path / "flow.npz")
+        loaded = fc.load(tmp_path / "flow.npz", classes=CLASSES)
+        np.testing.assert_array_equal(loaded.params, base.params)
+
+
+def test_old_names_are_the_same():
+    for name in ("Distribution", "Normal", "MultivariateNormalDiag", "check_count"):
+        assert getattr(distributions, name) is getattr(bases, name)
+    assert fc.Normal is Normal
+
+
+REPRS = {
+    "Uniform(2, low=0, high=[1, 4])": lambda: Uniform(2, 0, [1, 4]),
+    "Laplace(6, loc=[0, 1, 2, 3, ...], scale=1)": lambda: Laplace(6, range(6)),
+    "StudentT(3, df=2.5)": lambda: StudentT(3, 2.5),
+    "StudentT(1, df=4, trainable=True)": lambda: StudentT(1, trainable=True),
+}
+
+
+@pytest.mark.parametrize("text", REPRS)
+def test_repr(text):
+    assert repr(REPRS[text]()) == text
+
+
+REFUSED = {
+    "low above high": (lambda: Uniform(2, 1, [2, 1]), r"low must be below high.*\[2, 1\]"),
+    "an endless box": (lambda: Uniform(1, 0, np.inf), "high must be finite.*inf"),
+    "a box of another length": (lambda: Uniform(2, [0, 0, 0]), r"of shape \(2,\)"),
+    "no dimension": (lambda: Uniform(0), "dim must be an integer >= 1, not 0"),
+    "a scale of zero": (lambda: Laplace(2, 0, [1, 0]), r"scale must be positive.*\[1, 0\]"),
+    "loc NaN": (lambda: Laplace(2, np.nan), "loc must be finite.*nan"),
+    "df of zero": (lambda: StudentT(2, 0), "df must be positive.*0"),
+    "infinite df": (lambda: StudentT(2, np.inf, trainable=True), "df must be positive.*inf"),
+    "means as a vector": (lambda: GaussianMixture([1.0, 2.0]), r"shape \(K, D\)"),
+    "no component": (lambda: GaussianMixture(np.zeros((0, 2))), r"\(0, 2\)"),
+    "means NaN": (lambda: GaussianMixture([[np.nan]]), "means must be finite.*nan"),
+    "scales of a wrong shape": (lambda: GaussianMixture(MEANS, [1, 2]), r"of \(3, 2\)"),
+    "a negative scale": (lambda: GaussianMixture(MEANS, -1), "scales must be positive.*-1"),
+    "weights of a wrong length": (lambda: GaussianMixture(MEANS, 1, [1, 1]), r"shape \(3,\)"),
+    "a weight of zero": (lambda: GaussianMixture(MEANS, 1, [1, 1, 0]), "weights must be positive"),
+    "too few rows": (lambda: GaussianMixture.from_data(MEANS, 4), "X has 3"),
+    "NaN in the data": (lambda: GaussianMixture.from_data([[1], [np.nan]], 1), r"rows \[1\]"),
+    "a constant column": (lambda: GaussianMixture.from_data([[1, 0], [2, 0]], 1), r"column \[1\]"),
+    "negative n": (lambda: StudentT(2).sample(-1), "not -1"),
+    "a wrong last axis": (lambda: Laplace(2).log_prob(np.zeros((4, 3))), r"not \(4, 3\)"),
+    "wrong params": (lambda: GaussianMixture(MEANS).log_prob(np.zeros(2), np.zeros(3)), r"\(3,\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    call, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        call()

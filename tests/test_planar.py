@@ -1,0 +1,252 @@
+"""Planar and radial flows: the formulas, exact inverses, every theta, maximum likelihood."""
+
+import warnings
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.gaussian_mixture import GaussianMixture
+from flowcore.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
+from flowcore.testing import check_bijector, randomize
+
+KINDS = [Planar, Radial]
+WAYS = ["forward", "inverse"]
+
+
+def rows(n, dim, rng=0):
+    return np.random.default_rng(rng).standard_normal((n, dim))
+
+
+def m(a):
+    return a if a >= 0 else a / (1 - a)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+@pytest.mark.parametrize("rng", range(3))
+@pytest.mark.parametrize("kind", KINDS)
+def test_contract(kind, rng, dim):
+    options = {"far_tails": True, "arguments": True, "float32": True}
+    check_bijector(kind(dim), rng, codomain=(-np.inf, np.inf), **options)
+    check_bijector(fc.Invert(kind(dim)), rng, **options)
+    check_bijector(fc.Chain([kind(dim, rng=k) for k in range(3)]), rng, **options)
+
+
+def test_planar_as_the_paper_prints_it():
+    """Eqs. 10-12 and A.1, with our m, for w.u of either sign; the log-det as that of a matrix."""
+    signs = set()
+    for seed in range(8):
+        b = randomize(Planar(3), 2.0, rng=seed)
+        w, u, bias = b.params[:3], b.params[3:6], b.params[6]
+        signs.add(w @ u > 0)
+        u_hat = u + (m(w @ u) - w @ u) * w / np.sum(w**2)
+        np.testing.assert_allclose(w @ u_hat, m(w @ u), rtol=1e-10)
+        for z in rows(4, 3, seed):
+            x, log_det = b.forward_and_log_det(z)
+            np.testing.assert_allclose(x, z + u_hat * np.tanh(w @ z + bias), rtol=1e-13)
+            psi = (1 - np.tanh(w @ z + bias) ** 2) * w
+            np.testing.assert_allclose(np.exp(log_det), abs(1 + u_hat @ psi), rtol=1e-10)
+            determinant = np.linalg.det(np.eye(3) + np.outer(u_hat, psi))
+            np.testing.assert_allclose(np.exp(log_det), determinant, rtol=1e-10)
+    assert signs == {True, False}
+
+
+def test_radial_as_the_paper_prints_it():
+    """Eq. 14 and A.2, with beta^ = alpha m(beta)."""
+    for seed in range(8):
+        b = randomize(Radial(3), rng=seed)
+        z0, alpha = b.params[:3], np.exp(b.params[3])
+        beta_hat = alpha * m(b.params[4])
+        for z in rows(4, 3, seed):
+            r = np.linalg.norm(z - z0)
+            h, slope = 1 / (alpha + r), -1 / (alpha + r) ** 2
+            x, log_det = b.forward_and_log_det(z)
+            np.testing.assert_allclose(x, z + beta_hat * h * (z - z0), rtol=1e-12)
+            det = (1 + beta_hat * h) ** 2 * (1 + beta_hat * h + beta_hat * slope * r)
+            np.testing.assert_allclose(np.exp(log_det), det, rtol=1e-11)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_one_and_theta_zero_are_the_identity(kind, dim):
+    b = kind(dim)
+    assert (kind(dim, rng=1).params != kind(dim, rng=2).params).any()
+    for new in (b, b.with_params(np.zeros(b.n_params))):
+        for way in WAYS:
+            value, log_det = getattr(new, f"{way}_and_log_det")(rows(6, dim))
+            np.testing.assert_allclose(value, rows(6, dim), rtol=1e-14, atol=1e-15)
+            np.testing.assert_array_equal(log_det, np.zeros(6))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_one_can_learn(kind):
+    """The identity must not be a point where all gradients vanish."""
+    b, x = kind(2), rows(50, 2) + 1
+    flow = fc.TransformedDistribution(fc.Normal(2), b)
+    assert autograd.grad(lambda th: anp.mean(flow.log_prob(x, params=th)))(b.params).any()
+
+
+@pytest.mark.parametrize("size", [1, 1e2, 1e4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_theta_is_a_flow(kind, size):
+    """Finite values, log-dets and gradients, and the inverse undone by the forward map."""
+    x = 3 * rows(20, 3)
+    for seed in range(20):
+        b = randomize(kind(3), size, rng=seed)
+        if kind is Radial:  # log alpha: exp overflows beyond 700
+            b = b.with_params(np.where(np.arange(5) == 3, b.params / size, b.params))
+        z, log_det = b.inverse_and_log_det(x)
+        again, forward_log_det = b.forward_and_log_det(z)
+        # w.z + b of large terms is known to rounding only, and u^ multiplies that
+        rounding = 1e-15 * size**2 * (1 + np.abs(z).max())
+        assert np.abs(again - x).max() < 10 * rounding
+        assert np.isfinite(log_det).all() and np.isfinite(forward_log_det).all()
+        for way in WAYS:
+            _, _, pullback = b._pull(way, b.params, x, None)
+            assert all(np.isfinite(bar).all() for bar in pullback(x, x[:, 0])[:2])
+
+
+@pytest.mark.parametrize("a", [-1e8, -1e3, -30, -3, -0.1, 0, 0.1, 3, 30, 1e3, 1e8])
+def test_the_scalar_equation_is_solved_to_full_precision(a):
+    _, p, slope = _above_minus_one(float(a))
+    assert p > 0 and slope > 0
+    y = np.array([0, 1e-12, 1e-3, 0.5, 1, 3, 7, 40, 1e3, 1e6, abs(a), abs(a) + 1])
+    v = _solve(np.concatenate([y, -y, [np.nan]]), p)
+    assert np.isnan(v[-1])
+    np.testing.assert_array_equal(v[len(y) : -1], -v[: len(y)])
+    v = v[: len(y)]
+    assert v[0] == 0 and (np.diff(v[np.argsort(y)]) >= 0).all()
+    error = np.abs(v - np.tanh(v) + p * np.tanh(v) - y)
+    assert (error[3:] <= 2e-15 * y[3:].clip(0.1)).all()
+    if a >= -30:  # else v - tanh(v) of small v loses digits
+        assert (error <= 1e-14 * y).all()
+
+
+@pytest.mark.parametrize("p", [1e-9, 0.1, 1.0, 20.0, 1e9])
+def test_the_quadratic_is_solved_to_full_precision(p):
+    rho = np.array([0, 1e-12, 1e-3, 1, 40, 1e6, 1e12])
+    ratio = rho * (rho + p) / (rho + 1)
+    np.testing.assert_allclose(_positive_root(ratio, p), rho, rtol=1e-6 if p < 1e-3 else 1e-13)
+
+
+@pytest.mark.parametrize("a", [1e18, -1e18])
+def test_no_theta_is_singular(a):
+    """1 + m of a = -1e18 must not round to 0."""
+    planar = Planar(2).with_params([1e9, 0.0, a / 1e9, 0.5, 0.0])
+    radial = Radial(2).with_params([0.0, 0.0, 0.0, a])
+    for b, power in ((planar, 1), (radial, 2)):
+        for way, sign in zip(WAYS, (1, -1), strict=True):
+            value, log_det = getattr(b, f"{way}_and_log_det")(np.zeros((1, 2)))
+            np.testing.assert_array_equal(value, [[0, 0]])
+            np.testing.assert_allclose(log_det, sign * power * np.sign(a) * np.log1p(1e18))
+
+
+def test_random_directions_have_about_unit_length():
+    scale = Planar(100)._param_scale()
+    np.testing.assert_array_equal(scale, np.repeat([0.1, 1.0], [100, 101]))
+    assert 0.7 < np.linalg.norm(randomize(Planar(100)).params[:100]) < 1.3
+    assert 0.7 < np.linalg.norm(Planar(100).params[:100]) < 1.3
+
+
+def test_the_slope_of_m():
+    for a in (-20.0, -0.3, 0.0, 0.4, 9.0):
+        value, p, slope = _above_minus_one(a)
+        assert value == m(a) and abs(p - 1 - value) < 1e-15
+        assert abs((m(a + 1e-7) - m(a - 1e-7)) / 2e-7 - slope) < 1e-6
+    assert _above_minus_one(-1e30)[1] > 0
+
+
+def test_planar_without_a_direction():
+    """w = 0: a shift by u tanh(b), the limit of small w."""
+    u, z = np.array([-2.0, 3.0]), rows(4, 2)
+    for w in (np.zeros(2), np.array([1e-9, -1e-9]), np.array([1e-200, -1e-200])):
+        theta = np.concatenate([w, u, [0.7]])
+        b = Planar(2).with_params(theta)
+        x, log_det = b.forward_and_log_det(z)
+        np.testing.assert_allclose(x, z + u * np.tanh(0.7), atol=1e-7)
+        np.testing.assert_allclose(log_det, 0, atol=1e-7)
+        np.testing.assert_allclose(b.inverse(x), z, rtol=1e-14)
+        for way in WAYS:
+            theta_bar, z_bar, _ = b._pull(way, theta, z, None)[2](np.ones((4, 2)), np.ones(4))
+            assert np.isfinite(theta_bar).all() and np.isfinite(z_bar).all()
+
+
+@pytest.mark.parametrize("dim", [1, 3])
+def test_radial_at_its_centre(dim):
+    b = randomize(Radial(dim), rng=1)
+    z0, p = b.params[:dim], 1 + m(b.params[dim + 1])
+    for way, sign in zip(WAYS, (1, -1), strict=True):
+        value, log_det = getattr(b, f"{way}_and_log_det")(z0)
+        np.testing.assert_array_equal(value, z0)
+        np.testing.assert_allclose(log_det, sign * dim * np.log(p), rtol=1e-14)
+        jacobian = autograd.jacobian(getattr(b, way))(z0)
+        np.testing.assert_allclose(jacobian, p**sign * np.eye(dim), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_of_nan_stays_alone(kind):
+    """Warnings are errors here."""
+    b, x = randomize(kind(2)), rows(3, 2)
+    clean = b.inverse_and_log_det(x)
+    x[1, 0] = np.nan
+    for value, expected in zip(b.inverse_and_log_det(x), clean, strict=True):
+        assert np.isnan(value[1]).all()
+        np.testing.assert_allclose(value[[0, 2]], expected[[0, 2]], rtol=1e-14)
+
+
+# ---------------------------------------------------------------- ten layers
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ten_layers_fit_two_modes(kind, inverted):
+    """By likelihood, through the inverse that the paper does without or, inverted, its forward."""
+    truth = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], [[0.5, 1.0]] * 2)
+    x, fresh = truth.sample(2000, rng=0), truth.sample(5000, rng=1)
+    layers = [kind(2, rng=k) for k in range(10)]
+    layers = [fc.Invert(layer) for layer in layers] if inverted else layers
+    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain([fc.Standardize(2), *layers]))
+    flow, history = fc.fit(flow, x, epochs=30, learning_rate=0.03, validation_split=0)
+    nll, entropy = -flow.log_prob(fresh).mean(), -truth.log_prob(fresh).mean()
+    gaussian = 0.5 * np.linalg.slogdet(np.cov(fresh.T))[1] + np.log(2 * np.pi) + 1
+    assert gaussian - entropy > 0.7
+    # a radial layer bends space around one point only: it closes half of the gap, planar ones all
+    assert nll < (entropy + 0.07 if kind is Planar else gaussian - 0.3)
+    z = flow.to_latent(fresh)
+    np.testing.assert_allclose(flow.from_latent(z), fresh, atol=1e-9)
+    assert history.train_nll[-1] < history.train_nll[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_keep_everything(kind, tmp_path):
+    for dtype in (float, np.float32):
+        b = randomize(fc.Chain([kind(3, dtype=dtype), fc.Invert(kind(3, rng=1, dtype=dtype))]))
+        assert b.params.dtype == dtype
+        flow = fc.TransformedDistribution(fc.Normal(3), b)
+        fc.save(flow, tmp_path / "flow.npz")
+        loaded = fc.load(tmp_path / "flow.npz", classes=KINDS)
+        np.testing.assert_array_equal(loaded.params, flow.params)
+        np.testing.assert_array_equal(loaded.sample(5, rng=0), flow.sample(5, rng=0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shown_and_refused(kind):
+    assert repr(kind(3)) == f"{kind.__name__}(3)"
+    for dim in (0, 1.5, "2"):
+        with pytest.raises(ValueError, match=f"dim must be an integer >= 1, not {dim!r}"):
+            kind(dim)
+    with pytest.raises(ValueError, match=r"takes arrays of shape \(\.\.\., 3\), not \(4, 2\)"):
+        kind(3).forward(np.zeros((4, 2)))
+
+
+def test_large_rows_are_silent():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in KINDS:
+            b = randomize(kind(2), rng=4)
+            for way in WAYS:
+                value, log_det = getattr(b, f"{way}_and_log_det")(np.full((1, 2), 1e100))
+                np.testing.assert_allclose(value, 1e100)
+                np.testing.assert_allclose(log_det, 0, atol=1e-12)
