@@ -7,17 +7,24 @@ Read `reference.py` first, then `bijector.py`, at whose top the conventions stan
 
 from . import flows, plots, reference, targets, testing
 from .autoregressive import MaskedAutoregressiveFlow
+from .bases import Distribution, Laplace, MultivariateNormalDiag, Normal, StudentT, Uniform
 from .bijector import Bijector, Chain, Invert, Permute
+from .blockwise import Blockwise
 from .coupling import NICE, Coupling, RealNVP
-from .distributions import Distribution, MultivariateNormalDiag, Normal, TransformedDistribution
-from .elementwise import Elementwise
+from .distributions import TransformedDistribution
+from .elementwise import Elementwise, ElementwiseAffine
+from .gaussian_mixture import GaussianMixture
 from .io import load, save
-from .linear import Standardize
+from .linear import ActNorm, LULinear, Standardize
 from .made import MADE
+from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
+from .mixtures import MixtureOfGaussians
 from .nets import MLP
 from .optim import Adam
+from .planar import Planar, Radial
+from .splines import RationalQuadratic
 from .train import History, TrainingDivergedError, fit
-from .transformers import Affine, Scale, Shift, Transformer
+from .transformers import Affine, Compose, Scale, Shift, Transformer
 
 __version__ = "0.1.0"
 
@@ -25,26 +32,45 @@ __all__ = [
     "MADE",
     "MLP",
     "NICE",
+    "ActNorm",
     "Adam",
     "Affine",
     "Bijector",
+    "Blockwise",
     "Chain",
+    "Compose",
     "Coupling",
     "Distribution",
     "Elementwise",
+    "ElementwiseAffine",
+    "Exp",
+    "GaussianMixture",
     "History",
     "Invert",
+    "LULinear",
+    "Laplace",
+    "Logit",
     "MaskedAutoregressiveFlow",
+    "MixtureOfGaussians",
     "MultivariateNormalDiag",
     "Normal",
     "Permute",
+    "Planar",
+    "Radial",
+    "RationalQuadratic",
     "RealNVP",
     "Scale",
     "Shift",
+    "Sigmoid",
+    "SinhArcsinh",
+    "Softplus",
     "Standardize",
+    "StudentT",
+    "Tanh",
     "TrainingDivergedError",
     "TransformedDistribution",
     "Transformer",
+    "Uniform",
     "fit",
     "flows",
     "load",

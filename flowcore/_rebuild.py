@@ -18,6 +18,7 @@ import numpy as np
 from . import targets
 from ._describe import LEFT_OUT, MAX_DEPTH, argument_names, has_params, is_int, is_leaf
 from .coupling import Coupling
+from .linear import LULinear
 from .nets import MLP, Network
 from .params import Parametric
 from .transformers import Transformer
@@ -167,6 +168,8 @@ def _check_sizes(cls: type, config: dict, weights, limit: int) -> None:
     else:
         transformers = [v.n_out for v in config.values() if isinstance(v, Transformer)]
         numbers = [v for v in (*config.values(), *transformers) if is_int(v)]
+        if issubclass(cls, LULinear):
+            numbers.append(config["dim"])  # its matrices are (D, D)
         size = math.prod(max(1, abs(int(v))) for v in numbers)
         _expect(size <= limit, f"arguments that ask for {size} numbers")
 

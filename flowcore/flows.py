@@ -15,13 +15,15 @@ from .bijector import Bijector, Chain, Invert, Permute
 from .coupling import Coupling
 from .distributions import Normal, TransformedDistribution
 from .elementwise import Elementwise
-from .linear import Standardize
+from .linear import ActNorm, LULinear, Standardize
 from .made import MADE
-from .transformers import Affine, Scale, Shift
+from .mixtures import MixtureOfGaussians
+from .splines import RationalQuadratic
+from .transformers import Affine, Compose, Scale, Shift
 
 
 def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
-        activation="relu", dtype=float):  # fmt: skip
+        activation="relu", residual=False, dtype=float):  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
     dim, layers    D, and the number of MADEs
@@ -29,49 +31,149 @@ def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, t
     context_dim    width of the context, 0 for none
     standardize    end in a Standardize that `fit` initialises
     rng            seed of the initial weights
-    transformer    Affine() unless given; activation, dtype: as for MADE
+    transformer    Affine() unless given; activation, residual, dtype: as for MADE
 
     Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
 
     >>> maf(2, layers=2, hidden=[8]).n_params
     72
     """
-    parts = _autoregressive(dim, layers, hidden, context_dim, rng, transformer, activation, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
     return _flow(dim, parts, standardize)
 
 
 def iaf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
-        activation="relu", dtype=float):  # fmt: skip
+        activation="relu", residual=False, dtype=float):  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted, same options.
 
     Reference: Kingma et al., "Improving variational inference with inverse autoregressive flow",
     2016.
     """
-    parts = _autoregressive(dim, layers, hidden, context_dim, rng, transformer, activation, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
     return _flow(dim, [Invert(part) for part in parts], standardize)
 
 
 def realnvp(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-            transformer=None, activation="relu", dtype=float):  # fmt: skip
+            transformer=None, activation="relu", residual=False, dtype=float):  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions; options as for `maf`.
 
     The half that stays alternates; from D = 3 on a random permutation follows every second layer.
     Reference: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
     """
-    parts = _couplings(
-        dim, layers, hidden, context_dim, rng, transformer or Affine(), activation, dtype
-    )
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    parts = _couplings(dim, layers, rng, transformer or Affine(), **net)
     return _flow(dim, parts, standardize)
 
 
 def nice(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-         activation="relu", dtype=float):  # fmt: skip
+         activation="relu", residual=False, dtype=float):  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 
     Reference: Dinh, Krueger, Bengio, "NICE: non-linear independent components estimation", 2015.
     """
-    parts = _couplings(dim, layers, hidden, context_dim, rng, Shift(), activation, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    parts = _couplings(dim, layers, rng, Shift(), **net)
     return _flow(dim, [Elementwise(dim, Scale(), dtype), *parts], standardize)
+
+
+def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
+        kind="autoregressive", bins=8, tail=5.0, affine=True, log_scale_bound=2.0,
+        activation="relu", residual=False, dtype=float):  # fmt: skip
+    """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
+
+    kind           "autoregressive" (as `maf`: the density is one pass) or "coupling" (as `realnvp`:
+                   both directions are; D >= 2)
+    bins, tail     of `RationalQuadratic`: K bins on [-tail, tail], in standardised units
+    affine         move and scale every coordinate after bending it, by an
+                   `Affine(log_scale_bound)`: then no data lie outside of what the splines can
+                   reach; False: splines alone
+    The other options: as for `maf`.
+
+    Reference: Durkan, Bekasov, Murray, Papamakarios, "Neural spline flows", 2019.
+
+    >>> nsf(2, layers=1, hidden=[8], standardize=False).bijector[0].transformer
+    Compose([Affine(log_scale_bound=2.0), RationalQuadratic(bins=8, tail=5.0)])
+    """
+    makers = {"autoregressive": _autoregressive, "coupling": _couplings}
+    if kind not in makers:
+        raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    transformer = RationalQuadratic(bins, tail)
+    if affine:
+        transformer = Compose([Affine(log_scale_bound), transformer])
+    parts = makers[kind](dim, layers, rng, transformer, **net)
+    return _flow(dim, parts, standardize)
+
+
+def made(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
+         activation="relu", residual=False, dtype=float):  # fmt: skip
+    """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2), left to right.
+
+    Options: as for `maf`, of which this is one layer.
+    Reference: Germain, Gregor, Murray, Larochelle, "MADE", 2015 (the Gaussian one: Papamakarios,
+    Pavlakou, Murray 2017, eqs. 2-3).
+    """
+    return maf(
+        dim, 1, hidden, context_dim, standardize, rng, transformer=transformer,
+        activation=activation, residual=residual, dtype=dtype,
+    )  # fmt: skip
+
+
+def made_mog(dim, components=10, hidden=None, context_dim=0, standardize=True, rng=0, *,
+             log_scale_bound=5.0, activation="relu", residual=False, dtype=float):  # fmt: skip
+    """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
+
+    components, log_scale_bound   of `MixtureOfGaussians`. The other options: as for `maf`.
+    Density: one pass. Sampling: sequential, with a root search per coordinate.
+    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017, section 4.
+
+    >>> made_mog(2, components=3, hidden=[8]).sample(4, rng=0).shape
+    (4, 2)
+    """
+    transformer = MixtureOfGaussians(components, log_scale_bound)
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    return _flow(dim, _autoregressive(dim, 1, rng, transformer, **net), standardize)
+
+
+def maf_mog(dim, layers=5, components=10, hidden=None, context_dim=0, standardize=True, rng=0, *,
+            transformer=None, log_scale_bound=5.0, activation="relu", residual=False,
+            dtype=float):  # fmt: skip
+    """MAF MoG: `maf` over a MADE MoG instead of a normal base.
+
+    layers        of MAF, over one layer with a mixture of `components` Gaussians per coordinate
+    The other options: as for `maf` (`transformer`) and `made_mog` (`log_scale_bound`).
+
+    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017, section 3.2.
+    """
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    base_seed, rng = _seeds(rng, 2)
+    mixture = MixtureOfGaussians(components, log_scale_bound)
+    base = _autoregressive(dim, 1, base_seed, mixture, **net)
+    parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
+    return _flow(dim, base + parts, standardize)
+
+
+def glow(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
+         activation="relu", residual=False, dtype=float):  # fmt: skip
+    """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
+
+    One pass in both directions; D >= 2; `fit` initialises the ActNorms from the training rows. The
+    options are those of `maf`.
+    Reference: Kingma, Dhariwal, "Glow: generative flow with invertible 1x1 convolutions", 2018,
+    table 1.
+
+    >>> [type(part).__name__ for part in glow(4, layers=1, standardize=False).bijector]
+    ['ActNorm', 'LULinear', 'Coupling']
+    """
+    net = _network(hidden, context_dim, activation, residual, dtype)
+    parts = []
+    for seed in _seeds(rng, layers):
+        kept = max(1, dim // 2)
+        coupling = Coupling(dim, kept, transformer=transformer or Affine(), rng=seed, **net)
+        parts += [coupling, LULinear(dim, rng=seed, dtype=dtype), ActNorm(dim, dtype)]
+    return _flow(dim, parts, standardize)
 
 
 def _flow(dim, parts: list[Bijector], standardize: bool) -> TransformedDistribution:
@@ -80,29 +182,34 @@ def _flow(dim, parts: list[Bijector], standardize: bool) -> TransformedDistribut
     return TransformedDistribution(Normal(dim), Chain([*ends, *reversed(parts)]))
 
 
-def _autoregressive(dim, layers, hidden, context_dim, rng, transformer, activation, dtype):
-    transformer = Affine() if transformer is None else transformer
+def _network(hidden, context_dim, activation, residual, dtype) -> dict:
+    """What MADE and Coupling both take for their networks."""
+    return {
+        "hidden": hidden,
+        "context_dim": context_dim,
+        "activation": activation,
+        "residual": residual,
+        "dtype": dtype,
+    }
+
+
+def _autoregressive(dim, layers, rng, transformer, **net) -> list[Bijector]:
+    """MAF layers; the order of the coordinates is reversed from one to the next."""
     orders = ("left-to-right", "right-to-left")
-    parts = []
-    for i, seed in enumerate(_seeds(rng, layers)):
-        made = MADE(
-            dim, hidden, transformer.n_out, activation, orders[i % 2],
-            context_dim=context_dim, rng=seed, dtype=dtype,
-        )  # fmt: skip
-        parts.append(MaskedAutoregressiveFlow(made, transformer))
-    return parts
+    return [
+        MaskedAutoregressiveFlow(
+            MADE(dim, n_out=transformer.n_out, order=orders[i % 2], rng=seed, **net), transformer
+        )
+        for i, seed in enumerate(_seeds(rng, layers))
+    ]
 
 
-def _couplings(dim, layers, hidden, context_dim, rng, transformer, activation, dtype):
+def _couplings(dim, layers, rng, transformer, **net) -> list[Bijector]:
+    """Couplings whose halves alternate; from D = 3 on a permutation after every second one."""
     parts, kept = [], max(1, dim // 2)
     for i, seed in enumerate(_seeds(rng, layers)):
         num_masked = kept if i % 2 == 0 else kept - dim
-        parts.append(
-            Coupling(
-                dim, num_masked, transformer=transformer, hidden=hidden, activation=activation,
-                context_dim=context_dim, rng=seed, dtype=dtype,
-            )
-        )  # fmt: skip
+        parts.append(Coupling(dim, num_masked, transformer=transformer, rng=seed, **net))
         if dim > 2 and i % 2 == 1 and i + 1 < layers:
             parts.append(Permute(np.random.default_rng(seed).permutation(dim)))
     return parts

@@ -14,17 +14,32 @@ from flowcore import (
     MADE,
     MLP,
     NICE,
+    ActNorm,
     Affine,
+    Blockwise,
     Chain,
+    Compose,
     Coupling,
     Elementwise,
+    ElementwiseAffine,
+    Exp,
     Invert,
+    Logit,
+    LULinear,
     MaskedAutoregressiveFlow,
+    MixtureOfGaussians,
     Permute,
+    Planar,
+    Radial,
+    RationalQuadratic,
     RealNVP,
     Scale,
     Shift,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
     Standardize,
+    Tanh,
     Transformer,
     flows,
 )
@@ -39,7 +54,7 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "softplus")
 BOUNDS = {"unbounded": None, "bound3": 3, "bound1": 1}
 
 
-class SinhArcsinh(Transformer):
+class OwnTransformer(Transformer):
     """A transformer of somebody's own, without hand-written gradients; its log-slope depends on z.
 
     x = sinh(u),  u = exp(b) arcsinh(z) + a,  dx/dz = exp(b) cosh(u) / sqrt(1 + z^2)
@@ -137,8 +152,8 @@ BIJECTORS = {
     **{f"maf-{n}-hidden": lambda n=n: maf(3, hidden=[8, 5, 7][:n]) for n in range(4)},
     **{f"maf-{name}": lambda b=b: maf(3, transformer=Affine(b)) for name, b in BOUNDS.items()},
     "maf-shift": lambda: maf(3, transformer=Shift()),
-    "maf-own-transformer": lambda: maf(3, transformer=SinhArcsinh(), order=None),
-    "maf-own-transformer-context": lambda: maf(3, transformer=SinhArcsinh(), context_dim=2),
+    "maf-own-transformer": lambda: maf(3, transformer=OwnTransformer(), order=None),
+    "maf-own-transformer-context": lambda: maf(3, transformer=OwnTransformer(), context_dim=2),
     "maf-scale-unbounded": lambda: maf(3, transformer=Scale(), activation="tanh", rng=1),
     "maf-random-degrees": lambda: maf(5, hidden=[40, 40], degrees="random", order="random"),
     "maf-given-degrees": lambda: maf(3, degrees=[[2, 1, 0, 1, 2, 2, 1, 3], [1, 2] * 4 + [0]]),
@@ -149,6 +164,22 @@ BIJECTORS = {
         for dim in (1, 2, 3, 5)
         for layers in ("all", "first")
     },
+    "maf-residual": lambda: maf(3, hidden=[8] * 3, residual=True, order=None),
+    "maf-residual-two-blocks": lambda: maf(5, hidden=[9, 6, 9, 7, 9], residual=True),
+    "maf-residual-random": lambda: maf(
+        5, hidden=[40] * 3, degrees="random", order="random", residual=True
+    ),
+    "maf-residual-context": lambda: maf(3, hidden=[8] * 3, context_dim=2, residual=True),
+    "iaf-residual": lambda: iaf(3, hidden=[8] * 3, residual=True),
+    "coupling-residual": lambda: Coupling(3, hidden=[8] * 5, residual=True),
+    "maf-spline": lambda: maf(3, transformer=RationalQuadratic(), order=None),
+    "maf-spline-context": lambda: maf(3, transformer=RationalQuadratic(4), context_dim=2),
+    "maf-composed": lambda: maf(3, transformer=Compose([Affine(), RationalQuadratic(5)])),
+    "iaf-spline": lambda: iaf(3, transformer=RationalQuadratic(3, 2.0), order=None),
+    "coupling-spline": lambda: Coupling(3, transformer=RationalQuadratic(), hidden=[8]),
+    "coupling-composed": lambda: Coupling(
+        3, transformer=Compose([RationalQuadratic(), OwnTransformer(), Shift()]), hidden=[8]
+    ),
     "maf-context-textbook-loop": lambda: maf(3, context_dim=2, method="sequential", order=None),
     **{f"iaf-{dim}": lambda dim=dim: iaf(dim, order=None) for dim in (1, 2, 3, 5)},
     "iaf-context": lambda: iaf(3, context_dim=2),
@@ -164,7 +195,7 @@ BIJECTORS = {
     **{f"coupling-{name}": lambda b=b: Coupling(3, hidden=[8], transformer=Affine(b))
        for name, b in BOUNDS.items()},
     "coupling-fraction": lambda: Coupling(5, fraction_masked=0.25, hidden=[8]),
-    "coupling-own-transformer": lambda: Coupling(3, transformer=SinhArcsinh(), hidden=[8]),
+    "coupling-own-transformer": lambda: Coupling(3, transformer=OwnTransformer(), hidden=[8]),
     "coupling-scale-unbounded": lambda: Coupling(3, transformer=Scale(), hidden=[8], rng=2),
     "coupling-context": lambda: Coupling(3, num_masked=-1, context_dim=2, hidden=[8, 8]),
     "coupling-own-conditioner": lambda: Coupling(3, 1, conditioner=MLP(1, (2, 2), [6], "elu")),
@@ -177,9 +208,37 @@ BIJECTORS = {
     **{
         f"elementwise-{t.__name__.lower()}-{dim}": lambda dim=dim, t=t: Elementwise(dim, t())
         for dim in (1, 3)
-        for t in (Shift, Scale, Affine, SinhArcsinh)
+        for t in (Shift, Scale, Affine, OwnTransformer, RationalQuadratic)
+    },
+    **{f"lu-{dim}": lambda dim=dim: LULinear(dim) for dim in (1, 2, 3, 5)},
+    "lu-identity": lambda: LULinear(3, permutation=None),
+    "lu-unbounded": lambda: LULinear(3, [2, 0, 1], signs=[1, -1, -1], log_scale_bound=None),
+    "actnorm-fresh": lambda: ActNorm(3),
+    "actnorm": lambda: ActNorm(3).initialize(data(3)),
+    "invert-actnorm": lambda: Invert(ActNorm(3)),
+    "fixed-affine": lambda: ElementwiseAffine([1.0, 2.0, 3.0], [-2.0, 0.5, 1.0]),
+    "fixed-sigmoid": lambda: Sigmoid(3, low=[-2.0, 0.0, 1.0], high=[5.0, 0.1, 9.0]),
+    "fixed-logit": lambda: Logit(3, low=-2, high=5),
+    "fixed-tanh": lambda: Tanh(3),
+    "fixed-softplus": lambda: Softplus(3, hinge_softness=0.3, low=1),
+    "fixed-exp": lambda: Exp(3),
+    "fixed-sinh-arcsinh": lambda: SinhArcsinh(3, skewness=0.4, tailweight=1.3),
+    "invert-sigmoid": lambda: Invert(Sigmoid(2)),
+    "blockwise": lambda: Blockwise([Exp(1), LULinear(2), maf(2, context_dim=2)]),
+    "blockwise-everywhere": lambda: Blockwise([RealNVP(2, hidden=[8]), ActNorm(1)]),
+    # mixtures: near the identity at first, not equal to it
+    "mixture-maf": lambda: maf(3, transformer=MixtureOfGaussians(3), order=None),
+    "mixture-maf-context": lambda: maf(3, transformer=MixtureOfGaussians(3), context_dim=2),
+    "mixture-coupling": lambda: Coupling(3, hidden=[8], transformer=MixtureOfGaussians(3)),
+    **{f"mixture-elementwise-{dim}": lambda dim=dim: Elementwise(dim, MixtureOfGaussians(3))
+       for dim in (1, 3)},
+    **{
+        f"{kind.__name__.lower()}-{dim}": lambda dim=dim, kind=kind: kind(dim)
+        for dim in (1, 2, 3, 5)
+        for kind in (Planar, Radial)
     },
     # compositions
+    "chain-planar-radial": lambda: Chain([Planar(3), Invert(Planar(3, rng=1)), Radial(3)]),
     "invert-coupling": lambda: Invert(RealNVP(3, hidden=[8])),
     "invert-invert": lambda: Invert(Invert(maf(3))),
     "invert-standardize": lambda: Invert(Standardize.from_data(data(3))),
@@ -195,9 +254,9 @@ BIJECTORS = {
         f"flows.{recipe.__name__}-{dim}": lambda recipe=recipe, dim=dim: recipe(
             dim, layers=3, hidden=[8, 9]
         ).bijector
-        for recipe in (flows.maf, flows.iaf, flows.realnvp, flows.nice)
+        for recipe in (flows.maf, flows.iaf, flows.realnvp, flows.nice, flows.nsf, flows.glow)
         for dim in (1, 2, 3, 5)
-        if dim > 1 or recipe in (flows.maf, flows.iaf)
+        if dim > 1 or recipe in (flows.maf, flows.iaf, flows.nsf)
     },
     **{
         f"flows.{recipe.__name__}-context": lambda recipe=recipe: recipe(
