@@ -18,6 +18,7 @@ from .io import load, save
 from .linear import ActNorm, LULinear, Standardize
 from .made import MADE
 from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
+from .metrics import kl_to_truth
 from .mixtures import MixtureOfGaussians
 from .nets import MLP
 from .optim import Adam
@@ -73,6 +74,7 @@ __all__ = [
     "Uniform",
     "fit",
     "flows",
+    "kl_to_truth",
     "load",
     "plots",
     "reference",

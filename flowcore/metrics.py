@@ -1,0 +1,72 @@
+"""How far a flow is from the truth, where the truth is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .arguments import check_dim
+
+if TYPE_CHECKING:
+    from .targets import Target
+
+
+class KLEstimate(NamedTuple):
+    """A Monte Carlo estimate of a divergence, and its standard error; both in nats."""
+
+    kl: float
+    standard_error: float
+
+
+def kl_to_truth(flow, target: Target, n: int = 20_000, rng=0) -> KLEstimate:
+    """KL(p || q) from the truth p to a flow q, by Monte Carlo over n fresh draws of the truth.
+
+        KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
+
+    flow       anything with log_prob(x), x (n, D): a flow, a base, another target
+    target     anything with sample(n, rng) and log_prob(x): see `flowcore.targets`
+    n          number of draws, >= 2
+    rng        an int or a numpy Generator; the same seed compares two flows on the same draws
+
+    In nats. It is the excess of the flow's expected negative log-likelihood over the entropy, and
+    has less noise than that difference. A reparametrisation of x changes nothing, so flow and
+    target only have to speak of the same x: no standardisation. An estimate may lie below 0 by a
+    few standard errors. Where the flow's density vanishes on a draw, the divergence is inf, and
+    its standard error nan. Cost: one `log_prob` of each of the two on n rows.
+
+    Errors: ValueError for n < 2, different dims, a log_prob that is not one number a row, is NaN
+    or +inf.
+
+    >>> from flowcore import Normal, targets
+    >>> truth = targets.correlated_gaussian(rho=0.8)
+    >>> kl, standard_error = kl_to_truth(Normal(2), truth)
+    >>> print(f"{kl:.3f} +- {standard_error:.3f}; exactly {-np.log(1 - 0.8**2) / 2:.3f}")
+    0.508 +- 0.006; exactly 0.511
+    """
+    n = check_dim("n", n, 2)
+    dim = getattr(flow, "dim", target.dim)
+    if dim != target.dim:
+        raise ValueError(f"the flow has dim={dim}, the target dim={target.dim}")
+    x = target.sample(n, rng)
+    log_p, log_q = (_log_prob(name, d, x) for name, d in (("target", target), ("flow", flow)))
+    if np.isneginf(log_q).any():
+        return KLEstimate(float("inf"), float("nan"))
+    excess = log_p - log_q
+    return KLEstimate(float(excess.mean()), float(excess.std(ddof=1) / np.sqrt(n)))
+
+
+def _log_prob(name: str, density, x: np.ndarray) -> np.ndarray:
+    """log_prob of rows in float64, if it is a log-density."""
+    log_prob = np.asarray(density.log_prob(x), dtype=float)
+    if log_prob.shape != (len(x),):
+        raise ValueError(
+            f"the {name}'s log_prob of points {x.shape} has shape {log_prob.shape}: not one a row"
+        )
+    wrong = np.isnan(log_prob) | np.isposinf(log_prob)
+    if wrong.any():
+        raise ValueError(
+            f"the {name}'s log_prob is NaN or +inf at {wrong.sum()} of {len(x)} draws of the "
+            f"target, the first at {x[wrong][0].tolist()}"
+        )
+    return log_prob

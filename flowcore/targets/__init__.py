@@ -1,0 +1,54 @@
+"""Toy densities that are known exactly: what a flow's loss is compared with.
+
+A `Target` samples, and knows its log-density and its entropy H, in nats. No honest held-out
+negative log-likelihood lies below H, and the gap is the Kullback-Leibler divergence to the truth,
+which `kl_to_truth` measures:
+
+    mean over samples x ~ p of -log q(x)  ->  H(p) + KL(p || q).
+
+A target is in the raw units of its formula. Standardised data y = (x - loc) / scale have
+
+    log p_y(y) = log p(x) + sum(log scale),        H_y = H - sum(log scale).
+
+A new target is a small frozen dataclass: `dim`, `sample`, `log_prob`, `entropy`, and, if they are
+known, `mean` and `std`.
+
+    two_moons, circles, two_spirals, ring     blurred curves
+    pinwheel                                  twisted arms
+    eight_gaussians, checkerboard             separate pieces
+    correlated_gaussian, funnel, banana       Gaussians, plain and bent; the first two in any dim
+"""
+
+from ..metrics import kl_to_truth
+from .base import Target
+from .circles import Circles, Ring, circles, ring
+from .gaussians import Banana, CorrelatedGaussian, Funnel, banana, correlated_gaussian, funnel
+from .mixtures import Checkerboard, EightGaussians, checkerboard, eight_gaussians
+from .pinwheel import Pinwheel, pinwheel
+from .two_moons import TwoMoons, two_moons
+from .two_spirals import TwoSpirals, two_spirals
+
+__all__ = [
+    "Banana",
+    "Checkerboard",
+    "Circles",
+    "CorrelatedGaussian",
+    "EightGaussians",
+    "Funnel",
+    "Pinwheel",
+    "Ring",
+    "Target",
+    "TwoMoons",
+    "TwoSpirals",
+    "banana",
+    "checkerboard",
+    "circles",
+    "correlated_gaussian",
+    "eight_gaussians",
+    "funnel",
+    "kl_to_truth",
+    "pinwheel",
+    "ring",
+    "two_moons",
+    "two_spirals",
+]

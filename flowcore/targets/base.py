@@ -1,0 +1,157 @@
+"""`Target`, the protocol of an exactly known density, and the numerics that the targets share."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from numbers import Real
+
+import numpy as np
+
+from ..arguments import check_event
+
+
+class Target(ABC):
+    """An immutable distribution over vectors (..., dim) with an exact density.
+
+    A subclass writes `sample`, `log_prob` and `entropy`, and `mean` and `std` if it knows them.
+    """
+
+    dim: int
+
+    @abstractmethod
+    def sample(self, n: int, rng=None) -> np.ndarray:
+        """n independent draws, (n, dim); rng is an int or a numpy Generator."""
+
+    @abstractmethod
+    def log_prob(self, x) -> np.ndarray:
+        """log p(x) in nats: x of shape (..., dim) gives (...)."""
+
+    @abstractmethod
+    def entropy(self) -> float:
+        """H = -E log p(x), in nats and in raw units (see the package for standardised data)."""
+
+    def mean(self) -> np.ndarray:
+        """E x, (dim,)."""
+        raise NotImplementedError(f"{type(self).__name__} does not know its mean: write mean()")
+
+    def std(self) -> np.ndarray:
+        """The standard deviation of every coordinate, (dim,)."""
+        raise NotImplementedError(f"{type(self).__name__} does not know its std: write std()")
+
+    def prob(self, x) -> np.ndarray:
+        """p(x): x of shape (..., dim) gives (...); 0 where it is too small for a float."""
+        return np.exp(self.log_prob(x))
+
+
+# ---------------------------------------------------------------------------- arguments
+
+
+def check_positive(name: str, value, why: str = "") -> float:
+    """value as a float, if it is a finite number > 0; else a ValueError that says why it must."""
+    if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
+        raise ValueError(
+            f"{name} must be a finite number > 0, not {value!r}{': ' if why else ''}{why}"
+        )
+    return float(value)
+
+
+def set_positive(target, why: dict[str, str]) -> None:
+    """Check and cast the named fields of a frozen dataclass, from its __post_init__."""
+    for name, reason in why.items():
+        object.__setattr__(target, name, check_positive(name, getattr(target, name), reason))
+
+
+# ---------------------------------------------------------------------------- rows
+
+
+def log_prob_of_rows(target: Target, f: Callable, x, rows: int = 1024) -> np.ndarray:
+    """f, the log-density of finite events (n, D) -> (n,), for any x (..., D).
+
+    A NaN in an event gives NaN, an infinity -inf. f sees `rows` events at a time, for bounded
+    memory; it may overflow to -inf, or to NaN (inf - inf), which is -inf too.
+    """
+    x = np.asarray(x, dtype=float)
+    check_event(x, target.dim, target)
+
+    def guarded(events):
+        finite = np.isfinite(events).all(axis=-1)
+        log_p = np.where(np.isnan(events).any(axis=-1), np.nan, -np.inf)
+        with np.errstate(all="ignore"):
+            found = f(events[finite])
+        log_p[finite] = np.where(np.isnan(found), -np.inf, found)
+        return log_p
+
+    return by_blocks(guarded, x, rows)
+
+
+def by_blocks(f: Callable, x: np.ndarray, rows: int = 128) -> np.ndarray:
+    """f, which maps (n, D) to (n,), on (..., D): a block of rows at a time, for bounded memory."""
+    events = x.reshape(-1, x.shape[-1])
+    out = np.empty(len(events))
+    for i in range(0, len(events), rows):
+        out[i : i + rows] = f(events[i : i + rows])
+    return out.reshape(x.shape[:-1])[()]  # [()] turns a 0-d array into a scalar
+
+
+# ---------------------------------------------------------------------------- quadrature
+
+
+def gauss_legendre(n: int, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights, (n,) each, of the Gauss-Legendre rule on [low, high]."""
+    node, weight = np.polynomial.legendre.leggauss(n)
+    half = (high - low) / 2.0
+    return low + half * (node + 1.0), half * weight
+
+
+def panels(low: float, high: float, width: float, n: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of an n-point rule on each of the panels that divide [low, high].
+
+    All panels are equally wide, at most `width`.
+    """
+    edges = np.linspace(low, high, 1 + math.ceil((high - low) / width))
+    node, weight = gauss_legendre(n, 0.0, 1.0)
+    step = edges[1] - edges[0]
+    return (edges[:-1, None] + step * node).ravel(), np.tile(step * weight, len(edges) - 1)
+
+
+def normal_grid(step: float) -> tuple[np.ndarray, np.ndarray]:
+    """(points (m, 2), weights (m,)) with E f(n) = sum of weights f(points) for n ~ N(0, I).
+
+    The trapezoid rule on [-9, 9]^2, which converges faster than any power of a smooth f's step.
+    """
+    t = np.arange(-math.floor(9.0 / step), math.floor(9.0 / step) + 1) * step
+    points = np.stack(np.meshgrid(t, t, indexing="ij"), axis=-1).reshape(-1, 2)
+    return points, step**2 / (2.0 * np.pi) * np.exp(-0.5 * np.sum(points**2, axis=-1))
+
+
+def bisect_rising(f: Callable, low, high, steps: int = 55) -> np.ndarray:
+    """Elementwise, where a rising f goes through 0 in [low, high]; an end if it does not."""
+    for _ in range(steps):
+        middle = low + (high - low) / 2.0
+        below = f(middle) < 0.0
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return low + (high - low) / 2.0
+
+
+# Where an integrand has fallen to exp(-CUT) = 2e-15 of its maximum, the rest is left out.
+CUT = 34.0
+_NODE, _WEIGHT = gauss_legendre(40, 0.0, 1.0)
+
+
+def falling_integral(rise: Callable, length: np.ndarray, weight: Callable | None = None):
+    """int_0^length weight(h) exp(-rise(h)) dh of m integrands that only fall, (m,) -> (m,).
+
+    rise(h) maps (m, k) to (m, k), grows from rise(0) = 0, and should suffer no cancellation.
+    A rise below 0 is taken for rounding. 40 Gauss-Legendre nodes up to the h where the rise is
+    CUT, which is searched for on the scale of log h (it need not be exact), since it may be a tiny
+    part of the length.
+    """
+    length = length[:, None]
+    log_h = np.log(length)
+    log_h = bisect_rising(lambda t: rise(np.exp(t)) - CUT, log_h - 400.0, log_h, steps=16)
+    reach = np.where(rise(length) > CUT, np.exp(log_h), length)
+    h = reach * _NODE
+    value = np.exp(-np.maximum(rise(h), 0.0)) * (1.0 if weight is None else weight(h))
+    return reach[:, 0] * (value @ _WEIGHT)

@@ -1,0 +1,103 @@
+"""The divergence from the truth: against closed forms, and what it refuses."""
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore import targets
+from flowcore.metrics import kl_to_truth
+
+
+def test_of_two_gaussians_is_the_closed_form():
+    truth = targets.correlated_gaussian(0.6)
+    flow = fc.MultivariateNormalDiag([0.5, 0.0], [2.0, 1.0])
+    trace, distance = 1 / 4 + 1, 0.5**2 / 4
+    exact = (trace + distance - 2 + np.log(4) - np.log(1 - 0.6**2)) / 2
+    kl, standard_error = found = kl_to_truth(flow, truth, n=50_000, rng=1)
+    assert (found.kl, found.standard_error) == (kl, standard_error)
+    assert abs(kl - exact) < 4 * standard_error
+    assert 0.001 < standard_error < 0.01
+
+
+def test_standard_error_is_the_spread_of_the_estimates():
+    truth, flow = targets.correlated_gaussian(0.6), fc.Normal(2)
+    runs = [kl_to_truth(flow, truth, n=400, rng=seed) for seed in range(300)]
+    spread = np.std([run.kl for run in runs])
+    assert np.mean([run.standard_error for run in runs]) == pytest.approx(spread, rel=0.15)
+
+
+def test_of_the_truth_itself_is_zero():
+    moons = targets.two_moons(0.1)
+    assert kl_to_truth(moons, moons, n=100) == (0.0, 0.0)
+
+
+def test_does_not_change_under_a_reparametrisation():
+    truth = targets.banana(b=0.5, sd=1.5)
+    shift, scale = np.array([3.0, -2.0]), np.array([10.0, 0.1])
+
+    class Rescaled:
+        """The same distribution, of y = shift + scale x."""
+
+        dim = 2
+
+        def __init__(self, p):
+            self.p = p
+
+        def sample(self, n, rng):
+            return shift + scale * self.p.sample(n, rng)
+
+        def log_prob(self, y):
+            return self.p.log_prob((y - shift) / scale) - np.log(scale).sum()
+
+    flow = fc.MultivariateNormalDiag([0.0, 0.5], [2.0, 3.0])
+    expected = kl_to_truth(flow, truth, n=500, rng=2)
+    assert kl_to_truth(Rescaled(flow), Rescaled(truth), n=500, rng=2) == pytest.approx(expected)
+
+
+def test_is_infinite_where_the_flow_has_no_mass():
+    kl, standard_error = kl_to_truth(targets.checkerboard(), targets.eight_gaussians(), n=1000)
+    assert kl == np.inf and np.isnan(standard_error)
+    assert np.isfinite(kl_to_truth(targets.eight_gaussians(), targets.checkerboard(), n=1000).kl)
+
+
+def test_a_trained_flow_gets_closer():
+    truth = targets.correlated_gaussian(0.9)
+    flow = fc.flows.maf(2, layers=1, hidden=[8], rng=0)
+    x = truth.sample(1000, rng=0)
+    flow, _ = fc.fit(flow, x, epochs=20, learning_rate=1e-2, rng=0)
+    before, after = (kl_to_truth(f, truth, n=4000, rng=3) for f in (fc.Normal(2), flow))
+    assert after.kl < 0.1 * before.kl and after.kl > -4 * after.standard_error
+
+
+def test_seed_generator_and_float32():
+    truth, flow = targets.ring(), fc.flows.maf(2, layers=1, hidden=[4], standardize=False)
+    assert kl_to_truth(flow, truth, 50, 3) == kl_to_truth(flow, truth, 50, np.random.default_rng(3))
+    assert kl_to_truth(flow, truth, 50, 3) != kl_to_truth(flow, truth, 50, 4)
+    small = flow.with_params(flow.params.astype(np.float32))
+    assert kl_to_truth(small, truth, 50) == pytest.approx(kl_to_truth(flow, truth, 50), rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 0, -5, 2.5, None])
+def test_needs_two_draws(n):
+    with pytest.raises(ValueError, match=f"n must be an integer >= 2, not {n}"):
+        kl_to_truth(fc.Normal(2), targets.ring(), n=n)
+
+
+def test_dims_and_log_probs_are_checked():
+    with pytest.raises(ValueError, match="the flow has dim=3, the target dim=2"):
+        kl_to_truth(fc.Normal(3), targets.ring())
+
+    class Density:
+        def __init__(self, f):
+            self.log_prob = f
+
+    with pytest.raises(ValueError, match=r"shape \(10, 1\): not one a row"):
+        kl_to_truth(Density(lambda x: x[:, :1]), targets.ring(), n=10)
+    for bad in (np.nan, np.inf):
+        wrong = Density(lambda x, bad=bad: np.where(np.arange(len(x)) == 4, bad, 0.0))
+        with pytest.raises(ValueError, match=r"the flow's log_prob is NaN or [+]inf at 1 of 10"):
+            kl_to_truth(wrong, targets.ring(), n=10)
+
+
+def test_is_reachable_as_one_of_the_targets():
+    assert targets.kl_to_truth is kl_to_truth
