@@ -75,11 +75,12 @@ def adam_step(flow, x) -> Callable[[], float]:
     thousands of steps stay where they began."""
     import flowcore as fc
     from flowcore._rows import Rows
-    from flowcore.train import _train_epoch
+    from flowcore.checkpoint import Run
+    from flowcore.train import _update
 
-    theta = np.array(flow.params)
-    state, batch = fc.Adam(1e-7).start(theta), [Rows(x)]
-    return lambda: _train_epoch(flow, theta, state, batch, None)
+    run = Run(np.array(flow.params), fc.Adam(1e-7), None, 1, np.random.default_rng(0))
+    rows = Rows(x)
+    return lambda: _update(flow, run, rows, None)
 
 
 def adam_alone(flow) -> Callable[[], None]:

@@ -21,7 +21,7 @@ from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .metrics import kl_to_truth
 from .mixtures import MixtureOfGaussians
 from .nets import MLP
-from .optim import Adam
+from .optim import Adam, constant, cosine_decay
 from .planar import Planar, Radial
 from .splines import RationalQuadratic
 from .train import History, TrainingDivergedError, fit
@@ -72,6 +72,8 @@ __all__ = [
     "TransformedDistribution",
     "Transformer",
     "Uniform",
+    "constant",
+    "cosine_decay",
     "fit",
     "flows",
     "kl_to_truth",

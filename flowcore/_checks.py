@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
+
+from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 EXAMINED = 10_000  # rows in which distinct values are counted
@@ -43,6 +46,30 @@ def check_options(epochs, batch_size, validation_split, patience, clip_norm, cal
         raise ValueError(f"clip_norm must be a positive number or None: got {clip_norm!r}")
     if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
         raise TypeError(f"callbacks must be a list or tuple of functions: got {callbacks!r}")
+
+
+def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
+    """The options of long runs among the arguments of `fit`."""
+    if schedule not in SCHEDULES:
+        raise ValueError(
+            f"schedule must be one of {', '.join(map(repr, SCHEDULES))}: got {schedule!r}; pass a "
+            "function of the step as learning_rate"
+        )
+    check_warm_up(warm_up)
+    if average is not None and not (_is_finite(average) and 0 < average < 1):
+        raise ValueError(f"average is a decay rate in (0, 1), or None: got {average!r}")
+    if checkpoint is None:
+        return
+    if not (_is_finite(checkpoint_every) and checkpoint_every >= 0):
+        raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
+    path = os.path.realpath(os.fsdecode(checkpoint))
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder}, make it first")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"checkpoint={path!r} is a folder: give a file in it a name")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"checkpoint={path!r}: no file can be written in {folder}")
 
 
 def as_table(name: str, values, dim: int) -> np.ndarray:

@@ -1,16 +1,21 @@
 """The table that `fit` trains on: rows with their weights and contexts, split and cut in batches.
 
-Rows are chosen by index and copied one batch at a time, so X may be a memmap.
+Rows are chosen by index and copied one batch at a time, so X may be a memmap that is larger than
+memory: of such a table no more than a batch, or 100,000 rows, is ever held in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import mmap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_context, as_table, as_weights
+from ._checks import BLOCK, as_context, as_table, as_weights
+
+FIRST_LOOK = 100_000  # rows of a memmap that `initialize` is given
 
 
 class Rows(NamedTuple):
@@ -45,14 +50,15 @@ def as_rows(dim: int, X, context, sample_weight) -> Rows:
 
 def split(
     data: Rows, fraction: float, validation_data, rng: np.random.Generator
-) -> tuple[np.ndarray, Rows | None]:
+) -> tuple[np.ndarray, Iterable[Rows] | None]:
     """(indices of the training rows, validation rows or None); both keep the order of the data.
 
-    Rows of weight zero belong to neither. A split draws its validation rows at random.
+    Rows of weight zero belong to neither. A split draws its validation rows at random. They come
+    as one block; those of a memmap in several, which are read whenever they are iterated over.
     """
     rows = np.arange(len(data.x)) if data.weight is None else np.flatnonzero(data.weight)
     if validation_data is not None:
-        return rows, _given(data, validation_data)
+        return rows, [_given(data, validation_data)]
     if fraction == 0:
         return rows, None
     held_out = max(1, round(fraction * len(rows)))
@@ -62,7 +68,9 @@ def split(
             "use validation_split=0"
         )
     order = rng.permutation(rows)
-    return np.sort(order[held_out:]), data.take(np.sort(order[:held_out]))
+    held = np.sort(order[:held_out])
+    validation = Blocks(data, held) if is_mapped(data.x) else [data.take(held)]
+    return np.sort(order[held_out:]), validation
 
 
 def _given(data: Rows, validation_data) -> Rows:
@@ -86,16 +94,52 @@ def _given(data: Rows, validation_data) -> Rows:
     return Rows(x, None, context)
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """`rows` of the data, read from it block by block in every iteration."""
+
+    data: Rows
+    rows: np.ndarray
+
+    def __iter__(self) -> Iterator[Rows]:
+        return batches(self.data, self.rows, max(1, BLOCK // self.data.x.shape[1]), None)
+
+
+def is_mapped(table: np.ndarray) -> bool:
+    """Whether an array is a view of a file that is mapped into memory, as a memmap is."""
+    while isinstance(table, np.ndarray):
+        table = table.base
+    return isinstance(table, mmap.mmap)
+
+
+def first_look(data: Rows, rows: np.ndarray) -> Rows:
+    """What `initialize` is given: the rows, but of a memmap at most 100,000, evenly spaced."""
+    if is_mapped(data.x) and len(rows) > FIRST_LOOK:
+        return data.take(rows[np.arange(FIRST_LOOK) * len(rows) // FIRST_LOOK])
+    return chosen(data, rows)
+
+
+def chosen(data: Rows, rows: np.ndarray) -> Rows:
+    """`rows` of the data, all different and in order: not copied if they are all there are."""
+    return data if len(rows) == len(data.x) else data.take(rows)
+
+
 def batches(
-    data: Rows, rows: np.ndarray | None, batch_size: int, rng: np.random.Generator | None
+    data: Rows,
+    rows: np.ndarray | None,
+    batch_size: int,
+    rng: np.random.Generator | None,
+    first: int = 0,
 ) -> Iterator[Rows]:
     """One epoch: `rows` of the data in batches, in random order if there is an rng.
 
     The last batch holds what is left. rows=None: everything is one batch, and is not copied.
+    first: so many batches, which an earlier run has seen, are left out. The rows of a batch are
+    not sorted, so that a memmap gives the bits of the same array in memory.
     """
     if rows is None:
-        yield data
+        yield from [data][first:]
         return
     order = rows if rng is None else rng.permutation(rows)
-    for start in range(0, len(order), batch_size):
+    for start in range(first * batch_size, len(order), batch_size):
         yield data.take(order[start : start + batch_size])

@@ -19,8 +19,8 @@ class History:
                   without validation data
     best_epoch    index into these lists of the epoch whose parameters were returned (without
                   validation data the last one); None if they are older than the first epoch's
-    seconds       wall time of the whole `fit`
-    interrupted   True if a KeyboardInterrupt ended it
+    seconds       wall time of the whole `fit`; of all its runs, if it was resumed from a checkpoint
+    interrupted   True if a KeyboardInterrupt ended it (the last of its runs)
     """
 
     train_nll: list[float] = field(default_factory=list)
@@ -95,14 +95,14 @@ def asks_to_stop(callbacks, report: EpochReport) -> bool:
 
 
 @contextmanager
-def progress_bar(wanted: bool, epochs: int):
+def progress_bar(wanted: bool, epochs: int, done: int = 0):
     """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none."""
     if not wanted:
         yield []
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=epochs, unit="epoch") as bar:
+    with tqdm(total=epochs, initial=done, unit="epoch") as bar:
 
         def show(report: EpochReport):
             nll = {"train": report.train_nll, "val": report.val_nll}

@@ -10,14 +10,15 @@ loop's own buffer theta in place:
         state.step(theta, gradient)            # nothing is allocated, the gradient is not kept
 
 `Optimizer` and `OptimizerState` are the protocol that another optimiser follows. A learning rate
-is a number, or a schedule: any function step -> number, the first step being 0.
+is a number, or a schedule: any function step -> number, the first step being 0. `cosine_decay` and
+`constant` make schedules that can be printed and compared. `Average` smooths theta.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -51,14 +52,18 @@ class Adam:
 
         m <- beta1 m + (1 - beta1) g              m_hat = m / (1 - beta1^t)
         v <- beta2 v + (1 - beta2) g^2            v_hat = v / (1 - beta2^t)
-        theta <- theta - learning_rate m_hat / (sqrt(v_hat) + epsilon)           t = 1, 2, ...
+        theta <- theta - learning_rate (m_hat / (sqrt(v_hat) + epsilon) + weight_decay theta)
+                                                                                 t = 1, 2, ...
 
     learning_rate   a positive number, or a schedule: step -> number >= 0, steps counted from 0
     beta1, beta2    decay rates of the two averages, in [0, 1)
     epsilon         keeps the denominator away from zero
+    weight_decay    pulls all free parameters, biases included, towards 0; it stays out of m and v.
+                    This is AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization",
+                    2019, Algorithm 2), whose lambda is here learning_rate * weight_decay
 
-    Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector,
-    nothing allocated; the state is three vectors of theta's dtype.
+    Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector
+    (eleven with weight decay), nothing allocated; the state is three vectors of theta's dtype.
 
     >>> theta = np.array([1.0, -2.0])
     >>> state = Adam(learning_rate=0.1).start(theta)
@@ -72,6 +77,7 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    weight_decay: float = 0.0
 
     def __post_init__(self):
         if not callable(self.learning_rate) and not _is_number(self.learning_rate, above=0.0):
@@ -85,6 +91,8 @@ class Adam:
                 raise ValueError(f"{name} must lie in [0, 1): got {beta!r}")
         if not _is_number(self.epsilon, above=0.0):
             raise ValueError(f"epsilon must be a positive number: got {self.epsilon!r}")
+        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"weight_decay must be a number >= 0: got {self.weight_decay!r}")
 
     def start(self, theta: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None) -> AdamState:
         """A state for vectors like theta: a new one, or the one exported by `arrays()`."""
@@ -111,6 +119,7 @@ class AdamState:
         self._learning_rate = adam.learning_rate
         # Python's floats, unlike NumPy's, leave float32 vectors in float32
         self._constants = float(adam.beta1), float(adam.beta2), float(adam.epsilon)
+        self._weight_decay = float(adam.weight_decay)
         self._scratch = np.empty_like(theta)
         if arrays is None:
             self._m, self._v, self._t = np.zeros_like(theta), np.zeros_like(theta), 0
@@ -139,6 +148,8 @@ class AdamState:
         scratch += epsilon * root_weight2
         np.divide(m, scratch, out=scratch)
         scratch *= rate * root_weight2 / weight1
+        if self._weight_decay:
+            theta *= 1.0 - rate * self._weight_decay
         theta -= scratch
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -160,18 +171,101 @@ class AdamState:
         return float(rate)
 
 
-def cosine_decay(peak: float, steps: int) -> Callable[[int], float]:
-    """The learning-rate schedule peak/2 (1 + cos(pi step/steps)): from `peak` down to 0, smoothly.
+@dataclass(frozen=True)
+class CosineDecay:
+    """The schedule that `cosine_decay` makes."""
 
-    Reference: Loshchilov and Hutter, "SGDR", 2017, eq. 5 without restarts.
+    peak: float
+    steps: int
+    warm_up: int = 0
+
+    def __post_init__(self):
+        if not (_is_number(self.peak, above=0.0) and _is_number(self.steps, above=0.0)):
+            raise ValueError(
+                f"peak and steps must be positive numbers: got {self.peak!r} and {self.steps!r}"
+            )
+        check_warm_up(self.warm_up, self.steps)
+
+    def __call__(self, step: int) -> float:
+        if step < self.warm_up:
+            return self.peak * (step + 1) / (self.warm_up + 1)
+        done = min((step - self.warm_up) / (self.steps - self.warm_up), 1.0)
+        return self.peak * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The schedule that `constant` makes."""
+
+    peak: float
+    warm_up: int = 0
+
+    def __post_init__(self):
+        if not _is_number(self.peak, above=0.0):
+            raise ValueError(f"peak must be a positive number: got {self.peak!r}")
+        check_warm_up(self.warm_up)
+
+    def __call__(self, step: int) -> float:
+        return self.peak * min((step + 1) / (self.warm_up + 1), 1.0)
+
+
+def cosine_decay(peak: float, steps: int, warm_up: int = 0) -> CosineDecay:
+    """The learning-rate schedule that falls smoothly from `peak` to 0, reached at step `steps`.
+
+        peak (step + 1) / (warm_up + 1)                                         step < warm_up
+        peak/2 (1 + cos(pi (step - warm_up) / (steps - warm_up)))               afterwards
+
+    Reference: Loshchilov and Hutter, "SGDR", 2017, eq. 5 without restarts; the linear warm-up is
+    Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.2.
 
     >>> rate = cosine_decay(1e-3, steps=100)
     >>> rate(0), rate(50), rate(100)
     (0.001, 0.0005, 0.0)
+    >>> rate = cosine_decay(1.0, steps=100, warm_up=3)
+    >>> [rate(step) for step in range(4)]
+    [0.25, 0.5, 0.75, 1.0]
     """
-    if not (_is_number(peak, above=0.0) and _is_number(steps, above=0.0)):
-        raise ValueError(f"peak and steps must be positive numbers: got {peak!r} and {steps!r}")
-    return lambda step: peak * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+    return CosineDecay(peak, steps, warm_up)
+
+
+def constant(peak: float, warm_up: int = 0) -> Constant:
+    """The schedule peak (step + 1) / (warm_up + 1) for step < warm_up, and `peak` afterwards.
+
+    >>> rate = constant(1e-3, warm_up=1)
+    >>> rate, rate(0), rate(1), rate(2)
+    (Constant(peak=0.001, warm_up=1), 0.0005, 0.001, 0.001)
+    """
+    return Constant(peak, warm_up)
+
+
+class Average:
+    """The exponential moving average of theta over the updates t = 1, 2, ..., bias-corrected.
+
+        average_t = sum_i decay^(t-i) theta_i / sum_i decay^(t-i)               i = 1 .. t
+
+    a weighted mean, so that it makes sense from the first update on (where it is theta_1). Cost of
+    an update: three passes over the vector. References: Polyak and Juditsky, "Acceleration of
+    stochastic approximation by averaging", 1992 (all weights equal); the correction is Adam's.
+
+    >>> average = Average(0.5, np.zeros(1))
+    >>> for theta in (1.0, 4.0):
+    ...     average.update(np.array([theta]))
+    >>> average.values                                      # (0.5 * 1 + 4) / (0.5 + 1)
+    array([3.])
+    """
+
+    def __init__(self, decay: float, theta: np.ndarray, values=None, updates: int = 0):
+        self.decay, self.updates = float(decay), updates
+        self.values = theta.copy() if values is None else _copy_like(theta, values, "average")
+        self._scratch = np.empty_like(theta)
+
+    def update(self, theta: np.ndarray) -> None:
+        """Take in the theta of one more update; `values` changes in place."""
+        self.updates += 1
+        share = (1.0 - self.decay) / (1.0 - self.decay**self.updates)
+        np.subtract(theta, self.values, out=self._scratch)
+        self._scratch *= share
+        self.values += self._scratch
 
 
 OPTIMIZERS: Mapping[str, Callable[[LearningRate], Optimizer]] = {"adam": Adam}
@@ -191,6 +285,31 @@ def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate) -> Opt
     if learning_rate != DEFAULT_LEARNING_RATE:
         raise ValueError("give the learning rate once: to the optimizer object, not to fit")
     return optimizer
+
+
+SCHEDULES = ("constant", "cosine")
+
+
+def scheduled(optimizer: Optimizer, schedule: str, warm_up: int, steps: int) -> Optimizer:
+    """The same optimiser with its constant learning rate made a schedule over `steps` updates."""
+    if schedule == "constant" and warm_up == 0:
+        return optimizer
+    rate = getattr(optimizer, "learning_rate", None)
+    if not (is_dataclass(optimizer) and _is_number(rate)):
+        raise ValueError(
+            f"schedule={schedule!r} with warm_up={warm_up} needs a number as learning_rate, not "
+            f"that of {optimizer!r}: give either fit or the optimizer a schedule"
+        )
+    new = cosine_decay(rate, steps, warm_up) if schedule == "cosine" else constant(rate, warm_up)
+    return replace(optimizer, learning_rate=new)
+
+
+def check_warm_up(warm_up, steps: float = math.inf) -> None:
+    """warm_up is an integer in 0..steps - 1."""
+    whole = isinstance(warm_up, (int, np.integer)) and not isinstance(warm_up, bool)
+    if not (whole and 0 <= warm_up < steps):
+        most = "" if steps == math.inf else f" and < {steps}, the number of steps"
+        raise ValueError(f"warm_up must be an integer >= 0{most}: got {warm_up!r}")
 
 
 def _is_number(value, above: float = -math.inf) -> bool:

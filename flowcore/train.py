@@ -12,15 +12,15 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from autograd.core import make_vjp
 
-from ._checks import check_columns, check_flow, check_options
-from ._rows import Rows, as_rows, batches, split
+from ._checks import check_columns, check_flow, check_options, check_run
+from ._rows import Rows, as_rows, batches, chosen, first_look, split
+from .checkpoint import Checkpoint, Kept, Run, fingerprint
 from .history import EpochReport, History, TrainingDivergedError, asks_to_stop, progress_bar
-from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer
+from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer, scheduled
 
 _NO_FINITE_VALIDATION = (
     "the validation NLL was never finite (are validation rows outside the flow's support?): "
@@ -36,6 +36,9 @@ def fit(
     batch_size: int | None = 256,
     learning_rate: LearningRate = DEFAULT_LEARNING_RATE,
     optimizer: str | Optimizer = "adam",
+    schedule: str = "constant",
+    warm_up: int = 0,
+    average: float | None = None,
     validation_split: float = 0.1,
     validation_data=None,
     patience: int | None = None,
@@ -45,6 +48,8 @@ def fit(
     context=None,
     callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
     progress: bool = False,
+    checkpoint=None,
+    checkpoint_every: float = 60.0,
     rng: int | np.random.Generator = 0,
 ):
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
@@ -52,13 +57,21 @@ def fit(
     The given flow is not changed: other threads may go on evaluating it.
 
     flow              a TransformedDistribution; `initialize` is called once, with the training rows
-    X                 (n, D); integers are cast to float64, a float array (or memmap) is not copied
+    X                 (n, D); integers are cast to float64, a float array (or memmap) is not copied.
+                      A memmap may be larger than memory: `initialize` then gets at most 100,000 of
+                      its training rows, evenly spaced, and only batches are ever read
     epochs            passes over the training rows
     batch_size        rows per update; the last batch of an epoch is smaller if they do not divide;
                       None, or any number >= n: all rows at once
     learning_rate     a number, or a function step -> number, steps (updates) counted from 0
     optimizer         "adam", or an object such as `Adam(1e-3, beta2=0.99)`, whose own learning rate
                       then holds
+    schedule          "constant", or "cosine": a learning rate that is a number falls to 0 over the
+                      planned updates, epochs * ceil(training rows / batch_size), see `cosine_decay`
+    warm_up           so many updates at first with a learning rate that grows linearly
+    average           decay rate in (0, 1), such as 0.999: not theta itself but its exponential
+                      moving average over the updates (`optim.Average`) is validated, given to the
+                      callbacks and returned; train_nll stays that of theta. None: no average
     validation_split  fraction of the rows that is set aside, at random whether or not the batches
                       are shuffled, to choose the best epoch; 0: none
     validation_data   X_val or (X_val, context_val), instead of a split
@@ -71,13 +84,27 @@ def fit(
     callbacks         functions called after every epoch with an `EpochReport`; training stops if
                       one of them returns True
     progress          show a progress bar
+    checkpoint        a path: the state of the run is written there, and the same call goes on from
+                      it (see below)
+    checkpoint_every  at most every so many seconds, also in the middle of an epoch
     rng               int or Generator; decides the split, `initialize` and the batches
 
     With validation data the parameters of the best validation NLL are returned, otherwise the last
     ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`).
 
-    Errors: ValueError for bad input; `TrainingDivergedError`, which holds the best finite flow, if
-    the loss or its gradient is not finite. Cost of an epoch: a density and its gradient for every
+    With a checkpoint, a run that was stopped at any moment, even killed, goes on when the same call
+    is made again, and ends with the very numbers of an uninterrupted one: parameters, history
+    (seconds add up), the state of a Generator given as rng. A finished run returns its result at
+    once. The file is replaced atomically; it belongs to one run, and a call that differs in the
+    flow, the data or an option is refused (a Generator must be in the state that it had). Only
+    `epochs` and `patience` may change: more epochs continue a finished run. With
+    schedule="cosine" they may not, since the length is part of that schedule. Functions, such as
+    a learning rate, are told apart by name only. Epochs that are done are not reported to the
+    callbacks again.
+
+    Errors: ValueError for bad input or a checkpoint that is damaged or of another run; OSError if
+    one cannot be written; `TrainingDivergedError`, which holds the best finite flow, if the loss or
+    its gradient is not finite. Cost of an epoch: a density and its gradient for every
     training row, a density for every validation row.
 
     >>> import flowcore
@@ -89,70 +116,78 @@ def fit(
     started = time.perf_counter()
     check_flow(flow)
     check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
+    check_run(schedule, warm_up, average, checkpoint, checkpoint_every)
     optimizer = as_optimizer(optimizer, learning_rate)
     rng = np.random.default_rng(rng)
+    rng_state = rng.bit_generator.state
     data = as_rows(flow.dim, X, context, sample_weight)
     rows, validation = split(data, validation_split, validation_data, rng)
     if patience is not None and validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     check_columns(data.x, rows, stacklevel=3)
 
-    training = data if len(rows) == len(data.x) else data.take(rows)
-    flow = flow.initialize(training.x, context=training.context, rng=rng)
     if batch_size is None or batch_size >= len(rows):
-        batch_size, data, rows = len(rows), training, None  # nothing is copied from here on
-    del training
+        batch_size = len(rows)
+    steps = epochs * math.ceil(len(rows) / batch_size)
+    optimizer = scheduled(optimizer, schedule, warm_up, steps)
+    file = None
+    if checkpoint is not None:
+        given = None if validation_data is None else validation[0]
+        options = {
+            "batch_size": int(batch_size),
+            "optimizer": optimizer,
+            "average": average,
+            "validation_split": validation_split if given is None else None,
+            "shuffle": bool(shuffle),
+            "clip_norm": clip_norm,
+        }
+        marks = fingerprint(flow, data, given, rng_state, options)
+        file = Checkpoint(checkpoint, checkpoint_every, started, marks)
 
-    theta = np.array(flow.params)  # the one array that changes in place; nobody else sees it
-    state = optimizer.start(theta)
-    history = History()
-    best = latest = _Kept(-1, math.inf, theta.copy())
+    training = first_look(data, rows)
+    flow = flow.initialize(training.x, context=training.context, rng=rng)
+    if batch_size == len(rows):
+        data = training if len(training.x) == len(rows) else chosen(data, rows)
+        rows = None
+    del training  # nothing is copied from here on
+
+    run = Run(np.array(flow.params), optimizer, average, int(epochs), rng)
+    history: History = run.history
+    if file:
+        file.resume(run, rng)
     try:
-        with progress_bar(progress, epochs) as bar:
-            for epoch in range(epochs):
-                earlier, latest = latest, _Kept(epoch - 1, math.inf, theta.copy())
-                epoch_batches = batches(data, rows, batch_size, rng if shuffle else None)
-                train_nll = _train_epoch(flow, theta, state, epoch_batches, clip_norm)
-                val_nll = None if validation is None else _nll(flow, theta, validation)
-                history._record(train_nll, val_nll)
-                if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
-                    best = _Kept(epoch, val_nll, theta.copy())
+        with progress_bar(progress, epochs, run.epoch) as bar:
+            while run.goes_on(patience):
+                epoch = run.epoch
+                run.begin_epoch(rng)
+                left = batches(data, rows, batch_size, rng if shuffle else None, run.batch)
+                _train_epoch(flow, run, left, clip_norm, file)
+                val_nll = None if validation is None else _nll(flow, run.result, validation)
+                run.end_epoch(val_nll, rng)
                 if bar or callbacks:
-                    report = EpochReport(epoch, train_nll, val_nll, history, flow, theta.copy())
-                    if asks_to_stop([*bar, *callbacks], report):
-                        break
-                if patience is not None and epoch - best.epoch >= patience:
-                    break
+                    train_nll, theta = history.train_nll[-1], run.result.copy()
+                    report = EpochReport(epoch, train_nll, val_nll, history, flow, theta)
+                    run.stopped = asks_to_stop([*bar, *callbacks], report)
     except KeyboardInterrupt:
         history.interrupted = True
-    except _NotFinite as problem:
-        # what an epoch starts from is known to be good as soon as its first batch was
-        good = best if best.epoch >= 0 else latest if problem.batch > 0 else earlier
-        history._close(good.epoch, started)
-        raise TrainingDivergedError(
-            _advice(problem, epoch, good.epoch),
-            epoch,
-            problem.batch,
-            flow.with_params(good.theta),
-            history,
-        ) from None
+    except BaseException as problem:
+        if file:
+            file.rescue(run)
+        if isinstance(problem, _NotFinite):
+            raise _diverged(problem, flow, run, started) from None
+        raise
+    if file:
+        file.write_last(run)
 
+    best = run.best
     if best.epoch < 0:  # no epoch was chosen: the last parameters, or the last finite ones
         if history.val_nll and not history.interrupted:
             warnings.warn(_NO_FINITE_VALIDATION, UserWarning, stacklevel=2)
         probe = next(batches(data, rows, batch_size, None))
-        finite = math.isfinite(_nll(flow, theta, probe))
-        best = _Kept(len(history.train_nll) - 1, math.inf, theta) if finite else latest
-    history._close(best.epoch, started)
+        last = Kept(len(history.train_nll) - 1, math.inf, run.result)
+        best = last if math.isfinite(_nll(flow, last.theta, [probe])) else run.latest
+    history._close(best.epoch, started - run.seconds)
     return flow.with_params(best.theta.copy()), history
-
-
-class _Kept(NamedTuple):
-    """Parameters worth keeping: those after `epoch` (-1: before the first), and their val NLL."""
-
-    epoch: int
-    nll: float
-    theta: np.ndarray
 
 
 class _NotFinite(Exception):
@@ -163,19 +198,23 @@ class _NotFinite(Exception):
         self.batch = batch
 
 
-def _train_epoch(flow, theta, state, batches: Iterable[Rows], clip_norm) -> float:
-    """One update of theta, in place, per batch; returns the weighted mean of their losses."""
-    total = weight = 0.0
-    for batch, rows in enumerate(batches):
-        loss, gradient, norm = _loss_and_gradient(flow, theta, rows)
-        if not math.isfinite(norm):
-            raise _NotFinite(_what_failed(flow, theta, rows, loss), batch)
-        if clip_norm is not None and norm > clip_norm:
-            gradient = gradient * float(clip_norm / norm)
-        state.step(theta, gradient)
-        total += rows.total_weight * loss
-        weight += rows.total_weight
-    return total / weight
+def _train_epoch(flow, run: Run, batches: Iterable[Rows], clip_norm, file=None) -> None:
+    """An update per batch, and a checkpoint whenever one is due."""
+    for rows in batches:
+        _update(flow, run, rows, clip_norm)
+        if file is not None:
+            file.write_if_due(run)
+
+
+def _update(flow, run: Run, rows: Rows, clip_norm: float | None) -> float:
+    """One step of theta, in place; returns the loss before it."""
+    loss, gradient, norm = _loss_and_gradient(flow, run.theta, rows)
+    if not math.isfinite(norm):
+        raise _NotFinite(_what_failed(flow, run.theta, rows, loss), run.batch)
+    if clip_norm is not None and norm > clip_norm:
+        gradient = gradient * float(clip_norm / norm)
+    run.step(gradient, loss, rows.total_weight)
+    return loss
 
 
 def _loss_and_gradient(flow, theta: np.ndarray, rows: Rows):
@@ -199,11 +238,16 @@ def _loss_and_gradient(flow, theta: np.ndarray, rows: Rows):
         return loss, gradient, math.sqrt(np.dot(gradient, gradient))
 
 
-def _nll(flow, theta: np.ndarray, rows: Rows) -> float:
-    """The loss alone, without a tape."""
-    with np.errstate(all="ignore"):
-        values = flow.log_prob(rows.x, params=theta, context=rows.context)
-        return float(np.dot(rows.cotangent, values))
+def _nll(flow, theta: np.ndarray, blocks: Iterable[Rows]) -> float:
+    """The loss alone, without a tape, of the rows of all blocks."""
+    found = []
+    for rows in blocks:
+        with np.errstate(all="ignore"):
+            values = flow.log_prob(rows.x, params=theta, context=rows.context)
+            found.append((float(np.dot(rows.cotangent, values)), rows.total_weight))
+    if len(found) == 1:
+        return found[0][0]
+    return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
 
 
 def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
@@ -216,6 +260,17 @@ def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
         return f"the loss is {loss}"
     x = np.array2string(rows.x[bad[0]], precision=6, threshold=8)
     return f"the loss is {loss}: log_prob is {values[bad[0]]} for x = {x}"
+
+
+def _diverged(problem: _NotFinite, flow, run: Run, started: float) -> TrainingDivergedError:
+    """The error for the caller, with the best parameters that are known to be finite."""
+    # what an epoch starts from is known to be good as soon as its first batch was
+    latest = run.latest if problem.batch > 0 else run.earlier
+    good = run.best if run.best.epoch >= 0 else latest
+    run.history._close(good.epoch, started - run.seconds)
+    advice = _advice(problem, run.epoch, good.epoch)
+    flow = flow.with_params(good.theta)
+    return TrainingDivergedError(advice, run.epoch, problem.batch, flow, run.history)
 
 
 def _advice(problem: _NotFinite, epoch: int, kept: int) -> str:

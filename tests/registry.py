@@ -262,6 +262,9 @@ BIJECTORS = {
         f"flows.{recipe.__name__}-context": lambda recipe=recipe: recipe(
             3, layers=3, hidden=[8], context_dim=2, activation="tanh"
         ).bijector.initialize(data(3), context=np.ones((50, 2)))
-        for recipe in (flows.maf, flows.iaf, flows.realnvp, flows.nice)
+        for recipe in (flows.maf, flows.iaf, flows.realnvp, flows.nice, flows.nsf, flows.glow)
     },
+    "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
+    "recipe-made_mog": lambda: flows.made_mog(3, components=3, hidden=[8]).bijector,
+    "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
 }  # fmt: skip

@@ -1,11 +1,20 @@
 """Adam against a plain transcription of Algorithm 1, and the contract of an optimiser's state."""
 
+import pickle
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from flowcore.optim import OPTIMIZERS, Adam, as_optimizer
+from flowcore.optim import (
+    OPTIMIZERS,
+    Adam,
+    Average,
+    as_optimizer,
+    constant,
+    cosine_decay,
+    scheduled,
+)
 
 
 def algorithm_1(theta, gradients, rates, beta1, beta2, epsilon):
@@ -199,7 +208,9 @@ def test_adam_is_immutable_and_comparable():
     with pytest.raises(AttributeError):
         Adam().learning_rate = 1.0
     assert Adam(1e-3) == Adam() != Adam(1e-4)
-    assert repr(Adam()) == "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"
+    assert repr(Adam()) == (
+        "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.0)"
+    )
 
 
 def test_optimizers_by_name():
@@ -207,3 +218,172 @@ def test_optimizers_by_name():
     assert all(hasattr(make(1e-3), "start") for make in OPTIMIZERS.values())
     own = Adam(0.5)
     assert as_optimizer(own, 1e-3) is own
+
+
+# ---------------------------------------------------------------- weight decay
+
+
+def adamw(theta, gradients, rates, decay, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Loshchilov and Hutter (2019), Algorithm 2, line by line, with lambda = alpha * decay."""
+    m = v = np.zeros_like(theta)
+    for t, (g, alpha) in enumerate(zip(gradients, rates, strict=True), start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        theta = theta - (alpha * m_hat / (np.sqrt(v_hat) + epsilon) + alpha * decay * theta)
+    return theta
+
+
+@pytest.mark.parametrize("decay", [0.01, 3.0])
+def test_weight_decay_equals_algorithm_2(decay):
+    theta, gradients = problem()
+    rates = [0.05 / (1 + step) for step in range(50)]
+    got, _ = run(Adam(lambda step: rates[step], weight_decay=decay), theta, gradients)
+    np.testing.assert_allclose(got, adamw(theta, gradients, rates, decay), rtol=1e-12, atol=1e-14)
+    without, _ = run(Adam(lambda step: rates[step]), theta, gradients)
+    assert np.abs(got - without).max() > 1e-3
+
+
+def test_weight_decay_alone_shrinks_everything():
+    theta, _ = problem(n=20)
+    got, _ = run(Adam(0.1, weight_decay=0.5), theta, np.zeros((3, 20)))
+    np.testing.assert_allclose(got, theta * 0.95**3, rtol=1e-14)
+
+
+@pytest.mark.parametrize("decay", [0.1, np.float64(0.1)])
+def test_weight_decay_stays_float32_and_allocates_nothing(decay):
+    theta, gradients = problem(n=50_000, steps=2, dtype=np.float32)
+    state = Adam(0.1, weight_decay=decay).start(theta)
+    tracemalloc.start()
+    try:
+        for g in gradients:
+            state.step(theta, g)
+        assert tracemalloc.get_traced_memory()[1] < theta.nbytes / 10
+    finally:
+        tracemalloc.stop()
+    assert theta.dtype == np.float32
+    start, gradients = problem(n=50_000, steps=2, dtype=np.float32)
+    np.testing.assert_array_equal(theta, run(Adam(0.1, weight_decay=0.1), start, gradients)[0])
+
+
+@pytest.mark.parametrize("decay", [-0.1, np.nan, np.inf, None, "much"])
+def test_bad_weight_decay(decay):
+    with pytest.raises(ValueError, match="weight_decay must be a number >= 0: got"):
+        Adam(weight_decay=decay)
+
+
+# ---------------------------------------------------------------- schedules
+
+
+def test_cosine_decay_goes_from_the_peak_to_zero():
+    rate = cosine_decay(3e-3, steps=200)
+    got = [rate(step) for step in (0, 50, 100, 150, 200, 300)]
+    np.testing.assert_allclose(
+        got, 3e-3 * np.array([1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5, 0, 0]), atol=1e-18
+    )
+
+
+def test_warm_up_is_linear_and_then_the_decay_begins():
+    rate = cosine_decay(1.0, steps=110, warm_up=10)
+    np.testing.assert_allclose([rate(k) for k in range(11)], np.arange(1, 12) / 11, rtol=1e-15)
+    later = cosine_decay(1.0, steps=100)
+    assert [rate(10 + k) for k in range(120)] == [later(k) for k in range(120)]
+    flat = constant(1.0, warm_up=10)
+    assert [flat(k) for k in range(11)] == [rate(k) for k in range(11)]
+    assert [flat(k) for k in (11, 1000)] == [1.0, 1.0]
+    assert constant(0.3)(0) == 0.3
+
+
+def test_schedules_can_be_printed_compared_and_pickled():
+    for rate, text in [
+        (cosine_decay(1e-3, 100), "CosineDecay(peak=0.001, steps=100, warm_up=0)"),
+        (cosine_decay(1e-3, 100, 5), "CosineDecay(peak=0.001, steps=100, warm_up=5)"),
+        (constant(1e-3, 5), "Constant(peak=0.001, warm_up=5)"),
+    ]:
+        assert repr(rate) == text
+        assert pickle.loads(pickle.dumps(rate)) == rate
+        assert hash(rate) == hash(pickle.loads(pickle.dumps(rate)))
+    assert cosine_decay(1e-3, 100) != cosine_decay(1e-3, 101)
+    with pytest.raises(AttributeError):
+        constant(1e-3).peak = 1.0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cosine_decay(0.0, 10), "peak and steps must be positive numbers: got 0.0 and 10"),
+        (lambda: cosine_decay(1e-3, 0), "peak and steps"),
+        (lambda: cosine_decay(1e-3, 10, 10), "warm_up must be an integer >= 0 and < 10.*: got 10"),
+        (lambda: cosine_decay(1e-3, 10, -1), "warm_up"),
+        (lambda: cosine_decay(1e-3, 10, 1.5), "warm_up must be an integer >= 0"),
+        (lambda: constant(-1.0), "peak must be a positive number: got -1.0"),
+        (lambda: constant(1.0, True), "warm_up must be an integer >= 0: got True"),
+    ],
+)
+def test_bad_schedules(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_scheduled_replaces_the_number_only():
+    adam = Adam(0.5, beta2=0.9, weight_decay=0.1)
+    assert scheduled(adam, "constant", 0, 100) is adam
+    got = scheduled(adam, "cosine", 7, 100)
+    assert got == Adam(cosine_decay(0.5, 100, 7), beta2=0.9, weight_decay=0.1)
+    assert scheduled(adam, "constant", 7, 100).learning_rate == constant(0.5, 7)
+    for optimizer in (Adam(lambda step: 0.1), object()):
+        assert scheduled(optimizer, "constant", 0, 100) is optimizer
+        with pytest.raises(ValueError, match=r"schedule='cosine' .* needs a number as learn"):
+            scheduled(optimizer, "cosine", 0, 100)
+
+
+# ---------------------------------------------------------------- averages
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.99, 0.9999])
+def test_the_average_is_the_weighted_mean(decay):
+    thetas = np.random.default_rng(0).normal(size=(300, 5)) + 10
+    average = Average(decay, np.zeros(5))
+    for t, theta in enumerate(thetas, start=1):
+        assert average.update(theta) is None
+        weights = decay ** np.arange(t)[::-1]
+        expected = np.average(thetas[:t], axis=0, weights=weights)
+        np.testing.assert_allclose(average.values, expected, rtol=1e-13)
+
+
+def test_the_average_before_any_update_is_the_start():
+    theta = np.array([1.0, 2.0])
+    average = Average(0.9, theta)
+    np.testing.assert_array_equal(average.values, theta)
+    assert not np.shares_memory(average.values, theta)
+    average.update(theta + 5)
+    np.testing.assert_array_equal(average.values, theta + 5)
+
+
+def test_the_average_stays_float32_and_allocates_nothing():
+    theta = np.ones(100_000, np.float32)
+    average = Average(np.float64(0.9), theta)
+    tracemalloc.start()
+    try:
+        average.update(theta)
+        average.update(theta)
+        assert tracemalloc.get_traced_memory()[1] < theta.nbytes / 10
+    finally:
+        tracemalloc.stop()
+    assert average.values.dtype == np.float32
+
+
+def test_an_average_continues_bit_for_bit():
+    thetas = np.random.default_rng(0).normal(size=(20, 5))
+    straight, half = Average(0.9, thetas[0]), Average(0.9, thetas[0])
+    for theta in thetas[:9]:
+        half.update(theta)
+    resumed = Average(0.9, thetas[0], half.values, half.updates)
+    half.update(thetas[0])  # the resumed one is a copy
+    for theta in thetas[9:]:
+        resumed.update(theta)
+    for theta in thetas:
+        straight.update(theta)
+    np.testing.assert_array_equal(resumed.values, straight.values)
+    with pytest.raises(ValueError, match=r"saved average has shape \(5,\)"):
+        Average(0.9, np.zeros(6), half.values, 3)

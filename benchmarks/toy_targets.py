@@ -1,0 +1,145 @@
+"""How close does flowcore come to densities that are known? All toy targets, one recipe.
+
+    python -m benchmarks.toy_targets [--targets two_moons ring] [--seeds 1] [--json FILE]
+                                     [--picture FILE.png] [--quick]
+
+For every target of `flowcore.targets`, at its defaults, 10,000 points are drawn and a flow of
+`flows.nsf` (its defaults) is fitted with the settings of FIT; the distance to the truth is
+`kl_to_truth` on 20,000 fresh points, KL(p || q) in nats. The picture has the truth above the flow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import flowcore as fc
+from flowcore import targets
+
+from .common import at_most, machine, parser, print_table, write_json
+
+TARGETS: dict[str, Callable[[], targets.Target]] = {
+    name: getattr(targets, name)
+    for name in (
+        "two_moons", "circles", "ring", "two_spirals", "pinwheel", "eight_gaussians",
+        "checkerboard", "correlated_gaussian", "funnel", "banana",
+    )
+}  # fmt: skip
+LIMITS = {"two_moons": 0.02, "checkerboard": 0.10, "two_spirals": 0.10}  # of KL, in nats
+LIMIT = 0.05  # of the others
+FIT = {"epochs": 60, "batch_size": 256, "learning_rate": 5e-3, "schedule": "cosine"}
+
+
+def fitted(target: targets.Target, n: int, seed: int = 0, **fit):
+    """(flow, history): flows.nsf with its defaults, on n points of the target."""
+    flow = fc.flows.nsf(target.dim, rng=seed)
+    return fc.fit(flow, target.sample(n, rng=seed), rng=seed, **{**FIT, **fit})
+
+
+def measure(name: str, seed: int, args) -> tuple[dict, object]:
+    """One row of the table, and the flow."""
+    target = TARGETS[name]()
+    start = time.perf_counter()
+    flow, history = fitted(target, args.points, seed, epochs=args.epochs)
+    seconds = time.perf_counter() - start
+    kl = fc.kl_to_truth(flow, target, 20_000, rng=10_000 + seed)
+    row = {
+        "target": name,
+        "seed": seed,
+        "entropy": target.entropy(),
+        "kl": kl.kl,
+        "standard_error": kl.standard_error,
+        "limit": LIMITS.get(name, LIMIT),
+        "seconds": seconds,
+        "best_epoch": history.best_epoch,
+    }
+    return row, flow
+
+
+def picture(flows: dict, path: Path) -> None:
+    """Two rows of panels: the densities of the truths, and below them those of the flows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = math.ceil(len(flows) / 2)
+    figure = Figure((1.9 * columns, 7.9), layout="compressed")
+    axes = figure.subplots(4, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for k, (name, flow) in enumerate(flows.items()):
+        target, (block, column) = TARGETS[name](), divmod(k, columns)
+        pair = axes[2 * block : 2 * block + 2, column]
+        density_panels(pair, target, flow)
+        pair[0].set_title(name.replace("_", " "), fontsize=11)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def density_panels(axes, target, flow, cells: int = 240) -> None:
+    """p of the truth and of the flow on the same grid, with the same colours."""
+    x = target.sample(20_000, rng=1)
+    low, high = np.quantile(x, [0.002, 0.998], axis=0)
+    middle, half = (low + high) / 2, 0.58 * (high - low)
+    edges = [np.linspace(m - h, m + h, cells) for m, h in zip(middle, half, strict=True)]
+    grid = np.stack(np.meshgrid(*edges), axis=-1)
+    densities = [np.exp(d.log_prob(grid)) for d in (target, flow)]
+    top = np.quantile(densities[0][densities[0] > 0], 0.995)
+    for ax, density in zip(axes, densities, strict=True):
+        # the square root shows the tails, too
+        ax.imshow(np.sqrt(density / top), origin="lower", cmap="magma", vmin=0, vmax=1,
+                  aspect="auto", extent=(*edges[0][[0, -1]], *edges[1][[0, -1]]))  # fmt: skip
+        ax.set_box_aspect(1)
+
+
+def arguments(argv=None) -> argparse.Namespace:
+    new = parser(__doc__)
+    new.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="T",
+                     help=f"{', '.join(TARGETS)} (all)")  # fmt: skip
+    new.add_argument("--seeds", type=int, default=1, help="runs of each target (1)")
+    new.add_argument("--points", type=int, help="training points (10000)")
+    new.add_argument("--epochs", type=int, help=f"({FIT['epochs']})")
+    new.add_argument("--picture", metavar="FILE", type=Path)
+    args = new.parse_args(argv)
+    args.points = args.points or (500 if args.quick else 10_000)
+    args.epochs = args.epochs or (2 if args.quick else FIT["epochs"])
+    return args
+
+
+def main(argv=None) -> int:
+    args = arguments(argv)
+    facts, rows, flows = machine(), [], {}
+    print(f"toy targets: {args.points} points, flows.nsf with its defaults, {FIT}")
+    for name, value in facts.items():
+        print(f"  {name:8s} {value}")
+    for name in args.targets:
+        for seed in range(args.seeds):
+            row, flow = measure(name, seed, args)
+            rows.append(row)
+            flows.setdefault(name, flow)
+            print(f"  {name:20s} KL {row['kl']:.4f} +- {2 * row['standard_error']:.4f}  "
+                  f"{row['seconds']:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
+    print()
+    print_table(
+        ["target", "seed", "entropy", "KL", "+- 2 se", "limit", "seconds"],
+        [
+            [r["target"], str(r["seed"]), r["entropy"], f"{r['kl']:.4f}",
+             f"{2 * r['standard_error']:.4f}", at_most(r["limit"]), r["seconds"]]
+            for r in rows
+        ],
+    )  # fmt: skip
+    if args.json:
+        write_json(args.json, {"benchmark": "toy_targets", "machine": facts, "fit": FIT,
+                               "points": args.points, "rows": rows})  # fmt: skip
+    if args.picture:
+        picture(flows, args.picture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
