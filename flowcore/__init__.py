@@ -11,6 +11,7 @@ from .bases import Distribution, Laplace, MultivariateNormalDiag, Normal, Studen
 from .bijector import Bijector, Chain, Invert, Permute
 from .blockwise import Blockwise
 from .coupling import NICE, Coupling, RealNVP
+from .discrete import Dequantize, bits_per_dim, logit_preprocessing
 from .distributions import TransformedDistribution
 from .elementwise import Elementwise, ElementwiseAffine
 from .gaussian_mixture import GaussianMixture
@@ -41,6 +42,7 @@ __all__ = [
     "Chain",
     "Compose",
     "Coupling",
+    "Dequantize",
     "Distribution",
     "Elementwise",
     "ElementwiseAffine",
@@ -72,12 +74,14 @@ __all__ = [
     "TransformedDistribution",
     "Transformer",
     "Uniform",
+    "bits_per_dim",
     "constant",
     "cosine_decay",
     "fit",
     "flows",
     "kl_to_truth",
     "load",
+    "logit_preprocessing",
     "plots",
     "reference",
     "save",

@@ -79,21 +79,21 @@ def nice(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
 
 
 def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-        kind="autoregressive", bins=8, tail=5.0, affine=True, log_scale_bound=2.0,
+        kind="autoregressive", bins=8, tail=5.0, affine=False, log_scale_bound=2.0,
         activation="relu", residual=False, dtype=float):  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
     kind           "autoregressive" (as `maf`: the density is one pass) or "coupling" (as `realnvp`:
                    both directions are; D >= 2)
     bins, tail     of `RationalQuadratic`: K bins on [-tail, tail], in standardised units
-    affine         move and scale every coordinate after bending it, by an
-                   `Affine(log_scale_bound)`: then no data lie outside of what the splines can
-                   reach; False: splines alone
+    affine         after bending it, move and scale every coordinate given the ones before it, by an
+                   `Affine(log_scale_bound)`: for heavy tails, and for widths that depend on other
+                   coordinates, which splines alone, the identity beyond `tail`, cannot reach
     The other options: as for `maf`.
 
     Reference: Durkan, Bekasov, Murray, Papamakarios, "Neural spline flows", 2019.
 
-    >>> nsf(2, layers=1, hidden=[8], standardize=False).bijector[0].transformer
+    >>> nsf(2, layers=1, hidden=[8], affine=True).bijector[1].transformer
     Compose([Affine(log_scale_bound=2.0), RationalQuadratic(bins=8, tail=5.0)])
     """
     makers = {"autoregressive": _autoregressive, "coupling": _couplings}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .arguments import check_dim
-
-if TYPE_CHECKING:
-    from .targets import Target
 
 
 class KLEstimate(NamedTuple):
@@ -19,7 +16,7 @@ class KLEstimate(NamedTuple):
     standard_error: float
 
 
-def kl_to_truth(flow, target: Target, n: int = 20_000, rng=0) -> KLEstimate:
+def kl_to_truth(flow, target, n: int = 20_000, rng=0) -> KLEstimate:
     """KL(p || q) from the truth p to a flow q, by Monte Carlo over n fresh draws of the truth.
 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)

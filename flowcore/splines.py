@@ -10,16 +10,14 @@ from __future__ import annotations
 from math import expm1, log
 
 import numpy as np
-from autograd.tracer import isbox
 
 from .arguments import check_dim
-from .primitives import differentiable
-from .transformers import Transformer
+from .transformers import ByPull
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 
 
-class RationalQuadratic(Transformer):
+class RationalQuadratic(ByPull):
     """x = g(z): a monotonic rational-quadratic spline on [-B, B], the identity outside of it.
 
     In bin k, between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}), with xi = (z - x^k) / w in
@@ -50,7 +48,7 @@ class RationalQuadratic(Transformer):
     >>> phi = np.linspace(-1, 1, spline.n_out)
     >>> x, log_det = spline.forward_and_log_det(np.array([0.5, 7.0]), np.stack([phi, phi]))
     >>> x.round(4), log_det.round(4)
-    (array([0.3744, 7.    ]), array([-0.3017,  0.    ]))
+    (array([0.5057, 7.    ]), array([-0.2748,  0.    ]))
     """
 
     def __init__(
@@ -79,29 +77,7 @@ class RationalQuadratic(Transformer):
     def n_out(self) -> int:
         return 3 * self.bins - 1
 
-    def forward_and_log_det(self, z, phi):
-        return self._call("forward", z, phi)
-
-    def inverse_and_log_det(self, x, phi):
-        return self._call("inverse", x, phi)
-
-    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
-        return self.pull("forward", z, phi)[2](x_bar, l_bar)
-
-    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
-        return self.pull("inverse", x, phi)[2](z_bar, l_bar)
-
-    def _call(self, direction, x, phi):
-        if isbox(x) or isbox(phi):
-            return differentiable(lambda phi, x, _: self._traced(direction, x, phi), phi, x, None)
-        return self.pull(direction, x, phi)[:2]
-
-    def _traced(self, direction, x, phi):
-        value, log_det, pullback = self.pull(direction, x, phi)
-        return (value, log_det), lambda *bars: (*pullback(*bars)[::-1], None)
-
     def pull(self, direction, x, phi):
-        """value, log_det and pullback(value_bar, l_bar) -> (x_bar, phi_bar), on plain arrays."""
         # Arrays are laid out (K, D, N) in here, rows last, as networks put phi out: every
         # operation runs along contiguous rows.
         inside = np.abs(x.T) <= self.tail  # False for a NaN, which stays one

@@ -15,8 +15,9 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import tuple as atuple
 from autograd.core import make_vjp
+from autograd.tracer import isbox
 
-from .primitives import tanh
+from .primitives import differentiable, tanh
 
 
 class Transformer(ABC):
@@ -48,6 +49,36 @@ class Transformer(ABC):
 
     def __hash__(self):
         return hash((type(self), *sorted(vars(self).items())))
+
+
+class ByPull(Transformer):
+    """A transformer that writes one method by hand, `pull`; all others follow from it."""
+
+    @abstractmethod
+    def pull(self, direction, x, phi):
+        """value, log_det and pullback(value_bar, l_bar) -> (x_bar, phi_bar), on plain arrays."""
+
+    def forward_and_log_det(self, z, phi):
+        return self._call("forward", z, phi)
+
+    def inverse_and_log_det(self, x, phi):
+        return self._call("inverse", x, phi)
+
+    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
+        return self.pull("forward", z, phi)[2](x_bar, l_bar)
+
+    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
+        return self.pull("inverse", x, phi)[2](z_bar, l_bar)
+
+    def _call(self, direction, x, phi):
+        if isbox(x) or isbox(phi):
+            return differentiable(partial(self._run, direction), phi, x, None)
+        return self.pull(direction, x, phi)[:2]
+
+    def _run(self, direction, phi, x, context):
+        """`pull` in the shape that `primitives.differentiable` wants."""
+        value, log_det, pullback = self.pull(direction, x, phi)
+        return (value, log_det), lambda *bars: (*pullback(*bars)[::-1], None)
 
 
 class Shift(Transformer):
@@ -166,7 +197,7 @@ class Scale(Transformer):
         return "Scale()"
 
 
-class Compose(Transformer):
+class Compose(ByPull):
     """The composition of transformers: Compose([f, g]) is f o g, so `forward` applies g first.
 
         x = f(g(z; phi_g); phi_f),    log dx/dz = log f' + log g'
@@ -189,18 +220,6 @@ class Compose(Transformer):
     def n_out(self) -> int:
         return sum(part.n_out for part in self.transformers)
 
-    def forward_and_log_det(self, z, phi):
-        return self._run("forward", z, phi)
-
-    def inverse_and_log_det(self, x, phi):
-        return self._run("inverse", x, phi)
-
-    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
-        return self.pull("forward", z, phi)[2](x_bar, l_bar)
-
-    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
-        return self.pull("inverse", x, phi)[2](z_bar, l_bar)
-
     def _steps(self, direction):
         """[(part, its slice of phi), ...] in the order in which they are run."""
         steps, start = [], 0
@@ -209,15 +228,7 @@ class Compose(Transformer):
             start += part.n_out
         return steps if direction == "inverse" else steps[::-1]
 
-    def _run(self, direction, x, phi):
-        total = 0
-        for part, own in self._steps(direction):
-            x, log_det = getattr(part, f"{direction}_and_log_det")(x, phi[..., own])
-            total = total + log_det
-        return x, total
-
     def pull(self, direction, x, phi):
-        """value, log_det and pullback(value_bar, l_bar) -> (x_bar, phi_bar), on plain arrays."""
         total, pulls = 0, []
         for part, own in self._steps(direction):
             x, log_det, pullback = pulled(part, direction, x, phi[..., own])

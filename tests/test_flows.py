@@ -31,7 +31,7 @@ RECIPES = {
     "realnvp": flows.realnvp,
     "nice": flows.nice,
     "nsf": flows.nsf,
-    "nsf-coupling": partial(flows.nsf, kind="coupling"),
+    "nsf-coupling": partial(flows.nsf, kind="coupling", affine=True),
     "glow": flows.glow,
     "made": lambda dim, layers=1, **options: flows.made(dim, **options),
     "made_mog": lambda dim, layers=1, **options: flows.made_mog(dim, components=3, **options),
@@ -207,7 +207,7 @@ def test_seeds_and_dtype():
 
 def test_splines_and_what_stands_around_them():
     spline = fc.RationalQuadratic(bins=6, tail=4.0)
-    alone = flows.nsf(2, layers=1, bins=6, tail=4.0, affine=False).bijector[1]
+    alone = flows.nsf(2, layers=1, bins=6, tail=4.0).bijector[1]
     assert alone.transformer == spline
     both = flows.nsf(2, layers=1, bins=6, tail=4.0, log_scale_bound=3.0, kind="coupling").bijector[
         1

@@ -1,0 +1,232 @@
+"""Conditional flows: p(y | c) of one variable reaches the truth; every coordinate sees the context.
+
+At D = 1 nothing but the context can tell y anything: a network that hides it from the first
+variable can only learn the marginal, which is far from the conditional here.
+"""
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.testing import randomize
+
+
+def sample_y(c, rng):
+    """y | c ~ N(2 sin c, (0.4 + c^2/10)^2), (n, 1)."""
+    return 2 * np.sin(c) + (0.4 + c**2 / 10) * rng.normal(size=c.shape)
+
+
+def log_p_exact(y, c):
+    sd = 0.4 + c**2 / 10
+    return (-0.5 * ((y - 2 * np.sin(c)) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi)))[..., 0]
+
+
+RNG = np.random.default_rng(0)
+C = RNG.uniform(-3, 3, size=(5000, 1))
+Y = sample_y(C, RNG)
+C_TEST = RNG.uniform(-3, 3, size=(10_000, 1))
+Y_TEST = sample_y(C_TEST, RNG)
+
+RECIPES = {
+    "made": lambda: fc.flows.made(1, hidden=[32, 32], context_dim=1, activation="tanh", rng=0),
+    "iaf": lambda: fc.flows.iaf(
+        1, layers=1, hidden=[32, 32], context_dim=1, activation="tanh", rng=0
+    ),
+    "nsf": lambda: fc.flows.nsf(
+        1, layers=1, hidden=[32, 32], context_dim=1, activation="tanh", rng=0
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """One flow of every recipe, fitted when it is first asked for."""
+    done = {}
+
+    def get(name):
+        if name not in done:
+            # averaged, since 500 validation rows could not tell a good epoch from a lucky one
+            done[name], _ = fc.fit(
+                RECIPES[name](),
+                Y,
+                context=C,
+                epochs=40,
+                learning_rate=5e-3,
+                schedule="cosine",
+                average=0.99,
+                validation_split=0,
+            )
+        return done[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_reaches_the_exact_conditional(fitted, name):
+    """KL(truth || flow), averaged over c, is below 0.01 nats; what the marginal would leave is the
+    mutual information of y and c, over 0.8 nats."""
+    gap = log_p_exact(Y_TEST, C_TEST) - fitted(name).log_prob(Y_TEST, context=C_TEST)
+    error = gap.std() / np.sqrt(len(gap))
+    assert -4 * error < gap.mean() < 0.01
+    assert gap.mean() + 4 * error < _mutual_information() / 50
+
+
+def _mutual_information():
+    """I(y; c), with p(y) the average of p(y | c) over a grid of c; in nats, over 2000 test rows."""
+    y, grid = Y_TEST[:2000], np.linspace(-3, 3, 601)[:, None]
+    log_p = np.log(np.mean(np.exp(log_p_exact(y[:, None], grid)), axis=1))
+    return np.mean(log_p_exact(y, C_TEST[:2000]) - log_p)
+
+
+def test_the_context_is_worth_learning():
+    assert _mutual_information() > 0.8
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_samples_follow_the_conditional(fitted, name):
+    """Mean and standard deviation of y at three c, and rows that belong to their own c."""
+    c = np.array([[-2.0], [0.0], [1.5]])
+    y = fitted(name).sample(4000, rng=0, context=c)
+    assert y.shape == (4000, 3, 1)
+    sd = 0.4 + c**2 / 10
+    np.testing.assert_allclose(y.mean(axis=0), 2 * np.sin(c), atol=0.12)
+    np.testing.assert_allclose(y.std(axis=0), sd, rtol=0.15)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_density_integrates_to_one_for_every_context(fitted, name):
+    y = np.linspace(-12, 12, 4001)[:, None]
+    for c in (-3.0, 0.2, 2.0):
+        p = fitted(name).prob(y, context=np.array([c]))
+        assert abs(p.sum() * (y[1, 0] - y[0, 0]) - 1) < 1e-3
+
+
+# ------------------------------------------------------------------------- who sees the context
+
+FLOWS = {
+    "maf": lambda **k: fc.flows.maf(3, layers=1, hidden=[16], **k),
+    "maf, both orders": lambda **k: fc.flows.maf(3, layers=2, hidden=[16], **k),
+    "iaf": lambda **k: fc.flows.iaf(3, layers=1, hidden=[16], **k),
+    "realnvp": lambda **k: fc.flows.realnvp(3, layers=2, hidden=[16], **k),
+    "nice": lambda **k: fc.flows.nice(3, layers=2, hidden=[16], **k),
+    "nsf": lambda **k: fc.flows.nsf(3, layers=1, hidden=[16], **k),
+    "nsf, coupling": lambda **k: fc.flows.nsf(3, layers=2, hidden=[16], kind="coupling", **k),
+    "one variable": lambda **k: fc.flows.maf(1, layers=1, hidden=[16], **k),
+}
+
+
+def conditional(name):
+    return randomize(FLOWS[name](context_dim=2, rng=0), rng=1)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_context_moves_every_coordinate(name):
+    """The first variable in the order included."""
+    flow = conditional(name)
+    z = np.full(flow.dim, 0.3)
+    x = flow.from_latent(np.stack([z, z]), context=np.array([[0.0, 0.0], [1.0, -1.0]]))
+    assert (np.abs(x[1] - x[0]) > 1e-6).all()
+
+
+@pytest.mark.parametrize("context_layers", ["all", "first"])
+@pytest.mark.parametrize("order", ["left-to-right", "right-to-left"])
+def test_the_first_variable_sees_it_through_hidden_units(order, context_layers):
+    """Not only as a linear term of the output layer: three contexts on a line, outputs not."""
+    made = fc.MADE(
+        3,
+        hidden=[16, 16],
+        activation="tanh",
+        order=order,
+        context_dim=1,
+        context_layers=context_layers,
+    )
+    phi = randomize(made, rng=1)(np.zeros((3, 3)), context=np.array([[-1.0], [0.0], [1.0]]))
+    bend = np.abs(phi[0] - 2 * phi[1] + phi[2])
+    assert (bend > 1e-3).all()
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_number_of_the_context_counts(name):
+    flow = conditional(name)
+    x = np.full(flow.dim, 0.3)
+    base, *moved = flow.log_prob(x, context=np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    assert (np.abs(np.array(moved) - base) > 1e-6).all()
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_rows_keep_their_own_context(name):
+    """Many rows at once are what each row is alone, for densities and samples."""
+    flow, rng = conditional(name), np.random.default_rng(0)
+    x, c = rng.normal(size=(7, flow.dim)), rng.normal(size=(7, 2))
+    alone = [flow.log_prob(x[i], context=c[i]) for i in range(7)]
+    np.testing.assert_allclose(flow.log_prob(x, context=c), alone, rtol=1e-10)
+    y, log_p = flow.sample_and_log_prob(5, rng=0, context=c)
+    np.testing.assert_allclose(flow.log_prob(y, context=c), log_p, rtol=1e-8)
+    assert np.array_equal(flow.sample(5, rng=0, context=c), y)
+
+
+@pytest.mark.parametrize(
+    ("n", "lead", "shape"),
+    [
+        (5, (), (5, 3)),
+        (5, (1,), (5, 1, 3)),
+        (5, (4,), (5, 4, 3)),
+        (0, (4,), (0, 4, 3)),
+        (5, (0,), (5, 0, 3)),
+        (5, (2, 4), (5, 2, 4, 3)),
+        ((5, 6), (4,), (5, 6, 4, 3)),
+        ((), (4,), (4, 3)),
+    ],
+)
+def test_shapes_of_samples(n, lead, shape):
+    flow = conditional("maf")
+    context = np.random.default_rng(0).normal(size=(*lead, 2))
+    x, log_p = flow.sample_and_log_prob(n, rng=0, context=context)
+    assert x.shape == shape and log_p.shape == shape[:-1]
+    assert flow.sample(n, rng=0, context=context).shape == shape
+    assert flow.log_prob(x, context=context).shape == shape[:-1]
+
+
+def test_one_context_for_many_rows_is_that_context_for_each():
+    flow, x = conditional("maf"), np.random.default_rng(0).normal(size=(6, 3))
+    c = np.array([0.4, -1.0])
+    many = flow.log_prob(x, context=np.tile(c, (6, 1)))
+    np.testing.assert_allclose(flow.log_prob(x, context=c), many, rtol=1e-12)
+
+
+def test_single_precision():
+    flow = fc.flows.maf(1, layers=1, hidden=[16], context_dim=2, dtype=np.float32)
+    flow = randomize(flow, rng=0)
+    c = np.random.default_rng(0).normal(size=(4, 2))
+    x, log_p = flow.sample_and_log_prob(3, rng=0, context=c)
+    assert x.dtype == log_p.dtype == flow.log_prob(x, context=c).dtype == np.float32
+
+
+def test_a_nan_in_the_context_stays_in_its_row():
+    flow, c = conditional("maf"), np.zeros((3, 2))
+    c[1, 0] = np.nan
+    assert np.isnan(flow.log_prob(np.zeros((3, 3)), context=c)).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (None, r"needs context=, an array of shape \(\.\.\., 2\)"),
+        (np.zeros((5, 3)), r"takes as context an array of shape \(\.\.\., 2\), not \(5, 3\)"),
+        (np.zeros((4, 2)), r"leading axes of x \(5, 3\) and context \(4, 2\) do not fit"),
+    ],
+)
+def test_bad_context(context, message):
+    with pytest.raises(ValueError, match=message):
+        conditional("maf").log_prob(np.zeros((5, 3)), context=context)
+
+
+def test_fit_refuses_missing_or_unexpected_context():
+    x, flow = np.random.default_rng(0).normal(size=(50, 3)), conditional("maf")
+    with pytest.raises(ValueError, match="context"):
+        fc.fit(flow, x, epochs=1)
+    plain = fc.flows.maf(3, layers=1, hidden=[8])
+    with pytest.raises(ValueError, match="takes no context"):
+        fc.fit(plain, x, context=np.zeros((50, 2)), epochs=1)
+    with pytest.raises(ValueError, match="X has 50 rows"):
+        fc.fit(flow, x, context=np.zeros((49, 2)), epochs=1)
