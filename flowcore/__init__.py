@@ -16,7 +16,8 @@ from .distributions import TransformedDistribution
 from .elementwise import Elementwise, ElementwiseAffine
 from .gaussian_mixture import GaussianMixture
 from .io import load, save
-from .linear import ActNorm, LULinear, Standardize
+from .linear import ActNorm, Standardize
+from .lu import LULinear
 from .made import MADE
 from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .metrics import kl_to_truth

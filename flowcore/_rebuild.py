@@ -18,7 +18,7 @@ import numpy as np
 from . import targets
 from ._describe import LEFT_OUT, MAX_DEPTH, argument_names, has_params, is_int, is_leaf
 from .coupling import Coupling
-from .linear import LULinear
+from .lu import LULinear
 from .nets import MLP, Network
 from .params import Parametric
 from .transformers import Transformer

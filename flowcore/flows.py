@@ -15,7 +15,8 @@ from .bijector import Bijector, Chain, Invert, Permute
 from .coupling import Coupling
 from .distributions import Normal, TransformedDistribution
 from .elementwise import Elementwise
-from .linear import ActNorm, LULinear, Standardize
+from .linear import ActNorm, Standardize
+from .lu import LULinear
 from .made import MADE
 from .mixtures import MixtureOfGaussians
 from .splines import RationalQuadratic

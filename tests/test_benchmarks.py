@@ -16,7 +16,7 @@ import flowcore as fc
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # the benchmarks are scripts beside the package, not part of it
 
-from benchmarks import compare, maf_iaf_cost  # noqa: E402
+from benchmarks import compare, maf_iaf_cost, toy_targets  # noqa: E402
 from benchmarks.common import (  # noqa: E402
     CASES,
     CONTROL,
@@ -36,6 +36,7 @@ RUNS = {
     "training_step": ["--cases", "AC"],
     "sampling": ["--cases", "AC"],
     "growth": [],
+    "spline_step": [],
     "maf_iaf_cost": ["--largest", "8", "--width", "16", "--rows", "4"],
 }
 
@@ -90,6 +91,27 @@ def test_sampling_and_training_give_ratios_within_a_round(tmp_path):
     iaf = rows["IAF D=12 2x64, 100 rows float64"]["per_maf"]["median"]
     tape = rows["IAF textbook D=12 2x64, 100 rows float64"]["per_maf"]["median"]
     assert iaf < tape  # also by a factor of about 9
+
+
+def test_a_spline_is_held_to_its_share_of_the_products(tmp_path):
+    rows = {row["name"]: row for row in run("spline_step", [], tmp_path)["rows"]}
+    spline = rows["coupling D=2 2x256, 256 rows float64 spline"]
+    assert 1 < spline["products"] < 1.5  # 23 instead of 2 numbers from the last layer
+    assert spline["limit"] == 1.6 and spline["per_affine"]["median"] > 0
+
+
+def test_toy_targets_measure_and_draw(tmp_path, capsys):
+    picture, path = tmp_path / "pictures" / "toys.png", tmp_path / "toys.json"
+    names = ["two_moons", "checkerboard", "banana"]
+    toy_targets.main(
+        ["--quick", "--targets", *names, "--picture", str(picture), "--json", str(path)]
+    )
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    rows = json.loads(path.read_text(), parse_constant=pytest.fail)["rows"]
+    assert [row["target"] for row in rows] == names
+    assert [row["recipe"] for row in rows] == ["nsf", "nsf", "maf"]
+    assert all(row["kl"] > 0 and row["standard_error"] > 0 for row in rows)
+    assert "<= 0.02" in capsys.readouterr().out
 
 
 def test_cost_counts_passes_and_draws(tmp_path):

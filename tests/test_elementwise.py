@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from flowcore import (
+    ActNorm,
     Affine,
     Chain,
     Elementwise,
     Invert,
+    LULinear,
     Normal,
     Permute,
     Scale,
@@ -26,7 +28,6 @@ from flowcore import (
 )
 from flowcore.blockwise import Blockwise
 from flowcore.elementwise import ElementwiseAffine
-from flowcore.linear import ActNorm, LULinear
 from flowcore.maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from flowcore.testing import check_bijector, randomize
 

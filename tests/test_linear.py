@@ -10,9 +10,11 @@ import pytest
 from scipy.optimize import minimize
 
 from flowcore import (
+    ActNorm,
     Bijector,
     Chain,
     Invert,
+    LULinear,
     Normal,
     Standardize,
     TransformedDistribution,
@@ -22,7 +24,6 @@ from flowcore import (
     reference,
     save,
 )
-from flowcore.linear import ActNorm, LULinear
 from flowcore.testing import check_bijector, randomize
 
 GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_maps.npz"))

@@ -7,7 +7,7 @@ import numpy as np
 from autograd import value_and_grad
 
 import flowcore as fc
-from flowcore.linear import LULinear
+from flowcore import LULinear
 
 from .datasets import Dataset
 from .fetch import DataError
