@@ -36,7 +36,7 @@ class LULinear(Bijector):
 
     >>> from autograd import value_and_grad
     >>> from scipy.optimize import minimize
-    >>> from flowcore import Chain, Normal, TransformedDistribution
+    >>> from flowcore import Chain, Normal, Standardize, TransformedDistribution
     >>> X = np.random.default_rng(0).standard_normal((500, 2)) @ [[3.0, 1.0], [0.0, 0.1]] + 5
     >>> flow = TransformedDistribution(Normal(2), Chain([Standardize.from_data(X), LULinear(2)]))
     >>> nll = value_and_grad(lambda theta: -flow.log_prob(X, params=theta).mean())
