@@ -29,7 +29,8 @@ def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, t
 
     dim, layers    D, and the number of MADEs
     hidden         hidden widths of each MADE; None: two layers of max(64, 2 D)
-    context_dim    width of the context, 0 for none
+    context_dim    width of the context, 0 for none. Only x is standardised: give the context in
+                   units in which it varies by about 1
     standardize    end in a Standardize that `fit` initialises
     rng            seed of the initial weights
     transformer    Affine() unless given; activation, residual, dtype: as for MADE
@@ -122,7 +123,7 @@ def made(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, transforme
     )  # fmt: skip
 
 
-def made_mog(dim, components=10, hidden=None, context_dim=0, standardize=True, rng=0, *,
+def made_mog(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, components=10,
              log_scale_bound=5.0, activation="relu", residual=False, dtype=float):  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
@@ -138,7 +139,7 @@ def made_mog(dim, components=10, hidden=None, context_dim=0, standardize=True, r
     return _flow(dim, _autoregressive(dim, 1, rng, transformer, **net), standardize)
 
 
-def maf_mog(dim, layers=5, components=10, hidden=None, context_dim=0, standardize=True, rng=0, *,
+def maf_mog(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, components=10,
             transformer=None, log_scale_bound=5.0, activation="relu", residual=False,
             dtype=float):  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG instead of a normal base.
