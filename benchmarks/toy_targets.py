@@ -78,15 +78,19 @@ def picture(flows: dict, path: Path) -> None:
     from matplotlib.figure import Figure
 
     columns = math.ceil(len(flows) / 2)
-    figure = Figure((1.9 * columns, 7.9), layout="compressed")
+    figure = Figure((1.9 * columns, 7.9), dpi=150, layout="compressed")
     axes = figure.subplots(4, columns, squeeze=False)
     for ax in axes.flat:
-        ax.axis("off")
+        ax.set(xticks=[], yticks=[])
+        ax.set_visible(False)
     for k, (name, flow) in enumerate(flows.items()):
         target, (block, column) = TARGETS[name](), divmod(k, columns)
         pair = axes[2 * block : 2 * block + 2, column]
         density_panels(pair, target, flow)
         pair[0].set_title(name.replace("_", " "), fontsize=11)
+        if column == 0:
+            pair[0].set_ylabel("truth", fontsize=11)
+            pair[1].set_ylabel("flow", fontsize=11)
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(str(path))
 
@@ -105,6 +109,7 @@ def density_panels(axes, target, flow, cells: int = 240) -> None:
         ax.imshow(np.sqrt(density / top), origin="lower", cmap="magma", vmin=0, vmax=1,
                   aspect="auto", extent=(*edges[0][[0, -1]], *edges[1][[0, -1]]))  # fmt: skip
         ax.set_box_aspect(1)
+        ax.set_visible(True)
 
 
 def arguments(argv=None) -> argparse.Namespace:
