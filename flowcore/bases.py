@@ -37,6 +37,10 @@ class Distribution(Parametric, ABC):
     def log_prob(self, z, params=None):
         """log density in nats, shape z.shape[:-1]."""
 
+    def prob(self, z, params=None):
+        """The density p(z) itself, exp(log_prob)."""
+        return anp.exp(self.log_prob(z, params))
+
     def _pull(self, theta, z):
         """log_prob of rows z (N, D), and pullback(l_bar (N,)) -> (theta_bar, z_bar)."""
         return _pull_by_autograd(self, theta, z)

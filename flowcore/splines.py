@@ -78,6 +78,19 @@ class RationalQuadratic(ByPull):
     def n_out(self) -> int:
         return 3 * self.bins - 1
 
+    def knots(self, phi):
+        """(x, y, slope) at the K + 1 knots of the spline that phi describes, (..., K + 1) each.
+
+        >>> x, y, slope = RationalQuadratic(bins=2, tail=1.0).knots(np.zeros(5))
+        >>> x, y, slope
+        (array([-1.,  0.,  1.]), array([-1.,  0.,  1.]), array([1., 1., 1.]))
+        """
+        phi = np.asarray(phi)
+        axes, raw = self._axes(phi.T)
+        ends = np.concatenate([np.zeros_like(axes.ends[:, :1]), axes.ends], axis=1)
+        x, y = (2 * ends - 1) * self.tail
+        return x.T, y.T, self._slope(raw).T
+
     def pull(self, direction, x, phi):
         # Arrays are laid out (K, D, N) in here, rows last, as networks put phi out: every
         # operation runs along contiguous rows.
@@ -107,14 +120,17 @@ class RationalQuadratic(ByPull):
 
         return value.T, log_det.T, pullback
 
+    def _axes(self, phi):
+        """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""
+        n, least = self.bins, np.array([self.min_width, self.min_height], phi.dtype)
+        raw = np.zeros((n + 1, *phi.shape[1:]), phi.dtype)  # the ends: a raw slope of 0 is slope 1
+        raw[1:-1] = phi[2 * n :]
+        return _Axes(phi[: 2 * n].reshape(2, n, *phi.shape[1:]), least, self.tail), raw
+
     def _bin(self, direction, t, phi):
         """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
-        n = self.bins
-        least = np.array([self.min_width, self.min_height], t.dtype)
-        axes = _Axes(phi[: 2 * n].reshape(2, n, *t.shape), least, self.tail)
-        at = _Places(axes.find(0 if direction == "forward" else 1, t), n)
-        raw = np.zeros((n + 1, *t.shape), t.dtype)  # the outer knots: a raw slope of 0 is slope 1
-        raw[1:-1] = phi[2 * n :]
+        axes, raw = self._axes(phi)
+        at = _Places(axes.find(0 if direction == "forward" else 1, t), self.bins)
         return _Bin(at, axes, [self._slope(raw.take(knot)) for knot in at.knots])
 
     def _slope(self, raw):

@@ -115,6 +115,14 @@ def test_knots_and_ends():
     np.testing.assert_allclose(log_det[:, 0], np.log(slopes), atol=1e-12)
 
 
+def test_knots_are_public():
+    phi = np.random.default_rng(5).standard_normal((4, 2, SPLINE.n_out))
+    each = [knots(SPLINE, p) for p in phi.reshape(8, -1)]
+    expected = [np.array(parts) for parts in zip(*each, strict=True)]
+    for found, rows in zip(SPLINE.knots(phi), expected, strict=True):
+        np.testing.assert_allclose(found.reshape(8, -1), rows, atol=1e-12)
+
+
 def test_a_nan_stays_where_it_is():
     x, phi = random_case(SPLINE, n=4)
     x[1, 2] = np.nan
