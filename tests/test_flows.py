@@ -209,9 +209,8 @@ def test_splines_and_what_stands_around_them():
     spline = fc.RationalQuadratic(bins=6, tail=4.0)
     alone = flows.nsf(2, layers=1, bins=6, tail=4.0).bijector[1]
     assert alone.transformer == spline
-    both = flows.nsf(2, layers=1, bins=6, tail=4.0, log_scale_bound=3.0, kind="coupling").bijector[
-        1
-    ]
+    options = {"bins": 6, "tail": 4.0, "affine": True, "log_scale_bound": 3.0}
+    both = flows.nsf(2, layers=1, kind="coupling", **options).bijector[1]
     assert isinstance(both, Coupling)
     assert both.transformer == fc.Compose([fc.Affine(3.0), spline])
 
