@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from autograd.tracer import isbox
 
-from .arguments import check_context, check_event, check_log_det, check_params
+from .arguments import broadcast_leading, check_context, check_event, check_log_det, check_params
 from .bijector import Bijector, common_context_dim
 
 
@@ -83,7 +83,9 @@ class Blockwise(Bijector):
         x = x if isbox(x) else np.asarray(x)  # the parts cast, as in a Chain
         check_event(x, self.dim, self)
         check_context(context, self.context_dim, self)
-        context = context if context is None or isbox(context) else np.asarray(context)
+        if context is not None:  # parts that read none must have the same leading axes
+            context = context if isbox(context) else np.asarray(context)
+            x, context = broadcast_leading(x, context)
         if isbox(x) or isbox(params) or isbox(context):
             return self._by_pull(direction, x, self.params if params is None else params, context)
         values, total = [], 0

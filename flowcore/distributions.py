@@ -234,7 +234,13 @@ class _ForeignBase(Parametric):
         return self.base.log_prob(z)
 
     def _pull(self, theta, z):
-        return _pull_by_autograd(self, theta, z)
+        try:
+            return _pull_by_autograd(self, theta, z)
+        except (TypeError, ValueError, AttributeError) as problem:
+            raise TypeError(
+                f"the gradient of {self.base!r}.log_prob is wanted, and cannot be taken: write it "
+                f"in autograd.numpy ({problem})"
+            ) from problem
 
     def __repr__(self):
         return repr(self.base)

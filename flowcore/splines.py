@@ -98,6 +98,7 @@ class RationalQuadratic(ByPull):
         t = np.where(inside, x.T, 0)
         bin_ = self._bin(direction, t, phi.T)
         xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
+        xi = np.clip(xi, 0, 1)  # rounding may leave the bin, which steep slopes do not forgive
         curve = _Curve(bin_, xi)
         log_det = np.log(curve.slope)
         if direction == "forward":
@@ -224,12 +225,18 @@ class _Bin:
         self.bend = slopes[0] + slopes[1] - 2 * self.s
 
     def solve(self, y):
-        """xi with g(xi) = y (eqs. 6-8); the form of the root that does not cancel (eq. 29)."""
+        """xi with g(xi) = y (eqs. 6-8): of the two forms of the root, the one that does not cancel.
+
+        The paper has the first (eq. 29); where the slope at the end is much larger than the
+        chord's, b < 0, and only the second is accurate.
+        """
         rise = y - self.y
         a = self.h * (self.s - self.slopes[0]) + rise * self.bend
         b = self.h * self.slopes[0] - rise * self.bend
         c = -self.s * rise
-        return 2 * c / (-b - np.sqrt(np.maximum(b * b - 4 * a * c, 0)))
+        root = np.abs(b) + np.sqrt(np.maximum(b * b - 4 * a * c, 0))
+        with np.errstate(divide="ignore", invalid="ignore"):  # in the form that is not taken
+            return np.where(b >= 0, -2 * c / root, root / (2 * a))
 
 
 class _Curve:

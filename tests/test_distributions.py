@@ -24,6 +24,7 @@ from flowcore import (
     Standardize,
     TransformedDistribution,
     flows,
+    targets,
 )
 from flowcore.testing import randomize
 
@@ -362,3 +363,10 @@ def test_nan_rows_stay_alone():
     x[1, 0] = np.nan
     log_prob = flow.log_prob(x)
     assert np.isnan(log_prob).tolist() == [False, True, False]
+
+
+def test_a_base_that_autograd_cannot_follow_is_named():
+    flow = TransformedDistribution(targets.ring(), Elementwise(2, Affine()))
+    assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
+    with pytest.raises(TypeError, match=r"Ring\(.*log_prob is wanted.*autograd.numpy"):
+        autograd.grad(lambda th: flow.log_prob(np.ones((3, 2)), params=th).sum())(flow.params)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from flowcore import (
+    MADE,
     ActNorm,
     Affine,
     Chain,
     Elementwise,
     Invert,
     LULinear,
+    MaskedAutoregressiveFlow,
     Normal,
     Permute,
     Scale,
@@ -479,3 +481,15 @@ def test_a_flow_of_columns_of_different_kinds():
     best = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(Z.T, bias=True))[1]
     best -= supports.inverse_log_det(X).mean()
     np.testing.assert_allclose(-flow.log_prob(X).mean(), best, atol=0.01)
+
+
+def test_blockwise_broadcasts_a_context_that_only_one_part_reads():
+    made = MADE(1, hidden=[4], context_dim=2)
+    b = randomize(Blockwise([LULinear(1), MaskedAutoregressiveFlow(made)]))
+    context = np.random.default_rng(0).standard_normal((3, 2))
+    for run in (b.forward_and_log_det, b.inverse_and_log_det):
+        value, log_det = run(np.array([0.5, 1.0]), context=context)
+        assert value.shape == (3, 2) and log_det.shape == (3,)
+        rows, log_dets = run(np.tile([0.5, 1.0], (3, 1)), context=context)
+        np.testing.assert_array_equal(value, rows)
+        np.testing.assert_array_equal(log_det, log_dets)

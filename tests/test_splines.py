@@ -107,6 +107,29 @@ def test_is_increasing_continuous_and_invertible(scale):
             np.testing.assert_allclose(back_log_det, -log_det, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("scale", "dtype", "tolerance"),
+    [(1, float, 1e-14), (1e3, float, 1e-11), (1e6, float, 1e-8), (30, np.float32, 1e-3)],
+)
+def test_the_root_does_not_cancel_where_slopes_grow_steeply(scale, dtype, tolerance):
+    x, phi = random_case(SPLINE, n=20_000, dim=1, scale=scale, seed=8, reach=1)
+    x, phi = x.astype(dtype), phi.astype(dtype)
+    z, log_det = SPLINE.inverse_and_log_det(x, phi)
+    back, back_log_det = SPLINE.forward_and_log_det(z, phi)
+    assert np.abs(back - x).max() < tolerance
+    assert np.abs(log_det + back_log_det).max() < 100 * tolerance
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32])
+def test_a_very_steep_knot_is_finite(dtype):
+    phi = np.zeros((2001, 1, SPLINE.n_out), dtype)
+    phi[..., -2] = 1e8
+    x = np.linspace(-1, 1, 2001, dtype=dtype)[:, None] * dtype(SPLINE.tail)
+    for way in ("forward", "inverse"):
+        value, log_det = getattr(SPLINE, f"{way}_and_log_det")(x, phi)
+        assert np.isfinite(log_det).all() and (np.abs(value) <= 1.000001 * SPLINE.tail).all()
+
+
 def test_knots_and_ends():
     _, phi = random_case(SPLINE, n=1, dim=1)
     xs, ys, slopes = knots(SPLINE, phi[0, 0])

@@ -255,6 +255,8 @@ def test_what_must_be_positive(make, name, bad):
         (lambda: circles(factor=-0.1), "factor must be .* not -0.1"),
         (lambda: circles(factor=np.nan), "factor must be .* not nan"),
         (lambda: pinwheel(arms=2), "arms must be an integer >= 3, not 2"),
+        (lambda: pinwheel(radial_std=3), "radial_std must be at most 1.0, not 3.0.*use scale"),
+        (lambda: pinwheel(tangential_std=11), "tangential_std must be at most 10.0"),
         (lambda: funnel(dim=1), "dim must be an integer >= 2, not 1"),
         (lambda: funnel(scale=51.0), "scale must be at most 50, not 51.0"),
         (lambda: banana(b=np.inf), "b must be a finite number, not inf"),

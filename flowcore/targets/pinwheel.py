@@ -81,6 +81,14 @@ class Pinwheel(Target):
     def __post_init__(self):
         object.__setattr__(self, "arms", check_dim("arms", self.arms, 3))
         set_positive(self, dict.fromkeys(("radial_std", "tangential_std", "rate", "scale"), ""))
+        # 9 radial deviations out, the arms have turned by rate exp(1 + 9 radial_std), fold by fold
+        for name, most in (("radial_std", 1.0), ("tangential_std", 10.0)):
+            if getattr(self, name) > most:
+                raise ValueError(
+                    f"{name} must be at most {most}, not {getattr(self, name)}: beyond it the arms "
+                    "are wound up so densely that their folds cannot be told apart; to enlarge "
+                    "the figure, use scale"
+                )
 
     def sample(self, n: int, rng=None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
