@@ -110,7 +110,7 @@ def check_dim(name: str, dim, least: int = 1) -> int:
     try:
         if int(dim) == dim and dim >= least:
             return int(dim)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise ValueError(f"{name} must be an integer >= {least}, not {dim!r}")
 

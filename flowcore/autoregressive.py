@@ -5,13 +5,13 @@ from __future__ import annotations
 import autograd.numpy as anp
 import numpy as np
 
-from .bijector import Bijector
+from .bijector import Bijector, ByPull
 from .made import MADE
 from .steps import by_degree, one_pass
 from .transformers import Affine, Transformer, check_transformer
 
 
-class MaskedAutoregressiveFlow(Bijector):
+class MaskedAutoregressiveFlow(ByPull):
     """MAF: x_i = t(z_i; phi_i(x_<i)), with all phi_i from one MADE of x.
 
         inverse (one pass)       phi = made(x);  z_i = t^-1(x_i; phi_i)      for all i at once
@@ -58,17 +58,14 @@ class MaskedAutoregressiveFlow(Bijector):
         """The network that computes phi."""
         return self._parts[0]
 
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
-
     def forward_and_log_det(self, z, params=None, context=None):
         if self.method == "sequential":
             return self._textbook_loop(*self._prepare(z, params, context))
-        return self._by_pull("forward", *self._prepare(z, params, context))
+        return super().forward_and_log_det(z, params, context)
 
     def _pull(self, direction, theta, x, context):
         if direction == "forward" and self.method == "sequential":
-            return super()._pull(direction, theta, x, context)
+            return Bijector._pull(self, direction, theta, x, context)
         made, transformer, x = self.made, self.transformer, np.asarray(x, theta.dtype)
         structure, matrices = made.structure, made.matrices(theta)
         if direction == "forward":

@@ -165,6 +165,20 @@ class Bijector(Parametric, ABC):
         return value, log_det
 
 
+class ByPull(Bijector):
+    """A bijector that writes one method by hand, `_pull`; both directions follow from it."""
+
+    @abstractmethod
+    def _pull(self, direction: str, theta, x, context):
+        """See `Bijector._pull`."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self._by_pull("forward", *self._prepare(z, params, context))
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self._by_pull("inverse", *self._prepare(x, params, context))
+
+
 class Chain(Bijector):
     """The composition of bijectors: Chain([f, g]) is f o g, so `forward` applies g first.
 

@@ -95,7 +95,11 @@ class Blockwise(Bijector):
             check_log_det(part, value, log_det)
             values.append(value)
             total = total + log_det
-        return np.concatenate(values, axis=-1), total
+        return self._joined(values, total.dtype), total
+
+    def _joined(self, values, dtype):
+        """All coordinates, cast: what only a Permute has touched may be wider than `dtype`."""
+        return np.concatenate(values, axis=-1).astype(dtype, copy=False)
 
     def _pull(self, direction, theta, x, context):
         results = [
@@ -114,7 +118,7 @@ class Blockwise(Bijector):
             theta_bar = self._collect(self._parts, theta_bars, theta.dtype)
             return theta_bar, np.concatenate(x_bars, axis=-1), sum(shares) if shares else None
 
-        return np.concatenate(values, axis=-1), sum(log_dets), pullback
+        return self._joined(values, theta.dtype), sum(log_dets), pullback
 
     def initialize(self, x, context=None, rng=None):
         """Initialise every part that waits for data, each from its own columns."""

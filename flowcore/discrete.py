@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
+from autograd.tracer import isbox
 
 from .arguments import check_dim
 from .maps import Sigmoid, show
 
 OFF_GRID = 0.01  # of a step: how far rounded numbers, such as float32 ones, may be off the grid
+EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class Dequantize:
         x, cell = self._cells(x)
         u = np.random.default_rng(rng).random(x.shape)
         y = x + self.step * u
-        # rounding may carry a point over the edge of its cell: once in 2^50 draws
+        # rounding may carry a point to the edge of its cell, or over it: once in 2^50 draws
         return np.where(self._index(y) == cell, y, x + self.step / 2)
 
     def quantize(self, y) -> np.ndarray:
@@ -136,7 +138,12 @@ class Dequantize:
         return self.low + self.step * cell, cell
 
     def _index(self, y):
-        return np.floor((y - self.low) / self.step)
+        """floor((y - low) / step), where a grid value that rounding left just below its cell, such
+        as 0.3 of step 0.1, counts as the grid value."""
+        place = (y - self.low) / self.step
+        nearest = np.rint(place)
+        rounding = 4 * EPS * (np.abs(y) + np.abs(self.low)) / self.step
+        return np.where(np.abs(place - nearest) <= rounding, nearest, np.floor(place))
 
     def _columns(self, x) -> np.ndarray:
         """x as float64 (..., D), if that fits step and low."""
@@ -161,6 +168,7 @@ def bits_per_dim(log_prob, dim: int):
     >>> float(bits_per_dim(-16 * np.log(2), dim=2))
     8.0
     """
+    log_prob = log_prob if isbox(log_prob) else np.asarray(log_prob)
     return log_prob * (-1 / (check_dim("dim", dim) * log(2)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
@@ -77,6 +79,7 @@ class TransformedDistribution(Parametric):
     def log_prob(self, x, params=None, context=None, threads=None):
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
+        -inf outside of the support and at rows with an infinite coordinate; NaN at rows with a NaN.
         Many rows are evaluated in blocks by `threads` threads (None: the environment variable
         FLOWCORE_THREADS, else the number of cores); the result does not depend on their number.
         """
@@ -87,9 +90,16 @@ class TransformedDistribution(Parametric):
             return log_prob if len(lead) == 1 else log_prob.reshape(lead)
 
         def rows(flow, x, context):
+            infinite = np.isinf(x)
+            if infinite.any():  # no arithmetic with them: inf - inf would be NaN
+                infinite = infinite.any(axis=-1) & ~np.isnan(x).any(axis=-1)
+                x = np.where(infinite[:, None], 0, x)
             z, log_det = flow.bijector.inverse_and_log_det(x, context=context)
             check_log_det(flow.bijector, z, log_det)
-            return (flow._base_log_prob(z) + log_det,)
+            log_prob = flow._base_log_prob(z) + log_det
+            if infinite.ndim == 1:
+                log_prob[infinite] = -np.inf
+            return (log_prob,)
 
         return self._map(rows, x, params, context, threads)[0]
 
@@ -201,9 +211,25 @@ class TransformedDistribution(Parametric):
                     f"not {draws.shape}"
                 )
             z[start : start + DRAWS] = draws
+        self._warn_outside(z)
         if context is not None:
             context = as_rows(z.reshape((*lead, self.dim)), np.asarray(context))[1]
         return z, context, lead
+
+    def _warn_outside(self, z):
+        """A UserWarning if there are draws where `forward` is not defined, such as a logit at 3."""
+        low, high = self.bijector.domain
+        if not (np.isfinite(low).any() or np.isfinite(high).any()):
+            return
+        outside = int(((z <= low) | (z >= high)).any(axis=-1).sum())
+        if outside:
+            warnings.warn(
+                f"{outside} of {len(z)} draws of {self.base!r} lie outside of ({low}, {high}), "
+                f"where {self.bijector!r} is not defined: they have no image. Is the bijector the "
+                "wrong way round (see Invert)?",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _base_log_prob(self, z):
         log_prob = self._parts[0].log_prob(z)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from .arguments import check_dim
-from .bijector import Bijector
+from .bijector import ByPull
 from .maps import FixedMap, constant, show
 from .transformers import Transformer, check_transformer, pullback_of
 
 
-class Elementwise(Bijector):
+class Elementwise(ByPull):
     """x_i = t(z_i; phi_i) with trainable phi, the same for all rows; log-det sum_i log t'(z_i).
 
     dim           D
@@ -29,12 +29,6 @@ class Elementwise(Bijector):
         dim = check_dim("dim", dim)
         super().__init__(dim, np.zeros(dim * transformer.n_out, dtype))
         self.transformer = transformer
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._by_pull("forward", *self._prepare(z, params, context))
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
 
     def _pull(self, direction, theta, x, context):
         x = np.asarray(x, theta.dtype)

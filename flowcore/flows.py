@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arguments import check_dim
 from .autoregressive import MaskedAutoregressiveFlow
 from .bijector import Bijector, Chain, Invert, Permute
 from .coupling import Coupling
@@ -218,6 +219,4 @@ def _couplings(dim, layers, rng, transformer, **net) -> list[Bijector]:
 
 
 def _seeds(rng, layers):
-    if layers != int(layers) or layers < 1:
-        raise ValueError(f"layers must be an integer >= 1, not {layers!r}")
-    return np.random.default_rng(rng).integers(2**63, size=int(layers)).tolist()
+    return np.random.default_rng(rng).integers(2**63, size=check_dim("layers", layers)).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arguments import as_float, check_dim, check_event
-from .bijector import Bijector
+from .bijector import Bijector, ByPull
 
 WIDE = np.dtype(float)
 
@@ -87,7 +87,7 @@ class Standardize(Bijector):
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
 
 
-class ActNorm(Bijector):
+class ActNorm(ByPull):
     """x = loc + exp(log_scale) z, trainable, set by the first data; log-det sum(log_scale).
 
         z = (x - loc) exp(-log_scale)       params = [loc (D), log_scale (D)]
@@ -136,12 +136,6 @@ class ActNorm(Bijector):
         new.initialized = True
         return new
 
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._by_pull("forward", *self._prepare(z, params, context))
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
-
     def _pull(self, direction, theta, x, context):
         x = np.asarray(x, theta.dtype)
         loc, log_scale = theta[: self.dim], theta[self.dim :]
@@ -176,9 +170,14 @@ def _mean_and_scale(x, owner):
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"{owner!r} is initialised from at least two rows (n, D), not {x.shape}")
-    mean = np.mean(x, axis=0, dtype=float)
-    scale = np.sqrt(np.mean((x - mean) ** 2, axis=0))
-    if not np.isfinite(scale).all():
-        rows = np.flatnonzero(~np.isfinite(x).all(axis=1))[:8].tolist()
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        rows = np.flatnonzero(~finite)[:8].tolist()
         raise ValueError(f"the data of {owner!r} are not finite: NaN or inf in rows {rows}")
-    return mean, scale, ~(scale > 1e-12 * np.abs(mean))
+    mean = np.mean(x, axis=0, dtype=float)
+    distance = x - mean
+    most = np.maximum(distance.max(axis=0), -distance.min(axis=0))
+    flat = most <= 8 * np.finfo(float).eps * np.abs(mean)  # the mean itself is rounded
+    unit = np.ldexp(1.0, np.frexp(most)[1])  # the squares of huge or tiny distances are no floats
+    distance /= unit
+    return mean, np.where(flat, 0.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat

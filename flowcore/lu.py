@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .arguments import check_dim
-from .bijector import Bijector, Permute
+from .bijector import ByPull, Permute
 from .transformers import bounded
 
 
-class LULinear(Bijector):
+class LULinear(ByPull):
     """x = W z + b with W = P L (U + diag(s)), any invertible matrix up to the choice of P.
 
         log |det dx/dz| = sum_i log |s_i|       z = (U + diag(s))^-1 L^-1 P^-1 (x - b)
@@ -147,12 +147,6 @@ class LULinear(Bijector):
         if theta is self.params:
             self._memo_matrices = matrices
         return matrices
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._by_pull("forward", *self._prepare(z, params, context))
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
 
     def _pull(self, direction, theta, x, context):
         """y = A z, x = y[p] + b; with rows: z (N, D), A_bar = y_bar^T z."""

@@ -18,10 +18,10 @@ from math import log
 import numpy as np
 
 from .arguments import check_dim
-from .bijector import ANYWHERE, OPPOSITE, Bijector
+from .bijector import ANYWHERE, OPPOSITE, ByPull
 
 
-class FixedMap(Bijector):
+class FixedMap(ByPull):
     """x_i = f(z_i) with f increasing or decreasing: a subclass writes f, f^-1, log |f'| and its
     derivative. Cost: O(D) per row in both directions."""
 
@@ -57,12 +57,6 @@ class FixedMap(Bijector):
     @property
     def codomain(self):
         return ANYWHERE if self._swapped else self._ends
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._by_pull("forward", *self._prepare(z, params, context))
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
 
     def _pull(self, direction, theta, x, context):
         direction = OPPOSITE[direction] if self._swapped else direction

@@ -18,7 +18,7 @@ import numpy as np
 
 from .arguments import check_dim
 from .primitives import differentiable
-from .transformers import Transformer, bounded
+from .transformers import Transformer, bounded, matched
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 TINY = 1e-290  # a smaller probability is computed by its logarithm
@@ -70,12 +70,12 @@ class MixtureOfGaussians(Transformer):
 
     def __init__(self, components: int = 10, log_scale_bound: float = 5.0):
         self.components = check_dim("components", components)
-        self.log_scale_bound = float(log_scale_bound)
-        if not 0 < self.log_scale_bound <= 20:
+        if log_scale_bound is None or not 0 < float(log_scale_bound) <= 20:
             raise ValueError(
                 f"log_scale_bound must be within (0, 20], not {log_scale_bound}: without a bound "
                 "a component can shrink onto a single point"
             )
+        self.log_scale_bound = float(log_scale_bound)
 
     @property
     def n_out(self) -> int:
@@ -133,11 +133,10 @@ class MixtureOfGaussians(Transformer):
 
     def _traced(self, direction, x, phi):
         """One direction as a single operation for autograd, which cannot look into it."""
+        x, phi = matched(self, x, phi)
         if x.ndim == 0:
             value, log_det = self._traced(direction, x[None], phi[None])
             return value[0], log_det[0]
-        if phi.shape[:-1] != x.shape:
-            phi = phi + np.zeros((*x.shape, 1), phi.dtype)
 
         def run(phi, x, _):
             value, log_det = getattr(self, f"_{direction}")(x, phi)

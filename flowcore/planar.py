@@ -18,12 +18,12 @@ from __future__ import annotations
 import numpy as np
 
 from .arguments import check_dim
-from .bijector import Bijector
+from .bijector import ByPull
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 
 
-class Planar(Bijector):
+class Planar(ByPull):
     """x = z + u^ tanh(w.z + b): the space is stretched or squeezed across the plane w.z + b = 0.
 
         u^ = u + [m(w.u) - w.u] w / |w|^2      so that w.u^ = m(w.u) > -1       (appendix A.1)
@@ -52,12 +52,6 @@ class Planar(Bijector):
         dim, rng = check_dim("dim", dim), np.random.default_rng(rng)
         w, b = rng.standard_normal(dim) / np.sqrt(dim), rng.standard_normal(1)
         super().__init__(dim, np.concatenate([w, np.zeros(dim), b]).astype(dtype))
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._by_pull("forward", *self._prepare(z, params, context))
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
 
     def _pull(self, direction, theta, x, context):
         x, (w, u, b) = np.asarray(x, theta.dtype), np.split(theta, [self.dim, 2 * self.dim])
@@ -88,7 +82,7 @@ class Planar(Bijector):
         return scale
 
 
-class Radial(Bijector):
+class Radial(ByPull):
     """x = z + beta^ h (z - z0), h = 1/(alpha + r), r = |z - z0|: space moves towards or from z0.
 
         log |det dx/dz| = (D - 1) log(1 + beta^ h) + log(1 + beta^ h + beta^ h' r)       (eq. 14)
@@ -119,12 +113,6 @@ class Radial(Bijector):
         dim, rng = check_dim("dim", dim), np.random.default_rng(rng)
         rest = [0.5 * np.log(dim), 0.0]
         super().__init__(dim, np.concatenate([rng.standard_normal(dim), rest]).astype(dtype))
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._by_pull("forward", *self._prepare(z, params, context))
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._by_pull("inverse", *self._prepare(x, params, context))
 
     def _pull(self, direction, theta, x, context):
         x, dim = np.asarray(x, theta.dtype), self.dim

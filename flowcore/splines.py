@@ -13,7 +13,7 @@ from math import expm1, log
 import numpy as np
 
 from .arguments import check_dim
-from .transformers import ByPull
+from .transformers import ByPull, matched
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 
@@ -85,7 +85,7 @@ class RationalQuadratic(ByPull):
         >>> x, y, slope
         (array([-1.,  0.,  1.]), array([-1.,  0.,  1.]), array([1., 1., 1.]))
         """
-        phi = np.asarray(phi)
+        _, phi = matched(self, np.zeros(np.shape(phi)[:-1]), phi)
         axes, raw = self._axes(phi.T)
         ends = np.concatenate([np.zeros_like(axes.ends[:, :1]), axes.ends], axis=1)
         x, y = (2 * ends - 1) * self.tail
@@ -105,7 +105,8 @@ class RationalQuadratic(ByPull):
             value = bin_.y + bin_.h * curve.ratio
         else:
             value, log_det = bin_.x + bin_.w * xi, -log_det
-        value, log_det = np.where(inside, value, x.T), np.where(inside, log_det, 0)
+        # a tail ignores phi, but not that phi is NaN: its row must show it
+        value, log_det = np.where(inside, value, x.T + 0 * phi.T[0]), np.where(inside, log_det, 0)
 
         def pullback(value_bar, l_bar):
             value_bar, l_bar = value_bar.T, np.where(inside, l_bar.T, 0)

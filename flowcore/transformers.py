@@ -17,6 +17,7 @@ from autograd.builtins import tuple as atuple
 from autograd.core import make_vjp
 from autograd.tracer import isbox
 
+from .arguments import as_vector
 from .primitives import differentiable, tanh
 
 
@@ -71,6 +72,7 @@ class ByPull(Transformer):
         return self.pull("inverse", x, phi)[2](z_bar, l_bar)
 
     def _call(self, direction, x, phi):
+        x, phi = matched(self, x, phi)
         if isbox(x) or isbox(phi):
             return differentiable(partial(self._run, direction), phi, x, None)
         return self.pull(direction, x, phi)[:2]
@@ -245,6 +247,28 @@ class Compose(ByPull):
 
     def __repr__(self):
         return f"Compose({list(self.transformers)})"
+
+
+def matched(transformer, x, phi):
+    """x and phi with the same leading axes, for hand-written code that wants them alike.
+
+    A ValueError with all shapes if phi does not hold n_out numbers for every x.
+    """
+    x = x if isbox(x) else np.asarray(x)
+    phi = phi if isbox(phi) else as_vector(phi)
+    if phi.shape == (*x.shape, transformer.n_out):
+        return x, phi
+    try:
+        if phi.shape[-1:] != (transformer.n_out,):
+            raise ValueError
+        shape = np.broadcast_shapes(x.shape, phi.shape[:-1])
+    except ValueError:
+        raise ValueError(
+            f"{transformer!r} takes phi of shape (..., {transformer.n_out}), with the leading axes "
+            f"of its argument {x.shape}: not {phi.shape}"
+        ) from None
+    x = x if x.shape == shape else x + np.zeros(shape, x.dtype)
+    return x, phi + np.zeros((*shape, 1), phi.dtype)
 
 
 def check_transformer(transformer):

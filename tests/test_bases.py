@@ -344,3 +344,8 @@ def test_refused(name):
     call, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_huge_degrees_of_freedom_are_normal_without_a_warning():
+    z = np.array([[0.3, -1.2]])
+    np.testing.assert_allclose(StudentT(2, 1e300).log_prob(z), Normal(2).log_prob(z), rtol=1e-12)

@@ -43,6 +43,20 @@ def test_quantize_undoes_it_exactly(step, low):
     assert stats.kstest(u.ravel(), "uniform").pvalue > 0.01  # with this seed
 
 
+@pytest.mark.parametrize("step, low", [(0.1, 0.0), (0.1, -1000.0), (0.01, 0.0), (1e-3, 5.0)])
+def test_grid_values_are_their_own_quantised_values(step, low):
+    """0.3 / 0.1 is just below 3 in floats, and must not fall into the cell of 0.2."""
+    x = low + step * np.arange(10_000.0)[:, None]
+    dequantize = Dequantize(step, low)
+    quantised = dequantize.quantize(x)
+    np.testing.assert_allclose(quantised, x, atol=1e-6 * step)
+    np.testing.assert_array_equal(dequantize.quantize(quantised), quantised)
+
+
+def test_bits_of_a_list():
+    np.testing.assert_allclose(bits_per_dim([-2 * np.log(2), 0.0], dim=2), [1.0, 0.0])
+
+
 def test_a_point_that_rounding_carries_over_the_edge_stays_in_its_cell():
     x = np.full((1000, 1), 2.0**52)  # here floats are one apart: x + u is x or x + 1
     y = Dequantize()(x, rng=0)

@@ -16,13 +16,16 @@ from flowcore import (
     Distribution,
     Elementwise,
     Invert,
+    Logit,
     MaskedAutoregressiveFlow,
     MultivariateNormalDiag,
     Normal,
     Permute,
     RealNVP,
+    Sigmoid,
     Standardize,
     TransformedDistribution,
+    Uniform,
     flows,
     targets,
 )
@@ -370,3 +373,22 @@ def test_a_base_that_autograd_cannot_follow_is_named():
     assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
     with pytest.raises(TypeError, match=r"Ring\(.*log_prob is wanted.*autograd.numpy"):
         autograd.grad(lambda th: flow.log_prob(np.ones((3, 2)), params=th).sum())(flow.params)
+
+
+@pytest.mark.parametrize("recipe", [flows.maf, flows.iaf, flows.realnvp, flows.nsf, flows.made_mog])
+def test_an_infinite_row_has_density_zero_without_a_warning(recipe):
+    flow = randomize(recipe(2, hidden=[8]))
+    x = np.array([[np.inf, 0.5], [0.1, 0.2], [np.nan, np.inf], [0.1, -np.inf]])
+    log_p = flow.log_prob(x)
+    assert np.isneginf(log_p[[0, 3]]).all() and np.isnan(log_p[2])
+    np.testing.assert_allclose(log_p[1], flow.log_prob(x[1]), rtol=1e-12)
+    assert np.isneginf(flow.log_prob([np.inf, 0.0]))
+
+
+def test_draws_without_an_image_are_counted():
+    with pytest.warns(
+        UserWarning, match=r"7 of 10 draws of Normal\(1\) lie outside of \(0.0, 1.0\)"
+    ):
+        TransformedDistribution(Normal(1), Logit(1)).sample(10, rng=2)
+    TransformedDistribution(Uniform(1), Logit(1)).sample(10, rng=2)
+    TransformedDistribution(Normal(1), Chain([Logit(1), Sigmoid(1)])).sample(10, rng=2)

@@ -366,3 +366,19 @@ def test_ties_survive_saving(tmp_path):
     flow = TransformedDistribution(Normal(3), randomize(Chain([tied, ActNorm(3), tied])))
     again = reloaded(flow, tmp_path)
     assert again.bijector[0] is again.bijector[2] and again.n_params == 12 + 6
+
+
+@pytest.mark.parametrize("kind", [Standardize, ActNorm])
+@pytest.mark.parametrize(
+    "centre, sd", [(1.7e9, 1e-3), (0.0, 1e-170), (0.0, 1e200), (-1e250, 1e249)]
+)
+def test_scales_that_floats_can_tell_are_not_constant(kind, centre, sd):
+    x = centre + sd * np.random.default_rng(0).standard_normal((1000, 1))
+    z = kind(1).initialize(x).inverse(x)
+    np.testing.assert_allclose(z.mean(), 0, atol=1e-3)
+    np.testing.assert_allclose(z.std(), 1, rtol=1e-3)
+
+
+def test_a_constant_that_its_mean_only_rounds_to_is_constant():
+    with pytest.raises(ValueError, match="constant"):
+        Standardize(1).initialize(np.full((1000, 1), 0.1 + 1e6))

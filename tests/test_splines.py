@@ -146,6 +146,27 @@ def test_knots_are_public():
         np.testing.assert_allclose(found.reshape(8, -1), rows, atol=1e-12)
 
 
+def test_phi_is_broadcast_and_checked():
+    spline = RationalQuadratic(3)
+    z, phi = np.linspace(-2, 2, 8).reshape(4, 2), np.linspace(-1, 1, 16).reshape(1, 2, 8)
+    full = spline.forward_and_log_det(z, np.broadcast_to(phi, (4, 2, 8)))
+    np.testing.assert_array_equal(spline.forward_and_log_det(z, phi), full)
+    one = spline.forward_and_log_det(z[:1], np.broadcast_to(phi, (4, 2, 8)))
+    assert one[0].shape == (4, 2)
+    for wrong in (phi[..., :7], np.zeros((3, 2, 8))):
+        with pytest.raises(ValueError, match=r"phi of shape \(\.\.\., 8\).*argument \(4, 2\)"):
+            spline.forward_and_log_det(z, wrong)
+    with pytest.raises(ValueError, match=r"phi of shape \(\.\.\., 8\)"):
+        spline.knots(np.zeros(7))
+    assert spline.knots(np.arange(8))[0].dtype == float
+
+
+def test_a_nan_context_is_not_lost_in_the_tails():
+    flow = randomize(fc.flows.nsf(2, layers=2, hidden=[8], context_dim=1))
+    log_p = flow.log_prob(np.full((2, 2), 7.0), context=[[np.nan], [0.0]])
+    assert np.isnan(log_p).tolist() == [True, False]
+
+
 def test_a_nan_stays_where_it_is():
     x, phi = random_case(SPLINE, n=4)
     x[1, 2] = np.nan

@@ -22,7 +22,7 @@ from flowcore.targets import (
     ring,
     two_spirals,
 )
-from flowcore.targets.pinwheel import _solutions
+from flowcore.targets.pinwheel import _mean_log_distance, _solutions
 
 
 def log_mean_of_normals(x, curve, density, end, s):
@@ -167,6 +167,27 @@ def test_pinwheel_far_out_is_averaged_over_the_angle():
     assert target.log_prob([0.0, 3.0 * r]) == pytest.approx(expected, rel=1e-9)
 
 
+def test_pinwheel_entropy_across_its_own_folds():
+    """At rate = 2 arms of ordinary size are folded, and log p is infinite on the folds."""
+    target = pinwheel(rate=2.0)
+    assert abs(target.entropy() - target.entropy(step=0.2)) < 5e-5
+    log_p = target.log_prob(target.sample(2000, rng=0))
+    assert abs(target.entropy() + log_p.mean()) < 4 * log_p.std() / np.sqrt(2000)
+
+
+@pytest.mark.parametrize("c", [1e-3, 0.3, 5.0, 11.9, 12.1, 1e6])
+def test_the_mean_log_distance_of_a_normal_number(c):
+    def density(u):
+        return (stats.norm.pdf(u, c) + stats.norm.pdf(u, -c)) * np.log(u)
+
+    if c < 100:
+        edges = [0.0, min(1.0, c), c, c + 12.0]
+        exact = sum(quad(density, a, b, limit=200)[0] for a, b in pairwise(edges))
+    else:
+        exact = np.log(c) - 0.5 / c**2
+    np.testing.assert_allclose(_mean_log_distance(np.array([c])), exact, rtol=1e-10, atol=1e-10)
+
+
 def test_pinwheel_has_as_many_arms_as_asked_for():
     x = pinwheel(arms=7, radial_std=0.01, tangential_std=0.01).sample(500, rng=0)
     phase = np.mod(np.arctan2(x[:, 1], x[:, 0]) + 0.25 * np.e, 2 * np.pi) / (2 * np.pi / 7)
@@ -257,6 +278,7 @@ def test_what_must_be_positive(make, name, bad):
         (lambda: pinwheel(arms=2), "arms must be an integer >= 3, not 2"),
         (lambda: pinwheel(radial_std=3), "radial_std must be at most 1.0, not 3.0.*use scale"),
         (lambda: pinwheel(tangential_std=11), "tangential_std must be at most 10.0"),
+        (lambda: pinwheel(rate=1e4), "rate must be at most 100.0"),
         (lambda: funnel(dim=1), "dim must be an integer >= 2, not 1"),
         (lambda: funnel(scale=51.0), "scale must be at most 50, not 51.0"),
         (lambda: banana(b=np.inf), "b must be a finite number, not inf"),
