@@ -22,10 +22,10 @@ EXAMINED = 10_000  # rows in which distinct values are counted
 
 def check_flow(flow) -> None:
     """A flow that can be trained: it has a log_prob and at least one free parameter."""
-    if not hasattr(flow, "log_prob"):
+    if not all(hasattr(flow, name) for name in ("log_prob", "initialize", "with_params")):
         raise TypeError(
-            f"fit needs a distribution with log_prob, not a {type(flow).__name__}: write "
-            "TransformedDistribution(Normal(dim), bijector)"
+            f"fit needs a flow, not a {type(flow).__name__}: write "
+            "TransformedDistribution(base, bijector), such as Normal(dim) for the base"
         )
     if flow.n_params == 0:
         raise ValueError(f"{flow!r} has no free parameters: there is nothing to fit")
@@ -177,6 +177,8 @@ def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int
 
 def as_floats(name: str, values) -> np.ndarray:
     """float32 and float64 arrays as they are, other real numbers as float64."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked values: drop or fill them")
     try:
         array = np.asarray(values)
         if array.dtype in (np.float32, np.float64):

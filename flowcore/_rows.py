@@ -15,7 +15,8 @@ import numpy as np
 
 from ._checks import BLOCK, as_context, as_table, as_weights
 
-FIRST_LOOK = 100_000  # rows of a memmap that `initialize` is given
+FIRST_LOOK = 100_000  # rows of a memmap that `initialize` is given, at most; and
+FIRST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
 
 
 class Rows(NamedTuple):
@@ -28,6 +29,11 @@ class Rows(NamedTuple):
     def take(self, index: np.ndarray) -> Rows:
         """A copy of some of the rows."""
         return Rows(*(None if part is None else part.take(index, axis=0) for part in self))
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row, those of the context included."""
+        return self.x.shape[1] + (0 if self.context is None else self.context.shape[1])
 
     @property
     def total_weight(self) -> float:
@@ -56,7 +62,11 @@ def split(
     Rows of weight zero belong to neither. A split draws its validation rows at random. They come
     as one block; those of a memmap in several, which are read whenever they are iterated over.
     """
-    rows = np.arange(len(data.x)) if data.weight is None else np.flatnonzero(data.weight)
+    n = len(data.x)
+    index = np.int32 if n < 2**31 else np.int64  # next to a narrow table they take up memory, too
+    rows = np.arange(n, dtype=index)
+    if data.weight is not None:
+        rows = rows[data.weight > 0]
     if validation_data is not None:
         return rows, [_given(data, validation_data)]
     if fraction == 0:
@@ -67,10 +77,12 @@ def split(
             f"validation_split={fraction} leaves none of {len(rows)} rows to train on: "
             "use validation_split=0"
         )
-    order = rng.permutation(rows)
-    held = np.sort(order[:held_out])
+    rng.shuffle(rows)
+    held, rows = rows[:held_out], rows[held_out:]
+    held.sort()
+    rows.sort()
     validation = Blocks(data, held) if is_mapped(data.x) else [data.take(held)]
-    return np.sort(order[held_out:]), validation
+    return rows, validation
 
 
 def _given(data: Rows, validation_data) -> Rows:
@@ -102,7 +114,7 @@ class Blocks:
     rows: np.ndarray
 
     def __iter__(self) -> Iterator[Rows]:
-        return batches(self.data, self.rows, max(1, BLOCK // self.data.x.shape[1]), None)
+        return batches(self.data, self.rows, max(1, BLOCK // self.data.width), None)
 
 
 def is_mapped(table: np.ndarray) -> bool:
@@ -114,8 +126,9 @@ def is_mapped(table: np.ndarray) -> bool:
 
 def first_look(data: Rows, rows: np.ndarray) -> Rows:
     """What `initialize` is given: the rows, but of a memmap at most 100,000, evenly spaced."""
-    if is_mapped(data.x) and len(rows) > FIRST_LOOK:
-        return data.take(rows[np.arange(FIRST_LOOK) * len(rows) // FIRST_LOOK])
+    most = min(FIRST_LOOK, max(2, FIRST_NUMBERS // data.width))
+    if is_mapped(data.x) and len(rows) > most:
+        return data.take(rows[np.arange(most) * len(rows) // most])
     return chosen(data, rows)
 
 

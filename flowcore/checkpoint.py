@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -20,6 +21,7 @@ import re
 import sys
 import time
 import warnings
+from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +30,14 @@ from ._checks import BLOCK
 from ._describe import Writer
 from ._rows import Rows
 from .history import History
-from .io import DESCRIPTION, _check_seal, _pack, _unpack, _write_atomically
+from .io import (
+    DESCRIPTION,
+    _check_seal,
+    _pack,
+    _remove_unfinished,
+    _unpack,
+    _write_atomically,
+)
 from .optim import Average, Optimizer
 
 FORMAT = 1
@@ -74,6 +83,7 @@ class Run:
         self.epoch = self.batch = 0  # how many of them are done
         self.total = self.weight = 0.0  # of the losses in this epoch
         self.rng_state = rng.bit_generator.state  # at the start of this epoch
+        self.reported = True  # the last epoch, to the callbacks
         self.stopped = False  # by a callback
         self.seconds = 0.0  # of earlier runs
         self.changing = Changing()
@@ -88,6 +98,11 @@ class Run:
         waited = self.epoch - 1 - self.best.epoch
         bored = patience is not None and waited >= patience
         return self.epoch < self.epochs and not self.stopped and not bored
+
+    def after_report(self, stop: bool) -> None:
+        """The callbacks have seen the last epoch; one of them may have asked to stop."""
+        with self.changing:
+            self.stopped, self.reported = stop, True
 
     def begin_epoch(self, rng: np.random.Generator) -> None:
         """Remember where the epoch starts, unless an earlier run did."""
@@ -110,9 +125,11 @@ class Run:
     def end_epoch(self, val_nll: float | None, rng: np.random.Generator) -> None:
         """Write the epoch into the history, and keep its parameters if they are the best."""
         with self.changing:
+            best = self.best
+            if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
+                best = Kept(self.epoch, val_nll, self.result.copy())
             self.history._record(self.total / self.weight, val_nll)
-            if val_nll is not None and math.isfinite(val_nll) and val_nll < self.best.nll:
-                self.best = Kept(self.epoch, val_nll, self.result.copy())
+            self.best, self.reported = best, False
             self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
             self.rng_state = rng.bit_generator.state
 
@@ -155,7 +172,7 @@ def _own(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-_FACTS = ("epochs", "epoch", "batch", "total", "weight", "stopped")
+_FACTS = ("epochs", "epoch", "batch", "total", "weight", "reported", "stopped")
 
 
 class Checkpoint:
@@ -166,8 +183,9 @@ class Checkpoint:
     """
 
     def __init__(self, path, every: float, started: float, marks: dict[str, str]):
-        self.path, self.every, self.started, self.marks = os.fsdecode(path), every, started, marks
-        self._written = time.monotonic()
+        self.path = os.path.abspath(os.fsdecode(path))  # whatever a callback does to the folder
+        self.every, self.started, self.marks = every, started, marks
+        self._written, self._ours = time.monotonic(), False
 
     def resume(self, run: Run, rng: np.random.Generator) -> None:
         """Set run and rng to what the file holds, if there is a file.
@@ -180,19 +198,16 @@ class Checkpoint:
                 f"the state of {run.optimizer!r} has no method arrays(), see OptimizerState: "
                 "without it there is no checkpoint"
             )
+        _remove_unfinished(self.path)
         found = self._read()
         if found is None:
             return
         facts, arrays = found
         try:
-            differing = _differences(facts["marks"], self.marks)
-            if not differing:
-                run.restore(facts["run"], arrays, rng)
-                run.seconds = float(facts["seconds"])
+            run.restore(facts["run"], arrays, rng)
+            run.seconds = float(facts["seconds"])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
             raise self._refusal(f"is damaged: {type(problem).__name__}: {problem}") from problem
-        if differing:
-            raise self._refusal(f"belongs to another run, which differs in {differing}")
         begun = run.epoch + (run.batch > 0)
         if begun > run.epochs:
             raise ValueError(
@@ -201,7 +216,12 @@ class Checkpoint:
             )
 
     def write(self, run: Run) -> None:
-        """Replace the file by the state of `run`: as a whole, or not at all."""
+        """Replace the file by the state of `run`: as a whole, or not at all.
+
+        Errors: OSError; ValueError if, since this run began, another one has put its file there.
+        """
+        if not self._ours:
+            self._read()
         facts, arrays = run.export()
         seconds = run.seconds + time.perf_counter() - self.started
         described = {
@@ -214,6 +234,7 @@ class Checkpoint:
         }
         text = np.frombuffer(json.dumps(described).encode(), np.uint8)
         _write_atomically(self.path, _pack({DESCRIPTION: text, **arrays}))
+        self._ours = True
 
     def write_if_due(self, run: Run) -> None:
         """Write, if the last time is long enough ago."""
@@ -228,7 +249,7 @@ class Checkpoint:
             return
         try:
             self.write(run)
-        except OSError as problem:
+        except (OSError, ValueError) as problem:
             warnings.warn(
                 f"the last checkpoint could not be written: {problem}", UserWarning, stacklevel=3
             )
@@ -236,10 +257,11 @@ class Checkpoint:
     def rescue(self, run: Run) -> None:
         """Write while an error is on its way: nothing may hide that one."""
         if not run.changing.torn and run.epoch + run.batch > 0:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 self.write(run)
 
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
+        """What the file holds, if there is one; a ValueError unless it is a file of this run."""
         try:
             with open(self.path, "rb") as file:
                 data = file.read()
@@ -253,12 +275,18 @@ class Checkpoint:
             arrays = _unpack(data)
             facts = json.loads(arrays.pop(DESCRIPTION).tobytes())
             kind, version = facts.get("kind"), facts["format"]
+            known = kind == KIND and version == FORMAT
+            differing = known and _differences(facts["marks"], self.marks)
+        except MemoryError:
+            raise
         except Exception as problem:  # whatever a forged archive provokes in a parser
             raise self._refusal(f"is damaged: {type(problem).__name__}: {problem}") from problem
         if kind != KIND:
             raise self._refusal("is a flow written by flowcore.save, not a checkpoint of fit")
         if version != FORMAT:
             raise self._refusal(f"has format {version}: this flowcore reads format {FORMAT}")
+        if differing:
+            raise self._refusal(f"belongs to another run, which differs in {differing}")
         return facts, arrays
 
     def _refusal(self, why: str) -> ValueError:
@@ -279,8 +307,18 @@ def fingerprint(flow, data: Rows, validation: Rows | None, rng_state: dict, opti
         "flow": _mark_of_flow(flow),
         **{name: _mark_of_table(table) for name, table in tables.items()},
         "rng": f"{rng_state['bit_generator']} {_digest(json.dumps(_plain(rng_state)).encode())}",
-        **{name: re.sub(r" at 0x[0-9a-fA-F]+", "", repr(v)) for name, v in options.items()},
+        **{name: _mark_of_option(value) for name, value in options.items()},
     }
+
+
+def _mark_of_option(value) -> str:
+    """Its repr, where numbers of all types are alike and addresses in memory left out."""
+    if is_dataclass(value):
+        marks = {f.name: _mark_of_option(getattr(value, f.name)) for f in fields(value)}
+        return f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        return f"{value:.17g}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _differences(there: dict[str, str], here: dict[str, str]) -> str:
@@ -291,13 +329,30 @@ def _differences(there: dict[str, str], here: dict[str, str]) -> str:
 def _mark_of_flow(flow) -> str:
     """The class, the number of parameters, and a hash of the description and all arrays."""
     writer = Writer()
-    # somebody's own flow need not be describable: then its class and parameters must do
-    with contextlib.suppress(AttributeError, TypeError, ValueError):
+    try:
         writer.add(flow)
-    arrays = [flow.params, *writer.arrays.values()]
-    hashes = [_mark_of_table(array) for array in arrays]
-    text = json.dumps([writer.nodes, hashes])
+        hashes = [_mark_of_table(array) for array in [flow.params, *writer.arrays.values()]]
+        text = json.dumps([writer.nodes, hashes])
+    except (AttributeError, TypeError, ValueError):  # somebody's own part need not be describable
+        text = json.dumps(_state_of(flow, {}))
     return f"{type(flow).__name__} with {flow.n_params} parameters {_digest(text.encode())}"
+
+
+def _state_of(value, seen: dict):
+    """All that an object holds as JSON, arrays as hashes; an object met again as its number."""
+    if isinstance(value, np.ndarray):
+        return _mark_of_table(value)
+    if isinstance(value, (list, tuple)):
+        return [_state_of(item, seen) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _state_of(item, seen) for key, item in value.items()}
+    if not hasattr(value, "__dict__") or isinstance(value, type) or inspect.isroutine(value):
+        return _mark_of_option(value)
+    if id(value) in seen:
+        return seen[id(value)]
+    seen[id(value)] = len(seen)
+    state = {k: v for k, v in vars(value).items() if not k.startswith("_memo")}
+    return [type(value).__qualname__, _state_of(state, seen)]
 
 
 def _mark_of_table(table: np.ndarray | None) -> str:

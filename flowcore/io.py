@@ -20,6 +20,7 @@ against what the file really holds before anything of that size is made.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import io
 import json
@@ -29,6 +30,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 import zipfile
 from collections.abc import Iterable
 
@@ -116,6 +118,8 @@ def _from_bytes(data: bytes, registry: dict[str, type]) -> list:
         text = arrays.pop(DESCRIPTION).tobytes().decode()
         description = json.loads(text, parse_int=_small_int)
         version = description["format"]
+    except MemoryError:
+        raise
     except Exception as problem:  # whatever a forged archive provokes in a parser
         raise ValueError(f"is damaged: {type(problem).__name__}: {problem}") from problem
     if type(version) is not int or version < 1:
@@ -149,7 +153,8 @@ def _small_int(digits: str) -> int:
 def _pack(arrays: dict[str, np.ndarray]) -> bytes:
     """An .npz archive, without compression and without clock times, sealed by its comment."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    archive = zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED)
+    try:
         for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
@@ -157,6 +162,10 @@ def _pack(arrays: dict[str, np.ndarray]) -> bytes:
             info.create_system, info.external_attr = 3, 0o644 << 16  # on every system
             archive.writestr(info, member.getvalue())
         archive.comment = SEAL + b"0" * DIGITS
+        archive.close()
+    except BaseException:  # such as Ctrl-C in the middle of a member
+        archive.fp = None  # else it tries to close, fails, and its error hides the interrupt
+        raise
     content = buffer.getvalue()[:-DIGITS]
     return content + hashlib.sha256(content).hexdigest().encode()
 
@@ -217,7 +226,7 @@ def _write_atomically(path: str, content: bytes) -> None:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot save to {path}: there is no folder {folder}")
-    temporary = os.path.join(folder, f".flowcore-{secrets.token_hex(8)}.tmp")
+    temporary = f"{_unfinished(path)}{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as file:
             file.write(content)
@@ -232,6 +241,20 @@ def _write_atomically(path: str, content: bytes) -> None:
         raise
     with contextlib.suppress(OSError):  # a folder cannot be synced everywhere
         _sync_folder(folder)
+
+
+def _unfinished(path: str) -> str:
+    """What the names of files begin with that will replace the one at path."""
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".{name[:100]}-")
+
+
+def _remove_unfinished(path: str, seconds: float = 600.0) -> None:
+    """Remove what a killed process left behind, if it is so old that nobody can be writing it."""
+    for left in glob.glob(f"{glob.escape(_unfinished(path))}*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - os.path.getmtime(left) > seconds:
+                os.unlink(left)
 
 
 def _sync_folder(folder: str) -> None:

@@ -99,8 +99,8 @@ def fit(
     flow, the data or an option is refused (a Generator must be in the state that it had). Only
     `epochs` and `patience` may change: more epochs continue a finished run. With
     schedule="cosine" they may not, since the length is part of that schedule. Functions, such as
-    a learning rate, are told apart by name only. Epochs that are done are not reported to the
-    callbacks again.
+    a learning rate, are told apart by name only. Callbacks are not told of an epoch again, unless
+    the run was stopped while they were being told.
 
     Errors: ValueError for bad input or a checkpoint that is damaged or of another run; OSError if
     one cannot be written; `TrainingDivergedError`, which holds the best finite flow, if the loss or
@@ -130,6 +130,7 @@ def fit(
         batch_size = len(rows)
     steps = epochs * math.ceil(len(rows) / batch_size)
     optimizer = scheduled(optimizer, schedule, warm_up, steps)
+    training = first_look(data, rows)
     file = None
     if checkpoint is not None:
         given = None if validation_data is None else validation[0]
@@ -140,11 +141,11 @@ def fit(
             "validation_split": validation_split if given is None else None,
             "shuffle": bool(shuffle),
             "clip_norm": clip_norm,
+            "rows for initialize": len(training.x),  # fewer of a large memmap
         }
         marks = fingerprint(flow, data, given, rng_state, options)
         file = Checkpoint(checkpoint, checkpoint_every, started, marks)
 
-    training = first_look(data, rows)
     flow = flow.initialize(training.x, context=training.context, rng=rng)
     if batch_size == len(rows):
         data = training if len(training.x) == len(rows) else chosen(data, rows)
@@ -156,18 +157,16 @@ def fit(
     if file:
         file.resume(run, rng)
     try:
-        with progress_bar(progress, epochs, run.epoch) as bar:
-            while run.goes_on(patience):
-                epoch = run.epoch
-                run.begin_epoch(rng)
-                left = batches(data, rows, batch_size, rng if shuffle else None, run.batch)
-                _train_epoch(flow, run, left, clip_norm, file)
-                val_nll = None if validation is None else _nll(flow, run.result, validation)
-                run.end_epoch(val_nll, rng)
-                if bar or callbacks:
-                    train_nll, theta = history.train_nll[-1], run.result.copy()
-                    report = EpochReport(epoch, train_nll, val_nll, history, flow, theta)
-                    run.stopped = asks_to_stop([*bar, *callbacks], report)
+        with progress_bar(progress, epochs, run.epoch - (not run.reported)) as bar:
+            while run.goes_on(patience) or not run.reported:
+                if run.reported:
+                    run.begin_epoch(rng)
+                    left = batches(data, rows, batch_size, rng if shuffle else None, run.batch)
+                    _train_epoch(flow, run, left, clip_norm, file)
+                    val_nll = None if validation is None else _nll(flow, run.result, validation)
+                    run.end_epoch(val_nll, rng)
+                told = [*bar, *callbacks]
+                run.after_report(bool(told) and asks_to_stop(told, _report(flow, run)))
     except KeyboardInterrupt:
         history.interrupted = True
     except BaseException as problem:
@@ -198,6 +197,13 @@ class _NotFinite(Exception):
         self.batch = batch
 
 
+def _report(flow, run: Run) -> EpochReport:
+    """What the callbacks are told about the epoch that has just ended."""
+    history = run.history
+    nll = history.train_nll[-1], history.val_nll[-1] if history.val_nll else None
+    return EpochReport(run.epoch - 1, *nll, history, flow, run.result.copy())
+
+
 def _train_epoch(flow, run: Run, batches: Iterable[Rows], clip_norm, file=None) -> None:
     """An update per batch, and a checkpoint whenever one is due."""
     for rows in batches:
@@ -209,12 +215,23 @@ def _train_epoch(flow, run: Run, batches: Iterable[Rows], clip_norm, file=None) 
 def _update(flow, run: Run, rows: Rows, clip_norm: float | None) -> float:
     """One step of theta, in place; returns the loss before it."""
     loss, gradient, norm = _loss_and_gradient(flow, run.theta, rows)
+    if clip_norm is not None and norm > clip_norm:
+        gradient, norm = _clipped(gradient, norm, clip_norm)
     if not math.isfinite(norm):
         raise _NotFinite(_what_failed(flow, run.theta, rows, loss), run.batch)
-    if clip_norm is not None and norm > clip_norm:
-        gradient = gradient * float(clip_norm / norm)
     run.step(gradient, loss, rows.total_weight)
     return loss
+
+
+def _clipped(gradient: np.ndarray, norm: float, longest: float):
+    """A gradient of the same direction and the norm `longest`, and that; or it is not finite."""
+    if math.isinf(norm):  # perhaps its square only: float32 ends at 3e38
+        most = float(np.abs(gradient).max())
+        if math.isinf(most):
+            return gradient, norm
+        gradient = gradient / most
+        norm = math.sqrt(np.dot(gradient, gradient))
+    return gradient * float(longest / norm), longest
 
 
 def _loss_and_gradient(flow, theta: np.ndarray, rows: Rows):

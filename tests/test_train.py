@@ -21,6 +21,7 @@ from stub_flows import (
     nll,
 )
 
+from flowcore import flows
 from flowcore.optim import Adam, constant, cosine_decay
 from flowcore.train import fit
 
@@ -308,6 +309,13 @@ def test_float32_stays_float32(X, data_dtype, weighted, clip_norm):
     wide, _ = fit(Gaussian(), X, learning_rate=0.05, **options)
     np.testing.assert_allclose(flow.params, wide.params, atol=2e-5)
     assert all(type(value) is float for value in history.train_nll + history.val_nll)
+
+
+def test_clip_norm_of_a_gradient_whose_square_is_no_float32():
+    X = (1e12 * np.random.default_rng(0).standard_normal((200, 2))).astype(np.float32)
+    flow = flows.maf(2, 1, [8], standardize=False, dtype=np.float32)
+    flow, history = fit(flow, X, epochs=3, clip_norm=1.0, validation_split=0)
+    assert history.train_nll[-1] < history.train_nll[0] and np.isfinite(flow.params).all()
 
 
 def test_clip_norm_shortens_only_long_gradients(X):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stub_flows import EVERYTHING, Conditional, Gaussian, banana_data
 
-from flowcore import _checks
+from flowcore import GaussianMixture, _checks
 from flowcore.optim import Adam
 from flowcore.train import fit
 
@@ -196,3 +196,14 @@ def test_a_constant_is_found_beyond_the_first_block():
     assert _checks.constant_columns(X, np.arange(len(X))).tolist() == [0]
     with pytest.raises(ValueError, match=f"row {2**18 - 1}:"):
         _checks.check_finite("X", np.where(X == 1.0, np.nan, X))
+
+
+def test_a_base_alone_is_no_flow():
+    with pytest.raises(TypeError, match="fit needs a flow, not a GaussianMixture"):
+        fit(GaussianMixture.spread(3, 2), np.zeros((10, 2)))
+
+
+def test_masked_values_are_refused():
+    X = np.ma.masked_greater(np.random.default_rng(0).standard_normal((20, 2)), 1.0)
+    with pytest.raises(ValueError, match="X has masked values"):
+        fit(Gaussian(2), X)
