@@ -17,6 +17,7 @@ import numpy as np
 from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
+LARGE = 100.0  # of a context: its mean size
 EXAMINED = 10_000  # rows in which distinct values are counted
 
 
@@ -139,6 +140,26 @@ def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int) -> None:
             f"{examined} rows). The likelihood of gridded data has no maximum, it grows with every "
             "narrower spike on a grid point: dequantise (add noise, uniform over one grid step) "
             "or pass the column as context",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def check_context_scale(context: np.ndarray | None, rows: np.ndarray, stacklevel: int) -> None:
+    """A warning about context columns far from the size that networks are made for.
+
+    X is standardised by most flows; a context enters the networks as it is.
+    """
+    if context is None:
+        return
+    sample = context[rows[:: math.ceil(len(rows) / EXAMINED)]]
+    far = np.flatnonzero(np.abs(sample).mean(axis=0) > LARGE)
+    if far.size:
+        warnings.warn(
+            f"context is large in {_named('column', far)} (column {far[0]}: up to "
+            f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is, unlike X, "
+            "which a Standardize may scale: subtract its mean and divide by its standard "
+            "deviation, in fit, log_prob and sample alike",
             UserWarning,
             stacklevel=stacklevel,
         )

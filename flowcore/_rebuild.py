@@ -20,7 +20,7 @@ from ._describe import LEFT_OUT, MAX_DEPTH, argument_names, has_params, is_int, 
 from .coupling import Coupling
 from .lu import LULinear
 from .nets import MLP, Network
-from .params import Parametric
+from .params import Parametric, frozen
 from .transformers import Transformer
 
 SMALL = 2**22  # a description may ask for this many numbers even if the file holds fewer
@@ -219,7 +219,7 @@ def _set_fitted(obj, fitted: dict, strict: bool) -> None:
         fresh = getattr(obj, name)
         same = type(value) is type(fresh) and np.shape(value) == np.shape(fresh)
         _expect(same or not strict, f"the fitted constant {name!r} cannot be {value!r}")
-        setattr(obj, name, value)
+        setattr(obj, name, frozen(value) if isinstance(value, np.ndarray) else value)
 
 
 def _with_arrays(obj, weights, params):

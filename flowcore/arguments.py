@@ -105,6 +105,26 @@ def check_log_det(owner, value, log_det):
         )
 
 
+def constant(name: str, value, dim: int | None = None, positive: bool = False):
+    """value as a float, or as a read-only vector of length dim (None: any); else a ValueError."""
+    array = np.array(value, float)
+    fits = array.ndim == 0 or (array.ndim == 1 and dim in (None, array.size))
+    good = np.isfinite(array) & (array > 0 if positive else True)
+    if not fits or not good.all():
+        kind, shape = "positive" if positive else "finite", "D" if dim is None else dim
+        raise ValueError(f"{name} must be {kind}, a number or of shape ({shape},): {show(value)}")
+    array.flags.writeable = False
+    return float(array) if array.ndim == 0 else array
+
+
+def show(value) -> str:
+    """A number, or at most four of a list of them."""
+    if np.ndim(value) == 0:
+        return f"{value}"
+    shown = ", ".join(f"{v}" for v in np.asarray(value).ravel()[:4].tolist())
+    return f"[{shown}{', ...' if np.size(value) > 4 else ''}]"
+
+
 def check_dim(name: str, dim, least: int = 1) -> int:
     """dim as an int >= least, or a ValueError."""
     try:

@@ -15,7 +15,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
 
-from .arguments import as_float, as_rows, check_dim, prepare
+from .arguments import as_float, as_rows, check_dim, constant, prepare
 from .params import Parametric
 from .primitives import differentiable
 
@@ -96,18 +96,11 @@ class MultivariateNormalDiag(Distribution):
     """
 
     def __init__(self, loc, scale_diag=1.0):
-        self.loc = np.array(loc, float)
-        if self.loc.ndim != 1 or self.loc.size == 0:
-            raise ValueError(f"loc must be a vector of length D, not of shape {self.loc.shape}")
-        if not np.isfinite(self.loc).all():
-            raise ValueError(f"loc must be finite: {loc}")
-        scale = np.asarray(scale_diag, float)
-        if scale.shape not in ((), self.loc.shape) or not ((scale > 0) & np.isfinite(scale)).all():
-            raise ValueError(
-                f"scale_diag must be positive, a number or of shape {self.loc.shape}: {scale_diag}"
-            )
-        self.scale_diag = np.broadcast_to(scale, self.loc.shape).copy()
+        if np.ndim(loc) != 1 or np.size(loc) == 0:
+            raise ValueError(f"loc must be a vector of length D, not of shape {np.shape(loc)}")
+        self.loc = constant("loc", loc)
         self.dim = self.loc.size
+        self.scale_diag = _per_coordinate("scale_diag", scale_diag, self.dim, positive=True)
 
     def sample(self, n, rng=None):
         noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
@@ -316,13 +309,8 @@ def _half_step(a):
 
 
 def _per_coordinate(name: str, value, dim: int, positive: bool = False) -> np.ndarray:
-    """A number or (D,) array as a float array (D,); a ValueError unless it is finite."""
-    array = np.asarray(value, float)
-    good = np.isfinite(array) & (array > 0 if positive else True)
-    if array.shape not in ((), (dim,)) or not good.all():
-        kind = "positive" if positive else "finite"
-        raise ValueError(f"{name} must be {kind}, a number or of shape ({dim},): {value}")
-    return np.broadcast_to(array, (dim,)).copy()
+    """A number or (D,) array as a read-only (D,) array; a ValueError unless it is finite."""
+    return np.broadcast_to(constant(name, value, dim, positive), (dim,))
 
 
 def _shown(values: np.ndarray) -> str:

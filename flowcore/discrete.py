@@ -18,8 +18,8 @@ from math import log
 import numpy as np
 from autograd.tracer import isbox
 
-from .arguments import check_dim
-from .maps import Sigmoid, show
+from .arguments import check_dim, constant, show
+from .maps import Sigmoid
 
 OFF_GRID = 0.01  # of a step: how far rounded numbers, such as float32 ones, may be off the grid
 EPS = float(np.finfo(float).eps)
@@ -44,11 +44,12 @@ class Dequantize:
     step=1/256 and pixels x with step=1 give the same number.
 
     step   the distance of neighbouring values: 1 for integers, 0.1 for measurements with one
-           decimal; a number or (D,), > 0
+           decimal; a number or (D,). In a table of several kinds, 0 marks a continuous column: it
+           stays as it is, and log P(x) is a probability of the others times its density
     low    any point of the grid; a number or (D,)
 
-    Cost: O(D) per row. Errors: ValueError for a step that is not positive, for another D, and for
-    values off the grid (by more than 1% of a step), where `step` or `low` must be wrong.
+    Cost: O(D) per row. Errors: ValueError for a negative step, or if all are 0, for another D, and
+    for values off the grid (by more than 1% of a step), where `step` or `low` must be wrong.
 
     References: Uria, Murray, Larochelle, "RNADE", 2013 (the noise); Theis, van den Oord, Bethge, "A
     note on the evaluation of generative models", 2016, section 3.1 (the bound).
@@ -65,10 +66,10 @@ class Dequantize:
     low: float | np.ndarray = 0.0
 
     def __post_init__(self):
-        object.__setattr__(self, "step", _constant("step", self.step))
-        object.__setattr__(self, "low", _constant("low", self.low))
-        if not np.all(np.greater(self.step, 0)):
-            raise ValueError(f"step must be positive, not {show(self.step)}")
+        object.__setattr__(self, "step", constant("step", self.step))
+        object.__setattr__(self, "low", constant("low", self.low))
+        if np.less(self.step, 0).any() or not np.any(self.step):
+            raise ValueError(f"step must be positive (0: a continuous column): {show(self.step)}")
         if np.ndim(self.step) and np.ndim(self.low) and self.step.shape != self.low.shape:
             raise ValueError(
                 f"step has shape {self.step.shape}, low {self.low.shape}: one number a column each"
@@ -79,18 +80,24 @@ class Dequantize:
 
         rng: an int or numpy Generator; None draws a fresh seed. A NaN stays one.
         """
-        x, cell = self._cells(x)
+        x = self._on_grid(x)
         u = np.random.default_rng(rng).random(x.shape)
         y = x + self.step * u
         # rounding may carry a point to the edge of its cell, or over it: once in 2^50 draws
-        return np.where(self._index(y) == cell, y, x + self.step / 2)
+        return np.where(self.quantize(y) == x, y, x + self.step / 2)
 
     def quantize(self, y) -> np.ndarray:
         """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in.
 
         Samples of a flow may lie in cells that no data come from: `np.clip` them.
         """
-        return self.low + self.step * self._index(self._columns(y))
+        y = self._columns(y)
+        place = self._place(y)
+        cell = np.rint(place)
+        # what rounding left just below a grid value, such as 0.3 / 0.1, is that value
+        rounding = 4 * EPS * (np.abs(y) + np.abs(self.low))
+        cell = np.where(np.abs(place - cell) * self.step <= rounding, cell, np.floor(place))
+        return np.where(np.equal(self.step, 0), y, self.low + self.step * cell)
 
     def log_prob(self, flow, x, draws: int = 1, rng=0, context=None) -> np.ndarray:
         """A lower bound of log P(x), the probability of grid values x (..., D); (...), in nats.
@@ -112,7 +119,7 @@ class Dequantize:
         array([-16.])
         """
         draws = check_dim("draws", draws)
-        x, _ = self._cells(x)
+        x = self._on_grid(x)
         rng = np.random.default_rng(rng)
         options = {} if context is None else {"context": context}
         total = flow.log_prob(self(x, rng), **options)
@@ -120,14 +127,15 @@ class Dequantize:
             another = flow.log_prob(self(x, rng), **options)
             with np.errstate(invalid="ignore"):  # a NaN stays one
                 total = np.logaddexp(total, another)
-        volume = np.log(np.broadcast_to(self.step, x.shape[-1:])).sum()
+        steps = np.broadcast_to(self.step, x.shape[-1:])
+        volume = np.log(steps, where=steps > 0, out=np.zeros(len(steps))).sum()
         return total + np.asarray(volume - log(draws), total.dtype)
 
-    def _cells(self, x):
-        """x, checked, and the integers k of its cells."""
+    def _on_grid(self, x):
+        """x, checked, and free of small rounding."""
         x = self._columns(x)
-        place = (x - self.low) / self.step
         with np.errstate(invalid="ignore"):  # an infinite value is off the grid, too
+            place = self._place(x)
             cell = np.rint(place)
             off = ~(np.abs(place - cell) <= OFF_GRID) & ~np.isnan(x)
         if off.any():
@@ -135,15 +143,11 @@ class Dequantize:
                 f"x = {x[off][0]:.6g} is not on the grid of step={show(self.step)}, "
                 f"low={show(self.low)}: {np.count_nonzero(off)} of {x.size} values are not"
             )
-        return self.low + self.step * cell, cell
+        return np.where(np.equal(self.step, 0), x, self.low + self.step * cell)
 
-    def _index(self, y):
-        """floor((y - low) / step), where a grid value that rounding left just below its cell, such
-        as 0.3 of step 0.1, counts as the grid value."""
-        place = (y - self.low) / self.step
-        nearest = np.rint(place)
-        rounding = 4 * EPS * (np.abs(y) + np.abs(self.low)) / self.step
-        return np.where(np.abs(place - nearest) <= rounding, nearest, np.floor(place))
+    def _place(self, y):
+        """(y - low) / step, where a grid value is an integer; 0 in a continuous column."""
+        return (y - self.low) * np.not_equal(self.step, 0) / np.where(self.step, self.step, 1)
 
     def _columns(self, x) -> np.ndarray:
         """x as float64 (..., D), if that fits step and low."""
@@ -206,14 +210,3 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
         raise ValueError(f"levels must be positive, not {levels!r}")
     low = -squash * levels / (1 - 2 * squash)
     return Sigmoid(dim, low=low, high=levels - low)
-
-
-def _constant(name: str, value):
-    """value as a float, or as a read-only vector; else a ValueError."""
-    array = np.array(value, float)
-    if array.ndim > 1 or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, a number or of shape (D,), not {show(value)}")
-    if array.ndim == 0:
-        return float(array)
-    array.flags.writeable = False
-    return array

@@ -244,7 +244,7 @@ class TransformedDistribution(Parametric):
             )
 
     def __repr__(self):
-        return f"TransformedDistribution({self.base!r}, {self.bijector!r})"
+        return f"TransformedDistribution({self._parts[0]!r}, {self.bijector!r})"
 
 
 class _ForeignBase(Parametric):
@@ -269,7 +269,8 @@ class _ForeignBase(Parametric):
             ) from problem
 
     def __repr__(self):
-        return repr(self.base)
+        plain = type(self.base).__repr__ is object.__repr__  # no address in memory, please
+        return f"{type(self.base).__name__}({self.dim})" if plain else repr(self.base)
 
 
 def _place(z):

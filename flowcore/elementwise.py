@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_dim
+from .arguments import check_dim, constant, show
 from .bijector import ByPull
-from .maps import FixedMap, constant, show
-from .transformers import Transformer, check_transformer, pullback_of
+from .maps import FixedMap
+from .transformers import Transformer, check_transformer, pulled
 
 
 class Elementwise(ByPull):
@@ -33,11 +33,10 @@ class Elementwise(ByPull):
     def _pull(self, direction, theta, x, context):
         x = np.asarray(x, theta.dtype)
         phi = np.broadcast_to(theta.reshape(self.dim, -1), (*x.shape, self.transformer.n_out))
-        value, log_det = getattr(self.transformer, f"{direction}_and_log_det")(x, phi)
+        value, log_det, pull = pulled(self.transformer, direction, x, phi)
 
         def pullback(value_bar, l_bar):
-            pull = pullback_of(self.transformer, direction)
-            x_bar, phi_bar = pull(x, phi, value, log_det, value_bar, l_bar[:, None])
+            x_bar, phi_bar = pull(value_bar, l_bar[:, None])
             return phi_bar.sum(axis=0).ravel(), x_bar, None
 
         return value, log_det.sum(axis=-1), pullback

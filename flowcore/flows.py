@@ -21,7 +21,7 @@ from .lu import LULinear
 from .made import MADE
 from .mixtures import MixtureOfGaussians
 from .splines import RationalQuadratic
-from .transformers import Affine, Compose, Scale, Shift
+from .transformers import Affine, Compose, Scale, Shift, check_transformer
 
 
 def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
@@ -82,16 +82,18 @@ def nice(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
 
 
 def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-        kind="autoregressive", bins=8, tail=5.0, affine=False, log_scale_bound=2.0,
-        activation="relu", residual=False, dtype=float):  # fmt: skip
+        kind="autoregressive", bins=8, tail=5.0, affine=False, activation="relu",
+        residual=False, dtype=float):  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
     kind           "autoregressive" (as `maf`: the density is one pass) or "coupling" (as `realnvp`:
                    both directions are; D >= 2)
     bins, tail     of `RationalQuadratic`: K bins on [-tail, tail], in standardised units
-    affine         after bending it, move and scale every coordinate given the ones before it, by an
-                   `Affine(log_scale_bound)`: for heavy tails, and for widths that depend on other
-                   coordinates, which splines alone, the identity beyond `tail`, cannot reach
+    affine         True, or an `Affine(...)`: a spline is followed by an affine map, from the same
+                   network. Splines alone are the identity beyond `tail`: take it (or a `StudentT`
+                   base) for heavy tails, and for widths that vary much with other coordinates.
+                   Why it is not the default: ten random layers of splines alone come back to
+                   1e-6, with affine maps between them they do not
     The other options: as for `maf`.
 
     Reference: Durkan, Bekasov, Murray, Papamakarios, "Neural spline flows", 2019.
@@ -105,7 +107,7 @@ def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
     net = _network(hidden, context_dim, activation, residual, dtype)
     transformer = RationalQuadratic(bins, tail)
     if affine:
-        transformer = Compose([Affine(log_scale_bound), transformer])
+        transformer = Compose([Affine() if affine is True else affine, transformer])
     parts = makers[kind](dim, layers, rng, transformer, **net)
     return _flow(dim, parts, standardize)
 
@@ -114,12 +116,14 @@ def made(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, transforme
          activation="relu", residual=False, dtype=float):  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2), left to right.
 
-    Options: as for `maf`, of which this is one layer.
+    Options: as for `maf`, of which this is one layer. The transformer, unless given, is
+    Affine(log_scale_bound=5): alone, a layer has to reach every conditional width by itself, and
+    exp(-5) is that of a correlation of 0.99998.
     Reference: Germain, Gregor, Murray, Larochelle, "MADE", 2015 (the Gaussian one: Papamakarios,
     Pavlakou, Murray 2017, eqs. 2-3).
     """
     return maf(
-        dim, 1, hidden, context_dim, standardize, rng, transformer=transformer,
+        dim, 1, hidden, context_dim, standardize, rng, transformer=transformer or Affine(5.0),
         activation=activation, residual=residual, dtype=dtype,
     )  # fmt: skip
 
@@ -128,9 +132,10 @@ def made_mog(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, compon
              log_scale_bound=5.0, activation="relu", residual=False, dtype=float):  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
-    components, log_scale_bound   of `MixtureOfGaussians`. The other options: as for `maf`.
+    components, log_scale_bound   of `MixtureOfGaussians` (not of an Affine, which is not in it)
+    The other options: as for `maf`.
     Density: one pass. Sampling: sequential, with a root search per coordinate.
-    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017, section 4.
+    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
 
     >>> made_mog(2, components=3, hidden=[8]).sample(4, rng=0).shape
     (4, 2)
@@ -148,7 +153,7 @@ def maf_mog(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, 
     layers        of MAF, over one layer with a mixture of `components` Gaussians per coordinate
     The other options: as for `maf` (`transformer`) and `made_mog` (`log_scale_bound`).
 
-    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017, section 3.2.
+    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017 (MAF MoG).
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     base_seed, rng = _seeds(rng, 2)
@@ -198,6 +203,7 @@ def _network(hidden, context_dim, activation, residual, dtype) -> dict:
 
 def _autoregressive(dim, layers, rng, transformer, **net) -> list[Bijector]:
     """MAF layers; the order of the coordinates is reversed from one to the next."""
+    check_transformer(transformer)
     orders = ("left-to-right", "right-to-left")
     return [
         MaskedAutoregressiveFlow(

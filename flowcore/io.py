@@ -122,6 +122,8 @@ def _from_bytes(data: bytes, registry: dict[str, type]) -> list:
         raise
     except Exception as problem:  # whatever a forged archive provokes in a parser
         raise ValueError(f"is damaged: {type(problem).__name__}: {problem}") from problem
+    if description.get("kind") is not None:
+        raise ValueError(f"is a {description['kind']}, not a flow: give it to fit(checkpoint=)")
     if type(version) is not int or version < 1:
         raise ValueError(f"is damaged: its format is {version!r}")
     if version > FORMAT:

@@ -6,6 +6,7 @@ import numpy as np
 
 from .arguments import as_float, check_dim, check_event
 from .bijector import Bijector, ByPull
+from .params import frozen
 
 WIDE = np.dtype(float)
 
@@ -31,7 +32,7 @@ class Standardize(Bijector):
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
-        self.mean, self.scale = np.zeros(dim), np.ones(dim)
+        self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
         self.initialized = False
 
     @classmethod
@@ -55,7 +56,7 @@ class Standardize(Bijector):
 
     def _with(self, mean, scale):
         new = self.with_params(self.params)
-        new.mean, new.scale, new.initialized = mean, scale, True
+        new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
         return new
 
     def forward_and_log_det(self, z, params=None, context=None):
@@ -151,6 +152,9 @@ class ActNorm(ByPull):
             return np.concatenate([loc_bar.sum(axis=0), log_scale_bar]), x_bar, None
 
         return value, log_det, pullback
+
+    def __repr__(self):
+        return f"ActNorm({self.dim}{', initialized' if self.initialized else ''})"
 
 
 def _moments(x, owner):

@@ -19,6 +19,7 @@ import numpy as np
 
 from .arguments import check_dim
 from .nets import Network, check_context_dim, hidden_widths
+from .params import frozen
 from .steps import Walk
 
 
@@ -72,6 +73,7 @@ class MADE(Network):
             self.degrees[0], self.hidden, degrees, context_dim > 0, rng, residual
         )
         lowest = 0 if context_dim and isinstance(degrees, str) else 1
+        self.degrees = [frozen(degrees) for degrees in self.degrees]
         # what a narrow layer inside a block cannot pass on, the skip around the block does
         _warn_if_narrow(self.degrees, range(lowest, dim), step=2 if residual else 1)
         outputs = np.repeat(self.degrees[0], self.n_out)

@@ -17,7 +17,7 @@ from math import log
 
 import numpy as np
 
-from .arguments import check_dim
+from .arguments import check_dim, constant, show
 from .bijector import ANYWHERE, OPPOSITE, ByPull
 
 
@@ -174,8 +174,8 @@ class Softplus(FixedMap):
 
         log dx/dz = -softplus(-z / c)       z = y + c log(1 - exp(-y / c)) with y = x - low
 
-    It is nearly low + exp(z / c) for small z, nearly low + z for large z: unlike Exp it does not
-    overflow. The smaller c, the sharper the bend between the two.
+    It is nearly low + c exp(z / c) far to the left, nearly low + z far to the right: unlike Exp it
+    does not overflow. The smaller c, the sharper the bend between the two.
 
     hinge_softness, low   numbers or (D,) arrays; ValueError unless finite and hinge_softness > 0
 
@@ -185,9 +185,8 @@ class Softplus(FixedMap):
 
     def __init__(self, dim: int, hinge_softness=1.0, low=0.0):
         super().__init__(dim)
-        self.hinge_softness = constant("hinge_softness", hinge_softness, dim)
+        self.hinge_softness = constant("hinge_softness", hinge_softness, dim, positive=True)
         self.low = constant("low", low, dim)
-        _expect_positive("hinge_softness", self.hinge_softness)
 
     @property
     def _ends(self):
@@ -257,8 +256,7 @@ class SinhArcsinh(FixedMap):
     def __init__(self, dim: int, skewness=0.0, tailweight=1.0):
         super().__init__(dim)
         self.skewness = constant("skewness", skewness, dim)
-        self.tailweight = constant("tailweight", tailweight, dim)
-        _expect_positive("tailweight", self.tailweight)
+        self.tailweight = constant("tailweight", tailweight, dim, positive=True)
         if np.max(self.tailweight) > 50:  # m would be 0 in float32
             raise ValueError(f"tailweight must be at most 50, not {show(tailweight)}")
 
@@ -290,27 +288,3 @@ class SinhArcsinh(FixedMap):
 def _softplus(a):
     """log(1 + exp(a)), accurate for all a."""
     return np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
-
-
-def constant(name: str, value, dim: int):
-    """value as a float, or as a read-only (dim,) array; else a ValueError."""
-    array = np.array(value, float)
-    if array.shape not in ((), (dim,)) or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, a number or of shape ({dim},): {show(value)}")
-    if array.ndim == 0:
-        return float(array)
-    array.flags.writeable = False
-    return array
-
-
-def _expect_positive(name: str, value):
-    if not np.all(np.greater(value, 0)):
-        raise ValueError(f"{name} must be positive, not {show(value)}")
-
-
-def show(value) -> str:
-    """A number, or at most four of a list of them."""
-    if np.ndim(value) == 0:
-        return f"{value}"
-    shown = ", ".join(f"{v}" for v in np.asarray(value).ravel()[:4].tolist())
-    return f"[{shown}{', ...' if np.size(value) > 4 else ''}]"

@@ -158,9 +158,11 @@ class Parametric:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        if "_own_params" in state:  # pickle forgets the read-only flag
-            theta = frozen(state["_own_params"])
-            self.__dict__.update(_own_params=theta, _memo_params=theta)
+        for name in ("_own_params", *self._fitted):  # pickle forgets the read-only flag
+            if isinstance(state.get(name), np.ndarray):
+                self.__dict__[name] = frozen(state[name])
+        if "_own_params" in state:
+            self.__dict__["_memo_params"] = self._own_params
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -451,7 +451,7 @@ def _mask_panels(axes, shapes):
     cell = min(0.28, 9 / sum(widths))  # inches
     if cell < 0.1 or cell * min(rows for rows, _ in shapes) < 1.1:
         return panels(axes, len(shapes), len(shapes), (2.9 * len(shapes), 3.3)), "auto"
-    size = (cell * sum(widths) + 0.7 * len(shapes), cell * height + 0.9)
+    size = (cell * sum(widths) + 0.7 * len(shapes), cell * height + 1.4)
     return panels(axes, len(shapes), len(shapes), size, width_ratios=widths), "equal"
 
 

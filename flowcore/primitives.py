@@ -52,6 +52,16 @@ def _run_vjp(argnums, ans, args, kwargs):
 defvjp_argnums(_run, _run_vjp)
 
 
+def _run_backward_vjp(argnums, ans, args, kwargs):
+    raise NotImplementedError(
+        "second derivatives: the gradients of networks, splines and mixtures are written by hand, "
+        "and are not differentiable themselves; take finite differences of a gradient"
+    )
+
+
+defvjp_argnums(_run_backward, _run_backward_vjp)
+
+
 @primitive
 def tanh(a):
     """tanh with the derivative 1 - tanh^2; autograd's 1/cosh^2 overflows beyond |a| of about 89."""

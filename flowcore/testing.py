@@ -19,6 +19,7 @@ import numpy as np
 
 from .bijector import Bijector, Chain, Invert
 from .params import Parametric
+from .transformers import Transformer
 
 ROWS = 4
 STEPS = np.array([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])  # of finite differences: one is right near kinks
@@ -74,7 +75,9 @@ def check_bijector(
     if not __debug__:
         raise RuntimeError("check_bijector needs assertions: run Python without -O")
     if not isinstance(b, Bijector):
-        raise TypeError(f"check_bijector takes a flowcore.Bijector, not {b!r}")
+        hint = "; write Elementwise(2, transformer)" if isinstance(b, Transformer) else ""
+        hint = "; take its .bijector" if hasattr(b, "bijector") else hint
+        raise TypeError(f"check_bijector takes a flowcore.Bijector, not {b!r}{hint}")
     options = {_far_tails: far_tails, _arguments: arguments, _float32: float32}
     check, rng = _directions, np.random.default_rng(rng)
     try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from autograd.core import make_vjp
 
-from ._checks import check_columns, check_flow, check_options, check_run
+from ._checks import check_columns, check_context_scale, check_flow, check_options, check_run
 from ._rows import Rows, as_rows, batches, chosen, first_look, split
 from .checkpoint import Checkpoint, Kept, Run, fingerprint
 from .history import EpochReport, History, TrainingDivergedError, asks_to_stop, progress_bar
@@ -125,6 +125,7 @@ def fit(
     if patience is not None and validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     check_columns(data.x, rows, stacklevel=3)
+    check_context_scale(data.context, rows, stacklevel=3)
 
     if batch_size is None or batch_size >= len(rows):
         batch_size = len(rows)
@@ -275,8 +276,16 @@ def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
     bad = np.flatnonzero(~np.isfinite(values))
     if not bad.size:
         return f"the loss is {loss}"
-    x = np.array2string(rows.x[bad[0]], precision=6, threshold=8)
-    return f"the loss is {loss}: log_prob is {values[bad[0]]} for x = {x}"
+    row = rows.x[bad[0]]
+    x = np.array2string(row, precision=6, threshold=8)
+    low, high = getattr(getattr(flow, "bijector", None), "codomain", (-math.inf, math.inf))
+    outside = np.flatnonzero((row <= low) | (row >= high))
+    where = ""
+    if outside.size:
+        i = outside[0]
+        ends = (np.broadcast_to(end, row.shape)[i] for end in (low, high))
+        where = ", of which column {} must be above {:g} and below {:g}".format(i, *ends)
+    return f"the loss is {loss}: log_prob is {values[bad[0]]} for x = {x}{where}"
 
 
 def _diverged(problem: _NotFinite, flow, run: Run, started: float) -> TrainingDivergedError:

@@ -51,6 +51,9 @@ class Transformer(ABC):
     def __hash__(self):
         return hash((type(self), *sorted(vars(self).items())))
 
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
 
 class ByPull(Transformer):
     """A transformer that writes one method by hand, `pull`; all others follow from it."""

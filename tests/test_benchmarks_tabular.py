@@ -142,7 +142,7 @@ def power_csv(days=3, seed=0) -> tuple[bytes, np.ndarray]:
     return ("date_time,a,b,c,d,e,f,g\n" + "\n".join(lines) + "\n").encode(), rows
 
 
-def test_power_is_shuffled_dropped_and_noised_as_in_the_papers_code():
+def test_power_is_shuffled_dropped_and_noised():
     csv, rows = power_csv()
     n = len(rows)
     found = datasets.power_table(csv)
@@ -152,7 +152,8 @@ def test_power_is_shuffled_dropped_and_noised_as_in_the_papers_code():
     rng.shuffle(table)
     assert found.shape == (n, 6)
     noise = found - table[:, [0, 2, 4, 5, 6, 7]]
-    # drawn in this order: voltage, power, three sub-meterings; then the minute of the day
+    # drawn in the order of the paper's code: voltage, power, three sub-meterings; then what that
+    # code leaves on its grid, the minute of the day
     np.testing.assert_allclose(noise[:, 1], 0.01 * rng.rand(n), atol=1e-12)
     np.testing.assert_allclose(noise[:, 0], 0.001 * rng.rand(n), atol=1e-12)
     np.testing.assert_allclose(noise[:, 2:5], rng.rand(n, 3), atol=1e-12)

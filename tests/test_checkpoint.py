@@ -541,7 +541,7 @@ def test_foreign_files_are_refused_and_left_alone(path):
 
 def test_a_checkpoint_is_not_a_flow(path):
     run(path)
-    with pytest.raises(ValueError, match=r"run\.npz does not describe a flow"):
+    with pytest.raises(ValueError, match=r"run\.npz is a checkpoint of fit, not a flow"):
         flowcore.load(path)
 
 

@@ -53,6 +53,26 @@ def test_grid_values_are_their_own_quantised_values(step, low):
     np.testing.assert_array_equal(dequantize.quantize(quantised), quantised)
 
 
+def test_a_continuous_column_next_to_a_discrete_one():
+    """log P = log P(integer) + log density of the other, when they are independent."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.integers(0, 4, 50), rng.standard_normal(50)])
+    dequantize = Dequantize(step=[1.0, 0.0])
+    y = dequantize(x, rng=1)
+    assert (y[:, 0] != x[:, 0]).all() and (y[:, 0] // 1 == x[:, 0]).all()
+    np.testing.assert_array_equal(y[:, 1], x[:, 1])
+    np.testing.assert_array_equal(dequantize.quantize(y), x)
+
+    class Both:
+        def log_prob(self, y):
+            return Uniform(1, high=4.0).log_prob(y[:, :1]) + Normal(1).log_prob(y[:, 1:])
+
+    exact = -np.log(4) + Normal(1).log_prob(x[:, 1:])
+    np.testing.assert_allclose(dequantize.log_prob(Both(), x, draws=3), exact, rtol=1e-12)
+    with pytest.raises(ValueError, match="step must be positive"):
+        Dequantize([0.0, 0.0])
+
+
 def test_bits_of_a_list():
     np.testing.assert_allclose(bits_per_dim([-2 * np.log(2), 0.0], dim=2), [1.0, 0.0])
 
@@ -205,7 +225,7 @@ def test_context_and_single_precision():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"step": 0.0}, "step must be positive, not 0.0"),
+        ({"step": 0.0}, "step must be positive .*: 0.0"),
         ({"step": [1.0, -1.0]}, "step must be positive"),
         ({"step": np.nan}, "step must be finite"),
         ({"step": [[1.0]]}, r"of shape \(D,\)"),

@@ -333,7 +333,7 @@ def test_check_bijector_needs_the_domain():
         (lambda: Logit(2, [0.0, 2.0], 1.0), "low must be less than high"),
         (lambda: Sigmoid(2, -np.inf), r"low must be finite, a number or of shape \(2,\): -inf"),
         (lambda: Sigmoid(2, high=[1.0, 2.0, 3.0]), r"high must be .* \[1.0, 2.0, 3.0\]"),
-        (lambda: Softplus(2, 0.0), "hinge_softness must be positive, not 0.0"),
+        (lambda: Softplus(2, 0.0), "hinge_softness must be positive, a number .*: 0.0"),
         (lambda: Softplus(2, low=np.nan), "low must be finite"),
         (lambda: SinhArcsinh(2, tailweight=[1.0, -1.0]), "tailweight must be positive"),
         (lambda: SinhArcsinh(2, tailweight=51.0), "at most 50"),

@@ -411,3 +411,19 @@ def test_links_are_followed_and_modes_kept(tmp_path):
     save(Affine(2.0), link)
     assert link.is_symlink() and load(real) == Affine(2.0)
     assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_constants_are_read_only_also_after_loading(tmp_path):
+    x = np.random.default_rng(0).normal(size=(9, 2))
+    flow = flowcore.flows.maf(2, layers=1, hidden=[4]).initialize(x)
+    flowcore.save(flow, tmp_path / "flow.npz")
+    others = flowcore.load(tmp_path / "flow.npz"), pickle.loads(pickle.dumps(flow))
+    for again in (flow, *others):
+        standardize, maf = again.bijector
+        for array in (standardize.mean, standardize.scale):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 99.0
+    with pytest.raises(ValueError, match="read-only"):
+        maf.made.degrees[0][0] = 2
+    with pytest.raises(ValueError, match="read-only"):
+        flowcore.MultivariateNormalDiag([0.0, 1.0]).loc[0] = 3.0

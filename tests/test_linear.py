@@ -351,6 +351,7 @@ def test_actnorm_between_the_layers_of_a_flow():
 
 def test_repr():
     assert repr(LULinear(3)) == "LULinear(3)" and repr(ActNorm(2)) == "ActNorm(2)"
+    assert repr(ActNorm(2).initialize([[0.0, 1.0], [2.0, 5.0]])) == "ActNorm(2, initialized)"
 
 
 def test_a_nan_stays_in_its_row():

@@ -63,7 +63,7 @@ def test_the_validation_rows_are_read_in_blocks(tmp_path, monkeypatch):
 @pytest.mark.parametrize("split", [0, 0.1])
 def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, split):
     monkeypatch.setattr(_rows, "FIRST_LOOK", 50)
-    context = np.arange(300.0)[:, None]
+    context = np.arange(300.0)[:, None] / 300
 
     class Two(Spy):
         def density(self, x, p, context):
@@ -78,7 +78,7 @@ def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, s
     rows = find_rows(given, everything)
     assert rows[0] == 0 and set(np.diff(rows)) <= {5, 6} and rows[-1] >= len(everything) - 6
     contexts = [c for name, _, c in spy.calls if name == "initialize"]
-    np.testing.assert_array_equal(contexts[0][:, 0], find_rows(given, X))
+    np.testing.assert_array_equal(contexts[0][:, 0], find_rows(given, X) / 300)
 
 
 def test_a_full_batch_of_a_memmap_has_all_rows(tmp_path, monkeypatch):

@@ -139,7 +139,9 @@ def without_filled_minutes(table: np.ndarray, missed: int = MISSED) -> np.ndarra
 
 def power_features(table: np.ndarray) -> np.ndarray:
     """Shuffle, drop reactive power (a grid) and intensity (a function of power and voltage), add
-    noise of one unit of the last digit, in the order in which the MAF paper's code draws it.
+    noise of one unit of the last digit, in the order in which the MAF paper's code draws it, and
+    last a minute's on the time of day, which that code leaves on its grid of 1,440 values: a
+    density over a grid has no upper limit.
 
     table: the eight columns of `power_table`'s file, time last, as the minute of the day.
     """
