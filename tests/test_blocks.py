@@ -1,5 +1,6 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
+import os
 import tracemalloc
 import warnings
 
@@ -135,7 +136,9 @@ def test_number_of_threads(monkeypatch, flow, x):
     monkeypatch.setenv(blocks.ENVIRONMENT, "3")
     assert blocks.n_threads() == 3 and blocks.n_threads(2) == 2
     monkeypatch.delenv(blocks.ENVIRONMENT)
-    assert blocks.n_threads() >= 1
+    assert blocks.n_threads() == min(len(os.sched_getaffinity(0)), 8)
+    monkeypatch.setattr(blocks, "_cores", lambda: 64)
+    assert blocks.n_threads() == 8
     for bad in (0, -1, 1.5, "two"):
         with pytest.raises(ValueError, match=r"threads .*must be an integer >= 1"):
             flow.log_prob(x[:2], threads=bad)

@@ -539,6 +539,43 @@ def test_foreign_files_are_refused_and_left_alone(path):
         assert path.read_bytes() == content
 
 
+def state_of_a_run():
+    """A Run in which everything differs from a fresh one."""
+    rng = np.random.default_rng(0)
+    run = checkpoint.Run(np.arange(3.0), Adam(1e-3), 0.9, 5, rng)
+    run.begin_epoch(rng)
+    run.step(np.ones(3), 2.0, 10.0)
+    run.end_epoch(1.5, rng)
+    run.begin_epoch(rng)
+    run.step(np.ones(3), 1.0, 10.0)
+    return run, rng
+
+
+def test_the_whole_state_is_exported():
+    run, rng = state_of_a_run()
+    other = checkpoint.Run(np.zeros(3), Adam(1e-3), 0.9, 5, np.random.default_rng(1))
+    other.restore(*run.export(), rng)
+    facts, arrays = other.export()
+    expected, expected_arrays = run.export()
+    assert facts == expected
+    assert arrays.keys() == expected_arrays.keys() >= {"earlier.theta", "latest.theta"}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected_arrays[name], err_msg=name)
+    assert not np.array_equal(arrays["earlier.theta"], arrays["latest.theta"])
+
+
+def test_a_torn_run_is_not_written(path):
+    run, _ = state_of_a_run()
+    file = checkpoint.Checkpoint(path, 0.0, 0.0, {})
+    run.changing.torn = True
+    file.rescue(run)
+    file.write_last(run)
+    assert not path.exists()
+    run.changing.torn = False
+    file.rescue(run)
+    assert path.exists()
+
+
 def test_a_checkpoint_is_not_a_flow(path):
     run(path)
     with pytest.raises(ValueError, match=r"run\.npz is a checkpoint of fit, not a flow"):

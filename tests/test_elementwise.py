@@ -300,6 +300,13 @@ def test_the_density_integrates_to_one(name):
 # ---------------------------------------------------------------- domains
 
 
+def test_domains_of_a_blockwise():
+    b = Blockwise([Permute([1, 0]), Sigmoid(1), Invert(Exp(1))])
+    inf = np.inf
+    np.testing.assert_array_equal(b.domain, [[-inf, -inf, -inf, 0], [inf, inf, inf, inf]])
+    np.testing.assert_array_equal(b.codomain, [[-inf, -inf, 0, -inf], [inf, inf, 1, inf]])
+
+
 def test_domains():
     b = Sigmoid(3, LOW, 9.0)
     assert b.domain == EVERYWHERE and b.codomain[1] == 9 and (b.codomain[0] == LOW).all()

@@ -254,6 +254,28 @@ def test_made_mog_is_a_product_of_mixtures():
     np.testing.assert_allclose(flow.log_prob(x), logsumexp(terms, axis=-1).sum(axis=-1), rtol=1e-10)
 
 
+def test_where_the_mixture_of_maf_mog_stands():
+    """Next to the base, and none of its layers starts like another."""
+    flow = flows.maf_mog(3, layers=2, components=2, hidden=[8], log_scale_bound=4.0)
+    parts = [part for part, _ in flow.bijector._steps("forward")]
+    transformers = [part.transformer for part in parts[:3]]
+    assert transformers == [MixtureOfGaussians(2, 4.0), fc.Affine(), fc.Affine()]
+    assert isinstance(parts[-1], Standardize)
+    first = [part.made.weights()[0][0] for part in parts[:3]]
+    assert not np.array_equal(first[0], first[1]) and not np.array_equal(first[1], first[2])
+    mog = flows.made_mog(3, components=2, hidden=[8], log_scale_bound=4.0)
+    assert mog.bijector[1].transformer == MixtureOfGaussians(2, 4.0)
+
+
+def test_layers_of_glow_differ():
+    parts = list(flows.glow(6, layers=3, hidden=[8], standardize=False).bijector)
+    mixers, couplings = parts[1::3], parts[2::3]
+    orders = [mixer.permutation for mixer in mixers]
+    assert len({tuple(range(6)), *orders}) == 4
+    weights = [coupling.weights()[0][0] for coupling in couplings]
+    assert not any(np.array_equal(a, b) for a, b in pairwise(weights))
+
+
 def test_glow_is_initialised_layer_by_layer():
     """Every ActNorm hands values of mean 0 and deviation 1 to what lies behind it."""
     x = data(4)

@@ -150,6 +150,10 @@ def test_random_directions_have_about_unit_length():
     assert 0.7 < np.linalg.norm(Planar(100).params[:100]) < 1.3
 
 
+def test_a_fresh_radius_is_the_usual_distance():
+    assert Radial(9).params[9] == pytest.approx(np.log(3))
+
+
 def test_the_slope_of_m():
     for a in (-20.0, -0.3, 0.0, 0.4, 9.0):
         value, p, slope = _above_minus_one(a)

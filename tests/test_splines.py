@@ -146,6 +146,17 @@ def test_knots_are_public():
         np.testing.assert_allclose(found.reshape(8, -1), rows, atol=1e-12)
 
 
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_single_precision_at_the_knots_is_finite(direction):
+    """Rounding puts points just outside of the bin that they were found in."""
+    spline = RationalQuadratic()
+    phi = 5 * np.random.default_rng(0).standard_normal((500, 1, spline.n_out), dtype=np.float32)
+    at = spline.knots(phi)[0 if direction == "forward" else 1][:, 0, 1:-1].T[..., None]
+    for point in (at, np.nextafter(at, np.float32(9)), np.nextafter(at, np.float32(-9))):
+        found = getattr(spline, f"{direction}_and_log_det")(point, phi[None])
+        assert np.isfinite(found).all() and found[0].dtype == np.float32
+
+
 def test_phi_is_broadcast_and_checked():
     spline = RationalQuadratic(3)
     z, phi = np.linspace(-2, 2, 8).reshape(4, 2), np.linspace(-1, 1, 16).reshape(1, 2, 8)
