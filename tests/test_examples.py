@@ -18,4 +18,4 @@ def test_example_runs(script):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 9
+    assert len(EXAMPLES) >= 10
