@@ -82,7 +82,8 @@ class Bijector(Parametric, ABC):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if "initialize" in vars(cls) and "initialized" not in vars(cls):
+        own = vars(cls)
+        if "initialize" in own and "initialized" not in own and cls.initialized is True:
             cls.initialized = False  # until an instance says otherwise
 
     def __init__(self, dim: int, params=()):
@@ -179,7 +180,30 @@ class ByPull(Bijector):
         return self._by_pull("inverse", *self._prepare(x, params, context))
 
 
-class Chain(Bijector):
+class Composite(Bijector):
+    """A bijector made of others: what `Chain` and `Blockwise` have in common."""
+
+    def __init__(self, bijectors: Sequence[Bijector]):
+        self._parts = tuple(bijectors)
+        name = type(self).__name__
+        if not self._parts:
+            raise ValueError(f"{name} needs at least one bijector")
+        for part in self._parts:
+            if not isinstance(part, Bijector):
+                raise TypeError(f"{name} takes bijectors, not {part!r}")
+        self.context_dim = common_context_dim(self._parts)
+
+    @property
+    def bijectors(self) -> tuple[Bijector, ...]:
+        """The parts, as given."""
+        return self._parts
+
+    @property
+    def initialized(self) -> bool:
+        return all(part.initialized for part in self._parts)
+
+
+class Chain(Composite):
     """The composition of bijectors: Chain([f, g]) is f o g, so `forward` applies g first.
 
         x = f(g(z)),    log |det dx/dz| = log |det df| + log |det dg|
@@ -192,22 +216,11 @@ class Chain(Bijector):
     """
 
     def __init__(self, bijectors: Sequence[Bijector]):
-        self._parts = tuple(bijectors)
-        if not self._parts:
-            raise ValueError("Chain needs at least one bijector")
-        for part in self._parts:
-            if not isinstance(part, Bijector):
-                raise TypeError(f"Chain takes bijectors, not {part!r}")
+        super().__init__(bijectors)
         dims = [part.dim for part in self._parts]
         if len(set(dims)) > 1:
             raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
         self.dim = dims[0]
-        self.context_dim = common_context_dim(self._parts)
-
-    @property
-    def bijectors(self) -> tuple[Bijector, ...]:
-        """The parts, as given: the last one is applied first by `forward`."""
-        return self._parts
 
     @property
     def domain(self):
@@ -280,10 +293,6 @@ class Chain(Bijector):
             new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
             x = getattr(part, way)(x, context=own_context)
         return self._rebuilt(new) if new else self
-
-    @property
-    def initialized(self) -> bool:
-        return all(part.initialized for part in self._parts)
 
     def _steps(self, direction):
         memo = self.__dict__.setdefault("_memo_steps", {})

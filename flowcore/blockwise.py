@@ -8,10 +8,10 @@ import numpy as np
 from autograd.tracer import isbox
 
 from .arguments import broadcast_leading, check_context, check_event, check_log_det, check_params
-from .bijector import Bijector, common_context_dim
+from .bijector import Bijector, Composite
 
 
-class Blockwise(Bijector):
+class Blockwise(Composite):
     """Bijector k maps the k-th range of consecutive coordinates; the log-dets add up.
 
         x = (f_1(z_1), ..., f_K(z_K))       log |det dx/dz| = sum_k log |det df_k/dz_k|
@@ -30,22 +30,11 @@ class Blockwise(Bijector):
     """
 
     def __init__(self, bijectors: Sequence[Bijector], sizes: Sequence[int] | None = None):
-        self._parts = tuple(bijectors)
-        if not self._parts:
-            raise ValueError("Blockwise needs at least one bijector")
-        for part in self._parts:
-            if not isinstance(part, Bijector):
-                raise TypeError(f"Blockwise takes bijectors, not {part!r}")
+        super().__init__(bijectors)
         self.sizes = tuple(part.dim for part in self._parts)
         if sizes is not None and tuple(sizes) != self.sizes:
             raise ValueError(f"sizes are {sizes}, but the bijectors' dims {list(self.sizes)}")
         self.dim = sum(self.sizes)
-        self.context_dim = common_context_dim(self._parts)
-
-    @property
-    def bijectors(self) -> tuple[Bijector, ...]:
-        """The parts, as given."""
-        return self._parts
 
     @property
     def domain(self):
@@ -54,10 +43,6 @@ class Blockwise(Bijector):
     @property
     def codomain(self):
         return self._ends("codomain")
-
-    @property
-    def initialized(self) -> bool:
-        return all(part.initialized for part in self._parts)
 
     def _ends(self, name):
         """(low, high) of all coordinates, (D,) arrays."""
