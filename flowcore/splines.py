@@ -133,7 +133,7 @@ class RationalQuadratic(ByPull):
         """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
         axes, raw = self._axes(phi)
         at = _Places(axes.find(0 if direction == "forward" else 1, t), self.bins)
-        return _Bin(at, axes, [self._slope(raw.take(knot)) for knot in at.knots])
+        return _Bin(at, axes, self._slope(raw.take(at.knots)))
 
     def _slope(self, raw):
         """min_slope + softplus(raw + c): positive, and 1 at raw = 0."""
@@ -143,7 +143,7 @@ class RationalQuadratic(ByPull):
     def _phi_bar(self, bin_, curve, g_bar, l_bar):
         """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar."""
         n, shape = self.bins, g_bar.shape
-        xi_bar, s_bar, *slope_bars = curve.bars(g_bar, l_bar)
+        xi_bar, s_bar, slope_bars = curve.bars(g_bar, l_bar)
         start_bar, size_bar = np.empty((2, 2, *shape), g_bar.dtype)  # of the widths, the heights
         start_bar[0] = -xi_bar / bin_.w
         start_bar[1] = g_bar
@@ -152,9 +152,9 @@ class RationalQuadratic(ByPull):
         phi_bar = np.empty((self.n_out, *shape), g_bar.dtype)
         bin_.axes.gradient(bin_, start_bar, size_bar, out=phi_bar[: 2 * n].reshape(2, n, *shape))
         raw_bar = np.zeros((n + 1, *shape), g_bar.dtype)
-        for knot, slope, slope_bar in zip(bin_.at.knots, bin_.slopes, slope_bars, strict=True):
-            # the derivative of a softplus is 1 - exp(-softplus)
-            raw_bar.reshape(-1)[knot] = slope_bar * -np.expm1(self.min_slope - slope)
+        # the derivative of a softplus is 1 - exp(-softplus)
+        slope_bars *= -np.expm1(self.min_slope - bin_.slopes)
+        raw_bar.reshape(-1)[bin_.at.knots] = slope_bars
         phi_bar[2 * n :] = raw_bar[1:-1]
         return phi_bar
 
@@ -168,8 +168,13 @@ class _Places:
     def __init__(self, k, bins: int):
         here = k * k.size + np.arange(k.size).reshape(k.shape)
         self.k = k
-        self.knots = here, here + k.size  # of (K + 1, ...): the knots at both ends
-        self.pieces = np.stack([here, here + bins * k.size])  # of (2, K, ...), on both axes
+        self.knots = _pair(here, k.size)  # of (K + 1, ...): the knots at both ends
+        self.pieces = _pair(here, bins * k.size)  # of (2, K, ...), on both axes
+
+
+def _pair(index, step: int):
+    """index and index + step, as one array (2, ...)."""
+    return np.add.outer((0, step), index)
 
 
 class _Axes:
@@ -261,11 +266,14 @@ class _Curve:
         return 2 * (e_xi / self.e - bin_.bend * turn / self.d) / bin_.w
 
     def bars(self, g_bar, l_bar):
-        """(xi_bar, s_bar, slope^k_bar, slope^{k+1}_bar) of g and log g', at fixed y^k and h."""
+        """(xi_bar, s_bar, (delta^k_bar, delta^{k+1}_bar)) of g and log g', at fixed y^k and h."""
         bin_, xi, eta, theta = self.bin, self.xi, self.eta, self.theta
         hg, l_e = g_bar * bin_.h / self.d, l_bar / self.e
         l_d = -2 * l_bar / self.d - hg * self.ratio  # what d receives, of both
         xi_bar = (g_bar * self.slope + l_bar * self.d_log_slope) * bin_.w
         s_bar = hg * xi * xi + 2 * l_bar / bin_.s + 2 * theta * l_e + (1 - 2 * theta) * l_d
-        through_d = theta * l_d
-        return xi_bar, s_bar, hg * theta + eta * eta * l_e + through_d, xi * xi * l_e + through_d
+        slope_bars = np.empty((2, *xi.shape), g_bar.dtype)
+        slope_bars[:] = theta * l_d  # through d
+        slope_bars[0] += hg * theta + eta * eta * l_e
+        slope_bars[1] += xi * xi * l_e
+        return xi_bar, s_bar, slope_bars
