@@ -71,7 +71,8 @@ def test_a_new_flow_is_the_identity(name, dim):
     flow = RECIPES[name](dim, layers=3, hidden=[8], standardize=False)
     x = data(dim)
     z = flow.to_latent(x)
-    np.testing.assert_array_equal(np.sort(z, axis=1), np.sort(x, axis=1))  # permutations apart
+    # permutations apart; the knots of a spline are where they are to rounding
+    np.testing.assert_allclose(np.sort(z, axis=1), np.sort(x, axis=1), rtol=4e-16, atol=4e-16)
     np.testing.assert_allclose(flow.log_prob(x), Normal(dim).log_prob(x), rtol=1e-13)
 
 
@@ -226,13 +227,13 @@ def test_made_is_one_layer_of_maf():
 
 
 def test_made_reaches_a_strong_correlation():
-    """A conditional standard deviation of 0.045, by the bias of the log-scale alone."""
+    """mu_2 is linear in x_1, and the conditional standard deviation is 0.045: below exp(-2)."""
     truth = fc.targets.correlated_gaussian(rho=0.999)
     x = truth.sample(1000, rng=0)
-    flow = flows.made(2, hidden=[8]).initialize(x)
+    flow = flows.made(2, hidden=[]).initialize(x)
     loss = autograd.value_and_grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))
     found = minimize(loss, flow.params, jac=True, method="L-BFGS-B", options={"maxiter": 300})
-    assert fc.kl_to_truth(flow.with_params(found.x), truth).kl < 0.03
+    assert fc.kl_to_truth(flow.with_params(found.x), truth).kl < 0.01
 
 
 def test_made_mog_is_a_product_of_mixtures():
