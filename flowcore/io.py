@@ -166,7 +166,7 @@ def _pack(arrays: dict[str, np.ndarray]) -> bytes:
         archive.comment = SEAL + b"0" * DIGITS
         archive.close()
     except BaseException:  # such as Ctrl-C in the middle of a member
-        archive.fp = None  # else it tries to close, fails, and its error hides the interrupt
+        archive.fp = io.BytesIO()  # where its finalizers may close it without an error of their own
         raise
     content = buffer.getvalue()[:-DIGITS]
     return content + hashlib.sha256(content).hexdigest().encode()
