@@ -300,10 +300,10 @@ def _half_step(a):
     """
     from scipy.special import digamma, gammaln
 
-    near, far = np.minimum(a, 50.0), np.clip(a, 50.0, 1e40)  # beyond, its powers are 0 in floats
-    series = -1 / (8 * far) + 1 / (192 * far**3) - 1 / (640 * far**5)
-    series += np.log(np.maximum(a, 50.0)) / 2
-    slope = 1 / (2 * far) + 1 / (8 * far**2) - 1 / (64 * far**4) + 1 / (128 * far**6)
+    near, far = np.minimum(a, 50.0), np.maximum(a, 50.0)
+    r = 1 / far  # whose powers end at 0, where those of `far` would overflow
+    series = np.log(far) / 2 - r / 8 + r**3 / 192 - r**5 / 640
+    slope = r / 2 + r**2 / 8 - r**4 / 64 + r**6 / 128
     log_ratio = np.where(a < 50, gammaln(near + 0.5) - gammaln(near), series)
     return log_ratio, np.where(a < 50, digamma(near + 0.5) - digamma(near), slope)
 

@@ -80,11 +80,8 @@ class Blockwise(Composite):
             check_log_det(part, value, log_det)
             values.append(value)
             total = total + log_det
-        return self._joined(values, total.dtype), total
-
-    def _joined(self, values, dtype):
-        """All coordinates, cast: what only a Permute has touched may be wider than `dtype`."""
-        return np.concatenate(values, axis=-1).astype(dtype, copy=False)
+        # float64 next to float32 makes all float64: a Standardize may still have to subtract
+        return np.concatenate(values, axis=-1), total
 
     def _pull(self, direction, theta, x, context):
         results = [
@@ -103,7 +100,7 @@ class Blockwise(Composite):
             theta_bar = self._collect(self._parts, theta_bars, theta.dtype)
             return theta_bar, np.concatenate(x_bars, axis=-1), sum(shares) if shares else None
 
-        return self._joined(values, theta.dtype), sum(log_dets), pullback
+        return np.concatenate(values, axis=-1), sum(log_dets), pullback
 
     def initialize(self, x, context=None, rng=None):
         """Initialise every part that waits for data, each from its own columns."""

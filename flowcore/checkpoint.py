@@ -99,10 +99,11 @@ class Run:
         bored = patience is not None and waited >= patience
         return self.epoch < self.epochs and not self.stopped and not bored
 
-    def after_report(self, stop: bool) -> None:
-        """The callbacks have seen the last epoch; one of them may have asked to stop."""
+    def after_report(self, stop: bool, rng: np.random.Generator) -> None:
+        """The callbacks have seen the last epoch; they may have drawn numbers, or said stop."""
         with self.changing:
             self.stopped, self.reported = stop, True
+            self.rng_state = rng.bit_generator.state
 
     def begin_epoch(self, rng: np.random.Generator) -> None:
         """Remember where the epoch starts, unless an earlier run did."""
@@ -291,7 +292,8 @@ class Checkpoint:
 
     def _refusal(self, why: str) -> ValueError:
         return ValueError(
-            f"cannot resume: {self.path} {why}. Give another checkpoint path, or delete the file"
+            f"no checkpoint of this run: {self.path} {why}. Give another checkpoint path, or "
+            "delete the file"
         )
 
 
@@ -313,7 +315,7 @@ def fingerprint(flow, data: Rows, validation: Rows | None, rng_state: dict, opti
 
 def _mark_of_option(value) -> str:
     """Its repr, where numbers of all types are alike and addresses in memory left out."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         marks = {f.name: _mark_of_option(getattr(value, f.name)) for f in fields(value)}
         return f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
@@ -339,20 +341,23 @@ def _mark_of_flow(flow) -> str:
 
 
 def _state_of(value, seen: dict):
-    """All that an object holds as JSON, arrays as hashes; an object met again as its number."""
+    """All that an object holds as JSON, arrays as hashes; what is met again as its number."""
     if isinstance(value, np.ndarray):
-        return _mark_of_table(value)
-    if isinstance(value, (list, tuple)):
-        return [_state_of(item, seen) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _state_of(item, seen) for key, item in value.items()}
-    if not hasattr(value, "__dict__") or isinstance(value, type) or inspect.isroutine(value):
+        return _mark_of_table(value) if value.dtype != object else _state_of(value.tolist(), seen)
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_mark_of_option, value))
+    inside = isinstance(value, (list, tuple, dict)) or hasattr(value, "__dict__")
+    if not inside or isinstance(value, type) or inspect.ismodule(value) or inspect.isroutine(value):
         return _mark_of_option(value)
     if id(value) in seen:
         return seen[id(value)]
     seen[id(value)] = len(seen)
-    state = {k: v for k, v in vars(value).items() if not k.startswith("_memo")}
-    return [type(value).__qualname__, _state_of(state, seen)]
+    if isinstance(value, (list, tuple)):
+        return [_state_of(item, seen) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _state_of(item, seen) for key, item in value.items()}
+    state = {k: _state_of(v, seen) for k, v in vars(value).items() if not k.startswith("_memo")}
+    return [type(value).__qualname__, state]
 
 
 def _mark_of_table(table: np.ndarray | None) -> str:

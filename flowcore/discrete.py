@@ -87,17 +87,20 @@ class Dequantize:
         return np.where(self.quantize(y) == x, y, x + self.step / 2)
 
     def quantize(self, y) -> np.ndarray:
-        """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in.
+        """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in; a y
+        that only rounding has put below a grid value counts as that value.
 
         Samples of a flow may lie in cells that no data come from: `np.clip` them.
         """
         y = self._columns(y)
-        place = self._place(y)
-        cell = np.rint(place)
-        # what rounding left just below a grid value, such as 0.3 / 0.1, is that value
-        rounding = 4 * EPS * (np.abs(y) + np.abs(self.low))
-        cell = np.where(np.abs(place - cell) * self.step <= rounding, cell, np.floor(place))
-        return np.where(np.equal(self.step, 0), y, self.low + self.step * cell)
+        with np.errstate(invalid="ignore"):  # inf - inf
+            place = self._place(y)
+            cell = np.rint(place)
+            # what rounding left just below a grid value, such as 0.3 / 0.1, is that value
+            rounding = 2 * EPS * (np.abs(y) + np.abs(self.low))
+            rounding = np.minimum(rounding, OFF_GRID * self.step)
+            cell = np.where(np.abs(place - cell) * self.step <= rounding, cell, np.floor(place))
+            return np.where(np.equal(self.step, 0), y, self.low + self.step * cell)
 
     def log_prob(self, flow, x, draws: int = 1, rng=0, context=None) -> np.ndarray:
         """A lower bound of log P(x), the probability of grid values x (..., D); (...), in nats.
@@ -137,13 +140,14 @@ class Dequantize:
         with np.errstate(invalid="ignore"):  # an infinite value is off the grid, too
             place = self._place(x)
             cell = np.rint(place)
-            off = ~(np.abs(place - cell) <= OFF_GRID) & ~np.isnan(x)
+            off = ~(np.abs(place - cell) <= OFF_GRID) & ~np.isnan(x) & np.not_equal(self.step, 0)
         if off.any():
             raise ValueError(
                 f"x = {x[off][0]:.6g} is not on the grid of step={show(self.step)}, "
                 f"low={show(self.low)}: {np.count_nonzero(off)} of {x.size} values are not"
             )
-        return np.where(np.equal(self.step, 0), x, self.low + self.step * cell)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.equal(self.step, 0), x, self.low + self.step * cell)
 
     def _place(self, y):
         """(y - low) / step, where a grid value is an integer; 0 in a continuous column."""

@@ -79,7 +79,8 @@ class TransformedDistribution(Parametric):
     def log_prob(self, x, params=None, context=None, threads=None):
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
-        -inf outside of the support and at rows with an infinite coordinate; NaN at rows with a NaN.
+        -inf outside of the support and at rows with an infinite coordinate (where a gradient is
+        taken, these may be NaN); NaN at rows with a NaN.
         Many rows are evaluated in blocks by `threads` threads (None: the environment variable
         FLOWCORE_THREADS, else the number of cores); the result does not depend on their number.
         """
@@ -89,25 +90,15 @@ class TransformedDistribution(Parametric):
             log_prob = differentiable(self._pull, params, x, context)
             return log_prob if len(lead) == 1 else log_prob.reshape(lead)
 
-        def rows(flow, x, context):
-            infinite = np.isinf(x)
-            if infinite.any():  # no arithmetic with them: inf - inf would be NaN
-                infinite = infinite.any(axis=-1) & ~np.isnan(x).any(axis=-1)
-                x = np.where(infinite[:, None], 0, x)
-            z, log_det = flow.bijector.inverse_and_log_det(x, context=context)
-            check_log_det(flow.bijector, z, log_det)
-            log_prob = flow._base_log_prob(z) + log_det
-            if infinite.ndim == 1:
-                log_prob[infinite] = -np.inf
-            return (log_prob,)
-
-        return self._map(rows, x, params, context, threads)[0]
+        return self._map(_log_prob_of_rows, x, params, context, threads)[0]
 
     def _rows(self, x, context):
         """Checked x (N, D), context (N, C) or None, and the leading axes that the rows had."""
         check_event(x, self.dim, self)
         check_context(context, self.context_dim, self)
         x = x if isbox(x) else np.asarray(x)
+        if x.dtype.kind in "OSU":  # such as a table of mixed columns
+            x = x.astype(float)
         context = context if context is None or isbox(context) else np.asarray(context)
         return as_rows(x, context)
 
@@ -123,6 +114,7 @@ class TransformedDistribution(Parametric):
         base, bijector = self._parts
         z, log_det, pull = bijector._pull("inverse", self._share(theta, bijector), x, context)
         check_log_det(bijector, z, log_det)
+        z = _narrow(z, log_det)
         log_prob, base_pull = base._pull(self._share(theta, base), z)
         self._check_base(z, log_prob)
 
@@ -222,7 +214,7 @@ class TransformedDistribution(Parametric):
         if not (np.isfinite(low).any() or np.isfinite(high).any()):
             return
         outside = int(((z <= low) | (z >= high)).any(axis=-1).sum())
-        if outside:
+        if outside > 1e-4 * len(z):  # rounding alone puts a few draws on an edge
             warnings.warn(
                 f"{outside} of {len(z)} draws of {self.base!r} lie outside of ({low}, {high}), "
                 f"where {self.bijector!r} is not defined: they have no image. Is the bijector the "
@@ -271,6 +263,35 @@ class _ForeignBase(Parametric):
     def __repr__(self):
         plain = type(self.base).__repr__ is object.__repr__  # no address in memory, please
         return f"{type(self.base).__name__}({self.dim})" if plain else repr(self.base)
+
+
+def _log_prob_of_rows(flow, x, context):
+    """(log p (N,),) of rows x (N, D), on plain arrays."""
+    if np.isinf(x).any():
+        return (_beside_infinite_rows(flow, x, context),)
+    z, log_det = flow.bijector.inverse_and_log_det(x, context=context)
+    check_log_det(flow.bijector, z, log_det)
+    return (flow._base_log_prob(_narrow(z, log_det)) + log_det,)
+
+
+def _beside_infinite_rows(flow, x, context):
+    """The same where some rows are infinite, and left out of all arithmetic: inf - inf is NaN."""
+    unknown = np.isnan(x).any(axis=-1)
+    if context is not None:
+        unknown |= np.isnan(context).any(axis=-1)
+    infinite = np.isinf(x).any(axis=-1)
+    log_prob = np.where(unknown, np.nan, -np.inf)
+    finite = ~infinite
+    own_context = None if context is None else context[finite]
+    (found,) = _log_prob_of_rows(flow, x[finite], own_context)
+    log_prob = log_prob.astype(found.dtype if found.dtype.kind == "f" else float)
+    log_prob[finite] = found
+    return log_prob
+
+
+def _narrow(z, log_det):
+    """z in the flow's dtype: what only a Permute has touched is still as wide as the data were."""
+    return z.astype(log_det.dtype, copy=False) if log_det.dtype.kind == "f" else z
 
 
 def _place(z):

@@ -21,7 +21,7 @@ from .lu import LULinear
 from .made import MADE
 from .mixtures import MixtureOfGaussians
 from .splines import RationalQuadratic
-from .transformers import Affine, Compose, Scale, Shift, check_transformer
+from .transformers import Affine, Compose, Scale, Shift, Transformer, check_transformer
 
 
 def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
@@ -92,8 +92,8 @@ def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
     affine         True, or an `Affine(...)`: a spline is followed by an affine map, from the same
                    network. Splines alone are the identity beyond `tail`: take it (or a `StudentT`
                    base) for heavy tails, and for widths that vary much with other coordinates.
-                   Why it is not the default: ten random layers of splines alone come back to
-                   1e-6, with affine maps between them they do not
+                   Why it is not the default: through ten layers with random parameters,
+                   inverse(forward(z)) is z to 1e-6 with splines alone, and is not with affine maps
     The other options: as for `maf`.
 
     Reference: Durkan, Bekasov, Murray, Papamakarios, "Neural spline flows", 2019.
@@ -106,8 +106,12 @@ def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
         raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
     net = _network(hidden, context_dim, activation, residual, dtype)
     transformer = RationalQuadratic(bins, tail)
-    if affine:
-        transformer = Compose([Affine() if affine is True else affine, transformer])
+    if isinstance(affine, Transformer):
+        transformer = Compose([affine, transformer])
+    elif affine in (True, False):
+        transformer = Compose([Affine(), transformer]) if affine else transformer
+    else:
+        raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
     parts = makers[kind](dim, layers, rng, transformer, **net)
     return _flow(dim, parts, standardize)
 
@@ -132,8 +136,7 @@ def made_mog(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, compon
              log_scale_bound=5.0, activation="relu", residual=False, dtype=float):  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
-    components, log_scale_bound   of `MixtureOfGaussians` (not of an Affine, which is not in it)
-    The other options: as for `maf`.
+    components, log_scale_bound   of `MixtureOfGaussians`. The other options: as for `maf`.
     Density: one pass. Sampling: sequential, with a root search per coordinate.
     Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
 

@@ -166,7 +166,10 @@ def _pack(arrays: dict[str, np.ndarray]) -> bytes:
         archive.comment = SEAL + b"0" * DIGITS
         archive.close()
     except BaseException:  # such as Ctrl-C in the middle of a member
-        archive.fp = io.BytesIO()  # where its finalizers may close it without an error of their own
+        # its finalizers may close it without errors of their own, which would hide the interrupt
+        archive._writing = False
+        if archive.fp is not None:
+            archive.fp = io.BytesIO()
         raise
     content = buffer.getvalue()[:-DIGITS]
     return content + hashlib.sha256(content).hexdigest().encode()
@@ -248,12 +251,13 @@ def _write_atomically(path: str, content: bytes) -> None:
 def _unfinished(path: str) -> str:
     """What the names of files begin with that will replace the one at path."""
     folder, name = os.path.split(os.path.realpath(path))
-    return os.path.join(folder, f".{name[:100]}-")
+    return os.path.join(folder, f".{name[:50]}-")
 
 
 def _remove_unfinished(path: str, seconds: float = 600.0) -> None:
     """Remove what a killed process left behind, if it is so old that nobody can be writing it."""
-    for left in glob.glob(f"{glob.escape(_unfinished(path))}*.tmp"):
+    ours = glob.escape(_unfinished(path)) + "[0-9a-f]" * 16 + ".tmp"
+    for left in glob.glob(ours):
         with contextlib.suppress(OSError):
             if time.time() - os.path.getmtime(left) > seconds:
                 os.unlink(left)

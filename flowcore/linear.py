@@ -178,10 +178,13 @@ def _mean_and_scale(x, owner):
     if not finite.all():
         rows = np.flatnonzero(~finite)[:8].tolist()
         raise ValueError(f"the data of {owner!r} are not finite: NaN or inf in rows {rows}")
-    mean = np.mean(x, axis=0, dtype=float)
-    distance = x - mean
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.mean(x, axis=0, dtype=float)
+        distance = x - mean
     most = np.maximum(distance.max(axis=0), -distance.min(axis=0))
-    flat = most <= 8 * np.finfo(float).eps * np.abs(mean)  # the mean itself is rounded
-    unit = np.ldexp(1.0, np.frexp(most)[1])  # the squares of huge or tiny distances are no floats
+    if not np.isfinite(most).all():
+        raise ValueError(f"the data of {owner!r} are too large: their differences are no floats")
+    flat = (x == x[0]).all(axis=0) | (most <= 8 * np.finfo(float).eps * np.abs(mean))
+    unit = np.ldexp(0.5, np.frexp(most)[1])  # the squares of huge or tiny distances are no floats
     distance /= unit
     return mean, np.where(flat, 0.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat

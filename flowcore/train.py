@@ -99,8 +99,8 @@ def fit(
     flow, the data or an option is refused (a Generator must be in the state that it had). Only
     `epochs` and `patience` may change: more epochs continue a finished run. With
     schedule="cosine" they may not, since the length is part of that schedule. Functions, such as
-    a learning rate, are told apart by name only. Callbacks are not told of an epoch again, unless
-    the run was stopped while they were being told.
+    a learning rate, are told apart by name only. Callbacks are not told again of epochs that the
+    file holds; those since it was written are done, and told, once more.
 
     Errors: ValueError for bad input or a checkpoint that is damaged or of another run; OSError if
     one cannot be written; `TrainingDivergedError`, which holds the best finite flow, if the loss or
@@ -167,7 +167,8 @@ def fit(
                     val_nll = None if validation is None else _nll(flow, run.result, validation)
                     run.end_epoch(val_nll, rng)
                 told = [*bar, *callbacks]
-                run.after_report(bool(told) and asks_to_stop(told, _report(flow, run)))
+                stop = bool(told) and asks_to_stop(told, _report(flow, run))
+                run.after_report(stop, rng)
     except KeyboardInterrupt:
         history.interrupted = True
     except BaseException as problem:

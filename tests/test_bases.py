@@ -349,3 +349,6 @@ def test_refused(name):
 def test_huge_degrees_of_freedom_are_normal_without_a_warning():
     z = np.array([[0.3, -1.2]])
     np.testing.assert_allclose(StudentT(2, 1e300).log_prob(z), Normal(2).log_prob(z), rtol=1e-12)
+    base = StudentT(2, 1e300, trainable=True)
+    gradient = autograd.grad(lambda theta: base.log_prob(z[0], theta))(base.params)
+    np.testing.assert_allclose(gradient, 0, atol=1e-12)

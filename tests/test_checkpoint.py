@@ -275,13 +275,14 @@ def test_an_interrupt_while_the_file_is_packed(path, monkeypatch):
 
 def test_what_a_killed_process_left_is_removed(path):
     run(path, epochs=1)
-    old, new, other = (path.parent / f".{n}.tmp" for n in ("run.npz-0", "run.npz-1", "x.npz-0"))
-    for left in (old, new, other):
+    names = [f"run.npz-{'0' * 16}", f"run.npz-{'1' * 16}", f"x.npz-{'0' * 16}", "run.npz-notes"]
+    old, new, *others = (path.parent / f".{name}.tmp" for name in names)
+    for left in (old, new, *others):
         left.write_bytes(b"half of it")
-    for left in (old, other):
+    for left in (old, *others):
         os.utime(left, (0, 0))
     run(path, epochs=2)
-    assert not old.exists() and new.exists() and other.exists()
+    assert not old.exists() and all(left.exists() for left in (new, *others))
 
 
 def test_divergence_is_met_again(path):
@@ -534,13 +535,15 @@ def test_foreign_files_are_refused_and_left_alone(path):
         (b"x,y\n1,2\n", "was not written by fit"),
     ]:
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"cannot resume: .*run\.npz {message}.*delete"):
+        with pytest.raises(
+            ValueError, match=rf"no checkpoint of this run: .*run\.npz {message}.*delete"
+        ):
             run(path)
         assert path.read_bytes() == content
 
 
 def state_of_a_run():
-    """A Run in which everything differs from a fresh one."""
+    """A Run in the middle of its second epoch."""
     rng = np.random.default_rng(0)
     run = checkpoint.Run(np.arange(3.0), Adam(1e-3), 0.9, 5, rng)
     run.begin_epoch(rng)
@@ -601,9 +604,9 @@ def test_damage_is_noticed(path):
     file = checkpoint.Checkpoint(path, 0.0, 0.0, {})
     for content in damaged:
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"cannot resume: .*run\.npz "):
+        with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz "):
             file._read()
-    with pytest.raises(ValueError, match=r"cannot resume: .*run\.npz "):
+    with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz "):
         run(path)
 
 
@@ -638,6 +641,31 @@ def wide(width=1.0, activation="relu", bound=3.0):
     made = MADE(2, hidden=[6], activation=activation, rng=1)
     bijector = Chain([Standardize(2), MaskedAutoregressiveFlow(made, Affine(bound))])
     return TransformedDistribution(Wide(width), bijector)
+
+
+def test_what_an_undescribable_part_may_hold(path):
+    """Modules, classes, sets, and what contains itself; its state is the same in every process."""
+    base = Wide(1.0)
+    base.module, base.kind, base.names, base.itself = np, Adam, {"b", "a", "c"}, [base]
+    flow = TransformedDistribution(base, wide().bijector)
+    run(path, flow=flow, epochs=2)
+    run(path, flow=flow, epochs=3)
+    marks = checkpoint._state_of(base, {})
+    assert marks[1]["names"] == ["'a'", "'b'", "'c'"] and marks[1]["itself"] == [0]
+
+
+def test_what_callbacks_draw_counts(path):
+    """The generator of the run, drawn from in a callback, too."""
+
+    def go(path, epochs):
+        rng = np.random.default_rng(3)
+        found = run(path, lambda report: rng.random(5), rng=rng, epochs=epochs)
+        return found, rng.bit_generator.state
+
+    go(path, 2)
+    (resumed, state), (straight, expected) = go(path, 4), go(None, 4)
+    assert_same(resumed, straight)
+    assert state == expected == go(path, 4)[1]
 
 
 @pytest.mark.parametrize("other", [{"width": 5.0}, {"activation": "tanh"}, {"bound": 1.0}])

@@ -73,6 +73,18 @@ def test_a_continuous_column_next_to_a_discrete_one():
         Dequantize([0.0, 0.0])
 
 
+def test_far_out_the_noise_is_uniform_and_infinities_are_silent():
+    dequantize = Dequantize()
+    np.testing.assert_array_equal(
+        dequantize.quantize([[1e13 + 0.75], [np.inf]]), [[1e13], [np.inf]]
+    )
+    u = dequantize(np.full((20_000, 1), 1e13), rng=0) - 1e13
+    assert abs(np.mean(u > 0.9) - 0.1) < 0.01
+    both = Dequantize([1.0, 0.0])
+    assert np.isinf(both.quantize([[2.5, np.inf]])[0, 1])
+    assert np.isinf(both([[2.0, np.inf]], rng=0)[0, 1])
+
+
 def test_bits_of_a_list():
     np.testing.assert_allclose(bits_per_dim([-2 * np.log(2), 0.0], dim=2), [1.0, 0.0])
 

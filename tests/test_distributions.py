@@ -12,9 +12,12 @@ from scipy import stats
 from flowcore import (
     MADE,
     Affine,
+    Bijector,
+    Blockwise,
     Chain,
     Distribution,
     Elementwise,
+    Exp,
     Invert,
     Logit,
     MaskedAutoregressiveFlow,
@@ -392,3 +395,49 @@ def test_draws_without_an_image_are_counted():
         TransformedDistribution(Normal(1), Logit(1)).sample(10, rng=2)
     TransformedDistribution(Uniform(1), Logit(1)).sample(10, rng=2)
     TransformedDistribution(Normal(1), Chain([Logit(1), Sigmoid(1)])).sample(10, rng=2)
+
+
+def test_infinite_rows_take_no_part_in_arithmetic():
+    """Somebody's bijector on positive numbers; context; leading axes; float32; objects."""
+
+    class Logarithm(Bijector):
+        codomain = (0.0, np.inf)
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            return np.exp(z), np.sum(z, axis=-1)
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            return np.log(x), -np.sum(np.log(x), axis=-1)
+
+    flow = TransformedDistribution(Normal(1), Logarithm(1))
+    log_p = flow.log_prob([[[np.inf], [1.0]], [[np.nan], [2.0]]])
+    assert np.isneginf(log_p[0, 0]) and np.isnan(log_p[1, 0])
+    np.testing.assert_allclose(log_p[:, 1], flow.log_prob([[1.0], [2.0]]))
+    assert np.isneginf(flow.log_prob([[np.inf], [np.inf]])).all()
+
+    conditional = randomize(flows.maf(2, hidden=[8], context_dim=1, dtype=np.float32))
+    x, context = np.array([[np.inf, 0.0], [np.inf, 1.0], [0.0, 0.0]]), [[np.nan], [0.0], [0.0]]
+    log_p = conditional.log_prob(x, context=context)
+    assert log_p.dtype == np.float32
+    assert np.isnan(log_p[0]) and np.isneginf(log_p[1]) and np.isfinite(log_p[2])
+
+    table = np.array([[1.5], [2]], dtype=object)
+    np.testing.assert_array_equal(flow.log_prob(table), flow.log_prob([[1.5], [2.0]]))
+
+
+def test_a_float32_flow_keeps_small_differences_of_large_numbers_in_every_column():
+    """Also of one that only a Permute touches before the Standardize."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.exp(rng.standard_normal(200)), 1.7e9 + 5 * rng.standard_normal(200)])
+    recipe = flows.maf(2, layers=2, hidden=[8], dtype=np.float32)
+    ends = Blockwise([Exp(1), Permute([0])])
+    flow = TransformedDistribution(Normal(2), Chain([ends, recipe.bijector])).initialize(x)
+    z = flow.to_latent(x)
+    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-3)
+    assert len(np.unique(z[:, 1])) == 200 and flow.log_prob(x).dtype == np.float32
+    wide = TransformedDistribution(Normal(2), Blockwise([Permute([0]), recipe_of_one()]))
+    assert wide.log_prob(np.zeros((3, 2))).dtype == np.float32
+
+
+def recipe_of_one():
+    return MaskedAutoregressiveFlow(MADE(1, [8], dtype=np.float32))

@@ -215,6 +215,10 @@ def test_splines_and_what_stands_around_them():
     both = flows.nsf(2, layers=1, kind="coupling", **options).bijector[1]
     assert isinstance(both, Coupling)
     assert both.transformer == fc.Compose([fc.Affine(3.0), spline])
+    plain = flows.nsf(2, layers=1, bins=6, tail=4.0, affine=np.True_).bijector[1]
+    assert plain.transformer == fc.Compose([fc.Affine(), spline])
+    with pytest.raises(TypeError, match=r"affine must be True, False or an Affine\(...\), not 5.0"):
+        flows.nsf(2, affine=5.0)
 
 
 def test_made_is_one_layer_of_maf():

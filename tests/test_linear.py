@@ -380,6 +380,17 @@ def test_scales_that_floats_can_tell_are_not_constant(kind, centre, sd):
     np.testing.assert_allclose(z.std(), 1, rtol=1e-3)
 
 
-def test_a_constant_that_its_mean_only_rounds_to_is_constant():
-    with pytest.raises(ValueError, match="constant"):
-        Standardize(1).initialize(np.full((1000, 1), 0.1 + 1e6))
+@pytest.mark.parametrize("value", [0.1, 3.3, 1 / 3, 1e6 + 0.1, 1.0])
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_a_constant_that_its_mean_only_rounds_to_is_constant(value, n):
+    """NumPy adds the rows of a table one by one: the mean is off by many roundings."""
+    x = np.column_stack([np.random.default_rng(0).standard_normal(n), np.full(n, value)])
+    with pytest.raises(ValueError, match=r"column \[1\] of the data is constant"):
+        Standardize(2).initialize(x)
+    assert ActNorm(2).initialize(x).params[3] == 0
+
+
+def test_data_too_large_for_floats():
+    with pytest.raises(ValueError, match="too large"):
+        Standardize(1).initialize([[-1.7e308], [-1.7e308], [1.7e308]])
+    assert np.isfinite(Standardize.from_data([[1e308], [-1e308], [1.5e308]]).scale).all()
