@@ -350,8 +350,8 @@ def _state_of(value, seen: dict):
     if not inside or isinstance(value, type) or inspect.ismodule(value) or inspect.isroutine(value):
         return _mark_of_option(value)
     if id(value) in seen:
-        return seen[id(value)]
-    seen[id(value)] = len(seen)
+        return seen[id(value)][0]
+    seen[id(value)] = len(seen), value  # kept alive, so that no other object gets its id
     if isinstance(value, (list, tuple)):
         return [_state_of(item, seen) for item in value]
     if isinstance(value, dict):
