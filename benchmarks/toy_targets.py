@@ -1,12 +1,15 @@
 """How close does flowcore come to densities that are known? All toy targets, one recipe.
 
     python -m benchmarks.toy_targets [--targets two_moons ring] [--seeds 1] [--json FILE]
-                                     [--picture FILE.png] [--quick]
+                                     [--first-seed 0] [--picture FILE.png] [--quick]
 
 For every target of `flowcore.targets`, at its defaults, 10,000 points are drawn and a flow is
 fitted with the settings of FIT: `flows.nsf` at its defaults, and `flows.maf` for those with heavy
 tails or no other structure than a bend. The distance to the truth is `kl_to_truth` on 20,000 fresh
 points, KL(p || q) in nats. The picture has the truth above the flow.
+
+FIT was chosen on seeds 0, 1 and 2 of two_moons and two_spirals, out of four settings: what these
+seeds give is a little too good. Publish others, e.g. `--seeds 3 --first-seed 10`.
 """
 
 from __future__ import annotations
@@ -117,6 +120,7 @@ def arguments(argv=None) -> argparse.Namespace:
     new.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="T",
                      help=f"{', '.join(TARGETS)} (all)")  # fmt: skip
     new.add_argument("--seeds", type=int, default=1, help="runs of each target (1)")
+    new.add_argument("--first-seed", type=int, default=0, help="of these runs (0)")
     new.add_argument("--points", type=int, help="training points (10000)")
     new.add_argument("--epochs", type=int, help=f"({FIT['epochs']})")
     new.add_argument("--picture", metavar="FILE", type=Path)
@@ -133,7 +137,7 @@ def main(argv=None) -> int:
     for name, value in facts.items():
         print(f"  {name:8s} {value}")
     for name in args.targets:
-        for seed in range(args.seeds):
+        for seed in range(args.first_seed, args.first_seed + args.seeds):
             row, flow = measure(name, seed, args)
             rows.append(row)
             flows.setdefault(name, flow)

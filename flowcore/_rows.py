@@ -125,7 +125,8 @@ def is_mapped(table: np.ndarray) -> bool:
 
 
 def first_look(data: Rows, rows: np.ndarray) -> Rows:
-    """What `initialize` is given: the rows, but of a memmap at most 100,000, evenly spaced."""
+    """What `initialize` is given: the rows, but of a memmap at most 100,000, evenly spaced, and
+    fewer if they are very wide."""
     most = min(FIRST_LOOK, max(2, FIRST_NUMBERS // data.width))
     if is_mapped(data.x) and len(rows) > most:
         return data.take(rows[np.arange(most) * len(rows) // most])

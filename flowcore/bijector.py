@@ -195,7 +195,7 @@ class Composite(Bijector):
 
     @property
     def bijectors(self) -> tuple[Bijector, ...]:
-        """The parts, as given."""
+        """The parts, as given (of a Chain the last one is applied first by `forward`)."""
         return self._parts
 
     @property

@@ -59,7 +59,8 @@ def fit(
     flow              a TransformedDistribution; `initialize` is called once, with the training rows
     X                 (n, D); integers are cast to float64, a float array (or memmap) is not copied.
                       A memmap may be larger than memory: `initialize` then gets at most 100,000 of
-                      its training rows, evenly spaced, and only batches are ever read
+                      its training rows (of 84 and more columns: 2^23 numbers), evenly spaced, and
+                      only batches are ever read
     epochs            passes over the training rows
     batch_size        rows per update; the last batch of an epoch is smaller if they do not divide;
                       None, or any number >= n: all rows at once

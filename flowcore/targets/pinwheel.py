@@ -142,9 +142,9 @@ class Pinwheel(Target):
         noise, weight = noise[weight > 1e-17], weight[weight > 1e-17]
         f1, f2 = self._untwisted(noise)
         line, line_weight = _normal_line(0.05)
-        fold = np.log(self.rate) + self._untwisted(np.stack([line, line], axis=-1))[0]  # log v
-        log_sb = fold + math.log(self.tangential_std)
-        mean_log_det = line_weight @ (log_sb + _mean_log_distance(np.exp(-log_sb)))
+        log_vb = math.log(self.rate * self.tangential_std) + 1.0 + self.radial_std * line
+        # |1 + v f2| = v b |1 / (v b) + n2|, as f2 = b n2
+        mean_log_det = line_weight @ (log_vb + _mean_log_distance(np.exp(-log_vb)))
         constant = math.log(2.0 * np.pi * self.radial_std * self.tangential_std * self.scale**2)
         constant += math.log(self.arms)
         log_det = np.log(np.abs(1.0 + self.rate * np.exp(f1) * f2))
