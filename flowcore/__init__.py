@@ -14,8 +14,8 @@ from .coupling import NICE, Coupling, RealNVP
 from .discrete import Dequantize, bits_per_dim, logit_preprocessing
 from .distributions import TransformedDistribution
 from .elementwise import Elementwise, ElementwiseAffine
+from .files import load, save
 from .gaussian_mixture import GaussianMixture
-from .io import load, save
 from .linear import ActNorm, Standardize
 from .lu import LULinear
 from .made import MADE
@@ -23,10 +23,9 @@ from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .metrics import kl_to_truth
 from .mixtures import MixtureOfGaussians
 from .nets import MLP
-from .optim import Adam, constant, cosine_decay
 from .planar import Planar, Radial
 from .splines import RationalQuadratic
-from .train import History, TrainingDivergedError, fit
+from .training import Adam, History, TrainingDivergedError, constant, cosine_decay, fit
 from .transformers import Affine, Compose, Scale, Shift, Transformer
 
 __version__ = "0.1.0"

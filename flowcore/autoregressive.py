@@ -49,14 +49,14 @@ class MaskedAutoregressiveFlow(ByPull):
             )
         if method not in ("by_degree", "sequential"):
             raise ValueError(f'method must be "by_degree" or "sequential", not {method!r}')
-        self._parts = (made,)
+        self.parts = (made,)
         self.dim, self.context_dim = made.dim, made.context_dim
         self.transformer, self.method = transformer, method
 
     @property
     def made(self) -> MADE:
         """The network that computes phi."""
-        return self._parts[0]
+        return self.parts[0]
 
     def forward_and_log_det(self, z, params=None, context=None):
         if self.method == "sequential":

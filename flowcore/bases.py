@@ -263,7 +263,7 @@ class StudentT(Distribution):
 
         return constant - 0.5 * ((nu + 1) * log_1t2).sum(axis=-1), pullback
 
-    def _config(self):
+    def config(self):
         # the parameters are stored anyway, and may be such that exp overflows
         return {
             "dim": self.dim,

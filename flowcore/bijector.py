@@ -70,7 +70,7 @@ class Bijector(Parametric, ABC):
 
     A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
     data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
-    `initialized = True` on what it returns. One that wraps other bijectors keeps them in `_parts`.
+    `initialized = True` on what it returns. One that wraps other bijectors keeps them in `parts`.
     """
 
     dim: int
@@ -184,23 +184,23 @@ class Composite(Bijector):
     """A bijector made of others: what `Chain` and `Blockwise` have in common."""
 
     def __init__(self, bijectors: Sequence[Bijector]):
-        self._parts = tuple(bijectors)
+        self.parts = tuple(bijectors)
         name = type(self).__name__
-        if not self._parts:
+        if not self.parts:
             raise ValueError(f"{name} needs at least one bijector")
-        for part in self._parts:
+        for part in self.parts:
             if not isinstance(part, Bijector):
                 raise TypeError(f"{name} takes bijectors, not {part!r}")
-        self.context_dim = common_context_dim(self._parts)
+        self.context_dim = common_context_dim(self.parts)
 
     @property
     def bijectors(self) -> tuple[Bijector, ...]:
         """The parts, as given (of a Chain the last one is applied first by `forward`)."""
-        return self._parts
+        return self.parts
 
     @property
     def initialized(self) -> bool:
-        return all(part.initialized for part in self._parts)
+        return all(part.initialized for part in self.parts)
 
 
 class Chain(Composite):
@@ -217,18 +217,18 @@ class Chain(Composite):
 
     def __init__(self, bijectors: Sequence[Bijector]):
         super().__init__(bijectors)
-        dims = [part.dim for part in self._parts]
+        dims = [part.dim for part in self.parts]
         if len(set(dims)) > 1:
             raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
         self.dim = dims[0]
 
     @property
     def domain(self):
-        return self._parts[-1].domain
+        return self.parts[-1].domain
 
     @property
     def codomain(self):
-        return self._parts[0].codomain
+        return self.parts[0].codomain
 
     def forward_and_log_det(self, z, params=None, context=None):
         return self._run("forward", z, params, context)
@@ -297,18 +297,18 @@ class Chain(Composite):
     def _steps(self, direction):
         memo = self.__dict__.setdefault("_memo_steps", {})
         if direction not in memo:
-            parts = self._parts if direction == "inverse" else reversed(self._parts)
+            parts = self.parts if direction == "inverse" else reversed(self.parts)
             memo[direction] = [step for part in parts for step in part._steps(direction)]
         return memo[direction]
 
     def __getitem__(self, index):
-        return self._parts[index]
+        return self.parts[index]
 
     def __len__(self):
-        return len(self._parts)
+        return len(self.parts)
 
     def __repr__(self):
-        return f"Chain({' -> '.join(['z', *map(repr, reversed(self._parts)), 'x'])})"
+        return f"Chain({' -> '.join(['z', *map(repr, reversed(self.parts)), 'x'])})"
 
 
 class Invert(Bijector):
@@ -320,14 +320,14 @@ class Invert(Bijector):
     def __init__(self, bijector: Bijector):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"Invert takes a bijector, not {bijector!r}")
-        self._parts = (bijector,)
+        self.parts = (bijector,)
         self.dim = bijector.dim
         self.context_dim = bijector.context_dim
 
     @property
     def bijector(self) -> Bijector:
         """The bijector whose inverse this is."""
-        return self._parts[0]
+        return self.parts[0]
 
     @property
     def domain(self):

@@ -31,7 +31,7 @@ class Blockwise(Composite):
 
     def __init__(self, bijectors: Sequence[Bijector], sizes: Sequence[int] | None = None):
         super().__init__(bijectors)
-        self.sizes = tuple(part.dim for part in self._parts)
+        self.sizes = tuple(part.dim for part in self.parts)
         if sizes is not None and tuple(sizes) != self.sizes:
             raise ValueError(f"sizes are {sizes}, but the bijectors' dims {list(self.sizes)}")
         self.dim = sum(self.sizes)
@@ -46,7 +46,7 @@ class Blockwise(Composite):
 
     def _ends(self, name):
         """(low, high) of all coordinates, (D,) arrays."""
-        ends = [[np.full(part.dim, end) for end in getattr(part, name)] for part in self._parts]
+        ends = [[np.full(part.dim, end) for end in getattr(part, name)] for part in self.parts]
         return tuple(np.concatenate(blocks) for blocks in zip(*ends, strict=True))
 
     def _blocks(self, x, context):
@@ -54,7 +54,7 @@ class Blockwise(Composite):
         stops = np.cumsum(self.sizes).tolist()
         return [
             (part, x[..., stop - part.dim : stop], context if part.context_dim else None)
-            for part, stop in zip(self._parts, stops, strict=True)
+            for part, stop in zip(self.parts, stops, strict=True)
         ]
 
     def forward_and_log_det(self, z, params=None, context=None):
@@ -89,7 +89,7 @@ class Blockwise(Composite):
             for part, block, own_context in self._blocks(x, context)
         ]
         values, log_dets, pulls = zip(*results, strict=True)
-        for part, value, log_det in zip(self._parts, values, log_dets, strict=True):
+        for part, value, log_det in zip(self.parts, values, log_dets, strict=True):
             check_log_det(part, value, log_det)
 
         def pullback(value_bar, l_bar):
@@ -97,7 +97,7 @@ class Blockwise(Composite):
             bars = [pull(bar, l_bar) for pull, (_, bar, _) in zip(pulls, blocks, strict=True)]
             theta_bars, x_bars, context_bars = zip(*bars, strict=True)
             shares = [bar for bar in context_bars if bar is not None]
-            theta_bar = self._collect(self._parts, theta_bars, theta.dtype)
+            theta_bar = self._collect(self.parts, theta_bars, theta.dtype)
             return theta_bar, np.concatenate(x_bars, axis=-1), sum(shares) if shares else None
 
         return np.concatenate(values, axis=-1), sum(log_dets), pullback
@@ -119,4 +119,4 @@ class Blockwise(Composite):
         return self._rebuilt(new)
 
     def __repr__(self):
-        return f"Blockwise([{', '.join(map(repr, self._parts))}])"
+        return f"Blockwise([{', '.join(map(repr, self.parts))}])"

@@ -64,13 +64,13 @@ class Coupling(Bijector):
                 kept, out_shape, hidden, activation, context_dim, rng, dtype, residual
             )
         _check_conditioner(conditioner, kept, out_shape)
-        self._parts = (conditioner,)
+        self.parts = (conditioner,)
         self.context_dim = conditioner.context_dim
 
     @property
     def conditioner(self):
         """The network that computes phi from the coordinates that stay."""
-        return self._parts[0]
+        return self.parts[0]
 
     def weights(self):
         """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
@@ -119,7 +119,7 @@ class Coupling(Bijector):
         pair = (kept, changed) if self.num_masked > 0 else (changed, kept)
         return anp.concatenate(pair, axis=-1)
 
-    def _config(self) -> dict:
+    def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         names = ("dim", "num_masked", "transformer", "conditioner")
         return {name: getattr(self, name) for name in names}

@@ -57,19 +57,19 @@ class TransformedDistribution(Parametric):
         if base.dim != bijector.dim:
             raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
         base = base if isinstance(base, Parametric) else _ForeignBase(base)
-        self._parts = (base, bijector)
+        self.parts = (base, bijector)
         self.dim, self.context_dim = bijector.dim, bijector.context_dim
 
     @property
     def base(self):
         """The density of z, as it was given."""
-        base = self._parts[0]
+        base = self.parts[0]
         return base.base if isinstance(base, _ForeignBase) else base
 
     @property
     def bijector(self) -> Bijector:
         """The map from base to data."""
-        return self._parts[1]
+        return self.parts[1]
 
     @property
     def initialized(self) -> bool:
@@ -111,7 +111,7 @@ class TransformedDistribution(Parametric):
 
     def _pull(self, theta, x, context):
         """log_prob of rows x (N, D), and its pullback; see `primitives`."""
-        base, bijector = self._parts
+        base, bijector = self.parts
         z, log_det, pull = bijector._pull("inverse", self._share(theta, bijector), x, context)
         check_log_det(bijector, z, log_det)
         z = _narrow(z, log_det)
@@ -121,7 +121,7 @@ class TransformedDistribution(Parametric):
         def pullback(l_bar):
             base_bar, z_bar = base_pull(l_bar)
             own_bar, x_bar, context_bar = pull(z_bar, l_bar)
-            theta_bar = self._collect(self._parts, (base_bar, own_bar), theta.dtype)
+            theta_bar = self._collect(self.parts, (base_bar, own_bar), theta.dtype)
             return theta_bar, x_bar, context_bar
 
         return log_prob + log_det, pullback
@@ -191,7 +191,7 @@ class TransformedDistribution(Parametric):
         shape = tuple(check_count(n) for n in shape)
         check_context(context, self.context_dim, self)
         lead = shape if context is None else shape + np.shape(context)[:-1]
-        rng, base = np.random.default_rng(rng), self._parts[0]
+        rng, base = np.random.default_rng(rng), self.parts[0]
         n = int(np.prod(lead, dtype=int))
         z = np.empty((n, self.dim), self.params.dtype)
         for start in range(0, n, DRAWS):
@@ -224,7 +224,7 @@ class TransformedDistribution(Parametric):
             )
 
     def _base_log_prob(self, z):
-        log_prob = self._parts[0].log_prob(z)
+        log_prob = self.parts[0].log_prob(z)
         self._check_base(z, log_prob)
         return log_prob
 
@@ -236,7 +236,7 @@ class TransformedDistribution(Parametric):
             )
 
     def __repr__(self):
-        return f"TransformedDistribution({self._parts[0]!r}, {self.bijector!r})"
+        return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
 
 
 class _ForeignBase(Parametric):

@@ -127,7 +127,7 @@ class GaussianMixture(Distribution):
 
         return log_prob, pullback
 
-    def _config(self):
+    def config(self):
         # only the shape counts: all values are in `params`, where exp(log scale) may overflow
         return {"means": np.zeros((self.n_components, self.dim))}
 

@@ -28,7 +28,7 @@ class Standardize(Bijector):
     Standardize(2, mean=[2, 20], scale=[1, 10])
     """
 
-    _fitted = ("mean", "scale", "initialized")
+    fitted = ("mean", "scale", "initialized")
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
@@ -112,7 +112,7 @@ class ActNorm(ByPull):
     array([ 2.   , 20.   ,  0.   ,  2.303])
     """
 
-    _fitted = ("initialized",)
+    fitted = ("initialized",)
 
     def __init__(self, dim: int, dtype=float):
         dim = check_dim("dim", dim)

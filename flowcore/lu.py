@@ -175,6 +175,6 @@ class LULinear(ByPull):
 
         return value, np.full(len(x), sign * log_s.sum(), theta.dtype), pullback
 
-    def _param_scale(self):
+    def param_scale(self):
         entries = np.full(self.dim * (self.dim - 1), self.dim**-0.5)
         return np.concatenate([entries, np.ones(2 * self.dim)])

@@ -108,7 +108,7 @@ class MADE(Network):
     def _masks(self):
         return self.masks
 
-    def _config(self) -> dict:
+    def config(self) -> dict:
         """The constructor's arguments, for `save`: random orders and degrees as they came out."""
         names = (
             "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual"

@@ -44,7 +44,7 @@ class Network(Parametric):
         )
         uniform = np.random.default_rng(rng).uniform(-1, 1, self.structure.size)
         uniform[self.structure.slices[-1]] = 0
-        self.params = (uniform * self._param_scale()).astype(dtype)
+        self.params = (uniform * self.param_scale()).astype(dtype)
 
     @property
     def in_dim(self) -> int:
@@ -129,7 +129,7 @@ class Network(Parametric):
             self._memo_matrices = self.structure.unpack(theta)
         return self._memo_matrices
 
-    def _param_scale(self):
+    def param_scale(self):
         """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
         structure, scales = self.structure, []
         for layer in structure.layers:

@@ -22,22 +22,22 @@ from .arguments import as_vector, check_params
 
 
 class Parametric:
-    """A leaf with a flat vector of parameters, or a composite of parts (`_parts`).
+    """A leaf with a flat vector of parameters, or a composite of parts (`parts`).
 
     Attributes whose name starts with `_memo` are derived from the rest: computed when first
     wanted, left out of copies and pickles.
     """
 
-    _parts: tuple[Parametric, ...] = ()
+    parts: tuple[Parametric, ...] = ()
     context_dim: int = 0
     initialized: bool = True  # False: waits for `initialize` (Standardize, ActNorm)
-    _fitted: tuple[str, ...] = ()  # attributes set after construction, for `save`
+    fitted: tuple[str, ...] = ()  # attributes set after construction, for `save`
 
     @property
     def params(self) -> np.ndarray:
         """All free parameters as one flat, read-only vector; every value of it is valid."""
         if "_memo_params" not in self.__dict__:
-            own = [leaf.params for leaf in self.leaves] if self._parts else []
+            own = [leaf.params for leaf in self.leaves] if self.parts else []
             own = [theta for theta in own if theta.size]  # the dtype is that of the non-empty ones
             if len(own) != 1:
                 own = [np.concatenate(own) if own else np.zeros(0)]
@@ -46,7 +46,7 @@ class Parametric:
 
     @params.setter
     def params(self, values):
-        if "_own_params" in self.__dict__ or self._parts:
+        if "_own_params" in self.__dict__ or self.parts:
             raise AttributeError(
                 f"{type(self).__name__}.params is read-only: use with_params(theta), which returns "
                 "a new object"
@@ -61,9 +61,9 @@ class Parametric:
     @property
     def leaves(self) -> tuple[Parametric, ...]:
         """The distinct leaves of the tree, in order of first appearance."""
-        if not self._parts:
+        if not self.parts:
             return (self,)
-        found = {id(leaf): leaf for part in self._parts for leaf in part.leaves}
+        found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
         return tuple(found.values())
 
     def with_params(self, theta):
@@ -74,7 +74,7 @@ class Parametric:
                 "grad(lambda theta: np.mean(flow.log_prob(x, params=theta)))(flow.params)"
             )
         theta = frozen(check_params(self, theta))
-        if not self._parts:
+        if not self.parts:
             clone = copy.copy(self)
             clone.__dict__.update(_own_params=theta, _memo_params=theta)
             return clone
@@ -92,9 +92,9 @@ class Parametric:
 
     def _rebuilt(self, new: dict):
         """A copy of the tree in which the node with id i is new[i]; shared nodes stay shared."""
-        if id(self) not in new and self._parts:
+        if id(self) not in new and self.parts:
             clone = copy.copy(self)
-            clone._parts = tuple(part._rebuilt(new) for part in self._parts)
+            clone.parts = tuple(part._rebuilt(new) for part in self.parts)
             new[id(self)] = clone
         return new.get(id(self), self)
 
@@ -147,10 +147,10 @@ class Parametric:
             memo[id(part)] = spans or [(0, 0)]
         return memo[id(part)]
 
-    def _param_scale(self) -> np.ndarray:
+    def param_scale(self) -> np.ndarray:
         """Per parameter, the standard deviation that keeps a random value of it harmless."""
-        if self._parts:
-            return np.concatenate([leaf._param_scale() for leaf in self.leaves])
+        if self.parts:
+            return np.concatenate([leaf.param_scale() for leaf in self.leaves])
         return np.ones(self.n_params)
 
     def __getstate__(self):
@@ -158,7 +158,7 @@ class Parametric:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        for name in ("_own_params", *self._fitted):  # pickle forgets the read-only flag
+        for name in ("_own_params", *self.fitted):  # pickle forgets the read-only flag
             if isinstance(state.get(name), np.ndarray):
                 self.__dict__[name] = frozen(state[name])
         if "_own_params" in state:

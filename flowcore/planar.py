@@ -76,7 +76,7 @@ class Planar(ByPull):
 
         return x + sign * t[:, None] * u_hat, sign * np.log(det), pullback
 
-    def _param_scale(self):
+    def param_scale(self):
         scale = np.ones(self.n_params)
         scale[: self.dim] = self.dim**-0.5
         return scale

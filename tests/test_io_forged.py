@@ -27,7 +27,7 @@ from stub_saved import (
 )
 
 from flowcore import MLP, Chain, Coupling
-from flowcore.io import DIGITS, SEAL, _pack, load, save
+from flowcore.files import DIGITS, SEAL, load, pack, save
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_forged_descriptions(i, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"{"])
 def test_descriptions_that_are_not_json(text, tmp_path):
-    (tmp_path / "flow.npz").write_bytes(_pack({"flowcore.json": np.frombuffer(text, np.uint8)}))
+    (tmp_path / "flow.npz").write_bytes(pack({"flowcore.json": np.frombuffer(text, np.uint8)}))
     assert "is damaged" in refused(tmp_path / "flow.npz")
 
 

@@ -144,7 +144,7 @@ def test_no_theta_is_singular(a):
 
 
 def test_random_directions_have_about_unit_length():
-    scale = Planar(100)._param_scale()
+    scale = Planar(100).param_scale()
     np.testing.assert_array_equal(scale, np.repeat([0.1, 1.0], [100, 101]))
     assert 0.7 < np.linalg.norm(randomize(Planar(100)).params[:100]) < 1.3
     assert 0.7 < np.linalg.norm(Planar(100).params[:100]) < 1.3

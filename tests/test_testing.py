@@ -225,11 +225,11 @@ class OtherNetwork(Bijector):
     """A coupling whose inverse calls its second network (the pyro #2084 fault)."""
 
     def __init__(self):
-        self._parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
+        self.parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
         self.dim = 2
 
     def _shift(self, k, a, params):
-        net = self._parts[k]
+        net = self.parts[k]
         return net(a, self._share(params, net))
 
     def forward_and_log_det(self, z, params=None, context=None):

@@ -6,10 +6,10 @@ stay; the last node is the whole.
 
     class     the name of the class
     config    the constructor's arguments: argument `foo` is the attribute `foo`, unless the class
-              has a method `_config()` that returns them. `rng` is left out
+              has a method `config()` that returns them. `rng` is left out
     weights   of a network: (W, b) or (W, b, C) per layer, dense, (in, out); or
     params    of any other leaf: its flat vector. Either decides the argument `dtype`
-    fitted    constants set after construction: the attributes named in the class's `_fitted`
+    fitted    constants set after construction: the attributes named in the class's `fitted`
     parts     parts that the constructor makes by itself; null for those in `config`
 
 A value is JSON's null, true, number, string or list, or, with exactly one key, {"node": 3},
@@ -25,11 +25,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .distributions import _ForeignBase
-from .nets import Network
-from .params import Parametric
-from .transformers import Transformer
+from ..distributions import _ForeignBase
+from ..nets import Network
+from ..params import Parametric
+from ..transformers import Transformer
 
+FORMAT = 1  # of the description
 MAX_DEPTH = 300  # of nested nodes
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
@@ -38,7 +39,7 @@ def is_node(value) -> bool:
     """Whether a value is described by class and arguments; a base may be of any class."""
     if isinstance(value, type):
         return False
-    known = isinstance(value, (Parametric, Transformer)) or hasattr(value, "_config")
+    known = isinstance(value, (Parametric, Transformer)) or _says_its_config(value)
     return known or (hasattr(value, "sample") and hasattr(value, "log_prob"))
 
 
@@ -56,9 +57,9 @@ def nodes_in(value) -> Iterator:
 def unsavable(cls: type, reason: str) -> ValueError:
     """The error for an object that cannot be described."""
     return ValueError(
-        f"{cls.__name__} cannot be saved: {reason}. Add a method _config() that returns the "
+        f"{cls.__name__} cannot be saved: {reason}. Add a method config() that returns the "
         "constructor's arguments as a dict (of numbers, strings, arrays, lists, bijectors), and "
-        "name what is set after construction in a class attribute _fitted = (...)"
+        "name what is set after construction in a class attribute fitted = (...)"
     )
 
 
@@ -79,7 +80,7 @@ class Writer:
         if known is not None:
             return
         self._numbers[id(obj)] = -1
-        config = _config(obj)
+        config = _arguments(obj)
         parts = _unnamed_parts(obj, config)
         for child in nodes_in([config, parts]):
             self.add(child, depth + 1)
@@ -103,7 +104,7 @@ class Writer:
             ]
         elif has_params(obj):
             node["params"] = self._store(obj.params, f"{k}.params", obj)
-        if fitted := getattr(obj, "_fitted", ()):
+        if fitted := fitted_names(obj):
             node["fitted"] = encoded({name: getattr(obj, name) for name in fitted})
         if parts:
             node["parts"] = self._encode(parts, f"{k}.parts", obj)
@@ -139,13 +140,29 @@ class Writer:
         return name
 
 
-def _config(obj) -> dict:
-    """The constructor's arguments: `_config()`, or the attributes of the same names."""
+def _says_its_config(value) -> bool:
+    """Whether its class has a method `config`; an attribute of that name is the user's own."""
+    return callable(getattr(type(value), "config", None))
+
+
+def fitted_names(obj) -> tuple[str, ...]:
+    """The attributes that are set after construction; () unless the class names them."""
+    names = getattr(type(obj), "fitted", ())
+    return names if isinstance(names, tuple) else ()
+
+
+def parts_of(obj) -> tuple:
+    """The parts of a composite; somebody else's `parts` mean something else."""
+    return obj.parts if isinstance(obj, Parametric) else ()
+
+
+def _arguments(obj) -> dict:
+    """The constructor's arguments: `config()`, or the attributes of the same names."""
     cls = type(obj)
-    if hasattr(obj, "_config"):
-        config = obj._config()
+    if _says_its_config(obj):
+        config = obj.config()
         if not isinstance(config, dict):
-            raise unsavable(cls, f"its _config() returns {config!r}, not a dict")
+            raise unsavable(cls, f"its config() returns {config!r}, not a dict")
         return config
     names = [name for name in argument_names(cls) if name not in LEFT_OUT]
     for name in names:
@@ -168,14 +185,14 @@ def _unnamed_parts(obj, config: dict) -> list:
     named = {id(node) for node in nodes_in(config)}
     parts = [
         None if id(part) in named or isinstance(part, _ForeignBase) else part
-        for part in getattr(obj, "_parts", ())
+        for part in parts_of(obj)
     ]
     return parts if any(part is not None for part in parts) else []
 
 
 def is_leaf(obj) -> bool:
     """Whether an object has its own parameters, not only those of its parts."""
-    return isinstance(obj, Parametric) and not obj._parts
+    return isinstance(obj, Parametric) and not obj.parts
 
 
 def has_params(obj) -> bool:
