@@ -12,6 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 
+import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
@@ -112,29 +113,29 @@ def _as_function_of_theta(penalty: Callable, flow) -> Callable:
         raise TypeError(f"penalty must be a function of theta, or None: got {penalty!r}")
     two = _n_required(penalty) >= 2
     of_theta = (lambda theta: penalty(theta, flow)) if two else penalty
-    traced = []
+    results = []
 
     def watched(theta):
-        result = of_theta(theta)
-        traced.append(isbox(result))
-        return result
+        results.append(of_theta(theta))
+        return anp.sum(theta)
 
     try:
         with np.errstate(all="ignore"):
-            _, value = make_vjp(watched, flow.params)
+            make_vjp(watched, flow.params)
     except TypeError as problem:
         raise TypeError(
             f"penalty cannot be called or differentiated: {problem}. It is a function of theta, or "
             "of theta and the flow, written in autograd.numpy"
         ) from problem
-    if np.shape(value) != ():
+    (result,) = results
+    if isbox(result) and result.shape != ():
         raise ValueError(
-            f"penalty must return one number, but returned an array of shape {np.shape(value)}: "
+            f"penalty must return one number, but returned an array of shape {result.shape}: "
             "sum it, or take its mean"
         )
-    if traced != [True]:
+    if not isbox(result):
         raise ValueError(
-            f"penalty returned {value!r}, which does not depend on theta: compute it in "
+            f"penalty returned {result!r:.60}, which does not depend on theta: compute it in "
             "autograd.numpy from the theta that it is given (params=theta), not from flow.params"
         )
     return of_theta
@@ -151,8 +152,12 @@ def _n_required(function: Callable) -> int:
 
 
 def _penalty_and_gradient(penalty: Callable, theta: np.ndarray) -> tuple[float, np.ndarray]:
-    """Both, finite; also where the penalty branched and does not depend on theta for once."""
-    vjp, value = make_vjp(penalty, theta)
+    """Both, finite."""
+
+    def of_theta(params):  # autograd warns of a constant, and a hinge may be one for a while
+        return penalty(params) + anp.sum(params[:0])
+
+    vjp, value = make_vjp(of_theta, theta)
     if not math.isfinite(value):
         raise NotFinite(f"the penalty is {value}")
     slope = np.asarray(vjp(1.0), theta.dtype)
