@@ -32,8 +32,8 @@ def save(flow, path) -> None:
     >>> import tempfile, flowcore
     >>> flow = flowcore.flows.maf(2, layers=2, hidden=[8])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(flow, f"{folder}/moons.npz")
-    ...     again = load(f"{folder}/moons.npz")
+    ...     flowcore.save(flow, f"{folder}/moons.npz")
+    ...     again = flowcore.load(f"{folder}/moons.npz")
     >>> bool(again.log_prob([0.3, 0.1]) == flow.log_prob([0.3, 0.1]))
     True
     """

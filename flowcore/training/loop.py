@@ -60,7 +60,7 @@ class Run:
 
     flow        the flow that is trained, initialised; it stays as it is
     optimizer   see `optim.Optimizer`; average   a decay rate, or None
-    epochs      how many there are to be; patience   see `fit`
+    epochs      how many to do in all; patience   see `fit`
     rng         the generator that everything random is drawn from
     started     `time.perf_counter()` at the start, from which the history's seconds count
 
@@ -198,7 +198,7 @@ class Run:
 def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:
     what = f"training diverged at epoch {epoch}, batch {batch}: {problem}. "
     if epoch == batch == 0:
-        return what + "This is before any update: is the row outside the support of the flow?"
+        return f"{what}This is before any update: {problem.at_start}"
     return what + (
         "Try a smaller learning_rate, clip_norm, or a log_scale_bound for the flow. The error's "
         f".flow has the {'initial parameters' if kept < 0 else f'parameters of epoch {kept}'}."

@@ -21,7 +21,14 @@ from .table import Rows
 
 
 class NotFinite(Exception):
-    """The loss or its gradient is not finite; the message says what, and where."""
+    """The loss or its gradient is not finite; the message says what, and where.
+
+    at_start   what to ask oneself if this happens before any update
+    """
+
+    def __init__(self, what: str, at_start: str = "is the loss smooth at the initial parameters?"):
+        super().__init__(what)
+        self.at_start = at_start
 
 
 class Loss:
@@ -37,7 +44,7 @@ class Loss:
     >>> loss = Loss(flow, penalty=lambda theta: 0.1 * (theta**2).sum())
     >>> value, gradient = loss(flow.params, Rows(np.zeros((5, 2))))
     >>> bool(np.isclose(value - loss.penalty_value, np.log(2 * np.pi))), gradient.shape
-    (True, (58,))
+    (True, (36,))
     """
 
     def __init__(self, flow, penalty: Callable | None = None):
@@ -81,7 +88,8 @@ class Loss:
         cotangent = rows.cotangent
         nll = float(np.dot(cotangent, values))
         if not math.isfinite(nll):
-            raise NotFinite(_what_failed(self.flow, theta, rows, nll))
+            what = _what_failed(self.flow, theta, rows, nll)
+            raise NotFinite(what, "is the row outside the support of the flow?")
         gradient = vjp(cotangent.astype(values.dtype, copy=False))
         return nll, np.asarray(gradient, theta.dtype)
 
@@ -159,12 +167,13 @@ def _penalty_and_gradient(penalty: Callable, theta: np.ndarray) -> tuple[float, 
 
     vjp, value = make_vjp(of_theta, theta)
     if not math.isfinite(value):
-        raise NotFinite(f"the penalty is {value}")
+        raise NotFinite(f"the penalty is {value}", "is it defined at the initial parameters?")
     slope = np.asarray(vjp(1.0), theta.dtype)
     if not np.isfinite(slope).all():
         i = np.flatnonzero(~np.isfinite(slope))[0]
         raise NotFinite(
             f"the penalty is {value:.4g}, but its gradient is {slope[i]} by parameter {i} "
-            f"(which is {theta[i]:.4g})"
+            f"(which is {theta[i]:.4g})",
+            "is the penalty smooth at the initial parameters?",
         )
     return float(value), slope
