@@ -577,11 +577,11 @@ def test_the_whole_state_is_exported():
 def test_a_torn_run_is_not_written(path):
     run = state_of_a_run()
     file = checkpoint.Checkpoint(path, 0.0, run, {})
-    run.changing.torn = True
+    run.torn = True
     file.rescue()
     file.write_last()
     assert not path.exists()
-    run.changing.torn = False
+    run.torn = False
     file.rescue()
     assert path.exists()
 

@@ -112,7 +112,7 @@ class Checkpoint:
     def write_last(self) -> None:
         """Write at the end. A run torn in the middle of an update leaves the file as it was, and a
         failure is a warning: what has been learned is about to be returned."""
-        if self.run.changing.torn:
+        if self.run.torn:
             return
         try:
             self.write()
@@ -124,7 +124,7 @@ class Checkpoint:
     def rescue(self) -> None:
         """Write while an error is on its way: nothing may hide that one."""
         run = self.run
-        if not run.changing.torn and run.epoch + run.batch > 0:
+        if not run.torn and run.epoch + run.batch > 0:
             with contextlib.suppress(OSError, ValueError):
                 self.write()
 

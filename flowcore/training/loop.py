@@ -43,18 +43,6 @@ class Kept(NamedTuple):
     theta: np.ndarray
 
 
-class Changing:
-    """`with changing:` around steps that belong together; `torn` if one of them did not end."""
-
-    torn = False
-
-    def __enter__(self):
-        self.torn = True
-
-    def __exit__(self, kind, *problem):
-        self.torn = kind is not None
-
-
 class Run:
     """All that changes while `fit` trains. theta changes in place: nobody else sees it.
 
@@ -92,7 +80,7 @@ class Run:
         self.reported = True  # the last epoch, to the callbacks
         self.stopped = False  # by a callback
         self.seconds = 0.0  # of earlier runs
-        self.changing = Changing()
+        self.torn = False  # True while things change that belong together; for good, if interrupted
         self.after_step: Callable[[], None] | None = None  # told of every update: see Checkpoint
 
     @property
@@ -110,43 +98,47 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Remember where the epoch starts, unless an earlier run did."""
-        with self.changing:
-            if self.latest.epoch != self.epoch - 1:
-                now = Kept(self.epoch - 1, math.inf, self.result.copy())
-                self.earlier, self.latest = self.latest, now
-            self.rng_state = self.rng.bit_generator.state
+        self.torn = True
+        if self.latest.epoch != self.epoch - 1:
+            now = Kept(self.epoch - 1, math.inf, self.result.copy())
+            self.earlier, self.latest = self.latest, now
+        self.rng_state = self.rng.bit_generator.state
+        self.torn = False
 
     def step(self, gradient: np.ndarray, nll: float, weight: float) -> None:
         """One update of theta."""
-        with self.changing:
-            self.state.step(self.theta, gradient)
-            if self.average is not None:
-                self.average.update(self.theta)
-            self.total += weight * nll
-            self.weight += weight
-            self.batch += 1
+        self.torn = True
+        self.state.step(self.theta, gradient)
+        if self.average is not None:
+            self.average.update(self.theta)
+        self.total += weight * nll
+        self.weight += weight
+        self.batch += 1
+        self.torn = False
         if self.after_step is not None:
             self.after_step()
 
     def end_epoch(self, val_nll: float | None) -> None:
         """Write the epoch into the history, and keep its parameters if they are the best."""
-        with self.changing:
-            best = self.best
-            if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
-                best = Kept(self.epoch, val_nll, self.result.copy())
-            self.history._record(self.total / self.weight, val_nll)
-            self.best, self.reported = best, False
-            self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
-            self.rng_state = self.rng.bit_generator.state
+        self.torn = True
+        best = self.best
+        if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
+            best = Kept(self.epoch, val_nll, self.result.copy())
+        self.history._record(self.total / self.weight, val_nll)
+        self.best, self.reported = best, False
+        self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
+        self.rng_state = self.rng.bit_generator.state
+        self.torn = False
 
     def tell(self, callbacks: Sequence[Callable]) -> None:
         """Tell the callbacks of the last epoch, once: they may draw numbers, or say stop."""
         if self.reported:
             return
         stop = bool(callbacks) and asks_to_stop(callbacks, self._report())
-        with self.changing:
-            self.stopped, self.reported = stop, True
-            self.rng_state = self.rng.bit_generator.state
+        self.torn = True
+        self.stopped, self.reported = stop, True
+        self.rng_state = self.rng.bit_generator.state
+        self.torn = False
 
     def _report(self) -> EpochReport:
         history = self.history
