@@ -321,6 +321,24 @@ def test_a_narrow_made_warns_once(tmp_path):
         assert digest(through_file(made, tmp_path)) == digest(made)
 
 
+class Ordinary(Box):
+    """A base of somebody who uses the words that mean something to flowcore."""
+
+    fitted = True
+    config = "uniform"
+
+    def __init__(self, dim, width=1.0):
+        super().__init__(dim, width)
+        self.parts = ["a box"]
+
+
+def test_words_that_mean_something_else_to_others(tmp_path):
+    flow = over(Ordinary(2, width=3.0), Elementwise(2, Scale()))
+    again = through_file(flow, tmp_path, [Ordinary])
+    assert type(again.base) is Ordinary and again.base.parts == ["a box"]
+    np.testing.assert_array_equal(again.sample(5, rng=0), flow.sample(5, rng=0))
+
+
 # ---------------------------------------------------------------- files
 
 
@@ -427,21 +445,3 @@ def test_constants_are_read_only_also_after_loading(tmp_path):
         flow.bijector[1].made.degrees[0][0] = 2
     with pytest.raises(ValueError, match="read-only"):
         flowcore.MultivariateNormalDiag([0.0, 1.0]).loc[0] = 3.0
-
-
-class Ordinary(Box):
-    """A base of somebody who uses the words that mean something to flowcore."""
-
-    fitted = True
-    config = "uniform"
-
-    def __init__(self, dim, width=1.0):
-        super().__init__(dim, width)
-        self.parts = ["a box"]
-
-
-def test_words_that_mean_something_else_to_others(tmp_path):
-    flow = over(Ordinary(2, width=3.0), Elementwise(2, Scale()))
-    again = through_file(flow, tmp_path, [Ordinary])
-    assert type(again.base) is Ordinary and again.base.parts == ["a box"]
-    np.testing.assert_array_equal(again.sample(5, rng=0), flow.sample(5, rng=0))

@@ -1,6 +1,5 @@
 """`fit` on small flows whose maximum-likelihood solution is known in closed form."""
 
-import math
 import threading
 
 import autograd.numpy as anp
@@ -12,7 +11,6 @@ from stub_flows import (
     EVERYTHING,
     STILL,
     Banana,
-    Conditional,
     Gaussian,
     GradientDescent,
     Spy,
@@ -22,7 +20,7 @@ from stub_flows import (
 )
 
 from flowcore import flows
-from flowcore.training import Adam, constant, cosine_decay, fit
+from flowcore.training import Adam, fit
 
 
 @pytest.fixture
@@ -326,188 +324,3 @@ def test_clip_norm_shortens_only_long_gradients(X):
             flow, X, epochs=1, clip_norm=limit, optimizer=GradientDescent(0.5), **EVERYTHING
         )
         np.testing.assert_allclose(moved.params, -0.5 * expected, rtol=1e-12)
-
-
-# ---------------------------------------------------------------- validation, early stopping
-
-
-def test_the_best_validation_parameters_are_restored(X):
-    seen = []
-    flow, history = fit(
-        Banana(),
-        X[:200],
-        validation_data=X[200:],
-        epochs=40,
-        batch_size=20,
-        learning_rate=0.3,
-        callbacks=[lambda report: seen.append(report.flow.params)],
-    )
-    best = int(np.argmin(history.val_nll))
-    assert 0 < best < 39  # otherwise this test shows nothing
-    assert history.best_epoch == best
-    np.testing.assert_array_equal(flow.params, seen[best])
-    assert nll(flow, X[200:]) == pytest.approx(min(history.val_nll), rel=1e-13)
-    assert len(history.train_nll) == len(history.val_nll) == 40
-
-
-def test_without_validation_the_last_parameters_are_returned(X):
-    seen = []
-    flow, history = fit(
-        Banana(),
-        X,
-        validation_split=0,
-        epochs=5,
-        callbacks=[lambda report: seen.append(report.flow.params)],
-    )
-    np.testing.assert_array_equal(flow.params, seen[-1])
-    assert history.best_epoch == 4 and history.val_nll == [] and len(history.train_nll) == 5
-
-
-def test_validation_data_overrides_the_split(X):
-    spy = Spy()
-    fit(spy, X[:200], epochs=1, batch_size=None, validation_split=0.5, validation_data=X[200:])
-    assert len(spy.seen("train")[0]) == 200
-    np.testing.assert_array_equal(spy.seen("score")[0], X[200:])
-
-
-@pytest.mark.parametrize("patience", [1, 4])
-def test_patience_counts_epochs_without_improvement(X, patience):
-    """Validation rows on the way to the solution: better at first, then worse for good."""
-    _, history = fit(
-        Gaussian(),
-        X,
-        validation_data=X * 0.2,
-        epochs=500,
-        batch_size=None,
-        learning_rate=0.05,
-        patience=patience,
-    )
-    assert 1 < history.best_epoch < 400
-    assert len(history.val_nll) == history.best_epoch + patience + 1
-    assert history.best_epoch == np.argmin(history.val_nll)
-
-
-def test_a_validation_nll_that_is_never_finite_is_reported(X):
-    class Bounded(Gaussian):
-        def density(self, x, p, context):
-            return anp.where(x[:, 0] > 0, 0.0, -np.inf) + super().density(x, p, context)
-
-    inside = np.abs(X) + 0.1
-    with pytest.warns(UserWarning, match="validation NLL was never finite"):
-        flow, history = fit(Bounded(), inside, validation_data=-inside, epochs=4, patience=3)
-    assert history.val_nll == [math.inf] * 3 and history.best_epoch == 2
-    assert np.isfinite(flow.params).all() and (flow.params != 0).any()
-
-
-def test_context_goes_where_its_rows_go():
-    rng = np.random.default_rng(0)
-    c = rng.normal(size=(400, 1))
-    x = 3.0 * c + 0.5 * rng.standard_normal((400, 1))
-    options = {"epochs": 300, "learning_rate": lambda step: 0.05 * 0.995**step}
-    for validation in ({}, {"validation_data": (x[:50], c[:50])}):
-        flow, _ = fit(Conditional(), x, context=c, **options, **validation)
-        np.testing.assert_allclose(flow.params, [3.0, math.log(0.5)], atol=0.1)
-    with pytest.raises(ValueError, match="Conditional needs context="):
-        fit(Conditional(), x)
-    with pytest.raises(ValueError, match=r"context is \(n, 1\), but .* none: pass .*context_val"):
-        fit(Conditional(), x, context=c, validation_data=x[:50])
-    with pytest.raises(ValueError, match=r"context is none, but .* \(n, 1\)"):
-        fit(Conditional(), x, validation_data=(x[:50], c[:50]))
-    with pytest.raises(ValueError, match=r"context of validation_data has shape \(49, 1\)"):
-        fit(Conditional(), x, context=c, validation_data=(x[:50], c[:49]))
-
-
-# ---------------------------------------------------------------- schedules and averages
-
-
-@pytest.mark.parametrize(("batch_size", "updates"), [(50, 6), (64, 5), (None, 1)])
-@pytest.mark.parametrize("warm_up", [0, 3])
-def test_a_schedule_takes_exactly_the_planned_updates(X, batch_size, updates, warm_up):
-    """270 training rows: the user cannot know how many updates an epoch has."""
-    options = {"epochs": 4, "batch_size": batch_size}
-    asked = []
-
-    def rate(step):
-        asked.append(step)
-        return cosine_decay(0.1, 4 * updates, warm_up)(step)
-
-    a, _ = fit(Banana(), X, learning_rate=rate, **options)
-    b, _ = fit(Banana(), X, learning_rate=0.1, schedule="cosine", warm_up=warm_up, **options)
-    c, _ = fit(Banana(), X, optimizer=Adam(0.1), schedule="cosine", warm_up=warm_up, **options)
-    assert asked == list(range(4 * updates))
-    np.testing.assert_array_equal(a.params, b.params)
-    np.testing.assert_array_equal(a.params, c.params)
-
-
-def test_a_warm_up_without_decay(X):
-    a, _ = fit(Banana(), X, epochs=2, warm_up=3, batch_size=50)
-    b, _ = fit(Banana(), X, epochs=2, learning_rate=constant(1e-3, 3), batch_size=50)
-    c, _ = fit(Banana(), X, epochs=2, batch_size=50)
-    np.testing.assert_array_equal(a.params, b.params)
-    assert (a.params != c.params).any()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"schedule": "linear"}, "schedule must be one of 'constant', 'cosine': got 'linear'"),
-        ({"schedule": None}, "schedule must be one of"),
-        ({"warm_up": -1}, "warm_up must be an integer >= 0: got -1"),
-        ({"warm_up": 0.5}, "warm_up"),
-        ({"schedule": "cosine", "warm_up": 2, "epochs": 2, "batch_size": None}, "and < 2, the num"),
-        ({"schedule": "cosine", "learning_rate": lambda step: 0.1}, "needs a number as learning_r"),
-        ({"average": 1.0}, r"average is a decay rate in \(0, 1\), or None: got 1.0"),
-        ({"average": 0}, "average"),
-        ({"average": True}, "average"),
-        ({"average": "yes"}, "average"),
-    ],
-)
-def test_bad_schedules_and_averages(X, options, message):
-    with pytest.raises(ValueError, match=message):
-        fit(Gaussian(), X, **options)
-
-
-@pytest.mark.parametrize("validated", [True, False])
-def test_the_average_is_validated_reported_and_returned(X, validated):
-    decay, thetas, averages = 0.8, [], []
-
-    class Watched(GradientDescent):
-        def step(self, theta, gradient):
-            super().step(theta, gradient)
-            thetas.append(theta.copy())
-            weights = decay ** np.arange(len(thetas))[::-1]
-            averages.append(np.average(thetas, axis=0, weights=weights))
-
-    options = {"epochs": 8, "batch_size": 50, "validation_split": 0}
-    options |= {"validation_data": X * 0.9} if validated else {}
-    reports = []
-    flow, history = fit(
-        Gaussian(), X, optimizer=Watched(0.3), average=decay, callbacks=[reports.append], **options
-    )
-    after = averages[5::6]
-    for report, theta in zip(reports, after, strict=True):
-        np.testing.assert_allclose(report.flow.params, theta, rtol=1e-13)
-    np.testing.assert_allclose(flow.params, after[history.best_epoch], rtol=1e-13)
-    assert np.abs(after[-1] - thetas[-1]).max() > 1e-4
-    plain, raw = fit(Gaussian(), X, optimizer=GradientDescent(0.3), **options)
-    assert history.train_nll == raw.train_nll  # training itself does not see the average
-    if validated:
-        expected = [nll(Gaussian(theta), X * 0.9) for theta in after]
-        np.testing.assert_allclose(history.val_nll, expected, rtol=1e-12)
-        assert history.best_epoch == np.argmin(expected)
-    else:
-        assert history.best_epoch == 7 and (plain.params != flow.params).any()
-
-
-def test_averaging_calms_a_noisy_run(X):
-    best = nll(Banana(Banana.solution(X)), X)
-    options = {"epochs": 60, "batch_size": 10, "learning_rate": 0.1, "validation_split": 0}
-    raw, _ = fit(Banana(), X, **options)
-    averaged, _ = fit(Banana(), X, average=0.99, **options)
-    assert nll(averaged, X) - best < 0.3 * (nll(raw, X) - best)
-
-
-def test_weight_decay_reaches_fit(X):
-    decayed, _ = fit(Banana(), X, epochs=400, optimizer=Adam(0.02, weight_decay=5.0), **EVERYTHING)
-    plain, _ = fit(Banana(), X, epochs=400, learning_rate=0.02, **EVERYTHING)
-    assert np.linalg.norm(decayed.params) < 0.5 * np.linalg.norm(plain.params)

@@ -1,0 +1,363 @@
+"""The file of a checkpoint: when it is written, whose it is, and what is refused."""
+
+import os
+import pickle
+import time
+from types import SimpleNamespace
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from stub_flows import Banana, Conditional, Gaussian
+from stub_runs import C, W, X, assert_same, interrupt_at, run
+
+import flowcore
+from flowcore import (
+    MADE,
+    Affine,
+    Chain,
+    MaskedAutoregressiveFlow,
+    Standardize,
+    TransformedDistribution,
+)
+from flowcore.files import DESCRIPTION, archive, disk, pack, unpack
+from flowcore.training import Adam, Run, checkpoint, fingerprint, table
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+# ---------------------------------------------------------------- when and how it is written
+
+
+def count_writes(monkeypatch):
+    states, write = [], checkpoint.Checkpoint.write
+
+    def counting(self):
+        states.append((self.run.epoch, self.run.batch))
+        write(self)
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "write", counting)
+    return states
+
+
+def test_it_is_written_at_most_every_so_many_seconds(path, monkeypatch):
+    states = count_writes(monkeypatch)
+    run(path, epochs=2, checkpoint_every=60.0)
+    assert states == [(2, 0)]
+    states.clear()
+    path.unlink()
+    run(path, epochs=2, checkpoint_every=0.0)
+    assert states == [(e, b) for e in (0, 1) for b in range(1, 7)] + [(2, 0)]
+    states.clear()
+    path.unlink()
+    now = [0.0]  # a second an epoch
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+    monkeypatch.setattr(checkpoint, "time", clock)
+    run(path, lambda report: now.append(now.pop() + 1.0), epochs=5, checkpoint_every=2.0)
+    assert states == [(2, 1), (4, 1), (5, 0)]
+
+
+def test_a_crash_while_writing_leaves_the_old_file(path, monkeypatch):
+    straight = run()
+    run(path, interrupt_at(1))
+    before = path.read_bytes()
+
+    def broken(*arguments):
+        raise OSError(28, "No space left on device")
+
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(disk.os, name, broken)
+        with pytest.raises(OSError, match="No space left"):
+            run(path)
+        assert path.read_bytes() == before and os.listdir(path.parent) == ["run.npz"]
+        monkeypatch.undo()
+    assert_same(run(path), straight)
+
+
+def test_a_last_file_that_cannot_be_written_does_not_cost_the_result(path, monkeypatch):
+    def broken(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(disk.os, "replace", broken)
+    with pytest.warns(UserWarning, match="last checkpoint could not be written.*No space") as seen:
+        result = run(path, checkpoint_every=60.0)
+    assert seen[0].filename == run.__code__.co_filename  # where fit was called
+    assert_same(result, run())
+
+
+def test_bad_paths_are_refused_before_anything_else(tmp_path):
+    nothing = "neither a table nor rows"
+    with pytest.raises(FileNotFoundError, match=r"no folder .*missing, make it first"):
+        run(tmp_path / "missing" / "run.npz", X=nothing)
+    with pytest.raises(IsADirectoryError, match="is a folder: give a file in it a name"):
+        run(tmp_path, X=nothing)
+    for every in (-1.0, np.nan, None):
+        with pytest.raises(ValueError, match="checkpoint_every is a number of seconds >= 0"):
+            run(tmp_path / "run.npz", X=nothing, checkpoint_every=every)
+
+
+def test_an_optimizer_that_cannot_export_its_state_is_refused_at_once(path):
+    class Plain:
+        def start(self, theta, arrays=None):
+            return self
+
+        def step(self, theta, gradient):
+            raise AssertionError("too late")
+
+    with pytest.raises(TypeError, match="has no method arrays"):
+        run(path, optimizer=Plain(), learning_rate=1e-3)
+
+
+# ---------------------------------------------------------------- whose file it is
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"flow": Banana(np.full(6, 0.1))}, "flow"),
+        ({"flow": Gaussian()}, "flow"),
+        ({"flow": Banana(dtype=np.float32)}, "flow"),
+        ({"X": X[::-1].copy()}, "X"),
+        ({"X": np.where(np.arange(300)[:, None] == 299, X + 1e-12, X)}, "X"),
+        ({"X": X.astype(np.float32)}, "X"),
+        ({"sample_weight": W}, "sample_weight"),
+        ({"batch_size": 51}, r"batch_size \(50 there, 51 here\)"),
+        ({"learning_rate": 0.2}, r"optimizer \(Adam\(learning_rate=0.1.*Adam\(learning_rate=0.2"),
+        ({"optimizer": Adam(0.1, beta2=0.9), "learning_rate": 1e-3}, "optimizer"),
+        ({"schedule": "cosine"}, "optimizer"),
+        ({"warm_up": 3}, "optimizer"),
+        ({"average": 0.5}, r"average \(None there, 0.5 here\)"),
+        ({"validation_split": 0.2}, "validation_split"),
+        ({"validation_data": X[:5]}, "validation_data"),
+        ({"shuffle": False}, "shuffle"),
+        ({"clip_norm": 1.0}, "clip_norm"),
+        ({"rng": 4}, "rng"),
+    ],
+)
+def test_a_file_of_another_run_is_refused(path, change, named):
+    run(path, epochs=1)
+    before = path.read_bytes()
+    with pytest.raises(
+        ValueError, match=rf"run\.npz belongs to .* differs in .*\b{named}.*delete the file"
+    ):
+        run(path, **change)
+    assert path.read_bytes() == before
+
+
+def test_contexts_are_part_of_it_too(path):
+    options = dict(flow=Conditional(), X=X[:, :1], context=C, validation_data=(X[:50, :1], C[:50]))
+    run(path, **options)
+    for change in ({"context": C[::-1]}, {"validation_data": (X[:50, :1], C[1:51])}):
+        with pytest.raises(ValueError, match=r"differs in context"):
+            run(path, **options | change)
+
+
+def test_structure_is_part_of_a_flow(path):
+    def flow(hidden, seed=0):
+        return flowcore.flows.maf(2, layers=1, hidden=[hidden], activation="tanh", rng=seed)
+
+    run(path, flow=flow(8), epochs=1)
+    run(path, flow=flow(8), epochs=1)
+    relu = flowcore.flows.maf(2, layers=1, hidden=[8], activation="relu", rng=0)
+    np.testing.assert_array_equal(relu.params, flow(8).params)
+    for other in (relu, flow(9), flow(8, seed=1)):
+        with pytest.raises(ValueError, match="differs in flow"):
+            run(path, flow=other, epochs=1)
+
+
+def test_a_generator_that_has_moved_on_is_refused(path):
+    rng = np.random.default_rng(3)
+    run(path, interrupt_at(1), rng)
+    with pytest.raises(ValueError, match=r"differs in rng \(PCG64 "):
+        run(path, rng=rng)
+
+
+def test_foreign_files_are_refused_and_left_alone(path):
+    class Evil:
+        def __reduce__(self):
+            return (pytest.fail, ("unpickled",))
+
+    flowcore.save(flowcore.flows.maf(2, layers=1, hidden=[8]), path)
+    for content, message in [
+        (path.read_bytes(), "is a flow written by flowcore.save, not a checkpoint"),
+        (pickle.dumps(Evil()), "was not written by fit: it is a pickle"),
+        (b"", "is empty"),
+        (b"x,y\n1,2\n", "was not written by fit"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match=rf"no checkpoint of this run: .*run\.npz {message}.*delete"
+        ):
+            run(path)
+        assert path.read_bytes() == content
+
+
+def state_of_a_run():
+    """A Run in the middle of its second epoch."""
+    rng = np.random.default_rng(0)
+    run = Run(Gaussian(np.arange(4.0)), Adam(1e-3), 0.9, epochs=5, rng=rng)
+    run.begin_epoch()
+    run.step(np.ones(4), 2.0, 10.0)
+    run.end_epoch(1.5)
+    run.begin_epoch()
+    run.step(np.ones(4), 1.0, 10.0)
+    return run
+
+
+def test_the_whole_state_is_exported():
+    run = state_of_a_run()
+    other = Run(Gaussian(), Adam(1e-3), 0.9, epochs=5, rng=np.random.default_rng(1))
+    checkpoint.restore(other, *checkpoint.export(run))
+    facts, arrays = checkpoint.export(other)
+    expected, expected_arrays = checkpoint.export(run)
+    assert other.rng.bit_generator.state == run.rng.bit_generator.state
+    assert facts == expected
+    assert arrays.keys() == expected_arrays.keys() >= {"earlier.theta", "latest.theta"}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected_arrays[name], err_msg=name)
+    assert not np.array_equal(arrays["earlier.theta"], arrays["latest.theta"])
+
+
+def test_a_torn_run_is_not_written(path):
+    run = state_of_a_run()
+    file = checkpoint.Checkpoint(path, 0.0, run, {})
+    run.torn = True
+    file.rescue()
+    file.write_last()
+    assert not path.exists()
+    run.torn = False
+    file.rescue()
+    assert path.exists()
+
+
+def test_a_checkpoint_is_not_a_flow(path):
+    run(path)
+    with pytest.raises(ValueError, match=r"run\.npz is a checkpoint of fit, not a flow"):
+        flowcore.load(path)
+
+
+@pytest.mark.parametrize("other", [1, 3])
+def test_another_format_is_refused(path, monkeypatch, other):
+    known = checkpoint.FORMAT
+    monkeypatch.setattr(checkpoint, "FORMAT", other)
+    run(path)
+    monkeypatch.undo()
+    message = f"has format {other}, written by flowcore .*: this flowcore reads format {known}"
+    with pytest.raises(ValueError, match=message):
+        run(path)
+
+
+def test_damage_is_noticed(path):
+    run(path, epochs=1)
+    good = path.read_bytes()
+    rng = np.random.default_rng(0)
+    flips = rng.choice(len(good), 150, replace=False)
+    damaged = [good[:n] for n in range(0, len(good), 7)]
+    damaged += [good[:i] + bytes([good[i] ^ 1 << rng.integers(8)]) + good[i + 1 :] for i in flips]
+    damaged += [good[:-1], good + b"\0"]
+    file = checkpoint.Checkpoint(path, 0.0, state_of_a_run(), {})
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz "):
+            file._read()
+    with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz "):
+        run(path)
+
+
+def test_a_sealed_file_with_missing_parts_is_damaged(path):
+    run(path, epochs=1)
+    arrays = unpack(path.read_bytes())
+    for name in arrays:
+        if name != DESCRIPTION and not name.startswith("optimizer.t"):
+            rest = {k: v for k, v in arrays.items() if k != name}
+            path.write_bytes(pack(rest))
+            with pytest.raises(ValueError, match=r"run\.npz is damaged: KeyError"):
+                run(path)
+
+
+class Wide:
+    """Somebody's base that cannot be described: its argument is no attribute."""
+
+    dim = 2
+
+    def __init__(self, width):
+        self._width = width
+
+    def sample(self, n, rng=None):
+        return self._width * np.random.default_rng(rng).normal(size=(n, 2))
+
+    def log_prob(self, z):
+        u = z / self._width
+        return anp.sum(-0.5 * u * u - np.log(self._width * np.sqrt(2 * np.pi)), axis=-1)
+
+
+def wide(width=1.0, activation="relu", bound=3.0):
+    made = MADE(2, hidden=[6], activation=activation, rng=1)
+    bijector = Chain([Standardize(2), MaskedAutoregressiveFlow(made, Affine(bound))])
+    return TransformedDistribution(Wide(width), bijector)
+
+
+def test_what_an_undescribable_part_may_hold(path):
+    """Modules, classes, sets, and what contains itself; its state is the same in every process."""
+    base = Wide(1.0)
+    base.module, base.kind, base.names, base.itself = np, Adam, {"b", "a", "c"}, [base]
+    flow = TransformedDistribution(base, wide().bijector)
+    run(path, flow=flow, epochs=2)
+    run(path, flow=flow, epochs=3)
+    marks = fingerprint._state_of(base, {})
+    assert marks[1]["names"] == ["'a'", "'b'", "'c'"] and marks[1]["itself"] == [0]
+
+
+def test_what_callbacks_draw_counts(path):
+    """The generator of the run, drawn from in a callback, too."""
+
+    def go(path, epochs):
+        rng = np.random.default_rng(3)
+        found = run(path, lambda report: rng.random(5), rng=rng, epochs=epochs)
+        return found, rng.bit_generator.state
+
+    go(path, 2)
+    (resumed, state), (straight, expected) = go(path, 4), go(None, 4)
+    assert_same(resumed, straight)
+    assert state == expected == go(path, 4)[1]
+
+
+@pytest.mark.parametrize("other", [{"width": 5.0}, {"activation": "tanh"}, {"bound": 1.0}])
+def test_another_flow_is_refused_also_if_it_cannot_be_described(path, other):
+    run(path, flow=wide(), epochs=2)
+    run(path, flow=wide(), epochs=3)
+    with pytest.raises(ValueError, match="belongs to another run, which differs in flow"):
+        run(path, flow=wide(**other), epochs=4)
+
+
+def test_a_memmap_of_which_a_part_is_looked_at_is_another_run(path, monkeypatch):
+    monkeypatch.setattr(table, "FIRST_LOOK", 50)
+    np.save(path.with_name("X.npy"), X)
+    run(path, X=np.load(path.with_name("X.npy"), mmap_mode="r"))
+    with pytest.raises(ValueError, match="differs in rows for initialize"):
+        run(path)
+
+
+def test_equal_numbers_of_other_types_are_the_same_run(path):
+    run(path, clip_norm=1, average=0.9, schedule="cosine", learning_rate=1e-3)
+    same = {"clip_norm": np.float64(1), "average": np.float64(0.9)}
+    run(path, **same, schedule="cosine", learning_rate=np.float64(1e-3))
+
+
+def test_out_of_memory_is_not_damage(path, monkeypatch):
+    run(path)
+
+    def full(raw):
+        raise MemoryError
+
+    monkeypatch.setattr(archive, "_array", full)
+    with pytest.raises(MemoryError):
+        run(path)
