@@ -6,10 +6,10 @@ stay; the last node is the whole.
 
     class     the name of the class
     config    the constructor's arguments: argument `foo` is the attribute `foo`, unless the class
-              has a method `_config()` that returns them. `rng` is left out
+              has a method `config()` that returns them. `rng` is left out
     weights   of a network: (W, b) or (W, b, C) per layer, dense, (in, out); or
     params    of any other leaf: its flat vector. Either decides the argument `dtype`
-    fitted    constants set after construction: the attributes named in the class's `_fitted`
+    fitted    constants set after construction: the attributes named in the class's `fitted`
     parts     parts that the constructor makes by itself; null for those in `config`
 
 A value is JSON's null, true, number, string or list, or, with exactly one key, {"node": 3},
@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .distributions import _ForeignBase
-from .nets import Network
-from .params import Parametric
+from .distributions import Foreign
+from .networks.network import Network
+from .core.parameters import Parametric
 from .transformers import Transformer
 
 MAX_DEPTH = 300  # of nested nodes
@@ -38,7 +38,7 @@ def is_node(value) -> bool:
     """Whether a value is described by class and arguments; a base may be of any class."""
     if isinstance(value, type):
         return False
-    known = isinstance(value, (Parametric, Transformer)) or hasattr(value, "_config")
+    known = isinstance(value, (Parametric, Transformer)) or hasattr(value, "config")
     return known or (hasattr(value, "sample") and hasattr(value, "log_prob"))
 
 
@@ -56,9 +56,9 @@ def nodes_in(value) -> Iterator:
 def unsavable(cls: type, reason: str) -> ValueError:
     """The error for an object that cannot be described."""
     return ValueError(
-        f"{cls.__name__} cannot be saved: {reason}. Add a method _config() that returns the "
+        f"{cls.__name__} cannot be saved: {reason}. Add a method config() that returns the "
         "constructor's arguments as a dict (of numbers, strings, arrays, lists, bijectors), and "
-        "name what is set after construction in a class attribute _fitted = (...)"
+        "name what is set after construction in a class attribute fitted = (...)"
     )
 
 
@@ -79,7 +79,7 @@ class Writer:
         if known is not None:
             return
         self._numbers[id(obj)] = -1
-        config = _config(obj)
+        config = config(obj)
         parts = _unnamed_parts(obj, config)
         for child in nodes_in([config, parts]):
             self.add(child, depth + 1)
@@ -103,7 +103,7 @@ class Writer:
             ]
         elif has_params(obj):
             node["params"] = self._store(obj.params, f"{k}.params", obj)
-        if fitted := getattr(obj, "_fitted", ()):
+        if fitted := getattr(obj, "fitted", ()):
             node["fitted"] = encoded({name: getattr(obj, name) for name in fitted})
         if parts:
             node["parts"] = self._encode(parts, f"{k}.parts", obj)
@@ -139,13 +139,13 @@ class Writer:
         return name
 
 
-def _config(obj) -> dict:
-    """The constructor's arguments: `_config()`, or the attributes of the same names."""
+def config(obj) -> dict:
+    """The constructor's arguments: `config()`, or the attributes of the same names."""
     cls = type(obj)
-    if hasattr(obj, "_config"):
-        config = obj._config()
+    if hasattr(obj, "config"):
+        config = obj.config()
         if not isinstance(config, dict):
-            raise unsavable(cls, f"its _config() returns {config!r}, not a dict")
+            raise unsavable(cls, f"its config() returns {config!r}, not a dict")
         return config
     names = [name for name in argument_names(cls) if name not in LEFT_OUT]
     for name in names:
@@ -167,7 +167,7 @@ def _unnamed_parts(obj, config: dict) -> list:
     """The parts that config does not hold, None in place of the others; [] if it holds all."""
     named = {id(node) for node in nodes_in(config)}
     parts = [
-        None if id(part) in named or isinstance(part, _ForeignBase) else part
+        None if id(part) in named or isinstance(part, Foreign) else part
         for part in getattr(obj, "_parts", ())
     ]
     return parts if any(part is not None for part in parts) else []
@@ -175,7 +175,7 @@ def _unnamed_parts(obj, config: dict) -> list:
 
 def is_leaf(obj) -> bool:
     """Whether an object has its own parameters, not only those of its parts."""
-    return isinstance(obj, Parametric) and not obj._parts
+    return isinstance(obj, Parametric) and not obj.parts
 
 
 def has_params(obj) -> bool:

@@ -17,10 +17,10 @@ import numpy as np
 
 from . import targets
 from ._describe import LEFT_OUT, MAX_DEPTH, argument_names, has_params, is_int, is_leaf
-from .coupling import Coupling
-from .lu import LULinear
-from .nets import MLP, Network
-from .params import Parametric, frozen
+from .bijectors import Coupling
+from .bijectors import LULinear
+from .networks.network import MLP, Network
+from .core.parameters import Parametric, frozen
 from .transformers import Transformer
 
 SMALL = 2**22  # a description may ask for this many numbers even if the file holds fewer
@@ -209,11 +209,11 @@ def _with_parts(obj, parts):
     for a in made:
         b = new.get(id(a), a)
         _expect(type(a) is type(b), f"a {type(b).__name__} as the part {type(a).__name__}")
-    return obj._rebuilt(new)
+    return obj.rebuilt(new)
 
 
 def _set_fitted(obj, fitted: dict, strict: bool) -> None:
-    names = getattr(obj, "_fitted", ())
+    names = getattr(obj, "fitted", ())
     _expect(sorted(fitted) == sorted(names), f"fitted constants {list(fitted)}, not {list(names)}")
     for name, value in fitted.items():
         fresh = getattr(obj, name)

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_dim
-from .autoregressive import MaskedAutoregressiveFlow
-from .bijector import Bijector, Chain, Invert, Permute
-from .coupling import Coupling
+from .core.inputs import check_dim
+from .bijectors import MaskedAutoregressiveFlow
+from .bijectors import Bijector, Chain, Invert, Permute
+from .bijectors import Coupling
 from .distributions import Normal, TransformedDistribution
-from .elementwise import Elementwise
-from .linear import ActNorm, Standardize
-from .lu import LULinear
-from .made import MADE
-from .mixtures import MixtureOfGaussians
-from .splines import RationalQuadratic
+from .bijectors import Elementwise
+from .bijectors import ActNorm, Standardize
+from .bijectors import LULinear
+from .networks.made import MADE
+from .transformers.mixtures import MixtureOfGaussians
+from .transformers.splines import RationalQuadratic
 from .transformers import Affine, Compose, Scale, Shift, Transformer, check_transformer
 
 

@@ -53,7 +53,7 @@ def save(flow, path) -> None:
 
     The bytes are read back and compared before they are written, so what was saved can be loaded.
     The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
-    of the constructor is the attribute `foo`, and else a method `_config()` returns the arguments
+    of the constructor is the attribute `foo`, and else a method `config()` returns the arguments
     as a dict. Errors: ValueError for an object that cannot be described, with the fix; OSError.
     Cost: that of making the flow twice; memory for about four copies of the weights.
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from . import flows
-from .autoregressive import MaskedAutoregressiveFlow
-from .bijector import Bijector, Chain, Invert, Permute
-from .coupling import NICE, RealNVP
+from .bijectors import MaskedAutoregressiveFlow
+from .bijectors import Bijector, Chain, Invert, Permute
+from .bijectors import NICE, RealNVP
 from .distributions import Normal, TransformedDistribution
-from .elementwise import Elementwise
-from .made import MADE
+from .bijectors import Elementwise
+from .networks.made import MADE
 from .optim import cosine_decay
 from .reference import numerical_jacobian
 from .targets import two_moons

@@ -50,7 +50,7 @@ from ._drawing import (
     set_limits,
     square,
 )
-from .bijector import Bijector
+from .bijectors import Bijector
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

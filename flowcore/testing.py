@@ -17,8 +17,8 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 
-from .bijector import Bijector, Chain, Invert
-from .params import Parametric
+from .bijectors import Bijector, Chain, Invert
+from .core.parameters import Parametric
 from .transformers import Transformer
 
 ROWS = 4
@@ -37,7 +37,7 @@ def randomize(b: P, scale: float = 1.0, rng=0) -> P:
     (True, False)
     """
     noise = scale * np.random.default_rng(rng).standard_normal(b.n_params)
-    return b.with_params((noise * b._param_scale()).astype(b.params.dtype))
+    return b.with_params((noise * b.param_scale()).astype(b.params.dtype))
 
 
 def check_bijector(
@@ -278,7 +278,7 @@ def _gradients(way):
     for k, name in enumerate(("params", "points", "context")):
         if args[k] is not None and args[k].size:
             direction = way.rng.standard_normal(args[k].shape)
-            direction = direction * way.b._param_scale() if k == 0 else direction
+            direction = direction * way.b.param_scale() if k == 0 else direction
             slope = np.sum(autograd.grad(loss, k)(*args) * direction)
             slopes = _slopes(lambda a, k=k: loss(*args[:k], a, *args[k + 1 :]), args[k], direction)
             assert np.abs(slopes - slope).min() <= 1e-6 * (1 + abs(slope) + abs(loss(*args))), (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arguments import check_dim
+from ..core.inputs import check_dim
 from ..distributions import check_count
 from .base import Target, log_prob_of_rows, set_positive
 

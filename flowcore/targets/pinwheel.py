@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..arguments import check_dim
+from ..core.inputs import check_dim
 from ..distributions import check_count
 from .base import (
     Target,

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_dim
-from .bijector import ByPull
+from ..core.inputs import check_dim
+from .bijector import Bijector
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 
 
-class Planar(ByPull):
+class Planar(Bijector):
     """x = z + u^ tanh(w.z + b): the space is stretched or squeezed across the plane w.z + b = 0.
 
         u^ = u + [m(w.u) - w.u] w / |w|^2      so that w.u^ = m(w.u) > -1       (appendix A.1)
@@ -53,36 +53,46 @@ class Planar(ByPull):
         w, b = rng.standard_normal(dim) / np.sqrt(dim), rng.standard_normal(1)
         super().__init__(dim, np.concatenate([w, np.zeros(dim), b]).astype(dtype))
 
-    def _pull(self, direction, theta, x, context):
-        x, (w, u, b) = np.asarray(x, theta.dtype), np.split(theta, [self.dim, 2 * self.dim])
-        u_hat, m, p, pull_direction = _direction(w, u)
+    def bind(self, at, direction):
+        theta, theta_bar = at.params(self)
+        w, u, b = np.split(theta, [self.dim, 2 * self.dim])
         forward = direction == "forward"
-        sign = 1 if forward else -1
-        v = x @ w + b if forward else _solve(x @ w + b, p)
-        t = np.tanh(v)
-        slope = (1 - t) * (1 + t)
-        det = (t * t + p * slope) / (t * t + slope)  # 1 + m h', of positive terms; 1 for m = 0
+        sign, kept = 1 if forward else -1, None
 
-        def pullback(value_bar, l_bar):
-            l_bar, value_bar_u = sign * l_bar, sign * (value_bar @ u_hat)
-            v_bar = (value_bar_u - 2 * m * t * l_bar / det) * slope
+        def run(x, l):
+            nonlocal kept
+            x = np.ascontiguousarray(x, at.dtype)
+            u_hat, m, p, direction_back = _direction(w, u)
+            v = w @ x + b if forward else _solve(w @ x + b, p)
+            t = np.tanh(v)
+            slope = (1 - t) * (1 + t)
+            det = (t * t + p * slope) / (t * t + slope)  # 1 + m h', of positive terms; 1 for m = 0
+            kept = x, u_hat, m, t, slope, det, direction_back
+            np.add(l, sign * np.log(det), l)
+            return x + sign * u_hat[:, None] * t
+
+        def back(y_bar, l_bar):
+            x, u_hat, m, t, slope, det, direction_back = kept
+            l_bar, y_bar_u = sign * l_bar, sign * (u_hat @ y_bar)
+            v_bar = (y_bar_u - 2 * m * t * l_bar / det) * slope
             m_bar = np.sum(l_bar * slope / det)
             if not forward:  # v(y, m) solves y = v + m tanh(v): dv/dy = 1/det, dv/dm = -t/det
                 v_bar = v_bar / det
                 m_bar = m_bar - np.sum(v_bar * t)
-            w_bar, u_bar = pull_direction(sign * (t @ value_bar), m_bar)
-            theta_bar = np.concatenate([w_bar + v_bar @ x, u_bar, v_bar.sum(keepdims=True)])
-            return theta_bar, value_bar + v_bar[:, None] * w, None
+            w_bar, u_bar = direction_back(sign * (y_bar @ t), m_bar)
+            parts = w_bar + x @ v_bar, u_bar, v_bar.sum(keepdims=True)
+            np.concatenate(parts, out=theta_bar)
+            return y_bar + w[:, None] * v_bar
 
-        return x + sign * t[:, None] * u_hat, sign * np.log(det), pullback
+        return run, back
 
-    def _param_scale(self):
+    def param_scale(self):
         scale = np.ones(self.n_params)
         scale[: self.dim] = self.dim**-0.5
         return scale
 
 
-class Radial(ByPull):
+class Radial(Bijector):
     """x = z + beta^ h (z - z0), h = 1/(alpha + r), r = |z - z0|: space moves towards or from z0.
 
         log |det dx/dz| = (D - 1) log(1 + beta^ h) + log(1 + beta^ h + beta^ h' r)       (eq. 14)
@@ -114,25 +124,32 @@ class Radial(ByPull):
         rest = [0.5 * np.log(dim), 0.0]
         super().__init__(dim, np.concatenate([rng.standard_normal(dim), rest]).astype(dtype))
 
-    def _pull(self, direction, theta, x, context):
-        x, dim = np.asarray(x, theta.dtype), self.dim
-        z0, alpha = theta[:dim], np.exp(theta[dim])
-        m, p, m_slope = _above_minus_one(theta[dim + 1])
-        forward = direction == "forward"
-        sign = 1 if forward else -1
-        d = x - z0
-        size = np.sqrt((d * d).sum(axis=-1))
-        ratio = size / alpha
-        rho = ratio if forward else _positive_root(ratio, p)  # r / alpha
-        q = 1 / (1 + rho)
-        stretch = (rho + p) / (rho + 1)  # 1 + m q, of positive terms; 1 for m = 0
-        rest = rho * (1 + q)
-        along = (rest + p * q) / (rest + q)  # 1 + m q^2
-        factor = (stretch if forward else 1 / stretch)[:, None]
+    def bind(self, at, direction):
+        theta, theta_bar = at.params(self)
+        dim, forward = self.dim, direction == "forward"
+        sign, kept = 1 if forward else -1, None
 
-        def pullback(value_bar, l_bar):
+        def run(x, l):
+            nonlocal kept
+            z0, alpha = theta[:dim, None], np.exp(theta[dim])
+            m, p, m_slope = _above_minus_one(theta[dim + 1])
+            d = np.ascontiguousarray(x, at.dtype) - z0
+            size = np.sqrt((d * d).sum(axis=0))
+            ratio = size / alpha
+            rho = ratio if forward else _positive_root(ratio, p)  # r / alpha
+            q = 1 / (1 + rho)
+            stretch = (rho + p) / (rho + 1)  # 1 + m q, of positive terms; 1 for m = 0
+            rest = rho * (1 + q)
+            along = (rest + p * q) / (rest + q)  # 1 + m q^2
+            factor = stretch if forward else 1 / stretch
+            kept = alpha, m, m_slope, d, size, ratio, rho, q, stretch, along, factor
+            np.add(l, sign * ((dim - 1) * np.log(stretch) + np.log(along)), l)
+            return z0 + factor * d
+
+        def back(y_bar, l_bar):
+            alpha, m, m_slope, d, size, ratio, rho, q, stretch, along, factor = kept
             l_bar = sign * l_bar
-            factor_bar = (value_bar * d).sum(axis=-1)
+            factor_bar = (y_bar * d).sum(axis=0)
             stretch_bar = factor_bar if forward else -factor_bar / stretch**2
             stretch_bar = stretch_bar + (dim - 1) * l_bar / stretch
             along_bar = l_bar / along
@@ -141,15 +158,14 @@ class Radial(ByPull):
             if not forward:  # rho(ratio, m) solves ratio = rho (1 + m q), of slope `along`
                 ratio_bar = ratio_bar / along
                 m_bar = m_bar - ratio_bar * rho * q
-            unit = d / np.where(size > 0, size, 1)[:, None]
-            d_bar = factor * value_bar + (ratio_bar / alpha)[:, None] * unit
-            z0_bar = (value_bar - d_bar).sum(axis=0)
-            log_alpha_bar = -np.sum(ratio_bar * ratio)
-            last = np.array([log_alpha_bar, m_bar.sum() * m_slope], theta.dtype)
-            return np.concatenate([z0_bar, last]), d_bar, None
+            unit = d / np.where(size > 0, size, 1)
+            d_bar = factor * y_bar + (ratio_bar / alpha) * unit
+            theta_bar[:dim] = (y_bar - d_bar).sum(axis=1)
+            theta_bar[dim] = -np.sum(ratio_bar * ratio)
+            theta_bar[dim + 1] = m_bar.sum() * m_slope
+            return d_bar
 
-        log_det = (dim - 1) * np.log(stretch) + np.log(along)
-        return z0 + factor * d, sign * log_det, pullback
+        return run, back
 
 
 def _above_minus_one(a):

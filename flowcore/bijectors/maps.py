@@ -12,16 +12,16 @@ Where a float cannot tell an image from the boundary, e.g. sigmoid(40) = 1, it i
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from math import log
 
 import numpy as np
 
-from .arguments import check_dim, constant, show
-from .bijector import ANYWHERE, OPPOSITE, ByPull
+from ..core.calls import OPPOSITE
+from ..core.inputs import check_dim, constant, show
+from .bijector import ANYWHERE, Bijector
 
 
-class FixedMap(ByPull):
+class FixedMap(Bijector):
     """x_i = f(z_i) with f increasing or decreasing: a subclass writes f, f^-1, log |f'| and its
     derivative. Cost: O(D) per row in both directions."""
 
@@ -31,24 +31,24 @@ class FixedMap(ByPull):
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
 
-    @abstractmethod
     def _f(self, z):
-        """x = f(z), for rows z (N, D)."""
+        """x = f(z), for z (D, N)."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _f_inverse(self, x):
-        """z = f^-1(x), for rows x strictly inside the image of f."""
+        """z = f^-1(x), for x (D, N) strictly inside the image of f."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _log_slope(self, z):
-        """log |f'(z)|, (N, D), and its derivative f''(z) / f'(z)."""
+        """log |f'(z)|, (D, N), and its derivative f''(z) / f'(z)."""
+        raise NotImplementedError
 
     def _sign(self, z):
         """The sign of f'."""
         return 1
 
     def _ends_as(self, dtype):
-        return (np.asarray(end, dtype) for end in self._ends)
+        return (column(end, dtype) for end in self._ends)
 
     @property
     def domain(self):
@@ -58,23 +58,43 @@ class FixedMap(ByPull):
     def codomain(self):
         return ANYWHERE if self._swapped else self._ends
 
-    def _pull(self, direction, theta, x, context):
+    def image(self, direction, low, high):
+        inward = direction == ("forward" if self._swapped else "inverse")  # from the interval
+        ends = [np.broadcast_to(np.asarray(end, float), self.dim)[:, None] for end in (low, high)]
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            if inward:
+                edges = list(self._ends_as(float))
+                ends = [np.clip(end, *edges) for end in ends]
+                found = [self._f_inverse(end) for end in ends]
+                found[0] = np.where(ends[0] <= edges[0], -np.inf, found[0])
+                found[1] = np.where(ends[1] >= edges[1], np.inf, found[1])
+            else:
+                found = [self._f(end) for end in ends]
+        return np.minimum(*found)[:, 0], np.maximum(*found)[:, 0]
+
+    def bind(self, at, direction):
         direction = OPPOSITE[direction] if self._swapped else direction
-        run = self._pull_f if direction == "forward" else self._pull_f_inverse
-        with np.errstate(over="ignore"):  # exp(1000) is inf
-            value, log_det, slope, curvature = run(np.asarray(x, theta.dtype))
+        transform = self._values if direction == "forward" else self._values_inverse
+        slope = curvature = None
 
-        def pullback(value_bar, l_bar):
-            return theta, value_bar * slope + l_bar[:, None] * curvature, None
+        def run(x, l):
+            nonlocal slope, curvature
+            with np.errstate(over="ignore"):  # exp(1000) is inf
+                y, log_det, slope, curvature = transform(np.ascontiguousarray(x, at.dtype))
+            np.add(l, np.add.reduce(log_det), l)
+            return y
 
-        return value, log_det.sum(axis=-1), pullback
+        def back(y_bar, l_bar):
+            return y_bar * slope + l_bar * curvature
 
-    def _pull_f(self, z):
+        return run, back
+
+    def _values(self, z):
         """x, log |dx/dz|, dx/dz and the derivative of log |dx/dz|."""
         log_slope, curvature = self._log_slope(z)
         return self._f(z), log_slope, self._sign(z) * np.exp(log_slope), curvature
 
-    def _pull_f_inverse(self, x):
+    def _values_inverse(self, x):
         """z, log |dz/dx|, dz/dx and the derivative of log |dz/dx|; outside 0, -inf, 0, 0."""
         low, high = self._ends_as(x.dtype)
         outside = (x <= low) | (x >= high)  # a NaN is not
@@ -193,7 +213,7 @@ class Softplus(FixedMap):
         return self.low, np.inf
 
     def _constants(self, dtype):
-        return (np.asarray(a, dtype) for a in (self.hinge_softness, self.low))
+        return (column(a, dtype) for a in (self.hinge_softness, self.low))
 
     def _f(self, z):
         c, low = self._constants(z.dtype)
@@ -263,7 +283,7 @@ class SinhArcsinh(FixedMap):
     def _constants(self, dtype):
         """skewness, tailweight and m, as arrays of dtype."""
         m = 2 / np.sinh(np.arcsinh(2) * np.asarray(self.tailweight))
-        return (np.asarray(a, dtype) for a in (self.skewness, self.tailweight, m))
+        return (column(a, dtype) for a in (self.skewness, self.tailweight, m))
 
     def _f(self, z):
         skewness, tailweight, m = self._constants(z.dtype)
@@ -283,6 +303,11 @@ class SinhArcsinh(FixedMap):
     def __repr__(self):
         skewness, tailweight = show(self.skewness), show(self.tailweight)
         return f"SinhArcsinh({self.dim}, skewness={skewness}, tailweight={tailweight})"
+
+
+def column(constant, dtype):
+    """A number or (D,) array, to stand beside arrays (D, N)."""
+    return np.asarray(constant, dtype) if np.ndim(constant) == 0 else np.array(constant, dtype)[:, None]
 
 
 def _softplus(a):

@@ -1,34 +1,66 @@
-"""What every method does with its arguments first: check, cast, broadcast."""
+"""The one gate: what a public call is given, checked, cast and laid out, before anything is run.
+
+Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fit.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from autograd.tracer import isbox
 
+FLOATS = (np.float32, np.float64)
 
-def prepare(owner, dim: int, x, params, context):
-    """(x, params, context) of a call to `owner`, checked and cast to the dtype of `params`.
 
-    params=None means the owner's own; an owner that has none leaves float32 and float64 alone.
-    Leading axes of x and context are broadcast together. Integers become floats; autograd boxes
-    pass through.
+def gate(owner, x, params, context):
+    """(x (N, D), theta, context (N, C) or None, leading axes) of a call to `owner`.
+
+    params=None means the owner's own. Leading axes of x and context are broadcast together.
+    x stays as wide as it is: a Standardize subtracts before it casts. Autograd boxes pass through.
     """
-    if params is None:
-        params = owner.params
-        if not params.size and getattr(x, "dtype", None) == np.float32:
-            params = params.astype(np.float32)
-    else:
-        params = check_params(owner, params)
-    x = as_float(x, params.dtype)
-    check_event(x, dim, owner)
-    check_context(context, owner.context_dim, owner)
-    if context is not None:
-        x, context = broadcast_leading(x, as_float(context, params.dtype))
-    return x, params, context
+    theta = owner.params if params is None else check_params(owner, params)
+    x = as_numbers("x", x)
+    if x.shape[-1:] != (owner.dim,):
+        check_event(x, owner.dim, owner)
+    if context is not None or owner.context_dim:
+        check_context(context, owner.context_dim, owner)
+        context = as_numbers("context", context)
+        x, context = broadcast_leading(x, context)
+    lead = x.shape[:-1]
+    if len(lead) != 1:
+        x = x.reshape((-1, owner.dim))
+        context = None if context is None else context.reshape((-1, owner.context_dim))
+    return x, theta, context, lead
+
+
+def as_numbers(name: str, x):
+    """x as an array of floats; a ValueError for what holds no real numbers.
+
+    Integers become float64; float32 and float64 stay; an autograd box stays a box.
+    """
+    if type(x) is np.ndarray and x.dtype in FLOATS or isbox(x):
+        return x
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name} has masked values, which are no numbers: fill or drop them")
+    try:
+        x = np.asarray(x)
+        if x.dtype.kind in "cmMV":
+            raise ValueError(f"{x.dtype} is not a real number")
+        return x if x.dtype in FLOATS else x.astype(float)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{name} must hold real numbers: {problem}") from None
+
+
+def as_float(x, dtype):
+    """x as an array of `dtype`; an autograd box stays a box."""
+    if isbox(x):
+        return x if x.dtype == dtype else x.astype(dtype)
+    return as_numbers("x", x).astype(dtype, copy=False)
 
 
 def broadcast_leading(x, context):
     """x (..., D) and context (..., C) with the same leading axes."""
+    if x.shape[:-1] == context.shape[:-1]:
+        return x, context
     try:
         lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
     except ValueError:
@@ -36,27 +68,6 @@ def broadcast_leading(x, context):
             f"the leading axes of x {x.shape} and context {context.shape} do not fit together"
         ) from None
     return _broadcast(x, lead), _broadcast(context, lead)
-
-
-def as_rows(x, context):
-    """x as (N, D), context as (N, C) or None, and the leading axes that the rows had."""
-    if context is not None:
-        x, context = broadcast_leading(x, context)
-    lead = x.shape[:-1]
-    if len(lead) != 1:
-        x = x.reshape((-1, x.shape[-1]))
-        context = context if context is None else context.reshape((-1, context.shape[-1]))
-    return x, context, lead
-
-
-def as_float(x, dtype):
-    """x as an array of `dtype`; an autograd box stays a box."""
-    if isbox(x):
-        return x if x.dtype == dtype else x.astype(dtype)
-    x = np.asarray(x)
-    if x.dtype.kind == "c":
-        raise ValueError(f"flows take real numbers, not {x.dtype}")
-    return x.astype(dtype, copy=False)
 
 
 def check_params(owner, theta):

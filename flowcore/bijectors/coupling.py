@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import autograd.numpy as anp
 import numpy as np
 
-from .arguments import check_dim
+from ..core import Parametric, by_autograd
+from ..core.inputs import check_dim
+from ..networks import MLP, hidden_widths
+from ..transformers import Affine, Shift, Transformer, bind_transformer, check_transformer
 from .bijector import Bijector
-from .nets import MLP, hidden_widths
-from .params import Parametric
-from .steps import one_pass
-from .transformers import Affine, Shift, Transformer, check_transformer
 
 
 class Coupling(Bijector):
@@ -52,7 +52,7 @@ class Coupling(Bijector):
         dtype=float,
         residual: bool = False,
     ):
-        self.dim = check_dim("dim", dim)
+        self.dim = dim = check_dim("dim", dim)
         self.transformer = Affine() if transformer is None else transformer
         check_transformer(self.transformer)
         self.num_masked = _num_masked("Coupling", dim, num_masked, fraction_masked)
@@ -64,13 +64,13 @@ class Coupling(Bijector):
                 kept, out_shape, hidden, activation, context_dim, rng, dtype, residual
             )
         _check_conditioner(conditioner, kept, out_shape)
-        self._parts = (conditioner,)
+        self.parts = (conditioner,)
         self.context_dim = conditioner.context_dim
 
     @property
     def conditioner(self):
         """The network that computes phi from the coordinates that stay."""
-        return self._parts[0]
+        return self.parts[0]
 
     def weights(self):
         """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
@@ -81,45 +81,48 @@ class Coupling(Bijector):
         conditioner = self.conditioner.with_weights(weights)
         return self.with_params(conditioner.params)
 
-    def forward_and_log_det(self, z, params=None, context=None):
-        return self._run("forward", *self._prepare(z, params, context))
+    @property
+    def kept(self) -> slice:
+        """A, the coordinates that stay and feed the conditioner."""
+        return slice(0, self.num_masked) if self.num_masked > 0 else slice(self.num_masked, None)
 
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return self._run("inverse", *self._prepare(x, params, context))
+    @property
+    def changed(self) -> slice:
+        """B, the coordinates that are transformed."""
+        return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
-    def _run(self, direction, x, theta, context):
-        if isinstance(self.conditioner, MLP):
-            return self._by_pull(direction, x, theta, context)
-        kept, changed = self._split(x)  # somebody's own conditioner: autograd does the rest
+    def bind(self, at, direction):
+        if not isinstance(self.conditioner, MLP):  # somebody's own: autograd does the rest
+            return by_autograd(partial(self._plain, direction), at, self)
+        kept, changed, n_rows = self.kept, self.changed, at.n_rows
+        n_changed = self.dim - abs(self.num_masked)
+        network, network_back = self.conditioner.bind(at)
+        transform, transform_back = bind_transformer(self.transformer, at, direction, n_changed)
+        y, x_bar = at.array("coupled", self.dim, n_rows), at.array("x_bar", self.dim, n_rows)
+
+        def run(x, l):
+            x = np.ascontiguousarray(x, at.dtype)
+            y[kept] = x[kept]
+            y[changed], log_det = transform(x[changed], network(x[kept]))
+            np.add(l, np.add.reduce(log_det), l)
+            return y
+
+        def back(y_bar, l_bar):
+            x_bar[changed], phi_bar = transform_back(y_bar[changed], l_bar)
+            np.add(y_bar[kept], network_back(phi_bar), x_bar[kept])
+            return x_bar
+
+        return run, back
+
+    def _plain(self, direction, params, x, context):
+        """One direction in autograd.numpy."""
         transform = getattr(self.transformer, f"{direction}_and_log_det")
-        changed, log_det = transform(changed, self.conditioner(kept, theta, context))
-        return self._join(kept, changed), anp.sum(log_det, axis=-1)
+        kept, changed = x[..., self.kept], x[..., self.changed]
+        y, log_det = transform(changed, self.conditioner(kept, params, context))
+        pair = (kept, y) if self.num_masked > 0 else (y, kept)
+        return anp.concatenate(pair, axis=-1), anp.sum(log_det, axis=-1)
 
-    def _pull(self, direction, theta, x, context):
-        if not isinstance(self.conditioner, MLP):
-            return super()._pull(direction, theta, x, context)
-        net, (kept, changed) = self.conditioner, self._split(np.asarray(x, theta.dtype))
-        value, log_det, pull = one_pass(
-            net.structure, net.matrices(theta), self.transformer, direction, kept, changed, context
-        )
-
-        def pullback(value_bar, l_bar):
-            direct, changed_bar = self._split(value_bar)
-            theta_bar, through_phi, changed_bar, context_bar = pull(changed_bar, l_bar)
-            return theta_bar, self._join(direct + through_phi, changed_bar), context_bar
-
-        return self._join(kept, value), log_det, pullback
-
-    def _split(self, x):
-        """x_A, which stays, and x_B."""
-        m = self.num_masked
-        return (x[..., :m], x[..., m:]) if m > 0 else (x[..., m:], x[..., :m])
-
-    def _join(self, kept, changed):
-        pair = (kept, changed) if self.num_masked > 0 else (changed, kept)
-        return anp.concatenate(pair, axis=-1)
-
-    def _config(self) -> dict:
+    def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         names = ("dim", "num_masked", "transformer", "conditioner")
         return {name: getattr(self, name) for name in names}
@@ -134,10 +137,10 @@ class Coupling(Bijector):
 def _check_conditioner(conditioner, kept, out_shape):
     if not isinstance(conditioner, Parametric) or not callable(conditioner):
         raise TypeError(
-            f"conditioner must be an MLP, or a callable flowcore.params.Parametric: {conditioner!r}"
+            f"conditioner must be an MLP, or a callable flowcore.core.Parametric: {conditioner!r}"
         )
     if isinstance(conditioner, MLP):
-        found = conditioner.in_dim, conditioner.out_shape
+        found = conditioner.dim, conditioner.out_shape
         if found != (kept, out_shape):
             raise ValueError(
                 f"the conditioner must map {kept} numbers to shape {out_shape}, not {found[0]} to "
@@ -181,6 +184,7 @@ def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, *
     >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
     array([0.])
     """
+    dim = check_dim("dim", dim)
     kept = _num_masked("RealNVP", dim, num_masked, fraction_masked)
     return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
 
@@ -196,5 +200,6 @@ def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
     >>> NICE(3, num_masked=1).conditioner
     MLP(1, (2, 1), hidden=[64, 64], 'relu')
     """
+    dim = check_dim("dim", dim)
     kept = _num_masked("NICE", dim, num_masked, fraction_masked)
     return Coupling(dim, kept, None, Shift(), **options)

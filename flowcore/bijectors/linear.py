@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import as_float, check_dim, check_event
-from .bijector import Bijector, ByPull
-from .params import frozen
-
-WIDE = np.dtype(float)
+from ..core import frozen
+from ..core.inputs import check_dim, check_event
+from .bijector import Bijector, increasing_image
 
 
 class Standardize(Bijector):
@@ -28,7 +26,7 @@ class Standardize(Bijector):
     Standardize(2, mean=[2, 20], scale=[1, 10])
     """
 
-    _fitted = ("mean", "scale", "initialized")
+    fitted = ("mean", "scale", "initialized")
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
@@ -59,24 +57,30 @@ class Standardize(Bijector):
         new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
         return new
 
-    def forward_and_log_det(self, z, params=None, context=None):
-        dtype = self._prepare(z, params, context)[1].dtype
-        x = self.mean + self.scale * as_float(z, WIDE)
-        return as_float(x, dtype), self._log_det(x.shape[:-1], dtype)
+    def bind(self, at, direction):
+        mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
+        forward, log_det = direction == "forward", np.log(self.scale).sum()
+        log_det = at.number(log_det if forward else -log_det)
+        factor = np.asarray(scale if forward else 1 / scale, at.dtype)
+        wide = at.scratch("wide", self.dim, at.n_rows, dtype=float)
+        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
 
-    def inverse_and_log_det(self, x, params=None, context=None):
-        dtype = self._prepare(x, params, context)[1].dtype
-        z = (as_float(x, WIDE) - self.mean) / self.scale
-        return as_float(z, dtype), -self._log_det(z.shape[:-1], dtype)
+        def run(x, l):
+            if forward:
+                np.add(np.multiply(x, scale, wide), mean, wide)
+            else:
+                np.divide(np.subtract(x, mean, wide), scale, wide)
+            np.copyto(y, wide, "same_kind")
+            np.add(l, log_det, l)
+            return y
 
-    def _pull(self, direction, theta, x, context):
-        value, log_det = getattr(self, f"{direction}_and_log_det")(x, theta)
-        factor = self.scale if direction == "forward" else 1 / self.scale
-        factor = factor.astype(theta.dtype)
-        return value, log_det, lambda value_bar, l_bar: (theta, value_bar * factor, None)
+        def back(y_bar, l_bar):
+            return np.multiply(y_bar, factor, x_bar)
 
-    def _log_det(self, shape, dtype):
-        return np.full(shape, np.log(self.scale).sum(), dtype)
+        return run, back
+
+    def image(self, direction, low, high):
+        return increasing_image(self, direction, low, high)
 
     def __repr__(self):
         if not self.initialized:
@@ -88,7 +92,7 @@ class Standardize(Bijector):
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
 
 
-class ActNorm(ByPull):
+class ActNorm(Bijector):
     """x = loc + exp(log_scale) z, trainable, set by the first data; log-det sum(log_scale).
 
         z = (x - loc) exp(-log_scale)       params = [loc (D), log_scale (D)]
@@ -112,7 +116,7 @@ class ActNorm(ByPull):
     array([ 2.   , 20.   ,  0.   ,  2.303])
     """
 
-    _fitted = ("initialized",)
+    fitted = ("initialized",)
 
     def __init__(self, dim: int, dtype=float):
         dim = check_dim("dim", dim)
@@ -137,21 +141,30 @@ class ActNorm(ByPull):
         new.initialized = True
         return new
 
-    def _pull(self, direction, theta, x, context):
-        x = np.asarray(x, theta.dtype)
-        loc, log_scale = theta[: self.dim], theta[self.dim :]
-        sign = 1 if direction == "forward" else -1
-        factor = np.exp(sign * log_scale)
-        value = loc + factor * x if sign == 1 else (x - loc) * factor
-        log_det = np.full(len(x), sign * log_scale.sum(), theta.dtype)
+    def bind(self, at, direction):
+        theta, theta_bar = (a.reshape(2, self.dim) for a in at.params(self))
+        (loc, log_scale), (loc_bar, log_scale_bar) = theta[..., None], theta_bar
+        sign, x, y = 1 if direction == "forward" else -1, None, None
 
-        def pullback(value_bar, l_bar):
-            x_bar = value_bar * factor
-            loc_bar, moved = (value_bar, x_bar * x) if sign == 1 else (-x_bar, value_bar * value)
-            log_scale_bar = sign * (moved.sum(axis=0) + l_bar.sum())
-            return np.concatenate([loc_bar.sum(axis=0), log_scale_bar]), x_bar, None
+        def run(given, l):
+            nonlocal x, y
+            x = np.ascontiguousarray(given, at.dtype)
+            factor = np.exp(sign * log_scale)
+            y = loc + factor * x if sign == 1 else (x - loc) * factor
+            np.add(l, sign * log_scale.sum(), l)
+            return y
 
-        return value, log_det, pullback
+        def back(y_bar, l_bar):
+            x_bar = y_bar * np.exp(sign * log_scale)
+            moved, scaled = (y_bar, x_bar * x) if sign == 1 else (-x_bar, y_bar * y)
+            loc_bar[...] = moved.sum(axis=1)
+            log_scale_bar[...] = sign * (scaled.sum(axis=1) + l_bar.sum())
+            return x_bar
+
+        return run, back
+
+    def image(self, direction, low, high):
+        return increasing_image(self, direction, low, high)
 
     def __repr__(self):
         return f"ActNorm({self.dim}{', initialized' if self.initialized else ''})"

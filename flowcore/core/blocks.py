@@ -60,37 +60,43 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def map_rows(f: Callable, inputs: Sequence, threads=None, out=None) -> Sequence[np.ndarray]:
-    """f(*inputs), a tuple of arrays, block by block.
+def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np.ndarray]:
+    """The results of f for blocks of rows of the inputs, each array whole.
 
-    inputs    arrays with the rows on the first axis, or None (handed on)
-    out       where to put the results, e.g. one of the inputs: f sees a block before it is
-              overwritten; None allocates
+    f(*inputs)   a list of arrays with the rows on the first axis, and a function that is called
+                 once they have been copied
+    inputs       arrays with as many rows, or None (handed on)
+    out          where the first result goes, e.g. an input that has the same shape
 
-    The first error in a block ends the run and is raised here.
+    The edges of the blocks depend on the number of rows alone, and BLAS has one thread meanwhile:
+    bit for bit the same for any number of threads. The first error ends the run.
     """
-    n_threads(threads)  # an error even where there are too few rows to need it
-    n_rows = len(inputs[0])
-    if out is None:
-        if n_rows < MANY:
-            return f(*inputs)
-        like = f(*(None if a is None else a[:0] for a in inputs))
-        out = [np.empty((n_rows, *a.shape[1:]), a.dtype) for a in like]
+    n_rows, workers = len(inputs[0]), n_threads(threads)
+    wholes: list = [] if out is None else [out]
+    size = ROWS if n_rows >= MANY else max(n_rows, 1)
+    starts = range(0, max(n_rows, 1), size)
 
     def run(start):
-        rows = slice(start, start + ROWS)
-        results = f(*(None if a is None else a[rows] for a in inputs))
-        for whole, result in zip(out, results, strict=True):
-            whole[rows] = result
+        rows = slice(start, start + size)
+        found, done = f(*(None if a is None else a[rows] for a in inputs))
+        with _MAKING:
+            for a in found[len(wholes) :]:
+                wholes.append(np.empty((n_rows, *a.shape[1:]), a.dtype))
+        for whole, a in zip(wholes, found, strict=True):
+            whole[rows] = a
+        done()
 
-    starts = range(0, n_rows, ROWS)
-    _in_threads(run, starts, threads if n_rows >= MANY else 1)
-    return out
+    if len(starts) == 1:
+        run(0)
+        return wholes
+    with BLAS.single_threaded():
+        in_threads(run, starts, workers)
+    return wholes
 
 
-def _in_threads(f: Callable, items: Sequence, threads: int | None = None) -> list:
+def in_threads(f: Callable, items: Sequence, workers: int) -> list:
     """[f(item) for item in items]; the first error ends the run."""
-    workers, state = min(n_threads(threads), len(items)), np.geterr()
+    workers, state = min(workers, len(items)), np.geterr()
     if workers <= 1:
         return [f(item) for item in items]
 
@@ -98,7 +104,7 @@ def _in_threads(f: Callable, items: Sequence, threads: int | None = None) -> lis
         with np.errstate(**state):  # threads do not inherit it
             return f(item)
 
-    with _BLAS.single_threaded(), ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
             return [done.result() for done in [pool.submit(run, item) for item in items]]
         except BaseException:
@@ -134,4 +140,5 @@ class _Blas:
                     self._limit.restore_original_limits()
 
 
-_BLAS = _Blas()
+BLAS = _Blas()
+_MAKING = Lock()  # of the arrays that all blocks write to

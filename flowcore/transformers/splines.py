@@ -12,13 +12,14 @@ from math import expm1, log
 
 import numpy as np
 
-from .arguments import check_dim
-from .transformers import ByPull, matched
+from ..core.inputs import check_dim
+from .transformer import Transformer, matched
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
+MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot
 
 
-class RationalQuadratic(ByPull):
+class RationalQuadratic(Transformer):
     """x = g(z): a monotonic rational-quadratic spline on [-B, B], the identity outside of it.
 
     In bin k, between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}), with xi = (z - x^k) / w in
@@ -56,9 +57,9 @@ class RationalQuadratic(ByPull):
         self,
         bins: int = 8,
         tail: float = 3.0,
-        min_width: float = 1e-3,
-        min_height: float = 1e-3,
-        min_slope: float = 1e-3,
+        min_width: float = MINIMUM,
+        min_height: float = MINIMUM,
+        min_slope: float = MINIMUM,
     ):
         self.bins, self.tail = check_dim("bins", bins), float(tail)
         self.min_width, self.min_height = float(min_width), float(min_height)
@@ -91,26 +92,19 @@ class RationalQuadratic(ByPull):
         x, y = (2 * ends - 1) * self.tail
         return x.T, y.T, self._slope(raw).T
 
-    def pull(self, direction, x, phi):
-        # Arrays are laid out (K, D, N) in here, rows last, as networks put phi out: every
-        # operation runs along contiguous rows.
-        inside = np.abs(x.T) <= self.tail  # False for a NaN, which stays one
-        t = np.where(inside, x.T, 0)
-        bin_ = self._bin(direction, t, phi.T)
-        xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
-        xi = np.clip(xi, 0, 1)  # rounding may leave the bin, which steep slopes do not forgive
-        curve = _Curve(bin_, xi)
-        log_det = np.log(curve.slope)
-        if direction == "forward":
-            value = bin_.y + bin_.h * curve.ratio
-        else:
-            value, log_det = bin_.x + bin_.w * xi, -log_det
-        # a tail ignores phi, but not that phi is NaN: its row must show it
-        value, log_det = np.where(inside, value, x.T + 0 * phi.T[0]), np.where(inside, log_det, 0)
+    def bind(self, at, direction, dim):
+        kept = None
 
-        def pullback(value_bar, l_bar):
-            value_bar, l_bar = value_bar.T, np.where(inside, l_bar.T, 0)
-            g_bar = np.where(inside, value_bar, 0)
+        def run(x, phi):
+            nonlocal kept
+            y, log_det, *found = self._curve(direction, x, phi.swapaxes(0, 1))
+            kept = found if at.tape else None
+            return y, log_det
+
+        def back(y_bar, l_bar):
+            inside, bin_, curve = kept
+            l_bar = np.where(inside, l_bar, 0)
+            g_bar = np.where(inside, y_bar, 0)
             if direction == "forward":
                 x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
             else:  # z = g^-1(x; phi), hence dz = (dx - dg at a fixed z) / g', and log_det = -log g'
@@ -118,9 +112,26 @@ class RationalQuadratic(ByPull):
                 x_bar = (g_bar + l_bar * curve.d_log_slope) / curve.slope
                 g_bar = -x_bar
             phi_bar = self._phi_bar(bin_, curve, g_bar, l_bar)
-            return np.where(inside, x_bar, value_bar).T, phi_bar.T
+            return np.where(inside, x_bar, y_bar), phi_bar.swapaxes(0, 1)
 
-        return value.T, log_det.T, pullback
+        return run, back
+
+    def _curve(self, direction, x, phi):
+        """y, log_det, and what the way back needs; phi (n_out, ...), parameters first: every
+        operation runs along contiguous rows."""
+        inside = np.abs(x) <= self.tail  # False for a NaN, which stays one
+        t = np.where(inside, x, 0)
+        bin_ = self._bin(direction, t, phi)
+        xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
+        xi = np.clip(xi, 0, 1)  # rounding may leave the bin, which steep slopes do not forgive
+        curve = _Curve(bin_, xi)
+        log_det = np.log(curve.slope)
+        if direction == "forward":
+            y = bin_.y + bin_.h * curve.ratio
+        else:
+            y, log_det = bin_.x + bin_.w * xi, -log_det
+        # a tail ignores phi, but not that phi is NaN: its row must show it
+        return np.where(inside, y, x + 0 * phi[0]), np.where(inside, log_det, 0), inside, bin_, curve
 
     def _axes(self, phi):
         """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""
@@ -159,7 +170,12 @@ class RationalQuadratic(ByPull):
         return phi_bar
 
     def __repr__(self):
-        return f"RationalQuadratic(bins={self.bins}, tail={self.tail})"
+        options = "".join(
+            f", {name}={value}"
+            for name, value in vars(self).items()
+            if name.startswith("min_") and value != MINIMUM
+        )
+        return f"RationalQuadratic(bins={self.bins}, tail={self.tail}{options})"
 
 
 class _Places:

@@ -6,9 +6,9 @@ from math import log, pi
 
 import numpy as np
 
-from .arguments import check_dim
-from .bases import Distribution, check_count
-from .linear import Standardize
+from ..bijectors import Standardize
+from ..core.inputs import check_dim
+from .distribution import Distribution, check_count
 
 
 class GaussianMixture(Distribution):
@@ -104,30 +104,35 @@ class GaussianMixture(Distribution):
         noise = rng.standard_normal((n, self.dim))
         return self.means[component] + self.scales[component] * noise
 
-    def log_prob(self, z, params=None):
-        return self._by_pull(z, params)
-
-    def _pull(self, theta, z):
+    def bind(self, at):
+        theta, theta_bar = at.params(self)
         logits, means, log_scales = self._split(theta)
-        z, precision = np.asarray(z, theta.dtype), np.exp(-log_scales)
-        total, weights = _log_sum_exp(logits)
-        constant = logits - total - log_scales.sum(axis=1) - 0.5 * self.dim * log(2 * pi)
-        with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
-            u = (z[:, None] - means) * precision  # (N, K, D)
-            log_prob, share = _log_sum_exp(constant - 0.5 * (u * u).sum(axis=-1))
+        logits_bar, means_bar, log_scales_bar = self._split(theta_bar)
+        normalizer, kept = 0.5 * self.dim * log(2 * pi), None
 
-        def pullback(l_bar):
-            share_bar = share * l_bar[:, None]  # d/d log(w_k N_k), (N, K)
-            u_bar = share_bar[:, :, None] * u
-            logits_bar = share_bar.sum(axis=0) - weights * l_bar.sum()
-            means_bar = u_bar.sum(axis=0) * precision
-            log_scales_bar = (u_bar * u).sum(axis=0) - share_bar.sum(axis=0)[:, None]
-            bars = [logits_bar, means_bar.ravel(), log_scales_bar.ravel()]
-            return np.concatenate(bars), -(u_bar * precision).sum(axis=1)
+        def run(z, l):
+            nonlocal kept
+            total, weights = _log_sum_exp(logits)
+            precision = np.exp(-log_scales)[..., None]
+            constant = logits - total - log_scales.sum(axis=1) - normalizer
+            with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
+                u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
+                log_prob, share = _log_sum_exp(constant[:, None] - 0.5 * (u * u).sum(axis=1))
+            kept = u, precision, weights, share
+            np.add(l, log_prob, l)
 
-        return log_prob, pullback
+        def back(l_bar):
+            u, precision, weights, share = kept
+            share_bar = share * l_bar  # d/d log(w_k N_k), (K, N)
+            u_bar = share_bar[:, None] * u
+            logits_bar[...] = share_bar.sum(axis=1) - weights * l_bar.sum()
+            means_bar[...] = u_bar.sum(axis=2) * precision[..., 0]
+            log_scales_bar[...] = (u_bar * u).sum(axis=2) - share_bar.sum(axis=1)[:, None]
+            return -(u_bar * precision).sum(axis=0)
 
-    def _config(self):
+        return run, back
+
+    def config(self):
         # only the shape counts: all values are in `params`, where exp(log scale) may overflow
         return {"means": np.zeros((self.n_components, self.dim))}
 
@@ -136,11 +141,11 @@ class GaussianMixture(Distribution):
 
 
 def _log_sum_exp(a):
-    """log sum_k exp(a_k) over the last axis, and its gradient exp(a_k) / sum; -inf if all are."""
-    top = a.max(axis=-1, keepdims=True)
+    """log sum_k exp(a_k) over the first axis, and its gradient exp(a_k) / sum; -inf if all are."""
+    top = a.max(axis=0)
     powers = np.exp(a - np.maximum(top, np.finfo(a.dtype).min))  # not -inf - -inf, which is NaN
-    total = np.maximum(powers.sum(axis=-1, keepdims=True), 1)  # less only if all a_k are -inf
-    return (top + np.log(total))[..., 0], powers / total
+    total = np.maximum(powers.sum(axis=0), 1)  # less only if all a_k are -inf
+    return top + np.log(total), powers / total
 
 
 def _positive(values: np.ndarray) -> bool:

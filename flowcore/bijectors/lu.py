@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_dim
-from .bijector import ByPull, Permute
-from .transformers import bounded
+from ..core.inputs import check_dim
+from ..transformers.affine import bounded
+from .algebra import Permute
+from .bijector import Bijector
 
 
-class LULinear(ByPull):
+class LULinear(Bijector):
     """x = W z + b with W = P L (U + diag(s)), any invertible matrix up to the choice of P.
 
         log |det dx/dz| = sum_i log |s_i|       z = (U + diag(s))^-1 L^-1 P^-1 (x - b)
@@ -138,43 +139,55 @@ class LULinear(ByPull):
 
     def _matrices(self, theta):
         """A = L (U + diag(s)) and its inverse, with the factors."""
-        if theta is self.params and "_memo_matrices" in self.__dict__:
-            return self._memo_matrices
         factors = lower, upper, *_ = self._factors(theta)
         # each is the inverse of an upper triangular matrix, where `inv` has nothing to eliminate:
         # plain back-substitution, which stays accurate however different the scales are
-        matrices = lower @ upper, np.linalg.inv(upper) @ np.linalg.inv(lower.T).T, factors
-        if theta is self.params:
-            self._memo_matrices = matrices
-        return matrices
+        return lower @ upper, np.linalg.inv(upper) @ np.linalg.inv(lower.T).T, factors
 
-    def _pull(self, direction, theta, x, context):
-        """y = A z, x = y[p] + b; with rows: z (N, D), A_bar = y_bar^T z."""
-        x = np.asarray(x, theta.dtype)
-        A, A_inv, (lower, upper, log_s, bias) = self._matrices(theta)
-        there, back = list(self.permutation), np.argsort(self.permutation)
-        if direction == "forward":
-            value, sign = (x @ A.T)[:, there] + bias, 1
-        else:
-            value, sign = (x - bias)[:, back] @ A_inv.T, -1
+    def bind(self, at, direction):
+        """y = A x, value = y[p] + b; A_bar = y_bar x^T."""
+        theta, theta_bar = at.params(self)
+        below, bound = self._below, self.log_scale_bound
+        there, back_again = list(self.permutation), np.argsort(self.permutation)
+        forward = direction == "forward"
+        sign, x, value, matrices = 1 if forward else -1, None, None, None
 
-        def pullback(value_bar, l_bar):
-            if direction == "forward":
-                y_bar = value_bar[:, back]
-                A_bar, bias_bar, x_bar = y_bar.T @ x, value_bar.sum(axis=0), y_bar @ A
+        def refresh():
+            nonlocal matrices
+            matrices = self._matrices(theta)
+
+        at.whenever_theta_changes(refresh)
+
+        def run(given, l):
+            nonlocal x, value
+            x = np.ascontiguousarray(given, at.dtype)
+            A, A_inv, (_, _, log_s, bias) = matrices
+            if forward:
+                value = (A @ x)[there] + bias[:, None]
             else:
-                y_bar = value_bar @ A_inv
-                A_bar, x_bar = -(y_bar.T @ value), y_bar[:, there]
-                bias_bar = -x_bar.sum(axis=0)
+                value = A_inv @ (x - bias[:, None])[back_again]
+            np.add(l, sign * log_s.sum(), l)
+            return value
+
+        def back(value_bar, l_bar):
+            A, A_inv, (lower, upper, log_s, _) = matrices
+            if forward:
+                y_bar = value_bar[back_again]
+                A_bar, bias_bar, x_bar = y_bar @ x.T, value_bar.sum(axis=1), A.T @ y_bar
+            else:
+                y_bar = A_inv.T @ value_bar
+                A_bar, x_bar = -(y_bar @ value.T), y_bar[there]
+                bias_bar = -x_bar.sum(axis=1)
             lower_bar, upper_bar = A_bar @ upper.T, lower.T @ A_bar
             raw_bar = np.diag(upper_bar) * np.diag(upper) + sign * l_bar.sum()
-            if self.log_scale_bound is not None:
-                raw_bar = raw_bar * (1 - (log_s / self.log_scale_bound) ** 2)
-            entries = lower_bar[self._below], upper_bar.T[self._below]
-            return np.concatenate([*entries, raw_bar, bias_bar]), x_bar, None
+            if bound is not None:
+                raw_bar = raw_bar * (1 - (log_s / bound) ** 2)
+            entries = lower_bar[below], upper_bar.T[below]
+            np.concatenate([*entries, raw_bar, bias_bar], out=theta_bar)
+            return x_bar
 
-        return value, np.full(len(x), sign * log_s.sum(), theta.dtype), pullback
+        return run, back
 
-    def _param_scale(self):
+    def param_scale(self):
         entries = np.full(self.dim * (self.dim - 1), self.dim**-0.5)
         return np.concatenate([entries, np.ones(2 * self.dim)])

@@ -8,54 +8,12 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from math import log, pi
 
-import autograd.numpy as anp
 import numpy as np
-from autograd.core import make_vjp
 
-from .arguments import as_float, as_rows, check_dim, constant, prepare
-from .params import Parametric
-from .primitives import differentiable
-
-
-class Distribution(Parametric, ABC):
-    """A density over vectors of length `dim`: a base for a flow.
-
-    Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can be a base. One
-    with parameters derives from this class and takes `log_prob(z, params=None)`.
-    """
-
-    dim: int
-
-    @abstractmethod
-    def sample(self, n: int, rng=None) -> np.ndarray:
-        """n independent rows, (n, D)."""
-
-    @abstractmethod
-    def log_prob(self, z, params=None):
-        """log density in nats, shape z.shape[:-1]."""
-
-    def prob(self, z, params=None):
-        """The density p(z) itself, exp(log_prob)."""
-        return anp.exp(self.log_prob(z, params))
-
-    def _pull(self, theta, z):
-        """log_prob of rows z (N, D), and pullback(l_bar (N,)) -> (theta_bar, z_bar)."""
-        return _pull_by_autograd(self, theta, z)
-
-    def _by_pull(self, z, params):
-        """log_prob as a single differentiable operation, from a hand-written `_pull`."""
-        z, theta, _ = prepare(self, self.dim, z, params, None)
-        z, _, lead = as_rows(z, None)
-
-        def run(theta, z, _):
-            log_prob, pullback = self._pull(theta, z)
-            return log_prob, lambda l_bar: (*pullback(l_bar), None)
-
-        log_prob = differentiable(run, theta, z, None)
-        return log_prob if len(lead) == 1 else log_prob.reshape(lead)
+from ..core.inputs import check_dim, constant
+from .distribution import Distribution, check_count
 
 
 class Normal(Distribution):
@@ -73,12 +31,8 @@ class Normal(Distribution):
     def sample(self, n, rng=None):
         return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
 
-    def log_prob(self, z, params=None):
-        z, _, _ = prepare(self, self.dim, z, params, None)
-        return _normal_log_prob(z, 0.5 * self.dim * log(2 * pi))
-
-    def _pull(self, theta, z):
-        return self.log_prob(z, theta), lambda l_bar: (theta, -z * l_bar[:, None])
+    def bind(self, at):
+        return _bind_normal(at, self.dim, 0.5 * self.dim * log(2 * pi))
 
     def __repr__(self):
         return f"Normal({self.dim})"
@@ -106,11 +60,15 @@ class MultivariateNormalDiag(Distribution):
         noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
         return self.loc + self.scale_diag * noise
 
-    def log_prob(self, z, params=None):
-        z, params, _ = prepare(self, self.dim, z, params, None)
-        loc, scale = (as_float(a, params.dtype) for a in (self.loc, self.scale_diag))
-        constant = float(np.log(self.scale_diag).sum()) + 0.5 * self.dim * log(2 * pi)
-        return _normal_log_prob((z - loc) / scale, constant)
+    def bind(self, at):
+        constant = np.log(self.scale_diag).sum() + 0.5 * self.dim * log(2 * pi)
+        normal, normal_back = _bind_normal(at, self.dim, constant)
+        loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale_diag))
+
+        def run(z, l):
+            normal((np.asarray(z, at.dtype) - loc) / scale, l)
+
+        return run, lambda l_bar: normal_back(l_bar) / scale
 
     def __repr__(self):
         loc, scale = self.loc.tolist(), self.scale_diag.tolist()
@@ -142,17 +100,18 @@ class Uniform(Distribution):
     def sample(self, n, rng=None):
         return np.random.default_rng(rng).uniform(self.low, self.high, (check_count(n), self.dim))
 
-    def log_prob(self, z, params=None):
-        return self._by_pull(z, params)
+    def bind(self, at):
+        low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
+        constant = at.number(-np.log(self.high - self.low).sum())
+        nothing = np.zeros((self.dim, at.n_rows), at.dtype)
 
-    def _pull(self, theta, z):
-        z = np.asarray(z, theta.dtype)
-        low, high = self.low.astype(z.dtype), self.high.astype(z.dtype)
-        inside = ((z >= low) & (z <= high)).all(axis=-1)
-        log_prob = np.full(len(z), -np.log(self.high - self.low).sum(), z.dtype)
-        log_prob[~inside] = -np.inf
-        log_prob[np.isnan(z).any(axis=-1)] = np.nan
-        return log_prob, lambda l_bar: (theta, np.zeros_like(z))
+        def run(z, l):
+            z = np.asarray(z, at.dtype)
+            inside = ((z >= low) & (z <= high)).all(axis=0)
+            outside = np.where(np.isnan(z).any(axis=0), np.nan, -np.inf)
+            np.add(l, np.where(inside, constant, outside), l, casting="same_kind")
+
+        return run, lambda l_bar: nothing
 
     def __repr__(self):
         return f"Uniform({self.dim}, low={_shown(self.low)}, high={_shown(self.high)})"
@@ -180,18 +139,19 @@ class Laplace(Distribution):
     def sample(self, n, rng=None):
         return np.random.default_rng(rng).laplace(self.loc, self.scale, (check_count(n), self.dim))
 
-    def log_prob(self, z, params=None):
-        return self._by_pull(z, params)
+    def bind(self, at):
+        loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
+        constant, u = at.number(np.log(2 * self.scale).sum()), None
 
-    def _pull(self, theta, z):
-        z = np.asarray(z, theta.dtype)
-        u = (z - self.loc.astype(z.dtype)) / self.scale.astype(z.dtype)
-        constant = float(np.log(2 * self.scale).sum())
+        def run(z, l):
+            nonlocal u
+            u = (np.asarray(z, at.dtype) - loc) / scale
+            np.subtract(l, np.abs(u).sum(axis=0) + constant, l)
 
-        def pullback(l_bar):
-            return theta, -np.sign(u) / self.scale.astype(z.dtype) * l_bar[:, None]
+        def back(l_bar):
+            return -np.sign(u) / scale * l_bar
 
-        return -np.abs(u).sum(axis=-1) - constant, pullback
+        return run, back
 
     def __repr__(self):
         return f"Laplace({self.dim}, loc={_shown(self.loc)}, scale={_shown(self.scale)})"
@@ -236,34 +196,36 @@ class StudentT(Distribution):
     def sample(self, n, rng=None):
         return np.random.default_rng(rng).standard_t(self.df, (check_count(n), self.dim))
 
-    def log_prob(self, z, params=None):
-        return self._by_pull(z, params)
+    def bind(self, at):
+        theta, theta_bar = at.params(self)
+        trainable, nu = self.trainable, None
+        slope = t = size = s = log_1t2 = None
 
-    def _pull(self, theta, z):
-        z, df = np.asarray(z, theta.dtype), self._df_of(theta)
-        log_ratio, slope = _half_step(df / 2)
-        constant = float((log_ratio - 0.5 * np.log(df * pi)).sum())
-        nu = df.astype(z.dtype)
-        # log(1 + t^2) = 2 log max(|t|, 1) + log(1 + s^2) with |s| <= 1: t^2 would overflow far out
-        t = z / np.sqrt(nu)
-        size = np.abs(t)
-        most = np.maximum(size, 1)
-        s = np.minimum(size, 1 / most)
-        log_1t2 = 2 * np.log(most) + np.log1p(s * s)
+        def run(z, l):
+            nonlocal nu, slope, t, size, s, log_1t2
+            nu = self._df_of(theta)[:, None]
+            log_ratio, slope = _half_step(nu / 2)
+            constant = at.number((log_ratio - 0.5 * np.log(nu * pi)).sum())
+            slope, nu = (nu * slope - 1).astype(at.dtype), nu.astype(at.dtype)
+            # log(1 + t^2) = 2 log max(|t|, 1) + log(1 + s^2), |s| <= 1: t^2 would overflow far out
+            t = np.asarray(z, at.dtype) / np.sqrt(nu)
+            size = np.abs(t)
+            most = np.maximum(size, 1)
+            s = np.minimum(size, 1 / most)
+            log_1t2 = 2 * np.log(most) + np.log1p(s * s)
+            np.add(l, constant - 0.5 * ((nu + 1) * log_1t2).sum(axis=0), l)
 
-        def pullback(l_bar):
+        def back(l_bar):
             fall = (nu + 1) / np.sqrt(nu) * np.sign(t) * s / (1 + s * s)
-            z_bar = -fall * l_bar[:, None]
-            if not self.trainable:
-                return theta, z_bar
-            share = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
-            by_row = (nu + 1) * share - nu * log_1t2
-            by_log_df = 0.5 * (by_row + (df * slope - 1).astype(z.dtype))
-            return (by_log_df * l_bar[:, None]).sum(axis=0), z_bar
+            if trainable:
+                share = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
+                by_log_df = 0.5 * ((nu + 1) * share - nu * log_1t2 + slope)
+                np.sum(by_log_df * l_bar, axis=1, out=theta_bar)
+            return -fall * l_bar
 
-        return constant - 0.5 * ((nu + 1) * log_1t2).sum(axis=-1), pullback
+        return run, back
 
-    def _config(self):
+    def config(self):
         # the parameters are stored anyway, and may be such that exp overflows
         return {
             "dim": self.dim,
@@ -276,21 +238,23 @@ class StudentT(Distribution):
         return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
 
 
-def check_count(n) -> int:
-    """n as an int >= 0, or a ValueError."""
-    return check_dim("the number of samples", n, least=0)
+def _bind_normal(at, dim: int, constant: float):
+    """-1/2 sum_i u_i^2 - constant."""
+    u, constant, half = None, at.number(constant), at.number(0.5)
+    squares, total = at.scratch("squares", dim, at.n_rows), at.scratch("total", at.n_rows)
+    u_bar = at.array("u_bar", dim, at.n_rows)
 
+    def run(given, l):
+        nonlocal u
+        u = np.asarray(given, at.dtype)
+        with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
+            np.add.reduce(np.multiply(u, u, squares), 0, None, total)
+        np.subtract(l, np.add(np.multiply(total, half, total), constant, total), l)
 
-def _pull_by_autograd(base, theta, z):
-    vjp, log_prob = make_vjp(lambda args: base.log_prob(args[1], args[0]), (theta, z))
-    return log_prob, vjp
+    def back(l_bar):
+        return np.negative(np.multiply(u, l_bar, u_bar), u_bar)
 
-
-def _normal_log_prob(u, constant: float):
-    """-|u|^2 / 2 - constant."""
-    with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
-        squares = anp.sum(u * u, axis=-1, keepdims=True)
-    return (-0.5 * squares - constant)[..., 0]  # NumPy 1 casts a float32 scalar, not an array
+    return run, back
 
 
 def _half_step(a):

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arguments import check_dim
-from .primitives import differentiable
-from .transformers import Transformer, bounded, matched
+from ..core.inputs import check_dim
+from .affine import bounded
+from .transformer import Transformer
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 TINY = 1e-290  # a smaller probability is computed by its logarithm
@@ -82,29 +82,38 @@ class MixtureOfGaussians(Transformer):
         """Parameters per coordinate: K logits, K means, K raw log-scales."""
         return 3 * self.components
 
-    def forward_and_log_det(self, z, phi):
-        return self._traced("forward", z, phi)
+    def bind(self, at, direction, dim):
+        forward, kept = direction == "forward", None
+        steepest = min(STEEPEST, log(np.finfo(at.dtype).max) / 2)
 
-    def inverse_and_log_det(self, x, phi):
-        return self._traced("inverse", x, phi)
+        def run(given, phi):
+            nonlocal kept
+            mixture, point = self._mixture(phi.swapaxes(0, 1)), _within(given, at.dtype)
+            if forward:
+                x, log_det = _solve(mixture, point)
+                kept = mixture, x, point, log_det
+            else:
+                z, log_det = _density(mixture, point)
+                kept = mixture, point, z, log_det
+            y, l = (x, -log_det) if forward else (z, log_det)
+            return y.astype(at.dtype, copy=False), l.astype(at.dtype, copy=False)
 
-    def forward_pullback(self, z, phi, x, log_det, x_bar, l_bar):
-        """Implicit: z(x; phi) = z, so dx = (dz - dz/dphi dphi) dx/dz; log_det moves with x too."""
-        mixture, x = self._mixture(phi), _like(phi, x)
-        share, pull = _posterior(mixture, x)
-        through_log_det = l_bar * (share * (pull - z * np.exp(-log_det.astype(float)))).sum(axis=0)
-        limit = min(STEEPEST, log(np.finfo(phi.dtype).max) / 2)
-        z_bar = (x_bar + through_log_det) * np.exp(np.minimum(log_det, limit))
-        found = self._gradient(mixture, phi, x, z, -log_det, -z_bar, -l_bar, share, pull)
-        return z_bar.astype(z.dtype, copy=False), found[1]
+        def back(y_bar, l_bar):
+            mixture, x, z, log_det = kept  # log dz/dx
+            posterior = share, pull = _posterior(mixture, x)
+            if forward:
+                # implicit: z(x; phi) = z, so dx = (dz - dz/dphi dphi) dx/dz; log_det moves with x
+                through = l_bar * (share * (pull - z * np.exp(log_det))).sum(axis=0)
+                z_bar = (y_bar + through) * np.exp(np.minimum(-log_det, steepest))
+                _, phi_bar = self._gradient(mixture, x, z, log_det, -z_bar, -l_bar, posterior)
+                point_bar = z_bar
+            else:
+                point_bar, phi_bar = self._gradient(mixture, x, z, log_det, y_bar, l_bar, posterior)
+            return point_bar.astype(at.dtype), phi_bar.astype(at.dtype).swapaxes(0, 1)
 
-    def inverse_pullback(self, x, phi, z, log_det, z_bar, l_bar):
-        mixture, point = self._mixture(phi), _like(phi, x)
-        share, pull = _posterior(mixture, point)
-        x_bar, phi_bar = self._gradient(mixture, phi, point, z, log_det, z_bar, l_bar, share, pull)
-        return x_bar.astype(x.dtype, copy=False), phi_bar
+        return run, back
 
-    def _gradient(self, mixture, phi, x, z, log_det, z_bar, l_bar, share, pull):
+    def _gradient(self, mixture, x, z, log_det, z_bar, l_bar, posterior):
         """(x_bar, phi_bar) of z(x; phi) and log dz/dx = log f(x) + z^2 / 2 + constant.
 
         With the posterior weights r_k (`share`), u_k = (x - mu_k) / sigma_k (`pull` is
@@ -117,55 +126,20 @@ class MixtureOfGaussians(Transformer):
 
         Straight above a N(0, 1) base z_bar = -l_bar z, so g = 0: the gradient of log f alone.
         """
-        n = self.components
+        share, pull = posterior
         g = z_bar + l_bar * z  # before any cast, so that it cancels exactly
-        mean_bar = share * (l_bar * pull - g * np.exp(log_det.astype(float)))
-        phi_bar = np.empty_like(phi)
-        logit_bar, out, raw_bar = np.split(np.moveaxis(phi_bar, -1, 0), 3)
-        out[...] = mean_bar
-        tanh = (mixture.log_scale - _start(n)[1]) / self.log_scale_bound
-        raw_bar[...] = (mean_bar * (x - mixture.mean) - l_bar * share) * (1 - tanh * tanh)
-        weight_bar = l_bar * (share - mixture.weight)
+        mean_bar = share * (l_bar * pull - g * np.exp(log_det))
+        tanh = (mixture.log_scale - _start(self.components)[1]) / self.log_scale_bound
+        raw_bar = (mean_bar * (x - mixture.mean) - l_bar * share) * (1 - tanh * tanh)
+        logit_bar = l_bar * (share - mixture.weight)
         if g.any():
-            weight_bar += g * _by_logit(mixture, x, z)
-        logit_bar[...] = weight_bar
-        return -mean_bar.sum(axis=0), phi_bar
-
-    def _traced(self, direction, x, phi):
-        """One direction as a single operation for autograd, which cannot look into it."""
-        x, phi = matched(self, x, phi)
-        if x.ndim == 0:
-            value, log_det = self._traced(direction, x[None], phi[None])
-            return value[0], log_det[0]
-
-        def run(phi, x, _):
-            value, log_det = getattr(self, f"_{direction}")(x, phi)
-
-            def pullback(value_bar, l_bar):
-                bars = getattr(self, f"{direction}_pullback")(
-                    x, phi, value, log_det, value_bar, l_bar
-                )
-                return bars[1], bars[0], None
-
-            return (value, log_det), pullback
-
-        value, log_det = differentiable(run, phi, x, None)
-        return value, log_det
-
-    def _inverse(self, x, phi):
-        dtype = np.result_type(x, phi)
-        z, log_det = _density(self._mixture(phi), _like(phi, x))
-        return z.astype(dtype, copy=False), log_det.astype(dtype, copy=False)
-
-    def _forward(self, z, phi):
-        dtype = np.result_type(z, phi)
-        flat = _Mixture(*(a.reshape(len(a), -1) for a in self._mixture(phi)))
-        x, log_det = _solve(flat, _within(z.astype(float), dtype).ravel())
-        return x.reshape(z.shape).astype(dtype), -log_det.reshape(z.shape).astype(dtype)
+            logit_bar += g * _by_logit(mixture, x, z)
+        return -mean_bar.sum(axis=0), np.concatenate([logit_bar, mean_bar, raw_bar])
 
     def _mixture(self, phi) -> _Mixture:
+        """What phi (3 K, ...) says."""
         n = self.components
-        logit, mean, raw = np.split(np.moveaxis(phi, -1, 0).astype(float, copy=False), 3)
+        logit, mean, raw = np.split(phi.astype(float, copy=False), 3)
         centres, log_s = _start(n)
         log_weight = logit - logit.max(axis=0)
         weight = np.exp(log_weight)
@@ -173,7 +147,7 @@ class MixtureOfGaussians(Transformer):
         weight /= total
         log_weight -= np.log(total)
         log_scale = bounded(raw, self.log_scale_bound) + log_s
-        mean = mean + np.reshape(centres, (n,) + (1,) * (phi.ndim - 1))
+        mean = mean + np.reshape(centres, (n, *(1,) * (phi.ndim - 1)))
         return _Mixture(weight, log_weight, mean, log_scale, np.exp(-log_scale))
 
     def __repr__(self):
@@ -201,17 +175,10 @@ def _start(components: int) -> tuple[tuple[float, ...], float]:
     return tuple(centres.tolist()), log(s)
 
 
-def _like(phi, x):
-    """x in float64, within the edge, and in the memory order of phi: operands alike are fast."""
-    out = np.empty_like(phi[..., 0], float)
-    out[...] = x
-    return _within(out, np.result_type(x, phi))
-
-
 def _within(x, dtype):
-    """x, but at most the cube root of dtype's largest number: its square stays finite."""
+    """x in float64, but at most the cube root of dtype's largest number: its square stays finite."""
     edge = float(np.finfo(dtype).max) ** (1 / 3)
-    return np.clip(x, -edge, edge, out=x)
+    return np.clip(np.asarray(x, float), -edge, edge)
 
 
 def _log_sum_exp(a):
@@ -296,11 +263,13 @@ def _by_logit(mixture, x, z):
 
 
 def _solve(mixture, z):
-    """x with z(x) = z, and log dz/dx there; z (M,). Newton, kept in a bracket by bisection.
+    """x with z(x) = z, and log dz/dx there. Newton, kept in a bracket by bisection.
 
     Every mu_k + sigma_k z is the answer if there is only component k: the root lies between the
     smallest and the largest. Steps are taken in z, where the function is nearly linear far out.
     """
+    shape, z = z.shape, z.ravel()
+    mixture = _Mixture(*(a.reshape(len(a), -1) for a in mixture))
     answers = np.exp(mixture.log_scale) * z + mixture.mean
     low, high = answers.min(axis=0), answers.max(axis=0)
     x = np.clip((mixture.weight * answers).sum(axis=0), low, high)
@@ -326,4 +295,4 @@ def _solve(mixture, z):
         last, x = np.abs(new - x), new
     else:
         solution[left], log_slope[left] = x, _density(mixture, x)[1]
-    return solution, log_slope
+    return solution.reshape(shape), log_slope.reshape(shape)

@@ -17,10 +17,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from .arguments import check_dim
-from .nets import Network, check_context_dim, hidden_widths
-from .params import frozen
-from .steps import Walk
+from ..core import frozen
+from ..core.inputs import check_dim
+from .network import Network, check_context_dim, hidden_widths
 
 
 class MADE(Network):
@@ -89,26 +88,15 @@ class MADE(Network):
         )
 
     @property
-    def dim(self) -> int:
-        """D, the number of inputs."""
-        return self.in_dim
-
-    @property
     def masks(self) -> list[np.ndarray]:
         """One bool array (in, out) per layer, in the caller's unit order."""
         return masks_from_degrees(self.degrees, self.n_out)
 
     @property
-    def walk(self) -> Walk:
-        """The order in which its units become final, for the sequential direction."""
-        if "_memo_walk" not in self.__dict__:
-            self._memo_walk = Walk([*self.degrees, np.repeat(self.degrees[0], self.n_out)])
-        return self._memo_walk
+    def output_selectors(self):
+        return self.input_selectors
 
-    def _masks(self):
-        return self.masks
-
-    def _config(self) -> dict:
+    def config(self) -> dict:
         """The constructor's arguments, for `save`: random orders and degrees as they came out."""
         names = (
             "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import autograd.numpy as anp
+from functools import partial
+
 import numpy as np
 
-from .bijector import Bijector, ByPull
-from .made import MADE
-from .steps import by_degree, one_pass
-from .transformers import Affine, Transformer, check_transformer
+from ..core import by_autograd
+from ..networks import MADE, bind_walk
+from ..transformers import Affine, Transformer, bind_transformer, check_transformer
+from .bijector import Bijector
 
 
-class MaskedAutoregressiveFlow(ByPull):
+class MaskedAutoregressiveFlow(Bijector):
     """MAF: x_i = t(z_i; phi_i(x_<i)), with all phi_i from one MADE of x.
 
         inverse (one pass)       phi = made(x);  z_i = t^-1(x_i; phi_i)      for all i at once
@@ -49,45 +50,41 @@ class MaskedAutoregressiveFlow(ByPull):
             )
         if method not in ("by_degree", "sequential"):
             raise ValueError(f'method must be "by_degree" or "sequential", not {method!r}')
-        self._parts = (made,)
+        self.parts = (made,)
         self.dim, self.context_dim = made.dim, made.context_dim
         self.transformer, self.method = transformer, method
 
     @property
     def made(self) -> MADE:
         """The network that computes phi."""
-        return self._parts[0]
+        return self.parts[0]
 
-    def forward_and_log_det(self, z, params=None, context=None):
-        if self.method == "sequential":
-            return self._textbook_loop(*self._prepare(z, params, context))
-        return super().forward_and_log_det(z, params, context)
+    def bind(self, at, direction):
+        if direction == "inverse":
+            return self._bind_one_pass(at)
+        if self.method == "by_degree":
+            return bind_walk(self.made, self.transformer, at)
+        from ..twins import textbook_loop
 
-    def _pull(self, direction, theta, x, context):
-        if direction == "forward" and self.method == "sequential":
-            return Bijector._pull(self, direction, theta, x, context)
-        made, transformer, x = self.made, self.transformer, np.asarray(x, theta.dtype)
-        structure, matrices = made.structure, made.matrices(theta)
-        if direction == "forward":
-            return by_degree(structure, made.walk, matrices, transformer, x, context)
-        z, log_det, pull = one_pass(structure, matrices, transformer, "inverse", x, x, context)
+        return by_autograd(partial(textbook_loop, self), at, self)
 
-        def pullback(z_bar, l_bar):
-            theta_bar, through_phi, direct, context_bar = pull(z_bar, l_bar)
-            return theta_bar, through_phi + direct, context_bar
+    def _bind_one_pass(self, at):
+        """phi = made(x);  z_i = t^-1(x_i; phi_i) for all i at once."""
+        network, network_back = self.made.bind(at)
+        transform, transform_back = bind_transformer(self.transformer, at, "inverse", self.dim)
 
-        return z, log_det, pullback
+        def run(x, l):
+            x = np.ascontiguousarray(x, at.dtype)
+            z, log_det = transform(x, network(x))
+            np.add(l, np.add.reduce(log_det), l)
+            return z
 
-    def _textbook_loop(self, z, theta, context):
-        """One pass of the whole network for every coordinate, in the order of the degrees."""
-        x, total = np.zeros(z.shape, z.dtype), 0
-        for i in np.argsort(self.made.degrees[0]):
-            phi = self.made(x, theta, context)[..., i, :]
-            x_i, log_det = self.transformer.forward_and_log_det(z[..., i], phi)
-            here = np.arange(self.dim) == i
-            x = anp.where(here, x_i[..., None] * np.ones(self.dim, z.dtype), x)
-            total = total + log_det
-        return x, total
+        def back(z_bar, l_bar):
+            x_bar, phi_bar = transform_back(z_bar, l_bar)
+            through_phi = network_back(phi_bar)
+            return np.add(through_phi, x_bar, through_phi)
+
+        return run, back
 
     def __repr__(self):
         method = "" if self.method == "by_degree" else f", method={self.method!r}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_dim, constant, show
-from .bijector import ByPull
-from .maps import FixedMap
-from .transformers import Transformer, check_transformer, pulled
+from ..core.inputs import check_dim, constant, show
+from ..transformers import Transformer, bind_transformer, check_transformer
+from .bijector import Bijector, increasing_image
+from .maps import FixedMap, column
 
 
-class Elementwise(ByPull):
+class Elementwise(Bijector):
     """x_i = t(z_i; phi_i) with trainable phi, the same for all rows; log-det sum_i log t'(z_i).
 
     dim           D
@@ -30,16 +30,26 @@ class Elementwise(ByPull):
         super().__init__(dim, np.zeros(dim * transformer.n_out, dtype))
         self.transformer = transformer
 
-    def _pull(self, direction, theta, x, context):
-        x = np.asarray(x, theta.dtype)
-        phi = np.broadcast_to(theta.reshape(self.dim, -1), (*x.shape, self.transformer.n_out))
-        value, log_det, pull = pulled(self.transformer, direction, x, phi)
+    def bind(self, at, direction):
+        theta, theta_bar = (a.reshape(self.dim, -1) for a in at.params(self))
+        transform, transform_back = bind_transformer(self.transformer, at, direction, self.dim)
+        phi = at.array("phi", self.dim, self.transformer.n_out, at.n_rows)
 
-        def pullback(value_bar, l_bar):
-            x_bar, phi_bar = pull(value_bar, l_bar[:, None])
-            return phi_bar.sum(axis=0).ravel(), x_bar, None
+        def run(x, l):
+            phi[...] = theta[..., None]
+            y, log_det = transform(np.ascontiguousarray(x, at.dtype), phi)
+            np.add(l, np.add.reduce(log_det), l)
+            return y
 
-        return value, log_det.sum(axis=-1), pullback
+        def back(y_bar, l_bar):
+            x_bar, phi_bar = transform_back(y_bar, l_bar)
+            np.add.reduce(phi_bar, -1, None, theta_bar)
+            return x_bar
+
+        return run, back
+
+    def image(self, direction, low, high):
+        return increasing_image(self, direction, low, high)
 
     def __repr__(self):
         return f"Elementwise({self.dim}, {self.transformer!r})"
@@ -69,18 +79,23 @@ class ElementwiseAffine(FixedMap):
         if not np.all(self.scale):
             raise ValueError(f"scale must not be 0: {show(scale)}")
 
+    def _constants(self, dtype):
+        return column(self.loc, dtype), column(self.scale, dtype)
+
     def _f(self, z):
-        return np.asarray(self.loc, z.dtype) + np.asarray(self.scale, z.dtype) * z
+        loc, scale = self._constants(z.dtype)
+        return loc + scale * z
 
     def _f_inverse(self, x):
-        return (x - np.asarray(self.loc, x.dtype)) / np.asarray(self.scale, x.dtype)
+        loc, scale = self._constants(x.dtype)
+        return (x - loc) / scale
 
     def _log_slope(self, z):
-        log_scale = np.log(np.abs(np.asarray(self.scale, z.dtype)))
+        log_scale = np.log(np.abs(column(self.scale, z.dtype)))
         return np.broadcast_to(log_scale, z.shape), np.zeros_like(z)
 
     def _sign(self, z):
-        return np.sign(np.asarray(self.scale, z.dtype))
+        return np.sign(column(self.scale, z.dtype))
 
     def __repr__(self):
         return f"ElementwiseAffine(loc={show(self.loc)}, scale={show(self.scale)})"
