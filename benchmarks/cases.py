@@ -74,13 +74,16 @@ def adam_step(flow, x) -> Callable[[], float]:
     its gradient, the check that they are finite, Adam in place. The learning rate is tiny, so that
     thousands of steps stay where they began."""
     import flowcore as fc
-    from flowcore._rows import Rows
-    from flowcore.checkpoint import Run
-    from flowcore.train import _update
+    from flowcore.training import Loss, Rows, Run, clipped
 
-    run = Run(np.array(flow.params), fc.Adam(1e-7), None, 1, np.random.default_rng(0))
-    rows = Rows(x)
-    return lambda: _update(flow, run, rows, None)
+    run, loss, rows = Run(flow, fc.Adam(1e-7)), Loss(flow), Rows(x)
+
+    def step():
+        value, gradient = loss(run.theta, rows)
+        run.step(clipped(gradient, None), value, rows.total_weight)
+        return value
+
+    return step
 
 
 def adam_alone(flow) -> Callable[[], None]:

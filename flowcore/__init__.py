@@ -41,11 +41,11 @@ from .distributions import (
     TransformedDistribution,
     Uniform,
 )
-from .io import load, save
+from .files import load, save
 from .metrics import kl_to_truth
 from .networks import MADE, MLP
-from .optim import Adam, constant, cosine_decay
-from .train import History, TrainingDivergedError, fit
+
+from .training import Adam, History, TrainingDivergedError, constant, cosine_decay, fit
 from .transformers import (
     Affine,
     Compose,

@@ -22,11 +22,10 @@ from .bijectors import NICE, RealNVP
 from .distributions import Normal, TransformedDistribution
 from .bijectors import Elementwise
 from .networks.made import MADE
-from .optim import cosine_decay
 from .reference import numerical_jacobian
 from .targets import two_moons
 from .testing import randomize
-from .train import TrainingDivergedError, fit
+from .training import TrainingDivergedError, cosine_decay, fit
 from .transformers import Scale
 
 NOISE, N_DATA, N_TRAIN, N_FRESH = 0.05, 1000, 800, 20_000

@@ -29,7 +29,7 @@ from flowcore import (
     Transformer,
     flows,
 )
-from flowcore.io import DIGITS, _pack, load
+from flowcore.files import DIGITS, load, pack
 from flowcore.testing import randomize
 
 
@@ -73,7 +73,7 @@ class Options(Still):
 class Centred(Still):
     """x = z + centre, with the centre fitted to data."""
 
-    _fitted = ("centre", "initialized")
+    fitted = ("centre", "initialized")
 
     def __init__(self, dim, rng=0):
         super().__init__(dim)
@@ -97,7 +97,7 @@ class Renamed(Still):
     def __init__(self, size):
         super().__init__(size)
 
-    def _config(self):
+    def config(self):
         return {"size": self.dim}
 
 
@@ -114,14 +114,14 @@ class Block(Bijector):
 
     def __init__(self, dim, rng=0):
         maf = MaskedAutoregressiveFlow(MADE(dim, hidden=[8], rng=rng))
-        self._parts = (Chain([maf, Invert(Still(dim)), maf]),)
+        self.parts = (Chain([maf, Invert(Still(dim)), maf]),)
         self.dim = dim
 
     def forward_and_log_det(self, z, params=None, context=None):
-        return self._parts[0].forward_and_log_det(z, params, context)
+        return self.parts[0].forward_and_log_det(z, params, context)
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._parts[0].inverse_and_log_det(x, params, context)
+        return self.parts[0].inverse_and_log_det(x, params, context)
 
 
 class Stretch(Transformer):
@@ -277,7 +277,7 @@ def taken_apart(path):
 
 def put_together(path, description, arrays):
     text = np.frombuffer(json.dumps(description).encode(), np.uint8)
-    path.write_bytes(_pack({"flowcore.json": text, **arrays}))
+    path.write_bytes(pack({"flowcore.json": text, **arrays}))
 
 
 def refused(path, classes=()) -> str:

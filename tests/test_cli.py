@@ -9,7 +9,7 @@ import pytest
 
 from flowcore import moons
 from flowcore.cli import main
-from flowcore.train import History, TrainingDivergedError
+from flowcore.training import History, TrainingDivergedError
 
 
 @pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nice"])

@@ -136,13 +136,13 @@ class Wrapped(fc.Bijector):
     """Somebody's own wrapper around a flow: differentiated by autograd, like what is inside."""
 
     def __init__(self, inner):
-        self._parts, self.dim = (inner,), inner.dim
+        self.parts, self.dim = (inner,), inner.dim
 
     def forward_and_log_det(self, z, params=None, context=None):
-        return self._parts[0].forward_and_log_det(z, params)
+        return self.parts[0].forward_and_log_det(z, params)
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        return self._parts[0].inverse_and_log_det(x, params)
+        return self.parts[0].inverse_and_log_det(x, params)
 
 
 def test_a_wrapper_around_a_chain_with_somebodys_own_part_is_differentiable():

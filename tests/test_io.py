@@ -43,7 +43,7 @@ from flowcore import (
     Shift,
     Standardize,
 )
-from flowcore.io import load, save
+from flowcore.files import load, save
 from flowcore.testing import randomize
 
 
@@ -62,7 +62,7 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
     for i, name in enumerate(THINGS):
         save(make(name), tmp_path / f"{i}.npz")
     script = (
-        "import sys; from stub_saved import *; from flowcore.io import load\n"
+        "import sys; from stub_saved import *; from flowcore.files import load\n"
         "for i, name in enumerate(THINGS):\n"
         "    print(digest(load(f'{sys.argv[1]}/{i}.npz', CLASSES)))"
     )
@@ -80,7 +80,7 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
 def test_only_numpy_and_autograd_are_needed(tmp_path):
     save(make("maf"), tmp_path / "flow.npz")
     script = (
-        "import sys; from flowcore.io import load; load(sys.argv[1])\n"
+        "import sys; from flowcore.files import load; load(sys.argv[1])\n"
         "print({'scipy', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
     root = Path(flowcore.__file__).parents[1]
@@ -187,7 +187,7 @@ def test_parts_that_a_constructor_makes_are_kept_and_stay_tied(tmp_path):
     again = through_file(flow, tmp_path)
     assert digest(again) == digest(flow)
     assert again[0] is again[1].bijector
-    assert again[0]._parts[0][0] is again[0]._parts[0][2]
+    assert again[0].parts[0][0] is again[0].parts[0][2]
 
 
 # ---------------------------------------------------------------- classes of the user
@@ -244,7 +244,7 @@ class SetLater(Still):
 
 
 class WrongConfig(Still):
-    def _config(self):
+    def config(self):
         return {"size": 2}
 
 
@@ -259,11 +259,11 @@ def clash():
 
 
 UNSAVABLE = {
-    "Unnamed cannot .*'size' is not an attribute.*_config": lambda: Unnamed(2),
-    r"Variable cannot .*'\*sizes'.*_config": lambda: Variable(2, 3),
-    "SetLater .*'offset' would be lost.*_fitted": set_later,
-    r"\(WrongConfig\): .*unexpected keyword.*_config": WrongConfig,
-    "Options .*'numbers' holds the builtin.*_config": lambda: Options(2, len),
+    "Unnamed cannot .*'size' is not an attribute.*config": lambda: Unnamed(2),
+    r"Variable cannot .*'\*sizes'.*config": lambda: Variable(2, 3),
+    "SetLater .*'offset' would be lost.*fitted": set_later,
+    r"\(WrongConfig\): .*unexpected keyword.*config": WrongConfig,
+    "Options .*'numbers' holds the builtin.*config": lambda: Options(2, len),
     "Options .*'names' holds the Generator": lambda: Options(2, 1, np.random.default_rng(0)),
     "Options .*'numbers' holds the set": lambda: Options(2, [{1}]),
     "Options .*'numbers' is an array of object": lambda: Options(2, np.array([None])),

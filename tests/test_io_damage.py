@@ -10,7 +10,7 @@ import pytest
 from stub_saved import digest, put_together, refused, small_flow, taken_apart
 
 from flowcore import Affine
-from flowcore.io import DIGITS, SEAL, load, save
+from flowcore.files import DIGITS, SEAL, load, save
 
 
 @pytest.fixture

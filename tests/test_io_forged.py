@@ -27,7 +27,7 @@ from stub_saved import (
 )
 
 from flowcore import MLP, Chain, Coupling
-from flowcore.io import DIGITS, SEAL, _pack, load, save
+from flowcore.files import DIGITS, SEAL, load, pack, save
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ FORGED = [
     (one("os.system", {"command": "mkdir exploded"}), {}, "neither flowcore's"),
     (one("flowcore.Scale", {}), {}, "neither flowcore's"),
     (one("Adam", {}), {}, "neither flowcore's"),
-    (one("_ForeignBase", {"base": 1}), {}, "neither flowcore's"),
+    (one("Foreign", {"base": 1}), {}, "neither flowcore's"),
     (one("Network", {}), {}, "neither flowcore's"),
     (one("Bijector", {"dim": 2}), {}, "abstract"),
     (one(["Scale"], {}), {}, "its class is"),
@@ -299,7 +299,7 @@ def test_forged_descriptions(i, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"{"])
 def test_descriptions_that_are_not_json(text, tmp_path):
-    (tmp_path / "flow.npz").write_bytes(_pack({"flowcore.json": np.frombuffer(text, np.uint8)}))
+    (tmp_path / "flow.npz").write_bytes(pack({"flowcore.json": np.frombuffer(text, np.uint8)}))
     assert "is damaged" in refused(tmp_path / "flow.npz")
 
 

@@ -24,7 +24,7 @@ from flowcore import (
     mixtures,
     save,
 )
-from flowcore.mixtures import MixtureOfGaussians
+from flowcore.transformers.mixtures import MixtureOfGaussians
 from flowcore.testing import check_bijector, randomize
 
 EVERYTHING = dict(far_tails=True, arguments=True, float32=True)

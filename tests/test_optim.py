@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from flowcore.optim import (
+from flowcore.training.optim import (
     OPTIMIZERS,
     Adam,
     Average,

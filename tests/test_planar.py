@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.gaussian_mixture import GaussianMixture
-from flowcore.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
+from flowcore.distributions import GaussianMixture
+from flowcore.bijectors import Planar, Radial, _above_minus_one, _positive_root, _solve
 from flowcore.testing import check_bijector, randomize
 
 KINDS = [Planar, Radial]
@@ -144,7 +144,7 @@ def test_no_theta_is_singular(a):
 
 
 def test_random_directions_have_about_unit_length():
-    scale = Planar(100)._param_scale()
+    scale = Planar(100).param_scale()
     np.testing.assert_array_equal(scale, np.repeat([0.1, 1.0], [100, 101]))
     assert 0.7 < np.linalg.norm(randomize(Planar(100)).params[:100]) < 1.3
     assert 0.7 < np.linalg.norm(Planar(100).params[:100]) < 1.3

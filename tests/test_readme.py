@@ -23,10 +23,13 @@ def test_the_first_two_commands():
 
 
 def test_every_file_of_the_reading_order_exists():
+    package = ROOT / "flowcore"
     names = re.findall(r"`(?:flowcore/)?(\w+\.py)`", README)
     assert len(names) > 15
-    modules = {path.name for path in (ROOT / "flowcore").glob("*.py")}
-    assert set(names) <= modules
+    assert set(names) <= {path.name for path in package.rglob("*.py")}
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(re.findall(r"`flowcore/(\w+)/`", README)) == rooms
+    modules = {path.name for path in package.glob("*.py")}
     assert modules - set(names) <= {"__init__.py", "arguments.py", "primitives.py"} | {
         name for name in modules if name.startswith("_")
     }, "a module is missing in the README's reading order"

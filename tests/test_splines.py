@@ -10,7 +10,7 @@ import pytest
 import flowcore as fc
 from flowcore import RationalQuadratic
 from flowcore import reference as ref
-from flowcore.splines import TEMPERATURE
+from flowcore.transformers.splines import TEMPERATURE
 from flowcore.testing import check_bijector, randomize
 
 GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_splines.npz"))

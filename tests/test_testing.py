@@ -22,7 +22,7 @@ from flowcore import (
     RealNVP,
     flows,
 )
-from flowcore.bijector import Bijector
+from flowcore.bijectors import Bijector
 from flowcore.testing import check_bijector, randomize
 
 
@@ -225,12 +225,12 @@ class OtherNetwork(Bijector):
     """A coupling whose inverse calls its second network (the pyro #2084 fault)."""
 
     def __init__(self):
-        self._parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
+        self.parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
         self.dim = 2
 
     def _shift(self, k, a, params):
-        net = self._parts[k]
-        return net(a, self._share(params, net))
+        net = self.parts[k]
+        return net(a, self.share(params, net))
 
     def forward_and_log_det(self, z, params=None, context=None):
         a, b = z[..., :1], z[..., 1:]

@@ -22,8 +22,7 @@ from stub_flows import (
 )
 
 from flowcore import flows
-from flowcore.optim import Adam, constant, cosine_decay
-from flowcore.train import fit
+from flowcore.training import Adam, constant, cosine_decay, fit
 
 
 @pytest.fixture

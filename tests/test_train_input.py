@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from stub_flows import EVERYTHING, Conditional, Gaussian, banana_data
 
-from flowcore import GaussianMixture, _checks
-from flowcore.optim import Adam
-from flowcore.train import fit
+from flowcore import GaussianMixture
+from flowcore.training import Adam, checks, fit
 
 
 @pytest.fixture
@@ -163,10 +162,10 @@ def test_continuous_columns_are_never_taken_for_a_grid(n, dtype):
         X = np.stack(
             [rng.normal(size=n), rng.uniform(size=n), rng.standard_cauchy(n), rng.lognormal(size=n)]
         ).T.astype(dtype)
-        assert _checks.few_valued_columns(X, np.arange(n))[0].size == 0
+        assert checks.few_valued_columns(X, np.arange(n))[0].size == 0
         for copies in (1, 5):  # neither are resampled rows
             again = X[rng.integers(0, n, copies * n)]
-            assert _checks.few_valued_columns(again, np.arange(copies * n))[0].size == 0
+            assert checks.few_valued_columns(again, np.arange(copies * n))[0].size == 0
 
 
 def test_columns_on_a_grid_are_warned_about_once_and_by_name(X):
@@ -185,7 +184,7 @@ def test_a_grid_is_found_behind_a_continuous_column():
     rng = np.random.default_rng(0)
     n = 30_000
     X = np.stack([rng.normal(size=n), np.round(rng.normal(size=n), 2), rng.normal(size=n)], axis=1)
-    few, distinct, examined = _checks.few_valued_columns(X, np.arange(n))
+    few, distinct, examined = checks.few_valued_columns(X, np.arange(n))
     assert few.tolist() == [1] and examined == 10_000
     assert distinct == len(np.unique(X[::3, 1]))
 
@@ -193,9 +192,9 @@ def test_a_grid_is_found_behind_a_continuous_column():
 def test_a_constant_is_found_beyond_the_first_block():
     X = np.zeros((2**18, 2))
     X[-1, 1] = 1.0
-    assert _checks.constant_columns(X, np.arange(len(X))).tolist() == [0]
+    assert checks.constant_columns(X, np.arange(len(X))).tolist() == [0]
     with pytest.raises(ValueError, match=f"row {2**18 - 1}:"):
-        _checks.check_finite("X", np.where(X == 1.0, np.nan, X))
+        checks.check_finite("X", np.where(X == 1.0, np.nan, X))
 
 
 def test_a_base_alone_is_no_flow():

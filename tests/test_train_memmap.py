@@ -8,8 +8,8 @@ import pytest
 from stub_flows import Banana, Gaussian, Spy, banana_data, find_rows
 
 import flowcore
-from flowcore import _checks, _rows
-from flowcore.train import fit
+from flowcore.training import checks, fit
+from flowcore.training import table as tables
 
 X = banana_data()
 
@@ -30,15 +30,15 @@ class Wide(Gaussian):
 
 def test_what_counts_as_mapped(tmp_path):
     table = mapped(X, tmp_path)
-    assert all(map(_rows.is_mapped, (table, table[5:], np.asarray(table), table.T)))
-    assert not any(map(_rows.is_mapped, (X, X[5:], table[[1, 2]], table + 1)))
+    assert all(map(tables.is_mapped, (table, table[5:], np.asarray(table), table.T)))
+    assert not any(map(tables.is_mapped, (X, X[5:], table[[1, 2]], table + 1)))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("block", [40, 10**6])
 def test_the_same_results_as_in_memory(tmp_path, monkeypatch, weighted, block):
     """Blocks only change the order in which the validation losses are summed."""
-    monkeypatch.setattr(_rows, "BLOCK", block)
+    monkeypatch.setattr(tables, "BLOCK", block)
     options = {"epochs": 5, "batch_size": 32, "validation_split": 0.4}
     if weighted:
         options["sample_weight"] = np.random.default_rng(0).exponential(size=300)
@@ -50,7 +50,7 @@ def test_the_same_results_as_in_memory(tmp_path, monkeypatch, weighted, block):
 
 
 def test_the_validation_rows_are_read_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(_rows, "BLOCK", 40)
+    monkeypatch.setattr(tables, "BLOCK", 40)
     spy, table = Spy(), mapped(X, tmp_path)
     fit(spy, table, epochs=1, batch_size=None, validation_split=0.5, rng=1)
     blocks = spy.seen("score")
@@ -62,7 +62,7 @@ def test_the_validation_rows_are_read_in_blocks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("split", [0, 0.1])
 def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, split):
-    monkeypatch.setattr(_rows, "FIRST_LOOK", 50)
+    monkeypatch.setattr(tables, "FIRST_LOOK", 50)
     context = np.arange(300.0)[:, None] / 300
 
     class Two(Spy):
@@ -82,7 +82,7 @@ def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, s
 
 
 def test_a_full_batch_of_a_memmap_has_all_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(_rows, "FIRST_LOOK", 50)
+    monkeypatch.setattr(tables, "FIRST_LOOK", 50)
     table = mapped(X, tmp_path)
     for split, n in ((0, 300), (0.1, 270)):
         spy = Spy()
@@ -93,9 +93,9 @@ def test_a_full_batch_of_a_memmap_has_all_rows(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("validation", ["split", "data", None])
 def test_nothing_copies_the_table(tmp_path, monkeypatch, validation):
-    monkeypatch.setattr(_rows, "FIRST_LOOK", 1000)
-    monkeypatch.setattr(_rows, "BLOCK", 2**16)
-    monkeypatch.setattr(_checks, "EXAMINED", 1000)  # these cost the same for any table
+    monkeypatch.setattr(tables, "FIRST_LOOK", 1000)
+    monkeypatch.setattr(tables, "BLOCK", 2**16)
+    monkeypatch.setattr(checks, "EXAMINED", 1000)  # these cost the same for any table
     rng = np.random.default_rng(0)
     table = mapped(rng.standard_normal((100_000, 64), dtype=np.float32), tmp_path)  # 26 MB
     options = {"epochs": 1, "batch_size": 1000, "validation_split": 0.3 * (validation == "split")}

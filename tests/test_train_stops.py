@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from stub_flows import EVERYTHING, Banana, Cliff, Gaussian, banana_data, nll
 
-from flowcore import train
-from flowcore.history import EpochReport
-from flowcore.train import History, TrainingDivergedError, fit
+import flowcore
+from flowcore.training import EpochReport, History, TrainingDivergedError, fit
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def test_an_interrupt_without_validation_returns_the_last_parameters(X):
     assert history.interrupted and history.best_epoch == 3
 
 
-PACKAGE = os.path.dirname(train.__file__) + os.sep  # a clone, or its venv, may be named flowcore
+PACKAGE = os.path.dirname(flowcore.__file__) + os.sep  # a clone, or its venv, may be named flowcore
 
 
 def interrupt_line(k, run):
@@ -59,14 +58,16 @@ def interrupt_line(k, run):
 
     Returns what `run` does, and whether the interrupt came.
     """
-    source, first = inspect.getsourcelines(train.fit)
-    begin = first + next(i for i, line in enumerate(source) if line == "    try:\n")
-    end = first + source.index("    except KeyboardInterrupt:\n")
+    source, first = inspect.getsourcelines(fit)
+    begin = first + next(
+        i for i, line in enumerate(source) if line.startswith("    with file, run")
+    )
+    end = first + len(source) - 1  # where the result is returned
     left = k
 
     def in_loop(frame):
         while frame is not None:
-            if frame.f_code is train.fit.__code__:
+            if frame.f_code is fit.__code__:
                 return begin < frame.f_lineno < end
             frame = frame.f_back
         return False

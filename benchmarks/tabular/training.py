@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import flowcore as fc
-from flowcore.optim import cosine_decay
+from flowcore import cosine_decay
 
 from .datasets import Dataset
 from .models import EPOCHS, Settings

@@ -6,14 +6,23 @@ memory: of such a table no more than a batch, or 100,000 rows, is ever held in m
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import BLOCK, as_context, as_table, as_weights
+from .checks import (
+    BLOCK,
+    as_context,
+    as_table,
+    as_weights,
+    check_columns,
+    check_context_scale,
+)
 
 FIRST_LOOK = 100_000  # rows of a memmap that `initialize` is given, at most; and
 FIRST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
@@ -48,10 +57,82 @@ class Rows(NamedTuple):
         return self.weight / -self.weight.sum()
 
 
+@dataclass(frozen=True)
+class Table:
+    """The rows of one `fit`: what is trained on, in batches, and what is set aside.
+
+    data         all rows, checked
+    rows         indices of the training rows, in order
+    validation   the rows to choose the best epoch by, in blocks, or None
+    batch_size   rows of a batch, at most len(rows); shuffle   whether each epoch draws new batches
+    held_out     the fraction that was set aside; None: `given`, the checked validation_data, was
+    """
+
+    data: Rows
+    rows: np.ndarray
+    validation: Iterable[Rows] | None
+    batch_size: int
+    shuffle: bool
+    held_out: float | None
+    given: Rows | None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many updates an epoch makes."""
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    @cached_property
+    def everything(self) -> Rows:
+        """All training rows: not copied if they are all rows."""
+        return chosen(self.data, self.rows)
+
+    @property
+    def n_first(self) -> int:
+        """How many rows `first_look` gives."""
+        most = min(FIRST_LOOK, max(2, FIRST_NUMBERS // self.data.width))
+        return min(len(self.rows), most) if is_mapped(self.data.x) else len(self.rows)
+
+    def first_look(self) -> Rows:
+        """What `initialize` is given: the training rows, but of a memmap at most 100,000, evenly
+        spaced, and fewer if they are very wide."""
+        n, most = len(self.rows), self.n_first
+        if most < n:
+            return self.data.take(self.rows[np.arange(most) * n // most])
+        return self.everything if self.batch_size == n else chosen(self.data, self.rows)
+
+    def batches(self, rng: np.random.Generator | None, first: int = 0) -> Iterator[Rows]:
+        """One epoch, without its first so many batches; rng=None: in the order of the data.
+
+        A batch of all rows is always the very same arrays.
+        """
+        if self.batch_size == len(self.rows):
+            return iter([self.everything][first:])
+        rng = rng if self.shuffle else None
+        return batches(self.data, self.rows, self.batch_size, rng, first)
+
+
 def as_rows(dim: int, X, context, sample_weight) -> Rows:
     """The arguments of `fit`, checked."""
     x = as_table("X", X, dim)
     return Rows(x, as_weights(sample_weight, len(x)), as_context("context", context, "X", len(x)))
+
+
+def as_training_table(
+    data: Rows,
+    fraction: float,
+    validation_data,
+    batch_size: int | None,
+    shuffle: bool,
+    rng: np.random.Generator,
+) -> Table:
+    """The rows split, and looked at: a column without a density is an error, or a warning."""
+    rows, validation = split(data, fraction, validation_data, rng)
+    check_columns(data.x, rows, stacklevel=4)
+    check_context_scale(data.context, rows, stacklevel=4)
+    batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
+    given = None if validation_data is None else validation[0]
+    held_out = fraction if given is None else None
+    return Table(data, rows, validation, batch_size, bool(shuffle), held_out, given)
 
 
 def split(
@@ -124,15 +205,6 @@ def is_mapped(table: np.ndarray) -> bool:
     return isinstance(table, mmap.mmap)
 
 
-def first_look(data: Rows, rows: np.ndarray) -> Rows:
-    """What `initialize` is given: the rows, but of a memmap at most 100,000, evenly spaced, and
-    fewer if they are very wide."""
-    most = min(FIRST_LOOK, max(2, FIRST_NUMBERS // data.width))
-    if is_mapped(data.x) and len(rows) > most:
-        return data.take(rows[np.arange(most) * len(rows) // most])
-    return chosen(data, rows)
-
-
 def chosen(data: Rows, rows: np.ndarray) -> Rows:
     """`rows` of the data, all different and in order: not copied if they are all there are."""
     return data if len(rows) == len(data.x) else data.take(rows)
@@ -140,20 +212,17 @@ def chosen(data: Rows, rows: np.ndarray) -> Rows:
 
 def batches(
     data: Rows,
-    rows: np.ndarray | None,
+    rows: np.ndarray,
     batch_size: int,
     rng: np.random.Generator | None,
     first: int = 0,
 ) -> Iterator[Rows]:
     """One epoch: `rows` of the data in batches, in random order if there is an rng.
 
-    The last batch holds what is left. rows=None: everything is one batch, and is not copied.
-    first: so many batches, which an earlier run has seen, are left out. The rows of a batch are
-    not sorted, so that a memmap gives the bits of the same array in memory.
+    The last batch holds what is left. first: so many batches, which an earlier run has seen, are
+    left out. The rows of a batch are not sorted, so that a memmap gives the bits of the same array
+    in memory.
     """
-    if rows is None:
-        yield from [data][first:]
-        return
     order = rows if rng is None else rng.permutation(rows)
     for start in range(first * batch_size, len(order), batch_size):
         yield data.take(order[start : start + batch_size])

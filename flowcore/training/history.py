@@ -13,8 +13,8 @@ import numpy as np
 class History:
     """What happened in one `fit`; complete when it returns.
 
-    train_nll     for every epoch the weighted mean of its batches' losses, each taken before the
-                  update it led to (nats)
+    train_nll     for every epoch the weighted mean of its batches' NLLs, each taken before the
+                  update it led to (nats); a penalty is not in it
     val_nll       for every epoch the NLL of all validation rows after its last update; empty
                   without validation data
     best_epoch    index into these lists of the epoch whose parameters were returned (without

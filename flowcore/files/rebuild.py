@@ -1,4 +1,4 @@
-"""Data as objects: what `load` makes of a description (see `_describe.py`), trusting nothing.
+"""Data as objects: what `load` makes of a description (see `describe.py`), trusting nothing.
 
 Constructors are called by class and arguments, so all sizes are compared with the arrays that the
 file really holds before a constructor makes something of that size.
@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 import warnings
 from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 
-from . import targets
-from ._describe import LEFT_OUT, MAX_DEPTH, argument_names, has_params, is_int, is_leaf
-from .bijectors import Coupling
-from .bijectors import LULinear
-from .networks.network import MLP, Network
-from .core.parameters import Parametric, frozen
-from .transformers import Transformer
+import flowcore
+
+from .. import targets
+from ..bijectors import Coupling
+from ..bijectors import LULinear
+from ..networks.network import MLP, Network
+from ..core.parameters import Parametric, frozen
+from ..transformers import Transformer
+from .describe import (
+    LEFT_OUT,
+    MAX_DEPTH,
+    argument_names,
+    fitted_names,
+    has_params,
+    is_int,
+    is_leaf,
+    parts_of,
+)
 
 SMALL = 2**22  # a description may ask for this many numbers even if the file holds fewer
 MAX_STEPS = 100_000  # nodes, when everything that is shared is written out
@@ -29,8 +39,7 @@ MAX_STEPS = 100_000  # nodes, when everything that is shared is written out
 
 def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
-    package = sys.modules[__package__]
-    public = {**vars(targets), **vars(package)}
+    public = {**vars(targets), **vars(flowcore)}
     kinds = (Parametric, Transformer, targets.Target)
     return {k: c for k, c in public.items() if isinstance(c, type) and issubclass(c, kinds)}
 
@@ -204,7 +213,7 @@ def _with_parts(obj, parts):
     """The object with some of the parts that it made by itself replaced."""
     if not parts:
         return obj
-    made = getattr(obj, "_parts", ())
+    made = parts_of(obj)
     new = {id(a): b for a, b in zip(made, parts, strict=True) if b is not None}
     for a in made:
         b = new.get(id(a), a)
@@ -213,7 +222,7 @@ def _with_parts(obj, parts):
 
 
 def _set_fitted(obj, fitted: dict, strict: bool) -> None:
-    names = getattr(obj, "fitted", ())
+    names = fitted_names(obj)
     _expect(sorted(fitted) == sorted(names), f"fitted constants {list(fitted)}, not {list(names)}")
     for name, value in fitted.items():
         fresh = getattr(obj, name)

@@ -25,11 +25,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .distributions import Foreign
-from .networks.network import Network
-from .core.parameters import Parametric
-from .transformers import Transformer
+from ..distributions import Foreign
+from ..networks.network import Network
+from ..core.parameters import Parametric
+from ..transformers import Transformer
 
+FORMAT = 1  # of the description
 MAX_DEPTH = 300  # of nested nodes
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
@@ -38,7 +39,7 @@ def is_node(value) -> bool:
     """Whether a value is described by class and arguments; a base may be of any class."""
     if isinstance(value, type):
         return False
-    known = isinstance(value, (Parametric, Transformer)) or hasattr(value, "config")
+    known = isinstance(value, (Parametric, Transformer)) or _says_its_config(value)
     return known or (hasattr(value, "sample") and hasattr(value, "log_prob"))
 
 
@@ -79,7 +80,7 @@ class Writer:
         if known is not None:
             return
         self._numbers[id(obj)] = -1
-        config = config(obj)
+        config = _arguments(obj)
         parts = _unnamed_parts(obj, config)
         for child in nodes_in([config, parts]):
             self.add(child, depth + 1)
@@ -103,7 +104,7 @@ class Writer:
             ]
         elif has_params(obj):
             node["params"] = self._store(obj.params, f"{k}.params", obj)
-        if fitted := getattr(obj, "fitted", ()):
+        if fitted := fitted_names(obj):
             node["fitted"] = encoded({name: getattr(obj, name) for name in fitted})
         if parts:
             node["parts"] = self._encode(parts, f"{k}.parts", obj)
@@ -139,10 +140,26 @@ class Writer:
         return name
 
 
-def config(obj) -> dict:
+def _says_its_config(value) -> bool:
+    """Whether its class has a method `config`; an attribute of that name is the user's own."""
+    return callable(getattr(type(value), "config", None))
+
+
+def fitted_names(obj) -> tuple[str, ...]:
+    """The attributes that are set after construction; () unless the class names them."""
+    names = getattr(type(obj), "fitted", ())
+    return names if isinstance(names, tuple) else ()
+
+
+def parts_of(obj) -> tuple:
+    """The parts of a composite; somebody else's `parts` mean something else."""
+    return obj.parts if isinstance(obj, Parametric) else ()
+
+
+def _arguments(obj) -> dict:
     """The constructor's arguments: `config()`, or the attributes of the same names."""
     cls = type(obj)
-    if hasattr(obj, "config"):
+    if _says_its_config(obj):
         config = obj.config()
         if not isinstance(config, dict):
             raise unsavable(cls, f"its config() returns {config!r}, not a dict")
@@ -168,7 +185,7 @@ def _unnamed_parts(obj, config: dict) -> list:
     named = {id(node) for node in nodes_in(config)}
     parts = [
         None if id(part) in named or isinstance(part, Foreign) else part
-        for part in getattr(obj, "_parts", ())
+        for part in parts_of(obj)
     ]
     return parts if any(part is not None for part in parts) else []
 

@@ -1,0 +1,42 @@
+"""Flows in files: `save` and `load`. Plain arrays and a JSON description, never pickle.
+
+A file is an .npz archive that `np.load` opens too. Its member "flowcore.json" (a uint8 array of
+utf-8) describes the tree, node by node (see `describe.py`), and names the other arrays:
+
+    {"format": 1, "flowcore": "0.1.0", "nodes": [
+     {"class": "Affine", "config": {"log_scale_bound": 3.0}},
+     {"class": "MADE", "config": {"dim": 2, "order": {"array": "1.order"}, ...},
+      "weights": [["1.W0", "1.b0"], ["1.W1", "1.b1"]]},
+     {"class": "MaskedAutoregressiveFlow",
+      "config": {"made": {"node": 1}, "transformer": {"node": 0}, "method": "by_degree"}}]}
+
+The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
+changed byte is noticed before anything is interpreted. It guards against accidents; what guards
+against malice is that nothing in a file is ever executed, that class names are looked up in
+flowcore's public classes and the reader's own `classes` only, and that every size is checked
+against what the file really holds before anything of that size is made.
+
+    describe.py   objects -> nodes            save.py   the two together, and back again as a proof
+    rebuild.py    nodes -> objects            load.py   the way back
+    archive.py    arrays <-> bytes            disk.py   bytes -> a file, whole or not at all
+"""
+
+from .archive import DESCRIPTION, DIGITS, SEAL, check_seal, pack, unpack
+from .describe import Writer
+from .disk import remove_unfinished, write_atomically
+from .load import load
+from .save import save
+
+__all__ = [
+    "DESCRIPTION",
+    "DIGITS",
+    "SEAL",
+    "Writer",
+    "check_seal",
+    "load",
+    "pack",
+    "remove_unfinished",
+    "save",
+    "unpack",
+    "write_atomically",
+]

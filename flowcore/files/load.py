@@ -1,0 +1,62 @@
+"""`load`: what `save` wrote, trusting nothing in the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+
+import flowcore
+
+from .archive import DESCRIPTION, check_seal, unpack
+from .describe import FORMAT
+from .rebuild import Reader, class_registry
+
+
+def load(path, classes: Iterable[type] = ()):
+    """What `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
+
+    classes   your own classes (bijectors, transformers, bases) that the file may contain
+
+    Nothing in the file is executed, but constructors of `classes` get the file's arguments.
+    Errors: FileNotFoundError; ValueError for a file that is empty, truncated, damaged, not
+    flowcore's, of a newer format, or contains a class that is neither flowcore's nor in `classes`.
+    """
+    name, registry = os.fsdecode(path), class_registry(classes)
+    with open(name, "rb") as file:
+        data = file.read()
+    try:
+        return from_bytes(data, registry)[-1]
+    except ValueError as problem:
+        raise ValueError(f"{name} {problem}") from problem
+
+
+def from_bytes(data: bytes, registry: dict[str, type]) -> list:
+    """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
+    check_seal(data)
+    try:
+        arrays = unpack(data)
+        text = arrays.pop(DESCRIPTION).tobytes().decode()
+        description = json.loads(text, parse_int=_small_int)
+        version = description["format"]
+    except MemoryError:
+        raise
+    except Exception as problem:  # whatever a forged archive provokes in a parser
+        raise ValueError(f"is damaged: {type(problem).__name__}: {problem}") from problem
+    if description.get("kind") is not None:
+        raise ValueError(f"is a {description['kind']}, not a flow: give it to fit(checkpoint=)")
+    if type(version) is not int or version < 1:
+        raise ValueError(f"is damaged: its format is {version!r}")
+    if version > FORMAT:
+        raise ValueError(
+            f"has format {version}, written by flowcore {description.get('flowcore')}; this is "
+            f"flowcore {flowcore.__version__}, which reads formats up to {FORMAT}: "
+            "update flowcore"
+        )
+    return Reader(arrays, registry, len(text)).read(description.get("nodes"))
+
+
+def _small_int(digits: str) -> int:
+    if len(digits) > 20:
+        raise ValueError(f"the number {digits[:20]}... is too large")
+    return int(digits)

@@ -1,0 +1,69 @@
+"""`save`: a flow as a file, proven to give the same flow again before it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import numpy as np
+
+import flowcore
+
+from .archive import DESCRIPTION, pack
+from .describe import FORMAT, Writer, first_difference, is_node, unsavable
+from .disk import write_atomically
+from .load import from_bytes
+from .rebuild import class_registry
+
+
+def save(flow, path) -> None:
+    """Write a flow (or a bijector, network, transformer, base) to `path`, whole or not at all.
+
+    path   str or PathLike, used as it is; ".npz" is customary. The bytes go to a temporary file in
+           the same folder, which then replaces `path`: an earlier file survives any failure
+
+    The bytes are read back and compared before they are written, so what was saved can be loaded.
+    The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
+    of the constructor is the attribute `foo`, and else a method `config()` returns the arguments
+    as a dict. Errors: ValueError for an object that cannot be described, with the fix; OSError.
+    Cost: that of making the flow twice; memory for about four copies of the weights.
+
+    >>> import tempfile, flowcore
+    >>> flow = flowcore.flows.maf(2, layers=2, hidden=[8])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(flow, f"{folder}/moons.npz")
+    ...     again = load(f"{folder}/moons.npz")
+    >>> bool(again.log_prob([0.3, 0.1]) == flow.log_prob([0.3, 0.1]))
+    True
+    """
+    if not is_node(flow):
+        raise TypeError(f"save takes a flow, bijector, network, transformer or base, not {flow!r}")
+    write_atomically(os.fsdecode(path), _to_bytes(flow))
+
+
+def _to_bytes(flow) -> bytes:
+    """The whole file, proven to give the same objects again."""
+    writer = Writer()
+    writer.add(flow)
+    version = flowcore.__version__
+    description = {"format": FORMAT, "flowcore": version, "nodes": writer.nodes}
+    text = np.frombuffer(_readable_json(description).encode(), np.uint8)
+    data = pack({DESCRIPTION: text, **writer.arrays})
+    try:
+        again = from_bytes(data, class_registry({type(obj): 0 for obj in writer.objects}))
+    except ValueError as problem:
+        raise unsavable(type(flow), f"its file {problem}") from problem
+    for old, new in zip(writer.objects, again, strict=True):
+        lost = first_difference(old, new)
+        if lost:
+            raise unsavable(type(old), f"its attribute {lost!r} would be lost or changed")
+    return data
+
+
+def _readable_json(value) -> str:
+    """Indented JSON with the innermost lists and objects on one line each."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    # A line break is never part of a JSON string, so these are brackets and not text.
+    innermost = r"(?<=[\[{])\n *([^\[\]{}]*?)\n *(?=[\]}])"
+    return re.sub(innermost, lambda m: re.sub(r"\n *", " ", m[1]), text)

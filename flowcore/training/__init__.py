@@ -1,0 +1,34 @@
+"""Training: `fit`, and what stands beside it.
+
+fit.py          the loop over epochs and batches: start here
+loss.py         what it minimises, and its gradient
+optim.py        Adam, schedules, averages: how a gradient changes theta
+loop.py         what a run remembers, and how it ends
+history.py      what it tells
+table.py        the rows: a split, and batches; checks.py   what is refused
+checkpoint.py   the file from which a stopped run goes on; fingerprint.py   whose file it is
+"""
+
+from .fit import fit
+from .history import EpochReport, History, TrainingDivergedError
+from .loop import Run, clipped
+from .loss import Loss
+from .optim import Adam, Average, Optimizer, OptimizerState, constant, cosine_decay
+from .table import Rows
+
+__all__ = [
+    "Adam",
+    "Average",
+    "EpochReport",
+    "History",
+    "Loss",
+    "Optimizer",
+    "OptimizerState",
+    "Rows",
+    "Run",
+    "TrainingDivergedError",
+    "clipped",
+    "constant",
+    "cosine_decay",
+    "fit",
+]

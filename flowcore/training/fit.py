@@ -1,0 +1,157 @@
+"""`fit`: maximum likelihood, one loop over epochs and one over batches.
+
+What it minimises is in `loss.py`, how a gradient changes theta in `optim.py`, which rows a batch
+holds in `table.py`; what a run remembers and how it ends is in `loop.py`, what it tells in
+`history.py`; that it goes on after a power cut is in `checkpoint.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+
+from .checkpoint import Checkpoint
+from .checks import check_flow, check_options, check_run
+from .fingerprint import fingerprint
+from .history import EpochReport, progress_bar
+from .loop import Run, clipped
+from .loss import Loss
+from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer, scheduled
+from .table import as_rows, as_training_table
+
+
+def fit(
+    flow,
+    X,
+    *,
+    epochs: int = 200,
+    batch_size: int | None = 256,
+    learning_rate: LearningRate = DEFAULT_LEARNING_RATE,
+    optimizer: str | Optimizer = "adam",
+    schedule: str = "constant",
+    warm_up: int = 0,
+    average: float | None = None,
+    validation_split: float = 0.1,
+    validation_data=None,
+    patience: int | None = None,
+    shuffle: bool = True,
+    clip_norm: float | None = None,
+    sample_weight=None,
+    context=None,
+    callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
+    progress: bool = False,
+    checkpoint=None,
+    checkpoint_every: float = 60.0,
+    penalty: Callable | None = None,
+    rng: int | np.random.Generator = 0,
+):
+    """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
+
+    The given flow is not changed: other threads may go on evaluating it.
+
+    flow              a TransformedDistribution; `initialize` is called once, with the training rows
+    X                 (n, D); integers are cast to float64, a float array (or memmap) is not copied.
+                      A memmap may be larger than memory: `initialize` then gets at most 100,000 of
+                      its training rows (of 84 and more columns: 2^23 numbers), evenly spaced, and
+                      only batches are ever read
+    epochs            passes over the training rows
+    batch_size        rows per update; the last batch of an epoch is smaller if they do not divide;
+                      None, or any number >= n: all rows at once
+    learning_rate     a number, or a function step -> number, steps (updates) counted from 0
+    optimizer         "adam", or an object such as `Adam(1e-3, beta2=0.99)`, whose own learning rate
+                      then holds
+    schedule          "constant", or "cosine": a learning rate that is a number falls to 0 over the
+                      planned updates, epochs * ceil(training rows / batch_size), see `cosine_decay`
+    warm_up           so many updates at first with a learning rate that grows linearly
+    average           decay rate in (0, 1), such as 0.999: not theta itself but its exponential
+                      moving average over the updates (`optim.Average`) is validated, given to the
+                      callbacks and returned; train_nll stays that of theta. None: no average
+    validation_split  fraction of the rows that is set aside, at random whether or not the batches
+                      are shuffled, to choose the best epoch; 0: none
+    validation_data   X_val or (X_val, context_val), instead of a split
+    patience          stop after so many epochs without a better validation NLL
+    shuffle           draw new batches in every epoch; otherwise they are consecutive rows
+    clip_norm         longest gradient allowed (Euclidean norm); a longer one is scaled down to it
+    sample_weight     (n,) weights >= 0; rows of weight 0 take no part, not even in validation;
+                      `initialize` (of a Standardize) counts every other row once
+    context           (n, context_dim), one row for each row of X
+    callbacks         functions called after every epoch with an `EpochReport`; training stops if
+                      one of them returns True
+    progress          show a progress bar
+    checkpoint        a path: the state of the run is written there, and the same call goes on from
+                      it (see below)
+    checkpoint_every  at most every so many seconds, also in the middle of an epoch
+    penalty           a function of the flat parameter vector in autograd.numpy, penalty(theta), or
+                      of theta and the (initialised) flow, penalty(theta, flow): one number, added
+                      to the loss of every batch (see below)
+    rng               int or Generator; decides the split, `initialize` and the batches
+
+    With validation data the parameters of the best validation NLL are returned, otherwise the last
+    ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`).
+
+    A penalty such as `lambda theta: 1e-3 * np.sum(theta**2)`, with autograd's np, is differentiated
+    as it stands; one that looks at what the flow does passes theta on, as in
+    `flow.bijector.inverse(x, params=theta)`. It is called before the first update, too, to see that
+    it works. The history's train_nll and val_nll, and so the choice of the best epoch, are without
+    it: they stay negative log-likelihoods.
+
+    With a checkpoint, a run that was stopped at any moment, even killed, goes on when the same call
+    is made again, and ends with the very numbers of an uninterrupted one: parameters, history
+    (seconds add up), the state of a Generator given as rng. A finished run returns its result at
+    once. The file is replaced atomically; it belongs to one run, and a call that differs in the
+    flow, the data or an option is refused (a Generator must be in the state that it had). Only
+    `epochs` and `patience` may change: more epochs continue a finished run. With
+    schedule="cosine" they may not, since the length is part of that schedule. Functions, such as a
+    learning rate or a penalty, are told apart by name only. Callbacks are not told again of epochs
+    that the file holds; those since it was written are done, and told, once more.
+
+    Errors: ValueError for bad input or a checkpoint that is damaged or of another run; OSError if
+    one cannot be written; `TrainingDivergedError`, which holds the best finite flow, if the loss,
+    the penalty or a gradient is not finite. Cost of an epoch: a density and its gradient for every
+    training row, a density for every validation row.
+
+    >>> import flowcore
+    >>> X = np.random.default_rng(0).normal(5.0, 2.0, size=(300, 2))
+    >>> flow, history = flowcore.fit(flowcore.flows.maf(2, layers=1, hidden=[8]), X, epochs=3)
+    >>> len(history.train_nll), len(history.val_nll)
+    (3, 3)
+    """
+    started = time.perf_counter()
+    check_flow(flow)
+    check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
+    check_run(schedule, warm_up, average, checkpoint, checkpoint_every)
+    optimizer = as_optimizer(optimizer, learning_rate)
+    rng = np.random.default_rng(rng)
+    rng_state = rng.bit_generator.state
+
+    data = as_rows(flow.dim, X, context, sample_weight)
+    table = as_training_table(data, validation_split, validation_data, batch_size, shuffle, rng)
+    if patience is not None and table.validation is None:
+        raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
+    optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
+    first = table.first_look()
+    initialized = flow.initialize(first.x, context=first.context, rng=rng)
+    del first  # nothing is copied from here on
+
+    loss = Loss(initialized, penalty)
+    run = Run(initialized, optimizer, average, int(epochs), patience, rng, started)
+    file = nullcontext()
+    if checkpoint is not None:
+        marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)
+        file = Checkpoint(checkpoint, checkpoint_every, run, marks)
+
+    with file, run, progress_bar(progress, epochs, run.epoch - (not run.reported)) as bar:
+        told = [*bar, *callbacks]
+        run.tell(told)  # of an epoch whose end was the last thing that an earlier run saw
+        while run.goes_on():
+            run.begin_epoch()
+            for rows in table.batches(rng, run.batch):
+                value, gradient = loss(run.theta, rows)
+                gradient = clipped(gradient, clip_norm)
+                run.step(gradient, value - loss.penalty_value, rows.total_weight)
+            run.end_epoch(loss.value(run.result, table.validation))
+            run.tell(told)
+    return run.finish(loss, next(table.batches(None)))

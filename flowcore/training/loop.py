@@ -1,0 +1,230 @@
+"""The state of a run of `fit`: all that changes while it trains, and how it can end.
+
+    with run:
+        while run.goes_on():
+            run.begin_epoch()
+            for rows in ...:
+                run.step(gradient, nll, weight)
+            run.end_epoch(val_nll)
+            run.tell(callbacks)
+    flow, history = run.finish(...)
+
+Everything else (the split, `initialize`) follows from the arguments of `fit`. What one epoch draws
+from the random generator follows from the generator's state at its start: so a state in the middle
+of an epoch is that state, the number of batches done, and their running totals.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .history import EpochReport, History, TrainingDivergedError, asks_to_stop
+from .loss import Loss, NotFinite
+from .optim import Average, Optimizer
+from .table import Rows
+
+_NO_FINITE_VALIDATION = (
+    "the validation NLL was never finite (are validation rows outside the flow's support?): "
+    "returning the parameters of the last epoch"
+)
+
+
+class Kept(NamedTuple):
+    """Parameters worth keeping: those after `epoch` (-1: before the first), and their val NLL."""
+
+    epoch: int
+    nll: float
+    theta: np.ndarray
+
+
+class Changing:
+    """`with changing:` around steps that belong together; `torn` if one of them did not end."""
+
+    torn = False
+
+    def __enter__(self):
+        self.torn = True
+
+    def __exit__(self, kind, *problem):
+        self.torn = kind is not None
+
+
+class Run:
+    """All that changes while `fit` trains. theta changes in place: nobody else sees it.
+
+    flow        the flow that is trained, initialised; it stays as it is
+    optimizer   see `optim.Optimizer`; average   a decay rate, or None
+    epochs      how many there are to be; patience   see `fit`
+    rng         the generator that everything random is drawn from
+    started     `time.perf_counter()` at the start, from which the history's seconds count
+
+    `with run:` turns an interrupt into `history.interrupted`, and NotFinite into a
+    `TrainingDivergedError` with the best parameters that are known to be finite.
+    """
+
+    def __init__(
+        self,
+        flow,
+        optimizer: Optimizer,
+        average: float | None = None,
+        epochs: int = 1,
+        patience: int | None = None,
+        rng: np.random.Generator | None = None,
+        started: float | None = None,
+    ):
+        self.flow, self.optimizer, self.epochs, self.patience = flow, optimizer, epochs, patience
+        self.rng = np.random.default_rng() if rng is None else rng
+        self.started = time.perf_counter() if started is None else started
+        self.theta = np.array(flow.params)
+        self.state = optimizer.start(self.theta)
+        self.average = None if average is None else Average(average, self.theta)
+        self.history = History()
+        self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
+        self.epoch = self.batch = 0  # how many of them are done
+        self.total = self.weight = 0.0  # of the NLLs in this epoch
+        self.rng_state = self.rng.bit_generator.state  # at the start of this epoch
+        self.reported = True  # the last epoch, to the callbacks
+        self.stopped = False  # by a callback
+        self.seconds = 0.0  # of earlier runs
+        self.changing = Changing()
+        self.after_step: Callable[[], None] | None = None  # told of every update: see Checkpoint
+
+    @property
+    def result(self) -> np.ndarray:
+        """What is validated, kept and returned: theta, or its average."""
+        return self.theta if self.average is None else self.average.values
+
+    # ------------------------------------------------------------ what happens in an epoch
+
+    def goes_on(self) -> bool:
+        """Is there another epoch to do, or the rest of one?"""
+        waited = self.epoch - 1 - self.best.epoch
+        bored = self.patience is not None and waited >= self.patience
+        return self.epoch < self.epochs and not self.stopped and not bored
+
+    def begin_epoch(self) -> None:
+        """Remember where the epoch starts, unless an earlier run did."""
+        with self.changing:
+            if self.latest.epoch != self.epoch - 1:
+                now = Kept(self.epoch - 1, math.inf, self.result.copy())
+                self.earlier, self.latest = self.latest, now
+            self.rng_state = self.rng.bit_generator.state
+
+    def step(self, gradient: np.ndarray, nll: float, weight: float) -> None:
+        """One update of theta."""
+        with self.changing:
+            self.state.step(self.theta, gradient)
+            if self.average is not None:
+                self.average.update(self.theta)
+            self.total += weight * nll
+            self.weight += weight
+            self.batch += 1
+        if self.after_step is not None:
+            self.after_step()
+
+    def end_epoch(self, val_nll: float | None) -> None:
+        """Write the epoch into the history, and keep its parameters if they are the best."""
+        with self.changing:
+            best = self.best
+            if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
+                best = Kept(self.epoch, val_nll, self.result.copy())
+            self.history._record(self.total / self.weight, val_nll)
+            self.best, self.reported = best, False
+            self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
+            self.rng_state = self.rng.bit_generator.state
+
+    def tell(self, callbacks: Sequence[Callable]) -> None:
+        """Tell the callbacks of the last epoch, once: they may draw numbers, or say stop."""
+        if self.reported:
+            return
+        stop = bool(callbacks) and asks_to_stop(callbacks, self._report())
+        with self.changing:
+            self.stopped, self.reported = stop, True
+            self.rng_state = self.rng.bit_generator.state
+
+    def _report(self) -> EpochReport:
+        history = self.history
+        nll = history.train_nll[-1], history.val_nll[-1] if history.val_nll else None
+        return EpochReport(self.epoch - 1, *nll, history, self.flow, self.result.copy())
+
+    # ------------------------------------------------------------ how it ends
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind, problem, traceback) -> bool:
+        if isinstance(problem, NotFinite):
+            raise self._diverged(problem) from None
+        if isinstance(problem, KeyboardInterrupt):
+            self.history.interrupted = True
+            return True
+        return False
+
+    def finish(self, loss: Loss, probe: Rows):
+        """(the new flow, the history).
+
+        Its parameters are the best validated ones; else the last ones; or, if the loss of the rows
+        `probe` is not finite there, the latest that are known to be good.
+        """
+        best = self.best
+        if best.epoch < 0:
+            if self.history.val_nll and not self.history.interrupted:
+                warnings.warn(_NO_FINITE_VALIDATION, UserWarning, stacklevel=3)
+            last = Kept(len(self.history.train_nll) - 1, math.inf, self.result)
+            best = last if math.isfinite(loss.value(last.theta, [probe])) else self.latest
+        self._close(best)
+        return self.flow.with_params(best.theta.copy()), self.history
+
+    def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
+        """The error for the caller, with the best parameters that are known to be finite."""
+        # what an epoch starts from is known to be good as soon as its first batch was
+        latest = self.latest if self.batch > 0 else self.earlier
+        good = self.best if self.best.epoch >= 0 else latest
+        self._close(good)
+        advice = _advice(problem, self.epoch, self.batch, good.epoch)
+        flow = self.flow.with_params(good.theta)
+        return TrainingDivergedError(advice, self.epoch, self.batch, flow, self.history)
+
+    def _close(self, kept: Kept) -> None:
+        self.history._close(kept.epoch, self.started - self.seconds)
+
+
+def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:
+    what = f"training diverged at epoch {epoch}, batch {batch}: {problem}. "
+    if epoch == batch == 0:
+        return what + "This is before any update: is the row outside the support of the flow?"
+    return what + (
+        "Try a smaller learning_rate, clip_norm, or a log_scale_bound for the flow. The error's "
+        f".flow has the {'initial parameters' if kept < 0 else f'parameters of epoch {kept}'}."
+    )
+
+
+def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
+    """The gradient, scaled down to the norm `longest` if it is longer than that; None: as it is.
+
+    Errors: NotFinite if the norm is not finite.
+    """
+    with np.errstate(all="ignore"):
+        norm = math.sqrt(np.dot(gradient, gradient))
+        if longest is not None and norm > longest:
+            gradient, norm = _shortened(gradient, norm, longest)
+    if not math.isfinite(norm):
+        raise NotFinite("the loss is finite, but its gradient is not finite")
+    return gradient
+
+
+def _shortened(gradient: np.ndarray, norm: float, longest: float):
+    """A gradient of the same direction and the norm `longest`, and that; or it is not finite."""
+    if math.isinf(norm):  # perhaps its square only: float32 ends at 3e38
+        most = float(np.abs(gradient).max())
+        if math.isinf(most):
+            return gradient, norm
+        gradient = gradient / most
+        norm = math.sqrt(np.dot(gradient, gradient))
+    return gradient * float(longest / norm), longest

@@ -1,0 +1,170 @@
+"""What `fit` minimises, and its gradient: the one place where training meets autograd.
+
+    loss(theta) = - sum_n w_n log p(x_n; theta) / sum_n w_n  +  penalty(theta)          in nats
+
+The first term, the negative log-likelihood (NLL), is linear in the log densities. So its gradient
+is one vector-Jacobian product of `flow.log_prob`, with the cotangent -w / sum(w).
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.core import make_vjp
+from autograd.tracer import isbox
+
+from .table import Rows
+
+
+class NotFinite(Exception):
+    """The loss or its gradient is not finite; the message says what, and where."""
+
+
+class Loss:
+    """The loss of a flow, as a function of its flat parameter vector theta and of some rows.
+
+    flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
+    penalty   None, or a function in autograd.numpy: penalty(theta), or penalty(theta, flow)
+
+    `penalty_value` is the penalty's share of the last loss: what is left of it is the NLL.
+
+    >>> import flowcore
+    >>> flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
+    >>> loss = Loss(flow, penalty=lambda theta: 0.1 * (theta**2).sum())
+    >>> value, gradient = loss(flow.params, Rows(np.zeros((5, 2))))
+    >>> bool(np.isclose(value - loss.penalty_value, np.log(2 * np.pi))), gradient.shape
+    (True, (58,))
+    """
+
+    def __init__(self, flow, penalty: Callable | None = None):
+        self.flow = flow
+        self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
+        self.penalty_value = 0.0
+
+    def __call__(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """(loss, its gradient by theta), of the rows' x (n, D), weights and contexts.
+
+        The tape lives only in here, so theta may change as soon as this returns. Errors:
+        NotFinite if the loss is not a finite number (the gradient is the caller's to check).
+        """
+        with np.errstate(all="ignore"):  # what is not finite is looked for, not warned about
+            nll, gradient = self._nll_and_gradient(theta, rows)
+            if self.penalty is None:
+                return nll, gradient
+            self.penalty_value, slope = _penalty_and_gradient(self.penalty, theta)
+            return nll + self.penalty_value, gradient + slope
+
+    def value(self, theta: np.ndarray, blocks: Iterable[Rows] | None) -> float | None:
+        """The NLL alone, without penalty or gradient, of the rows of all blocks; None of None."""
+        if blocks is None:
+            return None
+        found = []
+        for rows in blocks:
+            with np.errstate(all="ignore"):
+                values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
+                found.append((float(np.dot(rows.cotangent, values)), rows.total_weight))
+        if len(found) == 1:
+            return found[0][0]
+        return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
+
+    def _nll_and_gradient(self, theta, rows):
+        def log_prob(params):
+            return self.flow.log_prob(rows.x, params=params, context=rows.context)
+
+        vjp, values = make_vjp(log_prob, theta)
+        if values.shape != rows.x.shape[:1]:
+            raise ValueError(f"log_prob of {rows.x.shape} has shape {values.shape}: not one a row")
+        cotangent = rows.cotangent
+        nll = float(np.dot(cotangent, values))
+        if not math.isfinite(nll):
+            raise NotFinite(_what_failed(self.flow, theta, rows, nll))
+        gradient = vjp(cotangent.astype(values.dtype, copy=False))
+        return nll, np.asarray(gradient, theta.dtype)
+
+
+def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
+    with np.errstate(all="ignore"):
+        values = flow.log_prob(rows.x, params=theta, context=rows.context)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if not bad.size:
+        return f"the loss is {loss}"
+    row = rows.x[bad[0]]
+    x = np.array2string(row, precision=6, threshold=8)
+    low, high = getattr(getattr(flow, "bijector", None), "codomain", (-math.inf, math.inf))
+    outside = np.flatnonzero((row <= low) | (row >= high))
+    where = ""
+    if outside.size:
+        i = outside[0]
+        ends = (np.broadcast_to(end, row.shape)[i] for end in (low, high))
+        where = ", of which column {} must be above {:g} and below {:g}".format(i, *ends)
+    return f"the loss is {loss}: log_prob is {values[bad[0]]} for x = {x}{where}"
+
+
+# ---------------------------------------------------------------- the penalty
+
+
+def _as_function_of_theta(penalty: Callable, flow) -> Callable:
+    """The penalty as a function of theta alone, tried once where training starts."""
+    if not callable(penalty):
+        raise TypeError(f"penalty must be a function of theta, or None: got {penalty!r}")
+    two = _n_required(penalty) >= 2
+    of_theta = (lambda theta: penalty(theta, flow)) if two else penalty
+    results = []
+
+    def watched(theta):
+        results.append(of_theta(theta))
+        return anp.sum(theta)
+
+    try:
+        with np.errstate(all="ignore"):
+            make_vjp(watched, flow.params)
+    except TypeError as problem:
+        raise TypeError(
+            f"penalty cannot be called or differentiated: {problem}. It is a function of theta, or "
+            "of theta and the flow, written in autograd.numpy"
+        ) from problem
+    (result,) = results
+    if isbox(result) and result.shape != ():
+        raise ValueError(
+            f"penalty must return one number, but returned an array of shape {result.shape}: "
+            "sum it, or take its mean"
+        )
+    if not isbox(result):
+        raise ValueError(
+            f"penalty returned {result!r:.60}, which does not depend on theta: compute it in "
+            "autograd.numpy from the theta that it is given (params=theta), not from flow.params"
+        )
+    return of_theta
+
+
+def _n_required(function: Callable) -> int:
+    """How many arguments by position it cannot do without; 1 if nobody knows."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in by_position and p.default is p.empty for p in parameters)
+
+
+def _penalty_and_gradient(penalty: Callable, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    """Both, finite."""
+
+    def of_theta(params):  # autograd warns of a constant, and a hinge may be one for a while
+        return penalty(params) + anp.sum(params[:0])
+
+    vjp, value = make_vjp(of_theta, theta)
+    if not math.isfinite(value):
+        raise NotFinite(f"the penalty is {value}")
+    slope = np.asarray(vjp(1.0), theta.dtype)
+    if not np.isfinite(slope).all():
+        i = np.flatnonzero(~np.isfinite(slope))[0]
+        raise NotFinite(
+            f"the penalty is {value:.4g}, but its gradient is {slope[i]} by parameter {i} "
+            f"(which is {theta[i]:.4g})"
+        )
+    return float(value), slope

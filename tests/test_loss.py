@@ -1,0 +1,211 @@
+"""What `fit` minimises: the weighted NLL, a penalty, and their gradients."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad
+from stub_flows import EVERYTHING, STILL, Banana, Conditional, Gaussian, banana_data, nll
+
+from flowcore import TransformedDistribution, flows
+from flowcore.testing import randomize
+from flowcore.training import Loss, Rows, TrainingDivergedError, fit
+from flowcore.training.loss import NotFinite
+
+X = banana_data()
+W = np.random.default_rng(0).exponential(size=300)
+
+
+def numerical_gradient(f, theta, step=1e-6):
+    moves = step * np.eye(theta.size)
+    return np.array([(f(theta + move) - f(theta - move)) / (2 * step) for move in moves])
+
+
+# ---------------------------------------------------------------- the loss
+
+
+@pytest.mark.parametrize("weights", [None, W])
+@pytest.mark.parametrize("penalty", [None, lambda theta: 0.3 * anp.sum(theta**2) + theta[0]])
+def test_the_value_is_the_weighted_nll_and_the_gradient_its_slope(weights, penalty):
+    theta, rows = np.linspace(-0.3, 0.4, 6), Rows(X, weights)
+    loss = Loss(Banana(), penalty)
+    value, gradient = loss(theta, rows)
+    expected = nll(Banana(theta), X, weights)
+    assert value == pytest.approx(expected + (penalty(theta) if penalty else 0.0), rel=1e-13)
+    assert value - loss.penalty_value == pytest.approx(expected, rel=1e-13)
+    assert loss.value(theta, [rows]) == pytest.approx(expected, rel=1e-13)
+    slope = numerical_gradient(lambda th: loss(th, rows)[0], theta)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-7)
+
+
+def test_the_value_of_blocks_counts_by_their_weights():
+    flow, blocks = Banana(np.full(6, 0.1)), [Rows(X[:70], W[:70]), Rows(X[70:], W[70:])]
+    assert Loss(flow).value(flow.params, blocks) == pytest.approx(nll(flow, X, W), rel=1e-13)
+    assert Loss(flow).value(flow.params, None) is None
+
+
+def test_the_context_is_handed_on():
+    c = np.random.default_rng(1).normal(size=(300, 1))
+    flow, rows = Conditional([0.5, 0.1]), Rows(X[:, :1], None, c)
+    value, _ = Loss(flow)(flow.params, rows)
+    assert value == pytest.approx(-flow.log_prob(X[:, :1], context=c).mean(), rel=1e-13)
+
+
+def test_a_loss_that_is_not_finite_says_where():
+    rows = Rows(np.array([[0.0, 0.0], [np.inf, 1.0]]))
+    with pytest.raises(NotFinite, match=r"log_prob is -inf for x = \[inf +1\.\]"):
+        Loss(Gaussian())(np.zeros(4), rows)
+
+
+# ---------------------------------------------------------------- the penalty in fit
+
+
+def l2(theta):
+    return 0.5 * anp.sum(theta**2)
+
+
+def test_fit_finds_the_minimum_of_the_penalised_loss():
+    """Where the gradients of both terms cancel, and not where either of them is zero."""
+    options = {"epochs": 1500, "learning_rate": lambda step: 0.05 * 0.995**step, **EVERYTHING}
+    flow, history = fit(Banana(), X, penalty=l2, **options)
+    slope = grad(lambda th: -anp.mean(flow.log_prob(X, params=th)))(flow.params)
+    np.testing.assert_allclose(slope, -flow.params, atol=1e-9)
+    assert np.linalg.norm(flow.params) < 0.7 * np.linalg.norm(Banana.solution(X))
+    assert history.train_nll[-1] == pytest.approx(nll(flow, X), abs=1e-10)  # without the penalty
+
+
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_both_nlls_are_without_the_penalty(batch_size):
+    options = {"epochs": 2, "learning_rate": STILL, "batch_size": batch_size}
+    flow = Banana(np.full(6, 0.1))
+    _, plain = fit(flow, X, **options)
+    _, history = fit(flow, X, penalty=lambda theta: 5.0 + l2(theta), **options)
+    np.testing.assert_allclose(history.train_nll, plain.train_nll, rtol=1e-13)
+    assert history.val_nll == plain.val_nll
+
+
+def test_a_penalty_shrinks_a_maf():
+    flow = flows.maf(2, layers=2, hidden=[8], rng=1)
+    options = {"epochs": 30, "learning_rate": 1e-2, "validation_split": 0}
+    free, _ = fit(flow, X, **options)
+    shrunk, _ = fit(flow, X, penalty=lambda theta: 0.1 * anp.sum(theta**2), **options)
+    assert np.sum(shrunk.params**2) < 0.5 * np.sum(free.params**2)
+
+
+def test_a_penalty_may_ask_what_the_flow_does():
+    """The mean of the samples is pulled to the origin, through the flow's own bijector."""
+    z = np.random.default_rng(0).normal(size=(64, 2))
+    seen = []
+
+    def centred(theta, flow):
+        seen.append(flow)
+        x = flow.bijector.forward(z, params=theta)
+        return 100.0 * anp.sum(anp.mean(x, axis=0) ** 2)
+
+    options = {"epochs": 60, "learning_rate": 1e-2, "validation_split": 0}
+    flow = randomize(flows.maf(2, layers=1, hidden=[8], standardize=False), 0.3, rng=0)
+    free, _ = fit(flow, X + 2.0, **options)
+    pulled, _ = fit(flow, X + 2.0, penalty=centred, **options)
+    means = [np.abs(f.bijector.forward(z).mean(axis=0)).max() for f in (free, pulled)]
+    assert means[1] < 0.2 < 1.0 < means[0]
+    assert all(isinstance(f, TransformedDistribution) for f in seen)
+
+
+def test_the_flow_that_a_penalty_gets_is_initialised():
+    def penalty(theta, flow):
+        assert flow.initialized
+        return l2(theta)
+
+    fit(flows.maf(2, layers=1, hidden=[4]), X, epochs=1, penalty=penalty)
+
+
+def test_an_argument_with_a_default_is_the_users_own():
+    losses = []
+    for strength in (0.0, 2.0):
+
+        def penalty(theta, strength=strength):
+            return strength * l2(theta)
+
+        losses.append(fit(Banana(), X, epochs=30, learning_rate=0.05, penalty=penalty)[0].params)
+    plain, _ = fit(Banana(), X, epochs=30, learning_rate=0.05)
+    np.testing.assert_array_equal(losses[0], plain.params)
+    assert np.abs(losses[1]).max() < np.abs(losses[0]).max()
+
+
+def test_float32_stays_float32():
+    flow, _ = fit(Banana(dtype=np.float32), X, epochs=3, penalty=lambda th: 0.1 * anp.sum(th**2))
+    value, gradient = Loss(flow, l2)(flow.params, Rows(X))
+    assert flow.params.dtype == gradient.dtype == np.float32 and type(value) is float
+
+
+def test_without_a_slope_for_once():
+    """A hinge whose value is a plain constant where it does not bite."""
+    values = []
+
+    def hinge(theta):
+        values.append(theta[0] if theta[0] > 0.9 else 0.0)
+        return values[-1]
+
+    flow, _ = fit(Banana(np.ones(6)), X, epochs=3, learning_rate=0.1, penalty=hinge)
+    assert np.isfinite(flow.params).all() and values[-1] == 0.0
+
+
+# ---------------------------------------------------------------- penalties that are refused
+
+
+@pytest.mark.parametrize(
+    ("penalty", "error", "message"),
+    [
+        (0.1, TypeError, r"penalty must be a function of theta, or None: got 0\.1"),
+        (lambda th: th**2, ValueError, r"penalty must return one number.*shape \(6,\): sum it"),
+        (lambda th: anp.sum(th**2)[None], ValueError, r"penalty must return .* shape \(1,\)"),
+        (lambda th: None, ValueError, "penalty returned None, which does not depend on theta"),
+        (lambda th, flow: anp.sum(flow.params), ValueError, r"penalty returned .*params=theta"),
+        (lambda th: float(th[0]), TypeError, "penalty cannot .*ArrayBox.*in autograd.numpy"),
+        (lambda: 1.0, TypeError, "penalty cannot be called or differentiated: .*argument"),
+        (lambda a, b, c: 1.0, TypeError, "penalty cannot be called.* a function of theta, or of"),
+    ],
+)
+def test_bad_penalties_are_refused_before_the_first_step(penalty, error, message):
+    flow = Banana(np.full(6, 0.1))
+    with pytest.raises(error, match=message):
+        fit(flow, X, penalty=penalty)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "message"),
+    [
+        (lambda th: anp.sum(th**2) + np.inf, "epoch 0, batch 0: the penalty is inf"),
+        (lambda th: anp.log(-1.0 - th[0] ** 2), "epoch 0, batch 0: the penalty is nan"),
+        (lambda th: anp.sqrt(th[3] ** 2), "the penalty is 0, but its gradient is .* parameter 3"),
+    ],
+)
+def test_a_penalty_that_is_not_finite_is_named(penalty, message):
+    with pytest.raises(TrainingDivergedError, match=message) as caught:
+        fit(Banana(), X, penalty=penalty)
+    np.testing.assert_array_equal(caught.value.flow.params, np.zeros(6))
+
+
+def test_a_barrier_that_is_crossed_later_keeps_the_last_good_flow():
+    """The steps of Adam on a falling parameter, towards a wall at -0.25."""
+    with pytest.raises(TrainingDivergedError, match=r"epoch [1-9]\d*, .*the penalty is nan") as e:
+        fit(
+            Gaussian(),
+            X - 5.0,
+            epochs=50,
+            learning_rate=0.1,
+            penalty=lambda th: -1e-3 * anp.log(th[0] + 0.25),
+            **EVERYTHING,
+        )
+    assert e.value.flow.params[0] > -0.25 and e.value.history.best_epoch is not None
+    assert np.isfinite(e.value.history.train_nll).all()
+
+
+def test_a_checkpoint_knows_the_penalty(tmp_path):
+    path = tmp_path / "run.npz"
+    straight, history = fit(Banana(), X, epochs=4, penalty=l2)
+    fit(Banana(), X, epochs=2, penalty=l2, checkpoint=path)
+    with pytest.raises(ValueError, match="belongs to another run, which differs in penalty"):
+        fit(Banana(), X, epochs=4, checkpoint=path)
+    resumed, again = fit(Banana(), X, epochs=4, penalty=l2, checkpoint=path)
+    np.testing.assert_array_equal(resumed.params, straight.params)
+    assert again.train_nll == history.train_nll
