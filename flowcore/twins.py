@@ -31,8 +31,7 @@ from autograd.tracer import getval
 
 import flowcore as fc
 
-from .params import Parametric
-from .primitives import tanh
+from .core import Parametric, tanh
 from .twins_scalar import (
     HALF_LOG_2PI,
     OPPOSITE,
@@ -73,7 +72,7 @@ def evaluate(part, way: str, theta, x, context=None):
 
 def share(part, params, child):
     """What of `params`, a vector of part's, belongs to child; a foreign base has none."""
-    return part._share(params, child) if isinstance(child, Parametric) else params[:0]
+    return part.share(params, child) if isinstance(child, Parametric) else params[:0]
 
 
 # ---------------------------------------------------------------- networks

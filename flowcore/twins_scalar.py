@@ -18,7 +18,7 @@ from scipy import special
 
 import flowcore as fc
 
-from .primitives import tanh
+from .core import tanh
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 STEEPEST = 300.0  # log of the largest slope that a Newton step takes

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
+import autograd.numpy as anp
 import numpy as np
 
 from ..core import by_autograd
@@ -64,9 +63,7 @@ class MaskedAutoregressiveFlow(Bijector):
             return self._bind_one_pass(at)
         if self.method == "by_degree":
             return bind_walk(self.made, self.transformer, at)
-        from ..twins import textbook_loop
-
-        return by_autograd(partial(textbook_loop, self), at, self)
+        return by_autograd(self._textbook_loop, at, self)
 
     def _bind_one_pass(self, at):
         """phi = made(x);  z_i = t^-1(x_i; phi_i) for all i at once."""
@@ -85,6 +82,17 @@ class MaskedAutoregressiveFlow(Bijector):
             return np.add(through_phi, x_bar, through_phi)
 
         return run, back
+
+    def _textbook_loop(self, theta, z, context):
+        """One pass of the whole network for every coordinate, in the order of the degrees."""
+        x, total = np.zeros(z.shape, z.dtype), 0
+        for i in np.argsort(self.made.degrees[0]):
+            phi = self.made(x, theta, context)[..., i, :]
+            x_i, log_det = self.transformer.forward_and_log_det(z[..., i], phi)
+            here = np.arange(self.dim) == i
+            x = anp.where(here, x_i[..., None] * np.ones(self.dim, z.dtype), x)
+            total = total + log_det
+        return x, total
 
     def __repr__(self):
         method = "" if self.method == "by_degree" else f", method={self.method!r}"
