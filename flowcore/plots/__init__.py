@@ -14,7 +14,7 @@ it. A script that wants windows passes Axes of its own, `plots.density(..., ax=p
 or turns pyplot's interactive mode on with `plt.ion()`; both ways the figures are pyplot's.
 
 Global settings (rcParams) are obeyed and never changed. Nothing is hidden: whatever lies outside
-the frame or is not a finite number is counted in the picture.
+the frame or is not a finite number is counted in the picture (for a density: from 1% of it on).
 """
 
 from .clouds import compare, scatter, stages
