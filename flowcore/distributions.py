@@ -10,9 +10,6 @@ from autograd.tracer import isbox
 
 from .arguments import as_rows, check_context, check_event, check_log_det, check_params
 from .bases import (
-    Distribution,
-    MultivariateNormalDiag,
-    Normal,
     _pull_by_autograd,
     check_count,
 )
@@ -20,14 +17,6 @@ from .bijector import Bijector, Invert
 from .blocks import MANY, map_rows
 from .params import Parametric
 from .primitives import differentiable
-
-__all__ = [
-    "Distribution",
-    "MultivariateNormalDiag",
-    "Normal",
-    "TransformedDistribution",
-    "check_count",
-]
 
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 

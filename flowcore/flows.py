@@ -12,9 +12,10 @@ import numpy as np
 
 from .arguments import check_dim
 from .autoregressive import MaskedAutoregressiveFlow
+from .bases import Normal
 from .bijector import Bijector, Chain, Invert, Permute
 from .coupling import Coupling
-from .distributions import Normal, TransformedDistribution
+from .distributions import TransformedDistribution
 from .elementwise import Elementwise
 from .linear import ActNorm, Standardize
 from .lu import LULinear

@@ -17,9 +17,10 @@ import numpy as np
 
 from . import flows
 from .autoregressive import MaskedAutoregressiveFlow
+from .bases import Normal
 from .bijector import Bijector, Chain, Invert, Permute
 from .coupling import NICE, RealNVP
-from .distributions import Normal, TransformedDistribution
+from .distributions import TransformedDistribution
 from .elementwise import Elementwise, ElementwiseAffine
 from .made import MADE
 from .metrics import kl_to_truth

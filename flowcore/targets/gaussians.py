@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arguments import check_dim
-from ..distributions import check_count
+from ..bases import check_count
 from .base import Target, log_prob_of_rows, set_positive
 
 LOG_2PI = math.log(2.0 * math.pi)

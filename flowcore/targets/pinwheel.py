@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..arguments import check_dim
-from ..distributions import check_count
+from ..bases import check_count
 from .base import (
     Target,
     bisect_rising,

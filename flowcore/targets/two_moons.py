@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arguments import check_event
-from ..distributions import check_count
+from ..bases import check_count
 from .base import CUT, Target, by_blocks, gauss_legendre, set_positive
 
 
