@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bijectors import (
+    ActNorm,
+    Bijector,
+    Chain,
+    Coupling,
+    Elementwise,
+    Invert,
+    LULinear,
+    MaskedAutoregressiveFlow,
+    Permute,
+    Standardize,
+)
 from .core.inputs import check_dim
-from .bijectors import MaskedAutoregressiveFlow
-from .bijectors import Bijector, Chain, Invert, Permute
-from .bijectors import Coupling
 from .distributions import Normal, TransformedDistribution
-from .bijectors import Elementwise
-from .bijectors import ActNorm, Standardize
-from .bijectors import LULinear
-from .networks.made import MADE
-from .transformers.mixtures import MixtureOfGaussians
-from .transformers.splines import RationalQuadratic
-from .transformers import Affine, Compose, Scale, Shift, Transformer, check_transformer
+from .networks import MADE
+from .transformers import (
+    Affine,
+    Compose,
+    MixtureOfGaussians,
+    RationalQuadratic,
+    Scale,
+    Shift,
+    Transformer,
+    check_transformer,
+)
 
 
 def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,

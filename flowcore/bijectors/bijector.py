@@ -145,4 +145,4 @@ def increasing_image(bijector: Bijector, direction: str, low, high):
     """`Bijector.image` of a map that takes every coordinate's line onto itself, increasing."""
     run = getattr(bijector, direction)
     ends = [np.broadcast_to(np.asarray(end, float), bijector.dim) for end in (low, high)]
-    return tuple(np.where(np.isinf(end), end, run(np.nan_to_num(end))) for end in ends)
+    return tuple(np.where(np.isinf(end), end, run(np.where(np.isinf(end), 0, end))) for end in ends)

@@ -132,7 +132,9 @@ class TransformedDistribution(Distribution):
         """x and the log-det of rows z, in the flow's dtype; a warning if there are none."""
         bijector = self.bijector
         own_context = context if bijector.context_dim else None
-        x, log_det = evaluate(bijector, "forward", z, self._own(bijector), own_context, threads, out)
+        x, log_det = evaluate(
+            bijector, "forward", z, self._own(bijector), own_context, threads, out
+        )
         outside = int(np.isneginf(log_det).sum())
         if outside > 1e-4 * len(z):  # rounding alone puts a few draws on an edge
             low, high = bijector.domain

@@ -81,7 +81,12 @@ class Network(Parametric):
             act, derivative = net.activation(l) if l <= self.n_hidden else ([], [])
             way_out += [*matrix.product(net.read[l - 1], net.units[l]), *act]
             through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
-            way_back = [*derivative, *matrix.outer(net.bars[l], net.read[l - 1]), *through, *way_back]
+            way_back = [
+                *derivative,
+                *matrix.outer(net.bars[l], net.read[l - 1]),
+                *through,
+                *way_back,
+            ]
         inputs, x_bar = net.units[0], net.bars[0]
         shape = (*self.out_shape, at.n_rows)
         phi, received = net.units[-1].reshape(shape), net.bars[-1].reshape(shape)
@@ -148,7 +153,9 @@ class Network(Parametric):
     def param_scale(self):
         """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
         blocks = [block for layer in self.layers for block in layer.blocks]
-        return np.concatenate([np.full((r1 - r0) * k, max(1, k - 1) ** -0.5) for r0, r1, k in blocks])
+        return np.concatenate(
+            [np.full((r1 - r0) * k, max(1, k - 1) ** -0.5) for r0, r1, k in blocks]
+        )
 
 
 class BoundNetwork:

@@ -131,7 +131,13 @@ class RationalQuadratic(Transformer):
         else:
             y, log_det = bin_.x + bin_.w * xi, -log_det
         # a tail ignores phi, but not that phi is NaN: its row must show it
-        return np.where(inside, y, x + 0 * phi[0]), np.where(inside, log_det, 0), inside, bin_, curve
+        return (
+            np.where(inside, y, x + 0 * phi[0]),
+            np.where(inside, log_det, 0),
+            inside,
+            bin_,
+            curve,
+        )
 
     def _axes(self, phi):
         """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""

@@ -137,11 +137,20 @@ def fills(limits, frame, share: float = 0.4) -> bool:
 def frame(ax, x, xlim, ylim):
     """Set the limits; count the points outside, those that are not finite included."""
     set_limits(ax, xlim, ylim)
+    if out := count_outside(x, xlim, ylim):
+        remark(ax, f"{out:,} outside")
+
+
+def count_outside(x, xlim, ylim) -> int:
+    """How many points are not in the rectangle; those that are not finite are not."""
     low, high = zip(xlim, ylim, strict=True)
-    out = len(x) - np.count_nonzero(((x >= low) & (x <= high)).all(axis=1))
-    if out:
-        place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
-        ax.text(0.98, 0.02, f"{out:,} outside", fontsize=SMALL, color=GREY, **place)
+    return len(x) - np.count_nonzero(((x >= low) & (x <= high)).all(axis=1))
+
+
+def remark(ax, text: str):
+    """A few small words in the lower right corner."""
+    place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
+    ax.text(0.98, 0.02, text, fontsize=SMALL, color=GREY, **place)
 
 
 def set_limits(ax, xlim, ylim):
