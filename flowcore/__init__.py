@@ -44,7 +44,6 @@ from .distributions import (
 from .files import load, save
 from .metrics import kl_to_truth
 from .networks import MADE, MLP
-
 from .training import Adam, History, TrainingDivergedError, constant, cosine_decay, fit
 from .transformers import (
     Affine,

@@ -9,8 +9,8 @@ import pytest
 
 from flowcore import moons
 from flowcore.cli import main
-from flowcore.training import History, TrainingDivergedError
 from flowcore.reference import numerical_jacobian
+from flowcore.training import History, TrainingDivergedError
 
 
 @pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nice"])

@@ -28,9 +28,16 @@ from flowcore import (
     reference,
     save,
 )
-from flowcore.bijectors import Blockwise
-from flowcore.bijectors import ElementwiseAffine
-from flowcore.bijectors import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
+from flowcore.bijectors import (
+    Blockwise,
+    ElementwiseAffine,
+    Exp,
+    Logit,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
+    Tanh,
+)
 from flowcore.testing import check_bijector, randomize
 
 GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_maps.npz"))

@@ -37,7 +37,7 @@ def as_numbers(name: str, x):
 
     Integers become float64; float32 and float64 stay; an autograd box stays a box.
     """
-    if type(x) is np.ndarray and x.dtype in FLOATS or isbox(x):
+    if (type(x) is np.ndarray and x.dtype in FLOATS) or isbox(x):
         return x
     if np.ma.is_masked(x):
         raise ValueError(f"{name} has masked values, which are no numbers: fill or drop them")
@@ -144,6 +144,11 @@ def check_dim(name: str, dim, least: int = 1) -> int:
     except (TypeError, ValueError, OverflowError):
         pass
     raise ValueError(f"{name} must be an integer >= {least}, not {dim!r}")
+
+
+def check_count(n) -> int:
+    """n as an int >= 0, or a ValueError."""
+    return check_dim("the number of samples", n, least=0)
 
 
 def _broadcast(x, lead: tuple[int, ...]):

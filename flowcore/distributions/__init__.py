@@ -1,7 +1,7 @@
 """Densities: the protocol, bases, the mixture base, and flows."""
 
 from .bases import Laplace, MultivariateNormalDiag, Normal, StudentT, Uniform
-from .distribution import Distribution, Foreign, check_count
+from .distribution import Distribution, Foreign
 from .gaussian_mixture import GaussianMixture
 from .transformed import TransformedDistribution
 
@@ -15,5 +15,4 @@ __all__ = [
     "StudentT",
     "TransformedDistribution",
     "Uniform",
-    "check_count",
 ]

@@ -12,8 +12,8 @@ from math import log, pi
 
 import numpy as np
 
-from ..core.inputs import check_dim, constant
-from .distribution import Distribution, check_count
+from ..core.inputs import check_count, check_dim, constant
+from .distribution import Distribution
 
 
 class Normal(Distribution):

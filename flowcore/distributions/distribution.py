@@ -7,7 +7,7 @@ import numpy as np
 from autograd.tracer import isbox
 
 from ..core import Parametric, as_numbers, by_autograd, call, require
-from ..core.inputs import check_dim, gate
+from ..core.inputs import gate
 
 
 class Distribution(Parametric):
@@ -87,8 +87,3 @@ class Foreign(Distribution):
     def __repr__(self):
         plain = type(self.density).__repr__ is object.__repr__  # no address in memory, please
         return f"{type(self.density).__name__}({self.dim})" if plain else repr(self.density)
-
-
-def check_count(n) -> int:
-    """n as an int >= 0, or a ValueError."""
-    return check_dim("the number of samples", n, least=0)

@@ -7,8 +7,8 @@ from math import log, pi
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core.inputs import check_dim
-from .distribution import Distribution, check_count
+from ..core.inputs import check_count, check_dim
+from .distribution import Distribution
 
 
 class GaussianMixture(Distribution):

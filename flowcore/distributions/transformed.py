@@ -9,8 +9,15 @@ import numpy as np
 from ..bijectors import Bijector, Invert
 from ..bijectors.algebra import common_context_dim
 from ..core import call, evaluate
-from ..core.inputs import as_numbers, broadcast_leading, check_context, check_event, check_params
-from .distribution import Distribution, Foreign, check_count
+from ..core.inputs import (
+    as_numbers,
+    broadcast_leading,
+    check_context,
+    check_count,
+    check_event,
+    check_params,
+)
+from .distribution import Distribution, Foreign
 
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 

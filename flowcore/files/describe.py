@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..core.parameters import Parametric
 from ..distributions import Foreign
 from ..networks.network import Network
-from ..core.parameters import Parametric
 from ..transformers import Transformer
 
 FORMAT = 1  # of the description

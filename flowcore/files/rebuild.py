@@ -17,10 +17,9 @@ import numpy as np
 import flowcore
 
 from .. import targets
-from ..bijectors import Coupling
-from ..bijectors import LULinear
-from ..networks.network import MLP, Network
+from ..bijectors import Coupling, LULinear
 from ..core.parameters import Parametric, frozen
+from ..networks.network import MLP, Network
 from ..transformers import Transformer
 from .describe import (
     LEFT_OUT,
