@@ -5,6 +5,8 @@ engine gives, autograd through the twin what the engine's hand-written gradient 
 through that what finite differences of the engine's gradient give.
 """
 
+import subprocess
+import sys
 from functools import partial
 
 import autograd.numpy as anp
@@ -374,3 +376,25 @@ def test_a_row_that_is_not_finite_harms_no_other(name, way):
         assert not lost[[0, 3]].any() and lost[np.isnan(b)].all()
         np.testing.assert_array_equal(a == -np.inf, b == -np.inf)
         close(a[~lost & np.isfinite(b)], b[~lost & np.isfinite(b)], precision(name))
+
+
+def test_every_class_of_the_package_has_a_formula():
+    """The fallback, a class's own methods, would lead from a built-in class back to its twin."""
+    kinds = [
+        (fc.Transformer, twins_scalar.transform),
+        (fc.MADE, twins.network),
+        (fc.MLP, twins.network),
+        (fc.Bijector, twins.bijector),
+        (fc.Distribution, twins.log_prob),
+        (fc.TransformedDistribution, twins.log_prob),
+    ]
+    classes = [found for name in fc.__all__ if isinstance(found := getattr(fc, name), type)]
+    for kind, function in kinds:
+        for cls in classes:
+            if issubclass(cls, kind) and cls not in (fc.Transformer, fc.Bijector, fc.Distribution):
+                assert function.dispatch(cls) is not function.dispatch(object), cls
+
+
+def test_the_package_is_imported_without_its_twins():
+    code = "import flowcore, sys; sys.exit('flowcore.twins' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
