@@ -5,17 +5,19 @@ engine gives, autograd through the twin what the engine's hand-written gradient 
 through that what finite differences of the engine's gradient give.
 """
 
+import subprocess
+import sys
 from functools import partial
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd import grad
+from autograd import elementwise_grad, grad
 from autograd.tracer import getval
 from registry import BIJECTORS, OwnTransformer
 
 import flowcore as fc
-from flowcore import twins
+from flowcore import twins, twins_scalar
 from flowcore.testing import randomize
 
 N = 4  # rows
@@ -325,6 +327,29 @@ def test_far_out_second_derivatives_are_finite(name, way):
         assert np.isfinite(grad(lambda *a: along(twin, a, directions), k)(*args)).all()
 
 
+SLOPES = {  # a function of one number, its first and its second derivative at -1e150, 0 and 1e150
+    "softplus": ([0, 0.5, 1], [0, 0.25, 0]),
+    "sigmoid": ([0, 0.25, 0], [0, 0, 0]),
+    "elu": ([0, 1, 1], [0, 0, 0]),
+    "log_one_plus_square": ([-2e-150, 0, 2e-150], [-2e-300, 2, -2e-300]),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_functions_of_one_number_are_smooth_and_do_not_overflow(name):
+    first = elementwise_grad(getattr(twins_scalar, name))
+    x = np.array([-1e150, 0, 1e150])
+    for slope, expected in zip((first, elementwise_grad(first)), SLOPES[name], strict=True):
+        np.testing.assert_allclose(slope(x), expected, rtol=1e-12)
+
+
+def test_outputs_that_depend_on_nothing_have_zero_gradients():
+    """And autograd, which would warn of them, does not."""
+    part, x = fc.Chain([fc.Permute([1, 0]), fc.LULinear(2)]), np.ones((N, 2))
+    by_x = grad(lambda x: anp.sum(twins.evaluate(part, "forward", part.params, x)[1]))(x)
+    np.testing.assert_array_equal(by_x, np.zeros((N, 2)))
+
+
 @pytest.mark.parametrize("name, way", SMOOTH)
 def test_float32_in_float32_out(name, way):
     _, twin, args = case(name, way)
@@ -351,3 +376,25 @@ def test_a_row_that_is_not_finite_harms_no_other(name, way):
         assert not lost[[0, 3]].any() and lost[np.isnan(b)].all()
         np.testing.assert_array_equal(a == -np.inf, b == -np.inf)
         close(a[~lost & np.isfinite(b)], b[~lost & np.isfinite(b)], precision(name))
+
+
+def test_every_class_of_the_package_has_a_formula():
+    """The fallback, a class's own methods, would lead from a built-in class back to its twin."""
+    kinds = [
+        (fc.Transformer, twins_scalar.transform),
+        (fc.MADE, twins.network),
+        (fc.MLP, twins.network),
+        (fc.Bijector, twins.bijector),
+        (fc.Distribution, twins.log_prob),
+        (fc.TransformedDistribution, twins.log_prob),
+    ]
+    classes = [found for name in fc.__all__ if isinstance(found := getattr(fc, name), type)]
+    for kind, function in kinds:
+        for cls in classes:
+            if issubclass(cls, kind) and cls not in (fc.Transformer, fc.Bijector, fc.Distribution):
+                assert function.dispatch(cls) is not function.dispatch(object), cls
+
+
+def test_the_package_is_imported_without_its_twins():
+    code = "import flowcore, sys; sys.exit('flowcore.twins' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
