@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import flowcore as fc
-from flowcore.splines import TEMPERATURE
+from flowcore.transformers.splines import TEMPERATURE
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--save", metavar="FOLDER", help="save the picture there instead of showing it")

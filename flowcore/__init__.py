@@ -2,31 +2,58 @@
 
     forward = base -> data (sampling),  inverse = data -> base (density)
 
-Read `reference.py` first, then `bijector.py`, at whose top the conventions stand.
+Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conventions stand.
 """
 
 from . import flows, plots, reference, targets, testing
-from .autoregressive import MaskedAutoregressiveFlow
-from .bases import Distribution, Laplace, MultivariateNormalDiag, Normal, StudentT, Uniform
-from .bijector import Bijector, Chain, Invert, Permute
-from .blockwise import Blockwise
-from .coupling import NICE, Coupling, RealNVP
+from .bijectors import (
+    NICE,
+    ActNorm,
+    Bijector,
+    Blockwise,
+    Chain,
+    Coupling,
+    Elementwise,
+    ElementwiseAffine,
+    Exp,
+    Invert,
+    Logit,
+    LULinear,
+    MaskedAutoregressiveFlow,
+    Permute,
+    Planar,
+    Radial,
+    RealNVP,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
+    Standardize,
+    Tanh,
+)
 from .discrete import Dequantize, bits_per_dim, logit_preprocessing
-from .distributions import TransformedDistribution
-from .elementwise import Elementwise, ElementwiseAffine
+from .distributions import (
+    Distribution,
+    GaussianMixture,
+    Laplace,
+    MultivariateNormalDiag,
+    Normal,
+    StudentT,
+    TransformedDistribution,
+    Uniform,
+)
 from .files import load, save
-from .gaussian_mixture import GaussianMixture
-from .linear import ActNorm, Standardize
-from .lu import LULinear
-from .made import MADE
-from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .metrics import kl_to_truth
-from .mixtures import MixtureOfGaussians
-from .nets import MLP
-from .planar import Planar, Radial
-from .splines import RationalQuadratic
+from .networks import MADE, MLP
 from .training import Adam, History, TrainingDivergedError, constant, cosine_decay, fit
-from .transformers import Affine, Compose, Scale, Shift, Transformer
+from .transformers import (
+    Affine,
+    Compose,
+    MixtureOfGaussians,
+    RationalQuadratic,
+    Scale,
+    Shift,
+    Transformer,
+)
 
 __version__ = "0.1.0"
 

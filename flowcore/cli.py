@@ -44,13 +44,15 @@ def _parser() -> argparse.ArgumentParser:
         "--flow", choices=["maf", "iaf", "realnvp", "nice"], default="maf", help="(maf)"
     )
     moons.add_argument(
-        "--quick", action="store_true", help="networks of [64, 64] instead of [256, 256]"
+        "--quick",
+        action="store_true",
+        help="networks of [64, 64] instead of [256, 256], and 30 epochs of --recipe instead of 300",
     )
     moons.add_argument(
         "--recipe",
         action="store_true",
         help="train flowcore's own recipe too, on the same rows: eight MAF [64, 64] with tanh "
-        "units, minibatches, clipping, cosine decay",
+        "units, minibatches, clipping, cosine decay, 300 epochs (--epochs is for the others)",
     )
     moons.add_argument(
         "--seeds",

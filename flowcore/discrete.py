@@ -18,8 +18,8 @@ from math import log
 import numpy as np
 from autograd.tracer import isbox
 
-from .arguments import check_dim, constant, show
-from .maps import Sigmoid
+from .bijectors import Sigmoid
+from .core.inputs import check_dim, constant, show
 
 OFF_GRID = 0.01  # of a step: how far rounded numbers, such as float32 ones, may be off the grid
 EPS = float(np.finfo(float).eps)

@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_dim
-from .autoregressive import MaskedAutoregressiveFlow
-from .bijector import Bijector, Chain, Invert, Permute
-from .coupling import Coupling
+from .bijectors import (
+    ActNorm,
+    Bijector,
+    Chain,
+    Coupling,
+    Elementwise,
+    Invert,
+    LULinear,
+    MaskedAutoregressiveFlow,
+    Permute,
+    Standardize,
+)
+from .core.inputs import check_dim
 from .distributions import Normal, TransformedDistribution
-from .elementwise import Elementwise
-from .linear import ActNorm, Standardize
-from .lu import LULinear
-from .made import MADE
-from .mixtures import MixtureOfGaussians
-from .splines import RationalQuadratic
-from .transformers import Affine, Compose, Scale, Shift, Transformer, check_transformer
+from .networks import MADE
+from .transformers import (
+    Affine,
+    Compose,
+    MixtureOfGaussians,
+    RationalQuadratic,
+    Scale,
+    Shift,
+    Transformer,
+    check_transformer,
+)
 
 
 def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,

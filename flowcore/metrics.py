@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arguments import check_dim
+from .core.inputs import check_dim
 
 
 class KLEstimate(NamedTuple):

@@ -11,6 +11,10 @@ Conventions, the same as in the rest of the package:
   activation after every layer but the last.
 * Degrees are a list of integer vectors: those of the inputs (1-based), then one per hidden layer.
 
+NICE, RealNVP and Glow print their maps from data to latent. Glow's ActNorm and NICE's scaling run
+that way here, too. The couplings do not: as in most libraries, the printed formula runs from base
+to data. That is another flow for the same weights, but the same family: see `nice_forward`.
+
 Papers: MADE (Germain, Gregor, Murray, Larochelle 2015, arXiv:1502.03509); MAF (Papamakarios,
 Pavlakou, Murray 2017, arXiv:1705.07057); IAF (Kingma, Salimans, Jozefowicz, Chen, Sutskever,
 Welling 2016, arXiv:1606.04934); RealNVP (Dinh, Sohl-Dickstein, Bengio 2017, arXiv:1605.08803);
@@ -308,7 +312,11 @@ def realnvp_forward(
     x_a = z_a,  x_b = z_b * exp(s(z_a)) + t(z_a),  log_det = sum s(z_a)
 
     a are the num_masked coordinates that stay, b the others; ``s`` and ``t`` are the layers of
-    two networks from len(a) to len(b). The paper's y is our x.
+    two networks from len(a) to len(b).
+
+    Direction: the paper's x -> y runs data -> latent. The same formula runs base -> data here: the
+    paper's x is our z, its y our x. Its inverse is an affine coupling again, with the log-scale
+    -s(a) and the shift -t(a) exp(-s(a)): the family of densities is the same.
 
     >>> s, t = [(np.zeros((1, 1)), np.log([3.0]))], [(np.eye(1), np.zeros(1))]
     >>> realnvp_forward(np.array([2.0, 1.0]), s, t, 1)[0]
@@ -328,6 +336,8 @@ def realnvp_inverse(
 
     z_a = x_a,  z_b = (x_b - t(x_a)) * exp(-s(x_a)),  log_det = -sum s(x_a)
 
+    Direction: the paper's y -> x, its way to sample; here data -> base, the way to the density.
+
     >>> s, t = [(np.zeros((1, 1)), np.log([3.0]))], [(np.eye(1), np.zeros(1))]
     >>> realnvp_inverse(np.array([2.0, 5.0]), s, t, 1)[0].round(12)
     array([2., 1.])
@@ -346,6 +356,10 @@ def nice_forward(
 
     x_a = z_a,  x_b = z_b + m(z_a)
 
+    Direction: the paper's x -> y runs data -> latent. The same formula runs base -> data here: the
+    paper's x is our z, its y our x. Its inverse is an additive coupling again, with -m for m: the
+    family of densities is the same.
+
     >>> nice_forward(np.array([2.0, 1.0]), [(np.eye(1), np.zeros(1))], 1)
     (array([2., 3.]), 0.0)
     """
@@ -358,9 +372,13 @@ def nice_forward(
 def nice_inverse(
     x: np.ndarray, m: Weights, num_masked: int, activation: str = "relu"
 ) -> tuple[np.ndarray, float]:
-    """Additive coupling layer, inverted (Dinh et al. 2015, section 3.2): x_b - m(x_a).
+    """Additive coupling layer, inverted (Dinh et al. 2015, section 3.2): z_b = x_b - m(x_a).
+
+    Direction: the paper's y -> x, its way to sample; here data -> base.
 
     >>> nice_inverse(np.array([2.0, 3.0]), [(np.eye(1), np.zeros(1))], 1)
+    (array([2., 1.]), 0.0)
+    >>> nice_forward(np.array([2.0, 3.0]), [(-np.eye(1), np.zeros(1))], 1)  # a coupling, with -m
     (array([2., 1.]), 0.0)
     """
     a, b = coupling_split(len(x), num_masked)
@@ -372,7 +390,7 @@ def nice_inverse(
 def nice_scaling_forward(z: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, float]:
     """Inverse of NICE's final diagonal scaling: x = exp(-s) * z, log_det = -sum s, s (D,).
 
-    It stands at the base end of the flow: sampling begins with it.
+    Direction: base -> data, against the paper's. It stands at the base end: sampling begins there.
 
     >>> nice_scaling_forward(np.array([2.0, 9.0]), np.log([2.0, 3.0]))[0].round(12)
     array([1., 3.])
@@ -385,6 +403,7 @@ def nice_scaling_inverse(x: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, floa
 
     S_ii = exp(s_i), so log_det = sum_i s_i: since every coupling keeps volumes, this layer alone
     decides which directions vary more than others. log p(x) = sum_i log p_H(f_i(x)) + log |S_ii|.
+    Direction: data -> base, as in the paper.
 
     >>> nice_scaling_inverse(np.array([1.0, 3.0]), np.log([2.0, 3.0]))[0].round(12)
     array([2., 9.])
@@ -460,6 +479,8 @@ def lu_matrix(
 
 def actnorm_inverse(x: np.ndarray, s: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
     """z = s * x + b, log_det = sum_i log |s_i|, all (D,) (Kingma & Dhariwal 2018, table 1).
+
+    Direction: data -> base, as in the paper.
 
     At first s and b are such that the first data have mean 0 and variance 1 in z (section 3.1).
 

@@ -17,8 +17,8 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 
-from .bijector import Bijector, Chain, Invert
-from .params import Parametric
+from .bijectors import Bijector, Chain, Invert
+from .core.parameters import Parametric
 from .transformers import Transformer
 
 ROWS = 4

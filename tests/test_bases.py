@@ -12,8 +12,14 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore import bases, distributions
-from flowcore.bases import Laplace, MultivariateNormalDiag, Normal, StudentT, Uniform
-from flowcore.gaussian_mixture import GaussianMixture
+from flowcore.distributions import (
+    GaussianMixture,
+    Laplace,
+    MultivariateNormalDiag,
+    Normal,
+    StudentT,
+    Uniform,
+)
 from flowcore.testing import randomize
 
 CLASSES = [GaussianMixture, Laplace, StudentT, Uniform]

@@ -9,6 +9,7 @@ import pytest
 
 from flowcore import moons
 from flowcore.cli import main
+from flowcore.reference import numerical_jacobian
 from flowcore.training import History, TrainingDivergedError
 
 
@@ -18,12 +19,17 @@ def test_moons_prints_its_tables_and_writes_its_pictures(kind, tmp_path, capsys)
     assert main(["moons", "--quick", "--epochs", "12", "--flow", kind, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     pictures = sorted(path.name for path in out.glob("*.png"))
-    assert len(pictures) == 12 and all(name in printed for name in pictures)
+    own = ["made_masks.png"] if kind in ("maf", "iaf") else []
+    assert len(pictures) == 11 + len(own) and all(name in printed for name in pictures)
+    assert [name for name in pictures if "masks" in name or "jacobian" in name] == sorted(
+        [f"{kind}_jacobian.png", *own]
+    )
     assert printed.count("kept: the best validation NLL") == 2
-    rows = re.findall(r"^  (.{36}) +(\S+) +(\S+)$", printed, flags=re.M)
+    rows = re.findall(r"^  (.{36}) +(\S+) +(\S+)(?: \+- (\S+))?$", printed, flags=re.M)
     nll, kl = (np.array([row[k] for row in rows], float) for k in (1, 2))
     assert len(rows) == 3 and nll[-1] == pytest.approx(1.13, abs=0.02)
     np.testing.assert_allclose(nll - nll[-1], kl, atol=2e-3)
+    assert all(0 < float(error) < 0.1 for *_, error in rows[:-1])
     flow, brute = re.search(r": (\S+) by the flow, (\S+) by the brute-force", printed).groups()
     assert float(flow) == pytest.approx(float(brute), abs=2e-6)
 
@@ -40,9 +46,30 @@ def test_several_seeds(capsys):
     assert [line.split()[0] for line in printed[2:]] == ["3", "4", "median", "worst"]
 
 
-def test_the_recipe_is_shown_beside(tmp_path, capsys):
+def test_the_recipe_is_shown_beside_with_its_epochs(tmp_path, capsys):
     main(["moons", "--quick", "--epochs", "2", "--recipe", "--out", str(tmp_path)])
-    assert "flowcore's own recipe" in capsys.readouterr().out
+    assert "flowcore's own recipe, 30 epochs" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["moons", "--help"])
+    assert "30 epochs of --recipe" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nice"])
+def test_the_jacobian_is_that_of_the_flow_that_was_asked_for(kind):
+    drawn = {}
+
+    class Album:
+        def add(self, name, what, plot, *args):
+            drawn[name] = args
+
+    moons._draw_structure(kind, Album())
+    layer, point = drawn[f"{kind}_jacobian"]
+    jacobian = numerical_jacobian(layer.inverse, point)
+    assert np.allclose(np.triu(jacobian, 1), 0, atol=1e-6)
+    constant = np.isclose(np.diag(jacobian), 1)
+    stay = {"nice": 5, "realnvp": 2, "maf": 0, "iaf": 0}[kind]
+    assert np.count_nonzero(constant) == stay
+    assert ("made_masks" in drawn) == (kind in ("maf", "iaf"))
 
 
 def test_a_seed_decides_everything(tmp_path, capsys):

@@ -8,8 +8,8 @@ from scipy import stats
 from scipy.special import logit
 
 import flowcore as fc
-from flowcore.bases import MultivariateNormalDiag, Normal, Uniform
 from flowcore.discrete import Dequantize, bits_per_dim, logit_preprocessing
+from flowcore.distributions import MultivariateNormalDiag, Normal, Uniform
 
 STEPS = [1.0, 0.1, 1 / 256, 1e-9, 12345.678, np.array([1.0, 0.01, 1 / 3])]
 MEAN, SD = np.array([3.3, -1.0]), np.array([0.8, 2.5])

@@ -28,9 +28,16 @@ from flowcore import (
     reference,
     save,
 )
-from flowcore.blockwise import Blockwise
-from flowcore.elementwise import ElementwiseAffine
-from flowcore.maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
+from flowcore.bijectors import (
+    Blockwise,
+    ElementwiseAffine,
+    Exp,
+    Logit,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
+    Tanh,
+)
 from flowcore.testing import check_bijector, randomize
 
 GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_maps.npz"))

@@ -263,7 +263,7 @@ def test_made_mog_is_a_product_of_mixtures():
 def test_where_the_mixture_of_maf_mog_stands():
     """Next to the base, and none of its layers starts like another."""
     flow = flows.maf_mog(3, layers=2, components=2, hidden=[8], log_scale_bound=4.0)
-    parts = [part for part, _ in flow.bijector._steps("forward")]
+    parts = [part for part, _ in flow.bijector.steps("forward")]
     transformers = [part.transformer for part in parts[:3]]
     assert transformers == [MixtureOfGaussians(2, 4.0), fc.Affine(), fc.Affine()]
     assert isinstance(parts[-1], Standardize)

@@ -202,7 +202,7 @@ FORGED = [
     (one("os.system", {"command": "mkdir exploded"}), {}, "neither flowcore's"),
     (one("flowcore.Scale", {}), {}, "neither flowcore's"),
     (one("Adam", {}), {}, "neither flowcore's"),
-    (one("_ForeignBase", {"base": 1}), {}, "neither flowcore's"),
+    (one("Foreign", {"base": 1}), {}, "neither flowcore's"),
     (one("Network", {}), {}, "neither flowcore's"),
     (one("Bijector", {"dim": 2}), {}, "abstract"),
     (one(["Scale"], {}), {}, "its class is"),

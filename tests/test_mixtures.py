@@ -24,8 +24,8 @@ from flowcore import (
     mixtures,
     save,
 )
-from flowcore.mixtures import MixtureOfGaussians
 from flowcore.testing import check_bijector, randomize
+from flowcore.transformers.mixtures import MixtureOfGaussians
 
 EVERYTHING = dict(far_tails=True, arguments=True, float32=True)
 

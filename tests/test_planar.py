@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.gaussian_mixture import GaussianMixture
-from flowcore.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
+from flowcore.bijectors.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
+from flowcore.distributions import GaussianMixture
 from flowcore.testing import check_bijector, randomize
 
 KINDS = [Planar, Radial]

@@ -330,10 +330,48 @@ def test_density_has_the_given_limits_and_a_colour_bar():
     assert 0.9 / (2 * np.pi) < ax.collections[0].levels[-1] < 1.3 / (2 * np.pi)
 
 
+def table(n=300):
+    """Rows far from the origin, in units of their own."""
+    return np.random.default_rng(4).normal([1000.0, -50.0], [20.0, 5.0], (n, 2))
+
+
+def test_the_window_of_a_density_follows_the_flow():
+    """A picture around the origin would be blank, with a colour bar of 1e-245."""
+    flow = flows.maf(2, layers=1, hidden=[4]).initialize(table())
+    ax = plots.density(flow, **QUICK)
+    for (low, high), mean, std in zip(
+        (ax.get_xlim(), ax.get_ylim()), (1000, -50), (20, 5), strict=True
+    ):
+        assert mean - 12 * std < low < mean - 2 * std and mean + 2 * std < high < mean + 12 * std
+    assert ax.collections[0].levels[-1] == pytest.approx(1 / (2 * np.pi * 100), rel=0.3)
+    assert remarks(ax) == []
+    given = plots.density(flow, ylim=(-51, 0), **QUICK)
+    assert (given.get_xlim(), given.get_ylim()) == (ax.get_xlim(), (-51, 0))
+    conditional = chain("maf", layers=2, context_dim=1)
+    one, other = (plots.density(conditional, context=[c], **QUICK) for c in (-9.0, 9.0))
+    assert one.get_xlim() != other.get_xlim()
+
+
+def test_what_lies_outside_the_window_of_a_density_is_told():
+    far = fc.MultivariateNormalDiag([1000.0, -50.0], [20.0, 5.0])
+    with pytest.warns(UserWarning, match="none of 1,000 samples lies in .*leave xlim and ylim out"):
+        ax = plots.density(far, (-3, 3), (-3, 3), **QUICK)
+    assert remarks(ax) == ["100% outside"]
+    (half,) = remarks(plots.density(fc.Normal(2), (0, 3), **QUICK))
+    assert half.endswith("% outside") and 40 < int(half.split("%")[0]) < 60
+    assert remarks(plots.density(fc.Normal(2), (-3, 3), (-3, 3), **QUICK)) == []
+
+
+def test_the_window_of_a_function_is_around_the_origin():
+    ax = plots.density(lambda x: np.ones(len(x)), **QUICK)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-3, 3), (-3, 3))
+
+
 @pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp"])
 def test_density_of_flows_and_functions(kind):
     flow = chain(kind, layers=2, dtype=np.float32)
-    by_flow, by_function = plots.density(flow, **QUICK), plots.density(flow.prob, **QUICK)
+    window = {"xlim": (-3, 3), "ylim": (-3, 3)}
+    by_flow, by_function = (plots.density(f, **window, **QUICK) for f in (flow, flow.prob))
     one, other = (ax.collections[0] for ax in (by_flow, by_function))
     assert_allclose(one.levels, other.levels, rtol=1e-5)
 

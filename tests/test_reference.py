@@ -245,3 +245,23 @@ def test_chain_density():
     log_p = [ref.standard_normal_log_prob(v) for v in z] + log_det
     close(log_p, GOLDEN["chain3/log_prob"])
     close(np.exp(log_p), GOLDEN["chain3/prob"])
+
+
+def test_an_inverted_affine_coupling_is_one_of_the_same_family():
+    """So the papers, which print their maps data -> latent, have the same densities as we."""
+    rng = np.random.default_rng(0)
+    s, t = ([(np.zeros((1, 2)), rng.normal(size=2))] for _ in range(2))
+    x = rng.normal(size=3)
+    minus_s, other_t = [(s[0][0], -s[0][1])], [(t[0][0], -t[0][1] * np.exp(-s[0][1]))]
+    for one, other in zip(
+        ref.realnvp_inverse(x, s, t, 1), ref.realnvp_forward(x, minus_s, other_t, 1), strict=True
+    ):
+        close(one, other, 1e-14)
+
+
+@pytest.mark.parametrize("name", [n for n in dir(ref) if n.startswith(("nice_", "realnvp_"))])
+def test_couplings_say_which_way_they_and_their_paper_run(name):
+    """`nice_forward` and `nice_scaling_inverse` are both printed data -> latent."""
+    says = getattr(ref, name).__doc__
+    ours = "data -> base" if name.endswith("inverse") else "base -> data"
+    assert "Direction:" in says and ours in says and "paper" in says

@@ -10,8 +10,8 @@ import pytest
 import flowcore as fc
 from flowcore import RationalQuadratic
 from flowcore import reference as ref
-from flowcore.splines import TEMPERATURE
 from flowcore.testing import check_bijector, randomize
+from flowcore.transformers.splines import TEMPERATURE
 
 GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_splines.npz"))
 SPLINE = RationalQuadratic(bins=5, tail=2.5)

@@ -22,7 +22,7 @@ from flowcore import (
     RealNVP,
     flows,
 )
-from flowcore.bijector import Bijector
+from flowcore.bijectors import Bijector
 from flowcore.testing import check_bijector, randomize
 
 
@@ -230,7 +230,7 @@ class OtherNetwork(Bijector):
 
     def _shift(self, k, a, params):
         net = self.parts[k]
-        return net(a, self._share(params, net))
+        return net(a, self.share(params, net))
 
     def forward_and_log_det(self, z, params=None, context=None):
         a, b = z[..., :1], z[..., 1:]

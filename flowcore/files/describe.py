@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..distributions import _ForeignBase
-from ..nets import Network
-from ..params import Parametric
+from ..core.parameters import Parametric
+from ..distributions import Foreign
+from ..networks.network import Network
 from ..transformers import Transformer
 
 FORMAT = 1  # of the description
@@ -184,8 +184,7 @@ def _unnamed_parts(obj, config: dict) -> list:
     """The parts that config does not hold, None in place of the others; [] if it holds all."""
     named = {id(node) for node in nodes_in(config)}
     parts = [
-        None if id(part) in named or isinstance(part, _ForeignBase) else part
-        for part in parts_of(obj)
+        None if id(part) in named or isinstance(part, Foreign) else part for part in parts_of(obj)
     ]
     return parts if any(part is not None for part in parts) else []
 

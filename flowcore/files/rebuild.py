@@ -17,10 +17,9 @@ import numpy as np
 import flowcore
 
 from .. import targets
-from ..coupling import Coupling
-from ..lu import LULinear
-from ..nets import MLP, Network
-from ..params import Parametric, frozen
+from ..bijectors import Coupling, LULinear
+from ..core.parameters import Parametric, frozen
+from ..networks.network import MLP, Network
 from ..transformers import Transformer
 from .describe import (
     LEFT_OUT,
@@ -218,7 +217,7 @@ def _with_parts(obj, parts):
     for a in made:
         b = new.get(id(a), a)
         _expect(type(a) is type(b), f"a {type(b).__name__} as the part {type(a).__name__}")
-    return obj._rebuilt(new)
+    return obj.rebuilt(new)
 
 
 def _set_fitted(obj, fitted: dict, strict: bool) -> None:

@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from ..arguments import check_event
+from ..core.inputs import check_event
 
 
 class Target(ABC):

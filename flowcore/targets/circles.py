@@ -8,7 +8,7 @@ from numbers import Real
 
 import numpy as np
 
-from ..distributions import check_count
+from ..core.inputs import check_count
 from .base import Target, log_prob_of_rows, panels, set_positive
 
 

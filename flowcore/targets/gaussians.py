@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arguments import check_dim
-from ..distributions import check_count
+from ..core.inputs import check_count, check_dim
 from .base import Target, log_prob_of_rows, set_positive
 
 LOG_2PI = math.log(2.0 * math.pi)

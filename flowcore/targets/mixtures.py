@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..distributions import check_count
+from ..core.inputs import check_count
 from .base import Target, log_prob_of_rows, normal_grid
 
 

@@ -8,8 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..arguments import check_dim
-from ..distributions import check_count
+from ..core.inputs import check_count, check_dim
 from .base import (
     Target,
     bisect_rising,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arguments import check_event
-from ..distributions import check_count
+from ..core.inputs import check_count, check_event
 from .base import CUT, Target, by_blocks, gauss_legendre, set_positive
 
 

@@ -1,0 +1,39 @@
+"""Bijectors: the algebra, autoregressive and coupling layers, maps of single coordinates, linear
+maps, planar and radial ones."""
+
+from .algebra import Blockwise, Chain, Invert, Permute
+from .autoregressive import MaskedAutoregressiveFlow
+from .bijector import ANYWHERE, Bijector, increasing_image
+from .coupling import NICE, Coupling, RealNVP
+from .elementwise import Elementwise, ElementwiseAffine
+from .linear import ActNorm, Standardize
+from .lu import LULinear
+from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
+from .planar import Planar, Radial
+
+__all__ = [
+    "ANYWHERE",
+    "NICE",
+    "ActNorm",
+    "Bijector",
+    "Blockwise",
+    "Chain",
+    "Coupling",
+    "Elementwise",
+    "ElementwiseAffine",
+    "Exp",
+    "Invert",
+    "LULinear",
+    "Logit",
+    "MaskedAutoregressiveFlow",
+    "Permute",
+    "Planar",
+    "Radial",
+    "RealNVP",
+    "Sigmoid",
+    "SinhArcsinh",
+    "Softplus",
+    "Standardize",
+    "Tanh",
+    "increasing_image",
+]

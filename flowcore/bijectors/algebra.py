@@ -1,0 +1,293 @@
+"""The algebra of bijectors: Chain, Invert, Permute, Blockwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core import Parametric
+from ..core.calls import OPPOSITE
+from ..core.inputs import check_event
+from .bijector import ANYWHERE, Bijector
+
+
+class Composite(Bijector):
+    """A bijector made of others: what `Chain` and `Blockwise` have in common."""
+
+    def __init__(self, bijectors: Sequence[Bijector]):
+        self.parts = tuple(bijectors)
+        name = type(self).__name__
+        if not self.parts:
+            raise ValueError(f"{name} needs at least one bijector")
+        for part in self.parts:
+            if not isinstance(part, Bijector):
+                raise TypeError(f"{name} takes bijectors, not {part!r}")
+        self.context_dim = common_context_dim(self.parts)
+
+    @property
+    def bijectors(self) -> tuple[Bijector, ...]:
+        """The parts, as given (of a Chain the last one is applied first by `forward`)."""
+        return self.parts
+
+    @property
+    def initialized(self) -> bool:
+        return all(part.initialized for part in self.parts)
+
+
+class Chain(Composite):
+    """The composition of bijectors: Chain([f, g]) is f o g, so `forward` applies g first.
+
+        x = f(g(z)),    log |det dx/dz| = log |det df| + log |det dg|
+
+    Cost: the sum of its parts. Nested Chains and Inverts are run as one flat list of steps, and
+    an object that appears twice shares its parameters. `chain[i]` and `len(chain)` see the list.
+
+    >>> Chain([Permute([1, 2, 0]), Permute([0, 2, 1])])
+    Chain(z -> Permute([0, 2, 1]) -> Permute([1, 2, 0]) -> x)
+    """
+
+    def __init__(self, bijectors: Sequence[Bijector]):
+        super().__init__(bijectors)
+        dims = [part.dim for part in self.parts]
+        if len(set(dims)) > 1:
+            raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
+        self.dim = dims[0]
+
+    @property
+    def domain(self):
+        return self.image("inverse", *ANYWHERE)
+
+    @property
+    def codomain(self):
+        return self.image("forward", *ANYWHERE)
+
+    def image(self, direction, low, high):
+        for part, way in self.steps(direction):
+            low, high = part.image(way, low, high)
+        return low, high
+
+    def bind(self, at, direction):
+        bound = [part.bind(at, way) for part, way in self.steps(direction)]
+        runs, backs = [run for run, _ in bound], [back for _, back in reversed(bound)]
+
+        def run(x, l):
+            for part in runs:
+                x = part(x, l)
+            return x
+
+        def back(y_bar, l_bar):
+            for part in backs:
+                y_bar = part(y_bar, l_bar)
+            return y_bar
+
+        return run, back
+
+    def initialize(self, x, context=None, rng=None):
+        """Initialise every part that waits for data, walking from the data end to the base."""
+        return self._initialize_along(self.steps("inverse"), x, context, rng)
+
+    def initialize_inverted(self, x, context=None, rng=None):
+        return self._initialize_along(self.steps("forward"), x, context, rng)
+
+    def _initialize_along(self, steps, x, context, rng):
+        new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
+        for k, (old, way) in enumerate(steps):
+            if all(part.rebuilt(dict(new)).initialized for part, _ in steps[k:]):
+                break
+            own_context = context if old.context_dim else None
+            part = old.rebuilt(dict(new))
+            # before its inverse is run, x is on the part's output side, where data come from
+            start = part.initialize if way == "inverse" else part.initialize_inverted
+            part = start(x, own_context, rng)
+            new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
+            x = getattr(part, way)(x, context=own_context)
+        return self.rebuilt(new) if new else self
+
+    def steps(self, direction):
+        parts = self.parts if direction == "inverse" else reversed(self.parts)
+        return [step for part in parts for step in part.steps(direction)]
+
+    def __getitem__(self, index):
+        return self.parts[index]
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __repr__(self):
+        return f"Chain({' -> '.join(['z', *map(repr, reversed(self.parts)), 'x'])})"
+
+
+class Invert(Bijector):
+    """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
+
+    `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
+    """
+
+    def __init__(self, bijector: Bijector):
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"Invert takes a bijector, not {bijector!r}")
+        self.parts = (bijector,)
+        self.dim = bijector.dim
+        self.context_dim = bijector.context_dim
+
+    @property
+    def bijector(self) -> Bijector:
+        """The bijector whose inverse this is."""
+        return self.parts[0]
+
+    @property
+    def domain(self):
+        return self.bijector.codomain
+
+    @property
+    def codomain(self):
+        return self.bijector.domain
+
+    def image(self, direction, low, high):
+        return self.bijector.image(OPPOSITE[direction], low, high)
+
+    def bind(self, at, direction):
+        return self.bijector.bind(at, OPPOSITE[direction])
+
+    def initialize(self, x, context=None, rng=None):
+        return Invert(self.bijector.initialize_inverted(x, context, rng))
+
+    def initialize_inverted(self, x, context=None, rng=None):
+        return Invert(self.bijector.initialize(x, context, rng))
+
+    @property
+    def initialized(self) -> bool:
+        return self.bijector.initialized
+
+    def steps(self, direction):
+        return self.bijector.steps(OPPOSITE[direction])
+
+    def __repr__(self):
+        return f"Invert({self.bijector!r})"
+
+
+class Permute(Bijector):
+    """A fixed reordering of the coordinates: x[..., i] = z[..., permutation[i]]; log-det 0.
+
+    >>> Permute([1, 2, 0]).forward([10.0, 20.0, 30.0])
+    array([20., 30., 10.])
+    """
+
+    def __init__(self, permutation: Sequence[int]):
+        p = np.asarray(permutation)
+        is_list = p.ndim == 1 and p.size > 0 and p.dtype.kind in "iu"
+        if not is_list or not np.array_equal(np.sort(p), np.arange(p.size)):
+            raise ValueError(
+                f"Permute needs a permutation of 0..D-1, each once: got {np.asarray(p).tolist()}"
+            )
+        super().__init__(p.size)
+        self.permutation = tuple(p.tolist())
+
+    def bind(self, at, direction):
+        there, back_again = list(self.permutation), np.argsort(self.permutation)
+        if direction == "inverse":
+            there, back_again = back_again, there
+        return lambda x, l: x[there], lambda y_bar, l_bar: y_bar[back_again]
+
+    def image(self, direction, low, high):
+        index = self.permutation if direction == "forward" else np.argsort(self.permutation)
+        return tuple(np.broadcast_to(end, self.dim)[list(index)] for end in (low, high))
+
+    def __repr__(self):
+        shown = list(self.permutation)
+        return f"Permute({shown})" if self.dim <= 12 else f"Permute(<{self.dim} coordinates>)"
+
+
+class Blockwise(Composite):
+    """Bijector k maps the k-th range of consecutive coordinates; the log-dets add up.
+
+        x = (f_1(z_1), ..., f_K(z_K))       log |det dx/dz| = sum_k log |det df_k/dz_k|
+        z = (f_1^-1(x_1), ..., f_K^-1(x_K))
+
+    bijectors   f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context
+    sizes       their dims again, if you want to have them checked
+
+    Cost: the sum of its parts. An object that appears twice shares its parameters. At the data end
+    of a flow it takes care of columns of different kinds, e.g. one that is positive.
+    Errors: ValueError for other sizes, TypeError for what is no bijector.
+
+    >>> from flowcore import Permute
+    >>> Blockwise([Permute([1, 0]), Permute([2, 0, 1])]).forward([1.0, 2.0, 3.0, 4.0, 5.0])
+    array([2., 1., 5., 3., 4.])
+    """
+
+    def __init__(self, bijectors: Sequence[Bijector], sizes: Sequence[int] | None = None):
+        super().__init__(bijectors)
+        self.sizes = tuple(part.dim for part in self.parts)
+        if sizes is not None and tuple(sizes) != self.sizes:
+            raise ValueError(f"sizes are {sizes}, but the bijectors' dims {list(self.sizes)}")
+        self.dim = sum(self.sizes)
+
+    @property
+    def domain(self):
+        return self.image("inverse", *ANYWHERE)
+
+    @property
+    def codomain(self):
+        return self.image("forward", *ANYWHERE)
+
+    def image(self, direction, low, high):
+        low, high = (np.broadcast_to(end, self.dim) for end in (low, high))
+        ends = np.empty((2, self.dim))
+        for part, own in zip(self.parts, self.blocks, strict=True):
+            for end, found in zip(ends, part.image(direction, low[own], high[own]), strict=True):
+                end[own] = found
+        return tuple(ends)
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The coordinates of every part."""
+        stops = np.cumsum(self.sizes).tolist()
+        return [slice(stop - size, stop) for stop, size in zip(stops, self.sizes, strict=True)]
+
+    def bind(self, at, direction):
+        bound = [
+            (own, *part.bind(at, direction))
+            for own, part in zip(self.blocks, self.parts, strict=True)
+        ]
+
+        def run(x, l):
+            # as wide as x: a Standardize further on may still have to subtract
+            y = np.empty(x.shape, np.result_type(x.dtype, at.dtype))
+            for own, part, _ in bound:
+                y[own] = part(x[own], l)
+            return y
+
+        def back(y_bar, l_bar):
+            return np.concatenate([part(y_bar[own], l_bar) for own, _, part in bound])
+
+        return run, back
+
+    def initialize(self, x, context=None, rng=None):
+        """Initialise every part that waits for data, each from its own columns."""
+        return self._initialize_blocks("initialize", x, context, rng)
+
+    def initialize_inverted(self, x, context=None, rng=None):
+        return self._initialize_blocks("initialize_inverted", x, context, rng)
+
+    def _initialize_blocks(self, start, x, context, rng):
+        x = np.asarray(x)
+        check_event(x, self.dim, self)
+        new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
+        for old, own in zip(self.parts, self.blocks, strict=True):
+            own_context = context if old.context_dim else None
+            part = getattr(old.rebuilt(dict(new)), start)(x[..., own], own_context, rng)
+            new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
+        return self.rebuilt(new)
+
+    def __repr__(self):
+        return f"Blockwise([{', '.join(map(repr, self.parts))}])"
+
+
+def common_context_dim(parts: Sequence[Parametric]) -> int:
+    """The one context width of all parts that read a context; 0 if none does."""
+    widths = {part.context_dim for part in parts if part.context_dim}
+    if len(widths) > 1:
+        raise ValueError(f"the parts want contexts of different widths: {sorted(widths)}")
+    return widths.pop() if widths else 0

@@ -1,0 +1,148 @@
+"""Bijector: what a flow is made of. Read this file after `reference.py`.
+
+A normalizing flow is an invertible map with a known Jacobian between a simple base density and
+the data's density:
+
+    forward = base -> data   x = f(z)       sampling
+    inverse = data -> base   z = f^-1(x)    density
+
+    log p(x) = log p_base(z) + log |det dz/dx|         (change of variables)
+
+Conventions, here and everywhere:
+
+* Events are vectors on the last axis: x is (..., D), every log-det is (...).
+* A log-det is always that of the direction just taken: log |det d out / d in|.
+* A bijector is an immutable description that carries its own flat vector of parameters, `params`.
+  Every method takes `params=` (other values, e.g. an autograd box) and `context=` (conditioning
+  variables, shape (..., context_dim)).
+
+A new bijector is two methods; everything else follows from them. They are written in autograd's
+NumPy (`import autograd.numpy as anp`), so that its gradient is known:
+
+    class Shear(Bijector):                            # x = (z1, z2 + a z1)
+        def __init__(self):
+            super().__init__(dim=2, params=np.zeros(1))
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            a = self.params if params is None else params
+            x = anp.stack([z[..., 0], z[..., 1] + a[0] * z[..., 0]], axis=-1)
+            return x, np.zeros(z.shape[:-1])
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            a = self.params if params is None else params
+            z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
+            return z, np.zeros(x.shape[:-1])
+
+Everything built in writes one method instead, `bind`: value, log-det and the way back, side by
+side, without autograd. See `core/workspace.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core import Parametric, by_autograd, call, require
+
+ANYWHERE = (-np.inf, np.inf)
+
+
+class Bijector(Parametric):
+    """An invertible, differentiable map of vectors with a computable log-determinant.
+
+    dim        D, the length of the last axis
+    params     this bijector's own parameters (default: none)
+    domain     (low, high), numbers or (D,) arrays: where z lives; default: everywhere
+    codomain   the same for x
+
+    A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
+    data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
+    `initialized = True` on what it returns. One that wraps other bijectors keeps them in `parts`.
+    """
+
+    dim: int
+    domain: tuple = ANYWHERE
+    codomain: tuple = ANYWHERE
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.dim})"
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "initialize" in own and "initialized" not in own and cls.initialized is True:
+            cls.initialized = False  # until an instance says otherwise
+
+    def __new__(cls, *args, **kwargs):
+        require(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
+        return super().__new__(cls)
+
+    def __init__(self, dim: int, params=()):
+        self.dim = dim
+        self.params = params
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        """x = f(z) of shape (..., D), and log |det dx/dz| of shape (...)."""
+        return call(self, "forward", z, params, context)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        """z = f^-1(x) of shape (..., D), and log |det dz/dx| of shape (...)."""
+        return call(self, "inverse", x, params, context)
+
+    def bind(self, at, direction: str):
+        """One direction, bound to a workspace: y = run(x, l) and x_bar = back(y_bar, l_bar).
+
+        x, y are (D, N). run adds the log-det to l (N,); back writes its part of the gradient of
+        theta. See `core.workspace`.
+        """
+        method = getattr(self, f"{direction}_and_log_det")
+        return by_autograd(lambda theta, x, context: method(x, theta, context), at, self)
+
+    def forward(self, z, params=None, context=None):
+        """x = f(z): from the base to the data (sampling)."""
+        return self.forward_and_log_det(z, params, context)[0]
+
+    def inverse(self, x, params=None, context=None):
+        """z = f^-1(x): from the data to the base (density)."""
+        return self.inverse_and_log_det(x, params, context)[0]
+
+    def forward_log_det(self, z, params=None, context=None):
+        """log |det dx/dz| at z, in nats."""
+        return self.forward_and_log_det(z, params, context)[1]
+
+    def inverse_log_det(self, x, params=None, context=None):
+        """log |det dz/dx| at x, in nats; equals -forward_log_det at z = f^-1(x)."""
+        return self.inverse_and_log_det(x, params, context)[1]
+
+    def initialize(self, x, context=None, rng=None) -> Bijector:
+        """This bijector with its data-dependent constants set from x (n, D), its output side.
+
+        `fit` calls it once. What is initialised already stays as it is; most bijectors have
+        nothing to initialise and return themselves.
+        """
+        return self
+
+    def initialize_inverted(self, x, context=None, rng=None) -> Bijector:
+        """The same inside an `Invert`: x are values on this bijector's input side."""
+        if not self.initialized:
+            raise NotImplementedError(
+                f"{type(self).__name__} waits for data inside an Invert: write its "
+                "initialize_inverted(x, context, rng), where x is on its input side"
+            )
+        return self
+
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
+        """[(part, the direction it is run in), ...] in the order in which they are run."""
+        return [(self, direction)]
+
+    def image(self, direction: str, low, high):
+        """(low, high): where `direction` takes what of the box from low to high it is defined on,
+        or a larger box. Write it for a map of each coordinate on its own; see `increasing_image`.
+        """
+        return self.codomain if direction == "forward" else self.domain
+
+
+def increasing_image(bijector: Bijector, direction: str, low, high):
+    """`Bijector.image` of a map that takes every coordinate's line onto itself, increasing."""
+    run = getattr(bijector, direction)
+    ends = [np.broadcast_to(np.asarray(end, float), bijector.dim) for end in (low, high)]
+    return tuple(np.where(np.isinf(end), end, run(np.where(np.isinf(end), 0, end))) for end in ends)

@@ -1,0 +1,205 @@
+"""Coupling bijectors: one part of the coordinates stays, the rest is transformed given it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import autograd.numpy as anp
+import numpy as np
+
+from ..core import Parametric, by_autograd
+from ..core.inputs import check_dim
+from ..networks import MLP, hidden_widths
+from ..transformers import Affine, Shift, Transformer, bind_transformer, check_transformer
+from .bijector import Bijector
+
+
+class Coupling(Bijector):
+    """x_A = z_A,  x_B = t(z_B; phi(z_A)): one pass in both directions.
+
+        log |det dx/dz| = sum over B of log t'(z_i; phi_i)
+
+    dim              D >= 2
+    num_masked       how many coordinates stay unchanged and feed the conditioner: the first
+                     num_masked ones, or the last if negative; 1 <= |num_masked| <= D - 1
+    fraction_masked  instead: num_masked = round(D * fraction_masked), Python's rounding; the
+                     default is one half
+    transformer      Affine() (RealNVP), Shift() (NICE), ...
+    hidden           widths of the conditioner's hidden layers (None: two of max(64, 2 D), three if
+                     residual)
+    conditioner      a network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out)
+    activation, context_dim, rng, dtype, residual: as for MLP
+
+    Cost: O(weights) per row in both directions.
+    References: Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
+
+    >>> Coupling(3, num_masked=-1, hidden=[16])
+    Coupling(3, num_masked=-1, MLP(1, (2, 2), hidden=[16], 'relu'), Affine(log_scale_bound=2.0))
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_masked: int | None = None,
+        fraction_masked: float | None = None,
+        transformer: Transformer | None = None,
+        hidden: Sequence[int] | None = None,
+        activation: str = "relu",
+        context_dim: int = 0,
+        rng=0,
+        conditioner=None,
+        dtype=float,
+        residual: bool = False,
+    ):
+        self.dim = dim = check_dim("dim", dim)
+        self.transformer = Affine() if transformer is None else transformer
+        check_transformer(self.transformer)
+        self.num_masked = _num_masked("Coupling", dim, num_masked, fraction_masked)
+        kept = abs(self.num_masked)
+        out_shape = (dim - kept, self.transformer.n_out)
+        if conditioner is None:
+            hidden = hidden_widths(hidden, dim, residual)
+            conditioner = MLP(
+                kept, out_shape, hidden, activation, context_dim, rng, dtype, residual
+            )
+        _check_conditioner(conditioner, kept, out_shape)
+        self.parts = (conditioner,)
+        self.context_dim = conditioner.context_dim
+
+    @property
+    def conditioner(self):
+        """The network that computes phi from the coordinates that stay."""
+        return self.parts[0]
+
+    def weights(self):
+        """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
+        return self.conditioner.weights()
+
+    def with_weights(self, weights):
+        """The same coupling with these weights, laid out as `weights()`."""
+        conditioner = self.conditioner.with_weights(weights)
+        return self.with_params(conditioner.params)
+
+    @property
+    def kept(self) -> slice:
+        """A, the coordinates that stay and feed the conditioner."""
+        return slice(0, self.num_masked) if self.num_masked > 0 else slice(self.num_masked, None)
+
+    @property
+    def changed(self) -> slice:
+        """B, the coordinates that are transformed."""
+        return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
+
+    def bind(self, at, direction):
+        if not isinstance(self.conditioner, MLP):  # somebody's own: autograd does the rest
+            return by_autograd(partial(self._plain, direction), at, self)
+        kept, changed, n_rows = self.kept, self.changed, at.n_rows
+        n_changed = self.dim - abs(self.num_masked)
+        network, network_back = self.conditioner.bind(at)
+        transform, transform_back = bind_transformer(self.transformer, at, direction, n_changed)
+        y, x_bar = at.array("coupled", self.dim, n_rows), at.array("x_bar", self.dim, n_rows)
+
+        def run(x, l):
+            x = np.ascontiguousarray(x, at.dtype)
+            y[kept] = x[kept]
+            y[changed], log_det = transform(x[changed], network(x[kept]))
+            np.add(l, np.add.reduce(log_det), l)
+            return y
+
+        def back(y_bar, l_bar):
+            x_bar[changed], phi_bar = transform_back(y_bar[changed], l_bar)
+            np.add(y_bar[kept], network_back(phi_bar), x_bar[kept])
+            return x_bar
+
+        return run, back
+
+    def _plain(self, direction, params, x, context):
+        """One direction in autograd.numpy."""
+        transform = getattr(self.transformer, f"{direction}_and_log_det")
+        kept, changed = x[..., self.kept], x[..., self.changed]
+        y, log_det = transform(changed, self.conditioner(kept, params, context))
+        pair = (kept, y) if self.num_masked > 0 else (y, kept)
+        return anp.concatenate(pair, axis=-1), anp.sum(log_det, axis=-1)
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        names = ("dim", "num_masked", "transformer", "conditioner")
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}({self.dim}, num_masked={self.num_masked}, "
+            f"{self.conditioner!r}, {self.transformer!r})"
+        )
+
+
+def _check_conditioner(conditioner, kept, out_shape):
+    if not isinstance(conditioner, Parametric) or not callable(conditioner):
+        raise TypeError(
+            f"conditioner must be an MLP, or a callable flowcore.core.Parametric: {conditioner!r}"
+        )
+    if isinstance(conditioner, MLP):
+        found = conditioner.dim, conditioner.out_shape
+        if found != (kept, out_shape):
+            raise ValueError(
+                f"the conditioner must map {kept} numbers to shape {out_shape}, not {found[0]} to "
+                f"{found[1]}"
+            )
+
+
+def _num_masked(name, dim, num_masked, fraction_masked) -> int:
+    if dim < 2:
+        raise ValueError(
+            f"{name} needs dim >= 2, not {dim}: with one coordinate nothing is left to condition "
+            "on; a MaskedAutoregressiveFlow works at dim=1"
+        )
+    if num_masked is not None and fraction_masked is not None:
+        raise ValueError(
+            f"give num_masked or fraction_masked, not both ({num_masked} and {fraction_masked})"
+        )
+    if num_masked is None:
+        fraction = 0.5 if fraction_masked is None else float(fraction_masked)
+        if not abs(fraction) < 1:
+            raise ValueError(f"{name}: fraction_masked must lie between -1 and 1, not {fraction}")
+        num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
+    else:
+        given = ""
+    if num_masked != int(num_masked) or not 1 <= abs(num_masked) <= dim - 1:
+        raise ValueError(
+            f"{name}: {given}num_masked must be 1..{dim - 1} (or negative, for the last "
+            f"coordinates), not {num_masked}"
+        )
+    return int(num_masked)
+
+
+def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, **options):
+    """One affine coupling layer, as TFP names it: Coupling(dim, ..., transformer=Affine()).
+
+        x_A = z_A,  x_B = mu(z_A) + exp(alpha(z_A)) z_B        log-det: sum alpha
+
+    A whole flow of them is `flowcore.flows.realnvp`. Options: see `Coupling`.
+    Reference: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+
+    >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
+    array([0.])
+    """
+    dim = check_dim("dim", dim)
+    kept = _num_masked("RealNVP", dim, num_masked, fraction_masked)
+    return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
+
+
+def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
+    """One additive coupling layer: Coupling(dim, ..., transformer=Shift()); volume preserving.
+
+        x_A = z_A,  x_B = z_B + mu(z_A)                        log-det: 0
+
+    A whole flow, with its trainable diagonal scaling, is `flowcore.flows.nice`.
+    Reference: Dinh, Krueger, Bengio, "NICE", 2015, eqs. 4-5.
+
+    >>> NICE(3, num_masked=1).conditioner
+    MLP(1, (2, 1), hidden=[64, 64], 'relu')
+    """
+    dim = check_dim("dim", dim)
+    kept = _num_masked("NICE", dim, num_masked, fraction_masked)
+    return Coupling(dim, kept, None, Shift(), **options)

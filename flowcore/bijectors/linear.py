@@ -1,0 +1,203 @@
+"""Linear bijectors that are set by data: Standardize (fixed from then on), ActNorm (trainable)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core import frozen
+from ..core.inputs import check_dim, check_event
+from .bijector import Bijector, increasing_image
+
+
+class Standardize(Bijector):
+    """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
+
+    A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` stays
+    in the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
+    constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
+    it is the identity. The constants are not in `params`. Subtracts in float64, then casts: a
+    float32 flow does not lose the small differences of large numbers.
+    Cost: O(D) per row in both directions. Errors: ValueError naming a constant column.
+
+    >>> s = Standardize.from_data([[1.0, 10.0], [3.0, 30.0]])
+    >>> s.inverse([[3.0, 30.0]])
+    array([[1., 1.]])
+    >>> s
+    Standardize(2, mean=[2, 20], scale=[1, 10])
+    """
+
+    fitted = ("mean", "scale", "initialized")
+
+    def __init__(self, dim: int):
+        super().__init__(check_dim("dim", dim))
+        self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
+        self.initialized = False
+
+    @classmethod
+    def from_data(cls, x) -> Standardize:
+        """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
+        x = np.asarray(x)
+        if x.ndim != 2 or x.dtype.kind not in "fiub":
+            raise ValueError(
+                f"Standardize.from_data takes numbers of shape (n, D), not {x.dtype} of {x.shape}"
+            )
+        return cls(x.shape[1]).initialize(x)
+
+    def initialize(self, x, context=None, rng=None):
+        return self if self.initialized else self._with(*_moments(x, self))
+
+    def initialize_inverted(self, x, context=None, rng=None):
+        if self.initialized:
+            return self
+        mean, scale = _moments(x, self)  # of the input side: forward(x) shall be standardised
+        return self._with(-mean / scale, 1 / scale)
+
+    def _with(self, mean, scale):
+        new = self.with_params(self.params)
+        new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
+        return new
+
+    def bind(self, at, direction):
+        mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
+        forward, log_det = direction == "forward", np.log(self.scale).sum()
+        log_det = at.number(log_det if forward else -log_det)
+        factor = np.asarray(scale if forward else 1 / scale, at.dtype)
+        wide = at.scratch("wide", self.dim, at.n_rows, dtype=float)
+        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
+
+        def run(x, l):
+            if forward:
+                np.add(np.multiply(x, scale, wide), mean, wide)
+            else:
+                np.divide(np.subtract(x, mean, wide), scale, wide)
+            np.copyto(y, wide, "same_kind")
+            np.add(l, log_det, l)
+            return y
+
+        def back(y_bar, l_bar):
+            return np.multiply(y_bar, factor, x_bar)
+
+        return run, back
+
+    def image(self, direction, low, high):
+        return increasing_image(self, direction, low, high)
+
+    def __repr__(self):
+        if not self.initialized:
+            return f"Standardize({self.dim})"
+        mean, scale = (
+            f"[{', '.join(f'{v:.4g}' for v in values[:4])}{', ...' if self.dim > 4 else ''}]"
+            for values in (self.mean, self.scale)
+        )
+        return f"Standardize({self.dim}, mean={mean}, scale={scale})"
+
+
+class ActNorm(Bijector):
+    """x = loc + exp(log_scale) z, trainable, set by the first data; log-det sum(log_scale).
+
+        z = (x - loc) exp(-log_scale)       params = [loc (D), log_scale (D)]
+
+    `initialize(x)` chooses loc and scale such that the rows z = inverse(x) have mean 0 and standard
+    deviation 1 in every coordinate (inside an `Invert`: such that the rows forward(z) have); `fit`
+    calls it once, with the training rows. From then on they are parameters like any other. Until
+    then it is the identity, and other values given by `with_params` would be overwritten.
+    A constant column, which inside a flow is no reason to stop, gets scale 1.
+    Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section 3.1,
+    where s = exp(-log_scale) and b = -loc s of our names.
+
+    There is no batch normalisation here: its mean and variance are those of the batch, so the
+    density of a row would depend on the rows next to it, and those of evaluation would be a state
+    that every training step changes. ActNorm serves the same end with neither.
+
+    >>> b = ActNorm(2).initialize(np.array([[1.0, 10.0], [3.0, 30.0]]))
+    >>> b.inverse([[3.0, 30.0]])
+    array([[1., 1.]])
+    >>> b.params.round(3)
+    array([ 2.   , 20.   ,  0.   ,  2.303])
+    """
+
+    fitted = ("initialized",)
+
+    def __init__(self, dim: int, dtype=float):
+        dim = check_dim("dim", dim)
+        super().__init__(dim, np.zeros(2 * dim, dtype))
+        self.initialized = False
+
+    def initialize(self, x, context=None, rng=None):
+        if self.initialized:
+            return self
+        mean, scale, flat = _mean_and_scale(x, self)
+        return self._with(mean, np.log(np.where(flat, 1.0, scale)))
+
+    def initialize_inverted(self, x, context=None, rng=None):
+        if self.initialized:
+            return self
+        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) shall be standardised
+        scale = np.where(flat, 1.0, scale)
+        return self._with(-mean / scale, -np.log(scale))
+
+    def _with(self, loc, log_scale):
+        new = self.with_params(np.concatenate([loc, log_scale]).astype(self.params.dtype))
+        new.initialized = True
+        return new
+
+    def bind(self, at, direction):
+        theta, theta_bar = (a.reshape(2, self.dim) for a in at.params(self))
+        (loc, log_scale), (loc_bar, log_scale_bar) = theta[..., None], theta_bar
+        sign, x, y = 1 if direction == "forward" else -1, None, None
+
+        def run(given, l):
+            nonlocal x, y
+            x = np.ascontiguousarray(given, at.dtype)
+            factor = np.exp(sign * log_scale)
+            y = loc + factor * x if sign == 1 else (x - loc) * factor
+            np.add(l, sign * log_scale.sum(), l)
+            return y
+
+        def back(y_bar, l_bar):
+            x_bar = y_bar * np.exp(sign * log_scale)
+            moved, scaled = (y_bar, x_bar * x) if sign == 1 else (-x_bar, y_bar * y)
+            loc_bar[...] = moved.sum(axis=1)
+            log_scale_bar[...] = sign * (scaled.sum(axis=1) + l_bar.sum())
+            return x_bar
+
+        return run, back
+
+    def image(self, direction, low, high):
+        return increasing_image(self, direction, low, high)
+
+    def __repr__(self):
+        return f"ActNorm({self.dim}{', initialized' if self.initialized else ''})"
+
+
+def _moments(x, owner):
+    """Mean and standard deviation of every column; ValueError naming those that are constant."""
+    mean, scale, flat = _mean_and_scale(x, owner)
+    if flat.any():
+        raise ValueError(
+            f"column {np.flatnonzero(flat).tolist()} of the data is constant (standard deviation "
+            "0): a density over it does not exist; drop the column"
+        )
+    return mean, scale
+
+
+def _mean_and_scale(x, owner):
+    """Mean and standard deviation of every column, in float64, and whether it is constant."""
+    x = np.asarray(x)
+    check_event(x, owner.dim, owner)
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"{owner!r} is initialised from at least two rows (n, D), not {x.shape}")
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        rows = np.flatnonzero(~finite)[:8].tolist()
+        raise ValueError(f"the data of {owner!r} are not finite: NaN or inf in rows {rows}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.mean(x, axis=0, dtype=float)
+        distance = x - mean
+    most = np.maximum(distance.max(axis=0), -distance.min(axis=0))
+    if not np.isfinite(most).all():
+        raise ValueError(f"the data of {owner!r} are too large: their differences are no floats")
+    flat = (x == x[0]).all(axis=0) | (most <= 8 * np.finfo(float).eps * np.abs(mean))
+    unit = np.ldexp(0.5, np.frexp(most)[1])  # the squares of huge or tiny distances are no floats
+    distance /= unit
+    return mean, np.where(flat, 0.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat

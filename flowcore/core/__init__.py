@@ -1,0 +1,25 @@
+"""What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
+
+from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
+from .calls import Plan, call, evaluate, tanh
+from .inputs import as_numbers
+from .parameters import Layout, Parametric, frozen
+from .workspace import Workspace, by_autograd, require
+
+__all__ = [
+    "ENVIRONMENT",
+    "MANY",
+    "ROWS",
+    "Layout",
+    "Parametric",
+    "Plan",
+    "Workspace",
+    "as_numbers",
+    "by_autograd",
+    "call",
+    "evaluate",
+    "frozen",
+    "n_threads",
+    "require",
+    "tanh",
+]

@@ -1,0 +1,164 @@
+"""The one gate: what a public call is given, checked, cast and laid out, before anything is run.
+
+Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from autograd.tracer import isbox
+
+FLOATS = (np.float32, np.float64)
+
+
+def gate(owner, x, params, context):
+    """(x (N, D), theta, context (N, C) or None, leading axes) of a call to `owner`.
+
+    params=None means the owner's own. Leading axes of x and context are broadcast together.
+    x stays as wide as it is: a Standardize subtracts before it casts. Autograd boxes pass through.
+    """
+    theta = owner.params if params is None else check_params(owner, params)
+    x = as_numbers("x", x)
+    if x.shape[-1:] != (owner.dim,):
+        check_event(x, owner.dim, owner)
+    if context is not None or owner.context_dim:
+        check_context(context, owner.context_dim, owner)
+        context = as_numbers("context", context)
+        x, context = broadcast_leading(x, context)
+    lead = x.shape[:-1]
+    if len(lead) != 1:
+        x = x.reshape((-1, owner.dim))
+        context = None if context is None else context.reshape((-1, owner.context_dim))
+    return x, theta, context, lead
+
+
+def as_numbers(name: str, x):
+    """x as an array of floats; a ValueError for what holds no real numbers.
+
+    Integers become float64; float32 and float64 stay; an autograd box stays a box.
+    """
+    if (type(x) is np.ndarray and x.dtype in FLOATS) or isbox(x):
+        return x
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name} has masked values, which are no numbers: fill or drop them")
+    try:
+        x = np.asarray(x)
+        if x.dtype.kind in "cmMV":
+            raise ValueError(f"{x.dtype} is not a real number")
+        return x if x.dtype in FLOATS else x.astype(float)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{name} must hold real numbers: {problem}") from None
+
+
+def as_float(x, dtype):
+    """x as an array of `dtype`; an autograd box stays a box."""
+    if isbox(x):
+        return x if x.dtype == dtype else x.astype(dtype)
+    return as_numbers("x", x).astype(dtype, copy=False)
+
+
+def broadcast_leading(x, context):
+    """x (..., D) and context (..., C) with the same leading axes."""
+    if x.shape[:-1] == context.shape[:-1]:
+        return x, context
+    try:
+        lead = np.broadcast_shapes(x.shape[:-1], context.shape[:-1])
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of x {x.shape} and context {context.shape} do not fit together"
+        ) from None
+    return _broadcast(x, lead), _broadcast(context, lead)
+
+
+def check_params(owner, theta):
+    """theta, if it is a flat vector of the owner's length; else a ValueError with both shapes."""
+    if np.shape(theta) != (owner.n_params,):
+        raise ValueError(
+            f"{_name(owner)} has {owner.n_params} parameters: params must have shape "
+            f"({owner.n_params},), not {np.shape(theta)}"
+        )
+    return theta if isbox(theta) else as_vector(theta)
+
+
+def as_vector(values) -> np.ndarray:
+    """values as a float array; integers are cast to float64, floats keep their width."""
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def check_event(x, dim: int, owner):
+    """A ValueError with both shapes unless x is (..., dim)."""
+    shape = np.shape(x)
+    if shape[-1:] == (dim,):
+        return
+    hint = "; write one column of numbers as x[:, None]" if dim == 1 and len(shape) == 1 else ""
+    raise ValueError(f"{_name(owner)} takes arrays of shape (..., {dim}), not {shape}{hint}")
+
+
+def check_context(context, context_dim: int, owner):
+    """A ValueError unless context is there when wanted, absent when not, and of the right width."""
+    wanted = f"an array of shape (..., {context_dim})"
+    if not context_dim:
+        if context is not None:
+            raise ValueError(f"{_name(owner)} takes no context (context_dim=0), but one was given")
+    elif context is None:
+        raise ValueError(f"{_name(owner)} needs context=, {wanted}")
+    elif np.shape(context)[-1:] != (context_dim,):
+        raise ValueError(f"{_name(owner)} takes as context {wanted}, not {np.shape(context)}")
+
+
+def check_log_det(owner, value, log_det):
+    """A ValueError unless a log-det has one number per row: never a silent (n, n)."""
+    if np.shape(log_det) != np.shape(value)[:-1]:
+        raise ValueError(
+            f"{_name(owner)} returned a log-det of shape {np.shape(log_det)} with values of shape "
+            f"{np.shape(value)}: it must be {np.shape(value)[:-1]}, summed over the last axis only"
+        )
+
+
+def constant(name: str, value, dim: int | None = None, positive: bool = False):
+    """value as a float, or as a read-only vector of length dim (None: any); else a ValueError."""
+    array = np.array(value, float)
+    fits = array.ndim == 0 or (array.ndim == 1 and dim in (None, array.size))
+    good = np.isfinite(array) & (array > 0 if positive else True)
+    if not fits or not good.all():
+        kind, shape = "positive" if positive else "finite", "D" if dim is None else dim
+        raise ValueError(f"{name} must be {kind}, a number or of shape ({shape},): {show(value)}")
+    array.flags.writeable = False
+    return float(array) if array.ndim == 0 else array
+
+
+def show(value) -> str:
+    """A number, or at most four of a list of them."""
+    if np.ndim(value) == 0:
+        return f"{value}"
+    shown = ", ".join(f"{v}" for v in np.asarray(value).ravel()[:4].tolist())
+    return f"[{shown}{', ...' if np.size(value) > 4 else ''}]"
+
+
+def check_dim(name: str, dim, least: int = 1) -> int:
+    """dim as an int >= least, or a ValueError."""
+    try:
+        if int(dim) == dim and dim >= least:
+            return int(dim)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} must be an integer >= {least}, not {dim!r}")
+
+
+def check_count(n) -> int:
+    """n as an int >= 0, or a ValueError."""
+    return check_dim("the number of samples", n, least=0)
+
+
+def _broadcast(x, lead: tuple[int, ...]):
+    if np.shape(x)[:-1] == lead:
+        return x
+    if not isbox(x):
+        return np.broadcast_to(x, (*lead, x.shape[-1]))
+    return x + np.zeros((*lead, 1), x.dtype)  # autograd's broadcast_to cannot add axes
+
+
+def _name(owner) -> str:
+    name = repr(owner)
+    return name if len(name) <= 80 else type(owner).__name__

@@ -1,0 +1,167 @@
+"""One flat parameter vector over a tree of parts: layout, ties, copies.
+
+Everything that can be trained (bijectors, networks, bases, whole flows) is a `Parametric`: either a
+*leaf*, which owns a flat vector, or a *composite*, which is nothing but its parts. The vector of a
+composite is the concatenation of its **distinct** leaves, in order of first appearance:
+
+    Chain([f, g, f])          leaves: f, g       params = [f.params, g.params]
+
+so an object that appears twice is one set of parameters (tied), and stays one when the tree is
+copied with other values, pickled or saved. Nothing here is ever changed in place.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.tracer import isbox
+
+from .inputs import as_vector, check_params
+
+
+class Parametric:
+    """A leaf with a flat vector of parameters, or a composite of `parts`.
+
+    What a class of your own may set:
+
+    parts         the objects that it is made of, a tuple; () for a leaf, which sets `self.params`
+                  in its constructor
+    context_dim   width of the context that it reads; 0: none
+    initialized   False while it waits for data (see `Bijector.initialize`)
+    fitted        names of attributes that are set after construction, for `save`
+    config()      the constructor's arguments as a dict, for `save`, where they are not attributes
+                  of the same names
+    param_scale() see there
+
+    Attributes whose name starts with `_memo` are derived from the rest: computed when first
+    wanted, left out of copies and pickles.
+    """
+
+    parts: tuple[Parametric, ...] = ()
+    context_dim: int = 0
+    initialized: bool = True
+    fitted: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> np.ndarray:
+        """All free parameters as one flat, read-only vector; every value of it is valid.
+
+        float64 unless a leaf is float32: that is a choice, and then the whole vector is.
+        """
+        if "_memo_params" not in self.__dict__:
+            own = [leaf.params for leaf in self.leaves] if self.parts else []
+            own = [theta for theta in own if theta.size]
+            dtype = min((theta.dtype for theta in own), key=lambda d: d.itemsize, default=float)
+            joined = np.concatenate([np.zeros(0, dtype), *own], dtype=dtype, casting="same_kind")
+            self.__dict__["_memo_params"] = frozen(own[0] if len(own) == 1 else joined)
+        return self.__dict__["_memo_params"]
+
+    @params.setter
+    def params(self, values):
+        if "_own_params" in self.__dict__ or self.parts:
+            raise AttributeError(
+                f"{type(self).__name__}.params is read-only: use with_params(theta), which returns "
+                "a new object"
+            )
+        self._own_params = self._memo_params = frozen(as_vector(values))
+
+    @property
+    def n_params(self) -> int:
+        """Number of free parameters."""
+        return self.params.size
+
+    @property
+    def leaves(self) -> tuple[Parametric, ...]:
+        """The distinct leaves of the tree, in order of first appearance."""
+        return self.layout.leaves
+
+    @property
+    def layout(self) -> Layout:
+        """Where each leaf's parameters stand in the flat vector."""
+        if not self.parts:
+            return Layout([self])
+        if "_memo_layout" not in self.__dict__:
+            found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
+            self._memo_layout = Layout(found.values())
+        return self._memo_layout
+
+    def with_params(self, theta):
+        """The same object with other parameter values: theta is flat, of length `n_params`."""
+        if isbox(theta):
+            raise TypeError(
+                "with_params takes plain arrays; gradients are taken through params=, e.g. "
+                "grad(lambda theta: np.mean(flow.log_prob(x, params=theta)))(flow.params)"
+            )
+        theta = frozen(check_params(self, theta))
+        if self.parts:
+            pieces = zip(self.leaves, self.layout.split(theta), strict=True)
+            clone = self.rebuilt({id(leaf): leaf.with_params(own) for leaf, own in pieces})
+        else:
+            clone = copy.copy(self)
+            clone._own_params = theta
+        clone._memo_params = theta
+        return clone
+
+    def rebuilt(self, new: dict):
+        """A copy of the tree in which the node with id i is new[i]; shared nodes stay shared."""
+        if id(self) not in new and self.parts:
+            clone = copy.copy(self)
+            clone.parts = tuple(part.rebuilt(new) for part in self.parts)
+            new[id(self)] = clone
+        return new.get(id(self), self)
+
+    def share(self, params, part: Parametric):
+        """What of `params`, a vector of this tree's parameters, belongs to `part`; None for None.
+
+        For a class that calls the methods of its parts itself:
+        `part.forward_and_log_det(z, self.share(params, part), context)`.
+        """
+        if params is None or params is self.params:
+            return None
+        pieces = [params[self.layout.slices[id(leaf)]] for leaf in part.leaves]
+        return pieces[0] if len(pieces) == 1 else anp.concatenate([params[:0], *pieces])
+
+    def param_scale(self) -> np.ndarray:
+        """Per parameter, the standard deviation that keeps a random value of it harmless."""
+        if self.parts:
+            return np.concatenate([np.zeros(0), *(leaf.param_scale() for leaf in self.leaves)])
+        return np.ones(self.n_params)
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if not k.startswith("_memo")}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        for name in ("_own_params", *self.fitted):  # pickle forgets the read-only flag
+            if isinstance(state.get(name), np.ndarray):
+                self.__dict__[name] = frozen(state[name])
+        if "_own_params" in state:
+            self.__dict__["_memo_params"] = self._own_params
+
+
+class Layout:
+    """Where each of some leaves lives in the flat vector that holds them one after the other."""
+
+    def __init__(self, leaves):
+        self.leaves = tuple(leaves)
+        stops = np.cumsum([leaf.n_params for leaf in self.leaves]).tolist()
+        places = [slice(start, stop) for start, stop in pairwise([0, *stops])]
+        self.slices = {id(leaf): here for leaf, here in zip(self.leaves, places, strict=True)}
+
+    def split(self, theta) -> list:
+        """The piece of every leaf."""
+        return [theta[here] for here in self.slices.values()]
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """`array`, read-only; copied first if somebody else could still write to it."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    if array.flags.writeable or owner.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    return array

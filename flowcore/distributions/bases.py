@@ -1,0 +1,284 @@
+"""Base densities: what z is drawn from, before a bijector makes x = f(z) of it.
+
+Fixed: Normal, MultivariateNormalDiag, Uniform, Laplace. Trained with the flow, if wanted: StudentT
+(how heavy the tails are) and GaussianMixture (where the modes are), in `gaussian_mixture.py`.
+
+At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
+"""
+
+from __future__ import annotations
+
+from math import log, pi
+
+import numpy as np
+
+from ..core.inputs import check_count, check_dim, constant
+from .distribution import Distribution
+
+
+class Normal(Distribution):
+    """The standard normal density N(0, I) in D dimensions.
+
+        log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
+
+    >>> Normal(2).log_prob(np.zeros((3, 2))).round(4)
+    array([-1.8379, -1.8379, -1.8379])
+    """
+
+    def __init__(self, dim: int):
+        self.dim = check_dim("dim", dim)
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+
+    def bind(self, at):
+        return _bind_normal(at, self.dim, 0.5 * self.dim * log(2 * pi))
+
+    def __repr__(self):
+        return f"Normal({self.dim})"
+
+
+class MultivariateNormalDiag(Distribution):
+    """Independent normals with mean `loc` (D,) and standard deviations `scale_diag` (D,) or one.
+
+        log p(z) = sum_i [-1/2 ((z_i - loc_i)/scale_i)^2 - log scale_i] - D/2 log(2 pi)
+
+    Both are fixed (not trained). Errors: ValueError for a scale that is not positive.
+
+    >>> MultivariateNormalDiag([0, 0, 0])
+    MultivariateNormalDiag(loc=[0.0, 0.0, 0.0], scale_diag=[1.0, 1.0, 1.0])
+    """
+
+    def __init__(self, loc, scale_diag=1.0):
+        if np.ndim(loc) != 1 or np.size(loc) == 0:
+            raise ValueError(f"loc must be a vector of length D, not of shape {np.shape(loc)}")
+        self.loc = constant("loc", loc)
+        self.dim = self.loc.size
+        self.scale_diag = _per_coordinate("scale_diag", scale_diag, self.dim, positive=True)
+
+    def sample(self, n, rng=None):
+        noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+        return self.loc + self.scale_diag * noise
+
+    def bind(self, at):
+        constant = np.log(self.scale_diag).sum() + 0.5 * self.dim * log(2 * pi)
+        normal, normal_back = _bind_normal(at, self.dim, constant)
+        loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale_diag))
+
+        def run(z, l):
+            normal((np.asarray(z, at.dtype) - loc) / scale, l)
+
+        return run, lambda l_bar: normal_back(l_bar) / scale
+
+    def __repr__(self):
+        loc, scale = self.loc.tolist(), self.scale_diag.tolist()
+        return f"MultivariateNormalDiag(loc={loc}, scale_diag={scale})"
+
+
+class Uniform(Distribution):
+    """The uniform density on the box [low_1, high_1] x ... x [low_D, high_D].
+
+        log p(z) = -sum_i log(high_i - low_i)      inside, edges included; -inf outside
+
+    dim         D
+    low, high   numbers or (D,) arrays, low < high; samples lie in [low, high)
+
+    Fixed. A flow over it can be fitted only if its inverse maps all data into the box.
+    Cost: O(D) per row. Errors: ValueError unless low < high, both finite.
+
+    >>> Uniform(2, high=[1.0, 4.0]).log_prob([[0.5, 3.0], [0.5, 5.0]]).round(4)
+    array([-1.3863,    -inf])
+    """
+
+    def __init__(self, dim: int, low=0.0, high=1.0):
+        self.dim = check_dim("dim", dim)
+        self.low = _per_coordinate("low", low, self.dim)
+        self.high = _per_coordinate("high", high, self.dim)
+        if not (self.low < self.high).all():
+            raise ValueError(f"low must be below high: low = {low}, high = {high}")
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).uniform(self.low, self.high, (check_count(n), self.dim))
+
+    def bind(self, at):
+        low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
+        constant = at.number(-np.log(self.high - self.low).sum())
+        nothing = np.zeros((self.dim, at.n_rows), at.dtype)
+
+        def run(z, l):
+            z = np.asarray(z, at.dtype)
+            inside = ((z >= low) & (z <= high)).all(axis=0)
+            outside = np.where(np.isnan(z).any(axis=0), np.nan, -np.inf)
+            np.add(l, np.where(inside, constant, outside), l, casting="same_kind")
+
+        return run, lambda l_bar: nothing
+
+    def __repr__(self):
+        return f"Uniform({self.dim}, low={_shown(self.low)}, high={_shown(self.high)})"
+
+
+class Laplace(Distribution):
+    """Independent Laplace densities: tails that fall like exp(-|z|), and a peak at loc.
+
+        log p(z) = -sum_i [|z_i - loc_i| / scale_i + log(2 scale_i)]
+
+    dim          D
+    loc, scale   numbers or (D,) arrays, scale > 0; fixed
+
+    Cost: O(D) per row. Errors: ValueError for a scale that is not positive.
+
+    >>> Laplace(2).log_prob([[0.0, 0.0], [1.0, -2.0]]).round(4)
+    array([-1.3863, -4.3863])
+    """
+
+    def __init__(self, dim: int, loc=0.0, scale=1.0):
+        self.dim = check_dim("dim", dim)
+        self.loc = _per_coordinate("loc", loc, self.dim)
+        self.scale = _per_coordinate("scale", scale, self.dim, positive=True)
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).laplace(self.loc, self.scale, (check_count(n), self.dim))
+
+    def bind(self, at):
+        loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
+        constant, u = at.number(np.log(2 * self.scale).sum()), None
+
+        def run(z, l):
+            nonlocal u
+            u = (np.asarray(z, at.dtype) - loc) / scale
+            np.subtract(l, np.abs(u).sum(axis=0) + constant, l)
+
+        def back(l_bar):
+            return -np.sign(u) / scale * l_bar
+
+        return run, back
+
+    def __repr__(self):
+        return f"Laplace({self.dim}, loc={_shown(self.loc)}, scale={_shown(self.scale)})"
+
+
+class StudentT(Distribution):
+    """Independent Student t densities, of df degrees of freedom: tails that fall like a power.
+
+        log p(z) = sum_i [ log Gamma((df_i + 1)/2) - log Gamma(df_i/2) - 1/2 log(df_i pi)
+                           - (df_i + 1)/2 log(1 + z_i^2/df_i) ]
+
+    dim         D
+    df          a number or a (D,) array, > 0; the smaller, the heavier the tails: 1 is Cauchy's
+                density, the limit for large df is Normal
+    trainable   True: `params` = log df (D,), starting from df; False: df is fixed
+
+    A Lipschitz map of a normal z has normal tails: heavy ones must come from the base (Jaini,
+    Kobyzev, Yu, Brubaker 2020). Cost: O(D) per row. Errors: ValueError for df <= 0.
+
+    >>> StudentT(2, df=1.0).log_prob([[0.0, 0.0], [1e6, 0.0]]).round(4)
+    array([ -2.2895, -29.9205])
+    >>> StudentT(2, df=[1.0, 5.0], trainable=True).params.round(4)
+    array([0.    , 1.6094])
+    """
+
+    def __init__(self, dim: int, df=4.0, trainable: bool = False, dtype=float):
+        self.dim, self.trainable = check_dim("dim", dim), bool(trainable)
+        df = _per_coordinate("df", df, self.dim, positive=True)
+        if self.trainable:
+            self.params = np.log(df).astype(dtype)
+        else:
+            self._df, self.params = df, np.zeros(0, dtype)
+
+    @property
+    def df(self) -> np.ndarray:
+        """The degrees of freedom of every coordinate, (D,)."""
+        return self._df_of(self.params)
+
+    def _df_of(self, theta):
+        return np.exp(theta.astype(float)) if self.trainable else self._df
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).standard_t(self.df, (check_count(n), self.dim))
+
+    def bind(self, at):
+        theta, theta_bar = at.params(self)
+        trainable, nu = self.trainable, None
+        slope = t = size = s = log_1t2 = None
+
+        def run(z, l):
+            nonlocal nu, slope, t, size, s, log_1t2
+            nu = self._df_of(theta)[:, None]
+            log_ratio, slope = _half_step(nu / 2)
+            constant = at.number((log_ratio - 0.5 * np.log(nu * pi)).sum())
+            slope, nu = (nu * slope - 1).astype(at.dtype), nu.astype(at.dtype)
+            # log(1 + t^2) = 2 log max(|t|, 1) + log(1 + s^2), |s| <= 1: t^2 would overflow far out
+            t = np.asarray(z, at.dtype) / np.sqrt(nu)
+            size = np.abs(t)
+            most = np.maximum(size, 1)
+            s = np.minimum(size, 1 / most)
+            log_1t2 = 2 * np.log(most) + np.log1p(s * s)
+            np.add(l, constant - 0.5 * ((nu + 1) * log_1t2).sum(axis=0), l)
+
+        def back(l_bar):
+            fall = (nu + 1) / np.sqrt(nu) * np.sign(t) * s / (1 + s * s)
+            if trainable:
+                share = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
+                by_log_df = 0.5 * ((nu + 1) * share - nu * log_1t2 + slope)
+                np.sum(by_log_df * l_bar, axis=1, out=theta_bar)
+            return -fall * l_bar
+
+        return run, back
+
+    def config(self):
+        # the parameters are stored anyway, and may be such that exp overflows
+        return {
+            "dim": self.dim,
+            "df": 1.0 if self.trainable else self._df,
+            "trainable": self.trainable,
+        }
+
+    def __repr__(self):
+        trainable = ", trainable=True" if self.trainable else ""
+        return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
+
+
+def _bind_normal(at, dim: int, constant: float):
+    """-1/2 sum_i u_i^2 - constant."""
+    u, constant, half = None, at.number(constant), at.number(0.5)
+    squares, total = at.scratch("squares", dim, at.n_rows), at.scratch("total", at.n_rows)
+    u_bar = at.array("u_bar", dim, at.n_rows)
+
+    def run(given, l):
+        nonlocal u
+        u = np.asarray(given, at.dtype)
+        with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
+            np.add.reduce(np.multiply(u, u, squares), 0, None, total)
+        np.subtract(l, np.add(np.multiply(total, half, total), constant, total), l)
+
+    def back(l_bar):
+        return np.negative(np.multiply(u, l_bar, u_bar), u_bar)
+
+    return run, back
+
+
+def _half_step(a):
+    """log Gamma(a + 1/2) - log Gamma(a), and its derivative by a.
+
+    From a = 50 on by Stirling's series: the difference of two large numbers would lose digits.
+    """
+    from scipy.special import digamma, gammaln
+
+    near, far = np.minimum(a, 50.0), np.maximum(a, 50.0)
+    r = 1 / far  # whose powers end at 0, where those of `far` would overflow
+    series = np.log(far) / 2 - r / 8 + r**3 / 192 - r**5 / 640
+    slope = r / 2 + r**2 / 8 - r**4 / 64 + r**6 / 128
+    log_ratio = np.where(a < 50, gammaln(near + 0.5) - gammaln(near), series)
+    return log_ratio, np.where(a < 50, digamma(near + 0.5) - digamma(near), slope)
+
+
+def _per_coordinate(name: str, value, dim: int, positive: bool = False) -> np.ndarray:
+    """A number or (D,) array as a read-only (D,) array; a ValueError unless it is finite."""
+    return np.broadcast_to(constant(name, value, dim, positive), (dim,))
+
+
+def _shown(values: np.ndarray) -> str:
+    """The first few of the values; one number if they are all the same."""
+    if (values == values[0]).all():
+        return f"{values[0]:.4g}"
+    return f"[{', '.join(f'{v:.4g}' for v in values[:4])}{', ...' if len(values) > 4 else ''}]"

@@ -1,0 +1,89 @@
+"""Distribution: what bases and flows have in common, and how somebody's own density joins in."""
+
+from __future__ import annotations
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.tracer import isbox
+
+from ..core import Parametric, as_numbers, by_autograd, call, require
+from ..core.inputs import gate
+
+
+class Distribution(Parametric):
+    """A density over vectors of length `dim`: a base for a flow, or a flow.
+
+    Write `sample(n, rng)` and `log_prob(z, params=None, context=None)`, the latter in
+    autograd.numpy. Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can
+    be a base, too; one with parameters of its own derives from this class.
+
+    Built-in densities write `bind` instead of `log_prob`, value and way back side by side.
+    """
+
+    dim: int
+
+    def __new__(cls, *args, **kwargs):
+        require(cls, Distribution, "log_prob")
+        if cls.sample is Distribution.sample:
+            raise TypeError(f"Can't instantiate abstract class {cls.__name__} without sample")
+        return super().__new__(cls)
+
+    def sample(self, n: int = 1, rng=None) -> np.ndarray:
+        """n independent rows, (n, D). rng: an int or numpy Generator; None draws a fresh seed."""
+        raise NotImplementedError
+
+    def log_prob(self, x, params=None, context=None, threads=None):
+        """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
+
+        -inf outside of the support and at rows with an infinite coordinate (where a gradient is
+        taken, these may be NaN); NaN at rows with a NaN.
+        Many rows are evaluated in blocks by `threads` threads (None: the environment variable
+        FLOWCORE_THREADS, else the number of cores); the result does not depend on their number.
+        """
+        x = as_numbers("x", x)
+        if isbox(x) or isbox(params) or isbox(context) or not np.isinf(x).any():
+            return call(self, "log_prob", x, params, context, threads)
+        # infinite rows are left out of all arithmetic: inf - inf is NaN
+        x, theta, context, lead = gate(self, x, params, context)
+        unknown, finite = np.isnan(x).any(axis=-1), ~np.isinf(x).any(axis=-1)
+        if context is not None:
+            unknown |= np.isnan(context).any(axis=-1)
+        own_context = None if context is None else context[finite]
+        found = call(self, "log_prob", x[finite], theta, own_context, threads)
+        log_prob = np.where(unknown, np.nan, -np.inf).astype(found.dtype)
+        log_prob[finite] = found
+        return log_prob.reshape(lead)
+
+    def prob(self, x, params=None, context=None, threads=None):
+        """The density p(x) itself, exp(log_prob)."""
+        return anp.exp(self.log_prob(x, params, context, threads))
+
+    def bind(self, at):
+        """The log-density, bound to a workspace: run(x, l) and x_bar = back(l_bar).
+
+        x is (D, N). run adds log p(x) to l (N,); back writes its part of the gradient of theta.
+        """
+
+        def log_prob(theta, x, context):
+            return self.log_prob(x, theta, *([] if context is None else [context]))
+
+        return by_autograd(log_prob, at, self)
+
+
+class Foreign(Distribution):
+    """Somebody's own density, any object with dim, sample and log_prob, as a leaf of the tree."""
+
+    def __init__(self, density):
+        if not all(hasattr(density, name) for name in ("dim", "sample", "log_prob")):
+            raise TypeError(f"base needs dim, sample(n, rng) and log_prob(z): {density!r}")
+        self.density, self.dim = density, density.dim
+
+    def sample(self, n=1, rng=None):
+        return self.density.sample(n, rng)
+
+    def bind(self, at):
+        return by_autograd(lambda theta, x, context: self.density.log_prob(x), at, self)
+
+    def __repr__(self):
+        plain = type(self.density).__repr__ is object.__repr__  # no address in memory, please
+        return f"{type(self.density).__name__}({self.dim})" if plain else repr(self.density)

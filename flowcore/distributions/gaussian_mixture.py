@@ -1,0 +1,152 @@
+"""A base with modes: a mixture of Gaussians, trained together with the flow."""
+
+from __future__ import annotations
+
+from math import log, pi
+
+import numpy as np
+
+from ..bijectors import Standardize
+from ..core.inputs import check_count, check_dim
+from .distribution import Distribution
+
+
+class GaussianMixture(Distribution):
+    """A mixture of K Gaussians with diagonal covariances; all of it is trained.
+
+        log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
+
+    means     (K, D)
+    scales    standard deviations at first: a number, or (K, D); > 0
+    weights   (K,), > 0, scaled to sum to 1; None: all equal
+
+    `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
+    value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
+    them, but it need not if the base has two. `from_data` starts at the modes of data, `spread`
+    anywhere. The likelihood of a mixture has no upper bound: a component that shrinks onto one row
+    is a sign of too many components, and validation data show it.
+
+    Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
+
+    >>> mixture = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], scales=0.5, weights=[3, 1])
+    >>> mixture
+    GaussianMixture(n_components=2, dim=2)
+    >>> mixture.weights, mixture.log_prob([[-2.0, 0.0], [2.0, 0.0]]).round(4)
+    (array([0.75, 0.25]), array([-0.7393, -1.8379]))
+    """
+
+    def __init__(self, means, scales=1.0, weights=None, dtype=float):
+        means, scales = np.asarray(means, float), np.asarray(scales, float)
+        if means.ndim != 2 or means.size == 0 or not np.isfinite(means).all():
+            raise ValueError(f"means must be finite, of shape (K, D), not {means} of {means.shape}")
+        self.n_components, self.dim = means.shape
+        if scales.shape not in ((), means.shape) or not _positive(scales):
+            raise ValueError(f"scales must be positive, a number or of {means.shape}: {scales}")
+        weights = np.ones(len(means)) if weights is None else np.asarray(weights, float)
+        if weights.shape != (len(means),) or not _positive(weights):
+            raise ValueError(f"weights must be positive, of shape ({len(means)},): {weights}")
+        log_scales = np.broadcast_to(np.log(scales), means.shape)
+        logits = np.log(weights / weights.sum())
+        self.params = np.concatenate([logits, means.ravel(), log_scales.ravel()]).astype(dtype)
+
+    @classmethod
+    def from_data(cls, X, n_components: int, rng=0, dtype=float) -> GaussianMixture:
+        """Fitted to the rows of X (n, D), in their own units, by scikit-learn's EM algorithm."""
+        from sklearn import mixture
+
+        n_components = check_dim("n_components", n_components)
+        standardize = Standardize.from_data(X)  # EM's tolerances are absolute numbers
+        rows = standardize.inverse(X)
+        if len(rows) < n_components:
+            raise ValueError(f"{n_components} components need as many rows: X has {len(rows)}")
+        seed = int(np.random.default_rng(rng).integers(2**31))
+        em = mixture.GaussianMixture(n_components, covariance_type="diag", random_state=seed)
+        em.fit(rows)
+        scales = standardize.scale * np.sqrt(em.covariances_)
+        return cls(standardize.forward(em.means_), scales, em.weights_, dtype)
+
+    @classmethod
+    def spread(cls, n_components: int, dim: int, rng=0, dtype=float) -> GaussianMixture:
+        """Components of scale 1/2 at random places: together of about zero mean and unit variance.
+
+        >>> GaussianMixture.spread(3, dim=2).n_params
+        15
+        """
+        shape = check_dim("n_components", n_components), check_dim("dim", dim)
+        means = np.sqrt(0.75) * np.random.default_rng(rng).standard_normal(shape)
+        return cls(means, 0.5, dtype=dtype)
+
+    @property
+    def means(self) -> np.ndarray:
+        """(K, D)"""
+        return self._split(self.params)[1]
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Standard deviations, (K, D)."""
+        return np.exp(self._split(self.params)[2])
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(K,), summing to one."""
+        return _log_sum_exp(self._split(self.params)[0])[1]
+
+    def _split(self, theta):
+        """logits (K,), means (K, D), log scales (K, D)."""
+        k, shape = self.n_components, (self.n_components, self.dim)
+        means, log_scales = theta[k:].reshape((2, *shape))
+        return theta[:k], means, log_scales
+
+    def sample(self, n, rng=None):
+        rng, n = np.random.default_rng(rng), check_count(n)
+        weights = self.weights.astype(float)
+        component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
+        noise = rng.standard_normal((n, self.dim))
+        return self.means[component] + self.scales[component] * noise
+
+    def bind(self, at):
+        theta, theta_bar = at.params(self)
+        logits, means, log_scales = self._split(theta)
+        logits_bar, means_bar, log_scales_bar = self._split(theta_bar)
+        normalizer, kept = 0.5 * self.dim * log(2 * pi), None
+
+        def run(z, l):
+            nonlocal kept
+            total, weights = _log_sum_exp(logits)
+            precision = np.exp(-log_scales)[..., None]
+            constant = logits - total - log_scales.sum(axis=1) - normalizer
+            with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
+                u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
+                log_prob, share = _log_sum_exp(constant[:, None] - 0.5 * (u * u).sum(axis=1))
+            kept = u, precision, weights, share
+            np.add(l, log_prob, l)
+
+        def back(l_bar):
+            u, precision, weights, share = kept
+            share_bar = share * l_bar  # d/d log(w_k N_k), (K, N)
+            u_bar = share_bar[:, None] * u
+            logits_bar[...] = share_bar.sum(axis=1) - weights * l_bar.sum()
+            means_bar[...] = u_bar.sum(axis=2) * precision[..., 0]
+            log_scales_bar[...] = (u_bar * u).sum(axis=2) - share_bar.sum(axis=1)[:, None]
+            return -(u_bar * precision).sum(axis=0)
+
+        return run, back
+
+    def config(self):
+        # only the shape counts: all values are in `params`, where exp(log scale) may overflow
+        return {"means": np.zeros((self.n_components, self.dim))}
+
+    def __repr__(self):
+        return f"GaussianMixture(n_components={self.n_components}, dim={self.dim})"
+
+
+def _log_sum_exp(a):
+    """log sum_k exp(a_k) over the first axis, and its gradient exp(a_k) / sum; -inf if all are."""
+    top = a.max(axis=0)
+    powers = np.exp(a - np.maximum(top, np.finfo(a.dtype).min))  # not -inf - -inf, which is NaN
+    total = np.maximum(powers.sum(axis=0), 1)  # less only if all a_k are -inf
+    return top + np.log(total), powers / total
+
+
+def _positive(values: np.ndarray) -> bool:
+    return bool(((values > 0) & np.isfinite(values)).all())

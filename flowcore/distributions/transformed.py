@@ -1,0 +1,192 @@
+"""The density of x = f(z), z from a base density: the change of variables."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from ..bijectors import Bijector, Invert
+from ..bijectors.algebra import common_context_dim
+from ..core import call, evaluate
+from ..core.inputs import (
+    as_numbers,
+    broadcast_leading,
+    check_context,
+    check_count,
+    check_event,
+    check_params,
+)
+from .distribution import Distribution, Foreign
+
+DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
+
+
+class TransformedDistribution(Distribution):
+    """The density of x = f(z), z ~ base, with f a bijector: a normalizing flow.
+
+        log p(x) = log p_base(f^-1(x)) + log |det d f^-1(x)/dx|         in nats
+
+    base       any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too
+    bijector   forward = base -> data
+
+    `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
+    inverse, `sample` one forward pass of the bijector. A log-density may be positive.
+
+    >>> from flowcore import Permute
+    >>> flow = TransformedDistribution(Normal(2), Permute([1, 0]))
+    >>> flow.sample(3, rng=0).shape, flow.log_prob(np.zeros((5, 2))).shape
+    ((3, 2), (5,))
+    """
+
+    def __init__(self, base, bijector: Bijector):
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
+        base = base if isinstance(base, Distribution) else Foreign(base)
+        if base.dim != bijector.dim:
+            raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
+        self.parts = (base, bijector)
+        self.dim, self.context_dim = bijector.dim, common_context_dim(self.parts)
+
+    @property
+    def base(self):
+        """The density of z, as it was given."""
+        base = self.parts[0]
+        return base.density if isinstance(base, Foreign) else base
+
+    @property
+    def bijector(self) -> Bijector:
+        """The map from base to data."""
+        return self.parts[1]
+
+    @property
+    def initialized(self) -> bool:
+        """False while a part (Standardize, ActNorm) still waits for data."""
+        return all(part.initialized for part in self.parts)
+
+    def bind(self, at):
+        base, bijector = self.parts
+        inverse, inverse_back = bijector.bind(at, "inverse")
+        base_run, base_back = base.bind(at)
+
+        def run(x, l):
+            base_run(inverse(x, l), l)
+
+        def back(l_bar):
+            return inverse_back(base_back(l_bar), l_bar)
+
+        return run, back
+
+    def sample(self, shape=1, rng=None, context=None, threads=None):
+        """Draws of shape (n, D), or (*shape, D); with context c: (n, *c.shape[:-1], D).
+
+        rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
+        """
+        z, context, lead = self._base_sample(shape, rng, context)
+        x, _ = self._images(z, context, threads, out=z)  # over their own z: no second array
+        return x.reshape((*lead, self.dim))
+
+    def sample_and_log_prob(self, n=1, rng=None, context=None, threads=None):
+        """Draws and their log-densities, from one forward pass."""
+        z, context, lead = self._base_sample(n, rng, context)
+        x, log_det = self._images(z, context, threads)
+        base = self.parts[0]
+        theta, own_context = self._own(base), context if base.context_dim else None
+        log_prob = evaluate(base, "log_prob", z, theta, own_context, threads)[0] - log_det
+        return x.reshape((*lead, self.dim)), log_prob.reshape(lead)
+
+    def to_latent(self, x, params=None, context=None, threads=None):
+        """z = f^-1(x): what the data look like to the base density."""
+        return self._through("inverse", x, params, context, threads)
+
+    def from_latent(self, z, params=None, context=None, threads=None):
+        """x = f(z)."""
+        return self._through("forward", z, params, context, threads)
+
+    def stages(self, z, context=None):
+        """[(name, array), ...]: the base sample z, then its image after every bijector."""
+        check_event(z, self.dim, self)
+        check_context(context, self.context_dim, self)
+        found = [("base", np.array(z))]
+        for part, way in self.bijector.steps("forward"):
+            step = part if way == "forward" else Invert(part)
+            z = step.forward(z, context=context if step.context_dim else None)
+            found.append((_short_name(step), z))
+        return found
+
+    def initialize(self, x, context=None, rng=None):
+        """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
+        base, bijector = self.parts[0], self.bijector.initialize(x, context, rng)
+        if not base.initialized:
+            own_contexts = [context if part.context_dim else None for part in (bijector, base)]
+            z = bijector.inverse(x, context=own_contexts[0])
+            base = base.initialize(z, own_contexts[1], rng)
+        return TransformedDistribution(base, bijector)
+
+    def _own(self, part):
+        """The parameters of a part, in the dtype of the flow."""
+        return part.params.astype(self.params.dtype, copy=False)
+
+    def _through(self, direction, x, params, context, threads):
+        bijector = self.bijector
+        if params is None:
+            theta = self._own(bijector)
+        else:
+            theta = self.share(check_params(self, params), bijector)
+        return call(bijector, direction, x, theta, context, threads)[0]
+
+    def _images(self, z, context, threads, out=None):
+        """x and the log-det of rows z, in the flow's dtype; a warning if there are none."""
+        bijector = self.bijector
+        own_context = context if bijector.context_dim else None
+        x, log_det = evaluate(
+            bijector, "forward", z, self._own(bijector), own_context, threads, out
+        )
+        outside = int(np.isneginf(log_det).sum())
+        if outside > 1e-4 * len(z):  # rounding alone puts a few draws on an edge
+            low, high = bijector.domain
+            warnings.warn(
+                f"{outside} of {len(z)} draws of {self.base!r} lie outside of ({low}, {high}), "
+                f"where {bijector!r} is not defined: they have no image. Is the bijector the "
+                "wrong way round (see Invert)?",
+                UserWarning,
+                stacklevel=3,
+            )
+        return x, log_det
+
+    def _base_sample(self, shape, rng, context):
+        """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
+        shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+        shape = tuple(check_count(n) for n in shape)
+        check_context(context, self.context_dim, self)
+        lead = shape if context is None else shape + np.shape(context)[:-1]
+        rng, base = np.random.default_rng(rng), self.parts[0]
+        z = np.empty((int(np.prod(lead, dtype=int)), self.dim), self.params.dtype)
+        if context is not None:
+            rows = z.reshape((*lead, self.dim))
+            _, context = broadcast_leading(rows, as_numbers("context", context))
+            context = context.reshape((-1, self.context_dim))
+        for start in range(0, len(z), DRAWS):
+            here = z[start : start + DRAWS]
+            if base.context_dim:  # a flow: one draw for every row of the context
+                draws = base.sample((), rng, context[start : start + DRAWS])
+            else:
+                draws = base.sample(len(here), rng)
+            if np.shape(draws) != here.shape:
+                raise ValueError(
+                    f"{self.base!r}.sample({len(here)}, rng) must return shape {here.shape}, not "
+                    f"{np.shape(draws)}"
+                )
+            here[...] = draws
+        return z, context, lead
+
+    def __repr__(self):
+        return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
+
+
+def _short_name(step) -> str:
+    short = {"MaskedAutoregressiveFlow": "MAF"}
+    if isinstance(step, Invert):
+        inner = _short_name(step.bijector)
+        return "IAF" if inner == "MAF" else f"Invert({inner})"
+    return short.get(type(step).__name__, type(step).__name__)

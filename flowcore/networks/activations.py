@@ -1,0 +1,82 @@
+"""Activations of hidden units: h = act(a) in place, and what its gradient becomes on the way back.
+
+Each is bound to an array h, which holds a before and act(a) after, and to g, the gradient of the
+loss by h before and by a after: g * act'(a), written in terms of h. It returns the NumPy calls that
+do this, see `Step` in `layers`: those of the way out, those of the way back.
+"""
+
+from __future__ import annotations
+
+from functools import partial as Step
+
+import numpy as np
+
+
+def relu(at, h, g):
+    """max(a, 0)"""
+    # against a row of zeros: three to four times faster than against a single one in NumPy 2
+    row, zero = np.zeros(h.shape[-1], at.dtype), at.number(0)
+    mask = at.scratch("mask", *h.shape, dtype=bool)
+    return [Step(np.maximum, h, row, out=h)], [
+        Step(np.greater, h, zero, mask),
+        Step(np.multiply, g, mask, g),
+    ]
+
+
+def tanh(at, h, g):
+    """tanh(a)"""
+    one, slope = at.number(1), at.scratch("slope", *h.shape)
+    return [Step(np.tanh, h, h)], [
+        Step(np.multiply, h, h, slope),
+        Step(np.subtract, one, slope, slope),
+        Step(np.multiply, g, slope, g),
+    ]
+
+
+def sigmoid(at, h, g):
+    """1 / (1 + exp(-a)), as (tanh(a/2) + 1) / 2: no overflow on either side"""
+    one, half, slope = at.number(1), at.number(0.5), at.scratch("slope", *h.shape)
+    out = [
+        Step(np.multiply, h, half, h),
+        Step(np.tanh, h, h),
+        Step(np.add, h, one, h),
+        Step(np.multiply, h, half, h),
+    ]
+    return out, [
+        Step(np.subtract, one, h, slope),
+        Step(np.multiply, h, slope, slope),
+        Step(np.multiply, g, slope, g),
+    ]
+
+
+def elu(at, h, g):
+    """a for a > 0, exp(a) - 1 below"""
+    one, zero, below = at.number(1), at.number(0), at.scratch("slope", *h.shape)
+    minimum = Step(np.minimum, h, zero, out=below)
+    return [minimum, Step(np.expm1, below, below), Step(np.maximum, h, below, out=h)], [
+        minimum,
+        Step(np.add, below, one, below),
+        Step(np.multiply, g, below, g),
+    ]
+
+
+def softplus(at, h, g):
+    """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|))"""
+    zero, tail = at.number(0), at.scratch("slope", *h.shape)
+    out = [
+        Step(np.abs, h, tail),
+        Step(np.negative, tail, tail),
+        Step(np.exp, tail, tail),
+        Step(np.log1p, tail, tail),
+        Step(np.maximum, h, zero, out=h),
+        Step(np.add, h, tail, h),
+    ]
+    return out, [  # act'(a) = 1 - exp(-h)
+        Step(np.negative, h, tail),
+        Step(np.expm1, tail, tail),
+        Step(np.negative, tail, tail),
+        Step(np.multiply, g, tail, g),
+    ]
+
+
+ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus)}

@@ -1,0 +1,322 @@
+"""Networks over one flat parameter vector: MLP, and the common part of MLP and MADE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial as Step
+from itertools import pairwise
+
+import numpy as np
+
+from ..core import Parametric, call
+from ..core.inputs import check_dim
+from .activations import ACTIVATIONS
+from .layers import Layer
+
+
+class Network(Parametric):
+    """A stack of masked dense layers over one flat vector; the common part of `MADE` and `MLP`.
+
+    degrees   [inputs, hidden 1, ..., hidden L, outputs] of all units, in the caller's order
+
+    theta: per layer, by degree of the unit, the dense block of its weights (bias, context, units
+    of the layer before). Random hidden layers (uniform in +-1/sqrt(fan-in), with the fan-in that
+    the mask leaves) and a zero output layer: phi = 0 at first, every transformer's identity.
+
+    A residual network adds, before act, the pre-activations of two layers before to those of hidden
+    layers 3, 5, ...: unit k to unit k, which is of the same degree. `skips` lists the hidden layers
+    that are added two layers later: 1, 3, ..., L - 2.
+    """
+
+    def __init__(
+        self, degrees, out_shape, activation, context_dim, context_layers, rng, dtype,
+        residual=False,
+    ):  # fmt: skip
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {activation!r}")
+        if context_layers not in ("all", "first"):
+            raise ValueError(f'context_layers must be "all" or "first", not {context_layers!r}')
+        check_context_dim(context_dim)
+        if np.dtype(dtype).kind != "f":
+            raise ValueError(f"dtype must be a float type, not {np.dtype(dtype)}")
+        self.activation, self.context_layers = activation, context_layers
+        self.context_dim, self.out_shape = int(context_dim), tuple(out_shape)
+        self.residual = bool(residual)
+        last = len(degrees) - 2
+        self.skips = range(1, last - 1 if self.residual else 1, 2)
+        self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
+        self.layers = [
+            Layer(
+                degrees[l],
+                degrees[l + 1],
+                self.context_dim if l == 0 or context_layers == "all" else 0,
+                strict=l == last,
+            )
+            for l in range(last + 1)
+        ]
+        stops = np.cumsum([layer.size for layer in self.layers]).tolist()
+        self.slices = [slice(a, b) for a, b in pairwise([0, *stops])]
+        uniform = np.random.default_rng(rng).uniform(-1, 1, stops[-1])
+        uniform[self.slices[-1]] = 0
+        self.params = (uniform * self.param_scale()).astype(dtype)
+
+    @property
+    def dim(self) -> int:
+        """Length of the last axis of the input."""
+        return len(self.orders[0])
+
+    def __call__(self, x, params=None, context=None):
+        """phi (..., *out_shape) of x (..., dim): one pass, O(weights) per row."""
+        return call(self, "phi", x, params, context)
+
+    def bind(self, at):
+        """phi = run(x), of shape (*out_shape, N) and always the same array; x_bar = back(phi_bar).
+
+        run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
+        back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
+        """
+        net = BoundNetwork(self, at)
+        way_out, way_back = list(net.begin), []
+        for l, matrix in enumerate(net.matrices, 1):
+            act, derivative = net.activation(l) if l <= self.n_hidden else ([], [])
+            way_out += [*matrix.product(net.read[l - 1], net.units[l]), *act]
+            through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
+            way_back = [
+                *derivative,
+                *matrix.outer(net.bars[l], net.read[l - 1]),
+                *through,
+                *way_back,
+            ]
+        inputs, x_bar = net.units[0], net.bars[0]
+        shape = (*self.out_shape, at.n_rows)
+        phi, received = net.units[-1].reshape(shape), net.bars[-1].reshape(shape)
+        by_degree, as_given = self.input_selectors
+        out_by_degree, out_as_given = self.output_selectors
+
+        def run(x):
+            inputs[...] = x[by_degree]
+            for step in way_out:
+                step()
+            return phi[out_as_given]
+
+        def back(phi_bar):
+            received[...] = phi_bar[out_by_degree]
+            for step in way_back:
+                step()
+            return x_bar[as_given]
+
+        return run, back
+
+    @property
+    def input_selectors(self):
+        """Indices s, u of the inputs: x[s] is sorted by degree, x[s][u] is x. Slices, hence views,
+        where possible."""
+        return _selectors(self.orders[0])
+
+    @property
+    def output_selectors(self):
+        """The same of the first axis of phi."""
+        return slice(None), slice(None)
+
+    @property
+    def n_hidden(self) -> int:
+        """L, the number of hidden layers."""
+        return len(self.layers) - 1
+
+    def weights(self) -> list[tuple]:
+        """[(W, b, C), ...] per layer: dense, (in, out), zero where masked, in the caller's unit
+        order; C is None where the layer reads no context."""
+        theta = np.concatenate([np.zeros(1, self.params.dtype), self.params])
+        return [tuple(None if i is None else theta[i] for i in layer) for layer in self.places()]
+
+    def places(self) -> list[tuple]:
+        """Where (W, b, C) of each layer stand in the vector (0, *theta): 0 where masked."""
+        places = []
+        for l, (layer, own) in enumerate(zip(self.layers, self.slices, strict=True)):
+            a = layer.dense(np.arange(own.start + 1, own.stop + 1))[np.argsort(self.orders[l + 1])]
+            units = a[:, layer.lead :][:, np.argsort(self.orders[l])]
+            places.append((units.T, a[:, 0], a[:, 1 : layer.lead].T if layer.lead > 1 else None))
+        return places
+
+    def with_weights(self, weights):
+        """This network with the given [(W, b) or (W, b, C), ...], laid out as `weights()`."""
+        if len(weights) != len(self.layers):
+            raise ValueError(f"{self!r} has {len(self.layers)} layers, not {len(weights)}")
+        theta = []
+        for l, (given, places) in enumerate(zip(weights, self.places(), strict=True)):
+            w, b, c = _checked_layer(l, given, places)
+            columns = [b[None], w[self.orders[l]]] if c is None else [b[None], c, w[self.orders[l]]]
+            a = np.concatenate(columns)[:, self.orders[l + 1]].T
+            theta.append(self.layers[l].packed(a))
+        return self.with_params(np.concatenate(theta).astype(self.params.dtype))
+
+    def param_scale(self):
+        """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
+        blocks = [block for layer in self.layers for block in layer.blocks]
+        return np.concatenate(
+            [np.full((r1 - r0) * k, max(1, k - 1) ** -0.5) for r0, r1, k in blocks]
+        )
+
+
+class BoundNetwork:
+    """The arrays of a bound network, units sorted by degree; l = 0 are the inputs.
+
+    matrices[l - 1]   A_l, for l = 1..L+1
+    read[l]           [1; context; H_l], what layer l + 1 reads
+    units[l]          H_l, a view of it; units[L + 1] are the outputs
+    bars[l]           the gradients of H_0, of the pre-activations of H_1..H_L, of the outputs
+    begin             what `run` starts with: the context is copied to where it is read
+    """
+
+    def __init__(self, network: Network, at):
+        theta, theta_bar = at.params(network)
+        layers, n_rows = network.layers, at.n_rows
+        self.at, self.skips = at, network.skips
+        self.function = ACTIVATIONS[network.activation]
+        self.matrices = [
+            layer.bind(at, theta[own], theta_bar[own])
+            for layer, own in zip(layers, network.slices, strict=True)
+        ]
+        # by name: without a tape, the networks of a flow share these arrays and their ones
+        self.read = [
+            at.array(("read", l, layer.lead), layer.shape[1], n_rows)
+            for l, layer in enumerate(layers)
+        ]
+        self.units = [h[layer.lead :] for h, layer in zip(self.read, layers, strict=True)]
+        self.units.append(at.array("outputs", layers[-1].shape[0], n_rows))
+        self.bars = [at.array("x_bar", *self.units[0].shape)]
+        self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:])]
+        self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
+        self.begin = []
+        for h, layer in zip(self.read, layers, strict=True):
+            h[0] = 1
+            if layer.lead > 1:
+                self.begin.append(Step(np.copyto, h[1 : layer.lead], at.context))
+
+    def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
+        """The activation of these rows of hidden layer l, which hold A_l H_{l-1}, and its way back."""
+        h, g = self.units[l][rows], self.bars[l][rows]
+        out, back = self.function(self.at, h, g)
+        if l in self.skips:
+            out = [Step(np.copyto, self.kept[l][rows], h), *out]
+            back = [*back, Step(np.add, g, self.bars[l + 2][rows], g)]
+        if l - 2 in self.skips:
+            out = [Step(np.add, h, self.kept[l - 2][rows], h), *out]
+        return out, back
+
+
+def _checked_layer(l, given, places):
+    """One layer's (W, b, C) as arrays of the right shapes, nothing where the mask forbids it."""
+    arrays = [None if a is None else np.asarray(a, float) for a in (*given, None)[:3]]
+    for name, a, place in zip(("W", "b", "C"), arrays, places, strict=True):
+        shape, wanted = (None if v is None else v.shape for v in (a, place))
+        if shape != wanted:
+            raise ValueError(f"layer {l}: {name} must have shape {wanted}, not {shape}")
+    forbidden = (arrays[0] != 0) & (places[0] == 0)
+    if forbidden.any():
+        raise ValueError(
+            f"layer {l}: W has {int(forbidden.sum())} non-zero entries where the mask forbids a "
+            "connection; multiply W by the mask first"
+        )
+    return arrays
+
+
+def _selectors(order):
+    """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, hence views, where possible."""
+    for view in (slice(None), slice(None, None, -1)):
+        if np.array_equal(order, np.arange(len(order))[view]):
+            return view, view
+    return order, np.argsort(order)
+
+
+class MLP(Network):
+    """A multilayer perceptron: (..., in_dim) -> (..., *out_shape), the conditioner of a coupling.
+
+        h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
+
+    in_dim        width of the input
+    out_shape     shape of the output per row, e.g. (u, n_out)
+    hidden        widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual
+    activation    "relu", "tanh", "sigmoid", "elu" or "softplus"
+    context_dim   width of the context c (0: none), read by every layer
+    residual      True: two hidden layers at a time are a block whose input is added to its output.
+                  With h_l = act(a_l):  a_2 = h_1 W_2 + b_2,  a_3 = h_2 W_3 + b_3 + a_1,
+                                        a_4 = h_3 W_4 + b_4,  a_5 = h_4 W_5 + b_5 + a_3, ...
+                  m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width
+
+    Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
+    bad widths. Residual blocks: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks",
+    2016 (pre-activation, without normalization); Durkan et al., "Neural spline flows", 2019.
+
+    >>> MLP(2, (3, 2), hidden=[16])([[0.5, -1.0]]).shape
+    (1, 3, 2)
+    >>> MLP(2, (3, 2), hidden=[16, 16, 16], residual=True)
+    MLP(2, (3, 2), hidden=[16, 16, 16], 'relu', residual=True)
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        out_shape: tuple[int, ...],
+        hidden: Sequence[int] | None = None,
+        activation: str = "relu",
+        context_dim: int = 0,
+        rng=0,
+        dtype=float,
+        residual: bool = False,
+    ):
+        in_dim = check_dim("in_dim", in_dim)
+        self.hidden = hidden_widths(hidden, in_dim, residual)
+        n_outputs = int(np.prod(out_shape))
+        degrees = [np.zeros(n, int) for n in (in_dim, *self.hidden)] + [np.ones(n_outputs, int)]
+        super().__init__(degrees, out_shape, activation, context_dim, "all", rng, dtype, residual)
+
+    @property
+    def in_dim(self) -> int:
+        """Width of the input."""
+        return self.dim
+
+    def __repr__(self):
+        context = f", context_dim={self.context_dim}" if self.context_dim else ""
+        residual = ", residual=True" if self.residual else ""
+        return (
+            f"MLP({self.in_dim}, {self.out_shape}, hidden={list(self.hidden)}, "
+            f"{self.activation!r}{context}{residual})"
+        )
+
+
+def check_context_dim(context_dim):
+    """A ValueError unless it is an integer >= 0."""
+    if context_dim != int(context_dim) or context_dim < 0:
+        raise ValueError(f"context_dim must be an integer >= 0, not {context_dim!r}")
+
+
+def hidden_widths(hidden, dim: int, residual=False) -> tuple[int, ...]:
+    """The widths of the hidden layers; None: two layers of max(64, 2 dim), three if residual."""
+    if not isinstance(residual, (bool, np.bool_)):
+        raise ValueError(
+            f"residual must be True or False, not {residual!r}; the number of blocks follows from "
+            "hidden: m blocks are 2 m + 1 layers"
+        )
+    if hidden is None:
+        return (max(64, 2 * dim),) * (3 if residual else 2)
+    if np.ndim(hidden) != 1:
+        raise ValueError(f"hidden must be a list of widths, e.g. [64, 64], not {hidden!r}")
+    widths = tuple(check_dim("the width of a hidden layer", u) for u in hidden)
+    if residual:
+        _check_blocks(widths)
+    return widths
+
+
+def _check_blocks(widths):
+    """A ValueError unless these layers are residual blocks: odd in number, skips of one width."""
+    if len(widths) < 3 or len(widths) % 2 == 0:
+        raise ValueError(
+            "residual=True needs an odd number of hidden layers, at least 3 (one, then two per "
+            f"block), e.g. hidden=[64, 64, 64]: hidden={list(widths)} has {len(widths)}"
+        )
+    if len(set(widths[::2])) > 1:
+        raise ValueError(
+            "residual=True adds hidden layer 1 to 3, 3 to 5, ...: their widths must be equal, not "
+            f"{list(widths[::2])} (hidden={list(widths)})"
+        )

@@ -1,0 +1,124 @@
+"""The walk by degree: the sequential direction of an autoregressive flow, in one pass of the work.
+
+    for i = 1..D:  phi_i = A_out[i, <i] H_L[<i];   x_i = t(z_i; phi_i);
+                   H_l[i] = act(A_l[i, <=i] H_{l-1}[<=i])   for l = 1..L          (H_0 = x)
+
+after the units of degree 0, which read only the bias and the context. With x_1..x_i known, the
+hidden units of degree i are final: so every hidden unit is computed exactly once, where the
+textbook loop runs the whole network D times. Its gradient is the same walk backwards, by
+back-substitution. v_i, the full adjoint of x_i, is complete once all j > i are done:
+
+    for i = D..1:  bar_l[i] = act'(H_l[i]) * (A_{l+1}[>=i, i]^T bar_{l+1}[>=i])   for l = L..1
+                   v_i = x_bar_i + A_1[>=i, i]^T bar_1[>=i]
+                   z_bar_i, phi_bar_i = the way back of t at (v_i, l_bar)     (bar_{L+1} = phi_bar)
+
+A[r, c] are the rows of degree r and the columns of degree c; outputs of degree i read hidden units
+of degree < i, so there >= is >. At the end, the gradient of theta is one product a layer.
+"""
+
+from __future__ import annotations
+
+from functools import partial as Step
+
+import numpy as np
+
+from .made import MADE
+from .network import BoundNetwork
+
+
+def bind_walk(made: MADE, transformer, at):
+    """x = run(z, l) and z_bar = back(x_bar, l_bar), for arrays (D, N) in the caller's order."""
+    net, dim, n_out = BoundNetwork(made, at), made.dim, made.n_out
+    by_degree, as_given = made.input_selectors
+    x, v = net.units[0], net.bars[0]
+    phi, phi_bar = (a.reshape(dim, n_out, at.n_rows) for a in (net.units[-1], net.bars[-1]))
+    result, z_bar = at.array("walked", *x.shape), at.array("walked back", *x.shape)
+
+    degrees = [_Degree(made, net, i) for i in range(dim + 1)]
+    outer = [
+        step
+        for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True)
+        for step in matrix.outer(g, h)
+    ]
+    bound = [transformer.bind(at, "forward", 1) for _ in range(dim if at.tape else 1)]
+    transforms = bound * (1 if at.tape else dim)  # without a tape, one serves all coordinates
+    way_out = [
+        (degree, slice(i, i + 1), t)
+        for i, (degree, (t, _)) in enumerate(zip(degrees[1:], transforms, strict=True))
+    ]
+    way_back = [
+        (degree, slice(i, i + 1), t_back)
+        for i, (degree, (_, t_back)) in enumerate(zip(degrees[1:], transforms, strict=True))
+    ][::-1]
+    nought = degrees[0]
+
+    def run(z, l):
+        z = z[by_degree]
+        for step in (*net.begin, *nought.units):
+            step()
+        for degree, i, transform in way_out:
+            for step in degree.outputs:
+                step()
+            x[i], log_det = transform(z[i], phi[i])
+            np.add(l, log_det[0], l)
+            for step in degree.units:
+                step()
+        result[...] = x[as_given]
+        return result
+
+    def back(x_bar, l_bar):
+        v[...] = x_bar[by_degree]
+        for degree, i, transform_back in way_back:
+            for step in degree.back:
+                step()
+            z_bar[i], phi_bar[i] = transform_back(v[i], l_bar)
+        for step in (*nought.back, *outer):
+            step()
+        return z_bar[as_given]
+
+    return run, back
+
+
+class _Degree:
+    """What happens at degree i, as NumPy calls with their arrays.
+
+    outputs   phi_i, from the hidden units of lower degree
+    units     the hidden units that are final once x_i is known, layer by layer
+    back      the gradients of these units, from the last layer to the first; then v_i
+    """
+
+    def __init__(self, made: MADE, net: BoundNetwork, i: int):
+        layers, n_out, last = made.layers, made.n_out, made.n_hidden + 1
+        rows = [_rows_of_degree(made.degrees[l], i, made.dim) for l in range(1, last)]
+        # in every layer, the first row that reads units of degree i
+        starts = [r0 for r0, _ in rows] + [i * n_out]
+        self.outputs, self.units, self.back = [], [], []
+        if i > 0:
+            lead, start = layers[0].lead, starts[0]
+            share, v_i = net.at.scratch("v", net.at.n_rows), net.bars[0][i - 1]
+            column = net.matrices[0].dense[start:, lead + i - 1]
+            self.outputs = [_product(net, last, (i - 1) * n_out, i * n_out)]
+            self.back = [Step(np.dot, column, net.bars[1][start:], share)]
+            self.back.append(Step(np.add, v_i, share, v_i))
+        for l, (r0, r1) in enumerate(rows, 1):
+            if r0 < r1:
+                lead, start = layers[l].lead, starts[l]
+                columns = net.matrices[l].dense[start:, lead + r0 : lead + r1]
+                through = Step(np.dot, columns.T, net.bars[l + 1][start:], net.bars[l][r0:r1])
+                act, derivative = net.activation(l, slice(r0, r1))
+                self.units += [_product(net, l, r0, r1), *act]
+                self.back = [through, *derivative, *self.back]
+
+
+def _rows_of_degree(degrees, i: int, dim: int) -> tuple[int, int]:
+    """Where the units of degree i stand among those of a layer; of i = D: all from D on, which no
+    output reads."""
+    r0, r1 = np.searchsorted(np.sort(degrees), (i, i + 1)).tolist()
+    return (r0, r1) if i < dim else (r0, len(degrees))
+
+
+def _product(net: BoundNetwork, l: int, r0: int, r1: int) -> Step:
+    """Rows r0:r1 of A_l H_{l-1}, without what they do not read."""
+    matrix = net.matrices[l - 1]
+    k = matrix.layer.reach[r1 - 1]
+    return Step(np.dot, matrix.dense[r0:r1, :k], net.read[l - 1][:k], net.units[l][r0:r1])

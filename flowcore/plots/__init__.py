@@ -1,0 +1,25 @@
+"""Pictures of flows: points, stages, densities, losses, Jacobians, masks.
+
+Every function draws into the Axes it is given (`ax=`; a sequence if there are several panels) and
+returns them; the rest of matplotlib is at hand through `ax.figure`:
+
+    ax = plots.density(flow, (-3, 3), (-3, 3))
+    ax.set_title("two moons")
+    ax.figure.savefig("density.png")
+
+Without `ax` a new figure is made. In a notebook or at a prompt it is one of pyplot's, which is what
+gets shown there (a notebook also closes it at the end of the cell). In a script it belongs to its
+caller alone: no window, nothing to close, usable from any thread, gone with the last reference to
+it. A script that wants windows passes Axes of its own, `plots.density(..., ax=plt.subplots()[1])`,
+or turns pyplot's interactive mode on with `plt.ion()`; both ways the figures are pyplot's.
+
+Global settings (rcParams) are obeyed and never changed. Nothing is hidden: whatever lies outside
+the frame or is not a finite number is counted in the picture (for a density: from 1% of it on).
+"""
+
+from .clouds import compare, scatter, stages
+from .contours import density
+from .curves import losses
+from .structure import jacobian, masks
+
+__all__ = ["compare", "density", "jacobian", "losses", "masks", "scatter", "stages"]

@@ -1,0 +1,142 @@
+"""Points in a plane: `scatter`, `compare`, and the `stages` of sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .drawing import (
+    BLUE,
+    PALETTE,
+    SMALL,
+    VERMILLION,
+    check_plane,
+    classes,
+    dots,
+    fills,
+    frame,
+    legend_of_dots,
+    limits_of,
+    name_axes,
+    new_axes,
+    panels,
+    points,
+    square,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def scatter(x, labels=None, ax: Axes | None = None) -> Axes:
+    """Points x (n, 2), coloured by `labels` (n,) with a legend.
+
+    labels      at most eight different values of a sortable type, e.g. the class of each point
+
+    Errors: ValueError for x not of shape (n, 2), labels of another length or too many of them.
+
+    >>> ax = scatter([[0.0, 1.0], [1.0, 0.0]], labels=["left", "right"])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['left', 'right']
+    """
+    x = points("x", x)
+    names, which = classes(labels, len(x))
+    ax = new_axes((4.5, 4.2)) if ax is None else ax
+    for k, name in enumerate(names):
+        dots(ax, x[which == k], PALETTE[k], n=len(x), label=name)
+    if labels is not None:
+        legend_of_dots(ax, len(x))
+    frame(ax, x, *square(*limits_of(x)))
+    name_axes(ax)
+    return ax
+
+
+def compare(data, samples, ax: Axes | Sequence[Axes] | None = None) -> Axes | np.ndarray:
+    """Data (n, 2) beside samples (m, 2) of a flow, in the same frame.
+
+    ax      None or two Axes: side by side, returned as an array of two Axes;
+            one Axes: on top of each other, data first
+
+    Errors: ValueError for arrays that are not (n, 2).
+
+    >>> left, right = compare(np.eye(2), np.zeros((3, 2)))
+    >>> left.get_title(), right.get_title(), left.get_xlim() == right.get_xlim()
+    ('data', 'samples', True)
+    """
+    data, samples = points("data", data), points("samples", samples)
+    overlay = ax is not None and not isinstance(ax, Sequence | np.ndarray)
+    left, right = axes = np.array([ax, ax]) if overlay else panels(ax, 2, 2, (8.4, 4.2))
+    limits, n = square(*limits_of(data, samples)), max(len(data), len(samples))
+    dots(left, data, BLUE, n, label="data")
+    dots(right, samples, VERMILLION, n, label="samples")
+    if overlay:
+        legend_of_dots(ax, n)
+        frame(ax, np.concatenate([data, samples]), *limits)
+    else:
+        for panel, x, title in ((left, data, "data"), (right, samples, "samples")):
+            panel.set_title(title)
+            frame(panel, x, *limits)
+    name_axes(*axes)
+    return ax if overlay else axes
+
+
+def stages(
+    flow, n: int = 1000, rng=0, labels=None, ax: Sequence[Axes] | None = None, context=None
+) -> np.ndarray:
+    """How sampling deforms the base: one panel for the base sample, one after every bijector.
+
+    flow        a flow with dim 2: n points of its base are sent through (`flow.stages`);
+                or a list of (name, array (n, 2)), drawn as it is
+    labels      (n,), colours that stay with the points from panel to panel; None: the quadrant
+                in which a point starts
+    ax          as many Axes as there are stages, in any arrangement
+    context     for a conditional flow: one context (C,), or one for each point (n, C)
+
+    Returns an array of Axes, one a stage. All panels share a frame, unless the stages differ so
+    much in place or size that some would be a dot: then each has its own.
+
+    >>> from flowcore import flows
+    >>> axes = stages(flows.maf(2, layers=2, hidden=[8], standardize=False), n=50)
+    >>> [ax.get_title() for ax in axes]
+    ['base', '1: MAF', '2: MAF']
+    """
+    found = _run_stages(flow, n, rng, context) if hasattr(flow, "stages") else list(flow)
+    arrays = [points(f"stage {name!r}", x) for name, x in found]
+    if len({len(x) for x in arrays}) != 1:
+        raise ValueError(f"stages need the same points in all: they have {list(map(len, arrays))}")
+    kinds, which = classes(_quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
+    colours = np.array(PALETTE)[which]
+
+    shared = square(*limits_of(*arrays))
+    own = [square(*limits_of(x)) for x in arrays]
+    share = all(fills(limits, shared) for limits in own)
+    columns = min(len(arrays), 4 if len(arrays) <= 16 else 6)
+    made_here = ax is None
+    axes = panels(ax, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
+    for k, (panel, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
+        dots(panel, x, colours, n=2 * len(x))
+        frame(panel, x, *(shared if share else own[k]))
+        panel.set_title(f"{k}: {name}" if k else name)
+        panel.tick_params(labelsize=SMALL)
+        if share and made_here:
+            below_is_empty = k + columns >= len(arrays)
+            panel.tick_params(labelleft=k % columns == 0, labelbottom=below_is_empty)
+    if labels is not None:
+        for kind, colour in zip(kinds, PALETTE, strict=False):
+            axes[0].scatter([], [], color=colour, label=kind)
+        legend_of_dots(axes[0], len(which), fontsize=SMALL)
+    return axes
+
+
+def _run_stages(flow, n, rng, context):
+    check_plane(flow)
+    with np.errstate(all="ignore"):  # points that overflow are counted in the picture
+        return flow.stages(flow.base.sample(n, np.random.default_rng(rng)), context=context)
+
+
+def _quadrant(x):
+    """0, 1, 2, 3, counterclockwise from where both coordinates are positive."""
+    left, below = (x < 0).T
+    return 2 * below + (left ^ below)

@@ -1,0 +1,173 @@
+"""How `plots` makes figures, frames and dots, and what it accepts."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours: told apart with every kind of colour vision
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+VERMILLION, SKY, YELLOW, BLACK = "#D55E00", "#56B4E9", "#F0E442", "#000000"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, YELLOW, BLACK)
+GREY, PALE = "0.35", "0.83"  # remarks; cells that hold nothing
+SMALL = 8  # points, for remarks and crowded ticks; all else has matplotlib's own sizes
+
+
+def new_figure(size, layout="compressed"):
+    """A figure of pyplot's where somebody looks on, of nobody's in a script.
+
+    "compressed" is matplotlib's constrained layout for panels of one fixed aspect; plain
+    "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    # Python's prompt, IPython and Jupyter kernels all set sys.ps1
+    if hasattr(sys, "ps1") or matplotlib.is_interactive():
+        from matplotlib.pyplot import figure
+
+        return figure(figsize=size, layout=layout)
+    return Figure(figsize=size, layout=layout)
+
+
+def new_axes(size) -> Axes:
+    return new_figure(size).subplots()
+
+
+def panels(axes, count: int, columns: int, size, width_ratios=None) -> np.ndarray:
+    """`count` Axes as a flat array: the given ones, or a new grid with `columns` columns."""
+    if axes is not None:
+        axes = np.ravel(np.asarray(axes, dtype=object))
+        if len(axes) != count:
+            raise ValueError(f"{count} Axes are needed, one a panel, not {len(axes)}")
+        return axes
+    figure = new_figure(size, "compressed" if width_ratios is None else "constrained")
+    rows = -(-count // columns)
+    grid = figure.subplots(rows, columns, squeeze=False, width_ratios=width_ratios)
+    for spare in grid.flat[count:]:
+        spare.remove()
+    return grid.ravel()[:count]
+
+
+def points(name: str, x) -> np.ndarray:
+    """x as floats of shape (n, 2)."""
+    x = np.asarray(x, float)
+    if x.ndim != 2 or x.shape[1] != 2:
+        hint = f"; choose two columns: {name}[:, [0, 1]]" if x.ndim == 2 and x.shape[1] > 2 else ""
+        raise ValueError(f"{name} has shape {x.shape}, but points in a plane are (n, 2){hint}")
+    return x
+
+
+def classes(labels, n: int):
+    """The distinct labels, and for each point the position of its own among them."""
+    if labels is None:
+        return [None], np.zeros(n, int)
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise ValueError(f"labels have shape {labels.shape}, but there are {n} points: ({n},)")
+    names, which = np.unique(labels, return_inverse=True)
+    if len(names) > len(PALETTE):
+        raise ValueError(
+            f"labels have {len(names)} different values, but only {len(PALETTE)} colours can be "
+            "told apart: group them"
+        )
+    return names.tolist(), which
+
+
+def check_plane(flow):
+    dim = getattr(flow, "dim", 2)
+    if dim != 2:
+        raise ValueError(f"only dim 2 can be drawn in a plane; this density has dim {dim}")
+
+
+def dots(ax, x, colour, n: int, label=None):
+    """Points, sized for a panel that holds n of them."""
+    size = float(np.clip(7000 / max(n, 1), 3, 20))
+    ax.scatter(x[:, 0], x[:, 1], s=size, c=colour, alpha=0.75, linewidths=0, label=label)
+
+
+def legend_of_dots(ax, n: int, **style):
+    """A legend with dots of a readable size; the best place takes too long to find for many."""
+    legend = ax.legend(framealpha=0.9, loc="best" if n <= 20_000 else "upper right", **style)
+    for handle in legend.legend_handles:
+        if hasattr(handle, "set_sizes"):
+            handle.set(sizes=[25], alpha=1)
+
+
+def limits_of(*arrays):
+    """((low, high), (low, high)) of all finite points, or of all but a few far outliers."""
+    boxes = []
+    for x in arrays:
+        x = x[np.isfinite(x).all(axis=1)]
+        if len(x):
+            low, high = np.quantile(x, [0.01, 0.99], axis=0)
+            reach = (high - low) / 2
+            boxes.append([np.maximum(x.min(0), low - reach), np.minimum(x.max(0), high + reach)])
+    if not boxes:
+        return (-1.0, 1.0), (-1.0, 1.0)
+    low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
+    pad = np.where(high > low, 0.05 * (high - low), 0.5)
+    return tuple(zip((low - pad).tolist(), (high + pad).tolist(), strict=True))
+
+
+def comparable(xlim, ylim) -> bool:
+    """Are the units of both axes alike enough for equal scales?"""
+    return 0.25 <= (xlim[1] - xlim[0]) / (ylim[1] - ylim[0]) <= 4
+
+
+def square(xlim, ylim):
+    """The same limits, the shorter widened to the longer if their units are comparable."""
+    if not comparable(xlim, ylim):
+        return xlim, ylim
+    half = max(xlim[1] - xlim[0], ylim[1] - ylim[0]) / 2
+    return tuple((sum(lim) / 2 - half, sum(lim) / 2 + half) for lim in (xlim, ylim))
+
+
+def fills(limits, frame, share: float = 0.4) -> bool:
+    """Would a cloud with these limits be large enough to be seen in the frame?"""
+    return all(b - a >= share * (d - c) for (a, b), (c, d) in zip(limits, frame, strict=True))
+
+
+def frame(ax, x, xlim, ylim):
+    """Set the limits; count the points outside, those that are not finite included."""
+    set_limits(ax, xlim, ylim)
+    if out := count_outside(x, xlim, ylim):
+        remark(ax, f"{out:,} outside")
+
+
+def count_outside(x, xlim, ylim) -> int:
+    """How many points are not in the rectangle; those that are not finite are not."""
+    low, high = zip(xlim, ylim, strict=True)
+    return len(x) - np.count_nonzero(((x >= low) & (x <= high)).all(axis=1))
+
+
+def remark(ax, text: str):
+    """A few small words in the lower right corner."""
+    place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
+    ax.text(0.98, 0.02, text, fontsize=SMALL, color=GREY, **place)
+
+
+def set_limits(ax, xlim, ylim):
+    ax.set(xlim=xlim, ylim=ylim)
+    if comparable(xlim, ylim):
+        ax.set_aspect("equal")
+    else:
+        ax.set_box_aspect(1)
+
+
+def interval(name: str, limits) -> tuple[float, float]:
+    low, high = (float(v) for v in limits)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"{name} must be (low, high) with low < high, not {limits!r}")
+    return low, high
+
+
+def name_axes(*axes):
+    for ax in axes:
+        ax.set(xlabel="$x_{1}$", ylabel="$x_{2}$")

@@ -1,0 +1,301 @@
+"""Monotonic rational-quadratic splines, the transformer of neural spline flows.
+
+Symbols and equation numbers are those of Durkan, Bekasov, Murray, Papamakarios, "Neural spline
+flows", 2019, whose x is the argument and y the value. Here the argument of `forward` is called z
+and its value x, as everywhere in flowcore.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import expm1, log
+
+import numpy as np
+
+from ..core.inputs import check_dim
+from .transformer import Transformer, matched
+
+TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
+MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot
+
+
+class RationalQuadratic(Transformer):
+    """x = g(z): a monotonic rational-quadratic spline on [-B, B], the identity outside of it.
+
+    In bin k, between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}), with xi = (z - x^k) / w in
+    [0, 1], the slope of the chord s = h / w and the slopes delta^k of g at the knots:
+
+        g  = y^k + h (s xi^2 + delta^k xi (1-xi)) / d                                (eq. 4)
+        g' = s^2 (delta^{k+1} xi^2 + 2 s xi (1-xi) + delta^k (1-xi)^2) / d^2         (eq. 5)
+        d  = s + (delta^{k+1} + delta^k - 2 s) xi (1-xi)
+
+        inverse: a xi^2 + b xi + c = 0, xi = 2c / (-b - sqrt(b^2 - 4ac))        (eqs. 6-8, 29)
+
+    bins         K, the number of bins
+    tail         B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends)
+    min_width    least width of a bin as a fraction of [-B, B]; min_height likewise
+    min_slope    least slope at an inner knot, 0 < min_slope < 1
+
+    phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
+    softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
+    phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
+    random layers (`testing.randomize`) must come back to 1e-6, and with C = 1 they do not.
+
+    Cost: both directions O(K) per coordinate. The gradient is written by hand, and only the bin
+    that a point falls into is looked at. Errors: ValueError for arguments out of range.
+
+    >>> spline = RationalQuadratic(bins=4, tail=3.0)
+    >>> spline
+    RationalQuadratic(bins=4, tail=3.0)
+    >>> phi = np.linspace(-1, 1, spline.n_out)
+    >>> x, log_det = spline.forward_and_log_det(np.array([0.5, 7.0]), np.stack([phi, phi]))
+    >>> x.round(4), log_det.round(4)
+    (array([0.5057, 7.    ]), array([-0.2748,  0.    ]))
+    """
+
+    def __init__(
+        self,
+        bins: int = 8,
+        tail: float = 3.0,
+        min_width: float = MINIMUM,
+        min_height: float = MINIMUM,
+        min_slope: float = MINIMUM,
+    ):
+        self.bins, self.tail = check_dim("bins", bins), float(tail)
+        self.min_width, self.min_height = float(min_width), float(min_height)
+        self.min_slope = float(min_slope)
+        if not 0 < self.tail < np.inf:
+            raise ValueError(f"tail must be a positive number, not {tail!r}")
+        for name in ("min_width", "min_height"):
+            if not 0 < getattr(self, name) * bins < 1:
+                raise ValueError(
+                    f"{name} must lie between 0 and 1/bins = {1 / bins:.4g}, not "
+                    f"{getattr(self, name)!r}: {bins} bins have to fit into the whole"
+                )
+        if not 0 < self.min_slope < 1:
+            raise ValueError(f"min_slope must lie between 0 and 1, not {min_slope!r}")
+
+    @property
+    def n_out(self) -> int:
+        return 3 * self.bins - 1
+
+    def knots(self, phi):
+        """(x, y, slope) at the K + 1 knots of the spline that phi describes, (..., K + 1) each.
+
+        >>> x, y, slope = RationalQuadratic(bins=2, tail=1.0).knots(np.zeros(5))
+        >>> x, y, slope
+        (array([-1.,  0.,  1.]), array([-1.,  0.,  1.]), array([1., 1., 1.]))
+        """
+        _, phi = matched(self, np.zeros(np.shape(phi)[:-1]), phi)
+        axes, raw = self._axes(phi.T)
+        ends = np.concatenate([np.zeros_like(axes.ends[:, :1]), axes.ends], axis=1)
+        x, y = (2 * ends - 1) * self.tail
+        return x.T, y.T, self._slope(raw).T
+
+    def bind(self, at, direction, dim):
+        kept = None
+
+        def run(x, phi):
+            nonlocal kept
+            y, log_det, *found = self._curve(direction, x, phi.swapaxes(0, 1))
+            kept = found if at.tape else None
+            return y, log_det
+
+        def back(y_bar, l_bar):
+            inside, bin_, curve = kept
+            l_bar = np.where(inside, l_bar, 0)
+            g_bar = np.where(inside, y_bar, 0)
+            if direction == "forward":
+                x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
+            else:  # z = g^-1(x; phi), hence dz = (dx - dg at a fixed z) / g', and log_det = -log g'
+                l_bar = -l_bar
+                x_bar = (g_bar + l_bar * curve.d_log_slope) / curve.slope
+                g_bar = -x_bar
+            phi_bar = self._phi_bar(bin_, curve, g_bar, l_bar)
+            return np.where(inside, x_bar, y_bar), phi_bar.swapaxes(0, 1)
+
+        return run, back
+
+    def _curve(self, direction, x, phi):
+        """y, log_det, and what the way back needs; phi (n_out, ...), parameters first: every
+        operation runs along contiguous rows."""
+        inside = np.abs(x) <= self.tail  # False for a NaN, which stays one
+        t = np.where(inside, x, 0)
+        bin_ = self._bin(direction, t, phi)
+        xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
+        xi = np.clip(xi, 0, 1)  # rounding may leave the bin, which steep slopes do not forgive
+        curve = _Curve(bin_, xi)
+        log_det = np.log(curve.slope)
+        if direction == "forward":
+            y = bin_.y + bin_.h * curve.ratio
+        else:
+            y, log_det = bin_.x + bin_.w * xi, -log_det
+        # a tail ignores phi, but not that phi is NaN: its row must show it
+        return (
+            np.where(inside, y, x + 0 * phi[0]),
+            np.where(inside, log_det, 0),
+            inside,
+            bin_,
+            curve,
+        )
+
+    def _axes(self, phi):
+        """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""
+        n, least = self.bins, np.array([self.min_width, self.min_height], phi.dtype)
+        raw = np.zeros((n + 1, *phi.shape[1:]), phi.dtype)  # the ends: a raw slope of 0 is slope 1
+        raw[1:-1] = phi[2 * n :]
+        return _Axes(phi[: 2 * n].reshape(2, n, *phi.shape[1:]), least, self.tail), raw
+
+    def _bin(self, direction, t, phi):
+        """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
+        axes, raw = self._axes(phi)
+        at = _Places(axes.find(0 if direction == "forward" else 1, t), self.bins)
+        return _Bin(at, axes, self._slope(raw.take(at.knots)))
+
+    def _slope(self, raw):
+        """min_slope + softplus(raw + c): positive, and 1 at raw = 0."""
+        a = raw + log(expm1(1 - self.min_slope))
+        return self.min_slope + (np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))))
+
+    def _phi_bar(self, bin_, curve, g_bar, l_bar):
+        """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar."""
+        n, shape = self.bins, g_bar.shape
+        xi_bar, s_bar, slope_bars = curve.bars(g_bar, l_bar)
+        start_bar, size_bar = np.empty((2, 2, *shape), g_bar.dtype)  # of the widths, the heights
+        start_bar[0] = -xi_bar / bin_.w
+        start_bar[1] = g_bar
+        size_bar[0] = -(curve.xi * xi_bar + bin_.s * s_bar) / bin_.w
+        size_bar[1] = g_bar * curve.ratio + s_bar / bin_.w
+        phi_bar = np.empty((self.n_out, *shape), g_bar.dtype)
+        bin_.axes.gradient(bin_, start_bar, size_bar, out=phi_bar[: 2 * n].reshape(2, n, *shape))
+        raw_bar = np.zeros((n + 1, *shape), g_bar.dtype)
+        # the derivative of a softplus is 1 - exp(-softplus)
+        slope_bars *= -np.expm1(self.min_slope - bin_.slopes)
+        raw_bar.reshape(-1)[bin_.at.knots] = slope_bars
+        phi_bar[2 * n :] = raw_bar[1:-1]
+        return phi_bar
+
+    def __repr__(self):
+        options = "".join(
+            f", {name}={value}"
+            for name, value in vars(self).items()
+            if name.startswith("min_") and value != MINIMUM
+        )
+        return f"RationalQuadratic(bins={self.bins}, tail={self.tail}{options})"
+
+
+class _Places:
+    """Where arrays (K, ...), flattened, hold what belongs to the bins k (...) of all points."""
+
+    def __init__(self, k, bins: int):
+        here = k * k.size + np.arange(k.size).reshape(k.shape)
+        self.k = k
+        self.knots = _pair(here, k.size)  # of (K + 1, ...): the knots at both ends
+        self.pieces = _pair(here, bins * k.size)  # of (2, K, ...), on both axes
+
+
+def _pair(index, step: int):
+    """index and index + step, as one array (2, ...)."""
+    return np.add.outer((0, step), index)
+
+
+class _Axes:
+    """Two times [-B, B], cut into K pieces of sizes 2B (m + (1 - K m) softmax(raw / C)).
+
+    raw (2, K, ...): first the widths, then the heights; least = m of both.
+    """
+
+    def __init__(self, raw, least, tail: float):
+        self.tail, self.least = tail, least.reshape(2, *(1,) * (raw.ndim - 2))
+        self.free = 1 - raw.shape[1] * self.least  # what is left to share when each has the least
+        share = raw - raw.max(axis=1, keepdims=True)
+        share *= 1 / TEMPERATURE
+        np.exp(share, out=share)
+        share /= share.sum(axis=1, keepdims=True)
+        self.share = share
+        self.sizes = self.least[:, None] + self.free[:, None] * share
+        self.ends = np.empty_like(share)
+        self.ends[:, 0] = self.sizes[:, 0]
+        for j in range(1, share.shape[1]):  # np.cumsum along a middle axis takes 16 times as long
+            np.add(self.ends[:, j - 1], self.sizes[:, j], out=self.ends[:, j])
+
+    def find(self, axis: int, t):
+        """k, the piece of this axis that t in [-B, B] falls into."""
+        return ((t + self.tail) * (0.5 / self.tail) >= self.ends[axis, :-1]).sum(axis=0)
+
+    def pieces(self, at: _Places):
+        """(starts, sizes) of the pieces, each (2, ...)."""
+        size = self.sizes.take(at.pieces)
+        return 2 * self.tail * (self.ends.take(at.pieces) - size) - self.tail, 2 * self.tail * size
+
+    def gradient(self, bin_, start_bar, size_bar, out):
+        """What `raw` receives from starts and sizes of the bins' pieces, into out (2, K, ...)."""
+        k, to_raw = bin_.at.k, 2 * self.tail / TEMPERATURE
+        before = np.arange(out.shape[1]).reshape(-1, *(1,) * k.ndim) < k
+        np.multiply(before, (to_raw * self.free * start_bar)[:, None], out=out)
+        out.reshape(-1)[bin_.at.pieces] = to_raw * self.free * size_bar
+        # softmax: raw_bar_j = share_j (share_bar_j - sum_i share_i share_bar_i)
+        least = 2 * self.tail * self.least
+        start = bin_.starts + self.tail - k.astype(least.dtype) * least
+        mean = start_bar * start + size_bar * (bin_.sizes - least)
+        out -= (mean * (1 / TEMPERATURE))[:, None]
+        out *= self.share
+
+
+class _Bin:
+    """The bins of all points: the knots (x, y) at their start, w, h, s = h/w, both slopes."""
+
+    def __init__(self, at: _Places, axes: _Axes, slopes):
+        self.at, self.axes, self.slopes = at, axes, slopes
+        self.starts, self.sizes = axes.pieces(at)
+        (self.x, self.y), (self.w, self.h) = self.starts, self.sizes
+        self.s = self.h / self.w
+        self.bend = slopes[0] + slopes[1] - 2 * self.s
+
+    def solve(self, y):
+        """xi with g(xi) = y (eqs. 6-8): of the two forms of the root, the one that does not cancel.
+
+        The paper has the first (eq. 29); where the slope at the end is much larger than the
+        chord's, b < 0, and only the second is accurate.
+        """
+        rise = y - self.y
+        a = self.h * (self.s - self.slopes[0]) + rise * self.bend
+        b = self.h * self.slopes[0] - rise * self.bend
+        c = -self.s * rise
+        root = np.abs(b) + np.sqrt(np.maximum(b * b - 4 * a * c, 0))
+        with np.errstate(divide="ignore", invalid="ignore"):  # in the form that is not taken
+            return np.where(b >= 0, -2 * c / root, root / (2 * a))
+
+
+class _Curve:
+    """The curve at xi: ratio = (g - y^k) / h, slope = g', and their derivatives."""
+
+    def __init__(self, bin_: _Bin, xi):
+        self.bin, self.xi = bin_, xi
+        s, (d0, d1) = bin_.s, bin_.slopes
+        self.eta, self.theta = 1 - xi, xi * (1 - xi)
+        self.d = s + bin_.bend * self.theta
+        self.ratio = (s * xi * xi + d0 * self.theta) / self.d
+        self.e = d1 * xi * xi + 2 * s * self.theta + d0 * self.eta * self.eta
+        self.slope = (s / self.d) ** 2 * self.e
+
+    @cached_property
+    def d_log_slope(self):
+        """d log g' / dz."""
+        bin_, (d0, d1) = self.bin, self.bin.slopes
+        turn = self.eta - self.xi  # d theta / d xi
+        e_xi = d1 * self.xi + bin_.s * turn - d0 * self.eta
+        return 2 * (e_xi / self.e - bin_.bend * turn / self.d) / bin_.w
+
+    def bars(self, g_bar, l_bar):
+        """(xi_bar, s_bar, (delta^k_bar, delta^{k+1}_bar)) of g and log g', at fixed y^k and h."""
+        bin_, xi, eta, theta = self.bin, self.xi, self.eta, self.theta
+        hg, l_e = g_bar * bin_.h / self.d, l_bar / self.e
+        l_d = -2 * l_bar / self.d - hg * self.ratio  # what d receives, of both
+        xi_bar = (g_bar * self.slope + l_bar * self.d_log_slope) * bin_.w
+        s_bar = hg * xi * xi + 2 * l_bar / bin_.s + 2 * theta * l_e + (1 - 2 * theta) * l_d
+        slope_bars = np.empty((2, *xi.shape), g_bar.dtype)
+        slope_bars[:] = theta * l_d  # through d
+        slope_bars[0] += hg * theta + eta * eta * l_e
+        slope_bars[1] += xi * xi * l_e
+        return xi_bar, s_bar, slope_bars

@@ -1,0 +1,140 @@
+"""Transformers: invertible scalar functions x = t(z; phi), elementwise, without state.
+
+A transformer is what an autoregressive or coupling bijector does to one coordinate; `phi` are its
+parameters at that coordinate, computed by a conditioner. For z of shape (..., D), phi is
+(..., D, n_out), and phi = 0 is the identity. Log-derivatives are not summed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from autograd.builtins import tuple as atuple
+from autograd.core import make_vjp
+from autograd.tracer import isbox
+
+from ..core import Parametric, call, require
+from ..core.inputs import as_vector
+
+
+class Transformer:
+    """x = t(z; phi) with t' > 0; `n_out` parameters per coordinate.
+
+    Write the two methods in autograd.numpy: their gradients are derived. Built-in transformers
+    write `bind` instead, value and way back side by side, and get the two methods from it.
+    """
+
+    n_out: int
+
+    def __new__(cls, *args, **kwargs):
+        require(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
+        return super().__new__(cls)
+
+    def forward_and_log_det(self, z, phi):
+        """x = t(z; phi) and log dt/dz, both of z's shape (..., D)."""
+        return _call(self, "forward", z, phi)
+
+    def inverse_and_log_det(self, x, phi):
+        """z = t^-1(x; phi) and log dz/dx, both of x's shape (..., D)."""
+        return _call(self, "inverse", x, phi)
+
+    def bind(self, at, direction: str, dim: int):
+        """y, log_det = run(x, phi) and x_bar, phi_bar = back(y_bar, l_bar), see `core.workspace`.
+
+        x, y, log_det (dim, N); phi (dim, n_out, N); l_bar (N,), what every log_det receives.
+        """
+        transform, vjp = getattr(self, f"{direction}_and_log_det"), None
+
+        def run(x, phi):
+            nonlocal vjp
+            args = x.T, np.moveaxis(phi, -1, 0)
+            if at.tape:
+                vjp, (y, log_det) = make_vjp(lambda args: atuple(transform(*args)), args)
+            else:
+                y, log_det = transform(*args)
+            return y.T, log_det.T
+
+        def back(y_bar, l_bar):
+            x_bar, phi_bar = vjp((y_bar.T, np.broadcast_to(l_bar[:, None], y_bar.T.shape)))
+            return x_bar.T, np.moveaxis(phi_bar, 0, -1)
+
+        return run, back
+
+    def __eq__(self, other):
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self):
+        return hash((type(self), *sorted(vars(self).items())))
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+def bind_transformer(transformer, at, direction: str, dim: int):
+    """Its own `bind`; by autograd for an object that derives from nothing."""
+    bind = getattr(transformer, "bind", None)
+    if bind is None:
+        return Transformer.bind(transformer, at, direction, dim)
+    return bind(at, direction, dim)
+
+
+def check_transformer(transformer):
+    """A TypeError unless it is an object with n_out and both directions."""
+    names = ("n_out", "forward_and_log_det", "inverse_and_log_det")
+    if isinstance(transformer, type) or not all(hasattr(transformer, name) for name in names):
+        raise TypeError(f"transformer must be an object such as Affine(), not {transformer!r}")
+
+
+class Pointwise(Parametric):
+    """A transformer as a bijector of one coordinate that reads phi as its context."""
+
+    dim = 1
+
+    def __init__(self, transformer):
+        self.transformer, self.context_dim = transformer, transformer.n_out
+
+    def bind(self, at, direction):
+        transform, transform_back = self.transformer.bind(at, direction, 1)
+        phi, phi_bar = at.context[None], at.context_bar[None]
+
+        def run(x, l):
+            y, log_det = transform(np.asarray(x, at.dtype), phi)
+            np.add(l, log_det[0], l)
+            return y
+
+        def back(y_bar, l_bar):
+            x_bar, found = transform_back(y_bar, l_bar)
+            np.add(phi_bar, found, phi_bar)
+            return x_bar
+
+        return run, back
+
+    def __repr__(self):
+        return repr(self.transformer)
+
+
+def _call(transformer, direction, x, phi):
+    """One direction of a transformer that writes `bind`: all numbers are rows of one coordinate."""
+    x, phi = matched(transformer, x, phi)
+    rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
+    y, log_det = call(Pointwise(transformer), direction, rows, None, context)
+    return y.reshape(x.shape), log_det.reshape(x.shape)
+
+
+def matched(transformer, x, phi):
+    """x and phi with the same leading axes; a ValueError with all shapes if phi does not hold n_out
+    numbers for every x."""
+    x = x if isbox(x) else as_vector(x)
+    phi = phi if isbox(phi) else as_vector(phi)
+    if phi.shape == (*x.shape, transformer.n_out):
+        return x, phi
+    try:
+        if phi.shape[-1:] != (transformer.n_out,):
+            raise ValueError
+        shape = np.broadcast_shapes(x.shape, phi.shape[:-1])
+    except ValueError:
+        raise ValueError(
+            f"{transformer!r} takes phi of shape (..., {transformer.n_out}), with the leading axes "
+            f"of its argument {x.shape}: not {phi.shape}"
+        ) from None
+    x = x if x.shape == shape else x + np.zeros(shape, x.dtype)
+    return x, phi + np.zeros((*shape, 1), phi.dtype)
