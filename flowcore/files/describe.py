@@ -173,11 +173,19 @@ def _arguments(obj) -> dict:
 
 def argument_names(cls: type) -> list[str]:
     """All arguments of the constructor."""
-    parameters = inspect.signature(cls).parameters.values()
+    parameters = constructor_parameters(cls)
     for p in parameters:
         if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
             raise unsavable(cls, f"its constructor's argument {str(p)!r} has no name to pass it by")
     return [p.name for p in parameters]
+
+
+def constructor_parameters(cls: type) -> list[inspect.Parameter]:
+    """What `__init__` takes: a base class's `__new__(cls, *args, **kwargs)` does not count."""
+    if cls.__init__ is not object.__init__:
+        return list(inspect.signature(cls.__init__).parameters.values())[1:]
+    found = list(inspect.signature(cls).parameters.values())
+    return [] if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found) else found
 
 
 def _unnamed_parts(obj, config: dict) -> list:

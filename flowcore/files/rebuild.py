@@ -6,7 +6,6 @@ file really holds before a constructor makes something of that size.
 
 from __future__ import annotations
 
-import inspect
 import math
 import warnings
 from collections.abc import Iterable
@@ -25,6 +24,7 @@ from .describe import (
     LEFT_OUT,
     MAX_DEPTH,
     argument_names,
+    constructor_parameters,
     fitted_names,
     has_params,
     is_int,
@@ -165,7 +165,8 @@ class Reader:
 def _check_sizes(cls: type, config: dict, weights, limit: int) -> None:
     """What a constructor of flowcore's will make is in the file, before it makes it."""
     _expect(not set(config) & set(LEFT_OUT), f"arguments {LEFT_OUT} are not stored")
-    for name, parameter in inspect.signature(cls).parameters.items():
+    for parameter in constructor_parameters(cls):
+        name = parameter.name
         if parameter.annotation == "int" and name in config:
             _expect(is_int(config[name]), f"{name} is {config[name]!r}, not an integer")
     if issubclass(cls, Network):
