@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore import bases, distributions
+from flowcore import distributions
 from flowcore.distributions import (
     GaussianMixture,
     Laplace,
@@ -19,6 +19,7 @@ from flowcore.distributions import (
     Normal,
     StudentT,
     Uniform,
+    bases,
 )
 from flowcore.testing import randomize
 

@@ -13,9 +13,9 @@ from flowcore import (
     Permute,
     Standardize,
     TransformedDistribution,
-    blocks,
     flows,
 )
+from flowcore.core import blocks
 from flowcore.testing import randomize
 
 N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end

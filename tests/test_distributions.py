@@ -374,7 +374,7 @@ def test_nan_rows_stay_alone():
 def test_a_base_that_autograd_cannot_follow_is_named():
     flow = TransformedDistribution(targets.ring(), Elementwise(2, Affine()))
     assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
-    with pytest.raises(TypeError, match=r"Ring\(.*log_prob is wanted.*autograd.numpy"):
+    with pytest.raises(TypeError, match=r"Ring\(.*is wanted.*autograd.numpy"):
         autograd.grad(lambda th: flow.log_prob(np.ones((3, 2)), params=th).sum())(flow.params)
 
 

@@ -21,10 +21,10 @@ from flowcore import (
     TransformedDistribution,
     fit,
     load,
-    mixtures,
     save,
 )
 from flowcore.testing import check_bijector, randomize
+from flowcore.transformers import mixtures
 from flowcore.transformers.mixtures import MixtureOfGaussians
 
 EVERYTHING = dict(far_tails=True, arguments=True, float32=True)

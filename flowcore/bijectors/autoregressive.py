@@ -62,7 +62,9 @@ class MaskedAutoregressiveFlow(Bijector):
         if direction == "inverse":
             return self._bind_one_pass(at)
         if self.method == "by_degree":
-            return bind_walk(self.made, self.transformer, at)
+            return bind_walk(
+                self.made, lambda: bind_transformer(self.transformer, at, "forward", 1), at
+            )
         return by_autograd(self._textbook_loop, at, self)
 
     def _bind_one_pass(self, at):

@@ -85,7 +85,7 @@ def evaluate(part, way: str, x, theta, context, threads=None, out=None):
     def rows(x, context):
         plan, shelf = _take(part, way, len(x), dtype, tape=False)
         plan.load(theta, context)
-        found = [_rows_first(a) for a in plan(x)]
+        found = [np.asarray(_rows_first(a), dtype) for a in plan(x)]
         return found, lambda: _give(plan, shelf)
 
     if threads is None and len(x) < MANY:
@@ -143,7 +143,7 @@ class Lease:
     def evaluate(self, theta, x, context):
         """Copies of the results."""
         self.plan.load(theta, context)
-        return tuple(_rows_first(a).copy() for a in self.plan(x))
+        return tuple(_rows_first(a).astype(self.plan.at.dtype) for a in self.plan(x))
 
     def __del__(self):
         if hasattr(self, "_shelf"):

@@ -116,6 +116,15 @@ def check_log_det(owner, value, log_det):
         )
 
 
+def check_log_prob(owner, z, log_prob):
+    """A ValueError unless there is one log-density per row."""
+    if np.shape(log_prob) != np.shape(z)[:-1]:
+        raise ValueError(
+            f"{_name(owner)}.log_prob must return shape {np.shape(z)[:-1]} for z of shape "
+            f"{np.shape(z)}, not {np.shape(log_prob)}"
+        )
+
+
 def constant(name: str, value, dim: int | None = None, positive: bool = False):
     """value as a float, or as a read-only vector of length dim (None: any); else a ValueError."""
     array = np.array(value, float)

@@ -101,8 +101,8 @@ class Parametric:
             clone = self.rebuilt({id(leaf): leaf.with_params(own) for leaf, own in pieces})
         else:
             clone = copy.copy(self)
-            clone._own_params = theta
-        clone._memo_params = theta
+            clone.__dict__["_own_params"] = theta  # a frozen dataclass refuses assignments
+        clone.__dict__["_memo_params"] = theta
         return clone
 
     def rebuilt(self, new: dict):
@@ -135,7 +135,7 @@ class Parametric:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        for name in ("_own_params", *self.fitted):  # pickle forgets the read-only flag
+        for name in ("_own_params", *type(self).fitted):  # pickle forgets the read-only flag
             if isinstance(state.get(name), np.ndarray):
                 self.__dict__[name] = frozen(state[name])
         if "_own_params" in state:

@@ -32,7 +32,7 @@ import numpy as np
 from autograd.builtins import tuple as atuple
 from autograd.core import make_vjp
 
-from .inputs import check_log_det
+from .inputs import check_log_det, check_log_prob
 
 
 class Workspace:
@@ -125,7 +125,11 @@ def by_autograd(f: Callable, at: Workspace, part):
         params = np.concatenate([at.theta[:0], *(theta for theta, _ in pieces)])
         args = (params, np.array(x.T, at.dtype), *([at.context.T] if reads_context else []))
         vjp, found = _vjp(outputs, args, part) if at.tape else (None, outputs(args))
-        value, log_det = found if isinstance(found, tuple) else (x.T, found)
+        if not isinstance(found, tuple):
+            check_log_prob(part, x.T, found)
+            np.add(l, found, l, casting="same_kind")
+            return None
+        value, log_det = found
         check_log_det(part, value, log_det)
         np.add(l, log_det, l, casting="same_kind")
         return np.asarray(value, at.dtype).T

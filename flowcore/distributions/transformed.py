@@ -146,9 +146,9 @@ class TransformedDistribution(Distribution):
         if outside > 1e-4 * len(z):  # rounding alone puts a few draws on an edge
             low, high = bijector.domain
             warnings.warn(
-                f"{outside} of {len(z)} draws of {self.base!r} lie outside of ({low}, {high}), "
-                f"where {bijector!r} is not defined: they have no image. Is the bijector the "
-                "wrong way round (see Invert)?",
+                f"{outside} of {len(z)} draws of {self.base!r} have no image: {bijector!r}, whose "
+                f"domain is ({low}, {high}), is not defined there. Is the bijector the wrong way "
+                "round (see Invert)?",
                 UserWarning,
                 stacklevel=3,
             )

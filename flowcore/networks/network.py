@@ -65,6 +65,11 @@ class Network(Parametric):
         """Length of the last axis of the input."""
         return len(self.orders[0])
 
+    @property
+    def in_dim(self) -> int:
+        """The same, as MLP's constructor calls it."""
+        return self.dim
+
     def __call__(self, x, params=None, context=None):
         """phi (..., *out_shape) of x (..., dim): one pass, O(weights) per row."""
         return call(self, "phi", x, params, context)
@@ -194,7 +199,7 @@ class BoundNetwork:
                 self.begin.append(Step(np.copyto, h[1 : layer.lead], at.context))
 
     def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
-        """The activation of these rows of hidden layer l, which hold A_l H_{l-1}, and its way back."""
+        """The activation of these rows of hidden layer l, where A_l H_{l-1} is; and its way back."""
         h, g = self.units[l][rows], self.bars[l][rows]
         out, back = self.function(self.at, h, g)
         if l in self.skips:
@@ -270,11 +275,6 @@ class MLP(Network):
         n_outputs = int(np.prod(out_shape))
         degrees = [np.zeros(n, int) for n in (in_dim, *self.hidden)] + [np.ones(n_outputs, int)]
         super().__init__(degrees, out_shape, activation, context_dim, "all", rng, dtype, residual)
-
-    @property
-    def in_dim(self) -> int:
-        """Width of the input."""
-        return self.dim
 
     def __repr__(self):
         context = f", context_dim={self.context_dim}" if self.context_dim else ""

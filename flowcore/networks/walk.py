@@ -18,6 +18,7 @@ of degree < i, so there >= is >. At the end, the gradient of theta is one produc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial as Step
 
 import numpy as np
@@ -26,8 +27,11 @@ from .made import MADE
 from .network import BoundNetwork
 
 
-def bind_walk(made: MADE, transformer, at):
-    """x = run(z, l) and z_bar = back(x_bar, l_bar), for arrays (D, N) in the caller's order."""
+def bind_walk(made: MADE, bind_coordinate: Callable, at):
+    """x = run(z, l) and z_bar = back(x_bar, l_bar), for arrays (D, N) in the caller's order.
+
+    bind_coordinate()   (run, back) of the transformer of one coordinate, forward
+    """
     net, dim, n_out = BoundNetwork(made, at), made.dim, made.n_out
     by_degree, as_given = made.input_selectors
     x, v = net.units[0], net.bars[0]
@@ -40,23 +44,19 @@ def bind_walk(made: MADE, transformer, at):
         for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True)
         for step in matrix.outer(g, h)
     ]
-    bound = [transformer.bind(at, "forward", 1) for _ in range(dim if at.tape else 1)]
+    bound = [bind_coordinate() for _ in range(dim if at.tape else 1)]
     transforms = bound * (1 if at.tape else dim)  # without a tape, one serves all coordinates
-    way_out = [
-        (degree, slice(i, i + 1), t)
-        for i, (degree, (t, _)) in enumerate(zip(degrees[1:], transforms, strict=True))
+    coordinates = [
+        (degree, slice(i, i + 1), *transform)
+        for i, (degree, transform) in enumerate(zip(degrees[1:], transforms, strict=True))
     ]
-    way_back = [
-        (degree, slice(i, i + 1), t_back)
-        for i, (degree, (_, t_back)) in enumerate(zip(degrees[1:], transforms, strict=True))
-    ][::-1]
     nought = degrees[0]
 
     def run(z, l):
         z = z[by_degree]
         for step in (*net.begin, *nought.units):
             step()
-        for degree, i, transform in way_out:
+        for degree, i, transform, _ in coordinates:
             for step in degree.outputs:
                 step()
             x[i], log_det = transform(z[i], phi[i])
@@ -68,7 +68,7 @@ def bind_walk(made: MADE, transformer, at):
 
     def back(x_bar, l_bar):
         v[...] = x_bar[by_degree]
-        for degree, i, transform_back in way_back:
+        for degree, i, _, transform_back in reversed(coordinates):
             for step in degree.back:
                 step()
             z_bar[i], phi_bar[i] = transform_back(v[i], l_bar)

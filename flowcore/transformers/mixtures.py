@@ -176,7 +176,7 @@ def _start(components: int) -> tuple[tuple[float, ...], float]:
 
 
 def _within(x, dtype):
-    """x in float64, but at most the cube root of dtype's largest number: its square stays finite."""
+    """x in float64, at most the cube root of dtype's largest number: its square stays finite."""
     edge = float(np.finfo(dtype).max) ** (1 / 3)
     return np.clip(np.asarray(x, float), -edge, edge)
 
