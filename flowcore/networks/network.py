@@ -199,7 +199,7 @@ class BoundNetwork:
                 self.begin.append(Step(np.copyto, h[1 : layer.lead], at.context))
 
     def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
-        """The activation of these rows of hidden layer l, where A_l H_{l-1} is; and its way back."""
+        """The activation of some rows of hidden layer l, over A_l H_{l-1}, and its way back."""
         h, g = self.units[l][rows], self.bars[l][rows]
         out, back = self.function(self.at, h, g)
         if l in self.skips:
