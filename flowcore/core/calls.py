@@ -36,9 +36,13 @@ class Plan:
         self._own, self._has_own = part.params, False  # what theta is most of the time
 
     def load(self, theta, context) -> None:
-        """Copy theta and the context in; the part's own parameters, which never change, once."""
+        """Copy theta and the context in; the part's own parameters, which never change, once.
+
+        theta may be the vector that the plan is bound to, whose values have changed.
+        """
         if not self._has_own or theta is not self._own:
-            self.at.theta[...] = theta
+            if theta is not self.at.theta:
+                self.at.theta[...] = theta
             self.at.refresh()
             self._has_own = theta is self._own
         if context is not None:

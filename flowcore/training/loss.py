@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterable
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
+from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
+from ..core import Plan
+from ..distributions import Distribution
 from .table import Rows
 
 
@@ -51,12 +54,14 @@ class Loss:
         self.flow = flow
         self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
         self.penalty_value = 0.0
+        self._plans: dict[int, Plan] = {}
 
     def __call__(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """(loss, its gradient by theta), of the rows' x (n, D), weights and contexts.
 
-        The tape lives only in here, so theta may change as soon as this returns. Errors:
-        NotFinite if the loss is not a finite number (the gradient is the caller's to check).
+        The tape lives only in here, so theta may change as soon as this returns; the gradient is
+        good until the next call. Errors: NotFinite if the loss is not a finite number (the
+        gradient is the caller's to check).
         """
         with np.errstate(all="ignore"):  # what is not finite is looked for, not warned about
             nll, gradient = self._nll_and_gradient(theta, rows)
@@ -79,19 +84,43 @@ class Loss:
         return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
 
     def _nll_and_gradient(self, theta, rows):
-        def log_prob(params):
-            return self.flow.log_prob(rows.x, params=params, context=rows.context)
+        if isinstance(self.flow, Distribution):
+            plan, cotangent = self._plan(theta, len(rows.x)), rows.cotangent
+            vjp, nll = make_vjp(lambda theta: _nll(theta, plan, rows, cotangent), theta)
+        else:
+            vjp, nll = make_vjp(lambda theta: self._nll_of_any_flow(theta, rows), theta)
+        if not math.isfinite(nll):
+            raise NotFinite(_what_failed(self.flow, theta, rows, nll))
+        return nll, np.asarray(vjp(1.0), theta.dtype)
 
-        vjp, values = make_vjp(log_prob, theta)
+    def _nll_of_any_flow(self, theta, rows):
+        values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
         if values.shape != rows.x.shape[:1]:
             raise ValueError(f"log_prob of {rows.x.shape} has shape {values.shape}: not one a row")
-        cotangent = rows.cotangent
-        nll = float(np.dot(cotangent, values))
-        if not math.isfinite(nll):
-            what = _what_failed(self.flow, theta, rows, nll)
-            raise NotFinite(what, "is the row outside the support of the flow?")
-        gradient = vjp(cotangent.astype(values.dtype, copy=False))
-        return nll, np.asarray(gradient, theta.dtype)
+        return anp.dot(rows.cotangent.astype(values.dtype, copy=False), values)
+
+    def _plan(self, theta, n_rows: int) -> Plan:
+        """The flow, bound to this very theta, which may change, and a number of rows."""
+        plan = self._plans.get(n_rows)
+        if plan is None or plan.at.theta is not theta:
+            plan = Plan(self.flow, "log_prob", n_rows, theta.dtype, tape=True, theta=theta)
+            self._plans[n_rows] = plan
+        return plan
+
+
+@primitive
+def _nll(theta, plan: Plan, rows: Rows, cotangent):
+    """sum_n cotangent_n log p(x_n): to autograd, one operation."""
+    plan.load(theta, rows.context)
+    return float(np.dot(cotangent, plan(rows.x)[0]))
+
+
+def _nll_vjp(ans, theta, plan, rows, cotangent):
+    """The gradient of theta is the plan's own, not a copy: it is good until the next step."""
+    return lambda g: plan.gradient((g * cotangent).astype(theta.dtype, copy=False))[0]
+
+
+defvjp(_nll, _nll_vjp, argnums=(0,))
 
 
 def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
