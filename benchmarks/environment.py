@@ -41,7 +41,7 @@ def ensure(env: Path, kind: str) -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
     pip = [str(python_of(env)), "-m", "pip", "install", "-q"]
     requirements = str(ROOT / "benchmarks" / REQUIREMENTS[kind])
-    subprocess.run([*pip, "-r", requirements, "-e", f"{ROOT}[bench]"], check=True)
+    subprocess.run([*pip, "-r", requirements, "-e", str(ROOT)], check=True)
     (env / STAMP).write_text(_wanted(kind), "utf-8")
     return python_of(env)
 
