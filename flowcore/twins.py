@@ -32,6 +32,7 @@ from autograd.tracer import getval
 import flowcore as fc
 
 from .core import Parametric, tanh
+from .transformers import Pointwise
 from .twins_scalar import (
     HALF_LOG_2PI,
     OPPOSITE,
@@ -60,7 +61,7 @@ def evaluate(part, way: str, theta, x, context=None):
     with np.errstate(over="ignore"):  # far out: exp(1000) is inf, a density is 0
         if way in ("log_prob", "phi"):
             found = ((log_prob if way == "log_prob" else network)(part, x, theta, context),)
-        elif isinstance(part, fc.Bijector):
+        elif isinstance(part, (fc.Bijector, Pointwise)):
             found = bijector(part, way, x, theta, context)
         else:
             found = transform(part, way, x, theta)
@@ -331,6 +332,13 @@ def _radial(b, direction, x, params, context):
     if direction == "forward":
         return z0 + stretch[:, None] * d, log_det
     return z0 + d / stretch[:, None], -log_det
+
+
+@bijector.register(Pointwise)
+def _pointwise(b, direction, x, params, context):
+    """A transformer of one coordinate, phi = context."""
+    y, log_slope = transform(b.transformer, direction, x, context[:, None])
+    return y, anp.sum(log_slope, axis=1)
 
 
 @bijector.register(fc.ElementwiseAffine)

@@ -19,6 +19,7 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
 from ..core import Plan
+from ..core.inputs import check_context
 from ..distributions import Distribution
 from .table import Rows
 
@@ -84,43 +85,54 @@ class Loss:
         return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
 
     def _nll_and_gradient(self, theta, rows):
-        if isinstance(self.flow, Distribution):
-            plan, cotangent = self._plan(theta, len(rows.x)), rows.cotangent
-            vjp, nll = make_vjp(lambda theta: _nll(theta, plan, rows, cotangent), theta)
-        else:
-            vjp, nll = make_vjp(lambda theta: self._nll_of_any_flow(theta, rows), theta)
+        vjp, values = make_vjp(self._log_prob(theta, rows), theta)
+        cotangent = rows.cotangent
+        nll = float(np.dot(cotangent, values))
         if not math.isfinite(nll):
-            raise NotFinite(_what_failed(self.flow, theta, rows, nll))
-        return nll, np.asarray(vjp(1.0), theta.dtype)
+            what = _what_failed(self.flow, theta, rows, nll)
+            raise NotFinite(what, "is the row outside the support of the flow?")
+        gradient = vjp(cotangent.astype(values.dtype, copy=False))
+        return nll, np.asarray(gradient, theta.dtype)
 
-    def _nll_of_any_flow(self, theta, rows):
-        values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
-        if values.shape != rows.x.shape[:1]:
-            raise ValueError(f"log_prob of {rows.x.shape} has shape {values.shape}: not one a row")
-        return anp.dot(rows.cotangent.astype(values.dtype, copy=False), values)
+    def _log_prob(self, theta, rows) -> Callable:
+        """log p of the rows (n,), as a function of theta for autograd."""
+        if isinstance(self.flow, Distribution):
+            plan = self._plan(theta, rows)
+            return lambda theta: _log_prob(theta, plan, rows)
 
-    def _plan(self, theta, n_rows: int) -> Plan:
-        """The flow, bound to this very theta, which may change, and a number of rows."""
+        def log_prob(theta):
+            values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
+            if values.shape != rows.x.shape[:1]:
+                shapes = f"log_prob of {rows.x.shape} has shape {values.shape}"
+                raise ValueError(f"{shapes}: not one a row")
+            return values
+
+        return log_prob
+
+    def _plan(self, theta, rows: Rows) -> Plan:
+        """The flow, bound to this very theta, which may change, and to a number of rows."""
+        n_rows = len(rows.x)
         plan = self._plans.get(n_rows)
         if plan is None or plan.at.theta is not theta:
+            check_context(rows.context, self.flow.context_dim, self.flow)
             plan = Plan(self.flow, "log_prob", n_rows, theta.dtype, tape=True, theta=theta)
             self._plans[n_rows] = plan
         return plan
 
 
 @primitive
-def _nll(theta, plan: Plan, rows: Rows, cotangent):
-    """sum_n cotangent_n log p(x_n): to autograd, one operation."""
+def _log_prob(theta, plan: Plan, rows: Rows):
+    """log p of the rows: to autograd, a whole flow is one operation."""
     plan.load(theta, rows.context)
-    return float(np.dot(cotangent, plan(rows.x)[0]))
+    return plan(rows.x)[0]
 
 
-def _nll_vjp(ans, theta, plan, rows, cotangent):
-    """The gradient of theta is the plan's own, not a copy: it is good until the next step."""
-    return lambda g: plan.gradient((g * cotangent).astype(theta.dtype, copy=False))[0]
+def _log_prob_vjp(ans, theta, plan, rows):
+    """The gradient of theta is the plan's own array, not a copy: it is good until the next step."""
+    return lambda l_bar: plan.gradient(l_bar)[0]
 
 
-defvjp(_nll, _nll_vjp, argnums=(0,))
+defvjp(_log_prob, _log_prob_vjp, argnums=(0,))
 
 
 def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
