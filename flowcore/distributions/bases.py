@@ -83,7 +83,7 @@ class Uniform(Distribution):
     def bind(self, at):
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
         constant = at.number(-np.log(self.high - self.low).sum())
-        nothing = np.zeros((self.dim, at.n_rows), at.dtype)
+        nothing = at.zeros(self.dim, at.n_rows)
 
         def run(z, l):
             z = np.asarray(z, at.dtype)
