@@ -25,7 +25,9 @@ from itertools import pairwise
 
 import numpy as np
 
-PANELS = 6  # more blocks than this are merged into 4 panels: 62% of the products of a dense matrix
+# Every block is multiplied on its own, unless that is mostly calls; 4 panels are 62% of the
+# products of a dense matrix, one is all of them.
+MANY, NARROW = 2, 96
 
 
 class Layer:
@@ -50,9 +52,10 @@ class Layer:
         self.size = ends[-1]
         self.spans = [slice(start, stop) for start, stop in pairwise([0, *ends])]  # of theta
         cuts = edges
-        if len(self.blocks) > PANELS:
-            quarters = [len(d_out) * i / 4 for i in range(5)]
-            cuts = sorted({min(e for e in edges if e >= quarter) for quarter in quarters})
+        if len(self.blocks) > MANY:
+            parts = 1 if min(self.shape) < NARROW else 4
+            wanted = [len(d_out) * i / parts for i in range(parts + 1)]
+            cuts = sorted({min(e for e in edges if e >= row) for row in wanted})
         self.panels = [
             (r0, r1, self.reach[r1 - 1], range(edges.index(r0), edges.index(r1)))
             for r0, r1 in pairwise(cuts)
