@@ -17,3 +17,12 @@ class HasLogProb(Protocol):
 
     def log_prob(self, x: ArrayLike, /) -> Any:
         """log p(x), (...), in nats, of x (..., D)."""
+
+
+class Density(HasLogProb, Protocol):
+    """What can be sampled, too: see `flowcore.targets`."""
+
+    dim: int
+
+    def sample(self, n: int, /, rng: Any = None) -> Any:
+        """n rows, (n, D)."""

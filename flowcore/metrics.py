@@ -9,8 +9,7 @@ import numpy as np
 from .core.inputs import check_dim
 
 if TYPE_CHECKING:
-    from ._typing import HasLogProb, Seed
-    from .targets import Target
+    from ._typing import Density, HasLogProb, Seed
 
 
 class KLEstimate(NamedTuple):
@@ -20,7 +19,7 @@ class KLEstimate(NamedTuple):
     standard_error: float
 
 
-def kl_to_truth(flow: HasLogProb, target: Target, n: int = 20_000, rng: Seed = 0) -> KLEstimate:
+def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 0) -> KLEstimate:
     """KL(p || q) from the truth p to a flow q, by Monte Carlo over n fresh draws of the truth.
 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
@@ -38,7 +37,7 @@ def kl_to_truth(flow: HasLogProb, target: Target, n: int = 20_000, rng: Seed = 0
     ----------
     flow : HasLogProb
         Anything with log_prob(x), x (n, D): a flow, a base, another target.
-    target : Target
+    target : Density
         Anything with sample(n, rng) and log_prob(x): see `flowcore.targets`.
     n : int
         Number of draws, >= 2.
