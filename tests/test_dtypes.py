@@ -205,9 +205,7 @@ def test_standardize_subtracts_in_float64_in_a_float32_flow():
     """Differences of 1e-3 at 1e6 are less than a float32 can tell apart."""
     x = 1e6 + 1e-3 * np.random.default_rng(0).standard_normal((5000, D))
     made = fc.MaskedAutoregressiveFlow(fc.MADE(D, [8], dtype=F32))
-    flow = fc.TransformedDistribution(
-        fc.Normal(D), fc.Chain([fc.Standardize.from_data(x), made])
-    )
+    flow = fc.TransformedDistribution(fc.Normal(D), fc.Chain([fc.Standardize.from_data(x), made]))
     for n in (5, 5000):
         z = flow.to_latent(x[:n])
         assert z.dtype == F32

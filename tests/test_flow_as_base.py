@@ -35,7 +35,9 @@ FLOWS = {
     "context inside": lambda: over(over(fc.Normal(D), layer(1, 3)), layer(2)),
     "context outside": lambda: over(over(fc.Normal(D), layer(1)), layer(2, 3)),
     "context in both": lambda: over(over(fc.Normal(D), layer(1, 3)), layer(2, 3)),
-    "context at the bottom": lambda: over(over(over(fc.Normal(D), layer(1, 3)), layer(2)), layer(3)),
+    "context at the bottom": lambda: over(
+        over(over(fc.Normal(D), layer(1, 3)), layer(2)), layer(3)
+    ),
 }  # fmt: skip
 for_all_flows = pytest.mark.parametrize("name", FLOWS)
 
