@@ -30,6 +30,7 @@ from .bijectors import (
     Standardize,
     Tanh,
 )
+from .core import twins_are_found_by
 from .discrete import Dequantize, bits_per_dim, logit_preprocessing
 from .distributions import (
     Distribution,
@@ -54,6 +55,14 @@ from .transformers import (
     Shift,
     Transformer,
 )
+
+
+@twins_are_found_by
+def _twins():
+    from .twins import evaluate
+
+    return evaluate
+
 
 __version__ = "0.1.0"
 

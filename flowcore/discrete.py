@@ -12,14 +12,21 @@ and turns a density over the cell into a bound on the probability of the grid va
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from autograd.tracer import isbox
 
 from .bijectors import Sigmoid
 from .core.inputs import as_numbers, check_dim, constant, show
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._typing import HasLogProb, Seed
 
 OFF_GRID = 0.01  # of a step: how far rounded numbers, such as float32 ones, may be off the grid
 EPS = float(np.finfo(float).eps)
@@ -43,17 +50,25 @@ class Dequantize:
     likelihood of x. The density has the unit 1 / data unit^D, P(x) has none: pixels x / 256 with
     step=1/256 and pixels x with step=1 give the same number.
 
-    step   the distance of neighbouring values: 1 for integers, 0.1 for measurements with one
-           decimal; a number or (D,). In a table of several kinds, 0 marks a continuous column: it
-           stays as it is, and log P(x) is a probability of the others times its density
-    low    any point of the grid; a number or (D,)
-
     Cost: O(D) per row. Errors: ValueError for a negative step, or if all are 0, for another D, and
     for values off the grid (by more than 1% of a step), where `step` or `low` must be wrong.
 
-    References: Uria, Murray, Larochelle, "RNADE", 2013 (the noise); Theis, van den Oord, Bethge, "A
+    Parameters
+    ----------
+    step : float or ndarray
+        The distance of neighbouring values: 1 for integers, 0.1 for measurements with one
+        decimal; a number or (D,). In a table of several kinds, 0 marks a continuous column: it
+        stays as it is, and log P(x) is a probability of the others times its density.
+    low : float or ndarray
+        Any point of the grid; a number or (D,).
+
+    References
+    ----------
+    Uria, Murray, Larochelle, "RNADE", 2013 (the noise); Theis, van den Oord, Bethge, "A
     note on the evaluation of generative models", 2016, section 3.1 (the bound).
 
+    Examples
+    --------
     >>> dequantize = Dequantize()
     >>> x = np.array([[0, 3], [255, 7]])
     >>> dequantize(x, rng=0).round(2)
@@ -62,8 +77,8 @@ class Dequantize:
     array([[  0.,   3.], [255.,   7.]])
     """
 
-    step: float | np.ndarray = 1.0
-    low: float | np.ndarray = 0.0
+    step: float | Sequence[float] | np.ndarray = 1.0
+    low: float | Sequence[float] | np.ndarray = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "step", constant("step", self.step))
@@ -75,7 +90,7 @@ class Dequantize:
                 f"step has shape {self.step.shape}, low {self.low.shape}: one number a column each"
             )
 
-    def __call__(self, x, rng=None) -> np.ndarray:
+    def __call__(self, x: ArrayLike, rng: Seed = None) -> np.ndarray:
         """x + step * u for grid values x (..., D), in float64: a point of each value's cell.
 
         rng: an int or numpy Generator; None draws a fresh seed. A NaN stays one.
@@ -86,11 +101,11 @@ class Dequantize:
         # rounding may carry a point to the edge of its cell, or over it: once in 2^50 draws
         return np.where(self.quantize(y) == x, y, x + self.step / 2)
 
-    def quantize(self, y) -> np.ndarray:
-        """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in; a y
-        that only rounding has put below a grid value counts as that value.
+    def quantize(self, y: ArrayLike) -> np.ndarray:
+        """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in.
 
-        Samples of a flow may lie in cells that no data come from: `np.clip` them.
+        A y that only rounding has put below a grid value counts as that value. Samples of a flow
+        may lie in cells that no data come from: `np.clip` them.
         """
         y = self._columns(y)
         with np.errstate(invalid="ignore"):  # inf - inf
@@ -102,7 +117,14 @@ class Dequantize:
             cell = np.where(np.abs(place - cell) * self.step <= rounding, cell, np.floor(place))
             return np.where(np.equal(self.step, 0), y, self.low + self.step * cell)
 
-    def log_prob(self, flow, x, draws: int = 1, rng=0, context=None) -> np.ndarray:
+    def log_prob(
+        self,
+        flow: HasLogProb,
+        x: ArrayLike,
+        draws: int = 1,
+        rng: Seed = 0,
+        context: ArrayLike | None = None,
+    ) -> np.ndarray:
         """A lower bound of log P(x), the probability of grid values x (..., D); (...), in nats.
 
             log [ 1/K sum_k p(x + step * u_k) ] + sum_i log step_i,        u_k ~ U[0, 1)^D
@@ -166,13 +188,27 @@ class Dequantize:
         return f"Dequantize(step={show(self.step)}, low={show(self.low)})"
 
 
-def bits_per_dim(log_prob, dim: int):
+def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
     """-log_prob / (D log 2): nats per row as bits per coordinate; any shape.
 
     Give it log-probabilities of discrete values (`Dequantize.log_prob`): they do not depend on the
     units of the data. A log-density of x / 256 is larger than that of x by D log 256, and its
     "bits" are 8 too few. Lower is better; L equally likely values take log2(L) bits.
 
+    Parameters
+    ----------
+    log_prob : array_like
+        In nats, of any shape.
+    dim : int
+        D.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of log_prob.
+
+    Examples
+    --------
     >>> float(bits_per_dim(-16 * np.log(2), dim=2))
     8.0
     """
@@ -181,7 +217,7 @@ def bits_per_dim(log_prob, dim: int):
 
 
 def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoid:
-    """The logit of pixels as a bijector for the data end, so that its log-det is counted:
+    """The logit of pixels as a bijector for the data end, so that its log-det is counted.
 
         z = logit(lambda + (1 - 2 lambda) x / levels),    logit(p) = log(p / (1 - p))
         x = low + (high - low) sigmoid(z),                lambda = squash
@@ -191,12 +227,6 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
     costs. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill
     (low, high), hence may exceed [0, levels] by a fraction lambda of the range.
 
-    dim      D
-    levels   number of grey values 0, 1, ..., levels - 1 (of step 1, low 0)
-    squash   lambda in (0, 1/2); Papamakarios, Pavlakou, Murray 2017 (appendix) take 1e-6 for MNIST
-             and 0.05 for CIFAR. The smaller, the longer the tails near black and white; a float32
-             flow resolves 1e-6 of the range only just
-
     It goes before (in data order) the Standardize of a recipe, which `fit` then sets in logits:
 
         recipe = flows.maf(dim)
@@ -205,6 +235,24 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
 
     Errors: ValueError for levels not positive, squash outside of (0, 1/2).
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    levels : float
+        Number of grey values 0, 1, ..., levels - 1 (of step 1, low 0).
+    squash : float
+        lambda in (0, 1/2); Papamakarios, Pavlakou, Murray 2017 (appendix) take 1e-6 for MNIST
+        and 0.05 for CIFAR. The smaller, the longer the tails near black and white; a float32
+        flow resolves 1e-6 of the range only just.
+
+    Returns
+    -------
+    Sigmoid
+        From logits to pixels.
+
+    Examples
+    --------
     >>> logit_preprocessing(1, levels=4, squash=0.1).inverse([[0.0], [2.0]]).round(4)
     array([[-2.1972], [ 0.    ]])
     """

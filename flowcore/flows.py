@@ -8,6 +8,8 @@ Every recipe stacks `layers` bijectors over a standard normal base and ends, at 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .bijectors import (
@@ -36,21 +38,48 @@ from .transformers import (
     check_transformer,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
-def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
-        activation="relu", residual=False, dtype=float):  # fmt: skip
+    from ._typing import Hidden, Seed
+
+
+def maf(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
-    dim, layers    D, and the number of MADEs
-    hidden         hidden widths of each MADE; None: two layers of max(64, 2 D)
-    context_dim    width of the context, 0 for none. Only x is standardised: give the context in
-                   units in which it varies by about 1
-    standardize    end in a Standardize that `fit` initialises
-    rng            seed of the initial weights
-    transformer    Affine() unless given; activation, residual, dtype: as for MADE
+    Parameters
+    ----------
+    dim, layers : int
+        D, and the number of MADEs.
+    hidden : sequence of int
+        Hidden widths of each MADE; None: two layers of max(64, 2 D).
+    context_dim : int
+        Width of the context, 0 for none. Only x is standardised: give the context in units in
+        which it varies by about 1.
+    standardize : bool
+        End in a Standardize that `fit` initialises.
+    rng : int or numpy Generator
+        Seed of the initial weights.
+    transformer : Transformer
+        Affine() unless given.
+    activation, residual, dtype :
+        As for MADE.
 
-    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
 
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
+
+    Examples
+    --------
     >>> maf(2, layers=2, hidden=[8]).n_params
     72
     """
@@ -59,58 +88,123 @@ def maf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, t
     return _flow(dim, parts, standardize)
 
 
-def iaf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
-        activation="relu", residual=False, dtype=float):  # fmt: skip
-    """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted, same options.
+def iaf(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
+    """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
 
-    Reference: Kingma et al., "Improving variational inference with inverse autoregressive flow",
-    2016.
+    Parameters
+    ----------
+    dim, layers, hidden, context_dim, standardize, rng, transformer, activation, residual, dtype :
+        As for `maf`.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Kingma et al., "Improving variational inference with inverse autoregressive flow", 2016.
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
     return _flow(dim, [Invert(part) for part in parts], standardize)
 
 
-def realnvp(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-            transformer=None, activation="relu", residual=False, dtype=float):  # fmt: skip
-    """RealNVP: affine couplings, one pass in both directions; options as for `maf`.
+def realnvp(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
+    """RealNVP: affine couplings, one pass in both directions.
 
     The half that stays alternates; from D = 3 on a random permutation follows every second layer.
-    Reference: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+
+    Parameters
+    ----------
+    dim, layers, hidden, context_dim, standardize, rng, transformer, activation, residual, dtype :
+        As for `maf`; D >= 2.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _couplings(dim, layers, rng, transformer or Affine(), **net)
     return _flow(dim, parts, standardize)
 
 
-def nice(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-         activation="relu", residual=False, dtype=float):  # fmt: skip
+def nice(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 
-    Reference: Dinh, Krueger, Bengio, "NICE: non-linear independent components estimation", 2015.
+    Parameters
+    ----------
+    dim, layers, hidden, context_dim, standardize, rng, activation, residual, dtype :
+        As for `maf`; D >= 2.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Dinh, Krueger, Bengio, "NICE: non-linear independent components estimation", 2015.
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _couplings(dim, layers, rng, Shift(), **net)
     return _flow(dim, [Elementwise(dim, Scale(), dtype), *parts], standardize)
 
 
-def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
-        kind="autoregressive", bins=8, tail=5.0, affine=False, activation="relu",
-        residual=False, dtype=float):  # fmt: skip
+def nsf(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
+    tail: float = 5.0, affine: bool | Transformer = False, activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
-    kind           "autoregressive" (as `maf`: the density is one pass) or "coupling" (as `realnvp`:
-                   both directions are; D >= 2)
-    bins, tail     of `RationalQuadratic`: K bins on [-tail, tail], in standardised units
-    affine         True, or an `Affine(...)`: a spline is followed by an affine map, from the same
-                   network. Splines alone are the identity beyond `tail`: take it (or a `StudentT`
-                   base) for heavy tails, and for widths that vary much with other coordinates.
-                   Why it is not the default: through ten layers with random parameters,
-                   inverse(forward(z)) is z to 1e-6 with splines alone, and is not with affine maps
-    The other options: as for `maf`.
+    Parameters
+    ----------
+    dim, layers, hidden, context_dim, standardize, rng :
+        As for `maf`.
+    kind : str
+        "autoregressive" (as `maf`: the density is one pass) or "coupling" (as `realnvp`: both
+        directions are; D >= 2).
+    bins, tail :
+        Of `RationalQuadratic`: K bins on [-tail, tail], in standardised units.
+    affine : bool or Affine
+        True, or an `Affine(...)`: a spline is followed by an affine map, from the same network.
+        Splines alone are the identity beyond `tail`: take it (or a `StudentT` base) for heavy
+        tails, and for widths that vary much with other coordinates. Why it is not the default:
+        through ten layers with random parameters, inverse(forward(z)) is z to 1e-6 with splines
+        alone, and is not with affine maps.
+    activation, residual, dtype :
+        As for MADE.
 
-    Reference: Durkan, Bekasov, Murray, Papamakarios, "Neural spline flows", 2019.
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
 
+    References
+    ----------
+    Durkan, Bekasov, Murray, Papamakarios, "Neural spline flows", 2019.
+
+    Examples
+    --------
     >>> nsf(2, layers=1, hidden=[8], affine=True).bijector[1].transformer
     Compose([Affine(log_scale_bound=2.0), RationalQuadratic(bins=8, tail=5.0)])
     """
@@ -129,15 +223,32 @@ def nsf(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *,
     return _flow(dim, parts, standardize)
 
 
-def made(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
-         activation="relu", residual=False, dtype=float):  # fmt: skip
+def made(
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
+    rng: Seed = 0, *, transformer: Transformer | None = None, activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2), left to right.
 
-    Options: as for `maf`, of which this is one layer. The transformer, unless given, is
-    Affine(log_scale_bound=5): alone, a layer has to reach every conditional width by itself, and
-    exp(-5) is that of a correlation of 0.99998.
-    Reference: Germain, Gregor, Murray, Larochelle, "MADE", 2015 (the Gaussian one: Papamakarios,
-    Pavlakou, Murray 2017, eqs. 2-3).
+    Parameters
+    ----------
+    dim, hidden, context_dim, standardize, rng :
+        As for `maf`, of which this is one layer.
+    transformer : Transformer
+        Unless given, Affine(log_scale_bound=5): alone, a layer has to reach every conditional
+        width by itself, and exp(-5) is that of a correlation of 0.99998.
+    activation, residual, dtype :
+        As for MADE.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Germain, Gregor, Murray, Larochelle, "MADE", 2015 (the Gaussian one: Papamakarios, Pavlakou,
+    Murray 2017, eqs. 2-3).
     """
     return maf(
         dim, 1, hidden, context_dim, standardize, rng, transformer=transformer or Affine(5.0),
@@ -145,14 +256,35 @@ def made(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, transforme
     )  # fmt: skip
 
 
-def made_mog(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, components=10,
-             log_scale_bound=5.0, activation="relu", residual=False, dtype=float):  # fmt: skip
+def made_mog(
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
+    rng: Seed = 0, *, components: int = 10, log_scale_bound: float = 5.0,
+    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
-    components, log_scale_bound   of `MixtureOfGaussians`. The other options: as for `maf`.
     Density: one pass. Sampling: sequential, with a root search per coordinate.
-    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
 
+    Parameters
+    ----------
+    dim, hidden, context_dim, standardize, rng :
+        As for `maf`.
+    components, log_scale_bound :
+        Of `MixtureOfGaussians`.
+    activation, residual, dtype :
+        As for MADE.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017.
+
+    Examples
+    --------
     >>> made_mog(2, components=3, hidden=[8]).sample(4, rng=0).shape
     (4, 2)
     """
@@ -161,15 +293,39 @@ def made_mog(dim, hidden=None, context_dim=0, standardize=True, rng=0, *, compon
     return _flow(dim, _autoregressive(dim, 1, rng, transformer, **net), standardize)
 
 
-def maf_mog(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, components=10,
-            transformer=None, log_scale_bound=5.0, activation="relu", residual=False,
-            dtype=float):  # fmt: skip
+def maf_mog(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, components: int = 10,
+    transformer: Transformer | None = None, log_scale_bound: float = 5.0,
+    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG instead of a normal base.
 
-    layers        of MAF, over one layer with a mixture of `components` Gaussians per coordinate
-    The other options: as for `maf` (`transformer`) and `made_mog` (`log_scale_bound`).
+    Parameters
+    ----------
+    dim : int
+        D.
+    layers : int
+        Layers of MAF, over one layer with a mixture of `components` Gaussians per coordinate.
+    hidden, context_dim, standardize, rng :
+        As for `maf`.
+    components :
+        As for `made_mog`.
+    transformer :
+        As for `maf`.
+    log_scale_bound :
+        As for `made_mog`.
+    activation, residual, dtype :
+        As for MADE.
 
-    Reference: Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017 (MAF MoG).
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017 (MAF MoG).
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     base_seed, rng = _seeds(rng, 2)
@@ -179,15 +335,31 @@ def maf_mog(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, 
     return _flow(dim, base + parts, standardize)
 
 
-def glow(dim, layers=5, hidden=None, context_dim=0, standardize=True, rng=0, *, transformer=None,
-         activation="relu", residual=False, dtype=float):  # fmt: skip
+def glow(
+    dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
+    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
 
-    One pass in both directions; D >= 2; `fit` initialises the ActNorms from the training rows. The
-    options are those of `maf`.
-    Reference: Kingma, Dhariwal, "Glow: generative flow with invertible 1x1 convolutions", 2018,
-    table 1.
+    One pass in both directions; `fit` initialises the ActNorms from the training rows.
 
+    Parameters
+    ----------
+    dim, layers, hidden, context_dim, standardize, rng, transformer, activation, residual, dtype :
+        As for `maf`; D >= 2.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a standard normal base.
+
+    References
+    ----------
+    Kingma, Dhariwal, "Glow: generative flow with invertible 1x1 convolutions", 2018, table 1.
+
+    Examples
+    --------
     >>> [type(part).__name__ for part in glow(4, layers=1, standardize=False).bijector]
     ['ActNorm', 'LULinear', 'Coupling']
     """
@@ -231,7 +403,8 @@ def _autoregressive(dim, layers, rng, transformer, **net) -> list[Bijector]:
 
 def _couplings(dim, layers, rng, transformer, **net) -> list[Bijector]:
     """Couplings whose halves alternate; from D = 3 on a permutation after every second one."""
-    parts, kept = [], max(1, dim // 2)
+    parts: list[Bijector] = []
+    kept = max(1, dim // 2)
     for i, seed in enumerate(_seeds(rng, layers)):
         num_masked = kept if i % 2 == 0 else kept - dim
         parts.append(Coupling(dim, num_masked, transformer=transformer, rng=seed, **net))

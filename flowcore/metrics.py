@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .core.inputs import check_dim
+
+if TYPE_CHECKING:
+    from ._typing import Density, HasLogProb, Seed
 
 
 class KLEstimate(NamedTuple):
@@ -16,15 +19,10 @@ class KLEstimate(NamedTuple):
     standard_error: float
 
 
-def kl_to_truth(flow, target, n: int = 20_000, rng=0) -> KLEstimate:
+def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 0) -> KLEstimate:
     """KL(p || q) from the truth p to a flow q, by Monte Carlo over n fresh draws of the truth.
 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
-
-    flow       anything with log_prob(x), x (n, D): a flow, a base, another target
-    target     anything with sample(n, rng) and log_prob(x): see `flowcore.targets`
-    n          number of draws, >= 2
-    rng        an int or a numpy Generator; the same seed compares two flows on the same draws
 
     In nats. It is the excess of the flow's expected negative log-likelihood over the entropy, and
     has less noise than that difference. A reparametrisation of x changes nothing, so flow and
@@ -35,6 +33,24 @@ def kl_to_truth(flow, target, n: int = 20_000, rng=0) -> KLEstimate:
     Errors: ValueError for n < 2, different dims, a log_prob that is not one number a row, is NaN
     or +inf.
 
+    Parameters
+    ----------
+    flow : HasLogProb
+        Anything with log_prob(x), x (n, D): a flow, a base, another target.
+    target : Density
+        Anything with sample(n, rng) and log_prob(x): see `flowcore.targets`.
+    n : int
+        Number of draws, >= 2.
+    rng : int or numpy Generator
+        The same seed compares two flows on the same draws.
+
+    Returns
+    -------
+    KLEstimate
+        (kl, standard_error), in nats.
+
+    Examples
+    --------
     >>> from flowcore import Normal, targets
     >>> truth = targets.correlated_gaussian(rho=0.8)
     >>> kl, standard_error = kl_to_truth(Normal(2), truth)

@@ -11,7 +11,7 @@ import copy
 import pickle
 import warnings
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import autograd
 import autograd.numpy as anp
@@ -21,16 +21,37 @@ from .bijectors import Bijector, Chain, Invert
 from .core.parameters import Parametric
 from .transformers import Transformer
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._typing import Seed
+
 ROWS = 4
 STEPS = np.array([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])  # of finite differences: one is right near kinks
 P = TypeVar("P", bound=Parametric)
 
 
-def randomize(b: P, scale: float = 1.0, rng=0) -> P:
+def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     """The same object with every free parameter drawn from N(0, scale^2 / fan-in).
 
     Works for bijectors, networks and distributions; the fan-in of what has none counts as 1.
 
+    Parameters
+    ----------
+    b : object
+        A bijector, network or distribution.
+    scale : float
+        How far from the identity; 1 keeps the size of what passes through.
+    rng : int or numpy Generator
+        Of the draws.
+
+    Returns
+    -------
+    object
+        A copy of b with other parameters.
+
+    Examples
+    --------
     >>> from flowcore import MLP
     >>> mlp = MLP(2, (1,), hidden=[8])                  # a new network returns 0
     >>> bool(mlp([1.0, 2.0]) == 0), bool(randomize(mlp)([1.0, 2.0]) == 0)
@@ -42,10 +63,10 @@ def randomize(b: P, scale: float = 1.0, rng=0) -> P:
 
 def check_bijector(
     b: Bijector,
-    rng=0,
+    rng: Seed = 0,
     *,
-    domain=None,
-    codomain=None,
+    domain: tuple[ArrayLike, ArrayLike] | None = None,
+    codomain: tuple[ArrayLike, ArrayLike] | None = None,
     far_tails: bool = False,
     arguments: bool = False,
     float32: bool = False,
@@ -56,19 +77,30 @@ def check_bijector(
     both directions; round trips; `params=` and `with_params` agree; gradients of parameters, points
     and context against finite differences; nothing is mutated; copies, Chain and Invert work.
 
-    rng         int or Generator: random parameters, points, and contexts if b.context_dim > 0
-    domain      (low, high), numbers or (D,) arrays: where z is drawn; None: all of b.domain
-    codomain    the same for x; None: test at the images of random z
+    `far_tails`, `arguments` and `float32` are optional: what every bijector of flowcore promises
+    beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second for
+    small D.
 
-    Optional, what every bijector of flowcore promises beyond the mathematics:
+    Parameters
+    ----------
+    b : Bijector
+        Yours or ours.
+    rng : int or numpy Generator
+        Of the random parameters, points, and contexts if b.context_dim > 0.
+    domain : tuple
+        (low, high), numbers or (D,) arrays: where z is drawn; None: all of b.domain.
+    codomain : tuple
+        The same for x; None: test at the images of random z.
+    far_tails : bool
+        Finite values, log-dets and gradients at points of size 1e3 to 1e6.
+    arguments : bool
+        Lists and integers are accepted; ValueError for a wrong last axis, `params=` of a wrong
+        length, a context that is missing, unexpected or of the wrong width.
+    float32 : bool
+        float32 parameters give float32 values, log-dets and gradients.
 
-    far_tails   finite values, log-dets and gradients at points of size 1e3 to 1e6
-    arguments   lists and integers are accepted; ValueError for a wrong last axis, `params=` of a
-                wrong length, a context that is missing, unexpected or of the wrong width
-    float32     float32 parameters give float32 values, log-dets and gradients
-
-    Cost: about 200 evaluations of a few rows: well below a second for small D.
-
+    Examples
+    --------
     >>> from flowcore import MADE, MaskedAutoregressiveFlow
     >>> check_bijector(MaskedAutoregressiveFlow(MADE(2, hidden=[8])), far_tails=True)
     """

@@ -29,9 +29,49 @@ import numpy as np
 from autograd.scipy.special import gammaln
 from autograd.tracer import getval
 
-import flowcore as fc
-
-from .core import Parametric, tanh
+from .bijectors import (
+    ActNorm,
+    Bijector,
+    Blockwise,
+    Chain,
+    Coupling,
+    Elementwise,
+    ElementwiseAffine,
+    Exp,
+    Invert,
+    Logit,
+    LULinear,
+    MaskedAutoregressiveFlow,
+    Permute,
+    Planar,
+    Radial,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
+    Standardize,
+    Tanh,
+)
+from .core import (
+    Parametric,
+    tanh,
+)
+from .distributions import (
+    GaussianMixture,
+    Laplace,
+    MultivariateNormalDiag,
+    Normal,
+    StudentT,
+    TransformedDistribution,
+    Uniform,
+)
+from .networks import (
+    MADE,
+    MLP,
+)
+from .transformers import (
+    Affine,
+    Pointwise,
+)
 from .twins_scalar import (
     HALF_LOG_2PI,
     OPPOSITE,
@@ -60,7 +100,7 @@ def evaluate(part, way: str, theta, x, context=None):
     with np.errstate(over="ignore"):  # far out: exp(1000) is inf, a density is 0
         if way in ("log_prob", "phi"):
             found = ((log_prob if way == "log_prob" else network)(part, x, theta, context),)
-        elif isinstance(part, fc.Bijector):
+        elif isinstance(part, (Bijector, Pointwise)):
             found = bijector(part, way, x, theta, context)
         else:
             found = transform(part, way, x, theta)
@@ -92,8 +132,8 @@ def network(net, x, params, context):
     return net(x, params, context)
 
 
-@network.register(fc.MADE)
-@network.register(fc.MLP)
+@network.register(MADE)
+@network.register(MLP)
 def _dense_network(net, x, params, context):
     """h_l = act(a_l),  a_l = h_{l-1} W_l + c C_l + b_l  (+ a_{l-2}),  phi = a of the last layer.
 
@@ -118,7 +158,7 @@ def weights(net, theta):
     weights of the context, its weights of those units, sorted by degree, that it may read:
     a hidden unit those of degree <= its own, an output those of degree < its own.
     """
-    if isinstance(net, fc.MADE):
+    if isinstance(net, MADE):
         degrees = [*net.degrees, np.repeat(net.degrees[0], net.n_out)]
     else:  # every unit may read all units
         degrees = [np.zeros(n, int) for n in (net.in_dim, *net.hidden, np.prod(net.out_shape))]
@@ -170,7 +210,7 @@ def _rows(log_det, x):
     return log_det + np.zeros(len(x))
 
 
-@bijector.register(fc.Chain)
+@bijector.register(Chain)
 def _chain(b, direction, x, params, context):
     """x = f(g(z)) for Chain([f, g]); log-dets add up."""
     total = np.zeros(len(x))
@@ -180,20 +220,20 @@ def _chain(b, direction, x, params, context):
     return x, total
 
 
-@bijector.register(fc.Invert)
+@bijector.register(Invert)
 def _invert(b, direction, x, params, context):
     """The other direction of its bijector."""
     return bijector(b.bijector, OPPOSITE[direction], x, params, context)
 
 
-@bijector.register(fc.Permute)
+@bijector.register(Permute)
 def _permute(b, direction, x, params, context):
     """x_i = z_p(i)."""
     p = np.array(b.permutation)
     return x[:, p if direction == "forward" else np.argsort(p)], np.zeros(len(x))
 
 
-@bijector.register(fc.Blockwise)
+@bijector.register(Blockwise)
 def _blockwise(b, direction, x, params, context):
     """x = (f_1(z_1), ..., f_K(z_K)); log-dets add up."""
     values, total, start = [], 0.0, 0
@@ -205,7 +245,7 @@ def _blockwise(b, direction, x, params, context):
     return anp.concatenate(values, axis=1), total
 
 
-@bijector.register(fc.MaskedAutoregressiveFlow)
+@bijector.register(MaskedAutoregressiveFlow)
 def _maf(b, direction, x, params, context):
     """x_i = t(z_i; phi_i(x_<i)): z in one pass; x one coordinate after the other, D passes."""
     if direction == "inverse":
@@ -220,7 +260,7 @@ def _maf(b, direction, x, params, context):
     return anp.stack(known, axis=1), total
 
 
-@bijector.register(fc.Coupling)
+@bijector.register(Coupling)
 def _coupling(b, direction, x, params, context):
     """x_A = z_A,  x_B = t(z_B; phi(z_A)); A the first num_masked coordinates, or the last."""
     m = b.num_masked
@@ -231,7 +271,7 @@ def _coupling(b, direction, x, params, context):
     return anp.concatenate(pair, axis=1), anp.sum(log_slope, axis=1)
 
 
-@bijector.register(fc.Elementwise)
+@bijector.register(Elementwise)
 def _elementwise(b, direction, x, params, context):
     """x_i = t(z_i; phi_i), the same phi = theta for all rows."""
     phi = params.reshape((1, b.dim, b.transformer.n_out)) + np.zeros((len(x), 1, 1))
@@ -239,7 +279,7 @@ def _elementwise(b, direction, x, params, context):
     return value, anp.sum(log_slope, axis=1)
 
 
-@bijector.register(fc.Standardize)
+@bijector.register(Standardize)
 def _standardize(b, direction, x, params, context):
     """x = mean + scale z, both fixed."""
     log_det = _rows(np.sum(np.log(b.scale)), x)
@@ -248,15 +288,15 @@ def _standardize(b, direction, x, params, context):
     return (x - b.mean) / b.scale, -log_det
 
 
-@bijector.register(fc.ActNorm)
+@bijector.register(ActNorm)
 def _actnorm(b, direction, x, params, context):
     """x = loc + exp(log_scale) z, theta = [loc, log_scale]."""
     phi = anp.stack([params[: b.dim], params[b.dim :]], axis=-1)
-    value, log_slope = transform(fc.Affine(None), direction, x, phi)
+    value, log_slope = transform(Affine(None), direction, x, phi)
     return value, _rows(anp.sum(log_slope), x)
 
 
-@bijector.register(fc.LULinear)
+@bijector.register(LULinear)
 def _lu(b, direction, x, params, context):
     """x = P A z + bias,  A = L (U + diag(s)),  s = +-exp(B tanh(raw / B)).
 
@@ -284,7 +324,7 @@ def _above_minus_one(a):
     return a / below, (1 + anp.where(a < 0, 0.0, a)) / below
 
 
-@bijector.register(fc.Planar)
+@bijector.register(Planar)
 def _planar(b, direction, x, params, context):
     """x = z + u^ tanh(v),  v = w.z + b,  log-det = log(1 + m h'),  theta = [w, u, b].
 
@@ -309,7 +349,7 @@ def _planar(b, direction, x, params, context):
     return x - t[:, None] * u_hat, -anp.log(slope(t))
 
 
-@bijector.register(fc.Radial)
+@bijector.register(Radial)
 def _radial(b, direction, x, params, context):
     """x = z0 + (1 + m q)(z - z0),  q = 1/(1 + rho),  rho = |z - z0| / alpha,  m = m(beta).
 
@@ -333,13 +373,20 @@ def _radial(b, direction, x, params, context):
     return z0 + d / stretch[:, None], -log_det
 
 
-@bijector.register(fc.ElementwiseAffine)
-@bijector.register(fc.Exp)
-@bijector.register(fc.Logit)
-@bijector.register(fc.Sigmoid)
-@bijector.register(fc.SinhArcsinh)
-@bijector.register(fc.Softplus)
-@bijector.register(fc.Tanh)
+@bijector.register(Pointwise)
+def _pointwise(b, direction, x, params, context):
+    """A transformer of one coordinate, phi = context."""
+    y, log_slope = transform(b.transformer, direction, x, context[:, None])
+    return y, anp.sum(log_slope, axis=1)
+
+
+@bijector.register(ElementwiseAffine)
+@bijector.register(Exp)
+@bijector.register(Logit)
+@bijector.register(Sigmoid)
+@bijector.register(SinhArcsinh)
+@bijector.register(Softplus)
+@bijector.register(Tanh)
 def _fixed_map(b, direction, x, params, context):
     """x_i = f(z_i): every coordinate on its own."""
     value, log_slope = transform(b, direction, x, None)
@@ -360,7 +407,7 @@ def log_prob(density, x, params, context):
     return density.log_prob(x, **options)
 
 
-@log_prob.register(fc.TransformedDistribution)
+@log_prob.register(TransformedDistribution)
 def _flow(flow, x, params, context):
     """log p(x) = log p_base(z) + log |det dz/dx|,  z = f^-1(x); -inf at an infinite x."""
     base, finite = flow.base, np.isfinite(getval(x)) | np.isnan(getval(x))
@@ -369,13 +416,13 @@ def _flow(flow, x, params, context):
     return anp.where(finite.all(axis=1) | np.isnan(getval(found)), found, -np.inf)
 
 
-@log_prob.register(fc.Normal)
+@log_prob.register(Normal)
 def _normal(density, x, params, context):
     """-1/2 sum_i z_i^2 - D/2 log(2 pi)."""
     return -0.5 * anp.sum(x * x, axis=1) - density.dim * HALF_LOG_2PI
 
 
-@log_prob.register(fc.MultivariateNormalDiag)
+@log_prob.register(MultivariateNormalDiag)
 def _normal_diag(density, x, params, context):
     """sum_i [-1/2 ((z_i - loc_i) / scale_i)^2 - log scale_i] - D/2 log(2 pi)."""
     u = (x - density.loc) / density.scale_diag
@@ -383,7 +430,7 @@ def _normal_diag(density, x, params, context):
     return -0.5 * anp.sum(u * u, axis=1) - constant
 
 
-@log_prob.register(fc.Uniform)
+@log_prob.register(Uniform)
 def _uniform(density, x, params, context):
     """-sum_i log(high_i - low_i) inside, edges included; -inf outside; a NaN stays one."""
     z = getval(x)
@@ -392,14 +439,14 @@ def _uniform(density, x, params, context):
     return np.where(np.isnan(z).any(axis=1), np.nan, found)
 
 
-@log_prob.register(fc.Laplace)
+@log_prob.register(Laplace)
 def _laplace(density, x, params, context):
     """-sum_i [|z_i - loc_i| / scale_i + log(2 scale_i)]."""
     u = (x - density.loc) / density.scale
     return -anp.sum(u * np.sign(getval(u)), axis=1) - np.sum(np.log(2 * density.scale))
 
 
-@log_prob.register(fc.StudentT)
+@log_prob.register(StudentT)
 def _student_t(density, x, params, context):
     """sum_i [log Gamma((nu+1)/2) - log Gamma(nu/2) - 1/2 log(nu pi) - (nu+1)/2 log(1 + z_i^2/nu)].
 
@@ -414,7 +461,7 @@ def _student_t(density, x, params, context):
     return anp.sum(log_ratio - 0.5 * anp.log(nu * pi) - fall, axis=1)
 
 
-@log_prob.register(fc.GaussianMixture)
+@log_prob.register(GaussianMixture)
 def _gaussian_mixture(density, x, params, context):
     """log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2),  theta = [logits, means, log scales]."""
     k, shape = density.n_components, (density.n_components, density.dim)

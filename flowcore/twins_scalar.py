@@ -16,9 +16,26 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 from scipy import special
 
-import flowcore as fc
-
-from .core import tanh
+from .bijectors import (
+    ElementwiseAffine,
+    Exp,
+    Logit,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
+    Tanh,
+)
+from .core import (
+    tanh,
+)
+from .transformers import (
+    Affine,
+    Compose,
+    MixtureOfGaussians,
+    RationalQuadratic,
+    Scale,
+    Shift,
+)
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 STEEPEST = 300.0  # log of the largest slope that a Newton step takes
@@ -95,14 +112,14 @@ def transform(transformer, direction, x, phi):
     return getattr(transformer, f"{direction}_and_log_det")(x, phi)
 
 
-@transform.register(fc.Shift)
+@transform.register(Shift)
 def _shift(transformer, direction, x, phi):
     """x = z + mu."""
     sign = 1 if direction == "forward" else -1
     return x + sign * phi[..., 0], np.zeros(x.shape)
 
 
-@transform.register(fc.Affine)
+@transform.register(Affine)
 def _affine(transformer, direction, x, phi):
     """x = mu + exp(alpha) z, alpha = B tanh(raw / B); z = (x - mu) exp(-alpha)."""
     mu, alpha = phi[..., 0], bounded(phi[..., 1], transformer.log_scale_bound)
@@ -111,14 +128,14 @@ def _affine(transformer, direction, x, phi):
     return (x - mu) * anp.exp(-alpha), -alpha
 
 
-@transform.register(fc.Scale)
+@transform.register(Scale)
 def _scale(transformer, direction, x, phi):
     """x = exp(alpha) z."""
     alpha = phi[..., 0] if direction == "forward" else -phi[..., 0]
     return anp.exp(alpha) * x, alpha
 
 
-@transform.register(fc.Compose)
+@transform.register(Compose)
 def _compose(transformer, direction, x, phi):
     """x = f(g(z; phi_g); phi_f) for Compose([f, g]); phi holds phi_f, then phi_g."""
     steps, start, total = [], 0, 0.0
@@ -131,7 +148,7 @@ def _compose(transformer, direction, x, phi):
     return x, total
 
 
-@transform.register(fc.RationalQuadratic)
+@transform.register(RationalQuadratic)
 def _spline(t, direction, x, phi):
     """In bin k, with xi = (z - x^k) / w, the chord's slope s = h / w, the knots' slopes d0, d1:
 
@@ -183,7 +200,7 @@ def _cut(raw, least, tail):
     return 2 * tail * (anp.cumsum(size, axis=-1) - size) - tail, 2 * tail * size
 
 
-@transform.register(fc.MixtureOfGaussians)
+@transform.register(MixtureOfGaussians)
 def _mixture_of_gaussians(t, direction, x, phi):
     """z = Phi^-1(F(x)), F(x) = sum_k pi_k Phi((x - mu_k) / sigma_k); forward solves z(x) = z."""
     n = t.components
@@ -230,7 +247,7 @@ def _normal_score(log_weights, means, log_scales, x):
 # ---------------------------------------------------------------- fixed maps, without phi
 
 
-@transform.register(fc.ElementwiseAffine)
+@transform.register(ElementwiseAffine)
 def _fixed_affine(b, direction, x, phi):
     """x = loc + scale z."""
 
@@ -246,13 +263,13 @@ def _fixed_affine(b, direction, x, phi):
     return _fixed_map(direction, x, b.codomain, f, f_inverse, log_slope)
 
 
-@transform.register(fc.Exp)
+@transform.register(Exp)
 def _exp(b, direction, x, phi):
     """x = e^z."""
     return _fixed_map(direction, x, b.codomain, anp.exp, anp.log, lambda z: z)
 
 
-@transform.register(fc.Sigmoid)
+@transform.register(Sigmoid)
 def _sigmoid(b, direction, x, phi):
     """x = low + (high - low) / (1 + e^-z);  z = log(x - low) - log(high - x)."""
     low, high, width = b.low, b.high, np.subtract(b.high, b.low)
@@ -270,13 +287,13 @@ def _sigmoid(b, direction, x, phi):
     return _fixed_map(direction, x, (low, high), f, f_inverse, log_slope)
 
 
-@transform.register(fc.Logit)
+@transform.register(Logit)
 def _logit(b, direction, x, phi):
     """The inverse of the sigmoid."""
     return _sigmoid(b, OPPOSITE[direction], x, phi)
 
 
-@transform.register(fc.Tanh)
+@transform.register(Tanh)
 def _tanh(b, direction, x, phi):
     """x = tanh(z),  dx/dz = 4 / ((1 + e^2z)(1 + e^-2z))."""
 
@@ -286,7 +303,7 @@ def _tanh(b, direction, x, phi):
     return _fixed_map(direction, x, b.codomain, tanh, anp.arctanh, log_slope)
 
 
-@transform.register(fc.Softplus)
+@transform.register(Softplus)
 def _softplus(b, direction, x, phi):
     """x = low + c log(1 + e^(z/c));  z = y + c log(1 - e^(-y/c)) with y = x - low."""
     c, low, tiny = b.hinge_softness, b.low, np.finfo(float).tiny
@@ -301,7 +318,7 @@ def _softplus(b, direction, x, phi):
     return _fixed_map(direction, x, b.codomain, f, f_inverse, lambda z: -softplus(-z / c))
 
 
-@transform.register(fc.SinhArcsinh)
+@transform.register(SinhArcsinh)
 def _sinh_arcsinh(b, direction, x, phi):
     """x = m sinh(u),  u = (arcsinh(z) + skewness) tailweight,  m = 2 / sinh(arcsinh(2) tailweight).
 

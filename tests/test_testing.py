@@ -310,7 +310,7 @@ class Shortcut(Scaling):
 
 class InPlaceParams(Scaling):
     def with_params(self, theta):
-        self._own_params = self._memo_params = super().with_params(theta).params
+        self.__dict__["params"] = super().with_params(theta).params
         return self
 
 
@@ -321,7 +321,7 @@ class AnyLength(Scaling):
 
 class ForgetfulCopy(Scaling):
     def __getstate__(self):
-        return {"dim": self.dim, "_own_params": np.zeros(self.dim)}
+        return {"dim": self.dim, "params": np.zeros(self.dim)}
 
 
 class Swapped(Scaling):

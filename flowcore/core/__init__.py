@@ -1,7 +1,7 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
-from .calls import Plan, call, evaluate, tanh
+from .calls import Plan, call, evaluate, tanh, twins_are_found_by
 from .inputs import as_numbers
 from .parameters import Layout, Parametric, frozen
 from .workspace import Workspace, by_autograd, require
@@ -22,4 +22,5 @@ __all__ = [
     "n_threads",
     "require",
     "tanh",
+    "twins_are_found_by",
 ]

@@ -63,8 +63,7 @@ def _cores() -> int:
 def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np.ndarray]:
     """The results of f for blocks of rows of the inputs, each array whole.
 
-    f(*inputs)   a list of arrays with the rows on the first axis, and a function that is called
-                 once they have been copied
+    f(*inputs)   a list of arrays, with the rows on the first axis
     inputs       arrays with as many rows, or None (handed on)
     out          where the first result goes, e.g. an input that has the same shape
 
@@ -78,13 +77,12 @@ def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np
 
     def run(start):
         rows = slice(start, start + size)
-        found, done = f(*(None if a is None else a[rows] for a in inputs))
+        found = f(*(None if a is None else a[rows] for a in inputs))
         with _MAKING:
             for a in found[len(wholes) :]:
                 wholes.append(np.empty((n_rows, *a.shape[1:]), a.dtype))
         for whole, a in zip(wholes, found, strict=True):
             whole[rows] = a
-        done()
 
     if len(starts) == 1:
         run(0)

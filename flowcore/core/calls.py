@@ -8,7 +8,7 @@ is a single primitive, whose gradients land in one flat vector.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 
 import numpy as np
 from autograd.core import make_vjp
@@ -20,8 +20,7 @@ from .inputs import gate
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
-SIZES = 16  # of them on one free list
-LARGEST = 2**26  # bytes of a plan that is kept
+LARGEST = 2**26  # bytes of all idle plans of a part
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
@@ -36,9 +35,13 @@ class Plan:
         self._own, self._has_own = part.params, False  # what theta is most of the time
 
     def load(self, theta, context) -> None:
-        """Copy theta and the context in; the part's own parameters, which never change, once."""
+        """Copy theta and the context in; the part's own parameters, which never change, once.
+
+        theta may be the vector that the plan is bound to, whose values have changed.
+        """
         if not self._has_own or theta is not self._own:
-            self.at.theta[...] = theta
+            if theta is not self.at.theta:
+                self.at.theta[...] = theta
             self.at.refresh()
             self._has_own = theta is self._own
         if context is not None:
@@ -67,7 +70,9 @@ def call(part, way: str, x, params, context, threads=None):
     name = "z" if way == "forward" else "x"
     x, theta, context, lead = gate(part, x, params, context, name)
     if isbox(theta) or isbox(x) or isbox(context):
-        found = _traced(theta, x, context, Lease(part, way, len(x), _dtype(theta, x, context)))
+        found = _traced(
+            theta, x, context, Lease(part, way, len(x), _dtype(theta, x, context), tape=True)
+        )
         found = found if way in OPPOSITE else (found,)
     else:
         found = evaluate(part, way, x, theta, context, threads)
@@ -84,23 +89,17 @@ def evaluate(part, way: str, x, theta, context, threads=None, out=None):
     dtype = _dtype(theta, x, context)
 
     def rows(x, context):
-        plan, shelf = _take(part, way, len(x), dtype, tape=False)
-        plan.load(theta, context)
-        found = [np.asarray(_rows_first(a), dtype) for a in plan(x)]
-        return found, lambda: _give(plan, shelf)
+        return Lease(part, way, len(x), dtype, tape=False).evaluate(theta, x, context)
 
     if threads is None and len(x) < MANY:
-        found, give_back = rows(x, context)
-        found = [a.copy() for a in found]
-        give_back()
-        return found
+        return rows(x, context)
     return map_blocks(rows, (x, context), threads, out)
 
 
 @primitive
 def _traced(theta, x, context, lease):
     found = lease.evaluate(theta, x, context)
-    return found if len(found) > 1 else found[0]
+    return tuple(found) if len(found) > 1 else found[0]
 
 
 def _traced_vjp(argnums, ans, args, kwargs):
@@ -121,13 +120,24 @@ def _traced_vjp(argnums, ans, args, kwargs):
 defvjp_argnums(_traced, _traced_vjp)
 
 
+def _find_twins() -> Callable:
+    raise NotImplementedError("second derivatives need the plain twins: import flowcore")
+
+
+def twins_are_found_by(find: Callable[[], Callable]) -> None:
+    """find() returns `twins.evaluate`. The twins stand on all rooms: this one cannot import them,
+    and they are loaded only if something is differentiated twice."""
+    global _find_twins
+    _find_twins = find
+
+
 def _twin_gradient(lease, args, i, bars):
     """The gradient of the plain twin by argument i, traced by whoever differentiates again."""
-    from .. import twins
+    evaluate_twin = _find_twins()
 
     def f(arg):
         theta, x, context = (*args[:i], arg, *args[i + 1 : 3])
-        return twins.evaluate(lease.part, lease.plan.way, theta, x, context)
+        return evaluate_twin(lease.part, lease.plan.way, theta, x, context)
 
     if len(bars) == 1:
         return make_vjp(f, args[i])[0](bars[0])
@@ -135,36 +145,34 @@ def _twin_gradient(lease, args, i, bars):
 
 
 class Lease:
-    """A plan that is out of its free list, and goes back when its tape is gone."""
+    """A plan that nobody else uses. It goes back to its part's free list with the last reference
+    to the lease: at once, or when a tape is gone."""
 
-    def __init__(self, part, way, n_rows, dtype):
-        self.part = part
-        self.plan, self._shelf = _take(part, way, n_rows, dtype, tape=True)
+    def __init__(self, part, way, n_rows, dtype, tape):
+        self.part, self._idle = part, _idle_plans(part, (way, n_rows, dtype, tape))
+        try:
+            self.plan = self._idle.pop()  # in one step: threads may be doing the same
+        except IndexError:
+            self.plan = Plan(part, way, n_rows, dtype, tape)
 
-    def evaluate(self, theta, x, context):
-        """Copies of the results."""
+    def evaluate(self, theta, x, context) -> list[np.ndarray]:
+        """The results, copied out."""
         self.plan.load(theta, context)
-        return tuple(_rows_first(a).astype(self.plan.at.dtype) for a in self.plan(x))
+        return [_rows_first(a).astype(self.plan.at.dtype) for a in self.plan(x)]
 
     def __del__(self):
-        if hasattr(self, "_shelf"):
-            _give(self.plan, self._shelf)
+        if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
+            self._idle.append(self.plan)
 
 
-def _take(part, way, n_rows, dtype, tape):
-    """A plan nobody else uses, and the free list that it goes back to."""
-    shelves = part.__dict__.setdefault("_memo_plans", {})
-    if len(shelves) > SIZES:
-        shelves.clear()
-    shelf = shelves.setdefault((way, n_rows, dtype, tape), [])
-    with suppress(IndexError):
-        return shelf.pop(), shelf  # in one step: threads may be doing the same
-    return Plan(part, way, n_rows, dtype, tape), shelf
-
-
-def _give(plan, shelf):
-    if len(shelf) < KEPT and plan.at.nbytes <= LARGEST:
-        shelf.append(plan)
+def _idle_plans(part, kind) -> list[Plan]:
+    """The free list of one kind; all are dropped before they take too much memory."""
+    lists = part.__dict__.setdefault("_memo_plans", {})
+    if kind not in lists:
+        if sum(plan.at.nbytes for idle in list(lists.values()) for plan in idle) > LARGEST:
+            lists.clear()
+        lists[kind] = []
+    return lists.setdefault(kind, [])
 
 
 def _dtype(theta, x, context):

@@ -13,6 +13,7 @@ copied with other values, pickled or saved. Nothing here is ever changed in plac
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from itertools import pairwise
 
 import autograd.numpy as anp
@@ -45,28 +46,32 @@ class Parametric:
     initialized: bool = True
     fitted: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def params(self) -> np.ndarray:
         """All free parameters as one flat, read-only vector; every value of it is valid.
 
         float64 unless a leaf is float32: that is a choice, and then the whole vector is.
         """
-        if "_memo_params" not in self.__dict__:
-            own = [leaf.params for leaf in self.leaves] if self.parts else []
-            own = [theta for theta in own if theta.size]
-            dtype = min((theta.dtype for theta in own), key=lambda d: d.itemsize, default=float)
-            joined = np.concatenate([np.zeros(0, dtype), *own], dtype=dtype, casting="same_kind")
-            self.__dict__["_memo_params"] = frozen(own[0] if len(own) == 1 else joined)
-        return self.__dict__["_memo_params"]
+        own = [leaf.params for leaf in self.leaves if leaf.n_params] if self.parts else []
+        dtype = min((theta.dtype for theta in own), key=lambda d: d.itemsize, default=float)
+        joined = np.concatenate([np.zeros(0, dtype), *own], dtype=dtype, casting="same_kind")
+        return frozen(own[0] if len(own) == 1 else joined)
 
-    @params.setter
-    def params(self, values):
-        if "_own_params" in self.__dict__ or self.parts:
-            raise AttributeError(
-                f"{type(self).__name__}.params is read-only: use with_params(theta), which returns "
-                "a new object"
-            )
-        self._own_params = self._memo_params = frozen(as_vector(values))
+    def __setattr__(self, name, value):
+        """`self.params = theta`, once, in the constructor of a leaf."""
+        if name == "params":
+            if "params" in self.__dict__ or self.parts:
+                raise AttributeError(
+                    f"{type(self).__name__}.params is read-only: use with_params(theta), which "
+                    "returns a new object"
+                )
+            value = frozen(as_vector(value))
+        super().__setattr__(name, value)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the parameters, and so of all results."""
+        return self.params.dtype
 
     @property
     def n_params(self) -> int:
@@ -101,8 +106,7 @@ class Parametric:
             clone = self.rebuilt({id(leaf): leaf.with_params(own) for leaf, own in pieces})
         else:
             clone = copy.copy(self)
-            clone.__dict__["_own_params"] = theta  # a frozen dataclass refuses assignments
-        clone.__dict__["_memo_params"] = theta
+        clone.__dict__["params"] = theta
         return clone
 
     def rebuilt(self, new: dict):
@@ -131,15 +135,18 @@ class Parametric:
         return np.ones(self.n_params)
 
     def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if not k.startswith("_memo")}
+        derived = ("params",) if self.parts else ()
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if not name.startswith("_memo") and name not in derived
+        }
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        for name in ("_own_params", *type(self).fitted):  # pickle forgets the read-only flag
+        for name in ("params", *type(self).fitted):  # pickle forgets the read-only flag
             if isinstance(state.get(name), np.ndarray):
                 self.__dict__[name] = frozen(state[name])
-        if "_own_params" in state:
-            self.__dict__["_memo_params"] = self._own_params
 
 
 class Layout:

@@ -101,6 +101,13 @@ class Workspace:
             self.nbytes += self._shared[key].nbytes
         return self._shared[key]
 
+    def zeros(self, *shape) -> np.ndarray:
+        """Zeros, shared with everybody: to be read only."""
+        key = ("zeros", shape)
+        if key not in self._shared:
+            self._shared[key] = np.zeros(shape, self.dtype)
+        return self._shared[key]
+
     def number(self, value) -> np.ndarray:
         """A constant as a 0-d array: NumPy is faster with it than with a Python number."""
         return np.array(value, self.dtype)

@@ -1,7 +1,7 @@
 """Densities: the protocol, bases, the mixture base, and flows."""
 
-from .bases import Laplace, MultivariateNormalDiag, Normal, StudentT, Uniform
-from .distribution import Distribution, Foreign
+from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
+from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .transformed import TransformedDistribution
 

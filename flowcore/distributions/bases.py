@@ -1,41 +1,20 @@
 """Base densities: what z is drawn from, before a bijector makes x = f(z) of it.
 
-Fixed: Normal, MultivariateNormalDiag, Uniform, Laplace. Trained with the flow, if wanted: StudentT
-(how heavy the tails are) and GaussianMixture (where the modes are), in `gaussian_mixture.py`.
+Fixed: MultivariateNormalDiag, Uniform, Laplace, and Normal (in `distribution.py`). Trained with the
+flow, if wanted: StudentT (how heavy the tails are), and GaussianMixture (where the modes are, in
+`gaussian_mixture.py`).
 
 At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 """
 
 from __future__ import annotations
 
-from math import log, pi
+from math import pi
 
 import numpy as np
 
 from ..core.inputs import check_count, check_dim, constant
-from .distribution import Distribution
-
-
-class Normal(Distribution):
-    """The standard normal density N(0, I) in D dimensions.
-
-        log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
-
-    >>> Normal(2).log_prob(np.zeros((3, 2))).round(4)
-    array([-1.8379, -1.8379, -1.8379])
-    """
-
-    def __init__(self, dim: int):
-        self.dim = check_dim("dim", dim)
-
-    def sample(self, n, rng=None):
-        return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
-
-    def bind(self, at):
-        return _bind_normal(at, self.dim, 0.5 * self.dim * log(2 * pi))
-
-    def __repr__(self):
-        return f"Normal({self.dim})"
+from .distribution import Distribution, Normal
 
 
 class MultivariateNormalDiag(Distribution):
@@ -61,12 +40,13 @@ class MultivariateNormalDiag(Distribution):
         return self.loc + self.scale_diag * noise
 
     def bind(self, at):
-        constant = np.log(self.scale_diag).sum() + 0.5 * self.dim * log(2 * pi)
-        normal, normal_back = _bind_normal(at, self.dim, constant)
+        log_scale = at.number(np.log(self.scale_diag).sum())
+        normal, normal_back = Normal(self.dim).bind(at)
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale_diag))
 
         def run(z, l):
             normal((np.asarray(z, at.dtype) - loc) / scale, l)
+            np.subtract(l, log_scale, l)
 
         return run, lambda l_bar: normal_back(l_bar) / scale
 
@@ -103,7 +83,7 @@ class Uniform(Distribution):
     def bind(self, at):
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
         constant = at.number(-np.log(self.high - self.low).sum())
-        nothing = np.zeros((self.dim, at.n_rows), at.dtype)
+        nothing = at.zeros(self.dim, at.n_rows)
 
         def run(z, l):
             z = np.asarray(z, at.dtype)
@@ -236,25 +216,6 @@ class StudentT(Distribution):
     def __repr__(self):
         trainable = ", trainable=True" if self.trainable else ""
         return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
-
-
-def _bind_normal(at, dim: int, constant: float):
-    """-1/2 sum_i u_i^2 - constant."""
-    u, constant, half = None, at.number(constant), at.number(0.5)
-    squares, total = at.scratch("squares", dim, at.n_rows), at.scratch("total", at.n_rows)
-    u_bar = at.array("u_bar", dim, at.n_rows)
-
-    def run(given, l):
-        nonlocal u
-        u = np.asarray(given, at.dtype)
-        with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
-            np.add.reduce(np.multiply(u, u, squares), 0, None, total)
-        np.subtract(l, np.add(np.multiply(total, half, total), constant, total), l)
-
-    def back(l_bar):
-        return np.negative(np.multiply(u, l_bar, u_bar), u_bar)
-
-    return run, back
 
 
 def _half_step(a):

@@ -33,7 +33,7 @@ class TransformedDistribution(Distribution):
     `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
     inverse, `sample` one forward pass of the bijector. A log-density may be positive.
 
-    >>> from flowcore import Permute
+    >>> from flowcore import Normal, Permute
     >>> flow = TransformedDistribution(Normal(2), Permute([1, 0]))
     >>> flow.sample(3, rng=0).shape, flow.log_prob(np.zeros((5, 2))).shape
     ((3, 2), (5,))

@@ -220,7 +220,7 @@ def first_difference(old, new) -> str | None:
 
 def _state(obj) -> dict:
     state = {k: v for k, v in getattr(obj, "__dict__", {}).items() if not k.startswith("_memo")}
-    own = state.pop("_own_params", None)  # no parameters may be an empty array, or no array
+    own = state.pop("params", None)  # no parameters may be an empty array, or no array
     return {**state, "params": obj.params} if own is not None and has_params(obj) else state
 
 

@@ -14,10 +14,9 @@ import numpy as np
 
 def relu(at, h, g):
     """max(a, 0)"""
-    # against a row of zeros: three to four times faster than against a single one in NumPy 2
-    row, zero = np.zeros(h.shape[-1], at.dtype), at.number(0)
-    mask = at.scratch("mask", *h.shape, dtype=bool)
-    return [Step(np.maximum, h, row, out=h)], [
+    # against an array of zeros: several times faster than against a single one in NumPy 2
+    zeros, zero, mask = at.zeros(*h.shape), at.number(0), at.scratch("mask", *h.shape, dtype=bool)
+    return [Step(np.maximum, h, zeros, out=h)], [
         Step(np.greater, h, zero, mask),
         Step(np.multiply, g, mask, g),
     ]

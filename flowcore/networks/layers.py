@@ -25,7 +25,9 @@ from itertools import pairwise
 
 import numpy as np
 
-PANELS = 6  # more blocks than this are merged into 4 panels: 62% of the products of a dense matrix
+# Every block is multiplied on its own, unless that is mostly calls; 4 panels are 62% of the
+# products of a dense matrix, one is all of them.
+MANY, NARROW = 2, 96
 
 
 class Layer:
@@ -46,11 +48,14 @@ class Layer:
         self.reach = reach.tolist()
         edges = [0, *(np.flatnonzero(np.diff(reach)) + 1).tolist(), len(d_out)]
         self.blocks = [(r0, r1, self.reach[r0]) for r0, r1 in pairwise(edges)]
-        self.size = sum((r1 - r0) * k for r0, r1, k in self.blocks)
+        ends = np.cumsum([(r1 - r0) * k for r0, r1, k in self.blocks]).tolist()
+        self.size = ends[-1]
+        self.spans = [slice(start, stop) for start, stop in pairwise([0, *ends])]  # of theta
         cuts = edges
-        if len(self.blocks) > PANELS:
-            quarters = [len(d_out) * i / 4 for i in range(5)]
-            cuts = sorted({min(e for e in edges if e >= quarter) for quarter in quarters})
+        if len(self.blocks) > MANY:
+            parts = 1 if min(self.shape) < NARROW else 4
+            wanted = [len(d_out) * i / parts for i in range(parts + 1)]
+            cuts = sorted({min(e for e in edges if e >= row) for row in wanted})
         self.panels = [
             (r0, r1, self.reach[r1 - 1], range(edges.index(r0), edges.index(r1)))
             for r0, r1 in pairwise(cuts)
@@ -58,9 +63,10 @@ class Layer:
 
     def split(self, theta) -> list[np.ndarray]:
         """The blocks of a flat `theta`, views (r1 - r0, k)."""
-        ends = np.cumsum([(r1 - r0) * k for r0, r1, k in self.blocks])
-        pieces = np.split(theta, ends[:-1])
-        return [a.reshape(-1, k) for a, (_, _, k) in zip(pieces, self.blocks, strict=True)]
+        return [
+            theta[span].reshape(r1 - r0, k)
+            for span, (r0, r1, k) in zip(self.spans, self.blocks, strict=True)
+        ]
 
     def dense(self, theta) -> np.ndarray:
         """A, zero where masked."""
@@ -86,8 +92,13 @@ class BlockTriangular:
     """
 
     def __init__(self, layer: Layer, at, theta, theta_bar):
-        self.layer, self.at = layer, at
-        self.blocks, self.blocks_bar = layer.split(theta), layer.split(theta_bar)
+        self.layer, self.at, self.theta_bar = layer, at, theta_bar
+        self.blocks = layer.split(theta)
+
+    @cached_property
+    def blocks_bar(self) -> list[np.ndarray]:
+        """The same blocks of the gradient of theta."""
+        return self.layer.split(self.theta_bar)
 
     @cached_property
     def dense(self) -> np.ndarray:

@@ -86,15 +86,13 @@ class MADE(Network):
             dtype,
             residual,
         )
+        self.output_selectors = self.input_selectors
+        self.bounds = [_bounds(units, dim) for units in self.degrees[1:]]
 
     @property
     def masks(self) -> list[np.ndarray]:
         """One bool array (in, out) per layer, in the caller's unit order."""
         return masks_from_degrees(self.degrees, self.n_out)
-
-    @property
-    def output_selectors(self):
-        return self.input_selectors
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`: random orders and degrees as they came out."""
@@ -196,6 +194,13 @@ def masks_from_degrees(degrees, n_out: int) -> list[np.ndarray]:
     hidden = [a[:, None] <= b for a, b in pairwise(degrees)]
     output = degrees[-1][:, None] < np.repeat(degrees[0], n_out)
     return [*hidden, output]
+
+
+def _bounds(degrees, dim: int) -> list[int]:
+    """Where the units of degree 0, 1, ..., D begin among those of a layer, and where they end; of
+    degree D are all from D on, which no output reads."""
+    begins = np.searchsorted(np.sort(degrees), np.arange(dim + 1)).tolist()
+    return [*begins, len(degrees)]
 
 
 def _warn_if_narrow(degrees, wanted, step=1):

@@ -45,6 +45,9 @@ class Network(Parametric):
         last = len(degrees) - 2
         self.skips = range(1, last - 1 if self.residual else 1, 2)
         self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
+        # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
+        self.input_selectors = _selectors(self.orders[0])
+        self.output_selectors = slice(None), slice(None)
         self.layers = [
             Layer(
                 degrees[l],
@@ -85,13 +88,10 @@ class Network(Parametric):
         for l, matrix in enumerate(net.matrices, 1):
             act, derivative = net.activation(l) if l <= self.n_hidden else ([], [])
             way_out += [*matrix.product(net.read[l - 1], net.units[l]), *act]
-            through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
-            way_back = [
-                *derivative,
-                *matrix.outer(net.bars[l], net.read[l - 1]),
-                *through,
-                *way_back,
-            ]
+            if at.tape:
+                outer = matrix.outer(net.bars[l], net.read[l - 1])
+                through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
+                way_back = [*derivative, *outer, *through, *way_back]
         inputs, x_bar = net.units[0], net.bars[0]
         shape = (*self.out_shape, at.n_rows)
         phi, received = net.units[-1].reshape(shape), net.bars[-1].reshape(shape)
@@ -111,17 +111,6 @@ class Network(Parametric):
             return x_bar[as_given]
 
         return run, back
-
-    @property
-    def input_selectors(self):
-        """Indices s, u of the inputs: x[s] is sorted by degree, x[s][u] is x. Slices, hence views,
-        where possible."""
-        return _selectors(self.orders[0])
-
-    @property
-    def output_selectors(self):
-        """The same of the first axis of phi."""
-        return slice(None), slice(None)
 
     @property
     def n_hidden(self) -> int:

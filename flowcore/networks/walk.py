@@ -38,12 +38,11 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
     phi, phi_bar = (a.reshape(dim, n_out, at.n_rows) for a in (net.units[-1], net.bars[-1]))
     result, z_bar = at.array("walked", *x.shape), at.array("walked back", *x.shape)
 
-    degrees = [_Degree(made, net, i) for i in range(dim + 1)]
-    outer = [
-        step
-        for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True)
-        for step in matrix.outer(g, h)
-    ]
+    degrees = [_Degree(net, n_out, i, [b[i : i + 2] for b in made.bounds]) for i in range(dim + 1)]
+    outer = []
+    if at.tape:
+        for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True):
+            outer += matrix.outer(g, h)
     bound = [bind_coordinate() for _ in range(dim if at.tape else 1)]
     transforms = bound * (1 if at.tape else dim)  # without a tape, one serves all coordinates
     coordinates = [
@@ -87,34 +86,26 @@ class _Degree:
     back      the gradients of these units, from the last layer to the first; then v_i
     """
 
-    def __init__(self, made: MADE, net: BoundNetwork, i: int):
-        layers, n_out, last = made.layers, made.n_out, made.n_hidden + 1
-        rows = [_rows_of_degree(made.degrees[l], i, made.dim) for l in range(1, last)]
-        # in every layer, the first row that reads units of degree i
-        starts = [r0 for r0, _ in rows] + [i * n_out]
+    def __init__(self, net: BoundNetwork, n_out: int, i: int, rows: list[list[int]]):
         self.outputs, self.units, self.back = [], [], []
+        starts = [r0 for r0, _ in rows] + [i * n_out]  # the first row that reads degree i
         if i > 0:
-            lead, start = layers[0].lead, starts[0]
-            share, v_i = net.at.scratch("v", net.at.n_rows), net.bars[0][i - 1]
-            column = net.matrices[0].dense[start:, lead + i - 1]
-            self.outputs = [_product(net, last, (i - 1) * n_out, i * n_out)]
-            self.back = [Step(np.dot, column, net.bars[1][start:], share)]
-            self.back.append(Step(np.add, v_i, share, v_i))
+            self.outputs = [_product(net, len(rows) + 1, (i - 1) * n_out, i * n_out)]
         for l, (r0, r1) in enumerate(rows, 1):
-            if r0 < r1:
-                lead, start = layers[l].lead, starts[l]
+            if r0 == r1:
+                continue
+            act, derivative = net.activation(l, slice(r0, r1))
+            self.units += [_product(net, l, r0, r1), *act]
+            if net.at.tape:
+                lead, start = net.matrices[l].layer.lead, starts[l]
                 columns = net.matrices[l].dense[start:, lead + r0 : lead + r1]
                 through = Step(np.dot, columns.T, net.bars[l + 1][start:], net.bars[l][r0:r1])
-                act, derivative = net.activation(l, slice(r0, r1))
-                self.units += [_product(net, l, r0, r1), *act]
                 self.back = [through, *derivative, *self.back]
-
-
-def _rows_of_degree(degrees, i: int, dim: int) -> tuple[int, int]:
-    """Where the units of degree i stand among those of a layer; of i = D: all from D on, which no
-    output reads."""
-    r0, r1 = np.searchsorted(np.sort(degrees), (i, i + 1)).tolist()
-    return (r0, r1) if i < dim else (r0, len(degrees))
+        if i > 0 and net.at.tape:
+            start, v_i, share = starts[0], net.bars[0][i - 1], net.at.scratch("v", net.at.n_rows)
+            column = net.matrices[0].dense[start:, net.matrices[0].layer.lead + i - 1]
+            self.back.append(Step(np.dot, column, net.bars[1][start:], share))
+            self.back.append(Step(np.add, v_i, share, v_i))
 
 
 def _product(net: BoundNetwork, l: int, r0: int, r1: int) -> Step:

@@ -6,26 +6,49 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_event
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
 
 
 class Target(ABC):
     """An immutable distribution over vectors (..., dim) with an exact density.
 
     A subclass writes `sample`, `log_prob` and `entropy`, and `mean` and `std` if it knows them.
+
+    Examples
+    --------
+    >>> class Cube(Target):
+    ...     dim = 3
+    ...
+    ...     def sample(self, n, rng=None):
+    ...         return np.random.default_rng(rng).random((n, 3))
+    ...
+    ...     def log_prob(self, x):
+    ...         inside = ((0 <= np.asarray(x)) & (np.asarray(x) < 1)).all(axis=-1)
+    ...         return np.where(inside, 0.0, -np.inf)
+    ...
+    ...     def entropy(self):
+    ...         return 0.0
+    >>> Cube().prob([[0.1, 0.2, 0.3], [0.1, 0.2, 1.3]])
+    array([1., 0.])
     """
 
     dim: int
 
     @abstractmethod
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws, (n, dim); rng is an int or a numpy Generator."""
 
     @abstractmethod
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats: x of shape (..., dim) gives (...)."""
 
     @abstractmethod
@@ -40,7 +63,7 @@ class Target(ABC):
         """The standard deviation of every coordinate, (dim,)."""
         raise NotImplementedError(f"{type(self).__name__} does not know its std: write std()")
 
-    def prob(self, x) -> np.ndarray:
+    def prob(self, x: ArrayLike) -> np.ndarray:
         """p(x): x of shape (..., dim) gives (...); 0 where it is too small for a float."""
         return np.exp(self.log_prob(x))
 

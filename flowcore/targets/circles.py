@@ -5,11 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_count
 from .base import Target, log_prob_of_rows, panels, set_positive
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
 
 
 class BlurredCircles(Target):
@@ -33,7 +39,7 @@ class BlurredCircles(Target):
     def radii(self) -> np.ndarray:
         """The R of all circles, (k,)."""
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
         n = check_count(n)
         rng = np.random.default_rng(rng)
@@ -42,7 +48,7 @@ class BlurredCircles(Target):
         circle = np.stack([np.cos(t), np.sin(t)], axis=-1)
         return radius * circle + self.noise * rng.standard_normal((n, 2))
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64: x of shape (..., 2) gives (...).
 
         Relative error 1e-14 (1 + |log p|), at any distance. A row with a NaN gives NaN, one with
@@ -87,9 +93,20 @@ class BlurredCircles(Target):
 def circles(noise: float = 0.05, factor: float = 0.5) -> Circles:
     """scikit-learn's `make_circles` with random instead of evenly spaced angles, exactly.
 
-    noise      standard deviation of the Gaussian around the circles, > 0 (ValueError)
-    factor     radius of the inner circle, 0 <= factor < 1 (ValueError); the outer one's is 1
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the Gaussian around the circles, > 0 (ValueError).
+    factor : float
+        Radius of the inner circle, 0 <= factor < 1 (ValueError); the outer one's is 1.
 
+    Returns
+    -------
+    Circles
+        See `Target`.
+
+    Examples
+    --------
     >>> target = circles()
     >>> target
     Circles(noise=0.05, factor=0.5)
@@ -103,7 +120,19 @@ def circles(noise: float = 0.05, factor: float = 0.5) -> Circles:
 class Circles(BlurredCircles):
     """Two circles of radius 1 and `factor`, equally likely: formulas at `BlurredCircles`.
 
-    Source: sklearn.datasets.make_circles.
+    Parameters
+    ----------
+    noise, factor : float
+        As for `circles`.
+
+    References
+    ----------
+    sklearn.datasets.make_circles.
+
+    Examples
+    --------
+    >>> Circles(factor=0.25).radii
+    array([1.  , 0.25])
     """
 
     noise: float = 0.05
@@ -127,12 +156,23 @@ class Circles(BlurredCircles):
 def ring(radius: float = 1.0, noise: float = 0.1) -> Ring:
     """One circle about the origin, blurred by a Gaussian: as dense inside as outside of it.
 
-    radius     of the circle, > 0 (ValueError)
-    noise      standard deviation of the Gaussian, > 0 (ValueError)
-
     The blur is that of the plane, so the density is smooth at the origin too. (The other usual
     ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink there; for s << R they agree.)
 
+    Parameters
+    ----------
+    radius : float
+        Of the circle, > 0 (ValueError).
+    noise : float
+        Standard deviation of the Gaussian, > 0 (ValueError).
+
+    Returns
+    -------
+    Ring
+        See `Target`.
+
+    Examples
+    --------
     >>> print(f"{ring(radius=2.0).entropy():.4f} nats")
     1.6468 nats
     """
@@ -141,7 +181,18 @@ def ring(radius: float = 1.0, noise: float = 0.1) -> Ring:
 
 @dataclass(frozen=True)
 class Ring(BlurredCircles):
-    """One circle: formulas at `BlurredCircles`."""
+    """One circle: formulas at `BlurredCircles`.
+
+    Parameters
+    ----------
+    radius, noise : float
+        As for `ring`.
+
+    Examples
+    --------
+    >>> Ring(radius=2.0).radii
+    array([2.])
+    """
 
     radius: float = 1.0
     noise: float = 0.1

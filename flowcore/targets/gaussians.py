@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_count, check_dim
 from .base import Target, log_prob_of_rows, set_positive
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
+
 LOG_2PI = math.log(2.0 * math.pi)
 WIDEST = 50.0  # of a funnel: exp(x1 / 2) has to stay a float
 
 
-def correlated_gaussian(rho: float | None = None, covariance=None) -> CorrelatedGaussian:
+def correlated_gaussian(
+    rho: float | None = None, covariance: ArrayLike | None = None
+) -> CorrelatedGaussian:
     """A Gaussian with mean 0, unit variances and correlation rho, or with any covariance.
-
-    rho          correlation of the two coordinates, -1 < rho < 1; 0.8 if nothing is given
-    covariance   (D, D) instead of rho: symmetric and positive definite
 
     Errors: ValueError for anything else, or for both.
 
+    Parameters
+    ----------
+    rho : float
+        Correlation of the two coordinates, -1 < rho < 1; 0.8 if nothing is given.
+    covariance : array_like
+        (D, D) instead of rho: symmetric and positive definite.
+
+    Returns
+    -------
+    CorrelatedGaussian
+        See `Target`.
+
+    Examples
+    --------
     >>> target = correlated_gaussian(rho=0.8)
     >>> target
     CorrelatedGaussian(covariance=((1.0, 0.8), (0.8, 1.0)))
@@ -40,13 +59,22 @@ def correlated_gaussian(rho: float | None = None, covariance=None) -> Correlated
 
 @dataclass(frozen=True)
 class CorrelatedGaussian(Target):
-    """x ~ N(0, C), C = covariance; for Cholesky's C = L L^T,
+    """A Gaussian with mean 0: x ~ N(0, C), C = covariance.
+
+    With Cholesky's C = L L^T,
 
         log p(x) = -|L^-1 x|^2 / 2 - sum(log diag L) - D/2 log(2 pi)
         H        = D/2 log(2 pi e) + sum(log diag L)
 
     `covariance` is kept as a tuple of tuples, so that equal targets compare equal.
 
+    Parameters
+    ----------
+    covariance : array_like
+        As for `correlated_gaussian`.
+
+    Examples
+    --------
     >>> CorrelatedGaussian(np.diag([1.0, 4.0, 9.0])).std()
     array([1., 2., 3.])
     """
@@ -76,12 +104,12 @@ class CorrelatedGaussian(Target):
     def _cholesky(self) -> np.ndarray:
         return np.linalg.cholesky(np.array(self.covariance))
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws, (n, D); n < 0 is a ValueError."""
         noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
         return noise @ self._cholesky.T
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64, to rounding: x of shape (..., D) gives (...).
 
         A row with a NaN gives NaN, one with an infinity -inf; a last axis other than D is a
@@ -113,11 +141,22 @@ class CorrelatedGaussian(Target):
 def funnel(dim: int = 2, scale: float = 3.0) -> Funnel:
     """Neal's funnel: the first coordinate is the log-variance of all others.
 
-    dim        D >= 2
-    scale      standard deviation of x1, 0 < scale <= 50 (else exp(x1 / 2) overflows)
-
     Errors: ValueError.
 
+    Parameters
+    ----------
+    dim : int
+        D >= 2.
+    scale : float
+        Standard deviation of x1, 0 < scale <= 50 (else exp(x1 / 2) overflows).
+
+    Returns
+    -------
+    Funnel
+        See `Target`.
+
+    Examples
+    --------
     >>> funnel(dim=10)
     Funnel(dim=10, scale=3.0)
     >>> print(f"{funnel().entropy():.4f} nats, standard deviations {funnel().std().round(3)}")
@@ -133,8 +172,17 @@ class Funnel(Target):
         log p(x) = log N(x1; 0, scale^2) - (D-1)/2 (x1 + log(2 pi)) - exp(-x1)/2 sum x_i^2
         H        = D/2 log(2 pi e) + log scale            (E x1 = 0)
 
-    Source: Neal 2003, Slice sampling, section 8 (there D = 10, scale = 3).
+    Parameters
+    ----------
+    dim, scale :
+        As for `funnel`.
 
+    References
+    ----------
+    Neal 2003, Slice sampling, section 8 (there D = 10, scale = 3).
+
+    Examples
+    --------
     >>> print(Funnel().log_prob([[0.0, 0.0], [-3.0, 1.0]]).round(4))
     [ -2.9365 -11.9793]
     """
@@ -148,14 +196,14 @@ class Funnel(Target):
         if self.scale > WIDEST:
             raise ValueError(f"scale must be at most {WIDEST:g}, not {self.scale!r}: exp overflows")
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws, (n, D); n < 0 is a ValueError."""
         x = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
         x[:, 0] *= self.scale
         x[:, 1:] *= np.exp(x[:, :1] / 2.0)
         return x
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64, to rounding: x of shape (..., D) gives (...).
 
         A row with a NaN gives NaN, one with an infinity -inf; a last axis other than D is a
@@ -186,11 +234,22 @@ class Funnel(Target):
 def banana(b: float = 0.1, sd: float = 10.0) -> Banana:
     """The twisted Gaussian of Haario et al. 1999, which has the shape of a banana.
 
-    b          how much it is bent: any finite number (their two: 0.03 and 0.1; 0: not at all)
-    sd         standard deviation of x1, > 0 (theirs: 10)
-
     Errors: ValueError. For a picture of comparable width and height: banana(b=0.5, sd=1.5).
 
+    Parameters
+    ----------
+    b : float
+        How much it is bent: any finite number (their two: 0.03 and 0.1; 0: not at all).
+    sd : float
+        Standard deviation of x1, > 0 (theirs: 10).
+
+    Returns
+    -------
+    Banana
+        See `Target`.
+
+    Examples
+    --------
     >>> banana()
     Banana(b=0.1, sd=10.0)
     >>> print(f"{banana().entropy():.4f} nats, standard deviations {banana().std().round(3)}")
@@ -210,9 +269,18 @@ class Banana(Target):
         log p(x) = log N(x1; 0, sd^2) + log N(x2 + b (x1^2 - sd^2); 0, 1)
         H        = log(2 pi e) + log sd
 
-    Source: Haario, Saksman, Tamminen 1999, Adaptive proposal distribution for random walk
+    Parameters
+    ----------
+    b, sd : float
+        As for `banana`.
+
+    References
+    ----------
+    Haario, Saksman, Tamminen 1999, Adaptive proposal distribution for random walk
     Metropolis algorithm.
 
+    Examples
+    --------
     >>> print(Banana(b=0.5, sd=1.0).log_prob([[0.0, 0.5], [2.0, -1.5]]).round(4))
     [-1.8379 -3.8379]
     """
@@ -228,14 +296,14 @@ class Banana(Target):
             raise ValueError(f"b must be a finite number, not {self.b!r}")
         object.__setattr__(self, "b", float(self.b))
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws, (n, 2); n < 0 is a ValueError."""
         x = np.random.default_rng(rng).standard_normal((check_count(n), 2))
         x[:, 0] *= self.sd
         x[:, 1] -= self._bend(x[:, 0])
         return x
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64, to rounding: x of shape (..., 2) gives (...).
 
         A row with a NaN gives NaN, one with an infinity -inf; a last axis other than 2 is a

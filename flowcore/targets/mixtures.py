@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_count
 from .base import Target, log_prob_of_rows, normal_grid
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
+
 
 def checkerboard() -> Checkerboard:
     """The checkerboard of the FFJORD paper's code: a uniform density on 8 of 16 squares.
 
+    Returns
+    -------
+    Checkerboard
+        See `Target`.
+
+    Examples
+    --------
     >>> checkerboard().log_prob([[1.0, 1.0], [1.0, -1.0]]).round(4)
     array([-3.4657,    -inf])
     """
@@ -26,15 +39,19 @@ class Checkerboard(Target):
 
         p(x) = 1/32  if -4 <= x1, x2 < 4 and floor(x1 / 2) + floor(x2 / 2) is even, else 0
 
-    Source: the toy data of Grathwohl et al. 2019, FFJORD.
+    References
+    ----------
+    The toy data of Grathwohl et al. 2019, FFJORD.
 
+    Examples
+    --------
     >>> print(f"{Checkerboard().entropy():.4f}")
     3.4657
     """
 
     dim = 2
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
         n = check_count(n)
         rng = np.random.default_rng(rng)
@@ -42,7 +59,7 @@ class Checkerboard(Target):
         row = 2 * rng.integers(-1, 1, n) + column % 2
         return 2.0 * (np.stack([column, row], axis=-1) + rng.random((n, 2)))
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """-log 32, or -inf outside the squares, exactly: x of shape (..., 2) gives (...), float64.
 
         A square has its lower edges, not its upper ones. A row with a NaN gives NaN; a last axis
@@ -74,6 +91,13 @@ SHRINK = 1.414  # the source's rounded square root of 2, by which it divides eve
 def eight_gaussians() -> EightGaussians:
     """Eight Gaussians on a circle, as in the FFJORD paper's code and in many papers on GANs.
 
+    Returns
+    -------
+    EightGaussians
+        See `Target`.
+
+    Examples
+    --------
     >>> target = eight_gaussians()
     >>> print(f"{target.entropy():.4f} nats, radius {target.radius:.3f}, sd {target.noise:.4f}")
     2.8319 nats, radius 2.829, sd 0.3536
@@ -88,8 +112,12 @@ class EightGaussians(Target):
         p(x) = 1/8 sum over k of  N(x; R (cos(k pi/4), sin(k pi/4)), s^2 I)
         R = 4 / 1.414,   s = 0.5 / 1.414
 
-    Source: the toy data of Grathwohl et al. 2019, FFJORD.
+    References
+    ----------
+    The toy data of Grathwohl et al. 2019, FFJORD.
 
+    Examples
+    --------
     >>> print(EightGaussians().log_prob([[4 / 1.414, 0.0]]).round(4))
     [-1.8382]
     """
@@ -104,14 +132,14 @@ class EightGaussians(Target):
         angle = np.arange(8) * (np.pi / 4.0)
         return self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
         n = check_count(n)
         rng = np.random.default_rng(rng)
         centre = self.centres[rng.integers(8, size=n)]
         return centre + self.noise * rng.standard_normal((n, 2))
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64, to rounding: x of shape (..., 2) gives (...).
 
         A row with a NaN gives NaN, one with an infinity -inf; a last axis other than 2 is a

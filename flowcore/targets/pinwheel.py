@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from .base import (
     set_positive,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
+
 
 def pinwheel(
     arms: int = 5,
@@ -29,12 +35,24 @@ def pinwheel(
 ) -> Pinwheel:
     """The pinwheel of Johnson et al. 2016, at the size that the FFJORD paper's code gives it.
 
-    arms             their number, >= 3 (ValueError)
-    radial_std, tangential_std
-                     standard deviations of an arm, before the twist, along and across it
-    rate             how much the arms are twisted; all four numbers > 0 (ValueError)
-    scale            size of the whole (Johnson et al.: 10, FFJORD: 2)
+    Parameters
+    ----------
+    arms : int
+        Number of arms, >= 3 (ValueError).
+    radial_std, tangential_std : float
+        Standard deviations of an arm, before the twist, along and across it.
+    rate : float
+        How much the arms are twisted; all four numbers > 0 (ValueError).
+    scale : float
+        Size of the whole (Johnson et al.: 10, FFJORD: 2).
 
+    Returns
+    -------
+    Pinwheel
+        See `Target`.
+
+    Examples
+    --------
     >>> target = pinwheel()
     >>> x = target.sample(1000, rng=0)
     >>> print(f"{-target.log_prob(x).mean():.2f} +- 0.03 for {target.entropy():.2f} nats")
@@ -64,8 +82,17 @@ class Pinwheel(Target):
     p is infinite on the folds: curves that at the default parameters are 5.9 standard deviations
     away from the centre of their arm, or more.
 
-    Source: Johnson et al. 2016, Composing graphical models with neural networks (its code).
+    Parameters
+    ----------
+    arms, radial_std, tangential_std, rate, scale :
+        As for `pinwheel`.
 
+    References
+    ----------
+    Johnson et al. 2016, Composing graphical models with neural networks (its code).
+
+    Examples
+    --------
     >>> print(Pinwheel().log_prob([[0.0, 0.0], [1.5, -1.2]]).round(4))
     [-5.2732 -1.3438]
     """
@@ -90,7 +117,7 @@ class Pinwheel(Target):
                     "the figure, use scale"
                 )
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
         n = check_count(n)
         rng = np.random.default_rng(rng)
@@ -108,7 +135,7 @@ class Pinwheel(Target):
         """f1 and f2 of n (m, 2)."""
         return 1.0 + self.radial_std * noise[:, 0], self.tangential_std * noise[:, 1]
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64: x of shape (..., 2) gives (...).
 
         All solutions of (*) with f1 <= `far` are found, one by one; larger f1, more than 9 radial

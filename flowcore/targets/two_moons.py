@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_count, check_event
 from .base import CUT, Target, by_blocks, gauss_legendre, set_positive
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
+
 
 def two_moons(noise: float = 0.05) -> TwoMoons:
     """scikit-learn's `make_moons` with random instead of evenly spaced angles, exactly.
 
-    noise      standard deviation of the Gaussian around the two half circles, > 0 (ValueError)
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the Gaussian around the two half circles, > 0 (ValueError).
 
+    Returns
+    -------
+    TwoMoons
+        With `sample`, `log_prob`, `entropy`, `mean`, `std`: see `Target`.
+
+    Examples
+    --------
     >>> moons = two_moons(noise=0.05)
     >>> moons
     TwoMoons(noise=0.05)
@@ -64,8 +80,19 @@ class TwoMoons(Target):
     J is what `_falling_integral` computes. It cannot underflow, so the sums are done in log space
     without loss, however far out u may be.
 
-    Source: sklearn.datasets.make_moons. Accuracy and cost stand at each method.
+    Accuracy and cost stand at each method.
 
+    Parameters
+    ----------
+    noise : float
+        As for `two_moons`.
+
+    References
+    ----------
+    sklearn.datasets.make_moons.
+
+    Examples
+    --------
     >>> on_the_arc, far_away = TwoMoons(noise=0.05).log_prob([[0.0, 1.0], [50.0, -80.0]])
     >>> print(f"{on_the_arc:.4f} {far_away:.0f}")
     0.2392 -1738756
@@ -78,7 +105,7 @@ class TwoMoons(Target):
     def __post_init__(self):
         set_positive(self, {"noise": "moons without noise are curves, which have no density"})
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
         n = check_count(n)
         rng = np.random.default_rng(rng)
@@ -87,7 +114,7 @@ class TwoMoons(Target):
         upper = rng.random((n, 1)) < 0.5
         return np.where(upper, arc, _half_turn(arc)) + self.noise * rng.standard_normal((n, 2))
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64: x of shape (..., 2) gives (...).
 
         The error is below 1e-11 (1 + |log p|): p itself is right to ten digits near the moons, and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,11 @@ from .base import (
     set_positive,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
+
 LAST = 3.0 * np.pi  # the angle T at which both spirals end
 SCAN = np.linspace(0.0, LAST, 97)  # where the slope of the energy is looked at first
 SCAN_SLOPE = 3.0 * np.stack(  # of which it is SCAN + x @ SCAN_SLOPE
@@ -28,11 +34,21 @@ SCAN_SLOPE = 3.0 * np.stack(  # of which it is SCAN + x @ SCAN_SLOPE
 def two_spirals(noise: float = 0.1) -> TwoSpirals:
     """The two spirals of the FFJORD paper's code, of one and a half turns each.
 
-    noise      standard deviation of the Gaussian around the curves, > 0 (ValueError)
-
     That code also jitters every point by U(0, 1/6)^2, which moves the mean off the centre: left
     out here.
 
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the Gaussian around the curves, > 0 (ValueError).
+
+    Returns
+    -------
+    TwoSpirals
+        See `Target`.
+
+    Examples
+    --------
     >>> spirals = two_spirals()
     >>> spirals
     TwoSpirals(noise=0.1)
@@ -63,8 +79,19 @@ class TwoSpirals(Target):
     The zeros of dE/dt cut [0, T] into pieces on which exp(-E) only falls from one end to the
     other: each is an easy integral, however small s and however far x (`falling_integral`).
 
-    Source: the toy data of Grathwohl et al. 2019, FFJORD. Accuracy and cost stand at each method.
+    Accuracy and cost stand at each method.
 
+    Parameters
+    ----------
+    noise : float
+        As for `two_spirals`.
+
+    References
+    ----------
+    The toy data of Grathwohl et al. 2019, FFJORD.
+
+    Examples
+    --------
     >>> on_the_curve, far_away = TwoSpirals().log_prob([[np.pi / 3, 0.0], [50.0, -80.0]])
     >>> print(f"{on_the_curve:.3f} {far_away:.0f}")
     -2.052 -422157
@@ -77,7 +104,7 @@ class TwoSpirals(Target):
     def __post_init__(self):
         set_positive(self, {"noise": "spirals without noise are curves, which have no density"})
 
-    def sample(self, n: int, rng=None) -> np.ndarray:
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
         n = check_count(n)
         rng = np.random.default_rng(rng)
@@ -85,7 +112,7 @@ class TwoSpirals(Target):
         curve = _curve(LAST * np.sqrt(rng.random(n)))
         return sign * curve + self.noise * rng.standard_normal((n, 2))
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64: x of shape (..., 2) gives (...).
 
         The error is below 1e-11 (1 + |log p|). A row with a NaN gives NaN, one with an infinity

@@ -15,8 +15,12 @@ from collections.abc import Callable, Iterable
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
+from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
+from ..core import Plan
+from ..core.inputs import check_context
+from ..distributions import Distribution
 from .table import Rows
 
 
@@ -51,12 +55,14 @@ class Loss:
         self.flow = flow
         self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
         self.penalty_value = 0.0
+        self._plans: dict[int, Plan] = {}
 
     def __call__(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """(loss, its gradient by theta), of the rows' x (n, D), weights and contexts.
 
-        The tape lives only in here, so theta may change as soon as this returns. Errors:
-        NotFinite if the loss is not a finite number (the gradient is the caller's to check).
+        The tape lives only in here, so theta may change as soon as this returns; the gradient is
+        good until the next call. Errors: NotFinite if the loss is not a finite number (the
+        gradient is the caller's to check).
         """
         with np.errstate(all="ignore"):  # what is not finite is looked for, not warned about
             nll, gradient = self._nll_and_gradient(theta, rows)
@@ -79,12 +85,7 @@ class Loss:
         return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
 
     def _nll_and_gradient(self, theta, rows):
-        def log_prob(params):
-            return self.flow.log_prob(rows.x, params=params, context=rows.context)
-
-        vjp, values = make_vjp(log_prob, theta)
-        if values.shape != rows.x.shape[:1]:
-            raise ValueError(f"log_prob of {rows.x.shape} has shape {values.shape}: not one a row")
+        vjp, values = make_vjp(self._log_prob(theta, rows), theta)
         cotangent = rows.cotangent
         nll = float(np.dot(cotangent, values))
         if not math.isfinite(nll):
@@ -92,6 +93,46 @@ class Loss:
             raise NotFinite(what, "is the row outside the support of the flow?")
         gradient = vjp(cotangent.astype(values.dtype, copy=False))
         return nll, np.asarray(gradient, theta.dtype)
+
+    def _log_prob(self, theta, rows) -> Callable:
+        """log p of the rows (n,), as a function of theta for autograd."""
+        if isinstance(self.flow, Distribution):
+            plan = self._plan(theta, rows)
+            return lambda theta: _log_prob(theta, plan, rows)
+
+        def log_prob(theta):
+            values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
+            if values.shape != rows.x.shape[:1]:
+                shapes = f"log_prob of {rows.x.shape} has shape {values.shape}"
+                raise ValueError(f"{shapes}: not one a row")
+            return values
+
+        return log_prob
+
+    def _plan(self, theta, rows: Rows) -> Plan:
+        """The flow, bound to this very theta, which may change, and to a number of rows."""
+        n_rows = len(rows.x)
+        plan = self._plans.get(n_rows)
+        if plan is None or plan.at.theta is not theta:
+            check_context(rows.context, self.flow.context_dim, self.flow)
+            plan = Plan(self.flow, "log_prob", n_rows, theta.dtype, tape=True, theta=theta)
+            self._plans[n_rows] = plan
+        return plan
+
+
+@primitive
+def _log_prob(theta, plan: Plan, rows: Rows):
+    """log p of the rows: to autograd, a whole flow is one operation."""
+    plan.load(theta, rows.context)
+    return plan(rows.x)[0]
+
+
+def _log_prob_vjp(ans, theta, plan, rows):
+    """The gradient of theta is the plan's own array, not a copy: it is good until the next step."""
+    return lambda l_bar: plan.gradient(l_bar)[0]
+
+
+defvjp(_log_prob, _log_prob_vjp, argnums=(0,))
 
 
 def _what_failed(flow, theta, rows: Rows, loss: float) -> str:

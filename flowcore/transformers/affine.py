@@ -99,7 +99,7 @@ class Shift(Transformer):
     n_out = 1
 
     def bind(self, at, direction, dim):
-        forward, no_log_det = direction == "forward", np.zeros((dim, at.n_rows), at.dtype)
+        forward, no_log_det = direction == "forward", at.zeros(dim, at.n_rows)
         y, phi_bar = at.array("y", dim, at.n_rows), at.scratch("phi_bar", dim, 1, at.n_rows)
 
         def run(x, phi):

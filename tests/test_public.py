@@ -1,0 +1,159 @@
+"""What everybody sees: every public object is documented and annotated.
+
+Docstrings are held to those of numpydoc's checks that help a reader, and to one of ours:
+
+* everywhere there is a docstring (that of a method may be its parent class's), its summary is
+  one line that ends in a period, and what it documents exists, in the order of the signature;
+* a function documents every parameter, and what it returns; a class every parameter, with an
+  example, `EX`. Methods need not: their arguments are the conventions', told once;
+* every argument and every result has a type, `AN`.
+
+`reference.py` is left out: its docstrings are the papers' formulas, in the papers' letters.
+Left out, too: sections that would say nothing new (See Also, extended summaries), and the
+typography of descriptions. A summary may start with a formula: "x = f(z)".
+
+What is not yet so stands in `public_gaps.txt`, one object a line. The list may only shrink, so a
+gap that was closed has to leave it:
+
+    python tests/test_public.py          # rewrites public_gaps.txt; look at the difference
+"""
+
+from __future__ import annotations
+
+import inspect
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import flowcore
+
+GAPS = Path(__file__).with_name("public_gaps.txt")
+EVERYWHERE = {
+    "GL05",  # no tabs
+    "GL06",  # no unknown sections
+    "GL07",  # sections in numpydoc's order
+    "SS01",  # with a summary
+    "SS03",  # that ends with a period
+    "SS04",  # and starts where it should
+    "SS06",  # in one line
+    "PR02",  # no parameter that is not in the signature
+    "PR03",  # in the order of the signature
+    "PR07",  # each with a description
+    "PR10",  # "name : type"
+    "RT03",  # and so the result
+}
+FUNCTIONS = {"PR01", "RT01"}  # every parameter, and the result
+CLASSES = {"PR01"}
+
+
+def public_objects():
+    """name -> object: what `flowcore` and its public modules offer, and the classes' methods."""
+    found = {}
+    for name in set(flowcore.__all__) - {"reference"}:
+        thing = getattr(flowcore, name)
+        if isinstance(thing, ModuleType):
+            found |= {f"{name}.{inner}": value for inner, value in _offered(thing)}
+        else:
+            found[name] = thing
+    for name, thing in list(found.items()):
+        if inspect.isclass(thing):
+            found |= {f"{name}.{method}": value for method, value in _methods(thing)}
+    return {f"flowcore.{name}": thing for name, thing in sorted(found.items())}
+
+
+def _offered(module):
+    for name, value in vars(module).items():
+        thing = inspect.isfunction(value) or inspect.isclass(value)
+        named = name in getattr(module, "__all__", [name]) and not name.startswith("_")
+        if thing and named and value.__module__.startswith(module.__name__):  # not what it imports
+            yield name, value
+
+
+def _methods(cls):
+    for name, value in vars(cls).items():
+        value = getattr(value, "fget", value)
+        if inspect.isfunction(value) and not name.startswith("_"):
+            yield name, value
+
+
+def faults(thing) -> set[str]:
+    """The codes of the checks that an object fails."""
+    from numpydoc.validate import validate
+
+    wanted = set(EVERYWHERE)
+    if inspect.isclass(thing):
+        wanted |= CLASSES
+    elif "." not in thing.__qualname__:
+        wanted |= FUNCTIONS
+    result = validate(f"{thing.__module__}.{thing.__qualname__}")
+    codes = {code for code, _ in result["errors"]} & wanted
+    codes |= set() if thing.__doc__ or _told_by_parent(thing) else {"GL08"}  # no docstring
+    if inspect.isclass(thing) and not issubclass(thing, Exception):
+        codes |= set() if ">>> " in (inspect.getdoc(thing) or "") else {"EX"}
+    return codes | _unannotated(thing)
+
+
+def _told_by_parent(thing) -> bool:
+    owner, _, name = thing.__qualname__.rpartition(".")
+    cls = getattr(sys.modules[thing.__module__], owner, None) if owner else None
+    same = [vars(parent)[name] for parent in getattr(cls, "__mro__", ()) if name in vars(parent)]
+    return any(value.__doc__ for value in same if callable(value) or isinstance(value, property))
+
+
+def _unannotated(thing) -> set[str]:
+    function = vars(thing).get("__init__") if inspect.isclass(thing) else thing
+    if not inspect.isfunction(function):
+        return set()  # the parent's
+    signature = inspect.signature(function)
+    arguments = list(signature.parameters.values())
+    arguments = arguments[1:] if "." in function.__qualname__ else arguments
+    typed = all(argument.annotation is not argument.empty for argument in arguments)
+    returns = function.__name__ == "__init__" or signature.return_annotation is not signature.empty
+    return set() if typed and returns else {"AN"}
+
+
+def found_gaps() -> list[str]:
+    gaps = {name: faults(thing) for name, thing in public_objects().items()}
+    return [f"{name}: {' '.join(sorted(codes))}" for name, codes in gaps.items() if codes]
+
+
+def test_public_objects_are_documented_and_annotated():
+    found, known = set(found_gaps()), set(GAPS.read_text("utf-8").splitlines())
+    new, closed = sorted(found - known), sorted(known - found)
+    assert not new, "\n".join(["new gaps; see the top of this file", *new])
+    assert not closed, "\n".join(["closed gaps: run python tests/test_public.py", *closed])
+
+
+def test_there_are_public_objects():
+    names = public_objects()
+    assert {"flowcore.fit", "flowcore.flows.maf", "flowcore.Bijector.forward"} <= set(names)
+    assert len(names) > 150
+
+
+def test_faults_are_found():
+    def untold(x, y: int):
+        """No period, and nothing else"""
+        return x
+
+    untold.__qualname__ = "untold"
+    untold.__module__ = __name__
+    sys.modules[__name__].untold = untold
+    try:
+        assert faults(untold) == {"SS03", "PR01", "RT01", "AN"}
+    finally:
+        del sys.modules[__name__].untold
+
+
+def test_typed_use_runs(tmp_path):
+    """What mypy checks in typed_use.py is also true."""
+    names = runpy.run_path(str(GAPS.with_name("typed_use.py")))
+    annotations = {name: eval(hint, names) for name, hint in names["__annotations__"].items()}
+    for name, hint in annotations.items():
+        assert isinstance(names[name], getattr(hint, "__origin__", hint)), name
+    assert len(annotations) >= 10
+    names["keep"](names["maf"], tmp_path)
+
+
+if __name__ == "__main__":
+    GAPS.write_text("".join(f"{line}\n" for line in found_gaps()), "utf-8")

@@ -1,0 +1,65 @@
+"""The public names as a user of a type checker writes them: `mypy` finds nothing to say here.
+
+py.typed is a promise. An annotation of a result below is a check of it: a wrong type is an error.
+This file also runs, as a test, so that it cannot drift away from what the library does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import flowcore as fc
+from flowcore.targets import Target
+
+truth: Target = fc.targets.two_moons(noise=0.1)
+x: np.ndarray = truth.sample(200, rng=0)
+entropy: float = truth.entropy()
+
+maf: fc.TransformedDistribution = fc.flows.maf(2, layers=2, hidden=[8], rng=1)
+recipes: list[fc.TransformedDistribution] = [
+    fc.flows.iaf(2, layers=1),
+    fc.flows.realnvp(2, layers=1, transformer=fc.Affine(3.0)),
+    fc.flows.nice(2, layers=1),
+    fc.flows.nsf(2, layers=1, kind="coupling", affine=True),
+    fc.flows.nsf(2, layers=1, affine=fc.Affine(5.0), dtype=np.float32),
+    fc.flows.glow(2, layers=1),
+    fc.flows.made(2, context_dim=1),
+    fc.flows.made_mog(2, components=3),
+    fc.flows.maf_mog(2, layers=1, log_scale_bound=3.0),
+]
+
+flow, history = fc.fit(maf, x, epochs=2, learning_rate=fc.cosine_decay(1e-3, 10), patience=5)
+losses: list[float] = history.train_nll
+log_p: np.ndarray = flow.log_prob(x)
+again: np.ndarray = flow.sample(5, rng=np.random.default_rng(0))
+kl: float = fc.kl_to_truth(flow, truth, n=100).kl
+
+
+def lay(seed: int) -> fc.Bijector:
+    """One layer of splines."""
+    spline = fc.RationalQuadratic(bins=4)
+    made = fc.MADE(2, hidden=[8], n_out=spline.n_out, rng=seed)
+    return fc.MaskedAutoregressiveFlow(made, spline)
+
+
+bijector: fc.Bijector = fc.Chain([fc.Standardize(2), lay(1), fc.Permute([1, 0]), lay(0)])
+inverted: fc.Bijector = fc.Invert(bijector)
+bases: list[fc.Distribution] = [
+    fc.Normal(2),
+    fc.StudentT(2, df=3.0, trainable=True),
+    fc.MultivariateNormalDiag([0.0, 1.0], scale_diag=2.0),
+]
+flows = [fc.TransformedDistribution(base, inverted) for base in bases]
+fc.testing.check_bijector(fc.testing.randomize(lay(2), scale=0.5, rng=1), rng=0)
+
+dequantize = fc.Dequantize(step=[1, 0])
+bound: np.ndarray = dequantize.log_prob(fc.Normal(2), [[3, 0.5]])
+pixels: fc.Sigmoid = fc.logit_preprocessing(4, levels=256)
+
+
+def keep(model: fc.TransformedDistribution, folder: Path) -> None:
+    """Save it, and load it again."""
+    fc.save(model, folder / "flow.npz")
+    fc.load(folder / "flow.npz", classes=[])
