@@ -21,7 +21,7 @@ import numpy as np
 from autograd.tracer import isbox
 
 from .bijectors import Sigmoid
-from .core.inputs import check_dim, constant, show
+from .core.inputs import as_numbers, check_dim, constant, show
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -177,7 +177,7 @@ class Dequantize:
 
     def _columns(self, x) -> np.ndarray:
         """x as float64 (..., D), if that fits step and low."""
-        x = np.asarray(x, float)
+        x = as_numbers("x", x).astype(float, copy=False)
         for name in ("step", "low"):
             shape = np.shape(getattr(self, name))
             if x.ndim == 0 or (shape and x.shape[-1:] != shape):

@@ -1,5 +1,6 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
+import time
 import tracemalloc
 import warnings
 
@@ -98,37 +99,97 @@ def test_memory_is_bounded(flow):
     assert peak - out < 8e6  # two blocks' worth; the unblocked pass needs 32 * 300,000 * 8 = 77e6
 
 
+def blas_threads() -> set[int]:
+    """How many threads NumPy's BLAS has now."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return {pool["num_threads"] for pool in pools if "numpy" in pool["filepath"]}
+
+
 def test_blas_threads_are_left_as_they_were(flow, x):
     with threadpool_limits(limits=2, user_api="blas"):
-        before = [pool["num_threads"] for pool in threadpool_info()]
+        before = blas_threads()
         flow.log_prob(x, threads=2)
-        assert [pool["num_threads"] for pool in threadpool_info()] == before
+        assert blas_threads() == before
         with pytest.raises(ZeroDivisionError):
-            blocks.map_rows(lambda a: (1 // 0,), (x,), 2, (np.empty(N),))
-        assert [pool["num_threads"] for pool in threadpool_info()] == before
+            blocks.map_blocks(lambda a: 1 // 0, (x,), threads=2)
+        assert blas_threads() == before
 
 
-def test_blas_has_one_thread_meanwhile(x):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blas_has_one_thread_meanwhile(x, threads):
     seen = []
 
     def look(a):
-        pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
-        seen.append({p["num_threads"] for p in pools if "numpy" in p["filepath"]})
-        return (a,)
+        seen.append(blas_threads())
+        return [a]
 
     with threadpool_limits(limits=2, user_api="blas"):
-        blocks.map_rows(look, (x,), threads=2)
-    assert all(threads == {1} for threads in seen[1:])  # the first look is for the shapes
-    assert len(seen) > 4
+        blocks.map_blocks(look, (x,), threads)
+        assert seen == [{1}] * 8
+        blocks.map_blocks(look, (x[: blocks.MANY - 1],), threads)  # one block: as it is
+        assert seen[8:] == [{2}]
+
+
+def test_the_last_one_out_restores_blas(x):
+    with threadpool_limits(limits=2, user_api="blas"):
+        with blocks.BLAS.single_threaded():
+            with blocks.BLAS.single_threaded():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
 
 
 def test_errstate_reaches_the_threads(x):
     def overflow(a):
-        return (np.exp(a + 1e4),)
+        return [np.exp(a + 1e4)]
 
     with np.errstate(over="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
-        blocks.map_rows(overflow, (x,), threads=2)
+        blocks.map_blocks(overflow, (x,), threads=2)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("n", [0, 1, blocks.MANY - 1, blocks.MANY, N])
+def test_blocks_are_put_together(x, n, threads):
+    sizes = []
+
+    def f(a, absent):
+        assert absent is None
+        sizes.append(len(a))
+        return [a[:, 0], a.astype(np.float32)]
+
+    first, second = blocks.map_blocks(f, (x[:n], None), threads)
+    np.testing.assert_array_equal(first, x[:n, 0])
+    np.testing.assert_array_equal(second, x[:n].astype(np.float32))
+    assert second.dtype == np.float32
+    assert sum(sizes) == n
+    assert max(sizes) <= blocks.ROWS or n < blocks.MANY
+
+
+def test_the_first_result_may_go_where_its_input_stands(x):
+    own = x.copy()
+    whole, total = blocks.map_blocks(lambda a: [2 * a, a.sum(axis=1)], (own,), 2, own)
+    assert whole is own
+    np.testing.assert_array_equal(own, 2 * x)
+    np.testing.assert_array_equal(total, x.sum(axis=1))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_error_ends_the_run(workers):
+    seen = []
+
+    def f(item):
+        seen.append(item)
+        if item == 2:
+            raise KeyError(item)
+        time.sleep(1e-3)
+        return -item
+
+    with pytest.raises(KeyError):
+        blocks.in_threads(f, range(1000), workers)
+    assert len(seen) < 1000
+    assert blocks.in_threads(f, [3, 4, 5], workers) == [-3, -4, -5]
+    assert blocks.in_threads(f, [], workers) == []
 
 
 def test_number_of_threads(monkeypatch, flow, x):

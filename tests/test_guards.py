@@ -76,7 +76,7 @@ def test_a_base_that_draws_the_wrong_shape_is_refused(shape):
 def test_standardize_refuses(x, message):
     with pytest.raises(ValueError, match=message):
         fc.Standardize(3).initialize(x)
-    with pytest.raises(ValueError, match="numbers of shape"):
+    with pytest.raises(ValueError, match="real numbers"):
         fc.Standardize.from_data([["a", "b"]])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core import Parametric
+from ..core import Parametric, as_numbers
 from ..core.calls import OPPOSITE
 from ..core.inputs import check_event
 from .bijector import ANYWHERE, Bijector
@@ -91,6 +91,7 @@ class Chain(Composite):
         return self._initialize_along(self.steps("forward"), x, context, rng)
 
     def _initialize_along(self, steps, x, context, rng):
+        x = as_numbers("x", x)
         new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
         for k, (old, way) in enumerate(steps):
             if all(part.rebuilt(dict(new)).initialized for part, _ in steps[k:]):
@@ -272,7 +273,7 @@ class Blockwise(Composite):
         return self._initialize_blocks("initialize_inverted", x, context, rng)
 
     def _initialize_blocks(self, start, x, context, rng):
-        x = np.asarray(x)
+        x = as_numbers("x", x)
         check_event(x, self.dim, self)
         new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
         for old, own in zip(self.parts, self.blocks, strict=True):

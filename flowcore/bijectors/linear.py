@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core import frozen
+from ..core import as_numbers, frozen
 from ..core.inputs import check_dim, check_event
 from .bijector import Bijector, increasing_image
 
@@ -36,11 +36,9 @@ class Standardize(Bijector):
     @classmethod
     def from_data(cls, x) -> Standardize:
         """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
-        x = np.asarray(x)
-        if x.ndim != 2 or x.dtype.kind not in "fiub":
-            raise ValueError(
-                f"Standardize.from_data takes numbers of shape (n, D), not {x.dtype} of {x.shape}"
-            )
+        x = as_numbers("x", x)
+        if x.ndim != 2:
+            raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
         return cls(x.shape[1]).initialize(x)
 
     def initialize(self, x, context=None, rng=None):
@@ -183,7 +181,7 @@ def _moments(x, owner):
 
 def _mean_and_scale(x, owner):
     """Mean and standard deviation of every column, in float64, and whether it is constant."""
-    x = np.asarray(x)
+    x = as_numbers("x", x)
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"{owner!r} is initialised from at least two rows (n, D), not {x.shape}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.inputs import check_dim
+from ..core.inputs import as_numbers, check_dim
 from ..transformers.affine import bounded
 from .algebra import Permute
 from .bijector import Bijector
@@ -92,7 +92,7 @@ class LULinear(Bijector):
         array([[6., 2.],
                [2., 1.]])
         """
-        packed = np.array(lower_upper, float)
+        packed = np.array(as_numbers("lower_upper", lower_upper), float)
         if packed.ndim != 2 or packed.shape[0] != packed.shape[1]:
             raise ValueError(f"lower_upper must be a square matrix, not of shape {packed.shape}")
         diagonal = np.diag(packed)

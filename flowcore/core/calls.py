@@ -67,7 +67,8 @@ class Plan:
 
 def call(part, way: str, x, params, context, threads=None):
     """What `part` gives `way` at x (..., D): an array, or a pair (value, log_det) of a bijector."""
-    x, theta, context, lead = gate(part, x, params, context)
+    name = "z" if way == "forward" else "x"
+    x, theta, context, lead = gate(part, x, params, context, name)
     if isbox(theta) or isbox(x) or isbox(context):
         found = _traced(
             theta, x, context, Lease(part, way, len(x), _dtype(theta, x, context), tape=True)

@@ -5,25 +5,26 @@ Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fi
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from autograd.tracer import isbox
 
 FLOATS = (np.float32, np.float64)
 
 
-def gate(owner, x, params, context):
+def gate(owner, x, params, context, name="x"):
     """(x (N, D), theta, context (N, C) or None, leading axes) of a call to `owner`.
 
     params=None means the owner's own. Leading axes of x and context are broadcast together.
     x stays as wide as it is: a Standardize subtracts before it casts. Autograd boxes pass through.
     """
     theta = owner.params if params is None else check_params(owner, params)
-    x = as_numbers("x", x)
+    x = as_numbers(name, x)
     if x.shape[-1:] != (owner.dim,):
         check_event(x, owner.dim, owner)
     if context is not None or owner.context_dim:
-        check_context(context, owner.context_dim, owner)
-        context = as_numbers("context", context)
+        context = check_context(context, owner.context_dim, owner)
         x, context = broadcast_leading(x, context)
     lead = x.shape[:-1]
     if len(lead) != 1:
@@ -39,22 +40,29 @@ def as_numbers(name: str, x):
     """
     if (type(x) is np.ndarray and x.dtype in FLOATS) or isbox(x):
         return x
+    x = _real(name, x)
+    return x if x.dtype in FLOATS else x.astype(float)
+
+
+def _real(name: str, x) -> np.ndarray:
+    """x as an array of numbers; a ValueError for what is masked, ragged, or no real number.
+
+    An array of objects passes if each is a number: NumPy would make NaN of None, and 1 of "1".
+    """
     if np.ma.is_masked(x):
         raise ValueError(f"{name} has masked values, which are no numbers: fill or drop them")
     try:
         x = np.asarray(x)
-        if x.dtype.kind in "cmMV":
-            raise ValueError(f"{x.dtype} is not a real number")
-        return x if x.dtype in FLOATS else x.astype(float)
-    except (TypeError, ValueError) as problem:
+        if x.dtype == object:
+            for value in x.flat:
+                if not isinstance(value, Real):
+                    raise TypeError(f"a {type(value).__name__} is none")
+            x = x.astype(float)
+    except (TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"{name} must hold real numbers: {problem}") from None
-
-
-def as_float(x, dtype):
-    """x as an array of `dtype`; an autograd box stays a box."""
-    if isbox(x):
-        return x if x.dtype == dtype else x.astype(dtype)
-    return as_numbers("x", x).astype(dtype, copy=False)
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, not {x.dtype}")
+    return x
 
 
 def broadcast_leading(x, context):
@@ -72,17 +80,20 @@ def broadcast_leading(x, context):
 
 def check_params(owner, theta):
     """theta, if it is a flat vector of the owner's length; else a ValueError with both shapes."""
-    if np.shape(theta) != (owner.n_params,):
+    theta = theta if isbox(theta) else as_vector(theta)
+    if theta.shape != (owner.n_params,):
         raise ValueError(
             f"{_name(owner)} has {owner.n_params} parameters: params must have shape "
-            f"({owner.n_params},), not {np.shape(theta)}"
+            f"({owner.n_params},), not {theta.shape}"
         )
-    return theta if isbox(theta) else as_vector(theta)
+    return theta
 
 
-def as_vector(values) -> np.ndarray:
-    """values as a float array; integers are cast to float64, floats keep their width."""
-    array = np.asarray(values)
+def as_vector(params) -> np.ndarray:
+    """params as a float array; integers are cast to float64, floats keep their width."""
+    if type(params) is np.ndarray and params.dtype in FLOATS:
+        return params
+    array = _real("params", params)
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
@@ -96,15 +107,19 @@ def check_event(x, dim: int, owner):
 
 
 def check_context(context, context_dim: int, owner):
-    """A ValueError unless context is there when wanted, absent when not, and of the right width."""
+    """The context as numbers; a ValueError unless it is there when wanted, absent when not, and of
+    the right width."""
     wanted = f"an array of shape (..., {context_dim})"
     if not context_dim:
         if context is not None:
             raise ValueError(f"{_name(owner)} takes no context (context_dim=0), but one was given")
     elif context is None:
         raise ValueError(f"{_name(owner)} needs context=, {wanted}")
-    elif np.shape(context)[-1:] != (context_dim,):
-        raise ValueError(f"{_name(owner)} takes as context {wanted}, not {np.shape(context)}")
+    else:
+        context = as_numbers("context", context)
+        if context.shape[-1:] != (context_dim,):
+            raise ValueError(f"{_name(owner)} takes as context {wanted}, not {context.shape}")
+    return context
 
 
 def check_log_det(owner, value, log_det):
@@ -127,7 +142,7 @@ def check_log_prob(owner, z, log_prob):
 
 def constant(name: str, value, dim: int | None = None, positive: bool = False):
     """value as a float, or as a read-only vector of length dim (None: any); else a ValueError."""
-    array = np.array(value, float)
+    array = np.array(as_numbers(name, value), float)
     fits = array.ndim == 0 or (array.ndim == 1 and dim in (None, array.size))
     good = np.isfinite(array) & (array > 0 if positive else True)
     if not fits or not good.all():

@@ -30,7 +30,8 @@ from collections.abc import Callable
 
 import numpy as np
 from autograd.builtins import tuple as atuple
-from autograd.core import make_vjp
+from autograd.core import VJPNode, make_vjp
+from autograd.tracer import trace
 
 from .inputs import check_log_det, check_log_prob
 
@@ -131,7 +132,10 @@ def by_autograd(f: Callable, at: Workspace, part):
         nonlocal vjp
         params = np.concatenate([at.theta[:0], *(theta for theta, _ in pieces)])
         args = (params, np.array(x.T, at.dtype), *([at.context.T] if reads_context else []))
-        vjp, found = _vjp(outputs, args, part) if at.tape else (None, outputs(args))
+        first = vjp is None
+        vjp, found = vjp_of(outputs, args, part) if at.tape else (None, outputs(args))
+        if at.tape and first and part.n_params:
+            _check_reads_params(outputs, args, part)
         if not isinstance(found, tuple):
             check_log_prob(part, x.T, found)
             np.add(l, found, l, casting="same_kind")
@@ -153,16 +157,32 @@ def by_autograd(f: Callable, at: Workspace, part):
     return run, back
 
 
-def _vjp(f, args, part):
+def vjp_of(f: Callable, args, part):
     """autograd's make_vjp, with an error that names what is not written in autograd.numpy."""
     try:
-        return make_vjp(f, args)
+        vjp, found = make_vjp(f, args)
+        for a in found if isinstance(found, tuple) else (found,):
+            if np.asarray(a).dtype == object:  # np.stack of boxes, say, is an array of boxes
+                raise TypeError("it returned an array of objects")
+        return vjp, found
     except (TypeError, ValueError, AttributeError) as problem:
         f(args)  # an error of its own, whoever asks: raise that one
         raise TypeError(
             f"the gradient of {part!r} is wanted, and cannot be taken: write its methods in "
-            f"autograd.numpy (import autograd.numpy as anp), without writes into arrays ({problem})"
+            "autograd.numpy (import autograd.numpy as anp), without writes into arrays, and "
+            f"compute with the params that they are given ({problem})"
         ) from problem
+
+
+def _check_reads_params(f: Callable, args, part):
+    """A TypeError if f ignores the parameters: their gradient would be 0, and nobody would know."""
+    _, node = trace(VJPNode.new_root(), lambda params: f((params, *args[1:])), args[0])
+    if node is None:
+        raise TypeError(
+            f"the gradient of {part!r} is wanted, but what it returns does not depend on params: "
+            "compute with the params that its methods are given, in autograd.numpy, not with "
+            "self.params"
+        )
 
 
 def require(cls: type, base: type, *names: str) -> None:

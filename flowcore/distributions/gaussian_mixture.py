@@ -7,7 +7,7 @@ from math import log, pi
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core.inputs import check_count, check_dim
+from ..core.inputs import as_numbers, check_count, check_dim
 from .distribution import Distribution
 
 
@@ -36,13 +36,13 @@ class GaussianMixture(Distribution):
     """
 
     def __init__(self, means, scales=1.0, weights=None, dtype=float):
-        means, scales = np.asarray(means, float), np.asarray(scales, float)
+        means, scales = _floats("means", means), _floats("scales", scales)
         if means.ndim != 2 or means.size == 0 or not np.isfinite(means).all():
             raise ValueError(f"means must be finite, of shape (K, D), not {means} of {means.shape}")
         self.n_components, self.dim = means.shape
         if scales.shape not in ((), means.shape) or not _positive(scales):
             raise ValueError(f"scales must be positive, a number or of {means.shape}: {scales}")
-        weights = np.ones(len(means)) if weights is None else np.asarray(weights, float)
+        weights = np.ones(len(means)) if weights is None else _floats("weights", weights)
         if weights.shape != (len(means),) or not _positive(weights):
             raise ValueError(f"weights must be positive, of shape ({len(means)},): {weights}")
         log_scales = np.broadcast_to(np.log(scales), means.shape)
@@ -146,6 +146,10 @@ def _log_sum_exp(a):
     powers = np.exp(a - np.maximum(top, np.finfo(a.dtype).min))  # not -inf - -inf, which is NaN
     total = np.maximum(powers.sum(axis=0), 1)  # less only if all a_k are -inf
     return top + np.log(total), powers / total
+
+
+def _floats(name: str, values) -> np.ndarray:
+    return as_numbers(name, values).astype(float)
 
 
 def _positive(values: np.ndarray) -> bool:

@@ -105,8 +105,9 @@ class TransformedDistribution(Distribution):
 
     def stages(self, z, context=None):
         """[(name, array), ...]: the base sample z, then its image after every bijector."""
+        z = as_numbers("z", z)
         check_event(z, self.dim, self)
-        check_context(context, self.context_dim, self)
+        context = check_context(context, self.context_dim, self)
         found = [("base", np.array(z))]
         for part, way in self.bijector.steps("forward"):
             step = part if way == "forward" else Invert(part)
@@ -116,6 +117,7 @@ class TransformedDistribution(Distribution):
 
     def initialize(self, x, context=None, rng=None):
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
+        x = as_numbers("x", x)
         base, bijector = self.parts[0], self.bijector.initialize(x, context, rng)
         if not base.initialized:
             own_contexts = [context if part.context_dim else None for part in (bijector, base)]
@@ -158,13 +160,13 @@ class TransformedDistribution(Distribution):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
         shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
         shape = tuple(check_count(n) for n in shape)
-        check_context(context, self.context_dim, self)
-        lead = shape if context is None else shape + np.shape(context)[:-1]
+        context = check_context(context, self.context_dim, self)
+        lead = shape if context is None else shape + context.shape[:-1]
         rng, base = np.random.default_rng(rng), self.parts[0]
         z = np.empty((int(np.prod(lead, dtype=int)), self.dim), self.params.dtype)
         if context is not None:
             rows = z.reshape((*lead, self.dim))
-            _, context = broadcast_leading(rows, as_numbers("context", context))
+            _, context = broadcast_leading(rows, context)
             context = context.reshape((-1, self.context_dim))
         for start in range(0, len(z), DRAWS):
             here = z[start : start + DRAWS]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..core import Parametric, call
+from ..core import Parametric, as_numbers, call
 from ..core.inputs import check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
@@ -201,11 +201,15 @@ class BoundNetwork:
 
 def _checked_layer(l, given, places):
     """One layer's (W, b, C) as arrays of the right shapes, nothing where the mask forbids it."""
-    arrays = [None if a is None else np.asarray(a, float) for a in (*given, None)[:3]]
-    for name, a, place in zip(("W", "b", "C"), arrays, places, strict=True):
+    names = [f"layer {l}: {name}" for name in "WbC"]
+    arrays = [
+        None if a is None else as_numbers(name, a)
+        for name, a in zip(names, (*given, None)[:3], strict=True)
+    ]
+    for name, a, place in zip(names, arrays, places, strict=True):
         shape, wanted = (None if v is None else v.shape for v in (a, place))
         if shape != wanted:
-            raise ValueError(f"layer {l}: {name} must have shape {wanted}, not {shape}")
+            raise ValueError(f"{name} must have shape {wanted}, not {shape}")
     forbidden = (arrays[0] != 0) & (places[0] == 0)
     if forbidden.any():
         raise ValueError(

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from autograd.builtins import tuple as atuple
-from autograd.core import make_vjp
-from autograd.tracer import isbox
 
-from ..core import Parametric, call, require
-from ..core.inputs import as_vector
+from ..core import Parametric, as_numbers, call, require
+from ..core.workspace import vjp_of
 
 
 class Transformer:
@@ -48,7 +46,7 @@ class Transformer:
             nonlocal vjp
             args = x.T, np.moveaxis(phi, -1, 0)
             if at.tape:
-                vjp, (y, log_det) = make_vjp(lambda args: atuple(transform(*args)), args)
+                vjp, (y, log_det) = vjp_of(lambda args: atuple(transform(*args)), args, self)
             else:
                 y, log_det = transform(*args)
             return y.T, log_det.T
@@ -114,17 +112,16 @@ class Pointwise(Parametric):
 
 def _call(transformer, direction, x, phi):
     """One direction of a transformer that writes `bind`: all numbers are rows of one coordinate."""
-    x, phi = matched(transformer, x, phi)
+    x, phi = matched(transformer, x, phi, "z" if direction == "forward" else "x")
     rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
     y, log_det = call(Pointwise(transformer), direction, rows, None, context)
     return y.reshape(x.shape), log_det.reshape(x.shape)
 
 
-def matched(transformer, x, phi):
+def matched(transformer, x, phi, name="x"):
     """x and phi with the same leading axes; a ValueError with all shapes if phi does not hold n_out
     numbers for every x."""
-    x = x if isbox(x) else as_vector(x)
-    phi = phi if isbox(phi) else as_vector(phi)
+    x, phi = as_numbers(name, x), as_numbers("phi", phi)
     if phi.shape == (*x.shape, transformer.n_out):
         return x, phi
     try:

@@ -1,0 +1,212 @@
+"""One dtype per object, that of its parameters, whatever its parts and its data are made of."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad, value_and_grad
+
+import flowcore as fc
+from flowcore.testing import randomize
+
+D, F32, F64 = 2, np.float32, np.float64
+SIZES = [0, 1, 5, 5000]
+
+
+def maf(dtype, base, standardize=True, rng=1):
+    """One autoregressive layer of this dtype over a base."""
+    made = fc.MADE(D, [16], dtype=dtype, activation="tanh", rng=rng)
+    bijector = fc.MaskedAutoregressiveFlow(made)
+    if standardize:
+        rows = np.random.default_rng(0).normal(3, 2, size=(100, D))
+        bijector = fc.Chain([fc.Standardize.from_data(rows), bijector])
+    return fc.TransformedDistribution(base, bijector)
+
+
+class Wide(fc.Bijector):
+    """Somebody's own shift by float64 numbers, whatever it is given."""
+
+    def __init__(self):
+        super().__init__(D)
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return z + np.ones(D), np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x - np.ones(D), np.zeros(x.shape[:-1])
+
+
+class WideBase:
+    """Somebody's own density, in float64 whatever it is given."""
+
+    dim = D
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).normal(size=(n, D))
+
+    def log_prob(self, z):
+        return -0.5 * anp.sum((z * np.ones(D)) ** 2, axis=-1) - np.log(2 * np.pi)
+
+
+def student(dtype):
+    return fc.StudentT(D, df=3.0, trainable=True, dtype=dtype)
+
+
+BASES = {
+    "Normal": lambda: fc.Normal(D),
+    "MultivariateNormalDiag": lambda: fc.MultivariateNormalDiag([0.5, -0.5], [1.0, 2.0]),
+    "Uniform": lambda: fc.Uniform(D, -50.0, 50.0),
+    "Laplace": lambda: fc.Laplace(D, 0.5, 2.0),
+    "StudentT": lambda: fc.StudentT(D, df=5.0),
+    "StudentT, trained, float32": lambda: student(F32),
+    "StudentT, trained, float64": lambda: student(F64),
+    "GaussianMixture, float32": lambda: fc.GaussianMixture.spread(3, D, dtype=F32),
+    "GaussianMixture, float64": lambda: fc.GaussianMixture.spread(3, D),
+    "a flow in float32": lambda: maf(F32, fc.Normal(D), False, rng=2),
+    "a flow in float64": lambda: maf(F64, fc.Normal(D), False, rng=2),
+    "somebody's own": WideBase,
+}
+
+FLOWS = {
+    **{f"float32 over {name}": lambda base=base: maf(F32, base()) for name, base in BASES.items()},
+    "float64 over float32": lambda: maf(F64, student(F32)),
+    "float32 without a Standardize": lambda: maf(F32, fc.Normal(D), False),
+    "float32 and float64 layers": lambda: fc.TransformedDistribution(
+        fc.Normal(D), fc.Chain([maf(F32, fc.Normal(D)).bijector, fc.LULinear(D)])
+    ),
+    "float32 and somebody's own": lambda: fc.TransformedDistribution(
+        fc.Normal(D), fc.Chain([maf(F32, fc.Normal(D)).bijector, Wide()])
+    ),
+    "a recipe": lambda: fc.flows.realnvp(D, 2, [8], dtype=F32).initialize(rows(9)),
+    "a spline": lambda: fc.flows.nsf(D, 1, [8], dtype=F32).initialize(rows(9)),
+    "a mixture": lambda: fc.flows.maf_mog(D, hidden=[8], dtype=F32, standardize=False),
+    "a mixture, walked": lambda: fc.TransformedDistribution(
+        fc.Normal(D), fc.Invert(fc.flows.made_mog(D, hidden=[8], dtype=F32).bijector)
+    ),
+    "planar": lambda: fc.TransformedDistribution(fc.Normal(D), fc.Planar(D, dtype=F32)),
+}  # fmt: skip
+for_all_flows = pytest.mark.parametrize("name", FLOWS)
+
+
+def rows(n, dtype=float):
+    return np.random.default_rng(3).normal(3, 2, size=(n, D)).astype(dtype)
+
+
+def made_of(name):
+    return randomize(FLOWS[name](), 0.3, rng=4)
+
+
+@for_all_flows
+def test_there_is_one_dtype_the_narrower(name):
+    flow = made_of(name)
+    assert flow.params.dtype == F32
+    assert flow.with_params(flow.params).params.dtype == F32
+    assert flow.with_params(flow.params.astype(F64)).params.dtype == F64
+
+
+@for_all_flows
+@pytest.mark.parametrize("n", SIZES)
+def test_float32_stays_float32_for_every_number_of_rows(name, n):
+    flow = made_of(name)
+    for dtype in (F32, F64):
+        x = rows(n, dtype)
+        assert flow.log_prob(x).dtype == flow.prob(x).dtype == F32
+        z = flow.to_latent(x)
+        assert z.dtype == flow.from_latent(z.astype(dtype)).dtype == F32
+        assert z.shape == (n, D) and flow.log_prob(x).shape == (n,)
+        for found in flow.bijector.inverse_and_log_det(x, flow.params[-flow.bijector.n_params :]):
+            assert found.dtype == F32
+    x, log_prob = flow.sample_and_log_prob(n, rng=0)
+    assert x.dtype == log_prob.dtype == flow.sample(n, rng=0).dtype == F32
+
+
+@for_all_flows
+@pytest.mark.parametrize("n", SIZES)
+def test_its_own_parameters_given_are_its_own_parameters(name, n):
+    flow, x = made_of(name), rows(n)
+    theta = np.array(flow.params)
+    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x, params=flow.params))
+    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x, params=theta))
+    np.testing.assert_array_equal(flow.to_latent(x), flow.to_latent(x, params=theta))
+    np.testing.assert_array_equal(flow.from_latent(x), flow.from_latent(x, params=theta))
+    rebuilt = flow.with_params(theta)
+    np.testing.assert_array_equal(flow.log_prob(x), rebuilt.log_prob(x))
+    np.testing.assert_array_equal(flow.sample(n, rng=0), rebuilt.sample(n, rng=0))
+
+
+@for_all_flows
+def test_traced_values_are_the_plain_ones_and_gradients_are_of_their_dtype(name):
+    flow, x = made_of(name), rows(5)
+
+    def loss(theta):
+        return anp.sum(flow.log_prob(x, params=theta))
+
+    value, slope = value_and_grad(loss)(flow.params)
+    assert value == flow.log_prob(x).sum()
+    assert slope.dtype == F32 and slope.shape == flow.params.shape
+    by_x = grad(lambda x: anp.sum(flow.log_prob(x)))
+    assert by_x(x).dtype == F64 and by_x(x.astype(F32)).dtype == F32
+
+
+@for_all_flows
+def test_float32_and_float64_tell_the_same(name):
+    small = made_of(name)
+    wide, x = small.with_params(small.params.astype(F64)), rows(500)
+    assert wide.log_prob(x).dtype == wide.sample(3, rng=0).dtype == F64
+    np.testing.assert_allclose(small.log_prob(x), wide.log_prob(x), rtol=2e-4, atol=2e-4)
+
+
+@for_all_flows
+def test_fit_keeps_the_dtype(name):
+    flow, x = made_of(name), rows(60)
+    fitted, history = fc.fit(flow, x, epochs=2, batch_size=20, rng=0)
+    assert fitted.params.dtype == F32
+    assert fitted.log_prob(x).dtype == fitted.sample(7, rng=0).dtype == F32
+    assert np.isfinite(history.train_nll).all()
+    np.testing.assert_array_equal(fitted.log_prob(x), fitted.log_prob(x, params=fitted.params))
+
+
+@pytest.mark.parametrize("name", [name for name in BASES if "float32" not in name])
+def test_a_float64_flow_over_a_float64_base_stays_float64(name):
+    flow = maf(F64, BASES[name]())
+    for n in SIZES:
+        x = rows(n, F32)
+        assert flow.log_prob(x).dtype == flow.sample(n, rng=0).dtype == F64
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_the_dtype_of_the_context_changes_nothing(n):
+    flow = randomize(fc.flows.maf(D, 2, [8], context_dim=1, standardize=False, dtype=F32), 0.3)
+    x, wide = rows(n), np.random.default_rng(5).normal(size=(n, 1)).astype(F32).astype(F64)
+    for context in (wide, wide.astype(F32)):
+        found = flow.log_prob(x, context=context)
+        assert found.dtype == flow.sample((), rng=0, context=context).dtype == F32
+        np.testing.assert_array_equal(found, flow.log_prob(x, context=wide))
+
+
+@for_all_flows
+def test_rows_that_are_no_numbers_change_no_dtype(name):
+    flow, x = made_of(name), rows(5)
+    x[1, 0], x[3, 1] = np.inf, np.nan
+    found = flow.log_prob(x)
+    assert found.dtype == F32
+    assert found[1] == -np.inf and np.isnan(found[3])
+    np.testing.assert_array_equal(np.isfinite(found), [True, False, True, False, True])
+
+
+def test_integers_are_cast_to_float64():
+    flow = maf(F64, fc.Normal(D))
+    x = np.array([[1, 2], [3, 4]])
+    assert flow.log_prob(x).dtype == F64
+    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x.astype(float)))
+    np.testing.assert_array_equal(flow.log_prob(x.tolist()), flow.log_prob(x.astype(float)))
+
+
+def test_standardize_subtracts_in_float64_in_a_float32_flow():
+    """Differences of 1e-3 at 1e6 are less than a float32 can tell apart."""
+    x = 1e6 + 1e-3 * np.random.default_rng(0).standard_normal((5000, D))
+    made = fc.MaskedAutoregressiveFlow(fc.MADE(D, [8], dtype=F32))
+    flow = fc.TransformedDistribution(fc.Normal(D), fc.Chain([fc.Standardize.from_data(x), made]))
+    for n in (5, 5000):
+        z = flow.to_latent(x[:n])
+        assert z.dtype == F32
+        np.testing.assert_allclose(z, (x[:n] - x.mean(0)) / x.std(0), rtol=1e-5, atol=1e-5)

@@ -1,0 +1,184 @@
+"""The gate: what a call is given holds real numbers, or a ValueError names the argument."""
+
+import datetime
+import warnings
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.testing import randomize
+
+D, N = 2, 5
+FLOW = randomize(fc.flows.maf(D, 2, [8], standardize=False), 0.5)
+GIVEN = randomize(fc.flows.maf(D, 2, [8], context_dim=D, standardize=False), 0.5)
+GOOD = np.random.default_rng(0).normal(size=(N, D))
+MADE, MLP = fc.MADE(D, [8]), fc.MLP(D, (1,), [8])
+SPLINE = fc.RationalQuadratic(bins=2)
+WAITING = fc.Chain([fc.Standardize(D), fc.ActNorm(D)])
+
+# what is called, with the bad rows in one place, and what the error must call them
+CALLS = {
+    "log_prob": (FLOW.log_prob, "x"),
+    "log_prob, threads": (lambda x: FLOW.log_prob(x, threads=2), "x"),
+    "prob": (FLOW.prob, "x"),
+    "log_prob of a base": (fc.Normal(D).log_prob, "x"),
+    "log_prob of a mixture": (fc.GaussianMixture.spread(2, D).log_prob, "x"),
+    "log_prob's context": (lambda c: GIVEN.log_prob(GOOD, context=c), "context"),
+    "to_latent": (FLOW.to_latent, "x"),
+    "to_latent's context": (lambda c: GIVEN.to_latent(GOOD, context=c), "context"),
+    "from_latent": (FLOW.from_latent, "z"),
+    "from_latent's context": (lambda c: GIVEN.from_latent(GOOD, context=c), "context"),
+    "stages": (FLOW.stages, "z"),
+    "stages' context": (lambda c: GIVEN.stages(GOOD, context=c), "context"),
+    "sample's context": (lambda c: GIVEN.sample(2, rng=0, context=c), "context"),
+    "sample_and_log_prob's context": (
+        lambda c: GIVEN.sample_and_log_prob(2, rng=0, context=c), "context",
+    ),
+    "forward": (FLOW.bijector.forward, "z"),
+    "inverse": (FLOW.bijector.inverse, "x"),
+    "forward of a permutation": (fc.Permute([1, 0]).forward, "z"),
+    "inverse of an inverted map": (fc.Invert(fc.Exp(D)).inverse, "x"),
+    "forward's context": (lambda c: GIVEN.bijector.forward(GOOD, context=c), "context"),
+    "a MADE": (MADE, "x"),
+    "a MADE's context": (lambda c: fc.MADE(D, [8], context_dim=D)(GOOD, context=c), "context"),
+    "an MLP": (MLP, "x"),
+    "a transformer, forward": (
+        lambda z: SPLINE.forward_and_log_det(z, np.zeros((N, D, SPLINE.n_out))), "z",
+    ),
+    "a transformer, inverse": (
+        lambda x: SPLINE.inverse_and_log_det(x, np.zeros((N, D, SPLINE.n_out))), "x",
+    ),
+    "a transformer's phi": (lambda phi: fc.Affine().forward_and_log_det(GOOD[:, 0], phi), "phi"),
+    "initialize": (WAITING.initialize, "x"),
+    "initialize of a part": (fc.Standardize(D).initialize, "x"),
+    "initialize, inverted": (fc.Invert(fc.ActNorm(D)).initialize, "x"),
+    "initialize of blocks": (
+        fc.Blockwise([fc.Standardize(1), fc.Standardize(1)]).initialize, "x",
+    ),
+    "initialize of a flow": (fc.flows.maf(D, 1, [8]).initialize, "x"),
+    "Standardize.from_data": (fc.Standardize.from_data, "x"),
+    "GaussianMixture.from_data": (lambda X: fc.GaussianMixture.from_data(X, 2), "x"),
+    "means of a mixture": (fc.GaussianMixture, "means"),
+    "dequantise": (lambda x: fc.Dequantize()(x, rng=0), "x"),
+    "weights of a network": (
+        lambda w: fc.MLP(N, (D,), []).with_weights([(w, np.zeros(D))]), "layer 0: W",
+    ),
+    "params": (lambda theta: fc.Normal(D).log_prob(GOOD, params=theta), "params"),
+    "with_params": (FLOW.with_params, "params"),
+}  # fmt: skip
+
+
+class Thing:
+    """No number."""
+
+
+def ragged():
+    return [[1.0, 2.0]] * (N - 1) + [[1.0]]
+
+
+def with_one(value):
+    """A table of objects, of which one is no number."""
+    table = GOOD.astype(object)
+    table[1, 1] = value
+    return table
+
+
+BAD = {
+    "text": lambda: GOOD.astype(str),
+    "bytes": lambda: GOOD.astype(bytes),
+    "text in a list": lambda: GOOD.astype(str).tolist(),
+    "one word": lambda: "data.csv",
+    "objects": lambda: np.full((N, D), Thing()),
+    "one object": lambda: with_one(Thing()),
+    "one None": lambda: with_one(None),
+    "a None in a list": lambda: [[1.0, None]] * N,
+    "a number in quotes": lambda: with_one("1.0"),
+    "a list of dicts": lambda: [{"a": 1.0, "b": 2.0}] * N,
+    "complex numbers": lambda: GOOD + 1j,
+    "datetimes": lambda: np.full((N, D), np.datetime64("2020-01-01")),
+    "differences of times": lambda: np.full((N, D), np.timedelta64(1, "s")),
+    "dates": lambda: [[datetime.date(2020, 1, 1)] * D] * N,
+    "ragged lists": ragged,
+    "records": lambda: np.zeros((N, D), [("a", float), ("b", float)]),
+    "a number that no float holds": lambda: [[10**400, 1.0]] * N,
+    "masked cells": lambda: np.ma.masked_array(GOOD, np.arange(N * D).reshape(N, D) == 3),
+    "masked integers": lambda: np.ma.masked_equal(np.arange(N * D).reshape(N, D), 3),
+    "all masked": lambda: np.ma.masked_all((N, D)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_no_number_is_refused_by_name(name, bad):
+    run, argument = CALLS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=rf"^{argument} (must hold real numbers|has masked)"):
+            run(BAD[bad]())
+
+
+NUMBERS = [name for name in CALLS if CALLS[name][1] != "params"]
+GOOD_ONES = {
+    "a masked array without masked cells": lambda a: np.ma.masked_array(a, np.zeros(a.shape, bool)),
+    "a masked array without a mask": np.ma.masked_array,
+    "a list": lambda a: a.tolist(),
+    "objects that are numbers": lambda a: a.astype(object),
+    "Fortran's order": np.asfortranarray,
+    "every second row": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "read-only": lambda a: np.frombuffer(a.tobytes()).reshape(a.shape),
+    "the other byte order": lambda a: a.astype(a.dtype.newbyteorder()),
+    "long doubles": lambda a: a.astype(np.longdouble),
+}  # fmt: skip
+
+
+def numbers_of(result):
+    """All arrays in what a call returned."""
+    if isinstance(result, np.ndarray):
+        return [result]
+    if isinstance(result, (tuple, list)):
+        return [a for part in result for a in numbers_of(part)]
+    return [result.params] if hasattr(result, "params") else []
+
+
+@pytest.mark.parametrize("form", GOOD_ONES)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_in_any_form_are_the_same_numbers(name, form):
+    run, _ = CALLS[name]
+    rows = np.arange(1.0, N * D + 1).reshape(N, D)
+    if "dequantise" not in name:
+        rows = rows / 4
+    if "phi" in name:
+        rows = rows[:, :2]
+    for found, expected in zip(
+        numbers_of(run(GOOD_ONES[form](rows))), numbers_of(run(rows)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float16])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_other_numbers_are_cast(name, dtype):
+    run, _ = CALLS[name]
+    rows = (np.arange(N * D).reshape(N, D) % 3 == 0).astype(dtype)
+    for found, expected in zip(
+        numbers_of(run(rows)), numbers_of(run(rows.astype(float))), strict=True
+    ):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_missing_value_of_pandas_is_no_number():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [1.0, 2.0], "b": pandas.array([1, pandas.NA], dtype="Int64")})
+    with pytest.raises(ValueError, match=r"^x must hold real numbers"):
+        FLOW.log_prob(table)
+    np.testing.assert_array_equal(FLOW.log_prob(table.fillna(3)), FLOW.log_prob([[1, 1], [2, 3]]))
+
+
+def test_no_argument_at_all():
+    for run in (FLOW.log_prob, FLOW.to_latent, MADE, fc.Standardize(D).initialize):
+        with pytest.raises(ValueError, match=r"^x must hold real numbers"):
+            run(None)
+    with pytest.raises(ValueError, match="needs context="):
+        GIVEN.log_prob(GOOD, context=None)
