@@ -32,6 +32,7 @@ from autograd.tracer import getval
 import flowcore as fc
 
 from .core import Parametric, tanh
+from .transformers import Pointwise
 from .twins_scalar import (
     HALF_LOG_2PI,
     OPPOSITE,
@@ -60,10 +61,10 @@ def evaluate(part, way: str, theta, x, context=None):
     with np.errstate(over="ignore"):  # far out: exp(1000) is inf, a density is 0
         if way in ("log_prob", "phi"):
             found = ((log_prob if way == "log_prob" else network)(part, x, theta, context),)
-        elif isinstance(part, fc.Bijector):
-            found = bijector(part, way, x, theta, context)
-        else:
+        elif isinstance(part, fc.Transformer):
             found = transform(part, way, x, theta)
+        else:
+            found = bijector(part, way, x, theta, context)
     # a zero in which every argument occurs: autograd warns of outputs that depend on nothing
     zero = sum(anp.sum(anp.where(False, a, 0.0)) for a in (theta, x, context) if a is not None)
     found = tuple((a + zero).astype(dtype) for a in found)
@@ -168,6 +169,13 @@ def _part(b, params, part, direction, x, context):
 def _rows(log_det, x):
     """The same log-det for every row of x."""
     return log_det + np.zeros(len(x))
+
+
+@bijector.register(Pointwise)
+def _pointwise(b, direction, x, params, context):
+    """A transformer, with phi as the context of its only coordinate."""
+    value, log_slope = transform(b.transformer, direction, x[:, 0], context)
+    return value[:, None], log_slope
 
 
 @bijector.register(fc.Chain)
