@@ -104,6 +104,8 @@ def evaluate(part, way: str, theta, x, context=None):
             found = bijector(part, way, x, theta, context)
         else:
             found = transform(part, way, x, theta)
+        else:
+            found = bijector(part, way, x, theta, context)
     # a zero in which every argument occurs: autograd warns of outputs that depend on nothing
     zero = sum(anp.sum(anp.where(False, a, 0.0)) for a in (theta, x, context) if a is not None)
     found = tuple((a + zero).astype(dtype) for a in found)

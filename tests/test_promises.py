@@ -1,0 +1,179 @@
+"""What everything promises, one test a promise, of every object of the registry.
+
+The promises of a bijector to a user, with brute-force Jacobians, are in `check_bijector`; these are
+the ones that networks, transformers and densities make too. How values and gradients are right is
+in `test_twins.py`.
+"""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from registry import BIJECTORS, CASES, DENSITIES, OWN, PARTS, case, close, cotangents
+from threadpoolctl import threadpool_limits
+
+import flowcore as fc
+from flowcore.core import MANY, ROWS
+from flowcore.testing import check_bijector, randomize
+
+EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
+EVERY_PART = pytest.mark.parametrize("name", PARTS)
+EVERY_DENSITY = pytest.mark.parametrize("name", DENSITIES)
+
+
+@pytest.mark.parametrize("name", BIJECTORS)
+def test_contract(name):
+    """Round trips, log-dets of brute-force Jacobians, gradients, copies, far tails, float32, ..."""
+    b = BIJECTORS[name]()
+    everywhere = all(np.isinf(end).all() for end in (*b.domain, *b.codomain))
+    check_bijector(
+        b,
+        codomain=b.codomain,
+        far_tails=everywhere and "unbounded" not in name,
+        arguments=not name.startswith("own"),
+        float32=not name.startswith("own"),
+    )
+
+
+@EVERY_CASE
+def test_leading_axes(name, way):
+    """(2, 2, D), one event and none are what the rows are; no row feels another."""
+    run = case(name, way)
+    whole = run(*run.args)
+    for index in (np.arange(4).reshape(2, 2), np.array(2), np.zeros((0,), int)):
+        for a, b in zip(run(*run.rows(index)), whole, strict=True):
+            assert a.shape == (*index.shape, *b.shape[1:])
+            np.testing.assert_allclose(a, b[index], rtol=1e-11, atol=1e-11)
+
+
+@EVERY_CASE
+def test_arguments_are_not_written_to_and_results_are_nobody_elses(name, way):
+    """Whoever changes a result changes no argument, no other result and none of later."""
+    run = case(name, way)
+    before = copy.deepcopy(run.args)
+    back, traced = run.vjp()
+    bars = cotangents(traced)
+    gradients = back(bars)
+    everything = [*run(*run.args), *traced, *gradients]
+    kept = copy.deepcopy(everything)
+    for a in everything:
+        assert a.flags.writeable
+        a[...] = 7
+    for a, b in zip(run.args, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    back, traced = run.vjp()
+    for a, b in zip([*run(*run.args), *traced, *back(bars)], kept, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in logaddexp")  # OwnTransformer's
+@EVERY_CASE
+def test_a_row_of_nan_is_nan_and_stays_alone(name, way):
+    run = case(name, way)
+    theta, x, *context = run.args
+    whole = run(theta, x, *context)
+    broken = x.copy()
+    broken[1] = np.nan
+    found, others = run(theta, broken, *context), [0, 2, 3]
+    for a, b in zip(found, whole, strict=True):
+        np.testing.assert_allclose(a[others], b[others], rtol=1e-12, atol=1e-12)
+    if way != "phi" or run.part.dim > 1:  # with one input, a MADE reads nothing
+        assert np.isnan(found[0][1]).any()
+    if context:
+        context[0][1] = np.nan
+        assert any(np.isnan(a[1]).any() for a in run(theta, x, *context))
+
+
+@EVERY_PART
+def test_params_and_with_params_agree(name):
+    part = PARTS[name]()
+    ways = [way for own, way in CASES if own == name]
+    theta = randomize(part, rng=3).params
+    new = part.with_params(theta)
+    assert new is not part and part.n_params == theta.size
+    np.testing.assert_array_equal(new.params, theta)
+    for way in ways:
+        run = case(name, way)
+        _, *rest = run.args
+        with_it = run._replace(part=new)
+        found = zip(with_it(None, *rest), run(theta, *rest), strict=True)
+        assert all(np.array_equal(a, b) for a, b in found)
+
+
+@EVERY_PART
+def test_copies_and_files_give_the_same_numbers_bit_for_bit(name, tmp_path):
+    part = randomize(PARTS[name](), rng=1)
+    part = part.with_params(np.float32(part.params)) if len(name) % 2 else part
+    fc.save(part, tmp_path / "part.npz")
+    loaded = fc.load(tmp_path / "part.npz", classes=OWN)
+    ways = [way for own, way in CASES if own == name]
+    runs = [case(name, way) for way in ways]
+    for run in runs:  # what is derived from the rest is left out of copies
+        run._replace(part=part)(part.params, *run.args[1:])
+    for other in (loaded, pickle.loads(pickle.dumps(part)), copy.deepcopy(part)):
+        assert not any(key.startswith("_memo_plans") for key in vars(other))
+        assert repr(other) == repr(part) and len(other.leaves) == len(part.leaves)
+        assert other.params.dtype == part.params.dtype or not part.n_params
+        assert not other.params.flags.writeable
+        for run in runs:
+            found = (run._replace(part=p)(p.params, *run.args[1:]) for p in (part, other))
+            for a, b in zip(*found, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name, way", [c for c in CASES if c[0] != "own-bijector"])
+def test_dtypes(name, way):
+    """That of the parameters; without any that of x. float32 is close to float64."""
+    run = case(name, way)
+    theta, x, *context = run.args
+    exact, small = run(*run.args), [a.astype(np.float32) for a in run.args]
+    for args in (run.args, small, [small[0], x, *context], [theta, *small[1:]]):
+        dtypes = args[:1] if args[0].size else args[1:]
+        if isinstance(run.part, fc.Transformer):
+            dtypes = args
+        dtype = np.result_type(*dtypes)
+        back, found = run.vjp(args)
+        for a, b in zip(run(*args), exact, strict=True):
+            assert a.dtype == dtype
+            close(a, b, 1e-3)
+        assert [a.dtype for a in found] == [dtype] * len(found)
+        assert [a.dtype for a in back(cotangents(found))] == [a.dtype for a in args]
+
+
+@pytest.mark.parametrize("blas", [1, 2])
+@EVERY_DENSITY
+def test_numbers_are_the_same_for_any_number_of_threads(name, blas):
+    """Bit for bit, however many threads BLAS may use; nothing is written to."""
+    rows = np.arange(MANY + ROWS + 17) % 9
+    run = case(name, "log_prob", n=9)
+    flow, (theta, x, *context) = run.part, run.args
+    many, context = x[rows] + 1e-3 * rows[:, None], [c[rows] for c in context]
+    given = many.copy()
+    functions = [lambda **o: flow.log_prob(many, theta, *context, **o)]
+    if isinstance(flow, fc.TransformedDistribution):
+        options = dict(zip(["context"], context, strict=False))
+        functions += [
+            lambda **o: flow.to_latent(many, **options, **o),
+            lambda **o: flow.from_latent(0.1 * many, **options, **o),
+            lambda **o: flow.sample(MANY + 9, 0, *[c[0] for c in context], **o),
+            lambda **o: flow.sample_and_log_prob(MANY + 9, 0, *[c[0] for c in context], **o)[1],
+        ]
+    with threadpool_limits(limits=blas, user_api="blas"):
+        for f in functions:
+            one = f(threads=1)
+            for threads in (2, 3):
+                np.testing.assert_array_equal(f(threads=threads), one)
+            np.testing.assert_array_equal(many, given)
+        few = flow.log_prob(many[-5:], theta, *[c[-5:] for c in context])
+    close(functions[0]()[-5:], few, 1e-11)
+
+
+def test_wide_layers_are_the_same_for_any_number_of_threads():
+    """The products are large enough for BLAS to split them, if it may."""
+    for dim, dtype in ((43, np.float32), (64, float)):
+        flow = fc.flows.maf(dim, layers=2, hidden=[512, 512], dtype=dtype, standardize=False)
+        flow, x = randomize(flow, 0.3), np.random.default_rng(0).standard_normal((5000, dim))
+        with threadpool_limits(limits=2, user_api="blas"):
+            one = flow.log_prob(x, threads=1)
+            np.testing.assert_array_equal(flow.log_prob(x, threads=2), one)
