@@ -31,7 +31,6 @@ from autograd.tracer import getval
 
 from .bijectors import (
     ActNorm,
-    Bijector,
     Blockwise,
     Chain,
     Coupling,
@@ -71,6 +70,7 @@ from .networks import (
 from .transformers import (
     Affine,
     Pointwise,
+    Transformer,
 )
 from .twins_scalar import (
     HALF_LOG_2PI,
@@ -100,9 +100,7 @@ def evaluate(part, way: str, theta, x, context=None):
     with np.errstate(over="ignore"):  # far out: exp(1000) is inf, a density is 0
         if way in ("log_prob", "phi"):
             found = ((log_prob if way == "log_prob" else network)(part, x, theta, context),)
-        elif isinstance(part, (Bijector, Pointwise)):
-            found = bijector(part, way, x, theta, context)
-        else:
+        elif isinstance(part, Transformer):
             found = transform(part, way, x, theta)
         else:
             found = bijector(part, way, x, theta, context)
