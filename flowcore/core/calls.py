@@ -8,6 +8,7 @@ is a single primitive, whose gradients land in one flat vector.
 
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
 
 import numpy as np
@@ -30,10 +31,11 @@ class Plan:
     """A part, bound: `way` is a direction of a bijector, "log_prob", or "phi" of a network."""
 
     def __init__(self, part, way: str, n_rows: int, dtype, tape: bool, theta=None):
-        self.at = Workspace(part, n_rows, dtype, tape, theta)
-        self.run, self.back = part.bind(self.at, way) if way in OPPOSITE else part.bind(self.at)
         self.way, self.l = way, np.empty(n_rows, dtype)
         self._own, self._has_own = part.params, False  # what theta is most of the time
+        part = copy.copy(part)  # without its plans: no circle, whatever `bind` keeps of the part
+        self.at = Workspace(part, n_rows, dtype, tape, theta)
+        self.run, self.back = part.bind(self.at, way) if way in OPPOSITE else part.bind(self.at)
 
     def load(self, theta, context) -> None:
         """Copy theta and the context in; the part's own parameters, which never change, once."""
