@@ -56,14 +56,21 @@ class Transformer:
 
         return run, back
 
+    def _settings(self) -> dict:
+        return {name: v for name, v in vars(self).items() if not name.startswith("_memo")}
+
     def __eq__(self, other):
-        return type(self) is type(other) and vars(self) == vars(other)
+        return type(self) is type(other) and self._settings() == other._settings()
 
     def __hash__(self):
-        return hash((type(self), *sorted(vars(self).items())))
+        return hash((type(self), *sorted(self._settings().items())))
+
+    def __getstate__(self):
+        return self._settings()
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+        settings = ", ".join(f"{name}={v!r}" for name, v in self._settings().items())
+        return f"{type(self).__name__}({settings})"
 
 
 def bind_transformer(transformer, at, direction: str, dim: int):
@@ -113,7 +120,8 @@ def _call(transformer, direction, x, phi):
     """One direction of a transformer that writes `bind`: all numbers are rows of one coordinate."""
     x, phi = matched(transformer, x, phi, "z" if direction == "forward" else "x")
     rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
-    y, log_det = call(Pointwise(transformer), direction, rows, None, context)
+    pointwise = transformer.__dict__.setdefault("_memo_pointwise", Pointwise(transformer))
+    y, log_det = call(pointwise, direction, rows, None, context)
     return y.reshape(x.shape), log_det.reshape(x.shape)
 
 
