@@ -6,6 +6,7 @@ Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conven
 """
 
 from . import flows, plots, reference, targets, testing
+from ._version import __version__ as __version__
 from .bijectors import (
     NICE,
     ActNorm,
@@ -63,8 +64,6 @@ def _twins():
 
     return evaluate
 
-
-__version__ = "0.1.0"
 
 __all__ = [
     "MADE",

@@ -31,7 +31,6 @@ from autograd.tracer import getval
 
 from .bijectors import (
     ActNorm,
-    Bijector,
     Blockwise,
     Chain,
     Coupling,
@@ -71,6 +70,7 @@ from .networks import (
 from .transformers import (
     Affine,
     Pointwise,
+    Transformer,
 )
 from .twins_scalar import (
     HALF_LOG_2PI,
@@ -100,10 +100,10 @@ def evaluate(part, way: str, theta, x, context=None):
     with np.errstate(over="ignore"):  # far out: exp(1000) is inf, a density is 0
         if way in ("log_prob", "phi"):
             found = ((log_prob if way == "log_prob" else network)(part, x, theta, context),)
-        elif isinstance(part, (Bijector, Pointwise)):
-            found = bijector(part, way, x, theta, context)
-        else:
+        elif isinstance(part, Transformer):
             found = transform(part, way, x, theta)
+        else:
+            found = bijector(part, way, x, theta, context)
     # a zero in which every argument occurs: autograd warns of outputs that depend on nothing
     zero = sum(anp.sum(anp.where(False, a, 0.0)) for a in (theta, x, context) if a is not None)
     found = tuple((a + zero).astype(dtype) for a in found)

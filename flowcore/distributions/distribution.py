@@ -30,6 +30,9 @@ class Distribution(Parametric):
             raise TypeError(f"Can't instantiate abstract class {cls.__name__} without sample")
         return super().__new__(cls)
 
+    def __repr__(self):
+        return f"{type(self).__name__}({self.dim})"
+
     def sample(self, n: int = 1, rng=None) -> np.ndarray:
         """n independent rows, (n, D). rng: an int or numpy Generator; None draws a fresh seed."""
         raise NotImplementedError

@@ -6,8 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 
-import flowcore
-
+from .._version import __version__
 from .archive import DESCRIPTION, check_seal, unpack
 from .describe import FORMAT
 from .rebuild import Reader, class_registry
@@ -50,7 +49,7 @@ def from_bytes(data: bytes, registry: dict[str, type]) -> list:
     if version > FORMAT:
         raise ValueError(
             f"has format {version}, written by flowcore {description.get('flowcore')}; this is "
-            f"flowcore {flowcore.__version__}, which reads formats up to {FORMAT}: "
+            f"flowcore {__version__}, which reads formats up to {FORMAT}: "
             "update flowcore"
         )
     return Reader(arrays, registry, len(text)).read(description.get("nodes"))

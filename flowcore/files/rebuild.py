@@ -13,9 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-import flowcore
-
-from .. import targets
+from .. import bijectors, distributions, networks, targets, transformers
 from ..bijectors import Coupling, LULinear
 from ..core.parameters import Parametric, frozen
 from ..networks.network import MLP, Network
@@ -33,14 +31,17 @@ from .describe import (
 )
 
 SMALL = 2**22  # a description may ask for this many numbers even if the file holds fewer
+INTERNAL = ("Foreign", "Network", "Pointwise")  # never in a file
 MAX_STEPS = 100_000  # nodes, when everything that is shared is written out
 
 
 def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
-    public = {**vars(targets), **vars(flowcore)}
+    rooms = (bijectors, distributions, networks, targets, transformers)
+    names = {name: value for room in rooms for name, value in vars(room).items()}
     kinds = (Parametric, Transformer, targets.Target)
-    return {k: c for k, c in public.items() if isinstance(c, type) and issubclass(c, kinds)}
+    classes = {k: c for k, c in names.items() if isinstance(c, type) and issubclass(c, kinds)}
+    return {name: cls for name, cls in classes.items() if name not in INTERNAL}
 
 
 def class_registry(classes: Iterable[type]) -> dict[str, type]:

@@ -8,8 +8,7 @@ import re
 
 import numpy as np
 
-import flowcore
-
+from .._version import __version__
 from .archive import DESCRIPTION, pack
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
 from .disk import write_atomically
@@ -46,7 +45,7 @@ def _to_bytes(flow) -> bytes:
     """The whole file, proven to give the same objects again."""
     writer = Writer()
     writer.add(flow)
-    version = flowcore.__version__
+    version = __version__
     description = {"format": FORMAT, "flowcore": version, "nodes": writer.nodes}
     text = np.frombuffer(_readable_json(description).encode(), np.uint8)
     data = pack({DESCRIPTION: text, **writer.arrays})

@@ -15,8 +15,7 @@ import warnings
 
 import numpy as np
 
-import flowcore
-
+from .._version import __version__
 from ..files import DESCRIPTION, check_seal, pack, remove_unfinished, unpack, write_atomically
 from .fingerprint import differences, plain, unplain
 from .loop import Kept, Run
@@ -94,7 +93,7 @@ class Checkpoint:
         described = {
             "format": FORMAT,
             "kind": KIND,
-            "flowcore": flowcore.__version__,
+            "flowcore": __version__,
             "marks": self.marks,
             "seconds": seconds,
             "run": facts,
