@@ -608,8 +608,12 @@ class Case(NamedTuple):
     def vjp(self, args=None):
         """The way back, from a tuple of cotangents to the gradients by all arguments; values."""
         args = self.args if args is None else args
-        back, found = make_vjp(lambda args: atuple(self(*args)), tuple(args))
-        return back, found
+        return make_vjp(lambda args: atuple(self(*args)), tuple(args))
+
+    def vjp_by(self, k):
+        """The same by argument k alone: nothing of autograd's stands between caller and engine."""
+        before, after = self.args[:k], self.args[k + 1 :]
+        return make_vjp(lambda a: atuple(self(*before, a, *after)), self.args[k])[0]
 
     def rows(self, index):
         """The arguments with some of their rows only."""
@@ -622,7 +626,7 @@ def case(name, way, n=4) -> Case:
     """n random rows, where `way` is defined."""
     part, rng = CASES[name, way](), np.random.default_rng(5)
     if isinstance(part, Transformer):
-        phi, x = rng.standard_normal((n, 3, part.n_out)), 1.3 * rng.standard_normal((n, 3))
+        phi, x = rng.standard_normal((n, 9, part.n_out)), 1.3 * rng.standard_normal((n, 9))
         x = part.forward_and_log_det(x, phi)[0] if way == "inverse" else x
         return Case(part, way, [phi, x])
     part = randomize(part, rng=1)

@@ -166,49 +166,6 @@ def test_rows_keep_their_own_context(name):
 
 
 @pytest.mark.parametrize(
-    ("n", "lead", "shape"),
-    [
-        (5, (), (5, 3)),
-        (5, (1,), (5, 1, 3)),
-        (5, (4,), (5, 4, 3)),
-        (0, (4,), (0, 4, 3)),
-        (5, (0,), (5, 0, 3)),
-        (5, (2, 4), (5, 2, 4, 3)),
-        ((5, 6), (4,), (5, 6, 4, 3)),
-        ((), (4,), (4, 3)),
-    ],
-)
-def test_shapes_of_samples(n, lead, shape):
-    flow = conditional("maf")
-    context = np.random.default_rng(0).normal(size=(*lead, 2))
-    x, log_p = flow.sample_and_log_prob(n, rng=0, context=context)
-    assert x.shape == shape and log_p.shape == shape[:-1]
-    assert flow.sample(n, rng=0, context=context).shape == shape
-    assert flow.log_prob(x, context=context).shape == shape[:-1]
-
-
-def test_one_context_for_many_rows_is_that_context_for_each():
-    flow, x = conditional("maf"), np.random.default_rng(0).normal(size=(6, 3))
-    c = np.array([0.4, -1.0])
-    many = flow.log_prob(x, context=np.tile(c, (6, 1)))
-    np.testing.assert_allclose(flow.log_prob(x, context=c), many, rtol=1e-12)
-
-
-def test_single_precision():
-    flow = fc.flows.maf(1, layers=1, hidden=[16], context_dim=2, dtype=np.float32)
-    flow = randomize(flow, rng=0)
-    c = np.random.default_rng(0).normal(size=(4, 2))
-    x, log_p = flow.sample_and_log_prob(3, rng=0, context=c)
-    assert x.dtype == log_p.dtype == flow.log_prob(x, context=c).dtype == np.float32
-
-
-def test_a_nan_in_the_context_stays_in_its_row():
-    flow, c = conditional("maf"), np.zeros((3, 2))
-    c[1, 0] = np.nan
-    assert np.isnan(flow.log_prob(np.zeros((3, 3)), context=c)).tolist() == [False, True, False]
-
-
-@pytest.mark.parametrize(
     ("context", "message"),
     [
         (None, r"needs context=, an array of shape \(\.\.\., 2\)"),

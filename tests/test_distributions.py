@@ -1,8 +1,5 @@
 """Bases, and the density of x = f(z): shapes, agreement, normalisation, samples, bad input."""
 
-import copy
-import pickle
-
 import autograd
 import autograd.numpy as anp
 import numpy as np
@@ -109,30 +106,6 @@ def test_shapes_and_agreement(name):
     assert flow.sample(rng=0, context=c).shape == (1, flow.dim)
 
 
-@pytest.mark.parametrize("name", FLOWS)
-def test_params_gradients_and_copies(name):
-    flow = FLOWS[name]()
-    x, c = flow.sample(5, rng=1, context=context_of(flow)), context_of(flow)
-    theta = flow.params
-    value, gradient = autograd.value_and_grad(
-        lambda th: -anp.mean(flow.log_prob(x, params=th, context=c))
-    )(theta)
-    np.testing.assert_allclose(value, -np.mean(flow.log_prob(x, context=c)), rtol=1e-13)
-    direction = np.random.default_rng(0).standard_normal(theta.size)
-    up, down = (
-        -np.mean(flow.with_params(theta + t * direction).log_prob(x, context=c))
-        for t in (1e-6, -1e-6)
-    )
-    np.testing.assert_allclose((up - down) / 2e-6, gradient @ direction, rtol=1e-6, atol=1e-8)
-    by_x = autograd.grad(lambda a: anp.sum(flow.log_prob(a, context=c)))(x)
-    step = 1e-6 * np.eye(flow.dim)[0]
-    numerical = (flow.log_prob(x + step, context=c) - flow.log_prob(x - step, context=c)) / 2e-6
-    np.testing.assert_allclose(by_x[:, 0], numerical, rtol=1e-5, atol=1e-7)
-    for other in (pickle.loads(pickle.dumps(flow)), copy.deepcopy(flow), flow.with_params(theta)):
-        np.testing.assert_array_equal(other.log_prob(x, context=c), flow.log_prob(x, context=c))
-    assert type(flow.base).__name__ in repr(flow) or "object at" in repr(flow)
-
-
 def test_scipy_minimize_takes_the_same_function():
     from scipy.optimize import minimize
 
@@ -198,7 +171,7 @@ def test_conditional_samples_follow_their_own_context():
     assert min(stats.kstest(wrong[:, i], "norm").pvalue for i in range(2)) < 1e-6
 
 
-@pytest.mark.parametrize("lead", [(), (1,), (4,), (2, 3)])
+@pytest.mark.parametrize("lead", [(), (1,), (4,), (2, 3), (0,)])
 def test_context_shapes(lead):
     """sample(n, context=c).shape == (n,) + c.shape[:-1] + (D,)"""
     flow = FLOWS["conditional"]()
@@ -209,12 +182,13 @@ def test_context_shapes(lead):
         np.testing.assert_array_equal(flow.sample(n, rng=0, context=c), x)
         np.testing.assert_allclose(flow.log_prob(x, context=c), log_prob, rtol=1e-8, atol=1e-8)
     assert flow.sample((2, 5), rng=0, context=c).shape == (2, 5, *lead, 2)
+    assert flow.sample((), rng=0, context=c).shape == (*lead, 2)
     assert flow.log_prob(np.zeros(2), context=c).shape == lead
     theta = flow.params
     gradient = autograd.grad(lambda th: anp.sum(flow.log_prob(np.zeros(2), params=th, context=c)))(
         theta
     )
-    assert gradient.shape == theta.shape and gradient.any()
+    assert gradient.shape == theta.shape and gradient.any() == (0 not in lead)
 
 
 def test_rng():
@@ -251,43 +225,6 @@ def test_stages_start_at_the_base_and_end_at_the_data():
 
 
 # ---------------------------------------------------------------- bases
-
-
-@pytest.mark.parametrize(
-    ("base", "frozen"),
-    [
-        (Normal(2), stats.multivariate_normal([0, 0])),
-        (MultivariateNormalDiag([1, -2], [0.5, 3]), stats.multivariate_normal([1, -2], [0.25, 9])),
-        (MultivariateNormalDiag([1, -2], 2), stats.multivariate_normal([1, -2], 4)),
-    ],
-    ids=["normal", "diagonal", "one scale"],
-)
-def test_bases_against_scipy(base, frozen):
-    z = base.sample(5000, rng=0)
-    assert z.shape == (5000, 2) and base.sample(0).shape == (0, 2)
-    np.testing.assert_allclose(base.log_prob(z), frozen.logpdf(z), rtol=1e-12)
-    assert base.log_prob(z[0]).shape == () and base.log_prob(z.reshape(50, 100, 2)).shape == (
-        50,
-        100,
-    )
-    np.testing.assert_allclose(z.mean(axis=0), frozen.mean, atol=0.2)
-    np.testing.assert_allclose(z.var(axis=0), np.diag(frozen.cov), rtol=0.1)
-    np.testing.assert_array_equal(
-        base.sample(3, rng=1), base.sample(3, rng=np.random.default_rng(1))
-    )
-    assert base.log_prob(z.astype(np.float32)).dtype == np.float32
-    assert (base.dim, base.n_params) == (2, 0)
-
-
-def test_float32_flows():
-    flow = randomize(flows.maf(3, layers=2, hidden=[8], dtype=np.float32))
-    assert flow.params.dtype == np.float32
-    x, log_prob = flow.sample_and_log_prob(5, rng=0)
-    assert x.dtype == log_prob.dtype == flow.log_prob(x.astype(float)).dtype == np.float32
-    wide = flow.with_params(flow.params.astype(float))
-    np.testing.assert_allclose(log_prob, wide.log_prob(x), rtol=1e-4, atol=1e-4)
-    gradient = autograd.grad(lambda th: anp.mean(flow.log_prob(x, params=th)))(flow.params)
-    assert gradient.dtype == np.float32
 
 
 def test_base_and_params_of_a_flow():
@@ -364,13 +301,6 @@ def test_a_bijector_is_wanted():
         TransformedDistribution(Normal(2), MADE(2, [4]))
 
 
-def test_nan_rows_stay_alone():
-    flow, x = FLOWS["normal"](), np.zeros((3, 2))
-    x[1, 0] = np.nan
-    log_prob = flow.log_prob(x)
-    assert np.isnan(log_prob).tolist() == [False, True, False]
-
-
 def test_a_base_that_autograd_cannot_follow_is_named():
     flow = TransformedDistribution(targets.ring(), Elementwise(2, Affine()))
     assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
@@ -390,7 +320,7 @@ def test_an_infinite_row_has_density_zero_without_a_warning(recipe):
 
 def test_draws_without_an_image_are_counted():
     with pytest.warns(
-        UserWarning, match=r"7 of 10 draws of Normal\(1\) lie outside of \(0.0, 1.0\)"
+        UserWarning, match=r"7 of 10 draws of Normal\(1\) have no image: Logit.*\(0.0, 1.0\)"
     ):
         TransformedDistribution(Normal(1), Logit(1)).sample(10, rng=2)
     TransformedDistribution(Uniform(1), Logit(1)).sample(10, rng=2)

@@ -13,9 +13,7 @@ from scipy.stats import norm
 from flowcore import (
     MADE,
     Affine,
-    Coupling,
     Elementwise,
-    Invert,
     MaskedAutoregressiveFlow,
     Normal,
     TransformedDistribution,
@@ -23,11 +21,9 @@ from flowcore import (
     load,
     save,
 )
-from flowcore.testing import check_bijector, randomize
+from flowcore.testing import randomize
 from flowcore.transformers import mixtures
 from flowcore.transformers.mixtures import MixtureOfGaussians
-
-EVERYTHING = dict(far_tails=True, arguments=True, float32=True)
 
 
 def draw(components, rows=200, scale=1.0, rng=0):
@@ -55,32 +51,22 @@ def log_mixture(mixture, phi, x):
     return anp.log(anp.sum(weight * traced_norm.pdf(x[..., None], mean, scale), axis=-1))
 
 
+def slopes(mixture, way, x, phi, by_value=0.0, by_log_det=1.0):
+    """Of by_value * value + by_log_det * log_det, summed, by x and by phi."""
+
+    def loss(x, phi):
+        value, log_det = getattr(mixture, f"{way}_and_log_det")(x, phi)
+        return anp.sum(by_value * value + by_log_det * log_det)
+
+    return grad(loss, 0)(x, phi), grad(loss, 1)(x, phi)
+
+
 def narrow_pair(rows):
     """phi of two equal components at -10 and 10, as narrow as they can be."""
     return np.tile([0.0, 0.0, -10.0, 10.0, -20.0, -20.0], (rows, 1))
 
 
 # ---------------------------------------------------------------- the contract
-
-
-@pytest.mark.parametrize("context_dim", [0, 2])
-@pytest.mark.parametrize("dim", [1, 2, 3])
-def test_inside_every_bijector(dim, context_dim):
-    mixture = MixtureOfGaussians(3)
-    made = MADE(dim, [8, 9], n_out=9, context_dim=context_dim)
-    for method in ("by_degree", "sequential"):
-        check_bijector(MaskedAutoregressiveFlow(made, mixture, method), **EVERYTHING)
-    check_bijector(Invert(MaskedAutoregressiveFlow(made, mixture)), **EVERYTHING)
-    if dim > 1:
-        options = dict(transformer=mixture, hidden=[8], context_dim=context_dim)
-        check_bijector(Coupling(dim, **options), **EVERYTHING)
-    if not context_dim:
-        check_bijector(Elementwise(dim, mixture), **EVERYTHING)
-
-
-@pytest.mark.parametrize("components", [1, 2, 10])
-def test_any_number_of_components(components):
-    check_bijector(Elementwise(2, MixtureOfGaussians(components)), **EVERYTHING)
 
 
 def test_a_single_number_and_shared_phi():
@@ -198,32 +184,26 @@ def test_a_rare_component_rules_its_tail():
     np.testing.assert_allclose(mixture.forward_and_log_det(z, phi)[0], x, rtol=1e-13)
 
 
-def test_the_body_and_the_tail_agree_where_they_meet():
+@pytest.mark.parametrize("z", [-36.0, -5.0, 5.0, 36.0])
+def test_the_body_and_the_tail_agree(z, monkeypatch):
+    """Where probabilities are large enough, their logarithms give the same."""
     mixture, phi, _ = draw(3, rows=50)
-    parts = mixture._mixture(phi)
-    for sign in (-1.0, 1.0):
-        x, _ = mixture.forward_and_log_det(np.full(50, 36.0) * sign, phi)
-        u = (x - parts.mean) * parts.per_scale
-        np.testing.assert_allclose(
-            mixtures._tail(parts, u, np.full(50, -sign)),
-            mixture.inverse_and_log_det(x, phi),
-            rtol=1e-12,
-            atol=1e-12,
-        )
+    x, _ = mixture.forward_and_log_det(np.full(50, z), phi)
+    body = mixture.inverse_and_log_det(x, phi)
+    monkeypatch.setattr(mixtures, "TINY", 1.0)
+    np.testing.assert_allclose(mixture.inverse_and_log_det(x, phi), body, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("z0", [0.0, 1e-9, -0.3, 3.0])
 def test_gaps_between_narrow_components(z0):
     mixture, phi = MixtureOfGaussians(2), narrow_pair(5)
     z = z0 + np.array([-1e-3, -1e-6, 0, 1e-6, 1e-3])
-    x, log_det = mixture.forward_and_log_det(z, phi)
+    x, _ = mixture.forward_and_log_det(z, phi)
     back, _ = mixture.inverse_and_log_det(x, phi)
     assert (np.diff(x) >= 0).all() and (np.abs(x) < 12).all()
     np.testing.assert_allclose(back, z, atol=1e-11)
-    one, none = np.ones(5), np.zeros(5)
-    for bars in ((one, none), (none, one)):
-        for found in mixture.forward_pullback(z, phi, x, log_det, *bars):
-            assert np.isfinite(found).all()
+    for found in (*slopes(mixture, "forward", z, phi, 1, 0), *slopes(mixture, "forward", z, phi)):
+        assert np.isfinite(found).all()
 
 
 def test_the_root_search_ends_and_stays_in_its_bracket(monkeypatch):
@@ -269,53 +249,23 @@ def test_infinity_and_nan():
         assert np.isnan(value[1]) and np.isnan(log_det[1]) and np.isfinite(log_det[[0, 2]]).all()
 
 
-def test_float32_follows_float64():
-    mixture, phi, z = draw(4)
-    small, z32 = phi.astype(np.float32), z.astype(np.float32)
-    for way in ("forward", "inverse"):
-        exact = getattr(mixture, f"{way}_and_log_det")(z32.astype(float), small.astype(float))
-        found = getattr(mixture, f"{way}_and_log_det")(z32, small)
-        for a, b in zip(found, exact, strict=True):
-            assert a.dtype == np.float32 and np.array_equal(a, b.astype(np.float32))
-        pull = getattr(mixture, f"{way}_pullback")
-        bars = np.ones_like(z32), np.full_like(z32, 0.5)
-        reference = pull(z32.astype(float), small.astype(float), *exact, *(b * 1.0 for b in bars))
-        for a, b in zip(pull(z32, small, *found, *bars), reference, strict=True):
-            assert a.dtype == np.float32
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
-
-
 # ---------------------------------------------------------------- gradients
 
 
 @pytest.mark.parametrize("way", ["forward", "inverse"])
 @pytest.mark.parametrize("components", [1, 2, 5])
-def test_pullbacks_against_finite_differences(components, way):
+def test_gradients_in_the_body_and_in_both_tails(components, way):
     mixture, phi, x = draw(components, rows=6, rng=3)
-    x = np.array([0.1, -0.6, 1.3, -9, 8, 45]) * (1 + 0.1 * x)  # the body and both tails
-    run = getattr(mixture, f"{way}_and_log_det")
-    value, log_det = run(x, phi)
-    for bars in ((1.0, 0.0), (0.0, 1.0), (0.7, -1.3)):
-        bars = [np.full_like(x, bar) for bar in bars]
-        x_bar, phi_bar = getattr(mixture, f"{way}_pullback")(x, phi, value, log_det, *bars)
+    x = np.array([0.1, -0.6, 1.3, -9, 8, 45]) * (1 + 0.1 * x)
+    run, step = getattr(mixture, f"{way}_and_log_det"), 1e-5
+    for weights in ((1.0, 0.0), (0.0, 1.0), (0.7, -1.3)):
+        x_bar, phi_bar = slopes(mixture, way, x, phi, *weights)
         for k in range(-1, phi.shape[-1]):
-            step = 1e-5
             dx, dphi = (step, 0.0) if k < 0 else (0.0, step * np.eye(phi.shape[-1])[k])
             up, down = run(x + dx, phi + dphi), run(x - dx, phi - dphi)
-            slope = sum(b * (p - m) for b, p, m in zip(bars, up, down, strict=True)) / (2 * step)
+            slope = sum(b * (p - m) for b, p, m in zip(weights, up, down, strict=True)) / (2 * step)
             found = x_bar if k < 0 else phi_bar[:, k]
             np.testing.assert_allclose(found, slope, rtol=1e-6, atol=1e-6)
-
-
-def test_the_gradients_of_the_two_directions_agree():
-    """z -> x -> z is the identity: its derivative by phi is nothing, by z is one."""
-    mixture, phi, z = draw(4)
-    x, log_det = mixture.forward_and_log_det(z, phi)
-    w_value, w_log_det = np.random.default_rng(1).standard_normal((2, len(z)))
-    x_bar, direct = mixture.inverse_pullback(x, phi, z, -log_det, w_value, w_log_det)
-    z_bar, through = mixture.forward_pullback(z, phi, x, log_det, x_bar, w_log_det)
-    np.testing.assert_allclose(z_bar, w_value, atol=1e-10)
-    np.testing.assert_allclose(direct + through, 0, atol=1e-10)
 
 
 def test_gradient_of_the_density_against_autograd_of_the_formula():
@@ -336,23 +286,15 @@ def test_gradient_of_the_density_against_autograd_of_the_formula():
 def test_above_a_normal_base_no_distribution_function_is_differentiated(monkeypatch):
     """z_bar = -l_bar z cancels exactly: what is skipped then is zero, also in float32."""
     mixture, phi, x = draw(4)
+    monkeypatch.setattr(mixtures, "_by_logit", None)
     for dtype in (float, np.float32):
         x_, phi_ = x.astype(dtype), phi.astype(dtype)
-        z, log_det = mixture.inverse_and_log_det(x_, phi_)
+        z = mixture.inverse_and_log_det(x_, phi_)[0]
         l_bar = np.full_like(z, -1 / 3)
-        bars = (-z * l_bar, l_bar)
-        _, whole = mixture.inverse_pullback(x_, phi_, z, log_det, bars[0] + 1e-30, l_bar)
-        monkeypatch.setattr(mixtures, "_by_logit", None)
-        _, short = mixture.inverse_pullback(x_, phi_, z, log_det, *bars)
-        monkeypatch.undo()
-        np.testing.assert_allclose(short, whole, rtol=1e-12)
-
-
-def test_a_second_derivative_is_refused():
-    mixture, phi, x = draw(2, rows=3)
-    slope = grad(lambda x: anp.sum(mixture.inverse_and_log_det(x, phi)[0]))
-    with pytest.raises(NotImplementedError):
-        grad(lambda x: anp.sum(slope(x)))(x)
+        for found in slopes(mixture, "inverse", x_, phi_, -z * l_bar, l_bar):
+            assert found.dtype == dtype
+    with pytest.raises(TypeError):
+        slopes(mixture, "inverse", x, phi, 1.0)
 
 
 # ---------------------------------------------------------------- MADE MoG

@@ -1,201 +1,186 @@
-"""The fused networks against their plain autograd twins: same values, same gradients."""
+"""Networks: the printed formulas, weights, skips and their masks, a new network, what is refused.
 
-import copy
-import pickle
+Values, gradients, dtypes, files and copies of every network are in the tests of the registry.
+"""
 
 import autograd
-import autograd.numpy as anp
 import numpy as np
 import pytest
+from registry import NETWORKS, case
 
-from flowcore import MADE, MLP, MaskedAutoregressiveFlow, RealNVP, flows
-from flowcore.reference import ACTIVATIONS as PRINTED
+from flowcore import (
+    MADE,
+    MLP,
+    Chain,
+    Coupling,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Normal,
+    RealNVP,
+    TransformedDistribution,
+    fit,
+    reference,
+    targets,
+)
 from flowcore.testing import randomize
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "softplus")
-
-NETWORKS = {
-    **{f"made-{a}": lambda a=a: MADE(3, [8, 9], activation=a) for a in ACTIVATIONS},
-    **{f"mlp-{a}": lambda a=a: MLP(3, (2, 2), [8, 9], activation=a) for a in ACTIVATIONS},
-    **{f"made-{n}-hidden": lambda n=n: MADE(4, [9, 6, 8][:n], n_out=3) for n in range(4)},
-    **{f"mlp-{n}-hidden": lambda n=n: MLP(4, (5,), [9, 6, 8][:n]) for n in range(4)},
-    "made-1": lambda: MADE(1, [4]),
-    "made-1-context": lambda: MADE(1, [4], context_dim=1),
-    "made-r2l": lambda: MADE(5, [8, 8], order="right-to-left"),
-    "made-random": lambda: MADE(5, [40, 40], order="random", degrees="random", rng=3),
-    "made-context-all": lambda: MADE(4, [9, 9], context_dim=2, order=[2, 4, 1, 3]),
-    "made-context-first": lambda: MADE(4, [9, 9], context_dim=2, context_layers="first"),
-    "mlp-context": lambda: MLP(2, (3, 2), [8, 8], context_dim=3),
-    # 128 units and more: a few panels instead of one dense product
-    "made-wide": lambda: MADE(7, [160, 200], activation="tanh"),
-    "made-wide-context": lambda: MADE(7, [160, 200], context_dim=2, order=[3, 5, 1, 7, 2, 6, 4]),
-    "made-wide-random": lambda: MADE(7, [130, 150], degrees="random", order="random"),
-    "made-many-inputs": lambda: MADE(140, [150, 140], n_out=1),
-    "mlp-wide": lambda: MLP(7, (3, 2), [160, 130]),
-}
-
-
-def case(name, lead=(6,)):
-    net = randomize(NETWORKS[name](), rng=1)
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((*lead, net.in_dim))
-    context = rng.standard_normal((*lead, net.context_dim)) if net.context_dim else None
-    return net, x, context
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("lead", [(6,), (), (2, 3), (0,)], ids=str)
-def test_values_equal_the_twin(name, lead):
-    net, x, context = case(name, lead)
-    phi = net(x, context=context)
-    assert phi.shape == (*lead, *net.out_shape)
-    np.testing.assert_allclose(phi, net.plain(x, context=context), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(net(x, net.params, context), phi, rtol=1e-14, atol=1e-14)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("lead", [(6,), (2, 3)], ids=str)
-def test_gradients_equal_the_twin(name, lead):
-    net, x, context = case(name, lead)
-    weights = np.random.default_rng(2).standard_normal((*lead, *net.out_shape))
-    for k in (0, 1) if context is None else (0, 1, 2):
-        fast, slow = (
-            autograd.grad(lambda theta, x, c, f=f: anp.sum(weights * f(x, theta, c)), k)(
-                net.params, x, context
-            )
-            for f in (net, net.plain)
-        )
-        assert fast.shape == slow.shape
-        np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-12 * np.abs(slow).max())
+BOTH = pytest.mark.parametrize(
+    "make", [lambda *a, **o: MADE(3, *a, **o), lambda *a, **o: MLP(3, (2,), *a, **o)]
+)
 
 
 @pytest.mark.parametrize("name", ["made-relu", "made-context-first", "mlp-tanh", "made-wide"])
 def test_weights_are_the_network(name):
     """The printed formula h W + c C + b with `weights()`, in plain numpy."""
-    net, x, context = case(name)
-    act, h = PRINTED[net.activation], x
+    net, _, (_, x, *context) = case(name, "phi")
+    act, h = reference.ACTIVATIONS[net.activation], x
     for i, (w, b, c) in enumerate(net.weights()):
-        h = h @ w + b + (0 if c is None else context @ c)
-        h = act(h) if i < len(net.weights()) - 1 else h
-    np.testing.assert_allclose(
-        net(x, context=context).reshape(len(x), -1), h, rtol=1e-12, atol=1e-12
-    )
+        h = h @ w + b + (0 if c is None else context[0] @ c)
+        h = act(h) if i < net.n_hidden else h
+    phi = net(x, None, *context).reshape(len(x), -1)
+    np.testing.assert_allclose(phi, h, rtol=1e-12, atol=1e-12)
+
+
+RESIDUAL = [name for name in NETWORKS if "residual" in name]
+
+
+@pytest.mark.parametrize("name", [n for n in RESIDUAL if "context" not in n])
+def test_the_printed_formula_of_residual_networks(name, monkeypatch):
+    """A context is a change of the biases; none of these has one."""
+    elu = {"elu": lambda a: np.where(a > 0, a, np.expm1(a))}
+    softplus = {"softplus": lambda a: np.logaddexp(0, a)}
+    for own in (elu, softplus):
+        monkeypatch.setattr(reference, "ACTIVATIONS", {**reference.ACTIVATIONS, **own})
+    net, _, (_, x) = case(name, "phi")
+    weights = [(w, b) for w, b, _ in net.weights()]
+    printed = [reference.residual_network(row, weights, net.activation) for row in x]
+    np.testing.assert_allclose(net(x).reshape(len(x), -1), printed, rtol=1e-11, atol=1e-11)
+    if net.dim > 1:  # the skips are felt
+        without = [reference.network(row, weights, net.activation) for row in x]
+        assert np.abs(np.array(without) - printed).max() > 0.01
+
+
+def test_every_skip_counts():
+    """hidden=[1]*5 by hand: a_1 = x, a_3 = a_1 + a_2's, a_5 = a_3 + a_4's."""
+    mlp = MLP(1, (1,), [1] * 5, "relu", residual=True)
+    through = [(np.ones((1, 1)), np.zeros(1))] * 6
+    assert mlp.with_weights(through)(np.ones(1)).item() == 4
+    for cut, answer in ((1, 2), (2, 2), (3, 2), (4, 2), (5, 0), (0, 0)):
+        broken = [(w * (i != cut), b) for i, (w, b) in enumerate(through)]
+        assert mlp.with_weights(broken)(np.ones(1)).item() == answer
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_float32_all_the_way(name):
-    net, x, context = case(name)
-    small = net.with_params(net.params.astype(np.float32))
-    for f in (small, small.plain):
-        phi = f(x, context=context)  # float64 rows are cast
-        assert phi.dtype == np.float32
-        np.testing.assert_allclose(phi, net(x, context=context), rtol=1e-3, atol=1e-3)
-    args = [None if a is None else a.astype(np.float32) for a in (net.params, x, context)]
-    for k in (0, 1) if context is None else (0, 1, 2):
-        gradient = autograd.grad(lambda *a: anp.sum(small(a[1], a[0], a[2]) ** 2), k)(*args)
-        assert gradient.dtype == np.float32 and gradient.shape == args[k].shape
+def test_weights_come_back(name):
+    net = case(name, "phi").part
+    np.testing.assert_array_equal(NETWORKS[name]().with_weights(net.weights()).params, net.params)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda **o: MADE(3, [8], **o), lambda **o: MLP(3, (2,), [8], **o)]
-)
-def test_float32_from_the_start(make):
-    assert make(dtype=np.float32).params.dtype == np.float32
-    np.testing.assert_array_equal(make(dtype="float32").params, make().params.astype(np.float32))
+# ---------------------------------------------------------------- new networks
 
 
-@pytest.mark.parametrize("name", ["made-tanh", "mlp-softplus", "made-context-all"])
-@pytest.mark.parametrize("loss", [anp.sum, lambda phi: anp.sum(phi**2)], ids=["linear", "square"])
-def test_a_second_derivative_is_refused(name, loss):
-    """Better loud than silently wrong; the plain twin gives second derivatives.
-
-    A linear loss is the harder case: the gradient that enters the backward pass is a constant.
-    """
-    net, x, context = case(name)
-    for k, a in enumerate((net.params, x)):
-
-        def slope(f, t, k=k):
-            args = [net.params, x]
-            args[k] = t
-            first = autograd.grad(lambda theta, x: loss(f(x, theta, context)), k)(*args)
-            return anp.sum(first**2) + anp.sum(t**2)
-
-        with pytest.raises(NotImplementedError):
-            autograd.grad(lambda t, f=slope: f(net, t))(a)
-        assert np.isfinite(autograd.grad(lambda t, f=slope: f(net.plain, t))(a)).all()
+@pytest.mark.parametrize("residual", [False, True])
+@BOTH
+def test_a_new_network_returns_zero_and_has_random_hidden_layers(make, residual):
+    net = make(residual=residual)
+    assert net.hidden == (64,) * (3 if residual else 2)
+    assert not net(np.ones(3)).any()
+    (w, b, _), *_, (w_out, b_out, _) = net.weights()
+    assert not w_out.any() and not b_out.any()
+    assert (w != 0).sum() > 50 and len(np.unique(b)) == b.size
+    assert (make(rng=1).params != make(rng=2).params).any()
+    np.testing.assert_array_equal(make(rng=1).params, make(rng=1).params)
+    plain = make([20] * 3).params
+    np.testing.assert_array_equal(make([20] * 3, residual=True).params, plain)
+    for dtype in (np.float32, "float32"):
+        assert make([8], dtype=dtype).params.dtype == np.float32
+        np.testing.assert_array_equal(make([8], dtype=dtype).params, np.float32(make([8]).params))
 
 
-def test_a_second_derivative_of_a_flow_is_refused():
-    flow = randomize(flows.maf(2, layers=2, hidden=[8]))
-    x = np.ones((3, 2))
-    first = autograd.grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))
-    with pytest.raises(NotImplementedError):
-        autograd.grad(lambda theta: anp.sum(first(theta) ** 2) + anp.sum(theta**2))(flow.params)
-    by_x = autograd.grad(lambda a: anp.sum(flow.log_prob(a)))
-    with pytest.raises(NotImplementedError):
-        autograd.grad(lambda a: anp.sum(by_x(a) ** 2) + anp.sum(a**2))(x)
-    for b in (MaskedAutoregressiveFlow(MADE(2, [8])), RealNVP(2, hidden=[8]), flow.bijector):
-        for f in (b.forward, b.inverse_log_det):
-            with pytest.raises(NotImplementedError):
-                autograd.hessian(lambda a, f=f: anp.sum(f(a)) + anp.sum(a**2))(np.ones(2))
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_far_out_and_nan(activation):
-    """No overflow at 1e4 times the usual size; a NaN stays in its row, a gradient stays finite."""
-    net = randomize(MADE(3, [8, 8], activation=activation))
-    x = np.random.default_rng(0).standard_normal((4, 3)) * 1e4
-    gradient = autograd.grad(lambda theta: anp.sum(net(x, theta)))(net.params)
-    assert np.isfinite(net(x)).all() and np.isfinite(gradient).all()
-    broken = x.copy()
-    broken[2] = np.nan
-    phi = net(broken)
-    assert np.isnan(phi[2, 1:]).all()
-    np.testing.assert_array_equal(phi[[0, 1, 3]], net(x)[[0, 1, 3]])
-
-
-@pytest.mark.parametrize("name", ["made-tanh", "mlp-context", "made-wide"])
-def test_two_backward_passes_of_one_forward_pass(name):
-    """Nothing that the first one needs is overwritten by it."""
-    net, x, context = case(name)
-    vjp, phi = autograd.make_vjp(lambda theta: net(x, theta, context))(net.params)
-    first = vjp(np.ones_like(phi)).copy()
-    vjp(np.full_like(phi, 7.0))
-    np.testing.assert_array_equal(vjp(np.ones_like(phi)), first)
-
-
-def test_a_new_network_returns_zero_and_has_random_hidden_layers():
-    for net in (MADE(3), MLP(3, (2,))):
-        assert net.hidden == (64, 64)
-        (w, b, _), *_, (w_out, b_out, _) = net.weights()
-        assert not w_out.any() and not b_out.any()
-        assert (w != 0).sum() > 50 and len(np.unique(b)) == b.size
+def test_default_widths_and_sizes_of_weights():
     assert np.abs(MLP(100, (1,), [50]).weights()[0][0]).max() <= 0.1
     assert MLP(40, (1,)).hidden == (80, 80)
-    assert (MADE(2, rng=1).params != MADE(2, rng=2).params).any()
-    np.testing.assert_array_equal(MADE(2, rng=1).params, MADE(2, rng=1).params)
+    assert Coupling(40, residual=True).conditioner.hidden == (80, 80, 80)
 
 
-def test_pickle_and_deepcopy_are_bit_identical():
-    net, x, _ = case("made-random")
-    expected = net(x)
-    for other in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
-        np.testing.assert_array_equal(other(x), expected)
-        assert not other.params.flags.writeable
-    assert not any(key.startswith("_memo") for key in net.__getstate__())
+# ---------------------------------------------------------------- masks and degrees of skips
+
+
+@pytest.mark.parametrize("name", [name for name in RESIDUAL if name.startswith("made")])
+def test_the_masks_are_respected(name):
+    """d phi_i / d x_j is exactly 0 unless j comes before i, and then not 0."""
+    net, _, (_, x, *context) = case(name, "phi", n=20)
+    degrees = net.degrees[0]
+    before = degrees[None] < degrees[:, None]  # (output, input)
+    for i in range(net.dim):
+        out = autograd.elementwise_grad(lambda x, i=i: net(x, None, *context)[..., i, 0])(x)
+        assert (out[:, ~before[i]] == 0).all()
+        if name != "made-residual-given":
+            assert (out[:, before[i]] != 0).any(axis=0).all()
+
+
+@pytest.mark.parametrize("context_dim", [0, 2])
+@pytest.mark.parametrize("degrees", ["equal", "random"])
+def test_skipping_layers_share_their_degrees(degrees, context_dim):
+    options = dict(degrees=degrees, context_dim=context_dim, rng=5)
+    made = MADE(6, [30, 20, 30, 25, 30], residual=True, **options)
+    one, two, three, four, five = made.degrees[1:]
+    np.testing.assert_array_equal(three, one)
+    np.testing.assert_array_equal(five, one)
+    if degrees == "random":
+        assert len(set(one)) > 3 and len(set(two)) > 3 and len(set(four)) > 3
+        assert two.min() >= one.min() and four.min() >= three.min()
+
+
+def test_a_narrow_inner_layer_loses_nothing(recwarn):
+    """What it cannot pass on goes around it: no warning, and every dependency is there."""
+    made = randomize(MADE(6, [10, 2, 10], activation="tanh", residual=True))
+    assert not recwarn.list
+    x = np.random.default_rng(0).standard_normal((5, 6))
+    for i in range(6):
+        gradient = autograd.elementwise_grad(lambda x, i=i: made(x)[..., i, 0])(x)
+        assert (gradient[:, :i] != 0).all() and (gradient[:, i:] == 0).all()
+
+
+def test_a_narrow_skipping_layer_warns():
+    with pytest.warns(UserWarning, match="hidden layer 1 of 3 units.*minimum width is 5"):
+        MADE(6, [3, 20, 3], residual=True)
+
+
+# ---------------------------------------------------------------- repr, training, what is refused
 
 
 def test_repr_shows_the_architecture():
-    assert repr(MLP(2, (3, 2), [16], "tanh", context_dim=1)) == (
-        "MLP(2, (3, 2), hidden=[16], 'tanh', context_dim=1)"
+    assert repr(MLP(2, (3, 2), [16] * 3, "tanh", context_dim=1, residual=True)) == (
+        "MLP(2, (3, 2), hidden=[16, 16, 16], 'tanh', context_dim=1, residual=True)"
     )
     assert repr(MADE(3, [8], n_out=1, order="right-to-left")) == (
         "MADE(3, hidden=[8], n_out=1, 'relu', order='right-to-left')"
     )
     assert "order=[2, 3, 1]" in repr(MADE(3, [8], order=[2, 3, 1]))
+    assert "residual" not in repr(MADE(3, [8] * 3)) + repr(MLP(3, (1,), [8] * 3))
+    assert "[8, 8, 8], 'relu', residual=True)" in repr(Coupling(2, hidden=[8] * 3, residual=True))
 
 
-REFUSED = {
+@pytest.mark.parametrize("kind", ["maf", "iaf", "coupling"])
+def test_training_of_residual_flows_lowers_the_loss(kind):
+    x = targets.two_moons().sample(400, rng=0)
+    maf = [
+        MaskedAutoregressiveFlow(MADE(2, [24] * 5, order=order, residual=True, rng=k))
+        for k, order in enumerate(("left-to-right", "right-to-left"))
+    ]
+    parts = {
+        "maf": maf,
+        "iaf": [Invert(b) for b in maf],
+        "coupling": [RealNVP(2, m, hidden=[24] * 5, residual=True, rng=m + 1) for m in (1, -1)],
+    }[kind]
+    flow = TransformedDistribution(Normal(2), Chain(parts))
+    before = -flow.log_prob(x).mean()
+    trained, _ = fit(flow, x, epochs=15, batch_size=100, learning_rate=3e-3, rng=0)
+    assert -trained.log_prob(x).mean() < before - 0.3
+
+
+CALLS = {
     "no inputs": (lambda: MLP(0, (1,)), "in_dim must be an integer >= 1, not 0"),
     "a wrong last axis": (
         lambda: MLP(3, (1,), [4])(np.ones((5, 2))),
@@ -207,11 +192,37 @@ REFUSED = {
         lambda: MLP(1, (1,), [4])(np.ones(1), context=np.ones(2)),
         "takes no context",
     ),
+    "degrees that differ where they are added": (
+        lambda: MADE(3, [3, 2, 3], degrees=[[1, 2, 1], [1, 2], [1, 1, 2]], residual=True),
+        r"the same degrees; got \[\[1, 2, 1\], \[1, 1, 2\]\]",
+    ),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", CALLS)
 def test_refused(name):
-    make, message = REFUSED[name]
+    make, message = CALLS[name]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+BLOCKS = {
+    "no layer": (dict(hidden=[]), r"at least 3.*hidden=\[\] has 0"),
+    "one layer": (dict(hidden=[8]), r"hidden=\[64, 64, 64\]: hidden=\[8\] has 1"),
+    "an even number": (dict(hidden=[8] * 4), r"odd number of hidden layers.*has 4"),
+    "widths": (dict(hidden=[8, 8, 9]), r"widths must be equal, not \[8, 9\]"),
+    "later widths": (dict(hidden=[8, 5, 8, 5, 7]), r"not \[8, 8, 7\] \(hidden=\[8, 5, 8, 5, 7\]\)"),
+    "a number of blocks": (dict(hidden=[8] * 3, residual=2), "must be True or False, not 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_layers_that_are_no_blocks_are_refused(name):
+    options, message = BLOCKS[name]
+    for make in (MADE, lambda d, **o: MLP(d, (2,), **o), Coupling):
+        with pytest.raises(ValueError, match=message):
+            make(3, **{"residual": True, **options})
+
+
+def test_degrees_that_differ_are_fine_without_skips():
+    MADE(3, [3, 2, 3], degrees=[[1, 2, 1], [1, 2], [1, 1, 2]])

@@ -10,7 +10,7 @@ import pytest
 import flowcore as fc
 from flowcore.bijectors.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
 from flowcore.distributions import GaussianMixture
-from flowcore.testing import check_bijector, randomize
+from flowcore.testing import randomize
 
 KINDS = [Planar, Radial]
 WAYS = ["forward", "inverse"]
@@ -20,18 +20,18 @@ def rows(n, dim, rng=0):
     return np.random.default_rng(rng).standard_normal((n, dim))
 
 
+def slopes(b, x):
+    """Of all values and log-dets, both ways, by the parameters and by the points."""
+
+    def loss(theta, x, way):
+        value, log_det = getattr(b, f"{way}_and_log_det")(x, theta)
+        return anp.sum(value) + anp.sum(log_det)
+
+    return [autograd.grad(loss, k)(b.params, x, way) for k in (0, 1) for way in WAYS]
+
+
 def m(a):
     return a if a >= 0 else a / (1 - a)
-
-
-@pytest.mark.parametrize("dim", [1, 2, 5])
-@pytest.mark.parametrize("rng", range(3))
-@pytest.mark.parametrize("kind", KINDS)
-def test_contract(kind, rng, dim):
-    options = {"far_tails": True, "arguments": True, "float32": True}
-    check_bijector(kind(dim), rng, codomain=(-np.inf, np.inf), **options)
-    check_bijector(fc.Invert(kind(dim)), rng, **options)
-    check_bijector(fc.Chain([kind(dim, rng=k) for k in range(3)]), rng, **options)
 
 
 def test_planar_as_the_paper_prints_it():
@@ -103,9 +103,7 @@ def test_every_theta_is_a_flow(kind, size):
         rounding = 1e-15 * size**2 * (1 + np.abs(z).max())
         assert np.abs(again - x).max() < 10 * rounding
         assert np.isfinite(log_det).all() and np.isfinite(forward_log_det).all()
-        for way in WAYS:
-            _, _, pullback = b._pull(way, b.params, x, None)
-            assert all(np.isfinite(bar).all() for bar in pullback(x, x[:, 0])[:2])
+        assert all(np.isfinite(slope).all() for slope in slopes(b, x))
 
 
 @pytest.mark.parametrize("a", [-1e8, -1e3, -30, -3, -0.1, 0, 0.1, 3, 30, 1e3, 1e8])
@@ -172,9 +170,7 @@ def test_planar_without_a_direction():
         np.testing.assert_allclose(x, z + u * np.tanh(0.7), atol=1e-7)
         np.testing.assert_allclose(log_det, 0, atol=1e-7)
         np.testing.assert_allclose(b.inverse(x), z, rtol=1e-14)
-        for way in WAYS:
-            theta_bar, z_bar, _ = b._pull(way, theta, z, None)[2](np.ones((4, 2)), np.ones(4))
-            assert np.isfinite(theta_bar).all() and np.isfinite(z_bar).all()
+        assert all(np.isfinite(slope).all() for slope in slopes(b, z))
 
 
 @pytest.mark.parametrize("dim", [1, 3])
@@ -187,17 +183,6 @@ def test_radial_at_its_centre(dim):
         np.testing.assert_allclose(log_det, sign * dim * np.log(p), rtol=1e-14)
         jacobian = autograd.jacobian(getattr(b, way))(z0)
         np.testing.assert_allclose(jacobian, p**sign * np.eye(dim), rtol=1e-13)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_row_of_nan_stays_alone(kind):
-    """Warnings are errors here."""
-    b, x = randomize(kind(2)), rows(3, 2)
-    clean = b.inverse_and_log_det(x)
-    x[1, 0] = np.nan
-    for value, expected in zip(b.inverse_and_log_det(x), clean, strict=True):
-        assert np.isnan(value[1]).all()
-        np.testing.assert_allclose(value[[0, 2]], expected[[0, 2]], rtol=1e-14)
 
 
 # ---------------------------------------------------------------- ten layers
@@ -221,18 +206,6 @@ def test_ten_layers_fit_two_modes(kind, inverted):
     z = flow.to_latent(fresh)
     np.testing.assert_allclose(flow.from_latent(z), fresh, atol=1e-9)
     assert history.train_nll[-1] < history.train_nll[0]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_files_keep_everything(kind, tmp_path):
-    for dtype in (float, np.float32):
-        b = randomize(fc.Chain([kind(3, dtype=dtype), fc.Invert(kind(3, rng=1, dtype=dtype))]))
-        assert b.params.dtype == dtype
-        flow = fc.TransformedDistribution(fc.Normal(3), b)
-        fc.save(flow, tmp_path / "flow.npz")
-        loaded = fc.load(tmp_path / "flow.npz", classes=KINDS)
-        np.testing.assert_array_equal(loaded.params, flow.params)
-        np.testing.assert_array_equal(loaded.sample(5, rng=0), flow.sample(5, rng=0))
 
 
 @pytest.mark.parametrize("kind", KINDS)

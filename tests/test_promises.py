@@ -47,23 +47,24 @@ def test_leading_axes(name, way):
             np.testing.assert_allclose(a, b[index], rtol=1e-11, atol=1e-11)
 
 
-@EVERY_CASE
+@pytest.mark.parametrize("name, way", [c for c in CASES if c[0] != "transformer-own"])
 def test_arguments_are_not_written_to_and_results_are_nobody_elses(name, way):
     """Whoever changes a result changes no argument, no other result and none of later."""
     run = case(name, way)
     before = copy.deepcopy(run.args)
     back, traced = run.vjp()
     bars = cotangents(traced)
-    gradients = back(bars)
-    everything = [*run(*run.args), *traced, *gradients]
-    kept = copy.deepcopy(everything)
-    for a in everything:
+    backs = [back, *map(run.vjp_by, range(len(before)))]
+
+    def everything():
+        return [*run(*run.args), *run.vjp()[1], *backs[0](bars), *(f(bars) for f in backs[1:])]
+
+    first = everything()
+    kept = copy.deepcopy(first)
+    for a in (*first, *traced):
         assert a.flags.writeable
         a[...] = 7
-    for a, b in zip(run.args, before, strict=True):
-        np.testing.assert_array_equal(a, b)
-    back, traced = run.vjp()
-    for a, b in zip([*run(*run.args), *traced, *back(bars)], kept, strict=True):
+    for a, b in zip([*run.args, *everything()], [*before, *kept], strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -82,7 +83,10 @@ def test_a_row_of_nan_is_nan_and_stays_alone(name, way):
         assert np.isnan(found[0][1]).any()
     if context:
         context[0][1] = np.nan
-        assert any(np.isnan(a[1]).any() for a in run(theta, x, *context))
+        found = run(theta, x, *context)
+        assert any(np.isnan(a[1]).any() for a in found)
+        for a, b in zip(found, whole, strict=True):
+            np.testing.assert_allclose(a[others], b[others], rtol=1e-12, atol=1e-12)
 
 
 @EVERY_PART

@@ -3,8 +3,9 @@
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
 from .calls import Plan, call, evaluate, tanh, twins_are_found_by
 from .inputs import as_numbers
+from .own_parts import by_autograd, vjp_of
 from .parameters import Layout, Parametric, frozen
-from .workspace import Workspace, by_autograd, require
+from .workspace import Workspace, require
 
 __all__ = [
     "ENVIRONMENT",
@@ -23,4 +24,5 @@ __all__ = [
     "require",
     "tanh",
     "twins_are_found_by",
+    "vjp_of",
 ]

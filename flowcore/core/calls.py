@@ -29,10 +29,11 @@ class Plan:
     """A part, bound: `way` is a direction of a bijector, "log_prob", or "phi" of a network."""
 
     def __init__(self, part, way: str, n_rows: int, dtype, tape: bool, theta=None):
-        self.at = Workspace(part, n_rows, dtype, tape, theta)
-        self.run, self.back = part.bind(self.at, way) if way in OPPOSITE else part.bind(self.at)
         self.way, self.l = way, np.empty(n_rows, dtype)
         self._own, self._has_own = part.params, False  # what theta is most of the time
+        part = _without_plans(part)  # no circle, whatever `bind` keeps of it
+        self.at = Workspace(part, n_rows, dtype, tape, theta)
+        self.run, self.back = part.bind(self.at, way) if way in OPPOSITE else part.bind(self.at)
 
     def load(self, theta, context) -> None:
         """Copy theta and the context in; the part's own parameters, which never change, once.
@@ -173,6 +174,13 @@ def _idle_plans(part, kind) -> list[Plan]:
             lists.clear()
         lists[kind] = []
     return lists.setdefault(kind, [])
+
+
+def _without_plans(part):
+    """The same part, another object."""
+    clone = object.__new__(type(part))
+    clone.__dict__.update(part.__dict__, _memo_plans={})
+    return clone
 
 
 def _dtype(theta, x, context):

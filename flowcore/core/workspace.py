@@ -29,11 +29,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from autograd.builtins import tuple as atuple
-from autograd.core import VJPNode, make_vjp
-from autograd.tracer import getval, isbox, new_box, trace_stack
-
-from .inputs import check_log_det, check_log_prob
 
 
 class Workspace:
@@ -111,84 +106,6 @@ class Workspace:
     def number(self, value) -> np.ndarray:
         """A constant as a 0-d array: NumPy is faster with it than with a Python number."""
         return np.array(value, self.dtype)
-
-
-def by_autograd(f: Callable, at: Workspace, part):
-    """(run, back) of somebody's own f(params, x (N, D), context), written in autograd.numpy.
-
-    f returns (value (N, D), log_det (N,)), or a density's log_prob (N,) alone. `part` is whose it
-    is: a leaf, or a composite that shares its vector out by itself.
-    """
-    pieces = [at.params(leaf) for leaf in part.leaves]
-    ends = np.cumsum([theta.size for theta, _ in pieces])[:-1]
-    reads_context = bool(part.context_dim)
-    vjp = None
-
-    def outputs(args):
-        return f(*args) if reads_context else f(*args, None)
-
-    def run(x, l):
-        nonlocal vjp
-        params = np.concatenate([at.theta[:0], *(theta for theta, _ in pieces)])
-        args = (params, np.array(x.T, at.dtype), *([at.context.T] if reads_context else []))
-        first = vjp is None
-        vjp, found = vjp_of(outputs, args, part) if at.tape else (None, outputs(args))
-        if at.tape and first and part.n_params:
-            _check_reads_params(outputs, args, part)
-        if not isinstance(found, tuple):
-            check_log_prob(part, x.T, found)
-            np.add(l, found, l, casting="same_kind")
-            return None
-        value, log_det = found
-        check_log_det(part, value, log_det)
-        np.add(l, log_det, l, casting="same_kind")
-        return np.asarray(value, at.dtype).T
-
-    def back(*bars):
-        y_bar, l_bar = bars if len(bars) == 2 else (None, *bars)
-        theta_bar, x_bar, *context_bar = vjp(l_bar if y_bar is None else (y_bar.T, l_bar))
-        for (_, own), bar in zip(pieces, np.split(theta_bar, ends), strict=True):
-            own[...] = bar
-        if reads_context:
-            at.context_bar += context_bar[0].T
-        return x_bar.T
-
-    return run, back
-
-
-def vjp_of(f: Callable, args, part):
-    """autograd's make_vjp of a function of a tuple that returns an array or a tuple of arrays, with
-    an error that names what is not written in autograd.numpy."""
-
-    def outputs(args):
-        found = f(args)
-        several = isinstance(found, tuple)
-        for a in found if several else (found,):
-            if np.asarray(getval(a)).dtype == object:  # so is np.stack of boxes
-                raise TypeError("it returned an array of objects")
-        return atuple(found) if several else found
-
-    try:
-        return make_vjp(outputs, args)
-    except (TypeError, ValueError, AttributeError) as problem:
-        f(args)  # an error of its own, whoever asks: raise that one
-        raise TypeError(
-            f"the gradient of {part!r} is wanted, and cannot be taken: write its methods in "
-            "autograd.numpy (import autograd.numpy as anp), without writes into arrays, and "
-            f"compute with the params that they are given ({problem})"
-        ) from problem
-
-
-def _check_reads_params(f: Callable, args, part):
-    """A TypeError if f ignores the parameters: their gradient would be 0, and nobody would know."""
-    with trace_stack.new_trace() as trace:
-        found = f((new_box(args[0], trace, VJPNode.new_root()), *args[1:]))
-    if not any(isbox(a) for a in (found if isinstance(found, tuple) else (found,))):
-        raise TypeError(
-            f"the gradient of {part!r} is wanted, but what it returns does not depend on params: "
-            "compute with the params that its methods are given, in autograd.numpy, not with "
-            "self.params"
-        )
 
 
 def require(cls: type, base: type, *names: str) -> None:

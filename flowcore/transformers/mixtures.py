@@ -92,11 +92,11 @@ class MixtureOfGaussians(Transformer):
             if forward:
                 x, log_det = _solve(mixture, point)
                 kept = mixture, x, point, log_det
-            else:
-                z, log_det = _density(mixture, point)
-                kept = mixture, point, z, log_det
-            y, l = (x, -log_det) if forward else (z, log_det)
-            return y.astype(at.dtype, copy=False), l.astype(at.dtype, copy=False)
+                return x.astype(at.dtype, copy=False), -log_det.astype(at.dtype, copy=False)
+            z, log_det = _density(mixture, point)
+            z = z.astype(at.dtype, copy=False)  # what the base sees: see `_gradient`
+            kept = mixture, point, z, log_det
+            return z, log_det.astype(at.dtype, copy=False)
 
         def back(y_bar, l_bar):
             mixture, x, z, log_det = kept  # log dz/dx

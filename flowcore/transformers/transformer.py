@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, call, require
-from ..core.workspace import vjp_of
+from ..core import Parametric, as_numbers, call, require, vjp_of
 
 
 class Transformer:
