@@ -29,7 +29,8 @@ class Standardize(Bijector):
     fitted = ("mean", "scale", "initialized")
 
     def __init__(self, dim: int):
-        super().__init__(check_dim("dim", dim))
+        dim = check_dim("dim", dim)
+        super().__init__(dim)
         self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
         self.initialized = False
 

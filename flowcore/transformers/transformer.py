@@ -8,7 +8,6 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 from __future__ import annotations
 
 import numpy as np
-from autograd.builtins import tuple as atuple
 
 from ..core import Parametric, as_numbers, call, require, vjp_of
 
@@ -45,7 +44,7 @@ class Transformer:
             nonlocal vjp
             args = x.T, np.moveaxis(phi, -1, 0)
             if at.tape:
-                vjp, (y, log_det) = vjp_of(lambda args: atuple(transform(*args)), args, self)
+                vjp, (y, log_det) = vjp_of(lambda args: transform(*args), args, self)
             else:
                 y, log_det = transform(*args)
             return y.T, log_det.T
