@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,12 @@ from ..core import Parametric, as_numbers
 from ..core.calls import OPPOSITE
 from ..core.inputs import check_event
 from .bijector import ANYWHERE, Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Bound, Box, Context, Seed
+    from ..core import Workspace
 
 
 class Composite(Bijector):
@@ -35,18 +42,20 @@ class Composite(Bijector):
         return all(part.initialized for part in self.parts)
 
     @property
-    def domain(self):
+    def domain(self) -> Box:
         return self.image("inverse", *ANYWHERE)
 
     @property
-    def codomain(self):
+    def codomain(self) -> Box:
         return self.image("forward", *ANYWHERE)
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
         """Initialise every part that waits for data."""
         return self._initialize("inverse", x, context, rng)
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Bijector:
         return self._initialize("forward", x, context, rng)
 
 
@@ -69,12 +78,12 @@ class Chain(Composite):
             raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
         self.dim = dims[0]
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         for part, way in self.steps(direction):
             low, high = part.image(way, low, high)
         return low, high
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         bound = [part.bind(at, way) for part, way in self.steps(direction)]
         runs, backs = [run for run, _ in bound], [back for _, back in reversed(bound)]
 
@@ -100,7 +109,7 @@ class Chain(Composite):
             x = getattr(part, way)(x, context=context if part.context_dim else None)
         return self.rebuilt(new) if new else self
 
-    def steps(self, direction):
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
         parts = self.parts if direction == "inverse" else reversed(self.parts)
         return [step for part in parts for step in part.steps(direction)]
 
@@ -133,30 +142,32 @@ class Invert(Bijector):
         return self.parts[0]
 
     @property
-    def domain(self):
+    def domain(self) -> Box:
         return self.bijector.codomain
 
     @property
-    def codomain(self):
+    def codomain(self) -> Box:
         return self.bijector.domain
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return self.bijector.image(OPPOSITE[direction], low, high)
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         return self.bijector.bind(at, OPPOSITE[direction])
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
         return Invert(self.bijector.initialize_inverted(x, context, rng))
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Bijector:
         return Invert(self.bijector.initialize(x, context, rng))
 
     @property
     def initialized(self) -> bool:
         return self.bijector.initialized
 
-    def steps(self, direction):
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
         return self.bijector.steps(OPPOSITE[direction])
 
     def __repr__(self):
@@ -170,7 +181,7 @@ class Permute(Bijector):
     array([20., 30., 10.])
     """
 
-    def __init__(self, permutation: Sequence[int]):
+    def __init__(self, permutation: Sequence[int] | np.ndarray):
         p = np.asarray(permutation)
         is_list = p.ndim == 1 and p.size > 0 and p.dtype.kind in "iu"
         if not is_list or not np.array_equal(np.sort(p), np.arange(p.size)):
@@ -180,13 +191,13 @@ class Permute(Bijector):
         super().__init__(p.size)
         self.permutation = tuple(p.tolist())
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         there, back_again = list(self.permutation), np.argsort(self.permutation)
         if direction == "inverse":
             there, back_again = back_again, there
         return lambda x, l: x[there], lambda y_bar, l_bar: y_bar[back_again]
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         index = self.permutation if direction == "forward" else np.argsort(self.permutation)
         return tuple(np.broadcast_to(end, self.dim)[list(index)] for end in (low, high))
 
@@ -220,7 +231,7 @@ class Blockwise(Composite):
             raise ValueError(f"sizes are {sizes}, but the bijectors' dims {list(self.sizes)}")
         self.dim = sum(self.sizes)
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         low, high = (np.broadcast_to(end, self.dim) for end in (low, high))
         ends = np.empty((2, self.dim))
         for part, own in zip(self.parts, self.blocks, strict=True):
@@ -234,7 +245,7 @@ class Blockwise(Composite):
         stops = np.cumsum(self.sizes).tolist()
         return [slice(stop - size, stop) for stop, size in zip(stops, self.sizes, strict=True)]
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         bound = [
             (own, *part.bind(at, direction))
             for own, part in zip(self.blocks, self.parts, strict=True)

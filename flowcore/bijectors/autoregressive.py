@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import autograd.numpy as anp
 import numpy as np
 
@@ -9,6 +11,10 @@ from ..core import by_autograd
 from ..networks import MADE, bind_walk
 from ..transformers import Affine, Transformer, bind_transformer, check_transformer
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from .._typing import Bound
+    from ..core import Workspace
 
 
 class MaskedAutoregressiveFlow(Bijector):
@@ -37,7 +43,9 @@ class MaskedAutoregressiveFlow(Bijector):
     array([[ 0.5, -1. ]])
     """
 
-    def __init__(self, made: MADE, transformer: Transformer | None = None, method="by_degree"):
+    def __init__(
+        self, made: MADE, transformer: Transformer | None = None, method: str = "by_degree"
+    ):
         transformer = Affine() if transformer is None else transformer
         check_transformer(transformer)
         if not isinstance(made, MADE):
@@ -58,7 +66,7 @@ class MaskedAutoregressiveFlow(Bijector):
         """The network that computes phi."""
         return self.parts[0]
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         if direction == "inverse":
             return self._bind_one_pass(at)
         if self.method == "by_degree":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -13,6 +13,13 @@ from ..core.inputs import check_dim
 from ..networks import MLP, hidden_widths
 from ..transformers import Affine, Shift, Transformer, bind_transformer, check_transformer
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+    from typing_extensions import Self
+
+    from .._typing import Bound, Hidden, Seed, Weights
+    from ..core import Workspace
 
 
 class Coupling(Bijector):
@@ -44,12 +51,12 @@ class Coupling(Bijector):
         num_masked: int | None = None,
         fraction_masked: float | None = None,
         transformer: Transformer | None = None,
-        hidden: Sequence[int] | None = None,
+        hidden: Hidden = None,
         activation: str = "relu",
         context_dim: int = 0,
-        rng=0,
-        conditioner=None,
-        dtype=float,
+        rng: Seed = 0,
+        conditioner: Any = None,
+        dtype: DTypeLike = float,
         residual: bool = False,
     ):
         self.dim = dim = check_dim("dim", dim)
@@ -68,15 +75,15 @@ class Coupling(Bijector):
         self.context_dim = conditioner.context_dim
 
     @property
-    def conditioner(self):
+    def conditioner(self) -> Any:
         """The network that computes phi from the coordinates that stay."""
         return self.parts[0]
 
-    def weights(self):
+    def weights(self) -> list[tuple]:
         """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
         return self.conditioner.weights()
 
-    def with_weights(self, weights):
+    def with_weights(self, weights: Weights) -> Self:
         """The same coupling with these weights, laid out as `weights()`."""
         conditioner = self.conditioner.with_weights(weights)
         return self.with_params(conditioner.params)
@@ -91,7 +98,7 @@ class Coupling(Bijector):
         """B, the coordinates that are transformed."""
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         if not isinstance(self.conditioner, MLP):  # somebody's own: autograd does the rest
             return by_autograd(partial(self._plain, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
@@ -173,7 +180,13 @@ def _num_masked(name, dim, num_masked, fraction_masked) -> int:
     return int(num_masked)
 
 
-def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, **options):
+def RealNVP(
+    dim: int,
+    num_masked: int | None = None,
+    fraction_masked: float | None = None,
+    transformer: Transformer | None = None,
+    **options: Any,
+) -> Coupling:
     """One affine coupling layer, as TFP names it: Coupling(dim, ..., transformer=Affine()).
 
         x_A = z_A,  x_B = mu(z_A) + exp(alpha(z_A)) z_B        log-det: sum alpha
@@ -189,7 +202,9 @@ def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, *
     return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
 
 
-def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
+def NICE(
+    dim: int, num_masked: int | None = None, fraction_masked: float | None = None, **options: Any
+) -> Coupling:
     """One additive coupling layer: Coupling(dim, ..., transformer=Shift()); volume preserving.
 
         x_A = z_A,  x_B = z_B + mu(z_A)                        log-det: 0

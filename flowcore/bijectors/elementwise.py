@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.inputs import check_dim, constant, show
 from ..transformers import Transformer, bind_transformer, check_transformer
 from .bijector import Bijector, increasing_image
 from .maps import FixedMap, column
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Box
+    from ..core import Workspace
 
 
 class Elementwise(Bijector):
@@ -24,13 +32,13 @@ class Elementwise(Bijector):
     array([1., 2.])
     """
 
-    def __init__(self, dim: int, transformer: Transformer, dtype=float):
+    def __init__(self, dim: int, transformer: Transformer, dtype: DTypeLike = float):
         check_transformer(transformer)
         dim = check_dim("dim", dim)
         super().__init__(dim, np.zeros(dim * transformer.n_out, dtype))
         self.transformer = transformer
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = (a.reshape(self.dim, -1) for a in at.params(self))
         transform, transform_back = bind_transformer(self.transformer, at, direction, self.dim)
         phi = at.array("phi", self.dim, self.transformer.n_out, at.n_rows)
@@ -48,7 +56,7 @@ class Elementwise(Bijector):
 
         return run, back
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return increasing_image(self, direction, low, high)
 
     def __repr__(self):
@@ -67,7 +75,7 @@ class ElementwiseAffine(FixedMap):
     array([-1.,  0.])
     """
 
-    def __init__(self, loc, scale=1.0):
+    def __init__(self, loc: ArrayLike, scale: ArrayLike = 1.0):
         dims = {np.size(a) for a in (loc, scale) if np.ndim(a) == 1}
         if len(dims) != 1:
             raise ValueError(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core import as_numbers, frozen
 from ..core.inputs import check_dim, check_event
 from .bijector import Bijector, increasing_image
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Box, Context, Seed
+    from ..core import Workspace
 
 
 class Standardize(Bijector):
@@ -35,17 +43,19 @@ class Standardize(Bijector):
         self.initialized = False
 
     @classmethod
-    def from_data(cls, x) -> Standardize:
+    def from_data(cls, x: ArrayLike) -> Standardize:
         """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
         x = as_numbers("x", x)
         if x.ndim != 2:
             raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
         return cls(x.shape[1]).initialize(x)
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
         return self if self.initialized else self._with(*_moments(x, self))
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Standardize:
         if self.initialized:
             return self
         mean, scale = _moments(x, self)  # of the input side: forward(x) shall be standardised
@@ -56,7 +66,7 @@ class Standardize(Bijector):
         new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
         return new
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
         forward, log_det = direction == "forward", np.log(self.scale).sum()
         log_det = at.number(log_det if forward else -log_det)
@@ -78,7 +88,7 @@ class Standardize(Bijector):
 
         return run, back
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return increasing_image(self, direction, low, high)
 
     def __repr__(self):
@@ -117,18 +127,20 @@ class ActNorm(Bijector):
 
     fitted = ("initialized",)
 
-    def __init__(self, dim: int, dtype=float):
+    def __init__(self, dim: int, dtype: DTypeLike = float):
         dim = check_dim("dim", dim)
         super().__init__(dim, np.zeros(2 * dim, dtype))
         self.initialized = False
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> ActNorm:
         if self.initialized:
             return self
         mean, scale, flat = _mean_and_scale(x, self)
         return self._with(mean, np.log(np.where(flat, 1.0, scale)))
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> ActNorm:
         if self.initialized:
             return self
         mean, scale, flat = _mean_and_scale(x, self)  # forward(x) shall be standardised
@@ -140,7 +152,7 @@ class ActNorm(Bijector):
         new.initialized = True
         return new
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = (a.reshape(2, self.dim) for a in at.params(self))
         (loc, log_scale), (loc_bar, log_scale_bar) = theta[..., None], theta_bar
         sign, x, y = 1 if direction == "forward" else -1, None, None
@@ -162,7 +174,7 @@ class ActNorm(Bijector):
 
         return run, back
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return increasing_image(self, direction, low, high)
 
     def __repr__(self):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.inputs import as_numbers, check_dim
 from ..transformers.affine import bounded
 from .algebra import Permute
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 
 class LULinear(Bijector):
@@ -50,11 +58,11 @@ class LULinear(Bijector):
     def __init__(
         self,
         dim: int,
-        permutation="random",
-        signs=None,
+        permutation: str | ArrayLike | None = "random",
+        signs: ArrayLike | None = None,
         log_scale_bound: float | None = 20.0,
-        rng: int | np.random.Generator = 0,
-        dtype=float,
+        rng: Seed = 0,
+        dtype: DTypeLike = float,
     ):
         dim = check_dim("dim", dim)
         if log_scale_bound is not None:
@@ -80,7 +88,13 @@ class LULinear(Bijector):
         self.log_scale_bound = log_scale_bound
 
     @classmethod
-    def from_lu(cls, lower_upper, permutation=None, bias=None, log_scale_bound=20.0) -> LULinear:
+    def from_lu(
+        cls,
+        lower_upper: ArrayLike,
+        permutation: ArrayLike | None = None,
+        bias: ArrayLike | None = None,
+        log_scale_bound: float | None = 20.0,
+    ) -> LULinear:
         """The one with these factors: `lower_upper` (D, D) holds L below its diagonal and
         U + diag(s) on and above it, as LAPACK packs them.
 
@@ -144,7 +158,7 @@ class LULinear(Bijector):
         # plain back-substitution, which stays accurate however different the scales are
         return lower @ upper, np.linalg.inv(upper) @ np.linalg.inv(lower.T).T, factors
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         """y = A x, value = y[p] + b; A_bar = y_bar x^T."""
         theta, theta_bar = at.params(self)
         below, bound = self._below, self.log_scale_bound
@@ -188,6 +202,6 @@ class LULinear(Bijector):
 
         return run, back
 
-    def param_scale(self):
+    def param_scale(self) -> np.ndarray:
         entries = np.full(self.dim * (self.dim - 1), self.dim**-0.5)
         return np.concatenate([entries, np.ones(2 * self.dim)])

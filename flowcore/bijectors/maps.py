@@ -13,12 +13,19 @@ Where a float cannot tell an image from the boundary, e.g. sigmoid(40) = 1, it i
 from __future__ import annotations
 
 from math import log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.calls import OPPOSITE
 from ..core.inputs import check_dim, constant, show
 from .bijector import ANYWHERE, Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Bound, Box
+    from ..core import Workspace
 
 
 class FixedMap(Bijector):
@@ -51,14 +58,14 @@ class FixedMap(Bijector):
         return (column(end, dtype) for end in self._ends)
 
     @property
-    def domain(self):
+    def domain(self) -> Box:
         return self._ends if self._swapped else ANYWHERE
 
     @property
-    def codomain(self):
+    def codomain(self) -> Box:
         return ANYWHERE if self._swapped else self._ends
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         inward = direction == ("forward" if self._swapped else "inverse")  # from the interval
         ends = [np.broadcast_to(np.asarray(end, float), self.dim)[:, None] for end in (low, high)]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -72,7 +79,7 @@ class FixedMap(Bijector):
                 found = [self._f(end) for end in ends]
         return np.minimum(*found)[:, 0], np.maximum(*found)[:, 0]
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         direction = OPPOSITE[direction] if self._swapped else direction
         transform = self._values if direction == "forward" else self._values_inverse
         slope = curvature = None
@@ -109,7 +116,7 @@ class FixedMap(Bijector):
 class _Interval(FixedMap):
     """f(z) = low + (high - low) sigmoid(z)."""
 
-    def __init__(self, dim: int, low=0.0, high=1.0):
+    def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         super().__init__(dim)
         self.low, self.high = constant("low", low, dim), constant("high", high, dim)
         if not np.all(np.less(self.low, self.high)):
@@ -203,7 +210,7 @@ class Softplus(FixedMap):
     array([0.6931])
     """
 
-    def __init__(self, dim: int, hinge_softness=1.0, low=0.0):
+    def __init__(self, dim: int, hinge_softness: ArrayLike = 1.0, low: ArrayLike = 0.0):
         super().__init__(dim)
         self.hinge_softness = constant("hinge_softness", hinge_softness, dim, positive=True)
         self.low = constant("low", low, dim)
@@ -273,7 +280,7 @@ class SinhArcsinh(FixedMap):
     array([2.])
     """
 
-    def __init__(self, dim: int, skewness=0.0, tailweight=1.0):
+    def __init__(self, dim: int, skewness: ArrayLike = 0.0, tailweight: ArrayLike = 1.0):
         super().__init__(dim)
         self.skewness = constant("skewness", skewness, dim)
         self.tailweight = constant("tailweight", tailweight, dim, positive=True)

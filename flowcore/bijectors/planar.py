@@ -15,10 +15,18 @@ identity. And p = 1 + m, which is 1 + a or 1/(1 - a), is positive for every floa
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.inputs import check_dim
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 
@@ -48,12 +56,12 @@ class Planar(Bijector):
     array([[ 0.,  1.], [30.,  1.]])
     """
 
-    def __init__(self, dim: int, rng=0, dtype=float):
+    def __init__(self, dim: int, rng: Seed = 0, dtype: DTypeLike = float):
         dim, rng = check_dim("dim", dim), np.random.default_rng(rng)
         w, b = rng.standard_normal(dim) / np.sqrt(dim), rng.standard_normal(1)
         super().__init__(dim, np.concatenate([w, np.zeros(dim), b]).astype(dtype))
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = at.params(self)
         w, u, b = np.split(theta, [self.dim, 2 * self.dim])
         forward = direction == "forward"
@@ -86,7 +94,7 @@ class Planar(Bijector):
 
         return run, back
 
-    def param_scale(self):
+    def param_scale(self) -> np.ndarray:
         scale = np.ones(self.n_params)
         scale[: self.dim] = self.dim**-0.5
         return scale
@@ -119,12 +127,12 @@ class Radial(Bijector):
     array([[3., 4.]])
     """
 
-    def __init__(self, dim: int, rng=0, dtype=float):
+    def __init__(self, dim: int, rng: Seed = 0, dtype: DTypeLike = float):
         dim, rng = check_dim("dim", dim), np.random.default_rng(rng)
         rest = [0.5 * np.log(dim), 0.0]
         super().__init__(dim, np.concatenate([rng.standard_normal(dim), rest]).astype(dtype))
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = at.params(self)
         dim, forward = self.dim, direction == "forward"
         sign, kept = 1 if forward else -1, None

@@ -10,11 +10,18 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 from __future__ import annotations
 
 from math import pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_count, check_dim, constant
 from .distribution import Distribution, Normal
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 
 class MultivariateNormalDiag(Distribution):
@@ -28,18 +35,18 @@ class MultivariateNormalDiag(Distribution):
     MultivariateNormalDiag(loc=[0.0, 0.0, 0.0], scale_diag=[1.0, 1.0, 1.0])
     """
 
-    def __init__(self, loc, scale_diag=1.0):
+    def __init__(self, loc: ArrayLike, scale_diag: ArrayLike = 1.0):
         if np.ndim(loc) != 1 or np.size(loc) == 0:
             raise ValueError(f"loc must be a vector of length D, not of shape {np.shape(loc)}")
         self.loc = constant("loc", loc)
         self.dim = self.loc.size
         self.scale_diag = _per_coordinate("scale_diag", scale_diag, self.dim, positive=True)
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
         return self.loc + self.scale_diag * noise
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
         normal, normal_back = Normal(self.dim).bind(at)
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale_diag))
@@ -70,17 +77,17 @@ class Uniform(Distribution):
     array([-1.3863,    -inf])
     """
 
-    def __init__(self, dim: int, low=0.0, high=1.0):
+    def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         self.dim = check_dim("dim", dim)
         self.low = _per_coordinate("low", low, self.dim)
         self.high = _per_coordinate("high", high, self.dim)
         if not (self.low < self.high).all():
             raise ValueError(f"low must be below high: low = {low}, high = {high}")
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).uniform(self.low, self.high, (check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
         constant = at.number(-np.log(self.high - self.low).sum())
         nothing = at.zeros(self.dim, at.n_rows)
@@ -111,15 +118,15 @@ class Laplace(Distribution):
     array([-1.3863, -4.3863])
     """
 
-    def __init__(self, dim: int, loc=0.0, scale=1.0):
+    def __init__(self, dim: int, loc: ArrayLike = 0.0, scale: ArrayLike = 1.0):
         self.dim = check_dim("dim", dim)
         self.loc = _per_coordinate("loc", loc, self.dim)
         self.scale = _per_coordinate("scale", scale, self.dim, positive=True)
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).laplace(self.loc, self.scale, (check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
         constant, u = at.number(np.log(2 * self.scale).sum()), None
 
@@ -157,7 +164,9 @@ class StudentT(Distribution):
     array([0.    , 1.6094])
     """
 
-    def __init__(self, dim: int, df=4.0, trainable: bool = False, dtype=float):
+    def __init__(
+        self, dim: int, df: ArrayLike = 4.0, trainable: bool = False, dtype: DTypeLike = float
+    ):
         self.dim, self.trainable = check_dim("dim", dim), bool(trainable)
         df = _per_coordinate("df", df, self.dim, positive=True)
         if self.trainable:
@@ -173,10 +182,10 @@ class StudentT(Distribution):
     def _df_of(self, theta):
         return np.exp(theta.astype(float)) if self.trainable else self._df
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).standard_t(self.df, (check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
         trainable, nu = self.trainable, None
         slope = t = size = s = log_1t2 = None
@@ -205,7 +214,7 @@ class StudentT(Distribution):
 
         return run, back
 
-    def config(self):
+    def config(self) -> dict:
         # the parameters are stored anyway, and may be such that exp overflows
         return {
             "dim": self.dim,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from math import log, pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bijectors import Standardize
 from ..core.inputs import as_numbers, check_count, check_dim
 from .distribution import Distribution
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 
 class GaussianMixture(Distribution):
@@ -35,7 +42,13 @@ class GaussianMixture(Distribution):
     (array([0.75, 0.25]), array([-0.7393, -1.8379]))
     """
 
-    def __init__(self, means, scales=1.0, weights=None, dtype=float):
+    def __init__(
+        self,
+        means: ArrayLike,
+        scales: ArrayLike = 1.0,
+        weights: ArrayLike | None = None,
+        dtype: DTypeLike = float,
+    ):
         means, scales = _floats("means", means), _floats("scales", scales)
         if means.ndim != 2 or means.size == 0 or not np.isfinite(means).all():
             raise ValueError(f"means must be finite, of shape (K, D), not {means} of {means.shape}")
@@ -50,7 +63,9 @@ class GaussianMixture(Distribution):
         self.params = np.concatenate([logits, means.ravel(), log_scales.ravel()]).astype(dtype)
 
     @classmethod
-    def from_data(cls, X, n_components: int, rng=0, dtype=float) -> GaussianMixture:
+    def from_data(
+        cls, X: ArrayLike, n_components: int, rng: Seed = 0, dtype: DTypeLike = float
+    ) -> GaussianMixture:
         """Fitted to the rows of X (n, D), in their own units, by scikit-learn's EM algorithm."""
         from sklearn import mixture
 
@@ -66,7 +81,9 @@ class GaussianMixture(Distribution):
         return cls(standardize.forward(em.means_), scales, em.weights_, dtype)
 
     @classmethod
-    def spread(cls, n_components: int, dim: int, rng=0, dtype=float) -> GaussianMixture:
+    def spread(
+        cls, n_components: int, dim: int, rng: Seed = 0, dtype: DTypeLike = float
+    ) -> GaussianMixture:
         """Components of scale 1/2 at random places: together of about zero mean and unit variance.
 
         >>> GaussianMixture.spread(3, dim=2).n_params
@@ -97,14 +114,14 @@ class GaussianMixture(Distribution):
         means, log_scales = theta[k:].reshape((2, *shape))
         return theta[:k], means, log_scales
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         rng, n = np.random.default_rng(rng), check_count(n)
         weights = self.weights.astype(float)
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
         noise = rng.standard_normal((n, self.dim))
         return self.means[component] + self.scales[component] * noise
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
         logits, means, log_scales = self._split(theta)
         logits_bar, means_bar, log_scales_bar = self._split(theta_bar)
@@ -132,7 +149,7 @@ class GaussianMixture(Distribution):
 
         return run, back
 
-    def config(self):
+    def config(self) -> dict:
         # only the shape counts: all values are in `params`, where exp(log scale) may overflow
         return {"means": np.zeros((self.n_components, self.dim))}
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from .archive import DESCRIPTION, check_seal, unpack
 from .describe import FORMAT
 from .rebuild import Reader, class_registry
 
+if TYPE_CHECKING:
+    from os import PathLike
 
-def load(path, classes: Iterable[type] = ()):
+
+def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     """What `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
 
     classes   your own classes (bijectors, transformers, bases) that the file may contain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,8 +16,11 @@ from .disk import write_atomically
 from .load import from_bytes
 from .rebuild import class_registry
 
+if TYPE_CHECKING:
+    from os import PathLike
 
-def save(flow, path) -> None:
+
+def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base) to `path`, whole or not at all.
 
     path   str or PathLike, used as it is; ".npz" is customary. The bytes go to a temporary file in

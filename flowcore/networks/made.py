@@ -14,12 +14,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core import frozen
 from ..core.inputs import check_dim
 from .network import Network, check_context_dim, hidden_widths
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Hidden, Seed
 
 
 class MADE(Network):
@@ -52,15 +58,15 @@ class MADE(Network):
     def __init__(
         self,
         dim: int,
-        hidden: Sequence[int] | None = None,
+        hidden: Hidden = None,
         n_out: int = 2,
         activation: str = "relu",
-        order="left-to-right",
-        degrees="equal",
+        order: str | ArrayLike = "left-to-right",
+        degrees: str | Sequence[ArrayLike] = "equal",
         context_dim: int = 0,
         context_layers: str = "all",
-        rng=0,
-        dtype=float,
+        rng: Seed = 0,
+        dtype: DTypeLike = float,
         residual: bool = False,
     ):
         dim, self.n_out = check_dim("dim", dim), check_dim("n_out", n_out)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial as Step
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,13 @@ from ..core import Parametric, as_numbers, call
 from ..core.inputs import check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+    from typing_extensions import Self
+
+    from .._typing import Array, Bound, Context, Hidden, Params, Seed, Weights
+    from ..core import Workspace
 
 
 class Network(Parametric):
@@ -73,11 +80,11 @@ class Network(Parametric):
         """The same, as MLP's constructor calls it."""
         return self.dim
 
-    def __call__(self, x, params=None, context=None):
+    def __call__(self, x: ArrayLike, params: Params = None, context: Context = None) -> Array:
         """phi (..., *out_shape) of x (..., dim): one pass, O(weights) per row."""
         return call(self, "phi", x, params, context)
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         """phi = run(x), of shape (*out_shape, N) and always the same array; x_bar = back(phi_bar).
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
@@ -132,7 +139,7 @@ class Network(Parametric):
             places.append((units.T, a[:, 0], a[:, 1 : layer.lead].T if layer.lead > 1 else None))
         return places
 
-    def with_weights(self, weights):
+    def with_weights(self, weights: Weights) -> Self:
         """This network with the given [(W, b) or (W, b, C), ...], laid out as `weights()`."""
         if len(weights) != len(self.layers):
             raise ValueError(f"{self!r} has {len(self.layers)} layers, not {len(weights)}")
@@ -144,7 +151,7 @@ class Network(Parametric):
             theta.append(self.layers[l].packed(a))
         return self.with_params(np.concatenate(theta).astype(self.params.dtype))
 
-    def param_scale(self):
+    def param_scale(self) -> np.ndarray:
         """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
         blocks = [block for layer in self.layers for block in layer.blocks]
         return np.concatenate(
@@ -256,11 +263,11 @@ class MLP(Network):
         self,
         in_dim: int,
         out_shape: tuple[int, ...],
-        hidden: Sequence[int] | None = None,
+        hidden: Hidden = None,
         activation: str = "relu",
         context_dim: int = 0,
-        rng=0,
-        dtype=float,
+        rng: Seed = 0,
+        dtype: DTypeLike = float,
         residual: bool = False,
     ):
         in_dim = check_dim("in_dim", in_dim)

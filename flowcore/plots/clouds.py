@@ -28,9 +28,10 @@ from .drawing import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 
-def scatter(x, labels=None, ax: Axes | None = None) -> Axes:
+def scatter(x: ArrayLike, labels: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Points x (n, 2), coloured by `labels` (n,) with a legend.
 
     labels      at most eight different values of a sortable type, e.g. the class of each point
@@ -53,7 +54,9 @@ def scatter(x, labels=None, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def compare(data, samples, ax: Axes | Sequence[Axes] | None = None) -> Axes | np.ndarray:
+def compare(
+    data: ArrayLike, samples: ArrayLike, ax: Axes | Sequence[Axes] | None = None
+) -> Axes | np.ndarray:
     """Data (n, 2) beside samples (m, 2) of a flow, in the same frame.
 
     ax      None or two Axes: side by side, returned as an array of two Axes;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,11 +26,20 @@ from .drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .._typing import Context, Limits
+
 NO_SAMPLES = (-3.0, 3.0)  # the window of a function
 DRAWS = 1000  # samples that say where a flow has its mass
 
 
-def density(flow, xlim=None, ylim=None, n: int = 200, ax: Axes | None = None, context=None) -> Axes:
+def density(
+    flow: Any,
+    xlim: Limits = None,
+    ylim: Limits = None,
+    n: int = 200,
+    ax: Axes | None = None,
+    context: Context = None,
+) -> Axes:
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
 
     flow        anything with `log_prob` (a flow, a base, a target), or a function that takes

@@ -11,8 +11,10 @@ from .drawing import BLACK, BLUE, GREY, SMALL, VERMILLION, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..training import History
 
-def losses(history, entropy: float | None = None, ax: Axes | None = None) -> Axes:
+
+def losses(history: History, entropy: float | None = None, ax: Axes | None = None) -> Axes:
     """Training and validation NLL by epoch, counted from 1, with the best epoch marked.
 
     history     what `fit` returns: `train_nll`, `val_nll` (may be empty), `best_epoch`

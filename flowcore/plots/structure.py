@@ -14,10 +14,20 @@ from .drawing import BLUE, PALE, new_axes, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from .._typing import Context
+    from ..distributions import TransformedDistribution
+    from ..networks import MADE
 
 
 def jacobian(
-    bijector, x, direction: str = "inverse", order=None, ax: Axes | None = None, context=None
+    bijector: Bijector | TransformedDistribution,
+    x: ArrayLike,
+    direction: str = "inverse",
+    order: ArrayLike | None = None,
+    ax: Axes | None = None,
+    context: Context = None,
 ) -> Axes:
     """Heat map of the Jacobian at one point: J[i, j] = d z_i / d x_j, or d x_i / d z_j.
 
@@ -89,7 +99,7 @@ def _by_degree(order, dim: int) -> np.ndarray:
     return np.argsort(degrees)
 
 
-def masks(made, ax: Sequence[Axes] | None = None) -> np.ndarray:
+def masks(made: MADE, ax: Sequence[Axes] | None = None) -> np.ndarray:
     """The masks of a MADE, layer by layer, and their product: which output sees which input.
 
     made    a MADE with L hidden layers

@@ -10,22 +10,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .checkpoint import Checkpoint
 from .checks import check_flow, check_options, check_run
 from .fingerprint import fingerprint
-from .history import EpochReport, progress_bar
+from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
 from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer, scheduled
 from .table import as_rows, as_training_table
 
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike
+
+    from .._typing import Context, Seed
+    from ..distributions import TransformedDistribution
+
 
 def fit(
-    flow,
-    X,
+    flow: TransformedDistribution,
+    X: ArrayLike,
     *,
     epochs: int = 200,
     batch_size: int | None = 256,
@@ -35,19 +44,19 @@ def fit(
     warm_up: int = 0,
     average: float | None = None,
     validation_split: float = 0.1,
-    validation_data=None,
+    validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     patience: int | None = None,
     shuffle: bool = True,
     clip_norm: float | None = None,
-    sample_weight=None,
-    context=None,
+    sample_weight: ArrayLike | None = None,
+    context: Context = None,
     callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
     progress: bool = False,
-    checkpoint=None,
+    checkpoint: str | PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
     penalty: Callable | None = None,
-    rng: int | np.random.Generator = 0,
-):
+    rng: Seed = 0,
+) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
     The given flow is not changed: other threads may go on evaluating it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class TrainingDivergedError(RuntimeError):
     history        the `History` up to there
     """
 
-    def __init__(self, message: str, epoch: int, batch: int, flow, history: History):
+    def __init__(self, message: str, epoch: int, batch: int, flow: Any, history: History):
         super().__init__(message)
         self.epoch, self.batch, self.flow, self.history = epoch, batch, flow, history
 

@@ -7,10 +7,15 @@ gradient dL/da of a scalar loss.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .transformer import Transformer, bind_transformer, check_transformer
+
+if TYPE_CHECKING:
+    from .._typing import Bound
+    from ..core import Workspace
 
 
 class Affine(Transformer):
@@ -42,7 +47,7 @@ class Affine(Transformer):
                 )
         self.log_scale_bound = log_scale_bound
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """With s = alpha (forward) or -alpha (inverse):  y = mu + exp(s) x,  or (x - mu) exp(s)."""
         forward = direction == "forward"
         y, s, scale, x_bar = (at.array(name, dim, at.n_rows) for name in ("y", "s", "e^s", "x_bar"))
@@ -98,7 +103,7 @@ class Shift(Transformer):
 
     n_out = 1
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         forward, no_log_det = direction == "forward", at.zeros(dim, at.n_rows)
         y, phi_bar = at.array("y", dim, at.n_rows), at.scratch("phi_bar", dim, 1, at.n_rows)
 
@@ -126,7 +131,7 @@ class Scale(Transformer):
 
     n_out = 1
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """With s = alpha (forward) or -alpha (inverse):  y = exp(s) x."""
         sign = at.number(1 if direction == "forward" else -1)
         y, s, scale, x_bar = (at.array(name, dim, at.n_rows) for name in ("y", "s", "e^s", "x_bar"))
@@ -179,7 +184,7 @@ class Compose(Transformer):
             start += part.n_out
         return steps if direction == "inverse" else steps[::-1]
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         steps = [
             (own, *bind_transformer(part, at, direction, dim))
             for part, own in self._steps(direction)

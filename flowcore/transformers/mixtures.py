@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import log, pi, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..core.inputs import check_dim
 from .affine import bounded
 from .transformer import Transformer
+
+if TYPE_CHECKING:
+    from .._typing import Bound
+    from ..core import Workspace
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 TINY = 1e-290  # a smaller probability is computed by its logarithm
@@ -82,7 +86,7 @@ class MixtureOfGaussians(Transformer):
         """Parameters per coordinate: K logits, K means, K raw log-scales."""
         return 3 * self.components
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         forward, kept = direction == "forward", None
         steepest = min(STEEPEST, log(np.finfo(at.dtype).max) / 2)
 

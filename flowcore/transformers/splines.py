@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import expm1, log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_dim
 from .transformer import Transformer, matched
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Bound
+    from ..core import Workspace
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot
@@ -79,7 +86,7 @@ class RationalQuadratic(Transformer):
     def n_out(self) -> int:
         return 3 * self.bins - 1
 
-    def knots(self, phi):
+    def knots(self, phi: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(x, y, slope) at the K + 1 knots of the spline that phi describes, (..., K + 1) each.
 
         >>> x, y, slope = RationalQuadratic(bins=2, tail=1.0).knots(np.zeros(5))
@@ -92,7 +99,7 @@ class RationalQuadratic(Transformer):
         x, y = (2 * ends - 1) * self.tail
         return x.T, y.T, self._slope(raw).T
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         kept = None
 
         def run(x, phi):

@@ -7,9 +7,17 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core import Parametric, as_numbers, call, require, vjp_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Array, Bound
+    from ..core import Workspace
 
 
 class Transformer:
@@ -25,15 +33,15 @@ class Transformer:
         require(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
         return super().__new__(cls)
 
-    def forward_and_log_det(self, z, phi):
+    def forward_and_log_det(self, z: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
         """x = t(z; phi) and log dt/dz, both of z's shape (..., D)."""
         return _call(self, "forward", z, phi)
 
-    def inverse_and_log_det(self, x, phi):
+    def inverse_and_log_det(self, x: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
         """z = t^-1(x; phi) and log dz/dx, both of x's shape (..., D)."""
         return _call(self, "inverse", x, phi)
 
-    def bind(self, at, direction: str, dim: int):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """y, log_det = run(x, phi) and x_bar, phi_bar = back(y_bar, l_bar), see `core.workspace`.
 
         x, y, log_det (dim, N); phi (dim, n_out, N); l_bar (N,), what every log_det receives.
@@ -95,7 +103,7 @@ class Pointwise(Parametric):
     def __init__(self, transformer):
         self.transformer, self.context_dim = transformer, transformer.n_out
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         transform, transform_back = self.transformer.bind(at, direction, 1)
         phi, phi_bar = at.context[None], at.context_bar[None]
 
