@@ -39,14 +39,17 @@ class Composite(Bijector):
 
     @property
     def initialized(self) -> bool:
+        """False while a part waits for data."""
         return all(part.initialized for part in self.parts)
 
     @property
     def domain(self) -> Box:
+        """Where z lives: (low, high)."""
         return self.image("inverse", *ANYWHERE)
 
     @property
     def codomain(self) -> Box:
+        """Where x lives: (low, high)."""
         return self.image("forward", *ANYWHERE)
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
@@ -67,6 +70,13 @@ class Chain(Composite):
     Cost: the sum of its parts. Nested Chains and Inverts are run as one flat list of steps, and
     an object that appears twice shares its parameters. `chain[i]` and `len(chain)` see the list.
 
+    Parameters
+    ----------
+    bijectors : sequence of Bijector
+        f, g, ..., of one dim; the last one is applied first.
+
+    Examples
+    --------
     >>> Chain([Permute([1, 2, 0]), Permute([0, 2, 1])])
     Chain(z -> Permute([0, 2, 1]) -> Permute([1, 2, 0]) -> x)
     """
@@ -127,6 +137,18 @@ class Invert(Bijector):
     """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
 
     `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
+
+    Parameters
+    ----------
+    bijector : Bijector
+        What is turned around.
+
+    Examples
+    --------
+    >>> from flowcore import Exp
+    >>> log = Invert(Exp(1))
+    >>> log, log.forward([1.0])
+    (Invert(Exp(1)), array([0.]))
     """
 
     def __init__(self, bijector: Bijector):
@@ -143,10 +165,12 @@ class Invert(Bijector):
 
     @property
     def domain(self) -> Box:
+        """Where z lives: (low, high)."""
         return self.bijector.codomain
 
     @property
     def codomain(self) -> Box:
+        """Where x lives: (low, high)."""
         return self.bijector.domain
 
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
@@ -165,6 +189,7 @@ class Invert(Bijector):
 
     @property
     def initialized(self) -> bool:
+        """False while the bijector waits for data."""
         return self.bijector.initialized
 
     def steps(self, direction: str) -> list[tuple[Bijector, str]]:
@@ -177,6 +202,13 @@ class Invert(Bijector):
 class Permute(Bijector):
     """A fixed reordering of the coordinates: x[..., i] = z[..., permutation[i]]; log-det 0.
 
+    Parameters
+    ----------
+    permutation : sequence of int or ndarray
+        0..D-1, each once; a list or an integer array.
+
+    Examples
+    --------
     >>> Permute([1, 2, 0]).forward([10.0, 20.0, 30.0])
     array([20., 30., 10.])
     """
@@ -212,13 +244,19 @@ class Blockwise(Composite):
         x = (f_1(z_1), ..., f_K(z_K))       log |det dx/dz| = sum_k log |det df_k/dz_k|
         z = (f_1^-1(x_1), ..., f_K^-1(x_K))
 
-    bijectors   f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context
-    sizes       their dims again, if you want to have them checked
-
     Cost: the sum of its parts. An object that appears twice shares its parameters. At the data end
     of a flow it takes care of columns of different kinds, e.g. one that is positive.
     Errors: ValueError for other sizes, TypeError for what is no bijector.
 
+    Parameters
+    ----------
+    bijectors : sequence of Bijector
+        f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context.
+    sizes : sequence of int
+        Their dims again, if you want to have them checked.
+
+    Examples
+    --------
     >>> from flowcore import Permute
     >>> Blockwise([Permute([1, 0]), Permute([2, 0, 1])]).forward([1.0, 2.0, 3.0, 4.0, 5.0])
     array([2., 1., 5., 3., 4.])

@@ -57,14 +57,29 @@ ANYWHERE = (-np.inf, np.inf)
 class Bijector(Parametric):
     """An invertible, differentiable map of vectors with a computable log-determinant.
 
-    dim        D, the length of the last axis
-    params     this bijector's own parameters (default: none)
-    domain     (low, high), numbers or (D,) arrays: where z lives; default: everywhere
-    codomain   the same for x
-
     A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
     data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
     `initialized = True` on what it returns. One that wraps other bijectors keeps them in `parts`.
+    One that does not live on the whole line sets `domain`, where z lives, and `codomain`, where x
+    does: (low, high), numbers or (D,) arrays.
+
+    Parameters
+    ----------
+    dim : int
+        D, the length of the last axis.
+    params : array_like
+        This bijector's own parameters, a flat vector; () for none.
+
+    Examples
+    --------
+    >>> class Reverse(Bijector):
+    ...     def forward_and_log_det(self, z, params=None, context=None):
+    ...         return z[..., ::-1], np.zeros(z.shape[:-1])
+    ...
+    ...     def inverse_and_log_det(self, x, params=None, context=None):
+    ...         return x[..., ::-1], np.zeros(x.shape[:-1])
+    >>> Reverse(3).forward(np.array([1.0, 2.0, 3.0]))
+    array([3., 2., 1.])
     """
 
     dim: int
@@ -153,8 +168,10 @@ class Bijector(Parametric):
         return [(self, direction)]
 
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        """(low, high): where `direction` takes what of the box from low to high it is defined on,
-        or a larger box. Write it for a map of each coordinate on its own; see `increasing_image`.
+        """(low, high): a box that holds the image, in this direction, of the box low to high.
+
+        Of that box only what the map is defined on counts. Write it for a map of each coordinate on
+        its own; see `increasing_image`.
         """
         return self.codomain if direction == "forward" else self.domain
 

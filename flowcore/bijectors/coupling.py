@@ -27,20 +27,35 @@ class Coupling(Bijector):
 
         log |det dx/dz| = sum over B of log t'(z_i; phi_i)
 
-    dim              D >= 2
-    num_masked       how many coordinates stay unchanged and feed the conditioner: the first
-                     num_masked ones, or the last if negative; 1 <= |num_masked| <= D - 1
-    fraction_masked  instead: num_masked = round(D * fraction_masked), Python's rounding; the
-                     default is one half
-    transformer      Affine() (RealNVP), Shift() (NICE), ...
-    hidden           widths of the conditioner's hidden layers (None: two of max(64, 2 D), three if
-                     residual)
-    conditioner      a network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out)
-    activation, context_dim, rng, dtype, residual: as for MLP
-
     Cost: O(weights) per row in both directions.
-    References: Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
 
+    Parameters
+    ----------
+    dim : int
+        D >= 2.
+    num_masked : int
+        How many coordinates stay unchanged and feed the conditioner: the first num_masked ones, or
+        the last if negative; 1 <= |num_masked| <= D - 1.
+    fraction_masked : float
+        Instead: num_masked = round(D * fraction_masked), Python's rounding; the default is one
+        half.
+    transformer : Transformer
+        Affine() (RealNVP), Shift() (NICE), ...
+    hidden : sequence of int
+        Widths of the conditioner's hidden layers (None: two of max(64, 2 D), three if residual).
+    activation, context_dim, rng :
+        As for `MLP`.
+    conditioner : callable
+        A network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out).
+    dtype, residual :
+        As for `MLP`.
+
+    References
+    ----------
+    Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
+
+    Examples
+    --------
     >>> Coupling(3, num_masked=-1, hidden=[16])
     Coupling(3, num_masked=-1, MLP(1, (2, 2), hidden=[16], 'relu'), Affine(log_scale_bound=2.0))
     """
@@ -191,9 +206,28 @@ def RealNVP(
 
         x_A = z_A,  x_B = mu(z_A) + exp(alpha(z_A)) z_B        log-det: sum alpha
 
-    A whole flow of them is `flowcore.flows.realnvp`. Options: see `Coupling`.
-    Reference: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+    A whole flow of them is `flowcore.flows.realnvp`.
 
+    Parameters
+    ----------
+    dim, num_masked, fraction_masked :
+        As for `Coupling`.
+    transformer : Transformer
+        Affine() unless given.
+    **options
+        What else `Coupling` takes.
+
+    Returns
+    -------
+    Coupling
+        The layer.
+
+    References
+    ----------
+    Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+
+    Examples
+    --------
     >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
     array([0.])
     """
@@ -210,8 +244,25 @@ def NICE(
         x_A = z_A,  x_B = z_B + mu(z_A)                        log-det: 0
 
     A whole flow, with its trainable diagonal scaling, is `flowcore.flows.nice`.
-    Reference: Dinh, Krueger, Bengio, "NICE", 2015, eqs. 4-5.
 
+    Parameters
+    ----------
+    dim, num_masked, fraction_masked :
+        As for `Coupling`.
+    **options
+        What else `Coupling` takes.
+
+    Returns
+    -------
+    Coupling
+        The layer.
+
+    References
+    ----------
+    Dinh, Krueger, Bengio, "NICE", 2015, eqs. 4-5.
+
+    Examples
+    --------
     >>> NICE(3, num_masked=1).conditioner
     MLP(1, (2, 1), hidden=[64, 64], 'relu')
     """

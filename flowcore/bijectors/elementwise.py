@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 class Elementwise(Bijector):
     """x_i = t(z_i; phi_i) with trainable phi, the same for all rows; log-det sum_i log t'(z_i).
 
-    dim           D
-    transformer   what happens to each coordinate; `params` is phi, flattened from (D, n_out)
-
     `Elementwise(D, Scale())` is the diagonal scaling that ends NICE. Cost: O(D) per row in both
     directions; phi = 0, the identity, at first.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    transformer : Transformer
+        What happens to each coordinate; `params` is phi, flattened from (D, n_out).
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> from flowcore.transformers import Scale
     >>> Elementwise(2, Scale()).with_params([0.0, np.log(2.0)]).forward([1.0, 1.0])
     array([1., 2.])
@@ -66,11 +74,16 @@ class Elementwise(Bijector):
 class ElementwiseAffine(FixedMap):
     """x = loc + scale z with fixed loc and scale; log-det sum log |scale|, z = (x - loc) / scale.
 
-    loc, scale   numbers or (D,) arrays, at least one of them an array, which says what D is
-
     The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, for two
     numbers. `Elementwise(D, Affine())` has trainable ones, `Standardize` takes them from data.
 
+    Parameters
+    ----------
+    loc, scale : array_like
+        Numbers or (D,) arrays, at least one of them an array, which says what D is.
+
+    Examples
+    --------
     >>> ElementwiseAffine([1.0, 2.0], -2.0).forward([1.0, 1.0])
     array([-1.,  0.])
     """

@@ -27,6 +27,13 @@ class Standardize(Bijector):
     float32 flow does not lose the small differences of large numbers.
     Cost: O(D) per row in both directions. Errors: ValueError naming a constant column.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> s = Standardize.from_data([[1.0, 10.0], [3.0, 30.0]])
     >>> s.inverse([[3.0, 30.0]])
     array([[1., 1.]])
@@ -118,6 +125,15 @@ class ActNorm(Bijector):
     density of a row would depend on the rows next to it, and those of evaluation would be a state
     that every training step changes. ActNorm serves the same end with neither.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> b = ActNorm(2).initialize(np.array([[1.0, 10.0], [3.0, 30.0]]))
     >>> b.inverse([[3.0, 30.0]])
     array([[1., 1.]])

@@ -25,15 +25,6 @@ class LULinear(Bijector):
 
     P is a fixed permutation, L lower triangular with ones on its diagonal, U strictly upper
     triangular; s_i = sign_i exp(B tanh(raw_i / B)), so that every value of the parameters is valid.
-    Reference: Kingma & Dhariwal 2018 (Glow), eqs. 10-11; there W maps data to base (`Invert` does
-    that), and has no bias.
-
-    dim              D
-    permutation      "random" (drawn from `rng`), None (the identity), or entries as `Permute` takes
-                     them: x[..., i] = y[..., permutation[i]] with y = L (U + diag(s)) z
-    signs            of s, D numbers 1 or -1; None: all 1
-    log_scale_bound  B > 0 keeps log |s| within (-B, B), so that nothing overflows; None: no bound
-    rng              int or Generator, for a random permutation
 
     `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. All
     are 0 at first, which is x = P z (for signs 1). Cost: O(D^2) per row in both directions, one
@@ -41,6 +32,29 @@ class LULinear(Bijector):
     parameters). Errors: ValueError for what is no permutation, for signs other than 1 and -1, for
     a bound that is not positive.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    permutation : str or array_like
+        "random" (drawn from `rng`), None (the identity), or entries as `Permute` takes them:
+        x[..., i] = y[..., permutation[i]] with y = L (U + diag(s)) z.
+    signs : array_like
+        The signs of s, D numbers 1 or -1; None: all 1.
+    log_scale_bound : float
+        B > 0 keeps log |s| within (-B, B), so that nothing overflows; None: no bound.
+    rng : int or numpy Generator
+        For a random permutation.
+    dtype : dtype
+        float64 or float32.
+
+    References
+    ----------
+    Kingma & Dhariwal 2018 (Glow), eqs. 10-11; there W maps data to base (`Invert` does that), and
+    has no bias.
+
+    Examples
+    --------
     With a normal base this is the Gaussian with a full covariance matrix, exactly:
 
     >>> from autograd import value_and_grad

@@ -150,10 +150,17 @@ class Sigmoid(_Interval):
         log dx/dz = log(high - low) - softplus(z) - softplus(-z)     summed over the coordinates
         z = log(x - low) - log(high - x)
 
-    low, high   numbers or (D,) arrays
-
     Errors: ValueError unless low < high, both finite. Outside of (low, high): see `maps`.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    low, high : array_like
+        Numbers or (D,) arrays.
+
+    Examples
+    --------
     >>> Sigmoid(2, low=-1.0).forward([0.0, 100.0])
     array([0., 1.])
     """
@@ -167,6 +174,15 @@ class Logit(_Interval):
 
     The inverse of `Sigmoid`, with its arguments: `forward` is defined on (low, high).
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    low, high : array_like
+        As for `Sigmoid`.
+
+    Examples
+    --------
     >>> Logit(1, high=[4.0]).forward([3.0]).round(4)
     array([1.0986])
     """
@@ -179,6 +195,13 @@ class Tanh(FixedMap):
 
         log dx/dz = 2 (log 2 - z - softplus(-2 z))     z = arctanh(x)
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> Tanh(1).inverse([0.5]).round(4)
     array([0.5493])
     """
@@ -204,8 +227,15 @@ class Softplus(FixedMap):
     It is nearly low + c exp(z / c) far to the left, nearly low + z far to the right: unlike Exp it
     does not overflow. The smaller c, the sharper the bend between the two.
 
-    hinge_softness, low   numbers or (D,) arrays; ValueError unless finite and hinge_softness > 0
+    Parameters
+    ----------
+    dim : int
+        D.
+    hinge_softness, low : array_like
+        Numbers or (D,) arrays; ValueError unless finite and hinge_softness > 0.
 
+    Examples
+    --------
     >>> Softplus(1).forward([0.0]).round(4)
     array([0.6931])
     """
@@ -247,6 +277,13 @@ class Exp(FixedMap):
     With a normal base it makes the log-normal density. exp(z) is inf beyond z of about 709 (88 in
     float32): where z may be that large, take Softplus.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> Exp(2).forward([0.0, 1.0]).round(4)
     array([1.    , 2.7183])
     """
@@ -274,8 +311,15 @@ class SinhArcsinh(FixedMap):
     epsilon is skewness, their delta 1 / tailweight); m, as in TensorFlow Probability, leaves 2
     where it is at skewness 0.
 
-    skewness, tailweight   numbers or (D,) arrays; ValueError unless finite and 0 < tailweight <= 50
+    Parameters
+    ----------
+    dim : int
+        D.
+    skewness, tailweight : array_like
+        Numbers or (D,) arrays; ValueError unless finite and 0 < tailweight <= 50.
 
+    Examples
+    --------
     >>> SinhArcsinh(1, tailweight=2.0).forward([2.0])
     array([2.])
     """

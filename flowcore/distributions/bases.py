@@ -31,6 +31,15 @@ class MultivariateNormalDiag(Distribution):
 
     Both are fixed (not trained). Errors: ValueError for a scale that is not positive.
 
+    Parameters
+    ----------
+    loc : array_like
+        (D,), the means.
+    scale_diag : array_like
+        Standard deviations, > 0: a number, or (D,).
+
+    Examples
+    --------
     >>> MultivariateNormalDiag([0, 0, 0])
     MultivariateNormalDiag(loc=[0.0, 0.0, 0.0], scale_diag=[1.0, 1.0, 1.0])
     """
@@ -67,12 +76,18 @@ class Uniform(Distribution):
 
         log p(z) = -sum_i log(high_i - low_i)      inside, edges included; -inf outside
 
-    dim         D
-    low, high   numbers or (D,) arrays, low < high; samples lie in [low, high)
-
-    Fixed. A flow over it can be fitted only if its inverse maps all data into the box.
+    It is fixed. A flow over it can be fitted only if its inverse maps all data into the box.
     Cost: O(D) per row. Errors: ValueError unless low < high, both finite.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    low, high : array_like
+        Numbers or (D,) arrays, low < high; samples lie in [low, high).
+
+    Examples
+    --------
     >>> Uniform(2, high=[1.0, 4.0]).log_prob([[0.5, 3.0], [0.5, 5.0]]).round(4)
     array([-1.3863,    -inf])
     """
@@ -109,11 +124,17 @@ class Laplace(Distribution):
 
         log p(z) = -sum_i [|z_i - loc_i| / scale_i + log(2 scale_i)]
 
-    dim          D
-    loc, scale   numbers or (D,) arrays, scale > 0; fixed
-
     Cost: O(D) per row. Errors: ValueError for a scale that is not positive.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    loc, scale : array_like
+        Numbers or (D,) arrays, scale > 0; fixed.
+
+    Examples
+    --------
     >>> Laplace(2).log_prob([[0.0, 0.0], [1.0, -2.0]]).round(4)
     array([-1.3863, -4.3863])
     """
@@ -150,14 +171,23 @@ class StudentT(Distribution):
         log p(z) = sum_i [ log Gamma((df_i + 1)/2) - log Gamma(df_i/2) - 1/2 log(df_i pi)
                            - (df_i + 1)/2 log(1 + z_i^2/df_i) ]
 
-    dim         D
-    df          a number or a (D,) array, > 0; the smaller, the heavier the tails: 1 is Cauchy's
-                density, the limit for large df is Normal
-    trainable   True: `params` = log df (D,), starting from df; False: df is fixed
-
     A Lipschitz map of a normal z has normal tails: heavy ones must come from the base (Jaini,
     Kobyzev, Yu, Brubaker 2020). Cost: O(D) per row. Errors: ValueError for df <= 0.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    df : array_like
+        A number or a (D,) array, > 0; the smaller, the heavier the tails: 1 is Cauchy's density,
+        the limit for large df is Normal.
+    trainable : bool
+        True: `params` = log df (D,), starting from df; False: df is fixed.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> StudentT(2, df=1.0).log_prob([[0.0, 0.0], [1e6, 0.0]]).round(4)
     array([ -2.2895, -29.9205])
     >>> StudentT(2, df=[1.0, 5.0], trainable=True).params.round(4)
@@ -215,6 +245,7 @@ class StudentT(Distribution):
         return run, back
 
     def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
         # the parameters are stored anyway, and may be such that exp overflows
         return {
             "dim": self.dim,

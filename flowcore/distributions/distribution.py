@@ -27,6 +27,20 @@ class Distribution(Parametric):
     be a base, too; one with parameters of its own derives from this class.
 
     Built-in densities write `bind` instead of `log_prob`, value and way back side by side.
+
+    Examples
+    --------
+    >>> class Logistic(Distribution):
+    ...     def __init__(self, dim):
+    ...         self.dim = dim
+    ...
+    ...     def sample(self, n=1, rng=None):
+    ...         return np.random.default_rng(rng).logistic(size=(n, self.dim))
+    ...
+    ...     def log_prob(self, x, params=None, context=None):
+    ...         return -anp.sum(x + 2 * anp.logaddexp(0, -x), axis=-1)
+    >>> Logistic(2), Logistic(2).log_prob(np.zeros((1, 2))).round(4)
+    (Logistic(2), array([-2.7726]))
     """
 
     dim: int
@@ -91,6 +105,13 @@ class Normal(Distribution):
 
         log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> Normal(2).log_prob(np.zeros((3, 2))).round(4)
     array([-1.8379, -1.8379, -1.8379])
     """

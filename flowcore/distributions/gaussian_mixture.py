@@ -23,10 +23,6 @@ class GaussianMixture(Distribution):
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
 
-    means     (K, D)
-    scales    standard deviations at first: a number, or (K, D); > 0
-    weights   (K,), > 0, scaled to sum to 1; None: all equal
-
     `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
     value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
     them, but it need not if the base has two. `from_data` starts at the modes of data, `spread`
@@ -35,6 +31,19 @@ class GaussianMixture(Distribution):
 
     Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
 
+    Parameters
+    ----------
+    means : array_like
+        (K, D), at first.
+    scales : array_like
+        Standard deviations at first: a number, or (K, D); > 0.
+    weights : array_like
+        (K,), > 0, scaled to sum to 1; None: all equal.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> mixture = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], scales=0.5, weights=[3, 1])
     >>> mixture
     GaussianMixture(n_components=2, dim=2)
@@ -95,17 +104,17 @@ class GaussianMixture(Distribution):
 
     @property
     def means(self) -> np.ndarray:
-        """(K, D)"""
+        """The means of the components, (K, D)."""
         return self._split(self.params)[1]
 
     @property
     def scales(self) -> np.ndarray:
-        """Standard deviations, (K, D)."""
+        """Their standard deviations, (K, D)."""
         return np.exp(self._split(self.params)[2])
 
     @property
     def weights(self) -> np.ndarray:
-        """(K,), summing to one."""
+        """Their weights, (K,), which sum to one."""
         return _log_sum_exp(self._split(self.params)[0])[1]
 
     def _split(self, theta):
@@ -150,6 +159,7 @@ class GaussianMixture(Distribution):
         return run, back
 
     def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
         # only the shape counts: all values are in `params`, where exp(log scale) may overflow
         return {"means": np.zeros((self.n_components, self.dim))}
 

@@ -34,12 +34,18 @@ class TransformedDistribution(Distribution):
 
         log p(x) = log p_base(f^-1(x)) + log |det d f^-1(x)/dx|         in nats
 
-    base       any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too
-    bijector   forward = base -> data
-
     `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
     inverse, `sample` one forward pass of the bijector. A log-density may be positive.
 
+    Parameters
+    ----------
+    base : Distribution or your own
+        Any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too.
+    bijector : Bijector
+        f; its forward goes from base to data.
+
+    Examples
+    --------
     >>> from flowcore import Normal, Permute
     >>> flow = TransformedDistribution(Normal(2), Permute([1, 0]))
     >>> flow.sample(3, rng=0).shape, flow.log_prob(np.zeros((5, 2))).shape

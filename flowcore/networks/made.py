@@ -31,23 +31,42 @@ if TYPE_CHECKING:
 class MADE(Network):
     """Masked autoencoder for distribution estimation: phi[..., d, :] depends on x_<d only.
 
-    dim             D, the number of inputs
-    hidden          widths of the hidden layers; None: two of max(64, 2 D), three if residual
-    n_out           numbers per input: phi is (..., D, n_out), output column d*n_out + j
-    activation      "relu", "tanh", "sigmoid", "elu" or "softplus"
-    order           "left-to-right", "right-to-left", "random", or a permutation of 1..D whose
-                    entry i is the degree of input i
-    degrees         hidden degrees: "equal" (spread evenly), "random", or one integer array a layer
-    context_dim     width of the context; its degree is 0, so that every output sees it
-    context_layers  the layers that read the context: "all" (with the output) or "first"
-    rng, dtype      seed of the initial weights and of random orders; float64 or float32
-    residual        True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ...
-                    share their degrees, so that a unit adds only units of its own degree
-
     Cost: one pass, O(free weights) per row. Errors: ValueError for a bad order, degrees or shape;
     UserWarning if the hidden layers are too narrow for all dependencies.
-    Reference: Germain, Gregor, Murray, Larochelle, "MADE", ICML 2015.
 
+    Parameters
+    ----------
+    dim : int
+        D, the number of inputs.
+    hidden : sequence of int
+        Widths of the hidden layers; None: two of max(64, 2 D), three if residual.
+    n_out : int
+        Numbers per input: phi is (..., D, n_out), output column d*n_out + j.
+    activation : str
+        "relu", "tanh", "sigmoid", "elu" or "softplus".
+    order : str or array_like
+        "left-to-right", "right-to-left", "random", or a permutation of 1..D whose entry i is the
+        degree of input i.
+    degrees : str or list of arrays
+        Hidden degrees: "equal" (spread evenly), "random", or one integer array a layer.
+    context_dim : int
+        Width of the context; its degree is 0, so that every output sees it.
+    context_layers : str
+        The layers that read the context: "all" (with the output) or "first".
+    rng : int or numpy Generator
+        Seed of the initial weights, and of random orders and degrees.
+    dtype : dtype
+        float64 or float32.
+    residual : bool
+        True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ... share their
+        degrees, so that a unit adds only units of its own degree.
+
+    References
+    ----------
+    Germain, Gregor, Murray, Larochelle, "MADE", ICML 2015.
+
+    Examples
+    --------
     >>> made = MADE(3, hidden=[16, 16])
     >>> made(np.zeros((1000, 3))).shape
     (1000, 3, 2)

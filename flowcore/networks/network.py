@@ -239,20 +239,43 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    in_dim        width of the input
-    out_shape     shape of the output per row, e.g. (u, n_out)
-    hidden        widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual
-    activation    "relu", "tanh", "sigmoid", "elu" or "softplus"
-    context_dim   width of the context c (0: none), read by every layer
-    residual      True: two hidden layers at a time are a block whose input is added to its output.
-                  With h_l = act(a_l):  a_2 = h_1 W_2 + b_2,  a_3 = h_2 W_3 + b_3 + a_1,
-                                        a_4 = h_3 W_4 + b_4,  a_5 = h_4 W_5 + b_5 + a_3, ...
-                  m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width
+    If it is residual, two hidden layers at a time are a block whose input is added to its output.
+    With h_l = act(a_l):
+
+        a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
+        a_4 = h_3 W_4 + b_4,    a_5 = h_4 W_5 + b_5 + a_3, ...
+
+    m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width.
 
     Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
-    bad widths. Residual blocks: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks",
-    2016 (pre-activation, without normalization); Durkan et al., "Neural spline flows", 2019.
+    bad widths.
 
+    Parameters
+    ----------
+    in_dim : int
+        Width of the input.
+    out_shape : tuple of int
+        Shape of the output per row, e.g. (u, n_out).
+    hidden : sequence of int
+        Widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual.
+    activation : str
+        "relu", "tanh", "sigmoid", "elu" or "softplus".
+    context_dim : int
+        Width of the context c (0: none), read by every layer.
+    rng : int or numpy Generator
+        Seed of the initial weights.
+    dtype : dtype
+        float64 or float32.
+    residual : bool
+        True: two hidden layers at a time are a block, see above.
+
+    References
+    ----------
+    Residual blocks: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks", 2016
+    (pre-activation, without normalization); Durkan et al., "Neural spline flows", 2019.
+
+    Examples
+    --------
     >>> MLP(2, (3, 2), hidden=[16])([[0.5, -1.0]]).shape
     (1, 3, 2)
     >>> MLP(2, (3, 2), hidden=[16, 16, 16], residual=True)

@@ -42,13 +42,6 @@ def density(
 ) -> Axes:
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
 
-    flow        anything with `log_prob` (a flow, a base, a target), or a function that takes
-                points (m, 2) and returns p, not log p, of shape (m,)
-    xlim, ylim  the rectangle; None: where 1000 samples of the flow lie, but for a few far outliers
-                ((-3, 3) for a function, or if there is no `sample`)
-    n           grid points along each side; cost: n^2 density evaluations, and the samples
-    context     for a conditional flow: one context, (C,)
-
     If 1% of the samples or more lie outside of the rectangle, the picture says so ("12% outside");
     if all of them do, a UserWarning does, too: what is drawn is then a far tail, if anything.
     log p = -inf is an honest density of 0. Grid points where p is NaN or infinite are left out: a
@@ -57,6 +50,28 @@ def density(
     Errors: ValueError for dim other than 2, an empty rectangle, results of a wrong shape or
     below 0.
 
+    Parameters
+    ----------
+    flow : flow, base, target or function
+        Anything with `log_prob` (a flow, a base, a target), or a function that takes points (m, 2)
+        and returns p, not log p, of shape (m,).
+    xlim, ylim : (float, float)
+        The rectangle; None: where 1000 samples of the flow lie, but for a few far outliers ((-3, 3)
+        for a function, or if there is no `sample`).
+    n : int
+        Grid points along each side; cost: n^2 density evaluations, and the samples.
+    ax : Axes
+        Where to draw; None: a new figure.
+    context : array_like
+        For a conditional flow: one context, (C,).
+
+    Returns
+    -------
+    Axes
+        Where it was drawn.
+
+    Examples
+    --------
     >>> from flowcore import Normal
     >>> ax = density(Normal(2), (-3, 3), (-2, 2), n=20)
     >>> ax.get_ylim() == (-2, 2), ax.figure.axes[1].get_ylabel()

@@ -25,13 +25,20 @@ class Affine(Transformer):
         alpha = B tanh(phi[..., 1] / B)        log dx/dz = alpha
         z     = (x - mu) exp(-alpha)           log dz/dx = -alpha
 
-    log_scale_bound   B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0:
-                      that keeps training finite; None: alpha = phi[..., 1], as the papers print it
+    Parameters
+    ----------
+    log_scale_bound : float
+        B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0: that keeps
+        training finite; None: alpha = phi[..., 1], as the papers print it.
 
-    References: Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Dinh, Sohl-Dickstein, Bengio 2017,
-    eqs. 7-8. Why 2: of the bounds None, 5, 3, 2, 1 it has the best worst case over ten seeds of the
-    six-layer chain on two moons (`python -m benchmarks.log_scale_bound`).
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8. Why
+    2: of the bounds None, 5, 3, 2, 1 it has the best worst case over ten seeds of the six-layer
+    chain on two moons (`python -m benchmarks.log_scale_bound`).
 
+    Examples
+    --------
     >>> Affine()
     Affine(log_scale_bound=2.0)
     """
@@ -96,6 +103,8 @@ class Affine(Transformer):
 class Shift(Transformer):
     """x = z + mu with mu = phi[..., 0]; log dx/dz = 0 (NICE: Dinh, Krueger, Bengio 2015, eq. 5).
 
+    Examples
+    --------
     >>> x, log_det = Shift().forward_and_log_det(np.array([1.0]), np.array([[2.0]]))
     >>> x, log_det
     (array([3.]), array([0.]))
@@ -124,6 +133,8 @@ class Shift(Transformer):
 class Scale(Transformer):
     """x = exp(alpha) z with alpha = phi[..., 0]; log dx/dz = alpha (the last layer of NICE, 3.3).
 
+    Examples
+    --------
     >>> x, log_det = Scale().forward_and_log_det(np.array([2.0]), np.array([[0.5]]))
     >>> x.round(3), log_det
     (array([3.297]), array([0.5]))
@@ -161,6 +172,13 @@ class Compose(Transformer):
     phi holds phi_f, then phi_g. `Compose([Affine(), RationalQuadratic()])` bends a coordinate by a
     spline on [-B, B], and then moves and scales it to wherever the data are.
 
+    Parameters
+    ----------
+    transformers : sequence of Transformer
+        f, g, ...; the last one is applied first.
+
+    Examples
+    --------
     >>> Compose([Affine(), Shift()]).n_out
     3
     """
@@ -174,6 +192,7 @@ class Compose(Transformer):
 
     @property
     def n_out(self) -> int:
+        """Parameters per coordinate: those of all parts."""
         return sum(part.n_out for part in self.transformers)
 
     def _steps(self, direction):

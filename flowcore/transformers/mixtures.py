@@ -40,10 +40,6 @@ class MixtureOfGaussians(Transformer):
         mu_k        = c_k + phi[..., K + k]                         means
         log sigma_k = log s + B tanh(phi[..., 2K + k] / B)          log-scales, |phi|-bounded
 
-    components        K; n_out = 3 K parameters per coordinate
-    log_scale_bound   B > 0: every sigma_k stays within s exp(-B) .. s exp(B). A mixture must not
-                      shrink onto a single point, where the likelihood grows without bound
-
     phi = 0 is close to the identity, but not equal to it: equal weights, s = K^(-1/5), and centres
     c_k at the normal quantiles (k + 1/2) / K, scaled so that the variance is 1. That is 0.003 nats
     from N(0, 1); components that started on one spot would get equal gradients and stay together.
@@ -57,15 +53,28 @@ class MixtureOfGaussians(Transformer):
                         smaller
     forward (sampling)  Newton on z(x) = z, in the bracket of all mu_k + sigma_k z, with bisection
                         where a step leaves it or does not shrink: about ten times the cost
+
     Gradients are written by hand, those of forward by implicit differentiation. Values are finite
     for any z and x; points beyond 6e102 (float32: 7e12) count as that. In a gap between narrow
     components the slope dx/dz can exceed any float: gradients stop growing there. float32 in
     gives float32 out, computed in float64.
 
     Errors: ValueError for components < 1, or a bound that is not within (0, 20].
-    References: Papamakarios, Pavlakou, Murray 2017 (MADE MoG, MAF MoG); Bishop 1994 (mixture
-    density networks).
 
+    Parameters
+    ----------
+    components : int
+        K; n_out = 3 K parameters per coordinate.
+    log_scale_bound : float
+        B > 0: every sigma_k stays within s exp(-B) .. s exp(B). A mixture must not shrink onto a
+        single point, where the likelihood grows without bound.
+
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray 2017 (MADE MoG, MAF MoG); Bishop 1994 (mixture density networks).
+
+    Examples
+    --------
     >>> mixture = MixtureOfGaussians(2)
     >>> x, log_det = mixture.forward_and_log_det(np.array([-1.0, 0.5, 2.0]), np.zeros((3, 6)))
     >>> x.round(3)

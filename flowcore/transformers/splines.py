@@ -38,11 +38,6 @@ class RationalQuadratic(Transformer):
 
         inverse: a xi^2 + b xi + c = 0, xi = 2c / (-b - sqrt(b^2 - 4ac))        (eqs. 6-8, 29)
 
-    bins         K, the number of bins
-    tail         B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends)
-    min_width    least width of a bin as a fraction of [-B, B]; min_height likewise
-    min_slope    least slope at an inner knot, 0 < min_slope < 1
-
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
     softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
     phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
@@ -51,6 +46,21 @@ class RationalQuadratic(Transformer):
     Cost: both directions O(K) per coordinate. The gradient is written by hand, and only the bin
     that a point falls into is looked at. Errors: ValueError for arguments out of range.
 
+    Parameters
+    ----------
+    bins : int
+        K, the number of bins.
+    tail : float
+        B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends).
+    min_width : float
+        Least width of a bin as a fraction of [-B, B].
+    min_height : float
+        Least height of a bin, likewise.
+    min_slope : float
+        Least slope at an inner knot, 0 < min_slope < 1.
+
+    Examples
+    --------
     >>> spline = RationalQuadratic(bins=4, tail=3.0)
     >>> spline
     RationalQuadratic(bins=4, tail=3.0)
@@ -84,6 +94,7 @@ class RationalQuadratic(Transformer):
 
     @property
     def n_out(self) -> int:
+        """Parameters per coordinate: K widths, K heights, K - 1 slopes."""
         return 3 * self.bins - 1
 
     def knots(self, phi: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

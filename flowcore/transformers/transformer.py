@@ -25,6 +25,29 @@ class Transformer:
 
     Write the two methods in autograd.numpy: their gradients are derived. Built-in transformers
     write `bind` instead, value and way back side by side, and get the two methods from it.
+
+    t' must be continuous. Where it jumps, at a kink, log t' jumps, too: as phi moves, points cross
+    the kink, and what the mean gains by that stands in no row's gradient. So the gradient of the
+    mean would be wrong.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> class SinhShift(Transformer):  # x = sinh(arcsinh(z) + phi)
+    ...     n_out = 1
+    ...
+    ...     def forward_and_log_det(self, z, phi):
+    ...         return self._move(z, phi[..., 0])
+    ...
+    ...     def inverse_and_log_det(self, x, phi):
+    ...         return self._move(x, -phi[..., 0])
+    ...
+    ...     def _move(self, z, shift):
+    ...         y = anp.arcsinh(z) + shift
+    ...         return anp.sinh(y), anp.log(anp.cosh(y)) - anp.log1p(z * z) / 2
+    >>> x, log_det = SinhShift().forward_and_log_det(np.array([0.0]), np.array([[1.0]]))
+    >>> x.round(4), log_det.round(4)
+    (array([1.1752]), array([0.4338]))
     """
 
     n_out: int
