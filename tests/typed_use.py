@@ -76,6 +76,26 @@ class Double(fc.Bijector):
 
 
 doubled: np.ndarray = Double(2).forward(x)
+chain = fc.Chain([Double(2), fc.Elementwise(2, fc.Compose([fc.Shift(), fc.Scale()]))])
+first: fc.Bijector = chain[0]
+
+
+class Cauchy(fc.Distribution):
+    """A base of heavy tails, by the same user."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def sample(self, n: int = 1, rng: Any = None) -> np.ndarray:
+        return np.random.default_rng(rng).standard_cauchy((n, self.dim))
+
+    def log_prob(
+        self, x: Any, params: Any = None, context: Any = None, threads: Any = None
+    ) -> np.ndarray:
+        return np.asarray(-np.log(np.pi * (1 + np.square(x))).sum(axis=-1))
+
+
+heavy: np.ndarray = fc.TransformedDistribution(Cauchy(2), chain).log_prob(x)
 
 dequantize = fc.Dequantize(step=[1, 0])
 bound: np.ndarray = dequantize.log_prob(fc.Normal(2), [[3, 0.5]])

@@ -39,7 +39,7 @@ side, without autograd. See `core/workspace.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,7 @@ from ..core import Parametric, by_autograd, call, require
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
     from .._typing import Array, Bound, Box, Context, Params, Seed
     from ..core import Workspace
@@ -89,13 +90,13 @@ class Bijector(Parametric):
     def __repr__(self):
         return f"{type(self).__name__}({self.dim})"
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = vars(cls)
         if "initialize" in own and "initialized" not in own and cls.initialized is True:
             cls.initialized = False  # until an instance says otherwise
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
         return super().__new__(cls)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import log, pi
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -14,6 +14,7 @@ from ..core.inputs import check_count, check_dim, gate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
     from .._typing import Array, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
@@ -45,7 +46,7 @@ class Distribution(Parametric):
 
     dim: int
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Distribution, "log_prob")
         if cls.sample is Distribution.sample:
             raise TypeError(f"Can't instantiate abstract class {cls.__name__} without sample")

@@ -7,7 +7,7 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..core import Parametric, as_numbers, call, require, vjp_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
     from .._typing import Array, Bound
     from ..core import Workspace
@@ -52,7 +53,7 @@ class Transformer:
 
     n_out: int
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
         return super().__new__(cls)
 
