@@ -35,6 +35,7 @@ from .transformers import (
     RationalQuadratic,
     Scale,
     Shift,
+    Transformer,
 )
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
@@ -109,7 +110,16 @@ def newton(root, step):
 @singledispatch
 def transform(transformer, direction, x, phi):
     """y and log dy/dx of one direction; of somebody's own transformer, what its methods say."""
-    return getattr(transformer, f"{direction}_and_log_det")(x, phi)
+    return own_method(transformer, Transformer, f"{direction}_and_log_det")(x, phi)
+
+
+def own_method(part, base: type, name: str):
+    """Somebody's own method; a NotImplementedError if the class writes `bind` alone."""
+    if getattr(type(part), name, None) is getattr(base, name):
+        raise NotImplementedError(
+            f"second derivatives of {part!r}: beside bind, write {name} in autograd.numpy"
+        )
+    return getattr(part, name)
 
 
 @transform.register(Shift)
