@@ -65,7 +65,7 @@ class Standardize(Bijector):
     ) -> Standardize:
         if self.initialized:
             return self
-        mean, scale = _moments(x, self)  # of the input side: forward(x) shall be standardised
+        mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
         return self._with(-mean / scale, 1 / scale)
 
     def _with(self, mean, scale):
@@ -159,7 +159,7 @@ class ActNorm(Bijector):
     ) -> ActNorm:
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) shall be standardised
+        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) is to be standardised
         scale = np.where(flat, 1.0, scale)
         return self._with(-mean / scale, -np.log(scale))
 

@@ -227,7 +227,7 @@ def _checked_layer(l, given, places):
 
 
 def _selectors(order):
-    """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, hence views, where possible."""
+    """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, and so views, where possible."""
     for view in (slice(None), slice(None, None, -1)):
         if np.array_equal(order, np.arange(len(order))[view]):
             return view, view

@@ -125,7 +125,7 @@ class RationalQuadratic(Transformer):
             g_bar = np.where(inside, y_bar, 0)
             if direction == "forward":
                 x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
-            else:  # z = g^-1(x; phi), hence dz = (dx - dg at a fixed z) / g', and log_det = -log g'
+            else:  # z = g^-1(x; phi), so dz = (dx - dg at a fixed z) / g', and log_det = -log g'
                 l_bar = -l_bar
                 x_bar = (g_bar + l_bar * curve.d_log_slope) / curve.slope
                 g_bar = -x_bar
