@@ -403,6 +403,7 @@ def _autoregressive(dim, layers, rng, transformer, **net) -> list[Bijector]:
 
 def _couplings(dim, layers, rng, transformer, **net) -> list[Bijector]:
     """Couplings whose halves alternate; from D = 3 on a permutation after every second one."""
+    dim = check_dim("dim", dim)
     parts: list[Bijector] = []
     kept = max(1, dim // 2)
     for i, seed in enumerate(_seeds(rng, layers)):

@@ -30,7 +30,7 @@ class Standardize(Bijector):
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
-        self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
+        self.mean, self.scale = frozen(np.zeros(self.dim)), frozen(np.ones(self.dim))
         self.initialized = False
 
     @classmethod
