@@ -95,22 +95,39 @@ def adam_alone(flow) -> Callable[[], None]:
     return lambda: state.step(theta, gradient)
 
 
+def count_multiply_adds(operation: Callable, flow) -> int:
+    """The multiply-adds of all matrix products of operation(flow).
+
+    What a flow has bound holds on to np.dot as it was: so it is counted of a copy, which has bound
+    nothing yet, and is thrown away.
+    """
+    with CountedProducts() as products:
+        operation(flow.with_params(flow.params))
+    return products.multiply_adds
+
+
 class CountedProducts:
-    """Counts the multiply-adds of every `np.matmul` while it is open: then `.multiply_adds`."""
+    """Counts the multiply-adds of every `np.dot` and `np.matmul` that is looked up while it is
+    open: then `.multiply_adds`. See `count_multiply_adds`."""
 
     def __enter__(self):
-        self._counts, self._matmul = [], np.matmul  # a list: several threads may append to it
+        self._counts: list[int] = []  # several threads may append to it
+        self._plain = {name: getattr(np, name) for name in ("dot", "matmul")}
+        for name, plain in self._plain.items():
+            setattr(np, name, self._counting(plain))
+        return self
 
+    def _counting(self, plain: Callable) -> Callable:
         def counting(a, b, *args, **kwargs):
-            out = self._matmul(a, b, *args, **kwargs)
+            out = plain(a, b, *args, **kwargs)
             self._counts.append(int(np.size(out)) * np.shape(a)[-1])
             return out
 
-        np.matmul = counting
-        return self
+        return counting
 
     def __exit__(self, *problem):
-        np.matmul = self._matmul
+        for name, plain in self._plain.items():
+            setattr(np, name, plain)
 
     @property
     def multiply_adds(self) -> int:

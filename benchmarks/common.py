@@ -30,7 +30,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases import CASES, Case, CountedProducts, adam_alone, adam_step, with_method
+from .cases import (
+    CASES,
+    Case,
+    CountedProducts,
+    adam_alone,
+    adam_step,
+    count_multiply_adds,
+    with_method,
+)
 from .timing import (
     CONTROL,
     DTYPES,
@@ -56,6 +64,7 @@ __all__ = [
     "adam_step",
     "at_most",
     "control_workload",
+    "count_multiply_adds",
     "elapsed_seconds",
     "gemm_peak",
     "interleave",

@@ -33,8 +33,8 @@ import flowcore as fc
 from .common import (
     DTYPES,
     Case,
-    CountedProducts,
     Report,
+    count_multiply_adds,
     elapsed_seconds,
     parse,
     parser,
@@ -158,13 +158,14 @@ def operation(column: Column, flow, x) -> Callable:
 
 def count_passes(column: Column, flow, x) -> float:
     """Multiply-adds of the operation / those of one pass of each of its networks."""
-    networks = [leaf for leaf in flow.bijector.leaves if isinstance(leaf, fc.MADE | fc.MLP)]
-    with CountedProducts() as one_pass:
-        for network in networks:
-            network(x[:, : network.in_dim])
-    with CountedProducts() as products:
-        operation(column, flow, x)()
-    return products.multiply_adds / one_pass.multiply_adds
+
+    def one_pass(flow):
+        for leaf in flow.bijector.leaves:
+            if isinstance(leaf, fc.MADE | fc.MLP):
+                leaf(x[:, : leaf.in_dim])
+
+    done = count_multiply_adds(lambda flow: operation(column, flow, x)(), flow)
+    return done / count_multiply_adds(one_pass, flow)
 
 
 def textbook_step(flow, x) -> Callable:

@@ -14,11 +14,11 @@ from .common import (
     CASES,
     DTYPES,
     Case,
-    CountedProducts,
     Report,
     adam_alone,
     adam_step,
     at_most,
+    count_multiply_adds,
     parse,
     parser,
     print_table,
@@ -46,11 +46,10 @@ def steps(report: Report, cases: list[Case]) -> None:
     for case in cases:
         for dtype in DTYPES:
             name, flow = f"{case.name} {dtype}", case.flow(dtype=DTYPES[dtype])
-            contestants[name] = step = adam_step(flow, case.data(dtype=DTYPES[dtype]))
+            x = case.data(dtype=DTYPES[dtype])
+            contestants[name] = adam_step(flow, x)
             contestants[f"{name} Adam"] = adam_alone(flow)
-            with CountedProducts() as products:
-                step()
-            multiply_adds[name] = products.multiply_adds
+            multiply_adds[name] = count_multiply_adds(lambda flow: adam_step(flow, x)(), flow)  # noqa: B023
     timings = report.interleave(contestants)
     table = []
     for name, count in multiply_adds.items():

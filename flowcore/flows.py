@@ -364,7 +364,7 @@ def glow(
     ['ActNorm', 'LULinear', 'Coupling']
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
-    parts = []
+    dim, parts = check_dim("dim", dim), []
     for seed in _seeds(rng, layers):
         kept = max(1, dim // 2)
         coupling = Coupling(dim, kept, transformer=transformer or Affine(), rng=seed, **net)
@@ -403,8 +403,7 @@ def _autoregressive(dim, layers, rng, transformer, **net) -> list[Bijector]:
 
 def _couplings(dim, layers, rng, transformer, **net) -> list[Bijector]:
     """Couplings whose halves alternate; from D = 3 on a permutation after every second one."""
-    dim = check_dim("dim", dim)
-    parts: list[Bijector] = []
+    dim, parts = check_dim("dim", dim), []
     kept = max(1, dim // 2)
     for i, seed in enumerate(_seeds(rng, layers)):
         num_masked = kept if i % 2 == 0 else kept - dim

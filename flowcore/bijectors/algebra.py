@@ -34,6 +34,21 @@ class Composite(Bijector):
     def initialized(self) -> bool:
         return all(part.initialized for part in self.parts)
 
+    @property
+    def domain(self):
+        return self.image("inverse", *ANYWHERE)
+
+    @property
+    def codomain(self):
+        return self.image("forward", *ANYWHERE)
+
+    def initialize(self, x, context=None, rng=None):
+        """Initialise every part that waits for data."""
+        return self._initialize("inverse", x, context, rng)
+
+    def initialize_inverted(self, x, context=None, rng=None):
+        return self._initialize("forward", x, context, rng)
+
 
 class Chain(Composite):
     """The composition of bijectors: Chain([f, g]) is f o g, so `forward` applies g first.
@@ -53,14 +68,6 @@ class Chain(Composite):
         if len(set(dims)) > 1:
             raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
         self.dim = dims[0]
-
-    @property
-    def domain(self):
-        return self.image("inverse", *ANYWHERE)
-
-    @property
-    def codomain(self):
-        return self.image("forward", *ANYWHERE)
 
     def image(self, direction, low, high):
         for part, way in self.steps(direction):
@@ -83,26 +90,14 @@ class Chain(Composite):
 
         return run, back
 
-    def initialize(self, x, context=None, rng=None):
-        """Initialise every part that waits for data, walking from the data end to the base."""
-        return self._initialize_along(self.steps("inverse"), x, context, rng)
-
-    def initialize_inverted(self, x, context=None, rng=None):
-        return self._initialize_along(self.steps("forward"), x, context, rng)
-
-    def _initialize_along(self, steps, x, context, rng):
-        x = as_numbers("x", x)
-        new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
+    def _initialize(self, direction, x, context, rng):
+        """From the data end to the base, each part on what the parts before it made of x."""
+        steps, new = self.steps(direction), {}
         for k, (old, way) in enumerate(steps):
             if all(part.rebuilt(dict(new)).initialized for part, _ in steps[k:]):
                 break
-            own_context = context if old.context_dim else None
-            part = old.rebuilt(dict(new))
-            # before its inverse is run, x is on the part's output side, where data come from
-            start = part.initialize if way == "inverse" else part.initialize_inverted
-            part = start(x, own_context, rng)
-            new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
-            x = getattr(part, way)(x, context=own_context)
+            part = _initialized(old, way, x, context, rng, new)
+            x = getattr(part, way)(x, context=context if part.context_dim else None)
         return self.rebuilt(new) if new else self
 
     def steps(self, direction):
@@ -225,14 +220,6 @@ class Blockwise(Composite):
             raise ValueError(f"sizes are {sizes}, but the bijectors' dims {list(self.sizes)}")
         self.dim = sum(self.sizes)
 
-    @property
-    def domain(self):
-        return self.image("inverse", *ANYWHERE)
-
-    @property
-    def codomain(self):
-        return self.image("forward", *ANYWHERE)
-
     def image(self, direction, low, high):
         low, high = (np.broadcast_to(end, self.dim) for end in (low, high))
         ends = np.empty((2, self.dim))
@@ -265,25 +252,28 @@ class Blockwise(Composite):
 
         return run, back
 
-    def initialize(self, x, context=None, rng=None):
-        """Initialise every part that waits for data, each from its own columns."""
-        return self._initialize_blocks("initialize", x, context, rng)
-
-    def initialize_inverted(self, x, context=None, rng=None):
-        return self._initialize_blocks("initialize_inverted", x, context, rng)
-
-    def _initialize_blocks(self, start, x, context, rng):
-        x = as_numbers("x", x)
+    def _initialize(self, direction, x, context, rng):
+        """Each part from its own columns."""
+        x, new = as_numbers("x", x), {}
         check_event(x, self.dim, self)
-        new: dict = {}  # id of a leaf -> its initialised self, so that a tied leaf is met only once
         for old, own in zip(self.parts, self.blocks, strict=True):
-            own_context = context if old.context_dim else None
-            part = getattr(old.rebuilt(dict(new)), start)(x[..., own], own_context, rng)
-            new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
+            _initialized(old, direction, x[..., own], context, rng, new)
         return self.rebuilt(new)
 
     def __repr__(self):
         return f"Blockwise([{', '.join(map(repr, self.parts))}])"
+
+
+def _initialized(old, way: str, x, context, rng, new: dict) -> Bijector:
+    """A part, initialised from x, which is where `way` starts from.
+
+    new   id of a leaf -> its initialised self, which grows: a tied leaf is initialised once
+    """
+    part = old.rebuilt(dict(new))
+    start = part.initialize if way == "inverse" else part.initialize_inverted
+    part = start(x, context if old.context_dim else None, rng)
+    new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
+    return part
 
 
 def common_context_dim(parts: Sequence[Parametric]) -> int:

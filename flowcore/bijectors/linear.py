@@ -29,8 +29,9 @@ class Standardize(Bijector):
     fitted = ("mean", "scale", "initialized")
 
     def __init__(self, dim: int):
-        super().__init__(check_dim("dim", dim))
-        self.mean, self.scale = frozen(np.zeros(self.dim)), frozen(np.ones(self.dim))
+        dim = check_dim("dim", dim)
+        super().__init__(dim)
+        self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
         self.initialized = False
 
     @classmethod

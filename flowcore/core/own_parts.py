@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from autograd.builtins import tuple as atuple
 from autograd.core import VJPNode, make_vjp
-from autograd.tracer import trace
+from autograd.tracer import getval, isbox, new_box, trace_stack
 
 from .inputs import check_log_det, check_log_prob
 from .workspace import Workspace
@@ -29,8 +29,7 @@ def by_autograd(f: Callable, at: Workspace, part):
     vjp = None
 
     def outputs(args):
-        found = f(*args) if reads_context else f(*args, None)
-        return atuple(found) if isinstance(found, tuple) else found
+        return f(*args) if reads_context else f(*args, None)
 
     def run(x, l):
         nonlocal vjp
@@ -62,13 +61,19 @@ def by_autograd(f: Callable, at: Workspace, part):
 
 
 def vjp_of(f: Callable, args, part):
-    """autograd's make_vjp, with an error that names what is not written in autograd.numpy."""
-    try:
-        vjp, found = make_vjp(f, args)
-        for a in found if isinstance(found, tuple) else (found,):
-            if np.asarray(a).dtype == object:  # np.stack of boxes, say, is an array of boxes
+    """autograd's make_vjp of a function of a tuple that returns an array or a tuple of arrays, with
+    an error that names what is not written in autograd.numpy."""
+
+    def outputs(args):
+        found = f(args)
+        several = isinstance(found, tuple)
+        for a in found if several else (found,):
+            if np.asarray(getval(a)).dtype == object:  # so is np.stack of boxes
                 raise TypeError("it returned an array of objects")
-        return vjp, found
+        return atuple(found) if several else found
+
+    try:
+        return make_vjp(outputs, args)
     except (TypeError, ValueError, AttributeError) as problem:
         f(args)  # an error of its own, whoever asks: raise that one
         raise TypeError(
@@ -80,8 +85,9 @@ def vjp_of(f: Callable, args, part):
 
 def _check_reads_params(f: Callable, args, part):
     """A TypeError if f ignores the parameters: their gradient would be 0, and nobody would know."""
-    _, node = trace(VJPNode.new_root(), lambda params: f((params, *args[1:])), args[0])
-    if node is None:
+    with trace_stack.new_trace() as trace:
+        found = f((new_box(args[0], trace, VJPNode.new_root()), *args[1:]))
+    if not any(isbox(a) for a in (found if isinstance(found, tuple) else (found,))):
         raise TypeError(
             f"the gradient of {part!r} is wanted, but what it returns does not depend on params: "
             "compute with the params that its methods are given, in autograd.numpy, not with "

@@ -8,7 +8,6 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 from __future__ import annotations
 
 import numpy as np
-from autograd.builtins import tuple as atuple
 
 from ..core import Parametric, as_numbers, call, require, vjp_of
 
@@ -45,7 +44,7 @@ class Transformer:
             nonlocal vjp
             args = x.T, np.moveaxis(phi, -1, 0)
             if at.tape:
-                vjp, (y, log_det) = vjp_of(lambda args: atuple(transform(*args)), args, self)
+                vjp, (y, log_det) = vjp_of(lambda args: transform(*args), args, self)
             else:
                 y, log_det = transform(*args)
             return y.T, log_det.T
@@ -56,14 +55,21 @@ class Transformer:
 
         return run, back
 
+    def _settings(self) -> dict:
+        return {name: v for name, v in vars(self).items() if not name.startswith("_memo")}
+
     def __eq__(self, other):
-        return type(self) is type(other) and vars(self) == vars(other)
+        return type(self) is type(other) and self._settings() == other._settings()
 
     def __hash__(self):
-        return hash((type(self), *sorted(vars(self).items())))
+        return hash((type(self), *sorted(self._settings().items())))
+
+    def __getstate__(self):
+        return self._settings()
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+        settings = ", ".join(f"{name}={v!r}" for name, v in self._settings().items())
+        return f"{type(self).__name__}({settings})"
 
 
 def bind_transformer(transformer, at, direction: str, dim: int):
@@ -113,7 +119,8 @@ def _call(transformer, direction, x, phi):
     """One direction of a transformer that writes `bind`: all numbers are rows of one coordinate."""
     x, phi = matched(transformer, x, phi, "z" if direction == "forward" else "x")
     rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
-    y, log_det = call(Pointwise(transformer), direction, rows, None, context)
+    pointwise = transformer.__dict__.setdefault("_memo_pointwise", Pointwise(transformer))
+    y, log_det = call(pointwise, direction, rows, None, context)
     return y.reshape(x.shape), log_det.reshape(x.shape)
 
 

@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from benchmarks.tabular import datasets, fetch, gaussian, models, picture, run, training
+from benchmarks.tabular.datasets import DAY, Dataset
+from benchmarks.tabular.fetch import Archive, DataError
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # the benchmarks are scripts beside the package, not part of it
-
-from benchmarks.tabular import datasets, fetch, gaussian, models, picture, run, training  # noqa: E402
-from benchmarks.tabular.datasets import DAY, Dataset  # noqa: E402
-from benchmarks.tabular.fetch import Archive, DataError  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 # archives -----------------------------------------------------------------------------------------
 

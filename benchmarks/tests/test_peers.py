@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # the benchmarks are scripts beside the package, not part of it
+from benchmarks import environment, peers, time_to_trained, verdicts
+from benchmarks.common import CASES, Case, Report
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.timing import CONTROL, Timings
+from benchmarks.worker import Task, Worker, build, n_weights
 
-from benchmarks import environment, peers, time_to_trained, verdicts  # noqa: E402
-from benchmarks.common import CASES, Case, Report  # noqa: E402
-from benchmarks.contestants import CONTESTANTS  # noqa: E402
-from benchmarks.timing import CONTROL, Timings  # noqa: E402
-from benchmarks.worker import Task, Worker, build, n_weights  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 SMALL = Case("small", 3, 2, (8, 8), 20)
 

@@ -1,0 +1,491 @@
+"""Bugs that were there once: each test is the promise that was broken, and holds for every part."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad
+
+import flowcore as fc
+from flowcore.testing import check_bijector, randomize
+
+X = np.random.default_rng(0).normal(size=(7, 2))
+
+
+def over_normal(bijector):
+    return fc.TransformedDistribution(fc.Normal(bijector.dim), bijector)
+
+
+# ---------------------------------------------------------------- domains of compositions
+
+LOGIT, SWAP = fc.Logit(2), fc.Permute([1, 0])
+DOUBLE = fc.ElementwiseAffine([0.0, 0.0], 2.0)
+R, UNIT = (-np.inf, np.inf), (0.0, 1.0)
+
+DOMAINS = {  # a bijector, its domain, its codomain
+    "Chain([Logit, Permute])": (fc.Chain([LOGIT, SWAP]), UNIT, R),
+    "Chain([Permute, Logit])": (fc.Chain([SWAP, LOGIT]), UNIT, R),
+    "Chain([Logit, 2 z])": (fc.Chain([LOGIT, DOUBLE]), (0.0, 0.5), R),
+    "Chain([2 z, Sigmoid])": (fc.Chain([DOUBLE, fc.Sigmoid(2)]), R, (0.0, 2.0)),
+    "Chain([-2 z, Exp])": (
+        fc.Chain([fc.ElementwiseAffine([1.0, 1.0], -2.0), fc.Exp(2)]), R, (-np.inf, 1.0),
+    ),
+    "nested": (fc.Chain([fc.Chain([LOGIT, DOUBLE]), fc.Chain([SWAP, SWAP])]), (0.0, 0.5), R),
+    "Invert(Chain)": (fc.Invert(fc.Chain([fc.Sigmoid(2), SWAP])), UNIT, R),
+    "Chain([Invert(Chain), ...])": (
+        fc.Chain([SWAP, fc.Invert(fc.Chain([fc.Sigmoid(2), SWAP]))]), UNIT, R,
+    ),
+    "Blockwise": (
+        fc.Blockwise([fc.Logit(1), fc.Permute([0]), fc.Exp(1)]),
+        ([0, -np.inf, -np.inf], [1, np.inf, np.inf]), ([-np.inf, -np.inf, 0], [np.inf] * 3),
+    ),
+    "Chain([Blockwise, Permute])": (
+        fc.Chain([fc.Blockwise([fc.Logit(1), fc.Permute([0])]), SWAP]),
+        ([-np.inf, 0], [np.inf, 1]), R,
+    ),
+    "Blockwise([Chain])": (
+        fc.Blockwise([fc.Chain([LOGIT, SWAP]), fc.Permute([0])]),
+        ([0, 0, -np.inf], [1, 1, np.inf]), R,
+    ),
+    "there and back": (fc.Chain([fc.Sigmoid(2), LOGIT]), UNIT, UNIT),
+    "after a layer": (fc.Chain([fc.RealNVP(2, hidden=[4]), LOGIT]), UNIT, R),
+}  # fmt: skip
+for_all_domains = pytest.mark.parametrize("name", DOMAINS)
+
+
+@for_all_domains
+def test_a_composition_knows_where_it_is_defined(name):
+    b, domain, codomain = DOMAINS[name]
+    for found, expected in ((b.domain, domain), (b.codomain, codomain)):
+        for end, wanted in zip(found, expected, strict=True):
+            np.testing.assert_allclose(np.broadcast_to(end, b.dim), np.broadcast_to(wanted, b.dim))
+
+
+@for_all_domains
+def test_draws_without_an_image_are_warned_of(name):
+    b, (low, high), _ = DOMAINS[name]
+    z = fc.Normal(b.dim).sample(2000, rng=0)
+    outside = int(((z <= low) | (z >= high)).any(axis=1).sum())
+    if not outside:
+        over_normal(b).sample(2000, rng=0)  # warnings are errors here
+        return
+    assert outside > 100
+    for call in (over_normal(b).sample, over_normal(b).sample_and_log_prob):
+        with pytest.warns(UserWarning, match=f"{outside} of 2000 draws .*have no image"):
+            call(2000, rng=0)
+
+
+@for_all_domains
+def test_a_right_composition_passes_the_checks(name):
+    check_bijector(DOMAINS[name][0])
+
+
+def test_draws_of_the_right_base_have_images():
+    for dim, b in ((2, fc.Chain([LOGIT, SWAP])), (2, fc.Chain([fc.Chain([LOGIT]), SWAP]))):
+        x = fc.TransformedDistribution(fc.Uniform(dim), b).sample(2000, rng=0)
+        assert np.isfinite(x).all()
+
+
+# ---------------------------------------------------------------- params of a wrong length
+
+FLOW = randomize(fc.flows.maf(2, 2, [8], standardize=False), 0.5)
+WRONG = [(), (0,), (1,), (FLOW.n_params - 1,), (FLOW.n_params + 1,), (1, FLOW.n_params)]
+METHODS = {
+    "to_latent": FLOW.to_latent,
+    "from_latent": FLOW.from_latent,
+    "log_prob": FLOW.log_prob,
+    "prob": FLOW.prob,
+    "forward": FLOW.bijector.forward,
+    "inverse_and_log_det": lambda x, params: FLOW.bijector.inverse_and_log_det(x, params)[0],
+    "a MADE": FLOW.bijector[0].made,
+}
+
+
+@pytest.mark.parametrize("shape", WRONG)
+@pytest.mark.parametrize("name", METHODS)
+def test_params_of_a_wrong_shape_are_refused_plain_and_traced(name, shape):
+    run = METHODS[name]
+    for call in (
+        lambda theta: run(X, params=theta),
+        grad(lambda theta: anp.sum(run(X, params=theta))),
+    ):
+        with pytest.raises(ValueError, match="params must have shape"):
+            call(np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["to_latent", "from_latent"])
+def test_latent_points_are_differentiable_by_all_parameters(name):
+    flow = randomize(over_normal(fc.flows.maf(2, 1, [4], activation="tanh").bijector[1]), 0.5)
+
+    def loss(theta):
+        return anp.sum(getattr(flow, name)(X, params=theta) ** 2)
+
+    steps = 1e-6 * np.eye(flow.n_params)
+    slope = [(loss(flow.params + e) - loss(flow.params - e)) / 2e-6 for e in steps]
+    np.testing.assert_allclose(grad(loss)(flow.params), slope, rtol=1e-6, atol=1e-7)
+
+
+# ---------------------------------------------------------------- somebody's own base
+
+
+class Picky:
+    """A base whose log_prob cannot take an empty table."""
+
+    dim = 2
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).normal(size=(n, 2))
+
+    def log_prob(self, z):
+        z.max()
+        assert len(z) > 0
+        return -0.5 * anp.sum(z * z, axis=-1)
+
+
+@pytest.mark.parametrize("n", [1, 4095, 4096, 10_000])
+def test_a_base_is_never_asked_for_no_rows(n):
+    x = np.random.default_rng(0).normal(size=(n, 2))
+    flow = fc.TransformedDistribution(Picky(), FLOW.bijector)
+    expected = fc.TransformedDistribution(fc.Normal(2), FLOW.bijector).log_prob(x)
+    np.testing.assert_allclose(flow.log_prob(x) - np.log(2 * np.pi), expected, rtol=1e-9)
+    x, log_prob = flow.sample_and_log_prob(n, rng=0)
+    np.testing.assert_allclose(flow.log_prob(x), log_prob, rtol=1e-9)
+
+
+# ---------------------------------------------------------------- no view of what was given
+
+
+def arrays_of(result):
+    if isinstance(result, np.ndarray):
+        return [result]
+    return (
+        [a for part in result for a in arrays_of(part)] if isinstance(result, list | tuple) else []
+    )
+
+
+TRANSFORMERS = [
+    fc.Affine(None), fc.Affine(), fc.Shift(), fc.Scale(), fc.RationalQuadratic(2),
+    fc.MixtureOfGaussians(2), fc.Compose([fc.Shift()]),
+    fc.Compose([fc.Affine(None), fc.Shift()]),
+]  # fmt: skip
+BIJECTORS = [
+    fc.Permute([0, 1]), fc.Permute([1, 0]), fc.Chain([fc.Permute([0, 1])]),
+    fc.Chain([fc.Permute([1, 0]), fc.Permute([1, 0])]), fc.Invert(fc.Permute([0, 1])),
+    fc.Standardize(2), fc.ActNorm(2), fc.LULinear(2), fc.Planar(2), fc.Radial(2),
+    fc.ElementwiseAffine([0.0, 0.0], 1.0), fc.SinhArcsinh(2), fc.Sigmoid(2), fc.Invert(fc.Exp(2)),
+    fc.Elementwise(2, fc.Shift()), fc.Elementwise(2, fc.Affine(None)), fc.RealNVP(2, hidden=[4]),
+    fc.NICE(2, hidden=[4]), fc.Invert(fc.NICE(2, hidden=[4])),
+    fc.MaskedAutoregressiveFlow(fc.MADE(2, [4])),
+    fc.Invert(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4], n_out=1), fc.Shift())),
+    fc.Blockwise([fc.Permute([0]), fc.Permute([0])]), fc.flows.maf(2, 1, [4]).bijector,
+]  # fmt: skip
+BASES = [
+    fc.Normal(2),
+    fc.StudentT(2),
+    fc.Laplace(2),
+    fc.Uniform(2),
+    fc.GaussianMixture.spread(2, 2),
+]
+
+
+def check_nothing_is_shared(call, given, again):
+    """No result is a view of an argument, of another result, or of a later one."""
+    before = [a.copy() for a in given]
+    results = arrays_of(call())
+    kept = [a.copy() for a in results]
+    later = arrays_of(again())
+    for i, a in enumerate(results):
+        for b in (*given, *results[:i], *later):
+            assert not np.shares_memory(a, b)
+        assert (a.flags.writeable and a.flags.owndata) or a.base.flags.owndata
+    for a, b in zip([*results, *given], [*kept, *before], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (5, 2), (2, 3, 2), (0, 2), (5, 1)])
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
+def test_a_transformer_returns_new_arrays(transformer, shape):
+    rng = np.random.default_rng(0)
+    z, phi = rng.normal(size=shape), rng.normal(size=(*shape, transformer.n_out))
+    for name in ("forward_and_log_det", "inverse_and_log_det"):
+        run = getattr(transformer, name)
+        check_nothing_is_shared(lambda: run(z, phi), [z, phi], lambda: run(z + 1, phi))  # noqa: B023
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 5000])
+@pytest.mark.parametrize("bijector", BIJECTORS, ids=repr)
+def test_a_bijector_returns_new_arrays(bijector, n):
+    x = np.random.default_rng(0).uniform(0.1, 0.9, size=(n, 2))
+    for x in (x, np.asfortranarray(x), x[::-1]):  # noqa: B020
+        for name in ("forward_and_log_det", "inverse_and_log_det"):
+            run = getattr(bijector, name)
+            check_nothing_is_shared(lambda: run(x), [x], lambda: run(0.5 * x))  # noqa: B023
+    if n:
+        found = bijector.forward(x[0])
+        assert not np.shares_memory(found, x)
+
+
+@pytest.mark.parametrize("base", BASES, ids=repr)
+def test_a_flow_returns_new_arrays(base):
+    x = np.random.default_rng(0).uniform(0.1, 0.9, size=(5, 2))
+    for bijector in BIJECTORS:
+        flow = fc.TransformedDistribution(base, bijector)
+        for run in (flow.log_prob, flow.prob, flow.to_latent, flow.from_latent):
+            check_nothing_is_shared(lambda: run(x), [x], lambda: run(0.5 * x))  # noqa: B023
+        arrays = lambda z: [array for _, array in flow.stages(z)]  # noqa: B023, E731
+        check_nothing_is_shared(lambda: arrays(x), [x], lambda: arrays(0.5 * x))  # noqa: B023
+        assert len(arrays(x)) == 1 + len(flow.bijector.steps("forward"))
+
+
+def test_a_network_returns_new_arrays():
+    x = X.copy()
+    for net in (fc.MADE(2, []), fc.MADE(2, [4]), fc.MLP(2, (2,), []), fc.MLP(2, (1, 2), [4])):
+        check_nothing_is_shared(lambda: net(x), [x], lambda: net(x + 1))  # noqa: B023
+
+
+# ---------------------------------------------------------------- whole floats are whole numbers
+
+WHOLE = {
+    "RealNVP": lambda d: fc.RealNVP(d),
+    "NICE": lambda d: fc.NICE(d),
+    "Coupling": lambda d: fc.Coupling(d),
+    "Coupling, num_masked": lambda d: fc.Coupling(d, d - 1),
+    "MADE": lambda d: fc.MaskedAutoregressiveFlow(fc.MADE(d, [d + 4])),
+    "Standardize": lambda d: fc.Chain([fc.Standardize(d), fc.ActNorm(d), fc.LULinear(d)]),
+    "maps": lambda d: fc.Chain([fc.Planar(d), fc.Radial(d), fc.SinhArcsinh(d)]),
+    "Elementwise": lambda d: fc.Elementwise(d, fc.RationalQuadratic(d)),
+    **{
+        name: lambda d, name=name: getattr(fc.flows, name)(d, hidden=[d + 4])
+        for name in ("maf", "iaf", "realnvp", "nice", "nsf", "made", "made_mog", "maf_mog", "glow")
+    },
+    "nsf, coupling": lambda d: fc.flows.nsf(d, hidden=[8], kind="coupling", bins=d),
+    "layers": lambda d: fc.flows.realnvp(d, layers=d - 1, hidden=[8]),
+    "context_dim": lambda d: fc.flows.maf(d, 1, [8], context_dim=d),
+    "components": lambda d: fc.flows.made_mog(d, hidden=[8], components=d),
+    **{
+        name: lambda d, name=name: fc.TransformedDistribution(getattr(fc, name)(d), fc.NICE(d))
+        for name in ("Normal", "StudentT", "Laplace", "Uniform")
+    },
+    "GaussianMixture": lambda d: fc.TransformedDistribution(
+        fc.GaussianMixture.spread(d, d), fc.NICE(d)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("four", [4.0, np.float32(4), np.int8(4)], ids=["4.0", "float32", "int8"])
+def test_a_whole_number_is_one_whatever_its_type(name, four, tmp_path):
+    found, expected = (WHOLE[name](d) for d in (four, 4))
+    if isinstance(found, fc.Bijector):
+        found, expected = over_normal(found), over_normal(expected)
+    assert repr(found) == repr(expected)
+    assert type(found.dim) is type(found.bijector.dim) is int
+    np.testing.assert_array_equal(found.params, expected.params)
+    x = np.random.default_rng(0).normal(size=(9, 4))
+    context = x if found.context_dim else None
+    fc.save(found, tmp_path / "flow.npz")
+    loaded = fc.load(tmp_path / "flow.npz")
+    for flow in (found, loaded):
+        np.testing.assert_array_equal(
+            flow.log_prob(x, context=context), expected.log_prob(x, context=context)
+        )
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_other_number_is(name):
+    for bad in (4.5, "4", None, np.nan):
+        with pytest.raises((ValueError, TypeError)):
+            WHOLE[name](bad)
+
+
+# ---------------------------------------------------------------- numbers of any kind
+
+SCALARS = [
+    t for t in TRANSFORMERS if not isinstance(t, fc.MixtureOfGaussians)
+] + [fc.MixtureOfGaussians(3)]  # fmt: skip
+for_all_scalars = pytest.mark.parametrize("transformer", SCALARS, ids=repr)
+for_both_ways = pytest.mark.parametrize("way", ["forward_and_log_det", "inverse_and_log_det"])
+
+
+@for_all_scalars
+@for_both_ways
+def test_a_transformer_of_integers_is_that_of_floats(transformer, way):
+    z, phi = np.array([[1, -2], [3, 0]]), np.ones((2, 2, transformer.n_out), int)
+    found = getattr(transformer, way)(z, phi)
+    expected = getattr(transformer, way)(z.astype(float), phi.astype(float))
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == np.float64
+        np.testing.assert_array_equal(a, b)
+    lists = getattr(transformer, way)(z.tolist(), phi.tolist())
+    np.testing.assert_array_equal(lists[0], expected[0])
+
+
+@for_all_scalars
+@for_both_ways
+def test_a_transformer_takes_a_single_number_plain_and_traced(transformer, way):
+    run = getattr(transformer, way)
+    phi = 0.3 * np.random.default_rng(0).normal(size=transformer.n_out)
+    y, log_det = run(0.4, phi)
+    assert np.shape(y) == np.shape(log_det) == ()
+    many = run(np.array([0.4]), phi[None])
+    assert (y, log_det) == (many[0][0], many[1][0])
+    for k in range(2):
+        slope = grad(lambda z: run(z, phi)[k])(0.4)  # noqa: B023
+        step = 1e-6
+        expected = (run(0.4 + step, phi)[k] - run(0.4 - step, phi)[k]) / (2 * step)
+        assert np.shape(slope) == ()
+        np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-7)
+        by_phi = grad(lambda phi: run(0.4, phi)[k] + 0.0 * phi[0])(phi)  # noqa: B023
+        assert by_phi.shape == phi.shape and np.isfinite(by_phi).all()
+
+
+def test_the_repr_of_a_spline_shows_all_that_it_is():
+    assert repr(fc.RationalQuadratic(4)) == "RationalQuadratic(bins=4, tail=3.0)"
+    for name in ("min_width", "min_height", "min_slope"):
+        spline = fc.RationalQuadratic(4, **{name: 0.01})
+        assert f"{name}=0.01" in repr(spline)
+        assert eval(repr(spline), {"RationalQuadratic": fc.RationalQuadratic}) == spline
+
+
+# ---------------------------------------------------------------- nothing is computed twice
+
+
+class Counted:
+    """Counts the calls of a function, and the numbers in its last argument that is an array."""
+
+    def __init__(self, monkeypatch, owner, name):
+        self.sizes, plain = [], getattr(owner, name)
+
+        def counting(*args):
+            self.sizes.append(args[-1].size)
+            return plain(*args)
+
+        monkeypatch.setattr(owner, name, counting)
+
+
+def module_of(cls):
+    import sys
+
+    return sys.modules[cls.__module__]
+
+
+def test_a_spline_runs_once_for_every_coordinate_of_a_gradient(monkeypatch):
+    flow = randomize(over_normal(fc.Invert(
+        fc.MaskedAutoregressiveFlow(fc.MADE(3, [16], n_out=11), fc.RationalQuadratic(4))
+    )))  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    counted = Counted(monkeypatch, module_of(fc.RationalQuadratic)._Curve, "__init__")
+    grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))(flow.params)
+    assert counted.sizes == [50] * 3
+    counted.sizes.clear()
+    flow.log_prob(x)
+    assert counted.sizes == [50] * 3
+    counted.sizes.clear()
+    maf = over_normal(flow.bijector.bijector)  # one pass: all coordinates at once
+    grad(lambda theta: anp.sum(maf.log_prob(x, params=theta)))(maf.params)
+    assert counted.sizes == [150]
+
+
+def test_a_root_is_searched_once_for_every_coordinate_of_a_gradient(monkeypatch):
+    mixture = fc.MixtureOfGaussians(2)
+    flow = randomize(over_normal(fc.Invert(
+        fc.MaskedAutoregressiveFlow(fc.MADE(3, [16], n_out=6), mixture)
+    )))  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    module = module_of(type(mixture))
+    searches = Counted(monkeypatch, module, "_solve")
+    densities = Counted(monkeypatch, module, "_density")
+    flow.log_prob(x)
+    assert searches.sizes == [50] * 3
+    alone, densities.sizes[:] = list(densities.sizes), []
+    grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))(flow.params)
+    assert searches.sizes == [50] * 6
+    assert densities.sizes == alone  # the way back evaluates nothing again
+
+
+# ---------------------------------------------------------------- not written in autograd.numpy
+
+
+class Own(fc.Bijector):
+    """x = (z1, z2 + a z1), written in `xp`; with a = params, or its own."""
+
+    def __init__(self, xp=anp, ignores=False):
+        super().__init__(2, np.array([0.3]))
+        self.xp, self.ignores = xp, ignores
+
+    def sheared(self, x, params, sign):
+        a = self.params if params is None or self.ignores else params
+        columns = [x[..., 0], x[..., 1] + sign * a[0] * x[..., 0]]
+        return self.xp.stack(columns, axis=-1), np.zeros(x.shape[:-1])
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self.sheared(z, params, 1)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return self.sheared(x, params, -1)
+
+
+class Arithmetic(Own):
+    """Nothing but arithmetic, which autograd follows, of its own parameters."""
+
+    def sheared(self, x, params, sign):
+        return x + sign * self.params[0], np.zeros(x.shape[:-1])
+
+
+class Writes(Own):
+    """Writes into an array."""
+
+    def sheared(self, x, params, sign):
+        y = np.array(x)
+        y[..., 1] += sign * (self.params if params is None else params)[0]
+        return y, np.zeros(x.shape[:-1])
+
+
+class Knowing:
+    """A transformer in plain NumPy."""
+
+    n_out = 1
+
+    def forward_and_log_det(self, z, phi):
+        return np.stack([z, z])[0] + phi[..., 0], 0.0 * phi[..., 0]
+
+    def inverse_and_log_det(self, x, phi):
+        return np.stack([x, x])[0] - phi[..., 0], 0.0 * phi[..., 0]
+
+
+BLIND = {
+    "plain NumPy, its own params": lambda: Own(np, True),
+    "plain NumPy": lambda: Own(np),
+    "its own params": lambda: Own(anp, True),
+    "arithmetic with its own params": Arithmetic,
+    "a write": Writes,
+    "in a Chain": lambda: fc.Chain([fc.Permute([1, 0]), Own(np, True), fc.RealNVP(2, hidden=[4])]),
+    "inverted": lambda: fc.Invert(Own(np, True)),
+}
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_a_bijector_without_a_gradient_says_what_to_write(name):
+    flow = over_normal(BLIND[name]())
+    assert np.isfinite(flow.log_prob(X)).all()  # values are fine
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    for call in (
+        lambda: grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))(flow.params),
+        lambda: fc.fit(flow, x, epochs=1),
+    ):
+        with pytest.raises(TypeError, match=r"(?s)gradient of \w+\(2\).*params") as told:
+            call()
+        assert "autograd.numpy" in str(told.value)
+
+
+def test_a_transformer_without_a_gradient_says_what_to_write():
+    flow = over_normal(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4], n_out=1), Knowing()))
+    assert np.isfinite(flow.log_prob(X)).all()
+    with pytest.raises(TypeError, match=r"gradient of .*Knowing.*autograd\.numpy"):
+        grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
+
+
+def test_a_bijector_in_autograds_numpy_has_a_gradient():
+    flow = over_normal(Own())
+    slope = grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
+    z = flow.to_latent(X)
+    np.testing.assert_allclose(slope, [(z[:, 1] * X[:, 0]).sum()])
