@@ -10,11 +10,9 @@ from flowcore import (
     MADE,
     Affine,
     Bijector,
-    Blockwise,
     Chain,
     Distribution,
     Elementwise,
-    Exp,
     Invert,
     Logit,
     MaskedAutoregressiveFlow,
@@ -24,10 +22,8 @@ from flowcore import (
     RealNVP,
     Sigmoid,
     Standardize,
-    StudentT,
     TransformedDistribution,
     Uniform,
-    fit,
     flows,
     targets,
 )
@@ -229,22 +225,6 @@ def test_stages_start_at_the_base_and_end_at_the_data():
 # ---------------------------------------------------------------- bases
 
 
-def test_a_flow_of_two_dtypes_is_that_of_the_narrower_one():
-    """A float64 base over a float32 network: any number of rows, whoever gives the parameters."""
-    made = MADE(2, [8], dtype=np.float32)
-    flow = TransformedDistribution(StudentT(2, trainable=True), MaskedAutoregressiveFlow(made))
-    x = flow.sample(5000, rng=0)
-    found = [flow.params, x, flow.sample(9, 0), *flow.sample_and_log_prob(9, 0), flow.log_prob(x)]
-    found += [flow.to_latent(x.astype(float)), flow.from_latent(x)]
-    found.append(autograd.grad(lambda th: anp.sum(flow.log_prob(x, th)))(flow.params))
-    fitted, _ = fit(flow, x[:64], epochs=1)
-    assert [a.dtype for a in [*found, fitted.params]] == [np.float32] * 10
-    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x, flow.params))
-    np.testing.assert_array_equal(flow.sample(9, 0), flow.sample_and_log_prob(9, 0)[0])
-    z = flow.base.sample(9, 0).astype(np.float32)
-    np.testing.assert_array_equal(flow.sample(9, 0), flow.bijector.forward(z))
-
-
 def test_base_and_params_of_a_flow():
     base = Laplace(2)
     flow = TransformedDistribution(base, Permute([1, 0]))
@@ -379,21 +359,3 @@ def test_infinite_rows_take_no_part_in_arithmetic():
 
     table = np.array([[1.5], [2]], dtype=object)
     np.testing.assert_array_equal(flow.log_prob(table), flow.log_prob([[1.5], [2.0]]))
-
-
-def test_a_float32_flow_keeps_small_differences_of_large_numbers_in_every_column():
-    """Also of one that only a Permute touches before the Standardize."""
-    rng = np.random.default_rng(0)
-    x = np.column_stack([np.exp(rng.standard_normal(200)), 1.7e9 + 5 * rng.standard_normal(200)])
-    recipe = flows.maf(2, layers=2, hidden=[8], dtype=np.float32)
-    ends = Blockwise([Exp(1), Permute([0])])
-    flow = TransformedDistribution(Normal(2), Chain([ends, recipe.bijector])).initialize(x)
-    z = flow.to_latent(x)
-    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-3)
-    assert len(np.unique(z[:, 1])) == 200 and flow.log_prob(x).dtype == np.float32
-    wide = TransformedDistribution(Normal(2), Blockwise([Permute([0]), recipe_of_one()]))
-    assert wide.log_prob(np.zeros((3, 2))).dtype == np.float32
-
-
-def recipe_of_one():
-    return MaskedAutoregressiveFlow(MADE(1, [8], dtype=np.float32))
