@@ -60,15 +60,18 @@ def test_arguments_are_not_written_to_and_results_are_nobody_elses(name, way):
     bars = cotangents(traced)
     backs = [back, *map(run.vjp_by, range(len(before)))]
 
-    def everything():
+    def everything(bars):
         return [*run(*run.args), *run.vjp()[1], *backs[0](bars), *(f(bars) for f in backs[1:])]
 
-    first = everything()
+    first = everything(bars)
     kept = copy.deepcopy(first)
+    everything(cotangents(traced, rng=8))
+    for a, b in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(a, b)
     for a in (*first, *traced):
         assert a.flags.writeable
         a[...] = 7
-    for a, b in zip([*run.args, *everything()], [*before, *kept], strict=True):
+    for a, b in zip([*run.args, *everything(bars)], [*before, *kept], strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -101,6 +104,8 @@ def test_params_and_with_params_agree(name):
     new = part.with_params(theta)
     assert new is not part and part.n_params == theta.size
     np.testing.assert_array_equal(new.params, theta)
+    leaves = [leaf.params for leaf in new.leaves]
+    np.testing.assert_array_equal(np.concatenate([theta[:0], *leaves]), theta)
     for way in ways:
         run = case(name, way)
         _, *rest = run.args
