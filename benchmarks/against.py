@@ -68,8 +68,7 @@ class Server:
         return self
 
     def __exit__(self, *problem):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.__exit__(*problem)  # closes its pipes, at whose end it ends
 
     def ask(self, case: str, what: str, repeats: int) -> float:
         self.process.stdin.write(json.dumps([case, what, repeats]) + "\n")
