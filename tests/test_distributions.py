@@ -24,8 +24,10 @@ from flowcore import (
     RealNVP,
     Sigmoid,
     Standardize,
+    StudentT,
     TransformedDistribution,
     Uniform,
+    fit,
     flows,
     targets,
 )
@@ -227,6 +229,22 @@ def test_stages_start_at_the_base_and_end_at_the_data():
 # ---------------------------------------------------------------- bases
 
 
+def test_a_flow_of_two_dtypes_is_that_of_the_narrower_one():
+    """A float64 base over a float32 network: any number of rows, whoever gives the parameters."""
+    made = MADE(2, [8], dtype=np.float32)
+    flow = TransformedDistribution(StudentT(2, trainable=True), MaskedAutoregressiveFlow(made))
+    x = flow.sample(5000, rng=0)
+    found = [flow.params, x, flow.sample(9, 0), *flow.sample_and_log_prob(9, 0), flow.log_prob(x)]
+    found += [flow.to_latent(x.astype(float)), flow.from_latent(x)]
+    found.append(autograd.grad(lambda th: anp.sum(flow.log_prob(x, th)))(flow.params))
+    fitted, _ = fit(flow, x[:64], epochs=1)
+    assert [a.dtype for a in [*found, fitted.params]] == [np.float32] * 10
+    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x, flow.params))
+    np.testing.assert_array_equal(flow.sample(9, 0), flow.sample_and_log_prob(9, 0)[0])
+    z = flow.base.sample(9, 0).astype(np.float32)
+    np.testing.assert_array_equal(flow.sample(9, 0), flow.bijector.forward(z))
+
+
 def test_base_and_params_of_a_flow():
     base = Laplace(2)
     flow = TransformedDistribution(base, Permute([1, 0]))
@@ -255,6 +273,14 @@ REFUSED = {
     "a wrong last axis": (lambda f: f.log_prob(np.zeros((4, 3))), r"\(\.\.\., 2\), not \(4, 3\)"),
     "a wrong latent": (lambda f: f.from_latent(np.zeros(3)), r"not \(3,\)"),
     "params of a wrong length": (lambda f: f.log_prob(np.zeros(2), np.zeros(2)), r"not \(2,\)"),
+    "traced params of a wrong length": (
+        lambda f: autograd.grad(lambda t: anp.sum(f.to_latent(np.zeros(2), t)))(np.zeros(2)),
+        r"not \(2,\)",
+    ),
+    "the same the other way": (
+        lambda f: autograd.grad(lambda t: anp.sum(f.from_latent(np.zeros(2), t)))(np.zeros(2)),
+        r"not \(2,\)",
+    ),
     "an unexpected context": (lambda f: f.sample(2, context=np.zeros(1)), "takes no context"),
     "a context in log_prob": (lambda f: f.log_prob(np.zeros(2), context=np.zeros(1)), "no context"),
     "a missing context": (lambda f: FLOWS["conditional"]().sample(2), "needs context="),

@@ -18,6 +18,10 @@ from flowcore.core import MANY, ROWS
 from flowcore.testing import check_bijector, randomize
 
 EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
+# but for somebody's own classes alone, whose methods are called as they are
+BUILT_IN = pytest.mark.parametrize(
+    "name, way", [c for c in CASES if c[0] not in ("own-bijector", "transformer-own")]
+)
 EVERY_PART = pytest.mark.parametrize("name", PARTS)
 EVERY_DENSITY = pytest.mark.parametrize("name", DENSITIES)
 
@@ -47,7 +51,7 @@ def test_leading_axes(name, way):
             np.testing.assert_allclose(a, b[index], rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("name, way", [c for c in CASES if c[0] != "transformer-own"])
+@BUILT_IN
 def test_arguments_are_not_written_to_and_results_are_nobody_elses(name, way):
     """Whoever changes a result changes no argument, no other result and none of later."""
     run = case(name, way)
@@ -126,7 +130,7 @@ def test_copies_and_files_give_the_same_numbers_bit_for_bit(name, tmp_path):
                 np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name, way", [c for c in CASES if c[0] != "own-bijector"])
+@BUILT_IN
 def test_dtypes(name, way):
     """That of the parameters; without any that of x. float32 is close to float64."""
     run = case(name, way)
@@ -142,7 +146,9 @@ def test_dtypes(name, way):
             assert a.dtype == dtype
             close(a, b, 1e-3)
         assert [a.dtype for a in found] == [dtype] * len(found)
-        assert [a.dtype for a in back(cotangents(found))] == [a.dtype for a in args]
+        bars = cotangents(found)
+        for k, a in enumerate(args):
+            assert back(bars)[k].dtype == run._replace(args=args).vjp_by(k)(bars).dtype == a.dtype
 
 
 @pytest.mark.parametrize("blas", [1, 2])
