@@ -1,7 +1,7 @@
 """Is this checkout faster than another one? Both in turn, in one run, with one BLAS thread.
 
     git worktree add ../before HEAD~20
-    python -m benchmarks.against ../before [--cases A C] [--rounds 9] [--json against.json]
+    python -m benchmarks.against ../before [--cases AC] [--rounds 9] [--json against.json]
 
 Each checkout runs in a process of its own, with the same Python and packages, and they take turns,
 round after round. Measured, in float32: a training step as `fit` makes it, a density of one batch,
@@ -24,28 +24,24 @@ HERE = Path(__file__).resolve().parents[1]
 WHAT = ("step", "density", "gradient", "sample", "first density", "first gradient", "first sample")
 
 
-def main(argv=None) -> int:
-    from .common import CASES, parse, parser, print_table, write_json
-    from .timing import interleave
+def main(argv=None):
+    from .common import CASES, Report, parse, parser, print_table
 
-    new = parser(__doc__)
-    new.add_argument("other", type=Path, help="the root of the other checkout")
-    new.add_argument("--cases", nargs="+", choices=CASES, default=list("ABCD"), metavar="CASE")
-    args = parse(new, argv)
-    rows, found = [], {}
-    with Server(HERE) as this, Server(args.other) as other:
-        for case in args.cases:
+    options = parser(__doc__, rounds=9)
+    options.add_argument("other", type=Path, help="the root of the other checkout")
+    options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
+    report, table = Report("against", parse(options, argv)), []
+    with Server(HERE) as this, Server(report.args.other) as other:
+        for case in report.args.cases:
             for what in WHAT:
                 turns = {"this": Turn(this, case, what), "other": Turn(other, case, what)}
-                timings = interleave(turns, args.rounds, args.seconds)
-                before, after = timings.spread("other"), timings.spread("this")
-                ratio = timings.ratio("this", "other")
-                rows.append([f"{case} {what}", before.show(1e3), after.show(1e3), ratio.show()])
-                found[f"{case} {what}"] = {"other": before, "this": after, "ratio": ratio}
-    print_table(["ms", "other", "this", "this / other"], rows)
-    if args.json:
-        write_json(args.json, {"other": str(args.other), "rows": found})
-    return 0
+                timings = report.interleave(turns)
+                ratio, name = timings.ratio("this", "other"), f"{case} {what}"
+                report.add(name, timings, "this", per_other=ratio._asdict())
+                spreads = [timings.spread(who).show(1e3) for who in ("other", "this")]
+                table.append([CASES[case].shape, what, *spreads, ratio.show()])
+    print_table(["case", "what", "other, ms", "this, ms", "this / other"], table)
+    return report.finish()
 
 
 class Turn:
@@ -72,8 +68,7 @@ class Server:
         return self
 
     def __exit__(self, *problem):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.__exit__(*problem)  # closes its pipes, at whose end it ends
 
     def ask(self, case: str, what: str, repeats: int) -> float:
         self.process.stdin.write(json.dumps([case, what, repeats]) + "\n")
@@ -132,4 +127,4 @@ def work(case: str, what: str):
 
 
 if __name__ == "__main__":
-    serve() if "--serve" in sys.argv else sys.exit(main())
+    serve() if "--serve" in sys.argv else main()
