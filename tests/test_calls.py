@@ -78,7 +78,7 @@ THREADS = ["flow", "flow-context", "flow-own-bijector", "flows.nsf", "flows.iaf"
 
 
 @pytest.mark.parametrize("name", THREADS)
-def test_eight_threads_on_one_flow_give_the_serial_numbers(name, monkeypatch):
+def test_eight_threads_on_one_flow_give_the_serial_numbers(name):
     flow, rng = randomize(DENSITIES[name](), 0.5, rng=1), np.random.default_rng(0)
     theta = [flow.params + 0.01 * k for k in range(16)]
     x, context = rng.standard_normal((16, 9, flow.dim)), None
@@ -107,7 +107,6 @@ def test_eight_threads_on_one_flow_give_the_serial_numbers(name, monkeypatch):
 def test_what_nobody_holds_is_freed_at_once(name, way):
     """Plans do not hold their part in a circle: with the collector off, it goes with its name."""
     run = case(name, way)
-    gc.collect()
     gc.disable()
     try:
         run(*run.args)

@@ -165,19 +165,6 @@ def test_rows_keep_their_own_context(name):
     assert np.array_equal(flow.sample(5, rng=0, context=c), y)
 
 
-@pytest.mark.parametrize(
-    ("context", "message"),
-    [
-        (None, r"needs context=, an array of shape \(\.\.\., 2\)"),
-        (np.zeros((5, 3)), r"takes as context an array of shape \(\.\.\., 2\), not \(5, 3\)"),
-        (np.zeros((4, 2)), r"leading axes of x \(5, 3\) and context \(4, 2\) do not fit"),
-    ],
-)
-def test_bad_context(context, message):
-    with pytest.raises(ValueError, match=message):
-        conditional("maf").log_prob(np.zeros((5, 3)), context=context)
-
-
 def test_fit_refuses_missing_or_unexpected_context():
     x, flow = np.random.default_rng(0).normal(size=(50, 3)), conditional("maf")
     with pytest.raises(ValueError, match="context"):

@@ -92,7 +92,10 @@ def rows(n, dtype=float):
 
 
 def made_of(name):
-    return randomize(FLOWS[name](), 0.3, rng=4)
+    """The flow at random parameters, each part in the dtype that it was made with."""
+    flow = FLOWS[name]()
+    leaves = {leaf: randomize(leaf, 0.3, rng=4) for leaf in flow.leaves}
+    return flow.rebuilt({id(leaf): new for leaf, new in leaves.items()})
 
 
 @for_all_flows

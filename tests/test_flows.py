@@ -316,6 +316,13 @@ def test_plain_gradient_descent_lowers_the_loss_of_every_recipe():
         assert losses[-1] < losses[0] and np.isfinite(losses).all()
 
 
+def test_a_dimension_may_be_a_whole_float(tmp_path):
+    for name, recipe in RECIPES.items():
+        flow = recipe(4.0, layers=4, hidden=[8])
+        fc.save(flow, tmp_path / name)
+        assert repr(fc.load(tmp_path / name)) == repr(recipe(4, layers=4, hidden=[8]))
+
+
 REFUSED = {
     "no layers": (lambda: flows.maf(2, layers=0), "layers must be an integer >= 1, not 0"),
     "half a layer": (lambda: flows.realnvp(2, layers=1.5), "not 1.5"),

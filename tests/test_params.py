@@ -68,16 +68,6 @@ def test_layout_is_the_distinct_leaves_in_order_of_first_appearance(name):
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_params_argument_and_with_params_agree(name):
-    tree, _ = TREES[name]
-    x, theta = rows(), 1.1 * tree.params + 0.01
-    new = tree.with_params(theta)
-    np.testing.assert_array_equal(new.params, theta)
-    np.testing.assert_allclose(run(new, x), run(tree, x, theta), rtol=1e-12)
-    assert tree.n_params == 0 or not np.isclose(run(tree, x), run(tree, x, theta), rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", TREES)
 def test_with_params_leaves_the_old_object_alone(name):
     tree, _ = TREES[name]
     before = pickle.dumps(tree)
@@ -129,20 +119,6 @@ def test_ties_are_kept(name, change):
     np.testing.assert_allclose(
         run(copied.with_params(theta), rows()), run(tree, rows(), theta), rtol=1e-12
     )
-
-
-@pytest.mark.parametrize("name", [name for name in TREES if TREES[name][0].n_params])
-def test_gradients_by_finite_differences(name):
-    """Of a tied parameter the sum over its places."""
-    tree, _ = TREES[name]
-    x, theta = rows(), tree.params
-    gradient = autograd.grad(lambda t: run(tree, x, t))(theta)
-    direction = np.random.default_rng(1).standard_normal(theta.size)
-    numerical = [
-        (run(tree, x, theta + t * direction) - run(tree, x, theta - t * direction)) / (2 * t)
-        for t in (1e-5, 1e-6)
-    ]
-    np.testing.assert_allclose(numerical[1], gradient @ direction, rtol=1e-5)
 
 
 def test_the_gradient_of_a_tied_part_is_the_sum_over_its_places():

@@ -38,9 +38,9 @@ def spoiled(value, *rows):
         (spoiled(1.5, *range(40)), r"X is constant in column 1 .*always 1.5"),
         (np.ones((40, 2)), "X is constant in columns 0, 1 of the training rows"),
         (GOOD[:1], "leaves none of 1 rows to train on: use validation_split=0"),
-        (np.array([["a", "b"]]), "X must be an array of real numbers"),
-        ([[1.0, 2.0], [3.0]], "X must be an array of real numbers"),
-        (GOOD + 1j, "X must be an array of real numbers: complex values"),
+        (np.array([["a", "b"]]), "X must hold real numbers"),
+        ([[1.0, 2.0], [3.0]], "X must hold real numbers"),
+        (GOOD + 1j, "X must hold real numbers, not complex"),
     ],
 )
 def test_bad_data(X, message):
@@ -68,7 +68,7 @@ def test_constant_is_meant_within_the_training_rows():
         (np.zeros(40), "sample_weight is zero for all rows"),
         (np.where(np.arange(40) == 7, -1.0, 1.0), r">= 0: row 7 \(the first: -1.0\)"),
         (np.where(np.arange(40) < 2, np.nan, 1.0), r"rows 0, 1 \(the first: nan\)"),
-        (["heavy"] * 40, "sample_weight must be an array of real numbers"),
+        (["heavy"] * 40, "sample_weight must hold real numbers"),
     ],
 )
 def test_bad_weights(weight, message):

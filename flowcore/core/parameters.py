@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import autograd.numpy as anp
@@ -88,7 +87,12 @@ class Parametric:
     @property
     def leaves(self) -> tuple[Parametric, ...]:
         """The distinct leaves of the tree, in order of first appearance."""
-        return self.layout.leaves
+        if not self.parts:
+            return (self,)
+        if "_memo_leaves" not in self.__dict__:
+            found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
+            self.__dict__["_memo_leaves"] = tuple(found.values())
+        return self.__dict__["_memo_leaves"]
 
     @property
     def layout(self) -> Layout:
@@ -96,9 +100,8 @@ class Parametric:
         if not self.parts:
             return Layout([self])
         if "_memo_layout" not in self.__dict__:
-            found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
-            self._memo_layout = Layout(found.values())
-        return self._memo_layout
+            self.__dict__["_memo_layout"] = Layout(self.leaves)
+        return self.__dict__["_memo_layout"]
 
     def with_params(self, theta: ArrayLike) -> Self:
         """The same object with other parameter values: theta is flat, of length `n_params`."""
@@ -160,10 +163,10 @@ class Layout:
     """Where each of some leaves lives in the flat vector that holds them one after the other."""
 
     def __init__(self, leaves):
-        self.leaves = tuple(leaves)
-        stops = np.cumsum([leaf.n_params for leaf in self.leaves]).tolist()
-        places = [slice(start, stop) for start, stop in pairwise([0, *stops])]
-        self.slices = {id(leaf): here for leaf, here in zip(self.leaves, places, strict=True)}
+        self.slices, start = {}, 0
+        for leaf in leaves:
+            self.slices[id(leaf)] = slice(start, start + leaf.n_params)
+            start += leaf.n_params
 
     def split(self, theta) -> list:
         """The piece of every leaf."""

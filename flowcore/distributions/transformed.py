@@ -194,6 +194,8 @@ class TransformedDistribution(Distribution):
         context = check_context(context, self.context_dim, self)
         lead = shape if context is None else shape + context.shape[:-1]
         rng, base = np.random.default_rng(rng), self.parts[0]
+        if base.n_params and base.dtype != self.dtype:  # draw what has these very parameters
+            base = base.with_params(self._own(base))
         z = np.empty((int(np.prod(lead, dtype=int)), self.dim), self.params.dtype)
         if context is not None:
             rows = z.reshape((*lead, self.dim))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..core import as_numbers
 from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
@@ -75,7 +76,7 @@ def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
 
 def as_table(name: str, values, dim: int) -> np.ndarray:
     """`values` as a finite float array of shape (n, dim), n >= 1; floats are not copied."""
-    table = as_floats(name, values)
+    table = as_numbers(name, values)
     if table.ndim != 2 or table.shape[1] != dim:
         hint = ""
         if table.ndim == 1:
@@ -94,7 +95,7 @@ def as_context(name: str, values, x_name: str, n: int) -> np.ndarray | None:
     """`values` as a finite float array of shape (n, context_dim), one row for each row of X."""
     if values is None:
         return None
-    context = as_floats(name, values)
+    context = as_numbers(name, values)
     if context.ndim != 2 or len(context) != n:
         hint = f"; write {name}[:, None]" if context.shape == (n,) else ""
         raise ValueError(
@@ -109,7 +110,7 @@ def as_weights(values, n: int) -> np.ndarray | None:
     """`values` as n weights in float64, finite, >= 0, and scaled so that the largest is 1."""
     if values is None:
         return None
-    weights = np.asarray(as_floats("sample_weight", values), np.float64)
+    weights = np.asarray(as_numbers("sample_weight", values), np.float64)
     if weights.shape != (n,):
         raise ValueError(
             f"sample_weight has shape {weights.shape}, but X has {n} rows and needs ({n},)"
@@ -194,21 +195,6 @@ def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int
         few = (2 * distinct < different_rows) | (10 * distinct < len(sample))
     columns = np.flatnonzero(few)
     return columns, int(distinct[columns[0]]) if columns.size else 0, len(sample)
-
-
-def as_floats(name: str, values) -> np.ndarray:
-    """float32 and float64 arrays as they are, other real numbers as float64."""
-    if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked values: drop or fill them")
-    try:
-        array = np.asarray(values)
-        if array.dtype in (np.float32, np.float64):
-            return array
-        if array.dtype.kind == "c":
-            raise TypeError("complex values")
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as problem:
-        raise ValueError(f"{name} must be an array of real numbers: {problem}") from None
 
 
 def check_finite(name: str, table: np.ndarray) -> None:

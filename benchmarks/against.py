@@ -1,0 +1,130 @@
+"""Is this checkout faster than another one? Both in turn, in one run, with one BLAS thread.
+
+    git worktree add ../before HEAD~20
+    python -m benchmarks.against ../before [--cases AC] [--rounds 9] [--json against.json]
+
+Each checkout runs in a process of its own, with the same Python and packages, and they take turns,
+round after round. Measured, in float32: a training step as `fit` makes it, a density of one batch,
+autograd's value and gradient of it, 1000 samples; and the same three of a flow that has just been
+made (`with_params`), whose first call has to prepare what later ones reuse. The last column is the
+median ratio within a round: below 1, this checkout is faster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+WHAT = ("step", "density", "gradient", "sample", "first density", "first gradient", "first sample")
+
+
+def main(argv=None):
+    from .common import CASES, Report, parse, parser, print_table
+
+    options = parser(__doc__, rounds=9)
+    options.add_argument("other", type=Path, help="the root of the other checkout")
+    options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
+    report, table = Report("against", parse(options, argv)), []
+    with Server(HERE) as this, Server(report.args.other) as other:
+        for case in report.args.cases:
+            for what in WHAT:
+                turns = {"this": Turn(this, case, what), "other": Turn(other, case, what)}
+                timings = report.interleave(turns)
+                ratio, name = timings.ratio("this", "other"), f"{case} {what}"
+                report.add(name, timings, "this", per_other=ratio._asdict())
+                spreads = [timings.spread(who).show(1e3) for who in ("other", "this")]
+                table.append([CASES[case].shape, what, *spreads, ratio.show()])
+    print_table(["case", "what", "other, ms", "this, ms", "this / other"], table)
+    return report.finish()
+
+
+class Turn:
+    """One kind of work in one of the processes, for `interleave`."""
+
+    def __init__(self, server: Server, case: str, what: str):
+        self.server, self.case, self.what = server, case, what
+
+    def time(self, repeats: int) -> float:
+        return self.server.ask(self.case, self.what, repeats)
+
+
+class Server:
+    """A process that works with one checkout."""
+
+    def __init__(self, checkout: Path):
+        one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+        env = {**os.environ, **one, "PYTHONPATH": str(checkout.resolve())}
+        command = [sys.executable, __file__, "--serve"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, env=env, cwd=checkout, **pipes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        self.process.__exit__(*problem)  # closes its pipes, at whose end it ends
+
+    def ask(self, case: str, what: str, repeats: int) -> float:
+        self.process.stdin.write(json.dumps([case, what, repeats]) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.process.args} ended with {self.process.wait()}")
+        return float(answer)
+
+
+def serve() -> None:
+    """Lines [case, what, repeats] in, seconds out; flowcore and its cases are the checkout's."""
+    works: dict = {}
+    for line in sys.stdin:
+        case, what, repeats = json.loads(line)
+        if (case, what) not in works:
+            works[case, what] = work(case, what)
+        calls = works[case, what](repeats)
+        start = time.perf_counter()
+        for call in calls:
+            call()
+        print(time.perf_counter() - start, flush=True)
+
+
+def work(case: str, what: str):
+    """A function of n that makes n calls ready."""
+    import autograd.numpy as anp
+    import numpy as np
+    from autograd import value_and_grad
+
+    from benchmarks.cases import CASES, adam_step
+
+    dtype = np.float32
+    flow, x = CASES[case].flow(dtype=dtype), CASES[case].data(dtype=dtype)
+
+    def gradient(flow):
+        return value_and_grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
+
+    calls = {
+        "density": lambda flow: flow.log_prob(x),
+        "gradient": gradient,
+        "sample": lambda flow: flow.sample(1000, rng=0),
+    }
+    if what == "step":
+        step = adam_step(flow, x)
+        return lambda n: [step] * n
+    call = calls[what.removeprefix("first ")]
+    if not what.startswith("first "):
+        return lambda n: [lambda: call(flow)] * n
+
+    def fresh(n):
+        flows = [flow.with_params(flow.params.copy()) for _ in range(n)]
+        return (partial(call, flows.pop()) for _ in range(n))  # each is gone after its call
+
+    return fresh
+
+
+if __name__ == "__main__":
+    serve() if "--serve" in sys.argv else main()
