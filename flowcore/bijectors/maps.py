@@ -358,11 +358,7 @@ class SinhArcsinh(FixedMap):
 
 def column(constant, dtype):
     """A number or (D,) array, to stand beside arrays (D, N)."""
-    return (
-        np.asarray(constant, dtype)
-        if np.ndim(constant) == 0
-        else np.array(constant, dtype)[:, None]
-    )
+    return np.asarray(constant, dtype).reshape(-1, 1)
 
 
 def _softplus(a):

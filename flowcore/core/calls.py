@@ -41,6 +41,7 @@ class Plan:
         theta may be the vector that the plan is bound to, whose values have changed.
         """
         if not self._has_own or theta is not self._own:
+            self._has_own = False  # until all of it is in: an error may come between
             if theta is not self.at.theta:
                 self.at.theta[...] = theta
             self.at.refresh()
@@ -113,7 +114,7 @@ def _traced_vjp(argnums, ans, args, kwargs):
             return [_twin_gradient(lease, args, i, bars) for i in argnums]
         bars = [_rows_last(np.asarray(a, lease.plan.at.dtype)) for a in bars]
         found = lease.plan.gradient(*bars)
-        return [np.array(found[i], args[i].dtype) for i in argnums]
+        return [np.array(found[i], args[i].dtype, order="C") for i in argnums]
 
     return vjp
 
@@ -159,7 +160,7 @@ class Lease:
     def evaluate(self, theta, x, context) -> list[np.ndarray]:
         """The results, copied out."""
         self.plan.load(theta, context)
-        return [_rows_first(a).astype(self.plan.at.dtype) for a in self.plan(x)]
+        return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
 
     def __del__(self):
         if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:

@@ -26,19 +26,19 @@ def by_autograd(f: Callable, at: Workspace, part):
     pieces = [at.params(leaf) for leaf in part.leaves]
     ends = np.cumsum([theta.size for theta, _ in pieces])[:-1]
     reads_context = bool(part.context_dim)
-    vjp = None
+    vjp, checked = None, False
 
     def outputs(args):
         return f(*args) if reads_context else f(*args, None)
 
     def run(x, l):
-        nonlocal vjp
+        nonlocal vjp, checked
         params = np.concatenate([at.theta[:0], *(theta for theta, _ in pieces)])
         args = (params, np.array(x.T, at.dtype), *([at.context.T] if reads_context else []))
-        first = vjp is None
         vjp, found = vjp_of(outputs, args, part) if at.tape else (None, outputs(args))
-        if at.tape and first and part.n_params:
+        if at.tape and part.n_params and not checked:
             _check_reads_params(outputs, args, part)
+            checked = True
         if not isinstance(found, tuple):
             check_log_prob(part, x.T, found)
             np.add(l, found, l, casting="same_kind")

@@ -59,9 +59,10 @@ class Parametric:
         float64 unless a leaf is float32: that is a choice, and then the whole vector is.
         """
         own = [leaf.params for leaf in self.leaves if leaf.n_params] if self.parts else []
-        dtype = min((theta.dtype for theta in own), key=lambda d: d.itemsize, default=float)
-        joined = np.concatenate([np.zeros(0, dtype), *own], dtype=dtype, casting="same_kind")
-        return frozen(own[0] if len(own) == 1 else joined)
+        if len(own) < 2:
+            return own[0] if own else frozen(np.zeros(0))
+        dtype = min((theta.dtype for theta in own), key=lambda d: d.itemsize)
+        return frozen(np.concatenate(own, dtype=dtype, casting="same_kind"))
 
     def __setattr__(self, name, value):
         """`self.params = theta`, once, in the constructor of a leaf."""

@@ -62,7 +62,7 @@ class Workspace:
         if root.context_dim:
             self.context = np.empty((root.context_dim, n_rows), dtype)
             self.context_bar = np.zeros_like(self.context)
-        self.nbytes = 0  # of the arrays
+        self.nbytes = self.theta_bar.nbytes * 2  # of theta, its gradient, and all other arrays
         self._places, self._met = root.layout.slices, set()
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._shared: dict[tuple, np.ndarray] = {}

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bijectors import Bijector, Invert
-from ..bijectors.algebra import common_context_dim
+from ..bijectors.algebra import _initialized, common_context_dim
 from ..core import call, evaluate
 from ..core.inputs import (
     as_numbers,
-    broadcast_leading,
     check_context,
     check_count,
     check_event,
@@ -148,13 +147,15 @@ class TransformedDistribution(Distribution):
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> TransformedDistribution:
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
-        x = as_numbers("x", x)
-        base, bijector = self.parts[0], self.bijector.initialize(x, context, rng)
+        x, new = as_numbers("x", x), {}
+        bijector = _initialized(self.bijector, "inverse", x, context, rng, new)
+        base = self.parts[0].rebuilt(dict(new))  # a tied part is initialised already
         if not base.initialized:
             own_contexts = [context if part.context_dim else None for part in (bijector, base)]
             z = bijector.inverse(x, context=own_contexts[0])
-            base = base.initialize(z, own_contexts[1], rng)
-        return TransformedDistribution(base, bijector)
+            found = base.initialize(z, own_contexts[1], rng)
+            new.update({id(a): b for a, b in zip(self.parts[0].leaves, found.leaves, strict=True)})
+        return self.rebuilt(new)
 
     def _own(self, part):
         """The parameters of a part, in the dtype of the flow."""
@@ -198,8 +199,7 @@ class TransformedDistribution(Distribution):
             base = base.with_params(self._own(base))
         z = np.empty((int(np.prod(lead, dtype=int)), self.dim), self.params.dtype)
         if context is not None:
-            rows = z.reshape((*lead, self.dim))
-            _, context = broadcast_leading(rows, context)
+            context = np.broadcast_to(context, (*lead, self.context_dim))
             context = context.reshape((-1, self.context_dim))
         for start in range(0, len(z), DRAWS):
             here = z[start : start + DRAWS]

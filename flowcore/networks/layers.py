@@ -104,6 +104,7 @@ class BlockTriangular:
     def dense(self) -> np.ndarray:
         """A as one array."""
         dense = np.zeros(self.layer.shape, self.at.dtype)
+        self.at.nbytes += dense.nbytes
         for (r0, r1, k), block in zip(self.layer.blocks, self.blocks, strict=True):
             self.at.whenever_theta_changes(Step(np.copyto, dense[r0:r1, :k], block))
         return dense

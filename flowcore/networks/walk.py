@@ -43,8 +43,8 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
     if at.tape:
         for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True):
             outer += matrix.outer(g, h)
-    bound = [bind_coordinate() for _ in range(dim if at.tape else 1)]
-    transforms = bound * (1 if at.tape else dim)  # without a tape, one serves all coordinates
+    # without a tape, one serves all coordinates
+    transforms = [bind_coordinate() for _ in range(dim)] if at.tape else [bind_coordinate()] * dim
     coordinates = [
         (degree, slice(i, i + 1), *transform)
         for i, (degree, transform) in enumerate(zip(degrees[1:], transforms, strict=True))
@@ -52,7 +52,7 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
     zeroth = degrees[0]
 
     def run(z, l):
-        z = z[by_degree]
+        z = np.asarray(z, at.dtype)[by_degree]
         for step in (*net.begin, *zeroth.units):
             step()
         for degree, i, transform, _ in coordinates:

@@ -7,6 +7,7 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +80,11 @@ class Transformer:
                 vjp, (y, log_det) = vjp_of(lambda args: transform(*args), args, self)
             else:
                 y, log_det = transform(*args)
+            if not np.shape(y) == np.shape(log_det) == args[0].shape:
+                raise ValueError(
+                    f"{self!r}: value and log-derivative must have the argument's shape "
+                    f"{args[0].shape}, not {np.shape(y)} and {np.shape(log_det)}: not summed"
+                )
             return y.T, log_det.T
 
         def back(y_bar, l_bar):
@@ -151,8 +157,9 @@ def _call(transformer, direction, x, phi):
     """One direction of a transformer that writes `bind`: all numbers are rows of one coordinate."""
     x, phi = matched(transformer, x, phi, "z" if direction == "forward" else "x")
     rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
-    pointwise = transformer.__dict__.setdefault("_memo_pointwise", Pointwise(transformer))
-    y, log_det = call(pointwise, direction, rows, None, context)
+    if "_memo_pointwise" not in transformer.__dict__:  # of a copy, which has no memo: no circle
+        transformer._memo_pointwise = Pointwise(copy.copy(transformer))
+    y, log_det = call(transformer._memo_pointwise, direction, rows, None, context)
     return y.reshape(x.shape), log_det.reshape(x.shape)
 
 
