@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core import Parametric, by_autograd, call, require
+from ..core import Parametric, as_written, by_autograd, call, keep_overrides, require
 
 ANYWHERE = (-np.inf, np.inf)
 
@@ -68,6 +68,7 @@ class Bijector(Parametric):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        keep_overrides(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
         own = vars(cls)
         if "initialize" in own and "initialized" not in own and cls.initialized is True:
             cls.initialized = False  # until an instance says otherwise
@@ -82,11 +83,11 @@ class Bijector(Parametric):
 
     def forward_and_log_det(self, z, params=None, context=None):
         """x = f(z) of shape (..., D), and log |det dx/dz| of shape (...)."""
-        return call(self, "forward", z, params, context)
+        return call(as_written(self), "forward", z, params, context)
 
     def inverse_and_log_det(self, x, params=None, context=None):
         """z = f^-1(x) of shape (..., D), and log |det dz/dx| of shape (...)."""
-        return call(self, "inverse", x, params, context)
+        return call(as_written(self), "inverse", x, params, context)
 
     def bind(self, at, direction: str):
         """One direction, bound to a workspace: y = run(x, l) and x_bar = back(y_bar, l_bar).
