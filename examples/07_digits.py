@@ -28,7 +28,7 @@ parts = np.split(np.random.default_rng(0).permutation(len(images)), [1200, 1400]
 
 # %% Pixels are integers: noise fills the cells [x, x + 1). Ten draws of it for every image, so that
 # the flow learns the images and not the noise. Copies of one image must not fall on both sides of a
-# split, hence validation rows of our own.
+# split, so the validation rows are our own.
 dequantize = fc.Dequantize()
 copies = 2 if options.quick else 10
 y = dequantize(np.tile(x, (copies, 1)), rng=1)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+Array: TypeAlias = np.ndarray  # where a gradient is taken: a box of autograd's that holds one
+Params: TypeAlias = ArrayLike | None  # other values for `params`; None: the object's own
+Context: TypeAlias = ArrayLike | None  # conditioning variables, (..., context_dim); None: none
+Threads: TypeAlias = int | None  # None: FLOWCORE_THREADS, else the number of cores
+Limits: TypeAlias = tuple[float, float] | None  # of an axis of a picture; None: chosen
+Box: TypeAlias = tuple[Any, Any]  # (low, high): numbers or (D,) arrays
+Bound: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]  # (run, back): see core/workspace
+Weights: TypeAlias = Sequence[tuple[Any, ...]]  # [(W, b, C), ...], a layer each; C may be None
 Seed: TypeAlias = int | np.random.Generator | None  # `rng`; None draws a fresh seed
 Hidden: TypeAlias = Sequence[int] | None  # widths of hidden layers; None: sane ones
 

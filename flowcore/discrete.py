@@ -225,7 +225,7 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
 
     Forward is base -> data, z -> x: it is the `Sigmoid` with these ends, which has log-det and
     costs. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill
-    (low, high), hence may exceed [0, levels] by a fraction lambda of the range.
+    (low, high), and so may exceed [0, levels] by a fraction lambda of the range.
 
     It goes before (in data order) the Standardize of a recipe, which `fit` then sets in logits:
 

@@ -30,6 +30,7 @@ from autograd.tracer import getval
 
 from .bijectors import (
     ActNorm,
+    Bijector,
     Blockwise,
     Chain,
     Coupling,
@@ -54,6 +55,7 @@ from .core import (
     tanh,
 )
 from .distributions import (
+    Distribution,
     GaussianMixture,
     Laplace,
     MultivariateNormalDiag,
@@ -80,6 +82,7 @@ from .twins_scalar import (
     log_sum_exp,
     newton,
     one_formula_a_class,
+    own_method,
     sigmoid,
     softplus,
     transform,
@@ -196,7 +199,7 @@ def behind_zero(theta):
 @one_formula_a_class
 def bijector(b, direction, x, params, context):
     """y and log |det dy/dx| of one direction; of somebody's own, what its methods say."""
-    return getattr(b, f"{direction}_and_log_det")(x, params, context)
+    return own_method(b, Bijector, f"{direction}_and_log_det")(x, params, context)
 
 
 def _part(b, params, part, direction, x, context):
@@ -404,7 +407,7 @@ def log_prob(density, x, params, context):
         options["params"] = params
     if getattr(density, "context_dim", 0):
         options["context"] = context
-    return density.log_prob(x, **options)
+    return own_method(density, Distribution, "log_prob")(x, **options)
 
 
 @log_prob.register(TransformedDistribution)

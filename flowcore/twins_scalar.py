@@ -59,6 +59,8 @@ def one_formula_a_class(default: Callable) -> Callable:
             return default(part, *args)
         if bind is _bind(known):
             return dispatch(part, *args)
+        if known is object:  # beside its bind it may have its own methods
+            return default(part, *args)
         raise NotImplementedError(
             f"second derivatives of {part!r}: its class writes `bind`, so it needs a plain twin in "
             "autograd.numpy as well; register one in flowcore.twins"
@@ -139,7 +141,16 @@ def newton(root, step):
 @one_formula_a_class
 def transform(transformer, direction, x, phi):
     """y and log dy/dx of one direction; of somebody's own transformer, what its methods say."""
-    return getattr(transformer, f"{direction}_and_log_det")(x, phi)
+    return own_method(transformer, Transformer, f"{direction}_and_log_det")(x, phi)
+
+
+def own_method(part, base: type, name: str):
+    """Somebody's own method; a NotImplementedError if the class writes `bind` alone."""
+    if getattr(type(part), name, None) is getattr(base, name):
+        raise NotImplementedError(
+            f"second derivatives of {part!r}: beside bind, write {name} in autograd.numpy"
+        )
+    return getattr(part, name)
 
 
 @transform.register(Shift)

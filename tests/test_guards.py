@@ -8,6 +8,7 @@ import pytest
 from autograd import grad
 
 import flowcore as fc
+from flowcore import twins
 
 
 class Doubled(fc.Bijector):
@@ -275,3 +276,22 @@ def test_whole_floats_are_numbers_of_samples():
 
 def test_a_repr_for_everybody():
     assert repr(Center(2)) == "Center(2)"
+
+
+class BoundAlone:
+    """What a class has that writes `bind` and no method in autograd.numpy."""
+
+    def bind(self, at, *way):
+        raise AssertionError("not wanted here")
+
+    def sample(self, n=1, rng=None):
+        raise AssertionError("not wanted here")
+
+
+@pytest.mark.parametrize("kind", [fc.Bijector, fc.Transformer, fc.Distribution])
+def test_second_derivatives_of_a_class_with_bind_alone_are_refused(kind):
+    part = type("Own", (BoundAlone, kind), {"dim": 1, "n_out": 1, "__repr__": lambda self: "Own"})
+    way = "log_prob" if kind is fc.Distribution else "forward"
+    theta = np.zeros((2, 1, 1)) if kind is fc.Transformer else np.zeros(0)
+    with pytest.raises(NotImplementedError, match=r"Own: beside bind, write (log_prob|forward_)"):
+        twins.evaluate(part.__new__(part), way, theta, np.zeros((2, 1)))

@@ -7,6 +7,7 @@ This file also runs, as a test, so that it cannot drift away from what the libra
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,48 @@ bases: list[fc.Distribution] = [
 ]
 flows = [fc.TransformedDistribution(base, inverted) for base in bases]
 fc.testing.check_bijector(fc.testing.randomize(lay(2), scale=0.5, rng=1), rng=0)
+
+other: fc.TransformedDistribution = maf.with_params(maf.params)
+latent: np.ndarray = other.to_latent(x)
+z, log_det = maf.bijector.inverse_and_log_det(x, maf.bijector.params)
+made: fc.MADE = fc.MADE(2, hidden=[8])
+phi: np.ndarray = made.with_weights(made.weights())(z)
+moved, log_slope = fc.Affine().forward_and_log_det(z, phi)
+full: fc.LULinear = fc.LULinear.from_lu([[2.0, 1.0], [3.0, -1.0]])
+mixture: fc.GaussianMixture = fc.GaussianMixture.from_data(x, 2)
+
+
+class Double(fc.Bijector):
+    """x = 2 z, by a user who annotates."""
+
+    def forward_and_log_det(self, z: Any, params: Any = None, context: Any = None) -> Any:
+        return 2 * z, np.full(z.shape[:-1], z.shape[-1] * np.log(2))
+
+    def inverse_and_log_det(self, x: Any, params: Any = None, context: Any = None) -> Any:
+        return x / 2, np.full(x.shape[:-1], -x.shape[-1] * np.log(2))
+
+
+doubled: np.ndarray = Double(2).forward(x)
+chain = fc.Chain([Double(2), fc.Elementwise(2, fc.Compose([fc.Shift(), fc.Scale()]))])
+first: fc.Bijector = chain[0]
+
+
+class Cauchy(fc.Distribution):
+    """A base of heavy tails, by the same user."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def sample(self, n: int = 1, rng: Any = None) -> np.ndarray:
+        return np.random.default_rng(rng).standard_cauchy((n, self.dim))
+
+    def log_prob(
+        self, x: Any, params: Any = None, context: Any = None, threads: Any = None
+    ) -> np.ndarray:
+        return np.asarray(-np.log(np.pi * (1 + np.square(x))).sum(axis=-1))
+
+
+heavy: np.ndarray = fc.TransformedDistribution(Cauchy(2), chain).log_prob(x)
 
 dequantize = fc.Dequantize(step=[1, 0])
 bound: np.ndarray = dequantize.log_prob(fc.Normal(2), [[3, 0.5]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,12 @@ from ..core import Parametric, as_numbers
 from ..core.calls import OPPOSITE
 from ..core.inputs import check_event
 from .bijector import ANYWHERE, Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Bound, Box, Context, Seed
+    from ..core import Workspace
 
 
 class Composite(Bijector):
@@ -32,21 +39,26 @@ class Composite(Bijector):
 
     @property
     def initialized(self) -> bool:
+        """False while a part waits for data."""
         return all(part.initialized for part in self.parts)
 
     @property
-    def domain(self):
+    def domain(self) -> Box:
+        """Where z lives: (low, high)."""
         return self.image("inverse", *ANYWHERE)
 
     @property
-    def codomain(self):
+    def codomain(self) -> Box:
+        """Where x lives: (low, high)."""
         return self.image("forward", *ANYWHERE)
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
         """Initialise every part that waits for data."""
         return self._initialize("inverse", x, context, rng)
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Bijector:
         return self._initialize("forward", x, context, rng)
 
 
@@ -58,6 +70,13 @@ class Chain(Composite):
     Cost: the sum of its parts. Nested Chains and Inverts are run as one flat list of steps, and
     an object that appears twice shares its parameters. `chain[i]` and `len(chain)` see the list.
 
+    Parameters
+    ----------
+    bijectors : sequence of Bijector
+        f, g, ..., of one dim; the last one is applied first.
+
+    Examples
+    --------
     >>> Chain([Permute([1, 2, 0]), Permute([0, 2, 1])])
     Chain(z -> Permute([0, 2, 1]) -> Permute([1, 2, 0]) -> x)
     """
@@ -69,12 +88,12 @@ class Chain(Composite):
             raise ValueError(f"the bijectors of a Chain differ in dim: {dims}")
         self.dim = dims[0]
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         for part, way in self.steps(direction):
             low, high = part.image(way, low, high)
         return low, high
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         bound = [part.bind(at, way) for part, way in self.steps(direction)]
         runs, backs = [run for run, _ in bound], [back for _, back in reversed(bound)]
 
@@ -100,14 +119,14 @@ class Chain(Composite):
             x = getattr(part, way)(x, context=context if part.context_dim else None)
         return self.rebuilt(new) if new else self
 
-    def steps(self, direction):
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
         parts = self.parts if direction == "inverse" else reversed(self.parts)
         return [step for part in parts for step in part.steps(direction)]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Bijector:
         return self.parts[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.parts)
 
     def __repr__(self):
@@ -118,6 +137,18 @@ class Invert(Bijector):
     """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
 
     `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
+
+    Parameters
+    ----------
+    bijector : Bijector
+        What is turned around.
+
+    Examples
+    --------
+    >>> from flowcore import Exp
+    >>> log = Invert(Exp(1))
+    >>> log, log.forward([1.0])
+    (Invert(Exp(1)), array([0.]))
     """
 
     def __init__(self, bijector: Bijector):
@@ -133,30 +164,35 @@ class Invert(Bijector):
         return self.parts[0]
 
     @property
-    def domain(self):
+    def domain(self) -> Box:
+        """Where z lives: (low, high)."""
         return self.bijector.codomain
 
     @property
-    def codomain(self):
+    def codomain(self) -> Box:
+        """Where x lives: (low, high)."""
         return self.bijector.domain
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return self.bijector.image(OPPOSITE[direction], low, high)
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         return self.bijector.bind(at, OPPOSITE[direction])
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
         return Invert(self.bijector.initialize_inverted(x, context, rng))
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Bijector:
         return Invert(self.bijector.initialize(x, context, rng))
 
     @property
     def initialized(self) -> bool:
+        """False while the bijector waits for data."""
         return self.bijector.initialized
 
-    def steps(self, direction):
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
         return self.bijector.steps(OPPOSITE[direction])
 
     def __repr__(self):
@@ -166,11 +202,18 @@ class Invert(Bijector):
 class Permute(Bijector):
     """A fixed reordering of the coordinates: x[..., i] = z[..., permutation[i]]; log-det 0.
 
+    Parameters
+    ----------
+    permutation : sequence of int or ndarray
+        0..D-1, each once; a list or an integer array.
+
+    Examples
+    --------
     >>> Permute([1, 2, 0]).forward([10.0, 20.0, 30.0])
     array([20., 30., 10.])
     """
 
-    def __init__(self, permutation: Sequence[int]):
+    def __init__(self, permutation: Sequence[int] | np.ndarray):
         p = np.asarray(permutation)
         is_list = p.ndim == 1 and p.size > 0 and p.dtype.kind in "iu"
         if not is_list or not np.array_equal(np.sort(p), np.arange(p.size)):
@@ -180,13 +223,13 @@ class Permute(Bijector):
         super().__init__(p.size)
         self.permutation = tuple(p.tolist())
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         there, back_again = list(self.permutation), np.argsort(self.permutation)
         if direction == "inverse":
             there, back_again = back_again, there
         return lambda x, l: x[there], lambda y_bar, l_bar: y_bar[back_again]
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         index = self.permutation if direction == "forward" else np.argsort(self.permutation)
         return tuple(np.broadcast_to(end, self.dim)[list(index)] for end in (low, high))
 
@@ -201,13 +244,19 @@ class Blockwise(Composite):
         x = (f_1(z_1), ..., f_K(z_K))       log |det dx/dz| = sum_k log |det df_k/dz_k|
         z = (f_1^-1(x_1), ..., f_K^-1(x_K))
 
-    bijectors   f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context
-    sizes       their dims again, if you want to have them checked
-
     Cost: the sum of its parts. An object that appears twice shares its parameters. At the data end
     of a flow it takes care of columns of different kinds, e.g. one that is positive.
     Errors: ValueError for other sizes, TypeError for what is no bijector.
 
+    Parameters
+    ----------
+    bijectors : sequence of Bijector
+        f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context.
+    sizes : sequence of int
+        Their dims again, if you want to have them checked.
+
+    Examples
+    --------
     >>> from flowcore import Permute
     >>> Blockwise([Permute([1, 0]), Permute([2, 0, 1])]).forward([1.0, 2.0, 3.0, 4.0, 5.0])
     array([2., 1., 5., 3., 4.])
@@ -220,7 +269,7 @@ class Blockwise(Composite):
             raise ValueError(f"sizes are {sizes}, but the bijectors' dims {list(self.sizes)}")
         self.dim = sum(self.sizes)
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         low, high = (np.broadcast_to(end, self.dim) for end in (low, high))
         ends = np.empty((2, self.dim))
         for part, own in zip(self.parts, self.blocks, strict=True):
@@ -234,7 +283,7 @@ class Blockwise(Composite):
         stops = np.cumsum(self.sizes).tolist()
         return [slice(stop - size, stop) for stop, size in zip(stops, self.sizes, strict=True)]
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         bound = [
             (own, *part.bind(at, direction))
             for own, part in zip(self.blocks, self.parts, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import autograd.numpy as anp
 import numpy as np
 
@@ -9,6 +11,10 @@ from ..core import by_autograd
 from ..networks import MADE, bind_walk
 from ..transformers import Affine, Transformer, bind_transformer, check_transformer
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from .._typing import Bound
+    from ..core import Workspace
 
 
 class MaskedAutoregressiveFlow(Bijector):
@@ -18,18 +24,28 @@ class MaskedAutoregressiveFlow(Bijector):
         forward (sequential)     x_1, then x_2 given x_1, ...                D steps
         log |det dx/dz| = sum_i log t'(z_i; phi_i)          (the Jacobian is triangular)
 
-    made          a MADE with n_out = transformer.n_out; its order is the order of the coordinates
-    transformer   Affine() (MAF), Shift(), ... : what happens to one coordinate
-    method        of the sequential direction. "by_degree": a hidden unit of degree d is final once
-                  x_1..x_d are known, so each is computed once, and the gradient walks back the
-                  same way. "sequential": the textbook loop, the whole network for every coordinate
-
     With `Affine`: x_i = mu_i(x_<i) + exp(alpha_i(x_<i)) z_i. `Invert(MAF)` is the inverse
     autoregressive flow (IAF), which samples in one pass.
     Cost: inverse O(weights) per row; forward the same work in D narrow steps (`by_degree`), or D
     times the work (`sequential`).
-    References: Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Kingma et al. 2016 (IAF).
 
+    Parameters
+    ----------
+    made : MADE
+        A MADE with n_out = transformer.n_out; its order is the order of the coordinates.
+    transformer : Transformer
+        Affine() (MAF), Shift(), ... : what happens to one coordinate.
+    method : str
+        Of the sequential direction. "by_degree": a hidden unit of degree d is final once x_1..x_d
+        are known, so each is computed once, and the gradient walks back the same way. "sequential":
+        the textbook loop, the whole network for every coordinate.
+
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Kingma et al. 2016 (IAF).
+
+    Examples
+    --------
     >>> maf = MaskedAutoregressiveFlow(MADE(2, hidden=[16, 16]))
     >>> maf
     MaskedAutoregressiveFlow(MADE(2, hidden=[16, 16], n_out=2, 'relu'), Affine(log_scale_bound=2.0))
@@ -37,7 +53,9 @@ class MaskedAutoregressiveFlow(Bijector):
     array([[ 0.5, -1. ]])
     """
 
-    def __init__(self, made: MADE, transformer: Transformer | None = None, method="by_degree"):
+    def __init__(
+        self, made: MADE, transformer: Transformer | None = None, method: str = "by_degree"
+    ):
         transformer = Affine() if transformer is None else transformer
         check_transformer(transformer)
         if not isinstance(made, MADE):
@@ -58,7 +76,7 @@ class MaskedAutoregressiveFlow(Bijector):
         """The network that computes phi."""
         return self.parts[0]
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         if direction == "inverse":
             return self._bind_one_pass(at)
         if self.method == "by_degree":

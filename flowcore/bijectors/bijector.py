@@ -39,9 +39,18 @@ side, without autograd. See `core/workspace.py`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..core import Parametric, as_written, by_autograd, call, keep_overrides, require
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from .._typing import Array, Bound, Box, Context, Params, Seed
+    from ..core import Workspace
 
 ANYWHERE = (-np.inf, np.inf)
 
@@ -49,14 +58,29 @@ ANYWHERE = (-np.inf, np.inf)
 class Bijector(Parametric):
     """An invertible, differentiable map of vectors with a computable log-determinant.
 
-    dim        D, the length of the last axis
-    params     this bijector's own parameters (default: none)
-    domain     (low, high), numbers or (D,) arrays: where z lives; default: everywhere
-    codomain   the same for x
-
     A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
     data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
     `initialized = True` on what it returns. One that wraps other bijectors keeps them in `parts`.
+    One that does not live on the whole line sets `domain`, where z lives, and `codomain`, where x
+    does: (low, high), numbers or (D,) arrays.
+
+    Parameters
+    ----------
+    dim : int
+        D, the length of the last axis.
+    params : array_like
+        This bijector's own parameters, a flat vector; () for none.
+
+    Examples
+    --------
+    >>> class Reverse(Bijector):
+    ...     def forward_and_log_det(self, z, params=None, context=None):
+    ...         return z[..., ::-1], np.zeros(z.shape[:-1])
+    ...
+    ...     def inverse_and_log_det(self, x, params=None, context=None):
+    ...         return x[..., ::-1], np.zeros(x.shape[:-1])
+    >>> Reverse(3).forward(np.array([1.0, 2.0, 3.0]))
+    array([3., 2., 1.])
     """
 
     dim: int
@@ -66,30 +90,34 @@ class Bijector(Parametric):
     def __repr__(self):
         return f"{type(self).__name__}({self.dim})"
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         keep_overrides(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
         own = vars(cls)
         if "initialize" in own and "initialized" not in own and cls.initialized is True:
             cls.initialized = False  # until an instance says otherwise
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
         return super().__new__(cls)
 
-    def __init__(self, dim: int, params=()):
+    def __init__(self, dim: int, params: ArrayLike = ()):
         self.dim = dim
         self.params = params
 
-    def forward_and_log_det(self, z, params=None, context=None):
+    def forward_and_log_det(
+        self, z: ArrayLike, params: Params = None, context: Context = None
+    ) -> tuple[Array, Array]:
         """x = f(z) of shape (..., D), and log |det dx/dz| of shape (...)."""
         return call(as_written(self), "forward", z, params, context)
 
-    def inverse_and_log_det(self, x, params=None, context=None):
+    def inverse_and_log_det(
+        self, x: ArrayLike, params: Params = None, context: Context = None
+    ) -> tuple[Array, Array]:
         """z = f^-1(x) of shape (..., D), and log |det dz/dx| of shape (...)."""
         return call(as_written(self), "inverse", x, params, context)
 
-    def bind(self, at, direction: str):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         """One direction, bound to a workspace: y = run(x, l) and x_bar = back(y_bar, l_bar).
 
         x, y are (D, N). run adds the log-det to l (N,); back writes its part of the gradient of
@@ -98,23 +126,27 @@ class Bijector(Parametric):
         method = getattr(self, f"{direction}_and_log_det")
         return by_autograd(lambda theta, x, context: method(x, theta, context), at, self)
 
-    def forward(self, z, params=None, context=None):
+    def forward(self, z: ArrayLike, params: Params = None, context: Context = None) -> Array:
         """x = f(z): from the base to the data (sampling)."""
         return self.forward_and_log_det(z, params, context)[0]
 
-    def inverse(self, x, params=None, context=None):
+    def inverse(self, x: ArrayLike, params: Params = None, context: Context = None) -> Array:
         """z = f^-1(x): from the data to the base (density)."""
         return self.inverse_and_log_det(x, params, context)[0]
 
-    def forward_log_det(self, z, params=None, context=None):
+    def forward_log_det(
+        self, z: ArrayLike, params: Params = None, context: Context = None
+    ) -> Array:
         """log |det dx/dz| at z, in nats."""
         return self.forward_and_log_det(z, params, context)[1]
 
-    def inverse_log_det(self, x, params=None, context=None):
+    def inverse_log_det(
+        self, x: ArrayLike, params: Params = None, context: Context = None
+    ) -> Array:
         """log |det dz/dx| at x, in nats; equals -forward_log_det at z = f^-1(x)."""
         return self.inverse_and_log_det(x, params, context)[1]
 
-    def initialize(self, x, context=None, rng=None) -> Bijector:
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
         """This bijector with its data-dependent constants set from x (n, D), its output side.
 
         `fit` calls it once. What is initialised already stays as it is; most bijectors have
@@ -122,7 +154,9 @@ class Bijector(Parametric):
         """
         return self
 
-    def initialize_inverted(self, x, context=None, rng=None) -> Bijector:
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Bijector:
         """The same inside an `Invert`: x are values on this bijector's input side."""
         if not self.initialized:
             raise NotImplementedError(
@@ -135,14 +169,16 @@ class Bijector(Parametric):
         """[(part, the direction it is run in), ...] in the order in which they are run."""
         return [(self, direction)]
 
-    def image(self, direction: str, low, high):
-        """(low, high): where `direction` takes what of the box from low to high it is defined on,
-        or a larger box. Write it for a map of each coordinate on its own; see `increasing_image`.
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
+        """(low, high): a box that holds the image, in this direction, of the box low to high.
+
+        Of that box only what the map is defined on counts. Write it for a map of each coordinate on
+        its own; see `increasing_image`.
         """
         return self.codomain if direction == "forward" else self.domain
 
 
-def increasing_image(bijector: Bijector, direction: str, low, high):
+def increasing_image(bijector: Bijector, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
     """`Bijector.image` of a map that takes every coordinate's line onto itself, increasing."""
     run = getattr(bijector, direction)
     ends = [np.broadcast_to(np.asarray(end, float), bijector.dim) for end in (low, high)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -14,26 +14,48 @@ from ..networks import MLP, hidden_widths
 from ..transformers import Affine, Shift, Transformer, bind_transformer, check_transformer
 from .bijector import Bijector
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+    from typing_extensions import Self
+
+    from .._typing import Bound, Hidden, Seed, Weights
+    from ..core import Workspace
+
 
 class Coupling(Bijector):
     """x_A = z_A,  x_B = t(z_B; phi(z_A)): one pass in both directions.
 
         log |det dx/dz| = sum over B of log t'(z_i; phi_i)
 
-    dim              D >= 2
-    num_masked       how many coordinates stay unchanged and feed the conditioner: the first
-                     num_masked ones, or the last if negative; 1 <= |num_masked| <= D - 1
-    fraction_masked  instead: num_masked = round(D * fraction_masked), Python's rounding; the
-                     default is one half
-    transformer      Affine() (RealNVP), Shift() (NICE), ...
-    hidden           widths of the conditioner's hidden layers (None: two of max(64, 2 D), three if
-                     residual)
-    conditioner      a network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out)
-    activation, context_dim, rng, dtype, residual: as for MLP
-
     Cost: O(weights) per row in both directions.
-    References: Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
 
+    Parameters
+    ----------
+    dim : int
+        D >= 2.
+    num_masked : int
+        How many coordinates stay unchanged and feed the conditioner: the first num_masked ones, or
+        the last if negative; 1 <= |num_masked| <= D - 1.
+    fraction_masked : float
+        Instead: num_masked = round(D * fraction_masked), Python's rounding; the default is one
+        half.
+    transformer : Transformer
+        Affine() (RealNVP), Shift() (NICE), ...
+    hidden : sequence of int
+        Widths of the conditioner's hidden layers (None: two of max(64, 2 D), three if residual).
+    activation, context_dim, rng :
+        As for `MLP`.
+    conditioner : callable
+        A network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out).
+    dtype, residual :
+        As for `MLP`.
+
+    References
+    ----------
+    Dinh, Krueger, Bengio 2015 (NICE); Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8.
+
+    Examples
+    --------
     >>> Coupling(3, num_masked=-1, hidden=[16])
     Coupling(3, num_masked=-1, MLP(1, (2, 2), hidden=[16], 'relu'), Affine(log_scale_bound=2.0))
     """
@@ -44,12 +66,12 @@ class Coupling(Bijector):
         num_masked: int | None = None,
         fraction_masked: float | None = None,
         transformer: Transformer | None = None,
-        hidden: Sequence[int] | None = None,
+        hidden: Hidden = None,
         activation: str = "relu",
         context_dim: int = 0,
-        rng=0,
-        conditioner=None,
-        dtype=float,
+        rng: Seed = 0,
+        conditioner: Any = None,
+        dtype: DTypeLike = float,
         residual: bool = False,
     ):
         self.dim = dim = check_dim("dim", dim)
@@ -68,15 +90,15 @@ class Coupling(Bijector):
         self.context_dim = conditioner.context_dim
 
     @property
-    def conditioner(self):
+    def conditioner(self) -> Any:
         """The network that computes phi from the coordinates that stay."""
         return self.parts[0]
 
-    def weights(self):
+    def weights(self) -> list[tuple]:
         """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
         return self.conditioner.weights()
 
-    def with_weights(self, weights):
+    def with_weights(self, weights: Weights) -> Self:
         """The same coupling with these weights, laid out as `weights()`."""
         conditioner = self.conditioner.with_weights(weights)
         return self.with_params(conditioner.params)
@@ -91,7 +113,7 @@ class Coupling(Bijector):
         """B, the coordinates that are transformed."""
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         network = type(self.conditioner)
         if not issubclass(network, MLP) or hasattr(network, "written"):  # somebody's own
             return by_autograd(partial(self._plain, direction), at, self)
@@ -174,14 +196,39 @@ def _num_masked(name, dim, num_masked, fraction_masked) -> int:
     return int(num_masked)
 
 
-def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, **options):
+def RealNVP(
+    dim: int,
+    num_masked: int | None = None,
+    fraction_masked: float | None = None,
+    transformer: Transformer | None = None,
+    **options: Any,
+) -> Coupling:
     """One affine coupling layer, as TFP names it: Coupling(dim, ..., transformer=Affine()).
 
         x_A = z_A,  x_B = mu(z_A) + exp(alpha(z_A)) z_B        log-det: sum alpha
 
-    A whole flow of them is `flowcore.flows.realnvp`. Options: see `Coupling`.
-    Reference: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+    A whole flow of them is `flowcore.flows.realnvp`.
 
+    Parameters
+    ----------
+    dim, num_masked, fraction_masked :
+        As for `Coupling`.
+    transformer : Transformer
+        Affine() unless given.
+    **options
+        What else `Coupling` takes.
+
+    Returns
+    -------
+    Coupling
+        The layer.
+
+    References
+    ----------
+    Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
+
+    Examples
+    --------
     >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
     array([0.])
     """
@@ -190,14 +237,33 @@ def RealNVP(dim: int, num_masked=None, fraction_masked=None, transformer=None, *
     return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
 
 
-def NICE(dim: int, num_masked=None, fraction_masked=None, **options):
+def NICE(
+    dim: int, num_masked: int | None = None, fraction_masked: float | None = None, **options: Any
+) -> Coupling:
     """One additive coupling layer: Coupling(dim, ..., transformer=Shift()); volume preserving.
 
         x_A = z_A,  x_B = z_B + mu(z_A)                        log-det: 0
 
     A whole flow, with its trainable diagonal scaling, is `flowcore.flows.nice`.
-    Reference: Dinh, Krueger, Bengio, "NICE", 2015, eqs. 4-5.
 
+    Parameters
+    ----------
+    dim, num_masked, fraction_masked :
+        As for `Coupling`.
+    **options
+        What else `Coupling` takes.
+
+    Returns
+    -------
+    Coupling
+        The layer.
+
+    References
+    ----------
+    Dinh, Krueger, Bengio, "NICE", 2015, eqs. 4-5.
+
+    Examples
+    --------
     >>> NICE(3, num_masked=1).conditioner
     MLP(1, (2, 1), hidden=[64, 64], 'relu')
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.inputs import check_dim, constant, show
@@ -9,28 +11,42 @@ from ..transformers import Transformer, bind_transformer, check_transformer
 from .bijector import Bijector, increasing_image
 from .maps import FixedMap, column
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Box
+    from ..core import Workspace
+
 
 class Elementwise(Bijector):
     """x_i = t(z_i; phi_i) with trainable phi, the same for all rows; log-det sum_i log t'(z_i).
 
-    dim           D
-    transformer   what happens to each coordinate; `params` is phi, flattened from (D, n_out)
-
     `Elementwise(D, Scale())` is the diagonal scaling that ends NICE. Cost: O(D) per row in both
     directions; phi = 0, the identity, at first.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    transformer : Transformer
+        What happens to each coordinate; `params` is phi, flattened from (D, n_out).
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> from flowcore.transformers import Scale
     >>> Elementwise(2, Scale()).with_params([0.0, np.log(2.0)]).forward([1.0, 1.0])
     array([1., 2.])
     """
 
-    def __init__(self, dim: int, transformer: Transformer, dtype=float):
+    def __init__(self, dim: int, transformer: Transformer, dtype: DTypeLike = float):
         check_transformer(transformer)
         dim = check_dim("dim", dim)
         super().__init__(dim, np.zeros(dim * transformer.n_out, dtype))
         self.transformer = transformer
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = (a.reshape(self.dim, -1) for a in at.params(self))
         transform, transform_back = bind_transformer(self.transformer, at, direction, self.dim)
         phi = at.array("phi", self.dim, self.transformer.n_out, at.n_rows)
@@ -48,7 +64,7 @@ class Elementwise(Bijector):
 
         return run, back
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return increasing_image(self, direction, low, high)
 
     def __repr__(self):
@@ -58,16 +74,21 @@ class Elementwise(Bijector):
 class ElementwiseAffine(FixedMap):
     """x = loc + scale z with fixed loc and scale; log-det sum log |scale|, z = (x - loc) / scale.
 
-    loc, scale   numbers or (D,) arrays, at least one of them an array, which says what D is
-
     The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, for two
     numbers. `Elementwise(D, Affine())` has trainable ones, `Standardize` takes them from data.
 
+    Parameters
+    ----------
+    loc, scale : array_like
+        Numbers or (D,) arrays, at least one of them an array, which says what D is.
+
+    Examples
+    --------
     >>> ElementwiseAffine([1.0, 2.0], -2.0).forward([1.0, 1.0])
     array([-1.,  0.])
     """
 
-    def __init__(self, loc, scale=1.0):
+    def __init__(self, loc: ArrayLike, scale: ArrayLike = 1.0):
         dims = {np.size(a) for a in (loc, scale) if np.ndim(a) == 1}
         if len(dims) != 1:
             raise ValueError(

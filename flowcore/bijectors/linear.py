@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core import as_numbers, frozen
 from ..core.inputs import check_dim, check_event
 from .bijector import Bijector, increasing_image
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Box, Context, Seed
+    from ..core import Workspace
 
 
 class Standardize(Bijector):
@@ -19,6 +27,13 @@ class Standardize(Bijector):
     float32 flow does not lose the small differences of large numbers.
     Cost: O(D) per row in both directions. Errors: ValueError naming a constant column.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> s = Standardize.from_data([[1.0, 10.0], [3.0, 30.0]])
     >>> s.inverse([[3.0, 30.0]])
     array([[1., 1.]])
@@ -35,20 +50,22 @@ class Standardize(Bijector):
         self.initialized = False
 
     @classmethod
-    def from_data(cls, x) -> Standardize:
+    def from_data(cls, x: ArrayLike) -> Standardize:
         """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
         x = as_numbers("x", x)
         if x.ndim != 2:
             raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
         return cls(x.shape[1]).initialize(x)
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
         return self if self.initialized else self._with(*_moments(x, self))
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Standardize:
         if self.initialized:
             return self
-        mean, scale = _moments(x, self)  # of the input side: forward(x) shall be standardised
+        mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
         return self._with(-mean / scale, 1 / scale)
 
     def _with(self, mean, scale):
@@ -56,7 +73,7 @@ class Standardize(Bijector):
         new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
         return new
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
         forward, log_det = direction == "forward", np.log(self.scale).sum()
         log_det = at.number(log_det if forward else -log_det)
@@ -78,7 +95,7 @@ class Standardize(Bijector):
 
         return run, back
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return increasing_image(self, direction, low, high)
 
     def __repr__(self):
@@ -108,6 +125,15 @@ class ActNorm(Bijector):
     density of a row would depend on the rows next to it, and those of evaluation would be a state
     that every training step changes. ActNorm serves the same end with neither.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> b = ActNorm(2).initialize(np.array([[1.0, 10.0], [3.0, 30.0]]))
     >>> b.inverse([[3.0, 30.0]])
     array([[1., 1.]])
@@ -117,21 +143,23 @@ class ActNorm(Bijector):
 
     fitted = ("initialized",)
 
-    def __init__(self, dim: int, dtype=float):
+    def __init__(self, dim: int, dtype: DTypeLike = float):
         dim = check_dim("dim", dim)
         super().__init__(dim, np.zeros(2 * dim, dtype))
         self.initialized = False
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> ActNorm:
         if self.initialized:
             return self
         mean, scale, flat = _mean_and_scale(x, self)
         return self._with(mean, np.log(np.where(flat, 1.0, scale)))
 
-    def initialize_inverted(self, x, context=None, rng=None):
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> ActNorm:
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) shall be standardised
+        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) is to be standardised
         scale = np.where(flat, 1.0, scale)
         return self._with(-mean / scale, -np.log(scale))
 
@@ -140,7 +168,7 @@ class ActNorm(Bijector):
         new.initialized = True
         return new
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = (a.reshape(2, self.dim) for a in at.params(self))
         (loc, log_scale), (loc_bar, log_scale_bar) = theta[..., None], theta_bar
         sign, x, y = 1 if direction == "forward" else -1, None, None
@@ -162,7 +190,7 @@ class ActNorm(Bijector):
 
         return run, back
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return increasing_image(self, direction, low, high)
 
     def __repr__(self):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.inputs import as_numbers, check_dim
 from ..transformers.affine import bounded
 from .algebra import Permute
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 
 class LULinear(Bijector):
@@ -17,15 +25,6 @@ class LULinear(Bijector):
 
     P is a fixed permutation, L lower triangular with ones on its diagonal, U strictly upper
     triangular; s_i = sign_i exp(B tanh(raw_i / B)), so that every value of the parameters is valid.
-    Reference: Kingma & Dhariwal 2018 (Glow), eqs. 10-11; there W maps data to base (`Invert` does
-    that), and has no bias.
-
-    dim              D
-    permutation      "random" (drawn from `rng`), None (the identity), or entries as `Permute` takes
-                     them: x[..., i] = y[..., permutation[i]] with y = L (U + diag(s)) z
-    signs            of s, D numbers 1 or -1; None: all 1
-    log_scale_bound  B > 0 keeps log |s| within (-B, B), so that nothing overflows; None: no bound
-    rng              int or Generator, for a random permutation
 
     `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. All
     are 0 at first, which is x = P z (for signs 1). Cost: O(D^2) per row in both directions, one
@@ -33,6 +32,29 @@ class LULinear(Bijector):
     parameters). Errors: ValueError for what is no permutation, for signs other than 1 and -1, for
     a bound that is not positive.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    permutation : str or array_like
+        "random" (drawn from `rng`), None (the identity), or entries as `Permute` takes them:
+        x[..., i] = y[..., permutation[i]] with y = L (U + diag(s)) z.
+    signs : array_like
+        The signs of s, D numbers 1 or -1; None: all 1.
+    log_scale_bound : float
+        B > 0 keeps log |s| within (-B, B), so that nothing overflows; None: no bound.
+    rng : int or numpy Generator
+        For a random permutation.
+    dtype : dtype
+        float64 or float32.
+
+    References
+    ----------
+    Kingma & Dhariwal 2018 (Glow), eqs. 10-11; there W maps data to base (`Invert` does that), and
+    has no bias.
+
+    Examples
+    --------
     With a normal base this is the Gaussian with a full covariance matrix, exactly:
 
     >>> from autograd import value_and_grad
@@ -50,11 +72,11 @@ class LULinear(Bijector):
     def __init__(
         self,
         dim: int,
-        permutation="random",
-        signs=None,
+        permutation: str | ArrayLike | None = "random",
+        signs: ArrayLike | None = None,
         log_scale_bound: float | None = 20.0,
-        rng: int | np.random.Generator = 0,
-        dtype=float,
+        rng: Seed = 0,
+        dtype: DTypeLike = float,
     ):
         dim = check_dim("dim", dim)
         if log_scale_bound is not None:
@@ -80,7 +102,13 @@ class LULinear(Bijector):
         self.log_scale_bound = log_scale_bound
 
     @classmethod
-    def from_lu(cls, lower_upper, permutation=None, bias=None, log_scale_bound=20.0) -> LULinear:
+    def from_lu(
+        cls,
+        lower_upper: ArrayLike,
+        permutation: ArrayLike | None = None,
+        bias: ArrayLike | None = None,
+        log_scale_bound: float | None = 20.0,
+    ) -> LULinear:
         """The one with these factors: `lower_upper` (D, D) holds L below its diagonal and
         U + diag(s) on and above it, as LAPACK packs them.
 
@@ -144,7 +172,7 @@ class LULinear(Bijector):
         # plain back-substitution, which stays accurate however different the scales are
         return lower @ upper, np.linalg.inv(upper) @ np.linalg.inv(lower.T).T, factors
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         """y = A x, value = y[p] + b; A_bar = y_bar x^T."""
         theta, theta_bar = at.params(self)
         below, bound = self._below, self.log_scale_bound
@@ -188,6 +216,6 @@ class LULinear(Bijector):
 
         return run, back
 
-    def param_scale(self):
+    def param_scale(self) -> np.ndarray:
         entries = np.full(self.dim * (self.dim - 1), self.dim**-0.5)
         return np.concatenate([entries, np.ones(2 * self.dim)])

@@ -13,12 +13,19 @@ Where a float cannot tell an image from the boundary, e.g. sigmoid(40) = 1, it i
 from __future__ import annotations
 
 from math import log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.calls import OPPOSITE
 from ..core.inputs import check_dim, constant, show
 from .bijector import ANYWHERE, Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Bound, Box
+    from ..core import Workspace
 
 
 class FixedMap(Bijector):
@@ -51,14 +58,14 @@ class FixedMap(Bijector):
         return (column(end, dtype) for end in self._ends)
 
     @property
-    def domain(self):
+    def domain(self) -> Box:
         return self._ends if self._swapped else ANYWHERE
 
     @property
-    def codomain(self):
+    def codomain(self) -> Box:
         return ANYWHERE if self._swapped else self._ends
 
-    def image(self, direction, low, high):
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         inward = direction == ("forward" if self._swapped else "inverse")  # from the interval
         ends = [np.broadcast_to(np.asarray(end, float), self.dim)[:, None] for end in (low, high)]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -72,7 +79,7 @@ class FixedMap(Bijector):
                 found = [self._f(end) for end in ends]
         return np.minimum(*found)[:, 0], np.maximum(*found)[:, 0]
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         direction = OPPOSITE[direction] if self._swapped else direction
         transform = self._values if direction == "forward" else self._values_inverse
         slope = curvature = None
@@ -109,7 +116,7 @@ class FixedMap(Bijector):
 class _Interval(FixedMap):
     """f(z) = low + (high - low) sigmoid(z)."""
 
-    def __init__(self, dim: int, low=0.0, high=1.0):
+    def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         super().__init__(dim)
         self.low, self.high = constant("low", low, dim), constant("high", high, dim)
         if not np.all(np.less(self.low, self.high)):
@@ -143,10 +150,17 @@ class Sigmoid(_Interval):
         log dx/dz = log(high - low) - softplus(z) - softplus(-z)     summed over the coordinates
         z = log(x - low) - log(high - x)
 
-    low, high   numbers or (D,) arrays
-
     Errors: ValueError unless low < high, both finite. Outside of (low, high): see `maps`.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    low, high : array_like
+        Numbers or (D,) arrays.
+
+    Examples
+    --------
     >>> Sigmoid(2, low=-1.0).forward([0.0, 100.0])
     array([0., 1.])
     """
@@ -160,6 +174,15 @@ class Logit(_Interval):
 
     The inverse of `Sigmoid`, with its arguments: `forward` is defined on (low, high).
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    low, high : array_like
+        As for `Sigmoid`.
+
+    Examples
+    --------
     >>> Logit(1, high=[4.0]).forward([3.0]).round(4)
     array([1.0986])
     """
@@ -172,6 +195,13 @@ class Tanh(FixedMap):
 
         log dx/dz = 2 (log 2 - z - softplus(-2 z))     z = arctanh(x)
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> Tanh(1).inverse([0.5]).round(4)
     array([0.5493])
     """
@@ -197,13 +227,20 @@ class Softplus(FixedMap):
     It is nearly low + c exp(z / c) far to the left, nearly low + z far to the right: unlike Exp it
     does not overflow. The smaller c, the sharper the bend between the two.
 
-    hinge_softness, low   numbers or (D,) arrays; ValueError unless finite and hinge_softness > 0
+    Parameters
+    ----------
+    dim : int
+        D.
+    hinge_softness, low : array_like
+        Numbers or (D,) arrays; ValueError unless finite and hinge_softness > 0.
 
+    Examples
+    --------
     >>> Softplus(1).forward([0.0]).round(4)
     array([0.6931])
     """
 
-    def __init__(self, dim: int, hinge_softness=1.0, low=0.0):
+    def __init__(self, dim: int, hinge_softness: ArrayLike = 1.0, low: ArrayLike = 0.0):
         super().__init__(dim)
         self.hinge_softness = constant("hinge_softness", hinge_softness, dim, positive=True)
         self.low = constant("low", low, dim)
@@ -240,6 +277,13 @@ class Exp(FixedMap):
     With a normal base it makes the log-normal density. exp(z) is inf beyond z of about 709 (88 in
     float32): where z may be that large, take Softplus.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> Exp(2).forward([0.0, 1.0]).round(4)
     array([1.    , 2.7183])
     """
@@ -267,13 +311,20 @@ class SinhArcsinh(FixedMap):
     epsilon is skewness, their delta 1 / tailweight); m, as in TensorFlow Probability, leaves 2
     where it is at skewness 0.
 
-    skewness, tailweight   numbers or (D,) arrays; ValueError unless finite and 0 < tailweight <= 50
+    Parameters
+    ----------
+    dim : int
+        D.
+    skewness, tailweight : array_like
+        Numbers or (D,) arrays; ValueError unless finite and 0 < tailweight <= 50.
 
+    Examples
+    --------
     >>> SinhArcsinh(1, tailweight=2.0).forward([2.0])
     array([2.])
     """
 
-    def __init__(self, dim: int, skewness=0.0, tailweight=1.0):
+    def __init__(self, dim: int, skewness: ArrayLike = 0.0, tailweight: ArrayLike = 1.0):
         super().__init__(dim)
         self.skewness = constant("skewness", skewness, dim)
         self.tailweight = constant("tailweight", tailweight, dim, positive=True)

@@ -15,10 +15,18 @@ identity. And p = 1 + m, which is 1 + a or 1/(1 - a), is positive for every floa
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.inputs import check_dim
 from .bijector import Bijector
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 
@@ -32,14 +40,21 @@ class Planar(Bijector):
     Inverse: y = w.x + b and v = w.z + b obey y = v + w.u^ tanh(v), an increasing function of v,
     which Newton's method solves for every row; then z = x - u^ tanh(v).
 
-    dim   D
-    rng   int or Generator: the first w ~ N(0, I/D), b ~ N(0, 1); u = 0, so that it starts as the
-          identity
-
     `params` = [w (D), u (D), b]. Cost: O(D) per row in both directions, and in the inverse
     about ten evaluations of tanh. Reference: Rezende & Mohamed 2015, "Variational inference with
     normalizing flows". For m, see the module.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    rng : int or numpy Generator
+        Seed of the first w ~ N(0, I/D) and b ~ N(0, 1); u = 0, so that it starts as the identity.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> planar = Planar(2).with_params([1.0, 0.0, 2.0, 0.5, 0.0])   # w = (1, 0), u = (2, 0.5)
     >>> x, log_det = planar.forward_and_log_det([[0.0, 1.0], [30.0, 1.0]])
     >>> x, log_det.round(4)                   # stretched by 1 + w.u = 3 at the plane, not far away
@@ -48,12 +63,12 @@ class Planar(Bijector):
     array([[ 0.,  1.], [30.,  1.]])
     """
 
-    def __init__(self, dim: int, rng=0, dtype=float):
+    def __init__(self, dim: int, rng: Seed = 0, dtype: DTypeLike = float):
         dim, rng = check_dim("dim", dim), np.random.default_rng(rng)
         w, b = rng.standard_normal(dim) / np.sqrt(dim), rng.standard_normal(1)
         super().__init__(dim, np.concatenate([w, np.zeros(dim), b]).astype(dtype))
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = at.params(self)
         w, u, b = np.split(theta, [self.dim, 2 * self.dim])
         forward = direction == "forward"
@@ -86,7 +101,7 @@ class Planar(Bijector):
 
         return run, back
 
-    def param_scale(self):
+    def param_scale(self) -> np.ndarray:
         scale = np.ones(self.n_params)
         scale[: self.dim] = self.dim**-0.5
         return scale
@@ -104,13 +119,21 @@ class Radial(Bijector):
     Inverse: |x - z0| = r (1 + m q) is a quadratic equation for r (appendix A.2), of which one root
     is positive; then z = z0 + (x - z0)/(1 + m q).
 
-    dim   D
-    rng   int or Generator: the first z0 ~ N(0, I); log alpha = 1/2 log D, the usual distance of two
-          points, and beta = 0, so that it starts as the identity
-
     `params` = [z0 (D), log alpha, beta]. Cost: O(D) per row in both directions. Reference: Rezende
     & Mohamed 2015, "Variational inference with normalizing flows". For m, see the module.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    rng : int or numpy Generator
+        Seed of the first z0 ~ N(0, I); log alpha = 1/2 log D, the usual distance of two points, and
+        beta = 0, so that it starts as the identity.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> radial = Radial(2).with_params([0.0, 0.0, 0.0, 3.0])        # z0 = 0, alpha = 1, beta = 3
     >>> x, log_det = radial.forward_and_log_det([[3.0, 4.0]])
     >>> x, log_det.round(4)
@@ -119,12 +142,12 @@ class Radial(Bijector):
     array([[3., 4.]])
     """
 
-    def __init__(self, dim: int, rng=0, dtype=float):
+    def __init__(self, dim: int, rng: Seed = 0, dtype: DTypeLike = float):
         dim, rng = check_dim("dim", dim), np.random.default_rng(rng)
         rest = [0.5 * np.log(dim), 0.0]
         super().__init__(dim, np.concatenate([rng.standard_normal(dim), rest]).astype(dtype))
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = at.params(self)
         dim, forward = self.dim, direction == "forward"
         sign, kept = 1 if forward else -1, None

@@ -14,12 +14,19 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
 from .inputs import as_vector, check_params
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from .._typing import Array, Params
 
 
 class Parametric:
@@ -99,7 +106,7 @@ class Parametric:
             self.__dict__["_memo_layout"] = Layout(self.leaves)
         return self.__dict__["_memo_layout"]
 
-    def with_params(self, theta):
+    def with_params(self, theta: ArrayLike) -> Self:
         """The same object with other parameter values: theta is flat, of length `n_params`."""
         if isbox(theta):
             raise TypeError(
@@ -115,7 +122,7 @@ class Parametric:
         clone.__dict__["params"] = theta
         return clone
 
-    def rebuilt(self, new: dict):
+    def rebuilt(self, new: dict) -> Self:
         """A copy of the tree in which the node with id i is new[i]; shared nodes stay shared."""
         if id(self) not in new and self.parts:
             clone = copy.copy(self)
@@ -123,7 +130,7 @@ class Parametric:
             new[id(self)] = clone
         return new.get(id(self), self)
 
-    def share(self, params, part: Parametric):
+    def share(self, params: Params, part: Parametric) -> Array | None:
         """What of `params`, a vector of this tree's parameters, belongs to `part`; None for None.
 
         For a class that calls the methods of its parts itself:

@@ -1,6 +1,7 @@
 """Bound once, run often: where a part is bound, and what binding means.
 
-Everything built in (transformers, networks, bijectors, densities, whole flows) writes one method:
+Everything built in (transformers, networks, bijectors, densities, whole flows) writes one method,
+and a class of your own may do so, too, where autograd is too slow for it:
 
     part.bind(at, ...) -> run, back
 
@@ -27,8 +28,14 @@ l (N,) is where log-dets and log-densities are added up. Four rules keep it righ
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from .parameters import Parametric
 
 
 class Workspace:
@@ -40,7 +47,14 @@ class Workspace:
     tape                   True: what `array` gives is kept for the way back
     """
 
-    def __init__(self, root, n_rows: int, dtype, tape: bool, theta=None):
+    def __init__(
+        self,
+        root: Parametric,
+        n_rows: int,
+        dtype: DTypeLike,
+        tape: bool,
+        theta: np.ndarray | None = None,
+    ):
         self.n_rows, self.dtype, self.tape = n_rows, np.dtype(dtype), tape
         self.theta = np.empty(root.n_params, dtype) if theta is None else theta
         self.theta_bar = np.zeros(root.n_params, dtype)
@@ -54,7 +68,7 @@ class Workspace:
         self._shared: dict[tuple, np.ndarray] = {}
         self._refresh: list[Callable] = []
 
-    def params(self, leaf):
+    def params(self, leaf: Parametric) -> tuple[np.ndarray, np.ndarray]:
         """(theta, theta_bar) of one leaf: views. Of a leaf that is met again, theta_bar is a vector
         of its own, which `settle` adds."""
         here = self._places[id(leaf)]
@@ -80,7 +94,7 @@ class Workspace:
         for theta_bar, again in self._ties:
             theta_bar += again
 
-    def array(self, name, *shape, dtype=None) -> np.ndarray:
+    def array(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
         """An array to write in `run`: kept for the way back, if there will be one."""
         if not self.tape:
             return self.scratch(name, *shape, dtype=dtype)
@@ -88,7 +102,7 @@ class Workspace:
         self.nbytes += array.nbytes
         return array
 
-    def scratch(self, name, *shape, dtype=None) -> np.ndarray:
+    def scratch(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
         """An array that everybody gets who asks for this name and shape: its content soon goes."""
         key = (name, shape, dtype)
         if key not in self._shared:
@@ -96,14 +110,14 @@ class Workspace:
             self.nbytes += self._shared[key].nbytes
         return self._shared[key]
 
-    def zeros(self, *shape) -> np.ndarray:
+    def zeros(self, *shape: int) -> np.ndarray:
         """Zeros, shared with everybody: to be read only."""
         key = ("zeros", shape)
         if key not in self._shared:
             self._shared[key] = np.zeros(shape, self.dtype)
         return self._shared[key]
 
-    def number(self, value) -> np.ndarray:
+    def number(self, value: float) -> np.ndarray:
         """A constant as a 0-d array: NumPy is faster with it than with a Python number."""
         return np.array(value, self.dtype)
 

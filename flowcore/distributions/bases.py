@@ -10,11 +10,18 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 from __future__ import annotations
 
 from math import pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_count, check_dim, constant
 from .distribution import Distribution, Normal
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
 
 
 class MultivariateNormalDiag(Distribution):
@@ -24,22 +31,31 @@ class MultivariateNormalDiag(Distribution):
 
     Both are fixed (not trained). Errors: ValueError for a scale that is not positive.
 
+    Parameters
+    ----------
+    loc : array_like
+        (D,), the means.
+    scale_diag : array_like
+        Standard deviations, > 0: a number, or (D,).
+
+    Examples
+    --------
     >>> MultivariateNormalDiag([0, 0, 0])
     MultivariateNormalDiag(loc=[0.0, 0.0, 0.0], scale_diag=[1.0, 1.0, 1.0])
     """
 
-    def __init__(self, loc, scale_diag=1.0):
+    def __init__(self, loc: ArrayLike, scale_diag: ArrayLike = 1.0):
         if np.ndim(loc) != 1 or np.size(loc) == 0:
             raise ValueError(f"loc must be a vector of length D, not of shape {np.shape(loc)}")
         self.loc = constant("loc", loc)
         self.dim = self.loc.size
         self.scale_diag = _per_coordinate("scale_diag", scale_diag, self.dim, positive=True)
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
         return self.loc + self.scale_diag * noise
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
         normal, normal_back = Normal(self.dim).bind(at)
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale_diag))
@@ -60,27 +76,33 @@ class Uniform(Distribution):
 
         log p(z) = -sum_i log(high_i - low_i)      inside, edges included; -inf outside
 
-    dim         D
-    low, high   numbers or (D,) arrays, low < high; samples lie in [low, high)
-
-    Fixed. A flow over it can be fitted only if its inverse maps all data into the box.
+    It is fixed. A flow over it can be fitted only if its inverse maps all data into the box.
     Cost: O(D) per row. Errors: ValueError unless low < high, both finite.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    low, high : array_like
+        Numbers or (D,) arrays, low < high; samples lie in [low, high).
+
+    Examples
+    --------
     >>> Uniform(2, high=[1.0, 4.0]).log_prob([[0.5, 3.0], [0.5, 5.0]]).round(4)
     array([-1.3863,    -inf])
     """
 
-    def __init__(self, dim: int, low=0.0, high=1.0):
+    def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         self.dim = check_dim("dim", dim)
         self.low = _per_coordinate("low", low, self.dim)
         self.high = _per_coordinate("high", high, self.dim)
         if not (self.low < self.high).all():
             raise ValueError(f"low must be below high: low = {low}, high = {high}")
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).uniform(self.low, self.high, (check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
         constant = at.number(-np.log(self.high - self.low).sum())
         nothing = at.zeros(self.dim, at.n_rows)
@@ -102,24 +124,30 @@ class Laplace(Distribution):
 
         log p(z) = -sum_i [|z_i - loc_i| / scale_i + log(2 scale_i)]
 
-    dim          D
-    loc, scale   numbers or (D,) arrays, scale > 0; fixed
-
     Cost: O(D) per row. Errors: ValueError for a scale that is not positive.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    loc, scale : array_like
+        Numbers or (D,) arrays, scale > 0; fixed.
+
+    Examples
+    --------
     >>> Laplace(2).log_prob([[0.0, 0.0], [1.0, -2.0]]).round(4)
     array([-1.3863, -4.3863])
     """
 
-    def __init__(self, dim: int, loc=0.0, scale=1.0):
+    def __init__(self, dim: int, loc: ArrayLike = 0.0, scale: ArrayLike = 1.0):
         self.dim = check_dim("dim", dim)
         self.loc = _per_coordinate("loc", loc, self.dim)
         self.scale = _per_coordinate("scale", scale, self.dim, positive=True)
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).laplace(self.loc, self.scale, (check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
         constant, u = at.number(np.log(2 * self.scale).sum()), None
 
@@ -143,21 +171,32 @@ class StudentT(Distribution):
         log p(z) = sum_i [ log Gamma((df_i + 1)/2) - log Gamma(df_i/2) - 1/2 log(df_i pi)
                            - (df_i + 1)/2 log(1 + z_i^2/df_i) ]
 
-    dim         D
-    df          a number or a (D,) array, > 0; the smaller, the heavier the tails: 1 is Cauchy's
-                density, the limit for large df is Normal
-    trainable   True: `params` = log df (D,), starting from df; False: df is fixed
-
     A Lipschitz map of a normal z has normal tails: heavy ones must come from the base (Jaini,
     Kobyzev, Yu, Brubaker 2020). Cost: O(D) per row. Errors: ValueError for df <= 0.
 
+    Parameters
+    ----------
+    dim : int
+        D.
+    df : array_like
+        A number or a (D,) array, > 0; the smaller, the heavier the tails: 1 is Cauchy's density,
+        the limit for large df is Normal.
+    trainable : bool
+        True: `params` = log df (D,), starting from df; False: df is fixed.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> StudentT(2, df=1.0).log_prob([[0.0, 0.0], [1e6, 0.0]]).round(4)
     array([ -2.2895, -29.9205])
     >>> StudentT(2, df=[1.0, 5.0], trainable=True).params.round(4)
     array([0.    , 1.6094])
     """
 
-    def __init__(self, dim: int, df=4.0, trainable: bool = False, dtype=float):
+    def __init__(
+        self, dim: int, df: ArrayLike = 4.0, trainable: bool = False, dtype: DTypeLike = float
+    ):
         self.dim, self.trainable = check_dim("dim", dim), bool(trainable)
         df = _per_coordinate("df", df, self.dim, positive=True)
         if self.trainable:
@@ -173,10 +212,10 @@ class StudentT(Distribution):
     def _df_of(self, theta):
         return np.exp(theta.astype(float)) if self.trainable else self._df
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).standard_t(self.df, (check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
         trainable, nu = self.trainable, None
         slope = t = size = s = log_1t2 = None
@@ -205,7 +244,8 @@ class StudentT(Distribution):
 
         return run, back
 
-    def config(self):
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
         # the parameters are stored anyway, and may be such that exp overflows
         return {
             "dim": self.dim,

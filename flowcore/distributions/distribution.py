@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log, pi
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -10,6 +11,13 @@ from autograd.tracer import isbox
 
 from ..core import Parametric, as_numbers, as_written, by_autograd, call, keep_overrides, require
 from ..core.inputs import check_count, check_dim, gate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from .._typing import Array, Bound, Context, Params, Seed, Threads
+    from ..core import Workspace
 
 
 class Distribution(Parametric):
@@ -20,15 +28,29 @@ class Distribution(Parametric):
     be a base, too; one with parameters of its own derives from this class.
 
     Built-in densities write `bind` instead of `log_prob`, value and way back side by side.
+
+    Examples
+    --------
+    >>> class Logistic(Distribution):
+    ...     def __init__(self, dim):
+    ...         self.dim = dim
+    ...
+    ...     def sample(self, n=1, rng=None):
+    ...         return np.random.default_rng(rng).logistic(size=(n, self.dim))
+    ...
+    ...     def log_prob(self, x, params=None, context=None):
+    ...         return -anp.sum(x + 2 * anp.logaddexp(0, -x), axis=-1)
+    >>> Logistic(2), Logistic(2).log_prob(np.zeros((1, 2))).round(4)
+    (Logistic(2), array([-2.7726]))
     """
 
     dim: int
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         keep_overrides(cls, Distribution, "log_prob")
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Distribution, "log_prob")
         if cls.sample is Distribution.sample:
             raise TypeError(f"Can't instantiate abstract class {cls.__name__} without sample")
@@ -37,11 +59,13 @@ class Distribution(Parametric):
     def __repr__(self):
         return f"{type(self).__name__}({self.dim})"
 
-    def sample(self, n: int = 1, rng=None) -> np.ndarray:
+    def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
         """n independent rows, (n, D). rng: an int or numpy Generator; None draws a fresh seed."""
         raise NotImplementedError
 
-    def log_prob(self, x, params=None, context=None, threads=None):
+    def log_prob(
+        self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
+    ) -> Array:
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
         -inf outside of the support and at rows with an infinite coordinate (where a gradient is
@@ -67,11 +91,13 @@ class Distribution(Parametric):
             log_prob[finite] = found
         return log_prob.reshape(lead)
 
-    def prob(self, x, params=None, context=None, threads=None):
+    def prob(
+        self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
+    ) -> Array:
         """The density p(x) itself, exp(log_prob)."""
         return anp.exp(self.log_prob(x, params, context, threads))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         """The log-density, bound to a workspace: run(x, l) and x_bar = back(l_bar).
 
         x is (D, N). run adds log p(x) to l (N,); back writes its part of the gradient of theta.
@@ -88,6 +114,13 @@ class Normal(Distribution):
 
         log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
 
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
     >>> Normal(2).log_prob(np.zeros((3, 2))).round(4)
     array([-1.8379, -1.8379, -1.8379])
     """
@@ -95,10 +128,10 @@ class Normal(Distribution):
     def __init__(self, dim: int):
         self.dim = check_dim("dim", dim)
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         constant, half = at.number(0.5 * self.dim * log(2 * pi)), at.number(0.5)
         squares, total = at.scratch("squares", self.dim, at.n_rows), at.scratch("total", at.n_rows)
         z, z_bar = None, at.array("z_bar", self.dim, at.n_rows)
@@ -127,10 +160,10 @@ class Foreign(Distribution):
             raise TypeError(f"base needs dim, sample(n, rng) and log_prob(z): {density!r}")
         self.density, self.dim = density, density.dim
 
-    def sample(self, n=1, rng=None):
+    def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
         return self.density.sample(n, rng)
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         return by_autograd(lambda theta, x, context: self.density.log_prob(x), at, self)
 
     def __repr__(self):

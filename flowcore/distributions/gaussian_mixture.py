@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log, pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,15 +11,17 @@ from ..bijectors import Standardize
 from ..core.inputs import as_numbers, check_count, check_dim
 from .distribution import Distribution
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Bound, Seed
+    from ..core import Workspace
+
 
 class GaussianMixture(Distribution):
     """A mixture of K Gaussians with diagonal covariances; all of it is trained.
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
-
-    means     (K, D)
-    scales    standard deviations at first: a number, or (K, D); > 0
-    weights   (K,), > 0, scaled to sum to 1; None: all equal
 
     `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
     value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
@@ -28,6 +31,19 @@ class GaussianMixture(Distribution):
 
     Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
 
+    Parameters
+    ----------
+    means : array_like
+        (K, D), at first.
+    scales : array_like
+        Standard deviations at first: a number, or (K, D); > 0.
+    weights : array_like
+        (K,), > 0, scaled to sum to 1; None: all equal.
+    dtype : dtype
+        float64 or float32.
+
+    Examples
+    --------
     >>> mixture = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], scales=0.5, weights=[3, 1])
     >>> mixture
     GaussianMixture(n_components=2, dim=2)
@@ -35,7 +51,13 @@ class GaussianMixture(Distribution):
     (array([0.75, 0.25]), array([-0.7393, -1.8379]))
     """
 
-    def __init__(self, means, scales=1.0, weights=None, dtype=float):
+    def __init__(
+        self,
+        means: ArrayLike,
+        scales: ArrayLike = 1.0,
+        weights: ArrayLike | None = None,
+        dtype: DTypeLike = float,
+    ):
         means, scales = _floats("means", means), _floats("scales", scales)
         if means.ndim != 2 or means.size == 0 or not np.isfinite(means).all():
             raise ValueError(f"means must be finite, of shape (K, D), not {means} of {means.shape}")
@@ -50,7 +72,9 @@ class GaussianMixture(Distribution):
         self.params = np.concatenate([logits, means.ravel(), log_scales.ravel()]).astype(dtype)
 
     @classmethod
-    def from_data(cls, X, n_components: int, rng=0, dtype=float) -> GaussianMixture:
+    def from_data(
+        cls, X: ArrayLike, n_components: int, rng: Seed = 0, dtype: DTypeLike = float
+    ) -> GaussianMixture:
         """Fitted to the rows of X (n, D), in their own units, by scikit-learn's EM algorithm."""
         from sklearn import mixture
 
@@ -66,7 +90,9 @@ class GaussianMixture(Distribution):
         return cls(standardize.forward(em.means_), scales, em.weights_, dtype)
 
     @classmethod
-    def spread(cls, n_components: int, dim: int, rng=0, dtype=float) -> GaussianMixture:
+    def spread(
+        cls, n_components: int, dim: int, rng: Seed = 0, dtype: DTypeLike = float
+    ) -> GaussianMixture:
         """Components of scale 1/2 at random places: together of about zero mean and unit variance.
 
         >>> GaussianMixture.spread(3, dim=2).n_params
@@ -78,17 +104,17 @@ class GaussianMixture(Distribution):
 
     @property
     def means(self) -> np.ndarray:
-        """(K, D)"""
+        """The means of the components, (K, D)."""
         return self._split(self.params)[1]
 
     @property
     def scales(self) -> np.ndarray:
-        """Standard deviations, (K, D)."""
+        """Their standard deviations, (K, D)."""
         return np.exp(self._split(self.params)[2])
 
     @property
     def weights(self) -> np.ndarray:
-        """(K,), summing to one."""
+        """Their weights, (K,), which sum to one."""
         return _log_sum_exp(self._split(self.params)[0])[1]
 
     def _split(self, theta):
@@ -97,14 +123,14 @@ class GaussianMixture(Distribution):
         means, log_scales = theta[k:].reshape((2, *shape))
         return theta[:k], means, log_scales
 
-    def sample(self, n, rng=None):
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         rng, n = np.random.default_rng(rng), check_count(n)
         weights = self.weights.astype(float)
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
         noise = rng.standard_normal((n, self.dim))
         return self.means[component] + self.scales[component] * noise
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
         logits, means, log_scales = self._split(theta)
         logits_bar, means_bar, log_scales_bar = self._split(theta_bar)
@@ -132,7 +158,8 @@ class GaussianMixture(Distribution):
 
         return run, back
 
-    def config(self):
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
         # only the shape counts: all values are in `params`, where exp(log scale) may overflow
         return {"means": np.zeros((self.n_components, self.dim))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from ..core.inputs import (
 )
 from .distribution import Distribution, Foreign
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Array, Bound, Context, Params, Seed, Threads
+    from ..core import Workspace
+
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
 
@@ -26,19 +33,25 @@ class TransformedDistribution(Distribution):
 
         log p(x) = log p_base(f^-1(x)) + log |det d f^-1(x)/dx|         in nats
 
-    base       any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too
-    bijector   forward = base -> data
-
     `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
     inverse, `sample` one forward pass of the bijector. A log-density may be positive.
 
+    Parameters
+    ----------
+    base : Distribution or your own
+        Any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too.
+    bijector : Bijector
+        f; its forward goes from base to data.
+
+    Examples
+    --------
     >>> from flowcore import Normal, Permute
     >>> flow = TransformedDistribution(Normal(2), Permute([1, 0]))
     >>> flow.sample(3, rng=0).shape, flow.log_prob(np.zeros((5, 2))).shape
     ((3, 2), (5,))
     """
 
-    def __init__(self, base, bijector: Bijector):
+    def __init__(self, base: Any, bijector: Bijector):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
         base = base if isinstance(base, Distribution) else Foreign(base)
@@ -48,7 +61,7 @@ class TransformedDistribution(Distribution):
         self.dim, self.context_dim = bijector.dim, common_context_dim(self.parts)
 
     @property
-    def base(self):
+    def base(self) -> Any:
         """The density of z, as it was given."""
         base = self.parts[0]
         return base.density if isinstance(base, Foreign) else base
@@ -63,7 +76,7 @@ class TransformedDistribution(Distribution):
         """False while a part (Standardize, ActNorm) still waits for data."""
         return all(part.initialized for part in self.parts)
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         base, bijector = self.parts
         inverse, inverse_back = bijector.bind(at, "inverse")
         base_run, base_back = base.bind(at)
@@ -76,7 +89,13 @@ class TransformedDistribution(Distribution):
 
         return run, back
 
-    def sample(self, shape=1, rng=None, context=None, threads=None):
+    def sample(
+        self,
+        shape: int | tuple[int, ...] = 1,
+        rng: Seed = None,
+        context: Context = None,
+        threads: Threads = None,
+    ) -> np.ndarray:
         """Draws of shape (n, D), or (*shape, D); with context c: (n, *c.shape[:-1], D).
 
         rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
@@ -85,7 +104,13 @@ class TransformedDistribution(Distribution):
         x, _ = self._images(z, context, threads, out=z)  # over their own z: no second array
         return x.reshape((*lead, self.dim))
 
-    def sample_and_log_prob(self, n=1, rng=None, context=None, threads=None):
+    def sample_and_log_prob(
+        self,
+        n: int | tuple[int, ...] = 1,
+        rng: Seed = None,
+        context: Context = None,
+        threads: Threads = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draws and their log-densities, from one forward pass."""
         z, context, lead = self._base_sample(n, rng, context)
         x, log_det = self._images(z, context, threads)
@@ -94,15 +119,19 @@ class TransformedDistribution(Distribution):
         log_prob = evaluate(base, "log_prob", z, theta, own_context, threads)[0] - log_det
         return x.reshape((*lead, self.dim)), log_prob.reshape(lead)
 
-    def to_latent(self, x, params=None, context=None, threads=None):
+    def to_latent(
+        self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
+    ) -> Array:
         """z = f^-1(x): what the data look like to the base density."""
         return self._through("inverse", x, params, context, threads)
 
-    def from_latent(self, z, params=None, context=None, threads=None):
+    def from_latent(
+        self, z: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
+    ) -> Array:
         """x = f(z)."""
         return self._through("forward", z, params, context, threads)
 
-    def stages(self, z, context=None):
+    def stages(self, z: ArrayLike, context: Context = None) -> list[tuple[str, np.ndarray]]:
         """[(name, array), ...]: the base sample z, then its image after every bijector."""
         z = as_numbers("z", z)
         check_event(z, self.dim, self)
@@ -114,7 +143,9 @@ class TransformedDistribution(Distribution):
             found.append((_short_name(step), z))
         return found
 
-    def initialize(self, x, context=None, rng=None):
+    def initialize(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> TransformedDistribution:
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
         x, new = as_numbers("x", x), {}
         bijector = _initialized(self.bijector, "inverse", x, context, rng, new)

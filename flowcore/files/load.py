@@ -5,21 +5,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from .archive import DESCRIPTION, check_seal, unpack
 from .describe import FORMAT
 from .rebuild import Reader, class_registry
 
+if TYPE_CHECKING:
+    from os import PathLike
 
-def load(path, classes: Iterable[type] = ()):
+
+def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     """What `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
-
-    classes   your own classes (bijectors, transformers, bases) that the file may contain
 
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
     Errors: FileNotFoundError; ValueError for a file that is empty, truncated, damaged, not
     flowcore's, of a newer format, or contains a class that is neither flowcore's nor in `classes`.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+    classes : iterable of classes
+        Your own classes (bijectors, transformers, bases) that the file may contain.
+
+    Returns
+    -------
+    object
+        The flow, bijector, network, transformer or base that was saved.
     """
     name, registry = os.fsdecode(path), class_registry(classes)
     with open(name, "rb") as file:

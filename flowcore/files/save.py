@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,12 @@ from .disk import write_atomically
 from .load import from_bytes
 from .rebuild import class_registry
 
+if TYPE_CHECKING:
+    from os import PathLike
 
-def save(flow, path) -> None:
+
+def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base) to `path`, whole or not at all.
-
-    path   str or PathLike, used as it is; ".npz" is customary. The bytes go to a temporary file in
-           the same folder, which then replaces `path`: an earlier file survives any failure
 
     The bytes are read back and compared before they are written, so what was saved can be loaded.
     The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
@@ -28,6 +29,16 @@ def save(flow, path) -> None:
     as a dict. Errors: ValueError for an object that cannot be described, with the fix; OSError.
     Cost: that of making the flow twice; memory for about four copies of the weights.
 
+    Parameters
+    ----------
+    flow : object
+        What to save.
+    path : str or PathLike
+        Used as it is; ".npz" is customary. The bytes go to a temporary file in the same folder,
+        which then replaces `path`: an earlier file survives any failure.
+
+    Examples
+    --------
     >>> import tempfile, flowcore
     >>> flow = flowcore.flows.maf(2, layers=2, hidden=[8])
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,27 +22,51 @@ from ..core import frozen
 from ..core.inputs import check_dim
 from .network import Network, check_context_dim, hidden_widths
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .._typing import Hidden, Seed
+
 
 class MADE(Network):
     """Masked autoencoder for distribution estimation: phi[..., d, :] depends on x_<d only.
 
-    dim             D, the number of inputs
-    hidden          widths of the hidden layers; None: two of max(64, 2 D), three if residual
-    n_out           numbers per input: phi is (..., D, n_out), output column d*n_out + j
-    activation      "relu", "tanh", "sigmoid", "elu" or "softplus"
-    order           "left-to-right", "right-to-left", "random", or a permutation of 1..D whose
-                    entry i is the degree of input i
-    degrees         hidden degrees: "equal" (spread evenly), "random", or one integer array a layer
-    context_dim     width of the context; its degree is 0, so that every output sees it
-    context_layers  the layers that read the context: "all" (with the output) or "first"
-    rng, dtype      seed of the initial weights and of random orders; float64 or float32
-    residual        True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ...
-                    share their degrees, so that a unit adds only units of its own degree
-
     Cost: one pass, O(free weights) per row. Errors: ValueError for a bad order, degrees or shape;
     UserWarning if the hidden layers are too narrow for all dependencies.
-    Reference: Germain, Gregor, Murray, Larochelle, "MADE", ICML 2015.
 
+    Parameters
+    ----------
+    dim : int
+        D, the number of inputs.
+    hidden : sequence of int
+        Widths of the hidden layers; None: two of max(64, 2 D), three if residual.
+    n_out : int
+        Numbers per input: phi is (..., D, n_out), output column d*n_out + j.
+    activation : str
+        "relu", "tanh", "sigmoid", "elu" or "softplus".
+    order : str or array_like
+        "left-to-right", "right-to-left", "random", or a permutation of 1..D whose entry i is the
+        degree of input i.
+    degrees : str or list of arrays
+        Hidden degrees: "equal" (spread evenly), "random", or one integer array a layer.
+    context_dim : int
+        Width of the context; its degree is 0, so that every output sees it.
+    context_layers : str
+        The layers that read the context: "all" (with the output) or "first".
+    rng : int or numpy Generator
+        Seed of the initial weights, and of random orders and degrees.
+    dtype : dtype
+        float64 or float32.
+    residual : bool
+        True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ... share their
+        degrees, so that a unit adds only units of its own degree.
+
+    References
+    ----------
+    Germain, Gregor, Murray, Larochelle, "MADE", ICML 2015.
+
+    Examples
+    --------
     >>> made = MADE(3, hidden=[16, 16])
     >>> made(np.zeros((1000, 3))).shape
     (1000, 3, 2)
@@ -52,15 +77,15 @@ class MADE(Network):
     def __init__(
         self,
         dim: int,
-        hidden: Sequence[int] | None = None,
+        hidden: Hidden = None,
         n_out: int = 2,
         activation: str = "relu",
-        order="left-to-right",
-        degrees="equal",
+        order: str | ArrayLike = "left-to-right",
+        degrees: str | Sequence[ArrayLike] = "equal",
         context_dim: int = 0,
         context_layers: str = "all",
-        rng=0,
-        dtype=float,
+        rng: Seed = 0,
+        dtype: DTypeLike = float,
         residual: bool = False,
     ):
         dim, self.n_out = check_dim("dim", dim), check_dim("n_out", n_out)

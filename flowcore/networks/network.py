@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial as Step
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,13 @@ from ..core import Parametric, as_numbers, as_written, call
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+    from typing_extensions import Self
+
+    from .._typing import Array, Bound, Context, Hidden, Params, Seed, Weights
+    from ..core import Workspace
 
 
 class Network(Parametric):
@@ -78,11 +85,11 @@ class Network(Parametric):
         """The same, as MLP's constructor calls it."""
         return self.dim
 
-    def __call__(self, x, params=None, context=None):
+    def __call__(self, x: ArrayLike, params: Params = None, context: Context = None) -> Array:
         """phi (..., *out_shape) of x (..., dim): one pass, O(weights) per row."""
         return call(as_written(self), "phi", x, params, context)
 
-    def bind(self, at):
+    def bind(self, at: Workspace) -> Bound:
         """phi = run(x), of shape (*out_shape, N) and always the same array; x_bar = back(phi_bar).
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
@@ -137,7 +144,7 @@ class Network(Parametric):
             places.append((units.T, a[:, 0], a[:, 1 : layer.lead].T if layer.lead > 1 else None))
         return places
 
-    def with_weights(self, weights):
+    def with_weights(self, weights: Weights) -> Self:
         """This network with the given [(W, b) or (W, b, C), ...], laid out as `weights()`."""
         if len(weights) != len(self.layers):
             raise ValueError(f"{self!r} has {len(self.layers)} layers, not {len(weights)}")
@@ -149,7 +156,7 @@ class Network(Parametric):
             theta.append(self.layers[l].packed(a))
         return self.with_params(np.concatenate(theta).astype(self.params.dtype))
 
-    def param_scale(self):
+    def param_scale(self) -> np.ndarray:
         """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
         blocks = [block for layer in self.layers for block in layer.blocks]
         return np.concatenate(
@@ -225,7 +232,7 @@ def _checked_layer(l, given, places):
 
 
 def _selectors(order):
-    """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, hence views, where possible."""
+    """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, and so views, where possible."""
     for view in (slice(None), slice(None, None, -1)):
         if np.array_equal(order, np.arange(len(order))[view]):
             return view, view
@@ -237,20 +244,43 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    in_dim        width of the input
-    out_shape     shape of the output per row, e.g. (u, n_out)
-    hidden        widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual
-    activation    "relu", "tanh", "sigmoid", "elu" or "softplus"
-    context_dim   width of the context c (0: none), read by every layer
-    residual      True: two hidden layers at a time are a block whose input is added to its output.
-                  With h_l = act(a_l):  a_2 = h_1 W_2 + b_2,  a_3 = h_2 W_3 + b_3 + a_1,
-                                        a_4 = h_3 W_4 + b_4,  a_5 = h_4 W_5 + b_5 + a_3, ...
-                  m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width
+    If it is residual, two hidden layers at a time are a block whose input is added to its output.
+    With h_l = act(a_l):
+
+        a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
+        a_4 = h_3 W_4 + b_4,    a_5 = h_4 W_5 + b_5 + a_3, ...
+
+    m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width.
 
     Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
-    bad widths. Residual blocks: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks",
-    2016 (pre-activation, without normalization); Durkan et al., "Neural spline flows", 2019.
+    bad widths.
 
+    Parameters
+    ----------
+    in_dim : int
+        Width of the input.
+    out_shape : tuple of int
+        Shape of the output per row, e.g. (u, n_out).
+    hidden : sequence of int
+        Widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual.
+    activation : str
+        "relu", "tanh", "sigmoid", "elu" or "softplus".
+    context_dim : int
+        Width of the context c (0: none), read by every layer.
+    rng : int or numpy Generator
+        Seed of the initial weights.
+    dtype : dtype
+        float64 or float32.
+    residual : bool
+        True: two hidden layers at a time are a block, see above.
+
+    References
+    ----------
+    Residual blocks: He, Zhang, Ren, Sun, "Identity mappings in deep residual networks", 2016
+    (pre-activation, without normalization); Durkan et al., "Neural spline flows", 2019.
+
+    Examples
+    --------
     >>> MLP(2, (3, 2), hidden=[16])([[0.5, -1.0]]).shape
     (1, 3, 2)
     >>> MLP(2, (3, 2), hidden=[16, 16, 16], residual=True)
@@ -261,11 +291,11 @@ class MLP(Network):
         self,
         in_dim: int,
         out_shape: tuple[int, ...],
-        hidden: Sequence[int] | None = None,
+        hidden: Hidden = None,
         activation: str = "relu",
         context_dim: int = 0,
-        rng=0,
-        dtype=float,
+        rng: Seed = 0,
+        dtype: DTypeLike = float,
         residual: bool = False,
     ):
         in_dim = check_dim("in_dim", in_dim)

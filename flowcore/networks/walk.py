@@ -49,11 +49,11 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
         (degree, slice(i, i + 1), *transform)
         for i, (degree, transform) in enumerate(zip(degrees[1:], transforms, strict=True))
     ]
-    nought = degrees[0]
+    zeroth = degrees[0]
 
     def run(z, l):
         z = np.asarray(z, at.dtype)[by_degree]
-        for step in (*net.begin, *nought.units):
+        for step in (*net.begin, *zeroth.units):
             step()
         for degree, i, transform, _ in coordinates:
             for step in degree.outputs:
@@ -71,7 +71,7 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
             for step in degree.back:
                 step()
             z_bar[i], phi_bar[i] = transform_back(v[i], l_bar)
-        for step in (*nought.back, *outer):
+        for step in (*zeroth.back, *outer):
             step()
         return z_bar[as_given]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,15 +28,32 @@ from .drawing import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from .._typing import Context, Seed
 
 
-def scatter(x, labels=None, ax: Axes | None = None) -> Axes:
+def scatter(x: ArrayLike, labels: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Points x (n, 2), coloured by `labels` (n,) with a legend.
-
-    labels      at most eight different values of a sortable type, e.g. the class of each point
 
     Errors: ValueError for x not of shape (n, 2), labels of another length or too many of them.
 
+    Parameters
+    ----------
+    x : array_like
+        (n, 2).
+    labels : array_like
+        At most eight different values of a sortable type, e.g. the class of each point.
+    ax : Axes
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    Axes
+        Where it was drawn.
+
+    Examples
+    --------
     >>> ax = scatter([[0.0, 1.0], [1.0, 0.0]], labels=["left", "right"])
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['left', 'right']
@@ -53,14 +70,28 @@ def scatter(x, labels=None, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def compare(data, samples, ax: Axes | Sequence[Axes] | None = None) -> Axes | np.ndarray:
+def compare(
+    data: ArrayLike, samples: ArrayLike, ax: Axes | Sequence[Axes] | None = None
+) -> Axes | np.ndarray:
     """Data (n, 2) beside samples (m, 2) of a flow, in the same frame.
-
-    ax      None or two Axes: side by side, returned as an array of two Axes;
-            one Axes: on top of each other, data first
 
     Errors: ValueError for arrays that are not (n, 2).
 
+    Parameters
+    ----------
+    data, samples : array_like
+        (n, 2) and (m, 2).
+    ax : Axes or sequence of Axes
+        None or two Axes: side by side, returned as an array of two Axes; one Axes: on top of each
+        other, data first.
+
+    Returns
+    -------
+    Axes or array of two Axes
+        Where they were drawn.
+
+    Examples
+    --------
     >>> left, right = compare(np.eye(2), np.zeros((3, 2)))
     >>> left.get_title(), right.get_title(), left.get_xlim() == right.get_xlim()
     ('data', 'samples', True)
@@ -83,20 +114,42 @@ def compare(data, samples, ax: Axes | Sequence[Axes] | None = None) -> Axes | np
 
 
 def stages(
-    flow, n: int = 1000, rng=0, labels=None, ax: Sequence[Axes] | None = None, context=None
+    flow: Any,
+    n: int = 1000,
+    rng: Seed = 0,
+    labels: ArrayLike | None = None,
+    ax: Sequence[Axes] | None = None,
+    context: Context = None,
 ) -> np.ndarray:
     """How sampling deforms the base: one panel for the base sample, one after every bijector.
 
-    flow        a flow with dim 2: n points of its base are sent through (`flow.stages`);
-                or a list of (name, array (n, 2)), drawn as it is
-    labels      (n,), colours that stay with the points from panel to panel; None: the quadrant
-                in which a point starts
-    ax          as many Axes as there are stages, in any arrangement
-    context     for a conditional flow: one context (C,), or one for each point (n, C)
+    All panels share a frame, unless the stages differ so much in place or size that some would be a
+    dot: then each has its own.
 
-    Returns an array of Axes, one a stage. All panels share a frame, unless the stages differ so
-    much in place or size that some would be a dot: then each has its own.
+    Parameters
+    ----------
+    flow : flow or list
+        A flow with dim 2: n points of its base are sent through (`flow.stages`); or a list of
+        (name, array (n, 2)), drawn as it is.
+    n : int
+        Points to follow.
+    rng : int or numpy Generator
+        Seed of the base sample.
+    labels : array_like
+        (n,), colours that stay with the points from panel to panel; None: the quadrant in which a
+        point starts.
+    ax : sequence of Axes
+        As many Axes as there are stages, in any arrangement.
+    context : array_like
+        For a conditional flow: one context (C,), or one for each point (n, C).
 
+    Returns
+    -------
+    array of Axes
+        One for every stage.
+
+    Examples
+    --------
     >>> from flowcore import flows
     >>> axes = stages(flows.maf(2, layers=2, hidden=[8], standardize=False), n=50)
     >>> [ax.get_title() for ax in axes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,19 +26,21 @@ from .drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .._typing import Context, Limits
+
 NO_SAMPLES = (-3.0, 3.0)  # the window of a function
 DRAWS = 1000  # samples that say where a flow has its mass
 
 
-def density(flow, xlim=None, ylim=None, n: int = 200, ax: Axes | None = None, context=None) -> Axes:
+def density(
+    flow: Any,
+    xlim: Limits = None,
+    ylim: Limits = None,
+    n: int = 200,
+    ax: Axes | None = None,
+    context: Context = None,
+) -> Axes:
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
-
-    flow        anything with `log_prob` (a flow, a base, a target), or a function that takes
-                points (m, 2) and returns p, not log p, of shape (m,)
-    xlim, ylim  the rectangle; None: where 1000 samples of the flow lie, but for a few far outliers
-                ((-3, 3) for a function, or if there is no `sample`)
-    n           grid points along each side; cost: n^2 density evaluations, and the samples
-    context     for a conditional flow: one context, (C,)
 
     If 1% of the samples or more lie outside of the rectangle, the picture says so ("12% outside");
     if all of them do, a UserWarning does, too: what is drawn is then a far tail, if anything.
@@ -48,6 +50,28 @@ def density(flow, xlim=None, ylim=None, n: int = 200, ax: Axes | None = None, co
     Errors: ValueError for dim other than 2, an empty rectangle, results of a wrong shape or
     below 0.
 
+    Parameters
+    ----------
+    flow : flow, base, target or function
+        Anything with `log_prob` (a flow, a base, a target), or a function that takes points (m, 2)
+        and returns p, not log p, of shape (m,).
+    xlim, ylim : (float, float)
+        The rectangle; None: where 1000 samples of the flow lie, but for a few far outliers ((-3, 3)
+        for a function, or if there is no `sample`).
+    n : int
+        Grid points along each side; cost: n^2 density evaluations, and the samples.
+    ax : Axes
+        Where to draw; None: a new figure.
+    context : array_like
+        For a conditional flow: one context, (C,).
+
+    Returns
+    -------
+    Axes
+        Where it was drawn.
+
+    Examples
+    --------
     >>> from flowcore import Normal
     >>> ax = density(Normal(2), (-3, 3), (-2, 2), n=20)
     >>> ax.get_ylim() == (-2, 2), ax.figure.axes[1].get_ylabel()

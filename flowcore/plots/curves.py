@@ -11,17 +11,32 @@ from .drawing import BLACK, BLUE, GREY, SMALL, VERMILLION, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..training import History
 
-def losses(history, entropy: float | None = None, ax: Axes | None = None) -> Axes:
+
+def losses(history: History, entropy: float | None = None, ax: Axes | None = None) -> Axes:
     """Training and validation NLL by epoch, counted from 1, with the best epoch marked.
-
-    history     what `fit` returns: `train_nll`, `val_nll` (may be empty), `best_epoch`
-    entropy     of the true density in the data's units, in nats: drawn as the line below which no
-                honest validation NLL settles
 
     A few huge epochs (over 20 times the range of the other 90%) are left outside the frame and
     said to be. Errors: ValueError for a history without epochs.
 
+    Parameters
+    ----------
+    history : History
+        What `fit` returns: `train_nll`, `val_nll` (may be empty), `best_epoch`.
+    entropy : float
+        Of the true density in the data's units, in nats: drawn as the line below which no honest
+        validation NLL settles.
+    ax : Axes
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    Axes
+        Where it was drawn.
+
+    Examples
+    --------
     >>> from flowcore import History
     >>> ax = losses(History(train_nll=[3.0, 2.0, 1.5], val_nll=[2.8, 2.1, 2.2], best_epoch=1))
     >>> ax.get_ylabel(), [text.get_text() for text in ax.get_legend().get_texts()]

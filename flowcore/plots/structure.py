@@ -14,23 +14,51 @@ from .drawing import BLUE, PALE, new_axes, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from .._typing import Context
+    from ..distributions import TransformedDistribution
+    from ..networks import MADE
 
 
 def jacobian(
-    bijector, x, direction: str = "inverse", order=None, ax: Axes | None = None, context=None
+    bijector: Bijector | TransformedDistribution,
+    x: ArrayLike,
+    direction: str = "inverse",
+    order: ArrayLike | None = None,
+    ax: Axes | None = None,
+    context: Context = None,
 ) -> Axes:
     """Heat map of the Jacobian at one point: J[i, j] = d z_i / d x_j, or d x_i / d z_j.
-
-    bijector    a bijector, or a flow (its bijector is taken)
-    x           (D,), where: a point of the data for "inverse", of the base for "forward"
-    order       the degrees of the coordinates, a permutation of 1..D as for a MADE (for a MAF:
-                `maf.made.degrees[0]`): rows and columns are sorted by it, which makes the Jacobian
-                of an autoregressive bijector a lower triangle whatever its order
 
     Entries that are exactly 0 are grey, however small the others are. The title gives log |det J|
     in nats. Cost: one pass over D rows and its gradient, in float64. Errors: ValueError for a
     wrong shape, direction or order, and for a Jacobian that is not finite.
 
+    Parameters
+    ----------
+    bijector : Bijector or TransformedDistribution
+        A bijector, or a flow (its bijector is taken).
+    x : array_like
+        (D,), where: a point of the data for "inverse", of the base for "forward".
+    direction : str
+        "inverse" or "forward".
+    order : array_like
+        The degrees of the coordinates, a permutation of 1..D as for a MADE (for a MAF:
+        `maf.made.degrees[0]`): rows and columns are sorted by it, which makes the Jacobian of an
+        autoregressive bijector a lower triangle whatever its order.
+    ax : Axes
+        Where to draw; None: a new figure.
+    context : array_like
+        For a conditional bijector: one context, (C,).
+
+    Returns
+    -------
+    Axes
+        Where it was drawn.
+
+    Examples
+    --------
     >>> from flowcore import Permute
     >>> ax = jacobian(Permute([1, 2, 0]), np.zeros(3))
     >>> ax.images[0].get_array().filled(0.0).tolist()
@@ -89,18 +117,29 @@ def _by_degree(order, dim: int) -> np.ndarray:
     return np.argsort(degrees)
 
 
-def masks(made, ax: Sequence[Axes] | None = None) -> np.ndarray:
+def masks(made: MADE, ax: Sequence[Axes] | None = None) -> np.ndarray:
     """The masks of a MADE, layer by layer, and their product: which output sees which input.
-
-    made    a MADE with L hidden layers
-    ax      L + 2 Axes, in any arrangement: L + 1 for the masks, the last one for the product
 
     Rows are the units a layer reads, columns those it computes, both labelled by degree, so that
     the columns of one panel are the rows of the next. Blue is a connection: degree of the row <=
     degree of the column, and < in the output layer. In the product the units go by their names:
-    output phi_d sees x_i if some path leads from one to the other. Returns an array of L + 2 Axes.
+    output phi_d sees x_i if some path leads from one to the other.
     Errors: TypeError for anything but a MADE.
 
+    Parameters
+    ----------
+    made : MADE
+        A MADE with L hidden layers.
+    ax : sequence of Axes
+        L + 2 Axes, in any arrangement: L + 1 for the masks, the last one for the product.
+
+    Returns
+    -------
+    array of Axes
+        One for every mask, the last one for the product.
+
+    Examples
+    --------
     >>> from flowcore import MADE
     >>> axes = masks(MADE(3, hidden=[4]))
     >>> axes[-1].images[0].get_array().tolist()            # rows x_1..x_3, columns phi_1..phi_3

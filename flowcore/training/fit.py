@@ -10,22 +10,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .checkpoint import Checkpoint
 from .checks import check_flow, check_options, check_run
 from .fingerprint import fingerprint
-from .history import EpochReport, progress_bar
+from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
 from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer, scheduled
 from .table import as_rows, as_training_table
 
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike
+
+    from .._typing import Context, Seed
+    from ..distributions import TransformedDistribution
+
 
 def fit(
-    flow,
-    X,
+    flow: TransformedDistribution,
+    X: ArrayLike,
     *,
     epochs: int = 200,
     batch_size: int | None = 256,
@@ -35,59 +44,22 @@ def fit(
     warm_up: int = 0,
     average: float | None = None,
     validation_split: float = 0.1,
-    validation_data=None,
+    validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     patience: int | None = None,
     shuffle: bool = True,
     clip_norm: float | None = None,
-    sample_weight=None,
-    context=None,
+    sample_weight: ArrayLike | None = None,
+    context: Context = None,
     callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
     progress: bool = False,
-    checkpoint=None,
+    checkpoint: str | PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
     penalty: Callable | None = None,
-    rng: int | np.random.Generator = 0,
-):
+    rng: Seed = 0,
+) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
     The given flow is not changed: other threads may go on evaluating it.
-
-    flow              a TransformedDistribution; `initialize` is called once, with the training rows
-    X                 (n, D); integers are cast to float64, a float array (or memmap) is not copied.
-                      A memmap may be larger than memory: `initialize` then gets at most 100,000 of
-                      its training rows (of 84 and more columns: 2^23 numbers), evenly spaced, and
-                      only batches are ever read
-    epochs            passes over the training rows
-    batch_size        rows per update; the last batch of an epoch is smaller if they do not divide;
-                      None, or any number >= n: all rows at once
-    learning_rate     a number, or a function step -> number, steps (updates) counted from 0
-    optimizer         "adam", or an object such as `Adam(1e-3, beta2=0.99)`, whose own learning rate
-                      then holds
-    schedule          "constant", or "cosine": a learning rate that is a number falls to 0 over the
-                      planned updates, epochs * ceil(training rows / batch_size), see `cosine_decay`
-    warm_up           so many updates at first with a learning rate that grows linearly
-    average           decay rate in (0, 1), such as 0.999: not theta itself but its exponential
-                      moving average over the updates (`optim.Average`) is validated, given to the
-                      callbacks and returned; train_nll stays that of theta. None: no average
-    validation_split  fraction of the rows that is set aside, at random whether or not the batches
-                      are shuffled, to choose the best epoch; 0: none
-    validation_data   X_val or (X_val, context_val), instead of a split
-    patience          stop after so many epochs without a better validation NLL
-    shuffle           draw new batches in every epoch; otherwise they are consecutive rows
-    clip_norm         longest gradient allowed (Euclidean norm); a longer one is scaled down to it
-    sample_weight     (n,) weights >= 0; rows of weight 0 take no part, not even in validation;
-                      `initialize` (of a Standardize) counts every other row once
-    context           (n, context_dim), one row for each row of X
-    callbacks         functions called after every epoch with an `EpochReport`; training stops if
-                      one of them returns True
-    progress          show a progress bar
-    checkpoint        a path: the state of the run is written there, and the same call goes on from
-                      it (see below)
-    checkpoint_every  at most every so many seconds, also in the middle of an epoch
-    penalty           a function of the flat parameter vector in autograd.numpy, penalty(theta), or
-                      of theta and the (initialised) flow, penalty(theta, flow): one number, added
-                      to the loss of every batch (see below)
-    rng               int or Generator; decides the split, `initialize` and the batches
 
     With validation data the parameters of the best validation NLL are returned, otherwise the last
     ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`).
@@ -113,6 +85,71 @@ def fit(
     the penalty or a gradient is not finite. Cost of an epoch: a density and its gradient for every
     training row, a density for every validation row.
 
+    Parameters
+    ----------
+    flow : TransformedDistribution
+        Its `initialize` is called once, with the training rows.
+    X : array_like
+        (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
+        be larger than memory: `initialize` then gets at most 100,000 of its training rows (of 84
+        and more columns: 2^23 numbers), evenly spaced, and only batches are ever read.
+    epochs : int
+        Passes over the training rows.
+    batch_size : int
+        Rows per update; the last batch of an epoch is smaller if they do not divide; None, or any
+        number >= n: all rows at once.
+    learning_rate : float or callable
+        A number, or a function step -> number, steps (updates) counted from 0.
+    optimizer : str or Optimizer
+        "adam", or an object such as `Adam(1e-3, beta2=0.99)`, whose own learning rate then holds.
+    schedule : str
+        "constant", or "cosine": a learning rate that is a number falls to 0 over the planned
+        updates, epochs * ceil(training rows / batch_size), see `cosine_decay`.
+    warm_up : int
+        So many updates at first with a learning rate that grows linearly.
+    average : float
+        Decay rate in (0, 1), such as 0.999: not theta itself but its exponential moving average
+        over the updates (`optim.Average`) is validated, given to the callbacks and returned;
+        train_nll stays that of theta. None: no average.
+    validation_split : float
+        Fraction of the rows that is set aside, at random whether or not the batches are shuffled,
+        to choose the best epoch; 0: none.
+    validation_data : array_like or pair of them
+        X_val or (X_val, context_val), instead of a split.
+    patience : int
+        Stop after so many epochs without a better validation NLL.
+    shuffle : bool
+        Draw new batches in every epoch; otherwise they are consecutive rows.
+    clip_norm : float
+        Longest gradient allowed (Euclidean norm); a longer one is scaled down to it.
+    sample_weight : array_like
+        (n,) weights >= 0; rows of weight 0 take no part, not even in validation; `initialize` (of a
+        Standardize) counts every other row once.
+    context : array_like
+        (n, context_dim), one row for each row of X.
+    callbacks : sequence of callables
+        Functions called after every epoch with an `EpochReport`; training stops if one of them
+        returns True.
+    progress : bool
+        Show a progress bar.
+    checkpoint : str or PathLike
+        The state of the run is written there, and the same call goes on from it (see above).
+    checkpoint_every : float
+        At most every so many seconds, also in the middle of an epoch.
+    penalty : callable
+        A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
+        the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch
+        (see above).
+    rng : int or numpy Generator
+        Decides the split, `initialize` and the batches.
+
+    Returns
+    -------
+    flow, history : TransformedDistribution, History
+        The flow with the parameters of the best epoch, and what happened.
+
+    Examples
+    --------
     >>> import flowcore
     >>> X = np.random.default_rng(0).normal(5.0, 2.0, size=(300, 2))
     >>> flow, history = flowcore.fit(flowcore.flows.maf(2, layers=1, hidden=[8]), X, epochs=3)

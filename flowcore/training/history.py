@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +14,26 @@ import numpy as np
 class History:
     """What happened in one `fit`; complete when it returns.
 
-    train_nll     for every epoch the weighted mean of its batches' NLLs, each taken before the
-                  update it led to (nats); a penalty is not in it
-    val_nll       for every epoch the NLL of all validation rows after its last update; empty
-                  without validation data
-    best_epoch    index into these lists of the epoch whose parameters were returned (without
-                  validation data the last one); None if they are older than the first epoch's
-    seconds       wall time of the whole `fit`; of all its runs, if it was resumed from a checkpoint
-    interrupted   True if a KeyboardInterrupt ended it (the last of its runs)
+    Parameters
+    ----------
+    train_nll : list of float
+        For every epoch the weighted mean of its batches' NLLs, each taken before the update it led
+        to (nats); a penalty is not in it.
+    val_nll : list of float
+        For every epoch the NLL of all validation rows after its last update; empty without
+        validation data.
+    best_epoch : int
+        Index into these lists of the epoch whose parameters were returned (without validation data
+        the last one); None if they are older than the first epoch's.
+    seconds : float
+        Wall time of the whole `fit`; of all its runs, if it was resumed from a checkpoint.
+    interrupted : bool
+        True if a KeyboardInterrupt ended it (the last of its runs).
+
+    Examples
+    --------
+    >>> History(train_nll=[2.0, 1.5], val_nll=[2.1, 1.75], best_epoch=1, seconds=0.25)
+    History(2 epochs in 0.25 s, train NLL 2 -> 1.5, val NLL 2.1 -> 1.75, best epoch 1)
     """
 
     train_nll: list[float] = field(default_factory=list)
@@ -74,13 +87,20 @@ class EpochReport:
 class TrainingDivergedError(RuntimeError):
     """The loss or its gradient was not finite; the update was not made.
 
-    epoch, batch   where, both counted from 0
-    flow           the flow with the best finite parameters so far: those of the best validation
-                   NLL, without validation the latest at whose epoch's start the loss was finite
-    history        the `History` up to there
+    Parameters
+    ----------
+    message : str
+        What happened, and what helps.
+    epoch, batch : int
+        Where, both counted from 0.
+    flow : TransformedDistribution
+        The flow with the best finite parameters so far: those of the best validation NLL, without
+        validation the latest at whose epoch's start the loss was finite.
+    history : History
+        The `History` up to there.
     """
 
-    def __init__(self, message: str, epoch: int, batch: int, flow, history: History):
+    def __init__(self, message: str, epoch: int, batch: int, flow: Any, history: History):
         super().__init__(message)
         self.epoch, self.batch, self.flow, self.history = epoch, batch, flow, history
 

@@ -55,16 +55,25 @@ class Adam:
         theta <- theta - learning_rate (m_hat / (sqrt(v_hat) + epsilon) + weight_decay theta)
                                                                                  t = 1, 2, ...
 
-    learning_rate   a positive number, or a schedule: step -> number >= 0, steps counted from 0
-    beta1, beta2    decay rates of the two averages, in [0, 1)
-    epsilon         keeps the denominator away from zero
-    weight_decay    pulls all free parameters, biases included, towards 0; it stays out of m and v.
-                    This is AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization",
-                    2019, Algorithm 2), whose lambda is here learning_rate * weight_decay
+    With a weight_decay it is AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization",
+    2019, Algorithm 2), whose lambda is here learning_rate * weight_decay.
 
     Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector
     (eleven with weight decay), nothing allocated; the state is three vectors of theta's dtype.
 
+    Parameters
+    ----------
+    learning_rate : float or callable
+        A positive number, or a schedule: step -> number >= 0, steps counted from 0.
+    beta1, beta2 : float
+        Decay rates of the two averages, in [0, 1).
+    epsilon : float
+        Keeps the denominator away from zero.
+    weight_decay : float
+        Pulls all free parameters, biases included, towards 0; it stays out of m and v.
+
+    Examples
+    --------
     >>> theta = np.array([1.0, -2.0])
     >>> state = Adam(learning_rate=0.1).start(theta)
     >>> state.step(theta, gradient=np.array([30.0, -0.5]))     # the first step is the sign's
@@ -218,6 +227,22 @@ def cosine_decay(peak: float, steps: int, warm_up: int = 0) -> CosineDecay:
     Reference: Loshchilov and Hutter, "SGDR", 2017, eq. 5 without restarts; the linear warm-up is
     Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.2.
 
+    Parameters
+    ----------
+    peak : float
+        The largest learning rate.
+    steps : int
+        Updates until it is 0.
+    warm_up : int
+        So many of them grow linearly at first.
+
+    Returns
+    -------
+    CosineDecay
+        A function step -> learning rate.
+
+    Examples
+    --------
     >>> rate = cosine_decay(1e-3, steps=100)
     >>> rate(0), rate(50), rate(100)
     (0.001, 0.0005, 0.0)
@@ -231,6 +256,20 @@ def cosine_decay(peak: float, steps: int, warm_up: int = 0) -> CosineDecay:
 def constant(peak: float, warm_up: int = 0) -> Constant:
     """The schedule peak (step + 1) / (warm_up + 1) for step < warm_up, and `peak` afterwards.
 
+    Parameters
+    ----------
+    peak : float
+        The learning rate.
+    warm_up : int
+        So many updates grow linearly to it at first.
+
+    Returns
+    -------
+    Constant
+        A function step -> learning rate.
+
+    Examples
+    --------
     >>> rate = constant(1e-3, warm_up=1)
     >>> rate, rate(0), rate(1), rate(2)
     (Constant(peak=0.001, warm_up=1), 0.0005, 0.001, 0.001)

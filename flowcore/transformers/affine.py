@@ -7,10 +7,15 @@ gradient dL/da of a scalar loss.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .transformer import Transformer, bind_transformer, check_transformer
+
+if TYPE_CHECKING:
+    from .._typing import Bound
+    from ..core import Workspace
 
 
 class Affine(Transformer):
@@ -20,13 +25,20 @@ class Affine(Transformer):
         alpha = B tanh(phi[..., 1] / B)        log dx/dz = alpha
         z     = (x - mu) exp(-alpha)           log dz/dx = -alpha
 
-    log_scale_bound   B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0:
-                      that keeps training finite; None: alpha = phi[..., 1], as the papers print it
+    Parameters
+    ----------
+    log_scale_bound : float
+        B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0: that keeps
+        training finite; None: alpha = phi[..., 1], as the papers print it.
 
-    References: Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Dinh, Sohl-Dickstein, Bengio 2017,
-    eqs. 7-8. Why 2: of the bounds None, 5, 3, 2, 1 it has the best worst case over ten seeds of the
-    six-layer chain on two moons (`python -m benchmarks.log_scale_bound`).
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray 2017, eqs. 3-5; Dinh, Sohl-Dickstein, Bengio 2017, eqs. 7-8. Why
+    2: of the bounds None, 5, 3, 2, 1 it has the best worst case over ten seeds of the six-layer
+    chain on two moons (`python -m benchmarks.log_scale_bound`).
 
+    Examples
+    --------
     >>> Affine()
     Affine(log_scale_bound=2.0)
     """
@@ -42,7 +54,7 @@ class Affine(Transformer):
                 )
         self.log_scale_bound = log_scale_bound
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """With s = alpha (forward) or -alpha (inverse):  y = mu + exp(s) x,  or (x - mu) exp(s)."""
         forward = direction == "forward"
         y, s, scale, x_bar = (at.array(name, dim, at.n_rows) for name in ("y", "s", "e^s", "x_bar"))
@@ -91,6 +103,8 @@ class Affine(Transformer):
 class Shift(Transformer):
     """x = z + mu with mu = phi[..., 0]; log dx/dz = 0 (NICE: Dinh, Krueger, Bengio 2015, eq. 5).
 
+    Examples
+    --------
     >>> x, log_det = Shift().forward_and_log_det(np.array([1.0]), np.array([[2.0]]))
     >>> x, log_det
     (array([3.]), array([0.]))
@@ -98,7 +112,7 @@ class Shift(Transformer):
 
     n_out = 1
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         forward, no_log_det = direction == "forward", at.zeros(dim, at.n_rows)
         y, phi_bar = at.array("y", dim, at.n_rows), at.scratch("phi_bar", dim, 1, at.n_rows)
 
@@ -119,6 +133,8 @@ class Shift(Transformer):
 class Scale(Transformer):
     """x = exp(alpha) z with alpha = phi[..., 0]; log dx/dz = alpha (the last layer of NICE, 3.3).
 
+    Examples
+    --------
     >>> x, log_det = Scale().forward_and_log_det(np.array([2.0]), np.array([[0.5]]))
     >>> x.round(3), log_det
     (array([3.297]), array([0.5]))
@@ -126,7 +142,7 @@ class Scale(Transformer):
 
     n_out = 1
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """With s = alpha (forward) or -alpha (inverse):  y = exp(s) x."""
         sign = at.number(1 if direction == "forward" else -1)
         y, s, scale, x_bar = (at.array(name, dim, at.n_rows) for name in ("y", "s", "e^s", "x_bar"))
@@ -156,6 +172,13 @@ class Compose(Transformer):
     phi holds phi_f, then phi_g. `Compose([Affine(), RationalQuadratic()])` bends a coordinate by a
     spline on [-B, B], and then moves and scales it to wherever the data are.
 
+    Parameters
+    ----------
+    transformers : sequence of Transformer
+        f, g, ...; the last one is applied first.
+
+    Examples
+    --------
     >>> Compose([Affine(), Shift()]).n_out
     3
     """
@@ -169,6 +192,7 @@ class Compose(Transformer):
 
     @property
     def n_out(self) -> int:
+        """Parameters per coordinate: those of all parts."""
         return sum(part.n_out for part in self.transformers)
 
     def _steps(self, direction):
@@ -179,7 +203,7 @@ class Compose(Transformer):
             start += part.n_out
         return steps if direction == "inverse" else steps[::-1]
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         steps = [
             (own, *bind_transformer(part, at, direction, dim))
             for part, own in self._steps(direction)

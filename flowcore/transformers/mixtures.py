@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import log, pi, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..core.inputs import check_dim
 from .affine import bounded
 from .transformer import Transformer
+
+if TYPE_CHECKING:
+    from .._typing import Bound
+    from ..core import Workspace
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 TINY = 1e-290  # a smaller probability is computed by its logarithm
@@ -36,10 +40,6 @@ class MixtureOfGaussians(Transformer):
         mu_k        = c_k + phi[..., K + k]                         means
         log sigma_k = log s + B tanh(phi[..., 2K + k] / B)          log-scales, |phi|-bounded
 
-    components        K; n_out = 3 K parameters per coordinate
-    log_scale_bound   B > 0: every sigma_k stays within s exp(-B) .. s exp(B). A mixture must not
-                      shrink onto a single point, where the likelihood grows without bound
-
     phi = 0 is close to the identity, but not equal to it: equal weights, s = K^(-1/5), and centres
     c_k at the normal quantiles (k + 1/2) / K, scaled so that the variance is 1. That is 0.003 nats
     from N(0, 1); components that started on one spot would get equal gradients and stay together.
@@ -53,15 +53,28 @@ class MixtureOfGaussians(Transformer):
                         smaller
     forward (sampling)  Newton on z(x) = z, in the bracket of all mu_k + sigma_k z, with bisection
                         where a step leaves it or does not shrink: about ten times the cost
+
     Gradients are written by hand, those of forward by implicit differentiation. Values are finite
     for any z and x; points beyond 6e102 (float32: 7e12) count as that. In a gap between narrow
     components the slope dx/dz can exceed any float: gradients stop growing there. float32 in
     gives float32 out, computed in float64.
 
     Errors: ValueError for components < 1, or a bound that is not within (0, 20].
-    References: Papamakarios, Pavlakou, Murray 2017 (MADE MoG, MAF MoG); Bishop 1994 (mixture
-    density networks).
 
+    Parameters
+    ----------
+    components : int
+        K; n_out = 3 K parameters per coordinate.
+    log_scale_bound : float
+        B > 0: every sigma_k stays within s exp(-B) .. s exp(B). A mixture must not shrink onto a
+        single point, where the likelihood grows without bound.
+
+    References
+    ----------
+    Papamakarios, Pavlakou, Murray 2017 (MADE MoG, MAF MoG); Bishop 1994 (mixture density networks).
+
+    Examples
+    --------
     >>> mixture = MixtureOfGaussians(2)
     >>> x, log_det = mixture.forward_and_log_det(np.array([-1.0, 0.5, 2.0]), np.zeros((3, 6)))
     >>> x.round(3)
@@ -82,7 +95,7 @@ class MixtureOfGaussians(Transformer):
         """Parameters per coordinate: K logits, K means, K raw log-scales."""
         return 3 * self.components
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         forward, kept = direction == "forward", None
         steepest = min(STEEPEST, log(np.finfo(at.dtype).max) / 2)
 

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import expm1, log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.inputs import check_dim
 from .transformer import Transformer, matched
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Bound
+    from ..core import Workspace
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot
@@ -31,11 +38,6 @@ class RationalQuadratic(Transformer):
 
         inverse: a xi^2 + b xi + c = 0, xi = 2c / (-b - sqrt(b^2 - 4ac))        (eqs. 6-8, 29)
 
-    bins         K, the number of bins
-    tail         B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends)
-    min_width    least width of a bin as a fraction of [-B, B]; min_height likewise
-    min_slope    least slope at an inner knot, 0 < min_slope < 1
-
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
     softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
     phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
@@ -44,6 +46,21 @@ class RationalQuadratic(Transformer):
     Cost: both directions O(K) per coordinate. The gradient is written by hand, and only the bin
     that a point falls into is looked at. Errors: ValueError for arguments out of range.
 
+    Parameters
+    ----------
+    bins : int
+        K, the number of bins.
+    tail : float
+        B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends).
+    min_width : float
+        Least width of a bin as a fraction of [-B, B].
+    min_height : float
+        Least height of a bin, likewise.
+    min_slope : float
+        Least slope at an inner knot, 0 < min_slope < 1.
+
+    Examples
+    --------
     >>> spline = RationalQuadratic(bins=4, tail=3.0)
     >>> spline
     RationalQuadratic(bins=4, tail=3.0)
@@ -77,9 +94,10 @@ class RationalQuadratic(Transformer):
 
     @property
     def n_out(self) -> int:
+        """Parameters per coordinate: K widths, K heights, K - 1 slopes."""
         return 3 * self.bins - 1
 
-    def knots(self, phi):
+    def knots(self, phi: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(x, y, slope) at the K + 1 knots of the spline that phi describes, (..., K + 1) each.
 
         >>> x, y, slope = RationalQuadratic(bins=2, tail=1.0).knots(np.zeros(5))
@@ -92,7 +110,7 @@ class RationalQuadratic(Transformer):
         x, y = (2 * ends - 1) * self.tail
         return x.T, y.T, self._slope(raw).T
 
-    def bind(self, at, direction, dim):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         kept = None
 
         def run(x, phi):
@@ -107,7 +125,7 @@ class RationalQuadratic(Transformer):
             g_bar = np.where(inside, y_bar, 0)
             if direction == "forward":
                 x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
-            else:  # z = g^-1(x; phi), hence dz = (dx - dg at a fixed z) / g', and log_det = -log g'
+            else:  # z = g^-1(x; phi), so dz = (dx - dg at a fixed z) / g', and log_det = -log g'
                 l_bar = -l_bar
                 x_bar = (g_bar + l_bar * curve.d_log_slope) / curve.slope
                 g_bar = -x_bar

@@ -8,10 +8,18 @@ parameters at that coordinate, computed by a conditioner. For z of shape (..., D
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import Parametric, as_numbers, as_written, call, keep_overrides, require, vjp_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from .._typing import Array, Bound
+    from ..core import Workspace
 
 
 class Transformer:
@@ -19,27 +27,50 @@ class Transformer:
 
     Write the two methods in autograd.numpy: their gradients are derived. Built-in transformers
     write `bind` instead, value and way back side by side, and get the two methods from it.
+
+    t' must be continuous. Where it jumps, at a kink, log t' jumps, too: as phi moves, points cross
+    the kink, and what the mean gains by that stands in no row's gradient. So the gradient of the
+    mean would be wrong.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> class SinhShift(Transformer):  # x = sinh(arcsinh(z) + phi)
+    ...     n_out = 1
+    ...
+    ...     def forward_and_log_det(self, z, phi):
+    ...         return self._move(z, phi[..., 0])
+    ...
+    ...     def inverse_and_log_det(self, x, phi):
+    ...         return self._move(x, -phi[..., 0])
+    ...
+    ...     def _move(self, z, shift):
+    ...         y = anp.arcsinh(z) + shift
+    ...         return anp.sinh(y), anp.log(anp.cosh(y)) - anp.log1p(z * z) / 2
+    >>> x, log_det = SinhShift().forward_and_log_det(np.array([0.0]), np.array([[1.0]]))
+    >>> x.round(4), log_det.round(4)
+    (array([1.1752]), array([0.4338]))
     """
 
     n_out: int
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         keep_overrides(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
         return super().__new__(cls)
 
-    def forward_and_log_det(self, z, phi):
+    def forward_and_log_det(self, z: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
         """x = t(z; phi) and log dt/dz, both of z's shape (..., D)."""
         return _call(as_written(self), "forward", z, phi)
 
-    def inverse_and_log_det(self, x, phi):
+    def inverse_and_log_det(self, x: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
         """z = t^-1(x; phi) and log dz/dx, both of x's shape (..., D)."""
         return _call(as_written(self), "inverse", x, phi)
 
-    def bind(self, at, direction: str, dim: int):
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """y, log_det = run(x, phi) and x_bar, phi_bar = back(y_bar, l_bar), see `core.workspace`.
 
         x, y, log_det (dim, N); phi (dim, n_out, N); l_bar (N,), what every log_det receives.
@@ -106,7 +137,7 @@ class Pointwise(Parametric):
     def __init__(self, transformer):
         self.transformer, self.context_dim = transformer, transformer.n_out
 
-    def bind(self, at, direction):
+    def bind(self, at: Workspace, direction: str) -> Bound:
         transform, transform_back = self.transformer.bind(at, direction, 1)
         phi, phi_bar = at.context[None], at.context_bar[None]
 
