@@ -7,7 +7,7 @@ without reuse, and autograd derives the rest, as often as you like:
 * they are the second derivatives: autograd, asked to differentiate a hand-written gradient, is
   given the gradient of the twin instead. Nothing else imports this file.
 
-One function a kind, and in it one formula a class (`singledispatch` finds it); what concerns a
+One function a kind, and in it one formula a class (`one_formula_a_class` finds it); what concerns a
 single coordinate stands in `twins_scalar`:
 
     transform(transformer, direction, x, phi)          -> y and log dy/dx, of x's shape
@@ -20,7 +20,6 @@ A class of somebody's own is its own twin: its methods, with these arguments. Ro
 
 from __future__ import annotations
 
-from functools import singledispatch
 from itertools import pairwise
 from math import pi
 
@@ -82,6 +81,7 @@ from .twins_scalar import (
     log_one_plus_square,
     log_sum_exp,
     newton,
+    one_formula_a_class,
     own_method,
     sigmoid,
     softplus,
@@ -129,7 +129,7 @@ ACTIVATIONS = {
 }
 
 
-@singledispatch
+@one_formula_a_class
 def network(net, x, params, context):
     """phi of rows x; of somebody's own network, what it returns when it is called."""
     return net(x, params, context)
@@ -196,7 +196,7 @@ def behind_zero(theta):
 # ---------------------------------------------------------------- bijectors
 
 
-@singledispatch
+@one_formula_a_class
 def bijector(b, direction, x, params, context):
     """y and log |det dy/dx| of one direction; of somebody's own, what its methods say."""
     return own_method(b, Bijector, f"{direction}_and_log_det")(x, params, context)
@@ -399,7 +399,7 @@ def _fixed_map(b, direction, x, params, context):
 # ---------------------------------------------------------------- densities
 
 
-@singledispatch
+@one_formula_a_class
 def log_prob(density, x, params, context):
     """log p(x) in nats; of somebody's own density, what its method says."""
     options = {}

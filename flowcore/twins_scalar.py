@@ -7,7 +7,8 @@ other branch is taken: autograd multiplies what is not taken by 0, and 0 times i
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable
+from functools import singledispatch, wraps
 from math import expm1, log, pi
 
 import autograd.numpy as anp
@@ -17,6 +18,7 @@ from autograd.tracer import getval
 from scipy import special
 
 from .bijectors import (
+    Bijector,
     ElementwiseAffine,
     Exp,
     Logit,
@@ -25,9 +27,8 @@ from .bijectors import (
     Softplus,
     Tanh,
 )
-from .core import (
-    tanh,
-)
+from .core import tanh
+from .distributions import Distribution
 from .transformers import (
     Affine,
     Compose,
@@ -41,6 +42,36 @@ from .transformers import (
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 STEEPEST = 300.0  # log of the largest slope that a Newton step takes
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
+
+
+def one_formula_a_class(default: Callable) -> Callable:
+    """`singledispatch` over the class of the first argument, but never to a wrong formula: a
+    subclass with overridden methods takes `default`, its own methods; one with a `bind` of its own
+    needs a formula of its own."""
+    dispatch = singledispatch(default)
+
+    @wraps(default)
+    def formula(part, *args):
+        cls = type(part)
+        known, bind = next(c for c in cls.__mro__ if c in dispatch.registry), _bind(cls)
+        derived = bind in (None, Bijector.bind, Distribution.bind, Transformer.bind)
+        if derived or hasattr(cls, "written"):
+            return default(part, *args)
+        if bind is _bind(known):
+            return dispatch(part, *args)
+        if known is object:  # beside its bind it may have its own methods
+            return default(part, *args)
+        raise NotImplementedError(
+            f"second derivatives of {part!r}: its class writes `bind`, so it needs a plain twin in "
+            "autograd.numpy as well; register one in flowcore.twins"
+        )
+
+    formula.register = dispatch.register
+    return formula
+
+
+def _bind(cls: type):
+    return getattr(cls, "bind", None)
 
 
 # ---------------------------------------------------------------- functions of one number
@@ -107,7 +138,7 @@ def newton(root, step):
 # ---------------------------------------------------------------- transformers
 
 
-@singledispatch
+@one_formula_a_class
 def transform(transformer, direction, x, phi):
     """y and log dy/dx of one direction; of somebody's own transformer, what its methods say."""
     return own_method(transformer, Transformer, f"{direction}_and_log_det")(x, phi)

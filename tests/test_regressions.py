@@ -1,11 +1,15 @@
 """Bugs that were there once: each test is the promise that was broken, and holds for every part."""
 
+import gc
+import weakref
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
 
 import flowcore as fc
+from flowcore.core import calls
 from flowcore.testing import check_bijector, randomize
 
 X = np.random.default_rng(0).normal(size=(7, 2))
@@ -489,3 +493,115 @@ def test_a_bijector_in_autograds_numpy_has_a_gradient():
     slope = grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
     z = flow.to_latent(X)
     np.testing.assert_allclose(slope, [(z[:, 1] * X[:, 0]).sum()])
+
+
+# ---------------------------------------------------------------- plans
+
+
+def test_an_error_while_a_plan_is_loaded_leaves_no_wrong_numbers():
+    maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(2, [8])))
+    chain = fc.Chain([maf, fc.LULinear(2, log_scale_bound=None)])
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    expected = chain.inverse(x)
+    bad = chain.params + 1
+    bad[-4:-2] = -1000  # s = exp(-1000): W has no inverse
+    with pytest.raises(np.linalg.LinAlgError):
+        chain.inverse(x, params=bad)
+    np.testing.assert_array_equal(chain.inverse(x), expected)
+
+
+def test_idle_plans_are_counted_with_all_that_they_hold():
+    flow = fc.flows.maf(8, layers=2, hidden=[128, 128], standardize=False)
+    for n in range(1, 200):
+        flow.log_prob(np.zeros((n, 8)))
+    idle = [plan for plans in flow.__dict__["_memo_plans"].values() for plan in plans]
+    arrays = sum(plan.at.nbytes for plan in idle)
+    assert arrays < 1.2 * calls.LARGEST
+    assert all(plan.at.nbytes > 3 * flow.params.nbytes for plan in idle)
+
+
+def test_a_part_that_ignores_params_is_refused_every_time():
+    class Ignores(fc.Bijector):
+        def __init__(self):
+            super().__init__(2, np.zeros(1))
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            return z + self.params[0], np.zeros(z.shape[:-1])
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            return x - self.params[0], np.zeros(x.shape[:-1])
+
+    flow = fc.TransformedDistribution(fc.Normal(2), Ignores())
+    for _ in range(3):
+        with pytest.raises(TypeError, match="does not depend on params"):
+            grad(lambda t: anp.sum(flow.log_prob(np.ones((3, 2)), params=t)))(flow.params)
+
+
+def test_a_part_in_base_and_bijector_stays_one_part_when_it_is_initialised():
+    act = fc.ActNorm(2)
+    flow = fc.TransformedDistribution(fc.TransformedDistribution(fc.Normal(2), act), act)
+    X = np.random.default_rng(0).normal(3, 2, size=(50, 2))
+    assert flow.n_params == flow.initialize(X).n_params == fc.fit(flow, X, epochs=1)[0].n_params
+
+
+@pytest.mark.parametrize("log_det", [lambda phi: -anp.sum(phi[..., 0], -1), lambda phi: 0.0])
+def test_an_own_transformer_whose_log_det_has_another_shape_is_refused(log_det):
+    class Summed(fc.Transformer):
+        n_out = 1
+
+        def forward_and_log_det(self, z, phi):
+            return z * anp.exp(phi[..., 0]), log_det(phi)
+
+        inverse_and_log_det = forward_and_log_det
+
+    maf = fc.MaskedAutoregressiveFlow(fc.MADE(2, [8], n_out=1), Summed())
+    for run in (maf.inverse, maf.forward):
+        with pytest.raises(ValueError, match="shape"):
+            run(np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_results_are_in_c_order(n):
+    maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], context_dim=2)))
+    x, c = np.random.default_rng(0).normal(size=(n, 3)), np.zeros((n, 2))
+    found = [maf.inverse(x, context=c), maf.forward(x, context=c), maf.made(x, context=c)]
+    found += [
+        grad(lambda x: anp.sum(maf.inverse(x, context=c)))(x),
+        grad(lambda c: anp.sum(maf.inverse(x, context=c)))(c),
+    ]
+    assert all(a.flags.c_contiguous for a in found)
+
+
+def test_transformers_are_freed_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        t = fc.Affine()
+        t.forward_and_log_det(np.zeros(5), np.zeros((5, 2)))
+        gone = weakref.ref(t)
+        del t
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_float32_walk_casts_its_argument():
+    maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], dtype=np.float32)))
+    z = np.random.default_rng(0).normal(size=(50, 3))
+    np.testing.assert_array_equal(maf.forward(z), maf.forward(z.astype(np.float32)))
+
+
+def test_parameters_are_one_vector_of_float32_or_float64():
+    class Own(fc.Bijector):
+        def __init__(self, params):
+            super().__init__(2, params)
+
+        forward_and_log_det = inverse_and_log_det = None
+
+    with pytest.raises(ValueError, match="flat"):
+        Own(np.ones((2, 2)))
+    for dtype in (np.float16, np.longdouble):
+        with pytest.raises(ValueError, match="float32 or float64"):
+            Own(np.ones(2, dtype))
+        with pytest.raises(ValueError, match="float32 or float64"):
+            fc.MADE(2, dtype=dtype)

@@ -26,12 +26,13 @@ ENVIRONMENT = "FLOWCORE_THREADS"
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep up to 62 MB of freed memory instead of giving it back at once.
+    """Let the C library keep freed memory instead of giving it back to the system at once.
 
     Splines and mixtures allocate their arrays in every call. glibc hands large freed ones back to
     the system and asks for them again, page by page: 425 page faults, half of the time of 500
     samples of a spline layer at D = 6. It learns the largest size that is worth keeping from what
-    is freed: so free 31 MB once, untouched.
+    is freed: so free 31 MB once, untouched. (It keeps 62 MB then, and what lies below memory that
+    is still used.)
     """
     np.empty(31 * 2**20, np.uint8)
 

@@ -94,7 +94,9 @@ def as_vector(params) -> np.ndarray:
     if type(params) is np.ndarray and params.dtype in FLOATS:
         return params
     array = _real("params", params)
-    return array if array.dtype.kind == "f" else array.astype(float)
+    if array.dtype.kind == "f" and array.dtype not in FLOATS:
+        raise ValueError(f"params must be float32 or float64, not {array.dtype}")
+    return array if array.dtype in FLOATS else array.astype(float)
 
 
 def check_event(x, dim: int, owner):

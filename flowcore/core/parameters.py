@@ -73,6 +73,8 @@ class Parametric:
                     "returns a new object"
                 )
             value = frozen(as_vector(value))
+            if value.ndim != 1:
+                raise ValueError(f"params must be flat, one vector: not of shape {value.shape}")
         super().__setattr__(name, value)
 
     @property

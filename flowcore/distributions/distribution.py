@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
-from ..core import Parametric, as_numbers, by_autograd, call, require
+from ..core import Parametric, as_numbers, as_written, by_autograd, call, keep_overrides, require
 from ..core.inputs import check_count, check_dim, gate
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class Distribution(Parametric):
 
     dim: int
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        keep_overrides(cls, Distribution, "log_prob")
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Distribution, "log_prob")
         if cls.sample is Distribution.sample:
@@ -71,16 +75,20 @@ class Distribution(Parametric):
         """
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context) or not np.isinf(x).any():
-            return call(self, "log_prob", x, params, context, threads)
+            return call(as_written(self), "log_prob", x, params, context, threads)
         # infinite rows are left out of all arithmetic: inf - inf is NaN
         x, theta, context, lead = gate(self, x, params, context)
         unknown, finite = np.isnan(x).any(axis=-1), ~np.isinf(x).any(axis=-1)
         if context is not None:
             unknown |= np.isnan(context).any(axis=-1)
-        own_context = None if context is None else context[finite]
-        found = call(self, "log_prob", x[finite], theta, own_context, threads)
-        log_prob = np.where(unknown, np.nan, -np.inf).astype(found.dtype)
-        log_prob[finite] = found
+        log_prob = np.where(unknown, np.nan, -np.inf).astype(
+            self.dtype if self.n_params else x.dtype
+        )
+        if finite.any():
+            own_context = None if context is None else context[finite]
+            found = call(as_written(self), "log_prob", x[finite], theta, own_context, threads)
+            log_prob = log_prob.astype(found.dtype, copy=False)
+            log_prob[finite] = found
         return log_prob.reshape(lead)
 
     def prob(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, call
-from ..core.inputs import check_dim
+from ..core import Parametric, as_numbers, as_written, call
+from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
 
@@ -44,8 +44,8 @@ class Network(Parametric):
         if context_layers not in ("all", "first"):
             raise ValueError(f'context_layers must be "all" or "first", not {context_layers!r}')
         check_context_dim(context_dim)
-        if np.dtype(dtype).kind != "f":
-            raise ValueError(f"dtype must be a float type, not {np.dtype(dtype)}")
+        if np.dtype(dtype) not in FLOATS:
+            raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.activation, self.context_layers = activation, context_layers
         self.context_dim, self.out_shape = int(context_dim), tuple(out_shape)
         self.residual = bool(residual)
@@ -70,6 +70,11 @@ class Network(Parametric):
         uniform[self.slices[-1]] = 0
         self.params = (uniform * self.param_scale()).astype(dtype)
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):  # somebody's own: see `keep_overrides`
+            cls.written = cls.__mro__[1]
+
     @property
     def dim(self) -> int:
         """Length of the last axis of the input."""
@@ -82,7 +87,7 @@ class Network(Parametric):
 
     def __call__(self, x: ArrayLike, params: Params = None, context: Context = None) -> Array:
         """phi (..., *out_shape) of x (..., dim): one pass, O(weights) per row."""
-        return call(self, "phi", x, params, context)
+        return call(as_written(self), "phi", x, params, context)
 
     def bind(self, at: Workspace) -> Bound:
         """phi = run(x), of shape (*out_shape, N) and always the same array; x_bar = back(phi_bar).
