@@ -197,5 +197,5 @@ def test_a_bind_of_ones_own_needs_a_twin_for_second_derivatives(part):
         return grad(lambda x: anp.sum(anp.sin(part.inverse(x))))(x)
 
     assert np.isfinite(slope(X)).all()
-    with pytest.raises(NotImplementedError, match="plain twin|beside bind"):
+    with pytest.raises(NotImplementedError, match=r"plain twin|beside bind"):
         grad(lambda x: anp.sum(slope(x)))(X)
