@@ -66,7 +66,7 @@ def one_formula_a_class(default: Callable) -> Callable:
             "autograd.numpy as well; register one in flowcore.twins"
         )
 
-    formula.register = dispatch.register
+    formula.register, formula.dispatch = dispatch.register, dispatch.dispatch
     return formula
 
 

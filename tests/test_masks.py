@@ -207,7 +207,7 @@ REFUSED = {
     "an unknown activation": (lambda: MADE(2, [4], activation="gelu"), "'gelu'"),
     "unknown context layers": (lambda: MADE(2, [4], context_layers="last"), "'last'"),
     "a negative context width": (lambda: MADE(2, [4], context_dim=-1), "-1"),
-    "integer parameters": (lambda: MADE(2, [4], dtype=int), "float type, not int"),
+    "integer parameters": (lambda: MADE(2, [4], dtype=int), "float32 or float64, not int"),
 }
 
 

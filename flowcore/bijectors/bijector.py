@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Parametric, as_written, by_autograd, call, keep_overrides, require
+from ..core import Parametric, by_autograd, call, keep_overrides, require
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -109,13 +109,13 @@ class Bijector(Parametric):
         self, z: ArrayLike, params: Params = None, context: Context = None
     ) -> tuple[Array, Array]:
         """x = f(z) of shape (..., D), and log |det dx/dz| of shape (...)."""
-        return call(as_written(self), "forward", z, params, context)
+        return call(self, "forward", z, params, context)
 
     def inverse_and_log_det(
         self, x: ArrayLike, params: Params = None, context: Context = None
     ) -> tuple[Array, Array]:
         """z = f^-1(x) of shape (..., D), and log |det dz/dx| of shape (...)."""
-        return call(as_written(self), "inverse", x, params, context)
+        return call(self, "inverse", x, params, context)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         """One direction, bound to a workspace: y = run(x, l) and x_bar = back(y_bar, l_bar).

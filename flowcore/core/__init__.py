@@ -5,7 +5,7 @@ from .calls import Plan, call, evaluate, tanh, twins_are_found_by
 from .inputs import as_numbers
 from .own_parts import by_autograd, vjp_of
 from .parameters import Layout, Parametric, frozen
-from .workspace import Workspace, as_written, keep_overrides, require
+from .workspace import Workspace, keep_overrides, require
 
 __all__ = [
     "ENVIRONMENT",
@@ -16,7 +16,6 @@ __all__ = [
     "Plan",
     "Workspace",
     "as_numbers",
-    "as_written",
     "by_autograd",
     "call",
     "evaluate",

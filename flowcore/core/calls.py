@@ -70,6 +70,7 @@ class Plan:
 def call(part, way: str, x, params, context, threads=None):
     """What `part` gives `way` at x (..., D): an array, or a pair (value, log_det) of a bijector."""
     name = "z" if way == "forward" else "x"
+    part = as_written(part)
     x, theta, context, lead = gate(part, x, params, context, name)
     if isbox(theta) or isbox(x) or isbox(context):
         found = _traced(
@@ -81,6 +82,18 @@ def call(part, way: str, x, params, context, threads=None):
     if len(lead) != 1:
         found = [a.reshape(lead + a.shape[1:]) for a in found]
     return tuple(found) if way in OPPOSITE else found[0]
+
+
+def as_written(part):
+    """part, as an object of the class whose `bind` it would have; most often that is its own."""
+    written = getattr(type(part), "written", None)
+    if written is None:
+        return part
+    if "_memo_written" not in part.__dict__:
+        view = object.__new__(written)
+        view.__dict__.update(part.__dict__, _memo_plans={})
+        part.__dict__["_memo_written"] = view
+    return part.__dict__["_memo_written"]
 
 
 def evaluate(part, way: str, x, theta, context, threads=None, out=None):

@@ -125,7 +125,7 @@ class Workspace:
 def require(cls: type, base: type, *names: str) -> None:
     """A TypeError unless cls writes `bind`, or the methods that autograd makes it from."""
     missing = [name for name in names if getattr(cls, name) is getattr(base, name)]
-    if missing and cls.bind is base.bind:
+    if missing and cls.bind is base.bind and not hasattr(cls, "written"):
         raise TypeError(
             f"Can't instantiate abstract class {cls.__name__}: it must define {', '.join(missing)} "
             "(or bind, see flowcore.core.workspace)"
@@ -134,19 +134,8 @@ def require(cls: type, base: type, *names: str) -> None:
 
 def keep_overrides(cls: type, base: type, *names: str) -> None:
     """A subclass of a built-in class that overrides its public methods, but not `bind`, is
-    somebody's own: flows run its methods. Those that it inherits run `as_written`."""
+    somebody's own: flows run its methods. Those that it inherits run
+    the part `as_written` (see `calls`)."""
     if "bind" not in vars(cls) and cls.bind is not base.bind and set(names) & set(vars(cls)):
         cls.written = next(c for c in cls.__mro__[1:] if c.bind is cls.bind)
         cls.bind = base.bind
-
-
-def as_written(part):
-    """part, as an object of the class whose `bind` it would have; most often that is its own."""
-    written = getattr(type(part), "written", None)
-    if written is None:
-        return part
-    if "_memo_written" not in part.__dict__:
-        view = object.__new__(written)
-        view.__dict__.update(part.__dict__, _memo_plans={})
-        part.__dict__["_memo_written"] = view
-    return part.__dict__["_memo_written"]

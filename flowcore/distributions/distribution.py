@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
-from ..core import Parametric, as_numbers, as_written, by_autograd, call, keep_overrides, require
+from ..core import Parametric, as_numbers, by_autograd, call, keep_overrides, require
 from ..core.inputs import check_count, check_dim, gate
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Distribution(Parametric):
         """
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context) or not np.isinf(x).any():
-            return call(as_written(self), "log_prob", x, params, context, threads)
+            return call(self, "log_prob", x, params, context, threads)
         # infinite rows are left out of all arithmetic: inf - inf is NaN
         x, theta, context, lead = gate(self, x, params, context)
         unknown, finite = np.isnan(x).any(axis=-1), ~np.isinf(x).any(axis=-1)
@@ -86,7 +86,7 @@ class Distribution(Parametric):
         )
         if finite.any():
             own_context = None if context is None else context[finite]
-            found = call(as_written(self), "log_prob", x[finite], theta, own_context, threads)
+            found = call(self, "log_prob", x[finite], theta, own_context, threads)
             log_prob = log_prob.astype(found.dtype, copy=False)
             log_prob[finite] = found
         return log_prob.reshape(lead)

@@ -167,6 +167,8 @@ class TransformedDistribution(Distribution):
             theta = self._own(bijector)
         else:
             theta = self.share(check_params(self, params), bijector)
+        if hasattr(type(bijector), "written"):  # a subclass with methods of its own
+            return getattr(bijector, direction)(x, theta, context)
         return call(bijector, direction, x, theta, context, threads)[0]
 
     def _images(self, z, context, threads, out=None):

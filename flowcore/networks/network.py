@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, as_written, call
+from ..core import Parametric, as_numbers, call
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
@@ -87,7 +87,7 @@ class Network(Parametric):
 
     def __call__(self, x: ArrayLike, params: Params = None, context: Context = None) -> Array:
         """phi (..., *out_shape) of x (..., dim): one pass, O(weights) per row."""
-        return call(as_written(self), "phi", x, params, context)
+        return call(self, "phi", x, params, context)
 
     def bind(self, at: Workspace) -> Bound:
         """phi = run(x), of shape (*out_shape, N) and always the same array; x_bar = back(phi_bar).

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, as_written, call, keep_overrides, require, vjp_of
+from ..core import Parametric, as_numbers, call, keep_overrides, require, vjp_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -64,11 +64,11 @@ class Transformer:
 
     def forward_and_log_det(self, z: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
         """x = t(z; phi) and log dt/dz, both of z's shape (..., D)."""
-        return _call(as_written(self), "forward", z, phi)
+        return _call(self, "forward", z, phi)
 
     def inverse_and_log_det(self, x: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
         """z = t^-1(x; phi) and log dz/dx, both of x's shape (..., D)."""
-        return _call(as_written(self), "inverse", x, phi)
+        return _call(self, "inverse", x, phi)
 
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """y, log_det = run(x, phi) and x_bar, phi_bar = back(y_bar, l_bar), see `core.workspace`.
