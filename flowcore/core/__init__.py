@@ -1,7 +1,7 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
-from .calls import Plan, call, evaluate, tanh, twins_are_found_by
+from .calls import Plan, as_written, call, evaluate, tanh, twins_are_found_by
 from .inputs import as_numbers
 from .own_parts import by_autograd, vjp_of
 from .parameters import Layout, Parametric, frozen
@@ -16,6 +16,7 @@ __all__ = [
     "Plan",
     "Workspace",
     "as_numbers",
+    "as_written",
     "by_autograd",
     "call",
     "evaluate",

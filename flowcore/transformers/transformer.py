@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, call, keep_overrides, require, vjp_of
+from ..core import Parametric, as_numbers, as_written, call, keep_overrides, require, vjp_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -162,7 +162,7 @@ def _call(transformer, direction, x, phi):
     x, phi = matched(transformer, x, phi, "z" if direction == "forward" else "x")
     rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
     if "_memo_pointwise" not in transformer.__dict__:  # of a copy, which has no memo: no circle
-        transformer._memo_pointwise = Pointwise(copy.copy(transformer))
+        transformer._memo_pointwise = Pointwise(copy.copy(as_written(transformer)))
     y, log_det = call(transformer._memo_pointwise, direction, rows, None, context)
     return y.reshape(x.shape), log_det.reshape(x.shape)
 
