@@ -202,10 +202,9 @@ def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
 
     Errors: NotFinite if the norm is not finite.
     """
-    with np.errstate(all="ignore"):
-        norm = math.sqrt(np.dot(gradient, gradient))
-        if longest is not None and norm > longest:
-            gradient, norm = _shortened(gradient, norm, longest)
+    norm = math.sqrt(np.dot(gradient, gradient))
+    if longest is not None and norm > longest:
+        gradient, norm = _shortened(gradient, norm, longest)
     if not math.isfinite(norm):
         raise NotFinite("the loss is finite, but its gradient is not finite")
     return gradient

@@ -56,41 +56,44 @@ class Affine(Transformer):
 
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """With s = alpha (forward) or -alpha (inverse):  y = mu + exp(s) x,  or (x - mu) exp(s)."""
-        forward = direction == "forward"
-        y, s, scale, x_bar = (at.array(name, dim, at.n_rows) for name in ("y", "s", "e^s", "x_bar"))
-        bound, sign, one = self.log_scale_bound, 1 if forward else -1, at.number(1)
+        forward, bound, shape = direction == "forward", self.log_scale_bound, (dim, at.n_rows)
+        y, s, scale, x_bar = (at.array(name, *shape) for name in ("y", "s", "e^s", "x_bar"))
+        one, sign = at.number(1), at.number(1 if forward else -1)
         if bound is not None:
+            t, slope = at.array("t", *shape), at.scratch("slope", *shape)
             per_bound, signed_bound = at.number(1 / bound), at.number(sign * bound)
         phi_bar, x = at.scratch("phi_bar", dim, 2, at.n_rows), None
-        mu_bar, raw_bar, slope = phi_bar[:, 0], phi_bar[:, 1], at.scratch("slope", dim, at.n_rows)
+        mu_bar, raw_bar = phi_bar[:, 0], phi_bar[:, 1]
 
         def run(given, phi):
             nonlocal x
-            x = given
+            x, mu, raw = given, phi[:, 0], phi[:, 1]
             if bound is None:
-                np.multiply(phi[:, 1], at.number(sign), s)
-            else:  # (B sign) tanh(raw / B)
-                np.tanh(np.multiply(phi[:, 1], per_bound, s), s)
-                np.multiply(s, signed_bound, s)
+                np.multiply(raw, sign, s)
+            else:
+                np.tanh(np.multiply(raw, per_bound, t), t)
+                np.multiply(t, signed_bound, s)
             np.exp(s, scale)
             if forward:
-                np.add(np.multiply(x, scale, y), phi[:, 0], y)
+                np.add(np.multiply(x, scale, y), mu, y)
             else:
-                np.multiply(np.subtract(x, phi[:, 0], y), scale, y)
+                np.multiply(np.subtract(x, mu, y), scale, y)
             return y, s
 
         def back(y_bar, l_bar):
             np.multiply(y_bar, scale, x_bar)
             if forward:
                 np.copyto(mu_bar, y_bar)
-                np.add(np.multiply(x_bar, x, raw_bar), l_bar, raw_bar)
+                np.multiply(x_bar, x, raw_bar)
             else:
                 np.negative(x_bar, mu_bar)
-                np.add(np.multiply(y_bar, y, raw_bar), l_bar, raw_bar)
-                np.negative(raw_bar, raw_bar)
-            if bound is not None:  # d alpha / d raw = 1 - (alpha / B)^2
-                np.multiply(s, per_bound, slope)
-                np.subtract(one, np.multiply(slope, slope, slope), slope)
+                np.multiply(y_bar, y, raw_bar)
+            np.add(raw_bar, l_bar, raw_bar)  # of s, so far
+            if bound is None:
+                np.multiply(raw_bar, sign, raw_bar)
+            else:  # ds / d raw = sign (1 - t^2)
+                np.multiply(t, t, slope)
+                np.subtract(*((one, slope) if forward else (slope, one)), slope)
                 np.multiply(raw_bar, slope, raw_bar)
             return x_bar, phi_bar
 
