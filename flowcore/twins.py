@@ -50,10 +50,7 @@ from .bijectors import (
     Standardize,
     Tanh,
 )
-from .core import (
-    Parametric,
-    tanh,
-)
+from .core import Parametric
 from .distributions import (
     Distribution,
     GaussianMixture,
@@ -85,6 +82,7 @@ from .twins_scalar import (
     own_method,
     sigmoid,
     softplus,
+    tanh,
     transform,
 )
 

@@ -272,13 +272,13 @@ class Blockwise(Composite):
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         low, high = (np.broadcast_to(end, self.dim) for end in (low, high))
         ends = np.empty((2, self.dim))
-        for part, own in zip(self.parts, self.blocks, strict=True):
+        for part, own in zip(self.parts, self.ranges, strict=True):
             for end, found in zip(ends, part.image(direction, low[own], high[own]), strict=True):
                 end[own] = found
         return tuple(ends)
 
     @property
-    def blocks(self) -> list[slice]:
+    def ranges(self) -> list[slice]:
         """The coordinates of every part."""
         stops = np.cumsum(self.sizes).tolist()
         return [slice(stop - size, stop) for stop, size in zip(stops, self.sizes, strict=True)]
@@ -286,7 +286,7 @@ class Blockwise(Composite):
     def bind(self, at: Workspace, direction: str) -> Bound:
         bound = [
             (own, *part.bind(at, direction))
-            for own, part in zip(self.blocks, self.parts, strict=True)
+            for own, part in zip(self.ranges, self.parts, strict=True)
         ]
 
         def run(x, l):
@@ -305,7 +305,7 @@ class Blockwise(Composite):
         """Each part from its own columns."""
         x, new = as_numbers("x", x), {}
         check_event(x, self.dim, self)
-        for old, own in zip(self.parts, self.blocks, strict=True):
+        for old, own in zip(self.parts, self.ranges, strict=True):
             _initialized(old, direction, x[..., own], context, rng, new)
         return self.rebuilt(new)
 

@@ -77,24 +77,24 @@ class Planar(Bijector):
         def run(x, l):
             nonlocal kept
             x = np.ascontiguousarray(x, at.dtype)
-            u_hat, m, p, direction_back = _direction(w, u)
+            u_hat, m, p, u_hat_back = _u_hat(w, u)
             v = w @ x + b if forward else _solve(w @ x + b, p)
             t = np.tanh(v)
             slope = (1 - t) * (1 + t)
             det = (t * t + p * slope) / (t * t + slope)  # 1 + m h', of positive terms; 1 for m = 0
-            kept = x, u_hat, m, t, slope, det, direction_back
+            kept = x, u_hat, m, t, slope, det, u_hat_back
             np.add(l, sign * np.log(det), l)
             return x + sign * u_hat[:, None] * t
 
         def back(y_bar, l_bar):
-            x, u_hat, m, t, slope, det, direction_back = kept
+            x, u_hat, m, t, slope, det, u_hat_back = kept
             l_bar, y_bar_u = sign * l_bar, sign * (u_hat @ y_bar)
             v_bar = (y_bar_u - 2 * m * t * l_bar / det) * slope
             m_bar = np.sum(l_bar * slope / det)
             if not forward:  # v(y, m) solves y = v + m tanh(v): dv/dy = 1/det, dv/dm = -t/det
                 v_bar = v_bar / det
                 m_bar = m_bar - np.sum(v_bar * t)
-            w_bar, u_bar = direction_back(sign * (y_bar @ t), m_bar)
+            w_bar, u_bar = u_hat_back(sign * (y_bar @ t), m_bar)
             parts = w_bar + x @ v_bar, u_bar, v_bar.sum(keepdims=True)
             np.concatenate(parts, out=theta_bar)
             return y_bar + w[:, None] * v_bar
@@ -197,7 +197,7 @@ def _above_minus_one(a):
     return a / below, (1 + np.maximum(a, 0)) / below, 1 / below**2
 
 
-def _direction(w, u):
+def _u_hat(w, u):
     """u^, m = w.u^, p = 1 + m, and pullback(u^_bar, m_bar) -> (w_bar, u_bar).
 
     Where w.u >= 0 nothing is to be done; with c = max(-w.u, 0), u^ = u + c^2/(1 + c) w/|w|^2, which

@@ -1,11 +1,11 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
-from .calls import Plan, as_written, call, evaluate, tanh, twins_are_found_by
+from .calls import Plan, as_written, call, evaluate, twins_are_found_by
 from .inputs import as_numbers
 from .own_parts import by_autograd, vjp_of
 from .parameters import Layout, Parametric, frozen
-from .workspace import Workspace, keep_overrides, require
+from .workspace import Step, Workspace, keep_overrides, require
 
 __all__ = [
     "ENVIRONMENT",
@@ -14,6 +14,7 @@ __all__ = [
     "Layout",
     "Parametric",
     "Plan",
+    "Step",
     "Workspace",
     "as_numbers",
     "as_written",
@@ -24,7 +25,6 @@ __all__ = [
     "keep_overrides",
     "n_threads",
     "require",
-    "tanh",
     "twins_are_found_by",
     "vjp_of",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 from autograd.core import make_vjp
-from autograd.extend import defvjp, defvjp_argnums, primitive
+from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
 from .blocks import MANY, map_blocks
@@ -26,14 +26,14 @@ OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
 
 class Plan:
-    """A part, bound: `way` is a direction of a bijector, "log_prob", or "phi" of a network."""
+    """A part, bound: `what` is a direction of a bijector, "log_prob", or "phi" of a network."""
 
-    def __init__(self, part, way: str, n_rows: int, dtype, tape: bool, theta=None):
-        self.way, self.l = way, np.empty(n_rows, dtype)
+    def __init__(self, part, what: str, n_rows: int, dtype, tape: bool, theta=None):
+        self.what, self.l = what, np.empty(n_rows, dtype)
         self._own, self._has_own = part.params, False  # what theta is most of the time
         part = _without_plans(part)  # no circle, whatever `bind` keeps of it
         self.at = Workspace(part, n_rows, dtype, tape, theta)
-        self.run, self.back = part.bind(self.at, way) if way in OPPOSITE else part.bind(self.at)
+        self.run, self.back = part.bind(self.at, what) if what in OPPOSITE else part.bind(self.at)
 
     def load(self, theta, context) -> None:
         """Copy theta and the context in; the part's own parameters, which never change, once.
@@ -51,11 +51,11 @@ class Plan:
 
     def __call__(self, x):
         """The results for rows x (N, D), rows last, in arrays of the plan's."""
-        if self.way == "phi":
+        if self.what == "phi":
             return (self.run(x.T),)
         self.l.fill(0)
         y = self.run(x.T, self.l)
-        return (self.l,) if self.way == "log_prob" else (y, self.l)
+        return (self.l,) if self.what == "log_prob" else (y, self.l)
 
     def gradient(self, *bars):
         """(theta_bar, x_bar (N, D), context_bar (N, C) or None), in arrays of the plan's."""
@@ -67,21 +67,21 @@ class Plan:
         return at.theta_bar, x_bar.T, None if at.context is None else at.context_bar.T
 
 
-def call(part, way: str, x, params, context, threads=None):
-    """What `part` gives `way` at x (..., D): an array, or a pair (value, log_det) of a bijector."""
-    name = "z" if way == "forward" else "x"
+def call(part, what: str, x, params, context, threads=None):
+    """`what` of a part at x (..., D): an array, or a pair (value, log_det) of a bijector."""
+    name = "z" if what == "forward" else "x"
     part = as_written(part)
     x, theta, context, lead = gate(part, x, params, context, name)
     if isbox(theta) or isbox(x) or isbox(context):
         found = _traced(
-            theta, x, context, Lease(part, way, len(x), _dtype(theta, x, context), tape=True)
+            theta, x, context, Lease(part, what, len(x), _dtype(theta, x, context), tape=True)
         )
-        found = found if way in OPPOSITE else (found,)
+        found = found if what in OPPOSITE else (found,)
     else:
-        found = evaluate(part, way, x, theta, context, threads)
+        found = evaluate(part, what, x, theta, context, threads)
     if len(lead) != 1:
         found = [a.reshape(lead + a.shape[1:]) for a in found]
-    return tuple(found) if way in OPPOSITE else found[0]
+    return tuple(found) if what in OPPOSITE else found[0]
 
 
 def as_written(part):
@@ -96,7 +96,7 @@ def as_written(part):
     return part.__dict__["_memo_written"]
 
 
-def evaluate(part, way: str, x, theta, context, threads=None, out=None):
+def evaluate(part, what: str, x, theta, context, threads=None, out=None):
     """The results for plain rows x (N, D): many rows in blocks of a fixed size, in threads.
 
     out   where to put the first result, e.g. x itself: a block is read before it is overwritten
@@ -104,7 +104,7 @@ def evaluate(part, way: str, x, theta, context, threads=None, out=None):
     dtype = _dtype(theta, x, context)
 
     def rows(x, context):
-        return Lease(part, way, len(x), dtype, tape=False).evaluate(theta, x, context)
+        return Lease(part, what, len(x), dtype, tape=False).evaluate(theta, x, context)
 
     if threads is None and len(x) < MANY:
         return rows(x, context)
@@ -122,7 +122,7 @@ def _traced_vjp(argnums, ans, args, kwargs):
     theta, x, context, lease = args
 
     def vjp(bar):
-        bars = (bar[0], bar[1]) if lease.plan.way in OPPOSITE else (bar,)
+        bars = (bar[0], bar[1]) if lease.plan.what in OPPOSITE else (bar,)
         if any(isbox(a) for a in (theta, x, context, *bars)):
             return [_twin_gradient(lease, args, i, bars) for i in argnums]
         bars = [_rows_last(np.asarray(a, lease.plan.at.dtype)) for a in bars]
@@ -152,7 +152,7 @@ def _twin_gradient(lease, args, i, bars):
 
     def f(arg):
         theta, x, context = (*args[:i], arg, *args[i + 1 : 3])
-        return evaluate_twin(lease.part, lease.plan.way, theta, x, context)
+        return evaluate_twin(lease.part, lease.plan.what, theta, x, context)
 
     if len(bars) == 1:
         return make_vjp(f, args[i])[0](bars[0])
@@ -163,12 +163,12 @@ class Lease:
     """A plan that nobody else uses. It goes back to its part's free list with the last reference
     to the lease: at once, or when a tape is gone."""
 
-    def __init__(self, part, way, n_rows, dtype, tape):
-        self.part, self._idle = part, _idle_plans(part, (way, n_rows, dtype, tape))
+    def __init__(self, part, what, n_rows, dtype, tape):
+        self.part, self._idle = part, _idle_plans(part, (what, n_rows, dtype, tape))
         try:
             self.plan = self._idle.pop()  # in one step: threads may be doing the same
         except IndexError:
-            self.plan = Plan(part, way, n_rows, dtype, tape)
+            self.plan = Plan(part, what, n_rows, dtype, tape)
 
     def evaluate(self, theta, x, context) -> list[np.ndarray]:
         """The results, copied out."""
@@ -211,12 +211,3 @@ def _rows_first(a):
 
 def _rows_last(a):
     return a.T if a.ndim < 3 else np.moveaxis(a, 0, -1)
-
-
-@primitive
-def tanh(a):
-    """tanh with the derivative 1 - tanh^2; autograd's 1/cosh^2 overflows beyond |a| of about 89."""
-    return np.tanh(a)
-
-
-defvjp(tanh, lambda ans, a: lambda g: g * (1 - ans * ans))

@@ -16,18 +16,21 @@ but arithmetic. What is computed stands in `run`, its way back beside it in `bac
                                               x_bar, phi_bar = back(y_bar, l_bar)
 
 a_bar is the gradient dL/da of a scalar loss L. Arrays are (coordinates, rows): x is (D, N), and
-l (N,) is where log-dets and log-densities are added up. Four rules keep it right:
+l (N,) is where log-dets and log-densities are added up. Six rules keep it right:
 
 * run of a bijector or density adds to l; back writes its part of theta_bar, and adds to
   context_bar.
 * back may run again with other cotangents: it overwrites nothing that run left.
 * Arrays are shared where they may be: read x before you write y.
+* x may be wider than dtype, and may be the caller's own array: cast it first, never write to it.
+* Nothing that run returns outlives the next run: the caller copies.
 * A bound part serves one call at a time (see `calls`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from .parameters import Parametric
+
+
+Step = partial  # one NumPy call with its arrays: bound once, then only run
 
 
 class Workspace:

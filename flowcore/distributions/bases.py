@@ -217,28 +217,35 @@ class StudentT(Distribution):
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
-        trainable, nu = self.trainable, None
-        slope = t = size = s = log_1t2 = None
+        trainable, dtype = self.trainable, at.dtype
+        nu = slope = constant = kept = None
+
+        def refresh():
+            nonlocal nu, slope, constant
+            wide = self._df_of(theta)[:, None]
+            log_ratio, slope = _half_step(wide / 2)
+            constant = np.array((log_ratio - 0.5 * np.log(wide * pi)).sum(), dtype)
+            slope, nu = (wide * slope - 1).astype(dtype), wide.astype(dtype)
+
+        at.whenever_theta_changes(refresh)
 
         def run(z, l):
-            nonlocal nu, slope, t, size, s, log_1t2
-            nu = self._df_of(theta)[:, None]
-            log_ratio, slope = _half_step(nu / 2)
-            constant = at.number((log_ratio - 0.5 * np.log(nu * pi)).sum())
-            slope, nu = (nu * slope - 1).astype(at.dtype), nu.astype(at.dtype)
+            nonlocal kept
             # log(1 + t^2) = 2 log max(|t|, 1) + log(1 + s^2), |s| <= 1: t^2 would overflow far out
-            t = np.asarray(z, at.dtype) / np.sqrt(nu)
+            t = np.asarray(z, dtype) / np.sqrt(nu)
             size = np.abs(t)
             most = np.maximum(size, 1)
             s = np.minimum(size, 1 / most)
             log_1t2 = 2 * np.log(most) + np.log1p(s * s)
+            kept = t, size, s, log_1t2
             np.add(l, constant - 0.5 * ((nu + 1) * log_1t2).sum(axis=0), l)
 
         def back(l_bar):
+            t, size, s, log_1t2 = kept
             fall = (nu + 1) / np.sqrt(nu) * np.sign(t) * s / (1 + s * s)
             if trainable:
-                share = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
-                by_log_df = 0.5 * ((nu + 1) * share - nu * log_1t2 + slope)
+                ratio = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
+                by_log_df = 0.5 * ((nu + 1) * ratio - nu * log_1t2 + slope)
                 np.sum(by_log_df * l_bar, axis=1, out=theta_bar)
             return -fall * l_bar
 

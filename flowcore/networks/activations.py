@@ -7,9 +7,9 @@ do this, see `Step` in `layers`: those of the way out, those of the way back.
 
 from __future__ import annotations
 
-from functools import partial as Step
-
 import numpy as np
+
+from ..core import Step
 
 
 def relu(at, h, g):

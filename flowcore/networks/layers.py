@@ -20,14 +20,14 @@ matrices are (in, out) in the caller's order of units.
 from __future__ import annotations
 
 from functools import cached_property
-from functools import partial as Step  # one NumPy call with its arrays: bound, it is only run
 from itertools import pairwise
 
 import numpy as np
 
-# Every block is multiplied on its own, unless that is mostly calls; 4 panels are 62% of the
-# products of a dense matrix, one is all of them.
-MANY, NARROW = 2, 96
+from ..core import Step
+
+MOST_BLOCKS = 2  # with more, neighbours are merged into panels: fewer and larger products
+NARROW = 96  # a narrower layer is one panel, others are four: 62% of a dense matrix's products
 
 
 class Layer:
@@ -52,7 +52,7 @@ class Layer:
         self.size = ends[-1]
         self.spans = [slice(start, stop) for start, stop in pairwise([0, *ends])]  # of theta
         cuts = edges
-        if len(self.blocks) > MANY:
+        if len(self.blocks) > MOST_BLOCKS:
             parts = 1 if min(self.shape) < NARROW else 4
             wanted = [len(d_out) * i / parts for i in range(parts + 1)]
             cuts = sorted({min(e for e in edges if e >= row) for row in wanted})

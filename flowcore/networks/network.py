@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial as Step
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, call
+from ..core import Parametric, Step, as_numbers, call
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
@@ -332,11 +331,11 @@ def hidden_widths(hidden, dim: int, residual=False) -> tuple[int, ...]:
         raise ValueError(f"hidden must be a list of widths, e.g. [64, 64], not {hidden!r}")
     widths = tuple(check_dim("the width of a hidden layer", u) for u in hidden)
     if residual:
-        _check_blocks(widths)
+        _check_residual(widths)
     return widths
 
 
-def _check_blocks(widths):
+def _check_residual(widths):
     """A ValueError unless these layers are residual blocks: odd in number, skips of one width."""
     if len(widths) < 3 or len(widths) % 2 == 0:
         raise ValueError(

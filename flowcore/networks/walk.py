@@ -19,10 +19,10 @@ of degree < i, so there >= is >. At the end, the gradient of theta is one produc
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial as Step
 
 import numpy as np
 
+from ..core import Step
 from .made import MADE
 from .network import BoundNetwork
 
@@ -88,7 +88,8 @@ class _Degree:
 
     def __init__(self, net: BoundNetwork, n_out: int, i: int, rows: list[list[int]]):
         self.outputs, self.units, self.back = [], [], []
-        starts = [r0 for r0, _ in rows] + [i * n_out]  # the first row that reads degree i
+        # starts[l]: the first row of layer l + 1 that reads degree i
+        starts = [r0 for r0, _ in rows] + [i * n_out]
         if i > 0:
             self.outputs = [_product(net, len(rows) + 1, (i - 1) * n_out, i * n_out)]
         for l, (r0, r1) in enumerate(rows, 1):

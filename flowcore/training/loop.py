@@ -202,9 +202,10 @@ def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
 
     Errors: NotFinite if the norm is not finite.
     """
-    norm = math.sqrt(np.dot(gradient, gradient))
-    if longest is not None and norm > longest:
-        gradient, norm = _shortened(gradient, norm, longest)
+    with np.errstate(all="ignore"):
+        norm = math.sqrt(np.dot(gradient, gradient))
+        if longest is not None and norm > longest:
+            gradient, norm = _shortened(gradient, norm, longest)
     if not math.isfinite(norm):
         raise NotFinite("the loss is finite, but its gradient is not finite")
     return gradient

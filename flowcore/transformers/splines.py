@@ -167,8 +167,8 @@ class RationalQuadratic(Transformer):
     def _bin(self, direction, t, phi):
         """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
         axes, raw = self._axes(phi)
-        at = _Places(axes.find(0 if direction == "forward" else 1, t), self.bins)
-        return _Bin(at, axes, self._slope(raw.take(at.knots)))
+        places = _Places(axes.find(0 if direction == "forward" else 1, t), self.bins)
+        return _Bin(places, axes, self._slope(raw.take(places.knots)))
 
     def _slope(self, raw):
         """min_slope + softplus(raw + c): positive, and 1 at raw = 0."""
@@ -189,7 +189,7 @@ class RationalQuadratic(Transformer):
         raw_bar = np.zeros((n + 1, *shape), g_bar.dtype)
         # the derivative of a softplus is 1 - exp(-softplus)
         slope_bars *= -np.expm1(self.min_slope - bin_.slopes)
-        raw_bar.reshape(-1)[bin_.at.knots] = slope_bars
+        raw_bar.reshape(-1)[bin_.places.knots] = slope_bars
         phi_bar[2 * n :] = raw_bar[1:-1]
         return phi_bar
 
@@ -241,17 +241,19 @@ class _Axes:
         """k, the piece of this axis that t in [-B, B] falls into."""
         return ((t + self.tail) * (0.5 / self.tail) >= self.ends[axis, :-1]).sum(axis=0)
 
-    def pieces(self, at: _Places):
+    def pieces(self, places: _Places):
         """(starts, sizes) of the pieces, each (2, ...)."""
-        size = self.sizes.take(at.pieces)
-        return 2 * self.tail * (self.ends.take(at.pieces) - size) - self.tail, 2 * self.tail * size
+        size = self.sizes.take(places.pieces)
+        return 2 * self.tail * (
+            self.ends.take(places.pieces) - size
+        ) - self.tail, 2 * self.tail * size
 
     def gradient(self, bin_, start_bar, size_bar, out):
         """What `raw` receives from starts and sizes of the bins' pieces, into out (2, K, ...)."""
-        k, to_raw = bin_.at.k, 2 * self.tail / TEMPERATURE
+        k, to_raw = bin_.places.k, 2 * self.tail / TEMPERATURE
         before = np.arange(out.shape[1]).reshape(-1, *(1,) * k.ndim) < k
         np.multiply(before, (to_raw * self.free * start_bar)[:, None], out=out)
-        out.reshape(-1)[bin_.at.pieces] = to_raw * self.free * size_bar
+        out.reshape(-1)[bin_.places.pieces] = to_raw * self.free * size_bar
         # softmax: raw_bar_j = share_j (share_bar_j - sum_i share_i share_bar_i)
         least = 2 * self.tail * self.least
         start = bin_.starts + self.tail - k.astype(least.dtype) * least
@@ -263,9 +265,9 @@ class _Axes:
 class _Bin:
     """The bins of all points: the knots (x, y) at their start, w, h, s = h/w, both slopes."""
 
-    def __init__(self, at: _Places, axes: _Axes, slopes):
-        self.at, self.axes, self.slopes = at, axes, slopes
-        self.starts, self.sizes = axes.pieces(at)
+    def __init__(self, places: _Places, axes: _Axes, slopes):
+        self.places, self.axes, self.slopes = places, axes, slopes
+        self.starts, self.sizes = axes.pieces(places)
         (self.x, self.y), (self.w, self.h) = self.starts, self.sizes
         self.s = self.h / self.w
         self.bend = slopes[0] + slopes[1] - 2 * self.s
@@ -291,29 +293,29 @@ class _Curve:
     def __init__(self, bin_: _Bin, xi):
         self.bin, self.xi = bin_, xi
         s, (d0, d1) = bin_.s, bin_.slopes
-        self.eta, self.theta = 1 - xi, xi * (1 - xi)
-        self.d = s + bin_.bend * self.theta
-        self.ratio = (s * xi * xi + d0 * self.theta) / self.d
-        self.e = d1 * xi * xi + 2 * s * self.theta + d0 * self.eta * self.eta
+        self.eta, self.hump = 1 - xi, xi * (1 - xi)
+        self.d = s + bin_.bend * self.hump
+        self.ratio = (s * xi * xi + d0 * self.hump) / self.d
+        self.e = d1 * xi * xi + 2 * s * self.hump + d0 * self.eta * self.eta
         self.slope = (s / self.d) ** 2 * self.e
 
     @cached_property
     def d_log_slope(self):
         """d log g' / dz."""
         bin_, (d0, d1) = self.bin, self.bin.slopes
-        turn = self.eta - self.xi  # d theta / d xi
+        turn = self.eta - self.xi  # d hump / d xi
         e_xi = d1 * self.xi + bin_.s * turn - d0 * self.eta
         return 2 * (e_xi / self.e - bin_.bend * turn / self.d) / bin_.w
 
     def bars(self, g_bar, l_bar):
         """(xi_bar, s_bar, (delta^k_bar, delta^{k+1}_bar)) of g and log g', at fixed y^k and h."""
-        bin_, xi, eta, theta = self.bin, self.xi, self.eta, self.theta
+        bin_, xi, eta, hump = self.bin, self.xi, self.eta, self.hump
         hg, l_e = g_bar * bin_.h / self.d, l_bar / self.e
         l_d = -2 * l_bar / self.d - hg * self.ratio  # what d receives, of both
         xi_bar = (g_bar * self.slope + l_bar * self.d_log_slope) * bin_.w
-        s_bar = hg * xi * xi + 2 * l_bar / bin_.s + 2 * theta * l_e + (1 - 2 * theta) * l_d
+        s_bar = hg * xi * xi + 2 * l_bar / bin_.s + 2 * hump * l_e + (1 - 2 * hump) * l_d
         slope_bars = np.empty((2, *xi.shape), g_bar.dtype)
-        slope_bars[:] = theta * l_d  # through d
-        slope_bars[0] += hg * theta + eta * eta * l_e
+        slope_bars[:] = hump * l_d  # through d
+        slope_bars[0] += hg * hump + eta * eta * l_e
         slope_bars[1] += xi * xi * l_e
         return xi_bar, s_bar, slope_bars
