@@ -89,12 +89,12 @@ class MaskedAutoregressiveFlow(Bijector):
         """phi = made(x);  z_i = t^-1(x_i; phi_i) for all i at once."""
         network, network_back = self.made.bind(at)
         transform, transform_back = bind_transformer(self.transformer, at, "inverse", self.dim)
-        ones, total = np.ones(self.dim, at.dtype), at.scratch("total", at.n_rows)
+        total = at.scratch("total", at.n_rows)
 
         def run(x, l):
             x = np.ascontiguousarray(x, at.dtype)
             z, log_det = transform(x, network(x))
-            np.add(l, np.dot(ones, log_det, total), l)  # the sum over coordinates
+            np.add(l, np.add.reduce(log_det, 0, None, total), l)
             return z
 
         def back(z_bar, l_bar):
