@@ -30,7 +30,7 @@ class Plan:
 
     def __init__(self, part, what: str, n_rows: int, dtype, tape: bool, theta=None):
         self.what, self.l = what, np.empty(n_rows, dtype)
-        self._own, self._has_own = part.params, False  # what theta is most of the time
+        self._own_params, self._holds_own = part.params, False  # what theta is most of the time
         part = _without_plans(part)  # no circle, whatever `bind` keeps of it
         self.at = Workspace(part, n_rows, dtype, tape, theta)
         self.run, self.back = part.bind(self.at, what) if what in OPPOSITE else part.bind(self.at)
@@ -40,12 +40,12 @@ class Plan:
 
         theta may be the vector that the plan is bound to, whose values have changed.
         """
-        if not self._has_own or theta is not self._own:
-            self._has_own = False  # until all of it is in: an error may come between
+        if not self._holds_own or theta is not self._own_params:
+            self._holds_own = False  # until all of it is in: an error may come between
             if theta is not self.at.theta:
                 self.at.theta[...] = theta
             self.at.refresh()
-            self._has_own = theta is self._own
+            self._holds_own = theta is self._own_params
         if context is not None:
             self.at.context[...] = context.T
 
@@ -67,6 +67,44 @@ class Plan:
         return at.theta_bar, x_bar.T, None if at.context is None else at.context_bar.T
 
 
+class Lease:
+    """A plan that nobody else uses. It goes back to its part's free list with the last reference
+    to the lease: at once, or when a tape is gone."""
+
+    def __init__(self, part, what, n_rows, dtype, tape):
+        self.part, self._idle = part, _idle_plans(part, (what, n_rows, dtype, tape))
+        try:
+            self.plan = self._idle.pop()  # in one step: threads may be doing the same
+        except IndexError:
+            self.plan = Plan(part, what, n_rows, dtype, tape)
+
+    def evaluate(self, theta, x, context) -> list[np.ndarray]:
+        """The results, copied out."""
+        self.plan.load(theta, context)
+        return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
+
+    def __del__(self):
+        if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
+            self._idle.append(self.plan)
+
+
+def _idle_plans(part, kind) -> list[Plan]:
+    """The free list of one kind; all are dropped before they take too much memory."""
+    lists = part.__dict__.setdefault("_memo_plans", {})
+    if kind not in lists:
+        if sum(plan.at.nbytes for idle in list(lists.values()) for plan in idle) > LARGEST:
+            lists.clear()
+        lists[kind] = []
+    return lists.setdefault(kind, [])
+
+
+def _without_plans(part):
+    """The same part, another object."""
+    clone = object.__new__(type(part))
+    clone.__dict__.update(part.__dict__, _memo_plans={})
+    return clone
+
+
 def call(part, what: str, x, params, context, threads=None):
     """`what` of a part at x (..., D): an array, or a pair (value, log_det) of a bijector."""
     name = "z" if what == "forward" else "x"
@@ -82,18 +120,6 @@ def call(part, what: str, x, params, context, threads=None):
     if len(lead) != 1:
         found = [a.reshape(lead + a.shape[1:]) for a in found]
     return tuple(found) if what in OPPOSITE else found[0]
-
-
-def as_written(part):
-    """part, as an object of the class whose `bind` it would have; most often that is its own."""
-    written = getattr(type(part), "written", None)
-    if written is None:
-        return part
-    if "_memo_written" not in part.__dict__:
-        view = object.__new__(written)
-        view.__dict__.update(part.__dict__, _memo_plans={})
-        part.__dict__["_memo_written"] = view
-    return part.__dict__["_memo_written"]
 
 
 def evaluate(part, what: str, x, theta, context, threads=None, out=None):
@@ -159,42 +185,16 @@ def _twin_gradient(lease, args, i, bars):
     return sum(make_vjp(lambda a, k=k: f(a)[k], args[i])[0](bar) for k, bar in enumerate(bars))
 
 
-class Lease:
-    """A plan that nobody else uses. It goes back to its part's free list with the last reference
-    to the lease: at once, or when a tape is gone."""
-
-    def __init__(self, part, what, n_rows, dtype, tape):
-        self.part, self._idle = part, _idle_plans(part, (what, n_rows, dtype, tape))
-        try:
-            self.plan = self._idle.pop()  # in one step: threads may be doing the same
-        except IndexError:
-            self.plan = Plan(part, what, n_rows, dtype, tape)
-
-    def evaluate(self, theta, x, context) -> list[np.ndarray]:
-        """The results, copied out."""
-        self.plan.load(theta, context)
-        return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
-
-    def __del__(self):
-        if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
-            self._idle.append(self.plan)
-
-
-def _idle_plans(part, kind) -> list[Plan]:
-    """The free list of one kind; all are dropped before they take too much memory."""
-    lists = part.__dict__.setdefault("_memo_plans", {})
-    if kind not in lists:
-        if sum(plan.at.nbytes for idle in list(lists.values()) for plan in idle) > LARGEST:
-            lists.clear()
-        lists[kind] = []
-    return lists.setdefault(kind, [])
-
-
-def _without_plans(part):
-    """The same part, another object."""
-    clone = object.__new__(type(part))
-    clone.__dict__.update(part.__dict__, _memo_plans={})
-    return clone
+def as_written(part):
+    """part, as an object of the class whose `bind` it would have; most often that is its own."""
+    written = getattr(type(part), "written", None)
+    if written is None:
+        return part
+    if "_memo_written" not in part.__dict__:
+        view = object.__new__(written)
+        view.__dict__.update(part.__dict__, _memo_plans={})
+        part.__dict__["_memo_written"] = view
+    return part.__dict__["_memo_written"]
 
 
 def _dtype(theta, x, context):
