@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.inputs import as_numbers, check_dim
-from ..transformers.affine import bounded
+from ..transformers.affine import bounded, checked_bound
 from .algebra import Permute
 from .bijector import Bijector
 
@@ -79,12 +79,6 @@ class LULinear(Bijector):
         dtype: DTypeLike = float,
     ):
         dim = check_dim("dim", dim)
-        if log_scale_bound is not None:
-            log_scale_bound = float(log_scale_bound)
-            if not 0 < log_scale_bound < np.inf:
-                raise ValueError(
-                    f"log_scale_bound must be a positive number or None, not {log_scale_bound}"
-                )
         super().__init__(dim, np.zeros(dim * dim + dim, dtype))
         if isinstance(permutation, str):
             if permutation != "random":
@@ -99,7 +93,7 @@ class LULinear(Bijector):
         if signs.shape != (dim,) or not np.isin(signs, (1, -1)).all():
             raise ValueError(f"signs must be {dim} numbers 1 or -1, not {signs.tolist()}")
         self.signs = tuple(signs.astype(int).tolist())
-        self.log_scale_bound = log_scale_bound
+        self.log_scale_bound = checked_bound(log_scale_bound)
 
     @classmethod
     def from_lu(

@@ -46,13 +46,7 @@ class Affine(Transformer):
     n_out = 2
 
     def __init__(self, log_scale_bound: float | None = 2.0):
-        if log_scale_bound is not None:
-            log_scale_bound = float(log_scale_bound)
-            if not 0 < log_scale_bound < np.inf:
-                raise ValueError(
-                    f"log_scale_bound must be a positive number or None, not {log_scale_bound}"
-                )
-        self.log_scale_bound = log_scale_bound
+        self.log_scale_bound = checked_bound(log_scale_bound)
 
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """With s = alpha (forward) or -alpha (inverse):  y = mu + exp(s) x,  or (x - mu) exp(s)."""
@@ -234,3 +228,10 @@ class Compose(Transformer):
 def bounded(raw, bound: float | None):
     """B tanh(raw / B): within (-B, B), slope 1 at 0; `raw` itself for B = None."""
     return raw if bound is None else bound * np.tanh(raw / bound)
+
+
+def checked_bound(bound: float | None) -> float | None:
+    """A bound of a log-scale: positive, or None."""
+    if bound is None or 0 < float(bound) < np.inf:
+        return None if bound is None else float(bound)
+    raise ValueError(f"log_scale_bound must be a positive number or None, not {bound}")
