@@ -53,6 +53,13 @@ class Negated(fc.MLP):
         return -super().__call__(x, params, context)
 
 
+class NegatedMade(fc.MADE):
+    """Minus its output."""
+
+    def __call__(self, x, params=None, context=None):
+        return -super().__call__(x, params, context)
+
+
 class Shifted(fc.TransformedDistribution):
     """A flow of x - 1."""
 
@@ -108,6 +115,10 @@ PAIRS = {  # name -> (with the subclass, the same without)
         None,
     ),
     "network": lambda: (flow_with(coupling(Negated)), None),
+    "made": lambda: (
+        flow_with(fc.MaskedAutoregressiveFlow(NegatedMade(2, [8], activation="tanh"))),
+        None,
+    ),
     "flow as base": lambda: (of(Shifted), shifted()),
 }
 
@@ -125,7 +136,14 @@ def test_an_overridden_method_counts_everywhere(name):
         again, back = own.bijector.inverse_and_log_det(x)
         np.testing.assert_allclose(again, z, atol=1e-10)
         np.testing.assert_allclose(back, -log_det, atol=1e-10)
-        if name == "transformer":
+        if name == "made":
+            made_ = own.bijector.made
+            flipped = fc.MADE(2, [8], activation="tanh").with_weights(
+                [*made_.weights()[:-1], _minus(made_.weights()[-1])]
+            )
+            same = fc.MaskedAutoregressiveFlow(flipped)
+            np.testing.assert_allclose(own.bijector.inverse(X), same.inverse(X), rtol=1e-12)
+        elif name == "transformer":
             unsteep = fc.MaskedAutoregressiveFlow(own.bijector.made)
             assert not np.allclose(own.bijector.inverse(X), unsteep.inverse(X))
         else:

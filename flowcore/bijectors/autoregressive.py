@@ -77,9 +77,11 @@ class MaskedAutoregressiveFlow(Bijector):
         return self.parts[0]
 
     def bind(self, at: Workspace, direction: str) -> Bound:
+        if hasattr(type(self.made), "written") and direction == "inverse":
+            return by_autograd(self._plain_pass, at, self)  # somebody's own network
         if direction == "inverse":
             return self._bind_one_pass(at)
-        if self.method == "by_degree":
+        if self.method == "by_degree" and not hasattr(type(self.made), "written"):
             return bind_walk(
                 self.made, lambda: bind_transformer(self.transformer, at, "forward", 1), at
             )
@@ -103,6 +105,11 @@ class MaskedAutoregressiveFlow(Bijector):
             return np.add(through_phi, x_bar, through_phi)
 
         return run, back
+
+    def _plain_pass(self, theta, x, context):
+        """The one-pass direction in autograd.numpy."""
+        z, log_det = self.transformer.inverse_and_log_det(x, self.made(x, theta, context))
+        return z, anp.sum(log_det, axis=-1)
 
     def _textbook_loop(self, theta, z, context):
         """One pass of the whole network for every coordinate, in the order of the degrees."""

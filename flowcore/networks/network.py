@@ -95,6 +95,9 @@ class Network(Parametric):
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
         """
         net = BoundNetwork(self, at)
+        inputs, phi = net.units[0], net.units[-1].reshape(*self.out_shape, at.n_rows)
+        by_degree, as_given = self.input_selectors
+        out_by_degree, out_as_given = self.output_selectors
         way_out, way_back = list(net.begin), []
         for l, matrix in enumerate(net.matrices, 1):
             act, derivative = net.activation(l) if l <= self.n_hidden else ([], [])
@@ -103,17 +106,16 @@ class Network(Parametric):
                 outer = matrix.outer(net.bars[l], net.read[l - 1])
                 through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
                 way_back = [*derivative, *outer, *through, *way_back]
-        inputs, x_bar = net.units[0], net.bars[0]
-        shape = (*self.out_shape, at.n_rows)
-        phi, received = net.units[-1].reshape(shape), net.bars[-1].reshape(shape)
-        by_degree, as_given = self.input_selectors
-        out_by_degree, out_as_given = self.output_selectors
 
         def run(x):
             inputs[...] = x[by_degree]
             for step in way_out:
                 step()
             return phi[out_as_given]
+
+        if not at.tape:
+            return run, None
+        x_bar, received = net.bars[0], net.bars[-1].reshape(phi.shape)
 
         def back(phi_bar):
             received[...] = phi_bar[out_by_degree]
@@ -169,7 +171,8 @@ class BoundNetwork:
     matrices[l - 1]   A_l, for l = 1..L+1
     read[l]           [1; context; H_l], what layer l + 1 reads
     units[l]          H_l, a view of it; units[L + 1] are the outputs
-    bars[l]           the gradients of H_0, of the pre-activations of H_1..H_L, of the outputs
+    bars[l]           with a tape: the gradients of H_0, of the pre-activations of H_1..H_L, of the
+                      outputs
     begin             what `run` starts with: the context is copied to where it is read
     """
 
@@ -189,8 +192,9 @@ class BoundNetwork:
         ]
         self.units = [h[layer.lead :] for h, layer in zip(self.read, layers, strict=True)]
         self.units.append(at.array("outputs", layers[-1].shape[0], n_rows))
-        self.bars = [at.array("x_bar", *self.units[0].shape)]
-        self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:])]
+        if at.tape:
+            self.bars = [at.array("x_bar", *self.units[0].shape)]
+            self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:])]
         self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
         self.begin = []
         for h, layer in zip(self.read, layers, strict=True):
@@ -200,11 +204,12 @@ class BoundNetwork:
 
     def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
         """The activation of some rows of hidden layer l, over A_l H_{l-1}, and its way back."""
-        h, g = self.units[l][rows], self.bars[l][rows]
+        tape, h = self.at.tape, self.units[l][rows]
+        g = self.bars[l][rows] if tape else None
         out, back = self.function(self.at, h, g)
         if l in self.skips:
             out = [Step(np.copyto, self.kept[l][rows], h), *out]
-            back = [*back, Step(np.add, g, self.bars[l + 2][rows], g)]
+            back = [*back, Step(np.add, g, self.bars[l + 2][rows], g)] if tape else []
         if l - 2 in self.skips:
             out = [Step(np.add, h, self.kept[l - 2][rows], h), *out]
         return out, back

@@ -34,15 +34,10 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
     """
     net, dim, n_out = BoundNetwork(made, at), made.dim, made.n_out
     by_degree, as_given = made.input_selectors
-    x, v = net.units[0], net.bars[0]
-    phi, phi_bar = (a.reshape(dim, n_out, at.n_rows) for a in (net.units[-1], net.bars[-1]))
-    result, z_bar = at.array("walked", *x.shape), at.array("walked back", *x.shape)
+    x, phi = net.units[0], net.units[-1].reshape(dim, n_out, at.n_rows)
+    result = at.array("walked", *x.shape)
 
     degrees = [_Degree(net, n_out, i, [b[i : i + 2] for b in made.bounds]) for i in range(dim + 1)]
-    outer = []
-    if at.tape:
-        for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True):
-            outer += matrix.outer(g, h)
     # without a tape, one serves all coordinates
     transforms = [bind_coordinate() for _ in range(dim)] if at.tape else [bind_coordinate()] * dim
     coordinates = [
@@ -64,6 +59,13 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
                 step()
         result[...] = x[as_given]
         return result
+
+    if not at.tape:
+        return run, None
+    v, phi_bar, z_bar = net.bars[0], net.bars[-1].reshape(phi.shape), at.array("z_bar", *x.shape)
+    outer = []
+    for matrix, g, h in zip(net.matrices, net.bars[1:], net.read, strict=True):
+        outer += matrix.outer(g, h)
 
     def back(x_bar, l_bar):
         v[...] = x_bar[by_degree]
