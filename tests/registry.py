@@ -86,7 +86,8 @@ class OwnTransformer(Transformer):
     n_out = 2
 
     def _bounded(self, phi):
-        a = phi / anp.sqrt(1 + phi**2)  # autograd's own tanh overflows far out
+        # autograd's own tanh overflows far out; phi**2 takes another ufunc when it is traced
+        a = phi / anp.sqrt(1 + phi * phi)
         return a[..., 0], a[..., 1]
 
     def _log_slope(self, z, u, b):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-from autograd.tracer import isbox
+from autograd.tracer import getval, isbox
 
 FLOATS = (np.float32, np.float64)
 
@@ -38,8 +38,10 @@ def as_numbers(name: str, x):
 
     Integers become float64; float32 and float64 stay; an autograd box stays a box.
     """
-    if (type(x) is np.ndarray and x.dtype in FLOATS) or isbox(x):
+    if type(x) is np.ndarray and x.dtype in FLOATS:
         return x
+    if isbox(x):  # a Python float in a box has no shape before autograd 1.8
+        return x if hasattr(getval(x), "shape") else x + np.zeros(())
     x = _real(name, x)
     return x if x.dtype in FLOATS else x.astype(float)
 
