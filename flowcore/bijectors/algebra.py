@@ -115,7 +115,7 @@ class Chain(Composite):
         for k, (old, way) in enumerate(steps):
             if all(part.rebuilt(dict(new)).initialized for part, _ in steps[k:]):
                 break
-            part = _initialized(old, way, x, context, rng, new)
+            part = initialize_part(old, way, x, context, rng, new)
             x = getattr(part, way)(x, context=context if part.context_dim else None)
         return self.rebuilt(new) if new else self
 
@@ -306,14 +306,14 @@ class Blockwise(Composite):
         x, new = as_numbers("x", x), {}
         check_event(x, self.dim, self)
         for old, own in zip(self.parts, self.ranges, strict=True):
-            _initialized(old, direction, x[..., own], context, rng, new)
+            initialize_part(old, direction, x[..., own], context, rng, new)
         return self.rebuilt(new)
 
     def __repr__(self):
         return f"Blockwise([{', '.join(map(repr, self.parts))}])"
 
 
-def _initialized(old, way: str, x, context, rng, new: dict) -> Bijector:
+def initialize_part(old, way: str, x, context, rng, new: dict) -> Bijector:
     """A part, initialised from x, which is where `way` starts from.
 
     new   id of a leaf -> its initialised self, which grows: a tied leaf is initialised once

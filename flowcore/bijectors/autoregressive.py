@@ -77,15 +77,16 @@ class MaskedAutoregressiveFlow(Bijector):
         return self.parts[0]
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        if hasattr(type(self.made), "written") and direction == "inverse":
-            return by_autograd(self._plain_pass, at, self)  # somebody's own network
+        own_network = hasattr(type(self.made), "written")  # somebody's: its __call__ is overridden
         if direction == "inverse":
+            if own_network:
+                return by_autograd(self._plain_pass, at, self)
             return self._bind_one_pass(at)
-        if self.method == "by_degree" and not hasattr(type(self.made), "written"):
-            return bind_walk(
-                self.made, lambda: bind_transformer(self.transformer, at, "forward", 1), at
-            )
-        return by_autograd(self._textbook_loop, at, self)
+        if own_network or self.method == "sequential":
+            return by_autograd(self._textbook_loop, at, self)
+        return bind_walk(
+            self.made, lambda: bind_transformer(self.transformer, at, "forward", 1), at
+        )
 
     def _bind_one_pass(self, at):
         """phi = made(x);  z_i = t^-1(x_i; phi_i) for all i at once."""

@@ -78,7 +78,7 @@ class Lease:
         except IndexError:
             self.plan = Plan(part, what, n_rows, dtype, tape)
 
-    def evaluate(self, theta, x, context) -> list[np.ndarray]:
+    def run(self, theta, x, context) -> list[np.ndarray]:
         """The results, copied out."""
         self.plan.load(theta, context)
         return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
@@ -130,7 +130,7 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
     dtype = _dtype(theta, x, context)
 
     def rows(x, context):
-        return Lease(part, what, len(x), dtype, tape=False).evaluate(theta, x, context)
+        return Lease(part, what, len(x), dtype, tape=False).run(theta, x, context)
 
     if threads is None and len(x) < MANY:
         return rows(x, context)
@@ -139,7 +139,7 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
 
 @primitive
 def _traced(theta, x, context, lease):
-    found = lease.evaluate(theta, x, context)
+    found = lease.run(theta, x, context)
     return tuple(found) if len(found) > 1 else found[0]
 
 

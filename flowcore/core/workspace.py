@@ -140,8 +140,8 @@ def require(cls: type, base: type, *names: str) -> None:
 
 def keep_overrides(cls: type, base: type, *names: str) -> None:
     """A subclass of a built-in class that overrides its public methods, but not `bind`, is
-    somebody's own: flows run its methods. Those that it inherits run
-    the part `as_written` (see `calls`)."""
+    somebody's own: flows run its methods, and `written` is the class that it derives from. The
+    methods that it inherits run the part `as_written` (see `calls`)."""
     if "bind" not in vars(cls) and cls.bind is not base.bind and set(names) & set(vars(cls)):
         cls.written = next(c for c in cls.__mro__[1:] if c.bind is cls.bind)
         cls.bind = base.bind

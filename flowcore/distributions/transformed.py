@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bijectors import Bijector, Invert
-from ..bijectors.algebra import _initialized, common_context_dim
+from ..bijectors.algebra import common_context_dim, initialize_part
 from ..core import call, evaluate
 from ..core.inputs import (
     as_numbers,
@@ -148,7 +148,7 @@ class TransformedDistribution(Distribution):
     ) -> TransformedDistribution:
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
         x, new = as_numbers("x", x), {}
-        bijector = _initialized(self.bijector, "inverse", x, context, rng, new)
+        bijector = initialize_part(self.bijector, "inverse", x, context, rng, new)
         base = self.parts[0].rebuilt(dict(new))  # a tied part is initialised already
         if not base.initialized:
             own_contexts = [context if part.context_dim else None for part in (bijector, base)]

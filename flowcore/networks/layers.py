@@ -131,7 +131,7 @@ class BlockTriangular:
         return steps
 
     def outer(self, g, h) -> list[Step]:
-        """theta_bar = the free entries of g h^T; and the context's share of A^T g is added up."""
+        """theta_bar = the free entries of g h^T; what the context receives of A^T g is added up."""
         steps = []
         for r0, r1, k, own in self.layer.panels:
             if len(own) == 1:
@@ -145,7 +145,7 @@ class BlockTriangular:
                 steps.append(Step(np.copyto, self.blocks_bar[i], block))
         if self.layer.lead > 1:
             whole = self.dense if len(self.blocks) > 1 else self.blocks[0]
-            share, total = self.at.scratch("context", *self.at.context.shape), self.at.context_bar
-            steps.append(Step(np.dot, whole[:, 1 : self.layer.lead].T, g, share))
-            steps.append(Step(np.add, total, share, total))
+            added, total = self.at.scratch("context", *self.at.context.shape), self.at.context_bar
+            steps.append(Step(np.dot, whole[:, 1 : self.layer.lead].T, g, added))
+            steps.append(Step(np.add, total, added, total))
         return steps

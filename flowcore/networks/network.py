@@ -89,7 +89,7 @@ class Network(Parametric):
         return call(self, "phi", x, params, context)
 
     def bind(self, at: Workspace) -> Bound:
-        """phi = run(x), of shape (*out_shape, N) and always the same array; x_bar = back(phi_bar).
+        """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar).
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l

@@ -105,10 +105,10 @@ class _Degree:
                 through = Step(np.dot, columns.T, net.bars[l + 1][start:], net.bars[l][r0:r1])
                 self.back = [through, *derivative, *self.back]
         if i > 0 and net.at.tape:
-            start, v_i, share = starts[0], net.bars[0][i - 1], net.at.scratch("v", net.at.n_rows)
+            start, v_i, added = starts[0], net.bars[0][i - 1], net.at.scratch("v", net.at.n_rows)
             column = net.matrices[0].dense[start:, net.matrices[0].layer.lead + i - 1]
-            self.back.append(Step(np.dot, column, net.bars[1][start:], share))
-            self.back.append(Step(np.add, v_i, share, v_i))
+            self.back.append(Step(np.dot, column, net.bars[1][start:], added))
+            self.back.append(Step(np.add, v_i, added, v_i))
 
 
 def _product(net: BoundNetwork, l: int, r0: int, r1: int) -> Step:
