@@ -3,7 +3,7 @@
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
 from .inputs import as_numbers
-from .own_parts import by_autograd, vjp_of
+from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
 from .workspace import Step, Workspace, keep_overrides, require
 
@@ -22,6 +22,7 @@ __all__ = [
     "call",
     "evaluate",
     "frozen",
+    "is_built_in",
     "keep_overrides",
     "n_threads",
     "require",

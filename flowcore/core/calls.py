@@ -79,9 +79,10 @@ class Lease:
             self.plan = Plan(part, what, n_rows, dtype, tape)
 
     def run(self, theta, x, context) -> list[np.ndarray]:
-        """The results, copied out."""
-        self.plan.load(theta, context)
-        return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
+        """The results, copied out. No warnings: what is not finite is there to be seen."""
+        with np.errstate(all="ignore"):
+            self.plan.load(theta, context)
+            return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
 
     def __del__(self):
         if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
@@ -152,8 +153,9 @@ def _traced_vjp(argnums, ans, args, kwargs):
         if any(isbox(a) for a in (theta, x, context, *bars)):
             return [_twin_gradient(lease, args, i, bars) for i in argnums]
         bars = [_rows_last(np.asarray(a, lease.plan.at.dtype)) for a in bars]
-        found = lease.plan.gradient(*bars)
-        return [np.array(found[i], args[i].dtype, order="C") for i in argnums]
+        with np.errstate(all="ignore"):
+            found = lease.plan.gradient(*bars)
+            return [np.array(found[i], args[i].dtype, order="C") for i in argnums]
 
     return vjp
 

@@ -5,6 +5,7 @@ Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fi
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -34,7 +35,7 @@ def gate(owner, x, params, context, name="x"):
 
 
 def as_numbers(name: str, x):
-    """x as an array of floats; a ValueError for what holds no real numbers.
+    """x as an array of floats; a ValueError for what holds no real numbers, which says where.
 
     Integers become float64; float32 and float64 stay; an autograd box stays a box.
     """
@@ -43,7 +44,10 @@ def as_numbers(name: str, x):
     if isbox(x):  # a Python float in a box has no shape before autograd 1.8
         return x if hasattr(getval(x), "shape") else x + np.zeros(())
     x = _real(name, x)
-    return x if x.dtype in FLOATS else x.astype(float)
+    if x.dtype in FLOATS:
+        return x
+    with np.errstate(over="ignore"):  # a long double that no float64 holds counts as infinite
+        return x.astype(float)
 
 
 def _real(name: str, x) -> np.ndarray:
@@ -51,20 +55,70 @@ def _real(name: str, x) -> np.ndarray:
 
     An array of objects passes if each is a number: NumPy would make NaN of None, and 1 of "1".
     """
+    labels = column_labels(x)
     if np.ma.is_masked(x):
-        raise ValueError(f"{name} has masked values, which are no numbers: fill or drop them")
+        place = where(np.ma.getmaskarray(x), labels)
+        raise ValueError(f"{name} has masked values, which are no numbers, {place}: fill or drop them")
     try:
         x = np.asarray(x)
-        if x.dtype == object:
-            for value in x.flat:
-                if not isinstance(value, Real):
-                    raise TypeError(f"a {type(value).__name__} is none")
-            x = x.astype(float)
     except (TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"{name} must hold real numbers: {problem}") from None
+    if x.dtype == object:
+        return _objects_as_floats(name, x, labels)
     if x.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold real numbers, not {x.dtype}")
+        first = f", such as {str(x.flat[0])[:40]!r}" if x.size else ""
+        raise ValueError(f"{name} must hold real numbers, not {x.dtype}{first}")
     return x
+
+
+def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
+    """An array of objects as one of floats, if each is a real number that a float holds."""
+    wrong = np.zeros(x.shape, bool)
+    wrong.flat = [not isinstance(v, Real) or isinstance(v, np.timedelta64) for v in x.flat]
+    if not wrong.any():
+        try:
+            return x.astype(float)
+        except (TypeError, ValueError, OverflowError) as problem:
+            raise ValueError(f"{name} must hold real numbers: {problem}") from None
+    value = x[wrong][0]
+    shown = "" if value is None else f" {str(value)[:40]!r}"
+    raise ValueError(
+        f"{name} must hold real numbers: there is a {type(value).__name__}{shown} "
+        f"{where(wrong, labels)}"
+    )
+
+
+def column_labels(x) -> list | None:
+    """The names of the columns of a table that has some: pandas, polars, pyarrow."""
+    columns = getattr(x, "column_names", getattr(x, "columns", None))
+    return None if columns is None or callable(columns) else list(columns)
+
+
+def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:
+    """'in rows 3, 5 (column 1 'age')': the places of a table, or of a vector, that a mask marks."""
+    if wrong.ndim < 2:
+        return f"in {named('row', first_row + np.flatnonzero(wrong))}"
+    flat = wrong.reshape((-1, wrong.shape[-1]))
+    rows, columns = first_row + np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0))
+    return f"in {named('row', rows)} ({named('column', columns, labels)})"
+
+
+def named(noun: str, index: np.ndarray, labels: list | None = None, shown: int = 5) -> str:
+    """'row 3', or 'rows 3, 5, 8, 9, 11, ...'; labels are written beside their numbers."""
+    texts = [f"{i}" if labels is None else f"{i} {labels[i]!r:.40}" for i in index[:shown]]
+    numbers = ", ".join(texts) + (", ..." if len(index) > shown else "")
+    return f"{noun}{'s' if len(index) > 1 else ''} {numbers}"
+
+
+def infinite(x: np.ndarray, dtype) -> np.ndarray | None:
+    """Where x is infinite, or would be in dtype; None if it is nowhere."""
+    if x.dtype.itemsize <= np.dtype(dtype).itemsize:
+        if np.isfinite(x).all():
+            return None
+        far = np.isinf(x)
+    else:
+        far = np.abs(x) > np.finfo(dtype).max
+    return far if far.any() else None
 
 
 def broadcast_leading(x, context):
@@ -177,6 +231,14 @@ def check_dim(name: str, dim, least: int = 1) -> int:
 def check_count(n) -> int:
     """n as an int >= 0, or a ValueError."""
     return check_dim("the number of samples", n, least=0)
+
+
+def check_size(lead: tuple[int, ...], dim: int) -> int:
+    """The number of rows of length dim with these leading axes, or a ValueError if it is absurd."""
+    n = math.prod(lead)
+    if n * dim >= 2**60:  # NumPy's integers would wrap around: no samples instead of too many
+        raise ValueError(f"{lead} samples of {dim} numbers each do not fit into any memory")
+    return n
 
 
 def _broadcast(x, lead: tuple[int, ...]):

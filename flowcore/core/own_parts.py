@@ -60,6 +60,24 @@ def by_autograd(f: Callable, at: Workspace, part):
     return run, back
 
 
+def is_built_in(part) -> bool:
+    """Whether a part and everything in it is of flowcore's own classes.
+
+    These are finite functions of finite numbers: a NaN means that something between overflowed.
+    """
+    package, left, seen = __name__.partition(".")[0], [part], []
+    while left:
+        value = left.pop()
+        if isinstance(value, (tuple, list)):
+            left.extend(value)
+        elif hasattr(value, "__dict__") and not any(value is other for other in seen):
+            if type(value).__module__.partition(".")[0] != package:
+                return False
+            seen.append(value)
+            left.extend(v for k, v in vars(value).items() if not k.startswith("_memo"))
+    return True
+
+
 def vjp_of(f: Callable, args, part):
     """autograd's make_vjp of a function of a tuple that returns an array or a tuple of arrays, with
     an error that names what is not written in autograd.numpy."""

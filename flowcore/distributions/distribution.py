@@ -9,8 +9,16 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
-from ..core import Parametric, as_numbers, by_autograd, call, keep_overrides, require
-from ..core.inputs import check_count, check_dim, gate
+from ..core import (
+    Parametric,
+    as_numbers,
+    by_autograd,
+    call,
+    is_built_in,
+    keep_overrides,
+    require,
+)
+from ..core.inputs import check_count, check_dim, gate, infinite
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -68,34 +76,53 @@ class Distribution(Parametric):
     ) -> Array:
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
-        -inf outside of the support and at rows with an infinite coordinate (where a gradient is
-        taken, these may be NaN); NaN at rows with a NaN.
+        -inf outside of the support, at rows with an infinite coordinate, and where numbers on the
+        way are larger than floats (where a gradient is taken, the latter two may be NaN); NaN at
+        rows with a NaN. A finite number that overflows the dtype of the flow counts as infinite.
         Many rows are evaluated in blocks by `threads` threads (None: the environment variable
         FLOWCORE_THREADS, else the number of cores); the result does not depend on their number.
         """
         x = as_numbers("x", x)
-        if isbox(x) or isbox(params) or isbox(context) or not np.isinf(x).any():
+        if isbox(x) or isbox(params) or isbox(context):
             return call(self, "log_prob", x, params, context, threads)
-        # infinite rows are left out of all arithmetic: inf - inf is NaN
-        x, theta, context, lead = gate(self, x, params, context)
-        unknown, finite = np.isnan(x).any(axis=-1), ~np.isinf(x).any(axis=-1)
+        far = infinite(x, self.params.dtype if self.params.size else x.dtype)
+        near = x if far is None else np.where(far, 0, x)  # no arithmetic with infinity
+        found = call(self, "log_prob", near, params, context, threads)
+        if far is None and (found < np.inf).all():
+            return found
+        return self._log_prob_of_wild_rows(found, x, far, params, context)
+
+    def _log_prob_of_wild_rows(self, found, x, far, params, context):
+        """`found`, where rows x are infinite, NaN, or have something that overflows on the way."""
+        x, theta, context, _ = gate(self, x, params, context)
+        lead, found = found.shape, found.reshape(-1)
+        infinite = np.zeros(len(x), bool)
+        if far is not None:
+            infinite[...] = np.broadcast_to(far, (*lead, self.dim)).reshape(x.shape).any(axis=1)
+        unknown = np.isnan(x).any(axis=1)
         if context is not None:
-            unknown |= np.isnan(context).any(axis=-1)
-        log_prob = np.where(unknown, np.nan, -np.inf).astype(
-            self.dtype if self.n_params else x.dtype
-        )
-        if finite.any():
-            own_context = None if context is None else context[finite]
-            found = call(self, "log_prob", x[finite], theta, own_context, threads)
-            log_prob = log_prob.astype(found.dtype, copy=False)
-            log_prob[finite] = found
-        return log_prob.reshape(lead)
+            unknown |= np.isnan(context).any(axis=1)
+        odd = np.flatnonzero(~(found < np.inf) & ~infinite & ~unknown)
+        if odd.size and np.isfinite(theta).all():
+            own_context = None if context is None else context[odd]
+            overflowed = odd[self._overflowed(x[odd], theta, own_context)]
+            found[overflowed] = -np.inf
+        found[infinite], found[unknown] = -np.inf, np.nan
+        return found.reshape(lead)
+
+    def _overflowed(self, x, theta, context) -> np.ndarray:
+        """Of finite rows x (n, D) whose log-density is not finite: whether an overflow is why.
+
+        The NaN of somebody's own code is no overflow, and has to stay visible.
+        """
+        return np.full(len(x), is_built_in(self))
 
     def prob(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
         """The density p(x) itself, exp(log_prob)."""
-        return anp.exp(self.log_prob(x, params, context, threads))
+        with np.errstate(all="ignore"):  # exp(1000) is inf, exp(-1000) is 0
+            return anp.exp(self.log_prob(x, params, context, threads))
 
     def bind(self, at: Workspace) -> Bound:
         """The log-density, bound to a workspace: run(x, l) and x_bar = back(l_bar).

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..bijectors import Bijector, Invert
 from ..bijectors.algebra import common_context_dim, initialize_part
-from ..core import call, evaluate
+from ..core import call, evaluate, is_built_in
 from ..core.inputs import (
     as_numbers,
     check_context,
     check_count,
     check_event,
     check_params,
+    check_size,
 )
 from .distribution import Distribution, Foreign
 
@@ -89,6 +90,23 @@ class TransformedDistribution(Distribution):
 
         return run, back
 
+    def _overflowed(self, x, theta, context) -> np.ndarray:
+        """Step by step: whose output is it that is the first not to be finite?"""
+        base, n = self.parts[0], len(x)
+        overflowed, known = np.zeros(n, bool), np.zeros(n, bool)
+        for part, way in self.bijector.steps("inverse"):
+            own_context = context if part.context_dim else None
+            x, log_det = evaluate(part, way, x, self._part_of(theta, part), own_context)
+            odd = ~known & ~(np.isfinite(x).all(axis=1) & (log_det < np.inf))
+            nan = np.isnan(x).any(axis=1) | np.isnan(log_det)
+            overflowed |= odd & (is_built_in(part) | ~nan)
+            known |= odd
+        left = np.flatnonzero(~known)
+        if left.size:
+            own_context = context[left] if base.context_dim else None
+            overflowed[left] = base._overflowed(x[left], self._part_of(theta, base), own_context)
+        return overflowed
+
     def sample(
         self,
         shape: int | tuple[int, ...] = 1,
@@ -161,12 +179,15 @@ class TransformedDistribution(Distribution):
         """The parameters of a part, in the dtype of the flow."""
         return part.params.astype(self.params.dtype, copy=False)
 
+    def _part_of(self, theta, part):
+        """What of theta, the parameters of the flow, belongs to a part."""
+        found = self.share(theta, part)
+        return self._own(part) if found is None else found
+
     def _through(self, direction, x, params, context, threads):
         bijector = self.bijector
-        if params is None:
-            theta = self._own(bijector)
-        else:
-            theta = self.share(check_params(self, params), bijector)
+        theta = self.params if params is None else check_params(self, params)
+        theta = self._part_of(theta, bijector)
         if hasattr(type(bijector), "written"):  # a subclass with methods of its own
             return getattr(bijector, direction)(x, theta, context)
         return call(bijector, direction, x, theta, context, threads)[0]
@@ -199,7 +220,7 @@ class TransformedDistribution(Distribution):
         rng, base = np.random.default_rng(rng), self.parts[0]
         if base.n_params and base.dtype != self.dtype:  # draw what has these very parameters
             base = base.with_params(self._own(base))
-        z = np.empty((int(np.prod(lead, dtype=int)), self.dim), self.params.dtype)
+        z = np.empty((check_size(lead, self.dim), self.dim), self.params.dtype)
         if context is not None:
             context = np.broadcast_to(context, (*lead, self.context_dim))
             context = context.reshape((-1, self.context_dim))

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..core import as_numbers
+from ..core.inputs import column_labels, named, where
 from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
@@ -74,8 +75,9 @@ def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
         raise PermissionError(f"checkpoint={path!r}: no file can be written in {folder}")
 
 
-def as_table(name: str, values, dim: int) -> np.ndarray:
-    """`values` as a finite float array of shape (n, dim), n >= 1; floats are not copied."""
+def as_table(name: str, values, dim: int, dtype=float) -> np.ndarray:
+    """`values` as a float array of shape (n, dim), n >= 1, finite also in dtype; floats are not
+    copied."""
     table = as_numbers(name, values)
     if table.ndim != 2 or table.shape[1] != dim:
         hint = ""
@@ -87,12 +89,12 @@ def as_table(name: str, values, dim: int) -> np.ndarray:
         )
     if len(table) == 0:
         raise ValueError(f"{name} is empty: shape {table.shape}")
-    check_finite(name, table)
+    check_finite(name, table, dtype, column_labels(values))
     return table
 
 
-def as_context(name: str, values, x_name: str, n: int) -> np.ndarray | None:
-    """`values` as a finite float array of shape (n, context_dim), one row for each row of X."""
+def as_context(name: str, values, x_name: str, n: int, dtype=float) -> np.ndarray | None:
+    """`values` as a float array of shape (n, context_dim), finite, one row for each row of X."""
     if values is None:
         return None
     context = as_numbers(name, values)
@@ -102,7 +104,7 @@ def as_context(name: str, values, x_name: str, n: int) -> np.ndarray | None:
             f"{name} has shape {context.shape}, but {x_name} has {n} rows and needs as many of "
             f"context: ({n}, context_dim){hint}"
         )
-    check_finite(name, context)
+    check_finite(name, context, dtype, column_labels(values))
     return context
 
 
@@ -118,7 +120,7 @@ def as_weights(values, n: int) -> np.ndarray | None:
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise ValueError(
-            f"sample_weight must be finite and >= 0: {_named('row', bad)} (the first: "
+            f"sample_weight must be finite and >= 0: {named('row', bad)} (the first: "
             f"{weights[bad[0]]})"
         )
     if not weights.any():
@@ -131,13 +133,13 @@ def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int) -> None:
     constant = constant_columns(x, rows)
     if constant.size:
         raise ValueError(
-            f"X is constant in {_named('column', constant)} of the training rows (column "
+            f"X is constant in {named('column', constant)} of the training rows (column "
             f"{constant[0]}: always {x[rows[0], constant[0]]}): a constant has no density, drop it"
         )
     few, distinct, examined = few_valued_columns(x, rows)
     if few.size:
         warnings.warn(
-            f"X has few distinct values in {_named('column', few)} (column {few[0]}: {distinct} in "
+            f"X has few distinct values in {named('column', few)} (column {few[0]}: {distinct} in "
             f"{examined} rows). The likelihood of gridded data has no maximum, it grows with every "
             "narrower spike on a grid point: dequantise (add noise, uniform over one grid step) "
             "or pass the column as context",
@@ -157,7 +159,7 @@ def check_context_scale(context: np.ndarray | None, rows: np.ndarray, stacklevel
     far = np.flatnonzero(np.abs(sample).mean(axis=0) > LARGE)
     if far.size:
         warnings.warn(
-            f"context is large in {_named('column', far)} (column {far[0]}: up to "
+            f"context is large in {named('column', far)} (column {far[0]}: up to "
             f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is, unlike X, "
             "which a Standardize may scale: subtract its mean and divide by its standard "
             "deviation, in fit, log_prob and sample alike",
@@ -197,15 +199,18 @@ def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int
     return columns, int(distinct[columns[0]]) if columns.size else 0, len(sample)
 
 
-def check_finite(name: str, table: np.ndarray) -> None:
-    """A ValueError that names the first rows with a NaN or an infinity."""
+def check_finite(name: str, table: np.ndarray, dtype=float, labels: list | None = None) -> None:
+    """A ValueError that names the first rows and columns with a NaN or an infinity, or with what
+    dtype cannot hold."""
+    dtype = np.dtype(dtype)
+    wider = table.dtype.itemsize > dtype.itemsize
     for block in _blocks(*table.shape):
-        finite = np.isfinite(table[block])
-        if not finite.all():
-            bad = block.start + np.flatnonzero(~finite.all(axis=1))
-            raise ValueError(
-                f"{name} has NaN or infinite values in {_named('row', bad)}: drop or fill them"
-            )
+        here = table[block]
+        good = np.abs(here) <= np.finfo(dtype).max if wider else np.isfinite(here)
+        if not good.all():
+            what = f"or infinite values (in {dtype})" if wider else "or infinite values"
+            place = where(~good, labels, first_row=block.start)
+            raise ValueError(f"{name} has NaN {what} {place}: drop or fill them")
 
 
 def _blocks(n: int, width: int) -> list[slice]:
@@ -228,9 +233,3 @@ def _is_finite(value) -> bool:
         return math.isfinite(value)
     except TypeError:
         return False
-
-
-def _named(noun: str, index: np.ndarray, shown: int = 5) -> str:
-    """'row 3', or 'rows 3, 5, 8, 9, 11, ...'"""
-    numbers = ", ".join(map(str, index[:shown])) + (", ..." if index.size > shown else "")
-    return f"{noun}{'s' if index.size > 1 else ''} {numbers}"

@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from .checks import (
     check_columns,
     check_context_scale,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 FIRST_LOOK = 100_000  # rows of a memmap that `initialize` is given, at most; and
 FIRST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
@@ -111,10 +114,11 @@ class Table:
         return batches(self.data, self.rows, self.batch_size, rng, first)
 
 
-def as_rows(dim: int, X, context, sample_weight) -> Rows:
-    """The arguments of `fit`, checked."""
-    x = as_table("X", X, dim)
-    return Rows(x, as_weights(sample_weight, len(x)), as_context("context", context, "X", len(x)))
+def as_rows(dim: int, X, context, sample_weight, dtype: DTypeLike = float) -> Rows:
+    """The arguments of `fit`, checked; dtype is that of the flow."""
+    x = as_table("X", X, dim, dtype)
+    context = as_context("context", context, "X", len(x), dtype)
+    return Rows(x, as_weights(sample_weight, len(x)), context)
 
 
 def as_training_table(
