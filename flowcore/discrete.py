@@ -18,7 +18,6 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from autograd.tracer import isbox
 
 from .bijectors import Sigmoid
 from .core.inputs import as_numbers, check_dim, constant, show
@@ -212,7 +211,7 @@ def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
     >>> float(bits_per_dim(-16 * np.log(2), dim=2))
     8.0
     """
-    log_prob = log_prob if isbox(log_prob) else np.asarray(log_prob)
+    log_prob = as_numbers("log_prob", log_prob)
     return log_prob * (-1 / (check_dim("dim", dim) * log(2)))
 
 

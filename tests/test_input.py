@@ -33,7 +33,8 @@ CALLS = {
     "stages' context": (lambda c: GIVEN.stages(GOOD, context=c), "context"),
     "sample's context": (lambda c: GIVEN.sample(2, rng=0, context=c), "context"),
     "sample_and_log_prob's context": (
-        lambda c: GIVEN.sample_and_log_prob(2, rng=0, context=c), "context",
+        lambda c: GIVEN.sample_and_log_prob(2, rng=0, context=c),
+        "context",
     ),
     "forward": (FLOW.bijector.forward, "z"),
     "inverse": (FLOW.bijector.inverse, "x"),
@@ -44,17 +45,20 @@ CALLS = {
     "a MADE's context": (lambda c: fc.MADE(D, [8], context_dim=D)(GOOD, context=c), "context"),
     "an MLP": (MLP, "x"),
     "a transformer, forward": (
-        lambda z: SPLINE.forward_and_log_det(z, np.zeros((N, D, SPLINE.n_out))), "z",
+        lambda z: SPLINE.forward_and_log_det(z, np.zeros((N, D, SPLINE.n_out))),
+        "z",
     ),
     "a transformer, inverse": (
-        lambda x: SPLINE.inverse_and_log_det(x, np.zeros((N, D, SPLINE.n_out))), "x",
+        lambda x: SPLINE.inverse_and_log_det(x, np.zeros((N, D, SPLINE.n_out))),
+        "x",
     ),
     "a transformer's phi": (lambda phi: fc.Affine().forward_and_log_det(GOOD[:, 0], phi), "phi"),
     "initialize": (WAITING.initialize, "x"),
     "initialize of a part": (fc.Standardize(D).initialize, "x"),
     "initialize, inverted": (fc.Invert(fc.ActNorm(D)).initialize, "x"),
     "initialize of blocks": (
-        fc.Blockwise([fc.Standardize(1), fc.Standardize(1)]).initialize, "x",
+        fc.Blockwise([fc.Standardize(1), fc.Standardize(1)]).initialize,
+        "x",
     ),
     "initialize of a flow": (fc.flows.maf(D, 1, [8]).initialize, "x"),
     "Standardize.from_data": (fc.Standardize.from_data, "x"),
@@ -62,15 +66,32 @@ CALLS = {
     "means of a mixture": (fc.GaussianMixture, "means"),
     "dequantise": (lambda x: fc.Dequantize()(x, rng=0), "x"),
     "weights of a network": (
-        lambda w: fc.MLP(N, (D,), []).with_weights([(w, np.zeros(D))]), "layer 0: W",
+        lambda w: fc.MLP(N, (D,), []).with_weights([(w, np.zeros(D))]),
+        "layer 0: W",
     ),
     "fit": (lambda X: fc.fit(FLOW, X, epochs=1), "X"),
     "fit's context": (lambda c: fc.fit(GIVEN, GOOD, context=c, epochs=1), "context"),
     "fit's validation data": (
-        lambda X: fc.fit(FLOW, GOOD, validation_data=X, epochs=1), "validation_data",
+        lambda X: fc.fit(FLOW, GOOD, validation_data=X, epochs=1),
+        "validation_data",
     ),
     "params": (lambda theta: fc.Normal(D).log_prob(GOOD, params=theta), "params"),
     "with_params": (FLOW.with_params, "params"),
+    "a target": (fc.targets.two_moons().log_prob, "x"),
+    "another target": (fc.targets.correlated_gaussian().log_prob, "x"),
+    "quantise": (fc.Dequantize().quantize, "x"),
+    "bits_per_dim": (lambda nats: fc.bits_per_dim(nats, D), "log_prob"),
+}
+
+# where a table of the same shape is no good argument, either
+CONSTANTS = {
+    "covariance of a target": (fc.targets.CorrelatedGaussian, "covariance"),
+    "points of a plot": (fc.plots.scatter, "x"),
+    "loc of a base": (fc.MultivariateNormalDiag, "loc"),
+    "loc of a bijector": (lambda loc: fc.ElementwiseAffine(loc, 1.0), "loc"),
+    "fit's weights": (lambda w: fc.fit(FLOW, GOOD, sample_weight=w, epochs=1), "sample_weight"),
+    "signs": (lambda signs: fc.LULinear(D, signs=signs), "signs"),
+    "log P of grid values": (lambda x: fc.Dequantize().log_prob(fc.Normal(D), x), "x"),
 }  # fmt: skip
 
 
@@ -114,9 +135,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", CALLS | CONSTANTS)
 def test_what_is_no_number_is_refused_by_name(name, bad):
-    run, argument = CALLS[name]
+    run, argument = (CALLS | CONSTANTS)[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=rf"^{argument} (must hold real numbers|has masked)"):
@@ -173,11 +194,89 @@ def test_other_numbers_are_cast(name, dtype):
         np.testing.assert_array_equal(found, expected)
 
 
+PLACES = {
+    "text": ("text", r"not <U\d+, such as '0.1257"),
+    "one object": ("one object", r"there is a Thing .* in row 1 \(column 1\)"),
+    "one None": ("one None", r"there is a NoneType in row 1 \(column 1\)"),
+    "a number in quotes": ("a number in quotes", r"there is a str '1.0' in row 1 \(column 1\)"),
+    "dates": ("dates", r"there is a date '2020-01-01' in rows 0, 1, 2, 3, 4 \(columns 0, 1\)"),
+    "datetimes": ("datetimes", r"not datetime64\[D\], such as '2020-01-01'"),
+    "masked": ("masked cells", r"has masked values.* in row 1 \(column 1\): fill or drop them"),
+}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_the_error_says_where(kind):
+    bad, place = PLACES[kind]
+    with pytest.raises(ValueError, match=rf"^x .*{place}"):
+        FLOW.log_prob(BAD[bad]())
+
+
+def test_places_in_vectors_and_cubes():
+    with pytest.raises(ValueError, match=r"a str 'b' in row 1$"):
+        FLOW.log_prob(np.array([1.0, "b"], object))
+    cube = np.ones((2, 3, D), object)
+    cube[1, 0, 1] = "b"  # the fourth row of all
+    with pytest.raises(ValueError, match=r"a str 'b' in row 3 \(column 1\)$"):
+        FLOW.log_prob(cube)
+
+
+def test_a_difference_of_times_among_objects_is_no_number():
+    """NumPy counts np.timedelta64 among the integers."""
+    with pytest.raises(ValueError, match=r"there is a timedelta64 .* in row 1 \(column 1\)"):
+        FLOW.log_prob(with_one(np.timedelta64(1, "s")))
+
+
+@pytest.mark.parametrize("bad", [np.ma.masked_equal([1, 0], 0), [1.0, 0.0], ["1", "0"], [None, 0]])
+def test_a_permutation_holds_integers(bad):
+    with pytest.raises(ValueError, match=r"^permutation (must hold|has masked)"):
+        fc.Permute(bad)
+    with pytest.raises(ValueError, match=r"^degrees (must hold|has masked)"):
+        fc.MADE(D, [2], degrees=[bad])
+
+
+def test_long_doubles_that_overflow_are_infinite():
+    far = np.array([[1.0, 2.0], [0.0, 0.0]], np.longdouble)
+    far[1, 0] = np.longdouble("1e400")
+    if not np.isfinite(far).all():
+        pytest.skip("a long double is a double here")
+    assert FLOW.log_prob(far)[1] == -np.inf
+    with pytest.raises(ValueError, match=r"X has NaN or infinite values in row 1 \(column 0\)"):
+        fc.fit(FLOW, far, epochs=1)
+
+
+# ---------------------------------------------------------------- tables with names
+
+
+def tables_of(columns):
+    """The same columns in the libraries that people keep tables in."""
+    pandas, polars, pyarrow = map(pytest.importorskip, ("pandas", "polars", "pyarrow"))
+    return pandas.DataFrame(columns), polars.DataFrame(columns), pyarrow.table(columns)
+
+
+def test_tables_of_other_libraries_are_the_same_numbers():
+    for table in tables_of({"a": GOOD[:, 0], "b": GOOD[:, 1]}):
+        np.testing.assert_array_equal(FLOW.log_prob(table), FLOW.log_prob(GOOD))
+
+
+def test_columns_are_called_by_their_names():
+    for table in tables_of({"age": [1.0, 2.0, 3.0], "name": ["x", "y", "z"]}):
+        with pytest.raises(ValueError, match=r"a str 'x' in rows 0, 1, 2 \(column 1 'name'\)"):
+            fc.fit(FLOW, table, epochs=1)
+    for table in tables_of({"age": [1.0, 2.0, np.nan], "height": [1.0, np.inf, 3.0]}):
+        place = r"in rows 1, 2 \(columns 0 'age', 1 'height'\): drop or fill"
+        with pytest.raises(ValueError, match=f"X has NaN or infinite values {place}"):
+            fc.fit(FLOW, table, epochs=1)
+
+
 def test_a_missing_value_of_pandas_is_no_number():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"a": [1.0, 2.0], "b": pandas.array([1, pandas.NA], dtype="Int64")})
-    with pytest.raises(ValueError, match=r"^x must hold real numbers"):
+    with pytest.raises(ValueError, match=r"^x must hold .* a NAType .* in row 1 \(column 1 'b'\)"):
         FLOW.log_prob(table)
+    dates = pandas.DataFrame({"a": [1.0, 2.0], "b": pandas.to_datetime(["2020-01-01", None])})
+    with pytest.raises(ValueError, match=r"^x must hold real numbers: there is a Timestamp"):
+        FLOW.log_prob(dates)
     np.testing.assert_array_equal(FLOW.log_prob(table.fillna(3)), FLOW.log_prob([[1, 1], [2, 3]]))
 
 

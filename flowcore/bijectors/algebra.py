@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Parametric, as_numbers
 from ..core.calls import OPPOSITE
-from ..core.inputs import check_event
+from ..core.inputs import as_integers, check_event, show
 from .bijector import ANYWHERE, Bijector
 
 if TYPE_CHECKING:
@@ -214,12 +214,9 @@ class Permute(Bijector):
     """
 
     def __init__(self, permutation: Sequence[int] | np.ndarray):
-        p = np.asarray(permutation)
-        is_list = p.ndim == 1 and p.size > 0 and p.dtype.kind in "iu"
-        if not is_list or not np.array_equal(np.sort(p), np.arange(p.size)):
-            raise ValueError(
-                f"Permute needs a permutation of 0..D-1, each once: got {np.asarray(p).tolist()}"
-            )
+        p = as_integers("permutation", permutation)
+        if p.ndim != 1 or p.size == 0 or not np.array_equal(np.sort(p), np.arange(p.size)):
+            raise ValueError(f"Permute needs a permutation of 0..D-1, each once: got {show(p)}")
         super().__init__(p.size)
         self.permutation = tuple(p.tolist())
 

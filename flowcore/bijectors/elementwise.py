@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_dim, constant, show
+from ..core.inputs import as_numbers, check_dim, constant, show
 from ..transformers import Transformer, bind_transformer, check_transformer
 from .bijector import Bijector, increasing_image
 from .maps import FixedMap, column
@@ -89,7 +89,8 @@ class ElementwiseAffine(FixedMap):
     """
 
     def __init__(self, loc: ArrayLike, scale: ArrayLike = 1.0):
-        dims = {np.size(a) for a in (loc, scale) if np.ndim(a) == 1}
+        loc, scale = as_numbers("loc", loc), as_numbers("scale", scale)
+        dims = {a.size for a in (loc, scale) if a.ndim == 1}
         if len(dims) != 1:
             raise ValueError(
                 "one of loc and scale must be a vector of length D, or both: not "

@@ -89,7 +89,7 @@ class LULinear(Bijector):
         self.permutation = Permute(range(dim) if permutation is None else permutation).permutation
         if len(self.permutation) != dim:
             raise ValueError(f"permutation must have {dim} entries, not {self.permutation}")
-        signs = np.ones(dim) if signs is None else np.asarray(signs)
+        signs = np.ones(dim) if signs is None else as_numbers("signs", signs)
         if signs.shape != (dim,) or not np.isin(signs, (1, -1)).all():
             raise ValueError(f"signs must be {dim} numbers 1 or -1, not {signs.tolist()}")
         self.signs = tuple(signs.astype(int).tolist())

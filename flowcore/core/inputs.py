@@ -58,7 +58,9 @@ def _real(name: str, x) -> np.ndarray:
     labels = column_labels(x)
     if np.ma.is_masked(x):
         place = where(np.ma.getmaskarray(x), labels)
-        raise ValueError(f"{name} has masked values, which are no numbers, {place}: fill or drop them")
+        raise ValueError(
+            f"{name} has masked values, which are no numbers, {place}: fill or drop them"
+        )
     try:
         x = np.asarray(x)
     except (TypeError, ValueError, OverflowError) as problem:
@@ -86,6 +88,14 @@ def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
         f"{name} must hold real numbers: there is a {type(value).__name__}{shown} "
         f"{where(wrong, labels)}"
     )
+
+
+def as_integers(name: str, x) -> np.ndarray:
+    """x as an array of integers; a ValueError for anything else, floats without fraction too."""
+    kind = as_numbers(name, x) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    if kind.dtype.kind not in "iu" and kind.size:
+        raise ValueError(f"{name} must hold integers, not {kind.dtype}: {show(kind)}")
+    return np.array(x, int)
 
 
 def column_labels(x) -> list | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_count, check_dim, constant
+from ..core.inputs import as_numbers, check_count, check_dim, constant
 from .distribution import Distribution, Normal
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class MultivariateNormalDiag(Distribution):
     """
 
     def __init__(self, loc: ArrayLike, scale_diag: ArrayLike = 1.0):
-        if np.ndim(loc) != 1 or np.size(loc) == 0:
-            raise ValueError(f"loc must be a vector of length D, not of shape {np.shape(loc)}")
+        loc = as_numbers("loc", loc)
+        if loc.ndim != 1 or loc.size == 0:
+            raise ValueError(f"loc must be a vector of length D, not of shape {loc.shape}")
         self.loc = constant("loc", loc)
         self.dim = self.loc.size
         self.scale_diag = _per_coordinate("scale_diag", scale_diag, self.dim, positive=True)

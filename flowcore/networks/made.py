@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import frozen
-from ..core.inputs import check_dim
+from ..core.inputs import as_integers, as_numbers, check_dim
 from .network import Network, check_context_dim, hidden_widths
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
             'order must be "left-to-right", "right-to-left", "random" or a permutation of 1..D, '
             f"not {order!r}"
         )
-    order = np.asarray(order)
+    order = as_numbers("order", order)
     if order.shape != (dim,) or not np.array_equal(np.sort(order), ascending):
         raise ValueError(f"order must be a permutation of 1..{dim}, not {order.tolist()}")
     return order.astype(int)
@@ -198,11 +198,11 @@ def _ceil_div(u, steps):
 
 
 def _given_degrees(degrees, widths, residual):
-    layers = [np.asarray(d) for d in degrees]
-    if [len(d) for d in layers] != list(widths) or any(d.dtype.kind not in "iu" for d in layers):
+    layers = [as_integers("degrees", d) for d in degrees]
+    if [d.shape for d in layers] != [(u,) for u in widths]:
         raise ValueError(
             f"degrees must be integer arrays of lengths {list(widths)}, one per hidden layer; got "
-            f"lengths {[len(d) for d in layers]}"
+            f"lengths {[d.size for d in layers]}"
         )
     if any((d < 0).any() for d in layers):
         raise ValueError("degrees of hidden units must not be negative")
@@ -211,7 +211,7 @@ def _given_degrees(degrees, widths, residual):
             "residual=True adds unit k of hidden layer 1 to unit k of layer 3, 3 to 5, ...: give "
             f"these layers the same degrees; got {[d.tolist() for d in layers[::2]]}"
         )
-    return [d.astype(int) for d in layers]
+    return layers
 
 
 def masks_from_degrees(degrees, n_out: int) -> list[np.ndarray]:

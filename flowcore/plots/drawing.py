@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import as_numbers
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -57,7 +59,7 @@ def panels(axes, count: int, columns: int, size, width_ratios=None) -> np.ndarra
 
 def points(name: str, x) -> np.ndarray:
     """x as floats of shape (n, 2)."""
-    x = np.asarray(x, float)
+    x = as_numbers(name, x).astype(float, copy=False)
     if x.ndim != 2 or x.shape[1] != 2:
         hint = f"; choose two columns: {name}[:, [0, 1]]" if x.ndim == 2 and x.shape[1] > 2 else ""
         raise ValueError(f"{name} has shape {x.shape}, but points in a plane are (n, 2){hint}")

@@ -10,6 +10,7 @@ import numpy as np
 from autograd.core import make_vjp
 
 from ..bijectors import Bijector
+from ..core import as_numbers
 from .drawing import BLUE, PALE, new_axes, panels
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def jacobian(
 
 def _jacobian_matrix(bijector, x, direction, context) -> np.ndarray:
     """J (D, D) by reverse differentiation: row i is the gradient of output i."""
-    x = np.asarray(x, float)
+    x = as_numbers("x", x).astype(float, copy=False)
     if x.shape != (bijector.dim,):
         raise ValueError(f"x must be one point, of shape ({bijector.dim},), not {x.shape}")
     if bijector.params.dtype != float:
@@ -111,7 +112,7 @@ def _jacobian_matrix(bijector, x, direction, context) -> np.ndarray:
 
 def _by_degree(order, dim: int) -> np.ndarray:
     """The coordinates (0-based) sorted by the degrees in `order`."""
-    degrees = np.arange(1, dim + 1) if order is None else np.asarray(order)
+    degrees = np.arange(1, dim + 1) if order is None else as_numbers("order", order)
     if degrees.shape != (dim,) or not np.array_equal(np.sort(degrees), np.arange(1, dim + 1)):
         raise ValueError(f"order must be a permutation of 1..{dim}, not {degrees.tolist()}")
     return np.argsort(degrees)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_event
+from ..core.inputs import as_numbers, check_event
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -95,7 +95,7 @@ def log_prob_of_rows(target: Target, f: Callable, x, rows: int = 1024) -> np.nda
     A NaN in an event gives NaN, an infinity -inf. f sees `rows` events at a time, for bounded
     memory; it may overflow to -inf, or to NaN (inf - inf), which is -inf too.
     """
-    x = np.asarray(x, dtype=float)
+    x = as_numbers("x", x).astype(float, copy=False)
     check_event(x, target.dim, target)
 
     def guarded(events):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_count, check_dim
+from ..core.inputs import as_numbers, check_count, check_dim
 from .base import Target, log_prob_of_rows, set_positive
 
 if TYPE_CHECKING:
@@ -82,10 +82,9 @@ class CorrelatedGaussian(Target):
     covariance: tuple[tuple[float, ...], ...] = ((1.0, 0.8), (0.8, 1.0))
 
     def __post_init__(self):
-        c = np.asarray(self.covariance)
-        if c.ndim != 2 or c.shape[0] != c.shape[1] or not c.size or c.dtype.kind not in "biuf":
-            raise ValueError(f"covariance must be a real (D, D) matrix, not {c.dtype} {c.shape}")
-        c = c.astype(float)
+        c = as_numbers("covariance", self.covariance).astype(float)
+        if c.ndim != 2 or c.shape[0] != c.shape[1] or not c.size:
+            raise ValueError(f"covariance must be a (D, D) matrix, not of shape {c.shape}")
         scale = np.sqrt(np.abs(np.outer(np.diag(c), np.diag(c))))
         if not (np.isfinite(c).all() and (np.abs(c - c.T) <= 1e-10 * scale).all()):
             raise ValueError(f"covariance must be finite and symmetric, not {c.tolist()}")

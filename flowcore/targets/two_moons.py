@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_count, check_event
+from ..core.inputs import as_numbers, check_count, check_event
 from .base import CUT, Target, by_blocks, gauss_legendre, set_positive
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class TwoMoons(Target):
         log p at any distance. A row with a NaN gives NaN, one with an infinity -inf; a last axis
         other than 2 is a ValueError. Cost: 3 microseconds a row, in blocks of bounded memory.
         """
-        x = np.asarray(x, dtype=float)
+        x = as_numbers("x", x).astype(float, copy=False)
         check_event(x, self.dim, self)
         return by_blocks(lambda rows: self._log_a_and_p(rows)[1], x)
 
