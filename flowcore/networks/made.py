@@ -155,7 +155,8 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
             'order must be "left-to-right", "right-to-left", "random" or a permutation of 1..D, '
             f"not {order!r}"
         )
-    order = as_numbers("order", order)
+    as_numbers("order", order)  # refuses what are no numbers
+    order = np.asarray(order)
     if order.shape != (dim,) or not np.array_equal(np.sort(order), ascending):
         raise ValueError(f"order must be a permutation of 1..{dim}, not {order.tolist()}")
     return order.astype(int)
