@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from stub_flows import EVERYTHING, Conditional, Gaussian, banana_data
 
+import flowcore as fc
 from flowcore import GaussianMixture
-from flowcore.training import Adam, checks, fit
+from flowcore.training import Adam, checks, columns, fit
 
 
 @pytest.fixture
@@ -162,10 +163,10 @@ def test_continuous_columns_are_never_taken_for_a_grid(n, dtype):
         X = np.stack(
             [rng.normal(size=n), rng.uniform(size=n), rng.standard_cauchy(n), rng.lognormal(size=n)]
         ).T.astype(dtype)
-        assert checks.few_valued_columns(X, np.arange(n))[0].size == 0
+        assert columns.few_valued_columns(X, np.arange(n))[0].size == 0
         for copies in (1, 5):  # neither are resampled rows
             again = X[rng.integers(0, n, copies * n)]
-            assert checks.few_valued_columns(again, np.arange(copies * n))[0].size == 0
+            assert columns.few_valued_columns(again, np.arange(copies * n))[0].size == 0
 
 
 def test_columns_on_a_grid_are_warned_about_once_and_by_name(X):
@@ -184,15 +185,69 @@ def test_a_grid_is_found_behind_a_continuous_column():
     rng = np.random.default_rng(0)
     n = 30_000
     X = np.stack([rng.normal(size=n), np.round(rng.normal(size=n), 2), rng.normal(size=n)], axis=1)
-    few, distinct, examined = checks.few_valued_columns(X, np.arange(n))
+    few, distinct, examined = columns.few_valued_columns(X, np.arange(n))
     assert few.tolist() == [1] and examined == 10_000
     assert distinct == len(np.unique(X[::3, 1]))
+
+
+# ---------------------------------------------------------------- dependent columns
+
+
+def five(n, seed=0, dtype=float):
+    return np.random.default_rng(seed).standard_t(3, size=(n, 5)).astype(dtype)
+
+
+def test_dependent_columns_are_warned_about_once_and_by_name():
+    pandas = pytest.importorskip("pandas")
+    X = five(300)
+    X[:, 4] = 3 * X[:, 1] - 7  # in other units
+    table = pandas.DataFrame(X, columns=list("abcde"))
+    message = (
+        r"of columns 1 'b', 4 'e', 1 can be computed from the others.* Drop 1 of these columns"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        fit(fc.flows.maf(5, 1, [8]), table, epochs=1)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+def test_what_follows_from_several_columns(dtype, unit):
+    X = five(20_000, dtype=dtype)
+    X[:, 0] = 100 - X[:, 2] - 1e3 * X[:, 3]
+    X[:, 1] = X[:, 4]
+    found, too_many = columns.dependent_columns(
+        X * dtype(unit) + dtype(10 * unit), np.arange(20_000)
+    )
+    assert (found.tolist(), too_many) == ([0, 1, 2, 3, 4], 2)
+
+
+def test_a_row_far_from_all_others_makes_no_columns_dependent():
+    X = five(500)
+    X[7] = 1e9 * np.arange(1, 6)
+    assert columns.dependent_columns(X, np.arange(500))[0].size == 0
+    X[:, 1] = 2 * X[:, 3]
+    assert columns.dependent_columns(X, np.arange(500))[0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 7, 10, 100, 20_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_independent_columns_are_never_taken_for_dependent(n, dtype):
+    for seed in range(5):
+        X = five(n, seed, dtype)
+        X[:, 4] = X[:, 0] + X[:, 4] * dtype(1e-4)  # nearly, and that is a density
+        X[:, 2] = X[0, 2] if n > 10 else X[:, 2]
+        X[-2, 2] += 1  # a constant in what is looked at
+        with np.errstate(all="raise"):
+            found, too_many = columns.dependent_columns(X, np.arange(n))
+        assert (found.size, too_many) == (0, 0)
 
 
 def test_a_constant_is_found_beyond_the_first_block():
     X = np.zeros((2**18, 2))
     X[-1, 1] = 1.0
-    assert checks.constant_columns(X, np.arange(len(X))).tolist() == [0]
+    assert columns.constant_columns(X, np.arange(len(X))).tolist() == [0]
     with pytest.raises(ValueError, match=f"row {2**18 - 1} "):
         checks.check_finite("X", np.where(X == 1.0, np.nan, X))
 

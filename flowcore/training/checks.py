@@ -20,7 +20,7 @@ from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size
-EXAMINED = 10_000  # rows in which distinct values are counted
+EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part tells enough
 
 
 def check_flow(flow) -> None:
@@ -128,26 +128,6 @@ def as_weights(values, n: int) -> np.ndarray | None:
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 
-def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int) -> None:
-    """Columns that have no density in the training rows: constant (error), gridded (warning)."""
-    constant = constant_columns(x, rows)
-    if constant.size:
-        raise ValueError(
-            f"X is constant in {named('column', constant)} of the training rows (column "
-            f"{constant[0]}: always {x[rows[0], constant[0]]}): a constant has no density, drop it"
-        )
-    few, distinct, examined = few_valued_columns(x, rows)
-    if few.size:
-        warnings.warn(
-            f"X has few distinct values in {named('column', few)} (column {few[0]}: {distinct} in "
-            f"{examined} rows). The likelihood of gridded data has no maximum, it grows with every "
-            "narrower spike on a grid point: dequantise (add noise, uniform over one grid step) "
-            "or pass the column as context",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
-
-
 def check_context_scale(context: np.ndarray | None, rows: np.ndarray, stacklevel: int) -> None:
     """A warning about context columns far from the size that networks are made for.
 
@@ -168,43 +148,12 @@ def check_context_scale(context: np.ndarray | None, rows: np.ndarray, stacklevel
         )
 
 
-def constant_columns(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Indices of the columns with one value in all of `rows`."""
-    varies = np.zeros(x.shape[1], bool)
-    first = x[rows[0]]
-    for block in _blocks(len(rows), x.shape[1]):
-        varies |= (x[rows[block]] != first).any(axis=0)
-        if varies.all():
-            break
-    return np.flatnonzero(~varies)
-
-
-def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Columns whose values come back too often for a density; (columns, distinct, examined).
-
-    Values drawn from a density are all different, whatever n is: only whole rows may repeat, in
-    resampled data. So a column is on a grid (or has a spike) if its values occur more than twice
-    on average among *different* rows, or more than ten times among all: the latter alone can tell
-    if D = 1. At most 10,000 rows, evenly spaced, are looked at (`examined`); `distinct` is the
-    number of values of the first such column.
-    """
-    sample = x[rows[:: math.ceil(len(rows) / EXAMINED)]]
-    ordered = np.sort(sample.T, axis=1)
-    distinct = 1 + np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1)
-    few = 2 * distinct < len(sample)
-    if few.any():
-        different_rows = len({row.tobytes() for row in sample})
-        few = (2 * distinct < different_rows) | (10 * distinct < len(sample))
-    columns = np.flatnonzero(few)
-    return columns, int(distinct[columns[0]]) if columns.size else 0, len(sample)
-
-
 def check_finite(name: str, table: np.ndarray, dtype=float, labels: list | None = None) -> None:
     """A ValueError that names the first rows and columns with a NaN or an infinity, or with what
     dtype cannot hold."""
     dtype = np.dtype(dtype)
     wider = table.dtype.itemsize > dtype.itemsize
-    for block in _blocks(*table.shape):
+    for block in blocks(*table.shape):
         here = table[block]
         good = np.abs(here) <= np.finfo(dtype).max if wider else np.isfinite(here)
         if not good.all():
@@ -213,8 +162,8 @@ def check_finite(name: str, table: np.ndarray, dtype=float, labels: list | None 
             raise ValueError(f"{name} has NaN {what} {place}: drop or fill them")
 
 
-def _blocks(n: int, width: int) -> list[slice]:
-    """Consecutive slices that cover n rows."""
+def blocks(n: int, width: int) -> list[slice]:
+    """Consecutive slices that cover n rows of a table, each of about `BLOCK` numbers."""
     step = max(1, BLOCK // max(1, width))
     return [slice(start, start + step) for start in range(0, n, step)]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.inputs import column_labels
 from .checkpoint import Checkpoint
 from .checks import check_flow, check_options, check_run
 from .fingerprint import fingerprint
@@ -165,7 +166,9 @@ def fit(
     rng_state = rng.bit_generator.state
 
     data = as_rows(flow.dim, X, context, sample_weight, flow.params.dtype)
-    table = as_training_table(data, validation_split, validation_data, batch_size, shuffle, rng)
+    table = as_training_table(
+        data, validation_split, validation_data, batch_size, shuffle, rng, column_labels(X)
+    )
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)

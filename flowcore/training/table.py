@@ -20,9 +20,9 @@ from .checks import (
     as_context,
     as_table,
     as_weights,
-    check_columns,
     check_context_scale,
 )
+from .columns import check_columns
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -128,10 +128,14 @@ def as_training_table(
     batch_size: int | None,
     shuffle: bool,
     rng: np.random.Generator,
+    labels: list | None = None,
 ) -> Table:
-    """The rows split, and looked at: a column without a density is an error, or a warning."""
+    """The rows split, and looked at: a column without a density is an error, or a warning.
+
+    labels   the names of the columns of X, if they have some
+    """
     rows, validation = split(data, fraction, validation_data, rng)
-    check_columns(data.x, rows, stacklevel=4)
+    check_columns(data.x, rows, 4, labels)
     check_context_scale(data.context, rows, stacklevel=4)
     batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
     given = None if validation_data is None else validation[0]

@@ -1,0 +1,111 @@
+"""Columns that have no density: constant ones, grids, and what follows from other columns.
+
+A likelihood has no maximum there: it grows with every narrower spike. So a fit looks good, and is
+of no use.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from ..core.inputs import named
+from .checks import EXAMINED, blocks
+
+WIDEST = 1000  # columns: in wider tables dependence is not looked for
+TINY = 1e-6  # of a column's scale: what is left of it when the others are known
+
+
+def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int, labels=None) -> None:
+    """Errors and warnings about the columns of the training rows: constant (error), on a grid,
+    dependent (warnings)."""
+    constant = constant_columns(x, rows)
+    if constant.size:
+        raise ValueError(
+            f"X is constant in {named('column', constant, labels)} of the training rows (column "
+            f"{constant[0]}: always {x[rows[0], constant[0]]}): a constant has no density, drop it"
+        )
+    few, distinct, examined = few_valued_columns(x, rows)
+    if few.size:
+        warnings.warn(
+            f"X has few distinct values in {named('column', few, labels)} (column {few[0]}: "
+            f"{distinct} in {examined} rows). The likelihood of gridded data has no maximum, it "
+            "grows with every narrower spike on a grid point: dequantise (add noise, uniform over "
+            "one grid step) or pass the column as context",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    dependent, too_many = dependent_columns(x, rows)
+    if dependent.size:
+        these = named("column", dependent, labels)
+        warnings.warn(
+            f"X has dependent columns: of {these}, {too_many} can be computed from the others, as "
+            "sums of multiples of them. Such rows have no density: the likelihood grows without "
+            f"bound, and says nothing. Drop {too_many} of these columns",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def dependent_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """(columns that are linearly dependent, how many of them the others determine).
+
+    Some combination sum_j a_j x_j is constant, up to a millionth of the scale of each: then the
+    correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j.
+    About 4 D evenly spaced rows are looked at, without those far from all others, beside which the
+    rest would look like one point. (D rows, or fewer, would always be dependent.)
+    """
+    most = max(1000, 4 * x.shape[1])
+    sample = _without_outliers(x[rows[:: math.ceil(len(rows) / most)]].astype(float))
+    vary = np.flatnonzero((sample != sample[:1]).any(axis=0))
+    if len(vary) >= len(sample) or len(vary) > WIDEST:
+        return np.zeros(0, int), 0
+    z = sample[:, vary]
+    z -= z.mean(axis=0)
+    z /= np.sqrt(np.mean(z**2, axis=0))
+    values, vectors = np.linalg.eigh(z.T @ z / len(z))
+    nothing_left = values < TINY**2
+    share = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
+    return vary[share > 1e-4], int(nothing_left.sum())
+
+
+def _without_outliers(x: np.ndarray) -> np.ndarray:
+    """The rows within 100 interquartile ranges of the median, in these units."""
+    low, middle, high = np.quantile(x / 4, (0.25, 0.5, 0.75), axis=0)  # no difference overflows
+    unit = high - low
+    unit = np.where(unit > 0, unit, np.maximum(np.abs(x / 4 - middle).max(axis=0), 1e-300))
+    z = (x / 4 - middle) / unit
+    return z[(np.abs(z) < 100).all(axis=1)]
+
+
+def constant_columns(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Indices of the columns with one value in all of `rows`."""
+    varies = np.zeros(x.shape[1], bool)
+    first = x[rows[0]]
+    for block in blocks(len(rows), x.shape[1]):
+        varies |= (x[rows[block]] != first).any(axis=0)
+        if varies.all():
+            break
+    return np.flatnonzero(~varies)
+
+
+def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Columns whose values come back too often for a density; (columns, distinct, examined).
+
+    Values drawn from a density are all different, whatever n is: only whole rows may repeat, in
+    resampled data. So a column is on a grid (or has a spike) if its values occur more than twice
+    on average among *different* rows, or more than ten times among all: the latter alone can tell
+    if D = 1. At most 10,000 rows, evenly spaced, are looked at (`examined`); `distinct` is the
+    number of values of the first such column.
+    """
+    sample = x[rows[:: math.ceil(len(rows) / EXAMINED)]]
+    ordered = np.sort(sample.T, axis=1)
+    distinct = 1 + np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1)
+    few = 2 * distinct < len(sample)
+    if few.any():
+        different_rows = len({row.tobytes() for row in sample})
+        few = (2 * distinct < different_rows) | (10 * distinct < len(sample))
+    columns = np.flatnonzero(few)
+    return columns, int(distinct[columns[0]]) if columns.size else 0, len(sample)
