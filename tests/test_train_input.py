@@ -268,3 +268,67 @@ def test_a_large_context_is_pointed_out():
     y, income = rng.standard_normal((40, 1)), rng.uniform(2e4, 9e4, (40, 1))
     with pytest.warns(UserWarning, match=r"context is large in column 0 .*: up to \d{5}"):
         fit(Conditional(), y, context=income, epochs=1, learning_rate=1e-9)
+
+
+# ---------------------------------------------------------------- what a dtype can tell apart
+
+
+def near(mean, n=300, scale=1.0):
+    return mean + scale * np.random.default_rng(0).normal(size=(n, 2))
+
+
+def standardized(dtype):
+    return fc.flows.maf(2, 1, [8], dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mean", "scale"),
+    [(np.float32, 1e8, 1.0), (np.float32, -1e20, 1e10), (float, 1e17, 1.0), (np.float32, 0, 1e-38)],
+)
+def test_a_dtype_that_cannot_tell_rows_apart_is_refused(dtype, mean, scale):
+    X = (
+        near(mean, scale=scale)
+        if mean != 1e17
+        else 1e17 + 32.0 * np.arange(600).reshape(300, 2) % 70
+    )
+    for train in (
+        lambda: fc.fit(standardized(dtype), X),
+        lambda: standardized(dtype).initialize(X),
+    ):
+        with pytest.raises(ValueError, match=r"too coarse for columns 0, 1 of the data: around"):
+            train()
+    by_hand = fc.Chain([fc.Standardize.from_data(near(mean, scale=scale)), fc.ActNorm(2, dtype)])
+    with pytest.raises(ValueError, match=r"float(32|64) is too coarse"):
+        fc.fit(fc.TransformedDistribution(fc.Normal(2), by_hand), X)
+
+
+def test_a_dtype_that_can_only_just_tell_rows_apart_is_warned_about():
+    X = near(1e5)
+    with pytest.warns(UserWarning, match="float32 is too coarse .* dtype=float") as caught:
+        fc.fit(standardized(np.float32), X, epochs=1)
+    assert [w.filename for w in caught] == [__file__]
+    fc.fit(standardized(float), X, epochs=1)  # no warning
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float])
+def test_samples_of_what_is_accepted_are_distinct(dtype):
+    X = near(5e3 if dtype == np.float32 else 1e12)
+    flow, _ = fc.fit(standardized(dtype), X, epochs=1)
+    x = flow.sample(2000, rng=0)
+    assert len(np.unique(x[:, 0])) > 1000
+    back = flow.from_latent(flow.to_latent(X))
+    assert np.abs(back - X).max() < 1e-2
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_columns_of_any_scale(scale):
+    X = near(0.0, scale=scale)
+    flow, history = fc.fit(standardized(float), X, epochs=2)
+    x = flow.sample(100, rng=0)
+    assert np.isfinite(x).all() and 0.5 < x.std() / scale < 2
+    assert np.isfinite(history.train_nll).all() and np.isfinite(flow.log_prob(X)).all()
+    if scale > 1:
+        with pytest.raises(
+            ValueError, match=r"X has NaN or infinite values \(in float32\) in rows"
+        ):
+            fc.fit(standardized(np.float32), X)

@@ -6,7 +6,7 @@ from .autoregressive import MaskedAutoregressiveFlow
 from .bijector import ANYWHERE, Bijector, increasing_image
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
-from .linear import ActNorm, Standardize
+from .linear import ActNorm, Standardize, check_resolution
 from .lu import LULinear
 from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .planar import Planar, Radial
@@ -35,5 +35,6 @@ __all__ = [
     "Softplus",
     "Standardize",
     "Tanh",
+    "check_resolution",
     "increasing_image",
 ]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core import as_numbers, frozen
-from ..core.inputs import check_dim, check_event
+from ..core.inputs import check_dim, check_event, named
 from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from .._typing import Bound, Box, Context, Seed
-    from ..core import Workspace
+    from ..core import Parametric, Workspace
+
+
+EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse
 
 
 class Standardize(Bijector):
@@ -195,6 +199,33 @@ class ActNorm(Bijector):
 
     def __repr__(self):
         return f"ActNorm({self.dim}{', initialized' if self.initialized else ''})"
+
+
+def check_resolution(x: ArrayLike, owner: Parametric) -> None:
+    """A ValueError, or a warning, if the dtype of a flow cannot tell the rows x (n, D) apart.
+
+    Near its mean m, floats are |m| eps apart. Where that is no longer small beside the standard
+    deviation, a sample takes few distinct values, however good the density is.
+    """
+    dtype = np.finfo(owner.params.dtype)
+    if np.ndim(x) != 2 or len(x) < 2:
+        return
+    mean, scale, flat = _mean_and_scale(x[:: -(-len(x) // EXAMINED)], owner)
+    step = np.maximum(np.abs(mean) * dtype.eps, dtype.tiny)
+    coarse = np.flatnonzero((step > 1e-3 * scale) & ~flat)
+    if not coarse.size:
+        return
+    worst = max(coarse, key=lambda i: step[i] / scale[i])
+    message = (
+        f"{dtype.dtype} is too coarse for {named('column', coarse)} of the data: around "
+        f"{mean[worst]:.4g}, the mean of column {worst}, its numbers are {step[worst]:.2g} apart, "
+        f"and the standard deviation is {scale[worst]:.2g}. So samples would take few distinct "
+        "values: subtract the mean from the data"
+        + (", or make the flow with dtype=float" if dtype.dtype != float else "")
+    )
+    if step[worst] > scale[worst]:
+        raise ValueError(message)
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _moments(x, owner):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bijectors import Bijector, Invert
 from ..bijectors.algebra import common_context_dim, initialize_part
+from ..bijectors.linear import check_resolution
 from ..core import call, evaluate, is_built_in
 from ..core.inputs import (
     as_numbers,
@@ -166,6 +167,8 @@ class TransformedDistribution(Distribution):
     ) -> TransformedDistribution:
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
         x, new = as_numbers("x", x), {}
+        if not self.initialized:
+            check_resolution(x, self)
         bijector = initialize_part(self.bijector, "inverse", x, context, rng, new)
         base = self.parts[0].rebuilt(dict(new))  # a tied part is initialised already
         if not base.initialized:

@@ -49,6 +49,7 @@ def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int, labels=None)
         )
 
 
+@np.errstate(all="ignore")
 def dependent_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
     """(columns that are linearly dependent, how many of them the others determine).
 

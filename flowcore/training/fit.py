@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bijectors import check_resolution
 from ..core.inputs import column_labels
 from .checkpoint import Checkpoint
 from .checks import check_flow, check_options, check_run
@@ -173,6 +174,8 @@ def fit(
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
     first = table.first_look()
+    if getattr(flow, "initialized", True):  # else `initialize` does
+        check_resolution(first.x, flow)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on
 
