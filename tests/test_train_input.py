@@ -283,21 +283,14 @@ def standardized(dtype):
 
 @pytest.mark.parametrize(
     ("dtype", "mean", "scale"),
-    [(np.float32, 1e8, 1.0), (np.float32, -1e20, 1e10), (float, 1e17, 1.0), (np.float32, 0, 1e-38)],
+    [(np.float32, 1e8, 1.0), (np.float32, -1e20, 1e10), (np.float32, 0, 1e-38), (float, 0, 1e-308)],
 )
 def test_a_dtype_that_cannot_tell_rows_apart_is_refused(dtype, mean, scale):
-    X = (
-        near(mean, scale=scale)
-        if mean != 1e17
-        else 1e17 + 32.0 * np.arange(600).reshape(300, 2) % 70
-    )
-    for train in (
-        lambda: fc.fit(standardized(dtype), X),
-        lambda: standardized(dtype).initialize(X),
-    ):
+    X, flow = near(mean, scale=scale), standardized(dtype)
+    for train in (lambda: fc.fit(flow, X), lambda: flow.initialize(X)):
         with pytest.raises(ValueError, match=r"too coarse for columns 0, 1 of the data: around"):
             train()
-    by_hand = fc.Chain([fc.Standardize.from_data(near(mean, scale=scale)), fc.ActNorm(2, dtype)])
+    by_hand = fc.Chain([fc.Standardize.from_data(X), fc.ActNorm(2, dtype)])
     with pytest.raises(ValueError, match=r"float(32|64) is too coarse"):
         fc.fit(fc.TransformedDistribution(fc.Normal(2), by_hand), X)
 
@@ -325,7 +318,7 @@ def test_columns_of_any_scale(scale):
     X = near(0.0, scale=scale)
     flow, history = fc.fit(standardized(float), X, epochs=2)
     x = flow.sample(100, rng=0)
-    assert np.isfinite(x).all() and 0.5 < x.std() / scale < 2
+    assert np.isfinite(x).all() and 0.5 < (x / scale).std() < 2
     assert np.isfinite(history.train_nll).all() and np.isfinite(flow.log_prob(X)).all()
     if scale > 1:
         with pytest.raises(
