@@ -107,7 +107,7 @@ class Dequantize:
         may lie in cells that no data come from: `np.clip` them.
         """
         y = self._columns(y)
-        with np.errstate(invalid="ignore"):  # inf - inf
+        with np.errstate(all="ignore"):  # inf - inf
             place = self._place(y)
             cell = np.rint(place)
             # what rounding left just below a grid value, such as 0.3 / 0.1, is that value
@@ -149,7 +149,7 @@ class Dequantize:
         total = flow.log_prob(self(x, rng), **options)
         for _ in range(draws - 1):
             another = flow.log_prob(self(x, rng), **options)
-            with np.errstate(invalid="ignore"):  # a NaN stays one
+            with np.errstate(all="ignore"):  # a NaN stays one
                 total = np.logaddexp(total, another)
         steps = np.broadcast_to(self.step, x.shape[-1:])
         volume = np.log(steps, where=steps > 0, out=np.zeros(len(steps))).sum()
@@ -158,7 +158,7 @@ class Dequantize:
     def _on_grid(self, x):
         """x, checked, and free of small rounding."""
         x = self._columns(x)
-        with np.errstate(invalid="ignore"):  # an infinite value is off the grid, too
+        with np.errstate(all="ignore"):  # an infinite value is off the grid, too
             place = self._place(x)
             cell = np.rint(place)
             off = ~(np.abs(place - cell) <= OFF_GRID) & ~np.isnan(x) & np.not_equal(self.step, 0)
@@ -167,7 +167,7 @@ class Dequantize:
                 f"x = {x[off][0]:.6g} is not on the grid of step={show(self.step)}, "
                 f"low={show(self.low)}: {np.count_nonzero(off)} of {x.size} values are not"
             )
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             return np.where(np.equal(self.step, 0), x, self.low + self.step * cell)
 
     def _place(self, y):

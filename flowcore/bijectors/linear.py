@@ -211,8 +211,9 @@ def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     if np.ndim(x) != 2 or len(x) < 2:
         return
     mean, scale, flat = _mean_and_scale(x[:: -(-len(x) // EXAMINED)], owner)
-    step = np.maximum(np.abs(mean) * dtype.eps, dtype.tiny)
-    coarse = np.flatnonzero((step > 1e-3 * scale) & ~flat)
+    with np.errstate(under="ignore"):
+        step = np.maximum(np.abs(mean) * dtype.eps, dtype.tiny)
+        coarse = np.flatnonzero((step > 1e-3 * scale) & ~flat)
     if not coarse.size:
         return
     worst = max(coarse, key=lambda i: step[i] / scale[i])
@@ -239,6 +240,7 @@ def _moments(x, owner):
     return mean, scale
 
 
+@np.errstate(all="ignore")
 def _mean_and_scale(x, owner):
     """Mean and standard deviation of every column, in float64, and whether it is constant."""
     x = as_numbers("x", x)
@@ -249,9 +251,8 @@ def _mean_and_scale(x, owner):
     if not finite.all():
         rows = np.flatnonzero(~finite)[:8].tolist()
         raise ValueError(f"the data of {owner!r} are not finite: NaN or inf in rows {rows}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.mean(x, axis=0, dtype=float)
-        distance = x - mean
+    mean = np.mean(x, axis=0, dtype=float)
+    distance = x - mean
     most = np.maximum(distance.max(axis=0), -distance.min(axis=0))
     if not np.isfinite(most).all():
         raise ValueError(f"the data of {owner!r} are too large: their differences are no floats")

@@ -141,9 +141,8 @@ class GaussianMixture(Distribution):
             total, weights = _log_sum_exp(logits)
             precision = np.exp(-log_scales)[..., None]
             constant = logits - total - log_scales.sum(axis=1) - normalizer
-            with np.errstate(over="ignore"):  # far out: a density of 0 is the right answer
-                u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
-                log_prob, share = _log_sum_exp(constant[:, None] - 0.5 * (u * u).sum(axis=1))
+            u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
+            log_prob, share = _log_sum_exp(constant[:, None] - 0.5 * (u * u).sum(axis=1))
             kept = u, precision, weights, share
             np.add(l, log_prob, l)
 

@@ -162,7 +162,7 @@ class TwoMoons(Target):
     def _log_a_and_p(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(log a, log p) of rows (n, 2), each (n,)."""
         # warnings could only come from rows whose answer is -inf or NaN, and from kappa = 0
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             upper, lower = self._log_a(np.stack([x, _half_turn(x)]))
             return upper, np.logaddexp(upper, lower) - np.log(2.0)
 

@@ -283,8 +283,7 @@ class _Bin:
         b = self.h * self.slopes[0] - rise * self.bend
         c = -self.s * rise
         root = np.abs(b) + np.sqrt(np.maximum(b * b - 4 * a * c, 0))
-        with np.errstate(divide="ignore", invalid="ignore"):  # in the form that is not taken
-            return np.where(b >= 0, -2 * c / root, root / (2 * a))
+        return np.where(b >= 0, -2 * c / root, root / (2 * a))  # not finite where it is not taken
 
 
 class _Curve:
