@@ -285,7 +285,7 @@ def made_mog(
 
     Examples
     --------
-    >>> made_mog(2, components=3, hidden=[8]).sample(4, rng=0).shape
+    >>> made_mog(2, components=3, hidden=[8], standardize=False).sample(4, rng=0).shape
     (4, 2)
     """
     transformer = MixtureOfGaussians(components, log_scale_bound)
@@ -375,7 +375,9 @@ def glow(
 def _flow(dim, parts: list[Bijector], standardize: bool) -> TransformedDistribution:
     """parts in the order in which sampling applies them."""
     ends = [Standardize(dim)] if standardize else []
-    return TransformedDistribution(Normal(dim), Chain([*ends, *reversed(parts)]))
+    flow = TransformedDistribution(Normal(dim), Chain([*ends, *reversed(parts)]))
+    flow._memo_unseen = standardize  # a copy forgets it: somebody has worked on that one
+    return flow
 
 
 def _network(hidden, context_dim, activation, residual, dtype) -> dict:

@@ -1,5 +1,6 @@
 """The recipes: architecture, data's own units, every parameter trainable."""
 
+import copy
 from functools import partial
 from itertools import pairwise
 
@@ -348,3 +349,31 @@ def test_a_constant_column_is_named(name):
     x[:, 1] = 7
     with pytest.raises(ValueError, match=r"column \[1\].*constant"):
         RECIPES[name](3, layers=1, hidden=[8]).initialize(x)
+
+
+# ---------------------------------------------------------------- recipes that have not seen data
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_without_data_says_so(name):
+    """Most often `fit(flow, X)` was called, and what it returns was not kept."""
+    flow = RECIPES[name](2, hidden=[8])
+    with pytest.warns(
+        UserWarning, match="has not seen data.* of mean size .* fit returns"
+    ) as caught:
+        flow.log_prob(data(2))
+    assert [w.filename for w in caught] == [__file__]
+    with pytest.warns(UserWarning, match="has not seen data.* draws of its base") as caught:
+        flow.sample(3, rng=0)
+    assert [w.filename for w in caught] == [__file__]
+
+
+def test_who_has_worked_on_a_recipe_is_not_told():
+    flow, far = flows.maf(2, hidden=[8]), data(2)
+    flow.log_prob(np.ones((3, 2)))  # near N(0, I) it may be meant
+    for known in (
+        flow.initialize(far), flow.with_params(flow.params), copy.copy(flow),
+        flows.maf(2, hidden=[8], standardize=False), fc.fit(flow, far, epochs=1)[0],
+        fc.TransformedDistribution(flow.base, flow.bijector),
+    ):  # fmt: skip
+        known.log_prob(far), known.sample(3, rng=0)

@@ -53,6 +53,7 @@ class Distribution(Parametric):
     """
 
     dim: int
+    _memo_unseen = False  # True of a new recipe: made for data, and has not seen any
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -85,6 +86,8 @@ class Distribution(Parametric):
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context):
             return call(self, "log_prob", x, params, context, threads)
+        if self._memo_unseen:
+            self._warn_of_far_rows(x)
         far = infinite(x, self.params.dtype if self.params.size else x.dtype)
         near = x if far is None else np.where(far, 0, x)  # no arithmetic with infinity
         found = call(self, "log_prob", near, params, context, threads)

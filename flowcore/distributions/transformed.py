@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .._typing import Array, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
 
+FAR = 10.0  # standard deviations: the mean size of rows that a flow without data is surprised by
+_UNSEEN = "this flow has not seen data: its Standardize does nothing yet"
+_FIT = "use what fit returns (flow, history = fit(flow, X)), or flow.initialize(X)"
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
 
@@ -91,6 +94,16 @@ class TransformedDistribution(Distribution):
 
         return run, back
 
+    def _warn_of_far_rows(self, x) -> None:
+        """A warning if rows are far from what a flow expects that has not been fitted yet."""
+        size = np.abs(x[np.isfinite(x)]).mean() if x.size else 0.0
+        if size > FAR:
+            warnings.warn(
+                f"{_UNSEEN}, so it takes these rows, of mean size {size:.3g}, as they are: {_FIT}",
+                UserWarning,
+                stacklevel=3,
+            )
+
     def _overflowed(self, x, theta, context) -> np.ndarray:
         """Step by step: whose output is it that is the first not to be finite?"""
         base, n = self.parts[0], len(x)
@@ -119,6 +132,8 @@ class TransformedDistribution(Distribution):
 
         rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
         """
+        if self._memo_unseen:
+            warnings.warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}", stacklevel=2)
         z, context, lead = self._base_sample(shape, rng, context)
         x, _ = self._images(z, context, threads, out=z)  # over their own z: no second array
         return x.reshape((*lead, self.dim))

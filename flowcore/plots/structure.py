@@ -10,7 +10,7 @@ import numpy as np
 from autograd.core import make_vjp
 
 from ..bijectors import Bijector
-from ..core import as_numbers
+from ..core.inputs import as_integers, as_numbers
 from .drawing import BLUE, PALE, new_axes, panels
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _jacobian_matrix(bijector, x, direction, context) -> np.ndarray:
 
 def _by_degree(order, dim: int) -> np.ndarray:
     """The coordinates (0-based) sorted by the degrees in `order`."""
-    degrees = np.arange(1, dim + 1) if order is None else as_numbers("order", order)
+    degrees = np.arange(1, dim + 1) if order is None else as_integers("order", order)
     if degrees.shape != (dim,) or not np.array_equal(np.sort(degrees), np.arange(1, dim + 1)):
         raise ValueError(f"order must be a permutation of 1..{dim}, not {degrees.tolist()}")
     return np.argsort(degrees)
