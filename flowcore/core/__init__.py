@@ -2,9 +2,12 @@
 
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
+from .derived import derived
+from .forks import imported, unforked
 from .inputs import as_numbers
 from .own_parts import by_autograd, vjp_of
 from .parameters import Layout, Parametric, frozen
+from .remarks import remaking, remark
 from .workspace import Step, Workspace, keep_overrides, require
 
 __all__ = [
@@ -20,11 +23,16 @@ __all__ = [
     "as_written",
     "by_autograd",
     "call",
+    "derived",
     "evaluate",
     "frozen",
+    "imported",
     "keep_overrides",
     "n_threads",
+    "remaking",
+    "remark",
     "require",
     "twins_are_found_by",
+    "unforked",
     "vjp_of",
 ]

@@ -10,11 +10,11 @@ import math
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from ..core import derived
 from .checks import (
     BLOCK,
     as_context,
@@ -81,7 +81,7 @@ class Table:
         """How many updates an epoch makes."""
         return math.ceil(len(self.rows) / self.batch_size)
 
-    @cached_property
+    @derived
     def everything(self) -> Rows:
         """All training rows: not copied if they are all rows."""
         return chosen(self.data, self.rows)
