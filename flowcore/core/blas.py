@@ -18,7 +18,7 @@ class _Blas:
 
     def __init__(self):
         self._users: dict[object, int] = {}  # which thread each of them is in
-        self._controller = self._limit = None
+        self._libraries = self._before = None
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._count_again)
 
@@ -35,22 +35,42 @@ class _Blas:
                 self._restore_for_nobody()
 
     def _come(self, user: object) -> None:
-        if self._limit is None:
-            if self._controller is None:
-                self._controller = imported("threadpoolctl").ThreadpoolController()
-            self._limit = self._controller.limit(limits=1, user_api="blas")
+        if self._libraries is None:
+            everything = imported("threadpoolctl").ThreadpoolController()
+            self._libraries = everything.select(user_api="blas").lib_controllers
+        if self._before is None:
+            self._before = [library.get_num_threads() for library in self._libraries]
+            _set_threads(self._libraries, [1] * len(self._libraries))
         self._users[user] = get_ident()
 
     def _restore_for_nobody(self) -> None:
-        if self._limit is not None and not self._users:
-            self._limit.restore_original_limits()
-            self._limit = None
+        if self._before is not None and not self._users:
+            _set_threads(self._libraries, self._before)
+            self._before = None
 
     def _count_again(self) -> None:
         """In a forked child: all other threads are gone."""
         here = get_ident()
         self._users = {user: thread for user, thread in self._users.items() if thread == here}
         self._restore_for_nobody()
+
+
+def _set_threads(libraries, numbers) -> None:
+    """The number of threads of each library.
+
+    Newer versions of threadpoolctl listen to the thread alone that was first to set OpenBLAS's
+    number, as long as it lives, and ignore others. Ours are counted, and the last one out is seldom
+    the first one in.
+    """
+    for library, n in zip(libraries, numbers, strict=True):
+        _let_everybody_set(library)
+        library.set_num_threads(n)
+        _let_everybody_set(library)
+
+
+def _let_everybody_set(library) -> None:
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
 
 
 BLAS = _Blas()
