@@ -116,7 +116,11 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
     assert "flowcore:" in capsys.readouterr().err
 
 
-COMMAND = [sys.executable, "-W", "error", "-m", "flowcore"]
+def start(arguments, stdout):
+    """The command in a process of its own, which prints in blocks, as they do by default."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-W", "error", "-m", "flowcore", *arguments]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def test_an_out_that_is_a_file(tmp_path, capsys):
@@ -145,16 +149,11 @@ def test_an_interrupt_ends_the_comparison_of_seeds(arguments, monkeypatch, capsy
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a broken pipe is another error there")
-@pytest.mark.parametrize("arguments", [["--help"], ["moons", "--seeds", "2", "--epochs", "1"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["moons", "--seeds=2", "--epochs=1", "--quick"]])
 def test_a_reader_that_has_read_enough_is_no_error(arguments):
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [*COMMAND, *arguments, *(["--quick"] if "moons" in arguments else [])],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    done = start(arguments, writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
 
@@ -162,9 +161,31 @@ def test_a_reader_that_has_read_enough_is_no_error(arguments):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
 def test_a_full_disk_is_told_in_one_line():
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = start(["--help"], full)
     assert done.returncode == 2
     assert re.fullmatch(r"flowcore: .*No space left on device\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    "module", ["numpy", "flowcore", "flowcore.cli", "flowcore.moons", "sklearn"]
+)
+def test_an_interrupt_during_an_import_is_no_traceback(module):
+    script = f"""
+import signal, sys
+from flowcore_command import main  # as the console script begins
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "{module}":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+sys.argv[1:] = ["moons", "--seeds", "1"]
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted\n"
 
 
 def test_no_standard_output_is_told(monkeypatch, capsys):
