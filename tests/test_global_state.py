@@ -188,8 +188,9 @@ def test_eight_threads_that_save_and_load_leave_the_warning_filters_alone(rounds
             for theta in pool.map(work, range(8)):
                 np.testing.assert_array_equal(theta, NARROW.params)
         assert list(warnings.filters) == before
-    with pytest.warns(UserWarning, match="minimum width"):  # of whoever makes one
+    with pytest.warns(UserWarning, match="minimum width") as told:  # whoever makes one, and where
         flowcore.MADE(5, hidden=[2])
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_what_ones_own_constructor_warns_of_comes_out(tmp_path):

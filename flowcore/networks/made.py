@@ -237,6 +237,6 @@ def _warn_if_narrow(degrees, wanted, step=1):
                 f"MADE: hidden layer {i} of {len(layer)} units has no unit of degree "
                 f"{sorted(missing)[:8]}, so some outputs cannot depend on all inputs before them; "
                 f'the minimum width is {len(wanted)} units per layer with degrees="equal"',
-                stacklevel=4,
+                stacklevel=3,
             )
             return
