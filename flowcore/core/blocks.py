@@ -51,7 +51,7 @@ def n_threads(threads: int | None = None) -> int:
         name, given = f"the environment variable {ENVIRONMENT}", os.environ.get(ENVIRONMENT, "")
         if not given:
             return min(_cores(), 8)
-        given = int(given) if given.isdecimal() else given
+        given = int(given) if given.strip().isdecimal() else given
     n = check_dim(name, given)
     if n > MOST:
         raise ValueError(f"{name} must be at most {MOST}: more threads than cores gain nothing")
