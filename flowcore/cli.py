@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+
+MOST_SEED = 2**32 - 1  # of NumPy's older generator, which scikit-learn's moons are drawn from
+INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the process
 
 
 def main(argv=None) -> int:
     """Entry point of the console script; returns the exit status."""
-    args = _parser().parse_args(argv)
+    if sys.stdout is None:  # that is how Python has it if the process began without one
+        print("flowcore: standard output is closed: nowhere to print to", file=sys.stderr)
+        return 2
     try:
-        return args.run(args)
+        try:
+            args = _parser().parse_args(argv)
+            return args.run(args)
+        finally:
+            sys.stdout.flush()  # here, where an error is told in one line
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+    except BrokenPipeError:  # e.g. `| head -1`, which has read enough
+        return BROKEN_PIPE
     except (ValueError, OSError) as problem:
         print(f"flowcore: {problem}", file=sys.stderr)
         return 2
+    finally:
+        _drop_what_cannot_be_printed()
+
+
+def _drop_what_cannot_be_printed() -> None:
+    """Or Python tries once more when it ends, and tells of that."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +95,7 @@ def _positive(text: str) -> int:
 
 def _seed(text: str) -> int:
     value = int(text)
-    if not 0 <= value < 2**32:
+    if not 0 <= value <= MOST_SEED:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 2^32 - 1, not {value}")
     return value
 
@@ -85,6 +107,11 @@ def _moons(args) -> int:
         flow=args.flow, epochs=args.epochs, quick=args.quick, recipe=args.recipe
     )
     if args.seeds:
+        if args.seed + args.seeds - 1 > MOST_SEED:
+            raise ValueError(
+                f"the last of --seeds {args.seeds}, from --seed {args.seed} on, must be at most "
+                "2^32 - 1"
+            )
         moons.compare_seeds(settings, range(args.seed, args.seed + args.seeds))
     else:
         moons.run(settings, args.seed, args.out)

@@ -197,8 +197,7 @@ def _train(title, flow, moons: Moons, settings: Settings):
         print(
             f"{epoch + 1:6d} {history.train_nll[epoch]:11.3f} {history.val_nll[epoch]:9.3f}{kept}"
         )
-    if history.interrupted:
-        raise KeyboardInterrupt
+    _whole(flow, history)
     print(f"Trained in {history.seconds:.2f} s.")
     return flow, history
 
@@ -221,16 +220,25 @@ def train_recipe(moons: Moons, seed: int, epochs: int = 300) -> TransformedDistr
     clipped gradients, a cosine schedule. (Chosen on seeds 10 to 17.)"""
     flow = flows.maf(2, layers=8, hidden=[64, 64], activation="tanh", rng=seed, dtype=np.float32)
     steps = epochs * -(-len(moons.train) // 100)
-    return fit(
-        flow,
-        moons.train,
-        epochs=epochs,
-        batch_size=100,
-        learning_rate=cosine_decay(3e-3, steps),
-        clip_norm=1.0,
-        validation_data=moons.validation,
-        rng=seed,
-    )[0]
+    return _whole(
+        *fit(
+            flow,
+            moons.train,
+            epochs=epochs,
+            batch_size=100,
+            learning_rate=cosine_decay(3e-3, steps),
+            clip_norm=1.0,
+            validation_data=moons.validation,
+            rng=seed,
+        )
+    )
+
+
+def _whole(flow, history):
+    """The flow of a training that nobody interrupted: `fit` itself swallows the interrupt."""
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return flow
 
 
 def _print_scores(results, moons, seed):
@@ -283,7 +291,7 @@ def compare_seeds(settings: Settings, seeds) -> None:
 
 def _quiet_fit(flow, moons, settings):
     try:
-        return fit_like_the_tutorial(flow, moons, settings)[0]
+        return _whole(*fit_like_the_tutorial(flow, moons, settings))
     except TrainingDivergedError as problem:
         print(f"     ({problem}; the last finite parameters are used)")
         return problem.flow
@@ -305,6 +313,8 @@ class Album:
     """A folder of pictures; draws with the functions of `plots`, by name."""
 
     def __init__(self, folder: Path):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"--out {folder} is a file: name a folder")
         self.folder, self.contents = folder, {}
         folder.mkdir(parents=True, exist_ok=True)
 

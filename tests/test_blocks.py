@@ -1,5 +1,7 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
+import signal
+import threading
 import time
 import tracemalloc
 import warnings
@@ -139,6 +141,51 @@ def test_the_last_one_out_restores_blas(x):
         assert blas_threads() == {2}
 
 
+def test_any_thread_may_be_the_last_one_out():
+    """Also while the one that was first in lives on."""
+    first_is_in, second_is_in, first_is_out, end = (threading.Event() for _ in range(4))
+    seen = []
+
+    def first():
+        with blocks.BLAS.single_threaded():
+            first_is_in.set()
+            second_is_in.wait(10)
+        seen.append(blas_threads())
+        first_is_out.set()
+        end.wait(10)
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        thread = threading.Thread(target=first)
+        thread.start()
+        try:
+            first_is_in.wait(10)
+            with blocks.BLAS.single_threaded():
+                second_is_in.set()
+                first_is_out.wait(10)
+                seen.append(blas_threads())
+            seen.append(blas_threads())
+        finally:
+            end.set()
+            thread.join()
+    assert seen == [{1}, {1}, {2}]
+
+
+def test_a_thread_that_limits_blas_itself_changes_no_number(flow, x):
+    """It is the only one that may set a limit, says threadpoolctl; ours holds nevertheless."""
+    seen = []
+
+    def look(a):
+        seen.append(blas_threads())
+        return [a]
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        thread = threading.Thread(target=blocks.map_blocks, args=(look, (x,), 1))
+        thread.start()
+        thread.join()
+        assert blas_threads() == {2}
+    assert seen == [{1}] * 8
+
+
 def test_errstate_reaches_the_threads(x):
     def overflow(a):
         return [np.exp(a + 1e4)]
@@ -146,6 +193,10 @@ def test_errstate_reaches_the_threads(x):
     with np.errstate(over="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
         blocks.map_blocks(overflow, (x,), threads=2)
+    told = []
+    with np.errstate(over="call", call=lambda kind, flag: told.append(kind)):
+        blocks.map_blocks(overflow, (x,), threads=2)
+    assert told == ["overflow"] * 8
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -183,25 +234,94 @@ def test_the_first_error_ends_the_run(workers):
         if item == 2:
             raise KeyError(item)
         time.sleep(1e-3)
-        return -item
 
     with pytest.raises(KeyError):
         blocks.in_threads(f, range(1000), workers)
     assert len(seen) < 1000
-    assert blocks.in_threads(f, [3, 4, 5], workers) == [-3, -4, -5]
-    assert blocks.in_threads(f, [], workers) == []
+    for items in ([3, 4, 5], []):
+        seen.clear()
+        blocks.in_threads(f, items, workers)
+        assert sorted(seen) == items
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_error_is_that_of_the_first_item_that_has_one(workers):
+    def f(item):
+        time.sleep(0.02 if item == 1 else 0)
+        if item:
+            raise KeyError(item)
+
+    with pytest.raises(KeyError, match="1"):
+        blocks.in_threads(f, range(9), workers)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_where_no_thread_can_be_started_the_caller_goes_on(started, monkeypatch, flow, x):
+    expected, start, left = flow.log_prob(x), threading.Thread.start, [started] * 2
+
+    def seldom(thread):
+        if not left[-1]:
+            raise RuntimeError("can't start new thread")
+        left[-1] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", seldom)
+    np.testing.assert_array_equal(flow.log_prob(x, threads=4), expected)
+    left[-1] = started
+    with pytest.raises(RuntimeError, match="my own"):
+        blocks.in_threads(_raise_my_own, range(5), 4)
+
+
+def _raise_my_own(item):
+    raise RuntimeError("my own")
+
+
+def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threading.active_count()
+        for delay in np.linspace(0, 8e-3, 30):
+            timer = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
+            with pytest.raises(KeyboardInterrupt):
+                timer.start()
+                while True:
+                    blocks.map_blocks(_take_a_while, (x,), 3)
+            timer.join()
+            assert threading.active_count() == before
+            assert blas_threads() == {2}
+
+
+def _take_a_while(a):
+    time.sleep(1e-3)
+    return [a]
+
+
+def test_an_interrupt_is_not_lost_in_an_error():
+    both = threading.Barrier(2)
+
+    def f(item):
+        both.wait(10)
+        here = threading.current_thread() is threading.main_thread()
+        raise KeyboardInterrupt if here else KeyError(item)
+
+    with pytest.raises(KeyboardInterrupt):
+        blocks.in_threads(f, range(2), 2)
 
 
 def test_number_of_threads(monkeypatch, flow, x):
-    monkeypatch.setenv(blocks.ENVIRONMENT, "3")
+    monkeypatch.setenv(blocks.ENVIRONMENT, "3 ")  # as a shell of Windows may have it
     assert blocks.n_threads() == 3 and blocks.n_threads(2) == 2
     monkeypatch.delenv(blocks.ENVIRONMENT)
     assert blocks.n_threads() == min(blocks._cores(), 8) > 0
     monkeypatch.setattr(blocks, "_cores", lambda: 64)
     assert blocks.n_threads() == 8
-    for bad in (0, -1, 1.5, "two"):
-        with pytest.raises(ValueError, match=r"threads .*must be an integer >= 1"):
+    for bad in (0, -1, 1.5, "two", "2.5", np.inf, np.nan, [2], 1j):
+        with pytest.raises(ValueError, match=r"^threads must be an integer >= 1, not"):
             flow.log_prob(x[:2], threads=bad)
-    monkeypatch.setenv(blocks.ENVIRONMENT, "many")
-    with pytest.raises(ValueError, match="many"):
-        flow.log_prob(x)
+    for bad in (1025, 10**400):
+        with pytest.raises(ValueError, match="threads must be at most 1024"):
+            flow.log_prob(x[:2], threads=bad)
+    for bad in ("many", "0", "-1", "2.5", "inf", "1e3"):
+        monkeypatch.setenv(blocks.ENVIRONMENT, bad)
+        message = f"environment variable {blocks.ENVIRONMENT} must be an integer >= 1, not .*{bad}"
+        with pytest.raises(ValueError, match=message):
+            flow.log_prob(x)

@@ -1,5 +1,6 @@
 """The command line: `flowcore moons` from start to end, small."""
 
+import os
 import re
 import subprocess
 import sys
@@ -113,6 +114,84 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["moons", "--quick", "--out", str(tmp_path / "file" / "deep")]) == 2
     assert "flowcore:" in capsys.readouterr().err
+
+
+def start(arguments, stdout):
+    """The command in a process of its own, which prints in blocks, as they do by default."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-W", "error", "-m", "flowcore", *arguments]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def test_an_out_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["moons", "--quick", "--out", str(tmp_path / "file")]) == 2
+    assert "file is a file: name a folder" in capsys.readouterr().err
+
+
+def test_seeds_that_do_not_exist_are_refused_before_anything_is_trained(capsys):
+    assert main(["moons", "--seed", str(2**32 - 1), "--seeds", "2"]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and "--seeds 2, from --seed 4294967295 on" in told.err
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "3"], ["--seeds", "3", "--recipe"]])
+def test_an_interrupt_ends_the_comparison_of_seeds(arguments, monkeypatch, capsys):
+    calls, interrupted = [], "--recipe" in arguments
+
+    def interrupted_in_the_last(flow, *args, **options):
+        calls.append(flow)
+        return flow, History(interrupted=len(calls) == (3 if interrupted else 1))
+
+    monkeypatch.setattr(moons, "fit", interrupted_in_the_last)
+    assert main(["moons", "--quick", *arguments]) == 130
+    assert "interrupted" in capsys.readouterr().err and len(calls) == (3 if interrupted else 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a broken pipe is another error there")
+@pytest.mark.parametrize("arguments", [["--help"], ["moons", "--seeds=2", "--epochs=1", "--quick"]])
+def test_a_reader_that_has_read_enough_is_no_error(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = start(arguments, writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_a_full_disk_is_told_in_one_line():
+    with open("/dev/full", "w") as full:
+        done = start(["--help"], full)
+    assert done.returncode == 2
+    assert re.fullmatch(r"flowcore: .*No space left on device\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    "module", ["numpy", "flowcore", "flowcore.cli", "flowcore.moons", "sklearn"]
+)
+def test_an_interrupt_during_an_import_is_no_traceback(module):
+    script = f"""
+import signal, sys
+from flowcore_command import main  # as the console script begins
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "{module}":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+sys.argv[1:] = ["moons", "--seeds", "1"]
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted\n"
+
+
+def test_no_standard_output_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)  # as it is for a process that begins without one
+    assert main(["--version"]) == 2
+    assert "standard output is closed" in capsys.readouterr().err
 
 
 def test_python_m_flowcore():

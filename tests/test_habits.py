@@ -37,3 +37,14 @@ def test_pythons_that_are_promised_are_tested():
     lowest = min(classifiers, key=lambda version: int(version.split(".")[1]))
     assert SETUP["options"]["python_requires"] == f">={lowest}"
     assert f"Python {lowest} to" in text("README.md")
+
+
+@pytest.mark.parametrize("word", ["cached_property", "catch_warnings"])
+def test_nothing_takes_locks_or_filters_that_belong_to_everybody(word):
+    """`derived` and `remaking`, in `core`, are what is used instead, and say why."""
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "flowcore").rglob("*.py")
+        if re.search(rf"^[^#`]*\b{word}\b(?!`)", path.read_text(encoding="utf-8"), flags=re.M)
+    ]
+    assert users == []

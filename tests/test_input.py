@@ -229,7 +229,7 @@ def test_a_difference_of_times_among_objects_is_no_number():
 
 @pytest.mark.parametrize("bad", [np.ma.masked_equal([1, 0], 0), [1.0, 0.0], ["1", "0"], [None, 0]])
 def test_a_permutation_holds_integers(bad):
-    with pytest.raises(ValueError, match=r"^permutation (must hold|has masked)"):
+    with pytest.raises(ValueError, match=r"^Permute's permutation (must hold|has masked)"):
         fc.Permute(bad)
     with pytest.raises(ValueError, match=r"^degrees (must hold|has masked)"):
         fc.MADE(D, [2], degrees=[bad])

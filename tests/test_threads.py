@@ -1,14 +1,18 @@
-"""Bit for bit the same for any number of threads, with a BLAS that is free to use two of its own.
+"""Threads change no number and do not wait for each other.
 
-conftest.py pins BLAS to one thread, so this runs in a process of its own.
+conftest.py pins BLAS to one thread, so what needs a BLAS that is free to use two of its own runs in
+a process of its own.
 """
 
 import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from flowcore.core import derived
 
 SCRIPT = """
 import json, sys, warnings
@@ -61,3 +65,54 @@ def test_bit_identical_for_any_number_of_threads_though_blas_has_two():
         pytest.skip("this BLAS has no second thread")
     assert found["unequal"] == []
     assert found["after"] == found["free"]
+
+
+class Slow:
+    """Its attribute takes until somebody else's is there."""
+
+    def __init__(self, own=None, other=None):
+        self.own, self.other, self.computed = own, other, 0
+
+    @derived
+    def value(self):
+        """What it is."""
+        self.computed += 1
+        if self.own is not None:
+            self.own.set()
+            assert self.other.wait(10)
+        return object()
+
+
+def test_a_derived_attribute_is_computed_once_and_kept():
+    slow = Slow()
+    assert slow.value is slow.value and slow.computed == 1
+    assert Slow.value.__doc__ == "What it is." and Slow().value is not slow.value
+
+
+def test_objects_of_a_class_compute_derived_attributes_at_once():
+    events = [threading.Event() for _ in range(2)]
+    objects, found = [Slow(*events), Slow(*events[::-1])], []
+    threads = [threading.Thread(target=lambda o=o: found.append(o.value)) for o in objects]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+
+
+def test_threads_that_compute_a_derived_attribute_at_once_get_one_object():
+    both, found = threading.Barrier(2), []
+
+    class Met:
+        @derived
+        def value(self):
+            both.wait(10)
+            return object()
+
+    met = Met()
+    threads = [threading.Thread(target=lambda: found.append(met.value)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1] is met.value

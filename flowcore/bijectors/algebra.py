@@ -214,7 +214,7 @@ class Permute(Bijector):
     """
 
     def __init__(self, permutation: Sequence[int] | np.ndarray):
-        p = as_integers("permutation", permutation)
+        p = as_integers("Permute's permutation", permutation)
         if p.ndim != 1 or p.size == 0 or not np.array_equal(np.sort(p), np.arange(p.size)):
             raise ValueError(f"Permute needs a permutation of 0..D-1, each once: got {show(p)}")
         super().__init__(p.size)

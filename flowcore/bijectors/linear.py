@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import as_numbers, frozen
+from ..core import as_numbers, frozen, warn
 from ..core.inputs import check_dim, check_event, named
 from .bijector import Bijector, increasing_image
 
@@ -226,7 +225,7 @@ def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     )
     if step[worst] > scale[worst]:
         raise ValueError(message)
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warn(message)
 
 
 def _moments(x, owner):

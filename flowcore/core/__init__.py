@@ -2,7 +2,10 @@
 
 from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
+from .derived import derived
+from .forks import imported, unforked
 from .inputs import as_numbers
+from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
 from .workspace import Step, Workspace, keep_overrides, require
@@ -20,12 +23,17 @@ __all__ = [
     "as_written",
     "by_autograd",
     "call",
+    "derived",
     "evaluate",
     "frozen",
+    "imported",
     "is_built_in",
     "keep_overrides",
     "n_threads",
+    "remaking",
     "require",
     "twins_are_found_by",
+    "unforked",
     "vjp_of",
+    "warn",
 ]

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, Thread
 
 import numpy as np
 
+from .blas import BLAS
+from .inputs import check_dim
+
 ROWS = 1024  # per block
 MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
+MOST = 1024  # threads: whoever asks for more has made a mistake
 ENVIRONMENT = "FLOWCORE_THREADS"
 
 
@@ -43,15 +46,16 @@ keep_freed_memory()
 def n_threads(threads: int | None = None) -> int:
     """The number of threads: the argument, else the environment variable FLOWCORE_THREADS, else
     the cores that this process may use, at most 8."""
-    if threads is None:
-        threads = os.environ.get(ENVIRONMENT) or min(_cores(), 8)
-    try:
-        value = int(threads)
-        if value >= 1 and value == float(threads):
-            return value
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(f"threads (or {ENVIRONMENT}) must be an integer >= 1, not {threads!r}")
+    name, given = "threads", threads
+    if given is None:
+        name, given = f"the environment variable {ENVIRONMENT}", os.environ.get(ENVIRONMENT, "")
+        if not given:
+            return min(_cores(), 8)
+        given = int(given) if given.strip().isdecimal() else given
+    n = check_dim(name, given)
+    if n > MOST:
+        raise ValueError(f"{name} must be at most {MOST}: more threads than cores gain nothing")
+    return n
 
 
 def _cores() -> int:
@@ -76,11 +80,12 @@ def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np
     wholes: list = [] if out is None else [out]
     size = ROWS if n_rows >= MANY else max(n_rows, 1)
     starts = range(0, max(n_rows, 1), size)
+    making = Lock()  # of the arrays that all blocks write to
 
     def run(start):
         rows = slice(start, start + size)
         found = f(*(None if a is None else a[rows] for a in inputs))
-        with _MAKING:
+        with making:
             for a in found[len(wholes) :]:
                 wholes.append(np.empty((n_rows, *a.shape[1:]), a.dtype))
         for whole, a in zip(wholes, found, strict=True):
@@ -94,51 +99,61 @@ def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np
     return wholes
 
 
-def in_threads(f: Callable, items: Sequence, workers: int) -> list:
-    """[f(item) for item in items]; the first error ends the run."""
-    workers, state = min(workers, len(items)), np.geterr()
-    if workers <= 1:
-        return [f(item) for item in items]
+def in_threads(f: Callable, items: Sequence, workers: int) -> None:
+    """f(item) for every item, each once; the error of the first item that has one ends the run.
 
-    def run(item):
-        with np.errstate(**state):  # threads do not inherit it
-            return f(item)
-
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            return [done.result() for done in [pool.submit(run, item) for item in items]]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-class _Blas:
-    """BLAS limited to one thread while anybody asks for it; then as it was.
-
-    The limit belongs to the process, so users are counted: the first one in sets it, the last one
-    out restores what was there.
+    The caller is one of the workers. So it goes on with fewer, or alone, where no thread can be
+    started: a process may have too many of them, or may be about to end.
     """
+    todo, failed = deque(range(len(items))), {}
+    undone = set(todo)
 
-    def __init__(self):
-        self._lock, self._users, self._controller, self._limit = Lock(), 0, None, None
+    def work():
+        while not failed:
+            try:
+                k = todo.popleft()
+            except IndexError:  # nothing is left
+                return
+            try:
+                f(items[k])
+                undone.discard(k)
+            except BaseException as problem:  # raised below, in the caller's thread
+                failed[k] = problem
 
-    @contextmanager
-    def single_threaded(self):
-        with self._lock:
-            if self._users == 0:
-                from threadpoolctl import ThreadpoolController
+    state = {"call": np.geterrcall(), **np.geterr()}
 
-                self._controller = self._controller or ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-            self._users += 1
+    def help_out():
+        with np.errstate(**state):  # threads do not inherit it
+            work()
+
+    helpers = [Thread(target=help_out) for _ in range(min(workers, len(items)) - 1)]
+    try:
+        _start(helpers)
+        work()
+        _join(helpers)
+    finally:  # an interrupt: nobody takes another item, and nobody is left behind
+        todo.clear()
+        _join(helpers)
+    if failed:  # an interrupt before an error; items are taken in order, so the first that has one
+        first = min(failed, key=lambda k: (isinstance(failed[k], Exception), k))
         try:
-            yield
+            raise failed[first]
         finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    self._limit.restore_original_limits()
+            failed.clear()  # it holds this frame, which would hold it
+    for k in sorted(undone):  # by threads that stayed behind when f forked
+        f(items[k])
 
 
-BLAS = _Blas()
-_MAKING = Lock()  # of the arrays that all blocks write to
+def _start(threads: Sequence[Thread]) -> None:
+    """All that can be."""
+    for thread in threads:
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads
+            return
+
+
+def _join(threads: Sequence[Thread]) -> None:
+    for thread in threads:
+        if thread.is_alive():
+            thread.join()

@@ -13,13 +13,13 @@ copied with other values, pickled or saved. Nothing here is ever changed in plac
 from __future__ import annotations
 
 import copy
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
+from .derived import derived
 from .inputs import as_vector, check_params
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Parametric:
     initialized: bool = True
     fitted: tuple[str, ...] = ()
 
-    @cached_property
+    @derived
     def params(self) -> np.ndarray:
         """All free parameters as one flat, read-only vector; every value of it is valid.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from ..bijectors import Bijector, Invert
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import check_resolution
-from ..core import call, evaluate, is_built_in
+from ..core import call, evaluate, is_built_in, warn
 from ..core.inputs import (
     as_numbers,
     check_context,
@@ -98,10 +97,8 @@ class TransformedDistribution(Distribution):
         """A warning if rows are far from what a flow expects that has not been fitted yet."""
         size = np.abs(x[np.isfinite(x)]).mean() if x.size else 0.0
         if size > FAR:
-            warnings.warn(
+            warn(
                 f"{_UNSEEN}, so it takes these rows, of mean size {size:.3g}, as they are: {_FIT}",
-                UserWarning,
-                stacklevel=3,
             )
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
@@ -132,9 +129,9 @@ class TransformedDistribution(Distribution):
 
         rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
         """
-        if self._memo_unseen:
-            warnings.warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}", stacklevel=2)
         z, context, lead = self._base_sample(shape, rng, context)
+        if self._memo_unseen:
+            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
         x, _ = self._images(z, context, threads, out=z)  # over their own z: no second array
         return x.reshape((*lead, self.dim))
 
@@ -220,12 +217,10 @@ class TransformedDistribution(Distribution):
         outside = int(np.isneginf(log_det).sum())
         if outside > 1e-4 * len(z):  # rounding alone puts a few draws on an edge
             low, high = bijector.domain
-            warnings.warn(
+            warn(
                 f"{outside} of {len(z)} draws of {self.base!r} have no image: {bijector!r}, whose "
                 f"domain is ({low}, {high}), is not defined there. Is the bijector the wrong way "
                 "round (see Invert)?",
-                UserWarning,
-                stacklevel=3,
             )
         return x, log_det
 

@@ -7,7 +7,6 @@ file really holds before a constructor makes something of that size.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from .. import bijectors, distributions, networks, targets, transformers
 from ..bijectors import Coupling, LULinear
+from ..core import remaking
 from ..core.parameters import Parametric, frozen
 from ..networks.network import MLP, Network
 from ..transformers import Transformer
@@ -205,8 +205,7 @@ def _construct(cls: type, config: dict, weights, params):
     array = params if weights is None else weights[0][0]
     if array is not None and "dtype" in argument_names(cls):
         config = {"dtype": array.dtype, **config}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # who made it has been warned
+    with remaking():
         return cls(**config)
 
 

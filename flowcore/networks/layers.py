@@ -19,12 +19,11 @@ matrices are (in, out) in the caller's order of units.
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from ..core import Step
+from ..core import Step, derived
 
 MOST_BLOCKS = 2  # with more, neighbours are merged into panels: fewer and larger products
 NARROW = 96  # a narrower layer is one panel, others are four: 62% of a dense matrix's products
@@ -95,12 +94,12 @@ class BlockTriangular:
         self.layer, self.at, self.theta_bar = layer, at, theta_bar
         self.blocks = layer.split(theta)
 
-    @cached_property
+    @derived
     def blocks_bar(self) -> list[np.ndarray]:
         """The same blocks of the gradient of theta."""
         return self.layer.split(self.theta_bar)
 
-    @cached_property
+    @derived
     def dense(self) -> np.ndarray:
         """A as one array."""
         dense = np.zeros(self.layer.shape, self.at.dtype)

@@ -11,14 +11,13 @@ Then output d sees only the inputs that come before it in the order: phi_d = phi
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import frozen
+from ..core import frozen, warn
 from ..core.inputs import as_integers, as_numbers, check_dim
 from .network import Network, check_context_dim, hidden_widths
 
@@ -235,11 +234,9 @@ def _warn_if_narrow(degrees, wanted, step=1):
         layer = degrees[i]
         missing = set(wanted) - set(layer.tolist())
         if missing:
-            warnings.warn(
+            warn(
                 f"MADE: hidden layer {i} of {len(layer)} units has no unit of degree "
                 f"{sorted(missing)[:8]}, so some outputs cannot depend on all inputs before them; "
-                f'the minimum width is {len(wanted)} units per layer with degrees="equal"',
-                UserWarning,
-                stacklevel=4,
+                f'the minimum width is {len(wanted)} units per layer with degrees="equal"'
             )
             return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core import warn
 from .drawing import (
     BLUE,
     SMALL,
@@ -117,10 +117,9 @@ def _tell_outside(ax, drawn, xlim, ylim):
     if out and out >= 0.01 * len(drawn):
         remark(ax, f"{out / len(drawn):.0%} outside")
     if len(drawn) and out == len(drawn):
-        warnings.warn(
+        warn(
             f"none of {len(drawn):,} samples lies in the window, x in {xlim} and y in {ylim}: "
             "leave xlim and ylim out, and it is where the samples are",
-            stacklevel=3,
         )
 
 

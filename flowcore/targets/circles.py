@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import imported
 from ..core.inputs import check_count
 from .base import Target, log_prob_of_rows, panels, set_positive
 
@@ -79,9 +80,7 @@ class BlurredCircles(Target):
         return np.full(2, np.sqrt(np.mean(self.radii**2) / 2.0 + self.noise**2))
 
     def _log_p_at_radius(self, r: np.ndarray) -> np.ndarray:
-        from scipy.special import i0e
-
-        s = self.noise
+        i0e, s = imported("scipy.special").i0e, self.noise
         log_each = [
             -(((r - radius) / s) ** 2) / 2.0 + np.log(i0e(r / s * (radius / s)))
             for radius in self.radii

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 import operator
 import os
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..core import as_numbers
+from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
 from .optim import SCHEDULES, check_warm_up
 
@@ -128,7 +127,7 @@ def as_weights(values, n: int) -> np.ndarray | None:
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 
-def check_context_scale(context: np.ndarray | None, rows: np.ndarray, stacklevel: int) -> None:
+def check_context_scale(context: np.ndarray | None, rows: np.ndarray) -> None:
     """A warning about context columns far from the size that networks are made for.
 
     X is standardised by most flows; a context enters the networks as it is.
@@ -138,13 +137,11 @@ def check_context_scale(context: np.ndarray | None, rows: np.ndarray, stacklevel
     sample = context[rows[:: math.ceil(len(rows) / EXAMINED)]]
     far = np.flatnonzero(np.abs(sample).mean(axis=0) > LARGE)
     if far.size:
-        warnings.warn(
+        warn(
             f"context is large in {named('column', far)} (column {far[0]}: up to "
             f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is, unlike X, "
             "which a Standardize may scale: subtract its mean and divide by its standard "
             "deviation, in fit, log_prob and sample alike",
-            UserWarning,
-            stacklevel=stacklevel,
         )
 
 

@@ -7,10 +7,10 @@ of no use.
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
+from ..core import warn
 from ..core.inputs import named
 from .checks import EXAMINED, blocks
 
@@ -18,7 +18,7 @@ WIDEST = 1000  # columns: in wider tables dependence is not looked for
 TINY = 1e-6  # of a column's scale: what is left of it when the others are known
 
 
-def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int, labels=None) -> None:
+def check_columns(x: np.ndarray, rows: np.ndarray, labels: list | None = None) -> None:
     """Errors and warnings about the columns of the training rows: constant (error), on a grid,
     dependent (warnings)."""
     constant = constant_columns(x, rows)
@@ -29,23 +29,19 @@ def check_columns(x: np.ndarray, rows: np.ndarray, stacklevel: int, labels=None)
         )
     few, distinct, examined = few_valued_columns(x, rows)
     if few.size:
-        warnings.warn(
+        warn(
             f"X has few distinct values in {named('column', few, labels)} (column {few[0]}: "
             f"{distinct} in {examined} rows). The likelihood of gridded data has no maximum, it "
             "grows with every narrower spike on a grid point: dequantise (add noise, uniform over "
             "one grid step) or pass the column as context",
-            UserWarning,
-            stacklevel=stacklevel,
         )
     dependent, too_many = dependent_columns(x, rows)
     if dependent.size:
         these = named("column", dependent, labels)
-        warnings.warn(
+        warn(
             f"X has dependent columns: of {these}, {too_many} can be computed from the others, as "
             "sums of multiples of them. Such rows have no density: the likelihood grows without "
             f"bound, and says nothing. Drop {too_many} of these columns",
-            UserWarning,
-            stacklevel=stacklevel,
         )
 
 

@@ -10,11 +10,11 @@ import math
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..core import derived
 from .checks import (
     BLOCK,
     as_context,
@@ -84,7 +84,7 @@ class Table:
         """How many updates an epoch makes."""
         return math.ceil(len(self.rows) / self.batch_size)
 
-    @cached_property
+    @derived
     def everything(self) -> Rows:
         """All training rows: not copied if they are all rows."""
         return chosen(self.data, self.rows)
@@ -135,8 +135,8 @@ def as_training_table(
     labels   the names of the columns of X, if they have some
     """
     rows, validation = split(data, fraction, validation_data, rng)
-    check_columns(data.x, rows, 4, labels)
-    check_context_scale(data.context, rows, stacklevel=4)
+    check_columns(data.x, rows, labels)
+    check_context_scale(data.context, rows)
     batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
     given = None if validation_data is None else validation[0]
     held_out = fraction if given is None else None

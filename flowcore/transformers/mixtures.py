@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..core import imported
 from ..core.inputs import check_dim
 from .affine import bounded
 from .transformer import Transformer
@@ -180,9 +181,9 @@ class _Mixture(NamedTuple):
 @lru_cache
 def _start(components: int) -> tuple[tuple[float, ...], float]:
     """The centres c_k and log s of phi = 0."""
-    from scipy.special import ndtri
+    special = imported("scipy.special")
 
-    centres, s = ndtri((np.arange(components) + 0.5) / components), components**-0.2
+    centres, s = special.ndtri((np.arange(components) + 0.5) / components), components**-0.2
     if components > 1:
         centres *= sqrt((1 - s * s) / np.mean(centres**2))
     return tuple(centres.tolist()), log(s)
@@ -218,15 +219,15 @@ def _posterior(mixture, x):
 
 def _density(mixture, x):
     """z(x) and log dz/dx, for x (...) of at least one axis."""
-    from scipy.special import ndtr, ndtri
+    special = imported("scipy.special")
 
     u = (x - mixture.mean) * mixture.per_scale
-    below = (mixture.weight * ndtr(u)).sum(axis=0)  # F(x)
+    below = (mixture.weight * special.ndtr(u)).sum(axis=0)  # F(x)
     sign = np.where(below > 0.9, -1.0, 1.0)  # the side on which no digits are lost
     upper = sign < 0
     if upper.any():
-        below[upper] = (mixture.weight[:, upper] * ndtr(-u[:, upper])).sum(axis=0)
-    z = sign * ndtri(below)
+        below[upper] = (mixture.weight[:, upper] * special.ndtr(-u[:, upper])).sum(axis=0)
+    z = sign * special.ndtri(below)
     log_det = _log_sum_exp(_log_terms(mixture, u)) + 0.5 * z * z
     far = below < TINY
     if far.any():
@@ -244,31 +245,32 @@ def _tail(mixture, u, sign):
 
     in which no large numbers cancel, as z^2 and log f would.
     """
-    from scipy.special import log_ndtr, ndtri_exp
+    special = imported("scipy.special")
 
     v = sign * u
-    terms = mixture.log_weight + log_ndtr(v)
+    terms = mixture.log_weight + special.log_ndtr(v)
     log_q = _log_sum_exp(terms)
-    z = ndtri_exp(log_q)
-    z += (log_q - log_ndtr(z)) * np.exp(-_log_hazard(z))  # a Newton step: ndtri_exp has 12 digits
+    z = special.ndtri_exp(log_q)
+    # a Newton step, since ndtri_exp has 12 digits
+    z += (log_q - special.log_ndtr(z)) * np.exp(-_log_hazard(z))
     slopes = terms - log_q + _log_hazard(v) - mixture.log_scale
     return sign * z, _log_sum_exp(slopes) - _log_hazard(z)
 
 
 def _log_hazard(v):
     """log (N(v; 0, 1) / Phi(v)), about log |v| far to the left."""
-    from scipy.special import erfcx, log_ndtr
+    special = imported("scipy.special")
 
-    left = 0.5 * log(2 / pi) - np.log(erfcx(np.minimum(v, 0) / -sqrt(2)))
-    return np.where(v < 0, left, -0.5 * v * v - HALF_LOG_2PI - log_ndtr(v))
+    left = 0.5 * log(2 / pi) - np.log(special.erfcx(np.minimum(v, 0) / -sqrt(2)))
+    return np.where(v < 0, left, -0.5 * v * v - HALF_LOG_2PI - special.log_ndtr(v))
 
 
 def _by_logit(mixture, x, z):
     """dz/dlogit_k = sign (w_k - pi_k) / h(sign z), w_k the share of component k in that tail."""
-    from scipy.special import log_ndtr
+    special = imported("scipy.special")
 
     sign = np.where(z > 0, -1.0, 1.0)
-    terms = mixture.log_weight + log_ndtr(sign * (x - mixture.mean) * mixture.per_scale)
+    terms = mixture.log_weight + special.log_ndtr(sign * (x - mixture.mean) * mixture.per_scale)
     terms -= terms.max(axis=0)
     share = np.exp(terms, out=terms)
     share /= share.sum(axis=0)

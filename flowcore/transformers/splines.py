@@ -7,12 +7,12 @@ and its value x, as everywhere in flowcore.
 
 from __future__ import annotations
 
-from functools import cached_property
 from math import expm1, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import derived
 from ..core.inputs import check_dim
 from .transformer import Transformer, matched
 
@@ -298,7 +298,7 @@ class _Curve:
         self.e = d1 * xi * xi + 2 * s * self.hump + d0 * self.eta * self.eta
         self.slope = (s / self.d) ** 2 * self.e
 
-    @cached_property
+    @derived
     def d_log_slope(self):
         """d log g' / dz."""
         bin_, (d0, d1) = self.bin, self.bin.slopes

@@ -1,0 +1,76 @@
+"""BLAS with one thread, for as long as flowcore's own threads keep the cores busy."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from threading import get_ident
+
+from .forks import imported, unforked
+
+
+class _Blas:
+    """BLAS limited to one thread while anybody asks for it; then as it was.
+
+    The limit belongs to the process, so its users are counted: the first one in sets it, the last
+    one out restores what was there. A forked child counts its only thread.
+    """
+
+    def __init__(self):
+        self._users: dict[object, int] = {}  # which thread each of them is in
+        self._libraries = self._before = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._count_again)
+
+    @contextmanager
+    def single_threaded(self):
+        me = object()
+        try:
+            with unforked():
+                self._come(me)
+            yield
+        finally:  # around all of it: an interrupt may come between any two lines
+            with unforked():
+                self._users.pop(me, None)
+                self._restore_for_nobody()
+
+    def _come(self, user: object) -> None:
+        if self._libraries is None:
+            everything = imported("threadpoolctl").ThreadpoolController()
+            self._libraries = everything.select(user_api="blas").lib_controllers
+        if self._before is None:
+            self._before = [library.get_num_threads() for library in self._libraries]
+            _set_threads(self._libraries, [1] * len(self._libraries))
+        self._users[user] = get_ident()
+
+    def _restore_for_nobody(self) -> None:
+        if self._before is not None and not self._users:
+            _set_threads(self._libraries, self._before)
+            self._before = None
+
+    def _count_again(self) -> None:
+        """In a forked child: all other threads are gone."""
+        here = get_ident()
+        self._users = {user: thread for user, thread in self._users.items() if thread == here}
+        self._restore_for_nobody()
+
+
+def _set_threads(libraries, numbers) -> None:
+    """The number of threads of each library.
+
+    Newer versions of threadpoolctl listen to the thread alone that was first to set OpenBLAS's
+    number, as long as it lives, and ignore others. Ours are counted, and the last one out is seldom
+    the first one in.
+    """
+    for library, n in zip(libraries, numbers, strict=True):
+        _let_everybody_set(library)
+        library.set_num_threads(n)
+        _let_everybody_set(library)
+
+
+def _let_everybody_set(library) -> None:
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
+
+
+BLAS = _Blas()

@@ -1,0 +1,36 @@
+"""Warnings: to whoever called flowcore, in the line where they did.
+
+What a constructor says is for whoever makes an object, and not for whoever reads it back.
+`warnings.catch_warnings` is no way to keep it quiet: it replaces the filters of the whole process,
+and two threads that do so at once leave the wrong ones behind.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_quiet = ContextVar("flowcore_remakes_what_somebody_made", default=False)
+_PACKAGE = __name__.partition(".")[0]
+
+
+@contextmanager
+def remaking():
+    """A context, of this thread alone, in which `warn` says nothing: who made it was told."""
+    before = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(before)
+
+
+def warn(message: str) -> None:
+    """A UserWarning that points to the line outside of flowcore from which it was called."""
+    if _quiet.get():
+        return
+    frame, level = sys._getframe(1), 2
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)

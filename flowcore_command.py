@@ -1,0 +1,14 @@
+"""The console script `flowcore`: a module outside of the package, whose import takes a moment, so
+that Ctrl-C during that moment is no traceback."""
+
+import sys
+
+
+def main() -> int:
+    """Entry point of the console script; returns the exit status."""
+    try:
+        from flowcore.cli import main
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return main()
