@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import imported
 from ..core.inputs import as_numbers, check_count, check_dim, constant
 from .distribution import Distribution, Normal
 
@@ -271,14 +272,13 @@ def _half_step(a):
 
     From a = 50 on by Stirling's series: the difference of two large numbers would lose digits.
     """
-    from scipy.special import digamma, gammaln
-
+    special = imported("scipy.special")
     near, far = np.minimum(a, 50.0), np.maximum(a, 50.0)
     r = 1 / far  # whose powers end at 0, where those of `far` would overflow
     series = np.log(far) / 2 - r / 8 + r**3 / 192 - r**5 / 640
     slope = r / 2 + r**2 / 8 - r**4 / 64 + r**6 / 128
-    log_ratio = np.where(a < 50, gammaln(near + 0.5) - gammaln(near), series)
-    return log_ratio, np.where(a < 50, digamma(near + 0.5) - digamma(near), slope)
+    log_ratio = np.where(a < 50, special.gammaln(near + 0.5) - special.gammaln(near), series)
+    return log_ratio, np.where(a < 50, special.digamma(near + 0.5) - special.digamma(near), slope)
 
 
 def _per_coordinate(name: str, value, dim: int, positive: bool = False) -> np.ndarray:

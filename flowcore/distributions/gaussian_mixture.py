@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Standardize
+from ..core import imported
 from ..core.inputs import as_numbers, check_count, check_dim
 from .distribution import Distribution
 
@@ -76,8 +77,7 @@ class GaussianMixture(Distribution):
         cls, X: ArrayLike, n_components: int, rng: Seed = 0, dtype: DTypeLike = float
     ) -> GaussianMixture:
         """Fitted to the rows of X (n, D), in their own units, by scikit-learn's EM algorithm."""
-        from sklearn import mixture
-
+        mixture = imported("sklearn.mixture")
         n_components = check_dim("n_components", n_components)
         standardize = Standardize.from_data(X)  # EM's tolerances are absolute numbers
         rows = standardize.inverse(X)
