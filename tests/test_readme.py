@@ -29,6 +29,20 @@ def test_there_are_blocks():
     assert pages.count("README.md") >= 2 and pages.count("your_own_parts.md") >= 4
 
 
+def test_every_promise_names_tests_that_exist():
+    page = (ROOT / "docs" / "files_and_promises.md").read_text("utf-8")
+    promises = [
+        line for line in page.splitlines() if line.endswith("` |") and "held by" not in line
+    ]
+    assert len(promises) >= 35
+    for line in promises:
+        named = re.findall(r"`(test_\w+\.py)::(\w+)`", line)
+        assert named, line
+        for file, test in named:
+            text = (ROOT / "tests" / file).read_text("utf-8")
+            assert f"\ndef {test}(" in text, f"tests/{file} has no {test}"
+
+
 def test_the_first_two_commands():
     """.ci/run executes the second one, word for word."""
     commands = re.findall(r"^```bash\n(.*?)^```", README, flags=re.M | re.S)[:2]
