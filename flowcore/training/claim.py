@@ -52,7 +52,9 @@ class Claim:
                     f"another fit is writing to checkpoint={self.path!r}: wait until it ends, stop "
                     "it, or give another checkpoint path"
                 ) from None
-            self._held = self._is_there()  # or its last owner removed it before we had the lock
+            self._held = self._is_there()
+            if not self._held:  # its last owner removed it before we had the lock
+                self._file.close()
 
     def release(self) -> None:
         """Give the path back, if it was taken; the copy of a claim in a forked child never was."""

@@ -31,8 +31,8 @@ from .table import Rows
 
 _NO_BETTER_EPOCH = (
     "no epoch was better than the initial parameters, which are returned: the validation NLL is "
-    "{:.6g} there, and {:.6g} after the best epoch. Try a smaller learning_rate, clip_norm, or more "
-    "data"
+    "{:.6g} there, and {:.6g} after the best epoch. Try a smaller learning_rate, clip_norm, or "
+    "more data"
 )
 _WORSE_AT_THE_END = (
     "training made the flow worse: the loss of {} training rows was {:.6g} at the initial "
@@ -193,8 +193,8 @@ class Run:
 
     def _best_validated(self) -> Kept | None:
         """The parameters of the best validation NLL, the initial ones included; None if no epoch
-        has been validated, or none of these NLLs is finite."""
-        if not self.history.val_nll:
+        has come to its end, or if none of these NLLs is known and finite."""
+        if self.epoch == 0 and self.best.epoch < 0:
             return None
         initial = math.inf if self.initial_nll is None else self.initial_nll
         if math.isfinite(initial) and initial < self.best.nll:
@@ -215,7 +215,7 @@ class Run:
 
     def _complaint(self, kept: Kept, loss: Loss, probe: Rows) -> str:
         """What is to be said of the parameters that are returned; nothing before an epoch's end."""
-        if not self.history.train_nll:
+        if self.epoch == 0:
             return ""
         if kept.epoch < 0:
             known = math.isfinite(kept.nll)
