@@ -218,8 +218,9 @@ from stub_runs import run
 def callback(report):
     if report.epoch == 1 and os.fork() == 0:
         os.close(1)
-        sys.stdin.readline()                    # until the test is done
-        raise SystemExit                        # out of fit: the lock is not the child's
+        sys.stdin.readline()  # until the test is done
+        os.unlink(sys.argv[1])
+        raise SystemExit  # out of fit, on its way: neither the file nor the lock are the child's
     if report.epoch == 2:
         print("forked", flush=True)
         os.read(3, 1)
@@ -242,13 +243,14 @@ def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(path, ends):
                 process.stdin.write("\n")
                 process.stdin.flush()
                 _wait_until_alone(process.pid)
+                assert os.listdir(path.parent) == [".run.npz.lock"]
                 refused(path)
         finally:
             process.kill()
             process.wait()
-        assert_same(run(path), run())  # although, "parent first", a child of its is still there
+        assert_same(run(path), run())  # although, "parent first", its child is still there
+        assert os.listdir(path.parent) == ["run.npz"]
         os.close(waiting), os.close(go)
-    assert os.listdir(path.parent) == ["run.npz"]
 
 
 def _wait_until_alone(pid):

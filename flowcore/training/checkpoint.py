@@ -116,9 +116,10 @@ class Checkpoint:
         """Replace the file by the state of the run: as a whole, or not at all.
 
         A state that cannot go on is not written: from an earlier one the run ends in the same way.
-        Errors: OSError; ValueError if there is a file that is not of this run.
+        A forked child leaves the file to its parent. Errors: OSError; ValueError if there is a file
+        that is not of this run.
         """
-        if not can_go_on(self.run):
+        if not (self._claim.is_ours and can_go_on(self.run)):
             return
         if self._seal_there() not in (None, self._seal):
             self._read()

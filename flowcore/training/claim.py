@@ -35,7 +35,12 @@ class Claim:
     def __init__(self, path: str):
         folder, name = os.path.split(os.path.realpath(path))
         self.path, self.lock = path, os.path.join(folder, f".{name}.lock")
-        self._file, self._held = None, False
+        self._file, self._held, self._process = None, False, os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a forked child, whose copy of a claim is worth nothing."""
+        return self._process == os.getpid()
 
     def take(self) -> None:
         """Claim the path.
@@ -57,8 +62,8 @@ class Claim:
                 self._file.close()
 
     def release(self) -> None:
-        """Give the path back, if it was taken; the copy of a claim in a forked child never was."""
-        if self._file is None or self._file.closed:
+        """Give the path back, if it was taken, and by this process."""
+        if self._file is None or self._file.closed or not self.is_ours:
             return
         if fcntl is None:  # Windows removes no open file, and none that another run has opened
             self._file.close()
