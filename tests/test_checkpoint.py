@@ -118,6 +118,7 @@ def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
         os.replace(f"{path}.tmp", path)
 
     monkeypatch.setattr(checkpoint, "write_atomically", write)
+    monkeypatch.setattr(checkpoint.Checkpoint, "_seal_there", lambda self: None)
     options = {"epochs": 2, "batch_size": 100, "average": 0.5}
     straight, k, came = run(**options), 1, True
     while came:
@@ -248,6 +249,43 @@ def test_what_a_killed_process_left_is_removed(path):
         os.utime(left, (0, 0))
     run(path, epochs=2)
     assert not old.exists() and all(left.exists() for left in (new, *others))
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_run_that_becomes_worse_says_so_again(path, validated, epoch):
+    """The validation NLL of the initial parameters is in the file."""
+    flow = Banana(Banana.solution(X))
+    options = {"validation_data": X} if validated else {"validation_split": 0}
+    options |= {"flow": flow, "learning_rate": 1.0}
+    found = []
+    for where, callback in ((None, None), (path, interrupt_at(epoch)), (path, None), (path, None)):
+        with pytest.warns(UserWarning, match="no epoch was better|made the flow worse"):
+            found.append(run(where, callback, **options))
+    straight, _, *resumed = found
+    for again in resumed:
+        assert_same(again, straight)
+    assert (straight[1].best_epoch is None) == validated
+
+
+def test_an_interrupt_where_the_last_update_went_over_the_edge(path):
+    """The next epoch has begun, and nobody has seen yet that its loss is not finite."""
+
+    class Countdown(Cliff):
+        left = 0
+
+        def density(self, x, p, context):
+            type(self).left -= 1
+            if type(self).left == 0:
+                raise KeyboardInterrupt
+            return super().density(x, p, context)
+
+    options = {"flow": Countdown(), "learning_rate": 0.3, "validation_split": 0, "batch_size": None}
+    for left, theta in enumerate((0.0, 0.3, 0.6, 0.9, 0.9), start=1):
+        Countdown.left = left
+        flow, history = run(**options)
+        assert history.interrupted
+        np.testing.assert_allclose(flow.params, [theta])
 
 
 def test_divergence_is_met_again(path):

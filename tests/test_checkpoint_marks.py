@@ -1,0 +1,208 @@
+"""Which optimizers, schedules and functions are the same: by what they hold, not by their names."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from stub_flows import GradientDescent
+from stub_runs import assert_same, run
+
+import flowcore
+from flowcore.files import disk
+from flowcore.training import Adam, fingerprint
+
+HERE = os.path.dirname(__file__)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+class Slotted(GradientDescent):
+    __slots__ = ("hidden",)
+
+    def __init__(self, rate):
+        super().__init__(0.01)
+        self.hidden = rate
+
+
+@dataclass(frozen=True)
+class Descent:
+    rate: float
+
+    def start(self, theta, arrays=None):
+        return GradientDescent(self.rate)
+
+
+class Named(Descent):
+    """A dataclass that holds more than its fields."""
+
+    def __init__(self, rate):
+        super().__init__(0.01)
+        object.__setattr__(self, "more", [rate])
+
+
+def halving(rate):
+    return Adam(lambda step: rate * 0.5**step)
+
+
+def with_default(rate):
+    return Adam(lambda step, rate=rate: rate)
+
+
+def with_keyword(rate):
+    return Adam(functools.partial(lambda step, *, rate: rate, rate=rate))
+
+
+def with_constant(rate):
+    return Adam({0.1: lambda step: 0.1, 0.2: lambda step: 0.2}[rate])
+
+
+def with_inner_code(rate):
+    inner = {0.1: lambda step: (lambda: 0.1)(), 0.2: lambda step: (lambda: 0.2)()}
+    return Adam(inner[rate])
+
+
+def with_method(rate):
+    class Schedule:
+        def __init__(self):
+            self.rates = np.array([rate])
+
+        def at(self, step):
+            return self.rates[0]
+
+    return Adam(Schedule().at)
+
+
+def with_helper(rate):
+    def helper():
+        return rate
+
+    return Adam(lambda step: helper())
+
+
+RATE = 0.1
+
+
+def with_global(rate):
+    return Adam(eval("lambda step: RATE", {"RATE": rate}))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        GradientDescent,
+        Slotted,
+        Descent,
+        Named,
+        Adam,
+        halving,
+        with_default,
+        with_keyword,
+        with_constant,
+        with_inner_code,
+        with_method,
+        with_helper,
+        with_global,
+    ],
+)
+def test_another_learning_rate_is_another_run(path, optimizer):
+    options = {"learning_rate": 1e-3}
+    run(path, optimizer=optimizer(0.1), epochs=2, **options)
+    with pytest.raises(ValueError, match="belongs to another run, which differs in optimizer"):
+        run(path, optimizer=optimizer(0.2), **options)
+    found = run(path, optimizer=optimizer(0.1), **options)
+    assert_same(found, run(optimizer=optimizer(0.1), **options))
+
+
+def test_another_penalty_is_another_run(path):
+    def l2(scale):
+        return lambda theta: scale * anp.sum(theta**2)
+
+    run(path, penalty=l2(0.1), epochs=2)
+    with pytest.raises(ValueError, match=r"differs in penalty \(test.*l2.<locals>.<lambda> \w+ th"):
+        run(path, penalty=l2(0.2))
+    assert_same(run(path, penalty=l2(0.1)), run(penalty=l2(0.1)))
+
+
+MARKS = """
+import functools, json, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from flowcore.training.fingerprint import _mark_of_option as mark
+import test_checkpoint_marks as t
+def penalty(theta, *, kinds=frozenset("abc"), n=3):
+    inner = lambda x: x in {"left", "right", "up"}
+    return [inner(x) for x in ("left", 1, 1.0, True, None, kinds)] + [t.RATE, np.sum(theta)]
+penalty.itself = penalty
+made = [kind(0.1) for kind in (t.GradientDescent, t.Slotted, t.Named, t.halving, t.with_inner_code,
+        t.with_method, t.with_helper, t.with_global)]
+print(json.dumps([mark(value) for value in [penalty, functools.partial(penalty, n=2), *made]]))
+"""
+
+
+def test_marks_are_the_same_in_every_process():
+    """Also with another seed of hashes, and under a tracer, such as that of a coverage tool."""
+    traced = "import sys; sys.settrace(lambda *_: None)\n"
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", program, HERE],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed, program in (("1", MARKS), ("2", traced + MARKS))
+    ]
+    assert found[0] == found[1]
+    marks = json.loads(found[0])
+    assert len(set(marks)) == len(marks) == 10 and not any("0x" in mark for mark in marks)
+
+
+def test_equal_functions_are_the_same_and_constants_of_other_types_are_not():
+    mark = fingerprint._mark_of_option
+
+    def function(text, before=""):
+        return eval(f"({before}lambda x: {text})", {})
+
+    texts = ["x + 1", "x + 1.0", "x + True", "x + 1j", "x - 1", "x + 2", "x.a", "x.b", "x + 0.0"]
+    texts += ["x + -0.0", "x in {1, 2}", "x in {1, 3}", "(lambda: 1)()", "(lambda: 2)()", "f(x)"]
+    marks = [mark(function(text)) for text in texts]
+    assert marks == [mark(function(text, before="\n\n")) for text in texts]
+    assert len(set(marks)) == len(marks)
+
+
+def test_what_an_object_remembers_is_no_part_of_it():
+    class Remembers:
+        @functools.cached_property
+        def sum(self):
+            return 3
+
+    flow = flowcore.flows.maf(2, layers=1, hidden=[8])
+    thing = Remembers()
+    thing.flow = flow
+    before = fingerprint._mark_of_option(thing)
+    assert thing.sum == 3
+    flow.log_prob(np.zeros((5, 2)))
+    flow.sample(5, rng=0)
+    assert fingerprint._mark_of_option(thing) == before
+
+
+def test_functions_that_hold_themselves_or_nothing_yet():
+    def itself(n):
+        return itself(n - 1) if n else early
+
+    before = fingerprint._mark_of_option(itself)
+    early = 1
+    assert fingerprint._mark_of_option(itself) != before
