@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from stub_flows import Banana
 from stub_runs import interrupt_at, run
@@ -338,11 +338,11 @@ OPTIONS = {
 }
 
 
-def fuzz(case, examples, seed=None):
+def fuzz(case, examples, start=0):
+    @seed(start)
     @settings(
         max_examples=examples,
         deadline=None,
-        derandomize=seed is None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
@@ -361,4 +361,4 @@ def test_a_forged_file_is_refused_or_harmless(path, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_very_many_forged_files_are_refused_or_harmless(path, kind):
-    fuzz(OPTIONS[kind](path), 3000, seed=0)
+    fuzz(OPTIONS[kind](path), 1000, start=1)
