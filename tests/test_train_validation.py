@@ -129,6 +129,14 @@ def test_without_validation_a_worse_end_is_said(X, batch_size, penalty):
         assert f"{said} {loss:.6g} at" in str(w[0].message)
 
 
+def test_noise_is_no_worse_end():
+    """A flow that has nothing to learn, on few rows: their loss may rise by what is in the rows."""
+    flow = flowcore.flows.maf(2, layers=1, hidden=[16, 16])
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    found, _ = fit(flow, x, epochs=1, batch_size=20, validation_split=0)
+    assert nll(found, x[:20]) > nll(flow.initialize(x), x[:20])
+
+
 def test_a_penalty_that_costs_likelihood_is_no_worse_end(X):
     """What is compared is what is minimised."""
     flow, options = Banana(Banana.solution(X)), {"epochs": 300, "learning_rate": 0.1, **EVERYTHING}

@@ -89,11 +89,7 @@ class Checkpoint:
         TypeError if the optimiser cannot export its state.
         """
         run = self.run
-        if not hasattr(run.state, "arrays"):
-            raise TypeError(
-                f"the state of {run.optimizer!r} has no method arrays(), see OptimizerState: "
-                "without it there is no checkpoint"
-            )
+        _check_state(run)
         remove_unfinished(self.path)
         found = self._read()
         if found is None:
@@ -238,6 +234,21 @@ class Checkpoint:
             f"no checkpoint of this run: {self.path} {why}. Give another checkpoint path, or "
             "delete the file"
         )
+
+
+def _check_state(run: Run) -> None:
+    """Can the state of the optimiser be written? Better asked now than after an hour."""
+    if not hasattr(run.state, "arrays"):
+        raise TypeError(
+            f"the state of {run.optimizer!r} has no method arrays(), see OptimizerState: "
+            "without it there is no checkpoint"
+        )
+    for name, array in run.state.arrays().items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc":
+            raise TypeError(
+                f"arrays() of the state of {run.optimizer!r} must give arrays of numbers: "
+                f"{name!r} is {array!r:.60}"
+            )
 
 
 def _described(arrays: dict[str, np.ndarray]) -> dict:

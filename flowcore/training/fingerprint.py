@@ -51,9 +51,9 @@ def _mark_of_option(value) -> str:
     """
     if is_dataclass(value) and not isinstance(value, type):
         marks = {f.name: _mark_of_option(getattr(value, f.name)) for f in fields(value)}
-        shown = f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
+        text = f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
         others = {k: v for k, v in held(value).items() if k not in marks}
-        return f"{shown} {_mark_of_state(others)}" if others else shown
+        return f"{text} {_mark_of_state(others)}" if others else text
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return f"{value:.17g}"
     if inside(value) is None:

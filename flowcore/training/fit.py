@@ -64,8 +64,9 @@ def fit(
     With validation data the parameters of the best validation NLL are returned, otherwise the last
     ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). The
     initial parameters are validated, too: if they are better than those of every epoch, they are
-    returned, with a warning. Without validation data a loss that is larger at the end than at the
-    start (of the first batch of rows, in the order of the data) is a warning.
+    returned, with a warning. Without validation data it is a warning if the loss is larger at the
+    end than at the start, by more than its standard error (of the rows of the first batch, in the
+    order of the data).
 
     A penalty such as `lambda theta: 1e-3 * np.sum(theta**2)`, with autograd's np, is differentiated
     as it stands; one that looks at what the flow does passes theta on, as in
