@@ -54,7 +54,9 @@ class Process:
     """A program of another process, which says when its imports are done."""
 
     def __init__(self, program, *arguments):
-        command = [sys.executable, "-W", "error", "-c", program, *map(str, arguments)]
+        # a signal may come between a file and the block that closes it
+        complain = ["-W", "error", "-W", "ignore::ResourceWarning"]
+        command = [sys.executable, *complain, "-c", program, *map(str, arguments)]
         environment = {**os.environ, "PYTHONHASHSEED": str(time.monotonic_ns() % 1000)}
         self.process = subprocess.Popen(
             command,
