@@ -1,5 +1,6 @@
 """The file of a checkpoint: when it is written, whose it is, and what is refused."""
 
+import json
 import os
 import pickle
 import socket
@@ -14,7 +15,7 @@ from stub_flows import Gaussian
 from stub_runs import X, assert_same, interrupt_at, run
 
 import flowcore
-from flowcore.files import archive, disk, pack, unpack
+from flowcore.files import DESCRIPTION, archive, disk, pack, unpack
 from flowcore.training import Adam, Run, checkpoint, state, table
 
 HERE = os.path.dirname(__file__)
@@ -294,13 +295,24 @@ def test_a_torn_run_is_not_written(path):
     assert path.exists()
 
 
+def test_its_description_is_strict_json(path):
+    """Also where losses are not known yet, or not finite."""
+    with pytest.warns(UserWarning, match="never finite"):
+        run(path, flow=Gaussian(), validation_data=1e200 * X, epochs=1)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads(unpack(path.read_bytes())[DESCRIPTION].tobytes(), parse_constant=refuse)
+
+
 def test_a_checkpoint_is_not_a_flow(path):
     run(path)
     with pytest.raises(ValueError, match=r"run\.npz is a checkpoint of fit, not a flow"):
         flowcore.load(path)
 
 
-@pytest.mark.parametrize("other", [1, 3])
+@pytest.mark.parametrize("other", [1, 2, 4])
 def test_another_format_is_refused(path, monkeypatch, other):
     known = checkpoint.FORMAT
     monkeypatch.setattr(checkpoint, "FORMAT", other)
@@ -331,7 +343,8 @@ def test_damage_is_noticed(path):
 def test_a_sealed_file_with_missing_parts_is_damaged(path):
     run(path, epochs=1)
     arrays = unpack(path.read_bytes())
-    for name in arrays:
+    assert DESCRIPTION in arrays
+    for name in arrays.keys() - {DESCRIPTION}:
         rest = {k: v for k, v in arrays.items() if k != name}
         path.write_bytes(pack(rest))
         last = name.removeprefix("optimizer.")

@@ -33,7 +33,7 @@ from .loop import Run
 from .state import can_go_on, check, export, restore
 from .table import Table
 
-FORMAT = 2  # 1 was that of flowcore 0.1.0
+FORMAT = 3  # 1 was that of flowcore 0.1.0; 2 did not know the NLL of the initial parameters
 KIND = "checkpoint of fit"
 
 

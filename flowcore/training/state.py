@@ -15,7 +15,7 @@ from .optim import Average
 from .plain import plain, unplain
 from .table import Table
 
-_FACTS = ("epochs", "epoch", "batch", "total", "weight", "reported", "stopped", "initial_nll")
+_FACTS = ("epochs", "epoch", "batch", "total", "weight", "reported", "stopped")
 _KEPT = ("best", "latest", "earlier")
 
 
@@ -24,12 +24,13 @@ def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
     kept = {name: getattr(run, name) for name in _KEPT}
     facts = {name: getattr(run, name) for name in _FACTS}
     facts["rng_state"] = plain(run.rng_state)
-    facts["kept"] = {name: [k.epoch, k.nll] for name, k in kept.items()}
+    facts["kept"] = {name: k.epoch for name, k in kept.items()}
     facts["averaged"] = 0 if run.average is None else run.average.updates
     arrays = {"theta": run.theta, **{f"{name}.theta": k.theta for name, k in kept.items()}}
     arrays |= {f"optimizer.{name}": array for name, array in run.state.arrays().items()}
     if run.average is not None:
         arrays["average"] = run.average.values
+    arrays["initial_nll"] = np.array([] if run.initial_nll is None else [run.initial_nll])
     arrays["train_nll"] = np.array(run.history.train_nll, np.float64)
     arrays["val_nll"] = np.array(run.history.val_nll, np.float64)
     return facts, arrays
@@ -49,17 +50,19 @@ def restore(run: Run, facts: dict, arrays: dict[str, np.ndarray]) -> None:
     run.state = run.optimizer.start(run.theta, _own(arrays, "optimizer."))
     epochs = run.epochs
     for name in _FACTS:
-        setattr(run, name, facts.get(name))
+        setattr(run, name, facts[name])
     run.stopped = run.stopped and epochs <= run.epochs  # more epochs: go on all the same
     run.epochs = epochs
     run.theta[:] = arrays["theta"]
     if run.average is not None:
         restored = arrays["average"], facts["averaged"]
         run.average = Average(run.average.decay, run.theta, *restored)
-    for name, (epoch, nll) in facts["kept"].items():
-        setattr(run, name, Kept(epoch, nll, arrays[f"{name}.theta"]))
+    run.initial_nll = next(iter(arrays["initial_nll"].tolist()), None)
     for name in ("train_nll", "val_nll"):
         setattr(run.history, name, arrays[name].tolist())
+    for name, epoch in facts["kept"].items():
+        nll = run.history.val_nll[epoch] if name == "best" and epoch >= 0 else math.inf
+        setattr(run, name, Kept(epoch, nll, arrays[f"{name}.theta"]))
     run.rng_state = unplain(facts["rng_state"], run.rng.bit_generator.state)
     run.rng.bit_generator.state = run.rng_state
 
@@ -90,9 +93,8 @@ def check(run: Run, table: Table, facts, arrays: dict[str, np.ndarray]) -> None:
     train_nll = _losses(arrays, "train_nll", epoch)
     val_nll = _losses(arrays, "val_nll", epoch * validated)
     _expect(not np.isnan(train_nll).any(), "train_nll", train_nll, "numbers")
-    initial = facts.get("initial_nll")  # None in a file of an earlier version, too
-    possible = (float, type(None)) if validated else type(None)
-    _expect(isinstance(initial, possible), "initial_nll", initial, "that of validation rows")
+    unknown = _array(arrays, "initial_nll").size == 0  # as before anything else is done
+    _losses(arrays, "initial_nll", validated and not unknown)
     _check_kept(facts, epoch, batch, val_nll)
 
     updates = 0 if run.average is None else epoch * table.batches_per_epoch + batch
@@ -113,21 +115,15 @@ def _check_totals(facts: dict, batch: int) -> None:
 
 
 def _check_kept(facts: dict, epoch: int, batch: int, val_nll: np.ndarray) -> None:
-    """The parameters of which epochs are kept, and with what validation NLL."""
-    found = facts.get("kept")
-    ours = isinstance(found, dict) and found.keys() == set(_KEPT)
-    _expect(ours, "kept", found, f"an object with {', '.join(_KEPT)}")
-    for name, pair in found.items():
-        two = isinstance(pair, list) and [type(part) for part in pair] == [int, float]
-        _expect(two, f"kept.{name}", pair, "a pair [epoch, NLL]")
-    best, latest, earlier = (found[name] for name in _KEPT)
-    of_best = -1 <= best[0] < len(val_nll) and best[1] == [*val_nll, math.inf][best[0]]
-    known = of_best and (math.isfinite(best[1]) or best[0] == -1)
-    _expect(known, "kept.best", best, "an epoch with its finite validation NLL")
-    begins = {max(-1, epoch - 1), max(-1, epoch - 2)} if batch == 0 else {epoch - 1}
-    _expect(latest[0] in begins, "kept.latest", latest, f"of epoch {max(begins)}")
-    _expect(earlier[0] == max(-1, latest[0] - 1), "kept.earlier", earlier, "of the epoch before it")
-    _expect(latest[1] == earlier[1] == math.inf, "kept.latest", latest, "without an NLL")
+    """The epochs whose parameters are kept, -1 for the initial ones."""
+    kept = facts.get("kept")
+    ours = isinstance(kept, dict) and kept.keys() == set(_KEPT)
+    _expect(ours, "kept", kept, f"an object with {', '.join(_KEPT)}")
+    best = _integer(kept, "best", -1, len(val_nll) - 1)
+    _expect(best < 0 or math.isfinite(val_nll[best]), "best", best, "of a finite validation NLL")
+    earliest = epoch - 1 if batch else epoch - 2  # the next epoch may have begun, or not
+    latest = _integer(kept, "latest", max(-1, earliest), max(-1, epoch - 1))
+    _integer(kept, "earlier", max(-1, latest - 1), max(-1, latest - 1))
 
 
 def _integer(facts: dict, name: str, low: int, high: int) -> int:
