@@ -340,7 +340,7 @@ def fuzz(case, examples, start=0):
 
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_a_forged_file_is_refused_or_harmless(path, kind):
-    fuzz(OPTIONS[kind](path), 60)
+    fuzz(OPTIONS[kind](path), 40)
 
 
 @pytest.mark.slow
