@@ -223,9 +223,9 @@ class Run:
         if self.history.val_nll:
             return ""
         before, after = (_loss(loss, theta, probe) for theta in (self.flow.params, kept.theta))
-        if not after > before + _standard_error(self.flow, probe):
-            return ""
-        return _WORSE_AT_THE_END.format(len(probe.x), before, after)
+        if after > before and after > before + _standard_error(self.flow, probe):
+            return _WORSE_AT_THE_END.format(len(probe.x), before, after)
+        return ""
 
     def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
         """The error for the caller, with the best parameters that are known to be finite."""
@@ -248,7 +248,7 @@ def _loss(loss: Loss, theta: np.ndarray, rows: Rows) -> float:
 def _standard_error(flow, rows: Rows) -> float:
     """Of a loss that is a mean over rows: what other rows would change."""
     with np.errstate(all="ignore"):
-        values = flow.log_prob(rows.x, context=rows.context)
+        values = flow.log_prob(rows.x, params=flow.params, context=rows.context)
         return float(np.std(values)) / math.sqrt(len(values))
 
 
