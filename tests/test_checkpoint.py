@@ -39,7 +39,11 @@ CASES = {
     "average, no validation": {"average": 0.9, "validation_split": 0},
     "in order": {"shuffle": False},
     "full batch": {"batch_size": None},
-    "maf": {"flow": flowcore.flows.maf(2, layers=2, hidden=[8]), "epochs": 4},
+    "maf": {
+        "flow": flowcore.flows.maf(2, layers=2, hidden=[8]),
+        "epochs": 4,
+        "learning_rate": 0.01,
+    },
 }
 
 
@@ -90,7 +94,7 @@ class Countdown(Spy):
 
 @pytest.mark.parametrize("every", [0.0, 60.0])
 @pytest.mark.parametrize("average", [None, 0.8])
-@pytest.mark.parametrize(("batch_size", "needed"), [(50, 14), (None, 4)])
+@pytest.mark.parametrize(("batch_size", "needed"), [(50, 15), (None, 5)])
 def test_interrupts_in_the_middle_of_an_epoch(
     path, every, average, batch_size, needed, monkeypatch
 ):
@@ -101,7 +105,7 @@ def test_interrupts_in_the_middle_of_an_epoch(
         result = run(path, checkpoint_every=every, **options)
         if not result[1].interrupted:
             break
-    assert starts == needed  # 6 * 7 (or 2) densities, three at a time: nothing is done twice
+    assert starts == needed  # 1 + 6 * 7 (or 2) densities, three at a time: nothing is done twice
     assert_same(result, straight)
 
 
@@ -114,6 +118,7 @@ def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
         os.replace(f"{path}.tmp", path)
 
     monkeypatch.setattr(checkpoint, "write_atomically", write)
+    monkeypatch.setattr(checkpoint.Checkpoint, "_seal_there", lambda self: None)
     options = {"epochs": 2, "batch_size": 100, "average": 0.5}
     straight, k, came = run(**options), 1, True
     while came:
@@ -205,12 +210,16 @@ def test_the_path_is_that_of_the_call(tmp_path, monkeypatch):
 
 
 def test_a_file_that_came_meanwhile_is_not_overwritten(path):
+    other = path.with_name("other.npz")
+    run(other, rng=4)
+
     def another(report):
         if report.epoch == 1:
-            run(path, rng=4)
+            other.replace(path)
 
     with pytest.warns(UserWarning, match="last checkpoint.*belongs to another run.*rng"):
-        run(path, another, checkpoint_every=60.0)
+        found = run(path, another, checkpoint_every=60.0)
+    assert_same(found, run())
     assert_same(run(path, rng=4), run(rng=4))
 
 
@@ -240,6 +249,43 @@ def test_what_a_killed_process_left_is_removed(path):
         os.utime(left, (0, 0))
     run(path, epochs=2)
     assert not old.exists() and all(left.exists() for left in (new, *others))
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_run_that_becomes_worse_says_so_again(path, validated, epoch):
+    """The validation NLL of the initial parameters is in the file."""
+    flow = Banana(Banana.solution(X))
+    options = {"validation_data": X} if validated else {"validation_split": 0}
+    options |= {"flow": flow, "learning_rate": 1.0}
+    found = []
+    for where, callback in ((None, None), (path, interrupt_at(epoch)), (path, None), (path, None)):
+        with pytest.warns(UserWarning, match="no epoch was better|made the flow worse"):
+            found.append(run(where, callback, **options))
+    straight, _, *resumed = found
+    for again in resumed:
+        assert_same(again, straight)
+    assert (straight[1].best_epoch is None) == validated
+
+
+def test_an_interrupt_where_the_last_update_went_over_the_edge(path):
+    """The next epoch has begun, and nobody has seen yet that its loss is not finite."""
+
+    class Countdown(Cliff):
+        left = 0
+
+        def density(self, x, p, context):
+            type(self).left -= 1
+            if type(self).left == 0:
+                raise KeyboardInterrupt
+            return super().density(x, p, context)
+
+    options = {"flow": Countdown(), "learning_rate": 0.3, "validation_split": 0, "batch_size": None}
+    for left, theta in enumerate((0.0, 0.3, 0.6, 0.9, 0.9), start=1):
+        Countdown.left = left
+        flow, history = run(**options)
+        assert history.interrupted
+        np.testing.assert_allclose(flow.params, [theta])
 
 
 def test_divergence_is_met_again(path):

@@ -16,7 +16,8 @@ from stub_flows import (
     nll,
 )
 
-from flowcore.training import Adam, constant, cosine_decay, fit
+import flowcore
+from flowcore.training import Adam, TrainingDivergedError, constant, cosine_decay, fit
 
 
 @pytest.fixture
@@ -80,6 +81,118 @@ def test_patience_counts_epochs_without_improvement(X, patience):
     )
     assert 1 < history.best_epoch < 400
     assert len(history.val_nll) == history.best_epoch + patience + 1
+    assert history.best_epoch == np.argmin(history.val_nll)
+
+
+NO_BETTER = r"no epoch was better than the initial parameters.*smaller learning_rate.*more data"
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+def test_the_initial_parameters_are_a_candidate_for_the_best(X, patience):
+    flow = Banana(Banana.solution(X[200:]))
+    start, options = nll(flow, X[200:]), {"validation_data": X[200:], "epochs": 8}
+    with pytest.warns(UserWarning, match=NO_BETTER) as seen:
+        found, history = fit(flow, X[:200], learning_rate=0.3, patience=patience, **options)
+    assert seen[0].filename == __file__
+    np.testing.assert_array_equal(found.params, flow.params)
+    assert history.best_epoch is None and min(history.val_nll) > start
+    assert f"{start:.6g} there, and {min(history.val_nll):.6g}" in str(seen[0].message)
+    assert nll(found, X[200:]) == pytest.approx(start, rel=1e-13)
+    # patience counts from the best epoch, and not from the start
+    length = 8 if patience is None else int(np.argmin(history.val_nll)) + 1 + patience
+    assert len(history.val_nll) == min(length, 8)
+
+
+def test_an_absurd_learning_rate_is_not_passed_over(X):
+    flow = flowcore.flows.maf(2, layers=2, hidden=[8])
+    initial = flow.initialize(X)
+    for options in ({"validation_data": X}, {"validation_split": 0}):
+        with pytest.warns(UserWarning, match="smaller learning_rate, clip_norm, or more data"):
+            found, history = fit(flow, X, epochs=3, learning_rate=10.0, **options)
+        assert np.isfinite(found.params).all()
+        if "validation_data" in options:
+            assert nll(found, X) == nll(initial, X) and history.best_epoch is None
+        else:
+            assert nll(found, X) > nll(initial, X) and history.best_epoch == 2
+
+
+@pytest.mark.parametrize("batch_size", [None, 50])
+@pytest.mark.parametrize("penalty", [None, lambda theta: anp.sum((theta - 3.0) ** 2)])
+def test_without_validation_a_worse_end_is_said(X, batch_size, penalty):
+    options = {"epochs": 4, "validation_split": 0, "batch_size": batch_size, "penalty": penalty}
+    flow, _ = fit(Banana(), X, **options | {"epochs": 60, "learning_rate": 0.1})  # no warning
+    with pytest.warns(UserWarning, match="training made the flow worse: the loss of .* rows") as w:
+        found, history = fit(flow, X, learning_rate=1.0, **options)
+    assert w[0].filename == __file__ and history.best_epoch == 3
+    for said, after in (("was", flow), ("is", found)):
+        loss = nll(after, X[:batch_size]) + (penalty(after.params) if penalty else 0.0)
+        assert f"{said} {loss:.6g} at" in str(w[0].message)
+
+
+def test_noise_is_no_worse_end():
+    """A flow that has nothing to learn, on few rows: their loss may rise by what is in the rows."""
+    flow = flowcore.flows.maf(2, layers=1, hidden=[16, 16])
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    found, _ = fit(flow, x, epochs=1, batch_size=20, validation_split=0)
+    assert nll(found, x[:20]) > nll(flow.initialize(x), x[:20])
+
+
+def test_a_penalty_that_costs_likelihood_is_no_worse_end(X):
+    """What is compared is what is minimised."""
+    flow, options = Banana(Banana.solution(X)), {"epochs": 300, "learning_rate": 0.1, **EVERYTHING}
+    found, _ = fit(flow, X, penalty=lambda theta: 10.0 * anp.sum(theta**2), **options)
+    assert nll(found, X) > nll(flow, X) + 0.1
+
+
+def test_interrupts_before_the_first_epochs_end_return_silently(X):
+    """What was there: the initial parameters, or those of the last update."""
+
+    class Interrupted(Gaussian):
+        left = 0
+
+        def density(self, x, p, context):
+            type(self).left -= 1
+            if type(self).left == 0:
+                raise KeyboardInterrupt
+            return super().density(x, p, context)
+
+    for left, moved in ((1, False), (2, False), (3, True)):
+        Interrupted.left = left
+        flow, history = fit(
+            Interrupted(), X, epochs=3, batch_size=50, learning_rate=9.0, validation_data=X
+        )
+        assert history.interrupted and history.train_nll == history.val_nll == []
+        assert (flow.params != 0).any() == moved and history.best_epoch is None
+
+
+def test_divergence_after_worse_epochs_returns_the_initial_parameters(X):
+    class Edge(Gaussian):
+        def density(self, x, p, context):
+            beyond = anp.where(anp.abs(p[0]) > 100.0, anp.nan, 0.0)
+            return super().density(x, p, context) + beyond
+
+    flow = Edge(Gaussian.solution(X[::2]))
+    options = {"validation_data": X[::2], "batch_size": None}
+    with pytest.raises(TrainingDivergedError, match="initial parameters") as caught:
+        fit(flow, X[1::2], learning_rate=lambda step: 2.0 if step == 0 else 1e3, **options)
+    assert caught.value.epoch == 2 and caught.value.history.best_epoch is None
+    assert math.isfinite(caught.value.history.val_nll[0])
+    np.testing.assert_array_equal(caught.value.flow.params, flow.params)
+
+
+def test_initial_parameters_outside_the_support_are_no_candidate(X):
+    class Bounded(Gaussian):
+        """The support follows the location, which training moves over the validation rows."""
+
+        def density(self, x, p, context):
+            inside = anp.abs(x[:, 0] - p[0]) < 4.0
+            return anp.where(inside, 0.0, -np.inf) + super().density(x, p, context)
+
+    near = np.random.default_rng(0).normal(3.0, 0.2, size=(200, 2))
+    _, history = fit(
+        Bounded(), near, validation_data=near + 2.0, epochs=80, learning_rate=0.1, batch_size=None
+    )
+    assert history.val_nll[0] == math.inf and history.best_epoch > 0
     assert history.best_epoch == np.argmin(history.val_nll)
 
 

@@ -6,7 +6,9 @@ optim.py        Adam, schedules, averages: how a gradient changes theta
 loop.py         what a run remembers, and how it ends
 history.py      what it tells
 table.py        the rows: a split, and batches; checks.py   what is refused
-checkpoint.py   the file from which a stopped run goes on; fingerprint.py   whose file it is
+checkpoint.py   the file from which a stopped run goes on; claim.py   one run at a time
+state.py        what is in it, and what can be; plain.py   the state of a random generator
+fingerprint.py  whose file it is; inside.py   what makes two objects different
 """
 
 from .fit import fit

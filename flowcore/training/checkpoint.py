@@ -1,29 +1,40 @@
 """The file from which a stopped run of `fit` goes on.
 
 The file is a sealed .npz archive like those of `flowcore.save`: plain arrays and JSON, no pickle.
-It holds the state of a `Run`, and belongs to that one run: `fingerprint` says which, in words and
-hashes.
+It holds the state of a `Run` (`state.py`), and belongs to that one run: `fingerprint` says which,
+in words and hashes, and a `Claim` keeps others from the path meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import stat
 import time
 import warnings
 
 import numpy as np
 
 from .._version import __version__
-from ..files import DESCRIPTION, check_seal, pack, remove_unfinished, unpack, write_atomically
-from .fingerprint import differences, plain, unplain
-from .loop import Kept, Run
-from .optim import Average
+from ..files import (
+    DESCRIPTION,
+    DIGITS,
+    check_seal,
+    pack,
+    remove_unfinished,
+    unpack,
+    write_atomically,
+)
+from .claim import Claim
+from .fingerprint import differences, shown
+from .loop import Run
+from .state import can_go_on, check, export, restore
+from .table import Table
 
-FORMAT = 2  # 1 was that of flowcore 0.1.0
+FORMAT = 3  # 1 was that of flowcore 0.1.0; 2 did not know the NLL of the initial parameters
 KIND = "checkpoint of fit"
-_FACTS = ("epochs", "epoch", "batch", "total", "weight", "reported", "stopped")
 
 
 class Checkpoint:
@@ -31,26 +42,45 @@ class Checkpoint:
 
     path    str or PathLike; every   seconds
     run     the `Run` whose state it holds; marks   its `fingerprint`
+    table   the `Table` it trains on
 
-    `with checkpoint:` sets the run to what the file holds, writes whenever it is time, and once
-    more at the end, whatever that is.
+    `with checkpoint:` claims the path, sets the run to what the file holds, writes whenever it is
+    time, and once more at the end, whatever that is. That a file cannot be written is a warning:
+    what has been learned is worth more than the file.
     """
 
-    def __init__(self, path, every: float, run: Run, marks: dict[str, str]):
-        self.path = os.path.abspath(os.fsdecode(path))  # whatever a callback does to the folder
-        self.every, self.run, self.marks = every, run, marks
-        self._written, self._ours = time.monotonic(), False
+    def __init__(self, path, every: float, run: Run, marks: dict[str, str], table: Table):
+        self.path = os.path.realpath(os.fsdecode(path))  # whatever a callback does to the folder
+        self.every, self.run, self.marks, self.table = every, run, marks, table
+        self._claim = Claim(self.path)
+        self._seal = None  # the last bytes of the file that this run has read or written
+        self._written, self._problem = time.monotonic(), ""
 
     def __enter__(self) -> Checkpoint:
-        self.resume()
-        self.run.after_step = self.write_if_due
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._claim.release)
+            try:
+                self._claim.take()
+            except OSError as problem:
+                warnings.warn(
+                    f"no file can be locked beside checkpoint={self.path!r} ({problem}): see to it "
+                    "yourself that no other fit writes there at the same time",
+                    UserWarning,
+                    stacklevel=3,
+                )
+            self.resume()
+            self.run.after_step = self.write_if_due
+            undo.pop_all()
         return self
 
     def __exit__(self, kind, problem, traceback) -> None:
-        if kind is None:
-            self.write_last()
-        else:
-            self.rescue()
+        try:
+            if kind is None:
+                self.write_last()
+            else:
+                self.rescue()
+        finally:
+            self._claim.release()
 
     def resume(self) -> None:
         """Set the run to what the file holds, if there is a file.
@@ -59,21 +89,18 @@ class Checkpoint:
         TypeError if the optimiser cannot export its state.
         """
         run = self.run
-        if not hasattr(run.state, "arrays"):
-            raise TypeError(
-                f"the state of {run.optimizer!r} has no method arrays(), see OptimizerState: "
-                "without it there is no checkpoint"
-            )
+        _check_state(run)
         remove_unfinished(self.path)
         found = self._read()
         if found is None:
             return
-        facts, arrays = found
+        described, arrays = found
         try:
-            restore(run, facts["run"], arrays)
-            run.seconds = float(facts["seconds"])
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
-            raise self._refusal(f"is damaged: {type(problem).__name__}: {problem}") from problem
+            run.seconds = _seconds(described)
+            check(run, self.table, described.get("run"), arrays)
+            restore(run, described["run"], arrays)
+        except ValueError as problem:
+            raise self._refusal(f"is damaged: {problem}") from problem
         begun = run.epoch + (run.batch > 0)
         if begun > run.epochs:
             raise ValueError(
@@ -84,41 +111,47 @@ class Checkpoint:
     def write(self) -> None:
         """Replace the file by the state of the run: as a whole, or not at all.
 
-        Errors: OSError; ValueError if, since this run began, another one has put its file there.
+        A state that cannot go on is not written: from an earlier one the run ends in the same way.
+        A forked child leaves the file to its parent. Errors: OSError; ValueError if there is a file
+        that is not of this run.
         """
-        if not self._ours:
+        if not (self._claim.is_ours and can_go_on(self.run)):
+            return
+        if self._seal_there() not in (None, self._seal):
             self._read()
         facts, arrays = export(self.run)
-        seconds = self.run.seconds + time.perf_counter() - self.run.started
         described = {
             "format": FORMAT,
             "kind": KIND,
             "flowcore": __version__,
             "marks": self.marks,
-            "seconds": seconds,
+            "seconds": self.run.seconds + time.perf_counter() - self.run.started,
             "run": facts,
         }
         text = np.frombuffer(json.dumps(described).encode(), np.uint8)
-        write_atomically(self.path, pack({DESCRIPTION: text, **arrays}))
-        self._ours = True
+        content = pack({DESCRIPTION: text, **arrays})
+        write_atomically(self.path, content)
+        self._seal = content[-DIGITS:]
 
     def write_if_due(self) -> None:
-        """Write, if the last time is long enough ago."""
-        if time.monotonic() - self._written >= self.every:
+        """Write, if the last time is long enough ago; if that fails, the next time is as far."""
+        if time.monotonic() - self._written < self.every:
+            return
+        try:
             self.write()
-            self._written = time.monotonic()
+            self._problem = ""
+        except (OSError, ValueError) as problem:
+            self._warn("a checkpoint could not be written, training goes on", problem, 5)
+        self._written = time.monotonic()
 
     def write_last(self) -> None:
-        """Write at the end. A run torn in the middle of an update leaves the file as it was, and a
-        failure is a warning: what has been learned is about to be returned."""
+        """Write at the end; a run torn in the middle of an update leaves the file as it was."""
         if self.run.torn:
             return
         try:
             self.write()
         except (OSError, ValueError) as problem:
-            warnings.warn(
-                f"the last checkpoint could not be written: {problem}", UserWarning, stacklevel=4
-            )
+            self._warn("the last checkpoint could not be written", problem, 5)
 
     def rescue(self) -> None:
         """Write while an error is on its way: nothing may hide that one."""
@@ -127,37 +160,74 @@ class Checkpoint:
             with contextlib.suppress(OSError, ValueError):
                 self.write()
 
+    def _warn(self, what: str, problem: Exception, stacklevel: int) -> None:
+        """Once for every problem, not at every step: until it is another one, or solved."""
+        reason = getattr(problem, "strerror", None) or str(problem)
+        if reason == self._problem:
+            return
+        self._problem = reason
+        advice = (
+            ""
+            if isinstance(problem, ValueError)
+            else (
+                ". Make room, or the folder writable again: the next try is after "
+                f"checkpoint_every={self.every:g} seconds"
+            )
+        )
+        warnings.warn(
+            f"{what}: checkpoint={self.path!r}: {reason}{advice}", UserWarning, stacklevel
+        )
+
+    def _seal_there(self) -> bytes | None:
+        """The last bytes of the file, if there is one."""
+        if not self._is_there():
+            return None
+        with open(self.path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - DIGITS))
+            return file.read()
+
+    def _is_there(self) -> bool:
+        """Is there a file? A ValueError if there is something else, which might never be read."""
+        try:
+            mode = os.stat(self.path).st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(mode):
+            raise self._refusal("is no ordinary file")
+        return True
+
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
         """What the file holds, if there is one; a ValueError unless it is a file of this run."""
-        try:
-            with open(self.path, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
+        if not self._is_there():
             return None
+        with open(self.path, "rb") as file:
+            data = file.read()
         try:
             check_seal(data)
         except ValueError as problem:
             raise self._refusal(str(problem).replace("flowcore.save", "fit")) from problem
         try:
             arrays = unpack(data)
-            facts = json.loads(arrays.pop(DESCRIPTION).tobytes())
-            kind, version = facts.get("kind"), facts["format"]
-            known = kind == KIND and version == FORMAT
-            differing = known and differences(facts["marks"], self.marks)
-        except MemoryError:
-            raise
-        except Exception as problem:  # whatever a forged archive provokes in a parser
-            raise self._refusal(f"is damaged: {type(problem).__name__}: {problem}") from problem
-        if kind != KIND:
+            described = _described(arrays)
+        except (ValueError, RecursionError) as problem:
+            raise self._refusal(f"is damaged: {problem}") from problem
+        if described.get("kind") != KIND:
             raise self._refusal("is a flow written by flowcore.save, not a checkpoint of fit")
+        version = described.get("format")
         if version != FORMAT:
-            other = f"written by flowcore {facts.get('flowcore')}"
             raise self._refusal(
-                f"has format {version}, {other}: this flowcore reads format {FORMAT}"
+                f"has format {version!r:.60}, written by flowcore "
+                f"{shown(described.get('flowcore'))}: this flowcore reads format {FORMAT}"
             )
-        if differing:
+        marks = described.get("marks")
+        if not isinstance(marks, dict):
+            raise self._refusal(f"is damaged: its marks are {marks!r:.60}")
+        if marks != self.marks:
+            differing = differences(marks, self.marks)
             raise self._refusal(f"belongs to another run, which differs in {differing}")
-        return facts, arrays
+        self._seal = data[-DIGITS:]
+        return described, arrays
 
     def _refusal(self, why: str) -> ValueError:
         return ValueError(
@@ -166,44 +236,33 @@ class Checkpoint:
         )
 
 
-# ---------------------------------------------------------------- the state of a run as data
+def _check_state(run: Run) -> None:
+    """Can the state of the optimiser be written? Better asked now than after an hour."""
+    if not hasattr(run.state, "arrays"):
+        raise TypeError(
+            f"the state of {run.optimizer!r} has no method arrays(), see OptimizerState: "
+            "without it there is no checkpoint"
+        )
+    for name, array in run.state.arrays().items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc":
+            raise TypeError(
+                f"arrays() of the state of {run.optimizer!r} must give arrays of numbers: "
+                f"{name!r} is {array!r:.60}"
+            )
 
 
-def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
-    """(numbers for JSON, arrays): the whole state of a run."""
-    kept = {name: getattr(run, name) for name in ("best", "latest", "earlier")}
-    facts = {name: getattr(run, name) for name in _FACTS}
-    facts["rng_state"] = plain(run.rng_state)
-    facts["kept"] = {name: [k.epoch, k.nll] for name, k in kept.items()}
-    facts["averaged"] = 0 if run.average is None else run.average.updates
-    arrays = {"theta": run.theta, **{f"{name}.theta": k.theta for name, k in kept.items()}}
-    arrays |= {f"optimizer.{name}": array for name, array in run.state.arrays().items()}
-    if run.average is not None:
-        arrays["average"] = run.average.values
-    arrays["train_nll"] = np.array(run.history.train_nll, np.float64)
-    arrays["val_nll"] = np.array(run.history.val_nll, np.float64)
-    return facts, arrays
+def _described(arrays: dict[str, np.ndarray]) -> dict:
+    """The description among the arrays of a file, which it is taken out of."""
+    if DESCRIPTION not in arrays:
+        raise ValueError(f"there is no {DESCRIPTION}")
+    described = json.loads(arrays.pop(DESCRIPTION).tobytes())
+    if not isinstance(described, dict):
+        raise ValueError(f"its description is {described!r:.60}")
+    return described
 
 
-def restore(run: Run, facts: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Make `run` the one that `export` described; its generator becomes what it was, too."""
-    epochs = run.epochs
-    for name in _FACTS:
-        setattr(run, name, facts[name])
-    run.stopped = run.stopped and epochs <= run.epochs  # more epochs: go on all the same
-    run.epochs = epochs
-    run.rng_state = unplain(facts["rng_state"])
-    run.rng.bit_generator.state = run.rng_state
-    run.theta[:] = arrays["theta"]
-    run.state = run.optimizer.start(run.theta, _own(arrays, "optimizer."))
-    if run.average is not None:
-        restored = arrays["average"], facts["averaged"]
-        run.average = Average(run.average.decay, run.theta, *restored)
-    for name, (epoch, nll) in facts["kept"].items():
-        setattr(run, name, Kept(epoch, nll, arrays[f"{name}.theta"]))
-    for name in ("train_nll", "val_nll"):
-        setattr(run.history, name, arrays[name].tolist())
-
-
-def _own(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+def _seconds(described: dict) -> float:
+    seconds = described.get("seconds")
+    if type(seconds) is not float or not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds is {seconds!r:.60}, not a number >= 0")
+    return seconds

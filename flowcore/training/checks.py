@@ -64,12 +64,20 @@ def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
         return
     if not (_is_finite(checkpoint_every) and checkpoint_every >= 0):
         raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
-    path = os.path.realpath(os.fsdecode(checkpoint))
+    given = os.fsdecode(checkpoint)
+    path = os.path.realpath(given)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder}, make it first")
     if os.path.isdir(path):
         raise IsADirectoryError(f"checkpoint={path!r} is a folder: give a file in it a name")
+    if given.endswith((os.sep, os.altsep or os.sep)):
+        raise ValueError(f"checkpoint={given!r} ends like a folder: give a file in it a name")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(
+            f"checkpoint={path!r} is no ordinary file, but a device, a pipe or a socket: give a "
+            "path where a file can be"
+        )
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"checkpoint={path!r}: no file can be written in {folder}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import re
@@ -13,7 +12,9 @@ import numpy as np
 
 from ..files import Writer
 from .checks import BLOCK
+from .inside import held, inside, name_of
 from .loop import Run
+from .plain import plain
 from .table import Rows, Table
 
 
@@ -44,18 +45,34 @@ def fingerprint(flow, table: Table, run: Run, rng_state: dict, **options) -> dic
 
 
 def _mark_of_option(value) -> str:
-    """Its repr, where numbers of all types are alike and addresses in memory left out."""
+    """A number or a text as it is; a dataclass field by field; a hash of what else there is.
+
+    Numbers of all types are alike, and addresses in memory are left out.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         marks = {f.name: _mark_of_option(getattr(value, f.name)) for f in fields(value)}
-        return f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
+        text = f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
+        others = {k: v for k, v in held(value).items() if k not in marks}
+        return f"{text} {_mark_of_state(others)}" if others else text
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return f"{value:.17g}"
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    if inside(value) is None:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return f"{name_of(value)} {_mark_of_state(value)}"
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    return ", ".join(f"{n} ({there.get(n)} there, {here.get(n)} here)" for n in names)
+    """In what they differ, as part of a message."""
+    names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
+    texts = [[shown(text) for text in (n, there.get(n), here.get(n))] for n in names[:20]]
+    return ", ".join(f"{n} ({a} there, {b} here)" for n, a, b in texts)
+
+
+def shown(text, most: int = 200) -> str:
+    """A text from a file, in which anything may stand, as part of a message."""
+    text = str(text)
+    short = text if len(text) <= most else f"{text[:most]}..."
+    return "".join(c if c.isprintable() else "?" for c in short)
 
 
 def _mark_of_flow(flow) -> str:
@@ -70,24 +87,27 @@ def _mark_of_flow(flow) -> str:
     return f"{type(flow).__name__} with {flow.n_params} parameters {_digest(text.encode())}"
 
 
+def _mark_of_state(value) -> str:
+    return _digest(json.dumps(_state_of(value, {})).encode())
+
+
 def _state_of(value, seen: dict):
     """All that an object holds as JSON, arrays as hashes; what is met again as its number."""
     if isinstance(value, np.ndarray):
         return _mark_of_table(value) if value.dtype != object else _state_of(value.tolist(), seen)
     if isinstance(value, (set, frozenset)):
-        return sorted(map(_mark_of_option, value))
-    inside = isinstance(value, (list, tuple, dict)) or hasattr(value, "__dict__")
-    if not inside or isinstance(value, type) or inspect.ismodule(value) or inspect.isroutine(value):
+        return sorted(json.dumps(_state_of(item, dict(seen))) for item in value)
+    parts = inside(value)
+    if parts is None:
         return _mark_of_option(value)
     if id(value) in seen:
         return seen[id(value)][0]
     seen[id(value)] = len(seen), value  # kept alive, so that no other object gets its id
-    if isinstance(value, (list, tuple)):
-        return [_state_of(item, seen) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _state_of(item, seen) for key, item in value.items()}
-    state = {k: _state_of(v, seen) for k, v in vars(value).items() if not k.startswith("_memo")}
-    return [type(value).__qualname__, state]
+    if isinstance(parts, dict):
+        state = {str(key): _state_of(item, seen) for key, item in parts.items()}
+    else:
+        state = [_state_of(item, seen) for item in parts]
+    return state if parts is value else [name_of(value), state]
 
 
 def _mark_of_table(table: np.ndarray | None) -> str:
@@ -107,23 +127,3 @@ def _digest(*blocks) -> str:
             block = np.ascontiguousarray(block).reshape(-1).view(np.uint8)
         found.update(block)
     return found.hexdigest()
-
-
-def plain(value):
-    """The state of a bit generator as JSON: some hold arrays, or integers of 128 bits."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return {"array": value.tolist(), "dtype": value.dtype.str}
-    value = value.item() if isinstance(value, np.generic) else value
-    return {"int": hex(value)} if isinstance(value, int) else value
-
-
-def unplain(value):
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"array", "dtype"}:
-        return np.array(value["array"], value["dtype"])
-    if set(value) == {"int"}:
-        return int(value["int"], 16)
-    return {name: unplain(item) for name, item in value.items()}

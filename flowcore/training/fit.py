@@ -64,7 +64,11 @@ def fit(
     The given flow is not changed: other threads may go on evaluating it.
 
     With validation data the parameters of the best validation NLL are returned, otherwise the last
-    ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`).
+    ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). The
+    initial parameters are validated, too: if they are better than those of every epoch, they are
+    returned, with a warning. Without validation data it is a warning if the loss is larger at the
+    end than at the start, by more than its standard error (of the rows of the first batch, in the
+    order of the data).
 
     A penalty such as `lambda theta: 1e-3 * np.sum(theta**2)`, with autograd's np, is differentiated
     as it stands; one that looks at what the flow does passes theta on, as in
@@ -79,13 +83,19 @@ def fit(
     flow, the data or an option is refused (a Generator must be in the state that it had). Only
     `epochs` and `patience` may change: more epochs continue a finished run. With
     schedule="cosine" they may not, since the length is part of that schedule. Functions, such as a
-    learning rate or a penalty, are told apart by name only. Callbacks are not told again of epochs
-    that the file holds; those since it was written are done, and told, once more.
+    learning rate or a penalty, are told apart by their code and by the values in it (defaults,
+    closures, global constants), an optimizer or any other object by its attributes; classes by
+    name. So a function that is to be resumed is not changed by being called, and Python, whose
+    version is in the code, not updated. Callbacks are not told again of epochs that the file holds;
+    those since it was written are done, and told, once more. While it runs, `fit` keeps other runs
+    from the path, by a lock on a hidden file beside it. A checkpoint that cannot be written, as
+    when the disk is full, is a warning: training goes on, and it is tried again when it is due.
 
-    Errors: ValueError for bad input or a checkpoint that is damaged or of another run; OSError if
-    one cannot be written; `TrainingDivergedError`, which holds the best finite flow, if the loss,
-    the penalty or a gradient is not finite. Cost of an epoch: a density and its gradient for every
-    training row, a density for every validation row.
+    Errors: ValueError for bad input or a checkpoint that is damaged, of another run or in use;
+    OSError if one cannot be read, or its folder cannot be written to at the start;
+    `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
+    gradient is not finite. Cost of an epoch: a density and its gradient for every training row, a
+    density for every validation row.
 
     Parameters
     ----------
@@ -148,7 +158,7 @@ def fit(
     Returns
     -------
     flow, history : TransformedDistribution, History
-        The flow with the parameters of the best epoch, and what happened.
+        The flow with the parameters of the best epoch (see above), and what happened.
 
     Examples
     --------
@@ -184,10 +194,12 @@ def fit(
     file = nullcontext()
     if checkpoint is not None:
         marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)
-        file = Checkpoint(checkpoint, checkpoint_every, run, marks)
+        file = Checkpoint(checkpoint, checkpoint_every, run, marks, table)
 
     with file, run, progress_bar(progress, epochs, run.epoch - (not run.reported)) as bar:
         told = [*bar, *callbacks]
+        if run.initial_nll is None:
+            run.initial_nll = loss.value(initialized.params, table.validation)
         run.tell(told)  # of an epoch whose end was the last thing that an earlier run saw
         while run.goes_on():
             run.begin_epoch()

@@ -24,7 +24,7 @@ class History:
         validation data.
     best_epoch : int
         Index into these lists of the epoch whose parameters were returned (without validation data
-        the last one); None if they are older than the first epoch's.
+        the last one); None for the initial parameters.
     seconds : float
         Wall time of the whole `fit`; of all its runs, if it was resumed from a checkpoint.
     interrupted : bool
@@ -94,8 +94,9 @@ class TrainingDivergedError(RuntimeError):
     epoch, batch : int
         Where, both counted from 0.
     flow : TransformedDistribution
-        The flow with the best finite parameters so far: those of the best validation NLL, without
-        validation the latest at whose epoch's start the loss was finite.
+        The flow with the best finite parameters so far: those of the best validation NLL, the
+        initial ones included; without validation the latest at whose epoch's start the loss was
+        finite.
     history : History
         The `History` up to there.
     """

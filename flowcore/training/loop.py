@@ -29,6 +29,20 @@ from .loss import Loss, NotFinite
 from .optim import Average, Optimizer
 from .table import Rows
 
+_NO_BETTER_EPOCH = (
+    "no epoch was better than the initial parameters, which are returned: the validation NLL is "
+    "{:.6g} there, and {:.6g} after the best epoch. Try a smaller learning_rate, clip_norm, or "
+    "more data"
+)
+_WORSE_AT_THE_END = (
+    "training made the flow worse: the loss of {} training rows was {:.6g} at the initial "
+    "parameters and is {:.6g} at those that are returned. Try a smaller learning_rate, clip_norm, "
+    "or more data; with validation data the best parameters are returned"
+)
+_NOTHING_LEFT = (
+    "after the first epoch the loss was no longer finite: the initial parameters are returned. Try "
+    "a smaller learning_rate or clip_norm"
+)
 _NO_FINITE_VALIDATION = (
     "the validation NLL was never finite (are validation rows outside the flow's support?): "
     "returning the parameters of the last epoch"
@@ -74,6 +88,7 @@ class Run:
         self.average = None if average is None else Average(average, self.theta)
         self.history = History()
         self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
+        self.initial_nll: float | None = None  # of the validation rows; `best` is of trained epochs
         self.epoch = self.batch = 0  # how many of them are done
         self.total = self.weight = 0.0  # of the NLLs in this epoch
         self.rng_state = self.rng.bit_generator.state  # at the start of this epoch
@@ -162,22 +177,59 @@ class Run:
         """(the new flow, the history).
 
         Its parameters are the best validated ones; else the last ones; or, if the loss of the rows
-        `probe` is not finite there, the latest that are known to be good.
+        `probe` is not finite there, the latest that are known to be good. That training ends worse
+        than it began is a warning.
         """
-        best = self.best
-        if best.epoch < 0:
+        kept = self._best_validated()
+        if kept is None:
             if self.history.val_nll and not self.history.interrupted:
                 warnings.warn(_NO_FINITE_VALIDATION, UserWarning, stacklevel=3)
-            last = Kept(len(self.history.train_nll) - 1, math.inf, self.result)
-            best = last if math.isfinite(loss.value(last.theta, [probe])) else self.latest
-        self._close(best)
-        return self.flow.with_params(best.theta.copy()), self.history
+            kept = self._last(loss, probe)
+        complaint = self._complaint(kept, loss, probe)
+        if complaint:
+            warnings.warn(complaint, UserWarning, stacklevel=3)
+        self._close(kept)
+        return self.flow.with_params(kept.theta.copy()), self.history
+
+    def _best_validated(self) -> Kept | None:
+        """The parameters of the best validation NLL, the initial ones included; None if no epoch
+        has come to its end, or if none of these NLLs is known and finite."""
+        if self.epoch == 0 and self.best.epoch < 0:
+            return None
+        initial = math.inf if self.initial_nll is None else self.initial_nll
+        if math.isfinite(initial) and initial < self.best.nll:
+            return Kept(-1, initial, np.array(self.flow.params))
+        return self.best if self.best.epoch >= 0 else None
+
+    def _last(self, loss: Loss, probe: Rows) -> Kept:
+        """The last parameters, if they and their loss are finite."""
+        theta = self.result
+        if np.isfinite(theta).all() and math.isfinite(loss.value(theta, [probe])):
+            return Kept(len(self.history.train_nll) - 1, math.inf, theta)
+        return self._good
+
+    @property
+    def _good(self) -> Kept:
+        """Where the latest epoch began of which at least one batch is done: its loss was finite."""
+        return self.latest if self.batch > 0 or self.latest.epoch < self.epoch - 1 else self.earlier
+
+    def _complaint(self, kept: Kept, loss: Loss, probe: Rows) -> str:
+        """What is to be said of the parameters that are returned; nothing before an epoch's end."""
+        if self.epoch == 0:
+            return ""
+        if kept.epoch < 0:
+            known = math.isfinite(kept.nll)
+            return _NO_BETTER_EPOCH.format(kept.nll, self.best.nll) if known else _NOTHING_LEFT
+        if self.history.val_nll:
+            return ""
+        before, after = (_loss(loss, theta, probe) for theta in (self.flow.params, kept.theta))
+        if after > before and after > before + _standard_error(self.flow, probe):
+            return _WORSE_AT_THE_END.format(len(probe.x), before, after)
+        return ""
 
     def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
         """The error for the caller, with the best parameters that are known to be finite."""
-        # what an epoch starts from is known to be good as soon as its first batch was
-        latest = self.latest if self.batch > 0 else self.earlier
-        good = self.best if self.best.epoch >= 0 else latest
+        good = self._best_validated() or self._good
         self._close(good)
         advice = _advice(problem, self.epoch, self.batch, good.epoch)
         flow = self.flow.with_params(good.theta)
@@ -185,6 +237,19 @@ class Run:
 
     def _close(self, kept: Kept) -> None:
         self.history._close(kept.epoch, self.started - self.seconds)
+
+
+def _loss(loss: Loss, theta: np.ndarray, rows: Rows) -> float:
+    """What is minimised, the penalty included, without its gradient."""
+    nll = loss.value(theta, [rows])
+    return nll if loss.penalty is None else nll + float(loss.penalty(theta))
+
+
+def _standard_error(flow, rows: Rows) -> float:
+    """Of a loss that is a mean over rows: what other rows would change."""
+    with np.errstate(all="ignore"):
+        values = flow.log_prob(rows.x, params=flow.params, context=rows.context)
+        return float(np.std(values)) / math.sqrt(len(values))
 
 
 def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:

@@ -133,8 +133,7 @@ class AdamState:
         if arrays is None:
             self._m, self._v, self._t = np.zeros_like(theta), np.zeros_like(theta), 0
         else:
-            self._m, self._v = (_copy_like(theta, arrays[name], name) for name in ("m", "v"))
-            self._t = int(arrays["t"])
+            self._m, self._v, self._t = _restored(theta, arrays)
 
     def step(self, theta: np.ndarray, gradient: np.ndarray) -> None:
         """One step of Algorithm 1: theta changes in place, `gradient` is only read.
@@ -357,6 +356,20 @@ def _is_number(value, above: float = -math.inf) -> bool:
         return math.isfinite(value) and value > above
     except TypeError:
         return False
+
+
+def _restored(theta: np.ndarray, arrays: Mapping) -> tuple[np.ndarray, np.ndarray, int]:
+    """The sums M and V and the count t of an `AdamState`; a ValueError if they cannot be those."""
+    missing = [name for name in ("m", "v", "t") if name not in arrays]
+    if missing:
+        raise ValueError(f"the saved state of Adam has no {', '.join(missing)}")
+    m, v = (_copy_like(theta, arrays[name], name) for name in ("m", "v"))
+    t = np.asarray(arrays["t"])
+    if not np.isfinite(m).all() or not (v >= 0).all():  # V may have overflowed: then steps are 0
+        raise ValueError("the saved m must be finite, and the saved v >= 0")
+    if t.shape != () or t.dtype.kind not in "iu" or not 0 <= t < 2**63 - 1:
+        raise ValueError(f"the saved t must be a number of steps: got {t!r:.60}")
+    return m, v, int(t)
 
 
 def _copy_like(theta: np.ndarray, array, name: str) -> np.ndarray:

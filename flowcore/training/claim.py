@@ -1,0 +1,117 @@
+"""Whose path it is: of two runs that write to one file, the work of one would be lost.
+
+A run holds a lock of the operating system on a hidden file beside its checkpoint. Such a lock ends
+with its process, however that ends: what a killed one left behind stops nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import threading
+import weakref
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+try:
+    import msvcrt
+except ImportError:  # everywhere else
+    msvcrt = None
+
+_open: weakref.WeakSet[io.FileIO] = weakref.WeakSet()  # the lock files of this process
+_forking = threading.RLock()  # held by a fork, so that no file is opened but not yet in there
+
+
+class Claim:
+    """The path of a file, for one run alone: from `take` to `release`, or the end of the process.
+
+    The lock belongs to the open file, so that another thread of the same process is refused, too.
+    Links to one file meet in one claim.
+    """
+
+    def __init__(self, path: str):
+        folder, name = os.path.split(os.path.realpath(path))
+        self.path, self.lock = path, os.path.join(folder, f".{name}.lock")
+        self._file, self._held, self._process = None, False, os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a forked child, whose copy of a claim is worth nothing."""
+        return self._process == os.getpid()
+
+    def take(self) -> None:
+        """Claim the path.
+
+        Errors: ValueError if another run has it; OSError if no file can be locked there.
+        """
+        while not self._held:
+            self._file = _opened(self.lock)
+            try:
+                _lock(self._file)
+            except BlockingIOError:
+                self._file.close()
+                raise ValueError(
+                    f"another fit is writing to checkpoint={self.path!r}: wait until it ends, stop "
+                    "it, or give another checkpoint path"
+                ) from None
+            self._held = self._is_there()
+            if not self._held:  # its last owner removed it before we had the lock
+                self._file.close()
+
+    def release(self) -> None:
+        """Give the path back, if it was taken, and by this process."""
+        if self._file is None or self._file.closed or not self.is_ours:
+            return
+        if fcntl is None:  # Windows removes no open file, and none that another run has opened
+            self._file.close()
+        if self._held and (fcntl is None or self._is_there()):
+            with contextlib.suppress(OSError):
+                os.unlink(
+                    self.lock
+                )  # while it is locked: who waits for it looks whether it is there
+        self._file.close()
+        self._held = False
+
+    def _is_there(self) -> bool:
+        """Is the file that is open still the one of that name?"""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.lock))
+        except FileNotFoundError:
+            return False
+
+
+def _opened(path: str) -> io.FileIO:
+    with _forking:
+        file = io.FileIO(path, "ab+")  # made if it is not there; nothing is ever written to it
+        _open.add(file)
+    return file
+
+
+def _lock(file: io.FileIO) -> None:
+    """Lock it for good. Errors: BlockingIOError if somebody else has; OSError if it cannot be."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    elif msvcrt is not None:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError as problem:
+            raise BlockingIOError(*problem.args) from problem
+
+
+def _close_in_child() -> None:
+    """A child that lives longer than its parent must not keep the lock. To close the file there
+    does not unlock it: that takes the last of the processes that have it open."""
+    for file in list(_open):
+        file.close()
+    _forking.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_forking.acquire,
+        after_in_parent=_forking.release,
+        after_in_child=_close_in_child,
+    )

@@ -1,0 +1,296 @@
+"""One run at a time has the path of a checkpoint: other processes, threads, children, leftovers."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from stub_runs import assert_same, interrupt_at, run
+
+from flowcore.files import disk
+from flowcore.training import claim
+from flowcore.training.claim import Claim
+
+HERE = os.path.dirname(__file__)
+posix = pytest.mark.skipif(sys.platform == "win32", reason="links, signals and forks of POSIX")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+# A run that says when it has begun to train, and trains on when it is told to.
+PROGRAM = """
+import sys
+from stub_runs import run
+def callback(report):
+    if report.epoch == 0:
+        print("begun", flush=True)
+        sys.stdin.readline()
+flow, history = run(sys.argv[1], callback, checkpoint_every=float(sys.argv[2]))
+print(flow.params.tobytes().hex())
+"""
+
+
+class Other:
+    """Another process, which runs the same `fit` and holds still in its first epoch."""
+
+    def __init__(self, path, every=60.0):
+        command = [sys.executable, "-c", PROGRAM, str(path), str(every)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, cwd=HERE, **pipes)
+
+    def __enter__(self):
+        assert self.process.stdout.readline() == "begun\n"
+        return self
+
+    def go_on(self):
+        return self.process.communicate("\n")[0].strip()
+
+    def __exit__(self, *problem):
+        self.process.kill()
+        self.process.communicate()
+
+
+REFUSED = r"another fit is writing to checkpoint='.*run\.npz': wait .* or give another checkpoint"
+
+
+def refused(path, **options):
+    """Before anything is trained."""
+    with pytest.raises(ValueError, match=REFUSED):
+        run(path, lambda report: pytest.fail("it trained"), **options)
+
+
+def test_a_second_process_is_refused_at_its_start(path):
+    with Other(path) as other:
+        for options in ({}, {"rng": 4}, {"checkpoint_every": 60.0}):
+            refused(path, **options)
+        assert not path.exists()  # nobody has written yet
+        assert other.go_on() == run()[0].params.tobytes().hex()
+    assert os.listdir(path.parent) == ["run.npz"]
+    assert_same(run(path), run())
+
+
+def test_another_thread_of_the_process_is_refused_too(path):
+    begun, refusals = threading.Event(), []
+
+    def second():
+        begun.wait(60)
+        try:
+            run(path)
+        except ValueError as problem:
+            refusals.append(str(problem))
+
+    thread = threading.Thread(target=second)
+    thread.start()
+
+    def callback(report):
+        begun.set()
+        thread.join(60)
+
+    assert_same(run(path, callback), run())
+    assert len(refusals) == 1 and "another fit is writing" in refusals[0]
+
+
+def test_a_second_run_within_the_first_is_refused(path):
+    def callback(report):
+        refused(path)
+
+    assert_same(run(path, callback), run())
+
+
+@posix
+def test_what_a_killed_process_left_blocks_nobody(path):
+    with Other(path, every=0.0) as other:
+        other.process.send_signal(signal.SIGKILL)
+        other.process.wait()
+    assert sorted(os.listdir(path.parent)) == [".run.npz.lock", "run.npz"]
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+@posix
+def test_links_meet(path, tmp_path):
+    (tmp_path / "folder").mkdir()
+    real, link = tmp_path / "folder" / "run.npz", tmp_path / "run.npz"
+    link.symlink_to(real)
+    (tmp_path / "other").symlink_to(tmp_path / "folder")
+    first = Claim(str(real))
+    first.take()
+    refused(link)
+    refused(tmp_path / "other" / "run.npz")
+    first.release()
+    run(link)
+    assert real.exists() and link.is_symlink()
+
+
+def test_an_error_gives_the_path_back(path):
+    run(path, rng=4, epochs=1)
+    with pytest.raises(ValueError, match="differs in rng"):
+        run(path)  # refused after it was claimed
+    path.unlink()
+    with pytest.raises(FloatingPointError):
+        run(path, interrupt_at(1, FloatingPointError))
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+def test_a_lock_that_was_removed_before_it_was_had_is_taken_again(path, monkeypatch):
+    """Between opening the file and locking it, its last owner removes it."""
+    lock, tries = claim._lock, []
+
+    def late(file):
+        tries.append(1)
+        if len(tries) == 1:
+            os.unlink(mine.lock)
+        lock(file)
+
+    monkeypatch.setattr(claim, "_lock", late)
+    mine, other = Claim(str(path)), Claim(str(path))
+    mine.take()
+    assert len(tries) == 2
+    with pytest.raises(ValueError, match="another fit"):
+        other.take()
+    other.release()
+    assert os.path.exists(mine.lock)
+    mine.release()
+    other.take()
+    mine.release()  # twice does nothing
+    assert os.path.exists(other.lock)
+    other.release()
+    assert os.listdir(path.parent) == []
+
+
+def test_a_file_system_without_locks_is_a_warning(path, monkeypatch):
+    def unsupported(file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(claim, "_lock", unsupported)
+    with pytest.warns(UserWarning, match=r"no file can be locked beside .*run\.npz.*not supp") as w:
+        assert_same(run(path), run())
+    assert w[0].filename == run.__code__.co_filename
+    monkeypatch.undo()
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+def test_a_system_without_locks_has_none(path, monkeypatch):
+    monkeypatch.setattr(claim, "fcntl", None)
+    monkeypatch.setattr(claim, "msvcrt", None)
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+def test_the_other_way_of_locking(path, monkeypatch):
+    """Windows: a lock on a byte, which another handle is refused; open files are not removed."""
+    owners = []
+
+    class Msvcrt:
+        LK_NBLCK = 2
+
+        @staticmethod
+        def locking(handle, mode, n):
+            if owners:
+                raise PermissionError(13, "Permission denied")
+            owners.append(handle)
+
+    monkeypatch.setattr(claim, "fcntl", None)
+    monkeypatch.setattr(claim, "msvcrt", Msvcrt)
+    run(path, lambda report: refused(path), epochs=1)
+    owners.clear()
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+# A parent that forks while it trains. The child outlives it, and then leaves `fit` on its own way.
+FORKING = """
+import os, sys
+from stub_runs import run
+def callback(report):
+    if report.epoch == 1 and os.fork() == 0:
+        os.close(1)
+        sys.stdin.readline()  # until the test is done
+        os.unlink(sys.argv[1])
+        raise SystemExit  # out of fit, on its way: neither the file nor the lock are the child's
+    if report.epoch == 2:
+        print("forked", flush=True)
+        os.read(3, 1)
+run(sys.argv[1], callback)
+"""
+
+
+@posix
+@pytest.mark.parametrize("ends", ["parent first", "child first"])
+def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(path, ends):
+    waiting, go = os.pipe()
+    program = FORKING.replace("os.read(3, 1)", f"os.read({waiting}, 1)")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-W", "ignore", "-c", program, str(path)]
+    with subprocess.Popen(command, cwd=HERE, pass_fds=[waiting], **pipes) as process:
+        try:
+            assert process.stdout.readline() == "forked\n"
+            refused(path)
+            if ends == "child first":
+                process.stdin.write("\n")
+                process.stdin.flush()
+                _wait_until_alone(process.pid)
+                assert os.listdir(path.parent) == [".run.npz.lock"]
+                refused(path)
+        finally:
+            process.kill()
+            process.wait()
+        assert_same(run(path), run())  # although, "parent first", its child is still there
+        assert os.listdir(path.parent) == ["run.npz"]
+        os.close(waiting), os.close(go)
+
+
+def _wait_until_alone(pid):
+    """Until a process has no living child."""
+    for _ in range(6000):
+        listed = subprocess.run(
+            ["ps", "-o", "stat=", "--ppid", str(pid)], capture_output=True, text=True
+        )
+        if not [state for state in listed.stdout.split() if not state.startswith("Z")]:
+            return
+    pytest.fail("the child does not end")
+
+
+@pytest.mark.slow
+def test_of_two_runs_that_start_together_one_is_refused(path):
+    rng = np.random.default_rng(0)
+    program = (
+        "import sys, time; from stub_runs import run\n"
+        "sys.stdin.readline(); time.sleep(float(sys.argv[2]))\n"
+        "try: print(run(sys.argv[1], epochs=60, rng=int(sys.argv[3]))[0].params.tobytes().hex())\n"
+        "except ValueError as problem: print(problem)"
+    )
+    straight = [run(epochs=60, rng=seed)[0].params.tobytes().hex() for seed in (3, 4)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    for attempt in range(10):
+        file = path.with_name(f"{attempt}.npz")
+        delays = rng.uniform(0, 0.02, 2)
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(file), str(delay), str(seed)], cwd=HERE, **pipes
+            )
+            for delay, seed in zip(delays, (3, 4), strict=True)
+        ]
+        for process in both:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        found = [process.communicate()[0].strip() for process in both]
+        right = [a == b for a, b in zip(found, straight, strict=True)]
+        said = ["another fit is writing" in a for a in found]
+        # one may have ended before the other began: then that one met its file
+        said = [a or "differs in rng" in b for a, b in zip(said, found, strict=True)]
+        assert sorted(right) == [False, True] and said == right[::-1], found
+    assert not list(path.parent.glob(".*"))

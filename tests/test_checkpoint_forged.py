@@ -1,0 +1,349 @@
+"""Checkpoints with a valid seal and a content that `fit` never wrote: refused, or harmless."""
+
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from stub_flows import Banana
+from stub_runs import interrupt_at, run
+
+from flowcore.files import DESCRIPTION, disk, pack, unpack
+from flowcore.training import Adam, TrainingDivergedError
+
+GENERATORS = (np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64)
+
+
+class Case:
+    """A run of two epochs that was stopped somewhere, as the parts of its file."""
+
+    def __init__(self, path, generator=np.random.PCG64, stop=None, **options):
+        self.path, self.generator, self.options = path, generator, {"epochs": 2, **options}
+        self.path.unlink(missing_ok=True)
+        self.run(stop)
+        self.arrays = unpack(self.path.read_bytes())
+        self.facts = json.loads(self.arrays.pop(DESCRIPTION).tobytes())
+
+    def run(self, callback=None):
+        rng = np.random.Generator(self.generator(3))
+        return run(self.path, callback, rng, **self.options)
+
+    def forge(self, facts, arrays):
+        text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+        self.path.write_bytes(pack({DESCRIPTION: text, **arrays}))
+
+    def refused(self, match, facts=None, arrays=None):
+        """With these facts and arrays; as changes (path of keys, new value) of the good ones."""
+        changed, others = json.loads(json.dumps(self.facts)), dict(self.arrays)
+        for place, value in (facts or {}).items():
+            *way, last = place.split(".")
+            inner = changed
+            for key in way:
+                inner = inner[key]
+            if value is GONE:
+                del inner[last]
+            else:
+                inner[last] = value
+        for name, value in (arrays or {}).items():
+            others[name] = value
+        self.forge(changed, {k: v for k, v in others.items() if v is not GONE})
+        with pytest.raises(ValueError, match=rf"run\.npz is damaged: .*{match}"):
+            self.run()
+
+
+GONE = object()
+
+
+class InTheMiddle(Banana):
+    """Is interrupted in the middle of the second epoch."""
+
+    def density(self, x, p, context):
+        type(self).left -= 1
+        if type(self).left == 0:
+            raise KeyboardInterrupt
+        return super().density(x, p, context)
+
+
+def in_the_middle(path, generator=np.random.PCG64, **options):
+    InTheMiddle.left = 12  # 1 + 6 batches + 1, and 3 batches
+    return Case(path, generator, flow=InTheMiddle(), **options)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+# ---------------------------------------------------------------- every fact has its check
+
+
+@pytest.mark.parametrize(
+    ("place", "values", "message"),
+    [
+        ("seconds", [-1.0, math.nan, math.inf, 3, "3", None, GONE], "seconds is"),
+        ("marks", [None, [], "x"], "its marks are"),
+        ("run", [None, [], 3, GONE], "run is"),
+        ("run.epochs", [0, 2.0, True, 2**70, GONE], "epochs is"),
+        ("run.epoch", [-1, 0, 2, 3, 1.0, None, "1"], ""),
+        ("run.batch", [-1, 0, 7, 3.0, True, None], ""),
+        ("run.total", [math.nan, None, 3, "1"], "total is"),
+        ("run.weight", [math.nan, math.inf, 0.0, -1.0, None], "weight is"),
+        ("run.reported", [False, 1, None, "yes"], "reported is"),
+        ("run.stopped", [1, None, []], "stopped is"),
+        ("run.averaged", [8, 10, -9, 9.0, None, GONE], "averaged is"),
+        ("run.kept", [None, [], {}, {"best": 0}], "kept is"),
+        ("run.kept.best", [1, -2, 0.0, True, None, GONE], ""),
+        ("run.kept.latest", [1, -1, 0.0, "x", GONE], ""),
+        ("run.kept.earlier", [0, -2, False, GONE], ""),
+        ("run.rng_state", [None, {}, [], "x", GONE], "rng_state is"),
+        ("run.rng_state.bit_generator", ["MT19937", None, {}, GONE], "rng_state"),
+        ("run.rng_state.has_uint32", [{"int": "0x2"}, {"int": "-0x1"}, 0, GONE], "rng_state"),
+        ("run.rng_state.uinteger", [{"int": "0x100000000"}, {"int": 3}, {}], "uinteger is"),
+        (
+            "run.rng_state.state.state",
+            [{"int": "0x1" + 32 * "0"}, {"int": "x"}, 1.0],
+            "state.state",
+        ),
+        ("run.rng_state.more", [1], "rng_state is"),
+    ],
+)
+def test_facts_that_cannot_be(path, place, values, message):
+    case = in_the_middle(path, average=0.5)
+    for value in values:
+        case.refused(message, {place: value})
+    case.forge(case.facts, case.arrays)
+    assert len(case.run()[1].train_nll) == 2  # as it was, it goes on
+
+
+@pytest.mark.parametrize(
+    "name", ["theta", "best.theta", "latest.theta", "earlier.theta", "average"]
+)
+def test_vectors_that_cannot_be(path, name):
+    case = in_the_middle(path, average=0.5)
+    good = case.arrays[name]
+    bad = [GONE, good[:-1], good[None], good.astype(np.float32), good.astype(int), np.zeros(0)]
+    bad += [np.where(np.arange(6) == 2, value, good) for value in (np.nan, np.inf, -np.inf)]
+    for array in bad:
+        case.refused(name, arrays={name: array})
+
+
+def test_losses_and_optimizer_arrays_that_cannot_be(path):
+    case = in_the_middle(path)
+    for name in ("train_nll", "val_nll"):
+        for array in (GONE, np.zeros(0), np.zeros(2), np.zeros((1, 1)), np.zeros(1, int)):
+            case.refused(name, arrays={name: array})
+    case.refused("train_nll", arrays={"train_nll": np.array([np.nan])})
+    case.refused("best is 0, not of a finite", arrays={"val_nll": np.array([np.nan])})
+    for array in (GONE, np.zeros(2), np.zeros((1, 1)), np.zeros(1, int)):
+        case.refused("initial_nll", arrays={"initial_nll": array})
+    for name in ("m", "v", "t"):
+        case.refused(f"has no {name}", arrays={f"optimizer.{name}": GONE})
+    for name, value in (("m", np.nan), ("m", np.inf), ("v", -1.0), ("v", np.nan)):
+        case.refused("m must be finite", arrays={f"optimizer.{name}": np.full(6, value)})
+    for t in (-1, 9.0, [9], np.nan, True, 1j):
+        case.refused("t must be a number of steps", arrays={"optimizer.t": np.array(t)})
+
+
+@pytest.mark.parametrize(
+    ("generator", "place", "values"),
+    [
+        (
+            np.random.MT19937,
+            "state.pos",
+            [{"int": "0x271"}, {"int": "-0x1"}, {"int": "0xffffffff"}],
+        ),
+        (np.random.MT19937, "state.key", [None, {"array": [0] * 623, "dtype": "<u4"}]),
+        (np.random.MT19937, "state.key", [{"array": [n] * 624} for n in (-1, 2**32, 1.0, "x")]),
+        (np.random.Philox, "buffer_pos", [{"int": "0x5"}, {"int": "0xffffffff"}, {"int": None}]),
+        (np.random.Philox, "state.counter", [{"array": [0, 0, 0, 2**64]}, {"array": 3}, []]),
+        (np.random.SFC64, "state.state", [{"array": [0, 0, 0]}, {"array": [[0], [0], [0], [0]]}]),
+    ],
+)
+def test_states_of_generators_that_would_be_read_beyond_their_ends(path, generator, place, values):
+    case = in_the_middle(path, generator)
+    for value in values:
+        case.refused(place, {f"run.rng_state.{place}": value})
+    case.forge(case.facts, case.arrays)
+    case.run()
+
+
+def test_a_refusal_changes_no_generator(path):
+    """That of the caller is where the split has left it, and not where the file's was."""
+    case, rng, expected = in_the_middle(path), np.random.default_rng(3), np.random.default_rng(3)
+    case.forge(case.facts, case.arrays | {"optimizer.v": np.full(6, -1.0)})
+    with pytest.raises(ValueError, match="damaged"):
+        run(path, rng=rng, **case.options)
+    expected.shuffle(np.arange(300, dtype=np.int32))
+    assert rng.bit_generator.state == expected.bit_generator.state
+
+
+def test_descriptions_that_are_none(path):
+    case = Case(path)
+    for text in (b"", b"[]", b"3", b"\xff", b"[" * 100_000, b"{" * 9, b"9" * 10_000):
+        path.write_bytes(pack({DESCRIPTION: np.frombuffer(text, np.uint8), **case.arrays}))
+        with pytest.raises(ValueError, match=r"run\.npz is damaged"):
+            case.run()
+
+
+def test_what_is_shown_of_a_foreign_file_is_short_and_printable(path):
+    case = Case(path)
+    evil = "\x1b[31m" * 9 + "x" * 10**5
+    for facts in (
+        case.facts | {"marks": dict.fromkeys([evil, *map(str, range(99))], evil[:999])},
+        case.facts | {"format": evil, "flowcore": evil},
+        case.facts | {"seconds": evil},
+        case.facts | {"marks": evil},
+    ):
+        case.forge(facts, case.arrays)
+        with pytest.raises(ValueError, match=r"run\.npz") as caught:
+            case.run()
+        assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 15_000
+
+
+# ---------------------------------------------------------------- anything
+
+
+numbers = st.one_of(
+    st.sampled_from([0, 1, -1, 2, 3, 5, 6, 7, 100, 2**31, 2**63, 2**64, 10**30, True, False, None]),
+    st.sampled_from([0.0, -0.0, 1.0, 0.5, -1.0, 1e-300, 1e308, -1e308, math.inf, math.nan]),
+    st.integers(-3, 10),
+    st.floats(),
+)
+junk = st.recursive(
+    st.one_of(
+        numbers, st.text(max_size=5), st.sampled_from(["int", "array", "<f8", "0x10", "-0x1"])
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.sampled_from(["int", "array", "dtype", "best", "x"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+def places(value, way=()):
+    """The ways to all values in a JSON document."""
+    yield way
+    items = value.items() if isinstance(value, dict) else ()
+    items = list(enumerate(value))[:8] if isinstance(value, list) else items
+    for key, item in items:
+        yield from places(item, (*way, key))
+
+
+def changed(draw, value, way):
+    """A copy of the document, with something else in one place."""
+    if not way:
+        return draw(junk)
+    copy, (first, *rest) = json.loads(json.dumps(value)), way
+    action = draw(st.sampled_from(["replace", "replace", "remove", "repeat"])) if not rest else ""
+    if action == "remove":
+        del copy[first]
+    elif action == "repeat" and isinstance(copy, list):
+        copy.append(copy[first])
+    else:
+        copy[first] = changed(draw, copy[first], rest)
+    return copy
+
+
+def other_array(draw, array):
+    kind = draw(st.sampled_from(["values", "one value", "shape", "dtype", "order"]))
+    if kind == "values":
+        value = draw(st.floats() if array.dtype.kind == "f" else st.integers(0, 99))
+        with np.errstate(all="ignore"):
+            return np.full_like(array, value)
+    if kind == "one value" and array.size and array.dtype.kind == "f":
+        flat = array.flatten()
+        with np.errstate(all="ignore"):
+            flat[draw(st.integers(0, array.size - 1))] = draw(st.floats())
+        return flat.reshape(array.shape)
+    if kind == "shape":
+        shape = draw(st.lists(st.integers(0, 4), max_size=3))
+        return np.resize(array, shape) if array.size else np.zeros(shape)
+    if kind == "dtype":
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return array.astype(draw(st.sampled_from(["f4", ">f8", "i8", "u1", "?", "c16", "f2"])))
+    return array[..., ::-1].copy() if array.ndim else array
+
+
+@st.composite
+def forgeries(draw, facts, arrays):
+    arrays = dict(arrays)
+    for _ in range(draw(st.integers(1, 2))):
+        if draw(st.booleans()):
+            way = draw(st.sampled_from(sorted(places(facts["run"]), key=str)))
+            facts = {**facts, "run": changed(draw, facts["run"], way)}
+        elif draw(st.integers(0, 9)) == 0:
+            facts = {**facts, "seconds": draw(junk)}
+        else:
+            name = draw(st.sampled_from(sorted(arrays)))
+            if draw(st.integers(0, 4)) == 0:
+                del arrays[name]
+            else:
+                arrays[name] = other_array(draw, arrays[name])
+    return facts, arrays
+
+
+def refused_or_harmless(case, facts, arrays):
+    """A ValueError, or the run goes on and ends with finite parameters (of `fit`, or its error)."""
+    case.forge(facts, arrays)
+    InTheMiddle.left = 10**9
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # that it ends worse than it began, or that numbers overflow
+        try:
+            flow, history = case.run()
+        except ValueError as problem:
+            assert "run.npz" in str(problem) and len(str(problem)) < 15_000
+            return
+        except TrainingDivergedError as problem:
+            flow, history = problem.flow, problem.history
+    assert np.isfinite(flow.params).all()
+    assert history.best_epoch is None or 0 <= history.best_epoch < len(history.train_nll)
+
+
+OPTIONS = {
+    "middle": lambda path: in_the_middle(path, average=0.5),
+    "finished": lambda path: Case(path),
+    "untold": lambda path: Case(path, stop=interrupt_at(0)),
+    "no validation": lambda path: Case(path, np.random.MT19937, validation_split=0),
+    "schedule": lambda path: in_the_middle(path, np.random.Philox, schedule="cosine"),
+    "decay": lambda path: in_the_middle(
+        path, np.random.SFC64, optimizer=Adam(0.1, weight_decay=0.1), learning_rate=1e-3
+    ),
+}
+
+
+def fuzz(case, examples, start=0):
+    @seed(start)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(forgeries(case.facts, case.arrays))
+    def forged(forgery):
+        refused_or_harmless(case, *forgery)
+
+    forged()
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_a_forged_file_is_refused_or_harmless(path, kind):
+    fuzz(OPTIONS[kind](path), 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_very_many_forged_files_are_refused_or_harmless(path, kind):
+    fuzz(OPTIONS[kind](path), 1000, start=1)
