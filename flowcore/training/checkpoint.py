@@ -13,11 +13,11 @@ import math
 import os
 import stat
 import time
-import warnings
 
 import numpy as np
 
 from .._version import __version__
+from ..core import warn
 from ..files import (
     DESCRIPTION,
     DIGITS,
@@ -62,11 +62,9 @@ class Checkpoint:
             try:
                 self._claim.take()
             except OSError as problem:
-                warnings.warn(
+                warn(
                     f"no file can be locked beside checkpoint={self.path!r} ({problem}): see to it "
-                    "yourself that no other fit writes there at the same time",
-                    UserWarning,
-                    stacklevel=3,
+                    "yourself that no other fit writes there at the same time"
                 )
             self.resume()
             self.run.after_step = self.write_if_due
@@ -128,7 +126,7 @@ class Checkpoint:
             "seconds": self.run.seconds + time.perf_counter() - self.run.started,
             "run": facts,
         }
-        text = np.frombuffer(json.dumps(described).encode(), np.uint8)
+        text = np.frombuffer(json.dumps(described, allow_nan=False).encode(), np.uint8)
         content = pack({DESCRIPTION: text, **arrays})
         write_atomically(self.path, content)
         self._seal = content[-DIGITS:]
@@ -141,7 +139,7 @@ class Checkpoint:
             self.write()
             self._problem = ""
         except (OSError, ValueError) as problem:
-            self._warn("a checkpoint could not be written, training goes on", problem, 5)
+            self._warn("a checkpoint could not be written, training goes on", problem)
         self._written = time.monotonic()
 
     def write_last(self) -> None:
@@ -151,7 +149,7 @@ class Checkpoint:
         try:
             self.write()
         except (OSError, ValueError) as problem:
-            self._warn("the last checkpoint could not be written", problem, 5)
+            self._warn("the last checkpoint could not be written", problem)
 
     def rescue(self) -> None:
         """Write while an error is on its way: nothing may hide that one."""
@@ -160,23 +158,19 @@ class Checkpoint:
             with contextlib.suppress(OSError, ValueError):
                 self.write()
 
-    def _warn(self, what: str, problem: Exception, stacklevel: int) -> None:
+    def _warn(self, what: str, problem: Exception) -> None:
         """Once for every problem, not at every step: until it is another one, or solved."""
         reason = getattr(problem, "strerror", None) or str(problem)
         if reason == self._problem:
             return
         self._problem = reason
-        advice = (
-            ""
-            if isinstance(problem, ValueError)
-            else (
+        advice = ""
+        if isinstance(problem, OSError):
+            advice = (
                 ". Make room, or the folder writable again: the next try is after "
                 f"checkpoint_every={self.every:g} seconds"
             )
-        )
-        warnings.warn(
-            f"{what}: checkpoint={self.path!r}: {reason}{advice}", UserWarning, stacklevel
-        )
+        warn(f"{what}: checkpoint={self.path!r}: {reason}{advice}")
 
     def _seal_there(self) -> bytes | None:
         """The last bytes of the file, if there is one."""

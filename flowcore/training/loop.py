@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ..core import warn
 from .history import EpochReport, History, TrainingDivergedError, asks_to_stop
 from .loss import Loss, NotFinite
 from .optim import Average, Optimizer
@@ -183,11 +183,11 @@ class Run:
         kept = self._best_validated()
         if kept is None:
             if self.history.val_nll and not self.history.interrupted:
-                warnings.warn(_NO_FINITE_VALIDATION, UserWarning, stacklevel=3)
+                warn(_NO_FINITE_VALIDATION)
             kept = self._last(loss, probe)
         complaint = self._complaint(kept, loss, probe)
         if complaint:
-            warnings.warn(complaint, UserWarning, stacklevel=3)
+            warn(complaint)
         self._close(kept)
         return self.flow.with_params(kept.theta.copy()), self.history
 

@@ -147,18 +147,19 @@ class AdamState:
         root_weight2 = math.sqrt((1 - beta2**self._t) / (1 - beta2))
 
         m, v, scratch = self._m, self._v, self._scratch
-        m *= beta1
-        m += gradient
-        np.multiply(gradient, gradient, out=scratch)
-        v *= beta2
-        v += scratch
-        np.sqrt(v, out=scratch)
-        scratch += epsilon * root_weight2
-        np.divide(m, scratch, out=scratch)
-        scratch *= rate * root_weight2 / weight1
-        if self._weight_decay:
-            theta *= 1.0 - rate * self._weight_decay
-        theta -= scratch
+        with np.errstate(all="ignore"):  # small numbers fade to 0, as they should
+            m *= beta1
+            m += gradient
+            np.multiply(gradient, gradient, out=scratch)
+            v *= beta2
+            v += scratch
+            np.sqrt(v, out=scratch)
+            scratch += epsilon * root_weight2
+            np.divide(m, scratch, out=scratch)
+            scratch *= rate * root_weight2 / weight1
+            if self._weight_decay:
+                theta *= 1.0 - rate * self._weight_decay
+            theta -= scratch
 
     def arrays(self) -> dict[str, np.ndarray]:
         """{"m": M, "v": V, "t": t}: copies of the sums above and the number of steps taken.
@@ -301,9 +302,10 @@ class Average:
         """Take in the theta of one more update; `values` changes in place."""
         self.updates += 1
         share = (1.0 - self.decay) / (1.0 - self.decay**self.updates)
-        np.subtract(theta, self.values, out=self._scratch)
-        self._scratch *= share
-        self.values += self._scratch
+        with np.errstate(all="ignore"):
+            np.subtract(theta, self.values, out=self._scratch)
+            self._scratch *= share
+            self.values += self._scratch
 
 
 OPTIMIZERS: Mapping[str, Callable[[LearningRate], Optimizer]] = {"adam": Adam}
