@@ -21,9 +21,9 @@ against what the file really holds before anything of that size is made.
     archive.py    arrays <-> bytes            disk.py   bytes -> a file, whole or not at all
 """
 
-from .archive import DESCRIPTION, DIGITS, SEAL, check_seal, pack, unpack
+from .archive import DESCRIPTION, DIGITS, SEAL, check_seal, pack, read_sealed, unpack
 from .describe import Writer
-from .disk import remove_unfinished, write_atomically
+from .disk import open_ordinary, remove_unfinished, write_atomically
 from .load import load
 from .save import save
 
@@ -34,7 +34,9 @@ __all__ = [
     "Writer",
     "check_seal",
     "load",
+    "open_ordinary",
     "pack",
+    "read_sealed",
     "remove_unfinished",
     "save",
     "unpack",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from .archive import DESCRIPTION, check_seal, unpack
+from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
 from .rebuild import Reader, class_registry
 
@@ -36,17 +36,14 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
         The flow, bijector, network, transformer or base that was saved.
     """
     name, registry = os.fsdecode(path), class_registry(classes)
-    with open(name, "rb") as file:
-        data = file.read()
     try:
-        return from_bytes(data, registry)[-1]
+        return from_bytes(read_sealed(name), registry)[-1]
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
 
 
 def from_bytes(data: bytes, registry: dict[str, type]) -> list:
     """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
-    check_seal(data)
     try:
         arrays = unpack(data)
         text = arrays.pop(DESCRIPTION).tobytes().decode()

@@ -12,7 +12,7 @@ import numpy as np
 from .._version import __version__
 from .archive import DESCRIPTION, pack
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
-from .disk import write_atomically
+from .disk import remove_unfinished, write_atomically
 from .load import from_bytes
 from .rebuild import class_registry
 
@@ -49,7 +49,9 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     """
     if not is_node(flow):
         raise TypeError(f"save takes a flow, bijector, network, transformer or base, not {flow!r}")
-    write_atomically(os.fsdecode(path), _to_bytes(flow))
+    path = os.fsdecode(path)
+    write_atomically(path, _to_bytes(flow))
+    remove_unfinished(path)
 
 
 def _to_bytes(flow) -> bytes:
