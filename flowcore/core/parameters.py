@@ -77,6 +77,12 @@ class Parametric:
                 raise ValueError(f"params must be flat, one vector: not of shape {value.shape}")
         super().__setattr__(name, value)
 
+    def check_fitted(self) -> None:
+        """A ValueError if the `fitted` constants are such as `initialize` never sets: `load` asks.
+
+        For a class with such constants; the others have nothing to check.
+        """
+
     @property
     def dtype(self) -> np.dtype:
         """Of the parameters, and so of all results."""

@@ -22,7 +22,7 @@ from .distribution import Distribution, Foreign
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Array, Bound, Context, Params, Seed, Threads
+    from .._typing import Array, Base, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
 
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
@@ -51,7 +51,7 @@ class TransformedDistribution(Distribution):
     ((3, 2), (5,))
     """
 
-    def __init__(self, base: Any, bijector: Bijector):
+    def __init__(self, base: Base, bijector: Bijector):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
         base = base if isinstance(base, Distribution) else Foreign(base)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._version import __version__
 from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
+from .messages import expect, named, printable
 from .rebuild import Reader, class_registry
 
 if TYPE_CHECKING:
@@ -46,27 +50,46 @@ def from_bytes(data: bytes, registry: dict[str, type]) -> list:
     """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
     try:
         arrays = unpack(data)
-        text = arrays.pop(DESCRIPTION).tobytes().decode()
-        description = json.loads(text, parse_int=_small_int)
-        version = description["format"]
-    except MemoryError:
-        raise
-    except Exception as problem:  # whatever a forged archive provokes in a parser
-        raise ValueError(f"is damaged: {type(problem).__name__}: {problem}") from problem
-    if description.get("kind") is not None:
-        raise ValueError(f"is a {description['kind']}, not a flow: give it to fit(checkpoint=)")
-    if type(version) is not int or version < 1:
-        raise ValueError(f"is damaged: its format is {version!r}")
+        text = arrays.pop(DESCRIPTION).tobytes()
+        description = read_json(text)
+        expect(isinstance(description, dict), "its description is {}", description)
+    except ValueError as problem:
+        raise ValueError(f"is damaged: {printable(str(problem))}") from problem
+    version, kind, writer = (description.get(name) for name in ("format", "kind", "flowcore"))
+    if kind is not None:
+        raise ValueError(f"is a {named(kind)}, not a flow: give it to fit(checkpoint=)")
+    expect(type(version) is int and version >= 1, "is damaged: its format is {}", version)
     if version > FORMAT:
         raise ValueError(
-            f"has format {version}, written by flowcore {description.get('flowcore')}; this is "
-            f"flowcore {__version__}, which reads formats up to {FORMAT}: "
-            "update flowcore"
+            f"has format {version}, written by flowcore {named(writer)}; this is flowcore "
+            f"{__version__}, which reads formats up to {FORMAT}: update flowcore"
         )
-    return Reader(arrays, registry, len(text)).read(description.get("nodes"))
+    # whoever made the flow has been warned of constants that overflow
+    with np.errstate(all="ignore"):
+        return Reader(arrays, registry, len(text)).read(description.get("nodes"))
 
 
-def _small_int(digits: str) -> int:
-    if len(digits) > 20:
+def read_json(text: bytes) -> Any:
+    """The value of a JSON text, of finite numbers only; a ValueError for any other text."""
+    try:
+        return json.loads(
+            text.decode(), parse_int=_int, parse_float=_float, parse_constant=_no_constant
+        )
+    except RecursionError:
+        raise ValueError("its description is nested too deeply") from None
+
+
+def _int(digits: str) -> int:
+    if len(digits) > 20 or abs(int(digits)) >= 2**63:
         raise ValueError(f"the number {digits[:20]}... is too large")
     return int(digits)
+
+
+def _float(digits: str) -> float:
+    if len(digits) > 40 or not math.isfinite(float(digits)):
+        raise ValueError(f"the number {digits[:20]}... is too long, or too large")
+    return float(digits)
+
+
+def _no_constant(name: str):
+    raise ValueError(f"the number {name}")
