@@ -44,9 +44,6 @@ from flowcore import (
     Standardize,
 )
 from flowcore.files import load, save
-from flowcore.files.describe import LEFT_OUT, constructor_parameters
-from flowcore.files.kinds import KINDS
-from flowcore.files.rebuild import own_classes
 from flowcore.testing import randomize
 
 
@@ -448,96 +445,3 @@ def test_constants_are_read_only_also_after_loading(tmp_path):
         flow.bijector[1].made.degrees[0][0] = 2
     with pytest.raises(ValueError, match="read-only"):
         flowcore.MultivariateNormalDiag([0.0, 1.0]).loc[0] = 3.0
-
-
-# ---------------------------------------------------------------- everything public
-
-NOT_IN_FILES = {
-    *("Bijector", "Distribution", "Transformer", "Target"),  # abstract
-    *("Adam", "History", "TrainingDivergedError"),  # of `fit`
-}
-PUBLIC = {
-    "MADE": lambda: MADE(3, [5]),
-    "MLP": lambda: MLP(2, (3, 2), [4]),
-    "ActNorm": lambda: flowcore.ActNorm(3).initialize(DATA),
-    "Blockwise": lambda: flowcore.Blockwise([flowcore.Exp(1), Permute([1, 0])], [1, 2]),
-    "Chain": lambda: Chain([Permute([1, 0])]),
-    "Coupling": lambda: flowcore.Coupling(3, hidden=[4]),
-    "Elementwise": lambda: Elementwise(2, Scale()),
-    "ElementwiseAffine": lambda: flowcore.ElementwiseAffine([1.0, 2.0], -3.0),
-    "Exp": lambda: flowcore.Exp(2),
-    "Invert": lambda: Invert(flowcore.Exp(2)),
-    "LULinear": lambda: flowcore.LULinear(3, signs=[1, -1, 1]),
-    "Logit": lambda: flowcore.Logit(2, high=[4.0, 5.0]),
-    "MaskedAutoregressiveFlow": lambda: maf(2),
-    "Permute": lambda: Permute([2, 0, 1]),
-    "Planar": lambda: flowcore.Planar(2),
-    "Radial": lambda: flowcore.Radial(2),
-    "Sigmoid": lambda: flowcore.logit_preprocessing(2, 256),
-    "SinhArcsinh": lambda: flowcore.SinhArcsinh(2, [0.1, -0.3], 1.5),
-    "Softplus": lambda: flowcore.Softplus(2, 0.3, [1.0, 2.0]),
-    "Standardize": lambda: Standardize.from_data(DATA),
-    "Tanh": lambda: flowcore.Tanh(2),
-    "GaussianMixture": lambda: flowcore.GaussianMixture([[0.0, 1.0], [2.0, 3.0]], 0.5, [1, 3]),
-    "Laplace": lambda: flowcore.Laplace(2, 1.0, [0.5, 2.0]),
-    "MultivariateNormalDiag": lambda: flowcore.MultivariateNormalDiag([1.0, 2.0], 0.1),
-    "Normal": lambda: Normal(2),
-    "StudentT": lambda: flowcore.StudentT(2, [1.5, 3.0]),
-    "TransformedDistribution": lambda: over(Normal(2), maf(2)),
-    "Uniform": lambda: flowcore.Uniform(2, -1.0, [1.0, 2.0]),
-    "Affine": lambda: Affine(1 / 3),
-    "Compose": lambda: flowcore.Compose([Affine(), Shift()]),
-    "MixtureOfGaussians": lambda: flowcore.MixtureOfGaussians(3, 2.5),
-    "RationalQuadratic": lambda: flowcore.RationalQuadratic(5, 2.5, 0.01, 0.02, 0.03),
-    "Scale": Scale,
-    "Shift": Shift,
-    "Dequantize": lambda: flowcore.Dequantize([1.0, 0.1, 0.0], low=0.05),
-    "Banana": lambda: flowcore.targets.banana(0.3),
-    "Checkerboard": flowcore.targets.checkerboard,
-    "Circles": lambda: flowcore.targets.circles(0.1, 0.3),
-    "CorrelatedGaussian": lambda: flowcore.targets.correlated_gaussian([[2.0, 1.0], [1.0, 2.0]]),
-    "EightGaussians": flowcore.targets.eight_gaussians,
-    "Funnel": lambda: flowcore.targets.funnel(3),
-    "Pinwheel": lambda: flowcore.targets.pinwheel(7),
-    "Ring": lambda: flowcore.targets.ring(2.0),
-    "TwoMoons": lambda: flowcore.targets.two_moons(0.1),
-    "TwoSpirals": lambda: flowcore.targets.two_spirals(0.2),
-}
-
-
-def test_every_public_class_is_here():
-    rooms = (flowcore, flowcore.targets)
-    public = {name for room in rooms for name in room.__all__ if isinstance(vars(room)[name], type)}
-    assert public - NOT_IN_FILES <= set(PUBLIC) and set(PUBLIC) == set(own_classes())
-
-
-@pytest.mark.parametrize("name", PUBLIC)
-def test_everything_public_comes_back_bit_for_bit(name, tmp_path):
-    thing = PUBLIC[name]()
-    assert type(thing).__name__ == name
-    thing = randomize(thing, 0.5, rng=1) if hasattr(thing, "params") else thing
-    again = through_file(thing, tmp_path, ())
-    save(again, tmp_path / "again.npz")
-    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "flow.npz").read_bytes()
-    assert repr(again) == repr(thing)
-    if hasattr(thing, "log_prob") and hasattr(thing, "dim"):
-        x = thing.sample(5, rng=0)
-        assert thing.log_prob(x).tobytes() == again.log_prob(x).tobytes()
-    elif hasattr(thing, "params"):
-        assert digest(again) == digest(thing)
-
-
-def test_dequantize_comes_back(tmp_path):
-    x = [[3.0, 0.35, 0.123], [-1.0, 7.05, 1e-9]]
-    old = flowcore.Dequantize([1.0, 0.1, 0.0], low=[0.0, 0.05, 0.0])
-    new = through_file(old, tmp_path)
-    assert new(x, rng=0).tobytes() == old(x, rng=0).tobytes()
-    uniform = flowcore.Uniform(3, -10.0, 10.0)
-    assert new.log_prob(uniform, x).tobytes() == old.log_prob(uniform, x).tobytes()
-
-
-def test_load_knows_the_kinds_of_all_arguments():
-    for cls in own_classes().values():
-        for parameter in constructor_parameters(cls):
-            if parameter.name not in LEFT_OUT:
-                assert set(parameter.annotation.split(" | ")) <= set(KINDS), (cls, parameter)

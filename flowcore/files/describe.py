@@ -89,13 +89,14 @@ class Writer:
         self._numbers[id(obj)] = -1
         config = _arguments(obj)
         parts = _unnamed_parts(obj, config)
-        for child in nodes_in([config, parts]):
+        fitted = {name: getattr(obj, name) for name in fitted_names(obj)}
+        for child in nodes_in([config, parts, fitted]):
             self.add(child, depth + 1)
         k = self._numbers[id(obj)] = len(self.objects)
         self.objects.append(obj)
-        self.nodes.append(self._node(obj, k, config, parts))
+        self.nodes.append(self._node(obj, k, config, parts, fitted))
 
-    def _node(self, obj, k: int, config: dict, parts: list) -> dict:
+    def _node(self, obj, k: int, config: dict, parts: list, fitted: dict) -> dict:
         def encoded(values):
             return {name: self._encode(v, f"{k}.{name}", obj) for name, v in values.items()}
 
@@ -111,8 +112,8 @@ class Writer:
             ]
         elif has_params(obj):
             node["params"] = self._store(obj.params, f"{k}.params", obj)
-        if fitted := fitted_names(obj):
-            node["fitted"] = encoded({name: getattr(obj, name) for name in fitted})
+        if fitted:
+            node["fitted"] = encoded(fitted)
         if parts:
             node["parts"] = self._encode(parts, f"{k}.parts", obj)
         return node
