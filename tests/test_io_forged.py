@@ -308,6 +308,20 @@ FORGED = [
          "initialized": True}), {"m": np.zeros(3), "s": np.ones(1)}, "'mean' cannot be"),
     ({"format": 1, "nodes": [PERMUTE, {"class": "Invert", "config": {"bijector": {"node": 0}},
       "parts": [{"node": 0}]}]}, {}, "parts that belong"),
+    *[(one("Standardize", {"dim": 1}, fitted={"mean": {"array": "m"}, "scale": {"array": "s"},
+           "initialized": True}), {"m": np.full(1, mean), "s": np.full(1, scale)}, message)
+      for mean, scale, message in [
+          (0.0, 0.0, "the scale must be positive"), (0.0, -1.0, "the scale must be positive"),
+          (0.0, np.nan, "must be finite"), (0.0, np.inf, "must be finite"),
+          (np.nan, 1.0, "must be finite"), (-np.inf, 1.0, "must be finite")]],
+    (one("Standardize", {"dim": 1}, fitted={"mean": {"array": "m"}, "scale": {"array": "s"},
+         "initialized": False}), {"m": np.zeros(1), "s": np.full(1, 2.0)}, "not initialised"),
+    (one("Standardize", {"dim": 1}, fitted={"mean": {"array": "m"}, "scale": {"array": "s"},
+         "initialized": True}), {"m": np.zeros(1), "s": np.ones(1, "f4")}, "'scale' cannot be"),
+    (one("GaussianMixture", {"means": [[0.0]], "weights": [1e308, 1e308]}), {}, "weights"),
+    (one("GaussianMixture", {"means": [[0.0], [0.0]], "weights": [1e308, 1e308]}), {}, "sum to 1"),
+    (one("MADE", {"dim": 1, "hidden": [1], "degrees": [1]}, weights=[["W", "b"], ["W2", "b2"]]),
+     {**W1, "W2": np.zeros((1, 2)), "b2": np.zeros(2)}, "degrees must be"),
     # sizes that the file does not hold
     (one("Standardize", {"dim": HUGE}), {}, "ask for 1000000000 numbers"),
     (one("Standardize", {"dim": -HUGE}), {}, "ask for"),

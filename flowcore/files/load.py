@@ -24,8 +24,11 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     """What `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
 
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
-    Errors: FileNotFoundError; ValueError for a file that is empty, truncated, damaged, not
-    flowcore's, of a newer format, or contains a class that is neither flowcore's nor in `classes`.
+    Parameters that are not finite, those of a flow that has diverged, are loaded as they are;
+    constants must be such as flowcore makes them.
+    Errors: FileNotFoundError, or another OSError for what is no ordinary file; ValueError for a
+    file that is empty, truncated, damaged, not flowcore's (which is seen before it is read), of a
+    newer format, or contains a class that is neither flowcore's nor in `classes`.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Returns
     -------
     object
-        The flow, bijector, network, transformer or base that was saved.
+        What was saved: a flow, bijector, network, transformer, base or Dequantize.
     """
     name, registry = os.fsdecode(path), class_registry(classes)
     try:
