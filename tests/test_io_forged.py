@@ -105,6 +105,8 @@ FORGED = [
     (one("Affine", {"log_scale_bound": [3.0]}), {}, "must be float | None"),
     (one("Affine", {"log_scale_bound": {"scalar": "a"}}), {"a": np.ones(1)}, "of a scalar"),
     (one("Tanh", {}), {}, "dim is missing"),
+    (one("Tanh", {"dim": np.inf}), {}, "inf as a plain number"),
+    (one("Tanh", {"dim": -np.nan}), {}, "nan as a plain number"),
     (one("Permute", {"permutation": ["\ud800"]}), {}, "surrogates"),
     (one("LULinear", {"dim": 1, "signs": {"array": "a"}}, params="p"),
      {"a": np.array([1j]), "p": np.zeros(2)}, "signs must be ArrayLike"),

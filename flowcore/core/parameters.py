@@ -39,6 +39,7 @@ class Parametric:
     context_dim   width of the context that it reads; 0: none
     initialized   False while it waits for data (see `Bijector.initialize`)
     fitted        names of attributes that are set after construction, for `save`
+    check_fitted() a ValueError if their values make no sense, for `load`
     config()      the constructor's arguments as a dict, for `save`, where they are not attributes
                   of the same names
     param_scale() see there

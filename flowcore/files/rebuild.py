@@ -125,6 +125,8 @@ class Reader:
         expect(depth <= MAX_VALUES, "values nested more than {} deep", MAX_VALUES)
         if isinstance(value, str):
             value.encode()  # half of a pair of surrogates is no text: a ValueError
+        if isinstance(value, float):
+            expect(math.isfinite(value), "{} as a plain number", value)
         if isinstance(value, list):
             return [self._decode(item, depth + 1) for item in value]
         if not isinstance(value, dict):
