@@ -188,7 +188,7 @@ def _num_masked(name, dim, num_masked, fraction_masked) -> int:
         num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
     else:
         given = ""
-    if num_masked != int(num_masked) or not 1 <= abs(num_masked) <= dim - 1:
+    if not 1 <= abs(num_masked) <= dim - 1 or num_masked != int(num_masked):
         raise ValueError(
             f"{name}: {given}num_masked must be 1..{dim - 1} (or negative, for the last "
             f"coordinates), not {num_masked}"

@@ -66,7 +66,8 @@ class Standardize(Bijector):
         if self.initialized:
             return self
         mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
-        return self._with(-mean / scale, 1 / scale)
+        with np.errstate(over="ignore"):  # is refused
+            return self._with(-mean / scale, 1 / scale)
 
     def _with(self, mean, scale):
         new = self.with_params(self.params)

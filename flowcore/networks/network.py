@@ -39,7 +39,7 @@ class Network(Parametric):
         self, degrees, out_shape, activation, context_dim, context_layers, rng, dtype,
         residual=False,
     ):  # fmt: skip
-        if activation not in ACTIVATIONS:
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {activation!r}")
         if context_layers not in ("all", "first"):
             raise ValueError(f'context_layers must be "all" or "first", not {context_layers!r}')
