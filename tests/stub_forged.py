@@ -139,30 +139,34 @@ def held(path, classes=CLASSES) -> bool:
 
 def numbers(thing) -> list:
     """What flowcore's own objects compute at random points, as bytes."""
-    rng = np.random.default_rng(0)
-    with np.errstate(all="ignore"):  # constants may be anything that a constructor takes
-        if isinstance(thing, Transformer) and type(thing).__name__ in CLASS_NAMES:
-            z, phi = rng.normal(size=(2, 3)), rng.normal(size=(2, 3, thing.n_out))
-            found = thing.forward_and_log_det(z, phi)
-        elif not isinstance(thing, (Parametric, flowcore.targets.Target)) or not own(thing):
-            found = ()
-        else:
-            x = rng.normal(size=(3, thing.dim))
-            width = getattr(thing, "context_dim", 0)
-            options = {"context": rng.normal(size=(3, width))} if width else {}
-            if isinstance(thing, Bijector):
-                found = thing.inverse_and_log_det(x, **options)
-            elif hasattr(thing, "log_prob"):
-                found = (thing.log_prob(x, **options),)
-            else:
-                found = (thing(x, **options),)
+    try:
+        with np.errstate(all="ignore"):  # constants may be anything that a constructor takes
+            found = evaluated(thing, np.random.default_rng(0))
+    except np.linalg.LinAlgError:  # of a LULinear without a bound, with s = exp(-1e300)
+        return ["singular"]
     for a in found:
         assert a.dtype in (np.float32, np.float64) and len(a) == len(found[-1])
     return [a.tobytes() for a in found]
 
 
+def evaluated(thing, rng) -> tuple:
+    """Values and log-dets at random points; nothing of what is not flowcore's own."""
+    if isinstance(thing, Transformer) and own(thing):
+        return thing.forward_and_log_det(
+            rng.normal(size=(2, 3)), rng.normal(size=(2, 3, thing.n_out))
+        )
+    if not isinstance(thing, (Parametric, flowcore.targets.Target)) or not own(thing):
+        return ()
+    x, width = rng.normal(size=(3, thing.dim)), getattr(thing, "context_dim", 0)
+    options = {"context": rng.normal(size=(3, width))} if width else {}
+    if isinstance(thing, Bijector):
+        return thing.inverse_and_log_det(x, **options)
+    return (thing.log_prob(x, **options) if hasattr(thing, "log_prob") else thing(x, **options),)
+
+
 def own(thing) -> bool:
     """Whether all of an object is made of flowcore's own classes."""
     inside = [*vars(thing).values(), *getattr(thing, "parts", ())]
+    inside += getattr(thing, "transformers", ())
     known = type(thing).__name__ in CLASS_NAMES
     return known and all(own(v) for v in inside if isinstance(v, (Parametric, Transformer)))
