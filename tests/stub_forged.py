@@ -62,13 +62,13 @@ def with_array_changed(arrays, rng):
     with np.errstate(all="ignore"):
         if kind == 5:
             return {**arrays, name: np.real(a).astype(rng.choice(DTYPES))}
-        a = a.copy()
+        flat = a.flatten()
         if a.size and a.dtype.kind in "fc":
             for _ in range(rng.choice([1, 1, a.size])):
-                a.flat[rng.randrange(a.size)] = rng.choice(NUMBERS)
+                flat[rng.randrange(a.size)] = rng.choice(NUMBERS)
         elif a.size and a.dtype.kind in "iu":
-            a.flat[rng.randrange(a.size)] = rng.choice([0, 1, 2, 3, 7, 100])
-    return {**arrays, name: a}
+            flat[rng.randrange(a.size)] = rng.choice([0, 1, 2, 3, 7, 100])
+    return {**arrays, name: flat.reshape(a.shape)}
 
 
 def with_value_changed(tree, rng):
