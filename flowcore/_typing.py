@@ -15,6 +15,7 @@ Threads: TypeAlias = int | None  # None: FLOWCORE_THREADS, else the number of co
 Limits: TypeAlias = tuple[float, float] | None  # of an axis of a picture; None: chosen
 Box: TypeAlias = tuple[Any, Any]  # (low, high): numbers or (D,) arrays
 Bound: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]  # (run, back): see core/workspace
+Base: TypeAlias = Any  # with dim, sample(n, rng) and log_prob(z)
 Weights: TypeAlias = Sequence[tuple[Any, ...]]  # [(W, b, C), ...], a layer each; C may be None
 Seed: TypeAlias = int | np.random.Generator | None  # `rng`; None draws a fresh seed
 Hidden: TypeAlias = Sequence[int] | None  # widths of hidden layers; None: sane ones

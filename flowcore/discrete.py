@@ -89,6 +89,10 @@ class Dequantize:
                 f"step has shape {self.step.shape}, low {self.low.shape}: one number a column each"
             )
 
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        return {"step": self.step, "low": self.low}
+
     def __call__(self, x: ArrayLike, rng: Seed = None) -> np.ndarray:
         """x + step * u for grid values x (..., D), in float64: a point of each value's cell.
 

@@ -255,6 +255,8 @@ REFUSED = {
     "low above high": (lambda: Uniform(2, 1, [2, 1]), r"low must be below high.*\[2, 1\]"),
     "an endless box": (lambda: Uniform(1, 0, np.inf), "high must be finite.*inf"),
     "a box of another length": (lambda: Uniform(2, [0, 0, 0]), r"of shape \(2,\)"),
+    "a box wider than floats": (lambda: Uniform(1, -1e308, 1e308), "high - low must be finite"),
+    "weights larger than floats": (lambda: GaussianMixture([[0], [1]], 1, [1e308] * 2), "sum to 1"),
     "no dimension": (lambda: Uniform(0), "dim must be an integer >= 1, not 0"),
     "a scale of zero": (lambda: Laplace(2, 0, [1, 0]), r"scale must be positive.*\[1, 0\]"),
     "loc NaN": (lambda: Laplace(2, np.nan), "loc must be finite.*nan"),

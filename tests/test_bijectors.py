@@ -162,6 +162,8 @@ REFUSED = {
     "num_masked = 0": (lambda: Coupling(3, num_masked=0), r"1\.\.2 .*not 0"),
     "num_masked = D": (lambda: Coupling(3, num_masked=3), r"1\.\.2 .*not 3"),
     "num_masked = -D": (lambda: Coupling(3, num_masked=-3), r"1\.\.2 .*not -3"),
+    "num_masked = inf": (lambda: Coupling(3, num_masked=np.inf), "not inf"),
+    "a MADE as conditioner": (lambda: Coupling(3, 1, conditioner=MADE(2, [4])), "must map 1"),
     "num_masked = 1.5": (lambda: Coupling(3, num_masked=1.5), "not 1.5"),
     "fraction too small": (lambda: Coupling(3, fraction_masked=0.1), "fraction_masked=0.1"),
     "both masks": (lambda: Coupling(3, num_masked=1, fraction_masked=0.5), "not both"),
@@ -175,6 +177,8 @@ REFUSED = {
     "bound 0": (lambda: Affine(0), "positive"),
     "bound inf": (lambda: Affine(np.inf), "positive"),
     "a constant column": (lambda: Standardize.from_data([[1.0, 2.0], [1.0, 3.0]]), r"column \[0\]"),
+    "a deviation of 0 for floats": (
+        lambda: Standardize(1).initialize_inverted([[0.0], [1e-310]]), "must be finite"),
     "rows that are no rows": (lambda: Standardize.from_data([1.0, 2.0]), r"\(2,\)"),
     "no rows": (lambda: Standardize.from_data(np.zeros((0, 2))), r"\(0, 2\)"),
 }  # fmt: skip

@@ -182,6 +182,11 @@ def test_training_of_residual_flows_lowers_the_loss(kind):
 
 CALLS = {
     "no inputs": (lambda: MLP(0, (1,)), "in_dim must be an integer >= 1, not 0"),
+    "an output of half a number": (lambda: MLP(1, (2.5,)), "out_shape must be an integer >= 1"),
+    "an activation in a list": (lambda: MLP(1, (1,), activation=["relu"]), "activation must be"),
+    "a context of half a number": (lambda: MLP(1, (1,), context_dim=0.5), "context_dim must be"),
+    "degrees that are no lists": (lambda: MADE(2, [1], degrees=[1]), r"lengths \[1\].*\[\(\)\]"),
+    "an order of complex numbers": (lambda: MADE(1, [1], order=[1j]), "order must hold real"),
     "a wrong last axis": (
         lambda: MLP(3, (1,), [4])(np.ones((5, 2))),
         r"\(\.\.\., 3\), not \(5, 2\)",

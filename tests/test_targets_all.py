@@ -184,3 +184,12 @@ def test_every_public_target_is_tested():
     }
     assert kinds - {targets.Target} == tested
     assert all(callable(getattr(targets, name)) for name in targets.__all__)
+
+
+@pytest.mark.parametrize("scale", [1e300, 5e-324])
+@pytest.mark.parametrize(
+    "make", [targets.TwoMoons, targets.TwoSpirals, lambda s: targets.Pinwheel(scale=s)]
+)
+def test_a_scale_whose_square_is_no_float(make, scale):
+    log_p = make(scale).log_prob(np.zeros((1, 2)))
+    assert log_p.shape == (1,) and not np.isposinf(log_p).any()

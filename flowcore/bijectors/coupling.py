@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Parametric, by_autograd
 from ..core.inputs import check_dim
-from ..networks import MLP, hidden_widths
+from ..networks import MLP, Network, hidden_widths
 from ..transformers import Affine, Shift, Transformer, bind_transformer, check_transformer
 from .bijector import Bijector
 
@@ -70,7 +70,7 @@ class Coupling(Bijector):
         activation: str = "relu",
         context_dim: int = 0,
         rng: Seed = 0,
-        conditioner: Any = None,
+        conditioner: Parametric | None = None,
         dtype: DTypeLike = float,
         residual: bool = False,
     ):
@@ -162,7 +162,7 @@ def _check_conditioner(conditioner, kept, out_shape):
         raise TypeError(
             f"conditioner must be an MLP, or a callable flowcore.core.Parametric: {conditioner!r}"
         )
-    if isinstance(conditioner, MLP):
+    if isinstance(conditioner, Network):
         found = conditioner.dim, conditioner.out_shape
         if found != (kept, out_shape):
             raise ValueError(
@@ -188,7 +188,7 @@ def _num_masked(name, dim, num_masked, fraction_masked) -> int:
         num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
     else:
         given = ""
-    if num_masked != int(num_masked) or not 1 <= abs(num_masked) <= dim - 1:
+    if not 1 <= abs(num_masked) <= dim - 1 or num_masked != int(num_masked):
         raise ValueError(
             f"{name}: {given}num_masked must be 1..{dim - 1} (or negative, for the last "
             f"coordinates), not {num_masked}"

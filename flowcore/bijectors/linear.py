@@ -69,12 +69,23 @@ class Standardize(Bijector):
         if self.initialized:
             return self
         mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
-        return self._with(-mean / scale, 1 / scale)
+        with np.errstate(over="ignore"):  # is refused
+            return self._with(-mean / scale, 1 / scale)
 
     def _with(self, mean, scale):
         new = self.with_params(self.params)
         new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
+        new.check_fitted()
         return new
+
+    def check_fitted(self) -> None:
+        """A ValueError unless mean and scale are such as `initialize` sets: finite, scale > 0."""
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
+            raise ValueError(f"{self!r}: mean and scale must be finite")
+        if not (self.scale > 0).all():
+            raise ValueError(f"{self!r}: the scale must be positive")
+        if not self.initialized and (self.mean.any() or (self.scale != 1).any()):
+            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its scale 1")
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is

@@ -89,10 +89,11 @@ class LULinear(Bijector):
         self.permutation = Permute(range(dim) if permutation is None else permutation).permutation
         if len(self.permutation) != dim:
             raise ValueError(f"permutation must have {dim} entries, not {self.permutation}")
-        signs = np.ones(dim) if signs is None else as_numbers("signs", signs)
-        if signs.shape != (dim,) or not np.isin(signs, (1, -1)).all():
-            raise ValueError(f"signs must be {dim} numbers 1 or -1, not {signs.tolist()}")
-        self.signs = tuple(signs.astype(int).tolist())
+        found = np.ones(dim) if signs is None else as_numbers("signs", signs)
+        if found.shape != (dim,) or not np.isin(found, (1, -1)).all():
+            given = np.asarray(signs).tolist()
+            raise ValueError(f"signs must be {dim} numbers 1 or -1, not {given}")
+        self.signs = tuple(found.astype(int).tolist())
         self.log_scale_bound = checked_bound(log_scale_bound)
 
     @classmethod

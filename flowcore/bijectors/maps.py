@@ -120,6 +120,9 @@ class _Interval(FixedMap):
         self.low, self.high = constant("low", low, dim), constant("high", high, dim)
         if not np.all(np.less(self.low, self.high)):
             raise ValueError(f"low must be less than high, not {low} and {high}")
+        half = np.subtract(np.divide(self.high, 2), np.divide(self.low, 2))
+        if not np.all(half < np.finfo(float).max / 2):
+            raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
 
     @property
     def _ends(self):

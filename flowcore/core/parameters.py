@@ -39,6 +39,7 @@ class Parametric:
     context_dim   width of the context that it reads; 0: none
     initialized   False while it waits for data (see `Bijector.initialize`)
     fitted        names of attributes that are set after construction, for `save`
+    check_fitted() a ValueError if their values make no sense, for `load`
     config()      the constructor's arguments as a dict, for `save`, where they are not attributes
                   of the same names
     param_scale() see there
@@ -76,6 +77,12 @@ class Parametric:
             if value.ndim != 1:
                 raise ValueError(f"params must be flat, one vector: not of shape {value.shape}")
         super().__setattr__(name, value)
+
+    def check_fitted(self) -> None:
+        """A ValueError if the `fitted` constants are such as `initialize` never sets: `load` asks.
+
+        For a class with such constants; the others have nothing to check.
+        """
 
     @property
     def dtype(self) -> np.dtype:

@@ -100,6 +100,8 @@ class Uniform(Distribution):
         self.high = _per_coordinate("high", high, self.dim)
         if not (self.low < self.high).all():
             raise ValueError(f"low must be below high: low = {low}, high = {high}")
+        if not (self.high / 2 - self.low / 2 < np.finfo(float).max / 2).all():
+            raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
 
     def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         return np.random.default_rng(rng).uniform(self.low, self.high, (check_count(n), self.dim))

@@ -68,8 +68,12 @@ class GaussianMixture(Distribution):
         weights = np.ones(len(means)) if weights is None else _floats("weights", weights)
         if weights.shape != (len(means),) or not _positive(weights):
             raise ValueError(f"weights must be positive, of shape ({len(means)},): {weights}")
+        with np.errstate(over="ignore"):
+            weights = weights / weights.sum()
+        if not _positive(weights):
+            raise ValueError("weights differ too much, or are too large: they do not sum to 1")
         log_scales = np.broadcast_to(np.log(scales), means.shape)
-        logits = np.log(weights / weights.sum())
+        logits = np.log(weights)
         self.params = np.concatenate([logits, means.ravel(), log_scales.ravel()]).astype(dtype)
 
     @classmethod

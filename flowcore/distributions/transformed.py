@@ -23,7 +23,7 @@ from .distribution import Distribution, Foreign
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Array, Bound, Context, Params, Seed, Threads
+    from .._typing import Array, Base, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
 
 FAR = 10.0  # standard deviations: the mean size of rows that a flow without data is surprised by
@@ -55,7 +55,7 @@ class TransformedDistribution(Distribution):
     ((3, 2), (5,))
     """
 
-    def __init__(self, base: Any, bijector: Bijector):
+    def __init__(self, base: Base, bijector: Bijector):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
         base = base if isinstance(base, Distribution) else Foreign(base)

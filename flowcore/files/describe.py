@@ -22,6 +22,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,9 +30,11 @@ from ..core.parameters import Parametric
 from ..distributions import Foreign
 from ..networks.network import Network
 from ..transformers import Transformer
+from .kinds import is_int
 
 FORMAT = 1  # of the description
 MAX_DEPTH = 300  # of nested nodes
+MAX_VALUES = 100  # of nested lists and dicts within a node
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
 
@@ -43,13 +46,17 @@ def is_node(value) -> bool:
     return known or (hasattr(value, "sample") and hasattr(value, "log_prob"))
 
 
-def nodes_in(value) -> Iterator:
+def nodes_in(value, depth: int = 0) -> Iterator:
     """The nodes among the values of a config, also within lists and dicts."""
+    if depth > MAX_VALUES:
+        raise ValueError(
+            f"cannot be saved: a list or dict contains itself, or is nested {MAX_VALUES} times"
+        )
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         for item in value:
-            yield from nodes_in(item)
+            yield from nodes_in(item, depth + 1)
     elif is_node(value):
         yield value
 
@@ -82,13 +89,14 @@ class Writer:
         self._numbers[id(obj)] = -1
         config = _arguments(obj)
         parts = _unnamed_parts(obj, config)
-        for child in nodes_in([config, parts]):
+        fitted = {name: getattr(obj, name) for name in fitted_names(obj)}
+        for child in nodes_in([config, parts, fitted]):
             self.add(child, depth + 1)
         k = self._numbers[id(obj)] = len(self.objects)
         self.objects.append(obj)
-        self.nodes.append(self._node(obj, k, config, parts))
+        self.nodes.append(self._node(obj, k, config, parts, fitted))
 
-    def _node(self, obj, k: int, config: dict, parts: list) -> dict:
+    def _node(self, obj, k: int, config: dict, parts: list, fitted: dict) -> dict:
         def encoded(values):
             return {name: self._encode(v, f"{k}.{name}", obj) for name, v in values.items()}
 
@@ -104,15 +112,17 @@ class Writer:
             ]
         elif has_params(obj):
             node["params"] = self._store(obj.params, f"{k}.params", obj)
-        if fitted := fitted_names(obj):
-            node["fitted"] = encoded({name: getattr(obj, name) for name in fitted})
+        if fitted:
+            node["fitted"] = encoded(fitted)
         if parts:
             node["parts"] = self._encode(parts, f"{k}.parts", obj)
         return node
 
     def _encode(self, value, name: str, owner):
         kind = type(value)
-        if value is None or kind in (bool, str) or (kind is int and abs(value) < 2**63):
+        if value is None or kind is bool or (kind is int and abs(value) < 2**63):
+            return value
+        if kind is str and not any("\ud800" <= c <= "\udfff" for c in value):  # text of utf-8
             return value
         if kind is float:
             return value if math.isfinite(value) else {"float": str(value)}
@@ -180,12 +190,13 @@ def argument_names(cls: type) -> list[str]:
     return [p.name for p in parameters]
 
 
-def constructor_parameters(cls: type) -> list[inspect.Parameter]:
+@lru_cache(maxsize=256)  # by far the slowest part of making an object
+def constructor_parameters(cls: type) -> tuple[inspect.Parameter, ...]:
     """What `__init__` takes: a base class's `__new__(cls, *args, **kwargs)` does not count."""
     if cls.__init__ is not object.__init__:
-        return list(inspect.signature(cls.__init__).parameters.values())[1:]
-    found = list(inspect.signature(cls).parameters.values())
-    return [] if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found) else found
+        return tuple(inspect.signature(cls.__init__).parameters.values())[1:]
+    found = tuple(inspect.signature(cls).parameters.values())
+    return () if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found) else found
 
 
 def _unnamed_parts(obj, config: dict) -> list:
@@ -205,11 +216,6 @@ def is_leaf(obj) -> bool:
 def has_params(obj) -> bool:
     """A leaf with parameters; an empty vector that is not float64 says that it is cast, too."""
     return is_leaf(obj) and (obj.n_params > 0 or obj.params.dtype != float)
-
-
-def is_int(value) -> bool:
-    """A Python or NumPy integer, not a bool."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def first_difference(old, new) -> str | None:

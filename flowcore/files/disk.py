@@ -1,4 +1,4 @@
-"""Bytes -> disk: a whole new file, or what was there before."""
+"""Bytes <-> disk: a whole new file, or what was there before; and only ever an ordinary file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ import glob
 import os
 import secrets
 import shutil
+import stat
 import time
+from typing import BinaryIO
+
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """All of content at path, or what was there before; also through a link, also in a crash."""
+    """All of content at path, or what was there before; also through a link, also in a crash.
+
+    Errors: OSError, e.g. IsADirectoryError for a folder, SpecialFileError for a FIFO or device.
+    """
+    if os.path.basename(path) in ("", ".", ".."):  # "new/": realpath would forget the slash
+        raise IsADirectoryError(f"cannot save to {path!r}: it names a folder, not a file")
+    with contextlib.suppress(FileNotFoundError):
+        check_ordinary(path)
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
@@ -33,6 +49,25 @@ def write_atomically(path: str, content: bytes) -> None:
         _sync_folder(folder)
 
 
+def open_ordinary(path: str) -> BinaryIO:
+    """A file, open for reading; an OSError for what would block (a FIFO) or never end (a device).
+
+    Errors: FileNotFoundError, IsADirectoryError, SpecialFileError and what else `open` raises.
+    """
+    check_ordinary(path)
+    return open(path, "rb")
+
+
+def check_ordinary(path: str) -> None:
+    """An OSError unless path is an ordinary file, or a link to one."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"{path} is a folder, not a file")
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something special")
+        raise shutil.SpecialFileError(f"{path} is {kind}, not an ordinary file")
+
+
 def _unfinished(path: str) -> str:
     """What the names of files begin with that will replace the one at path."""
     folder, name = os.path.split(os.path.realpath(path))
@@ -40,11 +75,16 @@ def _unfinished(path: str) -> str:
 
 
 def remove_unfinished(path: str, seconds: float = 600.0) -> None:
-    """Remove what a killed process left behind, if it is so old that nobody can be writing it."""
+    """Remove what a killed process left behind, if it is so old that nobody can be writing it.
+
+    A process that was stopped for as long, in the middle of writing, will find its file gone: that
+    is an OSError there, and what stands at path stays whole.
+    """
     ours = glob.escape(_unfinished(path)) + "[0-9a-f]" * 16 + ".tmp"
     for left in glob.glob(ours):
         with contextlib.suppress(OSError):
-            if time.time() - os.path.getmtime(left) > seconds:
+            found = os.lstat(left)
+            if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > seconds:
                 os.unlink(left)
 
 

@@ -7,9 +7,12 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._version import __version__
-from .archive import DESCRIPTION, check_seal, unpack
+from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
+from .messages import expect, named, printable
 from .rebuild import Reader, class_registry
 
 if TYPE_CHECKING:
@@ -20,8 +23,11 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     """What `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
 
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
-    Errors: FileNotFoundError; ValueError for a file that is empty, truncated, damaged, not
-    flowcore's, of a newer format, or contains a class that is neither flowcore's nor in `classes`.
+    Parameters that are not finite, those of a flow that has diverged, are loaded as they are;
+    constants must be such as flowcore makes them.
+    Errors: FileNotFoundError, or another OSError for what is no ordinary file; ValueError for a
+    file that is empty, truncated, damaged, not flowcore's (which is seen before it is read), of a
+    newer format, or contains a class that is neither flowcore's nor in `classes`.
 
     Parameters
     ----------
@@ -33,43 +39,53 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Returns
     -------
     object
-        The flow, bijector, network, transformer or base that was saved.
+        What was saved: a flow, bijector, network, transformer, base or Dequantize.
     """
     name, registry = os.fsdecode(path), class_registry(classes)
-    with open(name, "rb") as file:
-        data = file.read()
     try:
-        return from_bytes(data, registry)[-1]
+        return from_bytes(read_sealed(name), registry)[-1]
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
 
 
 def from_bytes(data: bytes, registry: dict[str, type]) -> list:
     """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
-    check_seal(data)
     try:
         arrays = unpack(data)
-        text = arrays.pop(DESCRIPTION).tobytes().decode()
-        description = json.loads(text, parse_int=_small_int)
-        version = description["format"]
-    except MemoryError:
-        raise
-    except Exception as problem:  # whatever a forged archive provokes in a parser
-        raise ValueError(f"is damaged: {type(problem).__name__}: {problem}") from problem
-    if description.get("kind") is not None:
-        raise ValueError(f"is a {description['kind']}, not a flow: give it to fit(checkpoint=)")
-    if type(version) is not int or version < 1:
-        raise ValueError(f"is damaged: its format is {version!r}")
+        text = arrays.pop(DESCRIPTION).tobytes()
+        description = read_json(text)
+        expect(isinstance(description, dict), "its description is {}", description)
+    except ValueError as problem:
+        raise ValueError(f"is damaged: {printable(str(problem))}") from problem
+    version, kind, writer = (description.get(name) for name in ("format", "kind", "flowcore"))
+    if kind is not None:
+        raise ValueError(f"is a {named(kind)}, not a flow: give it to fit(checkpoint=)")
+    expect(type(version) is int and version >= 1, "is damaged: its format is {}", version)
     if version > FORMAT:
         raise ValueError(
-            f"has format {version}, written by flowcore {description.get('flowcore')}; this is "
-            f"flowcore {__version__}, which reads formats up to {FORMAT}: "
-            "update flowcore"
+            f"has format {version}, written by flowcore {named(writer)}; this is flowcore "
+            f"{__version__}, which reads formats up to {FORMAT}: update flowcore"
         )
-    return Reader(arrays, registry, len(text)).read(description.get("nodes"))
+    # whoever made the flow has been warned of constants that overflow
+    with np.errstate(all="ignore"):
+        return Reader(arrays, registry, len(text)).read(description.get("nodes"))
 
 
-def _small_int(digits: str) -> int:
-    if len(digits) > 20:
+def read_json(text: bytes) -> Any:
+    """The value of a JSON text; a ValueError for any other text, and for endless numbers."""
+    try:
+        return json.loads(text.decode(), parse_int=_int, parse_float=_float)
+    except RecursionError:
+        raise ValueError("its description is nested too deeply") from None
+
+
+def _int(digits: str) -> int:
+    if len(digits) > 20 or abs(int(digits)) >= 2**63:
         raise ValueError(f"the number {digits[:20]}... is too large")
     return int(digits)
+
+
+def _float(digits: str) -> float:
+    if len(digits) > 40:
+        raise ValueError(f"the number {digits[:20]}... is too long")
+    return float(digits)

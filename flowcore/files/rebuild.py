@@ -1,7 +1,9 @@
 """Data as objects: what `load` makes of a description (see `describe.py`), trusting nothing.
 
-Constructors are called by class and arguments, so all sizes are compared with the arrays that the
-file really holds before a constructor makes something of that size.
+Constructors are called by class and arguments. So the kinds of the arguments are checked first, and
+all sizes are compared with the arrays that the file really holds, before a constructor makes
+something of that size. What is left to the constructors is what they refuse from anybody, with a
+ValueError. A class of a user's own is arbitrary code: there, any ordinary error is one.
 """
 
 from __future__ import annotations
@@ -12,34 +14,39 @@ from itertools import pairwise
 
 import numpy as np
 
-from .. import bijectors, distributions, networks, targets, transformers
+from .. import bijectors, discrete, distributions, networks, targets, transformers
 from ..bijectors import Coupling, LULinear
 from ..core import remaking
 from ..core.parameters import Parametric, frozen
-from ..networks.network import MLP, Network
+from ..networks import MLP, Network
 from ..transformers import Transformer
 from .describe import (
     LEFT_OUT,
     MAX_DEPTH,
+    MAX_VALUES,
     argument_names,
     constructor_parameters,
     fitted_names,
     has_params,
-    is_int,
     is_leaf,
     parts_of,
 )
+from .kinds import fits, is_int
+from .messages import expect, named, printable, shown
 
-SMALL = 2**22  # a description may ask for this many numbers even if the file holds fewer
-INTERNAL = ("Foreign", "Network", "Pointwise")  # never in a file
-MAX_STEPS = 100_000  # nodes, when everything that is shared is written out
+SMALL = 2**20  # a description may ask for this many numbers even if the file holds fewer
+MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
+# never in a file: abstract classes, and what others make use of
+INTERNAL = ("Bijector", "Distribution", "Foreign", "Network", "Pointwise", "Target", "Transformer")
+ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
+            ValueError)  # fmt: skip
 
 
 def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
-    rooms = (bijectors, distributions, networks, targets, transformers)
+    rooms = (bijectors, discrete, distributions, networks, targets, transformers)
     names = {name: value for room in rooms for name, value in vars(room).items()}
-    kinds = (Parametric, Transformer, targets.Target)
+    kinds = (Parametric, Transformer, targets.Target, discrete.Dequantize)
     classes = {k: c for k, c in names.items() if isinstance(c, type) and issubclass(c, kinds)}
     return {name: cls for name, cls in classes.items() if name not in INTERNAL}
 
@@ -60,26 +67,29 @@ class Reader:
 
     def __init__(self, arrays: dict[str, np.ndarray], registry: dict[str, type], n_text: int):
         self._arrays, self._registry, self._own = dict(arrays), registry, own_classes()
-        self._limit = max(SMALL, n_text, sum(a.size for a in arrays.values()))
+        self._problems = ValueError if registry == self._own else ORDINARY
+        # how many more numbers constructors may be asked for
+        self._room = SMALL + 2 * (n_text + sum(a.size for a in arrays.values()))
         self._objects: list = []
         self._extents: list[tuple[int, int]] = []  # (depth, nodes with shared ones repeated)
         self._refs: list[int] = []
 
     def read(self, nodes) -> list:
         """The objects of all nodes, in their order."""
-        _expect(isinstance(nodes, list) and nodes, "does not describe a flow: no list of nodes")
+        expect(isinstance(nodes, list) and nodes, "does not describe a flow: no list of nodes")
+        self._steps = MAX_STEPS + len(nodes)
         for k, node in enumerate(nodes):
             try:
                 self._objects.append(self._object(node))
-            except Exception as problem:  # also what bad arguments provoke in a constructor
-                name = str(node.get("class"))[:80] if isinstance(node, dict) else "?"
+            except self._problems as problem:
+                name = named(node.get("class")) if isinstance(node, dict) else "?"
                 kind = "" if isinstance(problem, ValueError) else f"{type(problem).__name__}: "
                 raise ValueError(
-                    f"cannot be rebuilt: node {k} ({name}): {kind}{problem}"
+                    f"cannot be rebuilt: node {k} ({name}): {kind}{printable(str(problem))}"
                 ) from problem
         idle = sorted(set(range(len(nodes) - 1)) - set(self._refs))
-        unused = [*map("node {}".format, idle), *self._arrays]
-        _expect(not unused, f"holds what nothing refers to: {', '.join(unused[:5])}")
+        expect(not idle, "holds what nothing refers to: node {}", *idle[:1])
+        expect(not self._arrays, "holds what nothing refers to: array {}", *[*self._arrays][:1])
         return self._objects
 
     def _object(self, node):
@@ -89,57 +99,65 @@ class Reader:
         parts = self._decode(node.get("parts", []))
         weights, params = self._weights(node.get("weights")), self._params(node.get("params"))
         self._check_extent(self._refs[start:])
+        expect(isinstance(parts, list), "{} instead of parts", parts)
         own = self._own.get(cls.__name__) is cls
         if own:
-            _expect(not parts, "parts that belong into config")
-            _check_sizes(cls, config, weights, self._limit)
+            expect(not parts, "parts that belong into config")
+            self._check_config(cls, config, weights)
         obj = _with_parts(_construct(cls, config, weights, params), parts)
         _set_fitted(obj, fitted, strict=own)
         return _with_arrays(obj, weights, params)
 
     def _class(self, name) -> type:
-        _expect(isinstance(name, str), f"its class is {name!r}")
+        expect(isinstance(name, str), "its class is {}", name)
         if name not in self._registry:
-            name = name[:80]
             raise ValueError(
-                f"class {name!r} is neither flowcore's nor in classes: if it is yours, "
-                f"load(path, classes=[{name}])"
+                f"class {shown(name)} is neither flowcore's nor in classes: if it is yours, "
+                f"load(path, classes=[{named(name)}])"
             )
         return self._registry[name]
 
-    def _values(self, encoded) -> dict:
-        _expect(isinstance(encoded, dict), f"{encoded!r} instead of named values")
-        return {name: self._decode(value) for name, value in encoded.items()}
+    def _values(self, encoded, depth: int = 0) -> dict:
+        expect(isinstance(encoded, dict), "{} instead of named values", encoded)
+        return {name: self._decode(value, depth) for name, value in encoded.items()}
 
-    def _decode(self, value):
+    def _decode(self, value, depth: int = 0):
+        expect(depth <= MAX_VALUES, "values nested more than {} deep", MAX_VALUES)
+        if isinstance(value, str):
+            value.encode()  # half of a pair of surrogates is no text: a ValueError
+        if isinstance(value, float):
+            expect(math.isfinite(value), "{} as a plain number", value)
         if isinstance(value, list):
-            return [self._decode(item) for item in value]
+            return [self._decode(item, depth + 1) for item in value]
         if not isinstance(value, dict):
             return value
-        _expect(len(value) == 1, f"a value with keys {list(value)[:5]}")
+        expect(len(value) == 1, "a value with several keys, or none: {}", value)
         [(tag, inner)] = value.items()
         if tag == "node":
             known = type(inner) is int and 0 <= inner < len(self._objects)
-            _expect(known, f"no earlier node {inner!r}")
+            expect(known, "no earlier node {}", inner)
             self._refs.append(inner)
             return self._objects[inner]
-        if tag in ("array", "scalar"):
+        if tag == "array":
+            return self._take(inner)
+        if tag == "scalar":
             array = self._take(inner)
-            return array[()] if tag == "scalar" else array
+            expect(array.ndim == 0, "{} instead of a scalar", array)
+            return array[()]
         if tag == "tuple" and isinstance(inner, list):
-            return tuple(self._decode(inner))
+            return tuple(self._decode(inner, depth + 1))
         if tag == "dict":
-            return self._values(inner)
+            return self._values(inner, depth + 1)
         if tag == "float" and inner in ("nan", "inf", "-inf"):
             return float(inner)
-        raise ValueError(f"a value {tag!r} of {inner!r}")
+        raise ValueError(f"a value {shown(tag)} of {shown(inner)}")
 
     def _take(self, name, kinds="biufc") -> np.ndarray:
         """An array, which no other place in the description may name."""
         known = isinstance(name, str) and name in self._arrays
-        _expect(known, f"array {name!r} is missing, or named twice")
+        expect(known, "array {} is missing, or named twice", name)
         array = self._arrays.pop(name)
-        _expect(array.dtype.kind in kinds, f"array {name!r} of {array.dtype}")
+        expect(array.dtype.kind in kinds, f"array {{}} of {array.dtype}", name)
         return array
 
     def _params(self, name):
@@ -149,55 +167,72 @@ class Reader:
         """[[W, b] or [W, b, C], ...], all of one dtype; None without."""
         if layers is None:
             return None
+        lists = isinstance(layers, list) and all(isinstance(v, list) and v for v in layers)
+        expect(lists, "{} instead of weights", layers)
         weights = [[self._take(name, "f") for name in layer] for layer in layers]
         dtypes = {a.dtype for layer in weights for a in layer}
-        _expect(len(dtypes) == 1, f"weights of {len(dtypes)} dtypes")
+        expect(len(dtypes) == 1, "weights of {} dtypes", len(dtypes))
         return weights
 
     def _check_extent(self, refs: list[int]) -> None:
         extents = [self._extents[i] for i in refs]
         depth = 1 + max((d for d, _ in extents), default=0)
         steps = 1 + sum(n for _, n in extents)
-        _expect(depth <= MAX_DEPTH, f"nested more than {MAX_DEPTH} times")
-        _expect(steps <= MAX_STEPS, f"more than {MAX_STEPS} nodes, with shared ones repeated")
+        expect(depth <= MAX_DEPTH, "nested more than {} times", MAX_DEPTH)
+        expect(steps <= self._steps, "more than {} nodes, with shared ones repeated", self._steps)
         self._extents.append((depth, steps))
 
+    def _check_config(self, cls: type, config: dict, weights) -> None:
+        """The arguments of one of flowcore's constructors are what it takes, and what it will make
+        of them is in the file."""
+        expect(not set(config) & set(LEFT_OUT), f"arguments {LEFT_OUT} are not stored")
+        parameters = {p.name: p for p in constructor_parameters(cls) if p.name not in LEFT_OUT}
+        unknown = [name for name in config if name not in parameters]
+        expect(not unknown, "unexpected keyword arguments {}", unknown[:3])
+        for name, parameter in parameters.items():
+            if name in config:
+                kind, value = parameter.annotation, config[name]
+                expect(fits(value, kind), f"{name} must be {kind}, not {{}}", value)
+            else:
+                expect(parameter.default is not parameter.empty, f"{name} is missing")
+        if issubclass(cls, Network):
+            given = {name: config.get(name, p.default) for name, p in parameters.items()}
+            _check_weights(cls, given, weights)
+        elif issubclass(cls, Coupling):
+            expect(config.get("conditioner") is not None, "a Coupling without its conditioner")
+        else:
+            size = _numbers_asked_for(cls, config)
+            self._room -= size
+            expect(self._room >= 0, "arguments that ask for {} numbers", size)
 
-def _check_sizes(cls: type, config: dict, weights, limit: int) -> None:
-    """What a constructor of flowcore's will make is in the file, before it makes it."""
-    _expect(not set(config) & set(LEFT_OUT), f"arguments {LEFT_OUT} are not stored")
-    for parameter in constructor_parameters(cls):
-        name = parameter.name
-        if parameter.annotation == "int" and name in config:
-            _expect(is_int(config[name]), f"{name} is {config[name]!r}, not an integer")
-    if issubclass(cls, Network):
-        found = [[a.shape for a in layer] for layer in weights or ()]
-        _expect(found == _layer_shapes(cls, config), f"weights of shapes {found[:5]}")
-    elif issubclass(cls, Coupling):
-        _expect(isinstance(config.get("conditioner"), Parametric), "a Coupling's conditioner")
-    else:
-        transformers = [v.n_out for v in config.values() if isinstance(v, Transformer)]
-        numbers = [v for v in (*config.values(), *transformers) if is_int(v)]
-        if issubclass(cls, LULinear):
-            numbers.append(config["dim"])  # its matrices are (D, D)
-        size = math.prod(max(1, abs(int(v))) for v in numbers)
-        _expect(size <= limit, f"arguments that ask for {size} numbers")
+
+def _numbers_asked_for(cls: type, config: dict) -> int:
+    """At most how many numbers a constructor makes of such arguments, other than arrays of them."""
+    transformers = [v.n_out for v in config.values() if isinstance(v, Transformer)]
+    numbers = [v for v in (*config.values(), *transformers) if is_int(v)]
+    if issubclass(cls, LULinear):
+        numbers.append(config["dim"])  # its matrices are (D, D)
+    return math.prod(max(1, abs(int(v))) for v in numbers)
 
 
-def _layer_shapes(cls: type, config: dict) -> list[list[tuple]]:
-    """[[shape of W, of b(, of C)], ...] of a network with these arguments."""
+def _check_weights(cls: type, given: dict, weights) -> None:
+    """The weights of a network have the shapes that follow from its arguments."""
     if issubclass(cls, MLP):
-        first, last = config["in_dim"], config["out_shape"]
+        first, last = given["in_dim"], given["out_shape"]
     else:
-        first, last = config["dim"], (config["dim"], config["n_out"])
-    n_context, which = config["context_dim"], config.get("context_layers", "all")
-    for v in (first, *config["hidden"], *last, n_context + 1):
-        _expect(is_int(v) and v >= 1, f"a width of {v!r}")
-    widths = [first, *config["hidden"], math.prod(last)]
-    return [
-        [(a, b), (b,)] + [(n_context, b)] * bool(n_context and (i == 0 or which == "all"))
+        first, last = given["dim"], (given["dim"], given["n_out"])
+    hidden, n_context = given["hidden"], given["context_dim"]
+    expect(hidden is not None, "hidden is missing")
+    for v in (first, *hidden, *last, n_context + 1):
+        expect(v >= 1, "a width of {}", v)
+    widths = [first, *hidden, math.prod(last)]
+    everywhere = given.get("context_layers", "all") == "all"
+    wanted = [
+        [(a, b), (b,)] + [(n_context, b)] * bool(n_context and (i == 0 or everywhere))
         for i, (a, b) in enumerate(pairwise(widths))
     ]
+    found = [[a.shape for a in layer] for layer in weights or ()]
+    expect(found == wanted, "weights of shapes {}", found)
 
 
 def _construct(cls: type, config: dict, weights, params):
@@ -217,39 +252,38 @@ def _with_parts(obj, parts):
     new = {id(a): b for a, b in zip(made, parts, strict=True) if b is not None}
     for a in made:
         b = new.get(id(a), a)
-        _expect(type(a) is type(b), f"a {type(b).__name__} as the part {type(a).__name__}")
+        expect(type(a) is type(b), f"a {type(b).__name__} as the part {type(a).__name__}")
     return obj.rebuilt(new)
 
 
 def _set_fitted(obj, fitted: dict, strict: bool) -> None:
     names = fitted_names(obj)
-    _expect(sorted(fitted) == sorted(names), f"fitted constants {list(fitted)}, not {list(names)}")
+    expect(sorted(fitted) == sorted(names), "fitted constants {}, not {}", list(fitted), names)
     for name, value in fitted.items():
         fresh = getattr(obj, name)
         same = type(value) is type(fresh) and np.shape(value) == np.shape(fresh)
-        _expect(same or not strict, f"the fitted constant {name!r} cannot be {value!r}")
+        if isinstance(value, np.ndarray):
+            same = same and value.dtype == fresh.dtype
+        expect(same or not strict, f"the fitted constant {name!r} cannot be {{}}", value)
         setattr(obj, name, frozen(value) if isinstance(value, np.ndarray) else value)
+    if names and isinstance(obj, Parametric):
+        obj.check_fitted()
 
 
 def _with_arrays(obj, weights, params):
     """The object with its own parameters, if it has any."""
     if isinstance(obj, Network):
-        _expect(weights is not None and params is None, "a network without weights")
+        expect(weights is not None and params is None, "a network without weights")
         return obj.with_weights(weights)
-    _expect(weights is None, "weights, but it is no network")
+    expect(weights is None, "weights, but it is no network")
     if params is None:
-        _expect(not has_params(obj), "its params are missing")
+        expect(not has_params(obj), "its params are missing")
         return obj
-    _expect(is_leaf(obj), "params, but it has none of its own")
+    expect(is_leaf(obj), "params, but it has none of its own")
     return obj.with_params(params)
 
 
 def _check_keys(node, required: set, optional: set) -> None:
-    _expect(isinstance(node, dict), f"{node!r} instead of a node")
+    expect(isinstance(node, dict), "{} instead of a node", node)
     good = required <= set(node) <= required | optional
-    _expect(good, f"a node with keys {sorted(node)[:8]}")
-
-
-def _expect(condition, otherwise: str) -> None:
-    if not condition:
-        raise ValueError(otherwise)
+    expect(good, "a node with keys {}", list(node))

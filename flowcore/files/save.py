@@ -12,7 +12,7 @@ import numpy as np
 from .._version import __version__
 from .archive import DESCRIPTION, pack
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
-from .disk import write_atomically
+from .disk import remove_unfinished, write_atomically
 from .load import from_bytes
 from .rebuild import class_registry
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 def save(flow: object, path: str | PathLike[str]) -> None:
-    """Write a flow (or a bijector, network, transformer, base) to `path`, whole or not at all.
+    """Write a flow (or a bijector, network, transformer, base, ...) to `path`, whole or not at all.
 
     The bytes are read back and compared before they are written, so what was saved can be loaded.
     The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
     of the constructor is the attribute `foo`, and else a method `config()` returns the arguments
-    as a dict. Errors: ValueError for an object that cannot be described, with the fix; OSError.
+    as a dict. Errors: ValueError for an object that cannot be described, with the fix; OSError,
+    also if `path` is a folder, a device or a FIFO: only an ordinary file is replaced.
     Cost: that of making the flow twice; memory for about four copies of the weights.
 
     Parameters
@@ -35,7 +36,8 @@ def save(flow: object, path: str | PathLike[str]) -> None:
         What to save.
     path : str or PathLike
         Used as it is; ".npz" is customary. The bytes go to a temporary file in the same folder,
-        which then replaces `path`: an earlier file survives any failure.
+        which then replaces `path`: an earlier file survives any failure. What a killed `save` left
+        there is removed by a later one. Through a link, what it points at is written.
 
     Examples
     --------
@@ -48,8 +50,12 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     True
     """
     if not is_node(flow):
-        raise TypeError(f"save takes a flow, bijector, network, transformer or base, not {flow!r}")
-    write_atomically(os.fsdecode(path), _to_bytes(flow))
+        raise TypeError(
+            f"save takes a flow, bijector, network, transformer or base, not {flow!r:.200}"
+        )
+    path = os.fsdecode(path)
+    write_atomically(path, _to_bytes(flow))
+    remove_unfinished(path)
 
 
 def _to_bytes(flow) -> bytes:

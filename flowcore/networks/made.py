@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core import frozen, warn
 from ..core.inputs import as_integers, as_numbers, check_dim
-from .network import Network, check_context_dim, hidden_widths
+from .network import Network, hidden_widths
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -89,7 +89,7 @@ class MADE(Network):
     ):
         dim, self.n_out = check_dim("dim", dim), check_dim("n_out", n_out)
         self.hidden = hidden_widths(hidden, dim, residual)
-        check_context_dim(context_dim)
+        context_dim = check_dim("context_dim", context_dim, least=0)
         rng = np.random.default_rng(rng)
         self.degrees = [input_degrees(dim, order, rng)]
         self.degrees += hidden_degrees(
@@ -154,11 +154,11 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
             'order must be "left-to-right", "right-to-left", "random" or a permutation of 1..D, '
             f"not {order!r}"
         )
-    as_numbers("order", order)  # refuses what are no numbers
-    order = np.asarray(order)
-    if order.shape != (dim,) or not np.array_equal(np.sort(order), ascending):
-        raise ValueError(f"order must be a permutation of 1..{dim}, not {order.tolist()}")
-    return order.astype(int)
+    found = as_numbers("order", order)
+    if found.shape != (dim,) or not np.array_equal(np.sort(found), ascending):
+        given = np.asarray(order).tolist()
+        raise ValueError(f"order must be a permutation of 1..{dim}, not {given}")
+    return found.astype(int)
 
 
 def hidden_degrees(
@@ -199,10 +199,11 @@ def _ceil_div(u, steps):
 
 def _given_degrees(degrees, widths, residual):
     layers = [as_integers("degrees", d) for d in degrees]
-    if [d.shape for d in layers] != [(u,) for u in widths]:
+    lengths = [len(d) if d.ndim == 1 else d.shape for d in layers]
+    if lengths != list(widths):
         raise ValueError(
             f"degrees must be integer arrays of lengths {list(widths)}, one per hidden layer; got "
-            f"lengths {[d.size for d in layers]}"
+            f"lengths {lengths}"
         )
     if any((d < 0).any() for d in layers):
         raise ValueError("degrees of hidden units must not be negative")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,15 @@ class Network(Parametric):
         self, degrees, out_shape, activation, context_dim, context_layers, rng, dtype,
         residual=False,
     ):  # fmt: skip
-        if activation not in ACTIVATIONS:
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {activation!r}")
         if context_layers not in ("all", "first"):
             raise ValueError(f'context_layers must be "all" or "first", not {context_layers!r}')
-        check_context_dim(context_dim)
+        self.context_dim = check_dim("context_dim", context_dim, least=0)
         if np.dtype(dtype) not in FLOATS:
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.activation, self.context_layers = activation, context_layers
-        self.context_dim, self.out_shape = int(context_dim), tuple(out_shape)
+        self.out_shape = tuple(check_dim("out_shape", n) for n in out_shape)
         self.residual = bool(residual)
         last = len(degrees) - 2
         self.skips = range(1, last - 1 if self.residual else 1, 2)
@@ -304,7 +305,7 @@ class MLP(Network):
     ):
         in_dim = check_dim("in_dim", in_dim)
         self.hidden = hidden_widths(hidden, in_dim, residual)
-        n_outputs = int(np.prod(out_shape))
+        n_outputs = math.prod(check_dim("out_shape", n) for n in out_shape)
         degrees = [np.zeros(n, int) for n in (in_dim, *self.hidden)] + [np.ones(n_outputs, int)]
         super().__init__(degrees, out_shape, activation, context_dim, "all", rng, dtype, residual)
 
@@ -315,12 +316,6 @@ class MLP(Network):
             f"MLP({self.in_dim}, {self.out_shape}, hidden={list(self.hidden)}, "
             f"{self.activation!r}{context}{residual})"
         )
-
-
-def check_context_dim(context_dim):
-    """A ValueError unless it is an integer >= 0."""
-    if context_dim != int(context_dim) or context_dim < 0:
-        raise ValueError(f"context_dim must be an integer >= 0, not {context_dim!r}")
 
 
 def hidden_widths(hidden, dim: int, residual=False) -> tuple[int, ...]:

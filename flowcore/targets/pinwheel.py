@@ -171,8 +171,7 @@ class Pinwheel(Target):
         log_vb = math.log(self.rate * self.tangential_std) + 1.0 + self.radial_std * line
         # |1 + v f2| = v b |1 / (v b) + n2|, as f2 = b n2
         mean_log_det = line_weight @ (log_vb + _mean_log_distance(np.exp(-log_vb)))
-        constant = math.log(2.0 * np.pi * self.radial_std * self.tangential_std * self.scale**2)
-        constant += math.log(self.arms)
+        constant = self._log_constant + math.log(self.arms)
         log_det = np.log(np.abs(1.0 + self.rate * np.exp(f1) * f2))
         log_q = -0.5 * np.sum(noise**2, axis=-1) - log_det - constant
         log_p = self.log_prob(self._twist(noise, 0))
@@ -188,11 +187,17 @@ class Pinwheel(Target):
         mean_square = 1.0 + self.radial_std**2 + self.tangential_std**2
         return np.full(2, self.scale * math.sqrt(mean_square / 2.0))
 
+    @property
+    def _log_constant(self) -> float:
+        """log(2 pi a b scale^2), whose argument may be no float."""
+        factors = 2.0 * math.pi, self.radial_std, self.tangential_std, self.scale, self.scale
+        return sum(map(math.log, factors))
+
     def _log_p(self, x: np.ndarray) -> np.ndarray:
         r, w = np.hypot(x[:, 0], x[:, 1]) / self.scale, np.arctan2(x[:, 1], x[:, 0])
         log_p, far = self._log_sum_over_solutions(r, w), r > self.far
         log_p[far] = np.logaddexp(log_p[far], self._log_mean_over_angles(r[far]))
-        return log_p - math.log(2.0 * np.pi * self.radial_std * self.tangential_std * self.scale**2)
+        return log_p - self._log_constant
 
     def _log_sum_over_solutions(self, r: np.ndarray, w: np.ndarray) -> np.ndarray:
         """log (1 / arms) sum exp(-E(f)) / |1 + v f2| over all f with f1 <= far, (n,)."""

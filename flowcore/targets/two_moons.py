@@ -175,7 +175,7 @@ class TwoMoons(Target):
         energy = (d / s) ** 2 / 2.0
         lowest = energy.min(axis=-1)
         pieces = np.exp(lowest[..., None] - energy) * _falling_integral(kappa, start, length)
-        log_a = np.log(pieces.sum(axis=-1)) - lowest - np.log(2.0 * (np.pi * s) ** 2)
+        log_a = np.log(pieces.sum(axis=-1)) - lowest - (np.log(2.0) + 2.0 * np.log(np.pi * s))
         log_a = np.where(np.isfinite(lowest), log_a, -np.inf)  # the energy overflows far enough out
         return np.where(np.isnan(u).any(axis=-1), np.nan, log_a)
 

@@ -168,7 +168,7 @@ class TwoSpirals(Target):
         r, w = np.hypot(x[row, 0], x[row, 1])[:, None], np.arctan2(x[row, 1], x[row, 0])[:, None]
         low, way = low[:, None], way[:, None]
         integral = falling_integral(
-            lambda h: _energy_difference(low, way * h, r, w) / (2.0 * s**2),
+            lambda h: _energy_difference(low, way * h, r, w) / (2.0 * s) / s,
             length,
             weight=lambda h: low + way * h,
         )

@@ -186,11 +186,7 @@ class Compose(Transformer):
             raise ValueError("Compose needs at least one transformer")
         for part in self.transformers:
             check_transformer(part)
-
-    @property
-    def n_out(self) -> int:
-        """Parameters per coordinate: those of all parts."""
-        return sum(part.n_out for part in self.transformers)
+        self.n_out = sum(part.n_out for part in self.transformers)
 
     def _steps(self, direction):
         """[(part, its slice of phi), ...] in the order in which they are run."""

@@ -1,0 +1,179 @@
+"""`load` of archives that `pack` does not write, with a valid checksum."""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+from stub_saved import digest, refused, reseal, small_flow, taken_apart
+
+from flowcore.files import DIGITS, SEAL, load, save
+
+
+@pytest.fixture
+def path(tmp_path):
+    save(small_flow(), tmp_path / "flow.npz")
+    return tmp_path / "flow.npz"
+
+
+class Bomb:
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def test_a_pickle_is_never_opened(path, tmp_path):
+    marker = tmp_path / "exploded"
+    bomb = np.array([Bomb(marker)], object)
+    member = io.BytesIO()
+    np.lib.format.write_array(member, bomb, allow_pickle=True)
+    description, arrays = taken_apart(path)
+    name = next(name for name in arrays if name.endswith(".mean"))
+    files = {"flowcore.json": description, **arrays}
+    for victim in files:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for each, content in files.items():
+                raw = io.BytesIO()
+                if each == "flowcore.json":
+                    content = np.frombuffer(json.dumps(content).encode(), np.uint8)
+                np.save(raw, content)
+                data = member if each == victim else raw
+                archive.writestr(f"{each}.npy", data.getvalue())
+            archive.comment = SEAL + b"0" * DIGITS
+        path.write_bytes(reseal(file.getvalue()))
+        assert "an array of '|O'" in refused(path)
+    path.write_bytes(pickle.dumps(Bomb(marker)))
+    assert "a pickle" in refused(path)
+    np.savez(path, **{**arrays, name: bomb})
+    refused(path)
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Bomb(marker)))
+    assert marker.exists()  # it would have
+
+
+def archive_with(path, members, compression=zipfile.ZIP_STORED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+        archive.comment = SEAL + b"0" * DIGITS
+    path.write_bytes(reseal(file.getvalue()))
+
+
+def npy(header: str, content=b"") -> bytes:
+    text = header.encode() + b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+def lie(shape, descr="<f8", content=b"\0" * 16) -> bytes:
+    return npy(f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}", content)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        lie("(10000000000000,)"),
+        lie("(3,)"),
+        lie("(1,)"),
+        lie("(-1,)"),
+        lie("(-1, -2)"),
+        lie("(2, 0, 10000000000)"),
+        lie("()"),
+        lie("'aa'"),
+        lie("(2, 2.0)"),
+        lie("(2, )"),
+        lie("(02,)"),
+        lie(f"({'1, ' * 70}2)"),
+        lie("(16,)", "|b1", b"\7" * 16),
+        lie("(1,)", "<f8"),
+        lie("(" * 3000),
+        lie("(2,)", "|O"),
+        lie("(2,)", "<U2"),
+        lie("(2,)", "|V8"),
+        lie("(2,)", "<M8[s]"),
+        lie("(2,)", [("a", "<f4"), ("b", "<f4")]),
+        lie("(10000000000,)", "|V0"),
+        lie("(2,)")[:20],
+        lie("(2,)", content=b""),
+        b"\x93NUMPY\x02\x00" + lie("(2,)")[8:],
+        b"\x93NUMPY\x09\x00" + lie("(2,)")[8:],
+        npy("__import__('os').mkdir('exploded')"),
+        npy("{'a': " * 500),
+        b"",
+        b"hello",
+    ],
+)
+def test_arrays_that_lie_about_themselves(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "flow.npz"
+    description = {"format": 1, "nodes": [
+        {"class": "Elementwise", "config": {"dim": 2, "transformer": {"node": 0}},
+         "params": "0.params"}]}  # fmt: skip
+    text = json.dumps(description).encode()
+    good = [("flowcore.json.npy", lie(f"({len(text)},)", "|u1", text))]
+    archive_with(path, [*good, ("0.params.npy", raw)])
+    assert "is damaged" in refused(path)
+    archive_with(path, [("flowcore.json.npy", raw)])
+    refused(path)
+    assert os.listdir(tmp_path) == ["flow.npz"]
+
+
+def test_archives_that_pack_does_not_write(tmp_path):
+    path, zeros = tmp_path / "flow.npz", b"\0" * 10**6
+    good = ("flowcore.json.npy", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (0,), }"))
+    for more, message in [
+        (good, "two members of the same name"),
+        (("flowcore.json", good[1]), "no .npy array"),
+        (("a", zeros), "no .npy array"),
+        (("a.npy", b""), "no .npy array"),
+        (("a.npy", zeros), "no .npy array"),
+    ]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # zipfile's, of duplicates
+            archive_with(path, [good, more])
+        assert message in refused(path)
+    archive_with(path, [("flowcore.json.npy", zeros)], zipfile.ZIP_DEFLATED)
+    assert "compressed" in refused(path)
+    path.write_bytes(reseal(SEAL + b"0" * DIGITS))
+    assert "is damaged" in refused(path)
+
+
+def test_headers_that_lie_about_the_archive(path):
+    data = path.read_bytes()
+    for place, lie, message in [
+        (6, b"\x01\x00", "encrypted"),
+        (8, b"\x08\x00", "compressed"),
+        (18, b"\xff\xff\xff\x7f", "larger than the file"),
+        (22, b"\xff\xff\xff\x7f", "larger than the file"),
+        (18, b"\xff" * 8, "larger than the file"),
+        (18, b"\x05\0\0\0" * 2, "no .npy array"),
+        (26, b"\xff\xff", "larger than the file|no .npy|codec"),
+        (28, b"\xff\xff", "larger than the file|no .npy"),
+    ]:
+        path.write_bytes(reseal(data[:place] + lie + data[place + len(lie) :]))
+        assert any(part in refused(path) for part in message.split("|")), (place, refused(path))
+    for cut in range(len(data) - 300, len(data) - 1):
+        path.write_bytes(reseal(data[:cut] + SEAL + b"0" * DIGITS))
+        with contextlib.suppress(ValueError):  # the directory is for other programs
+            load(path)
+
+
+def test_headers_for_members_of_more_than_4_gb(path):
+    """The same bytes in the layout that zipfile writes for large members."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as new:
+        for info in old.infolist():
+            with new.open(info.filename, "w", force_zip64=True) as member:
+                member.write(old.read(info))
+        new.comment = old.comment
+    flow = load(path)
+    path.write_bytes(reseal(file.getvalue()))
+    assert digest(load(path)) == digest(flow)
