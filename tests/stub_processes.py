@@ -33,8 +33,8 @@ PATIENCE = 20.0  # seconds
 def make_flows():
     """Small, trained by nobody; the second one imports SciPy where it is first used."""
     flows = [
-        flowcore.flows.maf(3, layers=2, hidden=[16]),
-        flowcore.flows.made_mog(2, components=2, hidden=[8]),
+        flowcore.flows.maf(3, layers=2, hidden=[16], standardize=False),
+        flowcore.flows.made_mog(2, components=2, hidden=[8], standardize=False),
     ]
     return [randomize(flow.initialize(rows(flow)), 0.3) for flow in flows]
 

@@ -316,7 +316,7 @@ def test_what_an_object_remembers_is_no_part_of_it():
         def sum(self):
             return 3
 
-    flow = flowcore.flows.maf(2, layers=1, hidden=[8])
+    flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
     thing = Remembers()
     thing.flow = flow
     before = fingerprint._mark_of_option(thing)

@@ -161,7 +161,7 @@ def test_float32_and_float64_tell_the_same(name):
 @for_all_flows
 def test_fit_keeps_the_dtype(name):
     flow, x = made_of(name), rows(60)
-    fitted, history = fc.fit(flow, x, epochs=2, batch_size=20, validation_data=x, rng=0)
+    fitted, history = fc.fit(flow, x, epochs=2, batch_size=20, rng=0)
     assert fitted.params.dtype == F32
     assert fitted.log_prob(x).dtype == fitted.sample(7, rng=0).dtype == F32
     assert np.isfinite(history.train_nll).all()

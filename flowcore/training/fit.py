@@ -64,11 +64,11 @@ def fit(
     The given flow is not changed: other threads may go on evaluating it.
 
     With validation data the parameters of the best validation NLL are returned, otherwise the last
-    ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). The
-    initial parameters are validated, too: if they are better than those of every epoch, they are
-    returned, with a warning. Without validation data it is a warning if the loss is larger at the
-    end than at the start, by more than its standard error (of the rows of the first batch, in the
-    order of the data).
+    ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). If the
+    initial parameters are better than those of every epoch, by more than a standard error of their
+    validation NLL, they are returned, with a warning. Without validation data a loss that is larger
+    at the end than at the start (of the first batch of rows, in the order of the data) is a
+    warning.
 
     A penalty such as `lambda theta: 1e-3 * np.sum(theta**2)`, with autograd's np, is differentiated
     as it stands; one that looks at what the flow does passes theta on, as in
@@ -198,8 +198,6 @@ def fit(
 
     with file, run, progress_bar(progress, epochs, run.epoch - (not run.reported)) as bar:
         told = [*bar, *callbacks]
-        if run.initial_nll is None:
-            run.initial_nll = loss.value(initialized.params, table.validation)
         run.tell(told)  # of an epoch whose end was the last thing that an earlier run saw
         while run.goes_on():
             run.begin_epoch()
@@ -209,4 +207,4 @@ def fit(
                 run.step(gradient, value - loss.penalty_value, rows.total_weight)
             run.end_epoch(loss.value(run.result, table.validation))
             run.tell(told)
-    return run.finish(loss, next(table.batches(None)))
+    return run.finish(loss, next(table.batches(None)), table.validation)

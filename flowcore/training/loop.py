@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +88,7 @@ class Run:
         self.average = None if average is None else Average(average, self.theta)
         self.history = History()
         self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
-        self.initial_nll: float | None = None  # of the validation rows; `best` is of trained epochs
+        self.first_nll: float | None = None  # of the first batch, at the initial parameters
         self.epoch = self.batch = 0  # how many of them are done
         self.total = self.weight = 0.0  # of the NLLs in this epoch
         self.rng_state = self.rng.bit_generator.state  # at the start of this epoch
@@ -123,6 +123,7 @@ class Run:
     def step(self, gradient: np.ndarray, nll: float, weight: float) -> None:
         """One update of theta."""
         self.torn = True
+        self.first_nll = nll if self.first_nll is None else self.first_nll
         self.state.step(self.theta, gradient)
         if self.average is not None:
             self.average.update(self.theta)
@@ -173,33 +174,38 @@ class Run:
             return True
         return False
 
-    def finish(self, loss: Loss, probe: Rows):
+    def finish(self, loss: Loss, probe: Rows, validation: Iterable[Rows] | None):
         """(the new flow, the history).
 
-        Its parameters are the best validated ones; else the last ones; or, if the loss of the rows
-        `probe` is not finite there, the latest that are known to be good. That training ends worse
-        than it began is a warning.
+        Its parameters are the best validated ones, the initial ones included; else the last ones;
+        or, if the loss of the rows `probe` is not finite there, the latest that are known to be
+        good. That training ends worse than it began is a warning.
         """
-        kept = self._best_validated()
-        if kept is None:
-            if self.history.val_nll and not self.history.interrupted:
-                warn(_NO_FINITE_VALIDATION)
+        kept, complaint = self.best, ""
+        if kept.epoch >= 0:
+            kept, complaint = self._or_initial(kept, loss, validation)
+        elif self.epoch == 0:
             kept = self._last(loss, probe)
-        complaint = self._complaint(kept, loss, probe)
+        else:
+            if self.history.val_nll and not self.history.interrupted:
+                complaint = _NO_FINITE_VALIDATION
+            kept = self._last(loss, probe)
+            complaint = complaint or self._complaint(kept, loss, probe)
         if complaint:
             warn(complaint)
         self._close(kept)
         return self.flow.with_params(kept.theta.copy()), self.history
 
-    def _best_validated(self) -> Kept | None:
-        """The parameters of the best validation NLL, the initial ones included; None if no epoch
-        has come to its end, or if none of these NLLs is known and finite."""
-        if self.epoch == 0 and self.best.epoch < 0:
-            return None
-        initial = math.inf if self.initial_nll is None else self.initial_nll
-        if math.isfinite(initial) and initial < self.best.nll:
-            return Kept(-1, initial, np.array(self.flow.params))
-        return self.best if self.best.epoch >= 0 else None
+    def _or_initial(self, kept: Kept, loss: Loss, validation) -> tuple[Kept, str]:
+        """The best epoch, or the initial parameters if they are better, by more than what is in
+        these rows by chance. They are validated only if the first batch makes one wonder."""
+        if kept.nll < self.first_nll:
+            return kept, ""
+        theta = self.flow.params
+        nll = loss.value(theta, validation)
+        if not kept.nll > nll + _standard_error(self.flow, next(iter(validation))):
+            return kept, ""
+        return Kept(-1, nll, np.array(theta)), _NO_BETTER_EPOCH.format(nll, kept.nll)
 
     def _last(self, loss: Loss, probe: Rows) -> Kept:
         """The last parameters, if they and their loss are finite."""
@@ -214,13 +220,10 @@ class Run:
         return self.latest if self.batch > 0 or self.latest.epoch < self.epoch - 1 else self.earlier
 
     def _complaint(self, kept: Kept, loss: Loss, probe: Rows) -> str:
-        """What is to be said of the parameters that are returned; nothing before an epoch's end."""
-        if self.epoch == 0:
-            return ""
+        """What is to be said of parameters that nobody has validated."""
         if kept.epoch < 0:
-            known = math.isfinite(kept.nll)
-            return _NO_BETTER_EPOCH.format(kept.nll, self.best.nll) if known else _NOTHING_LEFT
-        if self.history.val_nll:
+            return _NOTHING_LEFT
+        if self.history.val_nll or self.history.train_nll[-1] < self.first_nll:
             return ""
         before, after = (_loss(loss, theta, probe) for theta in (self.flow.params, kept.theta))
         if after > before and after > before + _standard_error(self.flow, probe):
@@ -229,7 +232,7 @@ class Run:
 
     def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
         """The error for the caller, with the best parameters that are known to be finite."""
-        good = self._best_validated() or self._good
+        good = self.best if self.best.epoch >= 0 else self._good
         self._close(good)
         advice = _advice(problem, self.epoch, self.batch, good.epoch)
         flow = self.flow.with_params(good.theta)
