@@ -17,7 +17,7 @@ from stub_flows import (
 )
 
 import flowcore
-from flowcore.training import Adam, TrainingDivergedError, constant, cosine_decay, fit
+from flowcore.training import Adam, constant, cosine_decay, fit
 
 
 @pytest.fixture
