@@ -16,7 +16,8 @@ from test_train_stops import interrupt_line
 
 import flowcore
 from flowcore.files import disk
-from flowcore.training import Adam, TrainingDivergedError, checkpoint, cosine_decay
+from flowcore.training import Adam, TrainingDivergedError, cosine_decay
+from flowcore.training.resume import checkpoint
 
 CASES = {
     "adam": {},

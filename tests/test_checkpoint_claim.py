@@ -11,8 +11,8 @@ import pytest
 from stub_runs import assert_same, interrupt_at, run
 
 from flowcore.files import disk
-from flowcore.training import claim
-from flowcore.training.claim import Claim
+from flowcore.training.resume import claim
+from flowcore.training.resume.claim import Claim
 
 HERE = os.path.dirname(__file__)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links, signals and forks of POSIX")

@@ -16,7 +16,8 @@ from stub_runs import X, assert_same, interrupt_at, run
 
 import flowcore
 from flowcore.files import DESCRIPTION, archive, disk, pack, unpack
-from flowcore.training import Adam, Run, checkpoint, state, table
+from flowcore.training import Adam, Run, table
+from flowcore.training.resume import checkpoint, state
 
 HERE = os.path.dirname(__file__)
 

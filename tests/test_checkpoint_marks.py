@@ -23,7 +23,8 @@ from flowcore import (
     TransformedDistribution,
 )
 from flowcore.files import disk
-from flowcore.training import Adam, fingerprint, table
+from flowcore.training import Adam, table
+from flowcore.training.resume import marks as marking
 
 HERE = os.path.dirname(__file__)
 
@@ -128,7 +129,7 @@ def test_what_an_undescribable_part_may_hold(path):
     flow = TransformedDistribution(base, wide().bijector)
     run(path, flow=flow, epochs=2)
     run(path, flow=flow, epochs=3)
-    marks = fingerprint._state_of(base, {})
+    marks = marking._state_of(base, {})
     assert marks[1]["names"] == ["\"'a'\"", "\"'b'\"", "\"'c'\""] and marks[1]["itself"] == [0]
 
 
@@ -268,7 +269,7 @@ MARKS = """
 import functools, json, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from flowcore.training.fingerprint import _mark_of_option as mark
+from flowcore.training.resume.marks import _mark_of_option as mark
 import test_checkpoint_marks as t
 def penalty(theta, *, kinds=frozenset("abc"), n=3):
     inner = lambda x: x in {"left", "right", "up"}
@@ -298,7 +299,7 @@ def test_marks_are_the_same_in_every_process():
 
 
 def test_equal_functions_are_the_same_and_constants_of_other_types_are_not():
-    mark = fingerprint._mark_of_option
+    mark = marking._mark_of_option
 
     def function(text, before=""):
         return eval(f"({before}lambda x: {text})", {})
@@ -319,17 +320,17 @@ def test_what_an_object_remembers_is_no_part_of_it():
     flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
     thing = Remembers()
     thing.flow = flow
-    before = fingerprint._mark_of_option(thing)
+    before = marking._mark_of_option(thing)
     assert thing.sum == 3
     flow.log_prob(np.zeros((5, 2)))
     flow.sample(5, rng=0)
-    assert fingerprint._mark_of_option(thing) == before
+    assert marking._mark_of_option(thing) == before
 
 
 def test_functions_that_hold_themselves_or_nothing_yet():
     def itself(n):
         return itself(n - 1) if n else early
 
-    before = fingerprint._mark_of_option(itself)
+    before = marking._mark_of_option(itself)
     early = 1
-    assert fingerprint._mark_of_option(itself) != before
+    assert marking._mark_of_option(itself) != before

@@ -5,10 +5,9 @@ loss.py         what it minimises, and its gradient
 optim.py        Adam, schedules, averages: how a gradient changes theta
 loop.py         what a run remembers, and how it ends
 history.py      what it tells
-table.py        the rows: a split, and batches; checks.py   what is refused
-checkpoint.py   the file from which a stopped run goes on; claim.py   one run at a time
-state.py        what is in it, and what can be; plain.py   the state of a random generator
-fingerprint.py  whose file it is; inside.py   what makes two objects different
+table.py        the rows: a split, and batches
+checks.py       what is refused; columns.py   columns that have no density
+resume/         the file from which a stopped run goes on
 """
 
 from .fit import fit

@@ -2,7 +2,7 @@
 
 What it minimises is in `loss.py`, how a gradient changes theta in `optim.py`, which rows a batch
 holds in `table.py`; what a run remembers and how it ends is in `loop.py`, what it tells in
-`history.py`; that it goes on after a power cut is in `checkpoint.py`.
+`history.py`; that it goes on after a power cut is in the room `resume`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import numpy as np
 
 from ..bijectors import check_resolution
 from ..core.inputs import column_labels
-from .checkpoint import Checkpoint
 from .checks import check_flow, check_options, check_run
-from .fingerprint import fingerprint
 from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
 from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer, scheduled
+from .resume import Checkpoint, fingerprint
 from .table import as_rows, as_training_table
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import time
 
 import numpy as np
 
-from .._version import __version__
-from ..core import warn
-from ..files import (
+from ..._version import __version__
+from ...core import warn
+from ...files import (
     DESCRIPTION,
     DIGITS,
     check_seal,
@@ -27,11 +27,11 @@ from ..files import (
     unpack,
     write_atomically,
 )
+from ..loop import Run
+from ..table import Table
 from .claim import Claim
-from .fingerprint import differences, shown
-from .loop import Run
+from .marks import differences, shown
 from .state import can_go_on, check, export, restore
-from .table import Table
 
 FORMAT = 3  # 1 was that of flowcore 0.1.0; 2 did not know the NLL of the initial parameters
 KIND = "checkpoint of fit"

@@ -12,7 +12,7 @@ import types
 
 import numpy as np
 
-from ..core import derived
+from ...core import derived
 
 _CONSTANTS = (int, float, complex, str, bytes, tuple, np.generic, np.ndarray)
 

@@ -10,12 +10,12 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from ..files import Writer
-from .checks import BLOCK
+from ...files import Writer
+from ..checks import BLOCK
+from ..loop import Run
+from ..table import Rows, Table
 from .inside import held, inside, name_of
-from .loop import Run
 from .plain import plain
-from .table import Rows, Table
 
 
 def fingerprint(flow, table: Table, run: Run, rng_state: dict, **options) -> dict[str, str]:

@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from .loop import Kept, Run
-from .optim import Average
+from ..loop import Kept, Run
+from ..optim import Average
+from ..table import Table
 from .plain import plain, unplain
-from .table import Table
 
 _FACTS = ("epochs", "epoch", "batch", "total", "weight", "reported", "stopped")
 _KEPT = ("best", "latest", "earlier")
