@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import threading
 import weakref
+
+from ...core import unforked
 
 try:
     import fcntl
@@ -22,7 +23,6 @@ except ImportError:  # everywhere else
     msvcrt = None
 
 _open: weakref.WeakSet[io.FileIO] = weakref.WeakSet()  # the lock files of this process
-_forking = threading.RLock()  # held by a fork, so that no file is opened but not yet in there
 
 
 class Claim:
@@ -68,10 +68,9 @@ class Claim:
         if fcntl is None:  # Windows removes no open file, and none that another run has opened
             self._file.close()
         if self._held and (fcntl is None or self._is_there()):
+            # while it is locked: who gets the lock next looks whether the file is still there
             with contextlib.suppress(OSError):
-                os.unlink(
-                    self.lock
-                )  # while it is locked: who waits for it looks whether it is there
+                os.unlink(self.lock)
         self._file.close()
         self._held = False
 
@@ -84,7 +83,7 @@ class Claim:
 
 
 def _opened(path: str) -> io.FileIO:
-    with _forking:
+    with unforked():  # no file is open and not yet in the set
         file = io.FileIO(path, "ab+")  # made if it is not there; nothing is ever written to it
         _open.add(file)
     return file
@@ -106,12 +105,7 @@ def _close_in_child() -> None:
     does not unlock it: that takes the last of the processes that have it open."""
     for file in list(_open):
         file.close()
-    _forking.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_forking.acquire,
-        after_in_parent=_forking.release,
-        after_in_child=_close_in_child,
-    )
+    os.register_at_fork(after_in_child=_close_in_child)
