@@ -99,18 +99,17 @@ class Distribution(Parametric):
         """`found`, where rows x are infinite, NaN, or have something that overflows on the way."""
         x, theta, context, _ = gate(self, x, params, context)
         lead, found = found.shape, found.reshape(-1)
-        infinite = np.zeros(len(x), bool)
-        if far is not None:
-            infinite[...] = np.broadcast_to(far, (*lead, self.dim)).reshape(x.shape).any(axis=1)
+        far = np.broadcast_to(False if far is None else far, (*lead, self.dim))
+        far = far.reshape(x.shape).any(axis=1)
         unknown = np.isnan(x).any(axis=1)
         if context is not None:
             unknown |= np.isnan(context).any(axis=1)
-        odd = np.flatnonzero(~(found < np.inf) & ~infinite & ~unknown)
+        odd = np.flatnonzero(~(found < np.inf) & ~far & ~unknown)
         if odd.size and np.isfinite(theta).all():
             own_context = None if context is None else context[odd]
             overflowed = odd[self._overflowed(x[odd], theta, own_context)]
             found[overflowed] = -np.inf
-        found[infinite], found[unknown] = -np.inf, np.nan
+        found[far], found[unknown] = -np.inf, np.nan
         return found.reshape(lead)
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
