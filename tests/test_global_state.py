@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -82,18 +83,20 @@ def with_base(base):
     return flowcore.TransformedDistribution(base(2), FLOW.bijector)
 
 
-def own_file(folder):
-    return folder / f"{threading.get_ident()}.npz"
+def new_file(folder):
+    return folder / f"{uuid.uuid4()}.npz"
 
 
 def saved_and_loaded(flow, folder, **options):
-    flowcore.save(flow, own_file(folder))
-    return flowcore.load(own_file(folder), **options)
+    path = new_file(folder)
+    flowcore.save(flow, path)
+    return flowcore.load(path, **options)
 
 
 def damaged(folder):
-    own_file(folder).write_bytes(b"no flow")
-    flowcore.load(own_file(folder))
+    path = new_file(folder)
+    path.write_bytes(b"no flow")
+    flowcore.load(path)
 
 
 def trained(flow=FLOW, **options):
@@ -117,7 +120,7 @@ OPERATIONS = {
     "fit": (lambda folder: trained(), None),
     "fit, interrupted": (lambda folder: trained(callbacks=[interrupt]), None),
     "fit, diverging": (diverging, TrainingDivergedError),
-    "fit, by a checkpoint": (lambda folder: trained(checkpoint=own_file(folder)), None),
+    "fit, by a checkpoint": (lambda folder: trained(checkpoint=new_file(folder)), None),
     "save and load": (lambda folder: saved_and_loaded(FLOW, folder), None),
     "save and load a narrow one": (lambda folder: saved_and_loaded(NARROW, folder), None),
     "load what is damaged": (damaged, ValueError),
