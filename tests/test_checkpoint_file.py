@@ -252,7 +252,7 @@ def state_of_a_run():
     """A Run in the middle of its second epoch."""
     rng = np.random.default_rng(0)
     run = Run(Gaussian(np.arange(4.0)), Adam(1e-3), 0.9, epochs=5, rng=rng)
-    run.first_nll = 1.75
+    run.initial, run.first_nll = (1.75, 0.25), 1.75
     run.begin_epoch()
     run.step(np.ones(4), 2.0, 10.0)
     run.step(np.ones(4), 2.0, 10.0)

@@ -68,7 +68,7 @@ class InTheMiddle(Banana):
 
 
 def in_the_middle(path, generator=np.random.PCG64, **options):
-    InTheMiddle.left = 11  # 6 batches + 1, and 3 batches
+    InTheMiddle.left = 12  # 1 + 6 batches + 1, and 3 batches
     return Case(path, generator, flow=InTheMiddle(), **options)
 
 
@@ -144,6 +144,8 @@ def test_losses_and_optimizer_arrays_that_cannot_be(path):
     case.refused("best is 0, not of a finite", arrays={"val_nll": np.array([np.nan])})
     for array in (GONE, np.zeros(2), np.zeros((1, 1)), np.zeros(1, int)):
         case.refused("first_nll", arrays={"first_nll": array})
+    for array in (GONE, np.zeros(1), np.zeros((1, 2)), np.zeros(2, int), np.array([0.0, -1.0])):
+        case.refused("initial", arrays={"initial": array})
     for name in ("m", "v", "t"):
         case.refused(f"has no {name}", arrays={f"optimizer.{name}": GONE})
     for name, value in (("m", np.nan), ("m", np.inf), ("v", -1.0), ("v", np.nan)):

@@ -301,7 +301,7 @@ def test_float32_stays_float32(X, data_dtype, weighted, clip_norm):
     flow, history = fit(spy, X.astype(data_dtype), optimizer=WatchedAdam(), **options)
     thetas = [params.dtype for name, _, params in spy.calls if name in ("train", "score")]
     assert {flow.params.dtype, *thetas, *gradients, *cotangents} == {single}
-    assert len(thetas) == 60 + 30 and len(gradients) == len(cotangents) == 60
+    assert len(thetas) == 60 + 31 and len(gradients) == len(cotangents) == 60
     assert {x.dtype for x in spy.seen("train")} == {np.dtype(data_dtype)}  # X is handed on as it is
     wide, _ = fit(Gaussian(), X, learning_rate=0.05, **options)
     np.testing.assert_allclose(flow.params, wide.params, atol=2e-5)

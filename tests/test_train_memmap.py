@@ -52,9 +52,9 @@ def test_the_same_results_as_in_memory(tmp_path, monkeypatch, weighted, block):
 def test_the_validation_rows_are_read_in_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "BLOCK", 40)
     spy, table = Spy(), mapped(X, tmp_path)
-    fit(spy, table, epochs=1, batch_size=None, validation_split=0.5, learning_rate=0.1, rng=1)
+    fit(spy, table, epochs=1, batch_size=None, validation_split=0.5, rng=1)
     blocks = spy.seen("score")
-    assert [len(x) for x in blocks] == 7 * [20] + [10]
+    assert [len(x) for x in blocks] == 2 * (7 * [20] + [10])  # before and after the epoch
     trained = find_rows(spy.seen("train")[0], X)
     seen = np.concatenate([find_rows(x, X) for x in blocks])
     assert set(seen) == set(range(300)) - set(trained)

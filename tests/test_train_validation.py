@@ -17,7 +17,7 @@ from stub_flows import (
 )
 
 import flowcore
-from flowcore.training import Adam, constant, cosine_decay, fit
+from flowcore.training import Adam, constant, cosine_decay, fit, loop
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_interrupts_before_the_first_epochs_end_return_silently(X):
                 raise KeyboardInterrupt
             return super().density(x, p, context)
 
-    for left, moved in ((1, False), (2, True), (3, True)):
+    for left, moved in ((1, False), (2, False), (3, True)):
         Interrupted.left = left
         flow, history = fit(
             Interrupted(), X, epochs=3, batch_size=50, learning_rate=9.0, validation_data=X
@@ -305,3 +305,28 @@ def test_weight_decay_reaches_fit(X):
     decayed, _ = fit(Banana(), X, epochs=400, optimizer=Adam(0.02, weight_decay=5.0), **EVERYTHING)
     plain, _ = fit(Banana(), X, epochs=400, learning_rate=0.02, **EVERYTHING)
     assert np.linalg.norm(decayed.params) < 0.5 * np.linalg.norm(plain.params)
+
+
+def test_validation_rows_that_are_easier_than_the_first_batch(X):
+    """The initial parameters are compared on the validation rows, and not with a batch."""
+    near = 0.05 * X
+    flow = Gaussian(Gaussian.solution(near))
+    with pytest.warns(UserWarning, match=NO_BETTER):
+        found, history = fit(
+            flow, 3 + 2 * X, validation_data=near, epochs=3, learning_rate=0.1, batch_size=50
+        )
+    assert history.train_nll[0] > min(history.val_nll)
+    np.testing.assert_array_equal(found.params, flow.params)
+
+
+def test_an_interrupt_while_the_end_is_looked_at_loses_nothing(X, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.Run, "_complaint", interrupted)
+    flow, history = fit(Gaussian(), X, epochs=3, validation_split=0)
+    assert history.interrupted and len(history.train_nll) == 3
+    monkeypatch.undo()
+    np.testing.assert_array_equal(
+        flow.params, fit(Gaussian(), X, epochs=3, validation_split=0)[0].params
+    )

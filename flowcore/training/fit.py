@@ -197,6 +197,8 @@ def fit(
 
     with file, run, progress_bar(progress, epochs, run.epoch - (not run.reported)) as bar:
         told = [*bar, *callbacks]
+        if run.initial is None and table.validation is not None:
+            run.initial = loss.value_and_error(initialized.params, table.validation)
         run.tell(told)  # of an epoch whose end was the last thing that an earlier run saw
         while run.goes_on():
             run.begin_epoch()
@@ -206,4 +208,4 @@ def fit(
                 run.step(gradient, value - loss.penalty_value, rows.total_weight)
             run.end_epoch(loss.value(run.result, table.validation))
             run.tell(told)
-    return run.finish(loss, next(table.batches(None)), table.validation)
+    return run.finish(loss, next(table.batches(None)))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +88,7 @@ class Run:
         self.average = None if average is None else Average(average, self.theta)
         self.history = History()
         self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
+        self.initial: tuple[float, float] | None = None  # their validation NLL, its standard error
         self.first_nll: float | None = None  # of the first batch, at the initial parameters
         self.epoch = self.batch = 0  # how many of them are done
         self.total = self.weight = 0.0  # of the NLLs in this epoch
@@ -174,38 +175,36 @@ class Run:
             return True
         return False
 
-    def finish(self, loss: Loss, probe: Rows, validation: Iterable[Rows] | None):
+    def finish(self, loss: Loss, probe: Rows):
         """(the new flow, the history).
 
         Its parameters are the best validated ones, the initial ones included; else the last ones;
         or, if the loss of the rows `probe` is not finite there, the latest that are known to be
         good. That training ends worse than it began is a warning.
         """
-        kept, complaint = self.best, ""
-        if kept.epoch >= 0:
-            kept, complaint = self._or_initial(kept, loss, validation)
-        elif self.epoch == 0:
-            kept = self._last(loss, probe)
-        else:
-            if self.history.val_nll and not self.history.interrupted:
-                complaint = _NO_FINITE_VALIDATION
-            kept = self._last(loss, probe)
-            complaint = complaint or self._complaint(kept, loss, probe)
+        kept, complaint = self._best_validated()
+        if kept is None:
+            kept = self._good
+            try:
+                kept = self._last(loss, probe)
+                complaint = self._complaint(kept, loss, probe)
+            except KeyboardInterrupt:  # what is kept is known all the same
+                self.history.interrupted = True
         if complaint:
             warn(complaint)
         self._close(kept)
         return self.flow.with_params(kept.theta.copy()), self.history
 
-    def _or_initial(self, kept: Kept, loss: Loss, validation) -> tuple[Kept, str]:
+    def _best_validated(self) -> tuple[Kept | None, str]:
         """The best epoch, or the initial parameters if they are better, by more than what is in
-        these rows by chance. They are validated only if the first batch makes one wonder."""
-        if kept.nll < self.first_nll:
-            return kept, ""
-        theta = self.flow.params
-        nll = loss.value(theta, validation)
-        if not kept.nll > nll + _standard_error(self.flow, next(iter(validation))):
-            return kept, ""
-        return Kept(-1, nll, np.array(theta)), _NO_BETTER_EPOCH.format(nll, kept.nll)
+        the validation rows by chance; and what is to be said of that."""
+        if self.best.epoch < 0:
+            return None, ""
+        nll, error = self.initial
+        if self.best.nll > nll + error:
+            initial = Kept(-1, nll, np.array(self.flow.params))
+            return initial, _NO_BETTER_EPOCH.format(nll, self.best.nll)
+        return self.best, ""
 
     def _last(self, loss: Loss, probe: Rows) -> Kept:
         """The last parameters, if they and their loss are finite."""
@@ -220,19 +219,28 @@ class Run:
         return self.latest if self.batch > 0 or self.latest.epoch < self.epoch - 1 else self.earlier
 
     def _complaint(self, kept: Kept, loss: Loss, probe: Rows) -> str:
-        """What is to be said of parameters that nobody has validated."""
+        """What is to be said of parameters that nobody has validated; nothing before an epoch's
+        end."""
+        if self.epoch == 0:
+            return ""
+        if self.history.val_nll:
+            return "" if self.history.interrupted else _NO_FINITE_VALIDATION
         if kept.epoch < 0:
             return _NOTHING_LEFT
-        if self.history.val_nll or self.history.train_nll[-1] < self.first_nll:
+        if self.history.train_nll[-1] < self.first_nll:
             return ""
-        before, after = (_loss(loss, theta, probe) for theta in (self.flow.params, kept.theta))
-        if after > before and after > before + _standard_error(self.flow, probe):
+        before, error = loss.value_and_error(self.flow.params, [probe])
+        after, _ = loss.value_and_error(kept.theta, [probe])
+        if loss.penalty is not None:
+            before += float(loss.penalty(self.flow.params))
+            after += float(loss.penalty(kept.theta))
+        if after > before + error:
             return _WORSE_AT_THE_END.format(len(probe.x), before, after)
         return ""
 
     def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
         """The error for the caller, with the best parameters that are known to be finite."""
-        good = self.best if self.best.epoch >= 0 else self._good
+        good = self._best_validated()[0] or self._good
         self._close(good)
         advice = _advice(problem, self.epoch, self.batch, good.epoch)
         flow = self.flow.with_params(good.theta)
@@ -240,19 +248,6 @@ class Run:
 
     def _close(self, kept: Kept) -> None:
         self.history._close(kept.epoch, self.started - self.seconds)
-
-
-def _loss(loss: Loss, theta: np.ndarray, rows: Rows) -> float:
-    """What is minimised, the penalty included, without its gradient."""
-    nll = loss.value(theta, [rows])
-    return nll if loss.penalty is None else nll + float(loss.penalty(theta))
-
-
-def _standard_error(flow, rows: Rows) -> float:
-    """Of a loss that is a mean over rows: what other rows would change."""
-    with np.errstate(all="ignore"):
-        values = flow.log_prob(rows.x, params=flow.params, context=rows.context)
-        return float(np.std(values)) / math.sqrt(len(values))
 
 
 def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:

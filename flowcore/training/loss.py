@@ -78,11 +78,28 @@ class Loss:
         found = []
         for rows in blocks:
             with np.errstate(all="ignore"):
-                values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
-                found.append((float(np.dot(rows.cotangent, values)), rows.total_weight))
+                nll = float(np.dot(rows.cotangent, self._values(theta, rows)))
+            found.append((nll, rows.total_weight))
         if len(found) == 1:
             return found[0][0]
         return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
+
+    def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
+        """The NLL, and its standard error: what other rows of the same kind would change."""
+        values, weights = [], []
+        for rows in blocks:
+            values.append(self._values(theta, rows))
+            weights.append(np.ones(len(rows.x)) if rows.weight is None else rows.weight)
+        v, w = np.concatenate(values).astype(float), np.concatenate(weights)
+        w = w / w.sum()
+        with np.errstate(all="ignore"):
+            nll = -float(np.dot(w, v))
+            return nll, math.sqrt(np.dot(w * w, (v + nll) ** 2))
+
+    def _values(self, theta, rows):
+        """log p of the rows; what is not finite is looked for, not warned about."""
+        with np.errstate(all="ignore"):
+            return self.flow.log_prob(rows.x, params=theta, context=rows.context)
 
     def _nll_and_gradient(self, theta, rows):
         vjp, values = make_vjp(self._log_prob(theta, rows), theta)

@@ -30,6 +30,7 @@ def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
     arrays |= {f"optimizer.{name}": array for name, array in run.state.arrays().items()}
     if run.average is not None:
         arrays["average"] = run.average.values
+    arrays["initial"] = np.array(() if run.initial is None else run.initial, np.float64)
     arrays["first_nll"] = np.array([] if run.first_nll is None else [run.first_nll])
     arrays["train_nll"] = np.array(run.history.train_nll, np.float64)
     arrays["val_nll"] = np.array(run.history.val_nll, np.float64)
@@ -57,6 +58,7 @@ def restore(run: Run, facts: dict, arrays: dict[str, np.ndarray]) -> None:
     if run.average is not None:
         restored = arrays["average"], facts["averaged"]
         run.average = Average(run.average.decay, run.theta, *restored)
+    run.initial = tuple(arrays["initial"].tolist()) or None
     run.first_nll = next(iter(arrays["first_nll"].tolist()), None)
     for name in ("train_nll", "val_nll"):
         setattr(run.history, name, arrays[name].tolist())
@@ -93,6 +95,9 @@ def check(run: Run, table: Table, facts, arrays: dict[str, np.ndarray]) -> None:
     train_nll = _losses(arrays, "train_nll", epoch)
     val_nll = _losses(arrays, "val_nll", epoch * validated)
     _expect(not np.isnan(train_nll).any(), "train_nll", train_nll, "numbers")
+    unknown = _array(arrays, "initial").size == 0 and epoch + batch == 0
+    initial = _losses(arrays, "initial", 2 * (validated and not unknown))
+    _expect(not (initial[1:] < 0).any(), "initial", initial, "an NLL and its error")
     first_nll = _losses(arrays, "first_nll", int(epoch + batch > 0))
     _expect(np.isfinite(first_nll).all(), "first_nll", first_nll, "finite")
     _check_kept(facts, epoch, batch, val_nll)
