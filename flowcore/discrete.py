@@ -216,7 +216,8 @@ def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
     8.0
     """
     log_prob = as_numbers("log_prob", log_prob)
-    return log_prob * (-1 / (check_dim("dim", dim) * log(2)))
+    with np.errstate(all="ignore"):
+        return log_prob * (-1 / (check_dim("dim", dim) * log(2)))
 
 
 def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoid:

@@ -376,8 +376,7 @@ def _flow(dim, parts: list[Bijector], standardize: bool) -> TransformedDistribut
     """parts in the order in which sampling applies them."""
     ends = [Standardize(dim)] if standardize else []
     flow = TransformedDistribution(Normal(dim), Chain([*ends, *reversed(parts)]))
-    flow._memo_unseen = standardize  # a copy forgets it: somebody has worked on that one
-    return flow
+    return flow.unseen() if standardize else flow
 
 
 def _network(hidden, context_dim, activation, residual, dtype) -> dict:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .core.inputs import check_dim
+from .core.inputs import as_numbers, check_dim
 
 if TYPE_CHECKING:
     from ._typing import Density, HasLogProb, Seed
@@ -71,7 +71,7 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
 
 def _log_prob(name: str, density, x: np.ndarray) -> np.ndarray:
     """log_prob of rows in float64, if it is a log-density."""
-    log_prob = np.asarray(density.log_prob(x), dtype=float)
+    log_prob = as_numbers(f"the {name}'s log_prob", density.log_prob(x)).astype(float, copy=False)
     if log_prob.shape != (len(x),):
         raise ValueError(
             f"the {name}'s log_prob of points {x.shape} has shape {log_prob.shape}: not one a row"

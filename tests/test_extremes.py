@@ -1,6 +1,8 @@
 """Finite rows over the whole range of floats: a number, or -inf where something overflows on the
 way; never a warning, and no NaN but one that is somebody's own."""
 
+import warnings
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -75,6 +77,24 @@ def test_nothing_is_raised_if_numpy_is_told_to_raise(name):
         for scale in (1e-300, 1.0, 1e150):
             X = scale * np.random.default_rng(0).normal(size=(200, 2))
             fc.fit(getattr(fc.flows, name)(2, hidden=[8]), X, epochs=2, average=0.9)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_that_have_not_seen_data(name):
+    """They say that rows are far, and nothing else."""
+    rare = [[np.nan] * 2, [np.inf, -np.inf], [1.7e308] * 2]
+    for dtype in (np.float32, float):
+        flow = getattr(fc.flows, name)(2, hidden=[8], dtype=dtype)
+        far = rows(2, dtype) + 100
+        for x in (np.array(rare), far, np.full((3, 2), np.finfo(dtype).max, dtype)):
+            with (
+                np.errstate(all="raise"),
+                pytest.warns(UserWarning, match="has not seen data") as w,
+            ):
+                warnings.warn("has not seen data", UserWarning, stacklevel=1)  # at least this one
+                flow.log_prob(x)
+                flow.to_latent(x)
+            assert {v.category for v in w} == {UserWarning}
 
 
 def test_small_gradients_underflow_silently():

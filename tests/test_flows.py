@@ -359,13 +359,16 @@ def test_a_recipe_without_data_says_so(name):
     """Most often `fit(flow, X)` was called, and what it returns was not kept."""
     flow = RECIPES[name](2, hidden=[8])
     with pytest.warns(
-        UserWarning, match="has not seen data.* of mean size .* fit returns"
+        UserWarning, match="has not seen data.* of median size .* fit returns"
     ) as caught:
         flow.log_prob(data(2))
     assert [w.filename for w in caught] == [__file__]
-    with pytest.warns(UserWarning, match="has not seen data.* draws of its base") as caught:
-        flow.sample(3, rng=0)
-    assert [w.filename for w in caught] == [__file__]
+    with pytest.warns(UserWarning, match="has not seen data.* median size"):
+        flow.to_latent(data(2))
+    for draw in (flow.sample, flow.sample_and_log_prob):
+        with pytest.warns(UserWarning, match="has not seen data.* draws of its base") as caught:
+            draw(3, rng=0)
+        assert [w.filename for w in caught] == [__file__]
 
 
 def test_who_has_worked_on_a_recipe_is_not_told():

@@ -70,7 +70,7 @@ def test_a_base_that_draws_the_wrong_shape_is_refused(shape):
         (np.ones((4, 9, 3)), "at least two rows"),
         (np.ones((1, 3)), "at least two rows"),
         (np.ones((0, 3)), "at least two rows"),
-        ([[1, 2, 3], [np.nan, 3, 4]], r"NaN or inf in rows \[1\]"),
+        ([[1, 2, 3], [np.nan, 3, 4]], r"NaN or inf in row 1 \(column 0\)"),
         ([[1, 2, 3], [1, 3, 4]], r"column \[0\] .*constant"),
     ],
 )

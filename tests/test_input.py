@@ -269,13 +269,50 @@ def test_columns_are_called_by_their_names():
             fc.fit(FLOW, table, epochs=1)
 
 
+def test_dates_and_durations_of_any_table_are_no_numbers():
+    days = [datetime.date(2020, 1, 1 + i) for i in range(N)]
+    spans = [datetime.timedelta(i) for i in range(N)]
+    for bad, kind in ((days, "datetime64|a date"), (spans, "timedelta64")):
+        for table in tables_of({"a": GOOD[:, 0], "when": bad}):
+            with pytest.raises(ValueError, match=rf"^X must hold .*({kind}).*column 1 'when'"):
+                fc.fit(FLOW, table, epochs=1)
+
+
+def test_masked_rows_in_a_list_are_no_numbers():
+    rows = list(np.ma.masked_array(GOOD, np.arange(N * D).reshape(N, D) == 7))
+    for run in (FLOW.log_prob, fc.Standardize.from_data, lambda x: fc.fit(FLOW, x, epochs=1)):
+        with pytest.raises(ValueError, match=r"has masked values.* in row 3: fill or drop them"):
+            run(rows)
+
+
+def test_what_a_density_returns_are_numbers():
+    class Masked(fc.Normal):
+        def log_prob(self, x, params=None, context=None, threads=None):
+            return np.ma.masked_greater(np.zeros(len(x)), -1.0)
+
+    with pytest.raises(ValueError, match=r"the flow's log_prob has masked values"):
+        fc.kl_to_truth(Masked(2), fc.targets.two_moons(), 50)
+
+
+def test_a_table_whose_columns_are_something_else():
+    class Odd:
+        columns = 3
+
+        def __array__(self, dtype=None, copy=None):
+            return GOOD
+
+    np.testing.assert_array_equal(FLOW.log_prob(Odd()), FLOW.log_prob(GOOD))
+
+
 def test_a_missing_value_of_pandas_is_no_number():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"a": [1.0, 2.0], "b": pandas.array([1, pandas.NA], dtype="Int64")})
     with pytest.raises(ValueError, match=r"^x must hold .* a NAType .* in row 1 \(column 1 'b'\)"):
         FLOW.log_prob(table)
     dates = pandas.DataFrame({"a": [1.0, 2.0], "b": pandas.to_datetime(["2020-01-01", None])})
-    with pytest.raises(ValueError, match=r"^x must hold real numbers: there is a Timestamp"):
+    with pytest.raises(
+        ValueError, match=r"^x must hold .*datetime64.* in column 1 'b', such as '2020"
+    ):
         FLOW.log_prob(dates)
     np.testing.assert_array_equal(FLOW.log_prob(table.fillna(3)), FLOW.log_prob([[1, 1], [2, 3]]))
 

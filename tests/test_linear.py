@@ -188,7 +188,7 @@ def test_bad_data_for_initialize(method):
     X = data()
     X[3, 1] = np.nan
     start = getattr(ActNorm(3), method)
-    with pytest.raises(ValueError, match=r"NaN or inf in rows \[3\]"):
+    with pytest.raises(ValueError, match=r"NaN or inf in row 3 \(column 1\)"):
         start(X)
     with pytest.raises(ValueError, match="at least two rows"):
         start(data(1))

@@ -295,6 +295,16 @@ def test_a_dtype_that_cannot_tell_rows_apart_is_refused(dtype, mean, scale):
         fc.fit(fc.TransformedDistribution(fc.Normal(2), by_hand), X)
 
 
+def test_what_is_initialised_by_hand_is_checked_too():
+    X = near(1e8)
+    with pytest.raises(ValueError, match="float32 is too coarse for columns 0, 1"):
+        fc.ActNorm(2, np.float32).initialize(X)
+    with pytest.raises(ValueError, match=r"validation_data .*\(in float32\) in row 3 \(column 1\)"):
+        x = near(0.0)
+        x[3, 1] = 1e39
+        fc.fit(standardized(np.float32), near(0.0), validation_data=x)
+
+
 def test_a_dtype_that_can_only_just_tell_rows_apart_is_warned_about():
     X = near(1e5)
     with pytest.warns(UserWarning, match="float32 is too coarse .* dtype=float") as caught:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import as_numbers, frozen, warn
-from ..core.inputs import check_dim, check_event, named
+from ..core.inputs import check_dim, check_event, named, where
 from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
@@ -165,6 +165,7 @@ class ActNorm(Bijector):
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> ActNorm:
         if self.initialized:
             return self
+        check_resolution(as_numbers("x", x), self)
         mean, scale, flat = _mean_and_scale(x, self)
         return self._with(mean, np.log(np.where(flat, 1.0, scale)))
 
@@ -257,10 +258,10 @@ def _mean_and_scale(x, owner):
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"{owner!r} is initialised from at least two rows (n, D), not {x.shape}")
-    finite = np.isfinite(x).all(axis=1)
-    if not finite.all():
-        rows = np.flatnonzero(~finite)[:8].tolist()
-        raise ValueError(f"the data of {owner!r} are not finite: NaN or inf in rows {rows}")
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"the data of {owner!r} are not finite: NaN or inf {where(~np.isfinite(x))}"
+        )
     mean = np.mean(x, axis=0, dtype=float)
     distance = x - mean
     most = np.maximum(distance.max(axis=0), -distance.min(axis=0))

@@ -6,12 +6,14 @@ Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 
 import numpy as np
 from autograd.tracer import getval, isbox
 
 FLOATS = (np.float32, np.float64)
+NUMBERS = "biuf"  # the kinds of dtypes that hold real numbers
 
 
 def gate(owner, x, params, context, name="x"):
@@ -55,22 +57,50 @@ def _real(name: str, x) -> np.ndarray:
 
     An array of objects passes if each is a number: NumPy would make NaN of None, and 1 of "1".
     """
+    _check_masks(name, x)
     labels = column_labels(x)
-    if np.ma.is_masked(x):
-        place = where(np.ma.getmaskarray(x), labels)
-        raise ValueError(
-            f"{name} has masked values, which are no numbers, {place}: fill or drop them"
-        )
+    if labels:
+        _check_columns(name, x, labels)
     try:
         x = np.asarray(x)
     except (TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"{name} must hold real numbers: {problem}") from None
     if x.dtype == object:
         return _objects_as_floats(name, x, labels)
-    if x.dtype.kind not in "biuf":
+    if x.dtype.kind not in NUMBERS:
         first = f", such as {str(x.flat[0])[:40]!r}" if x.size else ""
         raise ValueError(f"{name} must hold real numbers, not {x.dtype}{first}")
     return x
+
+
+def _check_masks(name: str, x) -> None:
+    """A ValueError for masked values, also in a list of masked rows: NumPy reads what is below."""
+    if isinstance(x, (list, tuple)):
+        masked = np.array([np.ma.is_masked(row) for row in x], bool)
+        place = where(masked) if masked.any() else ""
+    else:
+        place = where(np.ma.getmaskarray(x), column_labels(x)) if np.ma.is_masked(x) else ""
+    if place:
+        raise ValueError(
+            f"{name} has masked values, which are no numbers, {place}: fill or drop them"
+        )
+
+
+def _check_columns(name: str, table, labels: list) -> None:
+    """A ValueError that names the first column of dates, durations or complex numbers: as a whole,
+    a table of another library may hand them over as numbers."""
+    columns = table.get_columns() if hasattr(table, "get_columns") else None  # polars
+    if columns is None and hasattr(table, "column_names"):  # pyarrow
+        columns = table.columns
+    if columns is None and hasattr(table, "items"):  # pandas
+        columns = [column for _, column in table.items()]
+    for i, column in enumerate(columns or ()):
+        first = np.asarray(column[:1])
+        if first.dtype.kind in "mMc":  # text is found later, with its row
+            raise ValueError(
+                f"{name} must hold real numbers, not {first.dtype} as in column {i} "
+                f"{labels[i]!r:.40}" + (f", such as {str(first[0])!r:.40}" if first.size else "")
+            )
 
 
 def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
@@ -92,16 +122,17 @@ def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
 
 def as_integers(name: str, x) -> np.ndarray:
     """x as an array of integers; a ValueError for anything else, floats without fraction too."""
-    kind = as_numbers(name, x) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
-    if kind.dtype.kind not in "iu" and kind.size:
-        raise ValueError(f"{name} must hold integers, not {kind.dtype}: {show(kind)}")
-    return np.array(x, int)
+    numbers = as_numbers(name, x)
+    given = np.asarray(x)
+    if (given.dtype.kind not in "iu" and given.size) or (np.abs(numbers) >= 2**63).any():
+        raise ValueError(f"{name} must hold integers, not {given.dtype}: {show(given)}")
+    return given.astype(int)
 
 
 def column_labels(x) -> list | None:
     """The names of the columns of a table that has some: pandas, polars, pyarrow."""
     columns = getattr(x, "column_names", getattr(x, "columns", None))
-    return None if columns is None or callable(columns) else list(columns)
+    return list(columns) if isinstance(columns, Iterable) else None
 
 
 def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:

@@ -65,15 +65,17 @@ def is_built_in(part) -> bool:
 
     These are finite functions of finite numbers: a NaN means that something between overflowed.
     """
-    package, left, seen = __name__.partition(".")[0], [part], []
+    package, left, seen = __name__.partition(".")[0], [part], {}
     while left:
         value = left.pop()
+        if isinstance(value, dict):
+            value = list(value.values())
         if isinstance(value, (tuple, list)):
             left.extend(value)
-        elif hasattr(value, "__dict__") and not any(value is other for other in seen):
+        elif hasattr(value, "__dict__") and id(value) not in seen:
             if type(value).__module__.partition(".")[0] != package:
                 return False
-            seen.append(value)
+            seen[id(value)] = value
             left.extend(v for k, v in vars(value).items() if not k.startswith("_memo"))
     return True
 

@@ -44,8 +44,8 @@ class Parametric:
                   of the same names
     param_scale() see there
 
-    Attributes whose name starts with `_memo` are derived from the rest: computed when first
-    wanted, left out of copies and pickles.
+    Attributes whose name starts with `_memo` are left out of copies and pickles: they are derived
+    from the rest, computed when first wanted, or tell of this very object (as that it is new).
     """
 
     parts: tuple[Parametric, ...] = ()

@@ -53,7 +53,7 @@ class Distribution(Parametric):
     """
 
     dim: int
-    _memo_unseen = False  # True of a new recipe: made for data, and has not seen any
+    _memo_unseen = False  # True of a new recipe: see `TransformedDistribution.unseen`
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -94,6 +94,9 @@ class Distribution(Parametric):
         if far is None and (found < np.inf).all():
             return found
         return self._log_prob_of_wild_rows(found, x, far, params, context)
+
+    def _warn_of_far_rows(self, x: np.ndarray) -> None:
+        """Say that rows are far from what a density expects that has not seen data yet."""
 
     def _log_prob_of_wild_rows(self, found, x, far, params, context):
         """`found`, where rows x are infinite, NaN, or have something that overflows on the way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from autograd.tracer import isbox
 
 from ..bijectors import Bijector, Invert
 from ..bijectors.algebra import common_context_dim, initialize_part
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .._typing import Array, Base, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
 
-FAR = 10.0  # standard deviations: the mean size of rows that a flow without data is surprised by
+FAR = 10.0  # standard deviations: the median size of rows that surprises a flow without data
 _UNSEEN = "this flow has not seen data: its Standardize does nothing yet"
 _FIT = "use what fit returns (flow, history = fit(flow, X)), or flow.initialize(X)"
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
@@ -93,12 +94,23 @@ class TransformedDistribution(Distribution):
 
         return run, back
 
-    def _warn_of_far_rows(self, x) -> None:
-        """A warning if rows are far from what a flow expects that has not been fitted yet."""
-        size = np.abs(x[np.isfinite(x)]).mean() if x.size else 0.0
+    def unseen(self) -> TransformedDistribution:
+        """This flow, marked as made for data that it has not seen: it says so where it matters.
+
+        A copy forgets the mark, such as those of `fit`, `initialize` and `with_params`: whoever
+        made it has worked on the flow.
+        """
+        self._memo_unseen = True
+        return self
+
+    def _warn_of_far_rows(self, x: np.ndarray) -> None:
+        rows = x.reshape((-1, x.shape[-1])) if x.ndim else x.reshape((1, 1))
+        some = np.abs(rows[:: max(1, len(rows) // 1000)])
+        some = np.sort(some[np.isfinite(some)])
+        size = some[len(some) // 2] if some.size else 0.0  # the median
         if size > FAR:
             warn(
-                f"{_UNSEEN}, so it takes these rows, of mean size {size:.3g}, as they are: {_FIT}",
+                f"{_UNSEEN}, so it takes these rows, of median size {size:.3g}, as they are: {_FIT}"
             )
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
@@ -144,6 +156,8 @@ class TransformedDistribution(Distribution):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws and their log-densities, from one forward pass."""
         z, context, lead = self._base_sample(n, rng, context)
+        if self._memo_unseen:
+            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
         x, log_det = self._images(z, context, threads)
         base = self.parts[0]
         theta, own_context = self._own(base), context if base.context_dim else None
@@ -154,6 +168,8 @@ class TransformedDistribution(Distribution):
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
         """z = f^-1(x): what the data look like to the base density."""
+        if self._memo_unseen and not isbox(x):
+            self._warn_of_far_rows(as_numbers("x", x))
         return self._through("inverse", x, params, context, threads)
 
     def from_latent(

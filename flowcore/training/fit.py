@@ -175,9 +175,10 @@ def fit(
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
-    data = as_rows(flow.dim, X, context, sample_weight, flow.params.dtype)
+    dtype, labels = flow.params.dtype, column_labels(X)
+    data = as_rows(flow.dim, X, context, sample_weight, dtype)
     table = as_training_table(
-        data, validation_split, validation_data, batch_size, shuffle, rng, column_labels(X)
+        data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")

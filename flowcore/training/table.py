@@ -129,12 +129,13 @@ def as_training_table(
     shuffle: bool,
     rng: np.random.Generator,
     labels: list | None = None,
+    dtype: DTypeLike = float,
 ) -> Table:
     """The rows split, and looked at: a column without a density is an error, or a warning.
 
-    labels   the names of the columns of X, if they have some
+    labels   the names of the columns of X, if they have some; dtype   that of the flow
     """
-    rows, validation = split(data, fraction, validation_data, rng)
+    rows, validation = split(data, fraction, validation_data, rng, dtype)
     check_columns(data.x, rows, labels)
     check_context_scale(data.context, rows)
     batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
@@ -144,7 +145,11 @@ def as_training_table(
 
 
 def split(
-    data: Rows, fraction: float, validation_data, rng: np.random.Generator
+    data: Rows,
+    fraction: float,
+    validation_data,
+    rng: np.random.Generator,
+    dtype: DTypeLike = float,
 ) -> tuple[np.ndarray, Iterable[Rows] | None]:
     """(indices of the training rows, validation rows or None); both keep the order of the data.
 
@@ -157,7 +162,7 @@ def split(
     if data.weight is not None:
         rows = rows[data.weight > 0]
     if validation_data is not None:
-        return rows, [_given(data, validation_data)]
+        return rows, [_given(data, validation_data, dtype)]
     if fraction == 0:
         return rows, None
     held_out = max(1, round(fraction * len(rows)))
@@ -174,17 +179,18 @@ def split(
     return rows, validation
 
 
-def _given(data: Rows, validation_data) -> Rows:
+def _given(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
     """validation_data, which is X_val or (X_val, context_val), checked."""
     parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
     if len(parts) not in (1, 2):
         raise ValueError(
             f"validation_data must be X_val or (X_val, context_val), not {len(parts)} parts"
         )
-    x = as_table("validation_data", parts[0], data.x.shape[1])
+    x = as_table("validation_data", parts[0], data.x.shape[1], dtype)
     context = None
     if len(parts) == 2:
-        context = as_context("context of validation_data", parts[1], "validation_data", len(x))
+        name = "context of validation_data"
+        context = as_context(name, parts[1], "validation_data", len(x), dtype)
     widths = [None if c is None else c.shape[1] for c in (data.context, context)]
     if widths[0] != widths[1]:
         shown = ["none" if width is None else f"(n, {width})" for width in widths]
