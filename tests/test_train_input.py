@@ -299,6 +299,14 @@ def test_what_is_initialised_by_hand_is_checked_too():
     X = near(1e8)
     with pytest.raises(ValueError, match="float32 is too coarse for columns 0, 1"):
         fc.ActNorm(2, np.float32).initialize(X)
+    parts = [
+        fc.Standardize.from_data(X),
+        fc.MaskedAutoregressiveFlow(fc.MADE(2, [8], dtype=np.float32)),
+    ]
+    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts))
+    with pytest.warns(UserWarning, match="float32 is too coarse for Standardize") as caught:
+        flow.sample(20, rng=0)
+    assert caught[0].filename == __file__
     with pytest.raises(ValueError, match=r"validation_data .*\(in float32\) in row 3 \(column 1\)"):
         x = near(0.0)
         x[3, 1] = 1e39

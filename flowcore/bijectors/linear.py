@@ -90,6 +90,12 @@ class Standardize(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
         forward, log_det = direction == "forward", np.log(self.scale).sum()
+        if forward and (np.abs(self.mean) * np.finfo(at.dtype).eps > self.scale).any():
+            warn(
+                f"{at.dtype} is too coarse for {self!r}: around its mean, numbers are further "
+                "apart than its scale, so samples take few distinct values. Make the flow with "
+                "dtype=float, or subtract the mean from the data"
+            )
         log_det = at.number(log_det if forward else -log_det)
         factor = np.asarray(scale if forward else 1 / scale, at.dtype)
         wide = at.scratch("wide", self.dim, at.n_rows, dtype=float)
