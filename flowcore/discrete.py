@@ -260,6 +260,7 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
     >>> logit_preprocessing(1, levels=4, squash=0.1).inverse([[0.0], [2.0]]).round(4)
     array([[-2.1972], [ 0.    ]])
     """
+    squash, levels = float(as_numbers("squash", squash)), float(as_numbers("levels", levels))
     if not 0 < squash < 0.5:
         raise ValueError(f"squash must be in (0, 1/2), not {squash!r}")
     if not 0 < levels < np.inf:

@@ -209,13 +209,13 @@ def nsf(
     Compose([Affine(log_scale_bound=2.0), RationalQuadratic(bins=8, tail=5.0)])
     """
     makers = {"autoregressive": _autoregressive, "coupling": _couplings}
-    if kind not in makers:
+    if not isinstance(kind, str) or kind not in makers:
         raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
     net = _network(hidden, context_dim, activation, residual, dtype)
     transformer = RationalQuadratic(bins, tail)
     if isinstance(affine, Transformer):
         transformer = Compose([affine, transformer])
-    elif affine in (True, False):
+    elif isinstance(affine, (bool, np.bool_)):
         transformer = Compose([Affine(), transformer]) if affine else transformer
     else:
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")

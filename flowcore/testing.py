@@ -56,6 +56,10 @@ def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     >>> bool(mlp([1.0, 2.0]) == 0), bool(randomize(mlp)([1.0, 2.0]) == 0)
     (True, False)
     """
+    if not isinstance(b, Parametric):
+        raise TypeError(f"randomize takes a bijector, network, base or flow, not {b!r}")
+    if not np.isfinite(scale):
+        raise ValueError(f"scale must be a finite number, not {scale!r}")
     noise = scale * np.random.default_rng(rng).standard_normal(b.n_params)
     return b.with_params((noise * b.param_scale()).astype(b.params.dtype))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +23,10 @@ class Composite(Bijector):
     """A bijector made of others: what `Chain` and `Blockwise` have in common."""
 
     def __init__(self, bijectors: Sequence[Bijector]):
-        self.parts = tuple(bijectors)
         name = type(self).__name__
+        if not isinstance(bijectors, Iterable):
+            raise TypeError(f"{name} takes a list of bijectors, not {bijectors!r}")
+        self.parts = tuple(bijectors)
         if not self.parts:
             raise ValueError(f"{name} needs at least one bijector")
         for part in self.parts:

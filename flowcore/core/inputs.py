@@ -251,6 +251,14 @@ def constant(name: str, value, dim: int | None = None, positive: bool = False):
     return float(array) if array.ndim == 0 else array
 
 
+def positive(name: str, value, alternative: str = "") -> float:
+    """value as one finite float > 0, or a ValueError."""
+    number = as_numbers(name, value)
+    if number.ndim == 0 and 0 < number < np.inf:
+        return float(number)
+    raise ValueError(f"{name} must be a positive number{alternative}, not {show(value)}")
+
+
 def show(value) -> str:
     """A number, or at most four of a list of them."""
     if np.ndim(value) == 0:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.inputs import positive
 from .transformer import Transformer, bind_transformer, check_transformer
 
 if TYPE_CHECKING:
@@ -228,6 +229,4 @@ def bounded(raw, bound: float | None):
 
 def checked_bound(bound: float | None) -> float | None:
     """A bound of a log-scale: positive, or None."""
-    if bound is None or 0 < float(bound) < np.inf:
-        return None if bound is None else float(bound)
-    raise ValueError(f"log_scale_bound must be a positive number or None, not {bound}")
+    return None if bound is None else positive("log_scale_bound", bound, " or None")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import derived
-from ..core.inputs import check_dim
+from ..core.inputs import check_dim, positive
 from .transformer import Transformer, matched
 
 if TYPE_CHECKING:
@@ -78,11 +78,9 @@ class RationalQuadratic(Transformer):
         min_height: float = MINIMUM,
         min_slope: float = MINIMUM,
     ):
-        self.bins, self.tail = check_dim("bins", bins), float(tail)
+        self.bins, self.tail = check_dim("bins", bins), positive("tail", tail)
         self.min_width, self.min_height = float(min_width), float(min_height)
         self.min_slope = float(min_slope)
-        if not 0 < self.tail < np.inf:
-            raise ValueError(f"tail must be a positive number, not {tail!r}")
         for name in ("min_width", "min_height"):
             if not 0 < getattr(self, name) * bins < 1:
                 raise ValueError(
