@@ -35,6 +35,7 @@ RUNS = {
     "sampling": ["--cases", "AC"],
     "growth": [],
     "spline_step": [],
+    "gate": [],
     "against": [str(ROOT), "--cases", "A"],
     "maf_iaf_cost": ["--largest", "8", "--width", "16", "--rows", "4"],
 }
