@@ -221,6 +221,63 @@ def with_helper(rate):
     return Adam(lambda step: helper())
 
 
+class Private(GradientDescent):
+    """The slot is stored under another name."""
+
+    __slots__ = ("__rate",)
+
+    def __init__(self, rate):
+        super().__init__(0.01)
+        self.__rate = rate
+
+
+def with_list(rate):
+    return Adam(([rate] * 5000).__getitem__)
+
+
+def with_tuple(rate):
+    return Adam(((rate,) * 5000).__getitem__)
+
+
+def with_array(rate):
+    return Adam(np.full(5000, rate).item)
+
+
+def with_dict(rate):
+    return Adam(dict.fromkeys(range(5000), rate).get)
+
+
+def with_attribute_of(kind):
+    def optimizer(rate):
+        held = type("Container", (kind,), {})()
+        held.rate = rate
+        return Adam(lambda step: held.rate)
+
+    return optimizer
+
+
+def with_memory(rate):
+    return Adam(lambda step, rates=memoryview(np.array([rate])): rates[0])
+
+
+def with_generator(rate):
+    rng = np.random.default_rng(int(10 * rate))
+    return Adam(lambda step, rng=rng: 0.1)
+
+
+def with_call(rate):
+    class Schedule:
+        def __call__(self, step):
+            return 0.1
+
+    class Other(Schedule):
+        def __call__(self, step):
+            return 0.2
+
+    Other.__name__, Other.__qualname__ = Schedule.__name__, Schedule.__qualname__
+    return Adam({0.1: Schedule, 0.2: Other}[rate]())
+
+
 RATE = 0.1
 
 
@@ -244,6 +301,18 @@ def with_global(rate):
         with_method,
         with_helper,
         with_global,
+        Private,
+        with_list,
+        with_tuple,
+        with_array,
+        with_dict,
+        with_attribute_of(list),
+        with_attribute_of(tuple),
+        with_attribute_of(dict),
+        with_attribute_of(str),
+        with_memory,
+        with_generator,
+        with_call,
     ],
 )
 def test_another_learning_rate_is_another_run(path, optimizer):
@@ -276,7 +345,8 @@ def penalty(theta, *, kinds=frozenset("abc"), n=3):
     return [inner(x) for x in ("left", 1, 1.0, True, None, kinds)] + [t.RATE, np.sum(theta)]
 penalty.itself = penalty
 made = [kind(0.1) for kind in (t.GradientDescent, t.Slotted, t.Named, t.halving, t.with_inner_code,
-        t.with_method, t.with_helper, t.with_global)]
+        t.with_method, t.with_helper, t.with_global, t.Private, t.with_list, t.with_array,
+        t.with_dict, t.with_attribute_of(list), t.with_memory, t.with_generator, t.with_call)]
 print(json.dumps([mark(value) for value in [penalty, functools.partial(penalty, n=2), *made]]))
 """
 
@@ -295,7 +365,7 @@ def test_marks_are_the_same_in_every_process():
     ]
     assert found[0] == found[1]
     marks = json.loads(found[0])
-    assert len(set(marks)) == len(marks) == 10 and not any("0x" in mark for mark in marks)
+    assert len(set(marks)) == len(marks) == 18 and not any("0x" in mark for mark in marks)
 
 
 def test_equal_functions_are_the_same_and_constants_of_other_types_are_not():
@@ -334,3 +404,62 @@ def test_functions_that_hold_themselves_or_nothing_yet():
     before = marking._mark_of_option(itself)
     early = 1
     assert marking._mark_of_option(itself) != before
+
+
+def test_a_table_of_pandas_is_its_numbers():
+    """Not what it has computed of them, which it keeps."""
+    pandas = pytest.importorskip("pandas")
+    mark = marking._mark_of_option
+    for made in (lambda x: pandas.Series([0.1, x]), lambda x: pandas.DataFrame({"a": [0.1, x]})):
+        table = made(0.2)
+        before = mark(table)
+        assert before == mark(made(0.2)) != mark(made(0.3))
+        assert table.index.is_unique and table.loc[0] is not None and table.sum() is not None
+        assert mark(table) == before
+    mark(functools.partial(print, pandas.Series([0.1]).get))
+
+
+class Link:
+    def __init__(self, inner):
+        self.inner = inner
+
+
+@dataclass
+class Node:
+    inner: object
+    rate: float = 0.1
+
+
+def chain(kind, length, end=0.1):
+    for _ in range(length):
+        end = kind(end)
+    return end
+
+
+@pytest.mark.parametrize("kind", [Link, Node])
+def test_what_is_too_deep_is_refused_by_name(path, kind):
+    def penalty(theta, *, links=chain(kind, 2000)):
+        return 0.0 * anp.sum(theta)
+
+    with pytest.raises(ValueError, match=r"^penalty cannot be told .*in one list or array"):
+        run(path, penalty=penalty)
+    optimizer = Descent(chain(kind, 2000))
+    with pytest.raises(ValueError, match=r"^optimizer cannot be told .*in one list or array"):
+        run(path, optimizer=optimizer, learning_rate=1e-3)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", [Link, Node])
+def test_what_holds_itself_has_a_mark(kind):
+    def ring(length, end):
+        last = kind(end)
+        last.inner = [end, chain(kind, length, last)]
+        return last
+
+    mark = marking._mark_of_option
+    marks = [mark(ring(length, end)) for length in (0, 1, 3) for end in (0.1, 0.2)]
+    assert marks == [mark(ring(length, end)) for length in (0, 1, 3) for end in (0.1, 0.2)]
+    assert len(set(marks)) == len(marks)
+    itself = kind(0.1)
+    itself.inner = itself
+    assert mark(itself) == mark(itself) != mark(kind(0.1))

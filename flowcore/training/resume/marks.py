@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 
 import numpy as np
@@ -37,28 +38,49 @@ def fingerprint(flow, table: Table, run: Run, rng_state: dict, **options) -> dic
         **options,
     }
     return {
-        "flow": _mark_of_flow(flow),
+        "flow": _told_apart("flow", _mark_of_flow, flow),
         **{name: _mark_of_table(table) for name, table in tables.items()},
         "rng": f"{rng_state['bit_generator']} {_digest(json.dumps(plain(rng_state)).encode())}",
-        **{name: _mark_of_option(value) for name, value in options.items()},
+        **{n: _told_apart(n, _mark_of_option, value) for n, value in options.items()},
     }
 
 
-def _mark_of_option(value) -> str:
+def _told_apart(name: str, mark: Callable, value) -> str:
+    """The mark of an argument of `fit`; a ValueError if what it holds is too deep to look at."""
+    try:
+        return mark(value)
+    except RecursionError:
+        raise ValueError(
+            f"{name} cannot be told from another one, as checkpoint= needs it: it holds objects "
+            "that hold objects, hundreds deep. Let it hold them in one list or array, or fit "
+            "without a checkpoint"
+        ) from None
+
+
+def _mark_of_option(value, seen: dict | None = None) -> str:
     """A number or a text as it is; a dataclass field by field; a hash of what else there is.
 
-    Numbers of all types are alike, and addresses in memory are left out.
+    Numbers of all types are alike, and addresses in memory are left out. seen   see `_state_of`
     """
+    seen = {} if seen is None else seen
     if is_dataclass(value) and not isinstance(value, type):
-        marks = {f.name: _mark_of_option(getattr(value, f.name)) for f in fields(value)}
-        text = f"{type(value).__name__}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
-        others = {k: v for k, v in held(value).items() if k not in marks}
-        return f"{text} {_mark_of_state(others)}" if others else text
+        return _mark_of_dataclass(value, seen)
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return f"{value:.17g}"
     if inside(value) is None:
         return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    return f"{name_of(value)} {_mark_of_state(value)}"
+    return f"{name_of(value)} {_mark_of_state(value, seen)}"
+
+
+def _mark_of_dataclass(value, seen: dict) -> str:
+    name = type(value).__name__
+    if id(value) in seen:
+        return f"{name} {seen[id(value)][0]}"
+    seen[id(value)] = len(seen), value
+    marks = {f.name: _mark_of_option(getattr(value, f.name), seen) for f in fields(value)}
+    text = f"{name}({', '.join(f'{n}={mark}' for n, mark in marks.items())})"
+    others = {k: v for k, v in held(value).items() if k not in marks}
+    return f"{text} {_mark_of_state(others, seen)}" if others else text
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
@@ -87,8 +109,8 @@ def _mark_of_flow(flow) -> str:
     return f"{type(flow).__name__} with {flow.n_params} parameters {_digest(text.encode())}"
 
 
-def _mark_of_state(value) -> str:
-    return _digest(json.dumps(_state_of(value, {})).encode())
+def _mark_of_state(value, seen: dict) -> str:
+    return _digest(json.dumps(_state_of(value, seen)).encode())
 
 
 def _state_of(value, seen: dict):
@@ -99,7 +121,7 @@ def _state_of(value, seen: dict):
         return sorted(json.dumps(_state_of(item, dict(seen))) for item in value)
     parts = inside(value)
     if parts is None:
-        return _mark_of_option(value)
+        return _mark_of_option(value, seen)
     if id(value) in seen:
         return seen[id(value)][0]
     seen[id(value)] = len(seen), value  # kept alive, so that no other object gets its id
