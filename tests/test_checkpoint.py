@@ -1,11 +1,13 @@
 """A run of `fit` that is stopped and started again ends as the uninterrupted one, bit for bit."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 import zipfile
 
 import numpy as np
@@ -240,6 +242,40 @@ def test_an_interrupt_while_the_file_is_packed(path, monkeypatch):
     assert_same(run(path), run())
 
 
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+def test_an_interrupt_of_the_last_writing_costs_no_result(path, monkeypatch, name):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    straight = run()
+    run(path, epochs=2)
+    before = path.read_bytes()
+    monkeypatch.setattr(disk.os, name, interrupted)
+    flow, history = run(path, checkpoint_every=60.0)
+    assert history.interrupted and history.train_nll == straight[1].train_nll
+    np.testing.assert_array_equal(flow.params, straight[0].params)
+    monkeypatch.undo()
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["run.npz"]
+    assert_same(run(path), straight)
+
+
+@pytest.mark.parametrize("stop", [None, interrupt_at(2), interrupt_at(2, FloatingPointError)])
+def test_nothing_of_a_run_stays_in_memory(path, stop):
+    """Its table may be as large as the memory: it is given back at once, not by a collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(2):
+            table = X.copy()
+            ref = weakref.ref(table)
+            with contextlib.suppress(FloatingPointError):
+                run(path, stop, X=table)
+            del table
+            assert ref() is None
+    finally:
+        gc.enable()
+
+
 def test_what_a_killed_process_left_is_removed(path):
     run(path, epochs=1)
     names = [f"run.npz-{'0' * 16}", f"run.npz-{'1' * 16}", f"x.npz-{'0' * 16}", "run.npz-notes"]
@@ -341,6 +377,16 @@ def test_fewer_epochs_are_refused(path):
     with pytest.raises(ValueError, match=r"epochs=3, but the run in .*run.npz is in epoch 4 alr"):
         run(path, epochs=3)
     assert len(run(path, epochs=4)[1].train_nll) == 4
+
+
+def test_a_refusal_of_fewer_epochs_changes_no_generator(path):
+    """That of the caller is where the split has left it."""
+    run(path, interrupt_at(3))
+    rng, expected = np.random.default_rng(3), np.random.default_rng(3)
+    with pytest.raises(ValueError, match="epochs=3"):
+        run(path, rng=rng, epochs=3)
+    expected.shuffle(np.arange(300, dtype=np.int32))
+    assert rng.bit_generator.state == expected.bit_generator.state
 
 
 def test_the_length_of_a_cosine_is_part_of_the_run(path):

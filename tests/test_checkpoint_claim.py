@@ -178,8 +178,30 @@ def test_a_file_system_without_locks_is_a_warning(path, monkeypatch):
     with pytest.warns(UserWarning, match=r"no file can be locked beside .*run\.npz.*not supp") as w:
         assert_same(run(path), run())
     assert w[0].filename == run.__code__.co_filename
+    assert os.listdir(path.parent) == ["run.npz"]
     monkeypatch.undo()
     assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+def test_without_locks_the_file_of_another_one_stays(path, monkeypatch):
+    def unsupported(file):
+        raise OSError(95, "Operation not supported")
+
+    other = Claim(str(path))
+    other.take()
+    monkeypatch.setattr(claim, "_lock", unsupported)
+    with pytest.raises(OSError, match="not supported"):
+        Claim(str(path)).take()
+    assert os.path.exists(other.lock)
+    other.release()
+    assert os.listdir(path.parent) == []
+
+
+def test_a_file_system_whose_files_are_never_the_same_is_a_warning(path, monkeypatch):
+    monkeypatch.setattr(claim.os.path, "samestat", lambda a, b: False)
+    with pytest.warns(UserWarning, match=r"no file can be locked beside .*\(.*never the file that"):
+        assert_same(run(path), run())
     assert os.listdir(path.parent) == ["run.npz"]
 
 
@@ -216,14 +238,19 @@ FORKING = """
 import os, sys
 from stub_runs import run
 def callback(report):
-    if report.epoch == 1 and os.fork() == 0:
+    if report.epoch != 1:
+        return
+    child = os.fork()
+    if child == 0:
         os.close(1)
         sys.stdin.readline()  # until the test is done
         os.unlink(sys.argv[1])
         raise SystemExit  # out of fit, on its way: neither the file nor the lock are the child's
-    if report.epoch == 2:
-        print("forked", flush=True)
-        os.read(3, 1)
+    print("forked", flush=True)
+    if sys.argv[2] == "child first":
+        os.waitpid(child, 0)
+        print("alone", flush=True)
+    os.read(3, 1)
 run(sys.argv[1], callback)
 """
 
@@ -234,7 +261,7 @@ def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(path, ends):
     waiting, go = os.pipe()
     program = FORKING.replace("os.read(3, 1)", f"os.read({waiting}, 1)")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-W", "ignore", "-c", program, str(path)]
+    command = [sys.executable, "-W", "ignore", "-c", program, str(path), ends]
     with subprocess.Popen(command, cwd=HERE, pass_fds=[waiting], **pipes) as process:
         try:
             assert process.stdout.readline() == "forked\n"
@@ -242,7 +269,7 @@ def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(path, ends):
             if ends == "child first":
                 process.stdin.write("\n")
                 process.stdin.flush()
-                _wait_until_alone(process.pid)
+                assert process.stdout.readline() == "alone\n"
                 assert os.listdir(path.parent) == [".run.npz.lock"]
                 refused(path)
         finally:
@@ -251,17 +278,6 @@ def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(path, ends):
         assert_same(run(path), run())  # although, "parent first", its child is still there
         assert os.listdir(path.parent) == ["run.npz"]
         os.close(waiting), os.close(go)
-
-
-def _wait_until_alone(pid):
-    """Until a process has no living child."""
-    for _ in range(6000):
-        listed = subprocess.run(
-            ["ps", "-o", "stat=", "--ppid", str(pid)], capture_output=True, text=True
-        )
-        if not [state for state in listed.stdout.split() if not state.startswith("Z")]:
-            return
-    pytest.fail("the child does not end")
 
 
 @pytest.mark.slow

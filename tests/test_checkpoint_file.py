@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -246,6 +247,20 @@ def test_foreign_files_are_refused_and_left_alone(path):
         ):
             run(path)
         assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("begin", [b"", b"PK\x03\x04", b"\x80\x04"])
+def test_a_large_foreign_file_is_refused_before_it_is_read(path, begin):
+    with open(path, "wb") as file:
+        file.write(begin)
+        file.truncate(2**26)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz was not writ"):
+            run(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
 
 
 def state_of_a_run():

@@ -208,6 +208,12 @@ def test_what_is_shown_of_a_foreign_file_is_short_and_printable(path):
         with pytest.raises(ValueError, match=r"run\.npz") as caught:
             case.run()
         assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 15_000
+    for array in (np.zeros((9, 9)), np.full((9, 9, 9), 1e300), np.full(99, 1j)):
+        for name in ("optimizer.t", "optimizer.m", "theta"):
+            case.forge(case.facts, case.arrays | {name: array})
+            with pytest.raises(ValueError, match=r"run\.npz is damaged") as caught:
+                case.run()
+            assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
 
 
 # ---------------------------------------------------------------- anything

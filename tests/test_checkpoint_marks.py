@@ -416,7 +416,6 @@ def test_a_table_of_pandas_is_its_numbers():
         assert before == mark(made(0.2)) != mark(made(0.3))
         assert table.index.is_unique and table.loc[0] is not None and table.sum() is not None
         assert mark(table) == before
-    mark(functools.partial(print, pandas.Series([0.1]).get))
 
 
 class Link:

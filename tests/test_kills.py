@@ -32,13 +32,14 @@ def options(seed=0):
 
 
 RUN = """
-import os, sys
+import os, signal, sys
 os.fsync = lambda handle: None  # what a process has written outlives it, if not the computer
 from stub_runs import run
 from test_kills import options
 print("ready", flush=True)
 try:
     flow, history = run(sys.argv[1], **options(), checkpoint_every=float(sys.argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on, the result is only printed
 except KeyboardInterrupt:
     print("interrupted outside of training")
 else:

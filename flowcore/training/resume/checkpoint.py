@@ -11,8 +11,10 @@ import contextlib
 import json
 import math
 import os
-import stat
 import time
+from collections.abc import Callable, Iterator
+from shutil import SpecialFileError
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,8 +23,9 @@ from ...core import warn
 from ...files import (
     DESCRIPTION,
     DIGITS,
-    check_seal,
+    open_ordinary,
     pack,
+    read_sealed,
     remove_unfinished,
     unpack,
     write_atomically,
@@ -36,13 +39,15 @@ from .state import can_go_on, check, export, restore
 FORMAT = 3  # 1 was that of flowcore 0.1.0; 2 did not know the NLL of the initial parameters
 KIND = "checkpoint of fit"
 
+_Found = TypeVar("_Found")
+
 
 class Checkpoint:
     """The file of one run, written at most every so many seconds.
 
     path    str or PathLike; every   seconds
     run     the `Run` whose state it holds; marks   its `fingerprint`
-    table   the `Table` it trains on
+    table   the `Table` it trains on, which is not kept
 
     `with checkpoint:` claims the path, sets the run to what the file holds, writes whenever it is
     time, and once more at the end, whatever that is. That a file cannot be written is a warning:
@@ -67,6 +72,7 @@ class Checkpoint:
                     "yourself that no other fit writes there at the same time"
                 )
             self.resume()
+            del self.table  # as large as memory, perhaps: it is fit's alone
             self.run.after_step = self.write_if_due
             undo.pop_all()
         return self
@@ -78,6 +84,7 @@ class Checkpoint:
             else:
                 self.rescue()
         finally:
+            self.run.after_step = None  # the two hold each other, and all that they hold
             self._claim.release()
 
     def resume(self) -> None:
@@ -93,18 +100,19 @@ class Checkpoint:
         if found is None:
             return
         described, arrays = found
-        try:
-            run.seconds = _seconds(described)
-            check(run, self.table, described.get("run"), arrays)
-            restore(run, described["run"], arrays)
-        except ValueError as problem:
-            raise self._refusal(f"is damaged: {problem}") from problem
-        begun = run.epoch + (run.batch > 0)
+        facts = described.get("run")
+        with self._damage_refused():
+            seconds = _seconds(described)
+            check(run, self.table, facts, arrays)
+        begun = facts["epoch"] + (facts["batch"] > 0)
         if begun > run.epochs:
             raise ValueError(
                 f"epochs={run.epochs}, but the run in {self.path} is in epoch {begun} already: ask "
                 "for at least as many, give another checkpoint path, or delete the file"
             )
+        with self._damage_refused():
+            restore(run, facts, arrays)
+        run.seconds = seconds
 
     def write(self) -> None:
         """Replace the file by the state of the run: as a whole, or not at all.
@@ -143,11 +151,16 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def write_last(self) -> None:
-        """Write at the end; a run torn in the middle of an update leaves the file as it was."""
+        """Write at the end; a run torn in the middle of an update leaves the file as it was.
+
+        An interrupt ends only the writing: the file is the old one or the new one.
+        """
         if self.run.torn:
             return
         try:
             self.write()
+        except KeyboardInterrupt:
+            self.run.history.interrupted = True
         except (OSError, ValueError) as problem:
             self._warn("the last checkpoint could not be written", problem)
 
@@ -174,38 +187,30 @@ class Checkpoint:
 
     def _seal_there(self) -> bytes | None:
         """The last bytes of the file, if there is one."""
-        if not self._is_there():
-            return None
-        with open(self.path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - DIGITS))
-            return file.read()
+        return self._found(_last_bytes)
 
-    def _is_there(self) -> bool:
-        """Is there a file? A ValueError if there is something else, which might never be read."""
+    def _found(self, read: Callable[[str], _Found]) -> _Found | None:
+        """What `read` finds at the path; None if nothing is there.
+
+        A ValueError for what is no ordinary file, which might never end, or not `read`'s kind.
+        """
         try:
-            mode = os.stat(self.path).st_mode
+            return read(self.path)
         except FileNotFoundError:
-            return False
-        if not stat.S_ISREG(mode):
-            raise self._refusal("is no ordinary file")
-        return True
+            return None
+        except (IsADirectoryError, SpecialFileError) as problem:
+            raise self._refusal("is no ordinary file") from problem
+        except ValueError as problem:
+            raise self._refusal(str(problem).replace("flowcore.save", "fit")) from problem
 
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
         """What the file holds, if there is one; a ValueError unless it is a file of this run."""
-        if not self._is_there():
+        data = self._found(read_sealed)
+        if data is None:
             return None
-        with open(self.path, "rb") as file:
-            data = file.read()
-        try:
-            check_seal(data)
-        except ValueError as problem:
-            raise self._refusal(str(problem).replace("flowcore.save", "fit")) from problem
-        try:
+        with self._damage_refused():
             arrays = unpack(data)
             described = _described(arrays)
-        except (ValueError, RecursionError) as problem:
-            raise self._refusal(f"is damaged: {problem}") from problem
         if described.get("kind") != KIND:
             raise self._refusal("is a flow written by flowcore.save, not a checkpoint of fit")
         version = described.get("format")
@@ -222,6 +227,15 @@ class Checkpoint:
             raise self._refusal(f"belongs to another run, which differs in {differing}")
         self._seal = data[-DIGITS:]
         return described, arrays
+
+    @contextlib.contextmanager
+    def _damage_refused(self) -> Iterator[None]:
+        """What is wrong with the content, said of the file, whatever is quoted from there."""
+        try:
+            yield
+        except (ValueError, RecursionError) as problem:
+            reason = shown(" ".join(str(problem).split()), 300)
+            raise self._refusal(f"is damaged: {reason}") from problem
 
     def _refusal(self, why: str) -> ValueError:
         return ValueError(
@@ -243,6 +257,13 @@ def _check_state(run: Run) -> None:
                 f"arrays() of the state of {run.optimizer!r} must give arrays of numbers: "
                 f"{name!r} is {array!r:.60}"
             )
+
+
+def _last_bytes(path: str) -> bytes:
+    with open_ordinary(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - DIGITS))
+        return file.read()
 
 
 def _described(arrays: dict[str, np.ndarray]) -> dict:

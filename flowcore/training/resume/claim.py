@@ -22,6 +22,7 @@ try:
 except ImportError:  # everywhere else
     msvcrt = None
 
+_TRIES = 10  # some network file systems never say twice that a file is the same
 _open: weakref.WeakSet[io.FileIO] = weakref.WeakSet()  # the lock files of this process
 
 
@@ -47,19 +48,28 @@ class Claim:
 
         Errors: ValueError if another run has it; OSError if no file can be locked there.
         """
-        while not self._held:
-            self._file = _opened(self.lock)
-            try:
+        self._file, made = _opened(self.lock)
+        try:
+            for _ in range(_TRIES):
                 _lock(self._file)
-            except BlockingIOError:
-                self._file.close()
-                raise ValueError(
-                    f"another fit is writing to checkpoint={self.path!r}: wait until it ends, stop "
-                    "it, or give another checkpoint path"
-                ) from None
-            self._held = self._is_there()
-            if not self._held:  # its last owner removed it before we had the lock
-                self._file.close()
+                self._held = self._is_there()
+                if self._held:
+                    return
+                self._file.close()  # its last owner removed it before we had the lock
+                self._file, _ = _opened(self.lock)
+            raise OSError(f"{self.lock} is never the file that was opened under that name")
+        except BlockingIOError:
+            self._file.close()
+            raise ValueError(
+                f"another fit is writing to checkpoint={self.path!r}: wait until it ends, stop "
+                "it, or give another checkpoint path"
+            ) from None
+        except OSError:
+            self._file.close()
+            if made:  # nobody needs it
+                with contextlib.suppress(OSError):
+                    os.unlink(self.lock)
+            raise
 
     def release(self) -> None:
         """Give the path back, if it was taken, and by this process."""
@@ -82,11 +92,15 @@ class Claim:
             return False
 
 
-def _opened(path: str) -> io.FileIO:
+def _opened(path: str) -> tuple[io.FileIO, bool]:
+    """(the file, whether it was made); nothing is ever written to it."""
     with unforked():  # no file is open and not yet in the set
-        file = io.FileIO(path, "ab+")  # made if it is not there; nothing is ever written to it
+        try:
+            file, made = io.FileIO(path, "xb+"), True
+        except FileExistsError:
+            file, made = io.FileIO(path, "ab+"), False  # made, too, if it was removed meanwhile
         _open.add(file)
-    return file
+    return file, made
 
 
 def _lock(file: io.FileIO) -> None:
