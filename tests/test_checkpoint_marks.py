@@ -257,7 +257,8 @@ def with_attribute_of(kind):
 
 
 def with_memory(rate):
-    return Adam(lambda step, rates=memoryview(np.array([rate])): rates[0])
+    rates = memoryview(np.array([rate]))
+    return Adam(lambda step: rates[0])
 
 
 def with_generator(rate):
@@ -437,7 +438,9 @@ def chain(kind, length, end=0.1):
 
 @pytest.mark.parametrize("kind", [Link, Node])
 def test_what_is_too_deep_is_refused_by_name(path, kind):
-    def penalty(theta, *, links=chain(kind, 2000)):
+    links = chain(kind, 2000)
+
+    def penalty(theta, *, links=links):
         return 0.0 * anp.sum(theta)
 
     with pytest.raises(ValueError, match=r"^penalty cannot be told .*in one list or array"):

@@ -102,7 +102,8 @@ def _is_memory(kind: type, name) -> bool:
 
 def _call(kind: type) -> dict:
     """What somebody's own object does when it is called."""
-    call = getattr(kind, "__call__", None)
+    defined = (vars(base).get("__call__") for base in kind.__mro__)
+    call = next((call for call in defined if call is not None), None)
     theirs = isinstance(call, types.FunctionType) and not str(call.__module__).startswith(_OURS)
     return {"__call__": call} if theirs else {}
 
