@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pickle import PicklingError
 
 import autograd.numpy as anp
 import numpy as np
@@ -417,6 +418,19 @@ def test_a_table_of_pandas_is_its_numbers():
         assert before == mark(made(0.2)) != mark(made(0.3))
         assert table.index.is_unique and table.loc[0] is not None and table.sum() is not None
         assert mark(table) == before
+
+
+@pytest.mark.parametrize("error", [TypeError, RuntimeError, NotImplementedError, PicklingError])
+def test_what_cannot_be_pickled_is_its_attributes(error):
+    class Locked:
+        def __init__(self, rate):
+            self.rate = rate
+
+        def __reduce__(self):
+            raise error
+
+    mark = marking._mark_of_option
+    assert mark(Locked(0.1)) == mark(Locked(0.1)) != mark(Locked(0.2))
 
 
 class Link:

@@ -11,6 +11,7 @@ import dis
 import functools
 import types
 from collections.abc import Iterator
+from pickle import PicklingError
 
 import numpy as np
 
@@ -25,7 +26,7 @@ _OURS = __name__.partition(".")[0] + "."
 
 def inside(value) -> list | tuple | dict | None:
     """The parts that make `value` what it is; None if its repr does, as of a number or a class."""
-    if value is None or isinstance(value, (type, types.ModuleType)):
+    if value is None or type(value) in _TOLD or isinstance(value, (type, types.ModuleType)):
         return None
     if isinstance(value, types.FunctionType):
         return _inside_function(value)
@@ -80,7 +81,9 @@ def _pickled(value) -> list | None:
     """What `pickle` would write of an object: how it is made, from what; None if it cannot be."""
     try:
         parts = value.__reduce_ex__(2)
-    except TypeError:
+    except RecursionError:
+        raise
+    except (TypeError, RuntimeError, PicklingError):  # such as a lock, also one of processes
         return None
     if isinstance(parts, str):
         return [parts]
