@@ -9,6 +9,7 @@ def main() -> int:
     try:
         from flowcore.cli import main
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if sys.stderr is not None:  # or print would take standard output instead
+            print("interrupted", file=sys.stderr)
         return 130
     return main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import redirect_stderr
 
 MOST_SEED = 2**32 - 1  # of NumPy's older generator, which scikit-learn's moons are drawn from
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the process
@@ -12,7 +13,10 @@ INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the p
 
 def main(argv=None) -> int:
     """Entry point of the console script; returns the exit status."""
-    if sys.stdout is None:  # that is how Python has it if the process began without one
+    if not _is_open(sys.stderr):  # or print, argparse and tqdm would take standard output instead
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+            return main(argv)
+    if not _is_open(sys.stdout):
         print("flowcore: standard output is closed: nowhere to print to", file=sys.stderr)
         return 2
     try:
@@ -33,10 +37,16 @@ def main(argv=None) -> int:
         _drop_what_cannot_be_printed()
 
 
+def _is_open(stream) -> bool:
+    """Is there anything to print to? None is what Python has if the process began without one."""
+    return stream is not None and not stream.closed
+
+
 def _drop_what_cannot_be_printed() -> None:
     """Or Python tries once more when it ends, and tells of that."""
     try:
-        sys.stdout.flush()
+        if _is_open(sys.stdout):
+            sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

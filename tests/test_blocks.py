@@ -1,6 +1,7 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
 import signal
+import sys
 import threading
 import time
 import tracemalloc
@@ -18,7 +19,7 @@ from flowcore import (
     TransformedDistribution,
     flows,
 )
-from flowcore.core import blocks
+from flowcore.core import blas, blocks
 from flowcore.testing import randomize
 
 N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end
@@ -277,6 +278,7 @@ def _raise_my_own(item):
 
 
 def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
+    blocks.map_blocks(_take_a_while, (x,), 3)  # threadpoolctl looks for BLAS in an open file, once
     with threadpool_limits(limits=2, user_api="blas"):
         before = threading.active_count()
         for delay in np.linspace(0, 8e-3, 30):
@@ -293,6 +295,44 @@ def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
 def _take_a_while(a):
     time.sleep(1e-3)
     return [a]
+
+
+def test_a_limit_that_an_interrupt_left_behind_is_gone_after_the_next_call():
+    """Whichever line it came in, also of what takes the limit away."""
+    with threadpool_limits(limits=2, user_api="blas"):
+        with blocks.BLAS.single_threaded():  # threadpoolctl looks for BLAS, once
+            pass
+        line, interrupted = 0, True
+        while interrupted:
+            line, interrupted = line + 1, _interrupt_in_line(line, sys.gettrace())
+            with blocks.BLAS.single_threaded():
+                assert blas_threads() == {1}, line
+            assert blas_threads() == {2}, line
+    assert line > 30  # some lines run more than once
+
+
+def _interrupt_in_line(number, tracing) -> bool:
+    """Whether a `with BLAS.single_threaded()` had so many lines of flowcore's."""
+    left = number
+
+    def trace(frame, event, argument):
+        nonlocal left
+        if frame.f_code.co_filename != blas.__file__:
+            return None
+        left -= event == "line"
+        if not left:
+            raise KeyboardInterrupt
+        return trace
+
+    try:
+        sys.settrace(trace)
+        with blocks.BLAS.single_threaded():
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(tracing)
+    return False
 
 
 def test_an_interrupt_is_not_lost_in_an_error():

@@ -1,5 +1,6 @@
 """The command line: `flowcore moons` from start to end, small."""
 
+import io
 import os
 import re
 import subprocess
@@ -170,6 +171,18 @@ def test_a_full_disk_is_told_in_one_line():
     "module", ["numpy", "flowcore", "flowcore.cli", "flowcore.moons", "sklearn"]
 )
 def test_an_interrupt_during_an_import_is_no_traceback(module):
+    done = interrupted_at(module)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("module", ["numpy", "flowcore.moons"])
+def test_without_a_standard_error_nothing_is_told(module):
+    done = interrupted_at(module, "sys.stderr = None")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def interrupted_at(module, before=""):
+    """The command, with an interrupt at the import of a module."""
     script = f"""
 import signal, sys
 from flowcore_command import main  # as the console script begins
@@ -181,17 +194,43 @@ class Finder:
 
 sys.meta_path.insert(0, Finder)
 sys.argv[1:] = ["moons", "--seeds", "1"]
+{before}
 sys.exit(main())
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 130
-    assert done.stderr == "interrupted\n"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
 
-def test_no_standard_output_is_told(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdout", None)  # as it is for a process that begins without one
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stdout", [None, closed()])  # None: a process that begins without one
+def test_no_standard_output_is_told(stdout, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", stdout)
     assert main(["--version"]) == 2
-    assert "standard output is closed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told == "flowcore: standard output is closed: nowhere to print to\n"
+
+
+def test_a_standard_output_that_is_closed_meanwhile_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr(moons, "run", lambda *_: sys.stdout.close())
+    assert main(["moons"]) == 2
+    assert re.fullmatch("flowcore: .* closed file.*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("stderr", [None, closed()])
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["moons", "--seed=4294967295", "--seeds=2"]])
+def test_what_is_wrong_is_never_told_on_standard_output(arguments, stderr, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    try:
+        status = main(arguments)
+    except SystemExit as stop:  # argparse
+        status = stop.code
+    assert status == 2 and sys.stderr is stderr
+    assert capsys.readouterr().out == ""
 
 
 def test_python_m_flowcore():

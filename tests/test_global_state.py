@@ -196,6 +196,15 @@ def test_eight_threads_that_save_and_load_leave_the_warning_filters_alone(rounds
     assert [warning.filename for warning in told] == [__file__]
 
 
+@pytest.mark.parametrize("name", ["flowcore_mine", "my.flowcore", "", 5])
+def test_a_warning_names_the_line_of_the_caller_whatever_its_module_is_called(name):
+    code = compile("\n\nflowcore.MADE(5, hidden=[2])", "theirs.py", "exec")
+    with pytest.warns(UserWarning, match="minimum width") as told:
+        exec(code, {"__name__": name, "flowcore": flowcore})
+    assert [(warning.filename, warning.lineno) for warning in told] == [("theirs.py", 3)]
+    exec(code, {"__name__": None, "flowcore": flowcore})  # Python shows no warning of such a module
+
+
 def test_what_ones_own_constructor_warns_of_comes_out(tmp_path):
     with pytest.warns(UserWarning, match="mine"):
         loud = Loud(2)

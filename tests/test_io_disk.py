@@ -54,6 +54,18 @@ def test_a_path_that_names_a_folder_is_refused(path, tmp_path, monkeypatch):
     assert os.listdir() == ["folder"] and os.listdir("folder") == []
 
 
+@pytest.mark.parametrize("act", [load, lambda path: save(Shift(), path)])
+def test_what_is_no_path_is_told(act, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (5, None, ["flow.npz"], 1.5):
+        with pytest.raises(TypeError, match=r"^path must be a str or a PathLike, not"):
+            act(path)
+    for path in ("a\0b", b"a\0b"):
+        with pytest.raises(ValueError, match=r"^path must not contain NUL .*'a\\x00b'$"):
+            act(path)
+    assert os.listdir() == []
+
+
 @posix
 def test_a_link_to_nothing_yet_is_followed(tmp_path):
     (tmp_path / "link.npz").symlink_to(tmp_path / "real.npz")

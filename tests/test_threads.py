@@ -4,6 +4,7 @@ conftest.py pins BLAS to one thread, so what needs a BLAS that is free to use tw
 a process of its own.
 """
 
+import importlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import threading
 
 import pytest
 
-from flowcore.core import derived
+from flowcore.core import derived, imported, unforked
 
 SCRIPT = """
 import json, sys, warnings
@@ -116,3 +117,45 @@ def test_threads_that_compute_a_derived_attribute_at_once_get_one_object():
     for thread in threads:
         thread.join()
     assert found[0] is found[1] is met.value
+
+
+def in_a_thread(f):
+    """(the thread, which has begun; where its result will be)"""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(f()), daemon=True)
+    thread.start()
+    return thread, found
+
+
+def test_a_module_that_is_there_is_had_without_waiting():
+    with unforked():
+        thread, found = in_a_thread(lambda: imported("json"))
+        thread.join(10)
+    assert found == [json]
+
+
+def test_a_module_that_another_thread_is_importing_is_waited_for(tmp_path, monkeypatch):
+    """`slow_module` is in sys.modules, but not all of it is there."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_module.py").write_text(
+        "import threading\n"
+        "begun, go_on = threading.Event(), threading.Event()\n"
+        "begun.set()\n"
+        "assert go_on.wait(10)\n"
+        "whole = True\n"
+    )
+    importing, _ = in_a_thread(lambda: importlib.import_module("slow_module"))
+    try:
+        while not hasattr(sys.modules.get("slow_module"), "go_on"):
+            assert importing.is_alive()
+        half = sys.modules["slow_module"]
+        assert half.begun.wait(10)
+        waiting, found = in_a_thread(lambda: hasattr(imported("slow_module"), "whole"))
+        waiting.join(0.05)
+        assert found == []
+        half.go_on.set()
+        importing.join(10)
+        waiting.join(10)
+        assert found == [True]
+    finally:
+        sys.modules.pop("slow_module", None)

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from threading import get_ident
+from weakref import WeakSet
 
 from .forks import imported, unforked
+
+
+class _User:
+    """One `with`, in one thread. It lives as long as the frame of its context does."""
+
+    def __init__(self):
+        self.thread = get_ident()
 
 
 class _Blas:
@@ -14,34 +22,39 @@ class _Blas:
 
     The limit belongs to the process, so its users are counted: the first one in sets it, the last
     one out restores what was there. A forked child counts its only thread.
+
+    An interrupt may come between any two lines, also of the leaving. So users are held weakly: one
+    that could not leave is gone with its frame (and with the traceback that shows it), and whoever
+    comes or leaves next restores what nobody needs.
     """
 
     def __init__(self):
-        self._users: dict[object, int] = {}  # which thread each of them is in
+        self._users: WeakSet[_User] = WeakSet()
         self._libraries = self._before = None
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._count_again)
 
     @contextmanager
     def single_threaded(self):
-        me = object()
+        me = _User()
         try:
             with unforked():
                 self._come(me)
             yield
-        finally:  # around all of it: an interrupt may come between any two lines
+        finally:
             with unforked():
-                self._users.pop(me, None)
+                self._users.discard(me)
                 self._restore_for_nobody()
 
-    def _come(self, user: object) -> None:
+    def _come(self, user: _User) -> None:
+        self._restore_for_nobody()
         if self._libraries is None:
             everything = imported("threadpoolctl").ThreadpoolController()
             self._libraries = everything.select(user_api="blas").lib_controllers
         if self._before is None:
             self._before = [library.get_num_threads() for library in self._libraries]
             _set_threads(self._libraries, [1] * len(self._libraries))
-        self._users[user] = get_ident()
+        self._users.add(user)  # last: where there is a user, the limit is set
 
     def _restore_for_nobody(self) -> None:
         if self._before is not None and not self._users:
@@ -51,7 +64,7 @@ class _Blas:
     def _count_again(self) -> None:
         """In a forked child: all other threads are gone."""
         here = get_ident()
-        self._users = {user: thread for user, thread in self._users.items() if thread == here}
+        self._users = WeakSet(user for user in self._users if user.thread == here)
         self._restore_for_nobody()
 
 

@@ -6,12 +6,14 @@ somebody who will never come back. So what takes a moment and belongs to the who
 `with unforked():`, and a fork waits for it.
 
 What nobody here can mend: imports by others. A child that imports a module while another thread of
-its parent was importing the same one waits for ever, whatever the module.
+its parent was importing the same one waits for ever, whatever the module. And so do two threads of
+which one is the first to import a module here, while the other forks in the middle of importing it.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
@@ -25,9 +27,21 @@ def unforked():
 
 
 def imported(name: str) -> ModuleType:
-    """The module of this name, for functions that many threads may be the first to call."""
+    """The module of this name, for functions that many threads may be the first to call.
+
+    What is there is returned at once. Else a fork waits for the import, and the import for other
+    threads that import the same: see above what they must not do meanwhile.
+    """
+    module = sys.modules.get(name)
+    if module is not None and not _is_half_there(module):
+        return module
     with unforked():
         return import_module(name)
+
+
+def _is_half_there(module: ModuleType) -> bool:
+    """Is somebody in the middle of importing it? The import system itself asks like this."""
+    return getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
 def _wait() -> None:
@@ -39,7 +53,11 @@ def _go_on() -> None:
 
 
 def _renew() -> None:
-    """In the child: threads that are not there may have been waiting for the lock."""
+    """In the child: threads that are not there may have been waiting for the lock.
+
+    A `with` that the fork came in the middle of releases the lock that it took, the old one: it is
+    held by this thread, and nobody takes it any more.
+    """
     global _lock
     _lock = RLock()
 

@@ -31,6 +31,11 @@ def warn(message: str) -> None:
     if _quiet.get():
         return
     frame, level = sys._getframe(1), 2
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+    while frame is not None and _is_ours(frame.f_globals.get("__name__")):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _is_ours(module: object) -> bool:
+    """Is this the name of one of flowcore's modules? (Code that is executed has any, or none.)"""
+    return str(module).partition(".")[0] == _PACKAGE

@@ -26,8 +26,9 @@ proportion to its size, whoever wrote it.
 
 from .archive import DESCRIPTION, DIGITS, SEAL, check_seal, pack, read_sealed, unpack
 from .describe import Writer
-from .disk import open_ordinary, remove_unfinished, write_atomically
+from .disk import open_ordinary, path_text, remove_unfinished, write_atomically
 from .load import load
+from .messages import expect, printable, shown
 from .save import save
 
 __all__ = [
@@ -36,12 +37,16 @@ __all__ = [
     "SEAL",
     "Writer",
     "check_seal",
+    "expect",
     "load",
     "open_ordinary",
     "pack",
+    "path_text",
+    "printable",
     "read_sealed",
     "remove_unfinished",
     "save",
+    "shown",
     "unpack",
     "write_atomically",
 ]

@@ -19,6 +19,19 @@ _KINDS = {
 }
 
 
+def path_text(name: str, path) -> str:
+    """The path that the argument `name` gives, as text.
+
+    Errors: TypeError for what is no path; ValueError for a NUL, which no system has in its paths.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} must be a str or a PathLike, not {path!r:.60}")
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise ValueError(f"{name} must not contain NUL characters: {text!r:.200}")
+    return text
+
+
 def write_atomically(path: str, content: bytes) -> None:
     """All of content at path, or what was there before; also through a link, also in a crash.
 

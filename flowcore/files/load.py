@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ import numpy as np
 from .._version import __version__
 from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
-from .messages import expect, named, printable
+from .disk import path_text
+from .messages import expect, printable, unquoted
 from .rebuild import Reader, class_registry
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     object
         What was saved: a flow, bijector, network, transformer, base or Dequantize.
     """
-    name, registry = os.fsdecode(path), class_registry(classes)
+    name, registry = path_text("path", path), class_registry(classes)
     try:
         return from_bytes(read_sealed(name), registry)[-1]
     except ValueError as problem:
@@ -59,11 +59,11 @@ def from_bytes(data: bytes, registry: dict[str, type]) -> list:
         raise ValueError(f"is damaged: {printable(str(problem))}") from problem
     version, kind, writer = (description.get(name) for name in ("format", "kind", "flowcore"))
     if kind is not None:
-        raise ValueError(f"is a {named(kind)}, not a flow: give it to fit(checkpoint=)")
+        raise ValueError(f"is a {unquoted(kind)}, not a flow: give it to fit(checkpoint=)")
     expect(type(version) is int and version >= 1, "is damaged: its format is {}", version)
     if version > FORMAT:
         raise ValueError(
-            f"has format {version}, written by flowcore {named(writer)}; this is flowcore "
+            f"has format {version}, written by flowcore {unquoted(writer)}; this is flowcore "
             f"{__version__}, which reads formats up to {FORMAT}: update flowcore"
         )
     # whoever made the flow has been warned of constants that overflow

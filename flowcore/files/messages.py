@@ -18,7 +18,7 @@ def shown(value) -> str:
     return printable(_SHORT.repr(value), 80)
 
 
-def named(name) -> str:
+def unquoted(name) -> str:
     """A name, or whatever stands in its place, without quotes."""
     return printable(name, 80) if isinstance(name, str) else shown(name)
 

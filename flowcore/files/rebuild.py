@@ -32,7 +32,7 @@ from .describe import (
     parts_of,
 )
 from .kinds import fits, is_int
-from .messages import expect, named, printable, shown
+from .messages import expect, printable, shown, unquoted
 
 SMALL = 2**20  # a description may ask for this many numbers even if the file holds fewer
 MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
@@ -82,7 +82,7 @@ class Reader:
             try:
                 self._objects.append(self._object(node))
             except self._problems as problem:
-                name = named(node.get("class")) if isinstance(node, dict) else "?"
+                name = unquoted(node.get("class")) if isinstance(node, dict) else "?"
                 kind = "" if isinstance(problem, ValueError) else f"{type(problem).__name__}: "
                 raise ValueError(
                     f"cannot be rebuilt: node {k} ({name}): {kind}{printable(str(problem))}"
@@ -113,7 +113,7 @@ class Reader:
         if name not in self._registry:
             raise ValueError(
                 f"class {shown(name)} is neither flowcore's nor in classes: if it is yours, "
-                f"load(path, classes=[{named(name)}])"
+                f"load(path, classes=[{unquoted(name)}])"
             )
         return self._registry[name]
 

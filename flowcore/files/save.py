@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 from .._version import __version__
 from .archive import DESCRIPTION, pack
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
-from .disk import remove_unfinished, write_atomically
+from .disk import path_text, remove_unfinished, write_atomically
 from .load import from_bytes
 from .rebuild import class_registry
 
@@ -53,7 +52,7 @@ def save(flow: object, path: str | PathLike[str]) -> None:
         raise TypeError(
             f"save takes a flow, bijector, network, transformer or base, not {flow!r:.200}"
         )
-    path = os.fsdecode(path)
+    path = path_text("path", path)
     write_atomically(path, _to_bytes(flow))
     remove_unfinished(path)
 
