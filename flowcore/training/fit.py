@@ -83,12 +83,13 @@ def fit(
     `epochs` and `patience` may change: more epochs continue a finished run. With
     schedule="cosine" they may not, since the length is part of that schedule. Functions, such as a
     learning rate or a penalty, are told apart by their code and by the values in it (defaults,
-    closures, global constants), an optimizer or any other object by its attributes; classes by
-    name. So a function that is to be resumed is not changed by being called, and Python, whose
-    version is in the code, not updated. Callbacks are not told again of epochs that the file holds;
-    those since it was written are done, and told, once more. While it runs, `fit` keeps other runs
-    from the path, by a lock on a hidden file beside it. A checkpoint that cannot be written, as
-    when the disk is full, is a warning: training goes on, and it is tried again when it is due.
+    closures, global constants), an optimizer or any other object by its attributes, or by what
+    pickle would write of it, and by its `__call__`; classes by name. So a function that is to be
+    resumed is not changed by being called, and Python, whose version is in the code, not updated.
+    Callbacks are not told again of epochs that the file holds; those since it was written are done,
+    and told, once more. While it runs, `fit` keeps other runs from the path, by a lock on a hidden
+    file beside it. A checkpoint that cannot be written, as when the disk is full, is a warning:
+    training goes on, and it is tried again when it is due.
 
     Errors: ValueError for bad input or a checkpoint that is damaged, of another run or in use;
     OSError if one cannot be read, or its folder cannot be written to at the start;

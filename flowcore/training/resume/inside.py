@@ -129,6 +129,7 @@ def _inside_function(function: types.FunctionType) -> dict:
         "defaults": [function.__defaults__, function.__kwdefaults__],
         "closure": dict(zip(code.co_freevars, map(_content, cells), strict=True)),
         "globals": _globals_of(function),
+        "attributes": dict(vars(function)),
     }
 
 
