@@ -16,7 +16,7 @@ FORKS = pytest.mark.skipif(
 )
 
 
-def run(scenario, folder, *arguments, timeout=60):
+def run(scenario, folder, *arguments, timeout=200):
     """A scenario of stub_processes.py, with as many BLAS threads as there are."""
     env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     command = [sys.executable, STUB, scenario, folder, *map(str, arguments)]
