@@ -17,7 +17,7 @@ from stub_flows import (
 )
 
 import flowcore
-from flowcore.training import Adam, constant, cosine_decay, fit, loop
+from flowcore.training import Adam, Loss, Rows, constant, cosine_decay, fit, loop
 
 
 @pytest.fixture
@@ -330,3 +330,15 @@ def test_an_interrupt_while_the_end_is_looked_at_loses_nothing(X, monkeypatch):
     np.testing.assert_array_equal(
         flow.params, fit(Gaussian(), X, epochs=3, validation_split=0)[0].params
     )
+
+
+def test_a_loop_of_ones_own_need_not_validate_the_start(X):
+    run = loop.Run(Gaussian(), Adam(0.1))
+    table = [Rows(X)]
+    objective = Loss(run.flow)
+    run.begin_epoch()
+    value, gradient = objective(run.theta, table[0])
+    run.step(gradient, value, 1.0)
+    run.end_epoch(objective.value(run.result, table))
+    flow, history = run.finish(objective, table[0])
+    assert history.best_epoch == 0 and nll(flow, X) == pytest.approx(history.val_nll[0])

@@ -88,7 +88,8 @@ class Run:
         self.average = None if average is None else Average(average, self.theta)
         self.history = History()
         self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
-        self.initial: tuple[float, float] | None = None  # their validation NLL, its standard error
+        # validation NLL of the initial parameters, and its standard error, if somebody asked
+        self.initial: tuple[float, float] | None = None
         self.first_nll: float | None = None  # of the first batch, at the initial parameters
         self.epoch = self.batch = 0  # how many of them are done
         self.total = self.weight = 0.0  # of the NLLs in this epoch
@@ -200,7 +201,7 @@ class Run:
         the validation rows by chance; and what is to be said of that."""
         if self.best.epoch < 0:
             return None, ""
-        nll, error = self.initial
+        nll, error = (math.inf, 0.0) if self.initial is None else self.initial
         if self.best.nll > nll + error:
             initial = Kept(-1, nll, np.array(self.flow.params))
             return initial, _NO_BETTER_EPOCH.format(nll, self.best.nll)

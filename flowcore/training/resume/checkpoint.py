@@ -25,6 +25,7 @@ from ...files import (
     DIGITS,
     open_ordinary,
     pack,
+    printable,
     read_sealed,
     remove_unfinished,
     unpack,
@@ -33,7 +34,7 @@ from ...files import (
 from ..loop import Run
 from ..table import Table
 from .claim import Claim
-from .marks import differences, shown
+from .marks import differences
 from .state import can_go_on, check, export, restore
 
 FORMAT = 3  # 1 was that of flowcore 0.1.0; 2 did not know the NLL of the initial parameters
@@ -215,9 +216,10 @@ class Checkpoint:
             raise self._refusal("is a flow written by flowcore.save, not a checkpoint of fit")
         version = described.get("format")
         if version != FORMAT:
+            writer = printable(str(described.get("flowcore")), 200)
             raise self._refusal(
-                f"has format {version!r:.60}, written by flowcore "
-                f"{shown(described.get('flowcore'))}: this flowcore reads format {FORMAT}"
+                f"has format {version!r:.60}, written by flowcore {writer}: this flowcore reads "
+                f"format {FORMAT}"
             )
         marks = described.get("marks")
         if not isinstance(marks, dict):
@@ -234,7 +236,7 @@ class Checkpoint:
         try:
             yield
         except (ValueError, RecursionError) as problem:
-            reason = shown(" ".join(str(problem).split()), 300)
+            reason = printable(" ".join(str(problem).split()))
             raise self._refusal(f"is damaged: {reason}") from problem
 
     def _refusal(self, why: str) -> ValueError:

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from ...files import Writer
+from ...files import Writer, printable
 from ..checks import BLOCK
 from ..loop import Run
 from ..table import Rows, Table
@@ -86,15 +86,10 @@ def _mark_of_dataclass(value, seen: dict) -> str:
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
     """In what they differ, as part of a message."""
     names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
-    texts = [[shown(text) for text in (n, there.get(n), here.get(n))] for n in names[:20]]
+    texts = [
+        [printable(str(text), 200) for text in (n, there.get(n), here.get(n))] for n in names[:20]
+    ]
     return ", ".join(f"{n} ({a} there, {b} here)" for n, a, b in texts)
-
-
-def shown(text, most: int = 200) -> str:
-    """A text from a file, in which anything may stand, as part of a message."""
-    text = str(text)
-    short = text if len(text) <= most else f"{text[:most]}..."
-    return "".join(c if c.isprintable() else "?" for c in short)
 
 
 def _mark_of_flow(flow) -> str:
