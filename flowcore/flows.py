@@ -4,6 +4,10 @@ Every recipe stacks `layers` bijectors over a standard normal base and ends, at 
 `Standardize` that `fit` initialises: `log_prob` is in the data's own units.
 
     z -> layer 1 -> layer 2 -> ... -> Standardize -> x
+
+Orders are counted from the data end, whatever the number of layers: the last layer, next to the
+Standardize, has the order that is asked for, and from there to the base it is reversed in every
+layer.
 """
 
 from __future__ import annotations
@@ -25,8 +29,8 @@ from .bijectors import (
     Standardize,
 )
 from .core.inputs import check_dim
-from .distributions import Normal, TransformedDistribution
-from .networks import MADE
+from .distributions import Normal, StudentT, TransformedDistribution
+from .networks import MADE, input_degrees
 from .transformers import (
     Affine,
     Compose,
@@ -39,15 +43,16 @@ from .transformers import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
+    from numpy.typing import ArrayLike, DTypeLike
 
-    from ._typing import Hidden, Seed
+    from ._typing import Base, Hidden, Seed
 
 
 def maf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
@@ -84,14 +89,15 @@ def maf(
     72
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
-    parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
-    return _flow(dim, parts, standardize)
+    parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
+    return _flow(dim, parts, standardize, base, dtype)
 
 
 def iaf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
 
@@ -110,14 +116,15 @@ def iaf(
     Kingma et al., "Improving variational inference with inverse autoregressive flow", 2016.
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
-    parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
-    return _flow(dim, [Invert(part) for part in parts], standardize)
+    parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
+    return _flow(dim, [Invert(part) for part in parts], standardize, base, dtype)
 
 
 def realnvp(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
@@ -138,14 +145,15 @@ def realnvp(
     Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
-    parts = _couplings(dim, layers, rng, transformer or Affine(), **net)
-    return _flow(dim, parts, standardize)
+    parts = _couplings(dim, layers, rng, transformer or Affine(), order, **net)
+    return _flow(dim, parts, standardize, base, dtype)
 
 
 def nice(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, activation: str = "relu",
-    residual: bool = False, dtype: DTypeLike = float,
+    standardize: bool = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
+    base: Base | str = "normal", activation: str = "relu", residual: bool = False,
+    dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 
@@ -164,15 +172,17 @@ def nice(
     Dinh, Krueger, Bengio, "NICE: non-linear independent components estimation", 2015.
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
-    parts = _couplings(dim, layers, rng, Shift(), **net)
-    return _flow(dim, [Elementwise(dim, Scale(), dtype), *parts], standardize)
+    parts = _couplings(dim, layers, rng, Shift(), order, **net)
+    parts = [Elementwise(dim, Scale(), dtype), *parts]
+    return _flow(dim, parts, standardize, base, dtype)
 
 
 def nsf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
-    tail: float = 5.0, affine: bool | Transformer = False, activation: str = "relu",
-    residual: bool = False, dtype: DTypeLike = float,
+    tail: float = 5.0, affine: bool | Transformer = False, order: str | ArrayLike = "left-to-right",
+    base: Base | str = "normal", activation: str = "relu", residual: bool = False,
+    dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
@@ -219,14 +229,15 @@ def nsf(
         transformer = Compose([Affine(), transformer]) if affine else transformer
     else:
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
-    parts = makers[kind](dim, layers, rng, transformer, **net)
-    return _flow(dim, parts, standardize)
+    parts = makers[kind](dim, layers, rng, transformer, order, **net)
+    return _flow(dim, parts, standardize, base, dtype)
 
 
 def made(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
-    rng: Seed = 0, *, transformer: Transformer | None = None, activation: str = "relu",
-    residual: bool = False, dtype: DTypeLike = float,
+    rng: Seed = 0, *, transformer: Transformer | None = None, order: str | ArrayLike = "left-to-right",
+    base: Base | str = "normal", activation: str = "relu", residual: bool = False,
+    dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2), left to right.
 
@@ -252,14 +263,15 @@ def made(
     """
     return maf(
         dim, 1, hidden, context_dim, standardize, rng, transformer=transformer or Affine(5.0),
-        activation=activation, residual=residual, dtype=dtype,
+        order=order, base=base, activation=activation, residual=residual, dtype=dtype,
     )  # fmt: skip
 
 
 def made_mog(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
     rng: Seed = 0, *, components: int = 10, log_scale_bound: float = 5.0,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
@@ -290,14 +302,16 @@ def made_mog(
     """
     transformer = MixtureOfGaussians(components, log_scale_bound)
     net = _network(hidden, context_dim, activation, residual, dtype)
-    return _flow(dim, _autoregressive(dim, 1, rng, transformer, **net), standardize)
+    parts = _autoregressive(dim, 1, rng, transformer, order, **net)
+    return _flow(dim, parts, standardize, base, dtype)
 
 
 def maf_mog(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, components: int = 10,
     transformer: Transformer | None = None, log_scale_bound: float = 5.0,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG instead of a normal base.
 
@@ -330,15 +344,16 @@ def maf_mog(
     net = _network(hidden, context_dim, activation, residual, dtype)
     base_seed, rng = _seeds(rng, 2)
     mixture = MixtureOfGaussians(components, log_scale_bound)
-    base = _autoregressive(dim, 1, base_seed, mixture, **net)
-    parts = _autoregressive(dim, layers, rng, transformer or Affine(), **net)
-    return _flow(dim, base + parts, standardize)
+    parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
+    lowest = _autoregressive(dim, 1, base_seed, mixture, order, above=layers, **net)
+    return _flow(dim, lowest + parts, standardize, base, dtype)
 
 
 def glow(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = float,
+    base: Base | str = "normal", activation: str = "relu", residual: bool = False,
+    dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
 
@@ -369,14 +384,24 @@ def glow(
         kept = max(1, dim // 2)
         coupling = Coupling(dim, kept, transformer=transformer or Affine(), rng=seed, **net)
         parts += [coupling, LULinear(dim, rng=seed, dtype=dtype), ActNorm(dim, dtype)]
-    return _flow(dim, parts, standardize)
+    return _flow(dim, parts, standardize, base, dtype)
 
 
-def _flow(dim, parts: list[Bijector], standardize: bool) -> TransformedDistribution:
+def _flow(dim, parts: list[Bijector], standardize, base, dtype) -> TransformedDistribution:
     """parts in the order in which sampling applies them."""
+    if isinstance(base, str):
+        if base not in BASES:
+            raise ValueError(f"base must be one of {sorted(BASES)} or a Distribution, not {base!r}")
+        base = BASES[base](dim, dtype)
     ends = [Standardize(dim)] if standardize else []
-    flow = TransformedDistribution(Normal(dim), Chain([*ends, *reversed(parts)]))
+    flow = TransformedDistribution(base, Chain([*ends, *reversed(parts)]))
     return flow.unseen() if standardize else flow
+
+
+BASES = {
+    "normal": lambda dim, dtype: Normal(dim),
+    "student_t": lambda dim, dtype: StudentT(dim, df=10.0, trainable=True, dtype=dtype),
+}
 
 
 def _network(hidden, context_dim, activation, residual, dtype) -> dict:
@@ -390,26 +415,36 @@ def _network(hidden, context_dim, activation, residual, dtype) -> dict:
     }
 
 
-def _autoregressive(dim, layers, rng, transformer, **net) -> list[Bijector]:
-    """MAF layers; the order of the coordinates is reversed from one to the next."""
+def _autoregressive(dim, layers, rng, transformer, order, above=0, **net) -> list[Bijector]:
+    """MAF layers from the base to the data, below `above` others: the one next to the data has
+    `order`, and it is reversed from each to the next."""
     check_transformer(transformer)
-    orders = ("left-to-right", "right-to-left")
+    rng, dim = np.random.default_rng(rng), check_dim("dim", dim)
+    seeds, last = _seeds(rng, layers), input_degrees(dim, order, rng)
+    orders = [dim + 1 - last if (above + i) % 2 else last for i in reversed(range(len(seeds)))]
     return [
         MaskedAutoregressiveFlow(
-            MADE(dim, n_out=transformer.n_out, order=orders[i % 2], rng=seed, **net), transformer
+            MADE(dim, n_out=transformer.n_out, order=order, rng=seed, **net), transformer
         )
-        for i, seed in enumerate(_seeds(rng, layers))
+        for order, seed in zip(orders, seeds, strict=True)
     ]
 
 
-def _couplings(dim, layers, rng, transformer, **net) -> list[Bijector]:
-    """Couplings whose halves alternate; from D = 3 on a permutation after every second one."""
-    dim, parts = check_dim("dim", dim), []
+def _couplings(dim, layers, rng, transformer, order, **net) -> list[Bijector]:
+    """Couplings from the base to the data, whose halves alternate; the last one transforms the
+    second half, or the first if the order is "right-to-left". From D = 3 on a permutation stands
+    between pairs of them, counted from the data."""
+    if not isinstance(order, str) or order not in ("left-to-right", "right-to-left"):
+        raise ValueError(
+            'the order of couplings must be "left-to-right" (the last one transforms the second '
+            f'half, given the first) or "right-to-left", not {order!r}'
+        )
+    dim, seeds, parts = check_dim("dim", dim), _seeds(rng, layers), []
     kept = max(1, dim // 2)
-    for i, seed in enumerate(_seeds(rng, layers)):
-        num_masked = kept if i % 2 == 0 else kept - dim
+    for seed, i in zip(seeds, reversed(range(len(seeds))), strict=True):
+        num_masked = kept if (i % 2 == 0) == (order == "left-to-right") else kept - dim
         parts.append(Coupling(dim, num_masked, transformer=transformer, rng=seed, **net))
-        if dim > 2 and i % 2 == 1 and i + 1 < layers:
+        if dim > 2 and i % 2 == 0 and i > 0:
             parts.append(Permute(np.random.default_rng(seed).permutation(dim)))
     return parts
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import imported
 from ..core.inputs import as_numbers, check_count, check_dim, constant
 from .distribution import Distribution, Normal
 
@@ -269,18 +268,28 @@ class StudentT(Distribution):
         return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
 
 
-def _half_step(a):
-    """log Gamma(a + 1/2) - log Gamma(a), and its derivative by a.
+_SHIFT = np.arange(16.0)  # from there on the series below is right to the last digit
 
-    From a = 50 on by Stirling's series: the difference of two large numbers would lose digits.
+
+def _half_step(a):
+    """f(a) = log Gamma(a + 1/2) - log Gamma(a) and f'(a), of a (D, 1), without special functions.
+
+    By Stirling's series far up, and by Gamma(a + 1) = a Gamma(a) down from there:
+
+        f(b) = 1/2 log b - 1/(8 b) + 1/(192 b^3) - 1/(640 b^5) + 17/(14336 b^7) - 31/(18432 b^9)
+        f(a) = f(a + 16) - sum_k log((a + k + 1/2) / (a + k))                        k = 0..15
     """
-    special = imported("scipy.special")
-    near, far = np.minimum(a, 50.0), np.maximum(a, 50.0)
-    r = 1 / far  # whose powers end at 0, where those of `far` would overflow
-    series = np.log(far) / 2 - r / 8 + r**3 / 192 - r**5 / 640
-    slope = r / 2 + r**2 / 8 - r**4 / 64 + r**6 / 128
-    log_ratio = np.where(a < 50, special.gammaln(near + 0.5) - special.gammaln(near), series)
-    return log_ratio, np.where(a < 50, special.digamma(near + 0.5) - special.digamma(near), slope)
+    b, steps = a + len(_SHIFT), a + _SHIFT
+    r = 1 / b
+    r2 = r * r
+    series = np.log(b) / 2 - r * (
+        1 / 8 - r2 * (1 / 192 - r2 * (1 / 640 - r2 * (17 / 14336 - r2 * 31 / 18432)))
+    )
+    slope = r / 2 + r2 * (
+        1 / 8 - r2 * (3 / 192 - r2 * (5 / 640 - r2 * (119 / 14336 - r2 * 279 / 18432)))
+    )
+    log_ratio = series - np.log1p(0.5 / steps).sum(axis=1, keepdims=True)
+    return log_ratio, slope + (0.5 / (steps * (steps + 0.5))).sum(axis=1, keepdims=True)
 
 
 def _per_coordinate(name: str, value, dim: int, positive: bool = False) -> np.ndarray:
