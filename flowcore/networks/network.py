@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Parametric, Step, as_numbers, call
 from ..core.inputs import FLOATS, check_dim
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, MOMENTS
 from .layers import Layer
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ class Network(Parametric):
         ]
         stops = np.cumsum([layer.size for layer in self.layers]).tolist()
         self.slices = [slice(a, b) for a, b in pairwise([0, *stops])]
-        uniform = np.random.default_rng(rng).uniform(-1, 1, stops[-1])
-        uniform[self.slices[-1]] = 0
-        self.params = (uniform * self.param_scale()).astype(dtype)
+        self.params = self._first_params(np.random.default_rng(rng)).astype(dtype)
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -157,6 +155,22 @@ class Network(Parametric):
             a = np.concatenate(columns)[:, self.orders[l + 1]].T
             theta.append(self.layers[l].packed(a))
         return self.with_params(np.concatenate(theta).astype(self.params.dtype))
+
+    def _first_params(self, rng) -> np.ndarray:
+        """theta of a new network: see the class."""
+        uniform, blocks = rng.uniform(-1, 1, self.slices[-1].stop), []
+        mean, deviation = MOMENTS[self.activation]
+        for l, (layer, own) in enumerate(zip(self.layers[:-1], self.slices, strict=False)):
+            share = 1 / len(self.skips) if l - 1 in self.skips else 1  # of the variance
+            for (_, _, k), noise in zip(layer.blocks, layer.split(uniform[own]), strict=True):
+                block = noise * (3 * share / max(1, k - 1)) ** 0.5
+                block[:, 0] /= 3**0.5
+                if l > 0:
+                    units = block[:, layer.lead :]
+                    units /= deviation
+                    block[:, 0] -= mean * units.sum(axis=1)
+                blocks.append(block.ravel())
+        return np.concatenate([*blocks, np.zeros(self.layers[-1].size)])
 
     def param_scale(self) -> np.ndarray:
         """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""
