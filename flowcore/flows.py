@@ -1,13 +1,14 @@
 """Recipes: whole flows with sane defaults, ready for `fit`.
 
-Every recipe stacks `layers` bijectors over a standard normal base and ends, at the data end, in a
+Every recipe stacks `layers` bijectors over a base density and ends, at the data end, in a
 `Standardize` that `fit` initialises: `log_prob` is in the data's own units.
 
     z -> layer 1 -> layer 2 -> ... -> Standardize -> x
 
 Orders are counted from the data end, whatever the number of layers: the last layer, next to the
-Standardize, has the order that is asked for, and from there to the base it is reversed in every
-layer.
+Standardize, has the order that is asked for, and towards the base every layer has the reverse of
+the one behind it. With few layers the order at the data end decides much: it should go from what is
+simple to what depends on it.
 """
 
 from __future__ import annotations
@@ -71,13 +72,18 @@ def maf(
         Seed of the initial weights.
     transformer : Transformer
         Affine() unless given.
+    order : str or array_like
+        Of the layer at the data end, as for MADE; it is reversed from layer to layer.
+    base : str or Distribution
+        "normal", "student_t" (a `StudentT` whose degrees of freedom are trained: for heavy tails),
+        or any density of dimension D, a flow as well.
     activation, residual, dtype :
         As for MADE.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -103,13 +109,15 @@ def iaf(
 
     Parameters
     ----------
-    dim, layers, hidden, context_dim, standardize, rng, transformer, activation, residual, dtype :
+    dim, layers, hidden, context_dim, standardize, rng, transformer :
+        As for `maf`.
+    order, base, activation, residual, dtype :
         As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -128,17 +136,23 @@ def realnvp(
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
-    The half that stays alternates; from D = 3 on a random permutation follows every second layer.
+    The half that stays alternates; from D = 3 on a random permutation stands between pairs of
+    layers.
 
     Parameters
     ----------
-    dim, layers, hidden, context_dim, standardize, rng, transformer, activation, residual, dtype :
+    dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`; D >= 2.
+    order : str
+        Of the halves: "left-to-right", the coupling at the data end transforms the second half of
+        the coordinates, given the first; "right-to-left", the first, given the second.
+    base, activation, residual, dtype :
+        As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -159,13 +173,13 @@ def nice(
 
     Parameters
     ----------
-    dim, layers, hidden, context_dim, standardize, rng, activation, residual, dtype :
-        As for `maf`; D >= 2.
+    dim, layers, hidden, context_dim, standardize, rng, order, base, activation, residual, dtype :
+        As for `realnvp`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -201,13 +215,15 @@ def nsf(
         tails, and for widths that vary much with other coordinates. Why it is not the default:
         through ten layers with random parameters, inverse(forward(z)) is z to 1e-6 with splines
         alone, and is not with affine maps.
-    activation, residual, dtype :
-        As for MADE.
+    order : str or array_like
+        As for `maf`, or, of couplings, as for `realnvp`.
+    base, activation, residual, dtype :
+        As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -235,11 +251,11 @@ def nsf(
 
 def made(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
-    rng: Seed = 0, *, transformer: Transformer | None = None, order: str | ArrayLike = "left-to-right",
-    base: Base | str = "normal", activation: str = "relu", residual: bool = False,
-    dtype: DTypeLike = float,
+    rng: Seed = 0, *, transformer: Transformer | None = None,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
+    residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
-    """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2), left to right.
+    """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2).
 
     Parameters
     ----------
@@ -248,13 +264,13 @@ def made(
     transformer : Transformer
         Unless given, Affine(log_scale_bound=5): alone, a layer has to reach every conditional
         width by itself, and exp(-5) is that of a correlation of 0.99998.
-    activation, residual, dtype :
-        As for MADE.
+    order, base, activation, residual, dtype :
+        As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -283,13 +299,13 @@ def made_mog(
         As for `maf`.
     components, log_scale_bound :
         Of `MixtureOfGaussians`.
-    activation, residual, dtype :
-        As for MADE.
+    order, base, activation, residual, dtype :
+        As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -313,7 +329,7 @@ def maf_mog(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "relu",
     residual: bool = False, dtype: DTypeLike = float,
 ) -> TransformedDistribution:  # fmt: skip
-    """MAF MoG: `maf` over a MADE MoG instead of a normal base.
+    """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
 
     Parameters
     ----------
@@ -323,19 +339,17 @@ def maf_mog(
         Layers of MAF, over one layer with a mixture of `components` Gaussians per coordinate.
     hidden, context_dim, standardize, rng :
         As for `maf`.
-    components :
+    components, log_scale_bound :
         As for `made_mog`.
     transformer :
         As for `maf`.
-    log_scale_bound :
-        As for `made_mog`.
-    activation, residual, dtype :
-        As for MADE.
+    order, base, activation, residual, dtype :
+        As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------
@@ -361,13 +375,15 @@ def glow(
 
     Parameters
     ----------
-    dim, layers, hidden, context_dim, standardize, rng, transformer, activation, residual, dtype :
+    dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`; D >= 2.
+    base, activation, residual, dtype :
+        As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a standard normal base.
+        The flow over its base.
 
     References
     ----------

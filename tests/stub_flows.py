@@ -1,9 +1,12 @@
 """Small flows in plain autograd.numpy whose maximum-likelihood solutions are known: for `fit`."""
 
 import math
+from functools import partial
 
 import autograd.numpy as anp
 import numpy as np
+
+from flowcore.training import fit
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -130,6 +133,10 @@ class GradientDescent:
 
     def arrays(self):
         return {}
+
+
+# as a textbook has it, whatever the defaults of `fit`: a constant learning rate, no average
+textbook_fit = partial(fit, epochs=200, batch_size=256, schedule="constant", average=None)
 
 
 def banana_data(n=300):

@@ -2,8 +2,7 @@
 
 import numpy as np
 from stub_flows import Banana, banana_data
-
-from flowcore.training import fit
+from stub_flows import textbook_fit as fit
 
 X = banana_data()
 W = np.random.default_rng(0).exponential(size=300)

@@ -158,7 +158,7 @@ def test_log_df_is_trained():
     flow = fc.TransformedDistribution(
         StudentT(2, df=20.0, trainable=True), fc.Elementwise(2, fc.Scale())
     )
-    rows = {"batch_size": None, "validation_split": 0}
+    rows = {"batch_size": None, "validation_split": 0, "schedule": "constant"}
     flow, _ = fc.fit(flow, x, epochs=400, learning_rate=0.05, **rows)
     best = np.array([stats.t.fit(column, floc=0) for column in x.T])
     np.testing.assert_allclose(flow.base.df, best[:, 0], rtol=1e-3)

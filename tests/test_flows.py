@@ -161,9 +161,48 @@ def test_defaults():
 def test_maf_and_iaf_reverse_the_order_in_every_layer():
     for recipe, inverted in ((flows.maf, False), (flows.iaf, True)):
         layers = steps(recipe(3, layers=3, hidden=[8]))[:-1]
-        orders = [part.made.degrees[0].tolist() for part, _ in layers]
-        assert orders == [[1, 2, 3], [3, 2, 1], [1, 2, 3]]
+        assert orders(layers) == [[1, 2, 3], [3, 2, 1], [1, 2, 3]]
         assert [backwards for _, backwards in layers] == [inverted] * 3
+
+
+def orders(layers):
+    """The degrees of the inputs, from the base to the data."""
+    return [part.made.degrees[0].tolist() for part, _ in layers]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("order", "last"),
+    [
+        ("left-to-right", [1, 2, 3]),
+        ("right-to-left", [3, 2, 1]),
+        ([2, 3, 1], [2, 3, 1]),
+    ],
+)
+def test_orders_are_counted_from_the_data_end(layers, order, last):
+    """Whatever the number of layers, the one next to the Standardize has the order asked for."""
+    wanted = [last, [4 - degree for degree in last]] * 3
+    for recipe in (flows.maf, flows.iaf, flows.nsf, flows.maf_mog):
+        parts = steps(recipe(3, layers=layers, hidden=[8], order=order))[:-1]
+        assert len(parts) == layers + (recipe is flows.maf_mog)
+        assert orders(parts)[::-1] == wanted[: len(parts)]
+    for recipe in (flows.made, flows.made_mog):
+        assert orders(steps(recipe(3, hidden=[8], order=order))[:-1]) == [last]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize(("order", "moved"), [("left-to-right", [2, 3]), ("right-to-left", [0, 1])])
+def test_which_half_a_coupling_transforms_at_the_data_end(layers, order, moved):
+    for recipe in (flows.realnvp, flows.nice, partial(flows.nsf, kind="coupling")):
+        flow = recipe(4, layers=layers, hidden=[8], order=order)
+        couplings = [part for part, _ in steps(flow) if isinstance(part, Coupling)][::-1]
+        stays = [part.num_masked > 0 for part in couplings]
+        assert stays == [(i % 2 == 0) == (order == "left-to-right") for i in range(layers)]
+        z = np.ones((1, 4))
+        changed = randomize(couplings[0]).forward(z) != z
+        assert np.flatnonzero(changed).tolist() == moved
+        if layers > 2:  # the pair next to the data stays together
+            assert [type(part) for part in flow.bijector][1:4] == [Coupling, Coupling, Permute]
 
 
 @pytest.mark.parametrize("dim", [2, 3, 4, 7])
@@ -172,7 +211,7 @@ def test_couplings_transform_every_coordinate(dim):
     z = np.zeros((1, dim))
     assert (flow.from_latent(z) != z).all()
     masks = [p.num_masked for p, _ in steps(flow) if isinstance(p, Coupling)]
-    assert masks[0] > 0 > masks[1] and masks[0] - masks[1] == dim
+    assert masks[1] > 0 > masks[0] and masks[1] - masks[0] == dim
 
 
 def test_permutations_stand_between_pairs_of_couplings():
@@ -328,6 +367,12 @@ REFUSED = {
     "no layers": (lambda: flows.maf(2, layers=0), "layers must be an integer >= 1, not 0"),
     "half a layer": (lambda: flows.realnvp(2, layers=1.5), "not 1.5"),
     "realnvp in 1-D": (lambda: flows.realnvp(1), "dim >= 2, not 1"),
+    "an order of couplings": (
+        lambda: flows.realnvp(2, order=[2, 1]),
+        r"order of couplings must be .*, not \[2, 1\]",
+    ),
+    "no permutation": (lambda: flows.maf(3, order=[1, 1, 2]), r"a permutation of 1..3, not"),
+    "an unknown base": (lambda: flows.maf(2, base="t"), "one of .*normal.* or a Distribution, not"),
     "nice in 1-D": (lambda: flows.nice(1), "dim >= 2, not 1"),
     "an unknown kind": (lambda: flows.nsf(2, kind="iaf"), "kind must be one of .*not 'iaf'"),
     "glow in 1-D": (lambda: flows.glow(1), "dim >= 2, not 1"),

@@ -22,6 +22,7 @@ from flowcore import (
     reference,
     targets,
 )
+from flowcore.networks.activations import MOMENTS
 from flowcore.testing import randomize
 
 BOTH = pytest.mark.parametrize(
@@ -95,6 +96,49 @@ def test_a_new_network_returns_zero_and_has_random_hidden_layers(make, residual)
     for dtype in (np.float32, "float32"):
         assert make([8], dtype=dtype).params.dtype == np.float32
         np.testing.assert_array_equal(make([8], dtype=dtype).params, np.float32(make([8]).params))
+
+
+ACTS = {
+    "relu": lambda a: np.maximum(a, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+    "elu": lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0))),
+    "softplus": lambda a: np.logaddexp(0, a),
+}
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_the_moments_of_activations(name):
+    """Of act(a) for a ~ N(0, 1), by quadrature."""
+    a, step = np.linspace(-12, 12, 100_001, retstep=True)
+    weights = step * np.exp(-a * a / 2) / np.sqrt(2 * np.pi)
+    mean = weights @ ACTS[name](a)
+    deviation = np.sqrt(weights @ ACTS[name](a) ** 2 - mean**2)
+    np.testing.assert_allclose(MOMENTS[name], (mean, deviation), atol=1e-6)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("context_dim", [0, 3])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ACTS)
+def test_a_new_network_keeps_the_variance_of_what_passes(name, masked, context_dim, residual):
+    """Over rows, unit by unit, so that no two rows come closer: through ten layers and more."""
+    options = {"hidden": [64] * 11, "activation": name, "residual": residual}
+    options["context_dim"] = context_dim
+    kept = []
+    for seed in range(8):
+        net = MADE(6, rng=seed, **options) if masked else MLP(6, (2,), rng=seed, **options)
+        rng = np.random.default_rng(seed)
+        h, context, before = rng.normal(size=(300, 6)), rng.normal(size=(300, context_dim)), []
+        for l, (w, b, c) in enumerate(net.weights()[:-1], start=1):
+            a = h @ w + b + (0 if c is None else context @ c)
+            a += before[-2] if l - 2 in net.skips else 0
+            before.append(a)
+            h = ACTS[name](a)
+        # units of degree 0 see the context alone; without one they are constants
+        kept.append([a[:, a.var(axis=0) > 0].var(axis=0).mean() for a in before])
+    typical = np.median(kept, axis=0)
+    assert 1 / 4 < typical.min() and typical.max() < 4
 
 
 def test_default_widths_and_sizes_of_weights():

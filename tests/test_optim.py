@@ -217,7 +217,7 @@ def test_optimizers_by_name():
     assert as_optimizer("adam", 0.5) == Adam(0.5)
     assert all(hasattr(make(1e-3), "start") for make in OPTIMIZERS.values())
     own = Adam(0.5)
-    assert as_optimizer(own, 1e-3) is own
+    assert as_optimizer(own, None) is own
 
 
 # ---------------------------------------------------------------- weight decay
@@ -342,13 +342,23 @@ def test_scheduled_replaces_the_number_only():
 
 @pytest.mark.parametrize("decay", [0.5, 0.99, 0.9999])
 def test_the_average_is_the_weighted_mean(decay):
+    """theta_i has the weight (1 - decay_i) decay_{i+1} ... decay_t: what later ones left of it."""
     thetas = np.random.default_rng(0).normal(size=(300, 5)) + 10
     average = Average(decay, np.zeros(5))
+    decays = [min(decay, (t - 1) / (t + 9)) for t in range(1, 301)]
     for t, theta in enumerate(thetas, start=1):
         assert average.update(theta) is None
-        weights = decay ** np.arange(t)[::-1]
-        expected = np.average(thetas[:t], axis=0, weights=weights)
-        np.testing.assert_allclose(average.values, expected, rtol=1e-13)
+        weights = [(1 - decays[i]) * np.prod(decays[i + 1 : t]) for i in range(t)]
+        assert sum(weights) == pytest.approx(1)
+        np.testing.assert_allclose(average.values, weights @ thetas[:t], rtol=1e-12)
+
+
+def test_the_average_does_not_lag_in_a_short_run():
+    """On a straight way from 0 it is a tenth behind, not half, as the mean of all steps is."""
+    average = Average(0.999, np.zeros(1))
+    for t in range(1, 201):
+        average.update(np.array([float(t)]))
+    assert 0.85 * 200 < average.values[0] < 200
 
 
 def test_the_average_before_any_update_is_the_start():

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from stub_flows import EVERYTHING, Conditional, Gaussian, banana_data
+from stub_flows import textbook_fit as fit
 
 import flowcore as fc
 from flowcore import GaussianMixture
-from flowcore.training import Adam, checks, columns, fit
+from flowcore.training import Adam, checks, columns
 
 
 @pytest.fixture
@@ -107,8 +108,8 @@ def test_bad_validation_data(validation, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"epochs": 0}, ValueError, "epochs must be an integer >= 1: got 0"),
-        ({"epochs": 2.5}, ValueError, "epochs must be an integer >= 1: got 2.5"),
+        ({"epochs": 0}, ValueError, 'epochs must be an integer >= 1 or "auto": got 0'),
+        ({"epochs": 2.5}, ValueError, 'epochs must be an integer >= 1 or "auto": got 2.5'),
         ({"batch_size": 0}, ValueError, "batch_size must be .* or None .*: got 0"),
         ({"batch_size": -5}, ValueError, "batch_size"),
         ({"patience": 0}, ValueError, "patience must be an integer >= 1"),

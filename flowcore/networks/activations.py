@@ -82,9 +82,9 @@ ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus)}
 
 # mean and standard deviation of act(a) for a ~ N(0, 1)
 MOMENTS = {
-    "relu": (0.398942, 0.583796),
+    "relu": (0.398942, 0.583819),
     "tanh": (0.0, 0.627929),
     "sigmoid": (0.5, 0.208277),
-    "elu": (0.160521, 0.786886),
-    "softplus": (0.806059, 0.521036),
+    "elu": (0.160521, 0.786879),
+    "softplus": (0.806059, 0.521071),
 }

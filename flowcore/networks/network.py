@@ -27,8 +27,9 @@ class Network(Parametric):
     degrees   [inputs, hidden 1, ..., hidden L, outputs] of all units, in the caller's order
 
     theta: per layer, by degree of the unit, the dense block of its weights (bias, context, units
-    of the layer before). Random hidden layers (uniform in +-1/sqrt(fan-in), with the fan-in that
-    the mask leaves) and a zero output layer: phi = 0 at first, every transformer's identity.
+    of the layer before). At first the output layer is zero: phi = 0, every transformer's identity.
+    Hidden layers are random and keep variances: with inputs and a context of variance 1, so are
+    all pre-activations, however deep the network, see `_first_params`.
 
     A residual network adds, before act, the pre-activations of two layers before to those of hidden
     layers 3, 5, ...: unit k to unit k, which is of the same degree. `skips` lists the hidden layers
@@ -157,20 +158,26 @@ class Network(Parametric):
         return self.with_params(np.concatenate(theta).astype(self.params.dtype))
 
     def _first_params(self, rng) -> np.ndarray:
-        """theta of a new network: see the class."""
-        uniform, blocks = rng.uniform(-1, 1, self.slices[-1].stop), []
-        mean, deviation = MOMENTS[self.activation]
-        for l, (layer, own) in enumerate(zip(self.layers[:-1], self.slices, strict=False)):
-            share = 1 / len(self.skips) if l - 1 in self.skips else 1  # of the variance
-            for (_, _, k), noise in zip(layer.blocks, layer.split(uniform[own]), strict=True):
-                block = noise * (3 * share / max(1, k - 1)) ** 0.5
-                block[:, 0] /= 3**0.5
-                if l > 0:
-                    units = block[:, layer.lead :]
-                    units /= deviation
-                    block[:, 0] -= mean * units.sum(axis=1)
-                blocks.append(block.ravel())
-        return np.concatenate([*blocks, np.zeros(self.layers[-1].size)])
+        """theta of a new network. With n the fan-in that the mask leaves, m and s the mean and the
+        standard deviation of act(a) for a ~ N(0, 1), and e_0, e_k uniform in +-1, a unit starts as
+
+            a = e_0 / sqrt(n) + sum_k sqrt(3 / n) e_k (h_k - m) / s      over n inputs h_k = act(a_k)
+
+        (m = 0, s = 1 for what no activation has touched). A residual network of B blocks adds up B
+        such sums: there the weights into it are smaller by sqrt(B).
+        """
+        theta = rng.uniform(-1, 1, self.slices[-1].stop)
+        theta[self.slices[-1]] = 0
+        for l, (layer, own) in enumerate(zip(self.layers[:-1], self.slices[:-1], strict=True)):
+            mean, deviation = MOMENTS[self.activation] if l > 0 else (0.0, 1.0)
+            summands = len(self.skips) if l - 1 in self.skips else 1
+            for (_, _, k), block in zip(layer.blocks, layer.split(theta[own]), strict=True):
+                bias, weights, units = block[:, 0], block[:, 1:], block[:, layer.lead :]
+                bias *= max(1, k - 1) ** -0.5
+                weights *= (3 / (summands * max(1, k - 1))) ** 0.5
+                units /= deviation
+                bias -= mean * units.sum(axis=1)
+        return theta
 
     def param_scale(self) -> np.ndarray:
         """1/sqrt(fan-in) of the unit that a parameter belongs to: context and units, at least 1."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
+from .defaults import is_auto
 from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
@@ -35,9 +36,10 @@ def check_flow(flow) -> None:
 
 def check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks) -> None:
     """The numbers among the arguments of `fit`."""
-    _check_count("epochs", epochs)
-    if batch_size is not None:
-        _check_count("batch_size", batch_size, " or None (all rows)")
+    if not is_auto(epochs):
+        _check_count("epochs", epochs, ' or "auto"')
+    if not (batch_size is None or is_auto(batch_size)):
+        _check_count("batch_size", batch_size, ' or None (all rows) or "auto"')
     if patience is not None:
         _check_count("patience", patience, " or None (never stop early)")
     if not (_is_finite(validation_split) and 0 <= validation_split < 1):

@@ -17,10 +17,11 @@ import numpy as np
 from ..bijectors import check_resolution
 from ..core.inputs import column_labels
 from .checks import check_flow, check_options, check_run
+from .defaults import AUTO, resolved
 from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
-from .optim import DEFAULT_LEARNING_RATE, LearningRate, Optimizer, as_optimizer, scheduled
+from .optim import LearningRate, Optimizer, as_optimizer, scheduled
 from .resume import Checkpoint, fingerprint
 from .table import as_rows, as_training_table
 
@@ -37,13 +38,13 @@ def fit(
     flow: TransformedDistribution,
     X: ArrayLike,
     *,
-    epochs: int = 200,
-    batch_size: int | None = 256,
-    learning_rate: LearningRate = DEFAULT_LEARNING_RATE,
+    epochs: int | str = AUTO,
+    batch_size: int | str | None = AUTO,
+    learning_rate: LearningRate | str = AUTO,
     optimizer: str | Optimizer = "adam",
-    schedule: str = "constant",
+    schedule: str = AUTO,
     warm_up: int = 0,
-    average: float | None = None,
+    average: float | None = 0.99,
     validation_split: float = 0.1,
     validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     patience: int | None = None,
@@ -61,6 +62,10 @@ def fit(
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
     The given flow is not changed: other threads may go on evaluating it.
+
+    "auto" is chosen by the number of rows, see `training/defaults.py`, and the history says what it
+    was. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
+    batch_size and learning_rate.
 
     With validation data the parameters of the best validation NLL are returned, otherwise the last
     ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). If the
@@ -105,24 +110,25 @@ def fit(
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: `initialize` then gets at most 100,000 of its training rows (of 84
         and more columns: 2^23 numbers), evenly spaced, and only batches are ever read.
-    epochs : int
+    epochs : int or "auto"
         Passes over the training rows.
-    batch_size : int
+    batch_size : int or "auto"
         Rows per update; the last batch of an epoch is smaller if they do not divide; None, or any
         number >= n: all rows at once.
-    learning_rate : float or callable
+    learning_rate : float, callable or "auto"
         A number, or a function step -> number, steps (updates) counted from 0.
     optimizer : str or Optimizer
         "adam", or an object such as `Adam(1e-3, beta2=0.99)`, whose own learning rate then holds.
     schedule : str
         "constant", or "cosine": a learning rate that is a number falls to 0 over the planned
-        updates, epochs * ceil(training rows / batch_size), see `cosine_decay`.
+        updates, epochs * ceil(training rows / batch_size), see `cosine_decay`; "auto": cosine, if
+        the learning rate is a number.
     warm_up : int
         So many updates at first with a learning rate that grows linearly.
     average : float
-        Decay rate in (0, 1), such as 0.999: not theta itself but its exponential moving average
-        over the updates (`optim.Average`) is validated, given to the callbacks and returned;
-        train_nll stays that of theta. None: no average.
+        Decay rate in (0, 1): not theta itself but its exponential moving average over the updates
+        (`optim.Average`) is validated, given to the callbacks and returned; train_nll stays that of
+        theta. None: no average.
     validation_split : float
         Fraction of the rows that is set aside, at random whether or not the batches are shuffled,
         to choose the best epoch; 0: none.
@@ -172,12 +178,15 @@ def fit(
     check_flow(flow)
     check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
     check_run(schedule, warm_up, average, checkpoint, checkpoint_every)
-    optimizer = as_optimizer(optimizer, learning_rate)
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
     dtype, labels = flow.params.dtype, column_labels(X)
     data = as_rows(flow.dim, X, context, sample_weight, dtype)
+    epochs, batch_size, learning_rate = resolved(
+        len(data.x), epochs, batch_size, learning_rate, optimizer
+    )
+    optimizer = as_optimizer(optimizer, learning_rate)
     table = as_training_table(
         data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )
@@ -191,7 +200,13 @@ def fit(
     del first  # nothing is copied from here on
 
     loss = Loss(initialized, penalty)
-    run = Run(initialized, optimizer, average, int(epochs), patience, rng, started)
+    run = Run(initialized, optimizer, average, epochs, patience, rng, started)
+    run.history.settings = {
+        "batch_size": table.batch_size,
+        "optimizer": optimizer,
+        "average": average,
+        "clip_norm": clip_norm,
+    }
     file = nullcontext()
     if checkpoint is not None:
         marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)

@@ -29,11 +29,14 @@ class History:
         Wall time of the whole `fit`; of all its runs, if it was resumed from a checkpoint.
     interrupted : bool
         True if a KeyboardInterrupt ended it (the last of its runs).
+    settings : dict
+        What decided the updates, nothing left "auto": epochs, batch_size, optimizer (with its
+        schedule), average, clip_norm.
 
     Examples
     --------
-    >>> History(train_nll=[2.0, 1.5], val_nll=[2.1, 1.75], best_epoch=1, seconds=0.25)
-    History(2 epochs in 0.25 s, train NLL 2 -> 1.5, val NLL 2.1 -> 1.75, best epoch 1)
+    >>> History(train_nll=[2.0, 1.5], best_epoch=1, seconds=0.25, settings={"batch_size": 64})
+    History(best epoch 1, 2 epochs in 0.25 s, train NLL 2 -> 1.5, batch_size=64)
     """
 
     train_nll: list[float] = field(default_factory=list)
@@ -41,13 +44,15 @@ class History:
     best_epoch: int | None = None
     seconds: float = 0.0
     interrupted: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self):
-        parts = [f"{len(self.train_nll)} epochs in {self.seconds:.3g} s"]
+        parts = [f"best epoch {self.best_epoch}"]
+        parts += [f"{len(self.train_nll)} epochs in {self.seconds:.3g} s"]
         for name, nll in (("train", self.train_nll), ("val", self.val_nll)):
             if nll:
                 parts.append(f"{name} NLL {nll[0]:.4g} -> {nll[-1]:.4g}")
-        parts.append(f"best epoch {self.best_epoch}")
+        parts += [f"{name}={value!r}" for name, value in self.settings.items()]
         return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
 
     def _record(self, train_nll: float, val_nll: float | None):

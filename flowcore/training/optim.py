@@ -24,7 +24,6 @@ from typing import Protocol
 import numpy as np
 
 LearningRate = float | Callable[[int], float]
-DEFAULT_LEARNING_RATE = 1e-3
 
 
 class OptimizerState(Protocol):
@@ -82,7 +81,7 @@ class Adam:
     >>> decaying = Adam(learning_rate=lambda step: 1e-3 * 0.999**step)
     """
 
-    learning_rate: LearningRate = DEFAULT_LEARNING_RATE
+    learning_rate: LearningRate = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -278,19 +277,22 @@ def constant(peak: float, warm_up: int = 0) -> Constant:
 
 
 class Average:
-    """The exponential moving average of theta over the updates t = 1, 2, ..., bias-corrected.
+    """The exponential moving average of theta over the updates t = 1, 2, ..., with a warm start.
 
-        average_t = sum_i decay^(t-i) theta_i / sum_i decay^(t-i)               i = 1 .. t
+        average_t = decay_t average_{t-1} + (1 - decay_t) theta_t
+        decay_t   = min(decay, (t - 1) / (t + 9))
 
-    a weighted mean, so that it makes sense from the first update on (where it is theta_1). Cost of
-    an update: three passes over the vector. References: Polyak and Juditsky, "Acceleration of
-    stochastic approximation by averaging", 1992 (all weights equal); the correction is Adam's.
+    So average_1 is theta_1, and at first it looks back over a tenth of the updates only: the mean
+    over all of them, which a bias-corrected average is at first, lags behind in short runs.
+    Cost of an update: three passes over the vector. References: Polyak and Juditsky, "Acceleration
+    of stochastic approximation by averaging", 1992 (all weights equal); the warm start is that of
+    TensorFlow's `ExponentialMovingAverage`, one update later.
 
-    >>> average = Average(0.5, np.zeros(1))
-    >>> for theta in (1.0, 4.0):
+    >>> average = Average(0.999, np.zeros(1))
+    >>> for theta in (1.0, 13.0):
     ...     average.update(np.array([theta]))
-    >>> average.values                                      # (0.5 * 1 + 4) / (0.5 + 1)
-    array([3.])
+    >>> average.values                                      # 1/11 * 1 + 10/11 * 13
+    array([11.90909091])
     """
 
     def __init__(self, decay: float, theta: np.ndarray, values=None, updates: int = 0):
@@ -301,7 +303,7 @@ class Average:
     def update(self, theta: np.ndarray) -> None:
         """Take in the theta of one more update; `values` changes in place."""
         self.updates += 1
-        share = (1.0 - self.decay) / (1.0 - self.decay**self.updates)
+        share = 1.0 - min(self.decay, (self.updates - 1) / (self.updates + 9))
         with np.errstate(all="ignore"):
             np.subtract(theta, self.values, out=self._scratch)
             self._scratch *= share
@@ -311,8 +313,8 @@ class Average:
 OPTIMIZERS: Mapping[str, Callable[[LearningRate], Optimizer]] = {"adam": Adam}
 
 
-def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate) -> Optimizer:
-    """The optimiser of that name, or the given one: then the learning rate is its own."""
+def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate | None) -> Optimizer:
+    """The optimiser of that name, or the given one: then the learning rate is its own (None)."""
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
             raise ValueError(
@@ -322,20 +324,26 @@ def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate) -> Opt
         return OPTIMIZERS[optimizer](learning_rate)
     if isinstance(optimizer, type) or not hasattr(optimizer, "start"):
         raise TypeError(f"optimizer must be a name or an object: Adam(1e-3), not {optimizer!r}")
-    if learning_rate != DEFAULT_LEARNING_RATE:
+    if learning_rate is not None:
         raise ValueError("give the learning rate once: to the optimizer object, not to fit")
     return optimizer
 
 
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("auto", "constant", "cosine")
 
 
 def scheduled(optimizer: Optimizer, schedule: str, warm_up: int, steps: int) -> Optimizer:
-    """The same optimiser with its constant learning rate made a schedule over `steps` updates."""
+    """The same optimiser with its constant learning rate made a schedule over `steps` updates.
+
+    "auto" is "cosine", or "constant" if the optimiser's learning rate is not a number.
+    """
+    rate = getattr(optimizer, "learning_rate", None)
+    can = is_dataclass(optimizer) and _is_number(rate)
+    if schedule == "auto":
+        schedule = "cosine" if can else "constant"
     if schedule == "constant" and warm_up == 0:
         return optimizer
-    rate = getattr(optimizer, "learning_rate", None)
-    if not (is_dataclass(optimizer) and _is_number(rate)):
+    if not can:
         raise ValueError(
             f"schedule={schedule!r} with warm_up={warm_up} needs a number as learning_rate, not "
             f"that of {optimizer!r}: give either fit or the optimizer a schedule"

@@ -1,0 +1,38 @@
+"""What "auto" stands for among the arguments of `fit`: chosen by the number of rows alone.
+
+`python -m benchmarks.defaults` prints the table from which the choice was made: toy targets, and
+tables of 150 to 100,000 rows, on seeds of which no figure is published.
+"""
+
+from __future__ import annotations
+
+AUTO = "auto"
+BATCHES = {0: 64, 4_000: 128, 20_000: 256, 100_000: 512}  # from so many rows on: rows of a batch
+LEARNING_RATE = 5e-3
+
+
+def is_auto(value) -> bool:
+    """Is it the word "auto"? (An array, compared with a word, would not say yes or no.)"""
+    return isinstance(value, str) and value == AUTO
+
+
+def batch_size_for(n: int) -> int:
+    """Rows of a batch, for a table of n rows."""
+    return max(size for least, size in BATCHES.items() if n >= least)
+
+
+def epochs_for(n: int) -> int:
+    """Passes over a table of n rows."""
+    return 100
+
+
+def resolved(n: int, epochs, batch_size, learning_rate, optimizer) -> tuple:
+    """(epochs, batch_size, learning_rate) of `fit`, for n rows; the rate is None if the optimizer
+    is an object that has its own."""
+    if is_auto(learning_rate):
+        learning_rate = LEARNING_RATE if isinstance(optimizer, str) else None
+    return (
+        epochs_for(n) if is_auto(epochs) else int(epochs),
+        batch_size_for(n) if is_auto(batch_size) else batch_size,
+        learning_rate,
+    )
