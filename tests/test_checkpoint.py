@@ -34,7 +34,7 @@ CASES = {
         "validation_data": (X[:50, :1], C[:50]),
     },
     "float32": {"flow": Banana(dtype=np.float32), "X": X.astype(np.float32)},
-    "plain descent": {"optimizer": GradientDescent(0.1), "learning_rate": 1e-3},
+    "plain descent": {"optimizer": GradientDescent(0.1), "learning_rate": "auto"},
     "decay": {"optimizer": Adam(0.1, weight_decay=0.1), "learning_rate": 1e-3},
     "lambda": {"learning_rate": lambda step: 0.1 * 0.9**step},
     "cosine": {"schedule": "cosine", "warm_up": 7},

@@ -218,11 +218,11 @@ def test_an_optimizer_that_cannot_export_its_state_is_refused_at_once(path):
             raise AssertionError("too late")
 
     with pytest.raises(TypeError, match="has no method arrays"):
-        run(path, optimizer=Plain(), learning_rate=1e-3)
+        run(path, optimizer=Plain(), learning_rate="auto")
     for value in (3, [1.0], np.array([None])):
         Plain.arrays = lambda self, value=value: {"m": value}
         with pytest.raises(TypeError, match="must give arrays of numbers: 'm' is"):
-            run(path, optimizer=Plain(), learning_rate=1e-3)
+            run(path, optimizer=Plain(), learning_rate="auto")
     assert os.listdir(path.parent) == []
 
 

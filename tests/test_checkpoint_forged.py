@@ -326,7 +326,7 @@ OPTIONS = {
     "no validation": lambda path: Case(path, np.random.MT19937, validation_split=0),
     "schedule": lambda path: in_the_middle(path, np.random.Philox, schedule="cosine"),
     "decay": lambda path: in_the_middle(
-        path, np.random.SFC64, optimizer=Adam(0.1, weight_decay=0.1), learning_rate=1e-3
+        path, np.random.SFC64, optimizer=Adam(0.1, weight_decay=0.1), learning_rate="auto"
     ),
 }
 

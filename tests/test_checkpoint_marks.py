@@ -52,7 +52,7 @@ def path(tmp_path):
         ({"sample_weight": W}, "sample_weight"),
         ({"batch_size": 51}, r"batch_size \(50 there, 51 here\)"),
         ({"learning_rate": 0.2}, r"optimizer \(Adam\(learning_rate=0.1.*Adam\(learning_rate=0.2"),
-        ({"optimizer": Adam(0.1, beta2=0.9), "learning_rate": 1e-3}, "optimizer"),
+        ({"optimizer": Adam(0.1, beta2=0.9), "learning_rate": "auto"}, "optimizer"),
         ({"schedule": "cosine"}, "optimizer"),
         ({"warm_up": 3}, "optimizer"),
         ({"average": 0.5}, r"average \(None there, 0.5 here\)"),
@@ -318,7 +318,7 @@ def with_global(rate):
     ],
 )
 def test_another_learning_rate_is_another_run(path, optimizer):
-    options = {"learning_rate": 1e-3}
+    options = {"learning_rate": "auto"}
     run(path, optimizer=optimizer(0.1), epochs=2, **options)
     with pytest.raises(ValueError, match="belongs to another run, which differs in optimizer"):
         run(path, optimizer=optimizer(0.2), **options)
@@ -461,7 +461,7 @@ def test_what_is_too_deep_is_refused_by_name(path, kind):
         run(path, penalty=penalty)
     optimizer = Descent(chain(kind, 2000))
     with pytest.raises(ValueError, match=r"^optimizer cannot be told .*in one list or array"):
-        run(path, optimizer=optimizer, learning_rate=1e-3)
+        run(path, optimizer=optimizer, learning_rate="auto")
     assert not path.exists()
 
 
