@@ -80,6 +80,9 @@ def softplus(at, h, g):
 
 ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus)}
 
+# how steep units may start that read few inputs: chosen by experiments, which were made of tanh only
+STEEPNESS = {"tanh": 3.0}
+
 # mean and standard deviation of act(a) for a ~ N(0, 1)
 MOMENTS = {
     "relu": (0.398942, 0.583819),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Parametric, Step, as_numbers, call
 from ..core.inputs import FLOATS, check_dim
-from .activations import ACTIVATIONS, MOMENTS
+from .activations import ACTIVATIONS, MOMENTS, STEEPNESS
 from .layers import Layer
 
 if TYPE_CHECKING:
@@ -161,13 +161,17 @@ class Network(Parametric):
         """theta of a new network. With n the fan-in that the mask leaves, m and s the mean and the
         standard deviation of act(a) for a ~ N(0, 1), and e_0, e_k uniform in +-1, a unit starts as
 
-            a = e_0 / sqrt(n) + sum_k sqrt(3 / n) e_k (h_k - m) / s      over n inputs h_k = act(a_k)
+            a = e_0 / sqrt(n) + sum_k sqrt(3 / n) e_k (h_k - m) / s       over k = 1..n inputs h_k
 
         (m = 0, s = 1 for what no activation has touched). A residual network of B blocks adds up B
-        such sums: there the weights into it are smaller by sqrt(B).
+        such sums: there the weights into it are smaller by sqrt(B). Where few inputs are read, in
+        all N, units of the first layer that flatten out start steeper, by c / sqrt(N) if that is
+        more than 1 (c: STEEPNESS): each then is a step somewhere in the data, not nearly linear.
         """
         theta = rng.uniform(-1, 1, self.slices[-1].stop)
         theta[self.slices[-1]] = 0
+        n_read = max(1, max(self.layers[0].reach) - 1)
+        theta[self.slices[0]] *= max(1, STEEPNESS.get(self.activation, 0) / n_read**0.5)
         for l, (layer, own) in enumerate(zip(self.layers[:-1], self.slices[:-1], strict=True)):
             mean, deviation = MOMENTS[self.activation] if l > 0 else (0.0, 1.0)
             summands = len(self.skips) if l - 1 in self.skips else 1

@@ -59,7 +59,8 @@ def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
             f"schedule must be one of {', '.join(map(repr, SCHEDULES))}: got {schedule!r}; pass a "
             "function of the step as learning_rate"
         )
-    check_warm_up(warm_up)
+    if not is_auto(warm_up):
+        check_warm_up(warm_up)
     if average is not None and not (_is_finite(average) and 0 < average < 1):
         raise ValueError(f"average is a decay rate in (0, 1), or None: got {average!r}")
     if checkpoint is None:

@@ -43,7 +43,7 @@ def fit(
     learning_rate: LearningRate | str = AUTO,
     optimizer: str | Optimizer = "adam",
     schedule: str = AUTO,
-    warm_up: int = 0,
+    warm_up: int | str = AUTO,
     average: float | None = 0.99,
     validation_split: float = 0.1,
     validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
@@ -123,8 +123,9 @@ def fit(
         "constant", or "cosine": a learning rate that is a number falls to 0 over the planned
         updates, epochs * ceil(training rows / batch_size), see `cosine_decay`; "auto": cosine, if
         the learning rate is a number.
-    warm_up : int
-        So many updates at first with a learning rate that grows linearly.
+    warm_up : int or "auto"
+        So many updates at first with a learning rate that grows linearly; "auto": the first
+        twentieth of all updates if the schedule is cosine, else none.
     average : float
         Decay rate in (0, 1): not theta itself but its exponential moving average over the updates
         (`optim.Average`) is validated, given to the callbacks and returned; train_nll stays that of

@@ -332,15 +332,18 @@ def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate | None)
 SCHEDULES = ("auto", "constant", "cosine")
 
 
-def scheduled(optimizer: Optimizer, schedule: str, warm_up: int, steps: int) -> Optimizer:
+def scheduled(optimizer: Optimizer, schedule: str, warm_up: int | str, steps: int) -> Optimizer:
     """The same optimiser with its constant learning rate made a schedule over `steps` updates.
 
-    "auto" is "cosine", or "constant" if the optimiser's learning rate is not a number.
+    A schedule that is "auto" is "cosine", or "constant" if the optimiser's learning rate is not a
+    number; a warm-up that is "auto" is a twentieth of the steps before a cosine, else none.
     """
     rate = getattr(optimizer, "learning_rate", None)
     can = is_dataclass(optimizer) and _is_number(rate)
     if schedule == "auto":
         schedule = "cosine" if can else "constant"
+    if isinstance(warm_up, str):
+        warm_up = steps // 20 if schedule == "cosine" else 0
     if schedule == "constant" and warm_up == 0:
         return optimizer
     if not can:
