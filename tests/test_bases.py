@@ -5,6 +5,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import digamma, gammaln
 
 import flowcore as fc
 from flowcore.distributions import (
@@ -15,6 +16,7 @@ from flowcore.distributions import (
     StudentT,
     Uniform,
 )
+from flowcore.distributions.bases import _half_step
 from flowcore.testing import randomize
 
 CLASSES = [GaussianMixture, Laplace, StudentT, Uniform]
@@ -143,6 +145,14 @@ def test_the_slope_by_log_df(df):
     slope = autograd.jacobian(lambda th: base.log_prob(z, params=th))(base.params)[:, 0]
     ends = [stats.t(df * np.exp(h)).logpdf(z[:, 0]) for h in (1e-3, -1e-3)]
     np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-3, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("a", [1e-8, 1e-3, 0.1, 1.0, 3.7, 40.0, 1e3])
+def test_the_normalizer_of_student_against_special_functions(a):
+    """log Gamma(a + 1/2) - log Gamma(a) and its slope, which are computed without SciPy."""
+    log_ratio, slope = _half_step(np.array([[a]]))
+    assert log_ratio == pytest.approx(gammaln(a + 0.5) - gammaln(a), rel=1e-12, abs=1e-12)
+    assert slope == pytest.approx(digamma(a + 0.5) - digamma(a), rel=1e-11)
 
 
 def test_student_becomes_normal():

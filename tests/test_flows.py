@@ -23,6 +23,7 @@ from flowcore import (
     Scale,
     Shift,
     Standardize,
+    StudentT,
     flows,
 )
 from flowcore.testing import randomize
@@ -49,6 +50,10 @@ def data(dim, n=60):
     return rng.standard_normal((n, dim)) * 10.0 ** np.arange(dim) + 100
 
 
+def base_of(name):
+    return StudentT if "nsf" in name else Normal
+
+
 def steps(flow):
     """[(part, inverted?), ...] from the base to the data."""
     return [
@@ -63,8 +68,10 @@ def test_every_dimension_samples_and_scores(name, dim):
     x, log_prob = flow.sample_and_log_prob(7, rng=0)
     assert x.shape == (7, dim) and log_prob.shape == (7,)
     np.testing.assert_allclose(flow.log_prob(x), log_prob, rtol=1e-8, atol=1e-8)
-    assert flow.dim == dim and isinstance(flow.base, Normal)
-    assert name == "nice" or flow.n_params == sum(part.n_params for part, _ in steps(flow))
+    assert flow.dim == dim and isinstance(flow.base, base_of(name))
+    n_params = flow.base.n_params if "nsf" in name else 0
+    n_params += sum(part.n_params for part, _ in steps(flow))
+    assert name == "nice" or flow.n_params == n_params
 
 
 @pytest.mark.parametrize(("name", "dim"), [case for case in CASES if case[0] not in MIXTURES])
@@ -75,7 +82,7 @@ def test_a_new_flow_is_the_identity(name, dim):
     # exactly, permutations apart; the quotient that a spline is rounds the last digit
     digit = 4e-16 if name.startswith("nsf") else 0.0
     np.testing.assert_allclose(np.sort(z, axis=1), np.sort(x, axis=1), rtol=digit, atol=digit)
-    np.testing.assert_allclose(flow.log_prob(x), Normal(dim).log_prob(x), rtol=1e-13)
+    np.testing.assert_allclose(flow.log_prob(x), flow.base.log_prob(x), rtol=1e-13)
 
 
 @pytest.mark.parametrize(("name", "dim"), CASES)
@@ -87,7 +94,7 @@ def test_standardize_is_part_of_the_density(name, dim):
     ready = flow.initialize(x)
     assert ready.initialized and not flow.initialized and ready.n_params == flow.n_params
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
-    expected = Normal(dim).log_prob(scaled) - np.log(x.std(axis=0)).sum()
+    expected = flow.base.log_prob(scaled) - np.log(x.std(axis=0)).sum()
     if name in MIXTURES:
         assert abs(ready.log_prob(x).mean() - expected.mean()) < 0.02 * dim
     else:
@@ -152,8 +159,9 @@ def test_defaults():
         assert len(layers) == {"made": 1, "made_mog": 1, "maf_mog": 6}.get(name, 5)
         networks = [p.conditioner if isinstance(p, Coupling) else p.made for p in layers]
         assert {n.hidden for n in networks} == {(64, 64)} and {n.activation for n in networks} == {
-            "relu"
+            "tanh"
         }
+        assert isinstance(flow.base, base_of(name))
     assert flows.maf(40, layers=1).bijector[1].made.hidden == (80, 80)
     assert flows.realnvp(40, layers=1).bijector[1].conditioner.hidden == (80, 80)
 
@@ -248,9 +256,22 @@ def test_seeds_and_dtype():
         assert recipe(2, layers=2, hidden=[8], dtype=np.float32).params.dtype == np.float32
 
 
+def test_bases():
+    for name, recipe in RECIPES.items():
+        named = {
+            base: recipe(3, layers=1, hidden=[8], base=base) for base in ("normal", "student_t")
+        }
+        assert isinstance(named["normal"].base, Normal) and named["normal"].base.n_params == 0
+        assert isinstance(named["student_t"].base, StudentT) and named["student_t"].base.trainable
+        laplace = fc.Laplace(3)
+        assert recipe(3, layers=1, hidden=[8], base=laplace).base is laplace
+        with pytest.raises(ValueError, match="base has dim=3, bijector dim=2"):
+            recipe(2, layers=1, hidden=[8], base=laplace)
+
+
 def test_splines_and_what_stands_around_them():
     spline = fc.RationalQuadratic(bins=6, tail=4.0)
-    alone = flows.nsf(2, layers=1, bins=6, tail=4.0).bijector[1]
+    alone = flows.nsf(2, layers=1, bins=6, tail=4.0, affine=False).bijector[1]
     assert alone.transformer == spline
     options = {"bins": 6, "tail": 4.0, "affine": fc.Affine(3.0)}
     both = flows.nsf(2, layers=1, kind="coupling", **options).bijector[1]

@@ -203,6 +203,7 @@ def fit(
     loss = Loss(initialized, penalty)
     run = Run(initialized, optimizer, average, epochs, patience, rng, started)
     run.history.settings = {
+        "epochs": epochs,
         "batch_size": table.batch_size,
         "optimizer": optimizer,
         "average": average,

@@ -1,0 +1,121 @@
+"""What `fit` chooses by itself: "auto", by the number of rows, and what the history says of it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from stub_flows import Banana, Gaussian, GradientDescent, banana_data
+
+import flowcore as fc
+from flowcore.training import Adam, constant, cosine_decay, fit
+from flowcore.training.defaults import LEARNING_RATE, batch_size_for, epochs_for, resolved
+
+
+def test_epochs_and_batches_follow_the_number_of_rows():
+    sizes = [2, 150, 3_999, 4_000, 10_000, 40_000, 100_000, 10**7]
+    batches = [batch_size_for(n) for n in sizes]
+    assert batches == [64, 64, 64, 128, 128, 256, 512, 512]
+    epochs = [epochs_for(n) for n in sizes]
+    assert epochs == [100, 100, 100, 100, 100, 50, 32, 20]
+
+
+def test_a_number_is_that_number():
+    assert resolved(10**6, 7, 11, 0.5, "adam") == (7, 11, 0.5)
+    assert resolved(10**6, np.int64(7), None, "auto", "adam") == (7, None, LEARNING_RATE)
+    assert resolved(300, "auto", "auto", "auto", Adam(0.1)) == (100, 64, None)
+
+
+@pytest.mark.parametrize("n", [3, 20, 130])
+def test_the_history_tells_what_was_chosen(n):
+    x = np.random.default_rng(0).normal(size=(n, 2))
+    _, history = fit(Gaussian(), x, epochs=3)
+    rows = n - max(1, round(0.1 * n))
+    size = min(64, rows)
+    steps = 3 * -(-rows // size)
+    assert history.settings == {
+        "epochs": 3,
+        "batch_size": size,
+        "optimizer": Adam(cosine_decay(LEARNING_RATE, steps, steps // 20)),
+        "average": 0.99,
+        "clip_norm": None,
+    }
+    assert f"batch_size={size}, optimizer=Adam(learning_rate=CosineDecay(" in repr(history)
+    assert repr(history).startswith(f"History(best epoch {history.best_epoch}, 3 epochs in ")
+
+
+def test_two_rows_are_enough():
+    flow, history = fit(Gaussian(), [[0.0, 1.0], [1.0, 3.0]], validation_split=0)
+    assert history.settings["batch_size"] == 2 and np.isfinite(flow.params).all()
+
+
+def test_auto_is_what_the_numbers_are():
+    x = banana_data(40)
+    numbers = {"epochs": 100, "batch_size": 64, "learning_rate": LEARNING_RATE}
+    numbers |= {"schedule": "cosine", "warm_up": 100 // 20, "average": 0.99}
+    a, b = fit(Banana(), x, rng=1), fit(Banana(), x, rng=1, **numbers)
+    np.testing.assert_array_equal(a[0].params, b[0].params)
+    assert a[1].settings == b[1].settings and a[1].val_nll == b[1].val_nll
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"learning_rate": constant(0.1)}, Adam(constant(0.1))),
+        ({"optimizer": Adam(0.1, beta2=0.9)}, Adam(cosine_decay(0.1, 10), beta2=0.9)),
+        ({"optimizer": Adam(0.1), "schedule": "constant"}, Adam(0.1)),
+        ({"learning_rate": 0.1, "schedule": "constant", "warm_up": 4}, Adam(constant(0.1, 4))),
+    ],
+)
+def test_what_has_a_schedule_of_its_own_keeps_it(options, expected):
+    x = banana_data(50)
+    _, history = fit(Banana(), x, epochs=10, batch_size=None, **options)
+    assert history.settings["optimizer"] == expected
+
+
+def test_an_optimizer_without_a_learning_rate_stays_as_it_is():
+    own = GradientDescent(0.1)
+    _, history = fit(Banana(), banana_data(50), epochs=2, optimizer=own)
+    assert history.settings["optimizer"] is own
+
+
+def test_a_run_with_auto_goes_on(tmp_path):
+    """The resolved numbers belong to the run: the same table finds them again, another does not."""
+    x, path = banana_data(60), tmp_path / "run.npz"
+    options = {"checkpoint": path, "checkpoint_every": 0.0, "rng": 1}
+
+    def stop(report):
+        if report.epoch == 30:
+            raise KeyboardInterrupt
+
+    fit(Banana(), x, callbacks=[stop], **options)
+    resumed, history = fit(Banana(), x, **{**options, "patience": 99})
+    straight, whole = fit(Banana(), x, rng=1)
+    np.testing.assert_array_equal(resumed.params, straight.params)
+    assert history.val_nll == whole.val_nll and history.settings == whole.settings
+    assert fit(Banana(), x, epochs=100, **options)[1].val_nll == whole.val_nll
+    with pytest.raises(ValueError, match="differs in optimizer"):  # the schedule ends elsewhere
+        fit(Banana(), x, epochs=120, **options)
+
+
+def test_the_default_learns_a_small_table():
+    """Without a word: a hundred rows of a narrow band, against the Gaussian that it starts as."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2)) * [1.0, 0.1] + [0.0, 3.0]
+    x[:, 1] += x[:, 0] ** 2
+    flow = fc.flows.nsf(2, layers=2, hidden=[16])
+    fitted, history = fit(flow, x[:200], epochs=60)
+    gained = fitted.log_prob(x[200:]).mean() - flow.initialize(x[:200]).log_prob(x[200:]).mean()
+    assert gained > 0.8 and 0 < history.best_epoch < 60
+
+
+def test_a_default_flow_is_fitted_without_scipy():
+    code = (
+        "import sys, numpy as np, flowcore as fc\n"
+        "flow, _ = fc.fit(fc.flows.nsf(2, layers=1, hidden=[4]), "
+        "np.random.default_rng(0).normal(size=(30, 2)), epochs=2)\n"
+        "flow.log_prob(flow.sample(3, rng=0))\n"
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'scipy', 'sklearn'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
