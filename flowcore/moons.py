@@ -210,6 +210,8 @@ def fit_like_the_tutorial(flow, moons: Moons, settings: Settings, progress: bool
         epochs=settings.epochs,
         batch_size=None,
         learning_rate=1e-3,
+        schedule="constant",
+        average=None,
         validation_data=moons.validation,
         progress=progress,
     )
@@ -227,6 +229,7 @@ def train_recipe(moons: Moons, seed: int, epochs: int = 300) -> TransformedDistr
             epochs=epochs,
             batch_size=100,
             learning_rate=cosine_decay(3e-3, steps),
+            average=None,
             clip_norm=1.0,
             validation_data=moons.validation,
             rng=seed,

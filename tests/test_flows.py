@@ -257,7 +257,7 @@ def test_seeds_and_dtype():
 
 
 def test_bases():
-    for name, recipe in RECIPES.items():
+    for recipe in RECIPES.values():
         named = {
             base: recipe(3, layers=1, hidden=[8], base=base) for base in ("normal", "student_t")
         }

@@ -142,6 +142,8 @@ class Flowcore(Contestant):
             epochs=epochs,
             batch_size=None,
             learning_rate=self.rate,
+            schedule="constant",
+            average=None,
             validation_data=self.put(validation),
         )
 

@@ -91,8 +91,8 @@ class Model:
             unknown = ", ".join(sorted(options.keys() - taken))
             raise ValueError(f"flows.{self.recipe} does not take {unknown}")
         return recipe(
-            dim, hidden=list(s.hidden), activation=s.activation, rng=seed, dtype=np.float32,
-            **options,
+            dim, hidden=list(s.hidden), activation=s.activation, base="normal", rng=seed,
+            dtype=np.float32, **options,
         )  # fmt: skip
 
     def published(self, data: str) -> float | None:

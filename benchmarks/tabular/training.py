@@ -43,6 +43,8 @@ def train(flow, data: Dataset, settings: Settings, minutes=None, seed: int = 0, 
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=rate,
+            schedule="constant",
+            average=None,
             patience=settings.patience,
             clip_norm=settings.clip_norm,
             callbacks=[Log(settings.epochs, limit)],
@@ -91,7 +93,7 @@ def seconds_per_epoch(flow, data, settings, seed=0) -> float:
     start = time.perf_counter()
     fc.fit(
         flow, rows, epochs=1, batch_size=settings.batch_size, validation_split=0,
-        learning_rate=settings.learning_rate, clip_norm=settings.clip_norm, rng=seed,
+        learning_rate=settings.learning_rate, average=None, clip_norm=settings.clip_norm, rng=seed,
     )  # fmt: skip
     trained = time.perf_counter()
     flow.log_prob(data.validation)

@@ -80,7 +80,7 @@ def softplus(at, h, g):
 
 ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus)}
 
-# how steep units may start that read few inputs: chosen by experiments, which were made of tanh only
+# how steep units may start that read few inputs: from experiments, which were made with tanh only
 STEEPNESS = {"tanh": 3.0}
 
 # mean and standard deviation of act(a) for a ~ N(0, 1)
