@@ -23,7 +23,10 @@ class Case:
         import flowcore as fc
 
         recipe = getattr(fc.flows, kind)
-        flow = recipe(self.dim, self.layers, list(self.hidden), standardize=False, dtype=dtype)
+        flow = recipe(
+            self.dim, self.layers, list(self.hidden), standardize=False, activation="relu",
+            dtype=dtype,
+        )  # fmt: skip
         noise = np.random.default_rng(1).normal(0.0, 0.01, flow.n_params)
         flow = flow.with_params((flow.params + noise).astype(dtype))
         return flow if method is None else with_method(flow, method)

@@ -49,8 +49,9 @@ def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) 
     steps, counts = {}, {}
     for name, transformer in TRANSFORMERS.items():
         flow = RECIPES[kind](
-            dim, 1, hidden, standardize=False, transformer=transformer, dtype=DTYPES[dtype]
-        )
+            dim, 1, hidden, standardize=False, transformer=transformer, activation="relu",
+            dtype=DTYPES[dtype],
+        )  # fmt: skip
         flow = randomize(flow)  # a fresh one is the identity: all in the middle bins
         x = fc.Normal(dim).sample(rows, rng=0).astype(DTYPES[dtype])
         steps[name] = adam_step(flow, x)

@@ -118,7 +118,7 @@ class Flowcore(Contestant):
             return
         self.flow = getattr(flowcore.flows, self.kind)(
             case.dim, case.layers, list(case.hidden), standardize=False, rng=self.seed,
-            dtype=self.dtype,
+            activation="relu", dtype=self.dtype,
         )  # fmt: skip
 
     def start(self):

@@ -37,7 +37,7 @@ from .claim import Claim
 from .marks import differences
 from .state import can_go_on, check, export, restore
 
-FORMAT = 3  # 1 was that of flowcore 0.1.0; 2 did not know the NLL of the initial parameters
+FORMAT = 4  # 1: flowcore 0.1.0; 2: without the initial NLL; 3: averages without a warm start
 KIND = "checkpoint of fit"
 
 _Found = TypeVar("_Found")
