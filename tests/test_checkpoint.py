@@ -35,7 +35,7 @@ CASES = {
     },
     "float32": {"flow": Banana(dtype=np.float32), "X": X.astype(np.float32)},
     "plain descent": {"optimizer": GradientDescent(0.1), "learning_rate": "auto"},
-    "decay": {"optimizer": Adam(0.1, weight_decay=0.1), "learning_rate": 1e-3},
+    "decay": {"optimizer": Adam(0.1, weight_decay=0.1), "learning_rate": "auto"},
     "lambda": {"learning_rate": lambda step: 0.1 * 0.9**step},
     "cosine": {"schedule": "cosine", "warm_up": 7},
     "average": {"average": 0.9},
