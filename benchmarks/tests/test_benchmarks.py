@@ -2,6 +2,7 @@
 tells what got slower. Nothing here depends on how fast the machine is."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks import compare, maf_iaf_cost, toy_targets
+from benchmarks import compare, defaults, maf_iaf_cost, toy_targets
 from benchmarks.common import (
     CASES,
     CONTROL,
@@ -112,6 +113,30 @@ def test_toy_targets_measure_and_draw(tmp_path, capsys):
     assert [row["recipe"] for row in rows] == ["nsf", "nsf", "maf"]
     assert all(row["kl"] > 0 and row["standard_error"] > 0 for row in rows)
     assert "<= 0.02" in capsys.readouterr().out
+
+
+def test_defaults_compares_candidates(tmp_path, capsys):
+    """Pairs of the same seeds; of tables only those that need no download."""
+    path = tmp_path / "defaults.json"
+    data, candidates = ["two_moons:800", "iris"], ["default", "relu"]
+    options = ["--data", *data, "--candidates", *candidates, "--seeds", "2", "--json", str(path)]
+    defaults.main(["--quick", *options])
+    rows = json.loads(path.read_text(), parse_constant=pytest.fail)["rows"]
+    assert [(row["data"], row["candidate"]) for row in rows] == [
+        (name, candidate) for name in data for candidate in candidates
+    ]
+    assert all(len(set(row["losses"])) == 2 for row in rows)
+    assert re.search(r"iris +-?\d+\.\d{3} \[-?\d+\.\d{3}\]", capsys.readouterr().out)
+
+
+def test_parts_of_a_table_are_apart_and_on_no_grid():
+    train, test = defaults.trained_and_held_out("iris", seed=3)
+    assert len(train) == 120 and len(test) == 30
+    np.testing.assert_allclose(train.std(axis=0), 1)
+    everything = np.concatenate([train, test])
+    assert len(np.unique(everything[:, 0])) == 150
+    other, _ = defaults.trained_and_held_out("iris", seed=4)
+    assert not np.array_equal(train, other)
 
 
 def test_cost_counts_passes_and_draws(tmp_path):
