@@ -82,7 +82,8 @@ def test_a_step_of_fit_passes_few_calls(x, standardize, most):
     flow = fc.flows.maf(2, layers=1, hidden=[16, 16], standardize=standardize)
 
     def fit(epochs):
-        fc.fit(flow, x, epochs=epochs, batch_size=None, validation_split=0, rng=0)
+        textbook = {"batch_size": None, "schedule": "constant", "average": None}
+        fc.fit(flow, x, epochs=epochs, validation_split=0, rng=0, **textbook)
 
     fit(2)
     two, three = calls_of(lambda: fit(2)), calls_of(lambda: fit(3))

@@ -264,7 +264,8 @@ class TransformedDistribution(Distribution):
                     f"{self.base!r}.sample({len(here)}, rng) must return shape {here.shape}, not "
                     f"{np.shape(draws)}"
                 )
-            here[...] = draws
+            with np.errstate(over="ignore"):  # a heavy tail may reach beyond float32
+                here[...] = draws
         return z, context, lead
 
     def __repr__(self):
