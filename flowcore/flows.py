@@ -338,10 +338,12 @@ def maf_mog(
         Layers of MAF, over one layer with a mixture of `components` Gaussians per coordinate.
     hidden, context_dim, standardize, rng :
         As for `maf`.
-    components, log_scale_bound :
+    components :
         As for `made_mog`.
     transformer :
         As for `maf`.
+    log_scale_bound :
+        As for `made_mog`.
     order, base, activation, residual, dtype :
         As for `maf`.
 
