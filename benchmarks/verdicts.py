@@ -10,16 +10,17 @@ import math
 from .timing import CONTROL, Timings
 
 US = "flowcore"
+NOT_PEERS = (US, CONTROL, "floor", "hand-jitted", "products")  # the last three: yardsticks
 COUNTED = "ABCD"  # the cases that the means are over
 
 
 def fastest_peer(timings: Timings, tuned: bool = True) -> str | None:
-    """Who has the smallest median, flowcore and the control aside; None without peers.
+    """Who has the smallest median, flowcore, control and yardsticks aside; None without peers.
 
     tuned=False leaves out those with a + in their names: a library used by hand, or compiled, in
     ways that its own documentation does not show.
     """
-    names = (n for n in timings.seconds if n not in (US, CONTROL) and (tuned or "+" not in n))
+    names = (n for n in timings.seconds if n not in NOT_PEERS and (tuned or "+" not in n))
     peers = {name: timings.spread(name).median for name in names}
     return min(peers, key=peers.get, default=None)
 

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
+from ..cases import BINS, SPLINES, TAIL
 from .base import N_SAMPLES, TrainedByLoop
 
 
@@ -45,13 +46,19 @@ class Torch(TrainedByLoop):
         return self.torch.from_numpy(np.asarray(x, self.dtype))
 
     def start(self):
-        self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=self.rate, fused=True)
+        optim = self.torch.optim
+        self.optimizer = optim.Adam(self.model.parameters(), lr=self.rate, fused=True)
+        self.schedule = None
+        if self.decay is not None:
+            self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.decay)
 
     def step(self):
         self.optimizer.zero_grad()
         loss = self.loss(self.rows)
         loss.backward()
         self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
         return loss.detach()
 
     # There is neither dropout nor batch normalisation: training and evaluation mode are the same.
@@ -76,16 +83,22 @@ class Torch(TrainedByLoop):
 
 
 class Zuko(Torch):
-    """`zuko.flows.MAF`, orders ascending and descending in turn (its default)."""
+    """`zuko.flows.MAF` and `NSF`, orders ascending and descending in turn (its default); couplings
+    are the same with `passes=2`, as it documents them."""
 
     imports = "import zuko"
     packages = ("zuko", "torch")
+    kinds = ("maf", "iaf", "nsf", "nsf_coupling")
 
     def make_model(self):
         import zuko
 
         case = self.case
-        maf = zuko.flows.MAF(case.dim, transforms=case.layers, hidden_features=case.hidden)
+        sizes = {"transforms": case.layers, "hidden_features": case.hidden}
+        if self.kind in SPLINES:
+            passes = {"passes": 2} if self.kind == "nsf_coupling" else {}
+            return zuko.flows.NSF(case.dim, bins=BINS, **sizes, **passes)
+        maf = zuko.flows.MAF(case.dim, **sizes)
         if self.kind == "maf":
             return maf
         inverted = [zuko.lazy.LazyInverse(t) for t in maf.transform.transforms]
@@ -102,37 +115,54 @@ class Nflows(Torch):
     """Its parts put together as its README does, permutations only where they do something.
 
     `num_blocks` counts the hidden layers after the first. Plain blocks: the default, residual ones,
-    would be another network.
+    would be another network. Couplings of splines have its MLP for the same reason.
     """
 
     imports = "import nflows.distributions, nflows.flows, nflows.transforms"
     packages = ("nflows", "torch")
+    kinds = ("maf", "iaf", "nsf", "nsf_coupling")
 
     def make_model(self):
         from nflows.distributions import StandardNormal
         from nflows.flows import Flow
-        from nflows.transforms import (
-            CompositeTransform,
-            InverseTransform,
-            MaskedAffineAutoregressiveTransform,
-            ReversePermutation,
-        )
+        from nflows.transforms import CompositeTransform, InverseTransform, ReversePermutation
 
         case, parts = self.case, []
-        for _ in range(case.layers):
-            layer = MaskedAffineAutoregressiveTransform(
-                case.dim, case.hidden[0], num_blocks=len(case.hidden) - 1, use_residual_blocks=False
+        for k in range(case.layers):
+            layer = self.make_layer(k)
+            parts += [InverseTransform(layer) if self.kind == "iaf" else layer]
+            if self.kind != "nsf_coupling":  # whose halves take turns
+                parts += [ReversePermutation(case.dim)]
+        n_parts = len(parts) - (self.kind != "nsf_coupling")
+        return Flow(CompositeTransform(parts[:n_parts]), StandardNormal([case.dim]))
+
+    def make_layer(self, k: int):
+        import torch
+        from nflows import transforms
+
+        case, spline = self.case, {"num_bins": BINS, "tails": "linear", "tail_bound": TAIL}
+        if self.kind == "nsf_coupling":
+            from nflows.nn.nets import MLP
+
+            return transforms.PiecewiseRationalQuadraticCouplingTransform(
+                torch.arange(case.dim) % 2 == k % 2,
+                lambda n_in, n_out: MLP([n_in], [n_out], list(case.hidden)),
+                **spline,
             )
-            parts += [layer if self.kind == "maf" else InverseTransform(layer)]
-            parts += [ReversePermutation(case.dim)]
-        return Flow(CompositeTransform(parts[:-1]), StandardNormal([case.dim]))
+        blocks = {"num_blocks": len(case.hidden) - 1, "use_residual_blocks": False}
+        if self.kind == "nsf":
+            return transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
+                case.dim, case.hidden[0], **blocks, **spline
+            )
+        return transforms.MaskedAffineAutoregressiveTransform(case.dim, case.hidden[0], **blocks)
 
 
 class Normflows(Torch):
     """Its `MaskedAffineAutoregressive` is fast in the sampling direction: `Reverse` makes it a MAF.
 
     Its plain blocks leave out the activation after the first hidden layer: a little less work. With
-    one hidden layer the network would be linear, so such cases are left out.
+    one hidden layer the network would be linear, so such cases are left out; so are splines, which
+    it has with residual networks only.
     """
 
     imports = "import normflows"
