@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 BINS, TAIL = 8, 5.0  # of all splines: so many bins on [-5, 5]
 SPLINES = {"nsf": "autoregressive", "nsf_coupling": "coupling"}
 

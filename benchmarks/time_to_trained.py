@@ -45,7 +45,6 @@ def main(argv=None) -> int:
         return code
     if args.with_tfp or environment.is_complete(environment.TFP, "tfp"):
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
-    del args.env  # a path of this machine, of no interest in the JSON
     report = Report("time_to_trained", args)
     environment.warn_of_overrides()
     runs, entropies = measure(report, pythons)

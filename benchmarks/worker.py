@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import pairwise
@@ -32,6 +32,7 @@ import numpy as np
 from .cases import BINS, SPLINES, Case
 from .contestants import CONTESTANTS, N_SAMPLES
 from .cores import environment_for, pinned
+from .verdicts import US
 
 PAUSE = 0.05  # seconds before and after a turn
 WARM_UP = 0.02  # seconds of work at the beginning of a turn that do not count
@@ -81,6 +82,35 @@ class Worker:
         self._process.stdout.close()
         self._process.wait()
         self._complaints.close()
+
+
+def start(
+    names: Sequence[str], pythons: Mapping[str, Path], cores: Sequence[int] | None = None
+) -> tuple[dict[str, Worker], dict[str, str]]:
+    """Workers of all that can start, and the versions of their packages, printed and returned.
+
+    pythons: the interpreter of every environment.
+    """
+    workers, versions = {}, {}
+    for name in names:
+        worker = Worker(name, pythons[CONTESTANTS[name].environment], cores)
+        try:
+            found = worker.ask(do="versions")["versions"]
+        except RuntimeError as problem:
+            worker.close()
+            leave_out(name, problem)
+            continue
+        workers[name] = worker
+        versions[name] = ", ".join(f"{package} {version}" for package, version in found.items())
+        print(f"  {name:12s} {versions[name]}", flush=True)
+    return workers, versions
+
+
+def leave_out(name: str, problem: RuntimeError) -> None:
+    """Go on without a peer that fails, and say so; not without flowcore."""
+    if name == US:
+        raise problem
+    print(f"  {name} is left out here: {problem}", flush=True)
 
 
 class Task:

@@ -65,9 +65,7 @@ class Flowcore(Library):
 
     def each_step(self, repeats):
         ends: list[float] = []
-        self._fit(
-            BEFORE + repeats, callbacks=[lambda report: ends.append(time.perf_counter())]
-        )
+        self._fit(BEFORE + repeats, callbacks=[lambda report: ends.append(time.perf_counter())])
         return np.diff(ends)[BEFORE - 1 :].tolist()
 
     def log_prob(self, x):

@@ -90,6 +90,4 @@ class HandJitted(Contestant):
 
     @property
     def n_weights(self):
-        return sum(
-            leaf.size for leaf in self.jax.tree.leaves(self.theta or self._state[0])
-        )
+        return sum(leaf.size for leaf in self.jax.tree.leaves(self.theta or self._state[0]))

@@ -115,12 +115,12 @@ class Nflows(Torch):
     """Its parts put together as its README does, permutations only where they do something.
 
     `num_blocks` counts the hidden layers after the first. Plain blocks: the default, residual ones,
-    would be another network. Couplings of splines have its MLP for the same reason.
+    would be another network. So would be those of its spline couplings, which take no others.
     """
 
     imports = "import nflows.distributions, nflows.flows, nflows.transforms"
     packages = ("nflows", "torch")
-    kinds = ("maf", "iaf", "nsf", "nsf_coupling")
+    kinds = ("maf", "iaf", "nsf")
 
     def make_model(self):
         from nflows.distributions import StandardNormal
@@ -128,33 +128,22 @@ class Nflows(Torch):
         from nflows.transforms import CompositeTransform, InverseTransform, ReversePermutation
 
         case, parts = self.case, []
-        for k in range(case.layers):
-            layer = self.make_layer(k)
+        for _ in range(case.layers):
+            layer = self.make_layer()
             parts += [InverseTransform(layer) if self.kind == "iaf" else layer]
-            if self.kind != "nsf_coupling":  # whose halves take turns
-                parts += [ReversePermutation(case.dim)]
-        n_parts = len(parts) - (self.kind != "nsf_coupling")
-        return Flow(CompositeTransform(parts[:n_parts]), StandardNormal([case.dim]))
+            parts += [ReversePermutation(case.dim)]
+        return Flow(CompositeTransform(parts[:-1]), StandardNormal([case.dim]))
 
-    def make_layer(self, k: int):
-        import torch
+    def make_layer(self):
         from nflows import transforms
 
-        case, spline = self.case, {"num_bins": BINS, "tails": "linear", "tail_bound": TAIL}
-        if self.kind == "nsf_coupling":
-            from nflows.nn.nets import MLP
-
-            return transforms.PiecewiseRationalQuadraticCouplingTransform(
-                torch.arange(case.dim) % 2 == k % 2,
-                lambda n_in, n_out: MLP([n_in], [n_out], list(case.hidden)),
-                **spline,
-            )
-        blocks = {"num_blocks": len(case.hidden) - 1, "use_residual_blocks": False}
+        case, network = self.case, {"use_residual_blocks": False}
+        network["num_blocks"] = len(case.hidden) - 1
         if self.kind == "nsf":
             return transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
-                case.dim, case.hidden[0], **blocks, **spline
+                case.dim, case.hidden[0], num_bins=BINS, tails="linear", tail_bound=TAIL, **network
             )
-        return transforms.MaskedAffineAutoregressiveTransform(case.dim, case.hidden[0], **blocks)
+        return transforms.MaskedAffineAutoregressiveTransform(case.dim, case.hidden[0], **network)
 
 
 class Normflows(Torch):

@@ -130,13 +130,12 @@ def test_the_geometric_mean_needs_all_four_cases():
 def test_targets_are_met_missed_or_not_measured():
     imports = timings(flowcore=[0.25], python=[0.03], zuko=[2])
     steps = {100: timings(**{"iaf flowcore": [2.4, 2.4], "maf flowcore": [1, 1]})}
-    rows = verdicts.table(imports, four(step=1.05), steps)
+    rows = verdicts.table(imports, four(step=1.15), steps)
     assert {len(row) for row in rows} == {len(verdicts.HEADER)}
     by_name = {what: (measured, verdict) for what, _, measured, verdict, *_ in rows}
-    assert by_name["training step, A"] == ("1.05", "NOT MET")
-    assert by_name["training step, B"] == ("1.05", "met")  # its bound is 1.1
+    assert by_name["training step, A"] == ("1.15", "NOT MET")
     assert by_name["density, A-D: geometric mean"] == ("0.50", "met")
-    assert by_name["MAF sampling, D: times faster"] == ("20.00", "met")
+    assert by_name["MAF sampling, D: times faster"] == ("20.00", "NOT MET")
     assert by_name["MAF sampling, D: times faster, the stretch"] == ("20.00", "NOT MET")
     assert by_name["IAF step / MAF step, D=43, 100 rows"] == ("2.40", "met")
     assert by_name["IAF step / MAF step, D=43, 1000 rows"] == ("-", "not measured")
@@ -197,13 +196,14 @@ def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):
         for what in peers.WORK:
             task = Task(worker, kind, what)
             assert task.time(1) > 0 and task.time(3) > 0 and task.first_call > 0
+    assert len(worker.ask(do="steps", flow="maf", repeats=4)["seconds"]) == 4
     worker.ask(do="forget")
     with pytest.raises(RuntimeError, match=r"flowcore, asked .*KeyError"):
         worker.ask(do="time", flow="maf", what="step", repeats=1, warm_up=0)
 
 
 def test_a_network_of_another_size_is_no_comparison(worker, monkeypatch):
-    monkeypatch.setattr("benchmarks.worker.n_weights", lambda case: n_weights(case) + 1)
+    monkeypatch.setattr("benchmarks.worker.n_weights", lambda *what: n_weights(*what) + 1)
     with pytest.raises(RuntimeError, match="weights in case small"):
         build(worker, SMALL, "maf", "float32")
 
