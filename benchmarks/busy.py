@@ -9,8 +9,9 @@ each of them all contestants take turns, round after round, and every step is ti
 neighbours nobody is told to keep away from them: libraries choose their threads as they always do.
 
 The control is "products": the dense products of the same step in a plain loop of `np.dot`, one
-thread, pinned to the last core. What its 99th percentile is above its median is the machine's
-doing. The first ratio is to the same contestant's median alone on one core.
+thread, pinned to the last core, as many of them as take about the time of a step of flowcore: a
+longer piece of work meets an interruption more often. How far its 99th percentile is above its
+median is the machine's doing. The first ratio is to the same contestant's median alone on one core.
 """
 
 from __future__ import annotations
@@ -91,11 +92,15 @@ def measure(report: Report, pythons) -> None:
             open_ones.callback(worker.close)
             free[name] = worker
         for letter in args.cases:
-            ready = {ALONE: able(alone, CASES[letter])}
-            everywhere = able({name: free[name] for name in alone}, CASES[letter])
+            case = CASES[letter]
+            pinned = able(alone, case)
+            everywhere = able({name: free[name] for name in alone}, case)
+            products = round(typical(pinned[US], case.kind) / typical(pinned[CONTROL], case.kind))
+            at_once = {CONTROL: max(1, products)}
             for state, n_neighbours in STATES.items():
                 with neighbours(n_neighbours):
-                    seconds = in_turn(ready.get(state, everywhere), CASES[letter].kind, args)
+                    workers = pinned if state == ALONE else everywhere
+                    seconds = in_turn(workers, case.kind, at_once, args)
                 keep(report, letter, state, seconds)
 
 
@@ -133,50 +138,80 @@ def neighbours(n: int) -> Iterator[None]:
             process.wait()
 
 
-def in_turn(workers: dict[str, Worker], kind: str, args) -> dict[str, np.ndarray]:
-    """Seconds of every step of every contestant, over all rounds."""
+def in_turn(workers: dict[str, Worker], kind: str, at_once: dict[str, int], args):
+    """{name: seconds of all turns, over all rounds}; a turn is a step, or `at_once` of them."""
     found: dict[str, list[float]] = {name: [] for name in workers}
     repeats = {}
-    for name, worker in workers.items():  # also to compile, and to warm up
-        steps(worker, kind, LEAST // 4)
-        typical = float(np.median(steps(worker, kind, LEAST // 4)))
-        repeats[name] = max(LEAST, round(args.seconds / typical))
+    for name, worker in workers.items():
+        seconds = typical(worker, kind, at_once.get(name, 1))
+        repeats[name] = max(LEAST, round(args.seconds / seconds))
     for _ in range(args.rounds):
         for name, worker in workers.items():
-            found[name] += steps(worker, kind, repeats[name])
+            found[name] += steps(worker, kind, repeats[name], at_once.get(name, 1))
     return {name: np.array(seconds) for name, seconds in found.items()}
 
 
-def steps(worker: Worker, kind: str, repeats: int) -> list[float]:
+def typical(worker: Worker, kind: str, at_once: int = 1) -> float:
+    """Seconds of a turn, once it is warm, and compiled."""
+    steps(worker, kind, LEAST // 4, at_once)
+    return float(np.median(steps(worker, kind, LEAST // 4, at_once)))
+
+
+def steps(worker: Worker, kind: str, repeats: int, at_once: int) -> list[float]:
     time.sleep(PAUSE)  # the threads of the one before fall asleep
-    return worker.ask(do="steps", flow=kind, repeats=repeats)["seconds"]
+    return worker.ask(do="steps", flow=kind, repeats=repeats, at_once=at_once)["seconds"]
 
 
 def keep(report: Report, letter: str, state: str, seconds: dict[str, np.ndarray]) -> None:
-    """Rows of the report: median, 99th percentile, and their ratios."""
-    quiet = {row["who"]: row["median"] for row in report.rows
+    """A row of the report for every contestant, and a line on the screen."""
+    alone = {row["who"]: row["median"] for row in report.rows
              if (row["case"], row["state"]) == (letter, ALONE)}  # fmt: skip
+    rows = summary(seconds, alone)
+    for row in rows:
+        name = f"{letter} {state} {row['who']}"
+        report.rows.append({"name": name, "case": letter, "state": state, **row})
+        if row["who"] == US:
+            print(f"  {CASES[letter].shape}, {state}: {1e3 * row['median']:.3g} ms", flush=True)
+
+
+def summary(seconds: dict[str, np.ndarray], alone: dict[str, float]) -> list[dict]:
+    """Of every contestant: median, mean, 99th percentile, and their ratios.
+
+    alone: the medians on one core; without them this is that state.
+    """
+    rows = []
+    tails = {who: float(np.quantile(s, 0.99) / np.median(s)) for who, s in seconds.items()}
     for who, values in seconds.items():
-        median, tail = (float(v) for v in np.quantile(values, [0.5, 0.99]))
-        row = {"name": f"{letter} {state} {who}", "case": letter, "state": state, "who": who,
-               "steps": len(values), "median": median, "p99": tail, "tail": tail / median,
-               "per_one_core": median / quiet.get(who, median)}  # fmt: skip
-        report.rows.append(row)
-    control = next(row for row in report.rows if row["name"] == f"{letter} {state} {CONTROL}")
-    for row in report.rows[-len(seconds) :]:
-        row["tail_per_control"] = row["tail"] / control["tail"]
-    ours = next(row for row in report.rows if row["name"] == f"{letter} {state} {US}")
-    print(f"  {CASES[letter].shape}, {state}: {1e3 * ours['median']:.3g} ms", flush=True)
+        median = float(np.median(values))
+        rows.append(
+            {
+                "who": who,
+                "steps": len(values),
+                "median": median,
+                "mean": float(values.mean()),
+                "p99": median * tails[who],
+                "tail": tails[who],
+                "per_one_core": median / alone.get(who, median),
+                "tail_per_control": tails[who] / tails[CONTROL],
+            }
+        )
+    return rows
 
 
 def show(report: Report) -> None:
-    header = ["case", "machine", "who", "median ms", "99% ms", "99% / median", "/ one core",
-              "tail / control's"]  # fmt: skip
-    table = [[CASES[row["case"]].shape, row["state"], row["who"], 1e3 * row["median"],
-              1e3 * row["p99"], row["tail"], row["per_one_core"], row["tail_per_control"]]
-             for row in report.rows]  # fmt: skip
     print("\nA training step, float32")
-    print_table(header, table)
+    table = [
+        [
+            CASES[row["case"]].shape,
+            row["state"],
+            row["who"],
+            *(1e3 * row[key] for key in ("median", "mean", "p99")),
+            *(row[key] for key in ("per_one_core", "tail", "tail_per_control")),
+        ]
+        for row in report.rows
+    ]
+    header = ["case", "machine", "who", "median ms", "mean ms", "99% ms"]
+    print_table([*header, "/ one core", "99% / median", "/ control's"], table)
     print("\nThe targets: flowcore, a neighbour on one core")
     print_table(["what", "target", "measured", ""], verdicts(report.rows))
 

@@ -86,9 +86,9 @@ class Contestant(ABC):
         value = np.asarray(value)  # waits for libraries that still compute
         return time.perf_counter() - start, value
 
-    def each_step(self, repeats: int) -> list[float]:
-        """Seconds of every one of so many steps."""
-        return [self.timed("step", 1)[0] for _ in range(repeats)]
+    def each_step(self, repeats: int, at_once: int = 1) -> list[float]:
+        """Seconds of so many turns, one by one; a turn is one step, or `at_once` of them."""
+        return [self.timed("step", at_once)[0] for _ in range(repeats)]
 
 
 class Library(Contestant):

@@ -63,10 +63,13 @@ class Flowcore(Library):
         seconds = (end - middle) - (middle - start)
         return max(seconds, 1e-9), np.asarray(history.train_nll[-1])
 
-    def each_step(self, repeats):
+    def each_step(self, repeats, at_once=1):
         ends: list[float] = []
-        self._fit(BEFORE + repeats, callbacks=[lambda report: ends.append(time.perf_counter())])
-        return np.diff(ends)[BEFORE - 1 :].tolist()
+        self._fit(
+            BEFORE + repeats * at_once,
+            callbacks=[lambda report: ends.append(time.perf_counter())],
+        )
+        return np.diff(ends[BEFORE - 1 :: at_once]).tolist()
 
     def log_prob(self, x):
         return self.flow.log_prob(x)

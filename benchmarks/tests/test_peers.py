@@ -196,7 +196,7 @@ def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):
         for what in peers.WORK:
             task = Task(worker, kind, what)
             assert task.time(1) > 0 and task.time(3) > 0 and task.first_call > 0
-    assert len(worker.ask(do="steps", flow="maf", repeats=4)["seconds"]) == 4
+    assert len(worker.ask(do="steps", flow="maf", repeats=4, at_once=2)["seconds"]) == 4
     worker.ask(do="forget")
     with pytest.raises(RuntimeError, match=r"flowcore, asked .*KeyError"):
         worker.ask(do="time", flow="maf", what="step", repeats=1, warm_up=0)
