@@ -125,10 +125,11 @@ class Comparison:
                 found[work, letter] = timings
                 for name, task in tasks.items():
                     ratio = timings.ratio(US, name)._asdict()
-                    facts = {"first_call": task.first_call, "flowcore_per_this": ratio}
-                    self.report.add(f"{work} {letter} {name}", timings, name, case=letter, **facts)
-                    more = task.first_call - timings.spread(name).median
-                    compiling[name][work, letter] = max(0.0, more)
+                    more = max(0.0, task.first_call - timings.spread(name).median)
+                    compiling[name][work, letter] = more
+                    facts = {"case": letter, "work": work, "who": name, "compiling": more}
+                    facts["flowcore_per_this"] = ratio
+                    self.report.add(f"{work} {letter} {name}", timings, name, **facts)
                 best = fastest_peer(timings)
                 ratio = timings.ratio(US, best).show() if best else "no peer"
                 print(f"  {WORK[work]}, {CASES[letter]}: {ratio}, {best}", flush=True)
@@ -174,7 +175,8 @@ class Comparison:
             for name in present:
                 ratio = timings.ratio(f"iaf {name}", f"maf {name}")
                 for kind in ("maf", "iaf"):
-                    label, facts = f"{kind} {name}", {"iaf_per_maf": ratio._asdict()}
+                    label, facts = f"{kind} {name}", {"n_rows": n_rows, "who": name}
+                    facts["iaf_per_maf"] = ratio._asdict()
                     self.report.add(f"iaf step {n_rows} {label}", timings, label, **facts)
                 times = [_milliseconds(timings, f"{kind} {name}") for kind in ("maf", "iaf")]
                 rows.append([name, *times, ratio.show()])

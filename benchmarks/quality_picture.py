@@ -27,6 +27,7 @@ def draw(rows: list[dict], thresholds, path: Path) -> None:
     lowest = min([-value for row in rows for _, value in row["curve"]] + [-max(thresholds)])
     ax.set_ylim(lowest - 0.1 * ROOM, -min(thresholds) + ROOM)
     ax.set_xlim(left=0)
+    ax.set_title("POWER: the same MAF, the same settings, three libraries", fontsize=14)
     ax.set_xlabel("minutes since the start of the process", fontsize=12)
     ax.set_ylabel("validation NLL in nats (lower is better)", fontsize=12)
     ax.grid(True, alpha=0.3)

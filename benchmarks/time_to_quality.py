@@ -93,16 +93,17 @@ def compare(report: Report, python: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "table.npz"
         save(data, args.quick)
+        report.interleave({})  # the control alone
         for name in (name for name in args.libraries if name not in done):
             row = {"name": name, "complete": False, "curve": []}
             report.rows.append(row)
-            report.interleave({})  # the control alone
             try:
                 learn(python, name, data, report, row)
             except RuntimeError as problem:
                 leave_out(name, problem)
                 report.rows.remove(row)
             row["complete"] = True
+            report.interleave({})
             keep(report)
 
 
