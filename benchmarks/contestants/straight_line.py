@@ -165,10 +165,10 @@ class Layer:
         values, n_hidden = self.values, len(self.panels)
         values[0][...] = x
         np.dot(self.weights[0], self.units[0], values[1])
-        np.maximum(values[1], self.zero, values[1])
+        np.maximum(values[1], self.zero, out=values[1])
         for k, panels in enumerate(self.panels, start=1):
             panels.forward()
-            np.maximum(values[k + 1], self.zero, values[k + 1])
+            np.maximum(values[k + 1], self.zero, out=values[k + 1])
         np.dot(self.weights[n_hidden + 1], self.units[n_hidden + 1], self.phi)
         np.multiply(self.s, self.half, self.tanh)
         np.tanh(self.tanh, self.tanh)

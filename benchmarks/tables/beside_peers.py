@@ -33,7 +33,8 @@ def peers(document) -> str:
             label = f"{title}: {letter}" if k == 0 else letter
             lines.append([label, *times, _per_fastest(rows)])
     lines.append(["seconds of compilation, per function", *_compilation(found, names), ""])
-    return table(["milliseconds", *names, "flowcore / fastest peer"], lines)
+    cases = "; ".join(str(CASES[letter]) for letter in letters)
+    return table(["milliseconds", *names, "flowcore / fastest peer"], lines) + f"\n{cases}.\n"
 
 
 def _per_fastest(rows) -> str | None:
@@ -64,12 +65,6 @@ def iaf_step(document) -> str:
     return table(["step of an IAF / of a MAF", *names], lines)
 
 
-def legend(document) -> str:
-    """The cases of a table, in words."""
-    letters = dict.fromkeys(row["case"] for row in document["rows"] if row.get("case") in CASES)
-    return "; ".join(str(CASES[letter]) for letter in letters)
-
-
 def time_to_trained(document) -> str:
     """Medians over the repeats."""
     runs: dict[str, list[dict]] = {}
@@ -86,6 +81,11 @@ def time_to_trained(document) -> str:
     return table(["", "seconds", "NLL", "worst NLL", "flowcore / this"], lines)
 
 
+QUALITY_PICTURE = """
+![Validation NLL over the minutes since the process began](images/time_to_quality.png)
+"""
+
+
 def time_to_quality(document) -> str:
     """Minutes to every threshold, as far as it was reached."""
     thresholds = document["settings"]["thresholds"]
@@ -98,7 +98,7 @@ def time_to_quality(document) -> str:
     header = ["minutes to", *(f"{t:g} nats" for t in thresholds), "at the end", "epochs",
               "seconds an epoch"]  # fmt: skip
     curves = {row["name"]: row["curve"] for row in document["rows"]}
-    return table(header, lines) + _faster_rival(curves, thresholds)
+    return table(header, lines) + _faster_rival(curves, thresholds) + QUALITY_PICTURE
 
 
 def _faster_rival(curves, thresholds) -> str:

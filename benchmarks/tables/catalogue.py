@@ -24,8 +24,7 @@ class Table:
         documents = [JOBS[name].stored(folder) for name in self.jobs]
         if any(document is None for document in documents):
             return None
-        command = JOBS[self.jobs[-1]].command
-        return self.render(*documents) + source(documents[-1], command)
+        return self.render(*documents) + source(*documents)
 
 
 TABLES: dict[str, Table] = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import environment
+from ..common import write_json
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 IMAGES = Path("docs/images")
@@ -60,15 +61,16 @@ class Job:
         where = {"cwd": environment.ROOT, "check": True}
         module = [sys.executable, "-m", f"benchmarks.{self.module}"]
         subprocess.run([*module, *self.argv, "--json", str(partial)], **where)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.json").write_bytes(partial.read_bytes())
+        document = json.loads(partial.read_text("utf-8"))
+        write_json(folder / f"{self.name}.json", {**document, "command": self.command})
         os.remove(partial)
         if self.then:
             subprocess.run([sys.executable, "-m", *self.then], **where)
 
 
-def _power(model: str, epochs: int, minutes: int) -> Job:
-    argv = ("power", "--models", model, "--epochs", str(epochs))
+def _power(model: str, minutes: int, epochs: int | None = None) -> Job:
+    length = ("--minutes", str(minutes)) if epochs is None else ("--epochs", str(epochs))
+    argv = ("power", "--models", model, *length)
     picture = ("benchmarks.tables.power_picture",)
     return Job(f"power-{model}", "tabular", argv, minutes, picture)
 
@@ -79,13 +81,13 @@ def _other(data: str) -> Job:
 
 
 POWER = (
-    _power("made", 37, 13),
-    _power("made_mog", 40, 5),
-    _power("realnvp5", 100, 31),
-    _power("maf5", 71, 30),
-    _power("maf_mog5", 50, 30),
-    _power("nsf_coupling", 40, 23),
-    _power("nsf_ar", 90, 41),
+    _power("made", 13, epochs=37),
+    _power("made_mog", 5, epochs=40),
+    _power("realnvp5", 31, epochs=100),
+    _power("maf5", 90),
+    _power("maf_mog5", 30, epochs=50),
+    _power("nsf_coupling", 90),
+    _power("nsf_ar", 90),
 )
 SPLINE_CASES = ("--cases", "FGHI", "--iaf-rows")
 

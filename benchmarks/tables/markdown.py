@@ -24,15 +24,17 @@ def milliseconds(seconds: Mapping | None) -> float | None:
     return None if seconds is None or seconds["median"] is None else 1e3 * seconds["median"]
 
 
-def source(document: Mapping, command: str) -> str:
+def source(*documents: Mapping) -> str:
     """A line that says when, where and how; and so if the machine was busy."""
-    machine = document["machine"]
+    machine = documents[-1]["machine"]
     facts = [machine["date"][:10], machine["cpu"], _cores(machine["cores"]),
              f"Python {machine['python']}", f"NumPy {machine['numpy']}"]  # fmt: skip
     facts += packages(machine.get("versions", {}))
-    if _unsteady(document.get("control")):
+    if any(_unsteady(document.get("control")) for document in documents):
         facts.append("the machine was busy meanwhile")
-    return f"\n*{', '.join(facts)}: `{command}`.*\n"
+    commands = [document["command"] for document in documents if "command" in document]
+    how = f": `{commands[0]}`" if len(commands) == len(documents) == 1 else ""
+    return f"\n*{', '.join(facts)}{how}.*\n"
 
 
 def packages(versions: Mapping[str, str]) -> list[str]:

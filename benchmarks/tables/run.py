@@ -1,6 +1,6 @@
 """Measure what is missing or old, and write the tables of README.md and docs/.
 
-    python -m benchmarks.tables [NAME ...] [--since 2026-11-25] [--write-only] [--list]
+    python -m benchmarks.tables [NAME ...] [--since TIME] [--write-only] [--list]
 
 NAME are benchmarks of `--list` (default: all). One is run if its JSON in benchmarks/results/ is
 missing, or older than --since; one after the other, so that none disturbs another: leave the
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 from ..common import print_table
@@ -50,8 +50,10 @@ def arguments(argv=None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     new.add_argument("names", nargs="*", metavar="NAME", help=", ".join(JOBS))
-    new.add_argument("--since", metavar="DATE", type=date.fromisoformat, default=date.min,
-                     help="measure again what is older, such as 2026-11-25")  # fmt: skip
+    new.add_argument(
+        "--since", metavar="TIME", type=datetime.fromisoformat, default=datetime.min,
+        help='measure again what is older (UTC), such as "2026-11-25 17:00"',
+    )  # fmt: skip
     new.add_argument("--write-only", action="store_true", help="from the JSON that is stored")
     new.add_argument("--list", action="store_true", help="what there is, and how long it takes")
     args = new.parse_args(argv)
@@ -61,16 +63,16 @@ def arguments(argv=None) -> argparse.Namespace:
     return args
 
 
-def wanted(names, since: date, folder: Path) -> list[Job]:
+def wanted(names, since: datetime, folder: Path) -> list[Job]:
     """The jobs to run, of these names or of all."""
     jobs = [job for job in JOBS.values() if not names or job.name in names]
     return [job for job in jobs if measured(job, folder) is None or measured(job, folder) < since]
 
 
-def measured(job: Job, folder: Path) -> date | None:
-    """The day; None if it was not."""
+def measured(job: Job, folder: Path) -> datetime | None:
+    """When (UTC); None if it was not."""
     document = job.stored(folder)
-    return document and date.fromisoformat(document["machine"]["date"][:10])
+    return document and datetime.strptime(document["machine"]["date"], "%Y-%m-%d %H:%M UTC")
 
 
 def write(pages, folder: Path) -> None:
@@ -88,8 +90,9 @@ def listing(folder: Path) -> list[list]:
     rows = []
     for job in JOBS.values():
         tables = [table.name for table in TABLES.values() if job.name in table.jobs]
-        day = measured(job, folder)
-        rows.append([job.name, day or "-", job.minutes, ", ".join(tables), job.command])
+        when = measured(job, folder)
+        stored = "-" if when is None else f"{when:%Y-%m-%d %H:%M}"
+        rows.append([job.name, stored, job.minutes, ", ".join(tables), job.command])
     return rows
 
 
