@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import environment, peers, time_to_trained, verdicts
+from benchmarks import environment, peers, time_to_quality, time_to_trained, verdicts
 from benchmarks.common import CASES, Case, Report
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import CONTESTANTS, LIBRARIES
 from benchmarks.timing import CONTROL, Timings
 from benchmarks.worker import Task, Worker, build, n_weights
 
@@ -50,7 +50,9 @@ def test_flowcore_always_takes_part_and_nobody_twice():
     assert time_to_trained.arguments(["--libraries", "zuko"]).libraries == ["flowcore", "zuko"]
 
 
-@pytest.mark.parametrize("argv", [["--cases", "AF"], ["--libraries", "numpyro"], ["--rounds", "0"]])
+@pytest.mark.parametrize(
+    "argv", [["--cases", "AZ"], ["--threads", "0"], ["--libraries", "numpyro"], ["--rounds", "0"]]
+)
 def test_nonsense_is_refused(argv, capsys):
     with pytest.raises(SystemExit):
         peers.arguments(argv)
@@ -259,15 +261,19 @@ def test_training_in_a_fresh_process_tells_times_and_quality(tmp_path):
 # ---- the peers' setups, where they are installed
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in CONTESTANTS if n != "flowcore" and "compile" not in n])
-def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
+def skip_without(name):
     package = CONTESTANTS[name].packages[0].replace("-", "_")
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in LIBRARIES if n != "flowcore" and "compile" not in n])
+def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
+    skip_without(name)
     worker = Worker(name, sys.executable)
     try:
-        for kind in ("maf", "iaf"):
+        for kind in CONTESTANTS[name].kinds:
             build(worker, SMALL, kind, "float32")
             for what in peers.WORK:
                 assert Task(worker, kind, what).time(2) > 0
@@ -276,3 +282,15 @@ def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
     time_to_trained.save_moons(tmp_path / "moons.npz", seed=0)
     run = (Path(sys.executable), name, tmp_path / "moons.npz")
     assert 1.1 < time_to_trained.train(*run, epochs=3, seed=0)["nll"] < 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", time_to_quality.RIVALS)
+def test_a_peer_learns_in_batches_while_its_learning_rate_falls(name):
+    skip_without(name)
+    x, told = SMALL.data(500, "float32"), []
+    rows, validation = 2 * x[:400] + 1, 2 * x[400:] + 1
+    made = CONTESTANTS[name](SMALL, x=rows, rate=1e-2, decay=20 * 10, seed=0)
+    made.learn(validation, 20, 40, told.append)
+    assert len(told) == 20 and told[-1] > told[0] + 0.5
+    assert abs(told[-1] - told[-2]) < 0.05  # at the end hardly anything moves
