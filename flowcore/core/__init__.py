@@ -8,7 +8,7 @@ from .inputs import as_numbers
 from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
-from .workspace import Step, Workspace, keep_overrides, require
+from .workspace import Step, Workspace, copied, keep_overrides, require
 
 __all__ = [
     "ENVIRONMENT",
@@ -23,6 +23,7 @@ __all__ = [
     "as_written",
     "by_autograd",
     "call",
+    "copied",
     "derived",
     "evaluate",
     "frozen",

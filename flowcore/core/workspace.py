@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 Step = partial  # one NumPy call with its arrays: bound once, then only run
 
 
+def copied(to: np.ndarray, source: np.ndarray) -> Step:
+    """to[...] = source; two thirds of the time of np.copyto where arrays are small."""
+    return Step(to.__setitem__, ..., source)
+
+
 class Workspace:
     """What parts are bound to: a flat vector and its gradient, a number of rows, memory.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import Parametric, Step, as_numbers, call
+from ..core import Parametric, Step, as_numbers, call, copied
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS
 from .layers import Layer
@@ -201,7 +201,7 @@ class BoundNetwork:
         for h, layer in zip(self.read, layers, strict=True):
             h[0] = 1
             if layer.lead > 1:
-                self.begin.append(Step(np.copyto, h[1 : layer.lead], at.context))
+                self.begin.append(copied(h[1 : layer.lead], at.context))
 
     def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
         """The activation of some rows of hidden layer l, over A_l H_{l-1}, and its way back."""
@@ -209,7 +209,7 @@ class BoundNetwork:
         g = self.bars[l][rows] if tape else None
         out, back = self.function(self.at, h, g)
         if l in self.skips:
-            out = [Step(np.copyto, self.kept[l][rows], h), *out]
+            out = [copied(self.kept[l][rows], h), *out]
             back = [*back, Step(np.add, g, self.bars[l + 2][rows], g)] if tape else []
         if l - 2 in self.skips:
             out = [Step(np.add, h, self.kept[l - 2][rows], h), *out]
