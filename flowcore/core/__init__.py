@@ -1,7 +1,9 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
-from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
+from .blas import BLAS
+from .blocks import MANY, ROWS, in_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
+from .cores import ENVIRONMENT, n_threads
 from .derived import derived
 from .forks import imported, unforked
 from .inputs import as_numbers
@@ -11,6 +13,7 @@ from .parameters import Layout, Parametric, frozen
 from .workspace import Step, Workspace, copied, keep_overrides, require
 
 __all__ = [
+    "BLAS",
     "ENVIRONMENT",
     "MANY",
     "ROWS",
@@ -28,6 +31,7 @@ __all__ = [
     "evaluate",
     "frozen",
     "imported",
+    "in_threads",
     "is_built_in",
     "keep_overrides",
     "n_threads",

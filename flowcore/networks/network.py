@@ -90,12 +90,14 @@ class Network(Parametric):
         return call(self, "phi", x, params, context)
 
     def bind(self, at: Workspace) -> Bound:
-        """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar).
+        """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar),
+        or None if nobody needs it.
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
         """
         net = BoundNetwork(self, at)
+        needs_x_bar = at.needs_x_bar(self)
         inputs, phi = net.units[0], net.units[-1].reshape(*self.out_shape, at.n_rows)
         by_degree, as_given = self.input_selectors
         out_by_degree, out_as_given = self.output_selectors
@@ -105,7 +107,8 @@ class Network(Parametric):
             way_out += [*matrix.product(net.read[l - 1], net.units[l]), *act]
             if at.tape:
                 outer = matrix.outer(net.bars[l], net.read[l - 1])
-                through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
+                needed = l > 1 or needs_x_bar
+                through = matrix.product_transposed(net.bars[l], net.bars[l - 1]) if needed else []
                 way_back = [*derivative, *outer, *through, *way_back]
 
         def run(x):
@@ -116,13 +119,14 @@ class Network(Parametric):
 
         if not at.tape:
             return run, None
-        x_bar, received = net.bars[0], net.bars[-1].reshape(phi.shape)
+        x_bar = net.bars[0] if needs_x_bar else None
+        received = net.bars[-1].reshape(phi.shape)
 
         def back(phi_bar):
             received[...] = phi_bar[out_by_degree]
             for step in way_back:
                 step()
-            return x_bar[as_given]
+            return None if x_bar is None else x_bar[as_given]
 
         return run, back
 
