@@ -10,6 +10,7 @@ from flowcore.core import cores
 
 V2 = "0::/box/inner\n"
 V1 = "3:cpuset:/\n2:cpuacct,cpu:/box\n1:memory:/\n"
+QUOTA, PERIOD = "cpu/box/cpu.cfs_quota_us", "cpu/box/cpu.cfs_period_us"
 
 
 @pytest.fixture
@@ -36,10 +37,10 @@ def machine(tmp_path):
         (V2, {"box/inner/cpu.max": "", "box/cpu.max": "what 1 2", "cpu.max": "1 0"}, [1.0]),
         (
             V1,
-            {"cpu/box/cpu.cfs_quota_us": "300000\n", "cpu/box/cpu.cfs_period_us": "100000\n"},
+            {QUOTA: "300000\n", PERIOD: "100000\n"},
             [3],
         ),
-        (V1, {"cpu/box/cpu.cfs_quota_us": "-1\n", "cpu/box/cpu.cfs_period_us": "100000\n"}, []),
+        (V1, {QUOTA: "-1\n", PERIOD: "100000\n"}, []),
         (V1, {"cpu/cpu.cfs_quota_us": "20000\n", "cpu/cpu.cfs_period_us": "10000\n"}, [2.0]),
         ("", {"cpu.max": "100000 100000"}, []),
         ("nonsense\n\n:\n", {}, []),

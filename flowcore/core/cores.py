@@ -1,4 +1,4 @@
-"""How many threads are worth having: as many as there are cores that this process may really use."""
+"""How many threads are worth having: as many as there are cores that this process may use."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ class Workspace:
         self._met.add(id(leaf))
         return theta, theta_bar
 
-    # Parts are bound in the order in which they run, from x on. So if only theta's gradient is asked
-    # for, the way back may end at the first leaf that has parameters.
+    # Parts are bound in the order in which they run, from x on. So if only the gradient by theta is
+    # asked for, the way back may end at the first leaf that has parameters.
 
     @property
     def has_way_back(self) -> bool:
