@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..core import Workspace
 
 
+UNCHANGED = slice(None)  # an order that is the caller's
+
+
 class Network(Parametric):
     """A stack of masked dense layers over one flat vector; the common part of `MADE` and `MLP`.
 
@@ -54,7 +57,7 @@ class Network(Parametric):
         self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
         # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
         self.input_selectors = _selectors(self.orders[0])
-        self.output_selectors = slice(None), slice(None)
+        self.output_selectors = UNCHANGED, UNCHANGED
         self.layers = [
             Layer(
                 degrees[l],
@@ -120,10 +123,11 @@ class Network(Parametric):
         if not at.tape:
             return run, None
         x_bar = net.bars[0] if needs_x_bar else None
-        received = net.bars[-1].reshape(phi.shape)
+        received = net.phi_bar
 
         def back(phi_bar):
-            received[...] = phi_bar[out_by_degree]
+            if phi_bar is not received:
+                received[...] = phi_bar[out_by_degree]
             for step in way_back:
                 step()
             return None if x_bar is None else x_bar[as_given]
@@ -199,7 +203,11 @@ class BoundNetwork:
         self.units.append(at.array("outputs", layers[-1].shape[0], n_rows))
         if at.tape:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
-            self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:])]
+            self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
+            # where transformers write it, unless it has to be sorted: then it is copied anyway
+            name = "phi_bar" if network.output_selectors[0] is UNCHANGED else "outputs_bar"
+            self.phi_bar = at.scratch(name, *network.out_shape, n_rows)
+            self.bars.append(self.phi_bar.reshape(self.units[-1].shape))
         self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
         self.begin = []
         for h, layer in zip(self.read, layers, strict=True):
@@ -242,7 +250,7 @@ def _checked_layer(l, given, places):
 
 def _selectors(order):
     """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, and so views, where possible."""
-    for view in (slice(None), slice(None, None, -1)):
+    for view in (UNCHANGED, slice(None, None, -1)):
         if np.array_equal(order, np.arange(len(order))[view]):
             return view, view
     return order, np.argsort(order)
