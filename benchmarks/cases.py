@@ -1,4 +1,4 @@
-"""What is measured: the cases, their flows and data, one training step, products counted."""
+"""What is measured: the cases, their flows and data, products counted."""
 
 from __future__ import annotations
 
@@ -92,25 +92,8 @@ def with_method(flow, method: str):
     return fc.TransformedDistribution(flow.base, rebuilt(flow.bijector))
 
 
-def adam_step(flow, x) -> Callable[[], float]:
-    """A function that makes one training step on the rows x exactly as `fit` does: the mean NLL,
-    its gradient, the check that they are finite, Adam in place. The learning rate is tiny, so that
-    thousands of steps stay where they began."""
-    import flowcore as fc
-    from flowcore.training import Loss, Rows, Run, clipped
-
-    run, loss, rows = Run(flow, fc.Adam(1e-7)), Loss(flow), Rows(x)
-
-    def step():
-        value, gradient = loss(run.theta, rows)
-        run.step(clipped(gradient, None), value, rows.total_weight)
-        return value
-
-    return step
-
-
 def adam_alone(flow) -> Callable[[], None]:
-    """A function that makes the last part of such a step: Adam's update, with some gradient."""
+    """A function that makes the last part of a training step: Adam's update, with some gradient."""
     import flowcore as fc
 
     theta = np.array(flow.params)

@@ -35,10 +35,10 @@ from .cases import (
     Case,
     CountedProducts,
     adam_alone,
-    adam_step,
     count_multiply_adds,
     with_method,
 )
+from .fit_step import FitStep
 from .timing import (
     CONTROL,
     DTYPES,
@@ -57,11 +57,11 @@ __all__ = [
     "DTYPES",
     "Case",
     "CountedProducts",
+    "FitStep",
     "Report",
     "Spread",
     "Timings",
     "adam_alone",
-    "adam_step",
     "at_most",
     "control_workload",
     "count_multiply_adds",

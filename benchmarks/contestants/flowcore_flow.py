@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
+from ..fit_step import FitStep
 from .base import N_SAMPLES, Library
-
-BEFORE = 3  # epochs of `fit` that do not count: it binds the flow in the first, and checks it
 
 
 class Flowcore(Library):
     """The recipes of `flowcore.flows`, every setting named, so that another default changes
-    nothing here.
-
-    A step is one epoch of `fit` on one batch, its checks and log-densities included: what a longer
-    run takes more than a shorter one, so that what `fit` does once does not count.
+    nothing here. A step is one of `fit` (benchmarks/fit_step.py).
     """
 
     imports = "import flowcore"
@@ -37,39 +31,19 @@ class Flowcore(Library):
         rate = self.rate
         if self.decay is not None:
             rate = flowcore.cosine_decay(rate, self.decay)
-        self._settings = {"learning_rate": rate, "schedule": "constant", "average": None}
-
-    def _fit(self, epochs: int, batch_size: int | None = None, **options):
-        """(flow, history) of `fit` on the rows, without validation unless it is asked for."""
-        import flowcore
-
-        options = {"validation_split": 0, "rng": self.seed or 0, **self._settings, **options}
-        batch_size = len(self.rows) if batch_size is None else batch_size
-        return flowcore.fit(
-            self.flow, self.rows, epochs=epochs, batch_size=batch_size, patience=None, **options
-        )
+        self._step = FitStep(self.flow, self.rows, learning_rate=rate, rng=self.seed or 0)
 
     def step(self):
-        return self._fit(1)[1].train_nll[-1]
+        return self._step.fit(1)[1].train_nll[-1]
 
     def timed(self, what, repeats):
         if what != "step":
             return super().timed(what, repeats)
-        start = time.perf_counter()
-        self._fit(BEFORE)
-        middle = time.perf_counter()
-        history = self._fit(BEFORE + repeats)[1]
-        end = time.perf_counter()
-        seconds = (end - middle) - (middle - start)
-        return max(seconds, 1e-9), np.asarray(history.train_nll[-1])
+        seconds = self._step.time(repeats)
+        return seconds, np.asarray(self._step.history.train_nll[-1])
 
     def each_step(self, repeats, at_once=1):
-        ends: list[float] = []
-        self._fit(
-            BEFORE + repeats * at_once,
-            callbacks=[lambda report: ends.append(time.perf_counter())],
-        )
-        return np.diff(ends[BEFORE - 1 :: at_once]).tolist()
+        return self._step.each(repeats, at_once)
 
     def log_prob(self, x):
         return self.flow.log_prob(x)
@@ -78,12 +52,12 @@ class Flowcore(Library):
         return self.flow.sample(N_SAMPLES, rng=0)
 
     def train(self, validation, epochs):
-        self.flow, _ = self._fit(epochs, validation_data=self.put(validation))
+        self.flow, _ = self._step.fit(epochs, validation_data=self.put(validation))
 
     def learn(self, validation, epochs, batch_size, tell):
-        self.flow, _ = self._fit(
+        self.flow, _ = self._step.fit(
             epochs,
-            batch_size,
+            batch_size=batch_size,
             validation_data=self.put(validation),
             callbacks=[lambda report: tell(-report.val_nll)],
         )

@@ -17,8 +17,8 @@ from benchmarks.common import (
     CASES,
     CONTROL,
     CountedProducts,
+    FitStep,
     Spread,
-    adam_step,
     count_multiply_adds,
     interleave,
     parse,
@@ -158,12 +158,38 @@ def test_methods_agree_on_the_flows_that_are_timed():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_step_is_a_step_of_fit(dtype):
     flow, x = CASES["A"].flow(dtype=dtype), CASES["A"].data(dtype=dtype)
-    step = adam_step(flow, x)
-    losses = [step() for _ in range(100)]
+    step = FitStep(flow, x)
+    losses = step.fit(100)[1].train_nll
     assert losses[0] == pytest.approx(-flow.log_prob(x).mean(), rel=1e-5)
     assert losses[-1] == pytest.approx(losses[0], abs=1e-3)  # it stays where it began
     if dtype == np.float64:  # but it does move: 1e-7 is below the precision of float32
         assert losses[-1] < losses[0]
+
+
+def test_steps_are_timed_as_the_difference_of_two_runs(monkeypatch):
+    step, asked, clock, once = FitStep(None, np.zeros((5, 2))), [], [0.0], 7
+
+    def fit(self, epochs, callbacks=()):
+        asked.append(epochs)
+        clock[0] += once  # what a run does once
+        for _ in range(epochs):
+            clock[0] += 2
+            for callback in callbacks:
+                callback(None)
+        return None, None
+
+    monkeypatch.setattr(FitStep, "fit", fit)
+    monkeypatch.setattr("benchmarks.fit_step.time.perf_counter", lambda: clock[0])
+    assert step.time(20) == 40 and asked == [3, 23]
+    monkeypatch.setattr("benchmarks.fit_step.SHORT", 20)
+    assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be told
+    assert step.each(3) == [2, 2, 2] and step.each(2, at_once=5) == [10, 10]
+
+
+def test_products_of_a_step_are_those_of_value_and_gradient():
+    flow, x = CASES["C"].flow(), CASES["C"].data()
+    forward = count_multiply_adds(lambda f: f.log_prob(x), flow)
+    assert 2 * forward < FitStep(flow, x).multiply_adds() < 4 * forward
 
 
 def test_counted_products():
