@@ -32,7 +32,7 @@ from .common import Report, at_most, parse, parser, print_table, write_json
 from .contestants import LIBRARIES
 from .quality_picture import draw
 from .verdicts import US
-from .worker import leave_out
+from .worker import leave_out, versions_of
 
 RIVALS = ("zuko", "flowjax+jit")
 LAYERS, HIDDEN = 5, (128, 128)
@@ -51,6 +51,7 @@ def main(argv=None) -> int:
         return code
     report = Report("time_to_quality", args)
     environment.warn_of_overrides()
+    report.machine["versions"] = versions_of(args.libraries, {"peers": python})
     compare(report, python)
     print(f"\nMinutes until the validation log-likelihood is so high, {args.epochs} epochs planned")
     print_table(["", *(f"{t:g}" for t in args.thresholds), "end", "epochs", "s/epoch"],

@@ -27,7 +27,8 @@ import numpy as np
 
 from . import environment
 from .common import Report, Spread, parse, parser, print_table
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LIBRARIES
+from .worker import versions_of
 
 HEADER = ["", "seconds", "import", "training", "NLL", "worst", "peak MB", "flowcore / this"]
 US = "flowcore"
@@ -47,6 +48,7 @@ def main(argv=None) -> int:
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("time_to_trained", args)
     environment.warn_of_overrides()
+    report.machine["versions"] = versions_of(args.libraries, pythons)
     runs, entropies = measure(report, pythons)
     print(f"\nSix MAF [256, 256], {args.epochs} epochs, medians of {args.repeats}; NLL in nats")
     print(f"(exact entropy of the truth: {', '.join(f'{h:.3f}' for h in entropies)} nats)")
@@ -63,7 +65,7 @@ def arguments(argv):
     new.add_argument("--epochs", type=int, help="(600; with --quick 20)")
     new.add_argument("--repeats", type=int, help="rounds, each with its seed (3; with --quick 1)")
     new.add_argument(
-        "--libraries", nargs="+", choices=CONTESTANTS, metavar="NAME", help=", ".join(CONTESTANTS)
+        "--libraries", nargs="+", choices=LIBRARIES, metavar="NAME", help=", ".join(LIBRARIES)
     )
     new.add_argument("--with-tfp", action="store_true", help="make TFP's environment if need be")
     args = parse(new, argv)

@@ -106,6 +106,14 @@ def start(
     return workers, versions
 
 
+def versions_of(names: Sequence[str], pythons: Mapping[str, Path]) -> dict[str, str]:
+    """As `start` has them, of contestants that do their work elsewhere."""
+    workers, versions = start([n for n in names if CONTESTANTS[n].environment in pythons], pythons)
+    for worker in workers.values():
+        worker.close()
+    return versions
+
+
 def leave_out(name: str, problem: RuntimeError) -> None:
     """Go on without a peer that fails, and say so; not without flowcore."""
     if name == US:
