@@ -32,7 +32,7 @@ from .worker import versions_of
 
 HEADER = ["", "seconds", "import", "training", "NLL", "worst", "peak MB", "flowcore / this"]
 US = "flowcore"
-LIBRARIES = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
+DEFAULT = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
 RIVALS, TARGET = ("tfp", "tfp+xla", "zuko"), 1 / 3
 EQUAL = 0.02  # nats within which two NLLs count as equal
 
@@ -71,7 +71,7 @@ def arguments(argv):
     args = parse(new, argv)
     args.epochs = args.epochs or (20 if args.quick else 600)
     args.repeats = args.repeats or (1 if args.quick else 3)
-    args.libraries = list(dict.fromkeys([US, *(args.libraries or LIBRARIES)]))
+    args.libraries = list(dict.fromkeys([US, *(args.libraries or DEFAULT)]))
     if args.epochs < 1 or args.repeats < 1:
         new.error("--epochs and --repeats must be at least 1")
     return args

@@ -112,7 +112,7 @@ JOBS: dict[str, Job] = {
         ),
         Job(
             "time_to_quality", "time_to_quality",
-            ("--picture", str(IMAGES / "time_to_quality.png")), 120,
+            ("--picture", str(IMAGES / "time_to_quality.png")), 75,
         ),
         _other("magic"),
         _other("galaxies"),
