@@ -8,6 +8,7 @@ from autograd import value_and_grad
 from threadpoolctl import threadpool_info
 
 import flowcore as fc
+from flowcore.core import blocks
 from flowcore.testing import randomize
 from flowcore.training import Loss, Rows, shards
 
@@ -16,22 +17,21 @@ TEXTBOOK = {"learning_rate": 1e-3, "schedule": "constant", "average": None, "rng
 
 @pytest.fixture(autouse=True)
 def small_ones_too(monkeypatch):
-    monkeypatch.setattr(shards, "LARGE", 0)
-    monkeypatch.setattr(shards, "SHARD", 16)
+    monkeypatch.setattr(blocks, "LARGE", 0)
+    monkeypatch.setattr(blocks, "SHARD", 16)
 
 
 def blas_threads():
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
-def test_where_the_cuts_are(monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 256)
-    assert shards.cuts(800, 10) == [0, 400, 800]
-    assert [len(shards.cuts(n, 10)) - 1 for n in (1, 511, 512, 2047, 2048, 8191, 8192, 10**6)] == [
-        1, 1, 2, 2, 4, 4, 8, 8,
-    ]  # fmt: skip
-    monkeypatch.setattr(shards, "LARGE", 8000)
-    assert shards.cuts(799, 10) == [0, 799] and shards.cuts(800, 10) == [0, 400, 800]
+def test_how_many_shards(monkeypatch):
+    monkeypatch.setattr(blocks, "SHARD", 256)
+    sizes = (1, 511, 512, 2047, 2048, 8191, 8192, 10**6)
+    assert [blocks.n_shards(n, 10) for n in sizes] == [1, 1, 2, 2, 4, 4, 8, 8]
+    monkeypatch.setattr(blocks, "LARGE", 8000)
+    assert [blocks.n_shards(n, 10) for n in (799, 800)] == [1, 2]
+    assert [blocks.block_size(n, 10) for n in (0, 799, 801, 5000)] == [0, 799, 401, 1024]
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])
