@@ -8,7 +8,6 @@ from autograd import value_and_grad
 from threadpoolctl import threadpool_info
 
 import flowcore as fc
-from flowcore.core import blocks
 from flowcore.testing import randomize
 from flowcore.training import Loss, Rows, shards
 
@@ -17,8 +16,8 @@ TEXTBOOK = {"learning_rate": 1e-3, "schedule": "constant", "average": None, "rng
 
 @pytest.fixture(autouse=True)
 def small_ones_too(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGE", 0)
-    monkeypatch.setattr(blocks, "SHARD", 16)
+    monkeypatch.setattr(shards, "LARGE", 0)
+    monkeypatch.setattr(shards, "SHARD", 16)
 
 
 def blas_threads():
@@ -29,12 +28,11 @@ def blas_threads():
 
 
 def test_how_many_shards(monkeypatch):
-    monkeypatch.setattr(blocks, "SHARD", 256)
-    sizes = (1, 511, 512, 2047, 2048, 8191, 8192, 10**6)
-    assert [blocks.n_shards(n, 10) for n in sizes] == [1, 1, 2, 2, 4, 4, 8, 8]
-    monkeypatch.setattr(blocks, "LARGE", 8000)
-    assert [blocks.n_shards(n, 10) for n in (799, 800)] == [1, 2]
-    assert [blocks.block_size(n, 10) for n in (0, 799, 801, 5000)] == [0, 799, 401, 1024]
+    monkeypatch.setattr(shards, "SHARD", 400)
+    sizes = (1, 799, 800, 3199, 3200, 12799, 12800, 10**6)
+    assert [shards.n_shards(n, 10) for n in sizes] == [1, 1, 2, 2, 4, 4, 8, 8]
+    monkeypatch.setattr(shards, "LARGE", 8100)
+    assert [shards.n_shards(n, 10) for n in (809, 810)] == [1, 2]
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])

@@ -1,7 +1,7 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
 from .blas import BLAS
-from .blocks import MANY, ROWS, in_threads, n_shards
+from .blocks import MANY, ROWS, in_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
 from .cores import ENVIRONMENT, n_threads
 from .derived import derived
@@ -34,7 +34,6 @@ __all__ = [
     "in_threads",
     "is_built_in",
     "keep_overrides",
-    "n_shards",
     "n_threads",
     "remaking",
     "require",

@@ -17,11 +17,8 @@ import numpy as np
 from .blas import BLAS
 from .cores import n_threads
 
-ROWS = 1024  # per block of a long table
-MANY = 4 * ROWS  # a table is long from here on
-LARGE = 5e7  # rows * parameters from which on fewer rows are worth several threads, too, and
-SHARD = 256  # rows of a part of them, at least: with fewer, products are slow
-MOST_SHARDS = 8
+ROWS = 1024  # per block
+MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
 
 
 def keep_freed_memory() -> None:
@@ -39,36 +36,19 @@ def keep_freed_memory() -> None:
 keep_freed_memory()
 
 
-def n_shards(n_rows: int, n_params: int) -> int:
-    """1, 2, 4 or 8: into how many parts a batch of rows is cut that are worked on as a whole."""
-    n = 1
-    if n_rows * n_params >= LARGE:
-        while n < MOST_SHARDS and n_rows >= 2 * SHARD * n**2:
-            n *= 2
-    return n
-
-
-def block_size(n_rows: int, n_params: int) -> int:
-    """The rows of a block of a table that is evaluated."""
-    return ROWS if n_rows >= MANY else -(-n_rows // n_shards(n_rows, n_params))
-
-
-def map_blocks(
-    f: Callable, inputs: Sequence, threads=None, out=None, n_params: int = 0
-) -> list[np.ndarray]:
+def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np.ndarray]:
     """The results of f for blocks of rows of the inputs, each array whole.
 
     f(*inputs)   a list of arrays, with the rows on the first axis
     inputs       arrays with as many rows, or None (handed on)
     out          where the first result goes, e.g. an input that has the same shape
-    n_params     how much work a row is
 
     The edges of the blocks are fixed, and BLAS has one thread meanwhile: bit for bit the same for
     any number of threads. The first error ends the run.
     """
     n_rows, workers = len(inputs[0]), n_threads(threads)
     wholes: list = [] if out is None else [out]
-    size = max(1, block_size(n_rows, n_params))
+    size = ROWS if n_rows >= MANY else max(n_rows, 1)
     starts = range(0, max(n_rows, 1), size)
     making = Lock()  # of the arrays that all blocks write to
 

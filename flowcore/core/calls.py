@@ -15,7 +15,7 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
-from .blocks import block_size, map_blocks
+from .blocks import MANY, map_blocks
 from .inputs import gate
 from .workspace import Workspace
 
@@ -133,9 +133,9 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
     def rows(x, context):
         return Lease(part, what, len(x), dtype, tape=False).run(theta, x, context)
 
-    if threads is None and len(x) <= block_size(len(x), part.n_params):
+    if threads is None and len(x) < MANY:
         return rows(x, context)
-    return map_blocks(rows, (x, context), threads, out, part.n_params)
+    return map_blocks(rows, (x, context), threads, out)
 
 
 @primitive

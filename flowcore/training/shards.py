@@ -14,7 +14,21 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 
-from ..core import Plan, in_threads, n_shards
+from ..core import Plan, in_threads
+
+
+LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than they save
+SHARD = 400  # rows, at least: with fewer, one core alone needs a tenth longer for two shards
+MOST_SHARDS = 8
+
+
+def n_shards(n_rows: int, n_params: int) -> int:
+    """1, 2, 4 or 8: into how many shards a batch is cut."""
+    n = 1
+    if n_rows * n_params >= LARGE:
+        while n < MOST_SHARDS and n_rows >= 2 * SHARD * n**2:
+            n *= 2
+    return n
 
 
 class BoundLogProb:
