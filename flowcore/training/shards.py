@@ -16,7 +16,6 @@ from autograd.extend import defvjp, primitive
 
 from ..core import Plan, in_threads
 
-
 LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than they save
 SHARD = 400  # rows, at least: with fewer, one core alone needs a tenth longer for two shards
 MOST_SHARDS = 8
