@@ -43,8 +43,8 @@ def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np
     inputs       arrays with as many rows, or None (handed on)
     out          where the first result goes, e.g. an input that has the same shape
 
-    The edges of the blocks depend on the number of rows alone, and BLAS has one thread meanwhile:
-    bit for bit the same for any number of threads. The first error ends the run.
+    The edges of the blocks are fixed, and BLAS has one thread meanwhile: bit for bit the same for
+    any number of threads. The first error ends the run.
     """
     n_rows, workers = len(inputs[0]), n_threads(threads)
     wholes: list = [] if out is None else [out]

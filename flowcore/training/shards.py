@@ -17,17 +17,17 @@ from autograd.extend import defvjp, primitive
 from ..core import Plan, in_threads
 
 LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than they save
-SHARD = 256  # rows, at least: with fewer, products are slow
+SHARD = 400  # rows, at least: with fewer, one core alone needs a tenth longer for two shards
 MOST_SHARDS = 8
 
 
-def cuts(n_rows: int, n_params: int) -> list[int]:
-    """Where the shards of n rows begin, and n: 1, 2, 4 or 8 of nearly the same size."""
+def n_shards(n_rows: int, n_params: int) -> int:
+    """1, 2, 4 or 8: into how many shards a batch is cut."""
     n = 1
     if n_rows * n_params >= LARGE:
         while n < MOST_SHARDS and n_rows >= 2 * SHARD * n**2:
             n *= 2
-    return [n_rows * i // n for i in range(n + 1)]
+    return n
 
 
 class BoundLogProb:
@@ -39,10 +39,10 @@ class BoundLogProb:
 
     def __init__(self, flow, n_rows: int, theta: np.ndarray, threads: int = 1):
         self.theta, self.threads = theta, threads
-        self.values = np.empty(n_rows, theta.dtype)
+        self.values, n = np.empty(n_rows, theta.dtype), n_shards(n_rows, flow.n_params)
         self.shards = [
             (slice(a, b), Plan(flow, "log_prob", b - a, theta.dtype, True, theta, x_bar=False))
-            for a, b in pairwise(cuts(n_rows, flow.n_params))
+            for a, b in pairwise(n_rows * i // n for i in range(n + 1))
         ]
 
     def run(self, x, context) -> np.ndarray:
