@@ -29,8 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases import BINS, SPLINES, Case
-from .contestants import CONTESTANTS, N_SAMPLES
+from .cases import SPLINES, Case
+from .contestants import CONTESTANTS, N_SAMPLES, Contestant
 from .cores import environment_for, pinned
 from .verdicts import US
 
@@ -196,26 +196,22 @@ def build(worker: Worker, case: Case, kind: str, dtype: str) -> None:
     Errors: RuntimeError if the numbers of weights differ, or if the library fails.
     """
     asked = {"flow": kind, "case": asdict(case), "kind": kind, "dtype": dtype}
-    got, wanted = worker.ask(do="build", **asked)["n_weights"], n_weights(case, kind)
-    if abs(got - wanted) > OTHER_LAST_LAYERS * wanted * (kind in SPLINES):
+    got = worker.ask(do="build", **asked)["n_weights"]
+    wanted = n_weights(case, kind, CONTESTANTS.get(worker.name, Contestant))
+    if got != wanted:
         raise RuntimeError(f"{worker.name} has {got} weights in case {case}, not {wanted}")
 
 
-# A spline wants 23 numbers for a coordinate in one library and 25 in another, and the couplings of
-# one of them are masks of the whole width: a half more weights, though not in the hidden layers.
-OTHER_LAST_LAYERS = 0.5
+def n_weights(case: Case, kind: str = "maf", contestant: type[Contestant] = Contestant) -> int:
+    """Entries of all weight matrices, masked ones included, and of all biases.
 
-
-def n_weights(case: Case, kind: str = "maf") -> int:
-    """Entries of all weight matrices, masked ones included, and of all biases."""
-    outputs = 3 * BINS - 1 if kind in SPLINES else 2
-    kept = [0] * case.layers
-    if kind == "nsf_coupling":  # half of the coordinates, in turn the smaller and the larger half
-        kept = [case.dim // 2 + (case.dim % 2) * (layer % 2) for layer in range(case.layers)]
+    The hidden layers are the same for everybody; with splines the first and the last are not.
+    """
+    per_coordinate = contestant.spline_outputs if kind in SPLINES else 2
     total = 0
-    for n_kept in kept:
-        inputs = n_kept or case.dim
-        widths = [inputs, *case.hidden, outputs * (case.dim - n_kept)]
+    for layer in range(case.layers):
+        inputs, outputs = contestant.reads_and_maps(case.dim, kind, layer)
+        widths = [inputs, *case.hidden, per_coordinate * outputs]
         total += sum((a + 1) * b for a, b in pairwise(widths))
     return total
 

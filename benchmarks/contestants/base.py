@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..cases import Case
+from ..cases import BINS, Case
 
 N_SAMPLES = 1000
 TINY = 1e-7  # a learning rate with which thousands of steps stay where they began
@@ -38,6 +38,7 @@ class Contestant(ABC):
     works: tuple[str, ...] = ("step",)
     kinds: tuple[str, ...] = ("maf",)
     min_hidden_layers = 1
+    spline_outputs = 3 * BINS - 1  # numbers of the network for one coordinate
 
     def __init__(
         self, case: Case, kind="maf", dtype="float32", *, x=None, rate=TINY, decay=None, seed=None
@@ -56,6 +57,15 @@ class Contestant(ABC):
     def can_build(cls, case: Case, kind: str = "maf") -> bool:
         """Does the library have this network?"""
         return kind in cls.kinds and len(case.hidden) >= cls.min_hidden_layers
+
+    @classmethod
+    def reads_and_maps(cls, dim: int, kind: str, layer: int) -> tuple[int, int]:
+        """How many coordinates a layer's network reads, and how many it is asked about: all, or in
+        couplings a half, the smaller and the larger one in turn."""
+        if kind != "nsf_coupling":
+            return dim, dim
+        kept = dim // 2 + dim % 2 * (layer % 2)
+        return kept, dim - kept
 
     @abstractmethod
     def build(self) -> None:

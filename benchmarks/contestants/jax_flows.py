@@ -13,6 +13,11 @@ class Flowjax(TrainedByLoop):
     imports = "import flowjax.distributions, flowjax.flows, flowjax.train"
     packages = ("flowjax", "jax", "equinox")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
+    spline_outputs = 3 * BINS + 1  # the slopes at both ends too
+
+    @classmethod
+    def reads_and_maps(cls, dim, kind, layer):
+        return (dim // 2, dim - dim // 2) if kind == "nsf_coupling" else (dim, dim)
 
     def build(self):
         import equinox as eqx

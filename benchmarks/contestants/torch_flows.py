@@ -90,6 +90,10 @@ class Zuko(Torch):
     packages = ("zuko", "torch")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
 
+    @classmethod
+    def reads_and_maps(cls, dim, kind, layer):
+        return dim, dim  # its couplings are masks
+
     def make_model(self):
         import zuko
 

@@ -34,16 +34,32 @@ def peers(document) -> str:
             lines.append([label, *times, _per_fastest(rows)])
     lines.append(["seconds of compilation, per function", *_compilation(found, names), ""])
     cases = "; ".join(str(CASES[letter]) for letter in letters)
-    return table(["milliseconds", *names, "flowcore / fastest peer"], lines) + f"\n{cases}.\n"
+    text = table(["milliseconds", *names, "flowcore / fastest peer"], lines)
+    return f"{text}{_means(found, letters, names)}\n{cases}.\n"
 
 
 def _per_fastest(rows) -> str | None:
-    others = {who: row for who, row in rows.items()
+    best = _fastest(rows)
+    return best and f"{significant(rows[best]['flowcore_per_this']['median'])} ({best})"
+
+
+def _fastest(rows) -> str | None:
+    others = {who: row["seconds"]["median"] for who, row in rows.items()
               if row is not None and who != US and who not in YARDSTICKS}  # fmt: skip
-    if not others:
-        return None
-    best = min(others, key=lambda who: others[who]["seconds"]["median"])
-    return f"{significant(others[best]['flowcore_per_this']['median'])} ({best})"
+    return min(others, key=others.__getitem__, default=None)
+
+
+def _means(found, letters, names) -> str:
+    """Of the last column, for every kind of work that all cases have."""
+    means = []
+    for work, title in WORK.items():
+        every = [{who: found.get((work, letter, who)) for who in names} for letter in letters]
+        fastest = [_fastest(rows) for rows in every]
+        if all(fastest):
+            pairs = zip(every, fastest, strict=True)
+            logs = [np.log(rows[who]["flowcore_per_this"]["median"]) for rows, who in pairs]
+            means.append(f"{title} {np.exp(np.mean(logs)):.2f}")
+    return f"\nGeometric means of the last column: {', '.join(means)}.\n" if means else ""
 
 
 def _compilation(found, names) -> list[str]:

@@ -33,7 +33,12 @@ def maf_iaf_cost(document) -> str:
             times.append(about + " / ".join(map(significant, ms)) if ms else None)
         passes = [row["passes"] for (column, _), row in rows.items() if column in columns]
         lines.append([title, *times, _passes(passes, "textbook" in title)])
-    return table(["milliseconds", *(f"D={dim}" for dim in DIMS), "passes"], lines)
+    text = table(["milliseconds", *(f"D={dim}" for dim in DIMS), "passes"], lines)
+    pairs = [(dim, rows["MAF sampling, by degree", dim], rows["MAF density", dim])
+             for dim in DIMS if ("MAF density", dim) in rows]  # fmt: skip
+    ratios = [f"{a['seconds']['median'] / b['seconds']['median']:.1f}" for _, a, b in pairs]
+    said = ", ".join(f"{r} at D={dim}" for r, (dim, _, _) in zip(ratios, pairs, strict=True))
+    return f"{text}\nSampling of a MAF degree by degree / its density: {said}.\n"
 
 
 def _passes(passes: list[float], is_loop: bool) -> str:

@@ -188,7 +188,8 @@ def test_time_to_trained_has_one_row_for_each_contestant():
 
 def test_weights_are_counted_as_in_dense_matrices():
     assert n_weights(CASES["A"]) == (2 * 16 + 16) + (16 * 16 + 16) + (16 * 4 + 4)
-    assert n_weights(SMALL) == CONTESTANTS["flowcore"](SMALL).n_weights
+    for kind in CONTESTANTS["flowcore"].kinds:
+        assert n_weights(SMALL, kind) == CONTESTANTS["flowcore"](SMALL, kind).n_weights
 
 
 def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):

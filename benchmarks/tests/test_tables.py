@@ -193,6 +193,7 @@ def test_peers_names_the_fastest_which_no_yardstick_is():
     assert "| training step with Adam: A | 1.00 | 2.00 | 0.500 | 0.500 (zuko) |" in text
     assert "| density of the batch: A | 4.00 | - | - | - |" in text
     assert "| none | 0.5-0.5 | 0.5-0.5 |" in text
+    assert "Geometric means of the last column: training step with Adam 0.50.\n" in text
     assert text.endswith("\nA: D=2, 1 x [16, 16], batch 800.\n")
     assert "| 100 rows | 30.0 |" in beside_peers.iaf_step({"rows": rows})
 
@@ -230,6 +231,7 @@ def test_cost_merges_what_is_the_same_work():
     assert lines[0].startswith("| MAF density, IAF sampling: one pass | 1.00 / 2.00 | - |")
     assert lines[0].endswith("| 1 |") and "| ~500 |" in lines[1] and lines[1].endswith("| D |")
     assert "| 500 |" in lines[2] and lines[3].endswith("| 0.5 |")
+    assert lines[-1] == "Sampling of a MAF degree by degree / its density: 4.0 at D=2."
 
 
 def test_against_puts_first_calls_beside_later_ones():
