@@ -20,10 +20,10 @@ def run(settings: Settings, seed: int, out) -> None:
     started = time.perf_counter()
     moons, album = Moons.make(seed), Album(Path(out))
     print(
-        f"Two moons: {N_DATA} points (noise {NOISE}, seed {seed}), standardised; {N_TRAIN} to train\n"
-        f"on, {N_DATA - N_TRAIN} for validation. Their exact entropy is {moons.entropy():.3f} nats: no\n"
-        "honest NLL lies below it.\n"
+        f"Two moons: {N_DATA} points (noise {NOISE}, seed {seed}), standardised; {N_TRAIN} to train"
     )
+    print(f"on, {N_DATA - N_TRAIN} for validation. Their exact entropy is", end=" ")
+    print(f"{moons.entropy():.3f} nats: no\nhonest NLL lies below it.\n")
     three = contestants(moons, settings)
     results = [Result.of("before training", three[1].flow, moons)]
     for contestant in three:
