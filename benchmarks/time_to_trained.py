@@ -111,7 +111,7 @@ def save_moons(path: Path, seed: int) -> float:
     from flowcore.moons import Moons
 
     moons = Moons.make(seed)
-    parts = {"train": moons.train, "validation": moons.validation, "fresh": moons.fresh(seed)}
+    parts = {"train": moons.train, "validation": moons.validation, "fresh": moons.fresh()}
     np.savez(path, **{name: rows.astype(np.float32) for name, rows in parts.items()})
     return moons.entropy()
 
