@@ -13,18 +13,22 @@ from .markdown import source
 
 @dataclass(frozen=True)
 class Table:
-    """`render` is handed the JSON of all `jobs`, in their order."""
+    """`render` is handed the JSON of all `jobs`, in their order.
+
+    sourced   a line below tells where the numbers are from; the front page has no room for it
+    """
 
     name: str
     render: Callable[..., str]
     jobs: tuple[str, ...]
+    sourced: bool = True
 
     def made(self, folder: Path = RESULTS) -> str | None:
         """The Markdown; None while a JSON is missing."""
         documents = [JOBS[name].stored(folder) for name in self.jobs]
         if any(document is None for document in documents):
             return None
-        return self.render(*documents) + source(*documents)
+        return self.render(*documents) + (source(*documents) if self.sourced else "")
 
 
 TABLES: dict[str, Table] = {
@@ -41,6 +45,8 @@ TABLES: dict[str, Table] = {
         Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
         Table("time-to-quality", beside_peers.time_to_quality, ("time_to_quality",)),
+        Table("moons", quality.moons, ("moons",), sourced=False),
+        Table("moons-seeds", quality.moons_seeds, ("moons_seeds",)),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),

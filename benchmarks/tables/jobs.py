@@ -94,6 +94,8 @@ SPLINE_CASES = ("--cases", "FGHI", "--iaf-rows")
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
+        Job("moons", "moons_seeds", ("--seeds", "1", "--first-seed", "0"), 1),
+        Job("moons_seeds", "moons_seeds", (), 12),
         Job("floor", "floor", (), 4),
         Job("spline_step", "spline_step", (), 4),
         Job(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks import compare, maf_iaf_cost, toy_targets
+from benchmarks import compare, maf_iaf_cost, moons_seeds, toy_targets
 from benchmarks.common import (
     CASES,
     CONTROL,
@@ -98,6 +98,16 @@ def test_a_spline_is_held_to_its_share_of_the_products(tmp_path):
     spline = rows["coupling D=2 2x256, 256 rows float64 spline"]
     assert 1 < spline["products"] < 1.5  # 23 instead of 2 numbers from the last layer
     assert spline["limit"] == 1.6 and spline["per_affine"]["median"] > 0
+
+
+def test_moons_over_seeds(tmp_path, capsys):
+    path = tmp_path / "moons.json"
+    argv = ["--quick", "--epochs", "2", "--seeds", "2", "--json", str(path)]
+    moons_seeds.main(argv)
+    rows = json.loads(path.read_text(), parse_constant=pytest.fail)["rows"]
+    assert len(rows) == 2 * 4 and {row["seed"] for row in rows} == {100, 101}
+    assert all(row["nll"] > row["entropy"] and row["kl"] > 0 for row in rows)
+    assert "flowcore's own recipe" in capsys.readouterr().out
 
 
 def test_toy_targets_measure_and_draw(tmp_path, capsys):

@@ -268,6 +268,20 @@ def test_spline_step_leaves_the_affine_rows_to_the_ratios(tmp_path):
     assert len(lines) == 4 and lines[0].startswith("| autoregressive D=2 2x256, 256 rows float32 |")
 
 
+def test_the_moons_are_told_as_the_command_tells_them():
+    rows = []
+    for who, seed, nll, seconds in (("before training", 0, 3.0, None), ("six", 0, 1.5, 2.0),
+                                    ("six", 1, 1.7, 3.0)):  # fmt: skip
+        row = {"who": who, "seed": seed, "nll": nll, "seconds": seconds}
+        rows.append({**row, "entropy": 1.128, "kl": nll - 1, "standard_error": 0.01})
+    lines = quality.moons({"rows": rows}).splitlines()
+    assert lines[0] == "```text" and lines[-1] == "```"
+    assert lines[2].split() == ["before", "training", "3.000", "2.000", "+-", "0.010"]
+    assert lines[3].split() == ["six", "1.500", "0.500", "+-", "0.010", "2.0"] and len(lines) == 6
+    (line,) = quality.moons_seeds({"rows": rows}).splitlines()[2:]
+    assert line == "| six | 1.600 (0.600) | 1.700 (0.700) |"
+
+
 def test_toy_targets_shows_medians_two_targets_a_line():
     runs = (("two_moons", 0.01), ("two_moons", 0.03), ("ring", 0.5), ("banana", 0.1))
     rows = [{"target": t, "recipe": "nsf", "entropy": 1.0, "kl": kl} for t, kl in runs]
