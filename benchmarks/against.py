@@ -1,9 +1,9 @@
 """Is this checkout faster than another one? Both in turn, in one run, with one BLAS thread.
 
-    git worktree add ../before HEAD~20
-    python -m benchmarks.against ../before [--cases AC] [--rounds 9] [--json against.json]
+    python -m benchmarks.against HEAD~20 [--cases AC] [--rounds 9] [--json against.json]
 
-Each checkout runs in a process of its own, with the same Python and packages, and they take turns,
+The other one is a commit, which is checked out into a temporary folder, or the root of a checkout.
+Each of them runs in a process of its own, with the same Python and packages, and they take turns,
 round after round. Measured, in float32: a training step as `fit` makes it, a density of one batch,
 autograd's value and gradient of it, 1000 samples; and the same three of a flow that has just been
 made (`with_params`), whose first call has to prepare what later ones reuse. The last column is the
@@ -16,7 +16,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -28,20 +31,37 @@ def main(argv=None):
     from .common import CASES, Report, parse, parser, print_table
 
     options = parser(__doc__, rounds=9)
-    options.add_argument("other", type=Path, help="the root of the other checkout")
+    options.add_argument("other", help="a commit, or the root of another checkout")
     options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
     report, table = Report("against", parse(options, argv)), []
-    with Server(HERE) as this, Server(report.args.other) as other:
+    with checkout(report.args.other) as root, Server(HERE) as this, Server(root) as other:
         for case in report.args.cases:
             for what in WHAT:
                 turns = {"this": Turn(this, case, what), "other": Turn(other, case, what)}
                 timings = report.interleave(turns)
                 ratio, name = timings.ratio("this", "other"), f"{case} {what}"
-                report.add(name, timings, "this", per_other=ratio._asdict())
+                before = timings.spread("other")._asdict()
+                report.add(name, timings, "this", other=before, per_other=ratio._asdict())
                 spreads = [timings.spread(who).show(1e3) for who in ("other", "this")]
                 table.append([CASES[case].shape, what, *spreads, ratio.show()])
     print_table(["case", "what", "other, ms", "this, ms", "this / other"], table)
     return report.finish()
+
+
+@contextmanager
+def checkout(other: str) -> Iterator[Path]:
+    """The folder; of a commit a temporary one, which git forgets afterwards."""
+    if Path(other).is_dir():
+        yield Path(other)
+        return
+    git = ["git", "-C", str(HERE), "worktree"]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "checkout"
+        subprocess.run([*git, "add", "--quiet", "--detach", str(root), other], check=True)
+        try:
+            yield root
+        finally:
+            subprocess.run([*git, "remove", "--force", str(root)], check=True)
 
 
 class Turn:
@@ -86,44 +106,46 @@ def serve() -> None:
         case, what, repeats = json.loads(line)
         if (case, what) not in works:
             works[case, what] = work(case, what)
-        calls = works[case, what](repeats)
-        start = time.perf_counter()
-        for call in calls:
-            call()
-        print(time.perf_counter() - start, flush=True)
+        print(works[case, what](repeats), flush=True)
 
 
 def work(case: str, what: str):
-    """A function of n that makes n calls ready."""
+    """A function of n: seconds of n calls."""
     import autograd.numpy as anp
     import numpy as np
     from autograd import value_and_grad
+    from fit_step import FitStep  # beside this file: the same for both checkouts
 
-    from benchmarks.cases import CASES, adam_step
+    from benchmarks.cases import CASES
 
     dtype = np.float32
     flow, x = CASES[case].flow(dtype=dtype), CASES[case].data(dtype=dtype)
+    if what == "step":
+        return FitStep(flow, x).time
 
     def gradient(flow):
         return value_and_grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
 
-    calls = {
+    call = {
         "density": lambda flow: flow.log_prob(x),
         "gradient": gradient,
         "sample": lambda flow: flow.sample(1000, rng=0),
-    }
-    if what == "step":
-        step = adam_step(flow, x)
-        return lambda n: [step] * n
-    call = calls[what.removeprefix("first ")]
+    }[what.removeprefix("first ")]
     if not what.startswith("first "):
-        return lambda n: [lambda: call(flow)] * n
+        return lambda n: seconds_of(lambda: call(flow) for _ in range(n))
 
     def fresh(n):
         flows = [flow.with_params(flow.params.copy()) for _ in range(n)]
-        return (partial(call, flows.pop()) for _ in range(n))  # each is gone after its call
+        return seconds_of(partial(call, flows.pop()) for _ in range(n))  # each is gone then
 
     return fresh
+
+
+def seconds_of(calls) -> float:
+    start = time.perf_counter()
+    for call in calls:
+        call()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: cases A to E, their flows and data, one training step, products counted."""
+"""What is measured: the cases, their flows and data, products counted."""
 
 from __future__ import annotations
 
@@ -7,28 +7,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
+BINS, TAIL = 8, 5.0  # of all splines: so many bins on [-5, 5]
+SPLINES = {"nsf": "autoregressive", "nsf_coupling": "coupling"}
+
 
 @dataclass(frozen=True)
 class Case:
-    """`layers` masked autoregressive layers with these hidden widths, trained on `batch` rows."""
+    """`layers` autoregressive layers (or couplings) with these hidden widths, trained on `batch`
+    rows. `kind`: "maf", "iaf", "realnvp", "nice", and with splines "nsf" and "nsf_coupling"."""
 
     name: str
     dim: int
     layers: int
     hidden: tuple[int, ...]
     batch: int
+    kind: str = "maf"
 
-    def flow(self, kind: str = "maf", dtype=np.float64, method: str | None = None):
-        """The flow ("maf", "iaf", "realnvp", "nice"), at random parameters: not the identity."""
+    def flow(
+        self, kind: str | None = None, dtype=np.float64, method: str | None = None, *,
+        log_scale_bound: float | None = 2.0, rng: int = 0, noise: float = 0.01,
+    ):  # fmt: skip
+        """The flow, of its own kind or of another one. What noise adds to the parameters takes it
+        away from the identity, which a new flow is."""
         import flowcore as fc
 
-        recipe = getattr(fc.flows, kind)
-        flow = recipe(
-            self.dim, self.layers, list(self.hidden), standardize=False, activation="relu",
-            dtype=dtype,
-        )  # fmt: skip
-        noise = np.random.default_rng(1).normal(0.0, 0.01, flow.n_params)
-        flow = flow.with_params((flow.params + noise).astype(dtype))
+        kind = self.kind if kind is None else kind
+        options = {"standardize": False, "activation": "relu", "dtype": dtype, "rng": rng}
+        if kind in SPLINES:
+            recipe = fc.flows.nsf
+            options.update(kind=SPLINES[kind], bins=BINS, tail=TAIL, affine=False, base="normal")
+        else:
+            recipe = getattr(fc.flows, kind)
+            if kind != "nice":
+                options.update(transformer=fc.Affine(log_scale_bound))
+        flow = recipe(self.dim, self.layers, list(self.hidden), **options)
+        if noise:
+            added = np.random.default_rng(1).normal(0.0, noise, flow.n_params)
+            flow = flow.with_params((flow.params + added).astype(dtype))
         return flow if method is None else with_method(flow, method)
 
     def data(self, n: int | None = None, dtype=np.float64) -> np.ndarray:
@@ -52,6 +67,11 @@ CASES = {
         Case("C", 6, 5, (100, 100), 100),
         Case("D", 43, 5, (512, 512), 100),
         Case("E", 784, 1, (1024,), 100),
+        Case("F", 6, 5, (100, 100), 100, "nsf"),
+        Case("G", 43, 5, (256, 256), 100, "nsf"),
+        Case("H", 6, 5, (100, 100), 100, "nsf_coupling"),
+        Case("I", 43, 5, (256, 256), 100, "nsf_coupling"),
+        Case("L", 63, 5, (256, 256), 512),
     )
 }
 
@@ -72,25 +92,8 @@ def with_method(flow, method: str):
     return fc.TransformedDistribution(flow.base, rebuilt(flow.bijector))
 
 
-def adam_step(flow, x) -> Callable[[], float]:
-    """A function that makes one training step on the rows x exactly as `fit` does: the mean NLL,
-    its gradient, the check that they are finite, Adam in place. The learning rate is tiny, so that
-    thousands of steps stay where they began."""
-    import flowcore as fc
-    from flowcore.training import Loss, Rows, Run, clipped
-
-    run, loss, rows = Run(flow, fc.Adam(1e-7)), Loss(flow), Rows(x)
-
-    def step():
-        value, gradient = loss(run.theta, rows)
-        run.step(clipped(gradient, None), value, rows.total_weight)
-        return value
-
-    return step
-
-
 def adam_alone(flow) -> Callable[[], None]:
-    """A function that makes the last part of such a step: Adam's update, with some gradient."""
+    """A function that makes the last part of a training step: Adam's update, with some gradient."""
     import flowcore as fc
 
     theta = np.array(flow.params)

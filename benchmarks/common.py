@@ -35,10 +35,10 @@ from .cases import (
     Case,
     CountedProducts,
     adam_alone,
-    adam_step,
     count_multiply_adds,
     with_method,
 )
+from .fit_step import FitStep
 from .timing import (
     CONTROL,
     DTYPES,
@@ -57,11 +57,11 @@ __all__ = [
     "DTYPES",
     "Case",
     "CountedProducts",
+    "FitStep",
     "Report",
     "Spread",
     "Timings",
     "adam_alone",
-    "adam_step",
     "at_most",
     "control_workload",
     "count_multiply_adds",
@@ -83,7 +83,8 @@ class Report:
 
     def __init__(self, benchmark: str, args: argparse.Namespace):
         self.benchmark, self.args, self.rows = benchmark, args, []
-        self.machine, self._control = machine(), []
+        self.machine: dict = machine()
+        self._control: list = []
         self.peak = dict.fromkeys(DTYPES, 0.0)
         print(f"{benchmark}{' (quick)' if args.quick else ''}")
         for name, value in self.machine.items():
@@ -146,7 +147,8 @@ class Report:
         return self
 
     def as_dict(self) -> dict:
-        settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(self.args).items()}
+        # files and folders are of this machine, and of no interest to who reads the numbers
+        settings = {k: v for k, v in vars(self.args).items() if not isinstance(v, Path)}
         return {
             "benchmark": self.benchmark,
             "machine": self.machine,

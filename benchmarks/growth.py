@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common import Case, Report, adam_step, parse, parser, print_table
+from .common import Case, FitStep, Report, parse, parser, print_table
 
 DIM = 16
 FULL = {"rows": 1000, "layers": 2, "width": 256}
@@ -53,7 +53,7 @@ def size_and_calls(what: str, factor: int, base: dict) -> tuple[int, dict]:
     case = Case("", DIM, layers, (width,) if what == "parameters" else (width, width), rows)
     flow, x = case.flow(), case.data()
     size = {"rows": rows, "layers": layers, "parameters": flow.n_params}[what]
-    calls = (lambda: flow.log_prob(x), lambda: flow.sample(rows, rng=0), adam_step(flow, x))
+    calls = (lambda: flow.log_prob(x), lambda: flow.sample(rows, rng=0), FitStep(flow, x))
     return size, dict(zip(OPERATIONS, calls, strict=True))
 
 

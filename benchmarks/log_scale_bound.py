@@ -27,7 +27,7 @@ import json
 import numpy as np
 
 import flowcore as fc
-from flowcore.moons import Moons, Settings, finite_share, fit_like_the_tutorial, nll
+from flowcore.moons import Moons, finite_share, fit_like_the_tutorial, nll
 
 BOUNDS = (None, 5.0, 3.0, 2.0, 1.0)
 
@@ -42,15 +42,15 @@ def chain(bound, hidden, seed):
     return fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts[:0:-1]))
 
 
-def run_once(bound, settings, seed):
+def run_once(bound, hidden, epochs, seed):
     """(NLL on fresh points, finite share of the grid) of one training run."""
     moons = Moons.make(seed)
     with np.errstate(all="ignore"):  # the unbounded runs overflow: that is the point
         try:
-            flow, _ = fit_like_the_tutorial(chain(bound, settings.wide, seed), moons, settings)
+            flow, _ = fit_like_the_tutorial(chain(bound, hidden, seed), moons, epochs)
         except fc.TrainingDivergedError as problem:
             flow = problem.flow
-        return nll(flow, moons.fresh(seed)), finite_share(flow)
+        return nll(flow, moons.fresh()), finite_share(flow)
 
 
 def main(argv=None):
@@ -60,11 +60,11 @@ def main(argv=None):
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="60 epochs of [64, 64]")
     args = parser.parse_args(argv)
-    settings = Settings(epochs=60 if args.quick else args.epochs, quick=args.quick)
+    hidden, epochs = ([64, 64], 60) if args.quick else ([256, 256], args.epochs)
     results = {}
     print(" bound   median    worst   not finite   grid finite   (NLL in nats, fresh points)")
     for bound in BOUNDS:
-        runs = [run_once(bound, settings, seed) for seed in range(args.seeds)]
+        runs = [run_once(bound, hidden, epochs, seed) for seed in range(args.seeds)]
         values = np.array([value for value, _ in runs])
         good = np.where(np.isfinite(values), values, np.inf)
         print(

@@ -1,17 +1,20 @@
 """flowcore against zuko, nflows, normflows, flowjax (and TFP): the same flows, in one run, in turn.
 
     python -m benchmarks.peers [--cases ABCDE] [--libraries NAME ...] [--dtype float32] [--env DIR]
-                               [--iaf-rows 100 1000] [--with-tfp] [--quick] [--json FILE]
+                               [--threads N] [--iaf-rows 100 1000] [--with-tfp] [--quick]
+                               [--json FILE]
 
 The first run makes a virtual environment with the peers (benchmarks/requirements-peers.txt), some
 GB outside the source tree, and everything is measured inside it. Every library works in a process
 of its own, with its own threads, and only while it is asked to. How each is set up, and why that is
 its best, stands in benchmarks/contestants/.
 
-Measured: one training step with Adam, the density of a batch, 1000 samples, on cases A to E of
-`benchmarks.cases`; the IAF's maximum-likelihood step against the MAF's; imports; first calls, which
-is when JAX and TensorFlow compile. Ratios are flowcore / peer within a round: below 1, flowcore is
-faster. Contestants on request: zuko+compile, nflows+compile (torch.compile; needs a C++ compiler).
+Measured: one training step with Adam, the density of a batch, 1000 samples, on cases of
+`benchmarks.cases`: A to E are MAFs; F and G have splines in their place, H and I are couplings with
+splines (`--cases FGHI`). Then the IAF's maximum-likelihood step against the MAF's; imports; first
+calls, which is when JAX and TensorFlow compile. Ratios are flowcore / peer within a round: below 1,
+flowcore is faster. On request: zuko+compile, nflows+compile (torch.compile; needs a C++ compiler),
+and floor, hand-jitted and products, which are a MAF's step by hand: yardsticks, and no peers.
 """
 
 from __future__ import annotations
@@ -20,11 +23,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import environment, verdicts
+from . import cores, environment, verdicts
 from .common import CASES, DTYPES, Case, Report, parse, parser, print_table
-from .contestants import CONTESTANTS, N_SAMPLES
+from .contestants import CONTESTANTS, N_SAMPLES, YARDSTICKS
 from .verdicts import US, fastest_peer
-from .worker import Task, Worker, build
+from .worker import Task, build, leave_out, start
 
 PEERS = ("zuko", "nflows", "normflows", "flowjax", "flowjax+jit")
 WORK = {
@@ -43,7 +46,6 @@ def main(argv=None) -> int:
         return code
     if args.with_tfp:
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
-    del args.env  # a path of this machine, of no interest in the JSON
     report = Report("peers", args)
     environment.warn_of_overrides()
     comparison = Comparison(report, pythons)
@@ -61,16 +63,19 @@ def arguments(argv):
     names = [name for name in CONTESTANTS if name != "tfp"]
     new = parser(__doc__)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
-    new.add_argument("--cases", help="letters, of A to E (ABCDE; with --quick AC)")
+    new.add_argument("--cases", help="letters, such as FGHI (ABCDE; with --quick AC)")
     new.add_argument("--libraries", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     new.add_argument("--with-tfp", action="store_true", help="TFP too, in a further environment")
     new.add_argument("--dtype", choices=DTYPES, default="float32")
+    new.add_argument("--threads", type=int, metavar="N", help="and cores, for everybody alike")
     new.add_argument("--iaf-rows", nargs="*", type=int, metavar="N", help="(100 1000; quick: 100)")
     new.add_argument("--budget", type=float, default=15, help="seconds for one number, about (15)")
     args = parse(new, argv)
     args.cases = args.cases or ("AC" if args.quick else "ABCDE")
     if not set(args.cases) <= set(CASES):
         new.error(f"--cases takes letters of {''.join(CASES)}, not {args.cases!r}")
+    if args.threads is not None and not 0 < args.threads <= len(cores.usable()):
+        new.error(f"--threads must be 1 to {len(cores.usable())}, the cores that may be used")
     if args.iaf_rows is None:
         args.iaf_rows = [100] if args.quick else [100, 1000]
     wanted = [US, *(args.libraries or PEERS), *(["tfp+xla"] if args.with_tfp else [])]
@@ -84,20 +89,8 @@ class Comparison:
 
     def __init__(self, report: Report, pythons: dict[str, Path]):
         self.report, self.args, self.pythons = report, report.args, pythons
-        self.workers: dict[str, Worker] = {}
-        for name in self.args.libraries:
-            self._start(name)
-
-    def _start(self, name: str) -> None:
-        worker = Worker(name, self.pythons[CONTESTANTS[name].environment])
-        try:
-            versions = worker.ask(do="versions")["versions"]
-        except RuntimeError as problem:
-            worker.close()
-            self._leave_out(name, problem)
-            return
-        self.workers[name] = worker
-        print(f"  {name:12s} {', '.join(f'{p} {v}' for p, v in versions.items())}", flush=True)
+        places = None if self.args.threads is None else cores.last(self.args.threads)
+        self.workers, report.machine["versions"] = start(self.args.libraries, pythons, places)
 
     def close(self) -> None:
         for worker in self.workers.values():
@@ -106,7 +99,7 @@ class Comparison:
     def imports(self):
         """Whole processes that import a library and end; "python" imports nothing."""
         statements = {"python": _process(self.pythons["peers"], "pass")}
-        for name in self.workers:
+        for name in (name for name in self.workers if name not in YARDSTICKS):
             library, python = CONTESTANTS[name], self.pythons[CONTESTANTS[name].environment]
             statements.setdefault(name.partition("+")[0], _process(python, library.imports))
         timings = self.report.interleave(statements, budget=self.args.budget)
@@ -123,17 +116,20 @@ class Comparison:
         found, compiling = {}, {name: {} for name in self.workers}
         print("\nflowcore / the fastest peer, median and quartiles over the rounds", flush=True)
         for letter in self.args.cases:
-            present = self._build({"maf": CASES[letter]})
+            kind = CASES[letter].kind
+            present = self._build({kind: CASES[letter]})
             for work in WORK:
-                tasks = {name: Task(self.workers[name], "maf", work) for name in present}
+                able = (name for name in present if work in CONTESTANTS[name].works)
+                tasks = {name: Task(self.workers[name], kind, work) for name in able}
                 timings = self.report.interleave(tasks, budget=self.args.budget)
                 found[work, letter] = timings
                 for name, task in tasks.items():
                     ratio = timings.ratio(US, name)._asdict()
-                    facts = {"first_call": task.first_call, "flowcore_per_this": ratio}
-                    self.report.add(f"{work} {letter} {name}", timings, name, case=letter, **facts)
-                    more = task.first_call - timings.spread(name).median
-                    compiling[name][work, letter] = max(0.0, more)
+                    more = max(0.0, task.first_call - timings.spread(name).median)
+                    compiling[name][work, letter] = more
+                    facts = {"case": letter, "work": work, "who": name, "compiling": more}
+                    facts["flowcore_per_this"] = ratio
+                    self.report.add(f"{work} {letter} {name}", timings, name, **facts)
                 best = fastest_peer(timings)
                 ratio = timings.ratio(US, best).show() if best else "no peer"
                 print(f"  {WORK[work]}, {CASES[letter]}: {ratio}, {best}", flush=True)
@@ -179,7 +175,8 @@ class Comparison:
             for name in present:
                 ratio = timings.ratio(f"iaf {name}", f"maf {name}")
                 for kind in ("maf", "iaf"):
-                    label, facts = f"{kind} {name}", {"iaf_per_maf": ratio._asdict()}
+                    label, facts = f"{kind} {name}", {"n_rows": n_rows, "who": name}
+                    facts["iaf_per_maf"] = ratio._asdict()
                     self.report.add(f"iaf step {n_rows} {label}", timings, label, **facts)
                 times = [_milliseconds(timings, f"{kind} {name}") for kind in ("maf", "iaf")]
                 rows.append([name, *times, ratio.show()])
@@ -192,22 +189,16 @@ class Comparison:
         present = []
         for name, worker in self.workers.items():
             worker.ask(do="forget")
-            if not all(CONTESTANTS[name].can_build(case) for case in flows.values()):
+            if not all(CONTESTANTS[name].can_build(c, kind) for kind, c in flows.items()):
                 continue
             try:
                 for kind, case in flows.items():
                     build(worker, case, kind, self.args.dtype)
             except RuntimeError as problem:
-                self._leave_out(name, problem)
+                leave_out(name, problem)
                 continue
             present.append(name)
         return present
-
-    @staticmethod
-    def _leave_out(name: str, problem: RuntimeError) -> None:
-        if name == US:
-            raise problem
-        print(f"  {name} is left out here: {problem}", flush=True)
 
 
 def _process(python: Path, statement: str):

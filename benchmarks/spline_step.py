@@ -15,10 +15,9 @@ from flowcore.testing import randomize
 
 from .common import (
     DTYPES,
+    FitStep,
     Report,
-    adam_step,
     at_most,
-    count_multiply_adds,
     parse,
     parser,
     print_table,
@@ -54,8 +53,8 @@ def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) 
         )  # fmt: skip
         flow = randomize(flow)  # a fresh one is the identity: all in the middle bins
         x = fc.Normal(dim).sample(rows, rng=0).astype(DTYPES[dtype])
-        steps[name] = adam_step(flow, x)
-        counts[name] = count_multiply_adds(lambda flow: adam_step(flow, x)(), flow)  # noqa: B023
+        steps[name] = FitStep(flow, x)
+        counts[name] = steps[name].multiply_adds()
     timings = report.interleave(steps, budget=10.0)
     ratio, products = timings.ratio("spline", "affine"), counts["spline"] / counts["affine"]
     limit = LIMITS.get((dim, hidden), PER_PRODUCTS * products)

@@ -27,11 +27,12 @@ import numpy as np
 
 from . import environment
 from .common import Report, Spread, parse, parser, print_table
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LIBRARIES
+from .worker import versions_of
 
 HEADER = ["", "seconds", "import", "training", "NLL", "worst", "peak MB", "flowcore / this"]
 US = "flowcore"
-LIBRARIES = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
+DEFAULT = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
 RIVALS, TARGET = ("tfp", "tfp+xla", "zuko"), 1 / 3
 EQUAL = 0.02  # nats within which two NLLs count as equal
 
@@ -45,9 +46,9 @@ def main(argv=None) -> int:
         return code
     if args.with_tfp or environment.is_complete(environment.TFP, "tfp"):
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
-    del args.env  # a path of this machine, of no interest in the JSON
     report = Report("time_to_trained", args)
     environment.warn_of_overrides()
+    report.machine["versions"] = versions_of(args.libraries, pythons)
     runs, entropies = measure(report, pythons)
     print(f"\nSix MAF [256, 256], {args.epochs} epochs, medians of {args.repeats}; NLL in nats")
     print(f"(exact entropy of the truth: {', '.join(f'{h:.3f}' for h in entropies)} nats)")
@@ -64,13 +65,13 @@ def arguments(argv):
     new.add_argument("--epochs", type=int, help="(600; with --quick 20)")
     new.add_argument("--repeats", type=int, help="rounds, each with its seed (3; with --quick 1)")
     new.add_argument(
-        "--libraries", nargs="+", choices=CONTESTANTS, metavar="NAME", help=", ".join(CONTESTANTS)
+        "--libraries", nargs="+", choices=LIBRARIES, metavar="NAME", help=", ".join(LIBRARIES)
     )
     new.add_argument("--with-tfp", action="store_true", help="make TFP's environment if need be")
     args = parse(new, argv)
     args.epochs = args.epochs or (20 if args.quick else 600)
     args.repeats = args.repeats or (1 if args.quick else 3)
-    args.libraries = list(dict.fromkeys([US, *(args.libraries or LIBRARIES)]))
+    args.libraries = list(dict.fromkeys([US, *(args.libraries or DEFAULT)]))
     if args.epochs < 1 or args.repeats < 1:
         new.error("--epochs and --repeats must be at least 1")
     return args
@@ -110,7 +111,7 @@ def save_moons(path: Path, seed: int) -> float:
     from flowcore.moons import Moons
 
     moons = Moons.make(seed)
-    parts = {"train": moons.train, "validation": moons.validation, "fresh": moons.fresh(seed)}
+    parts = {"train": moons.train, "validation": moons.validation, "fresh": moons.fresh()}
     np.savez(path, **{name: rows.astype(np.float32) for name, rows in parts.items()})
     return moons.entropy()
 

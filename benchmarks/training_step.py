@@ -14,11 +14,10 @@ from .common import (
     CASES,
     DTYPES,
     Case,
+    FitStep,
     Report,
     adam_alone,
-    adam_step,
     at_most,
-    count_multiply_adds,
     parse,
     parser,
     print_table,
@@ -47,9 +46,9 @@ def steps(report: Report, cases: list[Case]) -> None:
         for dtype in DTYPES:
             name, flow = f"{case.name} {dtype}", case.flow(dtype=DTYPES[dtype])
             x = case.data(dtype=DTYPES[dtype])
-            contestants[name] = adam_step(flow, x)
+            contestants[name] = step = FitStep(flow, x)
             contestants[f"{name} Adam"] = adam_alone(flow)
-            multiply_adds[name] = count_multiply_adds(lambda flow: adam_step(flow, x)(), flow)  # noqa: B023
+            multiply_adds[name] = step.multiply_adds()
     timings = report.interleave(contestants)
     table = []
     for name, count in multiply_adds.items():
@@ -75,7 +74,7 @@ def iaf_against_maf(report: Report, sizes) -> None:
             flows = {kind: case.flow(kind, numpy_type) for kind in ("maf", "iaf")}
             if rows <= TAPE_ROWS:
                 flows["textbook"] = case.flow("iaf", numpy_type, "sequential")
-            steps = {name: adam_step(flow, x) for name, flow in flows.items()}
+            steps = {name: FitStep(flow, x) for name, flow in flows.items()}
             timings = report.interleave(steps, budget=10.0)
             size = f"D={dim} {len(hidden)}x{hidden[0]}, {rows} rows"
             ratio, textbook = timings.ratio("iaf", "maf"), None

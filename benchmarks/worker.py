@@ -5,6 +5,7 @@
     {"do": "build", "flow": "maf", "case": {...}, "kind": "maf", "dtype": "float32"}
     {"do": "time", "flow": "maf", "what": "step", "repeats": 10, "warm_up": 0.02}
                                                                       -> {"seconds": of all ten}
+    {"do": "steps", "flow": "maf", "repeats": 100, "at_once": 1}      -> {"seconds": [of each]}
     {"do": "forget"}                                                  all flows
     {"do": "versions"}
 
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import pairwise
@@ -27,28 +29,35 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases import Case
-from .contestants import CONTESTANTS, N_SAMPLES
+from .cases import SPLINES, Case
+from .contestants import CONTESTANTS, N_SAMPLES, Contestant
+from .cores import environment_for, pinned
+from .verdicts import US
 
 PAUSE = 0.05  # seconds before and after a turn
 WARM_UP = 0.02  # seconds of work at the beginning of a turn that do not count
 
 
 class Worker:
-    """A running worker of one library: `ask` it, or hand a `Task` of it to `interleave`."""
+    """A running worker of one library: `ask` it, or hand a `Task` of it to `interleave`.
 
-    def __init__(self, name: str, python: Path | str):
+    cores: it stays on these, with as many threads; None: as many as it likes
+    """
+
+    def __init__(self, name: str, python: Path | str, cores: Sequence[int] | None = None):
         self.name = name
         file = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._complaints = file  # `close` closes it
-        self._process = subprocess.Popen(
-            [str(python), "-m", "benchmarks.worker", name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            text=True,
-            cwd=Path(__file__).resolve().parents[1],
-        )
+        with pinned(cores):
+            self._process = subprocess.Popen(
+                [str(python), "-m", "benchmarks.worker", name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                text=True,
+                cwd=Path(__file__).resolve().parents[1],
+                env=environment_for(cores),
+            )
 
     def ask(self, **command) -> dict:
         """Errors: RuntimeError with what the library said."""
@@ -73,6 +82,43 @@ class Worker:
         self._process.stdout.close()
         self._process.wait()
         self._complaints.close()
+
+
+def start(
+    names: Sequence[str], pythons: Mapping[str, Path], cores: Sequence[int] | None = None
+) -> tuple[dict[str, Worker], dict[str, str]]:
+    """Workers of all that can start, and the versions of their packages, printed and returned.
+
+    pythons: the interpreter of every environment.
+    """
+    workers, versions = {}, {}
+    for name in names:
+        worker = Worker(name, pythons[CONTESTANTS[name].environment], cores)
+        try:
+            found = worker.ask(do="versions")["versions"]
+        except RuntimeError as problem:
+            worker.close()
+            leave_out(name, problem)
+            continue
+        workers[name] = worker
+        versions[name] = ", ".join(f"{package} {version}" for package, version in found.items())
+        print(f"  {name:12s} {versions[name]}", flush=True)
+    return workers, versions
+
+
+def versions_of(names: Sequence[str], pythons: Mapping[str, Path]) -> dict[str, str]:
+    """As `start` has them, of contestants that do their work elsewhere."""
+    workers, versions = start([n for n in names if CONTESTANTS[n].environment in pythons], pythons)
+    for worker in workers.values():
+        worker.close()
+    return versions
+
+
+def leave_out(name: str, problem: RuntimeError) -> None:
+    """Go on without a peer that fails, and say so; not without flowcore."""
+    if name == US:
+        raise problem
+    print(f"  {name} is left out here: {problem}", flush=True)
 
 
 class Task:
@@ -116,18 +162,15 @@ class Server:
         return {"n_weights": made.n_weights}
 
     def time(self, flow: str, what: str, repeats: int, warm_up: float) -> dict:
-        made = self.flows[flow]
-        call, value, start = getattr(made, what), 0.0, time.perf_counter()
+        made, start = self.flows[flow], time.perf_counter()
         while time.perf_counter() < start + warm_up:
-            value = call()
-        np.asarray(value)
-        start = time.perf_counter()
-        for _ in range(repeats):
-            value = call()
-        value = np.asarray(value)  # waits for libraries that still compute
-        seconds = time.perf_counter() - start
+            made.timed(what, 1)
+        seconds, value = made.timed(what, repeats)
         self._check(made, what, value)
         return {"seconds": seconds}
+
+    def steps(self, flow: str, repeats: int, at_once: int) -> dict:
+        return {"seconds": self.flows[flow].each_step(repeats, at_once)}
 
     @staticmethod
     def _check(made, what: str, value: np.ndarray) -> None:
@@ -153,15 +196,24 @@ def build(worker: Worker, case: Case, kind: str, dtype: str) -> None:
     Errors: RuntimeError if the numbers of weights differ, or if the library fails.
     """
     asked = {"flow": kind, "case": asdict(case), "kind": kind, "dtype": dtype}
-    got, wanted = worker.ask(do="build", **asked)["n_weights"], n_weights(case)
+    got = worker.ask(do="build", **asked)["n_weights"]
+    wanted = n_weights(case, kind, CONTESTANTS.get(worker.name, Contestant))
     if got != wanted:
         raise RuntimeError(f"{worker.name} has {got} weights in case {case}, not {wanted}")
 
 
-def n_weights(case: Case) -> int:
-    """Entries of all weight matrices, masked ones included, and of all biases."""
-    widths = [case.dim, *case.hidden, 2 * case.dim]
-    return case.layers * sum((a + 1) * b for a, b in pairwise(widths))
+def n_weights(case: Case, kind: str = "maf", contestant: type[Contestant] = Contestant) -> int:
+    """Entries of all weight matrices, masked ones included, and of all biases.
+
+    The hidden layers are the same for everybody; with splines the first and the last are not.
+    """
+    per_coordinate = contestant.spline_outputs if kind in SPLINES else 2
+    total = 0
+    for layer in range(case.layers):
+        inputs, outputs = contestant.reads_and_maps(case.dim, kind, layer)
+        widths = [inputs, *case.hidden, per_coordinate * outputs]
+        total += sum((a + 1) * b for a, b in pairwise(widths))
+    return total
 
 
 def main(name: str) -> None:

@@ -20,7 +20,7 @@ from flowcore import (
     TransformedDistribution,
     flows,
 )
-from flowcore.core import blas, blocks
+from flowcore.core import blas, blocks, cores
 from flowcore.testing import randomize
 
 N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end
@@ -353,12 +353,12 @@ def test_an_interrupt_is_not_lost_in_an_error():
 
 
 def test_number_of_threads(monkeypatch, flow, x):
-    monkeypatch.setenv(blocks.ENVIRONMENT, "3 ")  # as a shell of Windows may have it
-    assert blocks.n_threads() == 3 and blocks.n_threads(2) == 2
-    monkeypatch.delenv(blocks.ENVIRONMENT)
-    assert blocks.n_threads() == min(blocks._cores(), 8) > 0
-    monkeypatch.setattr(blocks, "_cores", lambda: 64)
-    assert blocks.n_threads() == 8
+    monkeypatch.setenv(cores.ENVIRONMENT, "3 ")  # as a shell of Windows may have it
+    assert cores.n_threads() == 3 and cores.n_threads(2) == 2
+    monkeypatch.delenv(cores.ENVIRONMENT)
+    assert cores.n_threads() == min(cores.n_cores(), 8) > 0
+    monkeypatch.setattr(cores, "n_cores", lambda: 64)
+    assert cores.n_threads() == 8
     for bad in (0, -1, 1.5, "two", "2.5", np.inf, np.nan, [2], 1j):
         with pytest.raises(ValueError, match=r"^threads must be an integer >= 1, not"):
             flow.log_prob(x[:2], threads=bad)
@@ -366,7 +366,7 @@ def test_number_of_threads(monkeypatch, flow, x):
         with pytest.raises(ValueError, match="threads must be at most 1024"):
             flow.log_prob(x[:2], threads=bad)
     for bad in ("many", "0", "-1", "2.5", "inf", "1e3"):
-        monkeypatch.setenv(blocks.ENVIRONMENT, bad)
-        message = f"environment variable {blocks.ENVIRONMENT} must be an integer >= 1, not .*{bad}"
+        monkeypatch.setenv(cores.ENVIRONMENT, bad)
+        message = f"environment variable {cores.ENVIRONMENT} must be an integer >= 1, not .*{bad}"
         with pytest.raises(ValueError, match=message):
             flow.log_prob(x)

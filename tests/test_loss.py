@@ -4,10 +4,19 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
+from registry import BIJECTORS, DENSITIES, case
 from stub_flows import EVERYTHING, STILL, Banana, Conditional, Gaussian, banana_data, nll
 from stub_flows import textbook_fit as fit
 
-from flowcore import TransformedDistribution, flows
+from flowcore import (
+    Affine,
+    Chain,
+    Elementwise,
+    Normal,
+    Standardize,
+    TransformedDistribution,
+    flows,
+)
 from flowcore.testing import randomize
 from flowcore.training import Loss, Rows, TrainingDivergedError
 from flowcore.training.loss import NotFinite
@@ -210,3 +219,46 @@ def test_a_checkpoint_knows_the_penalty(tmp_path):
     resumed, again = fit(Banana(), X, epochs=4, penalty=l2, checkpoint=path)
     np.testing.assert_array_equal(resumed.params, straight.params)
     assert again.train_nll == history.train_nll
+
+
+# ---------------------------------------------------------------- the plan behind it
+
+
+def plain_gradient(flow, x, context):
+    def nll(theta):
+        return -anp.mean(flow.log_prob(x, params=theta, context=context))
+
+    return grad(nll)(flow.params)
+
+
+@pytest.mark.parametrize("name", [*BIJECTORS])
+@pytest.mark.parametrize("where", ["outermost", "behind another", "met twice"])
+def test_what_nobody_asks_for_is_missed_by_nobody(name, where):
+    """A step of `fit` wants no gradient by x: the way back ends at the outermost part that has
+    parameters, wherever that is, and the gradient by theta is whole."""
+    found = case(name, "inverse", n=6)
+    part, x = found.part, found.args[1]
+    context = found.args[2] if len(found.args) > 2 else None
+    before = {
+        "outermost": [Standardize.from_data(x)],
+        "behind another": [randomize(Elementwise(part.dim, Affine()), rng=2)],
+        "met twice": [part],
+    }[where]
+    flow = TransformedDistribution(Normal(part.dim), Chain([*before, part]))
+    with np.errstate(all="ignore"):
+        inside = np.isfinite(flow.log_prob(x, context=context))
+        x, context = x[inside], None if context is None else context[inside]
+        if flow.n_params == 0 or len(x) == 0:
+            return
+        expected = plain_gradient(flow, x, context)
+    _, gradient = Loss(flow)(np.array(flow.params), Rows(x, None, context))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", [n for n in DENSITIES if DENSITIES[n]().n_params > 0])
+def test_the_same_of_densities(name):
+    flow, (_, x, *context) = (found := case(name, "log_prob", n=6)).part, found.args
+    context = context[0] if context else None
+    expected = plain_gradient(flow, x, context)
+    _, gradient = Loss(flow)(np.array(flow.params), Rows(x, None, context))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-11)

@@ -80,6 +80,7 @@ def everything():
         "compare": lambda: plots.compare(x, 2 * x),
         "stages": lambda: plots.stages(flow, n=50),
         "density": lambda: plots.density(flow, **QUICK),
+        "densities": lambda: plots.densities({"truth": fc.Normal(2), "flow": flow}, **QUICK),
         "losses": lambda: plots.losses(fc.History([3.0, 2.0], [3.0, 2.0], 1), entropy=1.0),
         "jacobian": lambda: plots.jacobian(flow, x[0]),
         "masks": lambda: plots.masks(fc.MADE(5, [8, 8])),
@@ -167,6 +168,7 @@ def test_draws_into_the_axes_it_is_given(points, history):
         (lambda axes: plots.masks(fc.MADE(3, [4]), ax=axes), 3),
         (lambda axes: plots.stages(chain("maf", layers=3), n=5, ax=axes), 6),
         (lambda axes: plots.compare(np.eye(2), np.eye(2), ax=axes), 2),
+        (lambda axes: plots.densities({"truth": fc.Normal(2)}, ax=axes, **QUICK), 1),
     ],
 )
 def test_wrong_number_of_axes(draw, wanted):
@@ -200,6 +202,15 @@ def test_frame_holds_all_points_or_says_how_many_it_does_not(points):
     ax = plots.scatter(far)
     assert remarks(ax) == ["3 outside"]
     assert ax.get_xlim()[1] < 10
+
+
+def test_scatter_in_a_given_frame_counts_what_lies_outside():
+    x = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [3.0, 3.0]]
+    ax = plots.scatter(x, xlim=(-1, 1), ylim=(-1, 2.5))
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 1), (-1, 2.5))
+    assert remarks(ax) == ["2 outside"]
+    with pytest.raises(ValueError, match="xlim must be"):
+        plots.scatter(x, xlim=(1, -1))
 
 
 def test_scales_are_equal_only_for_comparable_units(points):
@@ -459,6 +470,35 @@ def test_density_refuses_bad_input():
         plots.density(3)
 
 
+def test_densities_share_the_frame_and_the_colours_of_the_first():
+    wide = fc.MultivariateNormalDiag([0.0, 0.0], scale_diag=[2.0, 2.0])
+    narrow = fc.MultivariateNormalDiag([0.0, 0.0], scale_diag=[0.2, 0.2])
+    axes = plots.densities({"truth": fc.Normal(2), "wide": wide, "narrow": narrow}, n=41)
+    assert titles(axes) == ["truth", "wide", "narrow"]
+    assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in axes}) == 1
+    assert axes[0].get_xlim() == plots.density(fc.Normal(2), **QUICK).get_xlim()
+    truth, low, high = (ax.collections[0] for ax in axes)
+    assert_array_equal(truth.levels, low.levels)
+    assert_array_equal(truth.levels, high.levels)
+    assert_array_equal(truth.get_facecolor(), low.get_facecolor())
+    alone = plots.density(fc.Normal(2), n=41).collections[0]
+    assert_array_equal(truth.levels, alone.levels)  # the truth is drawn as it is alone
+    used = [np.flatnonzero([len(path.vertices) for path in drawn.get_paths()]).max() for drawn in
+            (truth, low, high)]  # fmt: skip
+    assert used[1] < used[0] < used[2] == len(high.levels) - 1  # beyond the scale: the arrow
+    assert len(axes[0].figure.axes) == 4  # one colour bar
+    assert [bool(remarks(ax)) for ax in axes] == [False, True, False]  # some lie outside
+    assert "outside" in remarks(axes[1])[0]
+
+
+def test_densities_are_drawn_in_the_rectangle_that_is_given():
+    pair = {"a": fc.Normal(2), "b": lambda x: np.exp(-np.abs(x).sum(axis=1))}
+    for ax in plots.densities(pair, (-1, 2), (0, 3), n=5):
+        assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 2), (0, 3))
+    with pytest.raises(ValueError, match="at least one flow"):
+        plots.densities({})
+
+
 # ---------------------------------------------------------------------------- losses
 
 
@@ -489,6 +529,28 @@ def test_huge_first_epochs_are_left_out_and_said_to_be():
     assert low < 1 and 2 < high < 10
     ax = plots.losses(fc.History(tail, tail, 59))
     assert ax.get_title(loc="left") == "" and ax.get_ylim()[1] > 2
+
+
+def test_a_spike_is_a_triangle_at_the_edge_and_does_not_hide_the_curve():
+    nll = np.linspace(3.0, 2.0, 40)
+    val = nll.copy()
+    val[[10, 20]] = 11.0, 12.0
+    ax = plots.losses(fc.History(nll.tolist(), val.tolist(), 39))
+    top = ax.get_ylim()[1]
+    assert 3.0 < top < 6.0
+    assert ax.get_title(loc="left") == "2 epochs above the frame, up to 12"
+    triangles = [line.get_xydata() for line in ax.lines if line.get_marker() == "^"]
+    assert_array_equal(triangles[0], np.empty((0, 2)))
+    assert_array_equal(triangles[1], [[11, top], [21, top]])
+
+
+def test_losses_in_a_given_frame(history):
+    ax = plots.losses(history, ylim=(1.0, 2.5))
+    assert ax.get_ylim() == (1.0, 2.5)
+    assert ax.get_title(loc="left") == "1 epoch above the frame, up to 3.2"
+    assert plots.losses(history, ylim=(1.0, 4.0)).get_title(loc="left") == ""
+    with pytest.raises(ValueError, match="ylim must be"):
+        plots.losses(history, ylim=(2.0, 1.0))
 
 
 def test_losses_that_are_not_finite_do_not_hinder():

@@ -1,13 +1,17 @@
 """Who takes part in the comparison with the peers, and under which name."""
 
-from .base import N_SAMPLES, Contestant, Flowcore
+from .base import N_SAMPLES, Contestant, Library
+from .flowcore_flow import Flowcore, FlowcoreForTables
+from .hand_jitted import HandJitted
 from .jax_flows import Flowjax, FlowjaxByHand
+from .straight_line import Floor, Products
 from .tensorflow_flows import Tfp, TfpXla
 from .torch_flows import Nflows, NflowsCompiled, Normflows, Zuko, ZukoCompiled
 
-__all__ = ["CONTESTANTS", "N_SAMPLES", "Contestant"]
+__all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "YARDSTICKS", "Contestant", "Flowcore",
+           "FlowcoreForTables", "Library"]  # fmt: skip
 
-CONTESTANTS: dict[str, type[Contestant]] = {
+LIBRARIES: dict[str, type[Library]] = {
     "flowcore": Flowcore,
     "zuko": Zuko,
     "nflows": Nflows,
@@ -19,3 +23,9 @@ CONTESTANTS: dict[str, type[Contestant]] = {
     "tfp": Tfp,
     "tfp+xla": TfpXla,
 }
+YARDSTICKS: dict[str, type[Contestant]] = {  # a step by hand, which nobody offers to anybody
+    "floor": Floor,
+    "hand-jitted": HandJitted,
+    "products": Products,
+}
+CONTESTANTS: dict[str, type[Contestant]] = {**LIBRARIES, **YARDSTICKS}

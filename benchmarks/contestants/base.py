@@ -7,6 +7,7 @@ widths of a `Case`, ReLU, an affine map, the order reversed (or permuted) betwee
     density()    log-densities of the rows, without anything that serves gradients
     sample()     1000 new rows, likewise
 
+A `Library` does all of it; a yardstick, which is a step and nothing else, is a `Contestant` only.
 Every library keeps its own numbers of threads, its own initial weights and its own bound on the
 scale. `n_weights` counts the entries of the dense matrices and biases; it must be the same for all.
 Nothing here imports more than NumPy: a library is imported by the process that measures it.
@@ -14,14 +15,18 @@ Nothing here imports more than NumPy: a library is imported by the process that 
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
-from ..cases import Case, adam_step
+from ..cases import BINS, Case
 
 N_SAMPLES = 1000
 TINY = 1e-7  # a learning rate with which thousands of steps stay where they began
+BLOCK = 10_000  # rows of a validation set that are evaluated at once
 
 
 class Contestant(ABC):
@@ -30,12 +35,20 @@ class Contestant(ABC):
     imports: str  # what its user imports
     packages: tuple[str, ...]  # whose versions are reported
     environment = "peers"
-    kinds = ("maf", "iaf")
+    works: tuple[str, ...] = ("step",)
+    kinds: tuple[str, ...] = ("maf",)
     min_hidden_layers = 1
+    spline_outputs = 3 * BINS - 1  # numbers of the network for one coordinate
 
-    def __init__(self, case: Case, kind="maf", dtype="float32", *, x=None, rate=TINY, seed=None):
-        """x, rate, seed: for real training; left out, everything stays where it begins."""
-        self.case, self.kind, self.dtype, self.rate, self.seed = case, kind, dtype, rate, seed
+    def __init__(
+        self, case: Case, kind="maf", dtype="float32", *, x=None, rate=TINY, decay=None, seed=None
+    ):
+        """x, rate, decay, seed: for real training; left out, everything stays where it begins.
+
+        decay: so many steps after which the learning rate, half a cosine, is 0; None: constant
+        """
+        self.case, self.kind, self.dtype = case, kind, dtype
+        self.rate, self.decay, self.seed = rate, decay, seed
         self.build()
         self.rows = self.put(case.data(dtype=dtype) if x is None else x)
         self.start()
@@ -44,6 +57,15 @@ class Contestant(ABC):
     def can_build(cls, case: Case, kind: str = "maf") -> bool:
         """Does the library have this network?"""
         return kind in cls.kinds and len(case.hidden) >= cls.min_hidden_layers
+
+    @classmethod
+    def reads_and_maps(cls, dim: int, kind: str, layer: int) -> tuple[int, int]:
+        """How many coordinates a layer's network reads, and how many it is asked about: all, or in
+        couplings a half, the smaller and the larger one in turn."""
+        if kind != "nsf_coupling":
+            return dim, dim
+        kept = dim // 2 + dim % 2 * (layer % 2)
+        return kept, dim - kept
 
     @abstractmethod
     def build(self) -> None:
@@ -57,6 +79,34 @@ class Contestant(ABC):
     def step(self):
         """One training step on the rows; returns the loss, which may still be being computed."""
 
+    @property
+    @abstractmethod
+    def n_weights(self) -> int:
+        """Entries of all weight matrices, masked ones included, and of all biases."""
+
+    def put(self, x: np.ndarray):
+        """Rows as an array of the library."""
+        return np.asarray(x, self.dtype)
+
+    def timed(self, what: str, repeats: int) -> tuple[float, np.ndarray]:
+        """Seconds of so many calls of step, density or sample, and the value of the last one."""
+        call, start = getattr(self, what), time.perf_counter()
+        for _ in range(repeats):
+            value = call()
+        value = np.asarray(value)  # waits for libraries that still compute
+        return time.perf_counter() - start, value
+
+    def each_step(self, repeats: int, at_once: int = 1) -> list[float]:
+        """Seconds of so many turns, one by one; a turn is one step, or `at_once` of them."""
+        return [self.timed("step", at_once)[0] for _ in range(repeats)]
+
+
+class Library(Contestant):
+    """A contestant with everything that a library has."""
+
+    works = ("step", "density", "sample")
+    kinds = ("maf", "iaf")
+
     @abstractmethod
     def log_prob(self, x):
         """Log-densities of rows that `put` made, without gradients."""
@@ -65,24 +115,22 @@ class Contestant(ABC):
     def sample(self):
         """N_SAMPLES new rows."""
 
-    @property
-    @abstractmethod
-    def n_weights(self) -> int:
-        """Entries of all weight matrices, masked ones included, and of all biases."""
-
     def density(self):
         return self.log_prob(self.rows)
-
-    def put(self, x: np.ndarray):
-        """Rows as an array of the library."""
-        return np.asarray(x, self.dtype)
 
     @abstractmethod
     def train(self, validation: np.ndarray, epochs: int) -> None:
         """Full batches; the parameters of the best validation NLL are kept."""
 
+    @abstractmethod
+    def learn(
+        self, validation: np.ndarray, epochs: int, batch_size: int, tell: Callable[[float], None]
+    ) -> None:
+        """Train in batches on the rows; `tell` is handed the mean log-density of the validation
+        rows after every epoch."""
 
-class TrainedByLoop(Contestant):
+
+class TrainedByLoop(Library):
     """A contestant whose users write the training loop themselves; it does what `fit` does."""
 
     @abstractmethod
@@ -102,52 +150,17 @@ class TrainedByLoop(Contestant):
                 best, kept = nll, self.snapshot()
         self.restore(kept)
 
+    def learn(self, validation, epochs, batch_size, tell):
+        table, rng = np.asarray(self.rows), np.random.default_rng(self.seed)
+        blocks = np.array_split(validation, math.ceil(len(validation) / BLOCK))
+        blocks = [self.put(block) for block in blocks]
+        for _ in range(epochs):
+            order = rng.permutation(len(table))
+            for start in range(0, len(table), batch_size):
+                self.rows = self.put(table[order[start : start + batch_size]])
+                self.step()
+            tell(self._mean_log_prob(blocks))
 
-class Flowcore(Contestant):
-    """The recipe `flows.maf`; a step is what `fit` does in one."""
-
-    imports = "import flowcore"
-    packages = ("flowcore", "numpy", "autograd")
-
-    def build(self):
-        import flowcore
-
-        case = self.case
-        if self.seed is None:  # random parameters, as the other libraries begin with
-            self.flow = case.flow(self.kind, self.dtype)
-            return
-        self.flow = getattr(flowcore.flows, self.kind)(
-            case.dim, case.layers, list(case.hidden), standardize=False, rng=self.seed,
-            activation="relu", dtype=self.dtype,
-        )  # fmt: skip
-
-    def start(self):
-        self._step = adam_step(self.flow, self.rows)
-
-    def step(self):
-        return self._step()
-
-    def log_prob(self, x):
-        return self.flow.log_prob(x)
-
-    def sample(self):
-        return self.flow.sample(N_SAMPLES, rng=0)
-
-    def train(self, validation, epochs):
-        import flowcore
-
-        self.flow, _ = flowcore.fit(
-            self.flow,
-            self.rows,
-            epochs=epochs,
-            batch_size=None,
-            learning_rate=self.rate,
-            schedule="constant",
-            average=None,
-            validation_data=self.put(validation),
-        )
-
-    @property
-    def n_weights(self):
-        networks = (leaf for leaf in self.flow.leaves if hasattr(leaf, "weights"))
-        return sum(w.size + b.size for network in networks for w, b, _ in network.weights())
+    def _mean_log_prob(self, blocks) -> float:
+        values = [np.asarray(self.log_prob(block)) for block in blocks]
+        return float(np.concatenate(values).mean(dtype=float))

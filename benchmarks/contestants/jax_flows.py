@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+from ..cases import BINS, SPLINES, TAIL
 from .base import N_SAMPLES, TrainedByLoop
 
 
 class Flowjax(TrainedByLoop):
-    """`masked_autoregressive_flow`; the step is flowjax's own, the one that its `fit_to_data` runs;
-    density and sampling through `eqx.filter_jit`, as its documentation says."""
+    """`masked_autoregressive_flow`, or `coupling_flow`; the step is flowjax's own, the one that its
+    `fit_to_data` runs; density and sampling through `eqx.filter_jit`, as its documentation says."""
 
     imports = "import flowjax.distributions, flowjax.flows, flowjax.train"
     packages = ("flowjax", "jax", "equinox")
+    kinds = ("maf", "iaf", "nsf", "nsf_coupling")
+    spline_outputs = 3 * BINS + 1  # the slopes at both ends too
+
+    @classmethod
+    def reads_and_maps(cls, dim, kind, layer):
+        return (dim // 2, dim - dim // 2) if kind == "nsf_coupling" else (dim, dim)
 
     def build(self):
         import equinox as eqx
         import jax
         import optax
         import paramax
+        from flowjax.bijections import RationalQuadraticSpline
         from flowjax.distributions import StandardNormal
-        from flowjax.flows import masked_autoregressive_flow
+        from flowjax.flows import coupling_flow, masked_autoregressive_flow
 
         jax.config.update("jax_enable_x64", self.dtype == "float64")
         self.jax, self.eqx = jax, eqx
         case = self.case
         self.key, key = jax.random.split(jax.random.key(self.seed or 0))
-        flow = masked_autoregressive_flow(
+        make, options = masked_autoregressive_flow, {}
+        if self.kind in SPLINES:  # what it calls knots are those between the bins
+            spline = RationalQuadraticSpline(knots=BINS - 1, interval=TAIL)
+            options = {"transformer": spline}
+        if self.kind == "nsf_coupling":
+            make = coupling_flow
+        flow = make(
             key,
             base_dist=StandardNormal((case.dim,)),
             flow_layers=case.layers,
             nn_width=case.hidden[0],
             nn_depth=len(case.hidden),
-            invert=self.kind == "maf",
+            invert=self.kind != "iaf",
+            **options,
         )
         self.params, self.static = eqx.partition(
             flow, eqx.is_inexact_array, is_leaf=lambda leaf: isinstance(leaf, paramax.NonTrainable)
         )
-        self.adam = optax.adam(self.rate)
+        rate = self.rate
+        if self.decay is not None:
+            rate = optax.cosine_decay_schedule(rate, self.decay)
+        self.adam = optax.adam(rate)
 
     def put(self, x):
         return self.jax.numpy.asarray(x, self.dtype)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
+from ..cases import BINS, SPLINES, TAIL
 from .base import N_SAMPLES, TrainedByLoop
 
 
@@ -45,13 +46,19 @@ class Torch(TrainedByLoop):
         return self.torch.from_numpy(np.asarray(x, self.dtype))
 
     def start(self):
-        self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=self.rate, fused=True)
+        optim = self.torch.optim
+        self.optimizer = optim.Adam(self.model.parameters(), lr=self.rate, fused=True)
+        self.schedule = None
+        if self.decay is not None:
+            self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.decay)
 
     def step(self):
         self.optimizer.zero_grad()
         loss = self.loss(self.rows)
         loss.backward()
         self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
         return loss.detach()
 
     # There is neither dropout nor batch normalisation: training and evaluation mode are the same.
@@ -76,16 +83,26 @@ class Torch(TrainedByLoop):
 
 
 class Zuko(Torch):
-    """`zuko.flows.MAF`, orders ascending and descending in turn (its default)."""
+    """`zuko.flows.MAF` and `NSF`, orders ascending and descending in turn (its default); couplings
+    are the same with `passes=2`, as it documents them."""
 
     imports = "import zuko"
     packages = ("zuko", "torch")
+    kinds = ("maf", "iaf", "nsf", "nsf_coupling")
+
+    @classmethod
+    def reads_and_maps(cls, dim, kind, layer):
+        return dim, dim  # its couplings are masks
 
     def make_model(self):
         import zuko
 
         case = self.case
-        maf = zuko.flows.MAF(case.dim, transforms=case.layers, hidden_features=case.hidden)
+        sizes = {"transforms": case.layers, "hidden_features": case.hidden}
+        if self.kind in SPLINES:
+            passes = {"passes": 2} if self.kind == "nsf_coupling" else {}
+            return zuko.flows.NSF(case.dim, bins=BINS, **sizes, **passes)
+        maf = zuko.flows.MAF(case.dim, **sizes)
         if self.kind == "maf":
             return maf
         inverted = [zuko.lazy.LazyInverse(t) for t in maf.transform.transforms]
@@ -102,37 +119,43 @@ class Nflows(Torch):
     """Its parts put together as its README does, permutations only where they do something.
 
     `num_blocks` counts the hidden layers after the first. Plain blocks: the default, residual ones,
-    would be another network.
+    would be another network. So would be those of its spline couplings, which take no others.
     """
 
     imports = "import nflows.distributions, nflows.flows, nflows.transforms"
     packages = ("nflows", "torch")
+    kinds = ("maf", "iaf", "nsf")
 
     def make_model(self):
         from nflows.distributions import StandardNormal
         from nflows.flows import Flow
-        from nflows.transforms import (
-            CompositeTransform,
-            InverseTransform,
-            MaskedAffineAutoregressiveTransform,
-            ReversePermutation,
-        )
+        from nflows.transforms import CompositeTransform, InverseTransform, ReversePermutation
 
         case, parts = self.case, []
         for _ in range(case.layers):
-            layer = MaskedAffineAutoregressiveTransform(
-                case.dim, case.hidden[0], num_blocks=len(case.hidden) - 1, use_residual_blocks=False
-            )
-            parts += [layer if self.kind == "maf" else InverseTransform(layer)]
+            layer = self.make_layer()
+            parts += [InverseTransform(layer) if self.kind == "iaf" else layer]
             parts += [ReversePermutation(case.dim)]
         return Flow(CompositeTransform(parts[:-1]), StandardNormal([case.dim]))
+
+    def make_layer(self):
+        from nflows import transforms
+
+        case, network = self.case, {"use_residual_blocks": False}
+        network["num_blocks"] = len(case.hidden) - 1
+        if self.kind == "nsf":
+            return transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
+                case.dim, case.hidden[0], num_bins=BINS, tails="linear", tail_bound=TAIL, **network
+            )
+        return transforms.MaskedAffineAutoregressiveTransform(case.dim, case.hidden[0], **network)
 
 
 class Normflows(Torch):
     """Its `MaskedAffineAutoregressive` is fast in the sampling direction: `Reverse` makes it a MAF.
 
     Its plain blocks leave out the activation after the first hidden layer: a little less work. With
-    one hidden layer the network would be linear, so such cases are left out.
+    one hidden layer the network would be linear, so such cases are left out; so are splines, which
+    it has with residual networks only.
     """
 
     imports = "import normflows"

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks import compare, defaults, maf_iaf_cost, toy_targets
+from benchmarks import compare, defaults, maf_iaf_cost, moons_seeds, toy_targets
 from benchmarks.common import (
     CASES,
     CONTROL,
     CountedProducts,
+    FitStep,
     Spread,
-    adam_step,
     count_multiply_adds,
     interleave,
     parse,
@@ -99,6 +99,16 @@ def test_a_spline_is_held_to_its_share_of_the_products(tmp_path):
     spline = rows["coupling D=2 2x256, 256 rows float64 spline"]
     assert 1 < spline["products"] < 1.5  # 23 instead of 2 numbers from the last layer
     assert spline["limit"] == 1.6 and spline["per_affine"]["median"] > 0
+
+
+def test_moons_over_seeds(tmp_path, capsys):
+    path = tmp_path / "moons.json"
+    argv = ["--quick", "--epochs", "2", "--seeds", "2", "--json", str(path)]
+    moons_seeds.main(argv)
+    rows = json.loads(path.read_text(), parse_constant=pytest.fail)["rows"]
+    assert len(rows) == 2 * 4 and {row["seed"] for row in rows} == {100, 101}
+    assert all(row["nll"] > row["entropy"] and row["kl"] > 0 for row in rows)
+    assert "flowcore's own recipe" in capsys.readouterr().out
 
 
 def test_toy_targets_measure_and_draw(tmp_path, capsys):
@@ -183,12 +193,38 @@ def test_methods_agree_on_the_flows_that_are_timed():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_step_is_a_step_of_fit(dtype):
     flow, x = CASES["A"].flow(dtype=dtype), CASES["A"].data(dtype=dtype)
-    step = adam_step(flow, x)
-    losses = [step() for _ in range(100)]
+    step = FitStep(flow, x)
+    losses = step.fit(100)[1].train_nll
     assert losses[0] == pytest.approx(-flow.log_prob(x).mean(), rel=1e-5)
     assert losses[-1] == pytest.approx(losses[0], abs=1e-3)  # it stays where it began
     if dtype == np.float64:  # but it does move: 1e-7 is below the precision of float32
         assert losses[-1] < losses[0]
+
+
+def test_steps_are_timed_as_the_difference_of_two_runs(monkeypatch):
+    step, asked, clock, once = FitStep(None, np.zeros((5, 2))), [], [0.0], 7
+
+    def fit(self, epochs, callbacks=()):
+        asked.append(epochs)
+        clock[0] += once  # what a run does once
+        for _ in range(epochs):
+            clock[0] += 2
+            for callback in callbacks:
+                callback(None)
+        return None, None
+
+    monkeypatch.setattr(FitStep, "fit", fit)
+    monkeypatch.setattr("benchmarks.fit_step.time.perf_counter", lambda: clock[0])
+    assert step.time(20) == 40 and asked == [3, 23]
+    monkeypatch.setattr("benchmarks.fit_step.SHORT", 20)
+    assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be told
+    assert step.each(3) == [2, 2, 2] and step.each(2, at_once=5) == [10, 10]
+
+
+def test_products_of_a_step_are_those_of_value_and_gradient():
+    flow, x = CASES["C"].flow(), CASES["C"].data()
+    forward = count_multiply_adds(lambda f: f.log_prob(x), flow)
+    assert 2 * forward < FitStep(flow, x).multiply_adds() < 4 * forward
 
 
 def test_counted_products():

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import environment, peers, time_to_trained, verdicts
+from benchmarks import environment, peers, time_to_quality, time_to_trained, verdicts
 from benchmarks.common import CASES, Case, Report
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import CONTESTANTS, LIBRARIES
 from benchmarks.timing import CONTROL, Timings
 from benchmarks.worker import Task, Worker, build, n_weights
 
@@ -50,7 +50,9 @@ def test_flowcore_always_takes_part_and_nobody_twice():
     assert time_to_trained.arguments(["--libraries", "zuko"]).libraries == ["flowcore", "zuko"]
 
 
-@pytest.mark.parametrize("argv", [["--cases", "AF"], ["--libraries", "numpyro"], ["--rounds", "0"]])
+@pytest.mark.parametrize(
+    "argv", [["--cases", "AZ"], ["--threads", "0"], ["--libraries", "numpyro"], ["--rounds", "0"]]
+)
 def test_nonsense_is_refused(argv, capsys):
     with pytest.raises(SystemExit):
         peers.arguments(argv)
@@ -130,13 +132,12 @@ def test_the_geometric_mean_needs_all_four_cases():
 def test_targets_are_met_missed_or_not_measured():
     imports = timings(flowcore=[0.25], python=[0.03], zuko=[2])
     steps = {100: timings(**{"iaf flowcore": [2.4, 2.4], "maf flowcore": [1, 1]})}
-    rows = verdicts.table(imports, four(step=1.05), steps)
+    rows = verdicts.table(imports, four(step=1.15), steps)
     assert {len(row) for row in rows} == {len(verdicts.HEADER)}
     by_name = {what: (measured, verdict) for what, _, measured, verdict, *_ in rows}
-    assert by_name["training step, A"] == ("1.05", "NOT MET")
-    assert by_name["training step, B"] == ("1.05", "met")  # its bound is 1.1
+    assert by_name["training step, A"] == ("1.15", "NOT MET")
     assert by_name["density, A-D: geometric mean"] == ("0.50", "met")
-    assert by_name["MAF sampling, D: times faster"] == ("20.00", "met")
+    assert by_name["MAF sampling, D: times faster"] == ("20.00", "NOT MET")
     assert by_name["MAF sampling, D: times faster, the stretch"] == ("20.00", "NOT MET")
     assert by_name["IAF step / MAF step, D=43, 100 rows"] == ("2.40", "met")
     assert by_name["IAF step / MAF step, D=43, 1000 rows"] == ("-", "not measured")
@@ -187,7 +188,8 @@ def test_time_to_trained_has_one_row_for_each_contestant():
 
 def test_weights_are_counted_as_in_dense_matrices():
     assert n_weights(CASES["A"]) == (2 * 16 + 16) + (16 * 16 + 16) + (16 * 4 + 4)
-    assert n_weights(SMALL) == CONTESTANTS["flowcore"](SMALL).n_weights
+    for kind in CONTESTANTS["flowcore"].kinds:
+        assert n_weights(SMALL, kind) == CONTESTANTS["flowcore"](SMALL, kind).n_weights
 
 
 def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):
@@ -197,13 +199,14 @@ def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):
         for what in peers.WORK:
             task = Task(worker, kind, what)
             assert task.time(1) > 0 and task.time(3) > 0 and task.first_call > 0
+    assert len(worker.ask(do="steps", flow="maf", repeats=4, at_once=2)["seconds"]) == 4
     worker.ask(do="forget")
     with pytest.raises(RuntimeError, match=r"flowcore, asked .*KeyError"):
         worker.ask(do="time", flow="maf", what="step", repeats=1, warm_up=0)
 
 
 def test_a_network_of_another_size_is_no_comparison(worker, monkeypatch):
-    monkeypatch.setattr("benchmarks.worker.n_weights", lambda case: n_weights(case) + 1)
+    monkeypatch.setattr("benchmarks.worker.n_weights", lambda *what: n_weights(*what) + 1)
     with pytest.raises(RuntimeError, match="weights in case small"):
         build(worker, SMALL, "maf", "float32")
 
@@ -259,15 +262,19 @@ def test_training_in_a_fresh_process_tells_times_and_quality(tmp_path):
 # ---- the peers' setups, where they are installed
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in CONTESTANTS if n != "flowcore" and "compile" not in n])
-def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
+def skip_without(name):
     package = CONTESTANTS[name].packages[0].replace("-", "_")
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in LIBRARIES if n != "flowcore" and "compile" not in n])
+def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
+    skip_without(name)
     worker = Worker(name, sys.executable)
     try:
-        for kind in ("maf", "iaf"):
+        for kind in CONTESTANTS[name].kinds:
             build(worker, SMALL, kind, "float32")
             for what in peers.WORK:
                 assert Task(worker, kind, what).time(2) > 0
@@ -276,3 +283,15 @@ def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
     time_to_trained.save_moons(tmp_path / "moons.npz", seed=0)
     run = (Path(sys.executable), name, tmp_path / "moons.npz")
     assert 1.1 < time_to_trained.train(*run, epochs=3, seed=0)["nll"] < 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", time_to_quality.RIVALS)
+def test_a_peer_learns_in_batches_while_its_learning_rate_falls(name):
+    skip_without(name)
+    x, told = SMALL.data(500, "float32"), []
+    rows, validation = 2 * x[:400] + 1, 2 * x[400:] + 1
+    made = CONTESTANTS[name](SMALL, x=rows, rate=1e-2, decay=20 * 10, seed=0)
+    made.learn(validation, 20, 40, told.append)
+    assert len(told) == 20 and told[-1] > told[0] + 0.5
+    assert abs(told[-1] - told[-2]) < 0.05  # at the end hardly anything moves

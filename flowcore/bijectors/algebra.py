@@ -96,8 +96,12 @@ class Chain(Composite):
         return low, high
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        bound = [part.bind(at, way) for part, way in self.steps(direction)]
-        runs, backs = [run for run, _ in bound], [back for _, back in reversed(bound)]
+        runs, backs = [], []
+        for part, way in self.steps(direction):
+            run, back = part.bind(at, way)
+            runs.append(run)
+            if at.has_way_back:
+                backs.insert(0, back)
 
         def run(x, l):
             for part in runs:

@@ -103,7 +103,7 @@ class MaskedAutoregressiveFlow(Bijector):
         def back(z_bar, l_bar):
             x_bar, phi_bar = transform_back(z_bar, l_bar)
             through_phi = network_back(phi_bar)
-            return np.add(through_phi, x_bar, through_phi)
+            return x_bar if through_phi is None else np.add(through_phi, x_bar, through_phi)
 
         return run, back
 

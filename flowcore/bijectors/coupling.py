@@ -132,7 +132,9 @@ class Coupling(Bijector):
 
         def back(y_bar, l_bar):
             x_bar[changed], phi_bar = transform_back(y_bar[changed], l_bar)
-            np.add(y_bar[kept], network_back(phi_bar), x_bar[kept])
+            through_phi = network_back(phi_bar)
+            if through_phi is not None:
+                np.add(y_bar[kept], through_phi, x_bar[kept])
             return x_bar
 
         return run, back

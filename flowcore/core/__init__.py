@@ -1,16 +1,19 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
-from .blocks import ENVIRONMENT, MANY, ROWS, n_threads
+from .blas import BLAS
+from .blocks import MANY, ROWS, in_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
+from .cores import ENVIRONMENT, n_threads
 from .derived import derived
 from .forks import imported, unforked
 from .inputs import as_numbers
 from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
-from .workspace import Step, Workspace, keep_overrides, require
+from .workspace import Step, Workspace, copied, keep_overrides, require
 
 __all__ = [
+    "BLAS",
     "ENVIRONMENT",
     "MANY",
     "ROWS",
@@ -23,10 +26,12 @@ __all__ = [
     "as_written",
     "by_autograd",
     "call",
+    "copied",
     "derived",
     "evaluate",
     "frozen",
     "imported",
+    "in_threads",
     "is_built_in",
     "keep_overrides",
     "n_threads",

@@ -4,15 +4,10 @@ A block of rows fits the cache where a whole table does not, so blocks alone are
 releases the interpreter lock in its products, so threads are faster still. While they run, BLAS is
 limited to one thread each. The edges of the blocks are fixed: results are bit for bit the same for
 any number of threads.
-
-The gradient of a batch is not split: idle BLAS threads spin for a while, on the cores that ours
-need, and that cost a training step more than the blocks saved.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock, Thread
@@ -20,12 +15,10 @@ from threading import Lock, Thread
 import numpy as np
 
 from .blas import BLAS
-from .inputs import check_dim
+from .cores import n_threads
 
 ROWS = 1024  # per block
 MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
-MOST = 1024  # threads: whoever asks for more has made a mistake
-ENVIRONMENT = "FLOWCORE_THREADS"
 
 
 def keep_freed_memory() -> None:
@@ -43,29 +36,6 @@ def keep_freed_memory() -> None:
 keep_freed_memory()
 
 
-def n_threads(threads: int | None = None) -> int:
-    """The number of threads: the argument, else the environment variable FLOWCORE_THREADS, else
-    the cores that this process may use, at most 8."""
-    name, given = "threads", threads
-    if given is None:
-        name, given = f"the environment variable {ENVIRONMENT}", os.environ.get(ENVIRONMENT, "")
-        if not given:
-            return min(_cores(), 8)
-        given = int(given) if given.strip().isdecimal() else given
-    n = check_dim(name, given)
-    if n > MOST:
-        raise ValueError(f"{name} must be at most {MOST}: more threads than cores gain nothing")
-    return n
-
-
-def _cores() -> int:
-    if sys.platform == "emscripten":  # a browser: no threads
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np.ndarray]:
     """The results of f for blocks of rows of the inputs, each array whole.
 
@@ -73,8 +43,8 @@ def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np
     inputs       arrays with as many rows, or None (handed on)
     out          where the first result goes, e.g. an input that has the same shape
 
-    The edges of the blocks depend on the number of rows alone, and BLAS has one thread meanwhile:
-    bit for bit the same for any number of threads. The first error ends the run.
+    The edges of the blocks are fixed, and BLAS has one thread meanwhile: bit for bit the same for
+    any number of threads. The first error ends the run.
     """
     n_rows, workers = len(inputs[0]), n_threads(threads)
     wholes: list = [] if out is None else [out]

@@ -28,11 +28,11 @@ OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 class Plan:
     """A part, bound: `what` is a direction of a bijector, "log_prob", or "phi" of a network."""
 
-    def __init__(self, part, what: str, n_rows: int, dtype, tape: bool, theta=None):
+    def __init__(self, part, what: str, n_rows: int, dtype, tape: bool, theta=None, x_bar=True):
         self.what, self.l = what, np.empty(n_rows, dtype)
         self._own_params, self._holds_own = part.params, False  # what theta is most of the time
         part = _without_plans(part)  # no circle, whatever `bind` keeps of it
-        self.at = Workspace(part, n_rows, dtype, tape, theta)
+        self.at = Workspace(part, n_rows, dtype, tape, theta, x_bar)
         self.run, self.back = part.bind(self.at, what) if what in OPPOSITE else part.bind(self.at)
 
     def load(self, theta, context) -> None:

@@ -19,22 +19,36 @@ matrices are (in, out) in the caller's order of units.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from ..core import Step, derived
+from ..core import Step, copied, derived
 
 MOST_BLOCKS = 2  # with more, neighbours are merged into panels: fewer and larger products
-NARROW = 96  # a narrower layer is one panel, others are four: 62% of a dense matrix's products
+PANELS = 4  # at most: 62% of a dense matrix's products; one panel for every 1000 entries
+WIDE = 96  # columns from which on the gradient of A is made in panels of columns
+
+
+class Tile(NamedTuple):
+    """Rows r0:r1 and columns c0:c1 of A, and the blocks that have entries there."""
+
+    r0: int
+    r1: int
+    c0: int
+    c1: int
+    blocks: range
 
 
 class Layer:
     """The shape of one masked layer, units sorted by degree.
 
     blocks   [(r0, r1, k), ...]: rows r0:r1 of A (units of one degree) read columns 0:k
-    panels   [(r0, r1, k, which blocks), ...]: the same, neighbours merged if there are many: what
-             is multiplied
+    rows     tiles that hold all blocks: as many whole rows as possible, neighbours merged if there
+             are many
+    columns  the same of whole columns, down to the last row
     lead     leading columns: the bias, then the context
     reach    how many columns each row reads
     """
@@ -52,13 +66,16 @@ class Layer:
         self.spans = [slice(start, stop) for start, stop in pairwise([0, *ends])]  # of theta
         cuts = edges
         if len(self.blocks) > MOST_BLOCKS:
-            parts = 1 if min(self.shape) < NARROW else 4
+            parts = min(PANELS, 1 + math.prod(self.shape) // 1000)
             wanted = [len(d_out) * i / parts for i in range(parts + 1)]
             cuts = sorted({min(e for e in edges if e >= row) for row in wanted})
-        self.panels = [
-            (r0, r1, self.reach[r1 - 1], range(edges.index(r0), edges.index(r1)))
-            for r0, r1 in pairwise(cuts)
-        ]
+        self.rows, self.columns, last, done = [], [], len(self.blocks), 0
+        for r0, r1 in pairwise(cuts):
+            k, first = self.reach[r1 - 1], edges.index(r0)
+            self.rows.append(Tile(r0, r1, 0, k, range(first, edges.index(r1))))
+            if k > done:
+                self.columns.append(Tile(r0, len(d_out), done, k, range(first, last)))
+                done = k
 
     def split(self, theta) -> list[np.ndarray]:
         """The blocks of a flat `theta`, views (r1 - r0, k)."""
@@ -86,8 +103,8 @@ class Layer:
 class BlockTriangular:
     """The matrix A of a layer, bound: its products, each a list of NumPy calls with their arrays.
 
-    Only what can be non-zero is multiplied. Where a panel is one block it is a view of theta; what
-    goes across several takes `dense`, into which they are copied whenever theta changes.
+    Only what can be non-zero is multiplied. A tile that is one block is a view of theta; what goes
+    across several takes `dense`, into which they are copied whenever theta changes.
     """
 
     def __init__(self, layer: Layer, at, theta, theta_bar):
@@ -105,46 +122,52 @@ class BlockTriangular:
         dense = np.zeros(self.layer.shape, self.at.dtype)
         self.at.nbytes += dense.nbytes
         for (r0, r1, k), block in zip(self.layer.blocks, self.blocks, strict=True):
-            self.at.whenever_theta_changes(Step(np.copyto, dense[r0:r1, :k], block))
+            self.at.whenever_theta_changes(copied(dense[r0:r1, :k], block))
         return dense
+
+    def entries(self, tile: Tile, c0: int) -> np.ndarray:
+        """What A holds in a tile, from column c0 on."""
+        if len(tile.blocks) == 1:
+            return self.blocks[tile.blocks[0]][:, c0 : tile.c1]
+        return self.dense[tile.r0 : tile.r1, c0 : tile.c1]
 
     def product(self, h, a) -> list[Step]:
         """a = A h"""
-        steps = []
-        for r0, r1, k, own in self.layer.panels:
-            panel = self.blocks[own[0]] if len(own) == 1 else self.dense[r0:r1, :k]
-            steps.append(Step(np.dot, panel, h[:k], a[r0:r1]))
-        return steps
+        return [
+            Step(np.dot, self.entries(tile, 0), h[: tile.c1], a[tile.r0 : tile.r1])
+            for tile in self.layer.rows
+        ]
 
     def product_transposed(self, g, h_bar) -> list[Step]:
         """h_bar = A^T g without the leading columns: the gradient of the units that were read."""
-        steps, lead, done, last = [], self.layer.lead, self.layer.lead, len(self.blocks) - 1
-        for r0, _, k, own in self.layer.panels:
-            if done < k:  # columns that no row above r0 reads
-                rows = self.blocks[last] if own[0] == last else self.dense[r0:]
-                to = h_bar[done - lead : k - lead]
-                steps.append(Step(np.dot, rows[:, done:k].T, g[r0:], to))
-                done = k
+        steps, lead, done = [], self.layer.lead, self.layer.lead
+        for tile in self.layer.columns:
+            if tile.c1 > done:
+                entries, to = self.entries(tile, done), h_bar[done - lead : tile.c1 - lead]
+                steps.append(Step(np.dot, entries.T, g[tile.r0 :], to))
+                done = tile.c1
         if done < self.layer.shape[1]:
             steps.append(Step(h_bar[done - lead :].fill, 0))  # units that nothing reads
         return steps
 
     def outer(self, g, h) -> list[Step]:
         """theta_bar = the free entries of g h^T; what the context receives of A^T g is added up."""
-        steps = []
-        for r0, r1, k, own in self.layer.panels:
-            if len(own) == 1:
-                steps.append(Step(np.dot, g[r0:r1], h[:k].T, self.blocks_bar[own[0]]))
+        steps, layer = [], self.layer
+        by_columns = layer.shape[1] >= WIDE and len(layer.blocks) > MOST_BLOCKS
+        for r0, r1, c0, c1, own in layer.columns if by_columns else layer.rows:
+            if len(own) == 1 and layer.blocks[own[0]][2] == c1 - c0:
+                steps.append(Step(np.dot, g[r0:r1], h[c0:c1].T, self.blocks_bar[own[0]]))
                 continue
-            panel = self.at.scratch("panel", r1 - r0, k)
-            steps.append(Step(np.dot, g[r0:r1], h[:k].T, panel))
+            entries = self.at.scratch("tile", r1 - r0, c1 - c0)
+            steps.append(Step(np.dot, g[r0:r1], h[c0:c1].T, entries))
             for i in own:
-                b0, b1, k_own = self.layer.blocks[i]
-                block = panel[b0 - r0 : b1 - r0, :k_own]
-                steps.append(Step(np.copyto, self.blocks_bar[i], block))
-        if self.layer.lead > 1:
+                b0, b1, k = layer.blocks[i]
+                k = min(k, c1)
+                block = entries[b0 - r0 : b1 - r0, : k - c0]
+                steps.append(copied(self.blocks_bar[i][:, c0:k], block))
+        if layer.lead > 1:
             whole = self.dense if len(self.blocks) > 1 else self.blocks[0]
             added, total = self.at.scratch("context", *self.at.context.shape), self.at.context_bar
-            steps.append(Step(np.dot, whole[:, 1 : self.layer.lead].T, g, added))
+            steps.append(Step(np.dot, whole[:, 1 : layer.lead].T, g, added))
             steps.append(Step(np.add, total, added, total))
         return steps

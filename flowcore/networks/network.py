@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import Parametric, Step, as_numbers, call
+from ..core import Parametric, Step, as_numbers, call, copied
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS, MOMENTS, STEEPNESS
 from .layers import Layer
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from .._typing import Array, Bound, Context, Hidden, Params, Seed, Weights
     from ..core import Workspace
+
+
+UNCHANGED = slice(None)  # an order that is the caller's
 
 
 class Network(Parametric):
@@ -55,7 +58,7 @@ class Network(Parametric):
         self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
         # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
         self.input_selectors = _selectors(self.orders[0])
-        self.output_selectors = slice(None), slice(None)
+        self.output_selectors = UNCHANGED, UNCHANGED
         self.layers = [
             Layer(
                 degrees[l],
@@ -89,12 +92,14 @@ class Network(Parametric):
         return call(self, "phi", x, params, context)
 
     def bind(self, at: Workspace) -> Bound:
-        """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar).
+        """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar),
+        or None if nobody needs it.
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
         """
         net = BoundNetwork(self, at)
+        needs_x_bar = at.needs_x_bar(self)
         inputs, phi = net.units[0], net.units[-1].reshape(*self.out_shape, at.n_rows)
         by_degree, as_given = self.input_selectors
         out_by_degree, out_as_given = self.output_selectors
@@ -104,7 +109,8 @@ class Network(Parametric):
             way_out += [*matrix.product(net.read[l - 1], net.units[l]), *act]
             if at.tape:
                 outer = matrix.outer(net.bars[l], net.read[l - 1])
-                through = matrix.product_transposed(net.bars[l], net.bars[l - 1])
+                needed = l > 1 or needs_x_bar
+                through = matrix.product_transposed(net.bars[l], net.bars[l - 1]) if needed else []
                 way_back = [*derivative, *outer, *through, *way_back]
 
         def run(x):
@@ -115,13 +121,15 @@ class Network(Parametric):
 
         if not at.tape:
             return run, None
-        x_bar, received = net.bars[0], net.bars[-1].reshape(phi.shape)
+        x_bar = net.bars[0] if needs_x_bar else None
+        received = net.phi_bar
 
         def back(phi_bar):
-            received[...] = phi_bar[out_by_degree]
+            if phi_bar is not received:
+                received[...] = phi_bar[out_by_degree]
             for step in way_back:
                 step()
-            return x_bar[as_given]
+            return None if x_bar is None else x_bar[as_given]
 
         return run, back
 
@@ -220,13 +228,17 @@ class BoundNetwork:
         self.units.append(at.array("outputs", layers[-1].shape[0], n_rows))
         if at.tape:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
-            self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:])]
+            self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
+            # where transformers write it, unless it has to be sorted: then it is copied anyway
+            name = "phi_bar" if network.output_selectors[0] is UNCHANGED else "outputs_bar"
+            self.phi_bar = at.scratch(name, *network.out_shape, n_rows)
+            self.bars.append(self.phi_bar.reshape(self.units[-1].shape))
         self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
         self.begin = []
         for h, layer in zip(self.read, layers, strict=True):
             h[0] = 1
             if layer.lead > 1:
-                self.begin.append(Step(np.copyto, h[1 : layer.lead], at.context))
+                self.begin.append(copied(h[1 : layer.lead], at.context))
 
     def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
         """The activation of some rows of hidden layer l, over A_l H_{l-1}, and its way back."""
@@ -234,7 +246,7 @@ class BoundNetwork:
         g = self.bars[l][rows] if tape else None
         out, back = self.function(self.at, h, g)
         if l in self.skips:
-            out = [Step(np.copyto, self.kept[l][rows], h), *out]
+            out = [copied(self.kept[l][rows], h), *out]
             back = [*back, Step(np.add, g, self.bars[l + 2][rows], g)] if tape else []
         if l - 2 in self.skips:
             out = [Step(np.add, h, self.kept[l - 2][rows], h), *out]
@@ -263,7 +275,7 @@ def _checked_layer(l, given, places):
 
 def _selectors(order):
     """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, and so views, where possible."""
-    for view in (slice(None), slice(None, None, -1)):
+    for view in (UNCHANGED, slice(None, None, -1)):
         if np.array_equal(order, np.arange(len(order))[view]):
             return view, view
     return order, np.argsort(order)

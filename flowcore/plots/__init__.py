@@ -18,8 +18,8 @@ the frame or is not a finite number is counted in the picture (for a density: fr
 """
 
 from .clouds import compare, scatter, stages
-from .contours import density
+from .contours import densities, density
 from .curves import losses
 from .structure import jacobian, masks
 
-__all__ = ["compare", "density", "jacobian", "losses", "masks", "scatter", "stages"]
+__all__ = ["compare", "densities", "density", "jacobian", "losses", "masks", "scatter", "stages"]

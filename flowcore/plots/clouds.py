@@ -24,19 +24,27 @@ from .drawing import (
     panels,
     points,
     square,
+    window,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from .._typing import Context, Seed
+    from .._typing import Context, Limits, Seed
 
 
-def scatter(x: ArrayLike, labels: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+def scatter(
+    x: ArrayLike,
+    labels: ArrayLike | None = None,
+    ax: Axes | None = None,
+    xlim: Limits = None,
+    ylim: Limits = None,
+) -> Axes:
     """Points x (n, 2), coloured by `labels` (n,) with a legend.
 
-    Errors: ValueError for x not of shape (n, 2), labels of another length or too many of them.
+    Errors: ValueError for x not of shape (n, 2), labels of another length or too many of them, an
+    empty rectangle.
 
     Parameters
     ----------
@@ -46,6 +54,8 @@ def scatter(x: ArrayLike, labels: ArrayLike | None = None, ax: Axes | None = Non
         At most eight different values of a sortable type, e.g. the class of each point.
     ax : Axes
         Where to draw; None: a new figure.
+    xlim, ylim : (float, float)
+        The frame; None: around the points. Those outside are counted in the picture.
 
     Returns
     -------
@@ -65,7 +75,7 @@ def scatter(x: ArrayLike, labels: ArrayLike | None = None, ax: Axes | None = Non
         dots(ax, x[which == k], PALETTE[k], n=len(x), label=name)
     if labels is not None:
         legend_of_dots(ax, len(x))
-    frame(ax, x, *square(*limits_of(x)))
+    frame(ax, x, *window(xlim, ylim, square(*limits_of(x))))
     name_axes(ax)
     return ax
 

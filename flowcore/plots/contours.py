@@ -1,8 +1,9 @@
-"""The density over a rectangle, as filled contours."""
+"""Densities over a rectangle, as filled contours: `density`, and several on one scale."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,15 @@ from .drawing import (
     SMALL,
     check_plane,
     count_outside,
-    interval,
     limits_of,
     name_axes,
     new_axes,
+    panels,
     points,
     remark,
     set_limits,
     square,
+    window,
 )
 
 if TYPE_CHECKING:
@@ -78,26 +80,97 @@ def density(
     (True, 'density')
     """
     drawn = _samples(flow, context)
-    around = square(*limits_of(drawn)) if len(drawn) else (NO_SAMPLES, NO_SAMPLES)
-    xlim = around[0] if xlim is None else interval("xlim", xlim)
-    ylim = around[1] if ylim is None else interval("ylim", ylim)
-    if n != int(n) or n < 2:
-        raise ValueError(f"n must be an integer >= 2, not {n!r}")
-    x, y = np.linspace(*xlim, int(n)), np.linspace(*ylim, int(n))
-    p = _density_at(flow, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2), context)
-    p = np.ma.masked_invalid(p.reshape(len(y), len(x)))
-
+    xlim, ylim = window(xlim, ylim, _around(drawn))
+    grid = _grid(xlim, ylim, n)
+    p = _density_at(flow, grid, context)
     ax = new_axes((5.4, 4.2)) if ax is None else ax
-    levels, beyond = _levels(p.compressed())
-    inks, extend = _inks(len(levels) - 1 + beyond), "max" if beyond else "neither"
-    filled = ax.contourf(x, y, p, levels, colors=inks, extend=extend)
+    filled = _fill(ax, grid, p, *_levels(p.compressed()))
     ax.figure.colorbar(filled, ax=ax, label="density")
-    if holes := np.ma.count_masked(p):
-        _mark_holes(ax, f"not finite at {holes:,} of {p.size:,} points")
-    set_limits(ax, xlim, ylim)
     name_axes(ax)
     _tell_outside(ax, drawn, xlim, ylim)
     return ax
+
+
+def densities(
+    flows: Mapping[str, Any],
+    xlim: Limits = None,
+    ylim: Limits = None,
+    n: int = 200,
+    ax: Sequence[Axes] | None = None,
+    context: Context = None,
+) -> np.ndarray:
+    """Several densities side by side, in one frame and with one scale of colours.
+
+    The first is the measure of the others: the window, unless it is given, and the colours are
+    those that `density` chooses for it. So let the truth come first. Where another density is
+    higher than the scale, it has the colour of the arrow at the end of the bar. What lies outside
+    of the frame or is not finite is told in each panel, as in `density`. Errors: as in `density`;
+    ValueError for no flows, or another number of Axes.
+
+    Parameters
+    ----------
+    flows : dict
+        title -> flow, base, target or function, as for `density`.
+    xlim, ylim : (float, float)
+        The rectangle; None: where the samples of the first one are.
+    n : int
+        Grid points along each side; cost: n^2 density evaluations of each, and the samples.
+    ax : sequence of Axes
+        As many Axes as there are flows, in any arrangement; they share a colour bar.
+    context : array_like
+        For conditional flows: one context, (C,).
+
+    Returns
+    -------
+    array of Axes
+        One for every flow.
+
+    Examples
+    --------
+    >>> from flowcore import Normal, StudentT
+    >>> axes = densities({"truth": StudentT(2), "flow": Normal(2)}, n=20)
+    >>> [ax.get_title() for ax in axes], axes[0].get_xlim() == axes[1].get_xlim()
+    (['truth', 'flow'], True)
+    """
+    if not flows:
+        raise ValueError("densities needs at least one flow: {title: flow}")
+    drawn = [_samples(flow, context) for flow in flows.values()]
+    xlim, ylim = window(xlim, ylim, _around(drawn[0]))
+    grid = _grid(xlim, ylim, n)
+    found = [_density_at(flow, grid, context) for flow in flows.values()]
+    levels, _ = _levels(found[0].compressed())
+    beyond = any(p.max() > levels[-1] for p in found if p.count())
+    axes = panels(ax, len(found), len(found), (3.0 * len(found) + 0.8, 3.2))
+    for panel, title, p, sample in zip(axes, flows, found, drawn, strict=True):
+        filled = _fill(panel, grid, p, levels, beyond)
+        panel.set_title(title)
+        _tell_outside(panel, sample, xlim, ylim)
+    width = 0.15 / len(axes)  # of all Axes: as broad as that of one
+    axes[0].figure.colorbar(filled, ax=list(axes), label="density", fraction=width, pad=width / 3)
+    name_axes(*axes)
+    return axes
+
+
+def _around(drawn):
+    """Limits around the samples (m, 2), if there are any."""
+    return square(*limits_of(drawn)) if len(drawn) else (NO_SAMPLES, NO_SAMPLES)
+
+
+def _grid(xlim, ylim, n) -> np.ndarray:
+    """The points (n, n, 2) of a grid over the rectangle; rows have one x2."""
+    if n != int(n) or n < 2:
+        raise ValueError(f"n must be an integer >= 2, not {n!r}")
+    return np.stack(np.meshgrid(np.linspace(*xlim, int(n)), np.linspace(*ylim, int(n))), axis=-1)
+
+
+def _fill(ax, grid, p, levels, beyond):
+    """Filled contours of p (n, n) on its grid; with `beyond`, a colour for what exceeds them."""
+    inks, extend = _inks(len(levels) - 1 + beyond), "max" if beyond else "neither"
+    filled = ax.contourf(grid[0, :, 0], grid[:, 0, 1], p, levels, colors=inks, extend=extend)
+    if holes := np.ma.count_masked(p):
+        _mark_holes(ax, f"not finite at {holes:,} of {p.size:,} points")
+    set_limits(ax, *(grid[[0, -1], [0, -1], k].tolist() for k in (0, 1)))
+    return filled
 
 
 def _samples(flow, context) -> np.ndarray:
@@ -123,25 +196,26 @@ def _tell_outside(ax, drawn, xlim, ylim):
         )
 
 
-def _density_at(flow, grid, context) -> np.ndarray:
-    """p at the points of a grid (m, 2), in float64; whatever is not finite stays what it is."""
+def _density_at(flow, grid, context) -> np.ma.MaskedArray:
+    """p at the points of a grid (n, n, 2), in float64; whatever is not finite is masked."""
+    rows = grid.reshape(-1, 2)
     options = {} if context is None else {"context": context}
     with np.errstate(all="ignore"):
         if hasattr(flow, "log_prob"):
             check_plane(flow)
-            p = np.exp(np.asarray(flow.log_prob(grid, **options), float))
+            p = np.exp(np.asarray(flow.log_prob(rows, **options), float))
         elif callable(flow):
-            p = np.asarray(flow(grid, **options), float)
+            p = np.asarray(flow(rows, **options), float)
         else:
             raise TypeError(f"density takes a flow or a function, not {flow!r}")
-    if p.shape != grid.shape[:1]:
-        raise ValueError(f"the density of points {grid.shape} has shape {p.shape}: not one a row")
+    if p.shape != rows.shape[:1]:
+        raise ValueError(f"the density of points {rows.shape} has shape {p.shape}: not one a row")
     if (p < 0).any():
         raise ValueError(
             f"the density is negative at some points ({np.nanmin(p):.4g}): was log_prob given? "
             "Give the flow itself, or a function that returns p"
         )
-    return p
+    return np.ma.masked_invalid(p.reshape(grid.shape[:2]))
 
 
 def _levels(p, mass: float = 0.01):

@@ -6,19 +6,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import BLACK, BLUE, GREY, SMALL, VERMILLION, new_axes
+from .drawing import BLACK, GREY, SKY, SMALL, VERMILLION, interval, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .._typing import Limits
     from ..training import History
 
+# Told apart in grey, too: a pale band of noise, and a dark line over it.
+STYLES = (
+    {"color": SKY, "lw": 2.0, "label": "training"},
+    {"color": VERMILLION, "lw": 1.0, "label": "validation"},
+)
 
-def losses(history: History, entropy: float | None = None, ax: Axes | None = None) -> Axes:
+
+def losses(
+    history: History,
+    entropy: float | None = None,
+    ax: Axes | None = None,
+    ylim: Limits = None,
+) -> Axes:
     """Training and validation NLL by epoch, counted from 1, with the best epoch marked.
 
-    A few huge epochs (over 20 times the range of the other 90%) are left outside the frame and
-    said to be. Errors: ValueError for a history without epochs.
+    A spike does not hide the curve: epochs above the frame are triangles at its upper edge, and
+    their number and the highest of them stand above it. Errors: ValueError for a history without
+    epochs, an empty ylim.
 
     Parameters
     ----------
@@ -29,6 +42,9 @@ def losses(history: History, entropy: float | None = None, ax: Axes | None = Non
         validation NLL settles.
     ax : Axes
         Where to draw; None: a new figure.
+    ylim : (float, float)
+        The frame, e.g. to compare two runs; None: all epochs, but for those over six times as far
+        up as nine in ten reach.
 
     Returns
     -------
@@ -42,38 +58,52 @@ def losses(history: History, entropy: float | None = None, ax: Axes | None = Non
     >>> ax.get_ylabel(), [text.get_text() for text in ax.get_legend().get_texts()]
     ('NLL (nats, may be negative)', ['training', 'validation', 'best epoch 2: 2.100'])
     """
-    train, val = (np.asarray(nll, float) for nll in (history.train_nll, history.val_nll))
-    if train.size == 0:
+    curves = [np.asarray(nll, float) for nll in (history.train_nll, history.val_nll)]
+    if curves[0].size == 0:
         raise ValueError("the history has no epochs: there is nothing to draw")
     ax = new_axes((6.0, 3.8)) if ax is None else ax
-    for nll, colour, label in ((train, BLUE, "training"), (val, VERMILLION, "validation")):
+    for nll, style in zip(curves, STYLES, strict=True):
         if nll.size:
             marker = "o" if nll.size == 1 else None
-            ax.plot(np.arange(nll.size) + 1, nll, color=colour, lw=1.3, marker=marker, label=label)
-    best = history.best_epoch
+            ax.plot(np.arange(nll.size) + 1, nll, marker=marker, **style)
+    best, val = history.best_epoch, curves[1]
     if best is not None and val.size:
         label = f"best epoch {best + 1}: {val[best]:.3f}"
         ax.axvline(best + 1, color=GREY, lw=0.8, ls=":")
         ax.plot(best + 1, val[best], "o", color=VERMILLION, mec="white", ms=7, label=label)
     if entropy is not None:
         ax.axhline(entropy, color=BLACK, lw=1, ls="--", label=f"exact entropy: {entropy:.3f}")
-    _leave_out_huge(ax, [train, val], entropy)
+    ylim = _usual(curves, entropy) if ylim is None else interval("ylim", ylim)
+    if ylim is not None:
+        ax.set_ylim(*ylim)
+        _mark_epochs_above(ax, curves, ylim[1])
     ax.set(xlabel="epoch", ylabel="NLL (nats, may be negative)")
     ax.legend(loc="upper right", framealpha=0.9)
     return ax
 
 
-def _leave_out_huge(ax, curves, entropy):
-    """Limit y to what nine epochs in ten need, if the rest need vastly more; say how many."""
+def _usual(curves, entropy) -> Limits:
+    """Limits that leave room above nine epochs in ten, if the others need vastly more."""
     shown = [nll[np.isfinite(nll)] for nll in curves if np.isfinite(nll).any()]
     if not shown:
-        return
+        return None
     low = min([nll.min() for nll in shown] + ([] if entropy is None else [entropy]))
     usual = max(np.quantile(nll, 0.9, method="lower") for nll in shown) - low
-    most = max(nll.max() for nll in shown)
-    if usual > 0 and most > low + 20 * usual:
-        top = low + 3 * usual
-        ax.set_ylim(low - 0.1 * (top - low), top)
-        out = max(np.count_nonzero(nll > top) for nll in shown)
-        remark = f"{out} epoch{'s' if out > 1 else ''} above the frame, up to {most:.3g}"
-        ax.set_title(remark, loc="left", fontsize=SMALL, color=GREY)
+    if usual == 0 or max(nll.max() for nll in shown) <= low + 6 * usual:
+        return None
+    top = low + 3 * usual
+    return low - 0.1 * (top - low), top
+
+
+def _mark_epochs_above(ax, curves, top):
+    """Triangles at the upper edge where a curve has left the frame, and what they are."""
+    above = [nll > top for nll in curves]
+    out = max(np.count_nonzero(which) for which in above)
+    if out == 0:
+        return
+    for which, style in zip(above, STYLES, strict=True):
+        epochs = np.flatnonzero(which) + 1
+        ax.plot(epochs, np.full(len(epochs), top), "^", ms=5, color=style["color"], clip_on=False)
+    most = max(nll[which].max() for nll, which in zip(curves, above, strict=True) if which.any())
+    remark = f"{out} epoch{'s' if out > 1 else ''} above the frame, up to {most:.3g}"
+    ax.set_title(remark, loc="left", fontsize=SMALL, color=GREY)

@@ -150,8 +150,9 @@ def count_outside(x, xlim, ylim) -> int:
 
 
 def remark(ax, text: str):
-    """A few small words in the lower right corner."""
+    """A few small words in the lower right corner, readable over dots."""
     place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
+    place["bbox"] = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
     ax.text(0.98, 0.02, text, fontsize=SMALL, color=GREY, **place)
 
 
@@ -168,6 +169,14 @@ def interval(name: str, limits) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"{name} must be (low, high) with low < high, not {limits!r}")
     return low, high
+
+
+def window(xlim, ylim, around):
+    """The limits that were given; where there are none, those of `around`."""
+    return (
+        around[0] if xlim is None else interval("xlim", xlim),
+        around[1] if ylim is None else interval("ylim", ylim),
+    )
 
 
 def name_axes(*axes):

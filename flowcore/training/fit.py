@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import check_resolution
+from ..core import BLAS
 from ..core.inputs import column_labels
 from .checks import check_flow, check_options, check_run
 from .defaults import AUTO, resolved
@@ -56,6 +57,7 @@ def fit(
     progress: bool = False,
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
+    threads: int | None = None,
     penalty: Callable | None = None,
     rng: Seed = 0,
 ) -> tuple[TransformedDistribution, History]:
@@ -155,6 +157,10 @@ def fit(
         The state of the run is written there, and the same call goes on from it (see above).
     checkpoint_every : float
         At most every so many seconds, also in the middle of an epoch.
+    threads : int
+        How many work on a large batch, and on validation rows; None: the environment variable
+        FLOWCORE_THREADS, or the cores that this process may use, at most 8. Results do not depend
+        on it, bit for bit. While `fit` runs, BLAS has one thread (in the whole process).
     penalty : callable
         A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
         the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch
@@ -200,7 +206,7 @@ def fit(
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on
 
-    loss = Loss(initialized, penalty)
+    loss = Loss(initialized, penalty, threads)
     run = Run(initialized, optimizer, average, epochs, patience, rng, started)
     run.history.settings = {
         "epochs": epochs,
@@ -214,7 +220,7 @@ def fit(
         marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)
         file = Checkpoint(checkpoint, checkpoint_every, run, marks, table)
 
-    with file, run, progress_bar(progress, epochs, run.epoch - (not run.reported)) as bar:
+    with file, run, BLAS.single_threaded(), progress_bar(progress, epochs, run.told) as bar:
         told = [*bar, *callbacks]
         if run.initial is None and table.validation is not None:
             run.initial = loss.value_and_error(initialized.params, table.validation)

@@ -105,6 +105,11 @@ class Run:
         """What is validated, kept and returned: theta, or its average."""
         return self.theta if self.average is None else self.average.values
 
+    @property
+    def told(self) -> int:
+        """The epochs of which the callbacks know."""
+        return self.epoch - (not self.reported)
+
     # ------------------------------------------------------------ what happens in an epoch
 
     def goes_on(self) -> bool:
@@ -152,7 +157,10 @@ class Run:
         """Tell the callbacks of the last epoch, once: they may draw numbers, or say stop."""
         if self.reported:
             return
-        stop = bool(callbacks) and asks_to_stop(callbacks, self._report())
+        if not callbacks:
+            self.reported = True
+            return
+        stop = asks_to_stop(callbacks, self._report())
         self.torn = True
         self.stopped, self.reported = stop, True
         self.rng_state = self.rng.bit_generator.state

@@ -11,16 +11,17 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
-from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
-from ..core import Plan
+from ..core import n_threads
 from ..core.inputs import check_context
 from ..distributions import Distribution
+from .shards import BoundLogProb
 from .table import Rows
 
 
@@ -35,11 +36,20 @@ class NotFinite(Exception):
         self.at_start = at_start
 
 
+class _Step(NamedTuple):
+    """log p of a number of rows, autograd's way back from it, and what the way back starts with."""
+
+    log_prob: BoundLogProb
+    vjp: Callable
+    cotangent: np.ndarray
+
+
 class Loss:
     """The loss of a flow, as a function of its flat parameter vector theta and of some rows.
 
     flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
     penalty   None, or a function in autograd.numpy: penalty(theta), or penalty(theta, flow)
+    threads   how many work on a large batch; None: see `n_threads`
 
     `penalty_value` is the penalty's share of the last loss: what is left of it is the NLL.
 
@@ -51,11 +61,12 @@ class Loss:
     (True, (36,))
     """
 
-    def __init__(self, flow, penalty: Callable | None = None):
-        self.flow = flow
+    def __init__(self, flow, penalty: Callable | None = None, threads: int | None = None):
+        self.flow, self._workers = flow, n_threads(threads)
+        self._threads = {"threads": self._workers} if isinstance(flow, Distribution) else {}
         self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
         self.penalty_value = 0.0
-        self._plans: dict[int, Plan] = {}
+        self._steps: dict[int, _Step] = {}
 
     def __call__(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """(loss, its gradient by theta), of the rows' x (n, D), weights and contexts.
@@ -99,11 +110,16 @@ class Loss:
     def _values(self, theta, rows):
         """log p of the rows; what is not finite is looked for, not warned about."""
         with np.errstate(all="ignore"):
-            return self.flow.log_prob(rows.x, params=theta, context=rows.context)
+            return self.flow.log_prob(rows.x, params=theta, context=rows.context, **self._threads)
 
     def _nll_and_gradient(self, theta, rows):
-        vjp, values = make_vjp(self._log_prob(theta, rows), theta)
-        cotangent = rows.cotangent
+        if isinstance(self.flow, Distribution):
+            step = self._step(theta, rows)
+            values, vjp = step.log_prob.run(rows.x, rows.context), step.vjp
+            cotangent = step.cotangent if rows.weight is None else rows.cotangent
+        else:
+            vjp, values = make_vjp(self._log_prob_of(rows), theta)
+            cotangent = rows.cotangent
         nll = float(np.dot(cotangent, values))
         if not math.isfinite(nll):
             what = _what_failed(self.flow, theta, rows, nll)
@@ -111,11 +127,18 @@ class Loss:
         gradient = vjp(cotangent.astype(values.dtype, copy=False))
         return nll, np.asarray(gradient, theta.dtype)
 
-    def _log_prob(self, theta, rows) -> Callable:
-        """log p of the rows (n,), as a function of theta for autograd."""
-        if isinstance(self.flow, Distribution):
-            plan = self._plan(theta, rows)
-            return lambda theta: _log_prob(theta, plan, rows)
+    def _step(self, theta, rows: Rows) -> _Step:
+        """What the steps with this number of rows share: bound to theta itself, which changes."""
+        step = self._steps.get(len(rows.x))
+        if step is None or step.log_prob.theta is not theta:
+            check_context(rows.context, self.flow.context_dim, self.flow)
+            log_prob = BoundLogProb(self.flow, len(rows.x), theta, self._workers)
+            step = _Step(log_prob, log_prob.traced(), Rows(rows.x).cotangent)
+            self._steps[len(rows.x)] = step
+        return step
+
+    def _log_prob_of(self, rows: Rows) -> Callable:
+        """log p of the rows (n,), as a function of theta; of a flow that is somebody's own."""
 
         def log_prob(theta):
             values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
@@ -125,31 +148,6 @@ class Loss:
             return values
 
         return log_prob
-
-    def _plan(self, theta, rows: Rows) -> Plan:
-        """The flow, bound to this very theta, which may change, and to a number of rows."""
-        n_rows = len(rows.x)
-        plan = self._plans.get(n_rows)
-        if plan is None or plan.at.theta is not theta:
-            check_context(rows.context, self.flow.context_dim, self.flow)
-            plan = Plan(self.flow, "log_prob", n_rows, theta.dtype, tape=True, theta=theta)
-            self._plans[n_rows] = plan
-        return plan
-
-
-@primitive
-def _log_prob(theta, plan: Plan, rows: Rows):
-    """log p of the rows: to autograd, a whole flow is one operation."""
-    plan.load(theta, rows.context)
-    return plan(rows.x)[0]
-
-
-def _log_prob_vjp(ans, theta, plan, rows):
-    """The gradient of theta is the plan's own array, not a copy: it is good until the next step."""
-    return lambda l_bar: plan.gradient(l_bar)[0]
-
-
-defvjp(_log_prob, _log_prob_vjp, argnums=(0,))
 
 
 def _what_failed(flow, theta, rows: Rows, loss: float) -> str:

@@ -125,8 +125,9 @@ class AdamState:
 
     def __init__(self, adam: Adam, theta: np.ndarray, arrays=None):
         self._learning_rate = adam.learning_rate
-        # Python's floats, unlike NumPy's, leave float32 vectors in float32
+        # Python's floats, unlike NumPy's, leave float32 vectors in float32; so do 0-d arrays of it
         self._constants = float(adam.beta1), float(adam.beta2), float(adam.epsilon)
+        self._decays = [np.array(beta, theta.dtype) for beta in self._constants[:2]]
         self._weight_decay = float(adam.weight_decay)
         self._scratch = np.empty_like(theta)
         if arrays is None:
@@ -146,11 +147,12 @@ class AdamState:
         root_weight2 = math.sqrt((1 - beta2**self._t) / (1 - beta2))
 
         m, v, scratch = self._m, self._v, self._scratch
+        decay1, decay2 = self._decays  # as arrays they are faster
         with np.errstate(all="ignore"):  # small numbers fade to 0, as they should
-            m *= beta1
+            m *= decay1
             m += gradient
             np.multiply(gradient, gradient, out=scratch)
-            v *= beta2
+            v *= decay2
             v += scratch
             np.sqrt(v, out=scratch)
             scratch += epsilon * root_weight2

@@ -7,6 +7,7 @@ and its value x, as everywhere in flowcore.
 
 from __future__ import annotations
 
+import math
 from math import expm1, log
 from typing import TYPE_CHECKING
 
@@ -103,43 +104,43 @@ class RationalQuadratic(Transformer):
         (array([-1.,  0.,  1.]), array([-1.,  0.,  1.]), array([1., 1., 1.]))
         """
         _, phi = matched(self, np.zeros(np.shape(phi)[:-1]), phi)
-        axes, raw = self._axes(phi.T)
-        ends = np.concatenate([np.zeros_like(axes.ends[:, :1]), axes.ends], axis=1)
-        x, y = (2 * ends - 1) * self.tail
+        axes, raw = self._axes(phi.T, _Cutter(self, phi.dtype, phi.T.shape[1:]))
+        ends = axes.upto / axes.whole[:, None]
+        x, y = (2 * np.concatenate([np.zeros_like(ends[:, :1]), ends], axis=1) - 1) * self.tail
         return x.T, y.T, self._slope(raw).T
 
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
-        kept = None
+        kept, cutter = None, _Cutter(self, at.dtype, (dim, at.n_rows))
 
         def run(x, phi):
             nonlocal kept
-            y, log_det, *found = self._curve(direction, x, phi.swapaxes(0, 1))
+            y, log_det, *found = self._curve(direction, x, phi.swapaxes(0, 1), cutter)
             kept = found if at.tape else None
             return y, log_det
 
         def back(y_bar, l_bar):
             inside, bin_, curve = kept
-            l_bar = np.where(inside, l_bar, 0)
-            g_bar = np.where(inside, y_bar, 0)
+            l_bar, y_bar_inside = np.where(inside, l_bar, 0), np.where(inside, y_bar, 0)
             if direction == "forward":
-                x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
+                g_bar = y_bar_inside
+                z_bar = x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
             else:  # z = g^-1(x; phi), so dz = (dx - dg at a fixed z) / g', and log_det = -log g'
-                l_bar = -l_bar
-                x_bar = (g_bar + l_bar * curve.d_log_slope) / curve.slope
-                g_bar = -x_bar
-            phi_bar = self._phi_bar(bin_, curve, g_bar, l_bar)
+                x_bar = (y_bar_inside - l_bar * curve.d_log_slope) / curve.slope
+                g_bar, l_bar, z_bar = -x_bar, -l_bar, -y_bar_inside
+            phi_bar = self._phi_bar(bin_, curve, g_bar, l_bar, z_bar)
             return np.where(inside, x_bar, y_bar), phi_bar.swapaxes(0, 1)
 
         return run, back
 
-    def _curve(self, direction, x, phi):
+    def _curve(self, direction, x, phi, cutter):
         """y, log_det, and what the way back needs; phi (n_out, ...), parameters first: every
         operation runs along contiguous rows."""
         inside = np.abs(x) <= self.tail  # False for a NaN, which stays one
         t = np.where(inside, x, 0)
-        bin_ = self._bin(direction, t, phi)
+        bin_ = self._bin(direction, t, phi, cutter)
         xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
-        xi = np.clip(xi, 0, 1)  # rounding may leave the bin, which steep slopes do not forgive
+        # rounding may leave the bin, which steep slopes do not forgive
+        xi = np.minimum(np.maximum(xi, 0), 1)
         curve = _Curve(bin_, xi)
         log_det = np.log(curve.slope)
         if direction == "forward":
@@ -155,17 +156,17 @@ class RationalQuadratic(Transformer):
             curve,
         )
 
-    def _axes(self, phi):
+    def _axes(self, phi, cutter: _Cutter):
         """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""
-        n, least = self.bins, np.array([self.min_width, self.min_height], phi.dtype)
+        n = self.bins
         raw = np.zeros((n + 1, *phi.shape[1:]), phi.dtype)  # the ends: a raw slope of 0 is slope 1
         raw[1:-1] = phi[2 * n :]
-        return _Axes(phi[: 2 * n].reshape(2, n, *phi.shape[1:]), least, self.tail), raw
+        return _Axes(cutter, phi[: 2 * n].reshape(2, n, *phi.shape[1:])), raw
 
-    def _bin(self, direction, t, phi):
+    def _bin(self, direction, t, phi, cutter):
         """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
-        axes, raw = self._axes(phi)
-        places = _Places(axes.find(0 if direction == "forward" else 1, t), self.bins)
+        axes, raw = self._axes(phi, cutter)
+        places = _Places(axes.find(0 if direction == "forward" else 1, t), cutter)
         return _Bin(places, axes, self._slope(raw.take(places.knots)))
 
     def _slope(self, raw):
@@ -173,15 +174,17 @@ class RationalQuadratic(Transformer):
         a = raw + log(expm1(1 - self.min_slope))
         return self.min_slope + (np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))))
 
-    def _phi_bar(self, bin_, curve, g_bar, l_bar):
-        """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar."""
+    def _phi_bar(self, bin_, curve, g_bar, l_bar, z_bar):
+        """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar, so that z, at
+        fixed knots, receives z_bar."""
         n, shape = self.bins, g_bar.shape
-        xi_bar, s_bar, slope_bars = curve.bars(g_bar, l_bar)
+        s_bar, slope_bars = curve.bars(g_bar, l_bar)
+        per_w = s_bar / bin_.w
         start_bar, size_bar = np.empty((2, 2, *shape), g_bar.dtype)  # of the widths, the heights
-        start_bar[0] = -xi_bar / bin_.w
+        np.negative(z_bar, start_bar[0])
         start_bar[1] = g_bar
-        size_bar[0] = -(curve.xi * xi_bar + bin_.s * s_bar) / bin_.w
-        size_bar[1] = g_bar * curve.ratio + s_bar / bin_.w
+        np.negative(curve.xi * z_bar + bin_.s * per_w, size_bar[0])
+        np.add(g_bar * curve.ratio, per_w, size_bar[1])
         phi_bar = np.empty((self.n_out, *shape), g_bar.dtype)
         bin_.axes.gradient(bin_, start_bar, size_bar, out=phi_bar[: 2 * n].reshape(2, n, *shape))
         raw_bar = np.zeros((n + 1, *shape), g_bar.dtype)
@@ -203,61 +206,81 @@ class RationalQuadratic(Transformer):
 class _Places:
     """Where arrays (K, ...), flattened, hold what belongs to the bins k (...) of all points."""
 
-    def __init__(self, k, bins: int):
-        here = k * k.size + np.arange(k.size).reshape(k.shape)
+    def __init__(self, k, cutter: _Cutter):
+        here = k * k.size + cutter.points
         self.k = k
-        self.knots = _pair(here, k.size)  # of (K + 1, ...): the knots at both ends
-        self.pieces = _pair(here, bins * k.size)  # of (2, K, ...), on both axes
+        self.knots = here + cutter.to_knots  # of (K + 1, ...): the knots at both ends
+        self.pieces = here + cutter.to_pieces  # of (2, K, ...), on both axes
 
 
-def _pair(index, step: int):
-    """index and index + step, as one array (2, ...)."""
-    return np.add.outer((0, step), index)
+class _Cutter:
+    """How a spline cuts its axes: K pieces each, on [-B, B], none smaller than m.
+
+    The sizes are 2B (m + (1 - K m) softmax(raw / C)). With weights e_j = exp(raw_j / C) this is
+    2B (e_j + c) / sum_i (e_i + c), c = m / (1 - K m) sum_i e_i. The sums of these up to the piece j
+    are linear in the weights: `sums` (2, K, K) is that matrix, of the widths and of the heights.
+    shape is that of the points: what follows from it alone is made once, too.
+    """
+
+    def __init__(self, spline: RationalQuadratic, dtype, shape: tuple[int, ...]):
+        n, self.tail = spline.bins, spline.tail
+        least = np.array([spline.min_width, spline.min_height])
+        number = np.arange(1, n + 1)
+        c = least / (1 - n * least)
+        sums = np.tri(n) + c[:, None, None] * number[:, None]
+        self.sums, self.per_temperature = sums.astype(dtype), np.array(1 / TEMPERATURE, dtype)
+        ones, size = (1,) * len(shape), math.prod(shape)
+        self.least = least.astype(dtype).reshape(2, *ones)
+        self.numbers = np.arange(n, dtype=dtype).reshape(n, *ones)
+        self.points = np.arange(size).reshape(shape)
+        self.to_knots = np.array([0, size]).reshape(2, *ones)
+        self.to_pieces = n * self.to_knots
 
 
 class _Axes:
-    """Two times [-B, B], cut into K pieces of sizes 2B (m + (1 - K m) softmax(raw / C)).
+    """Both axes, cut into pieces: [-B, B] is to a piece as `whole` to its weight + c.
 
-    raw (2, K, ...): first the widths, then the heights; least = m of both.
+    raw (2, K, ...): first those of the widths, then of the heights. The weights stay as they are,
+    (2, K, ...), with their sums in upto and the last of these in whole: to divide all of them is
+    dear, and only those of the bin that a point falls into are looked at.
     """
 
-    def __init__(self, raw, least, tail: float):
-        self.tail, self.least = tail, least.reshape(2, *(1,) * (raw.ndim - 2))
-        self.free = 1 - raw.shape[1] * self.least  # what is left to share when each has the least
-        share = raw - raw.max(axis=1, keepdims=True)
-        share *= 1 / TEMPERATURE
-        np.exp(share, out=share)
-        share /= share.sum(axis=1, keepdims=True)
-        self.share = share
-        self.sizes = self.least[:, None] + self.free[:, None] * share
-        self.ends = np.empty_like(share)
-        self.ends[:, 0] = self.sizes[:, 0]
-        for j in range(1, share.shape[1]):  # np.cumsum along a middle axis takes 16 times as long
-            np.add(self.ends[:, j - 1], self.sizes[:, j], out=self.ends[:, j])
+    def __init__(self, cutter: _Cutter, raw):
+        self.cutter, self.tail, self.least = cutter, cutter.tail, cutter.least
+        weight = np.multiply(raw, cutter.per_temperature, order="C")  # contiguous, unlike raw
+        weight -= weight.max(axis=1, keepdims=True)
+        np.exp(weight, out=weight)
+        flat = weight.reshape(*weight.shape[:2], -1)
+        self.weight, self.upto = weight, np.matmul(cutter.sums, flat).reshape(weight.shape)
+        self.whole = self.upto[:, -1]
 
     def find(self, axis: int, t):
-        """k, the piece of this axis that t in [-B, B] falls into."""
-        return ((t + self.tail) * (0.5 / self.tail) >= self.ends[axis, :-1]).sum(axis=0)
+        """k, the piece of this axis that t in [-B, B] falls into: how many end at t or before."""
+        end = self.upto[axis, :-1]
+        before = (t + self.tail) * (self.whole[axis] * (0.5 / self.tail)) >= end
+        return before.sum(axis=0, dtype=np.int16).astype(np.intp)
 
     def pieces(self, places: _Places):
         """(starts, sizes) of the pieces, each (2, ...)."""
-        size = self.sizes.take(places.pieces)
-        return 2 * self.tail * (
-            self.ends.take(places.pieces) - size
-        ) - self.tail, 2 * self.tail * size
+        scale = 2 * self.tail / self.whole
+        sizes = self.weight.take(places.pieces) * scale + 2 * self.tail * self.least
+        ends = self.upto.take(places.pieces) * scale - self.tail
+        return ends - sizes, sizes
 
     def gradient(self, bin_, start_bar, size_bar, out):
         """What `raw` receives from starts and sizes of the bins' pieces, into out (2, K, ...)."""
-        k, to_raw = bin_.places.k, 2 * self.tail / TEMPERATURE
-        before = np.arange(out.shape[1]).reshape(-1, *(1,) * k.ndim) < k
-        np.multiply(before, (to_raw * self.free * start_bar)[:, None], out=out)
-        out.reshape(-1)[bin_.places.pieces] = to_raw * self.free * size_bar
+        places, numbers = bin_.places, self.cutter.numbers
+        k, scale = places.k.astype(out.dtype), 2 * self.tail / TEMPERATURE / self.whole
+        before = (numbers < k).astype(out.dtype)
+        np.multiply(before, (scale * start_bar)[:, None], out=out)
+        out.reshape(-1)[places.pieces] = scale * size_bar
         # softmax: raw_bar_j = share_j (share_bar_j - sum_i share_i share_bar_i)
         least = 2 * self.tail * self.least
-        start = bin_.starts + self.tail - k.astype(least.dtype) * least
-        mean = start_bar * start + size_bar * (bin_.sizes - least)
-        out -= (mean * (1 / TEMPERATURE))[:, None]
-        out *= self.share
+        mean = start_bar * (bin_.starts + self.tail - k * least)
+        mean += size_bar * (bin_.sizes - least)
+        mean *= scale / (2 * self.tail * (1 - len(numbers) * self.least))
+        out -= mean[:, None]
+        out *= self.weight
 
 
 class _Bin:
@@ -290,10 +313,11 @@ class _Curve:
     def __init__(self, bin_: _Bin, xi):
         self.bin, self.xi = bin_, xi
         s, (d0, d1) = bin_.s, bin_.slopes
-        self.eta, self.hump = 1 - xi, xi * (1 - xi)
+        self.eta = 1 - xi
+        self.xi2, self.eta2, self.hump = xi * xi, self.eta * self.eta, xi * self.eta
         self.d = s + bin_.bend * self.hump
-        self.ratio = (s * xi * xi + d0 * self.hump) / self.d
-        self.e = d1 * xi * xi + 2 * s * self.hump + d0 * self.eta * self.eta
+        self.ratio = (s * self.xi2 + d0 * self.hump) / self.d
+        self.e = d1 * self.xi2 + 2 * s * self.hump + d0 * self.eta2
         self.slope = (s / self.d) ** 2 * self.e
 
     @derived
@@ -305,14 +329,12 @@ class _Curve:
         return 2 * (e_xi / self.e - bin_.bend * turn / self.d) / bin_.w
 
     def bars(self, g_bar, l_bar):
-        """(xi_bar, s_bar, (delta^k_bar, delta^{k+1}_bar)) of g and log g', at fixed y^k and h."""
-        bin_, xi, eta, hump = self.bin, self.xi, self.eta, self.hump
-        hg, l_e = g_bar * bin_.h / self.d, l_bar / self.e
+        """(s_bar, (delta^k_bar, delta^{k+1}_bar)) of g and log g', at fixed xi, y^k and h."""
+        hg, l_e = g_bar * self.bin.h / self.d, l_bar / self.e
         l_d = -2 * l_bar / self.d - hg * self.ratio  # what d receives, of both
-        xi_bar = (g_bar * self.slope + l_bar * self.d_log_slope) * bin_.w
-        s_bar = hg * xi * xi + 2 * l_bar / bin_.s + 2 * hump * l_e + (1 - 2 * hump) * l_d
-        slope_bars = np.empty((2, *xi.shape), g_bar.dtype)
-        slope_bars[:] = hump * l_d  # through d
-        slope_bars[0] += hg * hump + eta * eta * l_e
-        slope_bars[1] += xi * xi * l_e
-        return xi_bar, s_bar, slope_bars
+        through_d = self.hump * l_d
+        s_bar = hg * self.xi2 + 2 * (l_bar / self.bin.s + self.hump * l_e - through_d) + l_d
+        slope_bars = np.empty((2, *l_d.shape), l_d.dtype)
+        np.add(hg * self.hump + self.eta2 * l_e, through_d, slope_bars[0])
+        np.add(self.xi2 * l_e, through_d, slope_bars[1])
+        return s_bar, slope_bars

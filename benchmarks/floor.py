@@ -1,0 +1,123 @@
+"""How far is a training step from what NumPy can do, and from XLA? One pinned core, float32.
+
+    python -m benchmarks.floor [--cases ABCDL] [--env DIR] [--quick] [--json FILE]
+
+In turn, round after round, every one in a process of its own on the same core, with one thread:
+
+    flowcore      an epoch of `fit` on one batch, checks and log-densities included
+    floor         the same step written out in NumPy for this one shape, no library around it
+    hand-jitted   the same step by hand in JAX, jitted, its buffers donated
+    products      the dense products of the step, and nothing else
+
+See benchmarks/contestants/straight_line.py. Ratios are flowcore / the other within a round. Case L,
+a large table, is held against its dense products: what the masks of a MAF save shall pay for all
+else. "at peak" are those products at the rate of the machine's best square ones in this run.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from . import cores, environment
+from .common import CASES, Report, at_most, parse, parser, print_table, significant
+from .verdicts import US
+from .worker import Task, build, leave_out, n_weights, start
+
+NAMES = (US, "floor", "hand-jitted", "products")
+TARGETS = {  # flowcore / this, by case
+    "floor": dict(zip("ABCD", (1.5, 1.05, 1.15, 1.05), strict=True)),
+    "hand-jitted": dict(zip("ABCD", (0.8, 1.0, 0.95, 0.95), strict=True)),
+    "at peak": {"L": 1.0},
+}
+
+
+def main(argv=None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    args = arguments(argv)
+    python = environment.ensure(args.env, "peers")
+    code = environment.run_inside(python, "benchmarks.floor", argv)
+    if code is not None:
+        return code
+    from threadpoolctl import threadpool_limits
+
+    core = cores.last(1)
+    with cores.pinned(core), threadpool_limits(limits=1):  # this process too, for the control
+        report = Report("floor", args)
+        environment.warn_of_overrides()
+        workers, report.machine["versions"] = start(NAMES, {"peers": python}, core)
+        try:
+            for letter in args.cases:
+                measure(report, CASES[letter], workers)
+        finally:
+            for worker in workers.values():
+                worker.close()
+    show(report)
+    report.finish()
+    return 0
+
+
+def arguments(argv):
+    new = parser(__doc__, rounds=25)
+    new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
+    new.add_argument("--cases", help="letters of MAFs (ABCDL; with --quick A)")
+    args = parse(new, argv)
+    args.cases = args.cases or ("A" if args.quick else "ABCDL")
+    mafs = "".join(name for name, case in CASES.items() if case.kind == "maf")
+    if not set(args.cases) <= set(mafs):
+        new.error(f"--cases takes letters of {mafs}, not {args.cases!r}")
+    return args
+
+
+def measure(report: Report, case, workers) -> None:
+    """One case: a row for every contestant."""
+    tasks = {}
+    for name, worker in workers.items():
+        worker.ask(do="forget")
+        try:
+            build(worker, case, "maf", "float32")
+        except RuntimeError as problem:
+            leave_out(name, problem)
+            continue
+        tasks[name] = Task(worker, "maf", "step")
+    timings = report.interleave(tasks)
+    gflop = 6e-9 * case.batch * n_weights(case)  # three products of two operations each
+    at_peak = gflop / report.peak["float32"]
+    for name in tasks:
+        facts: dict = {"case": case.name, "who": name, "gflop": gflop}
+        facts["flowcore_per_this"] = timings.ratio(US, name)._asdict()
+        if name == US:
+            facts["per_products_at_peak"] = timings.spread(US).times(1 / at_peak)._asdict()
+        report.add(f"{case.name} {name}", timings, name, **facts)
+    print(f"  {case}: {timings.spread(US).show(1e3)} ms", flush=True)
+
+
+def show(report: Report) -> None:
+    rows = {(row["case"], row["who"]): row for row in report.rows}
+    table, targets = [], []
+    for letter in report.args.cases:
+        ours = rows[letter, US]
+        ratios = {name: rows[letter, name]["flowcore_per_this"] for name in NAMES[1:]
+                  if (letter, name) in rows}  # fmt: skip
+        ratios["at peak"] = ours["per_products_at_peak"]
+        times = [1e3 * rows[letter, n]["seconds"]["median"] if (letter, n) in rows else "-"
+                 for n in NAMES]  # fmt: skip
+        shown = [
+            significant(ratios[n]["median"]) if n in ratios else "-"
+            for n in (*NAMES[1:], "at peak")
+        ]
+        table.append([CASES[letter], *times, *shown])
+        for name, bounds in TARGETS.items():
+            if letter in bounds and name in ratios:
+                value, bound = ratios[name]["median"], bounds[letter]
+                met = "met" if value <= bound else "NOT MET"
+                targets.append([f"{letter}: flowcore / {name}", at_most(bound), value, met])
+    print("\nA step: ms; and flowcore / the others, medians within rounds")
+    per = [f"/ {name}" for name in (*NAMES[1:], "at peak")]
+    print_table(["case", *NAMES, *per], table)
+    print("\nThe targets")
+    print_table(["what", "target", "measured", ""], targets)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Tables of how good the densities are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..tabular.models import MODELS
+from ..tabular.run import show
+from .markdown import table
+
+GAUSSIAN = "full-covariance Gaussian"
+
+
+def moons(document) -> str:
+    """What `flowcore moons` prints in the end, of the first seed."""
+    lines = [f"{'On 20,000 fresh points of the truth':36s}NLL (nats)   KL to the truth   seconds"]
+    rows = [row for row in document["rows"] if row["seed"] == document["rows"][0]["seed"]]
+    for row in rows:
+        kl = f"{row['kl']:.3f} +- {row['standard_error']:.3f}"
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        lines.append(f"  {row['who']:34s}{row['nll']:10.3f}{kl:>18s}{seconds:>10s}".rstrip())
+    lines.append(f"  {'its entropy, exactly':34s}{rows[0]['entropy']:10.3f}")
+    return "\n".join(["```text", *lines, "```", ""])
+
+
+def moons_seeds(document) -> str:
+    """NLL, and in brackets KL to the truth, over the seeds."""
+    lines = []
+    for who in dict.fromkeys(row["who"] for row in document["rows"] if row["seconds"] is not None):
+        rows = [row for row in document["rows"] if row["who"] == who]
+        nll, kl = ([row[key] for row in rows] for key in ("nll", "kl"))
+        both = (f"{f(nll):.3f} ({f(kl):.3f})" for f in (np.median, np.max))
+        lines.append([who, *both])
+    n = len({row["seed"] for row in document["rows"]})
+    return table([f"{n} seeds", "median", "worst"], lines)
+
+
+def toy_targets(document) -> str:
+    """KL to the truth, medians over the seeds and the worst, two targets a line."""
+    targets: dict[str, list[dict]] = {}
+    for row in document["rows"]:
+        targets.setdefault(row["target"], []).append(row)
+    cells = []
+    for name, rows in targets.items():
+        kl = [row["kl"] for row in rows]
+        value = f"{np.median(kl):.3f} ({max(kl):.3f})"
+        entropy = f"{rows[0]['entropy']:.3f}"
+        cells.append([name.replace("_", " "), f"`{rows[0]['recipe']}`", entropy, value])
+    half = (len(cells) + 1) // 2
+    right = cells[half:] + [[""] * 4] * (2 * half - len(cells))
+    header = ["target", "recipe", "entropy", "KL (worst)"]
+    lines = [[*a, "", *b] for a, b in zip(cells[:half], right, strict=True)]
+    return table([*header, "", *header], lines)
+
+
+def power(*documents) -> str:
+    """One line for each model; the Gaussian first."""
+    gaussian = documents[0]["gaussian"]
+    lines = [[GAUSSIAN, show(gaussian), _two(gaussian["published"]), "", ""]]
+    rows = {row["model"]: row for document in documents for row in document["rows"]}
+    for name in (name for name in MODELS if name in rows):
+        row = rows[name]
+        minutes = f"{row['minutes']:.0f}"
+        published = _two(row["published"])
+        lines.append([MODELS[name].row, show(row), published, row["epochs"], minutes])
+    return table(["model", "flowcore", "published", "epochs", "minutes"], lines)
+
+
+def other_tables(*documents) -> str:
+    """One line for each table of data, one column for each model."""
+    names = [name for name in MODELS if any(name == r["model"] for r in documents[0]["rows"])]
+    lines = []
+    for document in documents:
+        rows = {row["model"]: row for row in document["rows"]}
+        scores = [show(rows[name]) if name in rows else None for name in names]
+        lines.append([document["data"], show(document["gaussian"]), *scores])
+    return table(["", GAUSSIAN, *(MODELS[name].row for name in names)], lines)
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,92 @@
+"""Time to quality without peers: curves, thresholds, a run of flowcore, one that goes on."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import quality_picture, time_to_quality
+from benchmarks.common import Report
+from benchmarks.environment import python_of
+
+QUICK = ["--quick", "--libraries", "--rounds", "1", "--seconds", "0.0005"]
+
+
+def test_a_threshold_is_reached_between_two_points():
+    curve = [[10, -1.0], [20, 0.0], [30, -0.5], [40, 1.0]]
+    assert time_to_quality.seconds_to(curve, -0.5) == 15
+    assert time_to_quality.seconds_to(curve, 0.5) == pytest.approx(30 + 10 * 2 / 3)
+    assert time_to_quality.seconds_to(curve, -2) == 10  # before the first validation: then
+    assert time_to_quality.seconds_to(curve, 1.5) is None
+    assert time_to_quality.pace(curve) == 10 and time_to_quality.pace(curve[:1]) == 10
+
+
+def test_the_target_is_against_the_faster_rival_that_got_there():
+    curves = {"flowcore": [[60, 0.14]], "zuko": [[100, 0.14]], "flowjax+jit": [[50, 0.1]]}
+    rows = [{"name": name, "curve": curve} for name, curve in curves.items()]
+    ((_, _, ratio, verdict),) = time_to_quality.verdicts(rows)
+    assert ratio == 0.6 and verdict == "met"
+    assert time_to_quality.verdicts(rows[:1])[0][-1] == "not measured"
+
+
+def test_a_run_writes_as_it_goes_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+    file, picture = tmp_path / "quality.json", tmp_path / "new" / "quality.png"
+    argv = [*QUICK, "--thresholds", "-9.6", "--json", str(file)]
+    here = Path(sys.prefix)
+    monkeypatch.setattr(time_to_quality.environment, "ensure", lambda env, kind: python_of(here))
+    assert time_to_quality.main([*argv, "--picture", str(picture)]) == 0
+    (row,) = json.loads(file.read_text("utf-8"))["rows"]
+    seconds, values = np.transpose(row["curve"])
+    assert row["complete"] and len(values) == 3
+    assert (np.diff(seconds) > 0).all() and values[-1] > values[0]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setattr(time_to_quality, "learn", lambda *args: pytest.fail("trained again"))
+    assert time_to_quality.main(argv) == 0
+    assert json.loads(file.read_text("utf-8"))["rows"] == [row]
+    with pytest.raises(ValueError, match="other settings"):
+        time_to_quality.main([*argv, "--epochs", "4"])
+
+
+def test_what_was_stopped_half_way_is_made_again(tmp_path):
+    args = time_to_quality.arguments(QUICK)
+    settings = Report("time_to_quality", args).as_dict()["settings"]
+    file = tmp_path / "quality.json"
+    rows = [
+        {"name": n, "complete": c, "curve": []} for n, c in (("zuko", True), ("flowcore", False))
+    ]
+    file.write_text(json.dumps({"settings": settings, "rows": rows}))
+    assert [row["name"] for row in time_to_quality.finished(file, settings)] == ["zuko"]
+    assert time_to_quality.finished(None, settings) == []
+
+
+def test_a_run_ends_after_its_minutes(tmp_path):
+    args = time_to_quality.arguments([*QUICK, "--minutes", "0.000001"])
+    time_to_quality.save(tmp_path / "table.npz", quick=True)
+    row, report = {"curve": []}, Report("time_to_quality", args)
+    run = (Path(sys.executable), "flowcore", tmp_path / "table.npz", report)
+    time_to_quality.learn(*run, row)  # killed, and no error
+    assert not row["curve"]
+    args.minutes = 1.0
+    with pytest.raises(RuntimeError, match=r"(?s)nobody did not train.*KeyError"):
+        time_to_quality.learn(run[0], "nobody", *run[2:], row)
+
+
+def test_the_picture_has_a_curve_for_everybody_and_a_line_for_each_threshold(monkeypatch, tmp_path):
+    from matplotlib.figure import Figure
+
+    kept = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, dpi: kept.append(figure))
+    rows = [{"name": "flowcore", "curve": [[60, -1.0], [120, 0.2]]}, {"name": "zuko", "curve": []}]
+    quality_picture.draw(rows, (0.0, 0.14), tmp_path / "a.png")
+    (ax,) = kept[0].axes
+    assert ax.lines[0].get_xydata().tolist() == [[1.0, 1.0], [2.0, -0.2]]
+    assert len(ax.lines) == 3 and ax.get_ylim()[1] > 0
+
+
+def test_arguments(capsys):
+    assert time_to_quality.arguments([]).libraries == ["flowcore", "zuko", "flowjax+jit"]
+    with pytest.raises(SystemExit):
+        time_to_quality.arguments(["--minutes", "0"])
+    assert "--minutes" in capsys.readouterr().err

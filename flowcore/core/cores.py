@@ -1,0 +1,80 @@
+"""How many threads are worth having: as many as there are cores that this process may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from .inputs import check_dim
+
+MOST = 1024  # threads: whoever asks for more has made a mistake
+ENVIRONMENT = "FLOWCORE_THREADS"
+
+
+def n_threads(threads: int | None = None) -> int:
+    """The number of threads: the argument, else the environment variable FLOWCORE_THREADS, else
+    the cores that this process may use, at most 8."""
+    name, given = "threads", threads
+    if given is None:
+        name, given = f"the environment variable {ENVIRONMENT}", os.environ.get(ENVIRONMENT, "")
+        if not given:
+            return min(n_cores(), 8)
+        given = int(given) if given.strip().isdecimal() else given
+    n = check_dim(name, given)
+    if n > MOST:
+        raise ValueError(f"{name} must be at most {MOST}: more threads than cores gain nothing")
+    return n
+
+
+def n_cores() -> int:
+    """The cores that this process may use: what the system, its affinity and its quota leave."""
+    if sys.platform == "emscripten":  # a browser: no threads
+        return 1
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        cores = os.process_cpu_count()
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count()
+    return max(1, min(cores or 1, int(_quota())))
+
+
+@cache
+def _quota() -> float:
+    """Cores' worth of time that Linux grants this process's control group; infinity without one.
+
+    A container that is given 2 of 64 cores sees 64: the threads of 64 would spend the share of a
+    tenth of a second in a moment, and all stand still for the rest of it.
+    """
+    return min(quotas(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")), default=2.0**31)
+
+
+def quotas(mount: Path, own: Path) -> list[float]:
+    """The quotas of a control group and of those above it, in cores.
+
+    mount   where the groups are; own   a file with lines such as "0::/system.slice/a.service"
+    """
+    found = []
+    for line in _text(own).splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        inside = Path(path.lstrip("/"))
+        for group in (inside, *inside.parents):
+            if not controllers:  # version 2: "200000 100000" or "max 100000", in microseconds
+                given = _text(mount / group / "cpu.max").split()
+            elif "cpu" in controllers.split(","):  # version 1: -1 is no limit
+                folder = mount / "cpu" / group
+                given = [_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+            else:
+                continue
+            if len(given) == 2 and all(number.strip().isdecimal() for number in given):
+                found.append(int(given[0]) / max(1, int(given[1])))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""

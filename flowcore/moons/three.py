@@ -1,0 +1,153 @@
+"""The three flows of the story: how they are built, trained and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import flows
+from ..bijectors import (
+    NICE,
+    Bijector,
+    Chain,
+    Elementwise,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Permute,
+    RealNVP,
+)
+from ..distributions import Normal, TransformedDistribution
+from ..metrics import KLEstimate, kl_to_truth
+from ..networks import MADE
+from ..training import History, TrainingDivergedError, fit
+from ..transformers import Scale
+from .data import N_FRESH, Moons
+
+# Of flowcore's own recipe; chosen on seeds 10 to 35.
+RECIPE = {"learning_rate": 1e-2, "batch_size": 128, "schedule": "cosine", "average": 0.99}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line chooses."""
+
+    flow: str = "maf"
+    epochs: int | None = None  # of every training run; None: what serves each of them
+    quick: bool = False
+
+
+def build(kind: str, layers: int, hidden, seed: int) -> TransformedDistribution:
+    """`layers` bijectors of one kind with swaps between them; float32, as the tutorial has it."""
+    parts: list[Bijector] = []
+    seeds = np.random.default_rng(seed).integers(2**63, size=layers).tolist()
+    for layer_seed in seeds:
+        parts += [Permute([1, 0]), _layer(kind, hidden, layer_seed)]
+    if kind == "nice":  # its layers keep volumes: one diagonal scaling next to the base
+        parts[0] = Elementwise(2, Scale(), dtype=np.float32)
+    else:
+        del parts[0]
+    return TransformedDistribution(Normal(2), Chain(parts[::-1]))
+
+
+def _layer(kind: str, hidden, seed: int) -> Bijector:
+    if kind in ("maf", "iaf"):
+        maf = MaskedAutoregressiveFlow(MADE(2, hidden, rng=seed, dtype=np.float32))
+        return Invert(maf) if kind == "iaf" else maf
+    coupling = {"realnvp": RealNVP, "nice": NICE}[kind]
+    return coupling(2, num_masked=1, hidden=hidden, rng=seed, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An untrained flow, and how it is trained."""
+
+    title: str
+    flow: TransformedDistribution
+    fit: Callable  # (flow, moons, epochs, progress) -> (flow, history)
+    epochs: int
+
+
+def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestant, Contestant]:
+    """The tutorial's one layer, its six, and flowcore's own recipe."""
+    kind, seed = settings.flow, moons.seed
+    name = {"realnvp": "RealNVP"}.get(kind, kind.upper())
+    one = build(kind, 1, [16, 16], seed)
+    six = build(kind, 6, [256, 256], seed)
+    own = flows.nsf(2, rng=seed)
+    for_six, for_own = (200, 60) if settings.quick else (600, 200)
+    chosen = settings.epochs
+    return (
+        Contestant(f"one {name} [16, 16]", one, fit_like_the_tutorial, chosen or 600),
+        Contestant(f"six {name} [256, 256]", six, fit_like_the_tutorial, chosen or for_six),
+        Contestant("flowcore's own recipe", own, fit_by_the_recipe, chosen or for_own),
+    )
+
+
+def fit_like_the_tutorial(flow, moons: Moons, epochs: int = 600, progress: bool = False):
+    """Training as the tutorial has it: full batch, Adam at 1e-3, the best validation kept."""
+    return fit(
+        flow,
+        moons.train,
+        epochs=epochs,
+        batch_size=None,
+        learning_rate=1e-3,
+        schedule="constant",
+        average=None,
+        validation_data=moons.validation,
+        progress=progress,
+    )
+
+
+def fit_by_the_recipe(flow, moons: Moons, epochs: int = 200, progress: bool = False):
+    """Training as flowcore recommends it, on the same rows."""
+    return fit(
+        flow,
+        moons.train,
+        epochs=epochs,
+        validation_data=moons.validation,
+        progress=progress,
+        rng=moons.seed,
+        **RECIPE,
+    )
+
+
+@dataclass(frozen=True)
+class Result:
+    """A flow, and how far it is from the truth."""
+
+    title: str
+    flow: TransformedDistribution
+    nll: float  # on fresh points
+    kl: KLEstimate
+    history: History | None = None  # None: untrained
+
+    @classmethod
+    def of(cls, title, flow, moons: Moons, history=None) -> Result:
+        kl = kl_to_truth(flow, moons.truth(), N_FRESH, np.random.default_rng([moons.seed, 1]))
+        return cls(title, flow, nll(flow, moons.fresh()), kl, history)
+
+
+def train(contestant: Contestant, moons: Moons, progress: bool = False) -> Result:
+    """Train one of the three, and measure it."""
+    try:
+        flow, history = contestant.fit(contestant.flow, moons, contestant.epochs, progress)
+    except TrainingDivergedError as problem:
+        print(f"{contestant.title}: {problem}; the last finite parameters are used")
+        flow, history = problem.flow, problem.history
+    if history.interrupted:  # `fit` itself swallows the interrupt
+        raise KeyboardInterrupt
+    return Result.of(contestant.title, flow, moons, history)
+
+
+def nll(flow, x) -> float:
+    """Mean negative log-likelihood of the rows of x, in nats."""
+    return -float(np.mean(flow.log_prob(x), dtype=float))
+
+
+def finite_share(flow) -> float:
+    """Share of the grid [-5, 5]^2 with a finite log-density."""
+    axis = np.linspace(-5, 5, 100)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    return float(np.isfinite(flow.log_prob(grid)).mean())

@@ -1,0 +1,126 @@
+"""Large batches in shards of rows: any number of threads, the same bits; BLAS left as it was."""
+
+import threading
+
+import numpy as np
+import pytest
+from autograd import value_and_grad
+from threadpoolctl import threadpool_info
+
+import flowcore as fc
+from flowcore.testing import randomize
+from flowcore.training import Loss, Rows, shards
+
+TEXTBOOK = {"learning_rate": 1e-3, "schedule": "constant", "average": None, "rng": 0}
+
+
+@pytest.fixture(autouse=True)
+def small_ones_too(monkeypatch):
+    monkeypatch.setattr(shards, "LARGE", 0)
+    monkeypatch.setattr(shards, "SHARD", 16)
+
+
+def blas_threads():
+    """Of NumPy's BLAS: there may be others, loaded by whoever was tested before."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    numpys = [pool["num_threads"] for pool in pools if "numpy" in pool["filepath"]]
+    return numpys or [pool["num_threads"] for pool in pools]
+
+
+def test_how_many_shards(monkeypatch):
+    monkeypatch.setattr(shards, "SHARD", 400)
+    sizes = (1, 799, 800, 3199, 3200, 12799, 12800, 10**6)
+    assert [shards.n_shards(n, 10) for n in sizes] == [1, 1, 2, 2, 4, 4, 8, 8]
+    monkeypatch.setattr(shards, "LARGE", 8100)
+    assert [shards.n_shards(n, 10) for n in (809, 810)] == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32])
+@pytest.mark.parametrize("context_dim", [0, 2])
+def test_shards_give_the_loss_and_its_gradient(context_dim, dtype):
+    flow = randomize(fc.flows.maf(3, 2, [16], context_dim, standardize=False, dtype=dtype), rng=1)
+    rng = np.random.default_rng(2)
+    x, weight = rng.normal(size=(301, 3)).astype(dtype), rng.exponential(size=301)
+    context = rng.normal(size=(301, 2)).astype(dtype) if context_dim else None
+    theta = np.array(flow.params)
+    value, gradient = Loss(flow, threads=2)(theta, Rows(x, weight, context))
+
+    def nll(theta):
+        values = flow.log_prob(x, params=theta, context=context)
+        return -(weight / weight.sum() * values).sum()
+
+    expected, slope = value_and_grad(nll)(flow.params)
+    tolerance = 1e-12 if dtype is float else 1e-5
+    assert value == pytest.approx(expected, rel=tolerance)
+    np.testing.assert_allclose(gradient, slope, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nsf", "glow", "maf_mog"])
+def test_any_number_of_threads_gives_the_same_bits(kind):
+    flow = getattr(fc.flows, kind)(2, layers=2, hidden=[8], rng=3)
+    x = np.random.default_rng(4).normal(size=(150, 2))
+    fits = [
+        fc.fit(flow, x, epochs=3, batch_size=70, threads=threads, **TEXTBOOK)
+        for threads in (1, 2, 5)
+    ]
+    one = fits[0]
+    assert not np.array_equal(one[0].params, flow.params)
+    for fitted, history in fits[1:]:
+        np.testing.assert_array_equal(fitted.params, one[0].params)
+        assert (history.train_nll, history.val_nll) == (one[1].train_nll, one[1].val_nll)
+
+
+def test_shards_are_worked_on_by_several_threads(monkeypatch):
+    seen, both = set(), threading.Barrier(2, timeout=20)
+    gradient = shards.Plan.gradient
+
+    def watched(plan, *bars):
+        seen.add(threading.get_ident())
+        both.wait()
+        return gradient(plan, *bars)
+
+    monkeypatch.setattr(shards.Plan, "gradient", watched)
+    flow = fc.flows.maf(2, layers=1, hidden=[8])
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    fc.fit(flow, x, epochs=1, batch_size=None, validation_split=0, threads=2, **TEXTBOOK)
+    assert len(seen) == 2
+
+
+def test_threads_must_be_a_number_of_them():
+    flow = fc.flows.maf(2, layers=1, hidden=[8])
+    with pytest.raises(ValueError, match="threads must be an integer >= 1, not 0"):
+        fc.fit(flow, np.random.default_rng(0).normal(size=(40, 2)), threads=0)
+
+
+def test_blas_has_one_thread_in_fit_and_what_it_had_afterwards():
+    flow, before, within = fc.flows.maf(2, layers=1, hidden=[8]), blas_threads(), []
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    options = {"epochs": 2, "callbacks": [lambda report: within.append(blas_threads())]}
+    fc.fit(flow, x, **options, **TEXTBOOK)
+    assert within == [[1] * len(before)] * 2 and blas_threads() == before
+
+    def fails(report):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        fc.fit(flow, x, epochs=2, callbacks=[fails], **TEXTBOOK)
+    with pytest.raises(ValueError, match="schedule returned -1"):
+        fc.fit(flow, x, epochs=2, **{**TEXTBOOK, "learning_rate": lambda step: -1})
+    assert blas_threads() == before
+
+
+def test_fits_at_the_same_time_leave_blas_as_it_was():
+    flow, before, found = fc.flows.maf(2, layers=1, hidden=[8]), blas_threads(), []
+    x, options = np.random.default_rng(0).normal(size=(100, 2)), {"validation_split": 0, **TEXTBOOK}
+
+    def work(epochs):
+        found.append(fc.fit(flow, x, epochs=epochs, threads=2, **options)[0].params)
+
+    threads = [threading.Thread(target=work, args=(epochs,)) for epochs in (2, 5, 8, 3, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 5 and blas_threads() == before
+    alone, _ = fc.fit(flow, x, epochs=5, threads=1, **options)
+    assert sum(np.array_equal(params, alone.params) for params in found) == 2
