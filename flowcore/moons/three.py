@@ -25,6 +25,7 @@ from ..training import History, TrainingDivergedError, fit
 from ..transformers import Scale
 from .data import N_FRESH, Moons
 
+
 @dataclass(frozen=True)
 class Settings:
     """What the command line chooses."""
