@@ -132,7 +132,7 @@ def test_without_validation_a_worse_end_is_said(X, batch_size, penalty):
 
 def test_noise_is_no_worse_end():
     """A flow that has nothing to learn, on few rows: their loss may rise by what is in the rows."""
-    flow = flowcore.flows.maf(2, layers=1, hidden=[16, 16], rng=1)
+    flow = flowcore.flows.maf(2, layers=1, hidden=[16, 16], activation="relu", rng=1)
     x, options = np.random.default_rng(0).normal(size=(50, 2)), {"learning_rate": 5e-3}
     found, _ = fit(flow, x, epochs=1, batch_size=20, validation_split=0, **options)
     assert nll(found, x[:20]) > nll(flow.initialize(x), x[:20])
