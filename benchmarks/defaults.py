@@ -41,6 +41,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # (recipe opti
     "normal base": ({"base": "normal"}, {}),
     "spline alone": ({"affine": False, "base": "normal"}, {}),
     "as in 0.1.0": ({"activation": "relu", "affine": False, "base": "normal"}, TEXTBOOK),
+    "right to left": ({"order": "right-to-left"}, {}),
     "no average": ({}, {"average": None}),
     "average .999": ({}, {"average": 0.999}),
     "constant rate": ({}, {"schedule": "constant"}),
@@ -48,7 +49,9 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # (recipe opti
     "rate * 2": ({}, {"learning_rate": fc.training.defaults.LEARNING_RATE * 2}),
     "clipped at 1": ({}, {"clip_norm": 1.0}),
 }
-TOYS = ("two_moons", "eight_gaussians", "checkerboard", "two_spirals", "two_moons:800")
+TOYS = (
+    "two_moons", "eight_gaussians", "checkerboard", "two_spirals", "banana", "two_moons:800",
+)  # fmt: skip
 
 
 def grid_filled(table: np.ndarray) -> np.ndarray:

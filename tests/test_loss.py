@@ -95,7 +95,7 @@ def test_both_nlls_are_without_the_penalty(batch_size):
 
 def test_a_penalty_shrinks_a_maf():
     flow = flows.maf(2, layers=2, hidden=[8], rng=1)
-    options = {"epochs": 30, "learning_rate": 1e-2, "validation_split": 0}
+    options = {"epochs": 100, "learning_rate": 1e-2, "validation_split": 0}
     free, _ = fit(flow, X, **options)
     shrunk, _ = fit(flow, X, penalty=lambda theta: 0.1 * anp.sum(theta**2), **options)
     assert np.sum(shrunk.params**2) < 0.5 * np.sum(free.params**2)
