@@ -41,6 +41,7 @@ def machine(tmp_path):
             [3],
         ),
         (V1, {QUOTA: "-1\n", PERIOD: "100000\n"}, []),
+        (V1, {f"cpuacct,{name}": t for name, t in {QUOTA: "9", PERIOD: "3"}.items()}, [3.0]),
         (V1, {"cpu/cpu.cfs_quota_us": "20000\n", "cpu/cpu.cfs_period_us": "10000\n"}, [2.0]),
         ("", {"cpu.max": "100000 100000"}, []),
         ("nonsense\n\n:\n", {}, []),

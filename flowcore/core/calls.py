@@ -28,11 +28,13 @@ OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 class Plan:
     """A part, bound: `what` is a direction of a bijector, "log_prob", or "phi" of a network."""
 
-    def __init__(self, part, what: str, n_rows: int, dtype, tape: bool, theta=None, x_bar=True):
+    def __init__(
+        self, part, what: str, n_rows: int, dtype, tape: bool, theta=None, inputs_bar=True
+    ):
         self.what, self.l = what, np.empty(n_rows, dtype)
         self._own_params, self._holds_own = part.params, False  # what theta is most of the time
         part = _without_plans(part)  # no circle, whatever `bind` keeps of it
-        self.at = Workspace(part, n_rows, dtype, tape, theta, x_bar)
+        self.at = Workspace(part, n_rows, dtype, tape, theta, inputs_bar)
         self.run, self.back = part.bind(self.at, what) if what in OPPOSITE else part.bind(self.at)
 
     def load(self, theta, context) -> None:
@@ -58,12 +60,15 @@ class Plan:
         return (self.l,) if self.what == "log_prob" else (y, self.l)
 
     def gradient(self, *bars):
-        """(theta_bar, x_bar (N, D), context_bar (N, C) or None), in arrays of the plan's."""
+        """(theta_bar, x_bar (N, D), context_bar (N, C)), in arrays of the plan's; None for what
+        there is not, or nobody asks for."""
         at = self.at
         if at.context is not None:
             at.context_bar.fill(0)
         x_bar = self.back(*bars)
         at.settle()
+        if not at.inputs_bar:
+            return at.theta_bar, None, None
         return at.theta_bar, x_bar.T, None if at.context is None else at.context_bar.T
 
 

@@ -64,8 +64,9 @@ def quotas(mount: Path, own: Path) -> list[float]:
             if not controllers:  # version 2: "200000 100000" or "max 100000", in microseconds
                 given = _text(mount / group / "cpu.max").split()
             elif "cpu" in controllers.split(","):  # version 1: -1 is no limit
-                folder = mount / "cpu" / group
-                given = [_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+                folders = [mount / name / group for name in ("cpu", controllers)]
+                names = "cpu.cfs_quota_us", "cpu.cfs_period_us"
+                given = max([_text(folder / name) for name in names] for folder in folders)
             else:
                 continue
             if len(given) == 2 and all(number.strip().isdecimal() for number in given):

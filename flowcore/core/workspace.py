@@ -56,7 +56,7 @@ class Workspace:
     n_rows, dtype          of all arrays in here
     context, context_bar   (C, N), or None
     tape                   True: what `array` gives is kept for the way back
-    x_bar                  False: nobody asks for the gradient by x, but by theta alone
+    inputs_bar             False: nobody asks for the gradients by x and by the context
     """
 
     def __init__(
@@ -66,9 +66,10 @@ class Workspace:
         dtype: DTypeLike,
         tape: bool,
         theta: np.ndarray | None = None,
-        x_bar: bool = True,
+        inputs_bar: bool = True,
     ):
         self.n_rows, self.dtype, self.tape = n_rows, np.dtype(dtype), tape
+        self.inputs_bar = inputs_bar
         self.theta = np.empty(root.n_params, dtype) if theta is None else theta
         self.theta_bar = np.zeros(root.n_params, dtype)
         self.context = self.context_bar = None
@@ -77,7 +78,6 @@ class Workspace:
             self.context_bar = np.zeros_like(self.context)
         self.nbytes = self.theta_bar.nbytes * 2  # of theta, its gradient, and all other arrays
         self._places, self._met = root.layout.slices, set()
-        self._x_bar, self._outermost = x_bar, None
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._shared: dict[tuple, np.ndarray] = {}
         self._refresh: list[Callable] = []
@@ -89,7 +89,6 @@ class Workspace:
         theta, theta_bar = self.theta[here], self.theta_bar[here]
         if not theta.size:
             return theta, theta_bar
-        self._outermost = None if self._met else leaf
         if id(leaf) in self._met:
             again = np.zeros_like(theta_bar)
             self._ties.append((theta_bar, again))
@@ -97,17 +96,14 @@ class Workspace:
         self._met.add(id(leaf))
         return theta, theta_bar
 
-    # Parts are bound in the order in which they run, from x on. So if only the gradient by theta is
-    # asked for, the way back may end at the first leaf that has parameters.
-
     @property
     def has_way_back(self) -> bool:
-        """Does anybody ask for a gradient that one of the parts bound so far makes?"""
-        return self._x_bar or bool(self._met)
+        """Does anybody ask for a gradient that one of the parts bound so far makes?
 
-    def needs_x_bar(self, leaf: Parametric) -> bool:
-        """Does the leaf that has just asked for its parameters owe its x_bar to anybody?"""
-        return self._x_bar or leaf is not self._outermost
+        Built-in parts are bound in the order in which they run, from x on. So if only the gradient
+        by theta is asked for, the way back ends at the first one that has parameters.
+        """
+        return self.inputs_bar or bool(self._met)
 
     def whenever_theta_changes(self, refresh: Callable) -> None:
         """Call this whenever theta has new values: for what follows from theta alone."""

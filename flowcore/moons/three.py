@@ -63,7 +63,7 @@ class Contestant:
     title: str
     flow: TransformedDistribution
     fit: Callable  # (flow, moons, epochs, progress) -> (flow, history)
-    epochs: int
+    epochs: int | str
 
 
 def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestant, Contestant]:
@@ -73,7 +73,7 @@ def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestan
     one = build(kind, 1, [16, 16], seed)
     six = build(kind, 6, [256, 256], seed)
     own = flows.nsf(2, rng=seed)
-    for_six, for_own = (200, 60) if settings.quick else (600, 100)
+    for_six, for_own = (200, 60) if settings.quick else (600, "auto")
     chosen = settings.epochs
     return (
         Contestant(f"one {name} [16, 16]", one, fit_like_the_tutorial, chosen or 600),
@@ -97,16 +97,10 @@ def fit_like_the_tutorial(flow, moons: Moons, epochs: int = 600, progress: bool 
     )
 
 
-def fit_by_the_recipe(flow, moons: Moons, epochs: int = 100, progress: bool = False):
-    """Training as flowcore recommends it, by the defaults of `fit`, on the same rows."""
-    return fit(
-        flow,
-        moons.train,
-        epochs=epochs,
-        validation_data=moons.validation,
-        progress=progress,
-        rng=moons.seed,
-    )
+def fit_by_the_recipe(flow, moons: Moons, epochs: int | str = "auto", progress: bool = False):
+    """Training as `fit` does it if nothing is said, on the same rows."""
+    options = {"validation_data": moons.validation, "rng": moons.seed, "progress": progress}
+    return fit(flow, moons.train, epochs=epochs, **options)
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ import numpy as np
 
 from ..core import Step, copied, derived
 
-MOST_BLOCKS = 2  # with more, neighbours are merged into panels: fewer and larger products
-PANELS = 4  # at most: 62% of a dense matrix's products; one panel for every 1000 entries
-WIDE = 96  # columns from which on the gradient of A is made in panels of columns
+MOST_BLOCKS = 2  # with more, neighbours are merged into tiles: fewer and larger products
+TILES = 4  # at most: 62% of a dense matrix's products; one more for every 1000 entries
+WIDE = 96  # columns from which on the gradient of A is made in tiles of whole columns
 
 
 class Tile(NamedTuple):
@@ -66,16 +66,18 @@ class Layer:
         self.spans = [slice(start, stop) for start, stop in pairwise([0, *ends])]  # of theta
         cuts = edges
         if len(self.blocks) > MOST_BLOCKS:
-            parts = min(PANELS, 1 + math.prod(self.shape) // 1000)
+            parts = min(TILES, 1 + math.prod(self.shape) // 1000)
             wanted = [len(d_out) * i / parts for i in range(parts + 1)]
             cuts = sorted({min(e for e in edges if e >= row) for row in wanted})
-        self.rows, self.columns, last, done = [], [], len(self.blocks), 0
-        for r0, r1 in pairwise(cuts):
-            k, first = self.reach[r1 - 1], edges.index(r0)
-            self.rows.append(Tile(r0, r1, 0, k, range(first, edges.index(r1))))
-            if k > done:
-                self.columns.append(Tile(r0, len(d_out), done, k, range(first, last)))
-                done = k
+        self.rows = [
+            Tile(r0, r1, 0, self.reach[r1 - 1], range(edges.index(r0), edges.index(r1)))
+            for r0, r1 in pairwise(cuts)
+        ]
+        n_rows, n_blocks = len(d_out), len(self.blocks)
+        self.columns = [
+            Tile(tile.r0, n_rows, c0, tile.c1, range(tile.blocks.start, n_blocks))
+            for tile, c0 in zip(self.rows, [0, *(tile.c1 for tile in self.rows[:-1])], strict=True)
+        ]
 
     def split(self, theta) -> list[np.ndarray]:
         """The blocks of a flat `theta`, views (r1 - r0, k)."""
@@ -155,7 +157,7 @@ class BlockTriangular:
         steps, layer = [], self.layer
         by_columns = layer.shape[1] >= WIDE and len(layer.blocks) > MOST_BLOCKS
         for r0, r1, c0, c1, own in layer.columns if by_columns else layer.rows:
-            if len(own) == 1 and layer.blocks[own[0]][2] == c1 - c0:
+            if len(own) == 1 and c0 == 0:  # the tile is that block
                 steps.append(Step(np.dot, g[r0:r1], h[c0:c1].T, self.blocks_bar[own[0]]))
                 continue
             entries = self.at.scratch("tile", r1 - r0, c1 - c0)
@@ -165,7 +167,7 @@ class BlockTriangular:
                 k = min(k, c1)
                 block = entries[b0 - r0 : b1 - r0, : k - c0]
                 steps.append(copied(self.blocks_bar[i][:, c0:k], block))
-        if layer.lead > 1:
+        if layer.lead > 1 and self.at.inputs_bar:
             whole = self.dense if len(self.blocks) > 1 else self.blocks[0]
             added, total = self.at.scratch("context", *self.at.context.shape), self.at.context_bar
             steps.append(Step(np.dot, whole[:, 1 : layer.lead].T, g, added))

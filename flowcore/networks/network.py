@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ..core import Workspace
 
 
-UNCHANGED = slice(None)  # an order that is the caller's
-
-
 class Network(Parametric):
     """A stack of masked dense layers over one flat vector; the common part of `MADE` and `MLP`.
 
@@ -58,7 +55,7 @@ class Network(Parametric):
         self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
         # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
         self.input_selectors = _selectors(self.orders[0])
-        self.output_selectors = UNCHANGED, UNCHANGED
+        self.output_selectors = slice(None), slice(None)
         self.layers = [
             Layer(
                 degrees[l],
@@ -98,8 +95,8 @@ class Network(Parametric):
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
         """
+        needs_x_bar = at.has_way_back  # of what was bound before
         net = BoundNetwork(self, at)
-        needs_x_bar = at.needs_x_bar(self)
         inputs, phi = net.units[0], net.units[-1].reshape(*self.out_shape, at.n_rows)
         by_degree, as_given = self.input_selectors
         out_by_degree, out_as_given = self.output_selectors
@@ -230,7 +227,8 @@ class BoundNetwork:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
             self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
             # where transformers write it, unless it has to be sorted: then it is copied anyway
-            name = "phi_bar" if network.output_selectors[0] is UNCHANGED else "outputs_bar"
+            sorted_already = _is_unchanged(network.output_selectors[0])
+            name = "phi_bar" if sorted_already else "outputs_bar"
             self.phi_bar = at.scratch(name, *network.out_shape, n_rows)
             self.bars.append(self.phi_bar.reshape(self.units[-1].shape))
         self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
@@ -273,9 +271,13 @@ def _checked_layer(l, given, places):
     return arrays
 
 
+def _is_unchanged(selector) -> bool:
+    return isinstance(selector, slice) and selector == slice(None)
+
+
 def _selectors(order):
     """Indices s, u with a[s] = a[order] and a[s][u] = a; slices, and so views, where possible."""
-    for view in (UNCHANGED, slice(None, None, -1)):
+    for view in (slice(None), slice(None, None, -1)):
         if np.array_equal(order, np.arange(len(order))[view]):
             return view, view
     return order, np.argsort(order)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import check_resolution
-from ..core import BLAS
+from ..core import BLAS, n_threads
 from ..core.inputs import column_labels
 from .checks import check_flow, check_options, check_run
 from .defaults import AUTO, resolved
@@ -185,6 +185,7 @@ def fit(
     check_flow(flow)
     check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
     check_run(schedule, warm_up, average, checkpoint, checkpoint_every)
+    threads = n_threads(threads)
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 

@@ -62,8 +62,7 @@ class Loss:
     """
 
     def __init__(self, flow, penalty: Callable | None = None, threads: int | None = None):
-        self.flow, self._workers = flow, n_threads(threads)
-        self._threads = {"threads": self._workers} if isinstance(flow, Distribution) else {}
+        self.flow, self._threads = flow, n_threads(threads)
         self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
         self.penalty_value = 0.0
         self._steps: dict[int, _Step] = {}
@@ -109,8 +108,10 @@ class Loss:
 
     def _values(self, theta, rows):
         """log p of the rows; what is not finite is looked for, not warned about."""
+        own = not isinstance(self.flow, Distribution) or hasattr(self.flow, "written")
+        options = {} if own else {"threads": self._threads}
         with np.errstate(all="ignore"):
-            return self.flow.log_prob(rows.x, params=theta, context=rows.context, **self._threads)
+            return self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
 
     def _nll_and_gradient(self, theta, rows):
         if isinstance(self.flow, Distribution):
@@ -132,7 +133,7 @@ class Loss:
         step = self._steps.get(len(rows.x))
         if step is None or step.log_prob.theta is not theta:
             check_context(rows.context, self.flow.context_dim, self.flow)
-            log_prob = BoundLogProb(self.flow, len(rows.x), theta, self._workers)
+            log_prob = BoundLogProb(self.flow, len(rows.x), theta, self._threads)
             step = _Step(log_prob, log_prob.traced(), Rows(rows.x).cotangent)
             self._steps[len(rows.x)] = step
         return step

@@ -14,34 +14,36 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 
-from ..core import Plan, in_threads
+from ..core import Plan, in_threads, is_built_in
 
 LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than they save
-SHARD = 400  # rows, at least: with fewer, one core alone needs a tenth longer for two shards
-MOST_SHARDS = 8
+SHARDS = {0: 1, 800: 2, 3200: 4, 12800: 8}  # from so many rows on: with smaller ones, or more of
+# them, one core alone would need more than a tenth longer
 
 
 def n_shards(n_rows: int, n_params: int) -> int:
-    """1, 2, 4 or 8: into how many shards a batch is cut."""
-    n = 1
-    if n_rows * n_params >= LARGE:
-        while n < MOST_SHARDS and n_rows >= 2 * SHARD * n**2:
-            n *= 2
-    return n
+    """Into how many shards a batch is cut."""
+    if n_rows * n_params < LARGE:
+        return 1
+    return max(n for least, n in SHARDS.items() if n_rows >= least)
 
 
 class BoundLogProb:
     """log p of n rows at theta, a vector that changes in place; and the way back to theta.
 
     flow      a `Distribution`
-    threads   how many work on the shards, if there are several
+    threads   how many work on the shards, if there are several, and nothing in the flow is
+              somebody's own: that may use autograd, whose traces threads confuse
+
+    If all is built in, no gradient by x is made: somebody's own `bind` may need it.
     """
 
     def __init__(self, flow, n_rows: int, theta: np.ndarray, threads: int = 1):
-        self.theta, self.threads = theta, threads
+        built_in = is_built_in(flow)
+        self.theta, self.threads = theta, threads if built_in else 1
         self.values, n = np.empty(n_rows, theta.dtype), n_shards(n_rows, flow.n_params)
         self.shards = [
-            (slice(a, b), Plan(flow, "log_prob", b - a, theta.dtype, True, theta, x_bar=False))
+            (slice(a, b), Plan(flow, "log_prob", b - a, theta.dtype, True, theta, not built_in))
             for a, b in pairwise(n_rows * i // n for i in range(n + 1))
         ]
 
