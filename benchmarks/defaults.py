@@ -43,7 +43,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # (recipe opti
     "as in 0.1.0": ({"activation": "relu", "affine": False, "base": "normal"}, TEXTBOOK),
     "right to left": ({"order": "right-to-left"}, {}),
     "no average": ({}, {"average": None}),
-    "average .999": ({}, {"average": 0.999}),
+    "average .99": ({}, {"average": 0.99}),
     "constant rate": ({}, {"schedule": "constant"}),
     "rate / 2": ({}, {"learning_rate": fc.training.defaults.LEARNING_RATE / 2}),
     "rate * 2": ({}, {"learning_rate": fc.training.defaults.LEARNING_RATE * 2}),

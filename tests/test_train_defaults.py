@@ -17,13 +17,13 @@ def test_epochs_and_batches_follow_the_number_of_rows():
     batches = [batch_size_for(n) for n in sizes]
     assert batches == [64, 64, 64, 128, 128, 256, 512, 512]
     epochs = [epochs_for(n) for n in sizes]
-    assert epochs == [100, 100, 100, 100, 100, 50, 32, 20]
+    assert epochs == [120, 120, 120, 120, 120, 60, 38, 20]
 
 
 def test_a_number_is_that_number():
     assert resolved(10**6, 7, 11, 0.5, "adam") == (7, 11, 0.5)
     assert resolved(10**6, np.int64(7), None, "auto", "adam") == (7, None, LEARNING_RATE)
-    assert resolved(300, "auto", "auto", "auto", Adam(0.1)) == (100, 64, None)
+    assert resolved(300, "auto", "auto", "auto", Adam(0.1)) == (120, 64, None)
 
 
 @pytest.mark.parametrize("n", [3, 20, 130])
@@ -37,7 +37,7 @@ def test_the_history_tells_what_was_chosen(n):
         "epochs": 3,
         "batch_size": size,
         "optimizer": Adam(cosine_decay(LEARNING_RATE, steps, steps // 20)),
-        "average": 0.99,
+        "average": 0.999,
         "clip_norm": None,
     }
     assert f"batch_size={size}, optimizer=Adam(learning_rate=CosineDecay(" in repr(history)
@@ -51,8 +51,8 @@ def test_two_rows_are_enough():
 
 def test_auto_is_what_the_numbers_are():
     x = banana_data(40)
-    numbers = {"epochs": 100, "batch_size": 64, "learning_rate": LEARNING_RATE}
-    numbers |= {"schedule": "cosine", "warm_up": 100 // 20, "average": 0.99}
+    numbers = {"epochs": 120, "batch_size": 64, "learning_rate": LEARNING_RATE}
+    numbers |= {"schedule": "cosine", "warm_up": 120 // 20, "average": 0.999}
     a, b = fit(Banana(), x, rng=1), fit(Banana(), x, rng=1, **numbers)
     np.testing.assert_array_equal(a[0].params, b[0].params)
     assert a[1].settings == b[1].settings and a[1].val_nll == b[1].val_nll

@@ -45,7 +45,7 @@ def fit(
     optimizer: str | Optimizer = "adam",
     schedule: str = AUTO,
     warm_up: int | str = AUTO,
-    average: float | None = 0.99,
+    average: float | None = 0.999,
     validation_split: float = 0.1,
     validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     patience: int | None = None,
