@@ -93,7 +93,7 @@ def test_a_run_with_auto_goes_on(tmp_path):
     straight, whole = fit(Banana(), x, rng=1)
     np.testing.assert_array_equal(resumed.params, straight.params)
     assert history.val_nll == whole.val_nll and history.settings == whole.settings
-    assert fit(Banana(), x, epochs=100, **options)[1].val_nll == whole.val_nll
+    assert fit(Banana(), x, epochs=120, **options)[1].val_nll == whole.val_nll
     with pytest.raises(ValueError, match="differs in optimizer"):  # the schedule ends elsewhere
         fit(Banana(), x, epochs=120, **options)
 

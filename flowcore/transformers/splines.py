@@ -102,7 +102,7 @@ class RationalQuadratic(Transformer):
         """(x, y, slope) at the K + 1 knots of the spline that phi describes, (..., K + 1) each.
 
         >>> x, y, slope = RationalQuadratic(bins=2, tail=1.0).knots(np.zeros(5))
-        >>> x, y, slope
+        >>> x.round(12), y.round(12), slope
         (array([-1.,  0.,  1.]), array([-1.,  0.,  1.]), array([1., 1., 1.]))
         """
         _, phi = matched(self, np.zeros(np.shape(phi)[:-1]), phi)
