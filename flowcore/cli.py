@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     moons.add_argument(
         "--quick",
         action="store_true",
-        help="fewer epochs (200 for the six layers, 60 for the recipe)",
+        help="fewer epochs (150 for the six layers, 60 for the recipe) and two pictures",
     )
     moons.add_argument(
         "--seeds",

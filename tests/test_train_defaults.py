@@ -95,7 +95,7 @@ def test_a_run_with_auto_goes_on(tmp_path):
     assert history.val_nll == whole.val_nll and history.settings == whole.settings
     assert fit(Banana(), x, epochs=120, **options)[1].val_nll == whole.val_nll
     with pytest.raises(ValueError, match="differs in optimizer"):  # the schedule ends elsewhere
-        fit(Banana(), x, epochs=120, **options)
+        fit(Banana(), x, epochs=150, **options)
 
 
 def test_the_default_learns_a_small_table():

@@ -38,10 +38,11 @@ def run(settings: Settings, seed: int, out) -> None:
     album.add("three_flows", what, draw_flows(results, moons))
     what = "their losses in one frame, and the entropy"
     album.add("losses", what, draw_losses(results[1:], moons))
-    what = f"{six.title}: the base and every stage; colours: quadrants of the base"
-    album.add("six_stages", what, titled(plots.stages(six.flow, rng=seed), what))
-    for name, what, axes in structure(settings.flow):
-        album.add(name, what, titled(axes, what))
+    if not settings.quick:
+        what = f"{six.title}: the base and every stage; colours: quadrants of the base"
+        album.add("six_stages", what, titled(plots.stages(six.flow, rng=seed), what))
+        for name, what, axes in structure(settings.flow):
+            album.add(name, what, titled(axes, what))
     album.print_contents()
     print(f"Everything took {time.perf_counter() - started:.1f} s.")
 

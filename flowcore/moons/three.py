@@ -73,7 +73,7 @@ def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestan
     one = build(kind, 1, [16, 16], seed)
     six = build(kind, 6, [256, 256], seed)
     own = flows.nsf(2, rng=seed)
-    for_six, for_own = (200, 60) if settings.quick else (600, "auto")
+    for_six, for_own = (150, 60) if settings.quick else (600, "auto")
     chosen = settings.epochs
     return (
         Contestant(f"one {name} [16, 16]", one, fit_like_the_tutorial, chosen or 600),
