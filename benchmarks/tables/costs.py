@@ -100,17 +100,17 @@ def spline_step(document) -> str:
 
 
 def busy(document) -> str:
-    """Medians and 99th percentiles, and how they grow."""
-    lines = [
-        [
-            CASES[row["case"]].shape,
-            row["state"],
-            row["who"],
-            *(1e3 * row[key] for key in ("median", "p99")),
-            *(row[key] for key in ("per_one_core", "tail", "tail_per_control")),
+    """Median (99th percentile) of every state of the machine, and what a neighbour costs."""
+    rows = {(row["case"], row["who"], row["state"]): row for row in document["rows"]}
+    states = list(dict.fromkeys(state for _, _, state in rows))
+    lines = []
+    for case, who in dict.fromkeys((case, who) for case, who, _ in rows):
+        cells = [rows.get((case, who, state)) for state in states]
+        times = [
+            f"{significant(1e3 * row['median'])} ({significant(1e3 * row['p99'])})" if row else None
+            for row in cells
         ]
-        for row in document["rows"]
-    ]
-    header = ["case", "machine", "", "median, ms", "99%, ms", "median / alone on one core",
-              "99% / median", "of the control's"]  # fmt: skip
-    return table(header, lines)
+        growth = [row["per_one_core"] if row else None for row in cells[1:]]
+        lines.append([CASES[case].shape, who, *times, *growth])
+    return table(["milliseconds", "", *states, *(f"{state} / one core" for state in states[1:])],
+                 lines)  # fmt: skip

@@ -254,10 +254,12 @@ def test_floor_and_busy_show_their_ratios():
     assert line == (
         "| A: D=2, 1 x [16, 16], batch 800 | 1.00 | 1.00 | - | - | 2.00 | - | - | 3.00 |"
     )
-    busy = {"case": "A", "state": "quiet", "who": "zuko", "median": 0.001, "p99": 0.004,
-            "per_one_core": 0.5, "tail": 4.0, "tail_per_control": 1.5}  # fmt: skip
-    (line,) = costs.busy({"rows": [busy]}).splitlines()[2:]
-    assert line == "| A: D=2, 1 x [16, 16] | quiet | zuko | 1.00 | 4.00 | 0.500 | 4.00 | 1.50 |"
+    busy = [{"case": "A", "state": state, "who": "zuko", "median": median, "p99": 4 * median,
+             "per_one_core": median / 0.002, "tail": 4.0, "tail_per_control": 1.5}
+            for state, median in (("one core", 0.002), ("quiet", 0.001))]  # fmt: skip
+    header, _, line = costs.busy({"rows": busy}).splitlines()
+    assert header == "| milliseconds |  | one core | quiet | quiet / one core |"
+    assert line == "| A: D=2, 1 x [16, 16] | zuko | 2.00 (8.00) | 1.00 (4.00) | 0.500 |"
 
 
 def test_spline_step_leaves_the_affine_rows_to_the_ratios(tmp_path):
