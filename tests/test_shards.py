@@ -165,7 +165,7 @@ class UsesANetwork(fc.Bijector):
 @pytest.mark.parametrize(
     "bijector",
     [
-        lambda: InItsOwnOrder(fc.MaskedAutoregressiveFlow(fc.MADE(3, [8])), fc.ActNorm(3)),
+        lambda: InItsOwnOrder(fc.ActNorm(3), fc.MaskedAutoregressiveFlow(fc.MADE(3, [8]))),
         lambda: fc.Chain([UsesANetwork(), fc.ActNorm(3)]),
     ],
 )

@@ -66,7 +66,8 @@ def quotas(mount: Path, own: Path) -> list[float]:
             elif "cpu" in controllers.split(","):  # version 1: -1 is no limit
                 folders = [mount / name / group for name in ("cpu", controllers)]
                 names = "cpu.cfs_quota_us", "cpu.cfs_period_us"
-                given = max([_text(folder / name) for name in names] for folder in folders)
+                found_in = [[_text(folder / name) for name in names] for folder in folders]
+                given = max(found_in)  # nothing, from the folder that is not there, is less
             else:
                 continue
             if len(given) == 2 and all(number.strip().isdecimal() for number in given):

@@ -218,9 +218,9 @@ class _Places:
 class _Cutter:
     """How a spline cuts its axes: K pieces each, on [-B, B], none smaller than m.
 
-    The sizes are 2B (m + (1 - K m) softmax(raw / C)). With weights e_j = exp(raw_j / C) this is
-    2B (e_j + c) / sum_i (e_i + c), c = m / (1 - K m) sum_i e_i. The sums of these up to the piece j
-    are linear in the weights: `sums` (2, K, K) is that matrix, of the widths and of the heights.
+    The sizes are 2B (m + (1 - K m) softmax(raw / C)). With weights e_j = exp(raw_j / C), their sum
+    E, and c = m / (1 - K m), this is 2B (e_j + c E) / sum_i (e_i + c E). The sums of e_i + c E up
+    to piece j are linear in the weights: `sums` (2, K, K) is that matrix, of widths and heights.
     shape is that of the points: what follows from it alone is made once, too.
     """
 
@@ -240,7 +240,7 @@ class _Cutter:
 
 
 class _Axes:
-    """Both axes, cut into pieces: [-B, B] is to a piece as `whole` to its weight + c.
+    """Both axes, cut into pieces: [-B, B] is to a piece as `whole` to e_j + c E, see `_Cutter`.
 
     raw (2, K, ...): first those of the widths, then of the heights. The weights stay as they are,
     (2, K, ...), with their sums in upto and the last of these in whole: to divide all of them is
