@@ -2,12 +2,12 @@
 
 import json
 import os
-import time
 import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from stub_cost import cpu_seconds
 
 from flowcore.files import load, pack
 
@@ -143,12 +143,12 @@ def refusal(name, path) -> tuple[str, float]:
     path.write_bytes(pack({"flowcore.json": np.frombuffer(text.encode(), np.uint8), **arrays}))
     del description, arrays, text
     tracemalloc.reset_peak()
-    begun = time.thread_time()
-    try:
-        load(path)
-    except ValueError as problem:
-        return str(problem), time.thread_time() - begun
-    return "", time.thread_time() - begun
+    with cpu_seconds() as seconds:
+        try:
+            load(path)
+        except ValueError as problem:
+            return str(problem), seconds()
+        return "", seconds()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
