@@ -44,7 +44,7 @@ from .distributions import (
     Uniform,
 )
 from .files import load, save
-from .metrics import kl_to_truth
+from .metrics import kl_to_truth, stray_mass
 from .networks import MADE, MLP
 from .training import Adam, History, TrainingDivergedError, constant, cosine_decay, fit
 from .transformers import (
@@ -120,6 +120,7 @@ __all__ = [
     "plots",
     "reference",
     "save",
+    "stray_mass",
     "targets",
     "testing",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").rglob("*.py"))
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
@@ -25,7 +25,7 @@ def test_there_are_examples():
 
 def test_the_training_loop_has_the_numbers_of_fit():
     """The example's own loop and `fit`: every loss, and theta, to rounding."""
-    path = next(path for path in EXAMPLES if path.stem == "11_training_loop")
+    path = next(path for path in EXAMPLES if path.stem == "training_loop")
     found = runpy.run_path(str(path))
     np.testing.assert_allclose(found["losses"], found["history"].train_nll, rtol=1e-9)
     np.testing.assert_allclose(found["theta"], found["fitted"].params, atol=1e-8)

@@ -365,9 +365,13 @@ def test_the_window_of_a_density_follows_the_flow():
 
 def test_what_lies_outside_the_window_of_a_density_is_told():
     far = fc.MultivariateNormalDiag([1000.0, -50.0], [20.0, 5.0])
-    with pytest.warns(UserWarning, match="none of 1,000 samples lies in .*leave xlim and ylim out"):
-        ax = plots.density(far, (-3, 3), (-3, 3), **QUICK)
-    assert remarks(ax) == ["100% outside"]
+    message = "none of 1,000 samples lies in the window.*leave xlim and ylim out"
+    for empty in (lambda: plots.density(far, (-3, 3), (-3, 3), **QUICK),
+                  lambda: plots.densities({"far": far}, (-3, 3), (-3, 3), **QUICK)):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            empty()
+    _, beside = plots.densities({"near": fc.Normal(2), "far": far}, **QUICK)
+    assert remarks(beside) == ["100% outside"]
     (half,) = remarks(plots.density(fc.Normal(2), (0, 3), **QUICK))
     assert half.endswith("% outside") and 40 < int(half.split("%")[0]) < 60
     assert remarks(plots.density(fc.Normal(2), (-3, 3), (-3, 3), **QUICK)) == []

@@ -1,4 +1,4 @@
-"""Pictures of flows: points, stages, densities, losses, Jacobians, masks.
+"""Pictures of flows: points, stages, grids, densities, bridges, losses, log-dets, networks.
 
 Every function draws into the Axes it is given (`ax=`; a sequence if there are several panels) and
 returns them; the rest of matplotlib is at hand through `ax.figure`:
@@ -17,9 +17,27 @@ Global settings (rcParams) are obeyed and never changed. Nothing is hidden: what
 the frame or is not a finite number is counted in the picture (for a density: from 1% of it on).
 """
 
+from .bars import log_dets
+from .bridges import bridges
 from .clouds import compare, scatter, stages
 from .contours import densities, density
 from .curves import losses
+from .grids import grid, grid_animation
+from .network import network
 from .structure import jacobian, masks
 
-__all__ = ["compare", "densities", "density", "jacobian", "losses", "masks", "scatter", "stages"]
+__all__ = [
+    "bridges",
+    "compare",
+    "densities",
+    "density",
+    "grid",
+    "grid_animation",
+    "jacobian",
+    "log_dets",
+    "losses",
+    "masks",
+    "network",
+    "scatter",
+    "stages",
+]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import warn
 from .drawing import (
     BLUE,
     SMALL,
@@ -44,13 +43,12 @@ def density(
 ) -> Axes:
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
 
-    If 1% of the samples or more lie outside of the rectangle, the picture says so ("12% outside");
-    if all of them do, a UserWarning does, too: what is drawn is then a far tail, if anything.
+    If 1% of the samples or more lie outside of the rectangle, the picture says so ("12% outside").
     log p = -inf is an honest density of 0. Grid points where p is NaN or infinite are left out: a
     hatched hole, counted in the legend. The colours end at the density that only 1% of the mass
     exceeds (the bar then ends in an arrow): one narrow spike does not make all the rest pale.
-    Errors: ValueError for dim other than 2, an empty rectangle, results of a wrong shape or
-    below 0.
+    Errors: ValueError for dim other than 2, an empty rectangle, a rectangle without a single
+    sample, results of a wrong shape or below 0.
 
     Parameters
     ----------
@@ -81,8 +79,9 @@ def density(
     """
     drawn = _samples(flow, context)
     xlim, ylim = window(xlim, ylim, _around(drawn))
-    grid = _grid(xlim, ylim, n)
-    p = _density_at(flow, grid, context)
+    _check_filled(drawn, xlim, ylim)
+    grid = grid_over(xlim, ylim, n)
+    p = density_at(flow, grid, context)
     ax = new_axes((5.4, 4.2)) if ax is None else ax
     filled = _fill(ax, grid, p, *_levels(p.compressed()))
     ax.figure.colorbar(filled, ax=ax, label="density")
@@ -136,8 +135,9 @@ def densities(
         raise ValueError("densities needs at least one flow: {title: flow}")
     drawn = [_samples(flow, context) for flow in flows.values()]
     xlim, ylim = window(xlim, ylim, _around(drawn[0]))
-    grid = _grid(xlim, ylim, n)
-    found = [_density_at(flow, grid, context) for flow in flows.values()]
+    _check_filled(drawn[0], xlim, ylim)
+    grid = grid_over(xlim, ylim, n)
+    found = [density_at(flow, grid, context) for flow in flows.values()]
     levels, _ = _levels(found[0].compressed())
     beyond = any(p.max() > levels[-1] for p in found if p.count())
     axes = panels(ax, len(found), len(found), (3.0 * len(found) + 0.8, 3.2))
@@ -156,7 +156,7 @@ def _around(drawn):
     return square(*limits_of(drawn)) if len(drawn) else (NO_SAMPLES, NO_SAMPLES)
 
 
-def _grid(xlim, ylim, n) -> np.ndarray:
+def grid_over(xlim, ylim, n) -> np.ndarray:
     """The points (n, n, 2) of a grid over the rectangle; rows have one x2."""
     if n != int(n) or n < 2:
         raise ValueError(f"n must be an integer >= 2, not {n!r}")
@@ -184,19 +184,23 @@ def _samples(flow, context) -> np.ndarray:
     return points("the sample", drawn)
 
 
+def _check_filled(drawn, xlim, ylim):
+    """A ValueError if all samples lie outside: the picture would be of a far tail, if anything."""
+    if len(drawn) and count_outside(drawn, xlim, ylim) == len(drawn):
+        raise ValueError(
+            f"none of {len(drawn):,} samples lies in the window, x1 in {xlim} and x2 in {ylim}: "
+            "leave xlim and ylim out, and it is where the samples are"
+        )
+
+
 def _tell_outside(ax, drawn, xlim, ylim):
     """The share of the samples outside of the frame, unless it is small."""
     out = count_outside(drawn, xlim, ylim)
     if out and out >= 0.01 * len(drawn):
         remark(ax, f"{out / len(drawn):.0%} outside")
-    if len(drawn) and out == len(drawn):
-        warn(
-            f"none of {len(drawn):,} samples lies in the window, x in {xlim} and y in {ylim}: "
-            "leave xlim and ylim out, and it is where the samples are",
-        )
 
 
-def _density_at(flow, grid, context) -> np.ma.MaskedArray:
+def density_at(flow, grid, context) -> np.ma.MaskedArray:
     """p at the points of a grid (n, n, 2), in float64; whatever is not finite is masked."""
     rows = grid.reshape(-1, 2)
     options = {} if context is None else {"context": context}

@@ -17,11 +17,14 @@ known, `mean` and `std`.
     pinwheel                                  twisted arms
     eight_gaussians, checkerboard             separate pieces
     correlated_gaussian, funnel, banana       Gaussians, plain and bent; the first two in any dim
+
+How close a family of flows can come, at best: `affine_floor`, `volume_preserving_floor`.
 """
 
 from ..metrics import kl_to_truth
 from .base import Target
 from .circles import Circles, Ring, circles, ring
+from .floors import affine_floor, volume_preserving_floor
 from .gaussians import Banana, CorrelatedGaussian, Funnel, banana, correlated_gaussian, funnel
 from .mixtures import Checkerboard, EightGaussians, checkerboard, eight_gaussians
 from .pinwheel import Pinwheel, pinwheel
@@ -40,6 +43,7 @@ __all__ = [
     "Target",
     "TwoMoons",
     "TwoSpirals",
+    "affine_floor",
     "banana",
     "checkerboard",
     "circles",
@@ -51,4 +55,5 @@ __all__ = [
     "ring",
     "two_moons",
     "two_spirals",
+    "volume_preserving_floor",
 ]

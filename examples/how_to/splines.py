@@ -3,7 +3,8 @@
 `python examples/08_splines.py` shows a picture; with `--save FOLDER` it is a file there.
 """
 
-# %% Options, for the command line; in a notebook the defaults hold
+# %%
+# Options, for the command line; in a notebook the defaults hold
 import argparse
 from pathlib import Path
 
@@ -18,7 +19,8 @@ parser.add_argument("--save", metavar="FOLDER", help="save the picture there ins
 parser.add_argument("--quick", action="store_true", help="fewer rows and epochs, no window")
 options, _ = parser.parse_known_args()
 
-# %% One spline: an increasing curve x = g(z) on [-3, 3] in K = 5 pieces, each the quotient of two
+# %%
+# One spline: an increasing curve x = g(z) on [-3, 3] in K = 5 pieces, each the quotient of two
 # parabolas. 3 K - 1 free numbers phi say where the pieces meet, at the knots, and how steep g is
 # there. Any numbers will do: these are random.
 spline = fc.RationalQuadratic(bins=5, tail=3.0)
@@ -39,7 +41,8 @@ z = np.linspace(-4.5, 4.5, 1801)
 x, log_slope = g(z, phi)
 print(spline, "with", spline.n_out, "parameters")
 
-# %% From phi to knots. A softmax makes K sizes that are positive and sum to the whole; a softplus
+# %%
+# From phi to knots. A softmax makes K sizes that are positive and sum to the whole; a softplus
 # makes positive slopes. So g rises, whatever phi is, and what rises has an inverse.
 
 
@@ -67,18 +70,21 @@ by_formula = [fc.reference.spline_forward(point, z_knots, x_knots, knot_slopes) 
 assert np.allclose(by_formula, np.stack([x, log_slope], axis=-1), atol=1e-9)
 assert np.all(np.diff(x) > 0)
 
-# %% The inverse is the root of a quadratic equation in each piece: no search, the same cost
+# %%
+# The inverse is the root of a quadratic equation in each piece: no search, the same cost
 back, inverse_log_slope = g_inverse(x, phi)
 print(f"round trip error {np.abs(back - z).max():.1e}")
 assert np.allclose(back, z, atol=1e-9) and np.allclose(inverse_log_slope, -log_slope, atol=1e-9)
 
-# %% Linear tails: outside of [-3, 3] nothing is changed. (A flow standardises first, so that few
+# %%
+# Linear tails: outside of [-3, 3] nothing is changed. (A flow standardises first, so that few
 # data are out there.) And phi = 0 is the identity everywhere: where training starts.
 outside = np.abs(z) > spline.tail
 assert np.array_equal(x[outside], z[outside]) and np.all(log_slope[outside] == 0)
 assert np.allclose(g(z, np.zeros(spline.n_out)), (z, 0 * z), atol=1e-12)
 
-# %% What it does to a density: p(x) = N(z) dz/dx at z = g^-1(x). Mass gathers where g is flat. A
+# %%
+# What it does to a density: p(x) = N(z) dz/dx at z = g^-1(x). Mass gathers where g is flat. A
 # line a z + b would give one hump again; a spline gives several.
 
 
@@ -92,7 +98,8 @@ mass = np.sum(bent_density) * (z[1] - z[0])
 print(f"the bent density integrates to {mass:.4f} over [-4.5, 4.5]")
 assert abs(mass - 1) < 1e-3
 
-# %% A flow of splines: in every layer one coordinate is bent by one spline, the other by a spline
+# %%
+# A flow of splines: in every layer one coordinate is bent by one spline, the other by a spline
 # whose phi a network computes from the first. The target has eight modes and is known exactly.
 # Beside it a MAF, which moves and scales (x = a z + b) where the other bends: the same networks,
 # and one layer more, so that it has about as many parameters.
@@ -113,7 +120,8 @@ training = {
 }
 flows = {name: fc.fit(flow, data, **training)[0] for name, flow in recipes.items()}
 
-# %% How far from the truth? KL(truth || flow) on fresh draws; 0 would be perfect
+# %%
+# How far from the truth? KL(truth || flow) on fresh draws; 0 would be perfect
 distances = {name: fc.kl_to_truth(flow, target, rng=1) for name, flow in flows.items()}
 for name, (kl, error) in distances.items():
     print(f"{name:18s} {flows[name].n_params:6d} parameters, KL {kl:.3f} +- {error:.3f} nats")
@@ -121,7 +129,8 @@ spline_kl, maf_kl = (distances[name].kl for name in flows)
 assert -0.01 < spline_kl < (0.4 if options.quick else 0.1)
 assert maf_kl > (1.5 if options.quick else 3) * spline_kl
 
-# %% The picture: one spline above, the flows below
+# %%
+# The picture: one spline above, the flows below
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.45"
 figure, ((curve, slope, bent), below) = plt.subplots(2, 3, figsize=(11, 7.4), layout="constrained")
 frame = (-4.5, 4.5)

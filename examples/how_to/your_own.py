@@ -14,7 +14,8 @@ What a class may say, and to whom:
 `python examples/12_your_own.py` prints; there is no picture.
 """
 
-# %% Everything that a gradient has to pass through is written in autograd's NumPy
+# %%
+# Everything that a gradient has to pass through is written in autograd's NumPy
 import argparse
 import copy
 import tempfile
@@ -35,7 +36,8 @@ def rotated(v, angle):
     return anp.stack([cos * a - sin * b, sin * a + cos * b], axis=-1)
 
 
-# %% A bijector is two methods. This one has parameters, a constant fitted to data, and a context
+# %%
+# A bijector is two methods. This one has parameters, a constant fitted to data, and a context
 
 
 class Swirl(fc.Bijector):
@@ -83,7 +85,8 @@ class Swirl(fc.Bijector):
         return rotated(x, -self._angle(x, params, context)), np.zeros(x.shape[:-1])
 
 
-# %% A bijector that wraps another one names it in `parts`, and hands everything on to it
+# %%
+# A bijector that wraps another one names it in `parts`, and hands everything on to it
 
 
 class Tilted(fc.Bijector):
@@ -118,7 +121,8 @@ class Tilted(fc.Bijector):
         return self._through(self.bijector.inverse_and_log_det, x, params, context)
 
 
-# %% A transformer is what a MAF or a coupling does to one coordinate; phi = 0 is the identity
+# %%
+# A transformer is what a MAF or a coupling does to one coordinate; phi = 0 is the identity
 
 
 class Skew(fc.Transformer):
@@ -152,7 +156,8 @@ class Skew(fc.Transformer):
         return z, -log_slope
 
 
-# %% A base without parameters may be any object with `dim`, `sample` and `log_prob`. One with
+# %%
+# A base without parameters may be any object with `dim`, `sample` and `log_prob`. One with
 # parameters is a `Distribution`; they come first in `flow.params`
 
 
@@ -175,7 +180,8 @@ class Logistic(fc.Distribution):
         return f"Logistic({self.dim})"
 
 
-# %% All of them in one flow
+# %%
+# All of them in one flow
 
 
 def build(rng=0):
@@ -186,12 +192,14 @@ def build(rng=0):
 
 print(build())
 
-# %% Checks that flowcore's own bijectors pass, too: log-dets and gradients against finite
+# %%
+# Checks that flowcore's own bijectors pass, too: log-dets and gradients against finite
 # differences, round trips, copies. They use random parameters, scaled by `param_scale`
 for bijector in (Swirl(), Swirl(n_context=1), build().bijector):
     fc.testing.check_bijector(bijector)
 
-# %% A truth that is known exactly: the same flow with other parameters
+# %%
+# A truth that is known exactly: the same flow with other parameters
 
 
 def sample_rows(flow, context, rng):
@@ -210,7 +218,8 @@ truth = truth.with_params(theta)
 truth = truth.initialize(sample_rows(truth, context, rng=1), context=context)
 x = sample_rows(truth, context, rng=2)
 
-# %% `fit` needs nothing more than what stands above
+# %%
+# `fit` needs nothing more than what stands above
 flow, history = fc.fit(
     build(),
     x,
@@ -232,7 +241,8 @@ gap = truth.log_prob(fresh, context=fresh_context) - flow.log_prob(fresh, contex
 print(f"KL to the truth {gap.mean():.3f} +- {gap.std() / np.sqrt(len(gap)):.3f} nats")
 assert -0.01 < gap.mean() < (0.15 if options.quick else 0.08)
 
-# %% Saved as flowcore's own classes are. Nothing in a file is executed: whoever loads it says which
+# %%
+# Saved as flowcore's own classes are. Nothing in a file is executed: whoever loads it says which
 # classes it may make
 with tempfile.TemporaryDirectory() as folder:
     fc.save(flow, f"{folder}/flow.npz")

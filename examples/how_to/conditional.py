@@ -3,7 +3,8 @@
 `python examples/06_conditional.py` shows a picture; with `--save FOLDER` it is a file there.
 """
 
-# %% Options, for the command line; in a notebook the defaults hold
+# %%
+# Options, for the command line; in a notebook the defaults hold
 import argparse
 from pathlib import Path
 
@@ -18,7 +19,8 @@ parser.add_argument("--save", metavar="FOLDER", help="save the picture there ins
 parser.add_argument("--quick", action="store_true", help="fewer rows and epochs, no window")
 options, _ = parser.parse_known_args()
 
-# %% The truth. On the left y is one broad hump around sin(x); to the right it splits into two
+# %%
+# The truth. On the left y is one broad hump around sin(x); to the right it splits into two
 # narrow branches, either as likely. Least squares would run between them, where there is no y.
 
 
@@ -45,7 +47,8 @@ n = 1500 if options.quick else 5000
 x = rng.uniform(-3, 3, size=n)
 y = sample_y(x, rng)
 
-# %% The flow: one coordinate, y, and a context of one number, x, on which its splines depend. Only
+# %%
+# The flow: one coordinate, y, and a context of one number, x, on which its splines depend. Only
 # y is standardised: give the context in units in which it varies by about 1. (`flows.made` with the
 # transformer `MixtureOfGaussians` has this truth in its family and comes closer; splines need not
 # know what to look for.)
@@ -63,7 +66,8 @@ flow, history = fc.fit(
 print(flow)
 print(history)
 
-# %% How far from the truth? The mean of log p_exact - log p_flow over fresh pairs is the
+# %%
+# How far from the truth? The mean of log p_exact - log p_flow over fresh pairs is the
 # KL divergence from truth to flow, averaged over x
 fresh_x = rng.uniform(-3, 3, size=20_000)
 fresh_y = sample_y(fresh_x, rng)
@@ -74,13 +78,15 @@ print(f"mean log p(y | x): exact {exact.mean():.3f}, flow {exact.mean() - gap.me
 print(f"KL to the truth {gap.mean():.3f} +- {error:.3f} nats")
 assert -0.01 < gap.mean() < (0.25 if options.quick else 0.04)
 
-# %% Samples: n for every row of context, (n, rows, 1)
+# %%
+# Samples: n for every row of context, (n, rows, 1)
 grid = np.linspace(-3, 3, 241)
 samples = flow.sample(10, rng=1, context=grid[:, None])
 print("samples", samples.shape)
 assert samples.shape == (10, 241, 1)
 
-# %% Quantiles: with one coordinate every layer increases, so the flow maps quantiles of the base to
+# %%
+# Quantiles: with one coordinate every layer increases, so the flow maps quantiles of the base to
 # quantiles of p(y | x): no samples needed
 levels = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 base_quantiles = norm.ppf(levels)
@@ -93,7 +99,8 @@ inside = np.mean(
 )
 print(f"fresh y between the 5% and the 95% quantile: {inside:.1%}")
 
-# %% The picture: bands over the data, samples, p(y | x) as a map and along three lines of it
+# %%
+# The picture: bands over the data, samples, p(y | x) as a map and along three lines of it
 figure, ((top_left, top_right), (left, right)) = plt.subplots(
     2, 2, figsize=(11, 8), layout="constrained"
 )

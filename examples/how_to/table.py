@@ -3,7 +3,8 @@
 `python examples/10_table.py` shows a picture; with `--save FOLDER` it is a file there.
 """
 
-# %% Options, for the command line; in a notebook the defaults hold
+# %%
+# Options, for the command line; in a notebook the defaults hold
 import argparse
 from pathlib import Path
 
@@ -18,7 +19,8 @@ parser.add_argument("--save", metavar="FOLDER", help="save the picture there ins
 parser.add_argument("--quick", action="store_true", help="fewer rows and epochs, no window")
 options, _ = parser.parse_known_args()
 
-# %% The table: an income, which is positive; the part of it that is saved, between 0 and 1; the
+# %%
+# The table: an income, which is positive; the part of it that is saved, between 0 and 1; the
 # number of people in a household; and the return on the savings, which is wild now and then. Each
 # depends on the ones before it, and how is known, so that the flow can be held against the truth.
 NAMES = ("income", "saved part", "people", "return")
@@ -54,7 +56,8 @@ def log_p_exact(x):
 rng = np.random.default_rng(0)
 x = draw(2000 if options.quick else 10_000, rng)
 
-# %% From a flow on the whole of R^4 to this table: at the data end a map for each kind of column.
+# %%
+# From a flow on the whole of R^4 to this table: at the data end a map for each kind of column.
 # Permute([0, 1]) leaves the last two as they are. Heavy tails: splines alone end at 5 standard
 # deviations; a Student's t as base, its degrees of freedom trained with the rest, or affine=True
 # mends that. Here are both.
@@ -63,7 +66,8 @@ ends = fc.Blockwise([fc.Exp(1), fc.Sigmoid(1), fc.Permute([0, 1])])
 base = fc.StudentT(4, df=5.0, trainable=True)
 flow = fc.TransformedDistribution(base, fc.Chain([ends, recipe.bijector]))
 
-# %% Integers have no density: noise fills the cell [k, k + 1). Step 0 is a continuous column.
+# %%
+# Integers have no density: noise fills the cell [k, k + 1). Step 0 is a continuous column.
 dequantize = fc.Dequantize(step=[0, 0, 1, 0])
 flow, history = fc.fit(
     flow,
@@ -78,18 +82,21 @@ flow, history = fc.fit(
 print(history)
 print("degrees of freedom of the base, trained:", flow.base.df.round(1))
 
-# %% How far from the truth? `dequantize.log_prob` is a lower bound of log p of the integers
+# %%
+# How far from the truth? `dequantize.log_prob` is a lower bound of log p of the integers
 fresh = draw(10_000, rng)
 gap = log_p_exact(fresh) - dequantize.log_prob(flow, fresh, draws=4)
 print(f"KL to the truth at most {gap.mean():.3f} +- {gap.std() / len(gap) ** 0.5:.3f} nats")
 assert -0.02 < gap.mean() < (0.5 if options.quick else 0.1)
 
-# %% Samples are rows of such a table again
+# %%
+# Samples are rows of such a table again
 samples = dequantize.quantize(flow.sample(len(x), rng=2))
 assert (samples[:, 0] > 0).all() and ((samples[:, 1] > 0) & (samples[:, 1] < 1)).all()
 assert (samples[:, 2] == samples[:, 2].round()).all()
 
-# %% Outliers: rows of low log-density. Some are strange only as a whole: every number is usual.
+# %%
+# Outliers: rows of low log-density. Some are strange only as a whole: every number is usual.
 strange = np.array([
     [150_000.0, 0.08, 3.0, 0.01],  # rich, and saves next to nothing
     [15_000.0, 0.55, 2.0, 0.0],  # poor, and saves half of it
@@ -101,7 +108,8 @@ rank = scores.argsort().argsort()[-len(strange) :]
 print("of 10,004 rows, the strange ones are number", (rank + 1).tolist(), "from below")
 assert (rank < 0.02 * len(scores)).all()
 
-# %% The picture: every column, data and samples; what belongs together; the scores
+# %%
+# The picture: every column, data and samples; what belongs together; the scores
 BLUE, ORANGE = "#0072B2", "#D55E00"
 figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
 edges = [

@@ -3,7 +3,8 @@
 `python examples/07_digits.py` shows a picture; with `--save FOLDER` it is a file there.
 """
 
-# %% Options, for the command line; in a notebook the defaults hold
+# %%
+# Options, for the command line; in a notebook the defaults hold
 import argparse
 from pathlib import Path
 
@@ -18,7 +19,8 @@ parser.add_argument("--save", metavar="FOLDER", help="save the picture there ins
 parser.add_argument("--quick", action="store_true", help="fewer epochs, no window")
 options, _ = parser.parse_known_args()
 
-# %% Data: 1797 images of 8 x 8 pixels, integers 0..16; the class as a one-hot context
+# %%
+# Data: 1797 images of 8 x 8 pixels, integers 0..16; the class as a one-hot context
 LEVELS = 17
 images, labels = load_digits(return_X_y=True)
 dim = images.shape[1]
@@ -26,7 +28,8 @@ one_hot = np.eye(10)
 parts = np.split(np.random.default_rng(0).permutation(len(images)), [1200, 1400])
 (x, c), (x_val, c_val), (x_test, c_test) = ((images[part], labels[part]) for part in parts)
 
-# %% Pixels are integers: noise fills the cells [x, x + 1). Ten draws of it for every image, so that
+# %%
+# Pixels are integers: noise fills the cells [x, x + 1). Ten draws of it for every image, so that
 # the flow learns the images and not the noise. Copies of one image must not fall on both sides of a
 # split, so the validation rows are our own.
 dequantize = fc.Dequantize()
@@ -34,7 +37,8 @@ copies = 2 if options.quick else 10
 y = dequantize(np.tile(x, (copies, 1)), rng=1)
 y_val = dequantize(np.tile(x_val, (2, 1)), rng=2)
 
-# %% The flow: a recipe over logits. The Sigmoid at the data end confines samples to the grey values
+# %%
+# The flow: a recipe over logits. The Sigmoid at the data end confines samples to the grey values
 # and counts the logit's log-det; `fit` sets the recipe's Standardize in logits.
 
 
@@ -60,7 +64,8 @@ flow, history = fc.fit(
 print(history)
 blind, _ = fc.fit(digits_flow(context_dim=0), y, validation_data=y_val, **training)
 
-# %% Bits per dimension on held-out images: the probability of the integers, not a density. One draw
+# %%
+# Bits per dimension on held-out images: the probability of the integers, not a density. One draw
 # of noise gives the bound that papers report, more draws a tighter one.
 
 
@@ -80,7 +85,8 @@ for name, model, context in (
     print(f"{name:36s} {bits[-2]:5.3f}    {bits[-1]:5.3f}")
 assert max(bits) < (3.2 if options.quick else 2.5)
 
-# %% Bayes' rule with equal priors: the class under which the image is most probable. The same seed
+# %%
+# Bayes' rule with equal priors: the class under which the image is most probable. The same seed
 # means the same noise for all ten classes.
 log_p = [dequantize.log_prob(flow, x_test, draws=4, context=one_hot[k]) for k in range(10)]
 predicted = np.argmax(log_p, axis=0)
@@ -88,12 +94,14 @@ accuracy = np.mean(predicted == c_test)
 print(f"accuracy of argmax_c p(x | c) on the test set: {accuracy:.1%}")
 assert accuracy > 0.85
 
-# %% Samples of every class, brought back to integers. `sample(n, context=c)` has the shape
+# %%
+# Samples of every class, brought back to integers. `sample(n, context=c)` has the shape
 # (n, classes, dim).
 samples = np.clip(dequantize.quantize(flow.sample(8, rng=3, context=one_hot)), 0, LEVELS - 1)
 assert samples.shape == (8, 10, dim)
 
-# %% The picture: one row of images for every class, real ones beside samples
+# %%
+# The picture: one row of images for every class, real ones beside samples
 
 
 def grid_of(tiles):

@@ -1,0 +1,174 @@
+r"""
+1. What happens to a density when I stretch?
+============================================
+
+A normalizing flow is a map that bends simple noise into data. All of it rests on one question:
+what does a map do to a density? In this lesson there is one dimension only, and you will know the
+answer by its end:
+
+.. math::
+
+    \log p(x) = \log N(z; 0, 1) + \log \left| \frac{dz}{dx} \right| ,
+    \qquad x = f(z), \quad z \sim N(0, 1).
+
+You need: what a density is, and the derivative of a function.
+"""
+
+# %%
+# Mass stays, space does not
+# --------------------------
+#
+# A density is mass per length. Take a short piece of the :math:`z` axis, of length :math:`dz`. It
+# holds the mass :math:`p(z)\, dz`. Now apply an increasing map :math:`x = f(z)`. The piece lands
+# on the :math:`x` axis with the length :math:`dx = f'(z)\, dz`, and what was in it is still in it:
+#
+# .. math:: p(x)\, dx = p(z)\, dz \quad\Rightarrow\quad p(x) = p(z)\, \frac{dz}{dx} .
+#
+# Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, thicker.
+# (If the map is decreasing, lengths are still positive: hence the bars in
+# :math:`\left| dz/dx \right|`.)
+#
+# Predict
+# -------
+#
+# Let :math:`x = 2 z`. How high is the histogram of :math:`x` at 0: as high as that of :math:`z`,
+# twice, half? Write down your number of the *logarithm* before you go on. Here stands a first
+# guess, not a good one; put yours in its place.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import flowcore as fc
+from flowcore import teaching
+
+print(teaching.question("1a"))
+guess = -0.226
+print(teaching.check("1a", guess))
+
+# %%
+# Now look. The histograms are of the same 100,000 draws, before and after; the lines are the two
+# formulas.
+
+rng = np.random.default_rng(0)
+z = rng.standard_normal(100_000)
+axis = np.linspace(-6, 6, 400)
+
+
+def log_normal(z):
+    """log N(z; 0, 1)."""
+    return -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
+
+
+fig, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+for values, log_p, name, colour in (
+    (z, log_normal(axis), "z", "#0072B2"),
+    (2 * z, log_normal(axis / 2) - np.log(2), "x = 2 z", "#D55E00"),
+):
+    ax.hist(values, bins=120, range=(-6, 6), density=True, alpha=0.35, color=colour)
+    ax.plot(axis, np.exp(log_p), color=colour, lw=2, label=name)
+ax.set(xlabel="value", ylabel="density")
+ax.legend()
+
+# %%
+# Twice as wide, so half as high: :math:`\log p` is lower by :math:`\log 2`, everywhere. Both areas
+# are 1.
+#
+# Why logarithms? A flow is a chain of many maps, and their derivatives multiply. Logarithms turn
+# that into a sum, which neither overflows nor vanishes. They are natural ones throughout: the unit
+# is the *nat*.
+#
+# How spread out is it? Entropy
+# -----------------------------
+#
+# The mean of :math:`-\log p(x)` over the density's own draws is its *entropy* :math:`H`, in nats.
+# Take the mean of the formula above on both sides:
+#
+# .. math:: H(x) = H(z) + E \log \left| \frac{dx}{dz} \right| .
+#
+# A stretch by 2 adds :math:`\log 2`. And a shift? :math:`x = 2 z + 3` moves the density elsewhere.
+# Guess first.
+
+print(teaching.question("1b"))
+guess = 3.21
+print(teaching.check("1b", guess))
+
+# %%
+# A map that stretches differently in different places
+# ----------------------------------------------------
+#
+# The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
+# inverted. A *monotone spline* is a curve through a few knots whose slopes can be chosen freely:
+# the most flexible map of a line that flows use. Below, a spline with eight bins. Where is it
+# steep, and what will be there: a hill of the density, or a valley?
+
+spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
+spline = fc.testing.randomize(spline, scale=1.5, rng=4)
+x, log_slope = spline.forward_and_log_det(axis[:, None])  # log dx/dz at every z
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
+left.plot(axis, x[:, 0], color="#0072B2")
+left.plot(axis, axis, color="0.6", lw=1, ls=":")
+left.set(xlabel="z", ylabel="x", title="the map")
+values = spline.forward(z[:, None])[:, 0]
+right.hist(values, bins=160, range=(-6, 6), density=True, alpha=0.35, color="#D55E00")
+right.plot(x[:, 0], np.exp(log_normal(axis) - log_slope), color="#D55E00", lw=2)
+right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(-6, 6))
+
+# %%
+# Steep means thin: a valley. Where the curve is flat, many :math:`z` are crowded together: a peak.
+# The line is the formula, with the derivative of the spline; the histogram knows nothing of it.
+#
+# In flowcore every map is a *bijector* with two methods, and each returns two things at once: the
+# value, and the log-derivative of the direction just taken.
+#
+# ======================================  ======================  ==========================
+# method                                  value                   log-det
+# ======================================  ======================  ==========================
+# ``forward_and_log_det(z)``              :math:`x = f(z)`        :math:`\log |dx/dz|`
+# ``inverse_and_log_det(x)``              :math:`z = f^{-1}(x)`   :math:`\log |dz/dx|`
+# ======================================  ======================  ==========================
+#
+# *forward* goes from the base to the data, *inverse* back. The two log-dets are each other's
+# negative, and mixing them up is the mistake that flow libraries have shipped most often.
+
+point = np.array([0.7])
+there, up = spline.forward_and_log_det(point)
+back, down = spline.inverse_and_log_det(there)
+print(f"there {there}, and back {back}; log-dets {up:.4f} and {down:.4f}")
+assert np.allclose(back, point) and np.isclose(up, -down)
+
+# %%
+# A base and a bijector make a density. Its area is 1, whatever the bijector: that needs no care,
+# no constant and no training.
+
+density = fc.TransformedDistribution(fc.Normal(1), spline)
+grid = np.linspace(-12, 12, 20_001)
+area = density.prob(grid[:, None]).sum() * (grid[1] - grid[0])
+print(f"area {area:.6f}")
+assert abs(area - 1) < 1e-4
+
+# %%
+# Exercises
+# ---------
+#
+# 1c. Everybody meets this one: if :math:`z` is normal and :math:`x = e^z`, then :math:`x` is
+# *log-normal*. Write its log-density. This is a first try:
+
+
+def log_p(x):
+    """log p(x) of x = exp(z), for an array of x > 0."""
+    return log_normal(np.log(x))
+
+
+print(teaching.question("1c"))
+print(teaching.check("1c", log_p))
+
+# %%
+# What you know now
+# -----------------
+#
+# * Mass stays, space is stretched: :math:`\log p(x) = \log p(z) + \log |dz/dx|`.
+# * A shift costs nothing, a stretch by :math:`s` lowers :math:`\log p` by :math:`\log s`.
+# * A density may be larger than 1, and so its logarithm positive: squeeze hard enough.
+#
+# In two dimensions lengths become areas, and a derivative becomes a determinant: lesson 2.

@@ -1,0 +1,228 @@
+"""The exercises of lessons 5 to 8: two directions, couplings, compositions, limits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..targets import affine_floor, two_moons
+from .exercise import Exercise, Mistake
+
+DIRECTIONS = (
+    Exercise(
+        "5a",
+        "A MAF of 64 dimensions, sampled by the textbook's loop. How many passes of the network "
+        "make one sample?",
+        64,
+        "One for each coordinate: x_i must be known before phi_{i+1} can be computed.",
+        [
+            Mistake(1, "One pass is the density, where all x are known. Sampling has to wait for "
+                    "each x_i."),
+            Mistake(63, "The first coordinate needs a pass, too: its shift and scale are "
+                    "biases."),
+            Mistake(64 * 64, "A pass gives the parameters of all coordinates at once: it is made "
+                    "once for each coordinate, not for each pair."),
+        ],
+        "Which coordinates are known after the first pass? After the second?",
+    ),
+    Exercise(
+        "5b",
+        "The same MAF, with hidden layers of 256 and 256 units, by degree. How many hidden units "
+        "are computed for one sample?",
+        512,
+        "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
+        [
+            Mistake(64 * 512, "This is the textbook's loop, which computes all units 64 times."),
+            Mistake(8, "512 / 64 are those of one degree: all degrees have their turn."),
+            Mistake(256, "There are two hidden layers."),
+        ],
+        "How often does a unit of degree d change, once x_1..x_d are known?",
+    ),
+    Exercise(
+        "5c",
+        "x1 = 2 z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 for "
+        "x = (1, 3)?",
+        2 * np.exp(-1.0),
+        "z2 = (x2 - mu) exp(-alpha), and both are known at once, since x is: MAF's fast direction.",
+        [
+            Mistake(3 * np.exp(-1.0), "The shift mu(x1) = 1 is to be taken off first."),
+            Mistake(2 * np.exp(1.0), "This stretches by exp(alpha), as the way to x does; the way "
+                    "back divides."),
+            Mistake(2.5 * np.exp(-0.5), "Here mu and alpha were read at z1 = 0.5: that is an IAF. "
+                    "A MAF reads them at x1."),
+            Mistake(1 + 3 * np.exp(1.0), "This is the way from z to x, with z2 = 3."),
+        ],
+        "Solve the second equation for z2; x1 = 1 is known.",
+    ),
+    Exercise(
+        "5d",
+        "The same map at the same x. What is log |det dz/dx|?",
+        -(np.log(2) + 1),
+        "-(log 2 + alpha(x1)): both log-scales, with the sign of the way back.",
+        [
+            Mistake(np.log(2) + 1, "This is dx/dz, the way to the data; the way back has the "
+                    "opposite sign."),
+            Mistake(-1.0, "x1 = 2 z1 stretches, too: its log 2 is missing."),
+            Mistake(-(np.log(2) + 0.5), "alpha is read at x1 = 1, not at z1 = 0.5."),
+            Mistake(-(2 + np.e), "Logarithms of the scales are added, not the scales."),
+        ],
+        "dz/dx is a triangle. What stands on its diagonal?",
+    ),
+)  # fmt: skip
+
+COUPLINGS = (
+    Exercise(
+        "6a",
+        "A RealNVP coupling of five coordinates keeps the first two; at some z its log-scales are "
+        "0.1, -0.3 and 0.5. What is log |det dx/dz|?",
+        0.3,
+        "The sum of the log-scales; the two that stay add nothing.",
+        [
+            Mistake(-0.3, "This is dz/dx, the way back."),
+            Mistake(0.9, "Log-scales are added with their signs: the second one squeezes."),
+            Mistake(np.exp([0.1, -0.3, 0.5]).sum(), "Logarithms of the scales are added, not the "
+                    "scales."),
+            Mistake(2.3, "What stays has the slope 1, whose logarithm is 0."),
+        ],
+        "What stands on the diagonal of the Jacobian? Take its logarithm.",
+    ),
+    Exercise(
+        "6b",
+        "NICE learns the checkerboard, whose eight squares have an area of 32 in all. Its layers "
+        "keep areas, up to one constant factor. How close can it come: what is the least "
+        "KL(board || NICE), whatever the depth?",
+        1 - np.log(2),
+        "1 - log 2: the best it can do is to lay a Gaussian bell, cut into pieces, over the board.",
+        [
+            Mistake(0.0, "Not with areas kept: the board is flat, and a Gaussian's density takes "
+                    "every value below its peak."),
+            Mistake(np.log(2), "log 2 is what the empty half of the frame costs whoever covers it "
+                    "evenly; NICE may keep the empty squares almost empty."),
+            Mistake(np.log(32) + 1 - np.log(2), "This is the cross-entropy. Take off the entropy "
+                    "of the board, log 32."),
+            Mistake(1.0, "The best constant factor makes the mean of r^2 / (2 s^2) one, but "
+                    "log(2 pi s^2) is log 32 - log 2 then, not log 32."),
+        ],
+        "Put the board's area into a disk, whose mean r^2 is R^2 / 2, and choose the best s: "
+        "the cross-entropy is log(2 pi s^2) + E r^2 / (2 s^2).",
+    ),
+    Exercise(
+        "6c",
+        "Four coordinates, couplings that change two and two of them in turn. After how many may "
+        "every coordinate depend on every other?",
+        3,
+        "After two, those that were changed last see everything; after three, the others do.",
+        [
+            Mistake(1, "One coupling leaves two coordinates as they were."),
+            Mistake(2, "Now the first pair that was changed has not seen its own partner: each of "
+                    "the two saw only the other pair."),
+            Mistake(4, "One fewer: follow who has seen whom after each coupling."),
+        ],
+        "Write down, after each coupling, which of z1..z4 each coordinate depends on.",
+    ),
+)  # fmt: skip
+
+_MOONS = two_moons(0.05)
+_FLOOR, _OTHER_FLOOR = (affine_floor(_MOONS, order, n=150) for order in ((1, 2), (2, 1)))
+COMPOSING = (
+    Exercise(
+        "7a",
+        "Any number of affine autoregressive layers, all in the order (1, 2), learn two moons. "
+        "What is the least KL?",
+        _FLOOR,
+        "The layers collapse into one: given x1, x2 stays Gaussian, and a moon's two branches are "
+        "not.",
+        [
+            Mistake(0.0, "More layers of one order are no more than one: a Gaussian that is "
+                    "shifted and scaled stays a Gaussian."),
+            Mistake(_OTHER_FLOOR, "This is the floor of the other order, (2, 1): "
+                    "given x2, x1 has up to four branches."),
+            Mistake(_MOONS.entropy(), "This is the entropy of the moons: the NLL at which KL "
+                    "is 0."),
+            Mistake(_MOONS.entropy() + _FLOOR, "This is the NLL at the floor; take "
+                    "off the entropy."),
+        ],
+        "fc.targets.affine_floor(fc.targets.two_moons(0.05), order=(1, 2))",
+    ),
+    Exercise(
+        "7b",
+        "f doubles, g adds 1. What does Chain([f, g]) make of z = 3, forward?",
+        8.0,
+        "f after g, as in f(g(z)): the last of the list comes first.",
+        [
+            Mistake(7.0, "That is g after f. Chain([f, g]) is f(g(z)): g comes first."),
+            Mistake(4.0, "That is g alone; f follows."),
+            Mistake(0.5, "That is the way back, from x to z."),
+        ],
+        "f(g(3))",
+    ),
+    Exercise(
+        "7c",
+        "Three layers and a swap: the log-determinants of the way to x are 0.3, -1.2, 0.5, and "
+        "that of the swap. What is log |det dz/dx| of the whole?",
+        0.4,
+        "They add up to -0.4, a swap counts 0, and the way back turns the sign.",
+        [
+            Mistake(-0.4, "This is the way to x; dz/dx is the way back."),
+            Mistake(-0.18, "Determinants are multiplied, so their logarithms are added."),
+            Mistake(-0.6, "A swap has the determinant -1, and log |-1| = 0."),
+            Mistake(2.0, "Log-determinants are added with their signs."),
+        ],
+        "The chain rule multiplies Jacobians; log |det| turns products into sums.",
+    ),
+)  # fmt: skip
+
+
+def _mixture_entropy(a: float) -> float:
+    """The entropy of 1/2 N(-a, 1) + 1/2 N(a, 1), by the trapezoid rule."""
+    x = np.linspace(-a - 12, a + 12, 4801)
+    p = (np.exp(-0.5 * (x - a) ** 2) + np.exp(-0.5 * (x + a) ** 2)) / (2 * np.sqrt(2 * np.pi))
+    return float(-(p * np.log(p)).sum() * (x[1] - x[0]))
+
+
+_BEST = 0.5 * np.log(2 * np.pi * np.e * 10)  # cross-entropy with the Gaussian of variance 1 + 3^2
+LIMITS = (
+    Exercise(
+        "8a",
+        "Half of the data are N(-3, 1), half N(3, 1). One affine layer over N(0, 1) learns them. "
+        "What is the least KL?",
+        _BEST - _mixture_entropy(3.0),
+        "1/2 log(2 pi e 10) minus the entropy of the two: the best Gaussian bridges the gap.",
+        [
+            Mistake(_BEST, "This is the cross-entropy; take off the entropy of the data."),
+            Mistake(0.5 * np.log(10), "The entropy of the two is that of one and log 2, since a "
+                    "point also tells which one it is of."),
+            Mistake(np.log(10) - np.log(2), "Half of the logarithm of the variance, 1 + 3^2."),
+            Mistake(0.5 * np.log(9) - np.log(2), "The variance is 1 + 3^2: the pieces are wide "
+                    "themselves."),
+        ],
+        "The best Gaussian has the data's variance, 10. The entropy of the data is almost "
+        "log 2 + 1/2 log(2 pi e).",
+    ),
+    Exercise(
+        "8b",
+        "The textbook's scale is exp(alpha). From which alpha on does it overflow in float32?",
+        np.log(np.finfo(np.float32).max),
+        "log of the largest float32. A single far row is enough; then the loss is NaN.",
+        [
+            Mistake(np.log(np.finfo(float).max), "That is float64's."),
+            Mistake(np.log10(np.finfo(np.float32).max), "exp has the base e, not 10."),
+            Mistake(128, "exp has the base e, not 2."),
+        ],
+        "np.finfo(np.float32).max is the largest; exp(alpha) reaches it at its logarithm.",
+    ),
+    Exercise(
+        "8c",
+        "The cure: alpha = c tanh(raw / c) with c = 2. What is the scale exp(alpha) at raw = 2?",
+        np.exp(2 * np.tanh(1.0)),
+        "Near 0 it is exp(raw), far out it never leaves (exp(-2), exp(2)).",
+        [
+            Mistake(np.exp(2.0), "That is the textbook's exp(raw), or a clipped one. tanh is "
+                    "smooth: at raw = c it has turned already."),
+            Mistake(np.exp(2 * np.tanh(2.0)), "raw is divided by c inside, so that the slope at 0 "
+                    "stays 1."),
+            Mistake(2 * np.tanh(1.0), "This is alpha; the scale is its exponential."),
+            Mistake(np.exp(np.tanh(2.0)), "c stands in front of the tanh and below raw."),
+        ],
+        "raw / c = 1.",
+    ),
+)  # fmt: skip

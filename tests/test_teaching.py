@@ -1,0 +1,74 @@
+"""The course's exercises: right answers pass; every typical mistake gets the hint that names it."""
+
+import numpy as np
+import pytest
+
+from flowcore.teaching import EXERCISES, check, question, solution
+from flowcore.teaching.exercise import Exercise, Mistake
+
+MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mistakes))]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_right_answer_passes(name):
+    verdict = check(name, EXERCISES[name].answer)
+    assert verdict and verdict.right
+    assert str(verdict) == f"{name}: right. {EXERCISES[name].why}"
+
+
+@pytest.mark.parametrize(("name", "k"), MISTAKES)
+def test_a_typical_mistake_gets_its_own_hint(name, k):
+    mistake = EXERCISES[name].mistakes[k]
+    verdict = check(name, mistake.answer)
+    assert not verdict
+    assert str(verdict) == f"{name}: not yet. {mistake.hint}"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_at_least_three_mistakes_with_hints_of_their_own(name):
+    exercise = EXERCISES[name]
+    hints = [exercise.hint, *(mistake.hint for mistake in exercise.mistakes)]
+    assert len(exercise.mistakes) >= 3 and len(set(hints)) == len(hints)
+    assert all(hint.endswith(".") or hint == exercise.hint for hint in hints)
+    assert all(len(hint) > 4 and "wrong" not in hint.lower()[:6] for hint in hints)
+    assert exercise.question == question(name)
+    assert exercise.why in solution(name)
+
+
+def test_three_or_four_exercises_a_lesson():
+    lessons = [name[0] for name in EXERCISES]
+    assert sorted(set(lessons)) == list("12345678")
+    assert all(3 <= lessons.count(lesson) <= 4 for lesson in lessons)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_any_other_answer_gets_the_general_hint(name):
+    exercise = EXERCISES[name]
+    other = (lambda *given: 17.25) if exercise.inputs else 1234.5
+    assert exercise.hint in str(check(name, other)) and not check(name, other)
+
+
+def test_two_decimals_are_enough():
+    assert check("1a", -1.61) and not check("1a", -1.63)
+
+
+def test_a_function_that_stops_is_told_so():
+    assert "ZeroDivisionError: division by zero" in str(check("1c", lambda x: 1 / 0))
+    assert "a function is asked for, not 3.0" in str(check("1c", 3.0))
+    assert "ValueError" in str(check("1a", "minus one"))
+
+
+def test_a_wrong_shape_is_told():
+    assert "shape on each input is (5, 1), and should be (4, 5)" in str(
+        check("4b", lambda d_in, d_out: np.ones((len(d_out), 1)))
+    ) or "shape" in str(check("4b", lambda d_in, d_out: np.ones((len(d_out), 1))))
+
+
+def test_an_exercise_that_there_is_not():
+    with pytest.raises(ValueError, match="no exercise '9a': choose of 1a, 1b"):
+        check("9a", 0)
+
+
+def test_tolerance_is_relative_and_absolute():
+    exercise = Exercise("x", "?", 1000.0, "Yes.", [Mistake(0.0, "No.")], "Hm.")
+    assert exercise.judge(1001.0) and not exercise.judge(1010.0)
