@@ -228,16 +228,18 @@ def _edges(hidden, output) -> int:
     )
 
 
+_LEFT = [int(mask.sum()) for mask in masks_from_degrees(list(DEGREES), 2)]  # weights, by layer
+
 ORDER = (
     Exercise(
         "4a",
-        "A MADE of five inputs, two hidden layers of eight units, two numbers for each input: "
-        "184 weights without masks. How many are left?",
-        sum(int(mask.sum()) for mask in masks_from_degrees(list(DEGREES), 2)),
-        "24 + 38 + 38. The engine stores and multiplies no others.",
+        "A MADE of five inputs, two hidden layers of eight units (two of each degree 1 to 4), two "
+        "numbers for each input: 184 weights without masks. How many are left?",
+        sum(_LEFT),
+        f"{' + '.join(map(str, _LEFT))}, layer by layer. The engine stores no others.",
         [
-            Mistake(92, "Not exactly half: units of one degree may see each other, and the "
-                    "degrees are spread unevenly. Count the blue cells."),
+            Mistake(92, "Not exactly half: in the hidden layers equal degrees are connected, in "
+                    "the last one they are not. Count the blue cells."),
             Mistake(_edges(np.less, np.less), "In the hidden layers, equal degrees are connected: "
                     "<=, not <."),
             Mistake(_edges(np.less_equal, np.less_equal), "In the last layer, an output may not "

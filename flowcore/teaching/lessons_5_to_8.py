@@ -26,8 +26,8 @@ DIRECTIONS = (
     ),
     Exercise(
         "5b",
-        "The same MAF, with hidden layers of 256 and 256 units, by degree. How many hidden units "
-        "are computed for one sample?",
+        "A MAF of 64 dimensions, with hidden layers of 256 and 256 units, sampled by degree. How "
+        "many hidden units are computed for one sample?",
         512,
         "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
         [

@@ -1,0 +1,347 @@
+r"""
+4. How does a network keep an order?
+====================================
+
+A triangular Jacobian needs functions that keep an order: whatever moves :math:`x_i` may depend on
+:math:`x_1, \dots, x_{i-1}`, and on nothing else. But a neural network mixes all of its inputs. How
+do you make it keep the order, exactly and whatever its weights? The answer is called MADE. It
+gives every unit a whole number :math:`d`, its degree, and compares:
+
+.. math::
+
+    \text{hidden: } a \to b \text{ if } d_a \le d_b , \qquad
+    \text{output: } a \to b \text{ if } d_a < d_b .
+
+You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`.
+"""
+
+# %%
+# One network instead of D
+# ------------------------
+#
+# Lesson 2 wrote a density as a product, :math:`p(x) = \prod_i p(x_i \mid x_{<i})`, where
+# :math:`x_{<i}` is short for :math:`x_1, \dots, x_{i-1}`. Let every factor be a Gaussian:
+#
+# .. math::
+#
+#     p(x_i \mid x_{<i}) = N(x_i;\ \mu_i,\ \sigma_i^2) , \qquad
+#     \mu_i = \mu_i(x_{<i}), \quad \log \sigma_i = \alpha_i(x_{<i}) .
+#
+# That asks for D functions of two values each. D networks would do. But that is D networks to
+# store, to run and to train, and what one of them finds out about :math:`x_1`, all others have to
+# find out again. One network with D inputs and D pairs of outputs would share its hidden units.
+#
+# An ordinary one will not do. If :math:`\mu_1` may depend on :math:`x_1`, then training finds
+# :math:`\mu_1 = x_1`: every point is the mean of its own Gaussian. Now let :math:`\alpha_1` fall,
+# and the "likelihood" grows beyond all bounds. The formula is no density any more: its area is not
+# 1. So the order has to be part of the network, not a hope about its weights.
+#
+# Degrees
+# -------
+#
+# Give every unit a *degree*: how many inputs it may know. A unit of degree :math:`d` knows
+# :math:`x_1, \dots, x_d` at most.
+#
+# * Input :math:`x_i` has degree :math:`i`.
+# * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
+# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`.
+#
+# Two rules say which connections stay:
+#
+# * a hidden unit reads units of *its own degree or lower*: :math:`d_{in} \le d_{out}`;
+# * an output reads units of *lower degree* only: :math:`d_{in} < d_{out}`.
+#
+# **Why output i then sees** :math:`x_{<i}` **only.** Follow a path from input :math:`x_j` to output
+# :math:`i`, through hidden units of degrees :math:`d_1, \dots, d_L`. By the rules, degrees never
+# fall along it, and at the end they rise:
+#
+# .. math:: j \le d_1 \le d_2 \le \dots \le d_L < i .
+#
+# So :math:`j < i`. From :math:`x_i` and all after it no path leads to output :math:`i`, and where
+# there is no path, there is no dependence: no weight could make one.
+#
+# Predict
+# -------
+#
+# Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
+# two weight matrices stay? Colour them on paper, or here: 1 is a connection. A matrix is
+# (in, out): a row for each unit that is read, a column for each unit that reads. Here stands a
+# first guess, not a good one; put yours in its place.
+
+import warnings
+from functools import reduce
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+from autograd import jacobian
+
+import flowcore as fc
+from flowcore import teaching
+
+# somebody remembered that the Jacobian of lesson 2 was a lower triangle
+guess_1 = [  # rows: x_1, x_2, x_3; columns: the hidden units
+    [1, 0, 0, 0],
+    [1, 1, 0, 0],
+    [1, 1, 1, 0],
+]
+guess_2 = [  # rows: the hidden units; columns: phi_1, phi_2, phi_3
+    [1, 0, 0],
+    [1, 0, 0],
+    [1, 1, 0],
+    [1, 1, 0],
+]
+
+small = fc.MADE(3, hidden=[4], n_out=1)
+for name, guess, mask in zip(("first", "second"), (guess_1, guess_2), small.masks, strict=True):
+    differ = np.count_nonzero(np.array(guess, bool) != mask)
+    print(f"the {name} matrix: {differ} of {mask.size} cells are not as the rules say")
+
+# %%
+# And a larger one, counted instead of coloured:
+
+print(teaching.question("4a"))
+guess = 92
+print(teaching.check("4a", guess))
+
+# %%
+# Now look. Left, the network, with the degree in every unit, and dark what leads to
+# :math:`\phi_3`; then its two masks. Blue is a connection. The last panel is the product of the
+# masks: it tells which output can be reached from which input.
+
+fig, axes = plt.subplots(
+    1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
+)
+fc.plots.network(small, output=2, ax=axes[0])
+panels = fc.plots.masks(small, ax=axes[1:])
+
+# %%
+# The row of :math:`x_3` is empty: nobody reads the last input. The column of :math:`\phi_1` is
+# empty: the first output is its bias, a constant, as :math:`p(x_1)` has nothing to depend on.
+#
+# Said plainly, since libraries differ: what stays lies *above* the diagonal here, because matrices
+# are (in, out): to the right are the units that know more. The Jacobian of the outputs has the
+# entries :math:`\partial \phi_i / \partial x_j`, the output first, so it lies *below*. Where
+# weights are stored as (out, in), the masks look like the Jacobian. It is the same network.
+
+above = reduce(np.matmul, small.masks)  # of booleans: is there a path
+assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
+
+# %%
+# And the network of 4a: count the blue cells of its first three panels. Each hidden degree occurs
+# twice, so that the masks are staircases with steps of two.
+
+big = fc.MADE(5, hidden=[8, 8], activation="tanh")
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.6), layout="constrained")
+fc.plots.network(big, ax=axes[0]).set_title("all edges", y=1.08)
+fc.plots.network(big, output=2, ax=axes[1]).set_title(r"those that $\phi_3$ depends on", y=1.08)
+
+fig, axes = plt.subplots(2, 2, figsize=(7, 6.4), layout="constrained")
+panels = fc.plots.masks(big, ax=axes)
+
+# %%
+# The rules in code
+# -----------------
+#
+# Each rule is one line of NumPy. Write them before you read on; these are first tries.
+
+
+def mask(d_in, d_out):
+    """Which connections of a hidden layer stay: (in, out)."""
+    return d_in <= d_out[:, None]
+
+
+def output_mask(d_hidden, order):
+    """Which connections to the outputs stay: (hidden, D)."""
+    return np.asarray(d_hidden)[:, None] <= order
+
+
+print(teaching.question("4b"))
+print(teaching.check("4b", mask))
+print(teaching.question("4c"))
+print(teaching.check("4c", output_mask))
+
+# %%
+# To see whether the rules are the right ones, forget them, and say what is meant: every unit has a
+# *set* of inputs that it may know. Whoever reads a unit gets to know all that it knows. So a
+# connection stays if the one set lies within the other (``<=`` of two Python sets), and output
+# :math:`i` may know what comes before :math:`x_i`.
+
+
+def known(d):
+    """The inputs x_1..x_d, as a set."""
+    return set(range(1, d + 1))
+
+
+def masks_of(degrees, n_out):
+    """The masks (in, out) of [inputs, hidden 1, ..., hidden L], and of the outputs."""
+    masks = [
+        np.array([[known(a) <= known(b) for b in reading] for a in read])
+        for read, reading in pairwise(degrees)
+    ]
+    last = [[known(a) <= known(i - 1) for i in degrees[0]] for a in degrees[-1]]
+    return [*masks, np.repeat(np.array(last), n_out, axis=1)]
+
+
+masks = masks_of(big.degrees, n_out=2)
+same = [np.array_equal(by_sets, own) for by_sets, own in zip(masks, big.masks, strict=True)]
+print("the masks by sets are those of the engine:", same)
+assert all(same)
+
+# %%
+# ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may know the
+# same, so every column of the last mask stands there twice. Column :math:`2 i` (from 0) is
+# :math:`\mu`, column :math:`2 i + 1` is :math:`\alpha`. A map of a line with more numbers takes
+# more columns, and nothing else changes: a spline of eight bins, as in lesson 1, has 23.
+
+assert fc.Affine().n_out == 2 and fc.RationalQuadratic(bins=8).n_out == 23
+
+# %%
+# A MADE by hand
+# --------------
+#
+# A masked layer is a dense layer whose weights have been multiplied by the mask, cell by cell:
+# :math:`h = \mathrm{act}(x\, (W \odot M) + b)`. All of MADE:
+
+rng = np.random.default_rng(1)
+weights = [
+    (rng.standard_normal(M.shape) * M, rng.standard_normal(M.shape[1])) for M in masks
+]  # of every layer W * M, and b
+
+
+def by_hand(x):
+    """phi (n, D, 2) of rows x (n, D)."""
+    h = x
+    for W, b in weights[:-1]:
+        h = np.tanh(h @ W + b)
+    W, b = weights[-1]
+    return (h @ W + b).reshape(len(x), -1, 2)
+
+
+made = big.with_weights(weights)
+x = np.random.default_rng(0).standard_normal((1000, 5))
+print("by hand and the engine differ by", np.abs(by_hand(x) - made(x)).max())
+assert np.allclose(by_hand(x), made(x), atol=1e-12)
+
+# %%
+# The engine gets the same numbers with less work: it sorts the units by degree, so that the free
+# weights of a layer are a staircase of solid blocks. It stores these blocks and no others: a weight
+# that is masked does not exist.
+
+assert made.n_params == sum(M.sum() for M in made.masks) + 8 + 8 + 10  # and the biases
+
+# %%
+# Exactly zero
+# ------------
+#
+# The claim was: zero above the diagonal, and on it, whatever the weights. So look at weights that
+# are not special. (A new MADE will not do: its last layer is zero, and so are all its outputs, so
+# that a flow starts as the identity. A test of such a network passes with any masks.)
+
+assert not fc.MADE(5, hidden=[8, 8])(x).any()
+made = fc.testing.randomize(big, scale=1.5, rng=45)
+
+J = jacobian(made)(x[0])  # (5, 2, 5): of every phi_i, both numbers, by every x_j
+print("d mu_i / d x_j")
+print(J[:, 0].round(3))
+for number in (J[:, 0], J[:, 1]):
+    assert (np.triu(number) == 0).all()  # not small: zero
+    assert (number[np.tril_indices(5, k=-1)] != 0).all()
+
+# %%
+# Right below, the map that is made of it, :math:`z_i = (x_i - \mu_i)\, e^{-\alpha_i}`. Its Jacobian
+# is the same triangle with a diagonal, :math:`e^{-\alpha_i}`: since :math:`\mu_i` and
+# :math:`\alpha_i` do not see :math:`x_i`, nothing else stands there. This is what the strict
+# :math:`<` of the output layer is for, and lesson 5 is about what can be done with it.
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
+grey_zeros = plt.get_cmap("RdBu_r").with_extremes(bad="0.83")
+bound = np.abs(J[:, 0]).max()
+left.imshow(np.ma.masked_equal(J[:, 0], 0), cmap=grey_zeros, vmin=-bound, vmax=bound)
+for (i, j), value in np.ndenumerate(J[:, 0]):
+    ink = "white" if abs(value) > 0.6 * bound else "black"
+    left.text(
+        j,
+        i,
+        f"{value:.2g}".replace("-", "\N{MINUS SIGN}"),
+        ha="center",
+        va="center",
+        fontsize=9,
+        color=ink,
+    )
+left.set_xticks(range(5), [f"$x_{j}$" for j in range(1, 6)])
+left.set_yticks(range(5), [rf"$\mu_{i}$" for i in range(1, 6)])
+left.set_title(r"$\partial \mu_i \,/\, \partial x_j$")
+maf = fc.MaskedAutoregressiveFlow(made)
+fc.plots.jacobian(maf, x[0], ax=right)
+
+# %%
+# Another order
+# -------------
+#
+# "Before" need not mean "to the left". Any numbering of the inputs is an order, and the proof above
+# never asked which. Let the degrees of :math:`x_1, x_2, x_3` be 2, 3, 1. Which output depends on
+# nothing, and which on both of the others? Say it first; then look at the two networks.
+
+other = fc.MADE(3, hidden=[4], order=[2, 3, 1], activation="tanh")
+other = fc.testing.randomize(other, rng=0)
+fig, axes = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
+fc.plots.network(other, output=0, ax=axes[0])
+fc.plots.network(other, output=1, ax=axes[1])
+
+# %%
+# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. The Jacobian is no triangle
+# to the eye, left, until rows and columns are sorted by degree, right. Sorting both does not change
+# the determinant.
+
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
+maf, point = fc.MaskedAutoregressiveFlow(other), np.array([0.5, -1.0, 1.0])
+fc.plots.jacobian(maf, point, ax=axes[0])
+fc.plots.jacobian(maf, point, order=[2, 3, 1], ax=axes[1])
+
+J = jacobian(other)(point)[:, 0]
+first_to_last = np.argsort([2, 3, 1])  # positions 2, 0, 1: x_3, x_1, x_2
+assert (np.triu(J[np.ix_(first_to_last, first_to_last)]) == 0).all()
+assert first_to_last.tolist() == [2, 0, 1] and np.count_nonzero(J) == 3
+
+# %%
+# When a layer is too narrow
+# --------------------------
+#
+# The rules forbid what would be wrong. They do not promise all that would be right: a path from
+# :math:`x_j` to output :math:`i` also needs units to lead through.
+
+print(teaching.question("4d"))
+guess = 5
+print(teaching.check("4d", guess))
+
+# %%
+# Here is a network of four inputs with two hidden units only. It is a valid MADE, and its densities
+# are valid densities. But :math:`\phi_4` does not see :math:`x_3`, although it may: no hidden unit
+# has degree 3. If :math:`x_4` follows :math:`x_3` in the data, no training will find it. The engine
+# says so.
+
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    narrow = fc.MADE(4, hidden=[2])
+print(said[0].message)
+assert 3 not in narrow.degrees[1] and len(said) == 1
+
+ax = fc.plots.network(narrow, output=3, ax=plt.subplots(figsize=(5, 2.6), layout="constrained")[1])
+sees = reduce(np.matmul, narrow.masks)[:, ::2]  # (input, output); one column of each pair
+assert sees[:, 3].tolist() == [True, True, False, False]
+
+# %%
+# What you know now
+# -----------------
+#
+# * One network gives all D conditionals, if every unit has a degree: ``<=`` between hidden units,
+#   ``<`` to the outputs. Along a path degrees never fall, so output i sees :math:`x_{<i}` only.
+# * The masks lie above the diagonal as (in, out), the Jacobian of the outputs strictly below it,
+#   exactly, at all weights.
+# * The order is a choice. A layer that is too narrow loses dependences, silently but for a warning.
+#
+# MADE is by Germain, Gregor, Murray and Larochelle (2015).
+#
+# One pass of this network computes all :math:`\mu_i` and :math:`\alpha_i`, if all of x is known.
+# When you draw a sample, it is not: lesson 5.
