@@ -3,7 +3,7 @@ r"""
 ====================================
 
 A triangular Jacobian needs functions that keep an order: whatever moves :math:`x_i` may depend on
-:math:`x_1, \dots, x_{i-1}`, and on nothing else. But a neural network mixes all of its inputs. How
+:math:`x_1, \ldots, x_{i-1}`, and on nothing else. But a neural network mixes all of its inputs. How
 do you make it keep the order, exactly and whatever its weights? The answer is called MADE. It
 gives every unit a whole number :math:`d`, its degree, and compares:
 
@@ -20,7 +20,7 @@ You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`
 # ------------------------
 #
 # Lesson 2 wrote a density as a product, :math:`p(x) = \prod_i p(x_i \mid x_{<i})`, where
-# :math:`x_{<i}` is short for :math:`x_1, \dots, x_{i-1}`. Let every factor be a Gaussian:
+# :math:`x_{<i}` is short for :math:`x_1, \ldots, x_{i-1}`. Let every factor be a Gaussian:
 #
 # .. math::
 #
@@ -40,7 +40,7 @@ You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`
 # -------
 #
 # Give every unit a *degree*: how many inputs it may know. A unit of degree :math:`d` knows
-# :math:`x_1, \dots, x_d` at most.
+# :math:`x_1, \ldots, x_d` at most.
 #
 # * Input :math:`x_i` has degree :math:`i`.
 # * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
@@ -52,10 +52,10 @@ You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`
 # * an output reads units of *lower degree* only: :math:`d_{in} < d_{out}`.
 #
 # **Why output i then sees** :math:`x_{<i}` **only.** Follow a path from input :math:`x_j` to output
-# :math:`i`, through hidden units of degrees :math:`d_1, \dots, d_L`. By the rules, degrees never
+# :math:`i`, through hidden units of degrees :math:`d_1, \ldots, d_L`. By the rules, degrees never
 # fall along it, and at the end they rise:
 #
-# .. math:: j \le d_1 \le d_2 \le \dots \le d_L < i .
+# .. math:: j \le d_1 \le d_2 \le \ldots \le d_L < i .
 #
 # So :math:`j < i`. From :math:`x_i` and all after it no path leads to output :math:`i`, and where
 # there is no path, there is no dependence: no weight could make one.
@@ -128,14 +128,11 @@ above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 
 # %%
-# And the network of 4a: count the blue cells of its first three panels. Each hidden degree occurs
-# twice, so that the masks are staircases with steps of two.
+# And the network of 4a, with the paths to :math:`\phi_3`; then its masks. Count the blue cells of
+# the first three. Each hidden degree occurs twice, so that they are staircases with steps of two.
 
 big = fc.MADE(5, hidden=[8, 8], activation="tanh")
-fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.6), layout="constrained")
-fc.plots.network(big, ax=axes[0]).set_title("all edges", y=1.08)
-fc.plots.network(big, output=2, ax=axes[1]).set_title(r"those that $\phi_3$ depends on", y=1.08)
-
+fc.plots.network(big, output=2, ax=plt.subplots(figsize=(6, 3.4), layout="constrained")[1])
 fig, axes = plt.subplots(2, 2, figsize=(7, 6.4), layout="constrained")
 panels = fc.plots.masks(big, ax=axes)
 
@@ -249,31 +246,13 @@ for number in (J[:, 0], J[:, 1]):
     assert (number[np.tril_indices(5, k=-1)] != 0).all()
 
 # %%
-# Right below, the map that is made of it, :math:`z_i = (x_i - \mu_i)\, e^{-\alpha_i}`. Its Jacobian
-# is the same triangle with a diagonal, :math:`e^{-\alpha_i}`: since :math:`\mu_i` and
+# A MAF makes a map of it, :math:`z_i = (x_i - \mu_i)\, e^{-\alpha_i}`. Its Jacobian, the picture
+# below, is the same triangle with a diagonal, :math:`e^{-\alpha_i}`: since :math:`\mu_i` and
 # :math:`\alpha_i` do not see :math:`x_i`, nothing else stands there. This is what the strict
 # :math:`<` of the output layer is for, and lesson 5 is about what can be done with it.
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
-grey_zeros = plt.get_cmap("RdBu_r").with_extremes(bad="0.83")
-bound = np.abs(J[:, 0]).max()
-left.imshow(np.ma.masked_equal(J[:, 0], 0), cmap=grey_zeros, vmin=-bound, vmax=bound)
-for (i, j), value in np.ndenumerate(J[:, 0]):
-    ink = "white" if abs(value) > 0.6 * bound else "black"
-    left.text(
-        j,
-        i,
-        f"{value:.2g}".replace("-", "\N{MINUS SIGN}"),
-        ha="center",
-        va="center",
-        fontsize=9,
-        color=ink,
-    )
-left.set_xticks(range(5), [f"$x_{j}$" for j in range(1, 6)])
-left.set_yticks(range(5), [rf"$\mu_{i}$" for i in range(1, 6)])
-left.set_title(r"$\partial \mu_i \,/\, \partial x_j$")
 maf = fc.MaskedAutoregressiveFlow(made)
-fc.plots.jacobian(maf, x[0], ax=right)
+fc.plots.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constrained")[1])
 
 # %%
 # Another order

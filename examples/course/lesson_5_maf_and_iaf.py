@@ -66,7 +66,7 @@ log_det = -alpha.sum(axis=1)
 assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_det(x))
 
 # %%
-# The log-determinant needs no determinant. :math:`z_i` depends on :math:`x_1, \dots, x_i`, so the
+# The log-determinant needs no determinant. :math:`z_i` depends on :math:`x_1, \ldots, x_i`, so the
 # Jacobian is a lower triangle, and on its diagonal stands :math:`\partial z_i / \partial x_i =
 # e^{-\alpha_i}`, as neither :math:`\mu_i` nor :math:`\alpha_i` sees :math:`x_i`. The logarithm of
 # the product is :math:`-\sum_i \alpha_i`; of the way to x, :math:`+\sum_i \alpha_i`.
@@ -182,7 +182,7 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 # Dark is what became final in a pass, grey what had been final before, white what is not right yet.
 # Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then
 # :math:`x_1` makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes
-# :math:`x_2`. And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \dots, x_d`
+# :math:`x_2`. And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d`
 # **are known**, and after that it never changes.
 #
 # The loop computed 4 times 12 hidden units. Each of the 12 was new once.
@@ -404,7 +404,7 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
 #   is wanted, each coordinate waits for those before it. The log-determinant is
 #   :math:`\pm \sum_i \alpha_i`.
 # * An IAF is the same map turned round: fast samples, and another density for the same weights.
-# * D passes are a habit, not a law: a unit of degree d is final once :math:`x_1, \dots, x_d` are,
+# * D passes are a habit, not a law: a unit of degree d is final once :math:`x_1, \ldots, x_d` are,
 #   and the walk by degree computes it once, forwards and backwards.
 #
 # MAF is by Papamakarios, Pavlakou and Murray (2017), IAF by Kingma and others (2016).
