@@ -1,0 +1,364 @@
+r"""
+2. Why a determinant, and why a triangle?
+=========================================
+
+In lesson 1 a map stretched the line, and the density answered with :math:`\log |dz/dx|`. Data have
+more columns than one. What takes the place of the derivative there, and what does it cost? By the
+end of this lesson you can derive
+
+.. math::
+
+    \log p(x) = \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| ,
+    \qquad x = f(z), \quad z \sim N(0, I),
+
+and you will see why the layers of a flow have one peculiar shape, in which no coordinate sees
+those after it.
+
+You need: lesson 1, partial derivatives, and what a matrix does to a vector.
+"""
+
+# %%
+# Lengths become areas
+# --------------------
+#
+# In the plane a density is mass per area. Take a small square of side :math:`h` at :math:`z`: it
+# holds the mass :math:`p(z)\, h^2`. A map :math:`x = f(z)` makes some other shape of it, of area
+# :math:`A`, and what was in it is still in it:
+#
+# .. math:: p(x)\, A = p(z)\, h^2 .
+#
+# So one number is all that is asked for: the factor :math:`A / h^2` by which the map multiplies
+# areas near :math:`z`. It is called :math:`\left| \det \partial x / \partial z \right|`, and its
+# logarithm the log-det.
+#
+# Predict
+# -------
+#
+# A *shear* lifts every point by three times its first coordinate. Squares become long and thin.
+# What happens to their area? Write down its log-det before you go on. Here stands a first guess,
+# not a good one; put yours in its place.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.integrate import cumulative_trapezoid
+from scipy.interpolate import interpn
+from scipy.special import ndtri
+
+import flowcore as fc
+from flowcore import teaching
+
+print(teaching.question("2a"))
+guess = np.log(3)
+print(teaching.check("2a", guess))
+
+# %%
+# Now look.
+
+shear = fc.LULinear.from_lu([[1.0, 0.0], [3.0, 1.0]])  # x = A z with this matrix A
+fig, axes = plt.subplots(1, 2, figsize=(6.5, 3.4), layout="constrained")
+fc.plots.grid(shear, cells=4, reach=1.0, ax=axes, xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
+axes[0].set_title("z")
+axes[1].set_title("x, sheared")
+
+# %%
+# Every cell is as wide as it was, and its left side is as long as it was; the right side is only
+# lifted. So the area, width times the length of that side, is what it was.
+#
+# A small square becomes a parallelogram
+# --------------------------------------
+#
+# Near one point every smooth map is almost linear. With the *Jacobian*
+# :math:`J_{ij} = \partial x_i / \partial z_j`,
+#
+# .. math:: f(z + u) \approx f(z) + J u .
+#
+# The sides of the square are :math:`u = (h, 0)` and :math:`u = (0, h)`. They land on :math:`h`
+# times the first and the second column of :math:`J`. Below, a linear map and a bent one: the black
+# outline is what becomes of one cell, the arrows are the columns of :math:`J` at its corner.
+
+linear = fc.LULinear.from_lu([[1.2, 0.5], [0.4, 0.9]])  # L and U of A, in one matrix
+bent = fc.flows.maf(2, layers=2, hidden=[16], standardize=False).bijector
+bent = fc.testing.randomize(bent, scale=0.8, rng=13)
+
+corner = np.array([-1.0, 0.0])
+t = np.linspace(0, 1, 50)
+square = np.concatenate([[t, 0 * t], [0 * t + 1, t], [1 - t, 0 * t + 1], [0 * t, 1 - t]], axis=1).T
+
+fig, axes = plt.subplots(1, 3, figsize=(8.5, 3.2), layout="constrained")
+for f, place in ((linear, [0, 1]), (bent, [0, 2])):
+    fc.plots.grid(f, cells=4, reach=2.0, ax=axes[place])
+for ax, f, name in zip(
+    axes, (fc.Permute([0, 1]), linear, bent), ("z", "linear", "bent"), strict=True
+):
+    J, start = fc.reference.numerical_jacobian(f.forward, corner), f.forward(corner)
+    ax.plot(*f.forward(corner + square).T, color="black", lw=1)
+    for column in J.T:
+        ax.annotate("", start + column, start, arrowprops={"arrowstyle": "-|>", "lw": 2})
+    ax.set_title(name)
+
+# %%
+# Under the linear map the arrows are the sides. Under the bent one they leave them a little, and
+# the smaller the cell, the less. So the area of the parallelogram is what we want: the limit of
+# :math:`A / h^2` for small squares.
+
+
+def area(outline):
+    """The area inside a closed line of points (n, 2): the shoelace formula."""
+    x, y = outline.T
+    return 0.5 * abs(x @ np.roll(y, 1) - y @ np.roll(x, 1))
+
+
+log_det = bent.forward_log_det(corner)
+print("side h   A / h^2    |det dx/dz|")
+for h in (1.0, 0.3, 0.1, 0.01):
+    factor = area(bent.forward(corner + h * square)) / area(h * square)
+    print(f"{h:6} {factor:9.4f} {np.exp(log_det):14.4f}")
+assert np.isclose(factor, np.exp(log_det), rtol=0.01)
+
+# %%
+# How large is it?
+# ----------------
+#
+# Let the columns be :math:`(a, c)` and :math:`(b, d)`. Put the parallelogram into a box of width
+# :math:`a + b` and height :math:`c + d`, and take off what is too much:
+
+BLUE = "#0072B2"
+a, b, c, d = 3.0, 1.2, 1.0, 2.2
+fig, ax = plt.subplots(figsize=(4.6, 3.4), layout="constrained")
+ax.fill([0, a + b, a + b, 0], [0, 0, c + d, c + d], color="0.9")
+ax.fill([0, a, a + b, b], [0, c, c + d, d], color=BLUE, alpha=0.5)
+ax.plot([a, a, a + b], [0, c, c], [b, b, 0], [c + d, d, d], color="white", lw=2)
+for place, text in {
+    (a + b / 2, c / 2): "$bc$",
+    (b / 2, d + c / 2): "$bc$",
+    (a * 2 / 3, c / 3): "$ac/2$",
+    (b + a / 3, d + c * 2 / 3): "$ac/2$",
+    (b / 3, d * 2 / 3): "$bd/2$",
+    (a + b * 2 / 3, c + d / 3): "$bd/2$",
+    ((a + b) / 2, (c + d) / 2): "$ad - bc$",
+    (a / 2, -0.2): "$a$",
+    (a + b / 2, -0.2): "$b$",
+    (a + b + 0.2, c / 2): "$c$",
+    (a + b + 0.2, c + d / 2): "$d$",
+}.items():
+    ax.text(*place, text, ha="center", va="center")
+ax.annotate("$(a, c)$", (a, c), (a - 0.1, c + 0.1), ha="right", va="bottom")
+ax.annotate("$(b, d)$", (b, d), (b + 0.1, d - 0.1), ha="left", va="top")
+ax.set_aspect("equal")
+ax.set_axis_off()
+
+# %%
+# .. math::
+#
+#     (a + b)(c + d) - 2 bc - ac - bd = ad - bc
+#     = \det \begin{pmatrix} a & b \\ c & d \end{pmatrix} .
+#
+# It is negative where the map turns the cell over, as a mirror does; an area is not, hence the
+# bars. In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
+# :math:`|\det J|`, too.
+#
+# The way back has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor. So
+# :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
+# the formula at the top is derived.
+#
+# A check of the log-det: flowcore's, and that of a Jacobian by brute force, for which each
+# coordinate is moved a little up and down.
+
+x = np.array([0.8, -0.6])
+z, log_det = bent.inverse_and_log_det(x)
+J = fc.reference.numerical_jacobian(bent.inverse, x)
+print(f"log |det dz/dx|: {log_det:.6f}, by brute force {fc.reference.log_abs_det(J):.6f}")
+assert np.isclose(log_det, fc.reference.log_abs_det(J), atol=1e-6)
+
+# %%
+# 2b. One by hand. A first try:
+
+print(teaching.question("2b"))
+guess = np.log(2 * 3)
+print(teaching.check("2b", guess))
+
+# %%
+# What a determinant costs
+# ------------------------
+#
+# For any map of :math:`D` coordinates, two things are expensive:
+#
+# * To know :math:`J`. It has :math:`D^2` entries. Differentiation backwards gives one row for each
+#   pass through the map, so :math:`D` passes; moving each coordinate up and down takes
+#   :math:`2 D`.
+# * To know its determinant. Gaussian elimination clears :math:`D` columns, and for each of them
+#   changes up to :math:`D` rows of :math:`D` entries: :math:`D^3 / 3` multiplications in all.
+#
+# At :math:`D = 1000` these are a thousand passes and 300 million multiplications, for one row of
+# data, in every step of learning. Either one has maps with few coordinates, or with a Jacobian
+# whose determinant is easy.
+#
+# A triangle
+# ----------
+#
+# Suppose that no coordinate of :math:`x` depends on a later one of :math:`z`:
+#
+# .. math:: x_1 = f_1(z_1), \quad x_2 = f_2(z_1, z_2), \quad x_3 = f_3(z_1, z_2, z_3), \ \ldots
+#
+# All entries of :math:`J` to the right of the diagonal are 0. Expand along the first row, of which
+# one entry is left, then along the first row of what remains, and so on:
+#
+# .. math::
+#
+#     \det \begin{pmatrix} J_{11} & 0 & 0 \\ J_{21} & J_{22} & 0 \\ J_{31} & J_{32} & J_{33}
+#     \end{pmatrix}
+#     = J_{11} \det \begin{pmatrix} J_{22} & 0 \\ J_{32} & J_{33} \end{pmatrix}
+#     = J_{11} J_{22} J_{33} , \qquad
+#     \log |\det J| = \sum_i \log |J_{ii}| .
+#
+# What stands below the diagonal is a shear: it tilts cells and leaves their volume alone. It may be
+# anything, as bent as you like, and nobody has to compute it. :math:`D` logarithms are left.
+#
+# 2c. The whole density once, by hand. A first try:
+
+print(teaching.question("2c"))
+guess = -np.log(2 * np.pi)
+print(teaching.check("2c", guess))
+
+# %%
+# 2d. Now a function, for any triangle, in the direction that a density needs. A first try:
+
+
+def log_det_inverse(L):
+    """log |det dz/dx| of x = L z with a lower triangle L (D, D)."""
+    return np.log(np.abs(np.diag(L))).sum()
+
+
+print(teaching.question("2d"))
+print(teaching.check("2d", log_det_inverse))
+
+# %%
+# A layer of a flow
+# -----------------
+#
+# A *masked autoregressive flow* (MAF) is such a triangle. Its networks, which lesson 4 builds, give
+# a shift :math:`\mu_i` and a log-scale :math:`\alpha_i` that depend on the coordinates before
+# :math:`x_i` only, written :math:`x_{<i}`:
+#
+# .. math:: x_i = \mu_i(x_{<i}) + e^{\alpha_i(x_{<i})} z_i , \qquad
+#           z_i = (x_i - \mu_i) e^{-\alpha_i} , \qquad
+#           \frac{\partial z_i}{\partial x_i} = e^{-\alpha_i} .
+#
+# (:math:`x_{<i}` is made of :math:`z_{<i}`, so no :math:`x_i` sees a later :math:`z`.)
+#
+# Left, its Jacobian at one point. Right, that of two of them, the second in the opposite order.
+
+
+def layer(order, rng):
+    """A MAF of six coordinates with random weights."""
+    made = fc.MADE(6, hidden=[32, 32], activation="tanh", order=order)
+    return fc.testing.randomize(fc.MaskedAutoregressiveFlow(made), 2.0, rng)
+
+
+one = layer("left-to-right", rng=1)
+two = fc.Chain([one, layer("right-to-left", rng=2)])
+x = np.random.default_rng(0).standard_normal(6)
+
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), layout="compressed")
+for ax, f, name in zip(axes, (one, two), ("one layer", "two layers, two orders"), strict=True):
+    fc.plots.jacobian(f, x, ax=ax)
+    ax.set_title(f"{name}\n{ax.get_title()}", fontsize="medium")
+
+J = fc.reference.numerical_jacobian(one.inverse, x)
+print(f"the diagonal {np.log(np.diag(J)).sum():.4f}, flowcore {one.inverse_log_det(x):.4f}")
+assert np.abs(np.triu(J, 1)).max() < 1e-8
+assert np.isclose(np.log(np.diag(J)).sum(), one.inverse_log_det(x), atol=1e-5)
+J = fc.reference.numerical_jacobian(two.inverse, x)
+print(f"the dense one: LU {fc.reference.log_abs_det(J):.4f}, flowcore {two.inverse_log_det(x):.4f}")
+assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5)
+
+# %%
+# The left one is known before it is computed: its grey cells are exactly 0, and its log-det is
+# :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right one has no
+# zeros. Still nobody needed elimination: determinants of a product multiply, so the log-dets of
+# the two layers are added. A flow is not confined to triangles, only its layers are.
+#
+# Is a triangle enough?
+# ---------------------
+#
+# It sounds like a poor sort of map. But for *every* density, and in any order of the coordinates,
+# the chain rule of probability holds:
+#
+# .. math:: p(x) = p(x_1)\, p(x_2 \mid x_1) \cdots p(x_D \mid x_{<D}) = \prod_i p(x_i \mid x_{<i}) .
+#
+# Each factor is the density of one number. Lesson 1 says how to make it: by an increasing map
+# :math:`x_i = t(z_i)`, which may be another one for every :math:`x_{<i}`. All of them together are
+# a triangle, and its formula is the chain rule, term by term:
+#
+# .. math:: \log N(z_i; 0, 1) + \log \left| \frac{\partial z_i}{\partial x_i} \right|
+#           = \log p(x_i \mid x_{<i}) .
+#
+# So every density is a triangle, if :math:`t` may be any increasing function. A MAF's is
+# :math:`\mu_i + e^{\alpha_i} z_i`: it can shift and scale a Gaussian, so each of its conditionals
+# *is* a Gaussian. For some densities that is the truth. The *banana* is one,
+# :math:`x_1 = 1.5 z_1` and :math:`x_2 = \mu_2(x_1) + z_2`:
+
+banana, moons = fc.targets.banana(b=0.5, sd=1.5), fc.targets.two_moons(noise=0.1)
+x = banana.sample(5, rng=0)
+mu = np.stack([0 * x[:, 0], -0.5 * (x[:, 0] ** 2 - 1.5**2)], axis=-1)
+alpha = np.array([np.log(1.5), 0.0])
+z = (x - mu) * np.exp(-alpha)
+log_p = -0.5 * (z**2).sum(axis=-1) - np.log(2 * np.pi) - alpha.sum()
+print("MAF by hand  ", log_p.round(4))
+print("the density  ", banana.log_prob(x).round(4))
+assert np.allclose(log_p, banana.log_prob(x))
+
+# %%
+# For two moons it is not: at :math:`x_1 = 1/2`, say, :math:`x_2` is on the upper moon or on the
+# lower one, and never in between. What map makes that? With :math:`F_i` the cumulative distribution
+# of :math:`x_i` given :math:`x_{<i}`, :math:`F_i(x_i)` is uniform on (0, 1); and :math:`\Phi`, that
+# of N(0, 1), makes a uniform number of a normal one. So
+#
+# .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
+#
+# Where a density is known, sums over a grid give :math:`F_1` and :math:`F_2`. Nothing is learned
+# here:
+
+a, b = np.linspace(-1.5, 2.5, 401), np.linspace(-1.0, 1.5, 501)
+p = moons.prob(np.stack(np.meshgrid(a, b, indexing="ij"), axis=-1))  # p[i, j] at (a_i, b_j)
+F_1 = cumulative_trapezoid(p.sum(axis=1), initial=0)
+F_2 = cumulative_trapezoid(p, axis=1, initial=0)
+F_1, F_2 = F_1 / F_1[-1], F_2 / F_2[:, -1:]
+
+x = moons.sample(4000, rng=0)
+z = ndtri(np.stack([np.interp(x[:, 0], a, F_1), interpn((a, b), F_2, x)], axis=-1))
+
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+conditional = p[200] / (p[200].sum() * (b[1] - b[0]))  # a[200] is 1/2
+mean = (conditional * b).sum() * (b[1] - b[0])
+sd = np.sqrt((conditional * (b - mean) ** 2).sum() * (b[1] - b[0]))
+gaussian = np.exp(-0.5 * ((b - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+axes[0].plot(b, conditional, color=BLUE, lw=2, label="moons")
+axes[0].plot(b, gaussian, color="#D55E00", lw=2, ls="--", label="best Gaussian")
+axes[0].set(xlabel="$x_2$", ylabel="density", title="$p(x_2 \\mid x_1 = 1/2)$")
+axes[0].set_ylim(0, 2.4)
+axes[0].legend(loc="upper left")
+fc.plots.stages([("z", z), ("x", x)], ax=axes[1:])
+axes[1].set_title("z, by one triangle")
+axes[2].set(title="x, two moons", xlim=(-1.6, 2.6), ylim=(-1.85, 2.35))
+
+print("mean of z", z.mean(axis=0).round(2), "and its covariance", np.cov(z.T).round(2).tolist())
+assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).max() < 0.1
+
+# %%
+# The noise has no trace of the moons left: one triangle has straightened them. Its :math:`t` is
+# steep in the gap and flat on the moons, as no straight line can be. The best that one MAF can do
+# is the dashed bell. There are two ways out, and flows use both: several layers in different orders
+# (lesson 7), and bent maps :math:`t`, the splines of lesson 1 (lesson 8).
+#
+# What you know now
+# -----------------
+#
+# * A small cell becomes a parallelogram with the columns of :math:`J` as sides; its area is
+#   :math:`|\det J|` times what it was: :math:`\log p(x) = \log p(z) + \log |\det
+#   \partial z / \partial x|`.
+# * A shear costs nothing. For a triangle only the diagonal counts: :math:`D` logarithms, where a
+#   general map needs :math:`D` passes and :math:`D^3` operations.
+# * By the chain rule every density is a triangle. The affine one has Gaussian conditionals.
+#
+# Where do :math:`\mu` and :math:`\alpha` come from? They are learned: lesson 3.
