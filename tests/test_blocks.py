@@ -8,8 +8,10 @@ import time
 import tracemalloc
 import warnings
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import value_and_grad
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from flowcore import (
@@ -20,7 +22,7 @@ from flowcore import (
     TransformedDistribution,
     flows,
 )
-from flowcore.core import blas, blocks, cores
+from flowcore.core import blas, blocks, calls, cores
 from flowcore.testing import randomize
 
 N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end
@@ -132,6 +134,27 @@ def test_blas_has_one_thread_meanwhile(x, threads):
         assert seen == [{1}] * 8
         blocks.map_blocks(look, (x[: blocks.MANY - 1],), threads)  # one block: as it is
         assert seen[8:] == [{2}]
+
+
+@pytest.mark.parametrize(("n", "wanted"), [(10, {2}), (1000, {1})])
+def test_heavy_calls_have_one_blas_thread(flow, x, n, wanted, monkeypatch):
+    """Values and gradients alike: threaded BLAS would wait for cores that others have."""
+    seen, plan = [], calls.Plan
+    for name in ("__call__", "gradient"):
+        method = getattr(plan, name)
+
+        def spied(self, *args, method=method):
+            seen.append(blas_threads())
+            return method(self, *args)
+
+        monkeypatch.setattr(plan, name, spied)
+    monkeypatch.setattr(calls, "HEAVY", 100 * flow.n_params)
+    with threadpool_limits(limits=2, user_api="blas"):
+        flow.log_prob(x[:n])
+        flow.sample(n, 0)
+        value_and_grad(lambda theta: anp.sum(flow.log_prob(x[:n], params=theta)))(flow.params)
+        assert seen == [wanted] * len(seen) and len(seen) >= 4
+        assert blas_threads() == {2}
 
 
 def test_the_last_one_out_restores_blas(x):

@@ -1,8 +1,14 @@
-"""BLAS with one thread, for as long as flowcore's own threads keep the cores busy."""
+"""BLAS with one thread, while flowcore works.
+
+Threaded BLAS waits in a spin for cores that others have: on a busy machine a product of some
+hundred rows then takes a hundred times as long. So whatever is large enough for BLAS to use several
+threads is done with one; where threads pay, they are flowcore's own (see `blocks`, `shards`).
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from threading import get_ident
 from weakref import WeakSet
@@ -49,8 +55,7 @@ class _Blas:
     def _come(self, user: _User) -> None:
         self._restore_for_nobody()
         if self._libraries is None:
-            everything = imported("threadpoolctl").ThreadpoolController()
-            self._libraries = everything.select(user_api="blas").lib_controllers
+            self._libraries = _find_libraries()
         if self._before is None:
             self._before = [library.get_num_threads() for library in self._libraries]
             _set_threads(self._libraries, [1] * len(self._libraries))
@@ -66,6 +71,14 @@ class _Blas:
         here = get_ident()
         self._users = WeakSet(user for user in self._users if user.thread == here)
         self._restore_for_nobody()
+
+
+def _find_libraries() -> list:
+    """threadpoolctl's handles of all BLAS libraries that are loaded."""
+    if sys.platform == "emscripten":  # a browser: no threads, and no threadpoolctl
+        return []
+    everything = imported("threadpoolctl").ThreadpoolController()
+    return everything.select(user_api="blas").lib_controllers
 
 
 def _set_threads(libraries, numbers) -> None:

@@ -9,17 +9,20 @@ is a single primitive, whose gradients land in one flat vector.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 from autograd.core import make_vjp
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
+from .blas import BLAS
 from .blocks import MANY, map_blocks
 from .inputs import gate
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
+HEAVY = 2e6  # rows * parameters: with fewer, BLAS takes one thread of its own accord
 LARGEST = 2**26  # bytes of all idle plans of a part
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
@@ -85,9 +88,14 @@ class Lease:
 
     def run(self, theta, x, context) -> list[np.ndarray]:
         """The results, copied out. No warnings: what is not finite is there to be seen."""
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), self.alone():
             self.plan.load(theta, context)
             return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
+
+    def alone(self):
+        """BLAS with one thread, where the work is large enough for it to take several."""
+        at = self.plan.at
+        return BLAS.single_threaded() if at.n_rows * at.theta.size >= HEAVY else nullcontext()
 
     def __del__(self):
         if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
@@ -158,7 +166,7 @@ def _traced_vjp(argnums, ans, args, kwargs):
         if any(isbox(a) for a in (theta, x, context, *bars)):
             return [_twin_gradient(lease, args, i, bars) for i in argnums]
         bars = [_rows_last(np.asarray(a, lease.plan.at.dtype)) for a in bars]
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), lease.alone():
             found = lease.plan.gradient(*bars)
             return [np.array(found[i], args[i].dtype, order="C") for i in argnums]
 
