@@ -56,12 +56,14 @@ def test_a_function_that_stops_is_told_so():
     assert "ZeroDivisionError: division by zero" in str(check("1c", lambda x: 1 / 0))
     assert "a function is asked for, not 3.0" in str(check("1c", 3.0))
     assert "ValueError" in str(check("1a", "minus one"))
+    assert str(check("4b", lambda a, b: a <= b)).endswith(f") (5,). {EXERCISES['4b'].hint}")
 
 
 def test_a_wrong_shape_is_told():
-    assert "shape on each input is (5, 1), and should be (4, 5)" in str(
-        check("4b", lambda d_in, d_out: np.ones((len(d_out), 1)))
-    ) or "shape" in str(check("4b", lambda d_in, d_out: np.ones((len(d_out), 1))))
+    verdict = check("4b", lambda d_in, d_out: np.ones((len(d_out), 1)))
+    assert "Its shape is (5, 1), and should be (4, 5). " in str(verdict)
+    assert "Its shape is (3,), and should be (). " in str(check("2d", np.diag))  # then (2,)
+    assert "Its shape is (2,), and should be (). " in str(check("1a", [0, 0]))
 
 
 def test_an_exercise_that_there_is_not():

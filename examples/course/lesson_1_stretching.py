@@ -11,6 +11,10 @@ answer by its end:
     \log p(x) = \log N(z; 0, 1) + \log \left| \frac{dz}{dx} \right| ,
     \qquad x = f(z), \quad z \sim N(0, 1).
 
+The simple noise is the bell curve, the *standard normal* density
+:math:`N(z; 0, 1) = e^{-z^2 / 2} / \sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` says: z is drawn from
+it.
+
 You need: what a density is, and the derivative of a function.
 """
 
@@ -18,11 +22,15 @@ You need: what a density is, and the derivative of a function.
 # Mass stays, space does not
 # --------------------------
 #
-# A density is mass per length. Take a short piece of the :math:`z` axis, of length :math:`dz`. It
-# holds the mass :math:`p(z)\, dz`. Now apply an increasing map :math:`x = f(z)`. The piece lands
-# on the :math:`x` axis with the length :math:`dx = f'(z)\, dz`, and what was in it is still in it:
+# A density is mass per length; the mass of a piece is the share of all draws that fall there. Take
+# a short piece of the :math:`z` axis, of length :math:`dz`. It holds the mass :math:`p(z)\, dz`.
+# Now apply an increasing map :math:`x = f(z)`. The piece lands on the :math:`x` axis with the
+# length :math:`dx = f'(z)\, dz`, and what was in it is still in it:
 #
 # .. math:: p(x)\, dx = p(z)\, dz \quad\Rightarrow\quad p(x) = p(z)\, \frac{dz}{dx} .
+#
+# (Both densities are called :math:`p`; the letter in the brackets says whose. And :math:`z` is the
+# point that lands on :math:`x`.)
 #
 # Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, thicker.
 # (If the map is decreasing, lengths are still positive: hence the bars in
@@ -31,9 +39,10 @@ You need: what a density is, and the derivative of a function.
 # Predict
 # -------
 #
-# Let :math:`x = 2 z`. How high is the histogram of :math:`x` at 0: as high as that of :math:`z`,
-# twice, half? Write down your number of the *logarithm* before you go on. Here stands a first
-# guess, not a good one; put yours in its place.
+# Let :math:`x = 2 z`. The density of :math:`z` at 0 is :math:`1 / \sqrt{2 \pi} = 0.399`, and the
+# logarithm of that is -0.919. How high is :math:`x` at 0: as high, twice, half? Write down your
+# number of the *logarithm* before you go on. Here stands a first guess, not a good one; put yours
+# in its place.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -81,13 +90,16 @@ ax.legend()
 # -----------------------------
 #
 # The mean of :math:`-\log p(x)` over the density's own draws is its *entropy* :math:`H`, in nats.
-# Take the mean of the formula above on both sides:
+# Such a mean over all draws is written :math:`E`. Turn the signs of the formula at the top, and
+# take the mean on both sides:
 #
 # .. math:: H(x) = H(z) + E \log \left| \frac{dx}{dz} \right| .
 #
 # A stretch by 2 adds :math:`\log 2`. And a shift? :math:`x = 2 z + 3` moves the density elsewhere.
-# Guess first.
+# Guess first. The entropy of :math:`z` is :math:`(\log (2 \pi) + 1) / 2`, for the mean of
+# :math:`z^2` is 1; or take it from the draws:
 
+print(f"H(z), by 100,000 draws: {-log_normal(z).mean():.2f} nats")
 print(teaching.question("1b"))
 guess = 3.21
 print(teaching.check("1b", guess))
@@ -98,12 +110,15 @@ print(teaching.check("1b", guess))
 #
 # The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
 # inverted. A *monotone spline* is a curve through a few knots whose slopes can be chosen freely:
-# the most flexible map of a line that flows use. Below, a spline with eight bins. Where is it
-# steep, and what will be there: a hill of the density, or a valley?
+# the most flexible map of a line that flows use. Below, a random one with eight bins between -4 and
+# 4; outside, :math:`x = z`, the dotted line. Where is it steep, and what will be there: a hill of
+# the density, or a valley?
 
 spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
 spline = fc.testing.randomize(spline, scale=1.5, rng=4)
 x, log_slope = spline.forward_and_log_det(axis[:, None])  # log dx/dz at every z
+p = np.exp(log_normal(axis) - log_slope)
+top = np.argmax(p)
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
 left.plot(axis, x[:, 0], color="#0072B2")
@@ -111,15 +126,20 @@ left.plot(axis, axis, color="0.6", lw=1, ls=":")
 left.set(xlabel="z", ylabel="x", title="the map")
 values = spline.forward(z[:, None])[:, 0]
 right.hist(values, bins=160, range=(-6, 6), density=True, alpha=0.35, color="#D55E00")
-right.plot(x[:, 0], np.exp(log_normal(axis) - log_slope), color="#D55E00", lw=2)
+right.plot(x[:, 0], p, color="#D55E00", lw=2)
+left.plot(axis[top], x[top, 0], "ko")
+right.plot(x[top, 0], p[top], "ko")
 right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(-6, 6))
 
 # %%
 # Steep means thin: a valley. Where the curve is flat, many :math:`z` are crowded together: a peak.
-# The line is the formula, with the derivative of the spline; the histogram knows nothing of it.
+# (At -3.5 it is flat as well, but few :math:`z` live there: a bump that one hardly sees.) The black
+# dot is the same point in both: up the left axis, and along the right one. The line is the formula,
+# with the derivative of the spline; the histogram knows nothing of it.
 #
 # In flowcore every map is a *bijector* with two methods, and each returns two things at once: the
-# value, and the log-derivative of the direction just taken.
+# value, and the log-derivative of the direction just taken. That one is called the *log-det*, since
+# in lesson 2 it becomes that of a determinant.
 #
 # ======================================  ======================  ==========================
 # method                                  value                   log-det
@@ -128,8 +148,8 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # ``inverse_and_log_det(x)``              :math:`z = f^{-1}(x)`   :math:`\log |dz/dx|`
 # ======================================  ======================  ==========================
 #
-# *forward* goes from the base to the data, *inverse* back. The two log-dets are each other's
-# negative, and mixing them up is the mistake that flow libraries have shipped most often.
+# *forward* goes from the *base*, the noise, to the data, *inverse* back. The two log-dets are each
+# other's negative, and mixing them up is the mistake that flow libraries have shipped most often.
 
 point = np.array([0.7])
 there, up = spline.forward_and_log_det(point)
@@ -169,6 +189,7 @@ print(teaching.check("1c", log_p))
 #
 # * Mass stays, space is stretched: :math:`\log p(x) = \log p(z) + \log |dz/dx|`.
 # * A shift costs nothing, a stretch by :math:`s` lowers :math:`\log p` by :math:`\log s`.
-# * A density may be larger than 1, and so its logarithm positive: squeeze hard enough.
+# * A density may be larger than 1, and so its logarithm positive: squeeze hard enough, as at
+#   the black dot.
 #
 # In two dimensions lengths become areas, and a derivative becomes a determinant: lesson 2.

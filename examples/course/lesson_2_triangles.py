@@ -11,8 +11,9 @@ end of this lesson you can derive
     \log p(x) = \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| ,
     \qquad x = f(z), \quad z \sim N(0, I),
 
-and you will see why the layers of a flow have one peculiar shape, in which no coordinate sees
-those after it.
+where :math:`N(z; 0, I)` is the noise of :math:`D` columns that know nothing of each other, the
+product of all :math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar
+shape, in which no coordinate sees those after it.
 
 You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 """
@@ -76,9 +77,9 @@ axes[1].set_title("x, sheared")
 # times the first and the second column of :math:`J`. Below, a linear map and a bent one: the black
 # outline is what becomes of one cell, the arrows are the columns of :math:`J` at its corner.
 
-linear = fc.LULinear.from_lu([[1.2, 0.5], [0.4, 0.9]])  # L and U of A, in one matrix
+linear = fc.LULinear.from_lu([[1.2, 0.5], [0.4, 0.9]])  # A = L U, both packed into one matrix
 bent = fc.flows.maf(2, layers=2, hidden=[16], standardize=False).bijector
-bent = fc.testing.randomize(bent, scale=0.8, rng=13)
+bent = fc.testing.randomize(bent, scale=0.8, rng=13)  # some bent map; lesson 4 builds such
 
 corner = np.array([-1.0, 0.0])
 t = np.linspace(0, 1, 50)
@@ -119,8 +120,8 @@ assert np.isclose(factor, np.exp(log_det), rtol=0.01)
 # How large is it?
 # ----------------
 #
-# Let the columns be :math:`(a, c)` and :math:`(b, d)`. Put the parallelogram into a box of width
-# :math:`a + b` and height :math:`c + d`, and take off what is too much:
+# Let the columns be :math:`(a, c)` and :math:`(b, d)`, all four positive. Put the parallelogram
+# into a box of width :math:`a + b` and height :math:`c + d`, and take off what is too much:
 
 BLUE = "#0072B2"
 a, b, c, d = 3.0, 1.2, 1.0, 2.2
@@ -281,10 +282,16 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 # Is a triangle enough?
 # ---------------------
 #
+# (The lessons 3 to 5 need the chain rule of this section; the rest of it may wait.)
+#
 # It sounds like a poor sort of map. But for *every* density, and in any order of the coordinates,
 # the chain rule of probability holds:
 #
 # .. math:: p(x) = p(x_1)\, p(x_2 \mid x_1) \cdots p(x_D \mid x_{<D}) = \prod_i p(x_i \mid x_{<i}) .
+#
+# Here :math:`p(x_2 \mid x_1)`, a *conditional*, is the density of :math:`x_2` among the draws that
+# have this :math:`x_1`: a slice of the density, divided by the area of the slice, which is
+# :math:`p(x_1)`.
 #
 # Each factor is the density of one number. Lesson 1 says how to make it: by an increasing map
 # :math:`x_i = t(z_i)`, which may be another one for every :math:`x_{<i}`. All of them together are
@@ -310,9 +317,10 @@ assert np.allclose(log_p, banana.log_prob(x))
 
 # %%
 # For two moons it is not: at :math:`x_1 = 1/2`, say, :math:`x_2` is on the upper moon or on the
-# lower one, and never in between. What map makes that? With :math:`F_i` the cumulative distribution
-# of :math:`x_i` given :math:`x_{<i}`, :math:`F_i(x_i)` is uniform on (0, 1); and :math:`\Phi`, that
-# of N(0, 1), makes a uniform number of a normal one. So
+# lower one, and never in between. What map makes that? Let :math:`F_i` be the *cumulative
+# distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of :math:`x_i`. Its slope
+# is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is :math:`p / p = 1`: it is
+# uniform on (0, 1). And :math:`\Phi`, that of N(0, 1), makes a uniform number of a normal one. So
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
 #
@@ -346,10 +354,11 @@ print("mean of z", z.mean(axis=0).round(2), "and its covariance", np.cov(z.T).ro
 assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).max() < 0.1
 
 # %%
-# The noise has no trace of the moons left: one triangle has straightened them. Its :math:`t` is
-# steep in the gap and flat on the moons, as no straight line can be. The best that one MAF can do
-# is the dashed bell. There are two ways out, and flows use both: several layers in different orders
-# (lesson 7), and bent maps :math:`t`, the splines of lesson 1 (lesson 8).
+# The colours are the four quarters of the noise. It has no trace of the moons left: one triangle
+# has straightened them. Its :math:`t` is steep in the gap and flat on the moons, as no straight
+# line can be. The best that one MAF can do is the dashed bell, of the same mean and spread. There
+# are two ways out, and flows use both: several layers in different orders (lesson 7), and bent maps
+# :math:`t`, the splines of lesson 1 (lesson 8).
 #
 # What you know now
 # -----------------

@@ -12,7 +12,8 @@ gives every unit a whole number :math:`d`, its degree, and compares:
     \text{hidden: } a \to b \text{ if } d_a \le d_b , \qquad
     \text{output: } a \to b \text{ if } d_a < d_b .
 
-You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`.
+You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`: every unit adds up
+what it reads, with its weights, adds a bias, and bends the sum by a fixed function, such as tanh.
 """
 
 # %%
@@ -20,7 +21,8 @@ You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`
 # ------------------------
 #
 # Lesson 2 wrote a density as a product, :math:`p(x) = \prod_i p(x_i \mid x_{<i})`, where
-# :math:`x_{<i}` is short for :math:`x_1, \ldots, x_{i-1}`. Let every factor be a Gaussian:
+# :math:`x_{<i}` is short for :math:`x_1, \ldots, x_{i-1}`. Let every factor be a Gaussian, the bell
+# of lesson 1, stretched by :math:`\sigma_i` and shifted by :math:`\mu_i`:
 #
 # .. math::
 #
@@ -44,7 +46,8 @@ You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`
 #
 # * Input :math:`x_i` has degree :math:`i`.
 # * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
-# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`.
+# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, but must know less than that:
+#   :math:`x_1, \ldots, x_{i-1}`, since it decides about :math:`x_i`.
 #
 # Two rules say which connections stay:
 #
@@ -105,9 +108,9 @@ guess = 92
 print(teaching.check("4a", guess))
 
 # %%
-# Now look. Left, the network, with the degree in every unit, and dark what leads to
-# :math:`\phi_3`; then its two masks. Blue is a connection. The last panel is the product of the
-# masks: it tells which output can be reached from which input.
+# Now look. Left, the network, with the degree in every unit, and in blue what leads to
+# :math:`\phi_3`; then its two masks, where blue is a connection. The last panel is the product of
+# the masks: it tells which output can be reached from which input.
 
 fig, axes = plt.subplots(
     1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
@@ -189,7 +192,8 @@ assert all(same)
 # ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may know the
 # same, so every column of the last mask stands there twice. Column :math:`2 i` (from 0) is
 # :math:`\mu`, column :math:`2 i + 1` is :math:`\alpha`. A map of a line with more numbers takes
-# more columns, and nothing else changes: a spline of eight bins, as in lesson 1, has 23.
+# more columns, and nothing else changes: a spline of eight bins, as in lesson 1, has 23 (8 widths,
+# 8 heights, and the slopes at the 7 knots between them).
 
 assert fc.Affine().n_out == 2 and fc.RationalQuadratic(bins=8).n_out == 23
 
@@ -320,7 +324,8 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 #   exactly, at all weights.
 # * The order is a choice. A layer that is too narrow loses dependences, silently but for a warning.
 #
-# MADE is by Germain, Gregor, Murray and Larochelle (2015).
+# MADE, a *masked autoencoder for distribution estimation*, is by Germain, Gregor, Murray and
+# Larochelle (2015).
 #
 # One pass of this network computes all :math:`\mu_i` and :math:`\alpha_i`, if all of x is known.
 # When you draw a sample, it is not: lesson 5.

@@ -2,9 +2,10 @@ r"""
 5. Why one pass here, and D passes there?
 =========================================
 
-A masked autoregressive flow (MAF) scores a million points in one pass of its network. To draw one
-sample, the textbook runs the same network D times. An inverse autoregressive flow (IAF) has it the
-other way round. Why? And must it cost D times as much? You will see that it need not:
+A masked autoregressive flow (MAF) scores a million points, each with its :math:`\log p`, in one
+pass of its network. To draw one sample, the textbook runs the same network D times. An inverse
+autoregressive flow (IAF) has it the other way round. Why? And must it cost D times as much? You
+will see that it need not:
 
 .. math::
 
@@ -27,8 +28,9 @@ You need: lesson 4.
 # Predict
 # -------
 #
-# In both directions the network reads x. Which of them has to wait for something? Write down a
-# number before you go on. Here stands a first guess, not a good one; put yours in its place.
+# In both directions the network reads x. Which of them has to wait for something, and how often
+# must the network run for it? Write down a number before you go on. Here stands a first guess, not
+# a good one; put yours in its place.
 
 import time
 
@@ -148,7 +150,7 @@ def final(units):
 
 
 def light(ax, new, old):
-    """The network: units of `new` dark, of `old` grey; the edges that new units read."""
+    """The network: units of `new` blue, of `old` grey; the edges that new units read."""
     fc.plots.network(made, ax=ax)
     new_at = {
         tuple(place)
@@ -179,11 +181,11 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
     old = now
 
 # %%
-# Dark is what became final in a pass, grey what had been final before, white what is not right yet.
-# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then
-# :math:`x_1` makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes
-# :math:`x_2`. And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d`
-# **are known**, and after that it never changes.
+# Blue is what became final in a pass, grey what had been final before, white what is not right yet.
+# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then :math:`x_1`
+# makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes :math:`x_2`.
+# And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
+# known**, and after that it never changes.
 #
 # The loop computed 4 times 12 hidden units. Each of the 12 was new once.
 #
@@ -211,7 +213,7 @@ def by_degree(z):
     H = [np.zeros((len(z), len(d_l))) for d_l in d]
     log_det, computed = np.zeros(len(z)), 0
     for i in range(1, D + 1):
-        read, own = d[-1] < i, [2 * i - 2, 2 * i - 1]
+        read, own = d[-1] < i, [2 * i - 2, 2 * i - 1]  # the columns of mu_i and alpha_i
         mu_i, alpha_i = (H[-1][:, read] @ W[np.ix_(read, own)] + b[own]).T
         H[0][:, i - 1] = mu_i + np.exp(alpha_i) * z[:, i - 1]
         log_det += alpha_i
@@ -354,11 +356,12 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # ------------------------------------------
 #
 # Training an IAF on data needs log p(x) at every step, its slow direction, and the gradient of
-# that. The textbook differentiates through D passes. But the walk can be walked back. Let
-# :math:`x_i` be the coordinate that step i of the walk finds (of an IAF's density, that is its
-# :math:`z_i`), and :math:`\bar v` the gradient of the loss by v. Only units of degree i and more
-# read :math:`x_i`, and these are computed in step i and after it. So on the way back, from D to 1,
-# all that depends on :math:`x_i` has been dealt with when its turn comes:
+# that. The textbook differentiates through D passes. (Who is content that autograd finds gradients
+# may go on at "Both ways give one gradient".) But the walk can be walked back. Let :math:`x_i` be
+# the coordinate that step i of the walk finds (of an IAF's density, that is its :math:`z_i`), and
+# :math:`\bar v` the gradient of the loss by v. Only units of degree i and more read :math:`x_i`,
+# and these are computed in step i and after it. So on the way back, from D to 1, all that depends
+# on :math:`x_i` has been dealt with when its turn comes:
 #
 # .. code-block:: text
 #

@@ -49,32 +49,38 @@ class Exercise:
         try:
             given = self.value_of(answer)
         except Exception as problem:
-            return Verdict(False, f"{self.name}: it stops: {type(problem).__name__}: {problem}")
+            what = f"{type(problem).__name__}: {problem}".rstrip(" .")
+            return Verdict(False, f"{self.name}: it stops: {what}. {self.hint}")
         if _same(given, self.value_of(self.answer)):
             return Verdict(True, f"{self.name}: right. {self.why}")
         for mistake in self.mistakes:
             if _same(given, self.value_of(mistake.answer)):
                 return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
-        return Verdict(False, f"{self.name}: not yet. {self._shape_of(given)}{self.hint}")
+        return Verdict(False, f"{self.name}: not yet. {self._shape_of(answer)}{self.hint}")
 
     def value_of(self, answer: Answer) -> np.ndarray:
         """A number or an array; of a function, its values on all inputs, one after the other."""
+        values = self._values(answer)
         if not self.inputs:
-            return np.asarray(answer, float)
-        if not callable(answer):
-            raise TypeError(f"a function is asked for, not {answer!r:.60}")
-        values = [np.asarray(answer(*arguments), float) for arguments in self.inputs]
+            return values[0]
         if len({value.shape for value in values}) == 1:
             return np.stack(values)
         return np.concatenate([value.ravel() for value in values])
 
-    def _shape_of(self, given: np.ndarray) -> str:
-        """What is wrong with the shape, if it is that."""
-        wanted = self.value_of(self.answer).shape
-        if given.shape == wanted:
-            return ""
-        of, one = ("on each input ", 1) if self.inputs else ("", 0)
-        return f"Its shape {of}is {given.shape[one:]}, and should be {wanted[one:]}. "
+    def _values(self, answer: Answer) -> list[np.ndarray]:
+        """Of a function, its value on every input; of anything else, itself."""
+        if not self.inputs:
+            return [np.asarray(answer, float)]
+        if not callable(answer):
+            raise TypeError(f"a function is asked for, not {answer!r:.60}")
+        return [np.asarray(answer(*arguments), float) for arguments in self.inputs]
+
+    def _shape_of(self, answer: Answer) -> str:
+        """What is wrong with the shape, on the first input where it is that."""
+        for given, wanted in zip(self._values(answer), self._values(self.answer), strict=True):
+            if given.shape != wanted.shape:
+                return f"Its shape is {given.shape}, and should be {wanted.shape}. "
+        return ""
 
 
 class Verdict(NamedTuple):

@@ -31,6 +31,8 @@ STRETCH = (
                     "log 2 is subtracted."),
             Mistake(N_0, "This is log N(0; 0, 1), the density of z. The stretch is missing: "
                     "log |dz/dx| = -log 2."),
+            Mistake(-LOG_2, "This is how much lower x is than z: log 1/2. Add it to the height of "
+                    "z at 0, log N(0; 0, 1)."),
             Mistake(N_0 - 1, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
             Mistake(np.exp(N_0) / 2, "This is the density itself; its logarithm is asked for."),
         ],
@@ -58,8 +60,8 @@ STRETCH = (
         "z = log x, and log |dz/dx| = -log x: the log-normal density.",
         [
             Mistake(_log_normal, "The log-density at z = log x is there; log |dz/dx| is missing."),
-            Mistake(lambda x: _log_normal(x) + np.log(x), "The sign of the log-determinant: the "
-                    "way from x back to z has the slope 1/x."),
+            Mistake(lambda x: _log_normal(x) + np.log(x), "The sign of log |dz/dx|: the way "
+                    "from x back to z has the slope 1/x."),
             Mistake(lambda x: N_0 - 0.5 * x**2 - np.log(x), "log N must be taken at z = log x, "
                     "not at x."),
             Mistake(lambda x: np.exp(_log_normal(x) - np.log(x)), "This is the density itself; "
@@ -175,7 +177,8 @@ LEARNING = (
             Mistake(0.5 * (2 / (1 - RHO**2) + np.log(1 - RHO**2)), "The D = 2 of the data's own "
                     "entropy is missing."),
         ],
-        "KL(N(0, I) || N(0, C)) = 1/2 (trace C^-1 - D + log det C).",
+        "-log q(x) = log(2 pi) + log 0.6 + (z1^2 + z2^2) / 2 with z1 = x1 and "
+        "z2 = (x2 - 0.8 x1) / 0.6. Take the mean over x ~ N(0, I), and take off its entropy.",
     ),
     Exercise(
         "3c",
@@ -246,7 +249,8 @@ ORDER = (
                     "see units of its own degree: <, not <=."),
             Mistake(184, "This is the whole network, without its masks."),
         ],
-        "sum(mask.sum() for mask in made.masks)",
+        "For each layer, count what every unit may read; or let Python count, over the masks of "
+        "fc.MADE(5, hidden=[8, 8]).",
     ),
     Exercise(
         "4b",
@@ -268,8 +272,8 @@ ORDER = (
     ),
     Exercise(
         "4c",
-        "Write a function output_mask(d_hidden, order): (hidden, D), True where the output for an "
-        "input of that degree may read the unit.",
+        "Write a function output_mask(d_hidden, order), where order has the degrees of the inputs: "
+        "(hidden, D), True where the output for an input of that degree may read the unit.",
         lambda d_hidden, order: np.asarray(d_hidden)[:, None] < np.asarray(order),
         "Strictly: what decides x_i must not see x_i. So the Jacobian's diagonal is exp(alpha_i) "
         "alone.",
