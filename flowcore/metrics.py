@@ -163,7 +163,7 @@ def _log_prob(name: str, density, x: np.ndarray) -> np.ndarray:
     wrong = np.isnan(log_prob) | np.isposinf(log_prob)
     if wrong.any():
         raise ValueError(
-            f"the {name}'s log_prob is NaN or +inf at {wrong.sum()} of {len(x)} draws of the "
-            f"target, the first at {x[wrong][0].tolist()}"
+            f"the {name}'s log_prob is NaN or +inf at {wrong.sum()} of {len(x)} draws, "
+            f"the first at {x[wrong][0].tolist()}"
         )
     return log_prob

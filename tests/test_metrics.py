@@ -1,11 +1,11 @@
-"""The divergence from the truth: against closed forms, and what it refuses."""
+"""The divergence from the truth, and stray mass: against closed forms, and what they refuse."""
 
 import numpy as np
 import pytest
 
 import flowcore as fc
 from flowcore import targets
-from flowcore.metrics import kl_to_truth
+from flowcore.metrics import kl_to_truth, log_density_floor, stray_mass
 
 
 def test_of_two_gaussians_is_the_closed_form():
@@ -101,3 +101,69 @@ def test_dims_and_log_probs_are_checked():
 
 def test_is_reachable_as_one_of_the_targets():
     assert targets.kl_to_truth is kl_to_truth
+
+
+# ---------------------------------------------------------------------------- stray mass
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.999])
+def test_of_the_truth_itself_is_what_is_not_kept(kept):
+    for truth in (targets.two_moons(0.05), targets.eight_gaussians(), fc.Normal(3)):
+        share, standard_error = stray_mass(truth, truth, kept, rng=1)
+        assert standard_error == pytest.approx(np.sqrt(share * (1 - share) / 20_000))
+        assert abs(share - (1 - kept)) < 6 * np.sqrt(kept * (1 - kept) / 20_000)  # of two estimates
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.5, 3.0])
+def test_stray_mass_of_a_gaussian_is_the_closed_form(scale):
+    """Beyond the radius r with exp(-r^2 / 2) = 1 - kept lies (1 - kept)^(1 / scale^2)."""
+    flow = fc.MultivariateNormalDiag([0.0, 0.0], [scale, scale])
+    share, standard_error = stray_mass(flow, fc.Normal(2), kept=0.9, n=40_000, rng=0)
+    assert abs(share - 0.1 ** (1 / scale**2)) < 8 * max(standard_error, 1e-3)
+
+
+def test_a_flow_elsewhere_is_all_stray():
+    far = fc.MultivariateNormalDiag([50.0, 0.0], [1.0, 1.0])
+    assert stray_mass(far, targets.checkerboard(), n=100) == (1.0, 0.0)
+
+
+def test_the_floor_of_a_log_density_is_its_quantile():
+    for kept in (0.5, 0.9, 0.99):
+        level = log_density_floor(fc.Normal(2), kept, n=100_000, rng=2)
+        assert level == pytest.approx(-np.log(2 * np.pi) + np.log(1 - kept), abs=0.05)
+    board = targets.checkerboard()
+    assert log_density_floor(board) == board.log_prob([1.0, 1.0])
+    assert stray_mass(board, board).share == 0.0  # flat: nothing lies below
+
+
+def test_stray_mass_is_the_same_for_the_same_seed():
+    flow, truth = fc.Normal(2), targets.two_moons()
+    first = stray_mass(flow, truth, n=500, rng=3)
+    assert first == stray_mass(flow, truth, n=500, rng=np.random.default_rng(3))
+    assert first != stray_mass(flow, truth, n=500, rng=4)
+
+
+def test_stray_mass_refuses_bad_input():
+    normal = fc.Normal(2)
+    for kept in (0, 1, -0.1, 1.1, np.nan):
+        for call in (
+            lambda k: stray_mass(normal, normal, k),
+            lambda k: log_density_floor(normal, k),
+        ):
+            with pytest.raises(ValueError, match=f"kept must lie between 0 and 1, not {kept}"):
+                call(kept)
+    for n in (1, 0, 2.5, None):
+        for call in (
+            lambda n: stray_mass(normal, normal, n=n), lambda n: log_density_floor(normal, n=n)
+        ):  # fmt: skip
+            with pytest.raises(ValueError, match=f"n must be an integer >= 2, not {n}"):
+                call(n)
+    with pytest.raises(ValueError, match="the flow has dim=3, the truth dim=2"):
+        stray_mass(fc.Normal(3), normal)
+
+    class Odd(fc.Normal):
+        def sample(self, n, rng=None):
+            return np.full((n, 2), np.nan)
+
+    with pytest.raises(ValueError, match=r"the truth's log_prob is NaN or [+]inf at 9 of 9 draws"):
+        stray_mass(Odd(2), targets.two_moons(), n=9)

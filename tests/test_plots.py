@@ -8,56 +8,14 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
+from stub_pictures import QUICK, chain, legend, new_axes, randomized, remarks, ticks, titles
 
 import flowcore as fc
 from flowcore import flows, plots
 from flowcore.reference import numerical_jacobian
 
 matplotlib.use("Agg")
-QUICK = {"n": 20}  # grid points along each side of a density
-
-
-def randomized(part, scale=0.5, rng=0):
-    """The same bijector or flow, far from the identity."""
-    theta = scale * np.random.default_rng(rng).normal(size=part.n_params)
-    return part.with_params(theta.astype(part.params.dtype))
-
-
-def chain(kind, layers=6, hidden=(8,), context_dim=0, dtype=float):
-    """`layers` bijectors with swaps between them, as in the tutorial."""
-    parts = []
-    for seed in range(layers):
-        if kind == "realnvp":
-            layer = fc.RealNVP(2, hidden=hidden, rng=seed, dtype=dtype)
-        else:
-            made = fc.MADE(2, hidden, rng=seed, context_dim=context_dim, dtype=dtype)
-            layer = fc.MaskedAutoregressiveFlow(made)
-            layer = fc.Invert(layer) if kind == "iaf" else layer
-        parts += [fc.Permute([1, 0]), layer]
-    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts[:0:-1]))
-    return randomized(flow, scale=0.2)
-
-
-def titles(axes):
-    return [ax.get_title() for ax in axes]
-
-
-def ticks(axis):
-    return [text.get_text() for text in axis.get_ticklabels()]
-
-
-def remarks(ax):
-    return [text.get_text() for text in ax.texts]
-
-
-def legend(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
-def new_axes(*shape):
-    return Figure().subplots(*shape)
 
 
 @pytest.fixture
@@ -85,6 +43,10 @@ def everything():
         "jacobian": lambda: plots.jacobian(flow, x[0]),
         "masks": lambda: plots.masks(fc.MADE(5, [8, 8])),
         "large masks": lambda: plots.masks(fc.MADE(20, [64, 64])),
+        "grid": lambda: plots.grid(flow, cells=4),
+        "network": lambda: plots.network(fc.MADE(5, [8, 8]), output=3),
+        "log-dets": lambda: plots.log_dets(flow, x[:5]),
+        "bridges": lambda: plots.bridges(fc.Normal(2), fc.targets.two_moons(), **QUICK),
     }
 
 

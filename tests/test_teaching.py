@@ -1,5 +1,8 @@
 """The course's exercises: right answers pass; every typical mistake gets the hint that names it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -74,3 +77,23 @@ def test_an_exercise_that_there_is_not():
 def test_tolerance_is_relative_and_absolute():
     exercise = Exercise("x", "?", 1000.0, "Yes.", [Mistake(0.0, "No.")], "Hm.")
     assert exercise.judge(1001.0) and not exercise.judge(1010.0)
+
+
+def test_the_mistakes_on_the_teachers_page_are_known():
+    page = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d[a-d]) \| (-?[\d.]+) \|", page, flags=re.M)
+    assert len(rows) >= 15 and {name[0] for name, _ in rows} == set("12345678")
+    for name, answer in rows:
+        verdict, exercise = check(name, float(answer)), EXERCISES[name]
+        hints = [mistake.hint for mistake in exercise.mistakes]
+        assert any(str(verdict).endswith(hint) for hint in hints), (name, answer, verdict)
+    for name in re.findall(r"\b[1-8][a-d]\b", page):
+        assert name in EXERCISES
+
+
+def test_the_lecture_of_the_teachers_page_fits_its_clock():
+    page = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text("utf-8")
+    clock = [60 * int(h) + int(m) for h, m in re.findall(r"^\| (\d):(\d\d) \|", page, flags=re.M)]
+    assert clock[0] == 0 and clock == sorted(set(clock)) and 80 < clock[-1] < 90
+    for h, m in re.findall(r"\bat (\d):(\d\d)\b", page, flags=re.I):
+        assert 60 * int(h) + int(m) in clock

@@ -187,7 +187,7 @@ class TransformedDistribution(Distribution):
         for part, way in self.bijector.steps("forward"):
             step = part if way == "forward" else Invert(part)
             z = step.forward(z, context=context if step.context_dim else None)
-            found.append((_short_name(step), z))
+            found.append((short_name(step), z))
         return found
 
     def initialize(
@@ -272,9 +272,10 @@ class TransformedDistribution(Distribution):
         return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
 
 
-def _short_name(step) -> str:
+def short_name(step: Bijector) -> str:
+    """What pictures call a bijector: "MAF", "IAF", else the name of its class."""
     short = {"MaskedAutoregressiveFlow": "MAF"}
     if isinstance(step, Invert):
-        inner = _short_name(step.bijector)
+        inner = short_name(step.bijector)
         return "IAF" if inner == "MAF" else f"Invert({inner})"
     return short.get(type(step).__name__, type(step).__name__)

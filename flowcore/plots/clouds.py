@@ -15,14 +15,15 @@ from .drawing import (
     check_plane,
     classes,
     dots,
-    fills,
     frame,
+    frames_of,
     legend_of_dots,
     limits_of,
     name_axes,
     new_axes,
     panels,
     points,
+    small_ticks,
     square,
     window,
 )
@@ -172,20 +173,15 @@ def stages(
     kinds, which = classes(_quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
     colours = np.array(PALETTE)[which]
 
-    shared = square(*limits_of(*arrays))
-    own = [square(*limits_of(x)) for x in arrays]
-    share = all(fills(limits, shared) for limits in own)
+    frames, shared = frames_of(arrays)
     columns = min(len(arrays), 4 if len(arrays) <= 16 else 6)
     made_here = ax is None
     axes = panels(ax, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
     for k, (panel, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
         dots(panel, x, colours, n=2 * len(x))
-        frame(panel, x, *(shared if share else own[k]))
+        frame(panel, x, *frames[k])
         panel.set_title(f"{k}: {name}" if k else name)
-        panel.tick_params(labelsize=SMALL)
-        if share and made_here:
-            below_is_empty = k + columns >= len(arrays)
-            panel.tick_params(labelleft=k % columns == 0, labelbottom=below_is_empty)
+    small_ticks(axes, columns if made_here and shared else None)
     if labels is not None:
         for kind, colour in zip(kinds, PALETTE, strict=False):
             axes[0].scatter([], [], color=colour, label=kind)

@@ -77,16 +77,16 @@ def density(
     >>> ax.get_ylim() == (-2, 2), ax.figure.axes[1].get_ylabel()
     (True, 'density')
     """
-    drawn = _samples(flow, context)
+    drawn = samples_of(flow, context)
     xlim, ylim = window(xlim, ylim, _around(drawn))
-    _check_filled(drawn, xlim, ylim)
+    check_filled(drawn, xlim, ylim)
     grid = grid_over(xlim, ylim, n)
     p = density_at(flow, grid, context)
     ax = new_axes((5.4, 4.2)) if ax is None else ax
     filled = _fill(ax, grid, p, *_levels(p.compressed()))
     ax.figure.colorbar(filled, ax=ax, label="density")
     name_axes(ax)
-    _tell_outside(ax, drawn, xlim, ylim)
+    tell_outside(ax, drawn, xlim, ylim)
     return ax
 
 
@@ -133,9 +133,9 @@ def densities(
     """
     if not flows:
         raise ValueError("densities needs at least one flow: {title: flow}")
-    drawn = [_samples(flow, context) for flow in flows.values()]
+    drawn = [samples_of(flow, context) for flow in flows.values()]
     xlim, ylim = window(xlim, ylim, _around(drawn[0]))
-    _check_filled(drawn[0], xlim, ylim)
+    check_filled(drawn[0], xlim, ylim)
     grid = grid_over(xlim, ylim, n)
     found = [density_at(flow, grid, context) for flow in flows.values()]
     levels, _ = _levels(found[0].compressed())
@@ -144,7 +144,7 @@ def densities(
     for panel, title, p, sample in zip(axes, flows, found, drawn, strict=True):
         filled = _fill(panel, grid, p, levels, beyond)
         panel.set_title(title)
-        _tell_outside(panel, sample, xlim, ylim)
+        tell_outside(panel, sample, xlim, ylim)
     width = 0.15 / len(axes)  # of all Axes: as broad as that of one
     axes[0].figure.colorbar(filled, ax=list(axes), label="density", fraction=width, pad=width / 3)
     name_axes(*axes)
@@ -168,12 +168,13 @@ def _fill(ax, grid, p, levels, beyond):
     inks, extend = _inks(len(levels) - 1 + beyond), "max" if beyond else "neither"
     filled = ax.contourf(grid[0, :, 0], grid[:, 0, 1], p, levels, colors=inks, extend=extend)
     if holes := np.ma.count_masked(p):
-        _mark_holes(ax, f"not finite at {holes:,} of {p.size:,} points")
+        hole = hatch_holes(ax, f"not finite at {holes:,} of {p.size:,} points")
+        ax.legend(handles=[hole], loc="upper right", fontsize=SMALL, framealpha=1)
     set_limits(ax, *(grid[[0, -1], [0, -1], k].tolist() for k in (0, 1)))
     return filled
 
 
-def _samples(flow, context) -> np.ndarray:
+def samples_of(flow, context) -> np.ndarray:
     """Some samples (DRAWS, 2) of the flow, always the same ones; none (0, 2) if it has none."""
     if not (hasattr(flow, "sample") and hasattr(flow, "log_prob")):
         return np.empty((0, 2))
@@ -184,7 +185,7 @@ def _samples(flow, context) -> np.ndarray:
     return points("the sample", drawn)
 
 
-def _check_filled(drawn, xlim, ylim):
+def check_filled(drawn, xlim, ylim):
     """A ValueError if all samples lie outside: the picture would be of a far tail, if anything."""
     if len(drawn) and count_outside(drawn, xlim, ylim) == len(drawn):
         raise ValueError(
@@ -193,7 +194,7 @@ def _check_filled(drawn, xlim, ylim):
         )
 
 
-def _tell_outside(ax, drawn, xlim, ylim):
+def tell_outside(ax, drawn, xlim, ylim):
     """The share of the samples outside of the frame, unless it is small."""
     out = count_outside(drawn, xlim, ylim)
     if out and out >= 0.01 * len(drawn):
@@ -249,12 +250,10 @@ def _inks(n: int):
     return ["white", *colormaps["magma"](np.linspace(0.9, 0.05, n - 1))]
 
 
-def _mark_holes(ax, label: str):
-    """Hatch whatever of the Axes stays empty, and say in a legend what that means."""
+def hatch_holes(ax, label: str):
+    """Hatch whatever of the Axes stays empty; returns the patch that tells a legend what it is."""
     from matplotlib.patches import Patch
 
     style = {"facecolor": "#C9E6F7", "edgecolor": BLUE, "hatch": "xxxx", "linewidth": 0}
     ax.patch.set(**style)
-    ax.legend(
-        handles=[Patch(label=label, **style)], loc="upper right", fontsize=SMALL, framealpha=1
-    )
+    return Patch(label=label, **style)

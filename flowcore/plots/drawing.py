@@ -136,6 +136,23 @@ def fills(limits, frame, share: float = 0.4) -> bool:
     return all(b - a >= share * (d - c) for (a, b), (c, d) in zip(limits, frame, strict=True))
 
 
+def frames_of(arrays) -> tuple[list, bool]:
+    """The frame of each cloud, and whether it is one for all: not if some cloud would be a dot."""
+    shared = square(*limits_of(*arrays))
+    own = [square(*limits_of(x)) for x in arrays]
+    if all(fills(limits, shared) for limits in own):
+        return [shared] * len(own), True
+    return own, False
+
+
+def small_ticks(axes, columns: int | None):
+    """Small numbers; of panels in `columns` with one frame, along the left and lower edge only."""
+    for k, panel in enumerate(axes):
+        panel.tick_params(labelsize=SMALL)
+        if columns is not None:
+            panel.tick_params(labelleft=k % columns == 0, labelbottom=k + columns >= len(axes))
+
+
 def frame(ax, x, xlim, ylim):
     """Set the limits; count the points outside, those that are not finite included."""
     set_limits(ax, xlim, ylim)
@@ -150,10 +167,10 @@ def count_outside(x, xlim, ylim) -> int:
 
 
 def remark(ax, text: str):
-    """A few small words in the lower right corner, readable over dots."""
+    """A few small words in the lower right corner, readable over dots; returns the text."""
     place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
     place["bbox"] = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
-    ax.text(0.98, 0.02, text, fontsize=SMALL, color=GREY, **place)
+    return ax.text(0.98, 0.02, text, fontsize=SMALL, color=GREY, **place)
 
 
 def set_limits(ax, xlim, ylim):

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.inputs import check_dim
 from .drawing import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    SMALL,
-    VERMILLION,
+    PALETTE,
     check_plane,
-    frame,
-    limits_of,
-    new_axes,
+    frames_of,
+    new_figure,
     panels,
-    square,
+    remark,
+    set_limits,
+    small_ticks,
+    window,
 )
 
 if TYPE_CHECKING:
@@ -28,10 +26,8 @@ if TYPE_CHECKING:
 
     from .._typing import Context, Limits
 
-# A colour for each quadrant of the base; light and dark cells in turn, so that it reads in grey
-QUADRANTS = (BLUE, ORANGE, GREEN, VERMILLION)
-PALER = 0.45  # of every other cell
-ON_A_SIDE = 8  # points on each side of a cell: enough for its sides to bend
+PALER = 0.7  # of the way to white: every other cell, so that cells are told apart in grey, too
+ON_A_SIDE = 16  # points on each side of a cell: enough for its sides to bend
 HOLD = 6  # frames that an animation rests at each stage
 
 
@@ -39,16 +35,19 @@ def grid(
     flow: Any,
     cells: int = 10,
     reach: float = 2.5,
-    ax: Any = None,
+    ax: Sequence[Axes] | None = None,
     context: Context = None,
     xlim: Limits = None,
     ylim: Limits = None,
 ) -> np.ndarray:
     """A grid over the base, and what every layer makes of it: where cells grow, density thins out.
 
-    The cells of a quadrant have its colour, light and dark in turn, and keep it. A cell's area is
-    multiplied by |det dx/dz|; the mass in it stays what it was. Errors: ValueError for a dim other
-    than 2, fewer than two cells, a reach that is not positive.
+    The cells of a quadrant have its colour, light and dark in turn, and keep it; `stages` has the
+    same colours. A cell's area is multiplied by |det dx/dz|; the mass in it stays what it was. All
+    panels share a frame, unless some would be a dot in it: then each has its own. Cells that are
+    not wholly in the frame are counted in the picture, those that are not finite included. Errors:
+    ValueError for a dim other than 2, fewer than two cells, a reach that is not positive, an empty
+    frame; TypeError for what is neither flow nor bijector.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ def grid(
     context : array_like
         For a conditional flow: one context, (C,).
     xlim, ylim : (float, float)
-        One frame for all panels; None: each has its own, around its cells.
+        One frame for all panels; None: around the cells.
 
     Returns
     -------
@@ -77,16 +76,19 @@ def grid(
     >>> len(before.collections[0].get_paths()), len(after.collections[0].get_paths())
     (16, 16)
     """
-    names, sides = _stages_of_cells(flow, cells, reach, context)
-    columns = min(len(names), 4)
-    axes = panels(ax, len(names), columns, (2.5 * columns, 2.7 * -(-len(names) // columns)))
-    for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
-        _draw_cells(panel, sides[k], cells)
-        corners = sides[k].reshape(-1, 2)
-        around = square(*limits_of(corners))
-        frame(panel, corners, xlim or around[0], ylim or around[1])
-        panel.set_title(f"{k}: {name}" if k else name)
-        panel.tick_params(labelsize=SMALL)
+    names, outlines = _stages_of_cells(flow, cells, reach, context)
+    frames, shared = frames_of([outline.reshape(-1, 2) for outline in outlines])
+    columns = min(len(names), 4 if len(names) <= 16 else 6)
+    made_here = ax is None
+    axes = panels(ax, len(names), columns, (2.5 * columns, 2.6 * -(-len(names) // columns)))
+    for panel, name, outline, around in zip(axes, names, outlines, frames, strict=True):
+        _draw_cells(panel, outline, cells)
+        limits = window(xlim, ylim, around)
+        set_limits(panel, *limits)
+        if told := _told(outline, *limits):
+            remark(panel, told)
+        panel.set_title(name)
+    small_ticks(axes, columns if made_here and (shared or None not in (xlim, ylim)) else None)
     return axes
 
 
@@ -101,7 +103,8 @@ def grid_animation(
     """The grid of `grid` on its way through the layers, as a film.
 
     `grid_animation(flow).save("grid.gif", writer="pillow", fps=12)` writes it. Between two stages
-    the points go straight on: the layer itself has no "half of the way". Errors: as in `grid`.
+    the points go straight on: the layer itself has no "half of the way". Where the stages cannot
+    share a frame, the frame moves along. Errors: as in `grid`.
 
     Parameters
     ----------
@@ -133,25 +136,26 @@ def grid_animation(
     """
     from matplotlib.animation import FuncAnimation
 
-    names, sides = _stages_of_cells(flow, cells, reach, context)
+    names, outlines = _stages_of_cells(flow, cells, reach, context)
     frames = check_dim("frames", frames)
-    ax = new_axes((4.2, 4.4)) if ax is None else ax
-    polygons = _draw_cells(ax, sides[0], cells)
-    limits = square(*limits_of(*(stage.reshape(-1, 2) for stage in sides)))
-    moments = list(_moments(len(names), frames))
+    around = np.array(frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
+    # no layout engine: it would move the panel while the numbers at its edges change
+    ax = new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
+    polygons, told = _draw_cells(ax, outlines[0], cells), remark(ax, "")
+    ax.set_box_aspect(1)
 
     def draw(moment):
         k, share = moment
         goal = min(k + 1, len(names) - 1)
-        polygons.set_verts((1 - share) * sides[k] + share * sides[goal])
-        shown = names[k] if share < 0.5 else names[goal]
-        number = k if share < 0.5 else goal
-        ax.set_title(f"{number}: {shown}" if number else shown)
-        return [polygons]
+        outline = _between(outlines[k], outlines[goal], share)
+        limits = _between(around[k], around[goal], share)
+        polygons.set_verts(_finite_cells(outline))
+        ax.set(xlim=limits[0], ylim=limits[1], title=names[k if share < 0.5 else goal])
+        told.set_text(_told(outline, *limits))
+        return [polygons, told]
 
-    frame(ax, np.empty((0, 2)), *limits)
-    film = FuncAnimation(ax.figure, draw, frames=moments, interval=80)
-    return film
+    draw((0, 0.0))
+    return FuncAnimation(ax.figure, draw, frames=list(_moments(len(names), frames)), interval=80)
 
 
 def _moments(n_stages: int, frames: int) -> Iterator[tuple[int, float]]:
@@ -163,59 +167,77 @@ def _moments(n_stages: int, frames: int) -> Iterator[tuple[int, float]]:
             yield from ((k, float(share)) for share in t * t * (3 - 2 * t))
 
 
+def _between(start, goal, share: float):
+    """`share` of the way from start to goal, which may be infinite."""
+    with np.errstate(all="ignore"):
+        return start if share == 0 else (1 - share) * start + share * goal
+
+
 def _stages_of_cells(flow, cells, reach, context) -> tuple[list[str], list[np.ndarray]]:
-    """The stages' names, and the outlines of all cells there, (cells^2, points, 2) each."""
+    """The titles of the stages, and the outlines of all cells there, (cells^2, points, 2) each."""
+    if not (hasattr(flow, "stages") or hasattr(flow, "forward")):
+        raise TypeError(f"grid takes a flow or a bijector, not {flow!r:.60}")
     check_plane(flow)
     cells = check_dim("cells", cells, 2)
     if not 0 < reach < np.inf:
         raise ValueError(f"reach must be a finite number > 0, not {reach!r}")
-    outlines = _outlines(cells, reach)
-    found = _stages(flow, context)(outlines.reshape(-1, 2))
-    with np.errstate(all="ignore"):
-        return [name for name, _ in found], [x.reshape(outlines.shape) for _, x in found]
-
-
-def _stages(flow, context) -> Callable:
-    """points -> [(name, where they are)] of a flow, or of one bijector."""
-    if hasattr(flow, "stages"):
-        return lambda z: flow.stages(z, context=context)
-    if hasattr(flow, "forward"):
-        return lambda z: [("before", z), ("after", flow.forward(z, context=context))]
-    raise TypeError(f"grid takes a flow or a bijector, not {flow!r:.60}")
+    start = _outlines(cells, reach)
+    z = start.reshape(-1, 2)
+    with np.errstate(all="ignore"):  # cells that overflow are counted in the picture
+        if hasattr(flow, "stages"):
+            found = flow.stages(z, context=context)
+            names = [f"{k}: {name}" if k else name for k, (name, _) in enumerate(found)]
+            images = [image for _, image in found]
+        else:
+            names, images = ["before", "after"], [z, flow.forward(z, context=context)]
+    return names, [np.asarray(image, float).reshape(start.shape) for image in images]
 
 
 def _outlines(cells: int, reach: float) -> np.ndarray:
-    """The outlines of the cells, row by row, (cells^2, 4 ON_A_SIDE, 2)."""
-    side = 2 * reach / cells
+    """The outlines of the cells, row by row from below, (cells^2, 4 ON_A_SIDE, 2)."""
     t = np.linspace(0, 1, ON_A_SIDE, endpoint=False)
     low, high = np.zeros_like(t), np.ones_like(t)
-    outline = np.concatenate(
+    share = np.concatenate(  # of the way from the lower left corner to the upper right one
         [np.stack(edge, -1) for edge in ((t, low), (high, t), (1 - t, high), (low, 1 - t))]
     )
-    corner = -reach + side * np.arange(cells)
-    corners = np.stack(np.meshgrid(corner, corner), axis=-1).reshape(-1, 1, 2)
-    return corners + side * outline
+    edges = np.linspace(-reach, reach, cells + 1)
+    begin, end = (
+        np.stack(np.meshgrid(e, e), -1).reshape(-1, 1, 2) for e in (edges[:-1], edges[1:])
+    )
+    return (1 - share) * begin + share * end
 
 
-def _draw_cells(ax, outlines, cells: int):
+def _finite_cells(outline: np.ndarray) -> np.ndarray:
+    """The outlines, NaN all round where a cell is not finite: such a polygon is not drawn."""
+    return np.where(np.isfinite(outline).all(axis=(1, 2), keepdims=True), outline, np.nan)
+
+
+def _told(outline: np.ndarray, xlim, ylim) -> str:
+    """How many cells are not wholly in the frame; nothing if all are."""
+    low, high = zip(xlim, ylim, strict=True)
+    out = len(outline) - np.count_nonzero(((outline >= low) & (outline <= high)).all(axis=(1, 2)))
+    return f"{out} of {len(outline)} cells outside" if out else ""
+
+
+def _draw_cells(ax, outline: np.ndarray, cells: int):
     """All cells, in their colours."""
     from matplotlib.collections import PolyCollection
 
     polygons = PolyCollection(
-        outlines, facecolors=_colours(cells), edgecolors="white", linewidths=0.3
+        _finite_cells(outline), facecolors=_colours(cells), edgecolors="white", linewidths=0.3
     )
     ax.add_collection(polygons)
     return polygons
 
 
 def _colours(cells: int) -> np.ndarray:
-    """The colour of each cell, (cells^2, 4)."""
+    """The colour of each cell, (cells^2, 4): of its quadrant, as in `stages`, dark or light."""
     from matplotlib.colors import to_rgba_array
 
     middle = np.arange(cells) - (cells - 1) / 2
     x1, x2 = (m.ravel() for m in np.meshgrid(middle, middle))
     quadrant = 2 * (x2 < 0) + ((x1 < 0) ^ (x2 < 0))
-    rgba = to_rgba_array(QUADRANTS)[quadrant]
-    pale = (np.indices((cells, cells)).sum(axis=0) % 2 == 1).ravel()
-    rgba[pale, :3] += (1 - PALER) * (1 - rgba[pale, :3])
+    rgba = to_rgba_array(PALETTE)[quadrant]
+    pale = np.indices((cells, cells)).sum(axis=0).ravel() % 2 == 1
+    rgba[pale, :3] += PALER * (1 - rgba[pale, :3])
     return rgba

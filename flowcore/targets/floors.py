@@ -17,6 +17,9 @@ from .base import Target
 DRAWS = 20_000  # samples that say where a target has its mass
 MARGIN = 0.15  # of their extent, added on each side of the grid
 LOST = 0.02  # of the mass: more outside the grid is an error
+UNSEEN = 1e-9  # of the mass: columns of the grid with less are left out
+SPREAD = 0.8  # cells: what varies by less is not seen exactly by sums over cells
+THIN = 1e-4  # of the mass: more in columns that vary by less is an error
 
 
 def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) -> float:
@@ -28,12 +31,12 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
         q(x) = N(x_a; m, s^2) N(x_b; mu(x_a), sigma(x_a)^2)
 
     Layers of the same order, one upon the other, are again of this form. The best of them has the
-    target's own moments. With V for variances in nats,
+    target's own moments. With V for variances, in nats,
 
         KL = log(2 pi e) + 1/2 log V[x_a] + 1/2 E[log V[x_b | x_a]] - H(p)
 
     Errors: ValueError for a target that is not in the plane, for an order that is not (1, 2) or
-    (2, 1), for a target too heavy in its tails for a grid. Cost: n^2 densities.
+    (2, 1), for a target too heavy in its tails for a grid, or too fine. Cost: n^2 densities.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
     order : sequence of int
         The degrees of both coordinates, as for a MADE: (1, 2) means that the first comes first.
     n : int
-        Grid points along each side.
+        Grid points along each side; cells should be smaller than the target's finest details.
 
     Returns
     -------
@@ -68,15 +71,22 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
         mass, axes = mass.T, axes[::-1]
     x_a, x_b = axes
     marginal = mass.sum(axis=1)
-    seen = marginal > 0
-    conditional = mass[seen] / marginal[seen, None]
+    seen = marginal > UNSEEN
+    marginal, conditional = marginal[seen], mass[seen] / marginal[seen, None]
     mean_b = conditional @ x_b
     var_b = (conditional * (x_b - mean_b[:, None]) ** 2).sum(axis=1)
-    var_a = float(marginal @ (x_a - marginal @ x_a) ** 2)
+    cell = float(x_b[1] - x_b[0])
+    if marginal[var_b < (SPREAD * cell) ** 2].sum() > THIN:
+        raise ValueError(
+            f"{n} x {n} cells are too wide for the details of {target!r}: given one coordinate, "
+            f"the other varies by {math.sqrt(var_b.min()):.2g} only, cells are {cell:.2g} wide"
+        )
+    var_b = np.maximum(var_b, cell**2 / 12)  # a column one cell thick: uniform in the cell
+    var_a = float(marginal @ (x_a[seen] - marginal @ x_a[seen]) ** 2)
     cross_entropy = (
         math.log(2 * math.pi * math.e)
         + 0.5 * math.log(var_a)
-        + 0.5 * float(marginal[seen] @ np.log(var_b))
+        + 0.5 * float(marginal @ np.log(var_b))
     )
     return cross_entropy - target.entropy()
 
@@ -100,7 +110,7 @@ def volume_preserving_floor(target: Target, n: int = 400) -> float:
     target : Target
         A density in the plane that is known exactly.
     n : int
-        Grid points along each side.
+        Grid points along each side; cells should be smaller than the target's finest details.
 
     Returns
     -------
