@@ -219,7 +219,9 @@ def test_a_film_leaves_out_what_is_not_finite():
     counts = []
     for moment in film.new_frame_seq():
         film._func(moment)
-        counts.append(np.isfinite(outlines(ax)).all(axis=(1, 2)).sum())
+        drawn = np.isfinite(outlines(ax)).all(axis=(1, 2))
+        assert np.isnan(outlines(ax)[~drawn]).all()  # or a part of the cell would be drawn
+        counts.append(drawn.sum())
         said = ["16 of 25 cells outside"] if counts[-1] == 9 else [""]
         assert remarks(ax) == said
     assert counts == [25] * grids.HOLD + [9] * (2 + grids.HOLD)

@@ -17,7 +17,6 @@ from .base import Target
 DRAWS = 20_000  # samples that say where a target has its mass
 MARGIN = 0.15  # of their extent, added on each side of the grid
 LOST = 0.02  # of the mass: more outside the grid is an error
-UNSEEN = 1e-9  # of the mass: columns of the grid with less are left out
 SPREAD = 0.8  # cells: what varies by less is not seen exactly by sums over cells
 THIN = 1e-4  # of the mass: more in columns that vary by less is an error
 
@@ -71,7 +70,7 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
         mass, axes = mass.T, axes[::-1]
     x_a, x_b = axes
     marginal = mass.sum(axis=1)
-    seen = marginal > UNSEEN
+    seen = marginal > 0
     marginal, conditional = marginal[seen], mass[seen] / marginal[seen, None]
     mean_b = conditional @ x_b
     var_b = (conditional * (x_b - mean_b[:, None]) ** 2).sum(axis=1)
