@@ -106,10 +106,10 @@ def _places(k: int, n: int) -> np.ndarray:
 
 def _name_ends(ax, places, active):
     """x_i before the inputs, phi_i after the outputs, a heading over each column."""
-    for k, symbol, shift, side in ((0, "x", -0.13, "right"), (-1, r"\phi", 0.13, "left")):
-        for i, ((x, y), on) in enumerate(zip(places[k], active[k], strict=True), 1):
-            ax.text(x + shift, y, f"${symbol}_{{{i}}}$", ha=side, va="center",
-                    color=BLACK if on else "0.6")  # fmt: skip
+    for k, symbol, points, side in ((0, "x", -10, "right"), (-1, r"\phi", 10, "left")):
+        for i, (place, on) in enumerate(zip(places[k], active[k], strict=True), 1):
+            ax.annotate(f"${symbol}_{{{i}}}$", place, (points, 0), textcoords="offset points",
+                        ha=side, va="center", color=BLACK if on else "0.6")  # fmt: skip
     names = ["input", *(f"hidden {k}" for k in range(1, len(places) - 1)), "output"]
     for place, name in zip(places, names, strict=True):
         ax.text(place[0, 0], 1.03, name, ha="center", va="bottom")
