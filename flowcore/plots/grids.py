@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._typing import Context, Limits
 
 PALER = 0.7  # of the way to white: every other cell, so that cells are told apart in grey, too
-ON_A_SIDE = 16  # points on each side of a cell: enough for its sides to bend
+ON_A_SIDE = 48  # points on each side of a cell: a steep layer stretches a short piece across a gap
 HOLD = 6  # frames that an animation rests at each stage
 
 
