@@ -11,7 +11,8 @@ its Jacobian looks like, and work out what the cheapness costs:
 
     x_A = z_A, \qquad x_B = \mu(z_A) + e^{\alpha(z_A)} \odot z_B .
 
-You need: lesson 2 (the determinant of a triangle) and lesson 5 (one pass or many).
+You need: lesson 2 (the determinant of a triangle), lesson 3 (entropy and KL) and lesson 5 (one
+pass or many). :math:`\odot` multiplies number by number, as in lesson 4.
 """
 
 # %%
@@ -24,8 +25,11 @@ You need: lesson 2 (the determinant of a triangle) and lesson 5 (one pass or man
 #
 # Why can this be inverted? Because :math:`x_A = z_A`: whoever knows :math:`x` knows the input of
 # the network, and so its output. The network itself is never inverted. The one below could not
-# be: it takes two numbers to six, and ``floor`` makes it piecewise constant. (The network is called
-# the *conditioner*; what it steers, a shift or a shift and a scale, the *transformer*.)
+# be: ``floor`` gives whole regions the same answer. (To learn, a network needs slopes. So those of
+# real flows are smooth, or at least without jumps; lesson 8 comes back to that.)
+#
+# The network is called the *conditioner*; what it steers, a shift or a shift and a scale, the
+# *transformer*.
 
 import time
 
@@ -41,7 +45,7 @@ W = rng.normal(size=(2, 6))
 
 
 def network(kept):
-    """(n, 2) -> mu and alpha, (n, 3) each: any function will do."""
+    """(n, 2) -> mu and alpha, (n, 3) each: to be inverted, any function will do."""
     h = np.floor(2 * np.sin(3 * kept @ W)) / 2
     return h[:, :3], h[:, 3:]
 
@@ -115,19 +119,16 @@ print(teaching.check("6a", guess))
 # -----------------
 #
 # ``num_masked`` is the number of coordinates that stay: the first ones, or the last ones if it is
-# negative. ``fraction_masked`` says the same as a fraction of :math:`D`; without either, half of
-# them stay. What a coupling leaves alone, the next one has to change: in a flow the two parts take
-# turns.
+# negative. (The papers hide them from the change by a mask.) ``fraction_masked`` says the same as a
+# fraction of :math:`D`; without either, half of them stay. What a coupling leaves alone, the next
+# one has to change: in a flow the two parts take turns.
 
-for layer in (
-    fc.RealNVP(5, num_masked=2, hidden=[16]),
-    fc.RealNVP(5, fraction_masked=0.4, hidden=[16]),
-    fc.RealNVP(5, num_masked=-2, hidden=[16]),
-):
-    print(f"stay: {layer.kept}, change: {layer.changed}   {layer}")
+for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
+    layer, number = fc.RealNVP(5, hidden=[16], **choice), np.arange(1, 6)
+    print(f"{choice}: {number[layer.kept]} stay, {number[layer.changed]} change")
 
 # %%
-# How many of them does it take?
+# How many couplings does it take? Take four coordinates and a pen.
 
 print(teaching.question("6c"))
 guess = 2
@@ -167,6 +168,9 @@ for name, bijector in {"coupling": coupling, "MAF, D passes": textbook, "MAF": m
 assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 
 # %%
+# The coupling is one pass either way. The textbook's MAF pays 64 passes for a sample. By degree it
+# pays for one, and still its work comes in 64 small steps, each of which waits for the last.
+#
 # What it pays: volume
 # --------------------
 #
@@ -178,10 +182,12 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # Predict
 # -------
 #
-# The checkerboard is uniform on eight of sixteen squares. Its density has one value only, 1/32.
-# NICE starts from a Gaussian, which has every value below its peak, and it can only move them about
-# and multiply all of them by one factor. How close can it come, if it may have as many layers as it
-# likes? A first guess, not a good one; put yours in its place.
+# The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its density
+# has one value only, 1/32. NICE starts from a Gaussian, which has every value below its peak, and
+# it can only move these values about and multiply all of them by one factor. How close can it come,
+# if it may have as many layers as it likes? Is it 0, a little, or a lot, against the
+# :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? A first guess, not a good one;
+# put yours in its place. The hints lead on to the exact number, and so does the proof below.
 
 print(teaching.question("6b"))
 guess = 0.0
@@ -207,28 +213,34 @@ for ax, name in zip(axes[1:], flows, strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats")
 
 # %%
+# NICE cannot make a square flat. It is too dense (black) in places, and fades out in others, as a
+# bell does. RealNVP's squares are flatter.
+#
 # Why 1 - log 2
 # -------------
 #
-# Let :math:`y = g(x)` be NICE's way back, without its scalings; :math:`g` keeps areas. With the
-# scale :math:`s` the flow's density is
+# Let :math:`f` be a NICE flow, :math:`x = f(z)`. Its way back multiplies all areas by one and the
+# same factor; call that :math:`1 / s^2`. Then :math:`y = g(x) = s f^{-1}(x)` keeps areas, so its
+# log-det is 0. And :math:`y = s z` is normal with the deviation :math:`s`:
 #
-# .. math:: \log q(x) = \log N(y; 0, s^2 I) = -\log(2 \pi s^2) - \frac{|y|^2}{2 s^2} .
+# .. math:: \log q(x) = \log N(y; 0, s^2 I) + 0
+#           = -\log(2 \pi s^2) - \frac{|y|^2}{2 s^2} .
 #
-# (Two scales are no more than one: with :math:`s^2 = s_1 s_2`, what is left stretches one
-# coordinate and squeezes the other; it keeps areas, and belongs to :math:`g`.) The KL is the
-# cross-entropy minus the entropy of the board, :math:`\log 32`:
+# By lesson 3 the KL is the mean of :math:`-\log q` over the board, its *cross-entropy*, minus the
+# entropy of the board. That is :math:`\log 32`, since :math:`-\log p = \log 32` everywhere on it:
 #
 # .. math:: KL = \log(2 \pi s^2) + \frac{E |y|^2}{2 s^2} - \log 32 .
 #
 # The board has the area 32, and so has its image :math:`g(\text{board})`, on which :math:`y` is
 # uniform. Which shape of area 32 has the least :math:`E |y|^2`? The disk about 0: of any other
 # shape, move what lies outside of the disk into the holes inside, and every piece comes closer to
-# 0. A disk of radius :math:`R` has :math:`\pi R^2 = 32` and
+# 0. A disk of radius :math:`R` has :math:`\pi R^2 = 32`, its ring at :math:`r` has the share
+# :math:`2 \pi r\, dr / \pi R^2` of the area, and
 #
 # .. math:: E |y|^2 = \int_0^R r^2\, \frac{2 r}{R^2}\, dr = \frac{R^2}{2} = \frac{16}{\pi} .
 #
-# The best scale has :math:`2 s^2 = E |y|^2` (differentiate), so :math:`s^2 = 8 / \pi` and
+# The best scale has :math:`2 s^2 = E |y|^2` (differentiate by :math:`s^2`), so
+# :math:`s^2 = 8 / \pi` and
 #
 # .. math:: KL \ge \log 16 + 1 - \log 32 = 1 - \log 2 = 0.307 .
 #
@@ -264,8 +276,9 @@ for ax, title, flow in zip(axes, titles, (None, *flows.values()), strict=True):
 # RealNVP stretches in one place more than in another, so its points spread out more as a Gaussian's
 # do: dense in the middle, thin outside.
 #
-# A floor of 0 promises nothing, by the way. Eight equal Gaussians far apart are a large Gaussian
-# cut into pieces, and moving pieces is what NICE may do:
+# A floor of 0 promises nothing, by the way. Take eight equal Gaussians far apart, and one Gaussian
+# with eight times their variance, so with the same peak. Above every height both have the same
+# area. So the eight are the one, cut into pieces, and moving pieces is what NICE may do:
 
 eight = fc.targets.volume_preserving_floor(fc.targets.eight_gaussians())
 print(f"floor of eight Gaussians: {eight:.3f} nats")
@@ -282,5 +295,7 @@ assert eight < 0.02
 # * NICE shifts: log-det 0. RealNVP shifts and scales: log-det :math:`\sum \alpha`.
 # * What it pays: a weaker layer, so more of them, with the parts in turn. NICE also keeps volumes,
 #   and stays at least 0.307 nats from the checkerboard, however deep it is.
+#
+# NICE is by Dinh, Krueger and Bengio (2015), RealNVP by Dinh, Sohl-Dickstein and Bengio (2017).
 #
 # Why does it take many layers at all, and why must the parts change? Lesson 7.

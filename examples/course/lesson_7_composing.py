@@ -4,21 +4,21 @@ r"""
 
 One layer of a MAF or one coupling is a simple map. Flows stack five or ten of them. What is gained
 by that, and is a stack always more than one layer? The answer depends on something that looks like
-a detail: the order of the coordinates. In this lesson four layers are no better than one, and then
-four others are; you can prove the first, and measure both.
+a detail: the order of the coordinates. In this lesson four layers are no better than one, and four
+others are much better. You can prove the first, and measure both.
 
 .. math::
 
     x = f_K(\cdots f_2(f_1(z))), \qquad
     \log \left| \det \frac{\partial x}{\partial z} \right| = \sum_{k=1}^{K}
     \log \left| \det \frac{\partial z_k}{\partial z_{k-1}} \right| ,
-    \qquad z_0 = z, \quad z_K = x .
+    \qquad z_k = f_k(z_{k-1}), \quad z_0 = z, \quad z_K = x .
 
 The chain rule multiplies the Jacobians, the determinant of a product is the product of the
 determinants, and the logarithm makes a sum of it. So layers can be stacked without any more
 mathematics.
 
-You need: lesson 5 (MAF) and lesson 6 (what a floor is).
+You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor is).
 """
 
 # %%
@@ -27,8 +27,9 @@ You need: lesson 5 (MAF) and lesson 6 (what a floor is).
 #
 # Take a MAF of four affine layers. All of them have the order (1, 2): the first coordinate comes
 # first, and the second one is shifted and scaled given the first. It learns two moons, from as many
-# points and for as long as you like. How close does it come? A first guess, not a good one; put
-# yours in its place.
+# points and for as long as you like. How close does it come? Nobody can do that integral by heart:
+# say whether it is 0, and if not, whether it is nearer to 0.1 or to 1. A first guess, not a good
+# one; put yours in its place.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -105,9 +106,10 @@ assert kl["in turn"].kl < 0.5
 #
 # Write the first layer down, from :math:`z` to :math:`u`:
 #
-# .. math:: u_1 = m + s\, z_1, \qquad u_2 = \mu(u_1) + e^{\alpha(u_1)} z_2 ,
+# .. math:: u_1 = m + s\, z_1, \qquad u_2 = \mu(u_1) + e^{\alpha(u_1)} z_2
 #
-# and the second one, of the same order, from :math:`u` to :math:`x`:
+# (:math:`m` and :math:`s` are constants, as the first coordinate depends on no other), and the
+# second one, of the same order, from :math:`u` to :math:`x`:
 #
 # .. math:: x_1 = m' + s' u_1, \qquad x_2 = \mu'(x_1) + e^{\alpha'(x_1)} u_2 .
 #
@@ -118,20 +120,23 @@ assert kl["in turn"].kl < 0.5
 #     x_2 = \underbrace{\mu'(x_1) + e^{\alpha'(x_1)} \mu(u_1)}_{\text{a function of } x_1}
 #         + \underbrace{e^{\alpha'(x_1) + \alpha(u_1)}}_{\text{a function of } x_1} z_2 ,
 #
-# since :math:`u_1` can be computed from :math:`x_1`. That is again one layer of the same order. By
-# induction it is so for any number. In words: *given* :math:`x_1`, *the second coordinate stays
-# Gaussian*, and :math:`x_1` itself is Gaussian. But a line through two moons at a fixed
-# :math:`x_1` may cross both, and then :math:`x_2` has two humps.
+# since :math:`u_1 = (x_1 - m') / s'` can be computed from :math:`x_1`. That is again one layer of
+# the same order, if its network is large enough. By induction it is so for any number. In words:
+# *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1` itself is Gaussian.
+# But a line through two moons at a fixed :math:`x_1` may cross both, and then :math:`x_2` has two
+# humps.
 #
 # The best such density is easy to find: it has the truth's own mean and variance, of :math:`x_1`,
-# and of :math:`x_2` at every :math:`x_1` (differentiate the cross-entropy). Its KL is a floor,
+# and of :math:`x_2` at every :math:`x_1` (differentiate the cross-entropy of lesson 6). A Gaussian
+# with the right variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
+# so its KL, which is a floor, is
 #
 # .. math::
 #
-#     KL \ge \log(2 \pi e) + \tfrac12 \log V[x_1] + \tfrac12 E \log V[x_2 \mid x_1] - H(p) ,
+#     \log(2 \pi e) + \tfrac12 \log V[x_1] + \tfrac12 E \log V[x_2 \mid x_1] - H(p) .
 #
-# which ``affine_floor`` computes on a grid. For the order (2, 1) the coordinates change their
-# roles. Given :math:`x_2` there are up to four humps, so this floor is higher.
+# ``affine_floor`` computes it on a grid. For the order (2, 1) the coordinates change their roles.
+# Given :math:`x_2` there are up to four humps, far apart, so this floor is higher.
 
 print(f"floors: {floors['all (1, 2)']:.3f} and {floors['all (2, 1)']:.3f} nats")
 assert abs(floors["all (1, 2)"] - 0.844) < 0.002 and abs(floors["all (2, 1)"] - 1.335) < 0.002
@@ -142,22 +147,26 @@ fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
 
 # %%
 # With the order (1, 2) the density is one hump, a Gaussian, on every vertical line; with (2, 1) on
-# every horizontal one. Only the last flow may have two.
+# every horizontal one. Only the last flow may have two. (What is the thin thread between its
+# moons? Lesson 8 tells.)
 #
 # How to build it
 # ---------------
 #
-# A layer of the other order breaks the induction: what one layer left Gaussian, the next one uses
-# to shift and scale the other coordinate. There are two ways to build that. Give the MADEs their
-# orders, as above; or give all of them the same order, and swap the coordinates in between.
-# ``Permute`` is a bijector like others; its log-det is 0.
+# A layer of the other order breaks the proof: it moves :math:`u_1` by something that depends on
+# :math:`u_2`, so :math:`u_1` can no longer be computed from :math:`x_1`. There are two ways to
+# build that. Give the MADEs their orders, as above; or give all of them the same order, and swap
+# the coordinates in between. ``Permute`` is a bijector like others; its log-det is 0.
 #
 # ``Chain([f, g])`` is :math:`f(g(z))`: the last one is applied first, and the first of the list is
-# next to the data. Its repr prints the way that the data go.
+# next to the data. Printed, a chain shows the way from z to x; here with a line for each step.
 
 swap = fc.Permute([1, 0])
-print(fc.Chain([layer(there, 1), swap, layer(there, 0)]))
-print(fc.Chain([layer(turned, 1), layer(there, 0)]))
+for chain in (
+    fc.Chain([layer(there, 1), swap, layer(there, 0)]),
+    fc.Chain([layer(turned, 1), layer(there, 0)]),
+):
+    print(str(chain).replace(" -> ", "\n  -> "))
 
 # %%
 # Exercise 7b is about this order, which is mixed up often. A first try:
@@ -171,8 +180,8 @@ print(teaching.check("7b", guess))
 # ----------
 #
 # What does a stack do, layer by layer? Below is a flow of six layers, orders in turn, and a grid
-# that is carried through it. Each cell keeps the mass that it has under the base. Where cells
-# grow, the density thins out.
+# that is carried through it, each quadrant in its own colour. Each cell keeps the mass that it has
+# under the base. Where cells grow, the density thins out. (Mind the axes: each panel has its own.)
 
 six, history = fc.fit(flow_of([there, turned] * 3), data, epochs=120)
 print(f"six layers in turn: KL {fc.kl_to_truth(six, truth).kl:.3f} nats, {history.seconds:.0f} s")
@@ -183,8 +192,8 @@ fc.plots.grid(six, ax=axes)
 # %%
 # No single step is dramatic. Each shifts and scales one coordinate given the other one, and the
 # next one does it the other way round; the last panel only goes to the units of the data. Two moons
-# are in two pieces, the grid is in one: look for the strip of cells that joins them. Lesson 8 is
-# about such strips.
+# are in two pieces, the grid is in one: look for the few large blue cells that join them. They are
+# large, so next to nothing is there. Lesson 8 is about such bridges.
 #
 # Where does log p come from?
 # ---------------------------
@@ -202,7 +211,9 @@ print(f"by hand {by_hand.round(3)}")
 assert np.allclose(by_hand, six.log_prob(points))
 
 # %%
-# The same numbers as bars. The first four points lie on the moons, the fifth beside one of them.
+# The same numbers as bars: what is positive stands on the line, what is negative hangs below it,
+# and the black mark is the sum, :math:`\log p`. The first four points lie on the moons, the fifth
+# beside one of them.
 
 fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.6), width_ratios=(1, 1.5), layout="constrained")
 fc.plots.scatter(data, ax=axes[0])
@@ -213,10 +224,11 @@ fc.plots.log_dets(six, points, ax=axes[1])
 
 # %%
 # On the moons the log-dets of the way back have a positive sum: the moons are small, so the way
-# from base to data made areas smaller. How much, on average? If the flow is exact, it is the
-# difference of two entropies, that of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, and that of
-# the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched there, or
-# because the base says that this :math:`z` is rare.
+# from base to data made areas smaller. How much, on average? If the flow is exact, it is by lesson
+# 1 the difference of two entropies, that of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, and
+# that of the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched
+# there, or because the base says that this :math:`z` is rare. Which is it for the fifth point?
+# Compare the blue blocks.
 
 mean_log_det = six.bijector.inverse_log_det(data).mean()
 exact = np.log(2 * np.pi * np.e) - truth.entropy()

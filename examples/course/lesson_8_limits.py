@@ -2,12 +2,14 @@ r"""
 8. What stays impossible, and what helps?
 =========================================
 
-A flow is continuous, and so is its inverse. It can bend, stretch and squeeze a cloud; it cannot
-tear it. Data often come in separate pieces. So what does a flow do with them, how much does it
-cost, and which parts make it cheaper? In the second half: two failures that have nothing to do
-with pieces, an exponential that overflows and tails that are too light, and their cures.
+A flow is continuous, and so is its inverse: it is made of sums, products, exp, splines and networks
+of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). It can bend, stretch and
+squeeze a cloud; it cannot tear it. Data often come in separate pieces. So what does a flow do with
+them, how much does it cost, and which parts make it cheaper? In the second half, which can wait for
+another day: two failures that have nothing to do with pieces, an exponential that overflows and
+tails that are too light, and their cures.
 
-You need: lessons 1 and 3 (maps of a line, KL), and lesson 5 (MAF).
+You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and lesson 5 (MAF).
 """
 
 # %%
@@ -20,7 +22,8 @@ You need: lessons 1 and 3 (maps of a line, KL), and lesson 5 (MAF).
 # Predict
 # -------
 #
-# How far from the data is the best Gaussian? A first guess, not a good one; put yours in its place.
+# How far from the data is the best Gaussian? (As in lesson 7, it has the mean and the variance of
+# the data.) A first guess, not a good one; put yours in its place.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,7 +75,8 @@ left.legend()
 # .. math:: \frac{dx}{dz} = \frac{N(0; 0, 1)}{p(0)} = e^{9/2} = 90 .
 #
 # So this is not impossible; it asks for large slopes. A spline can be that steep in one place and
-# flat in another. An affine map has one slope for all places.
+# flat in another (the kinks of its density are at its knots). An affine map has one slope for all
+# places. Were there nothing at all between the pieces, the exact map would have to jump.
 
 slope = fc.Normal(1).prob([0.0]) / two.prob([0.0])
 print(f"slope of the exact map at 0: {slope:.1f}")
@@ -84,14 +88,21 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # Eight pieces in the plane: find the bridges
 # -------------------------------------------
 #
-# In the plane it gets worse. Take a disk of the base that holds nearly all of its mass. A disk is
-# connected, and the continuous image of a connected set is connected. If it reaches all eight
-# clouds, then it also holds paths between them: *bridges*. The flow's density is above 0 there,
-# where the truth has next to nothing. A bridge can be made thin, by steep slopes, never removed.
+# In the plane it is the same. Take a disk of the base that holds nearly all of its mass. A disk is
+# connected, and the continuous image of a connected set is connected. If it reaches all pieces,
+# then it also holds paths between them: *bridges*. The flow's density is above 0 there, where the
+# truth has nothing. A bridge can be made thin, by steep slopes, never removed. (Lesson 2 made a
+# triangle for every density. For pieces with nothing in between, its :math:`t` has jumps; a flow's
+# has none.)
 #
-# On a linear scale of colours you would not see them. ``plots.bridges`` draws the density in
-# decades, hatches it where the truth has next to nothing, and says how much of the flow's mass lies
-# there.
+# And a disk has no hole, so its image has none. Eight Gaussians stand in a circle, and neighbours
+# touch at their fringes: almost a ring. There are paths from cloud to cloud along it, but its hole
+# is a new problem: the image of the disk has to cover it, or leave the ring open somewhere.
+#
+# On a linear scale of colours you would not see any of this. ``plots.bridges`` draws the density in
+# decades (powers of ten) and hatches it beyond the red lines, outside of the region of highest
+# density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself has
+# 0.1%.
 #
 # Below, four flows learn the same 10,000 points:
 #
@@ -100,8 +111,8 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 #   flat in another;
 # * *mixture conditionals*: MAF MoG, one affine layer upon a layer in which every coordinate, given
 #   the ones before it, is a mixture of ten Gaussians;
-# * *mixture base*: two affine layers upon a base that has eight modes before any map bends it. It
-#   is in pieces from the start.
+# * *mixture base*: two affine layers upon a base that has eight modes before any map bends it, so
+#   it has its hole from the start.
 
 truth = fc.targets.eight_gaussians()
 data = truth.sample(10_000, rng=0)
@@ -127,11 +138,11 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats\n{ax.get_title()}")
 
 # %%
-# Neighbouring clouds touch at their fringes, so the truth itself is almost a ring (between the two
-# lines). Look at the hole, and at the outside. An affine flow fills the hole, or cuts the ring open
-# elsewhere, or both. The splines' bridges across the hole are faint lines. The mixture conditionals
-# leave strips along one coordinate. The mixture base has no bridge at all; but it was told that
-# there are eight pieces, and that is something which you have to know.
+# The truth lies between the two red lines. Look at the hole, and at the outside. An affine flow
+# fills the hole, or cuts the ring open elsewhere, or both. The splines fill the hole more thinly,
+# and leave fine dark lines across it. The mixture conditionals leave strips along one coordinate.
+# The mixture base leaves the hole as empty as the truth does; but it was told that there are eight
+# pieces, and that is something which you have to know.
 #
 # Volumes are no obstacle here: lesson 6 found a floor near 0 for eight Gaussians. It is the tearing
 # that costs, and it costs less where a map can be steep.
@@ -220,10 +231,13 @@ print(teaching.check("8c", guess))
 # -----------
 #
 # The bound has a price. If :math:`|\mu| \le M` (a tanh network is bounded) and
-# :math:`\alpha \le c`, then every layer has :math:`|x_i| \le M + e^c |z_i|`: far out, the density
-# falls as a Gaussian's does. Data whose tails fall like a power need a base that has them:
-# ``base="student_t"``, whose degrees of freedom are trained with the rest. The data below are
-# Student t with three degrees of freedom.
+# :math:`|\alpha| \le c`, then every layer has :math:`|x_i| \le M + e^c |z_i|`. So an :math:`x` far
+# out has a :math:`z` far out, where the base has almost nothing, and log-dets, which are bounded,
+# do not make up for that: the density falls as fast as a Gaussian's does.
+#
+# Some data have tails that fall like a power of :math:`|x|` only. They need a base that has such
+# tails, too: ``base="student_t"``. How fast its tails fall, its *degrees of freedom*, is trained
+# with the rest; the fewer, the heavier. The data below are Student t with three of them.
 
 heavy = fc.StudentT(2, df=3.0)
 rows = heavy.sample(2000, rng=0)
@@ -241,11 +255,12 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 # What you know now
 # -----------------
 #
-# * A flow cannot tear. Between separate pieces it leaves bridges; ``stray_mass`` measures them.
+# * A flow cannot tear. Between separate pieces it leaves bridges, and it cannot make a hole;
+#   ``stray_mass`` measures what it leaves there.
 # * What helps: transformers that can be steep (splines), mixtures as conditionals, and a base that
 #   has the pieces or the tails already. A mixture as the base costs you the number of pieces.
 # * Keep exponentials bounded by the parametrisation: one far row is enough for a NaN.
 #
 # This was the last lesson. You have stretched a line, taken determinants, trained on a loss that
 # may be negative, coloured masks, walked degree by degree, coupled and permuted. Take a table of
-# your own now.
+# your own now: ``docs/your_own_data.md`` says what to look out for.

@@ -82,6 +82,7 @@ COUPLINGS = (
             Mistake(np.exp([0.1, -0.3, 0.5]).sum(), "Logarithms of the scales are added, not the "
                     "scales."),
             Mistake(2.3, "What stays has the slope 1, whose logarithm is 0."),
+            Mistake(np.exp(0.3), "This is |det|; the question is for its logarithm."),
         ],
         "What stands on the diagonal of the Jacobian? Take its logarithm.",
     ),
@@ -110,11 +111,11 @@ COUPLINGS = (
         "Four coordinates, couplings that change two and two of them in turn. After how many may "
         "every coordinate depend on every other?",
         3,
-        "After two, those that were changed last see everything; after three, the others do.",
+        "After two, those that were changed last see everything; after three, the others do, too.",
         [
             Mistake(1, "One coupling leaves two coordinates as they were."),
-            Mistake(2, "Now the first pair that was changed has not seen its own partner: each of "
-                    "the two saw only the other pair."),
+            Mistake(2, "Look at the pair that was changed first: neither of the two has seen the "
+                    "other one yet."),
             Mistake(4, "One fewer: follow who has seen whom after each coupling."),
         ],
         "Write down, after each coupling, which of z1..z4 each coordinate depends on.",
@@ -141,7 +142,9 @@ COMPOSING = (
             Mistake(_MOONS.entropy() + _FLOOR, "This is the NLL at the floor; take "
                     "off the entropy."),
         ],
-        "fc.targets.affine_floor(fc.targets.two_moons(0.05), order=(1, 2))",
+        "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "
+        "own mean and variance there. The rest is an integral: "
+        "fc.targets.affine_floor(fc.targets.two_moons(0.05), order=(1, 2)).",
     ),
     Exercise(
         "7b",
@@ -153,7 +156,7 @@ COMPOSING = (
             Mistake(4.0, "That is g alone; f follows."),
             Mistake(0.5, "That is the way back, from x to z."),
         ],
-        "f(g(3))",
+        "Chain([f, g]) is f(g(z)): work out g(3) first.",
     ),
     Exercise(
         "7c",
@@ -164,7 +167,7 @@ COMPOSING = (
         [
             Mistake(-0.4, "This is the way to x; dz/dx is the way back."),
             Mistake(-0.18, "Determinants are multiplied, so their logarithms are added."),
-            Mistake(-0.6, "A swap has the determinant -1, and log |-1| = 0."),
+            Mistake(1.4, "A swap has the determinant -1, and log |-1| = 0."),
             Mistake(2.0, "Log-determinants are added with their signs."),
         ],
         "The chain rule multiplies Jacobians; log |det| turns products into sums.",
@@ -189,8 +192,8 @@ LIMITS = (
         "1/2 log(2 pi e 10) minus the entropy of the two: the best Gaussian bridges the gap.",
         [
             Mistake(_BEST, "This is the cross-entropy; take off the entropy of the data."),
-            Mistake(0.5 * np.log(10), "The entropy of the two is that of one and log 2, since a "
-                    "point also tells which one it is of."),
+            Mistake(0.5 * np.log(10), "log 2 is missing: the entropy of the two is that of one "
+                    "of them plus log 2, since a point also tells which one it is of."),
             Mistake(np.log(10) - np.log(2), "Half of the logarithm of the variance, 1 + 3^2."),
             Mistake(0.5 * np.log(9) - np.log(2), "The variance is 1 + 3^2: the pieces are wide "
                     "themselves."),
@@ -202,7 +205,7 @@ LIMITS = (
         "8b",
         "The textbook's scale is exp(alpha). From which alpha on does it overflow in float32?",
         np.log(np.finfo(np.float32).max),
-        "log of the largest float32. A single far row is enough; then the loss is NaN.",
+        "log of the largest float32. A single far row is enough to make the loss infinite.",
         [
             Mistake(np.log(np.finfo(float).max), "That is float64's."),
             Mistake(np.log10(np.finfo(np.float32).max), "exp has the base e, not 10."),
@@ -223,6 +226,6 @@ LIMITS = (
             Mistake(2 * np.tanh(1.0), "This is alpha; the scale is its exponential."),
             Mistake(np.exp(np.tanh(2.0)), "c stands in front of the tanh and below raw."),
         ],
-        "raw / c = 1.",
+        "raw / c = 1. Take its tanh, c times that, and then exp.",
     ),
 )  # fmt: skip
