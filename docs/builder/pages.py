@@ -22,10 +22,25 @@ LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 def make(root: Path) -> None:
     """Write what is made: copies of files of the root, and the solutions."""
     (root / "docs" / "built").mkdir(exist_ok=True)
+    _forget_what_is_gone(root)
     for name, page in COPIED.items():
         text = (root / name).read_text(encoding="utf-8")
         _write(root / "docs" / page, with_links_of_the_site(text, ".", "built"))
     _write(root / "docs" / "built" / "solutions.md", solutions(root / "examples" / "course"))
+
+
+def _forget_what_is_gone(root: Path) -> None:
+    """Pages that an earlier build made of scripts and names that there are no longer."""
+    built = root / "docs" / "built"
+    for folder in ("course", "how_to"):
+        names = {"index", *(path.stem for path in (root / "examples" / folder).glob("*.py"))}
+        for made in (built / folder).glob("*.*"):
+            if made.name.split(".")[0] not in names:
+                made.unlink()
+    listed = (root / "docs" / "api.rst").read_text(encoding="utf-8").split()
+    for made in (built / "api").glob("*.rst"):
+        if made.stem.removeprefix("flowcore.") not in listed:
+            made.unlink()
 
 
 def _write(path: Path, text: str) -> None:
