@@ -85,6 +85,15 @@ def typing(session: nox.Session) -> None:
     session.run("mypy")
 
 
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation site, warnings as errors, and every link in it; five minutes."""
+    session.install("-e", ".[docs]")
+    site = "docs/_build/html"
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", site)
+    session.run("python", "docs/builder/check_links.py", site)
+
+
 @nox.session
 def build(session: nox.Session) -> None:
     """Wheel and sdist: built, checked, installed one after the other into an empty environment."""

@@ -1,10 +1,12 @@
-"""A conditional flow, p(y | x): regression that knows its noise and may give two answers.
+"""
+A conditional flow, p(y | x)
+============================
 
-`python examples/06_conditional.py` shows a picture; with `--save FOLDER` it is a file there.
+Regression that knows its noise, and may give two answers.
 """
 
 # %%
-# Options, for the command line; in a notebook the defaults hold
+# Options, for the command line; in a notebook the defaults hold.
 import argparse
 from pathlib import Path
 
@@ -49,9 +51,9 @@ y = sample_y(x, rng)
 
 # %%
 # The flow: one coordinate, y, and a context of one number, x, on which its splines depend. Only
-# y is standardised: give the context in units in which it varies by about 1. (`flows.made` with the
-# transformer `MixtureOfGaussians` has this truth in its family and comes closer; splines need not
-# know what to look for.)
+# y is standardised: give the context in units in which it varies by about 1. (``flows.made`` with
+# the transformer ``MixtureOfGaussians`` has this truth in its family and comes closer; splines need
+# not know what to look for.)
 flow = fc.flows.nsf(1, layers=2, hidden=[32, 32], context_dim=1, activation="tanh", rng=0)
 flow, history = fc.fit(
     flow,
@@ -67,8 +69,8 @@ print(flow)
 print(history)
 
 # %%
-# How far from the truth? The mean of log p_exact - log p_flow over fresh pairs is the
-# KL divergence from truth to flow, averaged over x
+# How far from the truth? The mean of :math:`\log p_{exact} - \log p_{flow}` over fresh pairs is the
+# KL divergence from truth to flow, averaged over x, in nats.
 fresh_x = rng.uniform(-3, 3, size=20_000)
 fresh_y = sample_y(fresh_x, rng)
 exact = log_p_exact(fresh_y, fresh_x)
@@ -79,7 +81,7 @@ print(f"KL to the truth {gap.mean():.3f} +- {error:.3f} nats")
 assert -0.01 < gap.mean() < (0.25 if options.quick else 0.04)
 
 # %%
-# Samples: n for every row of context, (n, rows, 1)
+# Samples: n for every row of context, (n, rows, 1).
 grid = np.linspace(-3, 3, 241)
 samples = flow.sample(10, rng=1, context=grid[:, None])
 print("samples", samples.shape)
@@ -87,7 +89,7 @@ assert samples.shape == (10, 241, 1)
 
 # %%
 # Quantiles: with one coordinate every layer increases, so the flow maps quantiles of the base to
-# quantiles of p(y | x): no samples needed
+# quantiles of p(y | x): no samples needed.
 levels = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 base_quantiles = norm.ppf(levels)
 quantiles = flow.from_latent(
@@ -100,7 +102,7 @@ inside = np.mean(
 print(f"fresh y between the 5% and the 95% quantile: {inside:.1%}")
 
 # %%
-# The picture: bands over the data, samples, p(y | x) as a map and along three lines of it
+# The picture: bands over the data, samples, p(y | x) as a map and along three lines of it.
 figure, ((top_left, top_right), (left, right)) = plt.subplots(
     2, 2, figsize=(11, 8), layout="constrained"
 )

@@ -1,10 +1,12 @@
-"""Handwritten digits, p(image | class): discrete data, bits per dimension, a classifier for free.
+"""
+Handwritten digits, p(image | class)
+====================================
 
-`python examples/07_digits.py` shows a picture; with `--save FOLDER` it is a file there.
+Discrete data, bits per dimension, and a classifier for free.
 """
 
 # %%
-# Options, for the command line; in a notebook the defaults hold
+# Options, for the command line; in a notebook the defaults hold.
 import argparse
 from pathlib import Path
 
@@ -20,7 +22,7 @@ parser.add_argument("--quick", action="store_true", help="fewer epochs, no windo
 options, _ = parser.parse_known_args()
 
 # %%
-# Data: 1797 images of 8 x 8 pixels, integers 0..16; the class as a one-hot context
+# Data: 1797 images of 8 x 8 pixels, integers 0..16; the class as a one-hot context.
 LEVELS = 17
 images, labels = load_digits(return_X_y=True)
 dim = images.shape[1]
@@ -39,7 +41,7 @@ y_val = dequantize(np.tile(x_val, (2, 1)), rng=2)
 
 # %%
 # The flow: a recipe over logits. The Sigmoid at the data end confines samples to the grey values
-# and counts the logit's log-det; `fit` sets the recipe's Standardize in logits.
+# and counts the logit's log-det; ``fit`` sets the recipe's Standardize in logits.
 
 
 def digits_flow(context_dim):
@@ -95,13 +97,13 @@ print(f"accuracy of argmax_c p(x | c) on the test set: {accuracy:.1%}")
 assert accuracy > 0.85
 
 # %%
-# Samples of every class, brought back to integers. `sample(n, context=c)` has the shape
+# Samples of every class, brought back to integers. ``sample(n, context=c)`` has the shape
 # (n, classes, dim).
 samples = np.clip(dequantize.quantize(flow.sample(8, rng=3, context=one_hot)), 0, LEVELS - 1)
 assert samples.shape == (8, 10, dim)
 
 # %%
-# The picture: one row of images for every class, real ones beside samples
+# The picture: one row of images for every class, real ones beside samples.
 
 
 def grid_of(tiles):

@@ -1,10 +1,12 @@
-"""Planar and radial layers: space stretched or squeezed across a plane, or around a point.
+"""
+Planar and radial layers
+========================
 
-`python examples/09_planar_radial.py` shows a picture; with `--save FOLDER` it is a file there.
+Space stretched or squeezed across a plane, or around a point.
 """
 
 # %%
-# Options, for the command line; in a notebook the defaults hold
+# Options, for the command line; in a notebook the defaults hold.
 import argparse
 from pathlib import Path
 
@@ -20,21 +22,24 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# A planar layer, x = z + u tanh(w.z + b), shifts every point along u: by -u on one side of the
-# plane w.z + b = 0, by +u on the other, and it is near the plane that the one turns into the other.
-# There volumes grow by up to the factor 1 + w.u: the two sides part if w.u > 0, and are pressed
-# together if w.u < 0.
+# A planar layer, :math:`x = z + u \tanh(w \cdot z + b)`, shifts every point along :math:`u`: by
+# :math:`-u` on one side of the plane :math:`w \cdot z + b = 0`, by :math:`+u` on the other, and it
+# is near the plane that the one turns into the other. There volumes grow by up to the factor
+# :math:`1 + w \cdot u`: the two sides part if :math:`w \cdot u > 0`, and are pressed together if
+# :math:`w \cdot u < 0`.
 w = np.array([1.2, 0.9])
 planar = fc.Planar(2)  # params: w, u, b
 apart = planar.with_params([*w, 2.0, 2 / 3, 0.0])
 together = planar.with_params([*w, -2.0, -2 / 3, 0.0])
 
 # %%
-# The condition w.u >= -1. Across the plane, v = w.z + b becomes y = w.x + b = v + w.u tanh(v),
-# a curve whose slope on the plane is 1 + w.u. If w.u < -1, it falls there: space is folded, and
-# three different z land on the same x. The map has no inverse, and the change of variables, which
-# counts one z for every x, would give a wrong density. The layer accepts any u: where a = w.u is
-# negative, it adds to u the multiple of w that turns a into a / (1 - a) > -1.
+# The condition :math:`w \cdot u \ge -1`. Across the plane, :math:`v = w \cdot z + b` becomes
+# :math:`y = w \cdot x + b = v + w \cdot u \tanh(v)`, a curve whose slope on the plane is
+# :math:`1 + w \cdot u`. If :math:`w \cdot u < -1`, it falls there: space is folded, and three
+# different z land on the same x. The map has no inverse, and the change of variables, which counts
+# one z for every x, would give a wrong density. The layer accepts any u: where
+# :math:`a = w \cdot u` is negative, it adds to u the multiple of w that turns a into
+# :math:`a / (1 - a) > -1`.
 
 
 def kept_product(layer):
@@ -54,9 +59,10 @@ print("v - 3 tanh(v) = 0.5 at v =", folded.round(3))
 assert np.allclose(folded - 3 * np.tanh(folded), 0.5) and np.all(np.diff(folded) > 0.5)
 
 # %%
-# The inverse needs a root search: y = v + w.u tanh(v) cannot be solved for v in closed form. But
-# it is one equation with one unknown, whatever the dimension, and rising, so it has one root. Then
-# z = x - u tanh(v). Newton's method does this for all rows at once; here is one row, by hand.
+# The inverse needs a root search: :math:`y = v + w \cdot u \tanh(v)` cannot be solved for v in
+# closed form. But it is one equation with one unknown, whatever the dimension, and rising, so it
+# has one root. Then :math:`z = x - u \tanh(v)`. Newton's method does this for all rows at once;
+# here is one row, by hand.
 m = kept_product(together)
 x = np.array([1.0, -0.4])
 y = w @ x
@@ -67,16 +73,16 @@ assert np.isclose(w @ z, v, atol=1e-12)
 assert np.allclose(together.forward(z), x, atol=1e-12)
 
 # %%
-# A radial layer, x = z + beta (z - z0) / (alpha + |z - z0|), moves points away from z0 if
-# beta > 0, towards it if -alpha < beta < 0; again any parameter is brought into that range. Its
-# inverse is the root of a quadratic equation: no search.
+# A radial layer, :math:`x = z + \beta (z - z_0) / (\alpha + |z - z_0|)`, moves points away from
+# :math:`z_0` if :math:`\beta > 0`, towards it if :math:`-\alpha < \beta < 0`; again any parameter
+# is brought into that range. Its inverse is the root of a quadratic equation: no search.
 z0 = np.array([0.6, 0.4])
 radial = fc.Radial(2)  # params: z0, log alpha, beta
 outwards = radial.with_params([*z0, 0.0, 3.0])
 inwards = radial.with_params([*z0, np.log(2), -1.5])
 
 # %%
-# What the four do to a normal density: p(x) = N(z) |det dz/dx|
+# What the four do to a normal density: :math:`p(x) = N(z)\, |\det dz/dx|`.
 layers = {
     "planar, apart": apart,
     "planar, together": together,
@@ -100,7 +106,8 @@ for name, layer in layers.items():
 # %%
 # One layer does little, ten do more. The target is known exactly, and has two modes where the
 # normal density has one. Fitting by maximum likelihood runs the inverse, so every step solves ten
-# equations a row; sampling is one cheap pass. `fc.Invert(fc.Planar(2))` has it the other way round.
+# equations a row; sampling is one cheap pass. ``fc.Invert(fc.Planar(2))`` has it the other way
+# round.
 target = fc.GaussianMixture([[-1.5, -1.0], [1.5, 1.0]], scales=0.6)
 data = target.sample(1500 if options.quick else 4000, rng=0)
 parts = [fc.Planar(2, rng=k) for k in range(10)]
@@ -119,7 +126,8 @@ flow, history = fc.fit(
 print(history)
 
 # %%
-# How far from the truth? KL(truth || flow) on fresh draws; 0 would be perfect
+# How far from the truth? :math:`KL(truth \,\|\, flow)`, in nats, on fresh draws; 0 would be
+# perfect.
 before, after = (fc.kl_to_truth(density, target, rng=1) for density in (start, flow))
 print(f"KL before training {before.kl:.3f} +- {before.standard_error:.3f} nats")
 print(f"KL after training  {after.kl:.3f} +- {after.standard_error:.3f} nats")
@@ -130,7 +138,7 @@ print(f"samples on the upper right: {share:.1%}")
 assert abs(share - 0.5) < 0.04
 
 # %%
-# The picture: densities as shades, and a square grid of lines before and after
+# The picture: densities as shades, and a square grid of lines before and after.
 
 
 def draw_density(ax, values, title, top=None):

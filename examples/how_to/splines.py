@@ -1,10 +1,12 @@
-"""Rational-quadratic splines: what one of them is, and what a flow made of them can do.
+"""
+Rational-quadratic splines
+==========================
 
-`python examples/08_splines.py` shows a picture; with `--save FOLDER` it is a file there.
+What one of them is, and what a flow made of them can do.
 """
 
 # %%
-# Options, for the command line; in a notebook the defaults hold
+# Options, for the command line; in a notebook the defaults hold.
 import argparse
 from pathlib import Path
 
@@ -20,9 +22,9 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# One spline: an increasing curve x = g(z) on [-3, 3] in K = 5 pieces, each the quotient of two
-# parabolas. 3 K - 1 free numbers phi say where the pieces meet, at the knots, and how steep g is
-# there. Any numbers will do: these are random.
+# One spline: an increasing curve :math:`x = g(z)` on [-3, 3] in :math:`K = 5` pieces, each the
+# quotient of two parabolas. :math:`3 K - 1` free numbers phi say where the pieces meet, at the
+# knots, and how steep g is there. Any numbers will do: these are random.
 spline = fc.RationalQuadratic(bins=5, tail=3.0)
 phi = 2 * np.random.default_rng(24).normal(size=spline.n_out)
 
@@ -71,7 +73,7 @@ assert np.allclose(by_formula, np.stack([x, log_slope], axis=-1), atol=1e-9)
 assert np.all(np.diff(x) > 0)
 
 # %%
-# The inverse is the root of a quadratic equation in each piece: no search, the same cost
+# The inverse is the root of a quadratic equation in each piece: no search, the same cost.
 back, inverse_log_slope = g_inverse(x, phi)
 print(f"round trip error {np.abs(back - z).max():.1e}")
 assert np.allclose(back, z, atol=1e-9) and np.allclose(inverse_log_slope, -log_slope, atol=1e-9)
@@ -84,8 +86,8 @@ assert np.array_equal(x[outside], z[outside]) and np.all(log_slope[outside] == 0
 assert np.allclose(g(z, np.zeros(spline.n_out)), (z, 0 * z), atol=1e-12)
 
 # %%
-# What it does to a density: p(x) = N(z) dz/dx at z = g^-1(x). Mass gathers where g is flat. A
-# line a z + b would give one hump again; a spline gives several.
+# What it does to a density: :math:`p(x) = N(z)\, dz/dx` at :math:`z = g^{-1}(x)`. Mass gathers
+# where g is flat. A line :math:`a z + b` would give one hump again; a spline gives several.
 
 
 def normal_density(z):
@@ -121,7 +123,8 @@ training = {
 flows = {name: fc.fit(flow, data, **training)[0] for name, flow in recipes.items()}
 
 # %%
-# How far from the truth? KL(truth || flow) on fresh draws; 0 would be perfect
+# How far from the truth? :math:`KL(truth \,\|\, flow)`, in nats, on fresh draws; 0 would be
+# perfect.
 distances = {name: fc.kl_to_truth(flow, target, rng=1) for name, flow in flows.items()}
 for name, (kl, error) in distances.items():
     print(f"{name:18s} {flows[name].n_params:6d} parameters, KL {kl:.3f} +- {error:.3f} nats")
@@ -130,7 +133,7 @@ assert -0.01 < spline_kl < (0.4 if options.quick else 0.1)
 assert maf_kl > (1.5 if options.quick else 3) * spline_kl
 
 # %%
-# The picture: one spline above, the flows below
+# The picture: one spline above, the flows below.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.45"
 figure, ((curve, slope, bent), below) = plt.subplots(2, 3, figsize=(11, 7.4), layout="constrained")
 frame = (-4.5, 4.5)

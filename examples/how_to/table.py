@@ -1,10 +1,12 @@
-"""A table with columns of every kind: positive, bounded, integer and heavy-tailed; and outliers.
+"""
+A table with columns of every kind
+==================================
 
-`python examples/10_table.py` shows a picture; with `--save FOLDER` it is a file there.
+Positive, bounded, integer and heavy-tailed ones; and outliers.
 """
 
 # %%
-# Options, for the command line; in a notebook the defaults hold
+# Options, for the command line; in a notebook the defaults hold.
 import argparse
 from pathlib import Path
 
@@ -57,10 +59,10 @@ rng = np.random.default_rng(0)
 x = draw(2000 if options.quick else 10_000, rng)
 
 # %%
-# From a flow on the whole of R^4 to this table: at the data end a map for each kind of column.
-# Permute([0, 1]) leaves the last two as they are. Heavy tails: splines alone end at 5 standard
-# deviations; a Student's t as base, its degrees of freedom trained with the rest, or affine=True
-# mends that. Here are both.
+# From a flow on the whole of :math:`R^4` to this table: at the data end a map for each kind of
+# column. ``Permute([0, 1])`` leaves the last two as they are. Heavy tails: splines alone end at 5
+# standard deviations; a Student's t as base, its degrees of freedom trained with the rest, or
+# ``affine=True`` mends that. Here are both.
 recipe = fc.flows.nsf(4, layers=3, hidden=[32, 32], affine=True, rng=0)
 ends = fc.Blockwise([fc.Exp(1), fc.Sigmoid(1), fc.Permute([0, 1])])
 base = fc.StudentT(4, df=5.0, trainable=True)
@@ -83,14 +85,14 @@ print(history)
 print("degrees of freedom of the base, trained:", flow.base.df.round(1))
 
 # %%
-# How far from the truth? `dequantize.log_prob` is a lower bound of log p of the integers
+# How far from the truth? ``dequantize.log_prob`` is a lower bound of log p of the integers.
 fresh = draw(10_000, rng)
 gap = log_p_exact(fresh) - dequantize.log_prob(flow, fresh, draws=4)
 print(f"KL to the truth at most {gap.mean():.3f} +- {gap.std() / len(gap) ** 0.5:.3f} nats")
 assert -0.02 < gap.mean() < (0.5 if options.quick else 0.1)
 
 # %%
-# Samples are rows of such a table again
+# Samples are rows of such a table again.
 samples = dequantize.quantize(flow.sample(len(x), rng=2))
 assert (samples[:, 0] > 0).all() and ((samples[:, 1] > 0) & (samples[:, 1] < 1)).all()
 assert (samples[:, 2] == samples[:, 2].round()).all()
@@ -109,7 +111,7 @@ print("of 10,004 rows, the strange ones are number", (rank + 1).tolist(), "from 
 assert (rank < 0.02 * len(scores)).all()
 
 # %%
-# The picture: every column, data and samples; what belongs together; the scores
+# The picture: every column, data and samples; what belongs together; the scores.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
 edges = [

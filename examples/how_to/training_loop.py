@@ -1,10 +1,13 @@
-"""The training loop without `fit`: a gradient by autograd, and Adam, in ten lines.
+"""
+The training loop without ``fit``
+=================================
 
-`fit` with the plainest options goes through the same numbers; then what else a loop may want.
+A gradient by autograd, and Adam, in ten lines. ``fit`` with the plainest options goes through the
+same numbers. Then what else a loop may want.
 """
 
 # %%
-# A table, a flow, and the loss: the mean negative log-likelihood, a function of one flat vector
+# A table, a flow, and the loss: the mean negative log-likelihood, a function of one flat vector.
 import autograd.numpy as np
 from autograd import value_and_grad
 
@@ -19,7 +22,7 @@ def loss(theta):
 
 
 # %%
-# Adam (Kingma and Ba, 2015, Algorithm 1). Every value of theta is a valid flow: just walk
+# Adam (Kingma and Ba, 2015, Algorithm 1). Every value of theta is a valid flow: just walk.
 def train(loss, theta, steps=60, rate=0.005, beta1=0.9, beta2=0.999, epsilon=1e-8):
     m, v, losses = np.zeros_like(theta), np.zeros_like(theta), []
     for t in range(1, steps + 1):
@@ -35,7 +38,7 @@ theta, losses = train(loss, flow.params)
 trained = flow.with_params(theta)
 
 # %%
-# The same by `fit`: one batch of all rows, no validation, a constant learning rate, no average
+# The same by ``fit``: one batch of all rows, no validation, a constant learning rate, no average.
 textbook = dict(batch_size=None, validation_split=0, schedule="constant", average=None)
 fitted, history = fc.fit(flow, x, epochs=60, learning_rate=0.005, **textbook)
 
@@ -46,7 +49,7 @@ print(f"largest difference of any loss {np.abs(np.subtract(losses, history.train
 
 
 # %%
-# A penalty is one more term; `fit` takes it as a function of the same vector
+# A penalty is one more term; ``fit`` takes it as a function of the same vector.
 def penalty(theta):
     return 1e-3 * np.sum(theta**2)
 

@@ -1,21 +1,23 @@
-"""Classes of your own beside flowcore's: bijectors, a transformer, a base. Fitted, saved, loaded.
+"""
+Classes of your own beside flowcore's
+=====================================
 
-What a class may say, and to whom:
+Bijectors, a transformer, a base: fitted, saved, loaded. What a class may say, and to whom:
 
-    params             its free parameters, one flat vector; `fit` trains them
-    context_dim        the width of the context that it reads; 0 if it reads none
-    initialize         sets constants from the training rows; `fit` calls it once, before training
-    fitted             the names of such constants, for `save`
-    config()           the constructor's arguments, for `save`; not needed where argument `foo` is
-                       the attribute `foo`
-    parts              the bijectors that it wraps; their parameters are then its own
-    param_scale()      how large a harmless random parameter is, for `testing.randomize`
-
-`python examples/12_your_own.py` prints; there is no picture.
+==================  ================================================================================
+``params``          its free parameters, one flat vector; ``fit`` trains them
+``context_dim``     the width of the context that it reads; 0 if it reads none
+``initialize``      sets constants from the training rows; ``fit`` calls it once, before training
+``fitted``          the names of such constants, for ``save``
+``config()``        the constructor's arguments, for ``save``; not needed where argument ``foo`` is
+                    the attribute ``foo``
+``parts``           the bijectors that it wraps; their parameters are then its own
+``param_scale()``   how large a harmless random parameter is, for ``testing.randomize``
+==================  ================================================================================
 """
 
 # %%
-# Everything that a gradient has to pass through is written in autograd's NumPy
+# Everything that a gradient has to pass through is written in autograd's NumPy.
 import argparse
 import copy
 import tempfile
@@ -37,7 +39,7 @@ def rotated(v, angle):
 
 
 # %%
-# A bijector is two methods. This one has parameters, a constant fitted to data, and a context
+# A bijector is two methods. This one has parameters, a constant fitted to data, and a context.
 
 
 class Swirl(fc.Bijector):
@@ -86,7 +88,7 @@ class Swirl(fc.Bijector):
 
 
 # %%
-# A bijector that wraps another one names it in `parts`, and hands everything on to it
+# A bijector that wraps another one names it in ``parts``, and hands everything on to it.
 
 
 class Tilted(fc.Bijector):
@@ -122,7 +124,7 @@ class Tilted(fc.Bijector):
 
 
 # %%
-# A transformer is what a MAF or a coupling does to one coordinate; phi = 0 is the identity
+# A transformer is what a MAF or a coupling does to one coordinate; phi = 0 is the identity.
 
 
 class Skew(fc.Transformer):
@@ -157,8 +159,8 @@ class Skew(fc.Transformer):
 
 
 # %%
-# A base without parameters may be any object with `dim`, `sample` and `log_prob`. One with
-# parameters is a `Distribution`; they come first in `flow.params`
+# A base without parameters may be any object with ``dim``, ``sample`` and ``log_prob``. One with
+# parameters is a ``Distribution``; they come first in ``flow.params``.
 
 
 class Logistic(fc.Distribution):
@@ -181,7 +183,7 @@ class Logistic(fc.Distribution):
 
 
 # %%
-# All of them in one flow
+# All of them in one flow.
 
 
 def build(rng=0):
@@ -194,12 +196,12 @@ print(build())
 
 # %%
 # Checks that flowcore's own bijectors pass, too: log-dets and gradients against finite
-# differences, round trips, copies. They use random parameters, scaled by `param_scale`
+# differences, round trips, copies. They use random parameters, scaled by ``param_scale``.
 for bijector in (Swirl(), Swirl(n_context=1), build().bijector):
     fc.testing.check_bijector(bijector)
 
 # %%
-# A truth that is known exactly: the same flow with other parameters
+# A truth that is known exactly: the same flow with other parameters.
 
 
 def sample_rows(flow, context, rng):
@@ -219,7 +221,7 @@ truth = truth.initialize(sample_rows(truth, context, rng=1), context=context)
 x = sample_rows(truth, context, rng=2)
 
 # %%
-# `fit` needs nothing more than what stands above
+# ``fit`` needs nothing more than what stands above.
 flow, history = fc.fit(
     build(),
     x,
@@ -243,7 +245,7 @@ assert -0.01 < gap.mean() < (0.15 if options.quick else 0.08)
 
 # %%
 # Saved as flowcore's own classes are. Nothing in a file is executed: whoever loads it says which
-# classes it may make
+# classes it may make.
 with tempfile.TemporaryDirectory() as folder:
     fc.save(flow, f"{folder}/flow.npz")
     try:

@@ -1,0 +1,1 @@
+"""What the site needs besides Sphinx: pages from files outside of docs/, docstrings, notebooks."""

@@ -1,0 +1,89 @@
+"""Does every local link of the built site lead somewhere, and does no page load from elsewhere?
+
+    python docs/builder/check_links.py docs/_build/html
+
+Links to other sites are counted, and not followed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+LOADED = {"script", "img", "source", "iframe", "video", "audio", "embed", "object"}
+ONLY_NAMED = {"canonical", "next", "prev", "search", "index", "author", "copyright"}  # <link rel>
+IN_CSS = re.compile(r"""@import\s+["']([^"']+)|url\(\s*["']?([^"')]+)""")
+
+
+class Link(NamedTuple):
+    """What a page names: where to, and whether a browser loads it without being asked."""
+
+    to: str
+    loaded: bool
+
+
+class Page(HTMLParser):
+    """The links of a page, and the places in it that a link may lead to."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.links: list[Link] = []
+        self.places: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        """Of every tag: its id, href and src."""
+        found = {name: value for name, value in attributes if value is not None}
+        self.places |= {found[name] for name in ("id", "name") if name in found}
+        loaded = tag in LOADED or (tag == "link" and found.get("rel") not in ONLY_NAMED)
+        for name in ("href", "src", "data", "poster"):
+            if name in found and not (name == "data" and tag != "object"):
+                self.links.append(Link(found[name], loaded))
+
+
+def faults(site: Path) -> tuple[list[str], int, int]:
+    """What is wrong, the number of local links, and that of links to other sites."""
+    site = site.resolve()
+    paths = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in paths}
+    wrong, local, elsewhere = [], 0, 0
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link.to)
+            if parts.scheme or parts.netloc:
+                elsewhere += 1
+                if link.loaded and parts.scheme != "data":
+                    wrong.append(f"{path.relative_to(site)}: is loaded from elsewhere: {link.to}")
+                continue
+            local += 1
+            file = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            file = file / "index.html" if file.is_dir() else file
+            anchor = unquote(parts.fragment)
+            if not file.is_file():
+                wrong.append(f"{path.relative_to(site)}: there is no {link.to}")
+            elif anchor and file in pages and anchor not in pages[file].places:
+                wrong.append(f"{path.relative_to(site)}: there is no place {link.to}")
+    for path in sorted(site.rglob("*.css")):
+        for to in IN_CSS.findall(path.read_text(encoding="utf-8")):
+            to = to[0] or to[1]
+            if re.match(r"(https?:)?//", to):
+                wrong.append(f"{path.relative_to(site)}: is loaded from elsewhere: {to}")
+    return wrong, local, elsewhere
+
+
+def main(folder: str) -> int:
+    """Print what is wrong; 1 if there is anything, or no page at all."""
+    wrong, local, elsewhere = faults(Path(folder))
+    print("\n".join(wrong))
+    print(
+        f"{local} local links, {len(wrong)} faults; {elsewhere} links to other sites, not followed"
+    )
+    return int(bool(wrong) or local == 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

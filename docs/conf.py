@@ -1,0 +1,95 @@
+"""How Sphinx builds the site: `python -m sphinx -W --keep-going docs docs/_build/html`.
+
+Nothing is fetched while it builds, and no page loads anything from elsewhere. What is made on the
+way (galleries, API pages, pages from files outside of this folder) lands in docs/built/.
+"""
+
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+
+from builder import docstrings, notebooks, pages  # noqa: E402
+
+import flowcore  # noqa: E402
+
+project, author, copyright = "flowcore", "the flowcore authors", "the flowcore authors"
+version = release = flowcore.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
+]
+# README.md is the list of pages for a code host; index.rst is the site's
+exclude_patterns = ["_build", "README.md", "paper", "templates", "built/**/sg_execution_times.rst"]
+templates_path = ["templates"]
+
+# Markdown: formulas between dollars, headings that can be linked to, directives between colons
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+
+# `name` in a docstring: a link where there is such a thing, else just code
+default_role = "py:obj"
+highlight_language = "none"  # of what says no language: formulas, tables
+nitpicky = True
+nitpick_ignore_regex = [("py:obj", ".*")]
+
+# One page for everything public; the types stand in the docstrings
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
+numpydoc_show_class_members = False
+
+# The course and the how-tos run while the site is built; a warning in one of them ends it
+sphinx_gallery_conf = {
+    "examples_dirs": ["../examples/course", "../examples/how_to"],
+    "gallery_dirs": ["built/course", "built/how_to"],
+    "within_subsection_order": "FileNameSortKey",
+    "filename_pattern": r"\.py$",
+    "reset_modules": ("matplotlib", "builder.pages.warnings_are_errors"),
+    "reset_modules_order": "both",
+    "capture_repr": (),  # what is to be seen is printed
+    "reference_url": {"flowcore": None},  # names in the code are links to the API pages
+    "doc_module": ("flowcore",),
+    "backreferences_dir": "built/used_by",
+    "default_thumb_file": str(DOCS / "images" / "six_stages.png"),
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,  # a second build has the same pages
+    "min_reported_time": 1e9,
+    "remove_config_comments": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "flowcore"
+html_static_path = ["static"]
+html_css_files = ["flowcore.css"]
+html_copy_source = html_show_sourcelink = False
+html_sidebars = {"index": []}
+html_theme_options = {
+    "logo": {"text": "flowcore"},
+    "navbar_end": ["theme-switcher"],
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def setup(app):
+    """Pages that are made anew, and what happens to links and docstrings on the way."""
+    pages.make(DOCS.parent)
+    app.connect("builder-inited", notebooks.replace_those_of_the_gallery, priority=900)
+    app.connect("source-read", pages.mend_links)
+    app.connect("missing-reference", pages.find_public_name)
+    app.connect("autodoc-process-signature", docstrings.signature)
+    app.connect("autodoc-process-docstring", docstrings.process, priority=400)  # before numpydoc

@@ -1,0 +1,149 @@
+"""The site's own parts: links are checked, docstrings become RST, lessons become notebooks.
+
+That the site can be built, without a warning, is CI's to find out: it builds it.
+"""
+
+import ast
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import flowcore
+from flowcore import teaching
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+LESSONS = sorted((ROOT / "examples" / "course").glob("lesson_*.py"))
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    """`builder("pages")` is that module of docs/builder."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    return lambda name: importlib.import_module(f"builder.{name}")
+
+
+@pytest.mark.parametrize("name", ["docstrings", "pages", "notebooks"])
+def test_examples_in_docstrings(builder, name):
+    if name == "notebooks":
+        pytest.importorskip("nbformat")
+    tried = doctest.testmod(builder(name))
+    assert tried.attempted and not tried.failed
+
+
+# ---------------------------------------------------------------- links
+
+
+def site(folder, **pages):
+    for name, text in pages.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_links_that_lead_somewhere(builder, tmp_path):
+    here = site(
+        tmp_path,
+        index='<a href="faq.html#why">?</a> <a href="#top">.</a> <p id="top"><a href="https://x.y">',
+        faq='<h1 id="why"></h1> <a href="index.html">back</a> <img src="a%20b.png">',
+    )
+    (here / "a b.png").touch()
+    assert builder("check_links").faults(here) == ([], 4, 1)
+    assert builder("check_links").main(str(here)) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('<a href="gone.html">', "there is no gone.html"),
+        ('<a href="#gone">', "there is no place #gone"),
+        ('<img src="gone.png">', "there is no gone.png"),
+        ('<script src="https://cdn.x/y.js"></script>', "is loaded from elsewhere: https://cdn.x"),
+        ('<link rel="stylesheet" href="//cdn.x/y.css">', "is loaded from elsewhere: //cdn.x"),
+    ],
+)
+def test_links_that_do_not(builder, tmp_path, text, fault):
+    wrong, _, _ = builder("check_links").faults(site(tmp_path, index=text))
+    assert len(wrong) == 1 and wrong[0].startswith("index.html: ") and fault in wrong[0]
+
+
+def test_style_sheets_load_nothing_from_elsewhere(builder, tmp_path):
+    (tmp_path / "a.css").write_text('@import "https://x.y/z.css"; b {background: url(c.png)}')
+    wrong, _, _ = builder("check_links").faults(tmp_path)
+    assert wrong == ["a.css: is loaded from elsewhere: https://x.y/z.css"]
+
+
+def test_a_site_without_pages_is_a_fault(builder, tmp_path):
+    assert builder("check_links").main(str(tmp_path)) == 1
+
+
+# ---------------------------------------------------------------- pages
+
+
+def test_solutions_have_every_exercise(builder):
+    text = builder("pages").solutions(ROOT / "examples" / "course")
+    assert re.findall(r"^:::\{dropdown\} (\w+)\.", text, flags=re.M) == list(teaching.EXERCISES)
+    assert "\n## 1. What happens to a density when I stretch?\n" in text
+
+
+def test_no_lesson_tells_a_solution():
+    for script in LESSONS:
+        called = {
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        }
+        assert "check" in called and "solution" not in called, script.name
+
+
+def test_the_api_page_has_everything_public():
+    page = (DOCS / "api.rst").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^   ([\w.]+)$", page, flags=re.M))
+    rooms = {"flows", "plots", "reference", "targets", "testing"}
+    assert set(flowcore.__all__) - rooms <= listed
+    for room in ("plots", "flows"):
+        module = getattr(flowcore, room)
+        names = getattr(module, "__all__", None) or [
+            name for name, value in vars(module).items()
+            if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
+        ]  # fmt: skip
+        assert {f"{room}.{name}" for name in names} <= listed
+    for name in listed:
+        thing = flowcore
+        for part in name.split("."):
+            thing = getattr(thing, part)
+
+
+def test_every_page_has_its_place():
+    """In the site's skeleton, and in the list of pages for a code host."""
+    skeleton = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.rst"))
+    listed = (DOCS / "README.md").read_text(encoding="utf-8")
+    for page in sorted(DOCS.glob("*.md")):
+        if page.name != "README.md":
+            assert re.search(rf"^   {page.stem}$", skeleton, flags=re.M), page.name
+            assert f"]({page.name})" in listed, page.name
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+@pytest.mark.slow
+def test_lessons_become_notebooks_that_run(builder, tmp_path):
+    """All of them are written; the first and the last are run, warnings as errors."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    written = builder("notebooks").write_all(tmp_path)
+    assert [path.stem for path in written] == [path.stem for path in LESSONS]
+    books = [nbformat.read(path, as_version=4) for path in written]
+    for book in books:
+        assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
+        kinds = [cell.cell_type for cell in book.cells]
+        assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
+    for book in {0: books[0], len(books) - 1: books[-1]}.values():
+        strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
+        book.cells.insert(0, strict)
+        nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute()
+        outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
+        assert any("image/png" in out.get("data", {}) for out in outputs)
