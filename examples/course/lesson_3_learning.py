@@ -33,9 +33,9 @@ from scipy.optimize import minimize
 import flowcore as fc
 from flowcore import teaching
 
-print(teaching.question("3d"))
+print(teaching.question("3a"))
 guess = np.log(2 * np.pi)
-print(teaching.check("3d", guess))
+print(teaching.check("3a", guess))
 
 # %%
 # What a gradient does
@@ -111,7 +111,7 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 # whole table, a rate that falls to zero, an average over the last values of :math:`\theta`, and
 # rows set aside for *validation*, which are never learned from and choose the best epoch (one epoch
 # is one pass over the rows). Its flows standardise the table themselves, so that ``log_prob`` is in
-# the data's own units. (The 2.21 above would be 3.25 in these: 3c asks why.) Here are fresh draws
+# the data's own units. (The 2.21 above would be 3.25 in these: 3b asks why.) Here are fresh draws
 # for validation, and two tables: 2,000 rows, and 150.
 
 x_val = truth.sample(2000, rng=1)
@@ -175,11 +175,11 @@ assert nll_there < -5
 # nothing, be it negative or large: compare it with :math:`H` where that is known, or with another
 # model's on the same rows in the same units.
 #
-# 3c. Standardising is such a change of units, another one for each column. A first try:
+# 3b. Standardising is such a change of units, another one for each column. A first try:
 
-print(teaching.question("3c"))
+print(teaching.question("3b"))
 guess = 0.289
-print(teaching.check("3c", guess))
+print(teaching.check("3b", guess))
 
 # %%
 # How good is it?
@@ -222,13 +222,13 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 # the mean of :math:`z_1 z_2` is 0. The product :math:`x_1 x_2` has the mean 0.8, their
 # *correlation*. These means are the cells of the *covariance* :math:`C`, and
 # :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the triangle, and so its entropy? The
-# rest is 3d. First tries, the second of them the same number again:
+# rest is 3a. First tries, the second of them the same number again:
 
-print(teaching.question("3a"))
+print(teaching.question("3c"))
 guess = -np.log(1 - 0.8**2)
-print(teaching.check("3a", guess))
-print(teaching.question("3b"))
-print(teaching.check("3b", guess))
+print(teaching.check("3c", guess))
+print(teaching.question("3d"))
+print(teaching.check("3d", guess))
 
 # %%
 # Which mistake costs what? Left and in the middle: 500 draws of the data, each with the colour of
@@ -240,8 +240,8 @@ fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
 angle = np.linspace(0, 2 * np.pi, 200)
 circle = np.sqrt(-2 * np.log(0.1)) * np.stack([np.cos(angle), np.sin(angle)])
 for ax, p, q, name in (
-    (axes[0], narrow, round_one, "3a: the model is too wide"),
-    (axes[1], round_one, narrow, "3b: the model is too narrow"),
+    (axes[0], narrow, round_one, "3c: the model is too wide"),
+    (axes[1], round_one, narrow, "3d: the model is too narrow"),
 ):
     points = p.sample(500, rng=0)
     paid = p.log_prob(points) - q.log_prob(points)

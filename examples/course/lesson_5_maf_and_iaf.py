@@ -83,12 +83,12 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 #
 # Two numbers to compute with a pen:
 
-print(teaching.question("5c"))
+print(teaching.question("5b"))
 guess = 1.52
-print(teaching.check("5c", guess))
-print(teaching.question("5d"))
+print(teaching.check("5b", guess))
+print(teaching.question("5c"))
 guess = 1.69
-print(teaching.check("5d", guess))
+print(teaching.check("5c", guess))
 
 # %%
 # Sampling: each coordinate waits for the one before
@@ -234,9 +234,9 @@ assert computed == 12
 # of *one* pass, where the loop's is that of D. What remains is that it comes in D small pieces, one
 # after the other, and small products are slower for what they compute than large ones.
 
-print(teaching.question("5b"))
+print(teaching.question("5d"))
 guess = 64 * 512
-print(teaching.check("5b", guess))
+print(teaching.check("5d", guess))
 
 # %%
 # What does it cost?

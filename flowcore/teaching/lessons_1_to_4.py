@@ -146,42 +146,22 @@ _LOG_SD = np.log(_MOONS.std())
 LEARNING = (
     Exercise(
         "3a",
-        "The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). "
-        "What is KL(data || model)?",
-        -0.5 * np.log(1 - RHO**2),
-        "-1/2 log(1 - 0.8^2): what the model loses by not knowing of the correlation.",
+        "Any standardised table of two columns, and the model N(0, I). What is its mean negative "
+        "log-likelihood?",
+        LOG_2_PI + 1,
+        "log(2 pi) + (1 + 1) / 2: it needs only the second moments, which are 1. Here every flow "
+        "starts.",
         [
-            Mistake(0.5 * (2 / (1 - RHO**2) - 2 + np.log(1 - RHO**2)), "This is the other way "
-                    "round, KL(model || data). Learning by likelihood makes KL(data || model) "
-                    "small."),
-            Mistake(0.5 * np.log(1 - RHO**2), "A KL is never negative: 1 - 0.8^2 is below 1, and "
-                    "so its logarithm is below 0."),
-            Mistake(-np.log(1 - RHO**2), "Half of that: the entropy of a Gaussian has "
-                    "1/2 log det C."),
-            Mistake(-0.5 * np.log(1 - RHO), "The determinant of [[1, r], [r, 1]] is 1 - r^2."),
+            Mistake(LOG_2_PI, "This is -log N at the origin. On average z1^2 + z2^2 is 2, half of "
+                    "which is to be added."),
+            Mistake(H_NORMAL, "This is one column; there are two."),
+            Mistake(-(LOG_2_PI + 1), "The sign: the negative log-likelihood is asked for."),
+            Mistake(LOG_2_PI + 2, "1/2 (z1^2 + z2^2) is 1 on average, not 2."),
         ],
-        "KL = cross-entropy - entropy. The cross-entropy is log(2 pi) + 1: the variances are 1.",
+        "-log N(z; 0, I) = log(2 pi) + (z1^2 + z2^2) / 2; take the mean.",
     ),
     Exercise(
         "3b",
-        "The other way round: the data are N(0, I), the model is Gaussian with correlation 0.8. "
-        "What is KL(data || model)?",
-        0.5 * (2 / (1 - RHO**2) - 2 + np.log(1 - RHO**2)),
-        "1/2 (trace C^-1 - 2 + log det C): a model that is too narrow costs more than one that is "
-        "too wide.",
-        [
-            Mistake(-0.5 * np.log(1 - RHO**2), "This is the answer of 3a: KL is not symmetric."),
-            Mistake(0.5 * (2 / (1 - RHO**2) - 2 - np.log(1 - RHO**2)), "The sign of log det C: "
-                    "-log q has +1/2 log det C, and det C = 0.36 is below 1."),
-            Mistake(2 / (1 - RHO**2) - 2 + np.log(1 - RHO**2), "Half of that."),
-            Mistake(0.5 * (2 / (1 - RHO**2) + np.log(1 - RHO**2)), "The D = 2 of the data's own "
-                    "entropy is missing."),
-        ],
-        "-log q(x) = log(2 pi) + log 0.6 + (z1^2 + z2^2) / 2 with z1 = x1 and "
-        "z2 = (x2 - 0.8 x1) / 0.6. Take the mean over x ~ N(0, I), and take off its entropy.",
-    ),
-    Exercise(
-        "3c",
         "Two moons have an entropy of 0.289 nats and standard deviations of 0.868 and 0.497. "
         "They are standardised: what is the entropy now?",
         _MOONS.entropy() - _LOG_SD.sum(),
@@ -199,20 +179,40 @@ LEARNING = (
         "y = (x - mean) / sd. What is log |det dy/dx|?",
     ),
     Exercise(
-        "3d",
-        "Any standardised table of two columns, and the model N(0, I). What is its mean negative "
-        "log-likelihood?",
-        LOG_2_PI + 1,
-        "log(2 pi) + (1 + 1) / 2: it needs only the second moments, which are 1. Here every flow "
-        "starts.",
+        "3c",
+        "The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). "
+        "What is KL(data || model)?",
+        -0.5 * np.log(1 - RHO**2),
+        "-1/2 log(1 - 0.8^2): what the model loses by not knowing of the correlation.",
         [
-            Mistake(LOG_2_PI, "This is -log N at the origin. On average z1^2 + z2^2 is 2, half of "
-                    "which is to be added."),
-            Mistake(H_NORMAL, "This is one column; there are two."),
-            Mistake(-(LOG_2_PI + 1), "The sign: the negative log-likelihood is asked for."),
-            Mistake(LOG_2_PI + 2, "1/2 (z1^2 + z2^2) is 1 on average, not 2."),
+            Mistake(0.5 * (2 / (1 - RHO**2) - 2 + np.log(1 - RHO**2)), "This is the other way "
+                    "round, KL(model || data). Learning by likelihood makes KL(data || model) "
+                    "small."),
+            Mistake(0.5 * np.log(1 - RHO**2), "A KL is never negative: 1 - 0.8^2 is below 1, and "
+                    "so its logarithm is below 0."),
+            Mistake(-np.log(1 - RHO**2), "Half of that: the entropy of a Gaussian has "
+                    "1/2 log det C."),
+            Mistake(-0.5 * np.log(1 - RHO), "The determinant of [[1, r], [r, 1]] is 1 - r^2."),
         ],
-        "-log N(z; 0, I) = log(2 pi) + (z1^2 + z2^2) / 2; take the mean.",
+        "KL = cross-entropy - entropy. The cross-entropy is log(2 pi) + 1: the variances are 1.",
+    ),
+    Exercise(
+        "3d",
+        "The other way round: the data are N(0, I), the model is Gaussian with correlation 0.8. "
+        "What is KL(data || model)?",
+        0.5 * (2 / (1 - RHO**2) - 2 + np.log(1 - RHO**2)),
+        "1/2 (trace C^-1 - 2 + log det C): a model that is too narrow costs more than one that is "
+        "too wide.",
+        [
+            Mistake(-0.5 * np.log(1 - RHO**2), "This is the answer of 3c: KL is not symmetric."),
+            Mistake(0.5 * (2 / (1 - RHO**2) - 2 - np.log(1 - RHO**2)), "The sign of log det C: "
+                    "-log q has +1/2 log det C, and det C = 0.36 is below 1."),
+            Mistake(2 / (1 - RHO**2) - 2 + np.log(1 - RHO**2), "Half of that."),
+            Mistake(0.5 * (2 / (1 - RHO**2) + np.log(1 - RHO**2)), "The D = 2 of the data's own "
+                    "entropy is missing."),
+        ],
+        "-log q(x) = log(2 pi) + log 0.6 + (z1^2 + z2^2) / 2 with z1 = x1 and "
+        "z2 = (x2 - 0.8 x1) / 0.6. Take the mean over x ~ N(0, I), and take off its entropy.",
     ),
 )  # fmt: skip
 

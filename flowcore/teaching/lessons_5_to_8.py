@@ -26,19 +26,6 @@ DIRECTIONS = (
     ),
     Exercise(
         "5b",
-        "A MAF of 64 dimensions, with hidden layers of 256 and 256 units, sampled by degree. How "
-        "many hidden units are computed for one sample?",
-        512,
-        "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
-        [
-            Mistake(64 * 512, "This is the textbook's loop, which computes all units 64 times."),
-            Mistake(8, "512 / 64 are those of one degree: all degrees have their turn."),
-            Mistake(256, "There are two hidden layers."),
-        ],
-        "How often does a unit of degree d change, once x_1..x_d are known?",
-    ),
-    Exercise(
-        "5c",
         "x1 = 2 z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 for "
         "x = (1, 3)?",
         2 * np.exp(-1.0),
@@ -54,7 +41,7 @@ DIRECTIONS = (
         "Solve the second equation for z2; x1 = 1 is known.",
     ),
     Exercise(
-        "5d",
+        "5c",
         "The same map at the same x. What is log |det dz/dx|?",
         -(np.log(2) + 1),
         "-(log 2 + alpha(x1)): both log-scales, with the sign of the way back.",
@@ -66,6 +53,19 @@ DIRECTIONS = (
             Mistake(-(2 + np.e), "Logarithms of the scales are added, not the scales."),
         ],
         "dz/dx is a triangle. What stands on its diagonal?",
+    ),
+    Exercise(
+        "5d",
+        "A MAF of 64 dimensions, with hidden layers of 256 and 256 units, sampled by degree. How "
+        "many hidden units are computed for one sample?",
+        512,
+        "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
+        [
+            Mistake(64 * 512, "This is the textbook's loop, which computes all units 64 times."),
+            Mistake(8, "512 / 64 are those of one degree: all degrees have their turn."),
+            Mistake(256, "There are two hidden layers."),
+        ],
+        "How often does a unit of degree d change, once x_1..x_d are known?",
     ),
 )  # fmt: skip
 
