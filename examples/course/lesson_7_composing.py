@@ -9,10 +9,9 @@ others are much better. You can prove the first, and measure both.
 
 .. math::
 
-    x = f_K(\cdots f_2(f_1(z))), \qquad
+    z_0 = z, \quad z_k = f_k(z_{k-1}), \quad x = z_K : \qquad
     \log \left| \det \frac{\partial x}{\partial z} \right| = \sum_{k=1}^{K}
-    \log \left| \det \frac{\partial z_k}{\partial z_{k-1}} \right| ,
-    \qquad z_k = f_k(z_{k-1}), \quad z_0 = z, \quad z_K = x .
+    \log \left| \det \frac{\partial z_k}{\partial z_{k-1}} \right| .
 
 The chain rule multiplies the Jacobians, the determinant of a product is the product of the
 determinants, and the logarithm makes a sum of it. So layers can be stacked without any more

@@ -100,7 +100,7 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # is a new problem: the image of the disk has to cover it, or leave the ring open somewhere.
 #
 # On a linear scale of colours you would not see any of this. ``plots.bridges`` draws the density in
-# decades (powers of ten) and hatches it beyond the red lines, outside of the region of highest
+# decades (powers of ten) and hatches it beyond the black lines, outside of the region of highest
 # density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself has
 # 0.1%.
 #
@@ -138,7 +138,7 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats\n{ax.get_title()}")
 
 # %%
-# The truth lies between the two red lines. Look at the hole, and at the outside. An affine flow
+# The truth lies between the two black lines. Look at the hole, and at the outside. An affine flow
 # fills the hole, or cuts the ring open elsewhere, or both. The splines fill the hole more thinly,
 # and leave fine dark lines across it. The mixture conditionals leave strips along one coordinate.
 # The mixture base leaves the hole as empty as the truth does; but it was told that there are eight
