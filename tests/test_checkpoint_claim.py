@@ -240,12 +240,15 @@ from stub_runs import run
 def callback(report):
     if report.epoch != 1:
         return
+    forked, told = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(told, b"!")
         os.close(1)
         sys.stdin.readline()  # until the test is done
         os.unlink(sys.argv[1])
         raise SystemExit  # out of fit, on its way: neither the file nor the lock are the child's
+    os.read(forked, 1)  # now the child has closed its copy of the lock's file
     print("forked", flush=True)
     if sys.argv[2] == "child first":
         os.waitpid(child, 0)
