@@ -136,6 +136,25 @@ def test_blas_has_one_thread_meanwhile(x, threads):
         assert seen[8:] == [{2}]
 
 
+def test_a_large_batch_is_halved(flow, x, monkeypatch):
+    """Where a row is much work; bit for bit the same for any number of threads."""
+    assert blocks.block_rows(blocks.FEW, int(blocks.LARGE)) == blocks.FEW // 2
+    assert blocks.block_rows(blocks.FEW - 1, int(blocks.LARGE)) == blocks.FEW - 1
+    assert blocks.block_rows(blocks.FEW, 1) == blocks.FEW
+    assert blocks.block_rows(blocks.MANY, int(blocks.LARGE)) == blocks.ROWS
+    whole, rows = flow.log_prob(x[:1001]), []
+    monkeypatch.setattr(blocks, "LARGE", 0)
+    run = calls.Lease.run
+    monkeypatch.setattr(calls.Lease, "run", lambda self, theta, x, context: (
+        rows.append(len(x)), run(self, theta, x, context)
+    )[1])  # fmt: skip
+    halves = [flow.log_prob(x[:1001], threads=threads) for threads in (None, 1, 2)]
+    assert set(rows) == {501, 500}
+    np.testing.assert_array_equal(halves[0], halves[1])
+    np.testing.assert_array_equal(halves[0], halves[2])
+    np.testing.assert_allclose(halves[0], whole, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("n", "wanted"), [(10, {2}), (1000, {1})])
 def test_heavy_calls_have_one_blas_thread(flow, x, n, wanted, monkeypatch):
     """Values and gradients alike: threaded BLAS would wait for cores that others have."""

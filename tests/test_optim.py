@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from flowcore.training import optim
 from flowcore.training.optim import (
     OPTIMIZERS,
     Adam,
@@ -397,3 +398,18 @@ def test_an_average_continues_bit_for_bit():
     np.testing.assert_array_equal(resumed.values, straight.values)
     with pytest.raises(ValueError, match=r"saved average has shape \(5,\)"):
         Average(0.9, np.zeros(6), half.values, 3)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_a_step_in_pieces_is_the_same_step(weight_decay, monkeypatch):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=20), rng.normal(size=(5, 20))
+    found = []
+    for piece in (7, 20):
+        monkeypatch.setattr(optim, "PIECE", piece)
+        theta = start.copy()
+        state = Adam(0.1, weight_decay=weight_decay).start(theta)
+        for gradient in gradients:
+            state.step(theta, gradient)
+        found.append(theta)
+    np.testing.assert_array_equal(*found)

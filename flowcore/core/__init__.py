@@ -1,7 +1,7 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
 from .blas import BLAS
-from .blocks import MANY, ROWS, in_threads
+from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, as_written, call, evaluate, twins_are_found_by
 from .cores import ENVIRONMENT, n_threads
 from .derived import derived
@@ -15,6 +15,7 @@ from .workspace import Step, Workspace, copied, keep_overrides, require
 __all__ = [
     "BLAS",
     "ENVIRONMENT",
+    "LARGE",
     "MANY",
     "ROWS",
     "Layout",

@@ -18,7 +18,9 @@ from .blas import BLAS
 from .cores import n_threads
 
 ROWS = 1024  # per block
-MANY = 4 * ROWS  # fewer rows than this are one block: threads would cost more than they save
+MANY = 4 * ROWS  # fewer rows than this are one block, or two
+FEW = 800  # fewer rows than this are one block, whatever they cost
+LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than they save
 
 
 def keep_freed_memory() -> None:
@@ -36,19 +38,34 @@ def keep_freed_memory() -> None:
 keep_freed_memory()
 
 
-def map_blocks(f: Callable, inputs: Sequence, threads=None, out=None) -> list[np.ndarray]:
+def block_rows(n_rows: int, n_params: int) -> int:
+    """How many rows a block has: ROWS of many rows; half of them where these alone are much work;
+    else all."""
+    if n_rows >= MANY:
+        return ROWS
+    if n_rows >= FEW and n_rows * n_params >= LARGE:
+        return -(-n_rows // 2)
+    return max(n_rows, 1)
+
+
+def map_blocks(
+    f: Callable, inputs: Sequence, threads=None, out=None, n_params: int = 0
+) -> list[np.ndarray]:
     """The results of f for blocks of rows of the inputs, each array whole.
 
     f(*inputs)   a list of arrays, with the rows on the first axis
     inputs       arrays with as many rows, or None (handed on)
     out          where the first result goes, e.g. an input that has the same shape
+    n_params     how much work a row is: see `block_rows`
 
     The edges of the blocks are fixed, and BLAS has one thread meanwhile: bit for bit the same for
     any number of threads. The first error ends the run.
     """
     n_rows, workers = len(inputs[0]), n_threads(threads)
+    size = block_rows(n_rows, n_params)
+    if n_rows <= size and out is None:
+        return f(*inputs)
     wholes: list = [] if out is None else [out]
-    size = ROWS if n_rows >= MANY else max(n_rows, 1)
     starts = range(0, max(n_rows, 1), size)
     making = Lock()  # of the arrays that all blocks write to
 

@@ -17,7 +17,7 @@ from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
 from .blas import BLAS
-from .blocks import MANY, map_blocks
+from .blocks import FEW, map_blocks
 from .inputs import gate
 from .workspace import Workspace
 
@@ -146,9 +146,9 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
     def rows(x, context):
         return Lease(part, what, len(x), dtype, tape=False).run(theta, x, context)
 
-    if threads is None and len(x) < MANY:
+    if threads is None and len(x) < FEW:
         return rows(x, context)
-    return map_blocks(rows, (x, context), threads, out)
+    return map_blocks(rows, (x, context), threads, out, theta.size)
 
 
 @primitive

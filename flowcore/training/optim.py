@@ -24,6 +24,7 @@ from typing import Protocol
 import numpy as np
 
 LearningRate = float | Callable[[int], float]
+PIECE = 2**16  # numbers that a step of Adam takes at once: with its sums they stay in the cache
 
 
 class OptimizerState(Protocol):
@@ -58,7 +59,8 @@ class Adam:
     2019, Algorithm 2), whose lambda is here learning_rate * weight_decay.
 
     Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector
-    (eleven with weight decay), nothing allocated; the state is three vectors of theta's dtype.
+    (eleven with weight decay), a piece at a time, nothing allocated; the state is two vectors of
+    theta's dtype.
 
     Parameters
     ----------
@@ -129,7 +131,8 @@ class AdamState:
         self._constants = float(adam.beta1), float(adam.beta2), float(adam.epsilon)
         self._decays = [np.array(beta, theta.dtype) for beta in self._constants[:2]]
         self._weight_decay = float(adam.weight_decay)
-        self._scratch = np.empty_like(theta)
+        self._pieces = [slice(i, i + PIECE) for i in range(0, theta.size, PIECE)]
+        self._scratch = np.empty_like(theta[:PIECE])
         if arrays is None:
             self._m, self._v, self._t = np.zeros_like(theta), np.zeros_like(theta), 0
         else:
@@ -146,21 +149,23 @@ class AdamState:
         weight1 = (1 - beta1**self._t) / (1 - beta1)
         root_weight2 = math.sqrt((1 - beta2**self._t) / (1 - beta2))
 
-        m, v, scratch = self._m, self._v, self._scratch
         decay1, decay2 = self._decays  # as arrays they are faster
         with np.errstate(all="ignore"):  # small numbers fade to 0, as they should
-            m *= decay1
-            m += gradient
-            np.multiply(gradient, gradient, out=scratch)
-            v *= decay2
-            v += scratch
-            np.sqrt(v, out=scratch)
-            scratch += epsilon * root_weight2
-            np.divide(m, scratch, out=scratch)
-            scratch *= rate * root_weight2 / weight1
-            if self._weight_decay:
-                theta *= 1.0 - rate * self._weight_decay
-            theta -= scratch
+            for here in self._pieces:
+                m, v, g, w = self._m[here], self._v[here], gradient[here], theta[here]
+                scratch = self._scratch[: len(g)]
+                m *= decay1
+                m += g
+                np.multiply(g, g, out=scratch)
+                v *= decay2
+                v += scratch
+                np.sqrt(v, out=scratch)
+                scratch += epsilon * root_weight2
+                np.divide(m, scratch, out=scratch)
+                scratch *= rate * root_weight2 / weight1
+                if self._weight_decay:
+                    w *= 1.0 - rate * self._weight_decay
+                w -= scratch
 
     def arrays(self) -> dict[str, np.ndarray]:
         """{"m": M, "v": V, "t": t}: copies of the sums above and the number of steps taken.

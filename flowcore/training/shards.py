@@ -14,9 +14,8 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 
-from ..core import Plan, in_threads, is_built_in
+from ..core import LARGE, Plan, in_threads, is_built_in
 
-LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than they save
 SHARDS = {0: 1, 800: 2, 3200: 4, 12800: 8}  # from so many rows on: with smaller ones, or more of
 # them, one core alone would need more than a tenth longer
 
