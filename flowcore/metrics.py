@@ -82,6 +82,7 @@ def stray_mass(
     """The share of a flow's mass that lies where the truth has next to nothing.
 
     Next to nothing: the truth is less dense there than at a share `kept` of its own samples.
+    Samples that are not finite count as stray.
     Continuous maps of a connected base cannot leave a gap empty: where the truth is in pieces,
     some of the flow's mass lies between them, on bridges. Cost: n samples of both, and the density
     of the truth at them. Errors: ValueError for n < 2, `kept` not between 0 and 1, different dims.
@@ -91,7 +92,7 @@ def stray_mass(
     flow : Density
         Anything with sample(n, rng): a flow, a base, another target.
     truth : Density
-        Anything with sample(n, rng) and log_prob(x): see `flowcore.targets`.
+        Anything with dim, sample(n, rng) and log_prob(x): see `flowcore.targets`.
     kept : float
         The share of the truth's own samples that is not stray.
     n : int
@@ -116,14 +117,17 @@ def stray_mass(
         raise ValueError(f"the flow has dim={dim}, the truth dim={truth.dim}")
     rng = np.random.default_rng(rng)
     floor = log_density_floor(truth, kept, n, rng)
-    share = float((_log_prob("truth", truth, flow.sample(n, rng)) < floor).mean())
+    drawn = as_numbers("the flow's sample", flow.sample(n, rng)).astype(float, copy=False)
+    finite = np.isfinite(drawn).all(axis=1)  # what is not has no place: it is stray
+    share = 1 - float((_log_prob("truth", truth, drawn[finite]) >= floor).sum()) / n
     return Share(share, float(np.sqrt(share * (1 - share) / n)))
 
 
 def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng: Seed = 0) -> float:
-    """The log-density that a share `kept` of a density's own samples exceeds, in nats.
+    """The log-density that a share `kept` of a density's own samples reaches, in nats.
 
-    Errors: ValueError for `kept` not between 0 and 1. Cost: n samples and their densities.
+    Errors: ValueError for `kept` not between 0 and 1, n < 2, a log_prob that is NaN. Cost: n
+    samples and their densities.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 import warnings
+from typing import ClassVar
 
 import autograd.numpy as anp
 import numpy as np
@@ -15,6 +16,7 @@ from autograd import value_and_grad
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from flowcore import (
+    Bijector,
     Chain,
     Normal,
     Permute,
@@ -153,6 +155,27 @@ def test_a_large_batch_is_halved(flow, x, monkeypatch):
     np.testing.assert_array_equal(halves[0], halves[1])
     np.testing.assert_array_equal(halves[0], halves[2])
     np.testing.assert_allclose(halves[0], whole, rtol=1e-12)
+
+
+class InAnyThread(Bijector):
+    """A bijector of somebody's own that remembers in which threads it ran."""
+
+    threads: ClassVar[set] = set()
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return self.inverse_and_log_det(z)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        self.threads.add(threading.get_ident())
+        return 1.0 * x, 0.0 * x[..., 0]
+
+
+def test_somebodys_own_parts_run_in_one_thread(flow, x):
+    """They may use autograd, which counts its traces for the whole process, or arrays of theirs."""
+    own = TransformedDistribution(Normal(3), Chain([flow.bijector, InAnyThread(3)]))
+    np.testing.assert_allclose(own.log_prob(x, threads=4), flow.log_prob(x), rtol=1e-12)
+    own.sample(N, 0, threads=4)
+    assert InAnyThread.threads == {threading.get_ident()}
 
 
 @pytest.mark.parametrize(("n", "wanted"), [(10, {2}), (1000, {1})])

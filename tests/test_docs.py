@@ -60,19 +60,27 @@ def test_links_that_lead_somewhere(builder, tmp_path):
         ('<a href="gone.html">', "there is no gone.html"),
         ('<a href="#gone">', "there is no place #gone"),
         ('<img src="gone.png">', "there is no gone.png"),
+        ('<a href="../outside.html">', "there is no ../outside.html"),
         ('<script src="https://cdn.x/y.js"></script>', "is loaded from elsewhere: https://cdn.x"),
+        ('<img srcset="https://cdn.x/a.png 2x">', "is loaded from elsewhere: https://cdn.x"),
+        ('<style>@import "https://cdn.x/a.css"</style>', "is loaded from elsewhere: https://cdn."),
+        ('<p style="background: url(https://cdn.x/a.png)">', "is loaded from elsewhere: https://"),
         ('<link rel="stylesheet" href="//cdn.x/y.css">', "is loaded from elsewhere: //cdn.x"),
     ],
 )
 def test_links_that_do_not(builder, tmp_path, text, fault):
-    wrong, _, _ = builder("check_links").faults(site(tmp_path, index=text))
+    (tmp_path / "outside.html").touch()
+    (tmp_path / "site").mkdir()
+    wrong, _, _ = builder("check_links").faults(site(tmp_path / "site", index=text))
     assert len(wrong) == 1 and wrong[0].startswith("index.html: ") and fault in wrong[0]
 
 
 def test_style_sheets_load_nothing_from_elsewhere(builder, tmp_path):
     (tmp_path / "a.css").write_text('@import "https://x.y/z.css"; b {background: url(c.png)}')
     wrong, _, _ = builder("check_links").faults(tmp_path)
-    assert wrong == ["a.css: is loaded from elsewhere: https://x.y/z.css"]
+    assert wrong == [
+        "a.css: is loaded from elsewhere: https://x.y/z.css", "a.css: there is no c.png"
+    ]  # fmt: skip
 
 
 def test_a_site_without_pages_is_a_fault(builder, tmp_path):

@@ -1,5 +1,7 @@
 """Floors of an architecture: against closed forms, against the best flow, and what they refuse."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -274,3 +276,40 @@ def test_no_trained_nice_gets_below_the_volume_preserving_floor():
     flow, _ = fc.fit(flow, board.sample(10_000, rng=0), epochs=60, rng=0)
     kl, standard_error = kl_to_truth(flow, board)
     assert volume_preserving_floor(board) - 3 * standard_error < kl < 0.9
+
+
+@dataclass(frozen=True)
+class HeavyTailed(Target):
+    """x1 ~ N(0, 1), x2 ~ t(df): beyond df = 4 the variance settles, below it is the tails'."""
+
+    df: float
+    dim = 2
+
+    def sample(self, n, rng=None):
+        rng = np.random.default_rng(rng)
+        return np.stack([rng.standard_normal(n), rng.standard_t(self.df, n)], axis=-1)
+
+    def log_prob(self, x):
+        return stats.norm.logpdf(x[..., 0]) + stats.t(self.df).logpdf(x[..., 1])
+
+    def entropy(self):
+        return float(stats.norm.entropy() + stats.t(self.df).entropy())
+
+
+@pytest.mark.parametrize("df", [2.0, 2.5, 3.0])
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_affine_floor_refuses_heavy_tails(df, order):
+    with pytest.raises(ValueError, match=r"tails"):
+        affine_floor(HeavyTailed(df), order)
+
+
+def test_affine_floor_of_lighter_tails():
+    df = 20.0
+    exact = 0.5 * np.log(2 * np.pi * np.e * df / (df - 2)) - stats.t(df).entropy()
+    assert affine_floor(HeavyTailed(df)) == pytest.approx(exact, abs=2e-3)
+
+
+@pytest.mark.parametrize("n", [29, 64, 89, 94])
+def test_volume_preserving_floor_refuses_a_grid_that_is_too_coarse(n):
+    with pytest.raises(ValueError, match=r"cells are too wide|holds .* of the mass"):
+        volume_preserving_floor(targets.ring(noise=0.01), n=n)

@@ -413,3 +413,12 @@ def test_a_step_in_pieces_is_the_same_step(weight_decay, monkeypatch):
             state.step(theta, gradient)
         found.append(theta)
     np.testing.assert_array_equal(*found)
+
+
+def test_a_gradient_of_another_length_is_refused_before_anything_changes():
+    theta = np.zeros(3)
+    state = Adam(0.1).start(theta)
+    for n in (2, 4):
+        with pytest.raises(ValueError, match=rf"the gradient has shape \({n},\), theta \(3,\)"):
+            state.step(theta, np.ones(n))
+    assert not theta.any() and state.arrays()["t"] == 0

@@ -75,7 +75,7 @@ def test_an_exercise_that_there_is_not():
 
 
 def test_tolerance_is_relative_and_absolute():
-    exercise = Exercise("x", "?", 1000.0, "Yes.", [Mistake(0.0, "No.")], "Hm.")
+    exercise = Exercise("x", "?", 1000.4, "Yes.", [Mistake(0.0, "No.")], "Hm.")
     assert exercise.judge(1001.0) and not exercise.judge(1010.0)
 
 
@@ -97,3 +97,26 @@ def test_the_lecture_of_the_teachers_page_fits_its_clock():
     assert clock[0] == 0 and clock == sorted(set(clock)) and 80 < clock[-1] < 90
     for h, m in re.findall(r"\bat (\d):(\d\d)\b", page, flags=re.I):
         assert 60 * int(h) + int(m) in clock
+
+
+def test_an_answer_that_writes_into_its_argument_spoils_nothing():
+    def log_p(x):
+        right = EXERCISES["1c"].answer(x)
+        x[:] = np.nan
+        return right
+
+    assert check("1c", log_p) and check("1c", log_p)
+    assert check("1c", EXERCISES["1c"].answer)
+
+
+def test_counts_have_no_tolerance():
+    assert check("5d", 512) and not check("5d", 511)
+
+
+def test_every_shape_is_asked_for():
+    assert not check("4b", lambda a, b: EXERCISES["4b"].answer(a, b)[None])
+
+
+def test_a_forgotten_return_is_named():
+    assert "does the function return something?" in str(check("2d", lambda L: None))
+    assert "there is no value" in str(check("1a", None))

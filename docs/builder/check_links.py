@@ -43,6 +43,20 @@ class Page(HTMLParser):
         for name in ("href", "src", "data", "poster"):
             if name in found and not (name == "data" and tag != "object"):
                 self.links.append(Link(found[name], loaded))
+        for one in found.get("srcset", "").split(","):
+            if one.strip():
+                self.links.append(Link(one.split()[0], True))
+        self.links += [Link(to, True) for to in named_in_css(found.get("style", ""))]
+
+    def handle_data(self, data):
+        """Of a style sheet inside of the page: what it loads."""
+        if self.lasttag == "style":
+            self.links += [Link(to, True) for to in named_in_css(data)]
+
+
+def named_in_css(text: str) -> list[str]:
+    """What a style sheet loads."""
+    return [a or b for a, b in IN_CSS.findall(text)]
 
 
 def faults(site: Path) -> tuple[list[str], int, int]:
@@ -60,19 +74,27 @@ def faults(site: Path) -> tuple[list[str], int, int]:
                     wrong.append(f"{path.relative_to(site)}: is loaded from elsewhere: {link.to}")
                 continue
             local += 1
-            file = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            file = file / "index.html" if file.is_dir() else file
+            file = _file_of(path, parts.path)
             anchor = unquote(parts.fragment)
-            if not file.is_file():
+            if not (file.is_relative_to(site) and file.is_file()):
                 wrong.append(f"{path.relative_to(site)}: there is no {link.to}")
             elif anchor and file in pages and anchor not in pages[file].places:
                 wrong.append(f"{path.relative_to(site)}: there is no place {link.to}")
     for path in sorted(site.rglob("*.css")):
-        for to in IN_CSS.findall(path.read_text(encoding="utf-8")):
-            to = to[0] or to[1]
+        for to in named_in_css(path.read_text(encoding="utf-8")):
             if re.match(r"(https?:)?//", to):
                 wrong.append(f"{path.relative_to(site)}: is loaded from elsewhere: {to}")
+            elif not to.startswith(("data:", "#")):
+                local += 1
+                if not _file_of(path, urlsplit(to).path).is_file():
+                    wrong.append(f"{path.relative_to(site)}: there is no {to}")
     return wrong, local, elsewhere
+
+
+def _file_of(page: Path, to: str) -> Path:
+    """The file that a local link of a page leads to."""
+    file = (page.parent / unquote(to)).resolve() if to else page
+    return file / "index.html" if file.is_dir() else file
 
 
 def main(folder: str) -> int:

@@ -19,10 +19,11 @@ from autograd.tracer import isbox
 from .blas import BLAS
 from .blocks import FEW, map_blocks
 from .inputs import gate
+from .own_parts import is_built_in
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
-HEAVY = 2e6  # rows * parameters: with fewer, BLAS takes one thread of its own accord
+HEAVY = 5e5  # rows * parameters: of fewer, no product was seen to take a second BLAS thread
 LARGEST = 2**26  # bytes of all idle plans of a part
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
@@ -148,6 +149,8 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
 
     if threads is None and len(x) < FEW:
         return rows(x, context)
+    if not _is_built_in(part):
+        threads = 1  # it may use autograd, whose traces threads confuse, or arrays of its own
     return map_blocks(rows, (x, context), threads, out, theta.size)
 
 
@@ -174,6 +177,13 @@ def _traced_vjp(argnums, ans, args, kwargs):
 
 
 defvjp_argnums(_traced, _traced_vjp)
+
+
+def _is_built_in(part) -> bool:
+    """As `is_built_in` says, once for each object."""
+    if "_memo_built_in" not in part.__dict__:
+        part.__dict__["_memo_built_in"] = is_built_in(part)
+    return part.__dict__["_memo_built_in"]
 
 
 def _find_twins() -> Callable:

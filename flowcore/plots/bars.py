@@ -35,9 +35,9 @@ def log_dets(
     The log-determinants are those of the way from x to z; they are numbered as in `stages`, from
     the base on. Parts above 0 stand on the line, those below hang from it; the black mark is
     log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out. A bar
-    many times as long as the others is cut off, with its log p(x) written into it; where log p(x)
-    is not finite, there is its value and no bar. Errors: ValueError for points of a wrong
-    shape, or more than 12 of them; TypeError for what is no flow.
+    many times as long as the others, of three or more, is cut off, with its log p(x) written into
+    it; where log p(x) is not finite, there is its value and no bar. Errors: ValueError for points
+    of a wrong shape, or more than 12 of them; TypeError for what is no flow.
 
     Parameters
     ----------
@@ -98,11 +98,14 @@ def log_dets(
 def _cut_off(ax, tops, bottoms, drawn) -> np.ndarray:
     """Frame the bars, but for those so long that all others would be lines; which are these?"""
     length = np.where(drawn, tops - bottoms, 0.0)
-    cut = drawn & (length > FAR * np.median(length[drawn])) if drawn.any() else ~drawn & False
-    near = drawn & ~cut
+    if not drawn.any():
+        return drawn
+    usual = np.median(length[drawn])  # of two points neither is the odd one
+    cut, near = drawn & (length > FAR * usual), drawn & (length <= FAR * usual)
     if cut.any():
         low, high = bottoms[near].min(), tops[near].max()
-        ax.set_ylim(low - 0.35 * (high - low), high + 0.05 * (high - low))
+        room = (high - low) or 1.0
+        ax.set_ylim(low - 0.35 * room, high + 0.05 * room)
     return cut
 
 

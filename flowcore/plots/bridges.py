@@ -46,18 +46,18 @@ def bridges(
     ten-thousandth as dense as the flow at its highest. If 1% of the flow's samples or more lie
     outside of the rectangle, the picture says so; grid points where its density is not finite are
     marked and counted, as in `density`. Errors: ValueError for dim other than 2, an empty
-    rectangle, one without a single sample or any density of the flow.
+    rectangle, one without a single sample or any density of the flow, a flow with a context.
 
     Parameters
     ----------
     flow : flow
         Anything with `log_prob` and `sample`.
     truth : target
-        The same, of the true density.
+        Anything with `dim`, `log_prob` and `sample`.
     xlim, ylim : (float, float)
         The rectangle; None: where the samples of the truth are.
     n : int
-        Grid points along each side; cost: n^2 densities of both, and 20,000 samples.
+        Grid points along each side; cost: n^2 densities of both, and some 60,000 samples.
     ax : Axes
         Where to draw; None: a new figure.
 

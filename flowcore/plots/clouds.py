@@ -23,6 +23,7 @@ from .drawing import (
     new_axes,
     panels,
     points,
+    quadrant,
     small_ticks,
     square,
     window,
@@ -170,7 +171,7 @@ def stages(
     arrays = [points(f"stage {name!r}", x) for name, x in found]
     if len({len(x) for x in arrays}) != 1:
         raise ValueError(f"stages need the same points in all: they have {list(map(len, arrays))}")
-    kinds, which = classes(_quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
+    kinds, which = classes(quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
     colours = np.array(PALETTE)[which]
 
     frames, shared = frames_of(arrays)
@@ -193,9 +194,3 @@ def _run_stages(flow, n, rng, context):
     check_plane(flow)
     with np.errstate(all="ignore"):  # points that overflow are counted in the picture
         return flow.stages(flow.base.sample(n, np.random.default_rng(rng)), context=context)
-
-
-def _quadrant(x):
-    """0, 1, 2, 3, counterclockwise from where both coordinates are positive."""
-    left, below = (x < 0).T
-    return 2 * below + (left ^ below)

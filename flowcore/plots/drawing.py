@@ -82,6 +82,12 @@ def classes(labels, n: int):
     return names.tolist(), which
 
 
+def quadrant(x) -> np.ndarray:
+    """Of each point (n, 2): 0, 1, 2, 3, counterclockwise from where both are positive."""
+    left, below = (x < 0).T
+    return 2 * below + (left ^ below)
+
+
 def check_plane(flow):
     dim = getattr(flow, "dim", 2)
     if dim != 2:

@@ -14,6 +14,7 @@ from .drawing import (
     frames_of,
     new_figure,
     panels,
+    quadrant,
     remark,
     set_limits,
     small_ticks,
@@ -235,9 +236,8 @@ def _colours(cells: int) -> np.ndarray:
     from matplotlib.colors import to_rgba_array
 
     middle = np.arange(cells) - (cells - 1) / 2
-    x1, x2 = (m.ravel() for m in np.meshgrid(middle, middle))
-    quadrant = 2 * (x2 < 0) + ((x1 < 0) ^ (x2 < 0))
-    rgba = to_rgba_array(PALETTE)[quadrant]
+    middles = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
+    rgba = to_rgba_array(PALETTE)[quadrant(middles)]
     pale = np.indices((cells, cells)).sum(axis=0).ravel() % 2 == 1
     rgba[pale, :3] += PALER * (1 - rgba[pale, :3])
     return rgba

@@ -54,7 +54,7 @@ def check(name: str, answer: Answer) -> Verdict:
 
 
 def question(name: str) -> str:
-    """The text of an exercise.
+    """The text of an exercise. Errors: ValueError for an exercise that there is not.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def question(name: str) -> str:
 
 def solution(name: str) -> str:
     """The answer of an exercise and why it is so; of a function, what it is and no code.
+
+    Errors: ValueError for an exercise that there is not.
 
     Parameters
     ----------

@@ -47,39 +47,32 @@ class Exercise:
     def judge(self, answer: Answer) -> Verdict:
         """What to say of an answer."""
         try:
-            given = self.value_of(answer)
+            given = self.values_of(answer)
         except Exception as problem:
             what = f"{type(problem).__name__}: {problem}".rstrip(" .")
             return Verdict(False, f"{self.name}: it stops: {what}. {self.hint}")
-        if _same(given, self.value_of(self.answer)):
+        if _same(given, self.values_of(self.answer)):
             return Verdict(True, f"{self.name}: right. {self.why}")
         for mistake in self.mistakes:
-            if _same(given, self.value_of(mistake.answer)):
+            if _same(given, self.values_of(mistake.answer)):
                 return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
-        return Verdict(False, f"{self.name}: not yet. {self._shape_of(answer)}{self.hint}")
+        return Verdict(False, f"{self.name}: not yet. {self._shape_of(given)}{self.hint}")
 
-    def value_of(self, answer: Answer) -> np.ndarray:
-        """A number or an array; of a function, its values on all inputs, one after the other."""
-        values = self._values(answer)
-        if not self.inputs:
-            return values[0]
-        if len({value.shape for value in values}) == 1:
-            return np.stack(values)
-        return np.concatenate([value.ravel() for value in values])
-
-    def _values(self, answer: Answer) -> list[np.ndarray]:
+    def values_of(self, answer: Answer) -> list[np.ndarray]:
         """Of a function, its value on every input; of anything else, itself."""
         if not self.inputs:
-            return [np.asarray(answer, float)]
+            return [_as_floats(answer)]
         if not callable(answer):
             raise TypeError(f"a function is asked for, not {answer!r:.60}")
-        return [np.asarray(answer(*arguments), float) for arguments in self.inputs]
+        # copies: what an answer writes into its arguments is gone with them
+        given = [[np.array(argument) for argument in arguments] for arguments in self.inputs]
+        return [_as_floats(answer(*arguments)) for arguments in given]
 
-    def _shape_of(self, answer: Answer) -> str:
+    def _shape_of(self, given: Sequence[np.ndarray]) -> str:
         """What is wrong with the shape, on the first input where it is that."""
-        for given, wanted in zip(self._values(answer), self._values(self.answer), strict=True):
-            if given.shape != wanted.shape:
-                return f"Its shape is {given.shape}, and should be {wanted.shape}. "
+        for value, wanted in zip(given, self.values_of(self.answer), strict=True):
+            if value.shape != wanted.shape:
+                return f"Its shape is {value.shape}, and should be {wanted.shape}. "
         return ""
 
 
@@ -99,8 +92,22 @@ class Verdict(NamedTuple):
         return self.message
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=CLOSE, atol=CLOSE, equal_nan=True))
+def _as_floats(value) -> np.ndarray:
+    if value is None:
+        raise TypeError("there is no value: does the function return something?")
+    return np.asarray(value, float)
+
+
+def _same(given: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> bool:
+    return all(
+        a.shape == b.shape and bool(np.allclose(a, b, _tolerance(b), CLOSE, equal_nan=True))
+        for a, b in zip(given, right, strict=True)
+    )
+
+
+def _tolerance(right: np.ndarray) -> float:
+    """Relative; of a count, none."""
+    return 0.0 if np.array_equal(right, np.round(right)) else CLOSE
 
 
 def known(exercises: Sequence[Exercise]) -> dict[str, Exercise]:

@@ -162,8 +162,8 @@ LEARNING = (
     ),
     Exercise(
         "3b",
-        "Two moons have an entropy of 0.289 nats and standard deviations of 0.868 and 0.497. "
-        "They are standardised: what is the entropy now?",
+        f"Two moons have an entropy of {_MOONS.entropy():.3f} nats and standard deviations of "
+        "{:.3f} and {:.3f}. They are standardised: what is the entropy now?".format(*_MOONS.std()),
         _MOONS.entropy() - _LOG_SD.sum(),
         "Dividing by a deviation below 1 stretches: H grows by -log sd of both columns.",
         [

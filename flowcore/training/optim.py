@@ -141,8 +141,11 @@ class AdamState:
     def step(self, theta: np.ndarray, gradient: np.ndarray) -> None:
         """One step of Algorithm 1: theta changes in place, `gradient` is only read.
 
-        Errors: ValueError, before anything changes, if a schedule returns no number >= 0.
+        Errors: ValueError, before anything changes, if a schedule returns no number >= 0, or the
+        gradient is of another length.
         """
+        if gradient.shape != theta.shape:
+            raise ValueError(f"the gradient has shape {gradient.shape}, theta {theta.shape}")
         beta1, beta2, epsilon = self._constants
         rate = self._rate()
         self._t += 1
