@@ -17,7 +17,7 @@ from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
 from .blas import BLAS
-from .blocks import FEW, map_blocks
+from .blocks import FEW, block_rows, map_blocks
 from .inputs import gate
 from .own_parts import is_built_in
 from .workspace import Workspace
@@ -147,7 +147,7 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
     def rows(x, context):
         return Lease(part, what, len(x), dtype, tape=False).run(theta, x, context)
 
-    if threads is None and len(x) < FEW:
+    if threads is None and (len(x) < FEW or len(x) <= block_rows(len(x), theta.size)):
         return rows(x, context)
     if not _is_built_in(part):
         threads = 1  # it may use autograd, whose traces threads confuse, or arrays of its own
