@@ -313,3 +313,13 @@ def test_of_two_runs_that_start_together_one_is_refused(path):
         said = [a or "differs in rng" in b for a, b in zip(said, found, strict=True)]
         assert sorted(right) == [False, True] and said == right[::-1], found
     assert not list(path.parent.glob(".*"))
+
+
+def test_a_lock_that_is_given_back_leaves_no_weak_reference(path):
+    """Its callback would run at any time, and swallow an interrupt that comes then."""
+    own = claim.Claim(str(path))
+    own.take()
+    file = own._file
+    assert file in claim._open
+    own.release()
+    assert file not in claim._open and file.closed

@@ -55,17 +55,17 @@ class Claim:
                 self._held = self._is_there()
                 if self._held:
                     return
-                self._file.close()  # its last owner removed it before we had the lock
+                _close(self._file)  # its last owner removed it before we had the lock
                 self._file, _ = _opened(self.lock)
             raise OSError(f"{self.lock} is never the file that was opened under that name")
         except BlockingIOError:
-            self._file.close()
+            _close(self._file)
             raise ValueError(
                 f"another fit is writing to checkpoint={self.path!r}: wait until it ends, stop "
                 "it, or give another checkpoint path"
             ) from None
         except OSError:
-            self._file.close()
+            _close(self._file)
             if made:  # nobody needs it
                 with contextlib.suppress(OSError):
                     os.unlink(self.lock)
@@ -76,12 +76,12 @@ class Claim:
         if self._file is None or self._file.closed or not self.is_ours:
             return
         if fcntl is None:  # Windows removes no open file, and none that another run has opened
-            self._file.close()
+            _close(self._file)
         if self._held and (fcntl is None or self._is_there()):
             # while it is locked: who gets the lock next looks whether the file is still there
             with contextlib.suppress(OSError):
                 os.unlink(self.lock)
-        self._file.close()
+        _close(self._file)
         self._held = False
 
     def _is_there(self) -> bool:
@@ -101,6 +101,13 @@ def _opened(path: str) -> tuple[io.FileIO, bool]:
             file, made = io.FileIO(path, "ab+"), False  # made, too, if it was removed meanwhile
         _open.add(file)
     return file, made
+
+
+def _close(file: io.FileIO) -> None:
+    """Close it, and take it out of the set: left to a weak reference's callback, that would swallow
+    an interrupt."""
+    file.close()
+    _open.discard(file)
 
 
 def _lock(file: io.FileIO) -> None:
