@@ -111,7 +111,8 @@ def test_interrupted_runs_lose_nothing(tmp_path, interrupts, straight):
         outcomes.append(within)
         if not within and not printed.startswith("interrupted"):
             assert printed == described(*straight)  # it was too late
-        if within and every < 1.0 and len(printed.split(" [")[1]) > 3:
+        several = within and "," in printed.split(" [")[1]  # epochs: the first one is written
+        if several and every == 0.0:  # on a fast machine, some epochs take no 10 ms
             assert path.exists()  # within an update nothing is written, what was there stays
         # where the path was being claimed, or given back, a lock file stays that blocks nobody
         assert set(os.listdir(tmp_path)) <= {f"{k}.npz", f".{k}.npz.lock"}
