@@ -60,7 +60,8 @@ def as_rst(lines: list[str]) -> list[str]:
         indented, blank = line.startswith(" "), not line.strip()
         if blank:
             in_example = False
-            literal = literal and None  # columns end here; what is indented may go on
+            if literal:  # columns end here; what is indented may go on
+                literal = None
         elif not indented and literal == "":
             literal = None
         in_example = in_example or line.lstrip().startswith(">>>")

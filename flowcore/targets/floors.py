@@ -70,10 +70,7 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
     if first == [2, 1]:
         mass, axes = mass.T, axes[::-1]
     x_a, x_b = axes
-    marginal = mass.sum(axis=1)
-    seen = marginal > 0
-    marginal, conditional = marginal[seen], mass[seen] / marginal[seen, None]
-    var_b = _variances(conditional, x_b)
+    marginal, var_b = _given_first(mass, x_b)
     cell = float(x_b[1] - x_b[0])
     if marginal[var_b < (SPREAD * cell) ** 2].sum() > THIN:
         raise ValueError(
@@ -93,15 +90,20 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
 
 def _least_cross_entropy(mass, x_a, x_b) -> float:
     """log(2 pi e) + 1/2 log V[x_a] + 1/2 E log V[x_b | x_a], of masses on a grid."""
-    marginal = mass.sum(axis=1)
-    seen = marginal > 0
-    marginal, conditional = marginal[seen] / marginal.sum(), mass[seen] / marginal[seen, None]
-    var_b = _variances(conditional, x_b)
+    marginal, var_b = _given_first(mass, x_b)
     var_b = np.maximum(var_b, (x_b[1] - x_b[0]) ** 2 / 12)  # one cell thick: uniform in the cell
-    var_a = float(_variances(marginal[None], x_a[seen])[0])
+    var_a = float(_variances(marginal[None], x_a)[0])
     return math.log(2 * math.pi * math.e) + 0.5 * (
         math.log(var_a) + float(marginal @ np.log(var_b))
     )
+
+
+def _given_first(mass, x_b) -> tuple[np.ndarray, np.ndarray]:
+    """p(x_a) and V[x_b | x_a] at each x_a, (m,) both; where there is no mass, 0 and 1."""
+    marginal = mass.sum(axis=1) / mass.sum()
+    seen, var_b = marginal > 0, np.ones(len(mass))
+    var_b[seen] = _variances(mass[seen] / mass[seen].sum(axis=1, keepdims=True), x_b)
+    return marginal, var_b
 
 
 def _variances(mass, x) -> np.ndarray:

@@ -35,7 +35,7 @@ def check(name: str, answer: Answer) -> Verdict:
     ----------
     name : str
         Lesson and letter, such as "3b".
-    answer : number, array or function
+    answer : number or function
         What the question asks for.
 
     Returns

@@ -29,7 +29,7 @@ class Exercise:
 
     name       lesson and letter, "3b"
     question   as the lesson asks it
-    answer     a number, an array, or a function, which is then run on `inputs`
+    answer     a number, or a function, which is then run on `inputs`
     why        what is said to the right answer
     mistakes   answers that are not right, each with its hint
     hint       what is said to any other answer
