@@ -1,10 +1,12 @@
 """`load` of archives that `pack` does not write, with a valid checksum."""
 
 import contextlib
+import gc
 import io
 import json
 import os
 import pickle
+import sys
 import warnings
 import zipfile
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from stub_saved import digest, refused, reseal, small_flow, taken_apart
 
-from flowcore.files import DIGITS, SEAL, load, save
+from flowcore.files import DIGITS, SEAL, load, pack, save, unpack
 
 
 @pytest.fixture
@@ -177,3 +179,37 @@ def test_headers_for_members_of_more_than_4_gb(path):
     flow = load(path)
     path.write_bytes(reseal(file.getvalue()))
     assert digest(load(path)) == digest(flow)
+
+
+def interrupted_at(k, run):
+    """Whether a KeyboardInterrupt before the k-th line of `run`, library code included, came."""
+    left = k
+
+    def tracer(frame, event, _):
+        nonlocal left
+        left -= event == "line"
+        if event == "line" and left == 0:
+            raise KeyboardInterrupt
+        return tracer
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        run()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_at_any_line_of_packing_is_all_that_is_heard_of_it(monkeypatch):
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    arrays, k = {"a": np.arange(3.0), "b": np.ones((2, 2))}, 1
+    while interrupted_at(k, lambda: pack(arrays)):
+        gc.collect() if k % 50 == 0 else None
+        k += 1
+    gc.collect()
+    assert k > 200 and not complaints, (k, complaints)
+    assert unpack(pack(arrays)).keys() == arrays.keys()

@@ -45,25 +45,28 @@ _DTYPES = {np.dtype(f"{order}{code}").str: np.dtype(f"{order}{code}")
            for order in "<>" for code in "?bhilqBHILQefdgFDG"}  # fmt: skip
 
 
+class _Archive(zipfile.ZipFile):
+    """A zip archive in memory that Ctrl-C may leave at any line, even in the middle of its making.
+
+    Its finalizer would close it then, and complain: of attributes that are not there yet, or of a
+    member that is still open. An interrupt that comes in a finalizer written in Python is lost.
+    """
+
+    __del__ = object.__hash__  # does nothing
+
+
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
     """An .npz archive, without compression and without clock times, sealed by its comment."""
     buffer = io.BytesIO()
-    archive = zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED)
-    try:
-        for name, array in arrays.items():
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980
-            info.create_system, info.external_attr = 3, 0o644 << 16  # on every system
-            info.file_size = array.nbytes + 128  # says only whether a header for 4 GB is needed
-            with archive.open(info, "w") as member:
-                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
-        archive.comment = SEAL + b"0" * DIGITS
-        archive.close()
-    except BaseException:  # such as Ctrl-C in the middle of a member
-        # its finalizers may close it without errors of their own, which would hide the interrupt
-        archive._writing = False
-        if archive.fp is not None:
-            archive.fp = io.BytesIO()
-        raise
+    archive = _Archive(buffer, "w", zipfile.ZIP_STORED)
+    for name, array in arrays.items():
+        info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980
+        info.create_system, info.external_attr = 3, 0o644 << 16  # on every system
+        info.file_size = array.nbytes + 128  # says only whether a header for 4 GB is needed
+        with archive.open(info, "w") as member:
+            np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+    archive.comment = SEAL + b"0" * DIGITS
+    archive.close()
     with buffer.getbuffer() as content:
         digest = hashlib.sha256(content[:-DIGITS]).hexdigest()
     buffer.seek(-DIGITS, os.SEEK_END)
