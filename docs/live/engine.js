@@ -1,0 +1,56 @@
+// The page's side of the Worker: ask for something, get a promise of it.
+//
+//     const engine = new Engine({ settings, onLoading });
+//     await engine.ready;
+//     const { step } = await engine.call("train", { seconds: 0.05, steps: 100 });
+//
+// A mistake of the user's rejects with a `Mistake`, whose message says what to do. An engine that is
+// stopped, because a cell of Python never ends, is gone: make a new one.
+
+export class Mistake extends Error {}
+
+export class Engine {
+  constructor({ settings, onLoading = () => {} }) {
+    this.waiting = new Map();
+    this.last = 0;
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    this.worker.onmessage = ({ data }) => {
+      if (data.loading) onLoading(data);
+      else this.settle(data);
+    };
+    this.worker.onerror = (event) => {
+      event.preventDefault();
+      this.stop(event.message || "the Worker could not be started");
+    };
+    this.ready = this.send({ start: settings });
+  }
+
+  async call(name, args = {}) {
+    await this.ready;
+    const result = await this.send({ call: name, args });
+    if (result.error) throw new Mistake(result.error);
+    return result;
+  }
+
+  send(message) {
+    const id = ++this.last;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, ...message });
+    });
+  }
+
+  settle({ id, result, failed }) {
+    const { resolve, reject } = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (failed === undefined) resolve(result);
+    else reject(new Error(failed));
+  }
+
+  // Whoever waits is told why.
+  stop(why = "stopped") {
+    this.worker.terminate();
+    for (const { reject } of this.waiting.values()) reject(new Error(why));
+    this.waiting.clear();
+  }
+}

@@ -1,0 +1,48 @@
+"""A cell of Python: the value of its last line is shown, as in a notebook."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import linecache
+import traceback
+
+NAME = "<cell>"
+LONGEST = 20_000  # characters of output
+
+
+def run(code: str, names: dict) -> dict:
+    """Run code with these names, which it may change: {"out": what it printed, "error": or ""}."""
+    out, error = io.StringIO(), ""
+    linecache.cache[NAME] = (len(code), None, code.splitlines(keepends=True), NAME)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            last = _execute(code, names)
+            if last is not None:
+                print(repr(last))
+        except (Exception, SystemExit, KeyboardInterrupt) as problem:
+            error = _told(problem)
+    text = out.getvalue()
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + f"\n... and {len(text) - LONGEST:,} characters more"
+    return {"out": text, "error": error}
+
+
+def _execute(code: str, names: dict):
+    """The value of the last expression, or None."""
+    tree = ast.parse(code, NAME)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, NAME, "exec"), names)
+    return None if last is None else eval(compile(ast.Expression(last.value), NAME, "eval"), names)
+
+
+def _told(problem: BaseException) -> str:
+    """The traceback from the cell on."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    inside = [k for k, frame in enumerate(frames) if frame.filename == NAME]
+    lines = traceback.format_exception_only(problem)
+    if inside:
+        lines = ["Traceback (the last call last):\n", *traceback.format_list(frames[inside[0] :]), *lines]
+    return "".join(lines).strip()
+

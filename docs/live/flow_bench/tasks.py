@@ -1,0 +1,262 @@
+"""Eight tasks, one for each lesson of the course: predict, train, see, and be told.
+
+Every number is computed here by the formula that the lesson derives. Three of the questions are
+the course's own exercises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from flowcore.teaching import EXERCISES
+from flowcore.teaching.exercise import Exercise, Mistake, Verdict
+
+from . import drawings
+from .densities import TARGETS, Data
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked, on which settings, and where the answer will be seen.
+
+    title, story   the lesson's question, and what is on the screen
+    answer         an `Exercise`: question, answer, mistakes, hints; or None: it is drawn
+    settings       what to set; the rest is as usual
+    compare        what the prediction is laid over: "log_p", "log_det", "kl", "connections",
+                   "units" or "drawing"
+    steps          of training, after which the answer can be seen; 0: it is there at once
+    do             what to do then, and what to look at
+    point          which point the small pictures show;   variables   of the network that is shown
+    """
+
+    number: int
+    title: str
+    story: str
+    do: str
+    compare: str
+    settings: dict = field(default_factory=dict)
+    answer: Exercise | None = None
+    question: str = ""
+    steps: int = 0
+    point: tuple[float, float] | None = None
+    variables: int = 2
+
+
+LOG_2_PI = np.log(2 * np.pi)
+RHO = 0.8
+_MOONS = TARGETS["two_moons"]
+_START = LOG_2_PI + 1 + np.log(_MOONS.std()).sum()  # NLL of N(mean, diag(std^2)), in raw units
+
+_STRETCH = Exercise(
+    "1",
+    "This flow has learned nothing yet. All it does is x1 = 2 z1 and x2 = z2. What is log p(x) at "
+    "x = (0, 0), in nats?",
+    -LOG_2_PI - np.log(2),
+    "log N(0; 0, I) = -1.838, and the stretch thins it out by log 2 = 0.693.",
+    [
+        Mistake(-LOG_2_PI + np.log(2), "The sign: where z is stretched, the density gets thinner, "
+                "so log 2 is subtracted."),
+        Mistake(-LOG_2_PI, "This is log N(z) at z = (0, 0). The stretch is missing: it adds "
+                "log |dz/dx| = -log 2."),
+        Mistake(-0.5 * LOG_2_PI - np.log(2), "z has two coordinates, each with its -0.919."),
+        Mistake(-LOG_2_PI - 2 * np.log(2), "Only x1 is stretched: one log 2, not two."),
+        Mistake(-LOG_2_PI - 1, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
+        Mistake(np.exp(-LOG_2_PI) / 2, "This is the density itself; its logarithm is asked for."),
+    ],
+    "Which z lands on x = (0, 0)? Take log N(z; 0, I) there, and add log |det dz/dx|.",
+)  # fmt: skip
+_DETERMINANT = Exercise(
+    "2",
+    "x1 and x2 have variance 1 and the correlation 0.8. One layer learns them: x1 = z1, and x2 = "
+    "0.8 z1 + s z2. What will log |det dx/dz| be, at every point?",
+    0.5 * np.log(1 - RHO**2),
+    "Given x1, what is left of x2 has the variance 1 - 0.64 = 0.36: s = 0.6, and log 0.6 = -0.511. "
+    "The 0.8 stands off the diagonal of a triangle and does not count.",
+    [
+        Mistake(0.0, "A shear keeps areas, but here z2 is squeezed, too: the variance of x2 is "
+                "0.64 + s^2 = 1."),
+        Mistake(np.log(RHO), "0.8 stands off the diagonal of the triangle: it tilts cells, and "
+                "leaves their areas alone. Look for s."),
+        Mistake(np.log(1 - RHO**2), "This is the logarithm of s^2, a variance. The diagonal has s."),
+        Mistake(-0.5 * np.log(1 - RHO**2), "This is dz/dx, the way back: it has the opposite "
+                "sign."),
+        Mistake(np.log(1 - RHO), "Variances add up, not deviations: 0.64 + s^2 = 1."),
+        Mistake(0.6, "This is the determinant; its logarithm is asked for."),
+    ],
+    "The Jacobian is a triangle, so its determinant is 1 * s. The variance of x2 is 0.64 + s^2, "
+    "and it has to be 1.",
+)  # fmt: skip
+_DISTANCE = Exercise(
+    "3",
+    f"Before the first step every flow is a Gaussian with the data's means and deviations. Here "
+    f"its mean negative log-likelihood is {_START:.3f} nats, and the entropy of the moons is "
+    f"{_MOONS.entropy():.3f}. Where does the gauge stand: what is KL(truth || flow)?",
+    _START - _MOONS.entropy(),
+    "NLL = entropy + KL. So the loss has a bottom, and you know how far above it you are.",
+    [
+        Mistake(_START, "This is the loss. Of it, the entropy is there even for the truth itself."),
+        Mistake(_START + _MOONS.entropy(), "The sign: NLL = entropy + KL, so the entropy is taken "
+                "off."),
+        Mistake(_MOONS.entropy(), "This is the entropy: the loss of the truth itself, where the KL "
+                "is 0."),
+        Mistake(0.0, "0 is where the flow is the truth. It has not even begun."),
+        Mistake(_MOONS.entropy() - _START, "A KL is never negative: you took the loss off the "
+                "entropy."),
+    ],
+    "Of the mean of -log q(x), the entropy is the part that nobody can avoid. The rest is the KL.",
+)  # fmt: skip
+_UNITS = Exercise(
+    "5",
+    "Five variables, two hidden layers of 8 units. The textbook's loop runs the network once for "
+    "every variable. How many hidden units are computed for one sample?",
+    5 * 16,
+    "Five passes of 16 units. By degree every unit is computed once, when all that it reads is "
+    "known: 16 in all.",
+    [
+        Mistake(16, "That is the walk by degree: every unit once. The loop runs the whole network "
+                "for every variable."),
+        Mistake(5, "Five passes; each of them computes all 16 units."),
+        Mistake(4 * 16, "The first variable takes a pass, too: the loop does not know that its "
+                "shift and scale are biases."),
+        Mistake(5 * 8, "There are two hidden layers of 8."),
+        Mistake(5 * 5 * 16, "A pass gives the parameters of all variables at once: one pass for "
+                "each variable, not for each pair."),
+    ],
+    "How many units has the network, and how often does it run?",
+)  # fmt: skip
+
+_ISLANDS = {
+    "nothing": "Nothing is drawn yet: paint where you expect the flow's density.",
+    "islands": "Eight islands with nothing in between: that is the truth. A flow is a continuous "
+    "map of one connected bell, and cannot tear it: some of its mass stays between the heaps. "
+    "Draw that, too.",
+    "ring": "A closed ring, as dense between the heaps as on them: the flow does better. It pushes "
+    "most of its mass onto the heaps, and only thin bridges stay.",
+    "bell": "This is the bell in the middle, where training begins. The flow moves it: nothing of "
+    "the truth is in the middle.",
+    "elsewhere": "Most of this lies where there are no data. Every point that is missed costs "
+    "-log q: look where the grey points are.",
+}
+_BRIDGES = (
+    "right. Eight heaps, and thin bridges between them: a continuous map cannot tear the bell, it "
+    "can only stretch it thin. Training makes the bridges thinner, and never cuts them."
+)
+
+TASKS = MappingProxyType(
+    {
+        task.number: task
+        for task in (
+            Task(
+                1, "What happens to a density when I stretch?",
+                "On the left the base, z ~ N(0, I), with its grid. On the right the same points "
+                "after a stretch by 2 to both sides.",
+                "The bars below show log p at the point, layer by layer: drag it about. Only one of "
+                "them moves. Why?",
+                "log_p", {"data": "stretched_normal", "flow": "maf", "layers": 1},
+                _STRETCH, point=(0.0, 0.0),
+            ),
+            Task(
+                2, "Why a determinant, and why a triangle?",
+                "The data lie along a diagonal. One layer of MAF will tilt the grid until it fits.",
+                "Look at the Jacobian: drag the point. One entry stays 0, whatever you do.",
+                "log_det", {"data": "correlated_gaussian", "flow": "maf", "layers": 1, "width": 8},
+                _DETERMINANT, steps=150, point=(0.0, 0.0),
+            ),
+            Task(
+                3, "What is learned, and how good is it?",
+                "Two moons, and a flow that has learned nothing. The gauge knows the truth, so it "
+                "can say how far the flow is from it.",
+                "Train: the loss falls towards the entropy, the gauge towards 0. Then set the "
+                "number of points to 100, and train on: loss and gauge part. That is overfitting.",
+                "kl", {"data": "two_moons", "flow": "maf", "layers": 4},
+                _DISTANCE,
+            ),
+            Task(
+                4, "How does a network keep an order?",
+                "Below, the masks of a MADE of five variables with two hidden layers of 8 units: a "
+                "coloured cell is a connection that may be there. Count, or be clever.",
+                "Set the number of variables to 2: all units have degree 1. What is left of the "
+                "masks?",
+                "connections", {"flow": "maf", "layers": 1, "width": 8},
+                EXERCISES["4a"], variables=5,
+            ),
+            Task(
+                5, "Why one pass here, and D passes there?",
+                "To sample, x1 must be known before x2 can be computed. The textbook runs the whole "
+                "network for each variable, and throws most of it away.",
+                "Play the walk below: in the loop, units light up again and again. Then choose by "
+                "degree, and count once more.",
+                "units",
+                {"flow": "maf", "layers": 1, "width": 8, "method": "loop"},
+                _UNITS, variables=5,
+            ),
+            Task(
+                6, "Can both directions be cheap?",
+                "A checkerboard, and NICE: couplings that shift and never stretch, cheap in both "
+                "directions.",
+                "Train, and watch the gauge: it cannot pass the mark of its floor. Then choose "
+                "RealNVP, which may stretch.",
+                "kl", {"data": "checkerboard", "flow": "nice", "layers": 4},
+                EXERCISES["6b"], steps=400,
+            ),
+            Task(
+                7, "Why compose, and why permute?",
+                "Four layers of MAF, but all of them in the order x1, x2: the permutations are off.",
+                "Train until the gauge stops. Then switch the permutations on, and train again.",
+                "kl", {"data": "two_moons", "flow": "maf", "layers": 4, "permute": False},
+                EXERCISES["7a"], steps=400,
+            ),
+            Task(
+                8, "What stays impossible, and what helps?",
+                "Eight separate heaps, and a flow that pushes one bell onto them.",
+                "Compare: your drawing lies over the density. Look between the heaps.",
+                "drawing", {"data": "eight_gaussians", "flow": "maf", "layers": 4},
+                question="Draw the density that the flow will have after 400 steps: darker where "
+                "you expect more.",
+                steps=400,
+            ),
+        )
+    }
+)  # fmt: skip
+
+
+def find(number: int) -> Task:
+    """The task of this number. Errors: ValueError."""
+    if number not in TASKS:
+        raise ValueError(f"there is no task {number!r}: there are 1 to {len(TASKS)}")
+    return TASKS[number]
+
+
+def judge(number: int, answer) -> Verdict:
+    """What to say of a prediction: a number, or a drawing's cells.
+
+    Errors: ValueError for a task that there is not, or a drawing of another size.
+    """
+    task = find(number)
+    if task.answer is not None:
+        verdict = task.answer.judge(answer)
+        return Verdict(verdict.right, verdict.message.removeprefix(f"{task.answer.name}: "))
+    truth = TARGETS[task.settings["data"]]
+    kind = drawings.kind_of(answer, truth, Data(None, truth).frame)
+    if kind == "bridges":
+        return Verdict(True, _BRIDGES)
+    return Verdict(False, f"not yet. {_ISLANDS[kind]}")
+
+
+def shown(task: Task) -> dict:
+    """A task as the page shows it, without its answer."""
+    return {
+        "number": task.number,
+        "title": task.title,
+        "story": task.story,
+        "question": task.question or task.answer.question,
+        "do": task.do,
+        "compare": task.compare,
+        "steps": task.steps,
+        "point": None if task.point is None else list(task.point),
+        "variables": task.variables,
+        "settings": {**vars(Settings()), **task.settings},
+    }

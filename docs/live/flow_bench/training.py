@@ -1,0 +1,90 @@
+"""Training in steps, which a page can take as it likes: a few, then look, then a few more.
+
+It is the loop of `flowcore.fit`, in the same parts: a loss with its gradient, Adam, and an average
+of theta over the steps, which is what is shown.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from flowcore.training import Adam, Average, Loss, Rows
+
+from .densities import Data
+from .recipes import build
+from .settings import Settings
+
+BATCH = 256
+PEAK, WARM_UP, HALVED_AT = 6e-3, 20, 400.0  # the learning rate, and when it has fallen by sqrt 2
+DECAY = 0.99  # of the average
+KEPT = 400  # losses that are remembered, evenly spaced
+
+
+def learning_rate(step: int) -> float:
+    """Linear warm-up, then a fall with the square root of the step: training may go on for ever.
+
+    >>> [round(1e3 * learning_rate(step), 2) for step in (0, 20, 420, 4020)]
+    [0.29, 6.0, 4.24, 1.81]
+    """
+    warm = min(1.0, (step + 1) / (WARM_UP + 1))
+    return PEAK * warm / math.sqrt(1.0 + max(0, step - WARM_UP) / HALVED_AT)
+
+
+class Training:
+    """A flow on its way; `flow` is as good as it gets so far.
+
+    Errors: FloatingPointError if the loss is not finite, with the flow as it was before.
+    """
+
+    def __init__(self, settings: Settings, data: Data):
+        self.settings, self.data = settings, data
+        self.start = build(settings).initialize(data.two_rows)
+        self.theta = np.array(self.start.params)
+        self.optimizer = Adam(learning_rate).start(self.theta)
+        self.average = Average(DECAY, self.theta)
+        self.loss = Loss(self.start, threads=1)
+        self.batches = _batches(data, np.random.default_rng([settings.seed, 2]))
+        self.step = 0
+        self.losses: list[tuple[int, float]] = []  # (step, NLL of its batch)
+        self._every = 1  # how many steps apart losses are remembered
+
+    @property
+    def flow(self):
+        """The flow with the averaged parameters; before the first step, as it was made."""
+        return self.start.with_params(self.average.values if self.step else self.start.params)
+
+    def steps(self, most: int, seconds: float = math.inf) -> int:
+        """Take steps, at most so many and for at most so long; at least one. Returns how many."""
+        end, done = time.perf_counter() + seconds, 0
+        while done < most and (done == 0 or time.perf_counter() < end):
+            self._one()
+            done += 1
+        return done
+
+    def _one(self) -> None:
+        rows = Rows(next(self.batches))
+        nll, gradient = self.loss(self.theta, rows)
+        if not np.isfinite(gradient).all():
+            raise FloatingPointError(f"the gradient is not finite at step {self.step}")
+        self.optimizer.step(self.theta, gradient)
+        self.average.update(self.theta)
+        if self.step % self._every == 0:
+            self.losses.append((self.step, float(nll)))
+        self.step += 1
+        if len(self.losses) > KEPT:
+            self.losses, self._every = self.losses[::2], 2 * self._every
+
+
+def _batches(data: Data, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Batches for ever: fresh draws of the truth, or all rows in a new order again and again."""
+    if data.rows is None:
+        while True:
+            yield data.truth.sample(BATCH, rng)
+    size = min(BATCH, len(data.rows))
+    while True:
+        order = rng.permutation(len(data.rows))
+        for begin in range(0, len(order) - size + 1, size):
+            yield data.rows[order[begin : begin + size]]

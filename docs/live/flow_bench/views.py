@@ -1,0 +1,129 @@
+"""The pictures of the page, as numbers: grids, densities, one point's way, a distance."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from autograd import jacobian
+
+import flowcore as fc
+
+from .training import Training
+
+REACH = 3.0  # of the grid in the base, on both sides
+LINES, DOTS = 13, 49  # lines in each direction, and points on a line
+CLOUD = 250  # base samples that travel with the grid
+FRAME = 4.0  # half a side of a frame around the base, and around all layers below the data
+
+
+@cache
+def grid_of_base() -> np.ndarray:
+    """(2 LINES, DOTS, 2): lines of constant z1, then lines of constant z2."""
+    fixed, free = np.linspace(-REACH, REACH, LINES), np.linspace(-REACH, REACH, DOTS)
+    upright = np.stack(np.broadcast_arrays(fixed[:, None], free), axis=-1)
+    return np.concatenate([upright, upright[..., ::-1]])
+
+
+@cache
+def cloud_of_base() -> np.ndarray:
+    """(CLOUD, 2) samples of the base, the same for every flow."""
+    return np.random.default_rng(7).normal(size=(CLOUD, 2))
+
+
+def stages(training: Training) -> dict:
+    """The grid and the cloud in the base, and after every layer up to the data.
+
+    names   of the stages, the base first;   frames   [left, right, bottom, top] of each
+    lines   (stages, 2 LINES, DOTS, 2);   cloud   (stages, CLOUD, 2)
+    """
+    z = np.concatenate([grid_of_base().reshape(-1, 2), cloud_of_base()])
+    with np.errstate(all="ignore"):
+        found = training.flow.stages(z)
+    n = len(z) - CLOUD
+    square = [-FRAME, FRAME, -FRAME, FRAME]
+    frames = [square] * (len(found) - 1) + [training.data.frame]
+    return {
+        "names": [name for name, _ in found],
+        "frames": frames,
+        "shape": [len(found), 2 * LINES, DOTS],
+        "lines": _float32([x[:n] for _, x in found]),
+        "cloud": _float32([x[n:] for _, x in found]),
+    }
+
+
+def cells(frame, size: int) -> tuple[np.ndarray, float]:
+    """(the middles of size x size cells, from the top row down, (size^2, 2); a cell's area)."""
+    left, right, bottom, top = frame
+    width, height = (right - left) / size, (top - bottom) / size
+    x = left + width * (np.arange(size) + 0.5)
+    y = top - height * (np.arange(size) + 0.5)
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2), width * height
+
+
+def density(density, frame, size: int) -> np.ndarray:
+    """p at the middles of size x size cells of the frame, the top row first, (size^2,)."""
+    with np.errstate(all="ignore"):
+        return np.exp(density.log_prob(cells(frame, size)[0]))
+
+
+def point(training: Training, x) -> dict:
+    """One point's way from x back to z: where it passes, what each layer adds to log p(x).
+
+        log p(x) = log N(z) + sum of the layers' log |det dz/dx|
+
+    stages   (layers + 1, 2), z first;   parts   [(name, nats), ...], the base first
+    jacobian   dx/dz at z, (2, 2);   log_det   log |det dx/dz|
+    """
+    flow, x = training.flow, np.asarray(x, float).reshape(2)
+    way, log_dets = [x], []
+    with np.errstate(all="ignore"):
+        for part, direction in flow.bijector.steps("inverse"):
+            moved, log_det = getattr(part, f"{direction}_and_log_det")(way[-1])
+            way.append(moved)
+            log_dets.append(float(log_det))
+        back = jacobian(flow.bijector.inverse)(x)
+        log_base = float(flow.base.log_prob(way[-1]))
+        names = [name for name, _ in flow.stages(way[-1])[1:]]
+    return {
+        "stages": _float32(way[::-1]),
+        "z": way[-1].tolist(),
+        "parts": [("base", log_base), *zip(names, log_dets[::-1], strict=True)],
+        "log_p": log_base + sum(log_dets),
+        "jacobian": np.linalg.inv(back).tolist(),
+        "log_det": -sum(log_dets),
+    }
+
+
+def distance(training: Training) -> dict:
+    """How good the flow is, on rows that no step has seen, in nats.
+
+    nll, nll_error   mean -log q and its standard error
+    kl, kl_error     KL(truth || flow) and its standard error; None where the truth is unknown
+    """
+    data, flow = training.data, training.flow
+    with np.errstate(all="ignore"):
+        log_q = np.asarray(flow.log_prob(data.judges), float)
+    found = {"kl": None, "kl_error": None, "step": training.step}
+    found["nll"], found["nll_error"] = _mean_and_error(-log_q)
+    if data.truth is not None:
+        found["kl"], found["kl_error"] = _mean_and_error(data.judges_log_p - log_q)
+        found["entropy"] = float(data.truth.entropy())
+    return found
+
+
+def measure(training: Training, n: int, rng: int) -> dict:
+    """The same, of a known truth, on n fresh draws: `flowcore.kl_to_truth`."""
+    kl, error = fc.kl_to_truth(training.flow, training.data.truth, n, rng)
+    return {"kl": kl, "kl_error": error, "step": training.step}
+
+
+def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _float32(arrays) -> np.ndarray:
+    """One flat float32 array: half as much to send as float64."""
+    return np.ascontiguousarray(np.concatenate([np.ravel(a) for a in arrays]), np.float32)
+
+

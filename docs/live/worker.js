@@ -1,0 +1,84 @@
+// The Worker in which Python lives: it loads Pyodide, NumPy, autograd and flowcore, then answers.
+//
+//     {id, call, args}  ->  {id, result} or {id, failed}        while it loads: {loading, done, of}
+//
+// Everything that is computed is computed in here, so the page itself never waits.
+
+let python = null;
+let answer = null; // flow_bench.call
+
+async function start(settings) {
+  const base = new URL(settings.pyodide, self.location.href).href;
+  const steps = 3 + settings.wheels.length;
+  let done = 0;
+  const tell = (loading) => self.postMessage({ loading, done: done++, of: steps });
+
+  // What is needed later is fetched while Python starts.
+  const wheels = settings.wheels.map((name) => fetched(new URL(name, self.location.href)));
+  wheels.forEach((wheel) => wheel.catch(() => {})); // told where it is awaited
+
+  tell("Python");
+  const { loadPyodide } = await import(`${base}pyodide.mjs`);
+  python = await loadPyodide({ indexURL: base });
+  tell("NumPy");
+  await python.loadPackage("numpy", { messageCallback: () => {}, errorCallback: refuse });
+  for (const wheel of wheels) {
+    const { name, bytes } = await wheel;
+    tell(name);
+    python.unpackArchive(bytes, name.endsWith(".whl") ? "wheel" : "zip", {
+      extractDir: SITE,
+    });
+  }
+  python.runPython("import importlib; importlib.invalidate_caches()");
+  tell("the first flow");
+  answer = python.runPython("import flow_bench; flow_bench.call");
+}
+
+const SITE = "/lib/python3.12/site-packages";
+
+function refuse(message) {
+  throw new Error(message);
+}
+
+async function fetched(url) {
+  const name = url.pathname.split("/").pop();
+  const reply = await fetch(url);
+  if (!reply.ok) throw new Error(`${name} could not be loaded: the server says ${reply.status}`);
+  return { name: name.split("-")[0] + name.slice(name.lastIndexOf(".")), bytes: await reply.arrayBuffer() };
+}
+
+function ask(call, args) {
+  const given = python.toPy(args ?? {});
+  const found = answer(call, given);
+  given.destroy();
+  const result = found.toJs({ dict_converter: Object.fromEntries, create_pyproxies: false });
+  found.destroy();
+  return result;
+}
+
+// Arrays move to the page instead of being copied.
+function arraysIn(value, found = []) {
+  if (ArrayBuffer.isView(value)) found.push(value.buffer);
+  else if (value && typeof value === "object") Object.values(value).forEach((v) => arraysIn(v, found));
+  return found;
+}
+
+self.onmessage = async ({ data: { id, start: settings, call, args } }) => {
+  try {
+    if (settings) {
+      await start(settings);
+      self.postMessage({ id, result: {} });
+    } else {
+      const result = ask(call, args);
+      self.postMessage({ id, result }, [...new Set(arraysIn(result))]);
+    }
+  } catch (problem) {
+    self.postMessage({ id, failed: lastLine(problem) });
+  }
+};
+
+// Of a Python traceback, what went wrong; the rest is for the console of whoever mends it.
+function lastLine(problem) {
+  const lines = String(problem?.message ?? problem).trim().split("\n");
+  return lines[lines.length - 1];
+}
