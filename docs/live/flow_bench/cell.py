@@ -13,8 +13,8 @@ LONGEST = 20_000  # characters of output
 
 
 def run(code: str, names: dict) -> dict:
-    """Run code with these names, which it may change: {"out": what it printed, "error": or ""}."""
-    out, error = io.StringIO(), ""
+    """Run code with these names, which it may change: {"out", "problem"}, both text."""
+    out, told = io.StringIO(), ""
     linecache.cache[NAME] = (len(code), None, code.splitlines(keepends=True), NAME)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
@@ -22,11 +22,11 @@ def run(code: str, names: dict) -> dict:
             if last is not None:
                 print(repr(last))
         except (Exception, SystemExit, KeyboardInterrupt) as problem:
-            error = _told(problem)
+            told = _told(problem)
     text = out.getvalue()
     if len(text) > LONGEST:
         text = text[:LONGEST] + f"\n... and {len(text) - LONGEST:,} characters more"
-    return {"out": text, "error": error}
+    return {"out": text, "problem": told}
 
 
 def _execute(code: str, names: dict):
@@ -43,6 +43,9 @@ def _told(problem: BaseException) -> str:
     inside = [k for k, frame in enumerate(frames) if frame.filename == NAME]
     lines = traceback.format_exception_only(problem)
     if inside:
-        lines = ["Traceback (the last call last):\n", *traceback.format_list(frames[inside[0] :]), *lines]
+        lines = [
+            "Traceback (the last call last):\n",
+            *traceback.format_list(frames[inside[0] :]),
+            *lines,
+        ]
     return "".join(lines).strip()
-

@@ -42,7 +42,7 @@ class StretchedNormal(fc.targets.Target):
         return np.array([2.0, 1.0])
 
 
-# Circles and spirals are not among them: their densities need scipy, which a page would have to load.
+# Circles and spirals are not among them: they need scipy, which a page would have to load.
 TARGETS = MappingProxyType(
     {
         "two_moons": fc.targets.two_moons(0.05),
@@ -75,6 +75,11 @@ class Data:
     def judges_log_p(self) -> np.ndarray:
         """The truth's own log-density there."""
         return self.truth.log_prob(self.judges)
+
+    @cached_property
+    def entropy(self) -> float | None:
+        """Of the truth, in nats; None if it is not known."""
+        return None if self.truth is None else float(self.truth.entropy())
 
     @property
     def two_rows(self) -> np.ndarray:
@@ -154,7 +159,9 @@ def read_table(text: str, columns: tuple[str, str] | None = None) -> dict:
     chosen = list(columns or known[:2])
     for name in chosen:
         if name not in known:
-            raise ValueError(f"there is no column {name!r} of numbers: there are {', '.join(known)}")
+            raise ValueError(
+                f"there is no column {name!r} of numbers: there are {', '.join(known)}"
+            )
     places = [numeric[known.index(name)] for name in chosen]
     found = [_numbers(row, k + 1 + has_names, places, names, width) for k, row in enumerate(rows)]
     step = -(-len(found) // MOST)

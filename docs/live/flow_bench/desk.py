@@ -98,7 +98,6 @@ def described() -> dict:
         "rows": None if data.rows is None else len(data.rows),
         "shown": np.ascontiguousarray(data.shown(), np.float32).ravel(),
         "known": data.truth is not None,
-        "entropy": None if data.truth is None else float(data.truth.entropy()),
         "columns": bench.table["chosen"] if bench.settings.data == "table" else ["x1", "x2"],
         "step": training.step,
         **views.distance(training),

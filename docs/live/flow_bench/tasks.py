@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+
 from flowcore.teaching import EXERCISES
 from flowcore.teaching.exercise import Exercise, Mistake, Verdict
 
@@ -71,7 +72,7 @@ _STRETCH = Exercise(
 _DETERMINANT = Exercise(
     "2",
     "x1 and x2 have variance 1 and the correlation 0.8. One layer learns them: x1 = z1, and x2 = "
-    "0.8 z1 + s z2. What will log |det dx/dz| be, at every point?",
+    "0.8 z1 + s z2. What will log |det dx/dz| be?",
     0.5 * np.log(1 - RHO**2),
     "Given x1, what is left of x2 has the variance 1 - 0.64 = 0.36: s = 0.6, and log 0.6 = -0.511. "
     "The 0.8 stands off the diagonal of a triangle and does not count.",
@@ -80,7 +81,7 @@ _DETERMINANT = Exercise(
                 "0.64 + s^2 = 1."),
         Mistake(np.log(RHO), "0.8 stands off the diagonal of the triangle: it tilts cells, and "
                 "leaves their areas alone. Look for s."),
-        Mistake(np.log(1 - RHO**2), "This is the logarithm of s^2, a variance. The diagonal has s."),
+        Mistake(np.log(1 - RHO**2), "This is the logarithm of s^2. The diagonal has s."),
         Mistake(-0.5 * np.log(1 - RHO**2), "This is dz/dx, the way back: it has the opposite "
                 "sign."),
         Mistake(np.log(1 - RHO), "Variances add up, not deviations: 0.64 + s^2 = 1."),
@@ -135,8 +136,8 @@ _ISLANDS = {
     "Draw that, too.",
     "ring": "A closed ring, as dense between the heaps as on them: the flow does better. It pushes "
     "most of its mass onto the heaps, and only thin bridges stay.",
-    "bell": "This is the bell in the middle, where training begins. The flow moves it: nothing of "
-    "the truth is in the middle.",
+    "bell": "Much of this lies in the middle, where the bell is before training. The flow moves "
+    "it away: no data are there.",
     "elsewhere": "Most of this lies where there are no data. Every point that is missed costs "
     "-log q: look where the grey points are.",
 }
@@ -153,8 +154,8 @@ TASKS = MappingProxyType(
                 1, "What happens to a density when I stretch?",
                 "On the left the base, z ~ N(0, I), with its grid. On the right the same points "
                 "after a stretch by 2 to both sides.",
-                "The bars below show log p at the point, layer by layer: drag it about. Only one of "
-                "them moves. Why?",
+                "The bars show log p at the point, layer by layer: drag it about. Only one of them "
+                "moves. Why?",
                 "log_p", {"data": "stretched_normal", "flow": "maf", "layers": 1},
                 _STRETCH, point=(0.0, 0.0),
             ),
@@ -163,7 +164,7 @@ TASKS = MappingProxyType(
                 "The data lie along a diagonal. One layer of MAF will tilt the grid until it fits.",
                 "Look at the Jacobian: drag the point. One entry stays 0, whatever you do.",
                 "log_det", {"data": "correlated_gaussian", "flow": "maf", "layers": 1, "width": 8},
-                _DETERMINANT, steps=150, point=(0.0, 0.0),
+                _DETERMINANT, steps=300, point=(0.0, 0.0),
             ),
             Task(
                 3, "What is learned, and how good is it?",
@@ -185,8 +186,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 5, "Why one pass here, and D passes there?",
-                "To sample, x1 must be known before x2 can be computed. The textbook runs the whole "
-                "network for each variable, and throws most of it away.",
+                "To sample, x1 must be known before x2 can be computed. The textbook runs the "
+                "whole network for each variable, and throws most of it away.",
                 "Play the walk below: in the loop, units light up again and again. Then choose by "
                 "degree, and count once more.",
                 "units",
@@ -204,7 +205,7 @@ TASKS = MappingProxyType(
             ),
             Task(
                 7, "Why compose, and why permute?",
-                "Four layers of MAF, but all of them in the order x1, x2: the permutations are off.",
+                "Four layers of MAF, all of them in the order x1, x2: the permutations are off.",
                 "Train until the gauge stops. Then switch the permutations on, and train again.",
                 "kl", {"data": "two_moons", "flow": "maf", "layers": 4, "permute": False},
                 EXERCISES["7a"], steps=400,
@@ -239,8 +240,7 @@ def judge(number: int, answer) -> Verdict:
     if task.answer is not None:
         verdict = task.answer.judge(answer)
         return Verdict(verdict.right, verdict.message.removeprefix(f"{task.answer.name}: "))
-    truth = TARGETS[task.settings["data"]]
-    kind = drawings.kind_of(answer, truth, Data(None, truth).frame)
+    kind = drawings.kind_of(answer, Data(None, TARGETS[task.settings["data"]]).frame)
     if kind == "bridges":
         return Verdict(True, _BRIDGES)
     return Verdict(False, f"not yet. {_ISLANDS[kind]}")

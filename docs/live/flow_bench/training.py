@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+
 from flowcore.training import Adam, Average, Loss, Rows
+from flowcore.training.loss import NotFinite
 
 from .densities import Data
 from .recipes import build
@@ -66,9 +68,12 @@ class Training:
 
     def _one(self) -> None:
         rows = Rows(next(self.batches))
-        nll, gradient = self.loss(self.theta, rows)
+        try:
+            nll, gradient = self.loss(self.theta, rows)
+        except NotFinite as problem:
+            raise FloatingPointError(f"training diverged at step {self.step}: {problem}") from None
         if not np.isfinite(gradient).all():
-            raise FloatingPointError(f"the gradient is not finite at step {self.step}")
+            raise FloatingPointError(f"training diverged at step {self.step}: no gradient")
         self.optimizer.step(self.theta, gradient)
         self.average.update(self.theta)
         if self.step % self._every == 0:

@@ -99,16 +99,16 @@ def distance(training: Training) -> dict:
     """How good the flow is, on rows that no step has seen, in nats.
 
     nll, nll_error   mean -log q and its standard error
-    kl, kl_error     KL(truth || flow) and its standard error; None where the truth is unknown
+    kl, kl_error     KL(truth || flow) and its standard error; entropy   of the truth, H(p)
+                     None, all three, where the truth is not known
     """
     data, flow = training.data, training.flow
     with np.errstate(all="ignore"):
         log_q = np.asarray(flow.log_prob(data.judges), float)
-    found = {"kl": None, "kl_error": None, "step": training.step}
+    found = {"kl": None, "kl_error": None, "entropy": data.entropy, "step": training.step}
     found["nll"], found["nll_error"] = _mean_and_error(-log_q)
     if data.truth is not None:
         found["kl"], found["kl_error"] = _mean_and_error(data.judges_log_p - log_q)
-        found["entropy"] = float(data.truth.entropy())
     return found
 
 
@@ -125,5 +125,3 @@ def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
 def _float32(arrays) -> np.ndarray:
     """One flat float32 array: half as much to send as float64."""
     return np.ascontiguousarray(np.concatenate([np.ravel(a) for a in arrays]), np.float32)
-
-

@@ -20,6 +20,7 @@ def network(settings: Settings, variables: int = 2) -> dict:
     """The masks of one MADE, or which coordinates a coupling keeps.
 
     layers   [{"from": degrees, "to": degrees, "rows", "columns", "mask": flat 0 and 1}, ...]
+    The last layer has two columns for each variable: its shift and its log-scale.
     reach    (variables x variables), flat: may output i (column) depend on input j (row)?
     kept, all   how many connections there are, with the masks and without them
     """
@@ -32,11 +33,13 @@ def network(settings: Settings, variables: int = 2) -> dict:
         reach[:kept, kept:] = True
         return {"kind": "coupling", "kept": kept, "variables": variables, "layers": [],
                 "reach": _bits(reach)}  # fmt: skip
-    made = fc.MADE(variables, hidden=[settings.width] * 2, n_out=1)
-    degrees = [np.arange(1, variables + 1), *made.degrees[1:3], np.arange(1, variables + 1)]
+    made = fc.MADE(variables, hidden=[settings.width] * 2)
+    of_inputs = np.arange(1, variables + 1)
+    degrees = [of_inputs, *made.degrees[1:3], np.repeat(of_inputs, made.n_out)]
     reach = np.eye(variables, dtype=int)
     for mask in made.masks:
         reach = np.minimum(reach @ mask.astype(int), 1)
+    reach = reach[:, :: made.n_out]  # shift and log-scale depend on the same
     return {
         "kind": "made",
         "variables": variables,
@@ -67,7 +70,7 @@ def walk(settings: Settings, variables: int = 2) -> dict:
         raise ValueError(f"a network of {low} to {high} variables can be shown, not {variables}")
     if settings.flow in ("realnvp", "nice"):
         return {"steps": [], "computed": 0}  # both directions are one pass
-    made = fc.MADE(variables, hidden=[settings.width] * 2, n_out=1)
+    made = fc.MADE(variables, hidden=[settings.width] * 2)
     hidden = made.degrees[1:3]
     units = [(k, i) for k, layer in enumerate(hidden) for i in range(len(layer))]
     if settings.method == "loop":

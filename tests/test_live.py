@@ -1,0 +1,486 @@
+"""The Flow Bench's Python: what the page computes is what flowcore computes.
+
+The page itself, in a browser, is tested in tests/browser.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from autograd import value_and_grad
+
+import flowcore as fc
+
+LIVE = Path(__file__).parent.parent / "docs" / "live"
+sys.path.insert(0, str(LIVE))
+
+import flow_bench  # noqa: E402
+from flow_bench import densities, desk, drawings, recipes, tasks, training, views  # noqa: E402
+from flow_bench.settings import FLOWS, Settings  # noqa: E402
+
+BOTH = [True, False]
+
+
+@pytest.fixture(autouse=True)
+def a_bench_of_ones_own(monkeypatch):
+    monkeypatch.setattr(desk, "_bench", [])
+
+
+def call(name, **arguments):
+    found = flow_bench.call(name, arguments)
+    assert "error" not in found, found
+    return found
+
+
+def on_the_bench(**settings):
+    call("build", settings=settings)
+    return desk._bench[0].training
+
+
+def trained(steps=40, **settings):
+    now = on_the_bench(**settings)
+    call("train", steps=steps)
+    return now
+
+
+# ------------------------------------------------------------ settings
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"flow": "glow"}, r"flow must be one of made, .*: not 'glow'"),
+        ({"data": "circles"}, "data must be one of two_moons"),
+        ({"method": "fast"}, "method must be one of"),
+        ({"layers": 9}, "layers must be an integer from 1 to 8: not 9"),
+        ({"layers": 2.0}, "layers must be an integer"),
+        ({"width": True}, "width must be an integer"),
+        ({"permute": 1}, "permute must be true or false"),
+        ({"points": 5}, "points must be 0"),
+        ({"depth": 3}, "there is no setting 'depth'"),
+        ({"data": "painted"}, "nothing is painted yet"),
+        ({"data": "table"}, "no table is here"),
+    ],
+)
+def test_what_cannot_be_set_is_told_and_changes_nothing(given, message):
+    before = trained(5, flow="maf")
+    told = flow_bench.call("build", {"settings": given})["error"]
+    assert re.search(message, told), told
+    assert desk._bench[0].training is before
+
+
+def test_a_page_needs_numpy_and_autograd_only():
+    program = f"""
+import sys
+sys.path.insert(0, {str(LIVE)!r})
+import flow_bench
+names, flows = {list(densities.TARGETS)!r}, {list(FLOWS)!r}
+for settings in [*({{"data": name}} for name in names), *({{"flow": name}} for name in flows)]:
+    found = flow_bench.call("build", {{"settings": settings}})
+    assert "error" not in found, found
+    for name in ("train", "look", "truth", "floor", "network"):
+        assert "error" not in flow_bench.call(name), name
+print(sorted({{"scipy", "sklearn", "matplotlib", "tqdm"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("name", ["circles", "ring", "two_spirals"])
+def test_targets_that_are_left_out_would_need_more(name):
+    program = f"""
+import sys, flowcore as fc
+target = fc.targets.{name}()
+target.log_prob(target.sample(3, rng=0))
+target.entropy()
+assert "scipy" in sys.modules
+"""
+    assert name not in densities.TARGETS
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# ------------------------------------------------------------ flows and their training
+
+
+@pytest.mark.parametrize("permute", BOTH)
+@pytest.mark.parametrize("name", FLOWS)
+def test_flows_are_bijectors_that_start_as_a_gaussian(name, permute):
+    now = on_the_bench(flow=name, permute=permute, layers=3, width=8, data="correlated_gaussian")
+    normal = fc.MultivariateNormalDiag(now.data.truth.mean(), now.data.truth.std())
+    if name != "nsf":  # its base has other tails
+        x = now.data.judges[:50]
+        np.testing.assert_allclose(now.flow.log_prob(x), normal.log_prob(x), atol=1e-12)
+    fc.testing.check_bijector(fc.testing.randomize(now.start.bijector, 0.5, rng=1))
+
+
+@pytest.mark.parametrize("name", ["maf", "realnvp", "nsf", "iaf", "nice"])
+def test_with_permutations_the_flow_is_the_recipe(name):
+    settings = Settings(flow=name, layers=3, width=8, seed=4)
+    recipe = getattr(fc.flows, name)(2, 3, hidden=[8, 8], rng=4)
+    assert repr(recipes.build(settings)) == repr(recipe)
+    assert np.array_equal(recipes.build(settings).params, recipe.params)
+
+
+def test_without_permutations_the_jacobian_is_one_triangle():
+    for name in ("maf", "iaf", "realnvp", "nice", "nsf"):
+        now = on_the_bench(flow=name, permute=False, layers=3, width=8)
+        layers = fc.testing.randomize(now.start.bijector, rng=2)
+        now.average.values[-layers.n_params :] = layers.params  # behind those of the base
+        now.step = 1
+        jacobian = np.array(call("point", x=[0.3, 0.4])["jacobian"])
+        assert abs(jacobian[0, 1]) < 1e-12 < 1e-6 < abs(jacobian[1, 0])
+
+
+def test_steps_are_those_of_a_loop_by_hand():
+    now = trained(30, flow="realnvp", layers=2, width=8, points=300, seed=3)
+    flow = now.start
+    rows = np.random.default_rng([3, 1])
+    x = now.data.truth.sample(300, rng=rows)
+    rng, theta = np.random.default_rng([3, 2]), np.array(flow.params)
+    m, v, mean = 0 * theta, 0 * theta, theta.copy()
+    for t in range(30):
+        batch = x[rng.permutation(300)[:256]]
+        nll, gradient = value_and_grad(lambda th, b=batch: -flow.log_prob(b, params=th).mean())(
+            theta
+        )
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        step = m / (1 - 0.9 ** (t + 1)) / (np.sqrt(v / (1 - 0.999 ** (t + 1))) + 1e-8)
+        theta = theta - training.learning_rate(t) * step
+        mean += (1 - min(training.DECAY, t / (t + 10))) * (theta - mean)
+    assert now.losses[-1] == (29, pytest.approx(nll, abs=1e-9))
+    np.testing.assert_allclose(now.flow.params, mean, atol=1e-9)
+
+
+def test_slices_are_the_same_as_one_go():
+    once = trained(25, flow="maf", width=8).flow.params
+    now = on_the_bench(flow="maf", width=8)
+    while now.step < 25:
+        call("train", steps=min(4, 25 - now.step), seconds=1e-9)
+        call("look", size=8)
+    assert np.array_equal(now.flow.params, once)
+    assert not np.array_equal(trained(25, flow="maf", width=8, seed=1).flow.params, once)
+
+
+def test_losses_that_are_remembered_stay_few():
+    now = trained(950, flow="made", width=2)
+    assert len(now.losses) <= training.KEPT and now.losses[0][0] == 0
+    assert np.ptp(np.diff([step for step, _ in now.losses])) == 0
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    now = on_the_bench(flow="maf", width=8)
+    now.theta[:] = 1e200
+    assert "diverged at step 0" in flow_bench.call("train", {"steps": 1})["error"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"flow": "maf", "permute": False},
+        {"flow": "iaf", "permute": False},
+        {"flow": "realnvp", "permute": False},
+        {"flow": "made"},
+        {"flow": "nice"},
+        {"flow": "nice", "data": "checkerboard"},
+        {"flow": "realnvp", "layers": 1, "data": "eight_gaussians"},
+    ],
+    ids=lambda s: " ".join(map(str, s.values())),
+)
+def test_no_training_goes_below_the_floor(settings):
+    now = trained(300, width=16, **settings)
+    found, bottom = views.distance(now), call("floor")["kl"]
+    assert bottom - 3 * found["kl_error"] < found["kl"] < bottom + 0.7
+    assert found["kl"] < views.distance(on_the_bench(width=16, **settings))["kl"]
+
+
+def test_floors_that_nobody_knows_are_none():
+    for settings in ({}, {"flow": "maf"}, {"flow": "maf", "permute": False, "data": "pinwheel"}):
+        on_the_bench(**settings)
+        assert call("floor")["kl"] is None
+
+
+# ------------------------------------------------------------ pictures
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_grid_goes_through_the_flow(name):
+    now = trained(flow=name, width=8)
+    found = views.stages(now)
+    lines = found["lines"].reshape(*found["shape"], 2)
+    np.testing.assert_allclose(lines[0], views.grid_of_base(), atol=1e-6)
+    np.testing.assert_allclose(lines[-1], now.flow.from_latent(lines[0].astype(float)), atol=1e-4)
+    assert len(found["names"]) == len(found["frames"]) == found["shape"][0]
+    assert found["cloud"].shape == (found["shape"][0] * views.CLOUD * 2,)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_points_parts_are_its_log_density(name):
+    now, x = trained(flow=name, width=8), np.array([0.7, -0.2])
+    found = views.point(now, x)
+    assert found["log_p"] == pytest.approx(float(now.flow.log_prob(x)), abs=1e-10)
+    assert found["log_p"] == pytest.approx(sum(nats for _, nats in found["parts"]), abs=1e-12)
+    assert found["log_det"] == pytest.approx(np.linalg.slogdet(found["jacobian"])[1], abs=1e-9)
+    h, z = 1e-6, np.array(found["z"])
+    by_hand = [(now.flow.from_latent(z + e) - now.flow.from_latent(z - e)) / (2 * h)
+               for e in h * np.eye(2)]  # fmt: skip
+    np.testing.assert_allclose(np.array(found["jacobian"]), np.transpose(by_hand), atol=1e-5)
+    np.testing.assert_allclose(found["stages"].reshape(-1, 2)[[0, -1]], [z, x], atol=1e-6)
+
+
+def test_a_density_stands_the_right_way_up():
+    now = trained(flow="maf", width=8)
+    found, frame = call("look", size=20), now.data.frame
+    picture = found["density"].reshape(20, 20)
+    width = (frame[1] - frame[0]) / 20
+    x = [frame[0] + 2.5 * width, frame[3] - 4.5 * width]  # row 4 from the top, column 2
+    assert picture[4, 2] == pytest.approx(float(now.flow.prob(np.array(x))), rel=1e-5)
+    assert 0.9 < picture.sum() * width**2 < 1.02
+
+
+def test_the_distance_is_that_to_the_truth():
+    now = trained(100, flow="realnvp", width=8)
+    found, exact = views.distance(now), call("measure", n=20_000, rng=5)
+    assert abs(found["kl"] - exact["kl"]) < 4 * found["kl_error"]
+    assert found["nll"] - found["entropy"] == pytest.approx(found["kl"], abs=4 * found["nll_error"])
+    assert (exact["kl"], exact["kl_error"]) == fc.kl_to_truth(now.flow, now.data.truth, rng=5)
+
+
+def test_of_painted_points_nobody_knows_the_distance():
+    points = np.random.default_rng(0).normal(size=(100, 2))
+    call("build", settings={"data": "painted", "flow": "maf", "width": 8}, painted=points.ravel())
+    call("train", steps=20)
+    found = call("look", size=8)
+    now = desk._bench[0].training
+    assert found["kl"] is None and np.isfinite(found["nll"]) and call("floor")["kl"] is None
+    assert (len(now.data.rows), len(now.data.judges)) == (80, 20)
+    assert sorted(map(tuple, [*now.data.rows, *now.data.judges])) == sorted(map(tuple, points))
+    assert "the truth is not known" in flow_bench.call("measure")["error"]
+    assert call("truth")["density"] is None
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (np.zeros((5, 2)), "has 5 points: at least 20"),
+        (np.ones((30, 2)), "column 1 has the one value 1"),
+        (np.full((30, 2), np.nan), "not finite"),
+    ],
+)
+def test_paintings_that_have_no_density(points, message):
+    arguments = {"settings": {"data": "painted"}, "painted": points.ravel()}
+    assert message in flow_bench.call("build", arguments)["error"]
+
+
+# ------------------------------------------------------------ networks
+
+
+def test_masks_are_those_of_a_made():
+    on_the_bench(flow="maf", width=8)
+    found, made = call("network", variables=5), fc.MADE(5, hidden=[8, 8])
+    for layer, mask in zip(found["layers"], made.masks, strict=True):
+        assert np.array_equal(layer["mask"].reshape(layer["rows"], layer["columns"]), mask)
+    assert np.array_equal(found["reach"].reshape(5, 5), np.triu(np.ones((5, 5)), 1))
+    assert (found["kept"], found["all"]) == (100, 184)
+
+
+@pytest.mark.parametrize(
+    ("method", "computed"), [("loop", 80), ("by_degree", 16), ("unit_by_unit", 16)]
+)
+def test_walks_compute_what_can_be_known(method, computed):
+    on_the_bench(flow="maf", width=8, method=method)
+    found = call("network", variables=5)
+    steps = found["walk"]["steps"]
+    assert found["walk"]["computed"] == computed
+    units = [tuple(unit) for step in steps for unit in step["units"]]
+    assert len(set(units)) == 16
+    if method != "loop":
+        degrees = {1: found["layers"][0]["to"], 2: found["layers"][1]["to"]}
+        known = 0
+        for step in steps:
+            assert all(degrees[layer + 1][unit] <= known for layer, unit in step["units"])
+            known = step["variable"] or known
+    assert [step["variable"] for step in steps if step["variable"]] == [1, 2, 3, 4, 5]
+
+
+def test_couplings_have_no_walk():
+    on_the_bench(flow="realnvp")
+    found = call("network", variables=4)
+    assert found["kind"] == "coupling" and found["walk"]["steps"] == []
+    assert found["reach"].reshape(4, 4).tolist() == [[0, 0, 1, 1]] * 2 + [[0] * 4] * 2
+    assert "no sequential direction" in flow_bench.call("sequential_seconds")["error"]
+    assert "2 to 8 variables" in flow_bench.call("network", {"variables": 9})["error"]
+
+
+@pytest.mark.parametrize("name", ["maf", "iaf"])
+def test_both_ways_to_walk_are_timed(name):
+    on_the_bench(flow=name, width=8)
+    found = call("sequential_seconds", n=50)
+    assert set(found) == {"by_degree", "loop"} and min(found.values()) > 0
+
+
+def test_the_textbooks_loop_gives_the_same_flow():
+    x = densities.TARGETS["two_moons"].sample(20, rng=0)
+    for name in ("maf", "iaf", "nsf"):
+        flows = [trained(10, flow=name, width=8, method=m).flow for m in ("by_degree", "loop")]
+        assert [repr(flow.bijector).count("sequential") for flow in flows] == [0, 3]
+        a, b = (flow.from_latent(flow.to_latent(x)) for flow in flows)
+        np.testing.assert_allclose(a, b, atol=1e-8)
+
+
+# ------------------------------------------------------------ tasks
+
+
+def seen(task):
+    """What the page shows where the answer is to be seen, after the task's steps."""
+    now = trained(task.steps, **task.settings) if task.steps else on_the_bench(**task.settings)
+    if task.compare in ("log_p", "log_det"):
+        return call("point", x=task.point)[task.compare], 0.015
+    if task.compare == "kl":
+        found, bottom = views.distance(now), call("floor")["kl"]
+        return found["kl"], 0.12 if bottom else 3 * found["kl_error"]
+    found = call("network", variables=task.variables)
+    return (found["kept"] if task.compare == "connections" else found["walk"]["computed"]), 0
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_what_is_right_can_be_seen_on_the_page(number):
+    task = tasks.find(number)
+    value, within = seen(task)
+    assert abs(value - task.answer.answer) <= within
+    if task.compare == "kl" and task.steps:
+        assert call("floor")["kl"] == pytest.approx(task.answer.answer, abs=1e-3)
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_right_prediction_passes_and_typical_mistakes_get_their_hints(number):
+    exercise = tasks.find(number).answer
+    assert call("judge", task=number, answer=round(float(exercise.answer), 2))["right"]
+    told = [call("judge", task=number, answer=mistake.answer) for mistake in exercise.mistakes]
+    assert not any(verdict["right"] for verdict in told)
+    assert len({verdict["message"] for verdict in told}) == len(told) >= 3
+    other = call("judge", task=number, answer=-12345.0)
+    assert not other["right"] and exercise.hint in other["message"]
+
+
+def drawn():
+    """Drawings of eight heaps: {what it is: cells}."""
+    now = trained(400, **tasks.find(8).settings)
+    frame, truth = now.data.frame, now.data.truth
+    points = views.cells(frame, drawings.SIDE)[0]
+    radius = np.hypot(*points.T)
+    ring = np.abs(radius - 2.83) < 0.5
+    heaps = (truth.log_prob(points) > -4.5).astype(float)
+    return {
+        "bridges": [drawings.shares(now.flow, frame), heaps + 0.3 * ring],
+        "islands": [drawings.shares(truth, frame), heaps],
+        "ring": [ring.astype(float)],
+        "bell": [drawings.shares(fc.Normal(2), frame), (radius < 3.5).astype(float)],
+        "elsewhere": [(radius > 4.2).astype(float), np.ones(len(points))],
+        "nothing": [np.zeros(len(points))],
+    }
+
+
+def test_drawings_are_told_apart():
+    hints = {}
+    for kind, examples in drawn().items():
+        for cells in examples:
+            verdict = call("judge", task=8, answer=cells)
+            assert verdict["right"] == (kind == "bridges"), (kind, verdict)
+            hints.setdefault(kind, set()).add(verdict["message"])
+    assert all(len(messages) == 1 for messages in hints.values())
+    assert len(set.union(*hints.values())) == len(hints)
+
+
+def test_the_overlap_of_a_drawing():
+    now = trained(50, flow="maf", width=8)
+    own = drawings.shares(now.flow, now.data.frame)
+    assert call("overlap", drawing=own)["overlap"] == pytest.approx(1)
+    half = np.where(own > np.median(own), own, 0.0)
+    assert call("overlap", drawing=half)["overlap"] == pytest.approx(half.sum(), abs=1e-12)
+    assert call("overlap", drawing=np.zeros(1600))["overlap"] == 0
+    for wrong, message in [([1.0], "40 x 40"), ([-1.0] * 1600, "not negative")]:
+        assert message in flow_bench.call("overlap", {"drawing": wrong})["error"]
+
+
+def test_tasks_are_shown_without_their_answers():
+    shown = call("about")["tasks"]
+    assert [task["number"] for task in shown] == list(range(1, 9))
+    for task in shown:
+        assert not {"answer", "mistakes", "why", "hint"} & set(task)
+        Settings.of(task["settings"])
+    assert "there is no task 9" in flow_bench.call("judge", {"task": 9, "answer": 0})["error"]
+
+
+# ------------------------------------------------------------ tables and cells
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("names", [["a", "b b"], None])
+def test_tables_are_read(separator, names):
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    lines = [separator.join(names)] if names else []
+    lines += [separator.join([f"{a:.17g}", f" {b:.17g}"]) for a, b in x]
+    found = call("read_table", text="\ufeff" + "\r\n".join(lines) + "\n\n")
+    assert (found["names"], found["rows"]) == (names or ["column 1", "column 2"], 50)
+    call("build", settings={"data": "table", "flow": "made", "width": 4})
+    rows = np.concatenate([desk._bench[0].training.data.rows, desk._bench[0].training.data.judges])
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, x))
+
+
+def test_columns_of_a_table_are_chosen():
+    text = "id,name,u,v\n" + "".join(f"{i},x{i},{i % 7},{i**2}\n" for i in range(40))
+    assert call("read_table", text=text)["names"] == ["id", "u", "v"]
+    assert call("read_table", text=text, columns=["v", "u"])["chosen"] == ["v", "u"]
+    call("build", settings={"data": "table", "flow": "made", "width": 4})
+    assert call("described")["columns"] == ["v", "u"]
+
+
+def test_large_tables_are_thinned_out():
+    found = call("read_table", text="".join(f"{i},{-i}\n" for i in range(45_000)))
+    assert (found["of"], found["rows"]) == (45_000, 15_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("a,b\n", "names, but no rows"),
+        ("a,b\n1,x\n", "two columns of numbers are needed: this file has 1"),
+        ("a,b\n1,2\n3,x\n", "row 3, column 'b' is 'x': not a finite number"),
+        ("a,b\n1,2\n3,\n", "row 3, column 'b' is empty"),
+        ("1,2\n3,inf\n", "row 2, column 'column 2' is 'inf'"),
+        ("a,b\n1,2\n1,2,3\n", "row 3 has 3 cells, the first one 2"),
+    ],
+)
+def test_tables_that_are_refused(text, message):
+    assert message in flow_bench.call("read_table", {"text": text})["error"]
+    told = flow_bench.call("read_table", {"text": "a,b\n1,2\n", "columns": ["a", "c"]})["error"]
+    assert "there is no column 'c' of numbers: there are a, b" in told
+
+
+def test_a_cell_sees_the_flow_and_remembers():
+    now = trained(5, flow="maf", width=8)
+    assert call("run", code="y = flow.log_prob(data[:3])\nprint(len(y), step)") == {
+        "out": "3 5\n", "problem": "",
+    }  # fmt: skip
+    value = float(now.flow.log_prob(now.data.shown(1))[0])
+    assert call("run", code="float(y[0])")["out"] == f"{value!r}\n"
+    assert call("run", code="fc.kl_to_truth(flow, truth, n=100).kl > 0")["out"] == "True\n"
+    assert call("run", code="")["out"] == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "ends"),
+    [
+        ("x = (", "SyntaxError: '(' was never closed"),
+        ("def f():\n    return 1 / 0\nf()", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_cell_tells_what_went_wrong(code, ends):
+    found = call("run", code=code)
+    assert found["problem"].endswith(ends) and "flow_bench" not in found["problem"]
+    assert len(call("run", code="print('x' * 10**6)")["out"]) < 21_000
