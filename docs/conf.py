@@ -29,7 +29,14 @@ extensions = [
     "sphinx-mathjax-offline",
 ]
 # README.md is the list of pages for a code host; index.rst is the site's
-exclude_patterns = ["_build", "README.md", "paper", "templates", "built/**/sg_execution_times.rst"]
+exclude_patterns = [
+    "_build",
+    "README.md",
+    "live",
+    "paper",
+    "templates",
+    "built/**/sg_execution_times.rst",
+]
 templates_path = ["templates"]
 
 # Markdown: formulas between dollars, headings that can be linked to, directives between colons

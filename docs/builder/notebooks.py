@@ -164,6 +164,7 @@ def _roles(text: str) -> str:
     text = re.sub(r":math:`([^`]+)`", lambda m: f"${' '.join(m[1].split())}$", text)
     text = re.sub(r":\w+(?::\w+)*:`~?([^`<]+?)\s*(?:<[^`]+>)?`", r"\1", text)
     text = re.sub(r"``([^`]+)``", lambda m: f"`{' '.join(m[1].split())}`", text)
+    text = re.sub(r"`([^`<]+?)\s*<\.\.[^`>]+>`__?", r"\1", text)  # of the site, which is not there
     return re.sub(r"`([^`<]+?)\s*<([^`>]+)>`__?", r"[\1](\2)", text)
 
 

@@ -184,6 +184,13 @@ print(teaching.question("1c"))
 print(teaching.check("1c", log_p))
 
 # %%
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 1
+# <../../live/index.html#task=1>`_. There, a stretch, and log p layer by layer, at a point that you
+# drag.
+#
 # What you know now
 # -----------------
 #

@@ -360,6 +360,13 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # are two ways out, and flows use both: several layers in different orders (lesson 7), and bent maps
 # :math:`t`, the splines of lesson 1 (lesson 8).
 #
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 2
+# <../../live/index.html#task=2>`_. There, one layer tilts the grid until it fits, and one entry of
+# the Jacobian stays 0.
+#
 # What you know now
 # -----------------
 #

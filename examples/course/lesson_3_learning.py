@@ -286,6 +286,13 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # on the start) and forgets the other. It needs no data, only a formula for :math:`\log p`;
 # *variational inference* is learning of that kind.
 #
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 3
+# <../../live/index.html#task=3>`_. There, the gauge of the distance, which knows the truth, before
+# and after training.
+#
 # What you know now
 # -----------------
 #

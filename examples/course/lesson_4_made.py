@@ -315,6 +315,13 @@ sees = reduce(np.matmul, narrow.masks)[:, ::2]  # (input, output); one column of
 assert sees[:, 3].tolist() == [True, True, False, False]
 
 # %%
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 4
+# <../../live/index.html#task=4>`_. There, the masks of this lesson, in colours, for two to eight
+# variables.
+#
 # What you know now
 # -----------------
 #

@@ -400,6 +400,12 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
     assert kl < 0.2
 
 # %%
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 5
+# <../../live/index.html#task=5>`_. There, the walk, unit by unit, beside the textbook's loop.
+#
 # What you know now
 # -----------------
 #

@@ -287,6 +287,13 @@ assert eight < 0.02
 # %%
 # What keeps a flow from cutting is another matter: lesson 8.
 #
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 6
+# <../../live/index.html#task=6>`_. There, NICE learns the board, and stops at its floor; RealNVP
+# goes on.
+#
 # What you know now
 # -----------------
 #

@@ -243,6 +243,13 @@ guess = -0.4
 print(teaching.check("7c", guess))
 
 # %%
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 7
+# <../../live/index.html#task=7>`_. There, switch the permutations off, and watch the gauge stop at
+# 0.844.
+#
 # What you know now
 # -----------------
 #

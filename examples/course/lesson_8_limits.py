@@ -252,6 +252,13 @@ for base in ("normal", "student_t"):
 assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 
 # %%
+# On the Flow Bench
+# -----------------
+#
+# The same question in your browser, where a flow trains while you look: `task 8
+# <../../live/index.html#task=8>`_. There, draw what a flow will make of eight heaps, then let it
+# train.
+#
 # What you know now
 # -----------------
 #
