@@ -141,8 +141,8 @@ DETERMINANT = (
 )  # fmt: skip
 
 RHO = 0.8
-_MOONS = two_moons(0.05)
-_LOG_SD = np.log(_MOONS.std())
+MOONS = two_moons(0.05)
+_LOG_SD = np.log(MOONS.std())
 LEARNING = (
     Exercise(
         "3a",
@@ -162,18 +162,18 @@ LEARNING = (
     ),
     Exercise(
         "3b",
-        f"Two moons have an entropy of {_MOONS.entropy():.3f} nats and standard deviations of "
-        "{:.3f} and {:.3f}. They are standardised: what is the entropy now?".format(*_MOONS.std()),
-        _MOONS.entropy() - _LOG_SD.sum(),
+        f"Two moons have an entropy of {MOONS.entropy():.3f} nats and standard deviations of "
+        "{:.3f} and {:.3f}. They are standardised: what is the entropy now?".format(*MOONS.std()),
+        MOONS.entropy() - _LOG_SD.sum(),
         "Dividing by a deviation below 1 stretches: H grows by -log sd of both columns.",
         [
-            Mistake(_MOONS.entropy() + _LOG_SD.sum(), "The sign: y = x / sd stretches where sd is "
+            Mistake(MOONS.entropy() + _LOG_SD.sum(), "The sign: y = x / sd stretches where sd is "
                     "below 1, and a stretch makes the entropy larger."),
-            Mistake(_MOONS.entropy() - _LOG_SD[0], "Both columns were divided: the logarithm of "
+            Mistake(MOONS.entropy() - _LOG_SD[0], "Both columns were divided: the logarithm of "
                     "the second deviation is missing."),
-            Mistake(_MOONS.entropy(), "Entropy depends on the units: this is that of the raw "
+            Mistake(MOONS.entropy(), "Entropy depends on the units: this is that of the raw "
                     "data."),
-            Mistake(_MOONS.entropy() / np.exp(_LOG_SD.sum()), "Densities are divided, entropies "
+            Mistake(MOONS.entropy() / np.exp(_LOG_SD.sum()), "Densities are divided, entropies "
                     "are not: logarithms are added."),
         ],
         "y = (x - mean) / sd. What is log |det dy/dx|?",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..targets import affine_floor, two_moons
+from ..targets import affine_floor
 from .exercise import Exercise, Mistake
+from .lessons_1_to_4 import MOONS
 
 DIRECTIONS = (
     Exercise(
@@ -122,8 +123,7 @@ COUPLINGS = (
     ),
 )  # fmt: skip
 
-_MOONS = two_moons(0.05)
-_FLOOR, _OTHER_FLOOR = (affine_floor(_MOONS, order, n=150) for order in ((1, 2), (2, 1)))
+_FLOOR, _OTHER_FLOOR = (affine_floor(MOONS, order, n=150) for order in ((1, 2), (2, 1)))
 COMPOSING = (
     Exercise(
         "7a",
@@ -137,9 +137,9 @@ COMPOSING = (
                     "shifted and scaled stays a Gaussian."),
             Mistake(_OTHER_FLOOR, "This is the floor of the other order, (2, 1): "
                     "given x2, x1 has up to four branches."),
-            Mistake(_MOONS.entropy(), "This is the entropy of the moons: the NLL at which KL "
+            Mistake(MOONS.entropy(), "This is the entropy of the moons: the NLL at which KL "
                     "is 0."),
-            Mistake(_MOONS.entropy() + _FLOOR, "This is the NLL at the floor; take "
+            Mistake(MOONS.entropy() + _FLOOR, "This is the NLL at the floor; take "
                     "off the entropy."),
         ],
         "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "
