@@ -63,7 +63,7 @@ def _with_loop(part: fc.Bijector) -> fc.Bijector:
 
 
 CHEAP = ("two_moons", "correlated_gaussian", "eight_gaussians", "checkerboard", "stretched_normal")
-GRID = 150  # points a side, for floors
+GRID = 100  # points a side, for floors
 
 
 def floor(settings: Settings, truth) -> dict | None:
@@ -72,7 +72,7 @@ def floor(settings: Settings, truth) -> dict | None:
         return None
     if settings.flow == "nice":
         return {
-            "kl": max(0.0, fc.targets.volume_preserving_floor(truth, n=2 * GRID)),
+            "kl": max(0.0, fc.targets.volume_preserving_floor(truth, n=3 * GRID)),
             "why": "NICE moves areas around and keeps them, up to one constant factor",
         }
     if settings.one_order and settings.flow != "nsf":
