@@ -1,0 +1,132 @@
+"""The ground for tests in a browser: a site, a server, Chromium, and a page that is watched.
+
+    python -m pytest -m browser tests/browser      # needs the extra `browser`, chromium and npm
+
+The tests here are marked `browser` without saying so, and are left out unless they are asked for.
+"""
+
+import importlib
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+DOCS = HERE.parents[1] / "docs"
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever a test overlooks
+]
+PATIENCE = 60_000  # milliseconds
+
+
+@pytest.hookimpl(tryfirst=True)  # before those without the marker are left out
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def live():
+    """The module docs/builder/live.py."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        return importlib.import_module("builder.live")
+    finally:
+        sys.path.remove(str(DOCS))
+
+
+@pytest.fixture(scope="session")
+def site(live, tmp_path_factory):
+    """The URL of the assembled page, beside which stands the folder smoke/ of these tests."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm, which brings Pyodide, is not installed")
+    folder = tmp_path_factory.mktemp("site") / "live"
+    live.assemble(folder)
+    shutil.copytree(HERE / "smoke", folder / "smoke")
+    with live.Server(folder) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.url
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Chromium of the system, headless, driven by playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if (program := shutil.which("chromium")) is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Watched:
+    """What a page must not do: ask for something elsewhere, or report an error."""
+
+    def __init__(self, context, site):
+        self.elsewhere, self.errors = [], []
+        context.route(lambda url: not url.startswith((site, "blob:", "data:")), self._refuse)
+        context.on("console", self._note)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+
+    def _refuse(self, route):
+        self.elsewhere.append(route.request.url)
+        route.abort()
+
+    def _note(self, message):
+        if message.type == "error":
+            self.errors.append(message.text)
+
+
+@pytest.fixture
+def watched(browser, site):
+    """`page, seen = watched()`: a page in a new context, and what it does that it must not."""
+    contexts = []
+
+    def new(**options):
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(PATIENCE)
+        seen = Watched(contexts[-1], site)
+        return contexts[-1].new_page(), seen
+
+    yield new
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def new_page(watched):
+    """`new_page(color_scheme="dark", viewport=...)`, a page in a context with these options.
+
+    At the end no page has reported an error or asked for anything elsewhere.
+    """
+    everything = []
+
+    def new(**options):
+        page, seen = watched(**options)
+        everything.append(seen)
+        return page
+
+    yield new
+    assert [url for seen in everything for url in seen.elsewhere] == []
+    assert [error for seen in everything for error in seen.errors] == []
+
+
+@pytest.fixture
+def page(new_page):
+    """A page that is watched."""
+    return new_page()
