@@ -87,11 +87,19 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """The documentation site, warnings as errors, and every link in it; five minutes."""
+    """The documentation site with its live page, warnings as errors, and every link; 5 minutes."""
     session.install("-e", ".[docs]")
     site = "docs/_build/html"
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", site)
+    session.run("python", "docs/builder/live.py", f"{site}/live")
     session.run("python", "docs/builder/check_links.py", site)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """The live page in headless Chromium, which has to be there, as has npm."""
+    session.install("-e", ".[test,browser]")
+    session.run("python", "-m", "pytest", "-q", "-m", "browser", "tests/browser", *session.posargs)
 
 
 @nox.session

@@ -28,7 +28,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx-mathjax-offline",
 ]
-# README.md is the list of pages for a code host; index.rst is the site's
+# README.md is the list of pages for a code host; index.rst is the site's. live/ is put beside the
+# built pages by builder/live.py
 exclude_patterns = [
     "_build",
     "README.md",
@@ -36,6 +37,7 @@ exclude_patterns = [
     "paper",
     "templates",
     "built/**/sg_execution_times.rst",
+    "built/downloads",
 ]
 templates_path = ["templates"]
 

@@ -26,7 +26,7 @@ def builder(monkeypatch):
     return lambda name: importlib.import_module(f"builder.{name}")
 
 
-@pytest.mark.parametrize("name", ["docstrings", "pages", "notebooks"])
+@pytest.mark.parametrize("name", ["check_links", "docstrings", "pages", "notebooks"])
 def test_examples_in_docstrings(builder, name):
     if name == "notebooks":
         pytest.importorskip("nbformat")
@@ -81,6 +81,31 @@ def test_style_sheets_load_nothing_from_elsewhere(builder, tmp_path):
     assert wrong == [
         "a.css: is loaded from elsewhere: https://x.y/z.css", "a.css: there is no c.png"
     ]  # fmt: skip
+
+
+def test_states_of_a_live_page_are_no_places_in_it(builder, tmp_path):
+    here = site(tmp_path, index='<a href="live.html#task=3">', live="<p>")
+    assert builder("check_links").faults(here) == ([], 1, 0)
+
+
+def test_modules_load_nothing_from_elsewhere(builder, tmp_path):
+    for folder in ("live/pyodide-1", "_static"):  # what others wrote is not read
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.js").write_text("import 'gone.js'")
+    (tmp_path / "live" / "b.js").touch()
+    (tmp_path / "live" / "a.js").write_text(
+        "// import 'not.js'\nimport { b,\n  c } from './b.js';\nimport d from './d.js';\n"
+        "export { e } from 'e.js'; const f = await import('https://x.y/f.js');\n"
+        "new Worker(new URL('./g.js', import.meta.url)); fetch('https://x.y/h');"
+    )
+    wrong, local, _ = builder("check_links").faults(tmp_path)
+    assert local == 4 and wrong == [
+        "live/a.js: there is no ./d.js",
+        "live/a.js: there is no e.js",
+        "live/a.js: is loaded from elsewhere: https://x.y/f.js",
+        "live/a.js: there is no ./g.js",
+        "live/a.js: is loaded from elsewhere: https://x.y/h",
+    ]
 
 
 def test_a_site_without_pages_is_a_fault(builder, tmp_path):

@@ -2,13 +2,16 @@
 
     python docs/builder/check_links.py docs/_build/html
 
-Links to other sites are counted, and not followed.
+Links to other sites are counted, and not followed. Scripts of the site's own live pages are read,
+too: what they import, and the Workers they start. `page.html#name=value` is a state of a live page,
+not a place in it.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +20,12 @@ from urllib.parse import unquote, urlsplit
 LOADED = {"script", "img", "source", "iframe", "video", "audio", "embed", "object"}
 ONLY_NAMED = {"canonical", "next", "prev", "search", "index", "author", "copyright"}  # <link rel>
 IN_CSS = re.compile(r"""@import\s+["']([^"']+)|url\(\s*["']?([^"')]+)""")
+IN_MODULES = re.compile(  # import "a"; import b from "a"; export {b} from "a"; import("a")
+    r"""^\s*(?:import|export)\b[^"'();]*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']"""
+    r"""|\b(?:new\s+(?:URL|Worker)|fetch)\(\s*["']([^"']+)["']""",
+    flags=re.M,
+)
+OF_OTHERS = re.compile(r"_static|_downloads|pyodide.*")  # folders whose scripts are not the site's
 
 
 class Link(NamedTuple):
@@ -59,6 +68,15 @@ def named_in_css(text: str) -> list[str]:
     return [a or b for a, b in IN_CSS.findall(text)]
 
 
+def named_in_module(text: str) -> list[str]:
+    """What a script imports, starts or fetches, where that is written as text.
+
+    >>> named_in_module("import { a } from './a.js';\\nnew Worker('b.js')")
+    ['./a.js', 'b.js']
+    """
+    return [a or b or c for a, b, c in IN_MODULES.findall(text)]
+
+
 def faults(site: Path) -> tuple[list[str], int, int]:
     """What is wrong, the number of local links, and that of links to other sites."""
     site = site.resolve()
@@ -75,20 +93,30 @@ def faults(site: Path) -> tuple[list[str], int, int]:
                 continue
             local += 1
             file = _file_of(path, parts.path)
-            anchor = unquote(parts.fragment)
+            anchor = "" if "=" in parts.fragment else unquote(parts.fragment)
             if not (file.is_relative_to(site) and file.is_file()):
                 wrong.append(f"{path.relative_to(site)}: there is no {link.to}")
             elif anchor and file in pages and anchor not in pages[file].places:
                 wrong.append(f"{path.relative_to(site)}: there is no place {link.to}")
+    for path, to in _loaded_by_files(site):
+        if re.match(r"(https?:)?//", to):
+            wrong.append(f"{path.relative_to(site)}: is loaded from elsewhere: {to}")
+        elif not to.startswith(("data:", "#")):
+            local += 1
+            if not _file_of(path, urlsplit(to).path).is_file():
+                wrong.append(f"{path.relative_to(site)}: there is no {to}")
+    return wrong, local, elsewhere
+
+
+def _loaded_by_files(site: Path) -> Iterator[tuple[Path, str]]:
+    """What style sheets and the site's own scripts load."""
     for path in sorted(site.rglob("*.css")):
         for to in named_in_css(path.read_text(encoding="utf-8")):
-            if re.match(r"(https?:)?//", to):
-                wrong.append(f"{path.relative_to(site)}: is loaded from elsewhere: {to}")
-            elif not to.startswith(("data:", "#")):
-                local += 1
-                if not _file_of(path, urlsplit(to).path).is_file():
-                    wrong.append(f"{path.relative_to(site)}: there is no {to}")
-    return wrong, local, elsewhere
+            yield path, to
+    for path in sorted(site.rglob("*.js")):
+        if not any(map(OF_OTHERS.fullmatch, path.relative_to(site).parts)):
+            for to in named_in_module(path.read_text(encoding="utf-8")):
+                yield path, to
 
 
 def _file_of(page: Path, to: str) -> Path:

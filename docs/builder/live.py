@@ -31,7 +31,8 @@ from typing import NamedTuple
 DOCS = Path(__file__).resolve().parents[1]
 LIVE = DOCS / "live"
 CACHE = DOCS / "built" / "downloads"
-NOT_OF_THE_PAGE = shutil.ignore_patterns("bench", "wheels", "*.md", "__pycache__")
+BENCH = "flow_bench"  # the page's own Python
+NOT_OF_THE_PAGE = shutil.ignore_patterns(BENCH, "wheels", "*.md", "__pycache__")
 OF_THE_WHEEL = ("flowcore_command.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 OF_PYODIDE = (
     "pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"
@@ -77,12 +78,14 @@ def assemble(folder: Path, pyodide: str | None = None) -> dict:
         (made / "wheels").mkdir()
         if pyodide is None:
             pyodide = f"./{_copy_pyodide(made).name}/"
-        wheels = [shutil.copy(wheel, made / "wheels") for wheel in (fetched(AUTOGRAD), own_wheel())]
+        own = own_wheel()
+        for wheel in (fetched(AUTOGRAD), own):
+            shutil.copy(wheel, made / "wheels")
+        _zip_bench(made / "wheels")
         settings = {
             "pyodide": pyodide.rstrip("/") + "/",
-            "wheels": [f"./wheels/{Path(wheel).name}" for wheel in wheels],
-            "bench": f"./wheels/{_zip_bench(made / 'wheels').name}",
-            "version": Path(wheels[-1]).name.split("-")[1],
+            "wheels": [f"./wheels/{path.name}" for path in sorted((made / "wheels").iterdir())],
+            "version": own.name.split("-")[1],
         }
         text = json.dumps(settings, indent=2) + "\n"
         (made / "settings.json").write_text(text, encoding="utf-8")
@@ -189,16 +192,13 @@ def own_wheel() -> Path:
     return path
 
 
-def _zip_bench(folder: Path) -> Path:
-    """The page's own Python, a package `bench`; the same files give the same bytes."""
-    paths = [path for path in sorted((LIVE / "bench").rglob("*")) if path.is_file()]
-    paths = [path for path in paths if "__pycache__" not in path.parts]
+def _zip_bench(folder: Path) -> None:
+    """The package of the page's own Python; the same files give the same bytes and name."""
+    paths = sorted((LIVE / BENCH).rglob("*.py"))
     files = {path.relative_to(LIVE).as_posix(): path.read_bytes() for path in paths}
-    made = folder / f"bench-{_sum_of(files)}.zip"
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(folder / f"{BENCH}-{_sum_of(files)}.zip", "w") as packed:
         for name, content in files.items():
             packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    return made
 
 
 def _sum_of(files: dict[str, bytes]) -> str:
@@ -254,17 +254,16 @@ def main(arguments: list[str]) -> str | None:
     given = parser.parse_args(arguments)
     try:
         settings = assemble(given.folder, given.pyodide)
-    except Problem as problem:
-        return f"live.py: {problem}"
-    sizes = [path.stat().st_size for path in given.folder.rglob("*") if path.is_file()]
-    print(f"{given.folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {settings}")
-    if given.serve is not None:
-        with Server(given.folder, given.serve) as server:
-            print(f"{server.url} (Ctrl-C ends it)")
-            try:
+        sizes = [path.stat().st_size for path in given.folder.rglob("*") if path.is_file()]
+        print(f"{given.folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {settings}")
+        if given.serve is not None:
+            with Server(given.folder, given.serve) as server:
+                print(f"{server.url} (Ctrl-C ends it)", flush=True)
                 server.serve_forever()
-            except KeyboardInterrupt:
-                print()
+    except (Problem, OSError) as problem:
+        return f"live.py: {problem}"
+    except KeyboardInterrupt:
+        print()
     return None
 
 

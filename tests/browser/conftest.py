@@ -6,7 +6,6 @@ The tests here are marked `browser` without saying so, and are left out unless t
 """
 
 import importlib
-import os
 import shutil
 import sys
 import threading

@@ -46,6 +46,13 @@ def test_densities_are_those_of_this_machine(smoke):
     assert not set(LEFT_OUT) & set(loaded)
 
 
+def test_the_bench_is_there(smoke):
+    """And it loads nothing more."""
+    program = "import sys, flow_bench\nanswer = sorted({m.split('.')[0] for m in sys.modules})"
+    loaded = in_the_page(smoke, program)
+    assert "flow_bench" in loaded and not set(LEFT_OUT) & set(loaded)
+
+
 def test_time_to_ready(smoke):
     """About four seconds on two quiet cores; a busy machine may take longer."""
     seconds = smoke.evaluate("window.ready.then((t) => t - performance.timeOrigin)") / 1000

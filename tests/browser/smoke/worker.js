@@ -6,14 +6,15 @@ async function start() {
   const settings = await (await fetch(new URL("settings.json", root))).json();
   const base = new URL(settings.pyodide, root).href;
   const { loadPyodide } = await import(base + "pyodide.mjs");
-  const [pyodide, bench, ...wheels] = await Promise.all([
+  const names = settings.wheels;
+  const [pyodide, ...files] = await Promise.all([
     loadPyodide({ indexURL: base }),
-    read(settings.bench),
-    ...settings.wheels.map(read),
+    ...names.map(read),
   ]);
   await pyodide.loadPackage("numpy", { messageCallback: () => {} });
-  for (const wheel of wheels) pyodide.unpackArchive(wheel, "wheel");
-  pyodide.unpackArchive(bench, "zip");
+  files.forEach((file, i) => {
+    pyodide.unpackArchive(file, names[i].endsWith(".whl") ? "wheel" : "zip");
+  });
   return pyodide;
 }
 
