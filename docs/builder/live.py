@@ -54,7 +54,7 @@ class Pinned(NamedTuple):
 PYODIDE = Pinned(
     "pyodide-0.27.7.tgz",
     "89d5d952675eb08e11286e52c7238f1248ce71726e896db9703e73bef23dc343",
-    ("npm", "pack", "pyodide@0.27.7", "--pack-destination"),
+    ("npm", "pack", "pyodide@0.27.7", "--fetch-retries=1", "--pack-destination"),
 )
 PIP_DOWNLOAD = ("pip", "download", "--no-deps", "--only-binary=:all:", "--python-version=3.12")
 AUTOGRAD = Pinned(
@@ -103,7 +103,8 @@ def fetched(thing: Pinned) -> Path:
     path = CACHE / thing.file
     if not (path.is_file() and sha256(path) == thing.sha256):
         with _new_in_cache() as new:
-            run(*thing.command, str(new), what=thing.file)
+            by_hand = f"{path} may also be put there by hand"
+            run(*thing.command, str(new), what=thing.file, otherwise=by_hand)
             _check(new / thing.file, thing.sha256, "if it is meant, pin it in docs/builder/live.py")
             os.replace(new / thing.file, path)
     return path
@@ -114,7 +115,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run(tool: str, *arguments: str, what: str) -> None:
+def run(tool: str, *arguments: str, what: str, otherwise: str = "") -> None:
     """A command of npm, or of this Python's pip, which is to bring `what`."""
     if tool == "pip":
         if importlib.util.find_spec("pip") is None:
@@ -126,10 +127,11 @@ def run(tool: str, *arguments: str, what: str) -> None:
         raise Problem(f"{tool}, which brings {what}, is missing: install it (Debian: apt install)")
     done = subprocess.run([*command, *arguments], capture_output=True, text=True)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        said = [line.strip() for line in done.stderr.splitlines() if "error" in line.lower()]
         why = "; ".join(said[:2]) or f"exit {done.returncode}"
-        fix = f"is there a network? {CACHE / what} may also be put there by hand"
-        raise Problem(f"{tool} did not bring {what}: {why}; {fix}")
+        raise Problem(
+            f"{tool} did not bring {what}: {why}; is there a network? {otherwise}".strip()
+        )
 
 
 def _check(path: Path, expected: str, fix: str) -> None:
@@ -245,6 +247,13 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+def _server(folder: Path, port: int) -> Server:
+    try:
+        return Server(folder, port)
+    except OSError as error:
+        raise Problem(f"port {port}: {error.strerror}; name another: --serve {port + 1}") from None
+
+
 def main(arguments: list[str]) -> str | None:
     """Assemble the page, and serve it if asked; what is wrong, or None."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -257,7 +266,7 @@ def main(arguments: list[str]) -> str | None:
         sizes = [path.stat().st_size for path in given.folder.rglob("*") if path.is_file()]
         print(f"{given.folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {settings}")
         if given.serve is not None:
-            with Server(given.folder, given.serve) as server:
+            with _server(given.folder, given.serve) as server:
                 print(f"{server.url} (Ctrl-C ends it)", flush=True)
                 server.serve_forever()
     except (Problem, OSError) as problem:
