@@ -148,7 +148,7 @@ def test_steps_are_those_of_a_loop_by_hand():
         )
         m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
         step = m / (1 - 0.9 ** (t + 1)) / (np.sqrt(v / (1 - 0.999 ** (t + 1))) + 1e-8)
-        theta = theta - training.learning_rate(t) * step
+        theta = theta - training.RATE(t) * step
         mean += (1 - min(training.DECAY, t / (t + 10))) * (theta - mean)
     assert now.losses[-1] == (29, pytest.approx(nll, abs=1e-9))
     np.testing.assert_allclose(now.flow.params, mean, atol=1e-9)
@@ -162,6 +162,18 @@ def test_slices_are_the_same_as_one_go():
         call("look", size=8)
     assert np.array_equal(now.flow.params, once)
     assert not np.array_equal(trained(25, flow="maf", width=8, seed=1).flow.params, once)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_change_of_the_last_digit_does_not_grow(name):
+    on_the_bench(flow=name)
+    runs = [training.Training(desk._bench[0].settings, desk._bench[0].training.data)
+            for _ in range(2)]  # fmt: skip
+    runs[1].theta *= 1 + 1e-15 * np.random.default_rng(0).normal(size=runs[1].theta.shape)
+    for run in runs:
+        run.steps(100)
+    nll = [views.distance(run)["nll"] for run in runs]
+    assert abs(nll[0] - nll[1]) < 1e-7
 
 
 def test_losses_that_are_remembered_stay_few():
