@@ -8,7 +8,7 @@ A mistake of the user's is {"error": what to do about it}; anything else is an e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import autograd.numpy as anp
 import numpy as np
@@ -74,6 +74,15 @@ def about() -> dict:
         "side": drawings.SIDE,
         "tasks": [tasks.shown(task) for task in tasks.TASKS.values()],
     }
+
+
+def walk_by(method: str) -> dict:
+    """Another method of the sequential direction; what was trained stays."""
+    bench = _on_the_bench()
+    settings = replace(bench.settings, method=method)
+    bench.training.walk_by(settings)
+    bench.settings = settings
+    return described()
 
 
 def build(settings: Mapping, painted=None) -> dict:
@@ -206,7 +215,7 @@ def run(code: str) -> dict:
 CALLS: Mapping[str, Callable[..., dict]] = {
     function.__name__: function
     for function in (
-        about, build, described, floor, train, look, truth, point, measure, network,
+        about, build, walk_by, described, floor, train, look, truth, point, measure, network,
         sequential_seconds, judge, overlap, read_table, run,
     )
 }  # fmt: skip
