@@ -1,0 +1,309 @@
+// What goes on: the state, the engine, and what the engine has said last. The pictures listen.
+//
+//     session.on("look", () => draw(session.look))
+//
+// Events: about, state, built, look, point, network, floor, training, step, paused, prediction,
+// loading, failed, note.
+
+import { Engine, Mistake } from "./engine.js";
+import { clamp } from "./numbers.js";
+import { Gone, Queue } from "./queue.js";
+import { changed, format, parse, sameFlow, settingsOf, usual } from "./state.js";
+
+const SMALL = 48; // cells of the density while training
+const LARGE = 96; // and at rest
+const SHORTEST = 0.04; // seconds of training between two looks
+const LONGEST = 0.25;
+
+const nextFrame = () =>
+  new Promise((resolve) => {
+    // A hidden page has no frames.
+    if (document.hidden) setTimeout(resolve);
+    else requestAnimationFrame(resolve);
+  });
+
+export class Session {
+  constructor() {
+    this.listeners = new Map();
+    this.about = this.state = this.engine = this.queue = null;
+    this.built = this.look = this.at = this.network = this.floor = this.truth = null;
+    this.table = null; // {text, columns}: Python forgets it when the engine is restarted
+    this.step = 0;
+    this.loss = null;
+    this.start = null; // the distance before the first step
+    this.run = null; // a token of the training that goes on
+    this.loop = Promise.resolve();
+    this.ticket = 0; // of the latest flow: answers for an older one are dropped
+    this.lookSeconds = 0.1;
+  }
+
+  on(name, listener) {
+    for (const one of name.split(" ")) {
+      if (!this.listeners.has(one)) this.listeners.set(one, []);
+      this.listeners.get(one).push(listener);
+    }
+  }
+
+  emit(name, detail) {
+    for (const listener of this.listeners.get(name) ?? []) listener(detail);
+  }
+
+  // ---------------------------------------------------------- the engine
+
+  /** Load it. What goes wrong is told as "failed"; then `open` may be called again. */
+  async open() {
+    document.documentElement.dataset.state = "loading";
+    let what = "its settings";
+    try {
+      if (typeof WebAssembly !== "object") throw new Error("WebAssembly is missing");
+      const reply = await fetch("settings.json");
+      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server says ${reply.status}`);
+      const settings = await reply.json();
+      const onLoading = (told) => this.emit("loading", { ...told, what: (what = told.loading) });
+      const engine = new Engine({ settings, onLoading });
+      this.engine = engine;
+      this.queue = new Queue((name, args) => engine.call(name, args));
+      await engine.ready;
+      this.about = await this.queue.ask("about");
+    } catch (problem) {
+      this.fail({ what, why: problem.message, loading: true });
+      return false;
+    }
+    this.emit("about");
+    return true;
+  }
+
+  /** A new engine, with the same flow, trained as far as the old one. */
+  async restart(why) {
+    const state = changed(this.state, { steps: this.step });
+    this.shut();
+    if (!(await this.open())) return;
+    if (this.table) await this.readTable(this.table.text, this.table.columns, false);
+    const going = this.go(state);
+    this.emit("note", why);
+    await going;
+  }
+
+  shut() {
+    this.run = null;
+    this.ticket++;
+    this.queue?.close();
+    this.engine?.stop();
+  }
+
+  fail(problem) {
+    this.shut();
+    document.documentElement.dataset.state = "failed";
+    this.emit("failed", problem);
+  }
+
+  /** Ask the engine. What the user can mend is told, and null returned; else it has crashed. */
+  async ask(name, args, key) {
+    try {
+      return await this.queue.ask(name, args, key);
+    } catch (problem) {
+      if (problem instanceof Mistake) this.emit("note", problem.message);
+      else if (!(problem instanceof Gone)) this.fail({ what: name, why: problem.message });
+      return null;
+    }
+  }
+
+  // ---------------------------------------------------------- the state
+
+  openLink() {
+    const { state, notes } = parse(location.hash, this.about);
+    if (this.state && format(state, this.about) === format(this.state, this.about)) return;
+    const going = this.go(state);
+    if (notes.length) this.emit("note", notes.join(" "));
+    return going;
+  }
+
+  goTo(task) {
+    return this.go(usual(this.about, task, this.state.theme));
+  }
+
+  /** Show all of a state: its flow, trained as far as it says. */
+  async go(state) {
+    const before = this.state;
+    const { steps } = state;
+    this.state = state;
+    this.emit("state", { before, opened: true });
+    await this.build();
+    if (steps && this.built && this.state.steps === 0) await this.train(steps);
+  }
+
+  /** Change something; if that is another flow, it is built. */
+  async change(changes) {
+    const before = this.state;
+    this.state = changed(before, changes);
+    this.emit("state", { before, opened: false });
+    if (sameFlow(before, this.state)) this.write();
+    else if (sameFlow(changed(before, { method: this.state.method }), this.state)) await this.walkBy();
+    else await this.build();
+  }
+
+  write() {
+    clearTimeout(this.writing);
+    // Browsers refuse when the address changes too often.
+    this.writing = setTimeout(() => {
+      if (this.state) history.replaceState(null, "", format(this.state, this.about) || location.pathname + location.search);
+    }, 150);
+  }
+
+  /** Why there is nothing to build yet, or "". */
+  get missing() {
+    if (this.state.data === "painted" && !(this.state.painted?.length >= 40)) return "painted";
+    if (this.state.data === "table" && !this.table) return "table";
+    return "";
+  }
+
+  async build() {
+    const ticket = ++this.ticket;
+    this.run = null;
+    await this.loop;
+    if (ticket !== this.ticket) return;
+    if (this.missing) {
+      this.built = this.look = this.at = null;
+      this.setState("ready");
+      this.emit("built");
+      return;
+    }
+    const { state } = this;
+    const painted = state.data === "painted" ? { painted: state.painted } : {};
+    const built = await this.ask("build", { settings: settingsOf(state), ...painted });
+    if (!built || ticket !== this.ticket) return;
+    this.state = changed(this.state, { steps: 0 });
+    this.built = this.start = built;
+    this.floor = this.truth = this.look = this.loss = null;
+    this.setStep(0);
+    this.emit("built");
+    await Promise.all([this.refresh(LARGE), this.askNetwork()]);
+    this.setState("ready");
+    this.emit("paused");
+    this.write();
+    const floor = await this.ask("floor");
+    if (floor && ticket === this.ticket) this.emit("floor", (this.floor = floor));
+  }
+
+  /** Another method of the sequential direction: nothing that was learned is lost. */
+  async walkBy() {
+    await this.halt();
+    if (this.missing || !(await this.ask("walk_by", { method: this.state.method }))) return;
+    await this.askNetwork();
+    this.write();
+  }
+
+  async askNetwork() {
+    const network = await this.ask("network", { variables: this.state.variables }, "network");
+    if (network) this.emit("network", (this.network = network));
+  }
+
+  async askTruth() {
+    if (!this.truth) this.truth = await this.ask("truth", { size: LARGE }, "truth");
+    return this.truth;
+  }
+
+  async readTable(text, columns = null, build = true) {
+    const found = await this.ask("read_table", { text, columns });
+    if (!found) return;
+    this.table = { text, columns: found.chosen, names: found.names, rows: found.rows, of: found.of };
+    const before = this.state;
+    this.state = changed(before, { data: "table", painted: null });
+    this.emit("state", { before, opened: false });
+    if (build) await this.build();
+  }
+
+  // ---------------------------------------------------------- training
+
+  /** Train until so many steps are done, or until somebody says pause. */
+  train(until = Infinity) {
+    if (this.run || !this.built) return this.loop;
+    this.loop = this.trainOn(until, this.ticket, (this.run = {}));
+    return this.loop;
+  }
+
+  async trainOn(until, ticket, run) {
+    const here = () => ticket === this.ticket;
+    this.setState("training");
+    this.emit("training");
+    while (here() && this.run === run && this.step < until) {
+      const seconds = clamp(3 * this.lookSeconds, SHORTEST, LONGEST);
+      const done = await this.ask("train", { steps: Math.min(until - this.step, 1000), seconds });
+      if (!done || !here()) break;
+      this.loss = done.loss;
+      this.setStep(done.step);
+      if (!document.hidden && this.step < until && this.run === run) await this.refresh(SMALL);
+    }
+    if (this.run === run) this.run = null;
+    if (!here()) return;
+    await this.refresh(LARGE);
+    if (!here()) return;
+    this.state = changed(this.state, { steps: this.step });
+    this.setState("ready");
+    this.emit("training");
+    this.emit("paused");
+    this.write();
+  }
+
+  pause() {
+    this.run = null;
+    return this.loop;
+  }
+
+  halt() {
+    return this.pause();
+  }
+
+  async startOver() {
+    await this.build();
+  }
+
+  setStep(step) {
+    this.step = step;
+    document.documentElement.dataset.step = step;
+    this.emit("step");
+  }
+
+  setState(name) {
+    document.documentElement.dataset.state = name;
+  }
+
+  /** The pictures as they are now, and what is shown at the point. */
+  async refresh(size) {
+    const { ticket } = this;
+    const begin = performance.now();
+    const look = await this.ask("look", { size });
+    if (!look || ticket !== this.ticket) return;
+    if (size === SMALL) this.lookSeconds = (performance.now() - begin) / 1000;
+    const at = await this.ask("point", { x: this.point }, "point");
+    if (!at || ticket !== this.ticket) return;
+    await nextFrame();
+    if (ticket !== this.ticket) return;
+    this.look = look;
+    this.at = at;
+    this.emit("look");
+    this.emit("point");
+  }
+
+  // ---------------------------------------------------------- the point
+
+  /** The point that is looked at: (0, 0), or what is chosen, or the middle if that is outside. */
+  get point() {
+    const [left, right, bottom, top] = this.built.frame;
+    const [x, y] = this.state.point ?? [0, 0];
+    const inside = x >= left && x <= right && y >= bottom && y <= top;
+    return inside ? [x, y] : [(left + right) / 2, (bottom + top) / 2];
+  }
+
+  async movePoint(point) {
+    const [left, right, bottom, top] = this.built.frame;
+    const place = [clamp(point[0], left, right), clamp(point[1], bottom, top)];
+    this.state = changed(this.state, { point: place.map((v) => +v.toFixed(3)) });
+    this.write();
+    const { ticket } = this;
+    const at = await this.ask("point", { x: this.point }, "point");
+    if (!at || ticket !== this.ticket) return;
+    this.at = at;
+    this.emit("point");
+  }
+}
