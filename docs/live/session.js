@@ -12,6 +12,7 @@ import { changed, format, parse, sameFlow, settingsOf, usual } from "./state.js"
 
 const SMALL = 48; // cells of the density while training
 const LARGE = 96; // and at rest
+const DOTS = { [SMALL]: 49, [LARGE]: 193 }; // on a line of the grid
 const SHORTEST = 0.04; // seconds of training between two looks
 const LONGEST = 0.25;
 
@@ -272,7 +273,7 @@ export class Session {
   async refresh(size) {
     const { ticket } = this;
     const begin = performance.now();
-    const look = await this.ask("look", { size });
+    const look = await this.ask("look", { size, dots: DOTS[size] });
     if (!look || ticket !== this.ticket) return;
     if (size === SMALL) this.lookSeconds = (performance.now() - begin) / 1000;
     const at = await this.ask("point", { x: this.point }, "point");

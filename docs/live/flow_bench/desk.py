@@ -129,13 +129,14 @@ def train(steps: int = 1, seconds: float | None = None) -> dict:
     return {"step": training.step, "done": done, "loss": training.losses[-1][1]}
 
 
-def look(size: int = 48, grid: bool = True) -> dict:
-    """The pictures now: density on size x size cells, the grid through all layers, the distance."""
+def look(size: int = 48, grid: bool = True, dots: int = views.DOTS) -> dict:
+    """The pictures now: density on size x size cells, the grid through all layers, in lines of so
+    many dots, the distance."""
     training = _on_the_bench().training
     found = {"density": views.density(training.flow, training.data.frame, int(size)), "size": size}
     found["density"] = found["density"].astype(np.float32)
     if grid:
-        found["stages"] = views.stages(training)
+        found["stages"] = views.stages(training, int(dots))
     found.update(views.distance(training))
     found["losses"] = np.array(training.losses, np.float32).ravel()
     return found
