@@ -39,11 +39,11 @@ export function showCell(session) {
   session.on("failed", () => (at("run").disabled = true));
 }
 
-function show({ out, error }) {
+function show({ out, problem }) {
   at("output").replaceChildren(out);
-  if (!error) return;
+  if (!problem) return;
   const told = document.createElement("span");
   told.className = "problem";
-  told.textContent = error;
+  told.textContent = problem;
   at("output").append(told);
 }

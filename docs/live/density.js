@@ -61,10 +61,10 @@ export class DensityPicture {
       }
       if (built && !painting) sheet.dots(built.shown, 1.5, colours().dot, 0.5);
       const { prediction } = session;
-      if (prediction.compare === "drawing" && isOpen(prediction)) this.ink.paint(sheet, context);
+      if (prediction.compare === "drawing" && isOpen(prediction)) this.ink.paint(sheet, context, prediction.phase);
       else if (prediction.ink) this.ink.outline(sheet, context, prediction.ink);
       tool.paint?.(sheet, context);
-      if (point && tool.isPoint) sheet.mark(this.place ?? session.point, 7);
+      if (point && tool.isPoint) sheet.mark(session.point, 7);
     });
     sheet.axes(built && !painting ? built.columns : ["x1", "x2"]);
   }
@@ -76,7 +76,7 @@ export class DensityPicture {
     const what = built.known ? `KL ${tidy(look.kl)} nats` : `held-out NLL ${tidy(look.nll)} nats`;
     const shows = this.shown === "truth" ? "the true density" : `the flow's density after ${session.step} steps, ${what}`;
     at("density").setAttribute("aria-label", `Data and density: ${shows}. ${this.tool.label?.() ?? ""}`);
-    at("density-said").textContent = built.rows ? `${built.rows} points` : "fresh points in every step";
+    at("density-said").textContent = built.rows ? `${built.rows} points` : "fresh points";
   }
 
   // ---------------------------------------------------------- pointer and keys

@@ -7,6 +7,11 @@ import { covered } from "./prediction.js";
 const HEIGHT = 78;
 const TOP = 32; // of the scale's track
 const TRACK = 16;
+const MISSING = {
+  "": "",
+  painted: "Paint at least 20 points on the picture above, then press: Use them.",
+  table: "Drop a CSV file on the page, or choose one above. It does not leave this page.",
+};
 const SIDE = 14; // room at both ends
 
 export function showGauge(session) {
@@ -19,7 +24,7 @@ export function showGauge(session) {
       wanted = false;
       const hidden = covered(session, "gauge");
       cover(panel, hidden);
-      at("gauge").replaceChildren(...(session.look && !hidden ? gauge(session, at("gauge").clientWidth) : []));
+      at("gauge").replaceChildren(...(hidden ? [] : gauge(session, at("gauge").clientWidth)));
     });
   };
   new ResizeObserver(draw).observe(at("gauge"));
@@ -38,6 +43,7 @@ export function showGauge(session) {
 
 function gauge(session, width) {
   const { look, built } = session;
+  if (!look) return [el("p", { class: "small" }, MISSING[session.state ? session.missing : ""])];
   if (!built.known) return [...unknown(session), losses(session, width)];
   return [
     el("p", { class: "big" }, "KL ", el("output", { id: "kl" }, tidy(look.kl)),
@@ -75,7 +81,7 @@ function scale(session, width) {
     svg("line", { class: "needle", x1: x(look.kl), x2: x(look.kl), y1: TOP - 4, y2: TOP + TRACK + 4 }),
   ];
   for (const value of ticks(0, end, 5)) {
-    parts.push(svg("text", { class: "tick", x: x(value), y: TOP + TRACK + 16 }, tidy(value, end < 0.5 ? 2 : 1)));
+    parts.push(svg("text", { class: "tick", x: x(value), y: TOP + TRACK + 16 }, tidy(value, end < 0.08 ? 3 : end < 0.8 ? 2 : 1)));
   }
   parts.push(...mark(x(start.kl), "start", TOP + TRACK + 30, `start ${tidy(start.kl, 2)}`, width));
   if (shownFloor) parts.push(...mark(x(shownFloor.kl), "floor", 10, `floor ${tidy(shownFloor.kl)}`, width, shownFloor.why));

@@ -106,11 +106,16 @@ export class Ink {
 
   // ---------------------------------------------------------- how it looks
 
-  /** While it is drawn: the ink itself. */
-  paint(sheet, context) {
+  /** While it is drawn: the ink itself, thinner where there is a trained density to be seen. */
+  paint(sheet, context, phase) {
     const { box } = sheet;
     context.imageSmoothingEnabled = true;
+    if (phase === "again") {
+      context.globalAlpha = 0.45;
+      this.outline(sheet, context, this.cells);
+    }
     context.drawImage(inkOf(this.cells, this.side), box.x, box.y, box.width, box.height);
+    context.globalAlpha = 1;
   }
 
   /** Once it is fixed: a thin veil and a dashed outline, so that the density is seen. */

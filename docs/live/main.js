@@ -12,7 +12,7 @@ import { showJacobian } from "./jacobian.js";
 import { showLink } from "./link.js";
 import { showMasks } from "./masks.js";
 import { showMessages } from "./messages.js";
-import { Painting } from "./paint.js";
+import { FEWEST, Painting } from "./paint.js";
 import { bars, followTasks, isDrawn, isOpen } from "./prediction.js";
 import { Session } from "./session.js";
 import { showTable } from "./table.js";
@@ -26,7 +26,7 @@ const picture = new DensityPicture(session, ink);
 
 followTasks(session);
 showTasks(session, ink);
-showMessages(session, open);
+showMessages(session);
 showControls(session, trainOrPause);
 showGrids(session);
 showGauge(session);
@@ -55,6 +55,7 @@ function chooseTool() {
   const drawing = isDrawn(session.prediction) && isOpen(session.prediction) && session.built;
   if (painting.open) picture.use(painting.tool);
   else picture.use(drawing ? ink.tool : null);
+  if (painting.open && painting.count >= FEWEST) at("train").disabled = bars(session);
   at("tools-draw").hidden = painting.open || !drawing;
   at("tools-paint").hidden = session.state.data !== "painted" || !at("tools-draw").hidden;
   at("tools-table").hidden = session.state.data !== "table" || !at("tools-draw").hidden;
@@ -87,11 +88,4 @@ window.flowBench = Object.freeze({
   get prediction() { return session.prediction; },
 });
 
-async function open() {
-  const before = session.state;
-  if (!(await session.open())) return;
-  if (before) session.go(before);
-  else session.openLink();
-}
-
-open();
+session.resume();

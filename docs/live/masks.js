@@ -115,11 +115,13 @@ class Walk {
     return this.steps.slice(0, this.done).reduce((most, { variable }) => Math.max(most, variable), 0);
   }
 
-  /** "now", "lit" or "" for a hidden unit. */
-  of(layer, unit) {
-    const has = ({ units }) => units.some(([k, i]) => k === layer && i === unit);
-    if (this.done && has(this.steps[this.done - 1])) return "now";
-    return this.steps.slice(0, this.done).some(has) ? "lit" : "";
+  /** "now" or "lit" for every hidden unit that is computed by now: [layer][unit]. */
+  get lights() {
+    const found = [{}, {}];
+    this.steps.slice(0, this.done).forEach(({ units }, step) => {
+      for (const [layer, unit] of units) found[layer][unit] = step === this.done - 1 ? "now" : "lit";
+    });
+    return found;
   }
 }
 
@@ -154,11 +156,12 @@ function made(network) {
     columns: layers.reduce((sum, { columns }) => sum + columns + 1, 0),
     rows: Math.max(...layers.map(({ rows }) => rows)) + 1.3,
     draw: (context, cell, walk) => {
+      const { lights } = walk;
       let x = 0;
       layers.forEach((layer, k) => {
         drawMask(context, layer, x, cell, variables, {
-          row: (i) => (k === 0 ? inputState(walk, layer.from[i]) : walk.of(k - 1, i)),
-          column: (j) => (k === layers.length - 1 ? inputState(walk, layer.to[j]) : walk.of(k, j)),
+          row: (i) => (k === 0 ? inputState(walk, layer.from[i]) : lights[k - 1][i]),
+          column: (j) => (k === layers.length - 1 ? inputState(walk, layer.to[j]) : lights[k][j]),
           walks: walk.done > 0,
         });
         x += (layer.columns + 1) * cell + GAP;
@@ -178,17 +181,23 @@ function drawMask(context, layer, x, cell, most, states) {
   }
   for (let i = 0; i < layer.rows; i++) {
     unit(context, x - 0.15 * cell, top + i * cell, cell, layer.from[i], most, states.row(i), states.walks);
-    for (let j = 0; j < layer.columns; j++) {
-      const on = layer.mask[i * layer.columns + j];
-      context.fillStyle = on ? degreeColour(layer.to[j], most) : faint;
-      context.fillRect(x + (j + 1) * cell, top + i * cell, cell - edge, cell - edge);
-    }
+  }
+  // One path for each degree (0: no connection), since a wide network has very many cells.
+  for (let degree = 0; degree <= most; degree++) {
+    context.fillStyle = degree ? degreeColour(degree, most) : faint;
+    context.beginPath();
+    layer.mask.forEach((on, place) => {
+      const [i, j] = [Math.floor(place / layer.columns), place % layer.columns];
+      if ((on ? layer.to[j] : 0) !== degree) return;
+      context.rect(x + (j + 1) * cell, top + i * cell, cell - edge, cell - edge);
+    });
+    context.fill();
   }
 }
 
 // A unit: pale until it is computed, framed while it is.
 function unit(context, x, y, cell, degree, most, state, walks) {
-  const { ink, faint, muted } = colours();
+  const { ink, faint, muted, sheet } = colours();
   const size = cell - (cell > 4 ? 1 : 0);
   const lit = !walks || state;
   context.fillStyle = lit ? degreeColour(degree, most) : faint;
@@ -201,7 +210,7 @@ function unit(context, x, y, cell, degree, most, state, walks) {
     context.stroke();
   }
   if (cell < 10) return;
-  context.fillStyle = lit && degree > most / 2 ? colours().sheet : lit ? ink : muted;
+  context.fillStyle = lit && degree > most / 2 ? sheet : lit ? ink : muted;
   context.font = `${Math.floor(cell * 0.68)}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";

@@ -5,8 +5,7 @@ import { at } from "./dom.js";
 const NEEDS = "This page is a program that needs WebAssembly, which this browser does not have or has " +
   "switched off. A recent Firefox, Chrome, Edge or Safari has it.";
 
-/** again: try to load once more. */
-export function showMessages(session, again) {
+export function showMessages(session) {
   const say = (text, retry = "") => {
     at("message").hidden = false;
     at("message-text").textContent = text;
@@ -37,7 +36,7 @@ export function showMessages(session, again) {
   at("message-again").addEventListener("click", () => {
     hush();
     at("loading").hidden = false;
-    again();
+    session.resume();
   });
 }
 

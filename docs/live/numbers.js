@@ -30,8 +30,9 @@ export function ticks(low, high, about = 5) {
 
 /** The end of a scale that has room for this number. */
 export function niceEnd(value) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(value, 0.02)));
-  return power * [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((m) => m * power >= value);
+  const wanted = Math.max(value, 0.05);
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  return power * [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((m) => m * power >= wanted * 0.999);
 }
 
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));

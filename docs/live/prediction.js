@@ -113,4 +113,5 @@ function showTrain(session) {
   at("start-over").disabled = !session.built;
   at("step").disabled ||= Boolean(session.run);
   at("train-why").hidden = !bars(session);
+  at("counter").hidden = bars(session);
 }

@@ -5,9 +5,8 @@
 // Events: about, state, built, look, point, network, floor, training, step, paused, prediction,
 // loading, failed, note.
 
-import { Engine, Mistake } from "./engine.js";
+import { Desk } from "./desk.js";
 import { clamp } from "./numbers.js";
-import { Gone, Queue } from "./queue.js";
 import { changed, format, parse, sameFlow, settingsOf, usual } from "./state.js";
 
 const SMALL = 48; // cells of the density while training
@@ -23,10 +22,10 @@ const nextFrame = () =>
     else requestAnimationFrame(resolve);
   });
 
-export class Session {
+export class Session extends Desk {
   constructor() {
-    this.listeners = new Map();
-    this.about = this.state = this.engine = this.queue = null;
+    super();
+    this.state = null;
     this.built = this.look = this.at = this.network = this.floor = this.truth = null;
     this.table = null; // {text, columns}: Python forgets it when the engine is restarted
     this.step = 0;
@@ -34,79 +33,24 @@ export class Session {
     this.start = null; // the distance before the first step
     this.run = null; // a token of the training that goes on
     this.loop = Promise.resolve();
-    this.ticket = 0; // of the latest flow: answers for an older one are dropped
     this.lookSeconds = 0.1;
-  }
-
-  on(name, listener) {
-    for (const one of name.split(" ")) {
-      if (!this.listeners.has(one)) this.listeners.set(one, []);
-      this.listeners.get(one).push(listener);
-    }
-  }
-
-  emit(name, detail) {
-    for (const listener of this.listeners.get(name) ?? []) listener(detail);
-  }
-
-  // ---------------------------------------------------------- the engine
-
-  /** Load it. What goes wrong is told as "failed"; then `open` may be called again. */
-  async open() {
-    document.documentElement.dataset.state = "loading";
-    let what = "its settings";
-    try {
-      if (typeof WebAssembly !== "object") throw new Error("WebAssembly is missing");
-      const reply = await fetch("settings.json");
-      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server says ${reply.status}`);
-      const settings = await reply.json();
-      const onLoading = (told) => this.emit("loading", { ...told, what: (what = told.loading) });
-      const engine = new Engine({ settings, onLoading });
-      this.engine = engine;
-      this.queue = new Queue((name, args) => engine.call(name, args));
-      await engine.ready;
-      this.about = await this.queue.ask("about");
-    } catch (problem) {
-      this.fail({ what, why: problem.message, loading: true });
-      return false;
-    }
-    this.emit("about");
-    return true;
   }
 
   /** A new engine, with the same flow, trained as far as the old one. */
   async restart(why) {
     const state = changed(this.state, { steps: this.step });
     this.shut();
+    await this.resume(state, why);
+  }
+
+  /** Load an engine, and show in it what the one before has shown. */
+  async resume(state = this.state, why = "") {
     if (!(await this.open())) return;
-    if (this.table) await this.readTable(this.table.text, this.table.columns, false);
+    if (!state) return this.openLink();
+    if (this.table) await this.ask("read_table", { text: this.table.text, columns: this.table.columns });
     const going = this.go(state);
-    this.emit("note", why);
+    if (why) this.emit("note", why);
     await going;
-  }
-
-  shut() {
-    this.run = null;
-    this.ticket++;
-    this.queue?.close();
-    this.engine?.stop();
-  }
-
-  fail(problem) {
-    this.shut();
-    document.documentElement.dataset.state = "failed";
-    this.emit("failed", problem);
-  }
-
-  /** Ask the engine. What the user can mend is told, and null returned; else it has crashed. */
-  async ask(name, args, key) {
-    try {
-      return await this.queue.ask(name, args, key);
-    } catch (problem) {
-      if (problem instanceof Mistake) this.emit("note", problem.message);
-      else if (!(problem instanceof Gone)) this.fail({ what: name, why: problem.message });
-      return null;
-    }
   }
 
   // ---------------------------------------------------------- the state
@@ -129,8 +73,7 @@ export class Session {
     const { steps } = state;
     this.state = state;
     this.emit("state", { before, opened: true });
-    await this.build();
-    if (steps && this.built && this.state.steps === 0) await this.train(steps);
+    if ((await this.build(steps > 0)) && steps) await this.train(steps);
   }
 
   /** Change something; if that is another flow, it is built. */
@@ -158,37 +101,55 @@ export class Session {
     return "";
   }
 
-  async build() {
+  /** A new flow for the state; goesOn: it is trained at once. Whether that is what came of it. */
+  async build(goesOn = false) {
     const ticket = ++this.ticket;
     this.run = null;
+    this.setState("loading");
     await this.loop;
-    if (ticket !== this.ticket) return;
+    if (ticket !== this.ticket) return false;
     if (this.missing) {
-      this.built = this.look = this.at = null;
+      this.built = this.look = this.at = this.loss = null;
+      this.setStep(0);
       this.setState("ready");
       this.emit("built");
-      return;
+      return false;
     }
     const { state } = this;
     const painted = state.data === "painted" ? { painted: state.painted } : {};
     const built = await this.ask("build", { settings: settingsOf(state), ...painted });
-    if (!built || ticket !== this.ticket) return;
+    if (ticket !== this.ticket) return false;
+    if (!built) return this.refused();
     this.state = changed(this.state, { steps: 0 });
     this.built = this.start = built;
     this.floor = this.truth = this.look = this.loss = null;
     this.setStep(0);
     this.emit("built");
     await Promise.all([this.refresh(LARGE), this.askNetwork()]);
-    this.setState("ready");
-    this.emit("paused");
-    this.write();
+    if (ticket !== this.ticket) return false;
+    if (!goesOn) {
+      this.setState("ready");
+      this.emit("paused");
+      this.write();
+    }
+    this.askFloor(ticket);
+    return true;
+  }
+
+  // What was on the bench is there still, and so is its picture; why not is told already.
+  refused() {
+    if (document.documentElement.dataset.state !== "failed") this.setState("ready");
+    return false;
+  }
+
+  async askFloor(ticket) {
     const floor = await this.ask("floor");
     if (floor && ticket === this.ticket) this.emit("floor", (this.floor = floor));
   }
 
   /** Another method of the sequential direction: nothing that was learned is lost. */
   async walkBy() {
-    await this.halt();
+    await this.pause();
     if (this.missing || !(await this.ask("walk_by", { method: this.state.method }))) return;
     await this.askNetwork();
     this.write();
@@ -204,14 +165,14 @@ export class Session {
     return this.truth;
   }
 
-  async readTable(text, columns = null, build = true) {
+  async readTable(text, columns = null) {
     const found = await this.ask("read_table", { text, columns });
     if (!found) return;
     this.table = { text, columns: found.chosen, names: found.names, rows: found.rows, of: found.of };
     const before = this.state;
     this.state = changed(before, { data: "table", painted: null });
     this.emit("state", { before, opened: false });
-    if (build) await this.build();
+    await this.build();
   }
 
   // ---------------------------------------------------------- training
@@ -251,12 +212,8 @@ export class Session {
     return this.loop;
   }
 
-  halt() {
-    return this.pause();
-  }
-
-  async startOver() {
-    await this.build();
+  startOver() {
+    return this.build();
   }
 
   setStep(step) {

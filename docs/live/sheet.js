@@ -157,11 +157,15 @@ function raster(values, size, most) {
   const context = small.getContext("2d");
   const image = context.createImageData(size, size);
   const ramp = densityRamp();
+  const { data } = image;
   for (let i = 0; i < values.length; i++) {
     // The root shows the thin bridges, too.
     const t = values[i] > 0 ? Math.min(1, Math.sqrt(values[i] / most)) : 0;
-    const from = 3 * Math.round(255 * (t || 0));
-    image.data.set([ramp[from], ramp[from + 1], ramp[from + 2], 255], 4 * i);
+    const from = 3 * Math.round(255 * t);
+    data[4 * i] = ramp[from];
+    data[4 * i + 1] = ramp[from + 1];
+    data[4 * i + 2] = ramp[from + 2];
+    data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
   return small;

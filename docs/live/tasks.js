@@ -19,12 +19,17 @@ export function showTasks(session, ink) {
     at("see").replaceChildren(...seeColumn(session, task));
   };
   session.on("prediction built", () => {
-    // Who types keeps the focus, though the field is a new one.
+    // Who types keeps the focus and the text, though the field is a new one.
     const focused = document.activeElement?.id;
+    const text = at("answer")?.value;
     draw();
+    if (text && at("answer") && !at("answer").value) at("answer").value = text;
     if (focused && at(focused) !== document.activeElement) at(focused)?.focus({ preventScroll: true });
   });
-  session.on("state", () => showNav(session));
+  session.on("state", ({ before }) => {
+    if (before?.task !== session.state.task) at("answer")?.remove(); // it was typed for another task
+    showNav(session);
+  });
   for (const button of document.querySelectorAll("[data-task]")) {
     button.addEventListener("click", () => session.about && session.goTo(Number(button.dataset.task)));
   }
@@ -117,7 +122,7 @@ function answerField(prediction) {
   return [
     el("label", {}, el("span", { class: "heard" }, "Your prediction"),
       el("input", {
-        id: "answer", inputmode: "text", autocomplete: "off", size: 8, value,
+        id: "answer", inputmode: "text", autocomplete: "off", size: 7, value,
         "aria-describedby": "question answer-problem",
       })),
     el("span", { class: "unit" }, unitOf(prediction)),
@@ -130,7 +135,8 @@ const wrongNumber = (value) => (Number.isFinite(value) ? "" : "Type a number, su
 
 function seeColumn(session, task) {
   const { phase, message, said, steps } = session.prediction;
-  const heading = el("h3", {}, "See");
+  const done = task && ["right", "again", "skipped"].includes(phase);
+  const heading = el("div", { class: "head" }, el("h3", {}, "See"), done ? nextTask(session, task, phase) : null);
   const sentence = said ? el("p", { class: "said", id: "compared" }, said) : null;
   if (!task) return [heading, el("p", { class: "hint" }, freeSaid(phase)), sentence].filter(Boolean);
   if (phase === "asking") return [heading, el("p", { class: "hint" }, "First predict, then see.")];
@@ -143,8 +149,7 @@ function seeColumn(session, task) {
   if (message) found.push(verdict(phase === "right", message));
   if (sentence) found.push(sentence);
   if (phase !== "again") found.push(el("p", { id: "do" }, task.do));
-  found.push(nextTask(session, task, phase));
-  return found.filter(Boolean);
+  return found;
 }
 
 const verdict = (right, message) =>
@@ -155,8 +160,8 @@ function nextTask(session, task, phase) {
   const last = task.number === session.about.tasks.length;
   const go = () => session.goTo(last ? 0 : task.number + 1);
   const label = last ? "Free play" : "Next task";
-  return el("p", { class: "row" },
-    el("button", { type: "button", class: phase === "right" ? "main" : "plain", id: "next-task", onclick: go }, `${label} →`));
+  const kind = phase === "right" ? "main" : "plain";
+  return el("button", { type: "button", class: kind, id: "next-task", onclick: go }, `${label} →`);
 }
 
 const freeSaid = (phase) =>
