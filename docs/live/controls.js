@@ -38,6 +38,10 @@ export function showControls(session, train) {
   at("step").addEventListener("click", () => session.train(session.step + 1));
   at("start-over").addEventListener("click", () => session.startOver());
   session.on("step training built", () => showTraining(session));
+  session.on("failed", () => {
+    showTraining(session);
+    for (const id of ["train", "step", "start-over"]) at(id).disabled = true;
+  });
 }
 
 function changeSeed(session) {

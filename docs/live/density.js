@@ -50,17 +50,19 @@ export class DensityPicture {
 
   draw() {
     const { sheet, session, tool } = this;
-    const { built, look, at: point } = session;
+    const { built, look, at: point, prediction } = session;
     sheet.frame = tool.frame?.() ?? built?.frame ?? sheet.frame;
     const painting = Boolean(tool.frame);
     const density = this.shown === "truth" ? session.truth : look;
     sheet.inside((context) => {
       if (density?.density && !painting) {
         const most = density.density.reduce((a, b) => (b > a ? b : a), 0);
+        // Under a drawing that has only begun, the old bell steps back.
+        context.globalAlpha = prediction.compare === "drawing" && prediction.phase === "asking" ? 0.35 : 1;
         sheet.raster(density.density, density.size, most || 1);
+        context.globalAlpha = 1;
       }
       if (built && !painting) sheet.dots(built.shown, 1.5, colours().dot, 0.5);
-      const { prediction } = session;
       if (prediction.compare === "drawing" && isOpen(prediction)) this.ink.paint(sheet, context, prediction.phase);
       else if (prediction.ink) this.ink.outline(sheet, context, prediction.ink);
       tool.paint?.(sheet, context);

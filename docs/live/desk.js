@@ -7,6 +7,7 @@ export class Desk {
   constructor() {
     this.listeners = new Map();
     this.about = this.engine = this.queue = null;
+    this.run = null; // a token of the training that goes on
     this.ticket = 0; // of the latest flow: answers for an older one are dropped
   }
 
@@ -30,6 +31,7 @@ export class Desk {
       const reply = await fetch("settings.json");
       if (!reply.ok) throw new Error(`settings.json could not be loaded: the server says ${reply.status}`);
       const settings = await reply.json();
+      what = "the Worker";
       const onLoading = (told) => this.emit("loading", { ...told, what: (what = told.loading) });
       const engine = new Engine({ settings, onLoading });
       this.engine = engine;
@@ -45,6 +47,7 @@ export class Desk {
   }
 
   shut() {
+    this.run = null;
     this.ticket++;
     this.queue?.close();
     this.engine?.stop();

@@ -1,5 +1,6 @@
 // The base, and the same grid and cloud after k layers: slider, play, and what lies between.
 
+import { at } from "./dom.js";
 import { clamp, tidy } from "./numbers.js";
 import { Sheet } from "./sheet.js";
 import { colours } from "./theme.js";
@@ -9,7 +10,6 @@ const LONGEST = 6; // from the base to the data
 const slowly = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function showGrids(session) {
-  const at = (id) => document.getElementById(id);
   const slider = at("k");
   let place = Infinity; // between which stages: a number from 0 to the last
   let playing = null;
@@ -80,6 +80,7 @@ export function showGrids(session) {
     if (opened) stop();
   });
   session.on("built", () => {
+    at("play").disabled = !session.built;
     if (session.built) return;
     base.redraw();
     stage.redraw();

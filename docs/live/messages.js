@@ -27,7 +27,7 @@ export function showMessages(session) {
   session.on("failed", ({ what, why, loading }) => {
     at("loading").hidden = true;
     if (why.includes("WebAssembly is missing")) return say(NEEDS);
-    if (loading) say(`Loading stopped at ${what}: ${plain(why)}`, "Try again");
+    if (loading) say(why.includes("could not be loaded") ? plain(why) : `Loading stopped at ${what}: ${plain(why)}`, "Try again");
     else say(`The engine has stopped (${what}: ${plain(why)}). What was trained can be repeated.`, "Restart");
   });
   session.on("note", (text) => say(text));

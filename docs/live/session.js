@@ -12,6 +12,7 @@ import { changed, format, parse, sameFlow, settingsOf, usual } from "./state.js"
 const SMALL = 48; // cells of the density while training
 const LARGE = 96; // and at rest
 const DOTS = { [SMALL]: 49, [LARGE]: 193 }; // on a line of the grid
+const QUICK = 0.4; // seconds of a small look: above, a large one is not worth its wait
 const SHORTEST = 0.04; // seconds of training between two looks
 const LONGEST = 0.25;
 
@@ -31,7 +32,6 @@ export class Session extends Desk {
     this.step = 0;
     this.loss = null;
     this.start = null; // the distance before the first step
-    this.run = null; // a token of the training that goes on
     this.loop = Promise.resolve();
     this.lookSeconds = 0.1;
   }
@@ -125,15 +125,20 @@ export class Session extends Desk {
     this.floor = this.truth = this.look = this.loss = null;
     this.setStep(0);
     this.emit("built");
-    await Promise.all([this.refresh(LARGE), this.askNetwork()]);
+    await Promise.all([this.refresh(SMALL), this.askNetwork()]);
     if (ticket !== this.ticket) return false;
-    if (!goesOn) {
-      this.setState("ready");
-      this.emit("paused");
-      this.write();
-    }
     this.askFloor(ticket);
+    if (goesOn) return true;
+    this.setState("ready");
+    this.emit("paused");
+    this.write();
+    if (this.restingSize === LARGE) this.refresh(LARGE);
     return true;
+  }
+
+  /** How sharp the pictures are at rest: a large flow would take too long. */
+  get restingSize() {
+    return this.lookSeconds < QUICK ? LARGE : SMALL;
   }
 
   // What was on the bench is there still, and so is its picture; why not is told already.
@@ -198,7 +203,7 @@ export class Session extends Desk {
     }
     if (this.run === run) this.run = null;
     if (!here()) return;
-    await this.refresh(LARGE);
+    await this.refresh(this.restingSize);
     if (!here()) return;
     this.state = changed(this.state, { steps: this.step });
     this.setState("ready");
