@@ -5,7 +5,8 @@ import { covered } from "./prediction.js";
 import { colours, degreeColour, onTheme } from "./theme.js";
 
 const GAP = 10; // between two masks
-const LARGEST = 16; // pixels of a cell
+const LARGEST = 22; // pixels of a cell
+const HIGHEST = 230; // and of the picture
 const STEP = 550; // ms of the walk by degree; a unit takes a third
 
 export function showMasks(session) {
@@ -16,7 +17,8 @@ export function showMasks(session) {
     const { network } = session;
     if (!network || !canvas.clientWidth) return;
     const picture = network.kind === "made" ? made(network) : coupling(network);
-    const cell = Math.min(LARGEST, (canvas.clientWidth - picture.gaps * GAP) / picture.columns);
+    const wide = (canvas.clientWidth - picture.gaps * GAP) / picture.columns;
+    const cell = Math.min(LARGEST, wide, HIGHEST / picture.rows);
     const height = Math.ceil(cell * picture.rows + 4);
     const ratio = window.devicePixelRatio || 1;
     canvas.style.height = `${height}px`;

@@ -55,10 +55,12 @@ export class Session extends Desk {
 
   // ---------------------------------------------------------- the state
 
+  /** Do what the address says; what in it makes no sense is told. */
   openLink() {
     const { state, notes } = parse(location.hash, this.about);
-    if (this.state && format(state, this.about) === format(this.state, this.about)) return;
-    const going = this.go(state);
+    const here = this.state;
+    const same = here && here.task === state.task && state.steps === this.step && sameFlow(here, state);
+    const going = same ? this.change(state) : this.go(state);
     if (notes.length) this.emit("note", notes.join(" "));
     return going;
   }

@@ -10,6 +10,14 @@ const LESSONS = [
   "stretching", "triangles", "learning", "made", "maf_and_iaf", "couplings", "composing", "limits",
 ];
 
+// Where an answer is seen.
+const PANELS = {
+  "gauge-panel": ["kl"],
+  "bars-panel": ["log_p"],
+  "jacobian-panel": ["log_det"],
+  "masks-panel": ["connections", "units"],
+};
+
 /** ink: what is drawn on the picture of the density. */
 export function showTasks(session, ink) {
   const draw = () => {
@@ -24,7 +32,17 @@ export function showTasks(session, ink) {
     const text = at("answer")?.value;
     draw();
     if (text && at("answer") && !at("answer").value) at("answer").value = text;
-    if (focused && at(focused) !== document.activeElement) at(focused)?.focus({ preventScroll: true });
+    if (focused && document.activeElement === document.body) {
+      const next = session.prediction.phase === "locked" ? "train" : "next-task";
+      (at(focused) ?? at(next))?.focus({ preventScroll: true });
+    }
+    for (const [id, shown] of Object.entries(PANELS)) {
+      at(id).classList.toggle("asked", shown.includes(session.prediction.compare));
+    }
+  });
+  session.on("prediction", () => {
+    const { message, said } = session.prediction;
+    if (message || said) at("said").textContent = `${message} ${said}`;
   });
   session.on("state", ({ before }) => {
     if (before?.task !== session.state.task) at("answer")?.remove(); // it was typed for another task
