@@ -36,6 +36,10 @@ export function showGrids(session) {
     show();
   }
 
+  session.on("state", ({ opened }) => {
+    if (opened) stop();
+  });
+
   function stop() {
     cancelAnimationFrame(playing?.frame);
     clearTimeout(playing?.timer);
@@ -71,13 +75,10 @@ export function showGrids(session) {
 
   slider.addEventListener("input", () => keep(Number(slider.value)));
   at("play").addEventListener("click", play);
-  session.on("look point", () => {
+  session.on("look point state", () => {
     if (!playing) place = Math.min(session.state.k ?? Infinity, last());
     base.redraw();
     show();
-  });
-  session.on("state", ({ opened }) => {
-    if (opened) stop();
   });
   session.on("built", () => {
     at("play").disabled = !session.built;

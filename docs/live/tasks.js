@@ -26,15 +26,19 @@ export function showTasks(session, ink) {
     at("predict").replaceChildren(...predictColumn(session, task, ink));
     at("see").replaceChildren(...seeColumn(session, task));
   };
+  let lost = ""; // what had the focus, and is gone
   session.on("prediction built", () => {
     // Who types keeps the focus and the text, though the field is a new one.
-    const focused = document.activeElement?.id;
+    const focused = document.activeElement?.id || lost;
+    lost = "";
     const text = at("answer")?.value;
     draw();
     if (text && at("answer") && !at("answer").value) at("answer").value = text;
     if (focused && document.activeElement === document.body) {
-      const next = session.prediction.phase === "locked" ? "train" : "next-task";
+      const { phase, steps } = session.prediction;
+      const next = phase === "locked" && session.step < steps ? "train" : "next-task";
       (at(focused) ?? at(next))?.focus({ preventScroll: true });
+      if (document.activeElement === document.body) lost = focused; // until the verdict is there
     }
     for (const [id, shown] of Object.entries(PANELS)) {
       at(id).classList.toggle("asked", shown.includes(session.prediction.compare));

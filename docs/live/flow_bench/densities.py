@@ -92,8 +92,7 @@ class Data:
 
     @cached_property
     def frame(self) -> list[float]:
-        """[left, right, bottom, top] around the data: a square, unless the columns of a table are of
-        quite other sizes."""
+        """[left, right, bottom, top] around the data: a square, unless both are too unlike."""
         if self.truth is not None:
             middle, reach = self.truth.mean(), REACH * self.truth.std().max()
         else:
