@@ -81,7 +81,7 @@ function scale(session, width) {
     svg("line", { class: "needle", x1: x(look.kl), x2: x(look.kl), y1: TOP - 4, y2: TOP + TRACK + 4 }),
   ];
   for (const value of ticks(0, end, 5)) {
-    parts.push(svg("text", { class: "tick", x: x(value), y: TOP + TRACK + 16 }, tidy(value, end < 0.08 ? 3 : end < 0.8 ? 2 : 1)));
+    parts.push(svg("text", { class: "tick", x: x(value), y: TOP + TRACK + 16 }, tidy(value, end < 0.8 ? 2 : 1)));
   }
   parts.push(...mark(x(start.kl), "start", TOP + TRACK + 30, `start ${tidy(start.kl, 2)}`, width));
   if (shownFloor) parts.push(...mark(x(shownFloor.kl), "floor", 10, `floor ${tidy(shownFloor.kl)}`, width, shownFloor.why));

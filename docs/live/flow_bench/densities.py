@@ -92,7 +92,7 @@ class Data:
 
     @cached_property
     def frame(self) -> list[float]:
-        """[left, right, bottom, top] around the data: a square, unless both are too unlike."""
+        """[left, right, bottom, top] around the data: a square, if its columns are alike."""
         if self.truth is not None:
             middle, reach = self.truth.mean(), REACH * self.truth.std().max()
         else:

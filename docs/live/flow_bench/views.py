@@ -18,7 +18,7 @@ FRAME = 4.0  # half a side of a frame around the base, and around all layers bel
 
 
 @cache
-def grid_of_base(dots: int) -> np.ndarray:
+def grid_of_base(dots: int = DOTS) -> np.ndarray:
     """(2 LINES, dots, 2): lines of constant z1, then lines of constant z2."""
     fixed, free = np.linspace(-REACH, REACH, LINES), np.linspace(-REACH, REACH, dots)
     upright = np.stack(np.broadcast_arrays(fixed[:, None], free), axis=-1)
