@@ -228,6 +228,21 @@ def test_the_grid_goes_through_the_flow(name):
     assert found["cloud"].shape == (found["shape"][0] * views.CLOUD * 2,)
 
 
+def test_lines_of_more_dots_are_the_same_lines():
+    now = trained(flow="maf", width=8)
+    few, many = (views.stages(now, dots) for dots in (49, 193))
+    few, many = (found["lines"].reshape(*found["shape"], 2) for found in (few, many))
+    np.testing.assert_allclose(many[:, :, ::4], few, atol=1e-5)
+
+
+def test_columns_that_are_unlike_have_their_own_scales():
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    left, right, bottom, top = densities.of_rows(rows, "it", 0).frame
+    assert right - left == pytest.approx(top - bottom)  # alike: a square
+    left, right, bottom, top = densities.of_rows(rows * [1, 100], "it", 0).frame
+    assert 50 < (top - bottom) / (right - left) < 200
+
+
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_points_parts_are_its_log_density(name):
     now, x = trained(flow=name, width=8), np.array([0.7, -0.2])
@@ -331,6 +346,20 @@ def test_both_ways_to_walk_are_timed(name):
     on_the_bench(flow=name, width=8)
     found = call("sequential_seconds", n=50)
     assert set(found) == {"by_degree", "loop"} and min(found.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["maf", "iaf", "realnvp"])
+def test_another_walk_loses_no_training(name):
+    trained(20, flow=name, layers=2, width=8)
+    before = call("described")
+    after = call("walk_by", method="loop")
+    assert after["settings"] == {**before["settings"], "method": "loop"}
+    assert after["step"] == 20 and after["nll"] == pytest.approx(before["nll"], abs=1e-12)
+    call("train", steps=20)
+    in_two_walks = call("described")["nll"]
+    trained(40, flow=name, layers=2, width=8)
+    assert in_two_walks == pytest.approx(call("described")["nll"], abs=1e-9)
+    assert "method must be one of" in flow_bench.call("walk_by", {"method": "fast"})["error"]
 
 
 def test_the_textbooks_loop_gives_the_same_flow():

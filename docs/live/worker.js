@@ -19,8 +19,11 @@ async function start(settings) {
 
   tell("Python");
   const { loadPyodide } = await import(`${base}pyodide.mjs`);
-  python = await loadPyodide({ indexURL: base });
+  python = await Promise.race([loadPyodide({ indexURL: base }), broken(base)]);
   tell("NumPy");
+  const refuse = () => {
+    throw new Error(`NumPy could not be loaded from ${base}`);
+  };
   await python.loadPackage("numpy", { messageCallback: () => {}, errorCallback: refuse });
   for (const wheel of wheels) {
     const { name, bytes } = await wheel;
@@ -34,17 +37,35 @@ async function start(settings) {
   answer = python.runPython("import flow_bench; flow_bench.call");
 }
 
-const SITE = "/lib/python3.12/site-packages";
-
-function refuse(message) {
-  throw new Error(message);
+// Pyodide waits for ever for a file of its own that cannot be had: somebody has to ask for it.
+function broken(base) {
+  return new Promise((_, reject) => {
+    self.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      reject(new Error(`Pyodide could not be loaded from ${base}: ${lastLine(event.reason)}`));
+    });
+    for (const name of ["pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"]) {
+      got(`${base}${name}`, { method: "HEAD" }).catch(reject);
+    }
+  });
 }
+
+const SITE = "/lib/python3.12/site-packages";
 
 async function fetched(url) {
   const name = url.pathname.split("/").pop();
-  const reply = await fetch(url);
-  if (!reply.ok) throw new Error(`${name} could not be loaded: the server says ${reply.status}`);
+  const reply = await got(url);
   return { name: name.split("-")[0] + name.slice(name.lastIndexOf(".")), bytes: await reply.arrayBuffer() };
+}
+
+// A reply; or an error that names the file.
+async function got(url, options = {}) {
+  const name = String(url).split("/").pop();
+  const reply = await fetch(url, options).catch((problem) => {
+    throw new Error(`${name} could not be loaded: ${problem.message}`);
+  });
+  if (!reply.ok) throw new Error(`${name} could not be loaded: the server says ${reply.status}`);
+  return reply;
 }
 
 function ask(call, args) {

@@ -17,6 +17,7 @@ HELD_OUT = 0.2  # of them, which no step sees
 JUDGES = 2000  # fresh points on which a flow is judged where the truth is known
 JUDGES_SEED = 20_240  # theirs; no training ever draws from it
 REACH = 2.4  # of a frame around the data, in standard deviations
+UNLIKE = 3.0  # times wider than high: no square would show both columns
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,16 @@ class Data:
 
     @cached_property
     def frame(self) -> list[float]:
-        """[left, right, bottom, top] of a square around the data."""
+        """[left, right, bottom, top] around the data: a square, if its columns are alike."""
         if self.truth is not None:
             middle, reach = self.truth.mean(), REACH * self.truth.std().max()
         else:
             low, high = self.rows.min(axis=0), self.rows.max(axis=0)
-            middle, reach = (low + high) / 2, 0.65 * (high - low).max()
-        return [float(v) for m in middle for v in (m - reach, m + reach)]
+            middle, reach = (low + high) / 2, 0.65 * (high - low)
+            if reach.max() < UNLIKE * reach.min():
+                reach = reach.max()
+        low, high = middle - reach, middle + reach
+        return [float(v) for side in zip(low, high, strict=True) for v in side]
 
     def shown(self, n: int = 600) -> np.ndarray:
         """Some rows to look at."""

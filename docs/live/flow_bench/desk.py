@@ -8,7 +8,7 @@ A mistake of the user's is {"error": what to do about it}; anything else is an e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import autograd.numpy as anp
 import numpy as np
@@ -76,6 +76,15 @@ def about() -> dict:
     }
 
 
+def walk_by(method: str) -> dict:
+    """Another method of the sequential direction; what was trained stays."""
+    bench = _on_the_bench()
+    settings = replace(bench.settings, method=method)
+    bench.training.walk_by(settings)
+    bench.settings = settings
+    return described()
+
+
 def build(settings: Mapping, painted=None) -> dict:
     """A new flow; painted: flat x, y, x, y, ... if points were painted. What was there stays if
     the settings are refused."""
@@ -120,13 +129,14 @@ def train(steps: int = 1, seconds: float | None = None) -> dict:
     return {"step": training.step, "done": done, "loss": training.losses[-1][1]}
 
 
-def look(size: int = 48, grid: bool = True) -> dict:
-    """The pictures now: density on size x size cells, the grid through all layers, the distance."""
+def look(size: int = 48, grid: bool = True, dots: int = views.DOTS) -> dict:
+    """The pictures now: density on size x size cells, the grid through all layers, in lines of so
+    many dots, the distance."""
     training = _on_the_bench().training
     found = {"density": views.density(training.flow, training.data.frame, int(size)), "size": size}
     found["density"] = found["density"].astype(np.float32)
     if grid:
-        found["stages"] = views.stages(training)
+        found["stages"] = views.stages(training, int(dots))
     found.update(views.distance(training))
     found["losses"] = np.array(training.losses, np.float32).ravel()
     return found
@@ -206,7 +216,7 @@ def run(code: str) -> dict:
 CALLS: Mapping[str, Callable[..., dict]] = {
     function.__name__: function
     for function in (
-        about, build, described, floor, train, look, truth, point, measure, network,
+        about, build, walk_by, described, floor, train, look, truth, point, measure, network,
         sequential_seconds, judge, overlap, read_table, run,
     )
 }  # fmt: skip

@@ -81,6 +81,11 @@ class Training:
             done += 1
         return done
 
+    def walk_by(self, settings: Settings) -> None:
+        """Go on with the same theta, but another method of the sequential direction."""
+        self.settings, self.start = settings, build(settings).initialize(self.data.two_rows)
+        self.loss = Loss(self.start, threads=1)
+
     def _one(self) -> None:
         rows = Rows(next(self.batches))
         try:

@@ -12,15 +12,15 @@ import flowcore as fc
 from .training import Training
 
 REACH = 3.0  # of the grid in the base, on both sides
-LINES, DOTS = 13, 49  # lines in each direction, and points on a line
+LINES, DOTS = 13, 49  # lines in each direction, and points on a line, unless more are asked for
 CLOUD = 250  # base samples that travel with the grid
 FRAME = 4.0  # half a side of a frame around the base, and around all layers below the data
 
 
 @cache
-def grid_of_base() -> np.ndarray:
-    """(2 LINES, DOTS, 2): lines of constant z1, then lines of constant z2."""
-    fixed, free = np.linspace(-REACH, REACH, LINES), np.linspace(-REACH, REACH, DOTS)
+def grid_of_base(dots: int = DOTS) -> np.ndarray:
+    """(2 LINES, dots, 2): lines of constant z1, then lines of constant z2."""
+    fixed, free = np.linspace(-REACH, REACH, LINES), np.linspace(-REACH, REACH, dots)
     upright = np.stack(np.broadcast_arrays(fixed[:, None], free), axis=-1)
     return np.concatenate([upright, upright[..., ::-1]])
 
@@ -31,13 +31,13 @@ def cloud_of_base() -> np.ndarray:
     return np.random.default_rng(7).normal(size=(CLOUD, 2))
 
 
-def stages(training: Training) -> dict:
+def stages(training: Training, dots: int = DOTS) -> dict:
     """The grid and the cloud in the base, and after every layer up to the data.
 
     names   of the stages, the base first;   frames   [left, right, bottom, top] of each
-    lines   (stages, 2 LINES, DOTS, 2);   cloud   (stages, CLOUD, 2)
+    lines   (stages, 2 LINES, dots, 2);   cloud   (stages, CLOUD, 2)
     """
-    z = np.concatenate([grid_of_base().reshape(-1, 2), cloud_of_base()])
+    z = np.concatenate([grid_of_base(dots).reshape(-1, 2), cloud_of_base()])
     with np.errstate(all="ignore"):
         found = training.flow.stages(z)
     n = len(z) - CLOUD
@@ -46,7 +46,7 @@ def stages(training: Training) -> dict:
     return {
         "names": [name for name, _ in found],
         "frames": frames,
-        "shape": [len(found), 2 * LINES, DOTS],
+        "shape": [len(found), 2 * LINES, dots],
         "lines": _float32([x[:n] for _, x in found]),
         "cloud": _float32([x[n:] for _, x in found]),
     }

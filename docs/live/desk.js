@@ -1,0 +1,72 @@
+// The page's end of the engine: loading it, asking it, and what is told when that fails.
+
+import { Engine, Mistake } from "./engine.js";
+import { Gone, Queue } from "./queue.js";
+
+export class Desk {
+  constructor() {
+    this.listeners = new Map();
+    this.about = this.engine = this.queue = null;
+    this.run = null; // a token of the training that goes on
+    this.ticket = 0; // of the latest flow: answers for an older one are dropped
+  }
+
+  on(name, listener) {
+    for (const one of name.split(" ")) {
+      if (!this.listeners.has(one)) this.listeners.set(one, []);
+      this.listeners.get(one).push(listener);
+    }
+  }
+
+  emit(name, detail) {
+    for (const listener of this.listeners.get(name) ?? []) listener(detail);
+  }
+
+  /** Load it. What goes wrong is told as "failed"; then `open` may be called again. */
+  async open() {
+    document.documentElement.dataset.state = "loading";
+    let what = "its settings";
+    try {
+      if (typeof WebAssembly !== "object") throw new Error("WebAssembly is missing");
+      const reply = await fetch("settings.json");
+      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server says ${reply.status}`);
+      const settings = await reply.json();
+      what = "the Worker";
+      const onLoading = (told) => this.emit("loading", { ...told, what: (what = told.loading) });
+      const engine = new Engine({ settings, onLoading });
+      this.engine = engine;
+      this.queue = new Queue((name, args) => engine.call(name, args));
+      await engine.ready;
+      this.about = await this.queue.ask("about");
+    } catch (problem) {
+      this.fail({ what, why: problem.message, loading: true });
+      return false;
+    }
+    this.emit("about");
+    return true;
+  }
+
+  shut() {
+    this.run = null;
+    this.ticket++;
+    this.queue?.close();
+    this.engine?.stop();
+  }
+
+  fail(problem) {
+    this.shut();
+    document.documentElement.dataset.state = "failed";
+    this.emit("failed", problem);
+  }
+
+  /** Ask the engine. What the user can mend is told, and null returned; else it has crashed. */
+  async ask(name, args, key) {
+    try {
+      return await this.queue.ask(name, args, key);
+    } catch (problem) {
+      if (problem instanceof Mistake) this.emit("note", problem.message);
+      else if (!(problem instanceof Gone)) this.fail({ what: name, why: problem.message });
+      return null;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// A prediction: from the question to the verdict. A frozen record; the session holds the present one.
+//
+//     none      free play: nothing is asked
+//     asking    a question is open, and what would give it away is covered
+//     locked    fixed; the verdict comes when training has gone far enough
+//     again     not right: the hint is shown, and the question is open again
+//     right, scored (in free play), skipped
+
+import { at } from "./dom.js";
+import { pair, tidy, withError } from "./numbers.js";
+
+export const NONE = Object.freeze({
+  phase: "none", compare: null, steps: 0, value: null, ink: null, message: "", said: "",
+});
+
+export const taskOf = (session) =>
+  session.about?.tasks.find(({ number }) => number === session.state?.task) ?? null;
+
+export function asked(task) {
+  if (!task) return NONE;
+  return Object.freeze({ ...NONE, phase: "asking", compare: task.compare, steps: task.steps });
+}
+
+export const isOpen = ({ phase }) => phase === "asking" || phase === "again";
+export const isDrawn = ({ compare }) => compare === "drawing";
+export const unitOf = ({ compare }) => ({ connections: "connections", units: "units" })[compare] ?? "nats";
+
+/** Whether training has to wait for a prediction. */
+export const bars = (session) => Boolean(session.state?.task) && session.prediction.phase === "asking";
+
+const COVERS = { log_p: ["bars"], log_det: ["log_det"], connections: ["count"], units: ["count", "walk"] };
+
+/** Whether this would give the answer away: "gauge", "floor", "bars", "log_det", "count", "walk". */
+export function covered(session, what) {
+  if (!bars(session)) return false;
+  const { compare, steps } = session.prediction;
+  if (compare === "kl") return what === "floor" || (what === "gauge" && steps === 0);
+  return (COVERS[compare] ?? []).includes(what);
+}
+
+export function setPrediction(session, changes) {
+  session.prediction = Object.freeze({ ...session.prediction, ...changes });
+  session.emit("prediction");
+}
+
+/** Fix it. Its verdict comes now, or after training. */
+export async function lock(session, given) {
+  const seen = session.prediction.phase === "again";
+  setPrediction(session, { ...given, phase: "locked", message: "", said: "" });
+  if (seen || session.step >= session.prediction.steps) await settle(session);
+}
+
+/** What to say of a prediction that is locked, once what it is about can be seen. */
+export async function settle(session) {
+  const { prediction, state } = session;
+  if (prediction.phase !== "locked" || !session.look) return;
+  const said = await compared(session);
+  if (session.prediction !== prediction) return;
+  if (!state.task) return setPrediction(session, { phase: "scored", said });
+  const answer = isDrawn(prediction) ? Array.from(prediction.ink) : prediction.value;
+  const verdict = await session.ask("judge", { task: state.task, answer });
+  if (!verdict || session.prediction !== prediction) return;
+  const { right, message } = verdict;
+  setPrediction(session, { phase: right ? "right" : "again", said, message: capital(message) });
+}
+
+/** The flow's own number beside the prediction. */
+export async function compared(session) {
+  const { prediction, look, network } = session;
+  const you = `You said ${tidy(prediction.value, Number.isInteger(prediction.value) ? 0 : 3)}`;
+  const compare = {
+    log_p: () => `${you}; the bars' sum at ${pair(session.point)} is ${tidy(session.at.log_p)}.`,
+    log_det: () => `${you}; at ${pair(session.point)} the flow has ${tidy(session.at.log_det)}.`,
+    kl: () => `${you}; the gauge stands at ${withError(look.kl, look.kl_error)}${floorSaid(session)}.`,
+    connections: () => `${you}; ${network.kept} of ${network.all} are left.`,
+    units: () => `${you}; the walk computes ${network.walk.computed}.`,
+    drawing: async () => {
+      const found = await session.ask("overlap", { drawing: Array.from(prediction.ink) });
+      return found ? `Your drawing and the flow's density overlap by ${Math.round(100 * found.overlap)} %.` : "";
+    },
+  };
+  if (prediction.compare === "kl" && !Number.isFinite(look.kl)) {
+    return `${you}; the truth is unknown here, so nobody knows the KL.`;
+  }
+  return compare[prediction.compare]();
+}
+
+const floorSaid = ({ floor }) => (floor?.kl ? `, its floor is ${tidy(floor.kl)}` : "");
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Open the question for the task that is shown; a link with steps has been seen already. */
+export function followTasks(session) {
+  session.prediction = NONE;
+  session.on("state", ({ before, opened }) => {
+    if (!opened && before.task === session.state.task) return;
+    const task = taskOf(session);
+    const seen = task && task.steps > 0 && session.state.steps > 0;
+    session.prediction = asked(task);
+    setPrediction(session, seen ? { phase: "skipped" } : {});
+    const title = task ? `Task ${task.number}: ${task.title}` : "Free play";
+    document.title = `${title} – The Flow Bench`;
+  });
+  session.on("paused", () => {
+    const { prediction } = session;
+    if (prediction.phase === "locked" && session.step >= Math.max(1, prediction.steps)) settle(session);
+  });
+  session.on("prediction step training built", () => showTrain(session));
+}
+
+function showTrain(session) {
+  const off = bars(session) || !session.built;
+  for (const id of ["train", "step"]) at(id).disabled = off;
+  at("start-over").disabled = !session.built;
+  at("step").disabled ||= Boolean(session.run);
+  at("train-why").hidden = !bars(session);
+  at("counter").hidden = bars(session);
+}
