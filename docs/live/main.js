@@ -86,6 +86,10 @@ window.flowBench = Object.freeze({
   get engine() { return session.engine; },
   get lastLook() { return session.look; },
   get prediction() { return session.prediction; },
+  placeOnScreen(x, y) { // of a point of the data, for tests that draw by hand
+    const rect = at("density").getBoundingClientRect();
+    return [rect.x + picture.sheet.x(x), rect.y + picture.sheet.y(y)];
+  },
 });
 
 session.resume();

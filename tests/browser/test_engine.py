@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 LIVE = Path(__file__).parents[2] / "docs" / "live"
-# While splines are trained, differences grow tenfold every few steps, on one machine, too: from a
-# start that is 1e-15 off the NLL is 1e-3 off after 100 steps. So they are compared before that.
-STEPS = {"made": 100, "maf": 100, "iaf": 100, "nice": 100, "realnvp": 100, "nsf": 20}
+FLOWS = ["made", "maf", "iaf", "nice", "realnvp", "nsf"]
 START = """async () => {
     const { Engine } = await import("/engine.js");
     const settings = await (await fetch("/settings.json")).json();
@@ -57,13 +55,13 @@ def test_it_starts_and_tells_a_mistake(bench):
 
 
 def test_training_is_that_of_this_machine(bench, native):
-    for flow, steps in STEPS.items():
+    for flow in FLOWS:
         nll = []
         for call in (bench, native):
             call("build", {"settings": {"flow": flow, "seed": 3}})
-            call("train", {"steps": steps})
+            call("train", {"steps": 100})
             found = call("described", {})
-            assert found["step"] == steps
+            assert found["step"] == 100
             nll.append(found["nll"])
         assert nll[0] == pytest.approx(nll[1], rel=0, abs=1e-6), flow
 
