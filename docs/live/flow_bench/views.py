@@ -96,7 +96,7 @@ def point(training: Training, x) -> dict:
 
 
 def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Of two rows and columns, by hand: where a triangle has a zero, its inverse has one, exactly."""
+    """Of a 2 x 2 matrix, by hand: where a triangle has a zero, its inverse has one, exactly."""
     (a, b), (c, d) = matrix
     with np.errstate(all="ignore"):
         return np.array([[d, -b], [-c, a]]) / (a * d - b * c) + 0.0  # no zero of the other sign
