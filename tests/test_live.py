@@ -257,6 +257,15 @@ def test_a_points_parts_are_its_log_density(name):
     np.testing.assert_allclose(found["stages"].reshape(-1, 2)[[0, -1]], [z, x], atol=1e-6)
 
 
+def test_a_triangle_has_an_exact_zero():
+    now = trained(150, flow="maf", layers=4, width=8, permute=False)
+    points = np.random.default_rng(0).normal(size=(20, 2))
+    found = np.array([views.point(now, x)["jacobian"] for x in points])
+    assert (found[:, 0, 1] == 0).all() and (found[:, 1, 0] != 0).all()
+    way_back = now.flow.bijector.inverse_log_det(points)
+    np.testing.assert_allclose(np.linalg.slogdet(found)[1], -way_back, atol=1e-9)
+
+
 def test_a_density_stands_the_right_way_up():
     now = trained(flow="maf", width=8)
     found, frame = call("look", size=20), now.data.frame

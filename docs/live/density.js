@@ -86,12 +86,12 @@ export class DensityPicture {
   listen() {
     const canvas = at("density");
     let down = false;
+    let tap = null; // where a finger has come down, far from the point: to tap, or to scroll
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button || !this.tool.ready()) return;
       const place = this.sheet.placeOf(event);
       if (event.pointerType === "touch" && this.tool.isPoint && !this.isNear(event)) {
-        this.tool.start(place); // a tap moves it there; dragging on from here scrolls
-        this.tool.end();
+        tap = place;
         return;
       }
       down = true;
@@ -106,7 +106,15 @@ export class DensityPicture {
       if (down) this.tool.end();
       down = false;
     };
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(name, end);
+    canvas.addEventListener("pointerup", () => {
+      if (tap) this.tool.start(tap);
+    });
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      canvas.addEventListener(name, () => {
+        tap = null;
+        end();
+      });
+    }
     canvas.addEventListener("touchstart", (event) => {
       if (!this.tool.isPoint || this.isNear(event.touches[0])) event.preventDefault();
     }, { passive: false });
