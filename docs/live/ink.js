@@ -7,7 +7,7 @@ import { clamp } from "./numbers.js";
 import { colours, rgb } from "./theme.js";
 
 const REACH = 2.1; // of the brush, in cells
-const FLOW = 0.3; // of ink, at the middle of the brush, for each move
+const FLOW = 0.07; // of ink, at the middle of the brush, for each cell of its way: a stroke is faint
 const LEVEL = 0.3; // of the darkest cell: where the outline of a drawing runs
 
 export class Ink {

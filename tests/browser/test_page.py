@@ -57,11 +57,11 @@ def ready(page):
     page.wait_for_function(IS + "'ready'")
 
 
-def train(page, steps=20):
-    """Training, until it pauses by itself, or for at least so many steps."""
+def train(page, steps=20, by_itself=False):
+    """Training for at least so many steps; by itself: the page pauses there."""
     page.click("#train")
     page.wait_for_function(f"document.documentElement.dataset.step >= {steps}")
-    if page.evaluate(IS + "'training'"):
+    if not by_itself:
         page.click("#train")
     ready(page)
 
@@ -111,7 +111,7 @@ def test_a_task_is_predicted_seen_and_told(open_page, number):
     predict(page, wrong[0][0])
     if task.steps:
         assert page.locator("#verdict").count() == 0
-        train(page, task.steps)
+        train(page, task.steps, by_itself=True)
         assert step(page) == task.steps
     for k, (value, hint) in enumerate(wrong):
         if k:
@@ -144,13 +144,13 @@ HEAPS = [(2.83 * np.cos(a), 2.83 * np.sin(a)) for a in np.arange(8) * np.pi / 4]
 
 def heap(x, y):
     """Strokes to and fro over one heap."""
-    return [(x + dx, y + dy) for dx in (-0.3, 0, 0.3) for dy in (-0.4, 0.4)] * 3
+    return [(x + dx, y + dy) for dx in (-0.15, 0.15) for dy in (-0.15, 0.15)] * 4
 
 
-def arc(k, n=8, part=1.0):
+def arc(k, n=8):
     """From one heap to the next, along the circle."""
-    return [(2.83 * np.cos(a), 2.83 * np.sin(a))
-            for a in k * np.pi / 4 + np.linspace(0, part * np.pi / 4, n)]  # fmt: skip
+    angles = (k + np.linspace(0, 1, n)) * np.pi / 4
+    return [(2.83 * np.cos(a), 2.83 * np.sin(a)) for a in angles]
 
 
 def test_what_is_drawn_is_told_and_laid_over_the_density(open_page):
@@ -159,7 +159,7 @@ def test_what_is_drawn_is_told_and_laid_over_the_density(open_page):
     assert "Nothing is drawn yet" in text(page, "answer-problem")
     draw(page, [[(0.7 * x, 0.7 * y) for x in (-1, 1) for y in (-1, -0.5, 0, 0.5, 1)] * 2])
     page.click("#lock")
-    train(page, 400)
+    train(page, 400, by_itself=True)
     page.locator("#verdict.again", has_text="lies in the middle").wait_for()
     for strokes, told in [
         ([heap(*at) for at in HEAPS], "islands"),
@@ -171,7 +171,7 @@ def test_what_is_drawn_is_told_and_laid_over_the_density(open_page):
         page.click("#lock")
         page.locator("#verdict.again", has_text=told).wait_for()
     page.click("#draw-clear")
-    draw(page, [*(heap(*at) for at in HEAPS), *([arc(k)] for k in range(0)), *map(arc, range(8))])
+    draw(page, [*(heap(*at) for at in HEAPS), [p for k in range(8) for p in arc(k)]])
     page.click("#lock")
     page.locator("#verdict.right", has_text="bridges").wait_for()
     overlap = int(re.search(r"overlap by (\d+)", text(page, "compared"))[1])

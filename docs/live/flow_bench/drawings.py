@@ -57,6 +57,6 @@ def kind_of(drawing, frame) -> str:
         return "bell"
     if drawn[on_circle].sum() < 0.75:
         return "elsewhere"
-    if between < 0.03:
+    if between < 0.045:  # a brush has no sharp edge
         return "islands"
     return "ring" if between > 0.155 else "bridges"
