@@ -1,0 +1,131 @@
+"""The candidates: what is fitted to a part of the rows, to be compared on the rest.
+
+All of them get standardised rows, and give densities of flowcore's, which can be mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import flows
+from ..core import remaking
+from ..distributions import GaussianMixture, StudentT, TransformedDistribution
+from ..training import TrainingDivergedError, fit
+from . import gaussians
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows to learn from and rows to be judged by, of one fold: x (n, D), weight (n,), context
+    (n, C) or None; `learn` and `judge` index them."""
+
+    x: np.ndarray
+    weight: np.ndarray
+    context: np.ndarray | None
+    learn: np.ndarray
+    judge: np.ndarray
+
+    def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(x, context) of some rows."""
+        return self.x[index], None if self.context is None else self.context[index]
+
+    @property
+    def learn_weight(self) -> np.ndarray:
+        """The weights of the rows to learn from, with the sum 1."""
+        return self.weight[self.learn] / self.weight[self.learn].sum()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A name, and learn(part, rng, **options) -> a density.
+
+    is_flow   it is trained by `fit`; cost: milliseconds of an update, (constant, per D, per row of
+              the batch, per row and D), as measured on one core
+    """
+
+    name: str
+    learn: Callable[..., object]
+    is_flow: bool = False
+    cost: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    options: dict = field(default_factory=dict)
+
+    def milliseconds(self, dim: int, batch_size: int) -> float:
+        """Of one update."""
+        fixed, per_dim, per_row, per_number = self.cost
+        return fixed + per_dim * dim + batch_size * (per_row + per_number * dim)
+
+
+def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple[object, np.ndarray]:
+    """(the candidate's density, log-densities of the rows to be judged by), in a worker."""
+    rng = np.random.default_rng(seed)
+    with remaking():  # what is to be said about the table has been said
+        density = candidate.learn(part, rng, **candidate.options, **options)
+        x, context = part.rows(part.judge)
+        own_context = {"context": context} if density.context_dim else {}
+        log_p = density.log_prob(x, threads=options.get("threads"), **own_context)
+    return density, log_p
+
+
+def learn_gaussian(part: Part, rng, shrink: bool = True, **_):
+    """A Gaussian of full covariance."""
+    return gaussians.gaussian(part.x[part.learn], part.learn_weight, shrink)
+
+
+def learn_broad(part: Part, rng, **_):
+    """Tails on every side: independent Student t densities, wide ones, along the principal axes."""
+    flow = gaussians.gaussian(part.x[part.learn], part.learn_weight)
+    return TransformedDistribution(StudentT(flow.dim, df=3.0), flow.bijector)
+
+
+def learn_mixture(part: Part, rng, n_components: int, **_):
+    """A mixture of Gaussians of full covariance."""
+    x, weight = part.x[part.learn], part.learn_weight
+    if len(x) > gaussians.MOST_ROWS:
+        chosen = rng.choice(len(x), gaussians.MOST_ROWS, replace=False)
+        x, weight = x[chosen], weight[chosen] / weight[chosen].sum()
+    return gaussians.mixture(x, weight, n_components, rng)
+
+
+def learn_flow(part: Part, rng, recipe: Callable, n_modes: int = 0, threads=None, **fit_options):
+    """A flow, trained until the rows to be judged by are no longer told better.
+
+    recipe(dim, context_dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
+    many Gaussians
+    """
+    x, context = part.rows(part.learn)
+    if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
+        return learn_broad(part, rng)
+    options = {"context_dim": 0 if context is None else context.shape[1], "standardize": False}
+    if n_modes:
+        options["base"] = GaussianMixture.from_data(x, n_modes, rng=rng)
+    flow = recipe(x.shape[1], rng=rng, **options)
+    judge, judge_context = part.rows(part.judge)
+    weight = part.weight[part.learn]
+    try:
+        flow, _ = fit(
+            flow, x, context=context, threads=threads, rng=rng,
+            sample_weight=None if (weight == weight[0]).all() else weight,
+            validation_data=judge if context is None else (judge, judge_context),
+            **fit_options,
+        )  # fmt: skip
+    except TrainingDivergedError as error:
+        flow = error.flow  # the best finite one
+    return flow
+
+
+def affine(dim: int, context_dim: int = 0, **options):
+    """A MAF over a base with tails."""
+    return flows.maf(dim, context_dim=context_dim, base="student_t", **options)
+
+
+def spline(dim: int, context_dim: int = 0, **options):
+    """A neural spline flow over a base with tails."""
+    return flows.nsf(dim, context_dim=context_dim, **options)
+
+
+def spline_of_modes(dim: int, context_dim: int = 0, **options):
+    """Two spline layers over a base with modes."""
+    return flows.nsf(dim, layers=2, context_dim=context_dim, **options)

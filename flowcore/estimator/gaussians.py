@@ -1,0 +1,118 @@
+"""Gaussians and mixtures of them, with full covariance matrices and weighted rows: the baselines.
+
+They are candidates that can win, as any other, and what is printed beside a flow. Both are made
+of flowcore's own parts, so that a fitted density is one object that `save` takes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..bijectors import LULinear
+from ..distributions import Mixture, Normal, TransformedDistribution
+
+TINY = 1e-9  # of a whitened variance: what keeps a Cholesky factor apart from zero
+SMALLEST_STEP, MOST_STEPS = 1e-4, 200  # of EM: nats a row, and how many
+MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
+
+
+def gaussian(x: np.ndarray, weight: np.ndarray, shrink: bool = True) -> TransformedDistribution:
+    """N(mean, covariance) of the rows x (n, D), which are standardised; weight (n,) sums to 1.
+
+    shrink: the covariance matrix is drawn to the identity, by as much as the rule of Chen, Wiesel,
+    Eldar and Hero ("Shrinkage algorithms for MMSE covariance estimation", 2010, OAS) says.
+    """
+    mean, covariance = moments(x, weight)
+    if shrink:
+        covariance = shrunk(covariance, 1 / np.sum(weight**2))
+    return from_moments(mean, covariance)
+
+
+def moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted mean (D,) and covariance matrix (D, D), of maximum likelihood."""
+    mean = weight @ x
+    apart = x - mean
+    return mean, (apart * weight[:, None]).T @ apart
+
+
+def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
+    """(1 - rho) S + rho tr(S)/D I, with the OAS rule for rho."""
+    dim = len(covariance)
+    scale, squares = np.trace(covariance) / dim, np.mean(covariance**2)
+    # the rule as scikit-learn has it: of n rows, D columns
+    spread = (n + 1) * (squares - scale**2 / dim)
+    rho = 1.0 if spread <= 0 else min(1.0, (squares + scale**2) / spread)
+    return (1 - rho) * covariance + rho * scale * np.eye(dim)
+
+
+def from_moments(mean: np.ndarray, covariance: np.ndarray) -> TransformedDistribution:
+    """The Gaussian x = A z + mean with A A^T = covariance, A lower triangular."""
+    dim = len(mean)
+    jitter = TINY * np.trace(covariance) / dim * np.eye(dim)
+    factor = np.linalg.cholesky(covariance + jitter)
+    scale = np.diagonal(factor)
+    packed = np.tril(factor / scale, -1) + np.diag(scale)  # L below the diagonal, s on it
+    linear = LULinear.from_lu(packed, bias=mean, log_scale_bound=None)
+    return TransformedDistribution(Normal(dim), linear)
+
+
+def mixture(
+    x: np.ndarray, weight: np.ndarray, n_components: int, rng: np.random.Generator
+) -> Mixture:
+    """A mixture of `n_components` Gaussians, by EM from a k-means start; weight (n,) sums to 1.
+
+    EM runs where the rows as a whole are white. There every covariance has a prior, D imagined
+    rows of the variance K^(-2/D), the volume that each of K components has of the whole (Fraley
+    and Raftery, "Bayesian regularization for normal mixture estimation", 2007): none collapses
+    onto a single row.
+    """
+    mean, covariance = moments(x, weight)
+    dim = len(mean)
+    factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(dim))
+    white = np.linalg.solve(factor, (x - mean).T).T
+    share, means, covariances = _em(white, weight, n_components, rng)
+    parts = [
+        from_moments(factor @ m + mean, factor @ c @ factor.T)
+        for m, c in zip(means, covariances, strict=True)
+    ]
+    return Mixture(parts, share)
+
+
+def _em(x, weight, k, rng):
+    """(weights (K,), means (K, D), covariances (K, D, D)) of the mixture of white rows."""
+    n, dim = x.shape
+    n_rows = 1 / np.sum(weight**2)  # rows of equal weight that would say as much
+    prior, prior_rows = np.eye(dim) * k ** (-2 / dim), float(dim)
+    shares = _first_shares(x, weight, k, rng)
+    before = -np.inf
+    for _ in range(MOST_STEPS):
+        mass = np.maximum(weight @ shares, 1e-300)
+        means = (shares * weight[:, None]).T @ x / mass[:, None]
+        covariances = np.empty((k, dim, dim))
+        log_p = np.empty((n, k))
+        for j in range(k):
+            apart = x - means[j]
+            scatter = (apart * (weight * shares[:, j])[:, None]).T @ apart * n_rows
+            covariances[j] = (scatter + prior_rows * prior) / (mass[j] * n_rows + prior_rows)
+            factor = np.linalg.cholesky(covariances[j])
+            z = np.linalg.solve(factor, apart.T)
+            log_p[:, j] = -0.5 * np.einsum("dn,dn->n", z, z) - np.log(np.diagonal(factor)).sum()
+        share = (mass * n_rows + 1) / (n_rows + k)  # nobody's weight is zero
+        log_p += np.log(share)
+        top = log_p.max(axis=1, keepdims=True)
+        total = top[:, 0] + np.log(np.exp(log_p - top).sum(axis=1))
+        shares = np.exp(log_p - total[:, None])
+        now = weight @ total
+        if now - before < SMALLEST_STEP:
+            break
+        before = now
+    return share, means, covariances
+
+
+def _first_shares(x, weight, k, rng):
+    """Each row belongs to the cluster where k-means has it."""
+    from sklearn.cluster import KMeans
+
+    kmeans = KMeans(k, n_init=1, random_state=int(rng.integers(2**31)))
+    labels = kmeans.fit(x, sample_weight=weight).labels_
+    return np.eye(k)[labels]

@@ -1,0 +1,97 @@
+"""What is tried, on how many folds, for how many epochs: decided by n, D and the budget alone.
+
+So the same table gives the same density on a slow day, too. Seconds are of one core of the machine
+on which the costs of an update were measured (`benchmarks.estimator.costs`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..training.defaults import batch_size_for, epochs_for
+from . import candidates
+from .candidates import Candidate
+
+CORES, USED = 2, 0.7  # of the machine that the budget is of, and how much of it flows can take
+FOLDS = ((10, 10), (5, 5), (10, 3), (10, 2), (10, 1))  # (into how many parts, how many are used)
+LEAST_EPOCHS, FEW_ROWS = 4, 40  # fewer rows than that say nothing about a flow
+MODES = 3  # of the base of `modes`
+
+GAUSSIANS = (
+    Candidate("Gaussian", candidates.learn_gaussian),
+    Candidate("Gaussian, not shrunk", candidates.learn_gaussian, options={"shrink": False}),
+    Candidate("Student t", candidates.learn_broad),
+)
+FLOWS = {
+    "spline": Candidate("spline flow", candidates.learn_flow, True, (1.2, 0.09, 0.002, 0.002),
+                        {"recipe": candidates.spline}),
+    "affine": Candidate("affine flow", candidates.learn_flow, True, (0.5, 0.015, 0.003, 0.0002),
+                        {"recipe": candidates.affine}),
+    "modes": Candidate("spline flow of modes", candidates.learn_flow, True,
+                       (0.8, 0.05, 0.002, 0.001),
+                       {"recipe": candidates.spline_of_modes, "n_modes": MODES}),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit will do.
+
+    baselines, flows   candidates; components   the sizes of mixtures to try, in order
+    parts, used        the rows are cut into so many parts; so many of them are held out in turn
+    epochs, seconds    of every flow, and of all of them together, on one core
+    """
+
+    baselines: tuple[Candidate, ...]
+    flows: tuple[Candidate, ...]
+    components: tuple[int, ...]
+    parts: int
+    used: int
+    epochs: int
+    seconds: float = 0.0
+
+
+def default_minutes(n: int) -> float:
+    """The budget for n rows: 20 seconds up to 500, then as n^0.41: 90 for 20,000."""
+    return 20 * (max(n, 500) / 500) ** 0.41 / 60
+
+
+def seconds_of(flow: Candidate, n: int, dim: int, epochs: int) -> float:
+    """One flow, trained on n rows, on one core."""
+    batch = batch_size_for(n)
+    return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch))
+
+
+def plan(
+    n: int, dim: int, flows: tuple[Candidate, ...], context_dim: int = 0,
+    minutes: float | None = None,
+) -> Plan:  # fmt: skip
+    """The largest number of folds, and then of epochs, that the budget allows."""
+    minutes = default_minutes(n) if minutes is None else minutes
+    budget = 60 * minutes * CORES * USED
+    components = () if context_dim else component_counts(n, dim)
+    flows = flows if n >= FEW_ROWS else ()
+    found = Plan(GAUSSIANS, flows, components, 1, 1, 0)
+    for parts, used in FOLDS:
+        learn = n - n // parts
+        epochs = epochs_for(learn)
+        seconds = used * sum(seconds_of(flow, learn, dim, epochs) for flow in flows)
+        found = replace(found, parts=min(parts, n), used=min(used, n), epochs=epochs,
+                        seconds=seconds)  # fmt: skip
+        if seconds <= budget:
+            return found
+    fewer = max(LEAST_EPOCHS, int(found.epochs * budget / found.seconds))
+    return replace(found, epochs=fewer, seconds=found.seconds * fewer / found.epochs)
+
+
+def component_counts(n: int, dim: int) -> tuple[int, ...]:
+    """Numbers of Gaussians in a mixture that n rows of D numbers could tell apart."""
+    return tuple(k for k in (2, 3, 4, 6, 8, 12, 16, 24, 32) if k * (dim + 5) <= n)
+
+
+def fold_of(n: int, parts: int, rng: np.random.Generator) -> np.ndarray:
+    """(n,): the part that each row belongs to; sizes differ by at most one."""
+    return rng.permutation(n) % parts
