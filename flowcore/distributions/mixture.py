@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors.algebra import common_context_dim
-from ..core.inputs import as_numbers, check_context, check_count, check_size
+from ..core.inputs import as_numbers, check_context, check_count, check_size, show
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ class Mixture(Distribution):
         self.parts, self.dim, self.context_dim = parts, dims[0], common_context_dim(parts)
         given = np.ones(len(parts)) if weights is None else as_numbers("weights", weights)
         if given.shape != (len(parts),) or not ((given > 0) & np.isfinite(given)).all():
-            raise ValueError(f"weights must be {len(parts)} positive numbers, not {weights}")
-        self.weights = np.array(given / given.max(), float)  # no sum of them overflows
-        self.weights /= self.weights.sum()
-        self.weights.flags.writeable = False
+            raise ValueError(f"weights must be {len(parts)} positive numbers, not {show(given)}")
+        share = np.array(given, float)
+        if abs(share.sum() - 1) > 1e-12:  # else they stay what they are, bit for bit
+            share /= share.max()  # no sum of them overflows
+            share /= share.sum()
+        share.flags.writeable = False
+        self.weights = share
 
     @property
     def densities(self) -> list:
@@ -75,10 +78,11 @@ class Mixture(Distribution):
         bound = [part.bind(at) for part in self.parts]
         runs, backs = [run for run, _ in bound], [back for _, back in bound]
         log_weights = np.log(self.weights).astype(at.dtype)[:, None]
-        log_p = at.array("log_p", len(runs), at.n_rows)
-        share = at.array("share", len(runs), at.n_rows)
+        # arrays of its own: a mixture may be a part of another one
+        log_p, share = np.empty((2, len(runs), at.n_rows), at.dtype)
 
         def run(x, l):
+            x = x.copy()  # the first part may work where the last bijector left it
             log_p[...] = log_weights
             for part, own in zip(runs, log_p, strict=True):
                 part(x, own)
@@ -121,5 +125,5 @@ class Mixture(Distribution):
         return {"densities": self.densities, "weights": self.weights}
 
     def __repr__(self):
-        shown = ", ".join(f"{w:.3g} {p!r}" for w, p in zip(self.weights, self.parts, strict=True))
-        return f"Mixture({shown})"
+        shown = [f"{w:.3g} {p!r}" for w, p in zip(self.weights[:2], self.parts[:2], strict=True)]
+        return f"Mixture({', '.join(shown + ['...'] * (len(self.parts) > 2))})"

@@ -15,27 +15,26 @@ from ..core import remaking
 from ..distributions import GaussianMixture, StudentT, TransformedDistribution
 from ..training import TrainingDivergedError, fit
 from . import gaussians
+from .rows import Rows
 
 
 @dataclass(frozen=True)
 class Part:
-    """Rows to learn from and rows to be judged by, of one fold: x (n, D), weight (n,), context
-    (n, C) or None; `learn` and `judge` index them."""
+    """One fold: indices of the rows to learn from, and of those to be judged by."""
 
-    x: np.ndarray
-    weight: np.ndarray
-    context: np.ndarray | None
+    table: Rows
     learn: np.ndarray
     judge: np.ndarray
 
     def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """(x, context) of some rows."""
-        return self.x[index], None if self.context is None else self.context[index]
+        context = self.table.context
+        return self.table.x[index], None if context is None else context[index]
 
-    @property
-    def learn_weight(self) -> np.ndarray:
-        """The weights of the rows to learn from, with the sum 1."""
-        return self.weight[self.learn] / self.weight[self.learn].sum()
+    def to_learn(self) -> tuple[np.ndarray, np.ndarray]:
+        """(x, weight) of the rows to learn from; the weights have the sum 1."""
+        weight = self.table.weight[self.learn]
+        return self.table.x[self.learn], weight / weight.sum()
 
 
 @dataclass(frozen=True)
@@ -71,18 +70,18 @@ def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple[obje
 
 def learn_gaussian(part: Part, rng, shrink: bool = True, **_):
     """A Gaussian of full covariance."""
-    return gaussians.gaussian(part.x[part.learn], part.learn_weight, shrink)
+    return gaussians.gaussian(*part.to_learn(), shrink)
 
 
 def learn_broad(part: Part, rng, **_):
     """Tails on every side: independent Student t densities, wide ones, along the principal axes."""
-    flow = gaussians.gaussian(part.x[part.learn], part.learn_weight)
+    flow = gaussians.gaussian(*part.to_learn())
     return TransformedDistribution(StudentT(flow.dim, df=3.0), flow.bijector)
 
 
 def learn_mixture(part: Part, rng, n_components: int, **_):
     """A mixture of Gaussians of full covariance."""
-    x, weight = part.x[part.learn], part.learn_weight
+    x, weight = part.to_learn()
     if len(x) > gaussians.MOST_ROWS:
         chosen = rng.choice(len(x), gaussians.MOST_ROWS, replace=False)
         x, weight = x[chosen], weight[chosen] / weight[chosen].sum()
@@ -103,7 +102,7 @@ def learn_flow(part: Part, rng, recipe: Callable, n_modes: int = 0, threads=None
         options["base"] = GaussianMixture.from_data(x, n_modes, rng=rng)
     flow = recipe(x.shape[1], rng=rng, **options)
     judge, judge_context = part.rows(part.judge)
-    weight = part.weight[part.learn]
+    _, weight = part.to_learn()
     try:
         flow, _ = fit(
             flow, x, context=context, threads=threads, rng=rng,

@@ -17,10 +17,12 @@ from ..bijectors import Chain, ElementwiseAffine
 from ..distributions import TransformedDistribution
 from ..training.checks import as_weights
 from ..training.columns import check_columns
+from ..training.defaults import is_auto
 from .inputs import check_rows, given_context, seed_sequence
-from .plan import default_minutes, plan
+from .plan import plan
 from .recipes import as_candidates
-from .scaling import scaling
+from .rows import merged, quantile
+from .scaling import scaling, standardised
 from .selection import in_processes, select
 
 if TYPE_CHECKING:
@@ -77,10 +79,9 @@ class FlowDensity(
         The single flow (or Gaussian) of the largest weight: `transform` is its way to the base.
     summary_ : Summary
         What was tried, how good it was, what was chosen: print it. `summary_.line` is one line.
-    held_out_ : ndarray
-        Indices of the rows that were held out, of those of positive weight.
     held_out_scores_ : ndarray
-        Their log-densities, each by fits that had not seen it.
+        (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
+        never held out (of large tables, one fold may be) or have no weight.
     offset_ : float
         The `contamination` quantile of these: `predict` calls less an outlier.
     n_features_in_, feature_names_in_ :
@@ -133,27 +134,24 @@ class FlowDensity(
         weight = as_weights(sample_weight, len(X))
         context = given_context(context, len(X), None)
         weight = np.ones(len(X)) if weight is None else weight
-        kept = np.flatnonzero(weight > 0)
-        check_columns(X, kept, labels)
-        X, weight = X[kept], weight[kept] / weight[kept].sum()
-        self._context_scaling, context_dim = None, 0
-        if context is not None:
-            context, context_dim = context[kept], context.shape[1]
-            self._context_scaling = scaling(context)
-            context = self._context_scaling.inverse(context)
-        scale = scaling(X)
-        flows = as_candidates(self.flow, X.shape[1], context_dim)
-        todo = plan(len(X), X.shape[1], flows, context_dim, minutes)
+        check_columns(X, np.flatnonzero(weight > 0), labels)
+        rows = merged(X, weight, context)
+        self._context_scaling = None if context is None else scaling(rows.context)
+        scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
+        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
         found = select(
-            scale.inverse(X), weight, context, todo, seeds, in_processes(self.n_jobs),
-            only_flows=self.flow != "auto", progress=self.progress,
+            standardised(rows, scale, self._context_scaling), todo, seeds,
+            in_processes(self.n_jobs), not is_auto(self.flow), self.progress,
         )  # fmt: skip
         units = float(scale.inverse_log_det(X[:1])[0])
         self.density_ = _in_units(found.density, scale)
         self.latent_ = _in_units(found.latent, scale)
         self.summary_ = found.summary.shifted(units)
-        self.held_out_, self.held_out_scores_ = kept[found.held_out], found.log_p + units
-        self.offset_ = float(np.quantile(self.held_out_scores_, contamination))
+        scores = np.full(len(rows) + 1, np.nan)  # one more: where -1 of `original` points at
+        scores[found.held_out] = found.log_p + units
+        self.held_out_scores_ = scores[rows.original]
+        weight = rows.weight[found.held_out]
+        self.offset_ = quantile(scores[found.held_out], weight, contamination)
         self._n_features_out = X.shape[1]
         return self
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..training.defaults import batch_size_for, epochs_for
 from . import candidates
 from .candidates import Candidate
 
 CORES, USED = 2, 0.7  # of the machine that the budget is of, and how much of it flows can take
 FOLDS = ((10, 10), (5, 5), (10, 3), (10, 2), (10, 1))  # (into how many parts, how many are used)
+HELD_OUT = 1000  # rows at least, or all of them: fewer do not tell candidates apart
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # fewer rows than that say nothing about a flow
 MODES = 3  # of the base of `modes`
 
@@ -66,16 +65,16 @@ def seconds_of(flow: Candidate, n: int, dim: int, epochs: int) -> float:
 
 
 def plan(
-    n: int, dim: int, flows: tuple[Candidate, ...], context_dim: int = 0,
-    minutes: float | None = None,
-) -> Plan:  # fmt: skip
+    n: int, dim: int, context_dim: int, flows: tuple[Candidate, ...], minutes: float | None = None
+) -> Plan:
     """The largest number of folds, and then of epochs, that the budget allows."""
     minutes = default_minutes(n) if minutes is None else minutes
     budget = 60 * minutes * CORES * USED
     components = () if context_dim else component_counts(n, dim)
-    flows = flows if n >= FEW_ROWS else ()
+    flows = flows if n >= FEW_ROWS or len(flows) == 1 else ()  # a single one is asked for
     found = Plan(GAUSSIANS, flows, components, 1, 1, 0)
-    for parts, used in FOLDS:
+    allowed = [(parts, used) for parts, used in FOLDS if used * n >= parts * min(n, HELD_OUT)]
+    for parts, used in allowed:
         learn = n - n // parts
         epochs = epochs_for(learn)
         seconds = used * sum(seconds_of(flow, learn, dim, epochs) for flow in flows)
@@ -90,8 +89,3 @@ def plan(
 def component_counts(n: int, dim: int) -> tuple[int, ...]:
     """Numbers of Gaussians in a mixture that n rows of D numbers could tell apart."""
     return tuple(k for k in (2, 3, 4, 6, 8, 12, 16, 24, 32) if k * (dim + 5) <= n)
-
-
-def fold_of(n: int, parts: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,): the part that each row belongs to; sizes differ by at most one."""
-    return rng.permutation(n) % parts

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..bijectors import ElementwiseAffine
+from .rows import Rows
 
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
@@ -20,3 +23,11 @@ def scaling(x: np.ndarray) -> ElementwiseAffine:
     scale = unit * (near / unit).std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     return ElementwiseAffine(near.mean(axis=0), scale)
+
+
+def standardised(
+    rows: Rows, scale: ElementwiseAffine, context_scale: ElementwiseAffine | None
+) -> Rows:
+    """The same rows, standardised."""
+    context = None if rows.context is None else context_scale.inverse(rows.context)
+    return replace(rows, x=scale.inverse(rows.x), context=context)

@@ -10,7 +10,8 @@ import numpy as np
 from ..core import n_threads
 from ..distributions import Mixture
 from .candidates import Candidate, Part, judged, learn_mixture
-from .plan import Plan, fold_of
+from .plan import Plan
+from .rows import Rows, fold_of
 from .stacking import crossed, mixed, stacked_weights
 from .summary import Scored, Summary, mean_and_error
 
@@ -46,21 +47,21 @@ class Selection:
 class Folds:
     """The rows, and who is held out when."""
 
-    def __init__(self, x, weight, context, plan: Plan, seeds: np.random.SeedSequence):
+    def __init__(self, rows: Rows, plan: Plan, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
-        self.fold = fold_of(len(x), plan.parts, np.random.default_rng(cut))
+        self.fold = fold_of(len(rows), plan.parts, np.random.default_rng(cut))
         self.fold[self.fold >= plan.used] = -1  # never held out
         self.held_out = np.flatnonzero(self.fold >= 0)
         self.parts = [
-            Part(x, weight, context, np.flatnonzero(self.fold != k), np.flatnonzero(self.fold == k))
+            Part(rows, np.flatnonzero(self.fold != k), np.flatnonzero(self.fold == k))
             for k in range(plan.used)
         ]
-        self.weight = weight[self.held_out]
+        self.weight = rows.weight[self.held_out]
 
     def tasks(self, candidate: Candidate, number: int, **options):
         """(function, arguments, options) of one candidate's fit on every fold."""
         for part, seed in zip(self.parts, self._seeds, strict=True):
-            words = np.random.SeedSequence(seed.generate_state(2).tolist() + [number])
+            words = np.random.SeedSequence([*seed.generate_state(2).tolist(), number])
             yield judged, (candidate, part, int(words.generate_state(1)[0])), options
 
     def gathered(self, candidate: Candidate, results: list) -> Fitted:
@@ -71,13 +72,13 @@ class Folds:
         return Fitted(candidate, tuple(density for density, _ in results), log_p[self.held_out])
 
 
-def select(x, weight, context, plan: Plan, seeds, workers, only_flows: bool, progress) -> Selection:
+def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: bool) -> Selection:
     """Fit what the plan says and mix it.
 
     workers(tasks, seconds, progress) -> results, in order; only_flows: baselines are shown, but
     have no part in the density
     """
-    folds = Folds(x, weight, context, plan, seeds)
+    folds = Folds(rows, plan, seeds)
     light = [folds.gathered(c, [f(*a, **o) for f, a, o in folds.tasks(c, i)])
              for i, c in enumerate(plan.baselines)]  # fmt: skip
     light = _one_gaussian(light, folds.weight)

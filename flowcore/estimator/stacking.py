@@ -20,7 +20,7 @@ def stacked_weights(log_p: np.ndarray, weight: np.ndarray | None = None) -> np.n
 
     >>> log_p = np.log([[0.2, 0.1], [0.3, 0.1], [0.1, 0.2]])
     >>> stacked_weights(log_p).round(2)
-    array([0.81, 0.19])
+    array([0.66, 0.34])
     """
     n, n_candidates = log_p.shape
     weight = np.ones(n) if weight is None else weight / weight.mean()
