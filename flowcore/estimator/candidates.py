@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import flows
+from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import GaussianMixture, StudentT, TransformedDistribution
 from ..training import TrainingDivergedError, fit
 from . import gaussians
 from .rows import Rows
+
+PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,14 @@ def learn_mixture(part: Part, rng, n_components: int, **_):
     return gaussians.mixture(x, weight, n_components, rng)
 
 
-def learn_flow(part: Part, rng, recipe: Callable, n_modes: int = 0, threads=None, **fit_options):
+def learn_flow(
+    part: Part, rng, recipe: Callable, n_modes: int = 0, white: bool = False, threads=None,
+    **fit_options,
+):  # fmt: skip
     """A flow, trained until the rows to be judged by are no longer told better.
 
     recipe(dim, context_dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
-    many Gaussians
+    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end
     """
     x, context = part.rows(part.learn)
     if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
@@ -101,6 +107,9 @@ def learn_flow(part: Part, rng, recipe: Callable, n_modes: int = 0, threads=None
     if n_modes:
         options["base"] = GaussianMixture.from_data(x, n_modes, rng=rng)
     flow = recipe(x.shape[1], rng=rng, **options)
+    if white:
+        ends = gaussians.gaussian(*part.to_learn()).bijector
+        flow = TransformedDistribution(flow.base, Chain([ends, flow.bijector]))
     judge, judge_context = part.rows(part.judge)
     _, weight = part.to_learn()
     try:
@@ -108,7 +117,7 @@ def learn_flow(part: Part, rng, recipe: Callable, n_modes: int = 0, threads=None
             flow, x, context=context, threads=threads, rng=rng,
             sample_weight=None if (weight == weight[0]).all() else weight,
             validation_data=judge if context is None else (judge, judge_context),
-            **fit_options,
+            patience=PATIENCE, **fit_options,
         )  # fmt: skip
     except TrainingDivergedError as error:
         flow = error.flow  # the best finite one
@@ -118,6 +127,16 @@ def learn_flow(part: Part, rng, recipe: Callable, n_modes: int = 0, threads=None
 def affine(dim: int, context_dim: int = 0, **options):
     """A MAF over a base with tails."""
     return flows.maf(dim, context_dim=context_dim, base="student_t", **options)
+
+
+def short_affine(dim: int, context_dim: int = 0, **options):
+    """The same with three layers: for where the full covariance is another's work."""
+    return affine(dim, context_dim, layers=3, **options)
+
+
+def small_affine(dim: int, context_dim: int = 0, **options):
+    """The same with small networks, for few rows."""
+    return affine(dim, context_dim, layers=3, hidden=[32], **options)
 
 
 def spline(dim: int, context_dim: int = 0, **options):

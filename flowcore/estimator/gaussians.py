@@ -13,6 +13,7 @@ from ..distributions import Mixture, Normal, TransformedDistribution
 
 TINY = 1e-9  # of a whitened variance: what keeps a Cholesky factor apart from zero
 SMALLEST_STEP, MOST_STEPS = 1e-4, 200  # of EM: nats a row, and how many
+ROUNDS = 10  # of k-means, where EM starts
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
 
 
@@ -110,9 +111,22 @@ def _em(x, weight, k, rng):
 
 
 def _first_shares(x, weight, k, rng):
-    """Each row belongs to the cluster where k-means has it."""
-    from sklearn.cluster import KMeans
+    """Each row belongs to its nearest centre, by a few rounds of k-means from k-means++ (Arthur and
+    Vassilvitskii 2007): centres are drawn where the others are far.
+    """
+    centres = x[[rng.choice(len(x), p=weight)]]
+    while len(centres) < k:
+        chance = weight * np.maximum(_distances(x, centres).min(axis=1), 1e-300)
+        centres = np.vstack([centres, x[rng.choice(len(x), p=chance / chance.sum())]])
+    for _ in range(ROUNDS):
+        shares = np.eye(k)[_distances(x, centres).argmin(axis=1)]
+        mass = weight @ shares
+        means = (shares * weight[:, None]).T @ x / np.maximum(mass, 1e-300)[:, None]
+        centres = np.where(mass[:, None] > 0, means, centres)
+    return shares
 
-    kmeans = KMeans(k, n_init=1, random_state=int(rng.integers(2**31)))
-    labels = kmeans.fit(x, sample_weight=weight).labels_
-    return np.eye(k)[labels]
+
+def _distances(x, centres):
+    """Squared, (n, K)."""
+    squares = np.einsum("nd,nd->n", x, x)[:, None] + np.einsum("kd,kd->k", centres, centres)
+    return np.maximum(squares - 2 * x @ centres.T, 0)

@@ -13,11 +13,13 @@ from ..training.defaults import batch_size_for, epochs_for
 from . import candidates
 from .candidates import Candidate
 
-CORES, USED = 2, 0.7  # of the machine that the budget is of, and how much of it flows can take
+CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
 FOLDS = ((10, 10), (5, 5), (10, 3), (10, 2), (10, 1))  # (into how many parts, how many are used)
 HELD_OUT = 1000  # rows at least, or all of them: fewer do not tell candidates apart
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # fewer rows than that say nothing about a flow
 MODES = 3  # of the base of `modes`
+LARGE = 5000  # rows: from there on the candidates for few rows are left out
+STOPPED = 0.5  # of all epochs, of fewer rows than LARGE: what early stopping leaves
 
 GAUSSIANS = (
     Candidate("Gaussian", candidates.learn_gaussian),
@@ -32,6 +34,11 @@ FLOWS = {
     "modes": Candidate("spline flow of modes", candidates.learn_flow, True,
                        (0.8, 0.05, 0.002, 0.001),
                        {"recipe": candidates.spline_of_modes, "n_modes": MODES}),
+    "white": Candidate("affine flow, white", candidates.learn_flow, True,
+                       (0.5, 0.015, 0.003, 0.0002),
+                       {"recipe": candidates.short_affine, "white": True}),
+    "small": Candidate("small affine flow", candidates.learn_flow, True,
+                       (0.3, 0.01, 0.001, 0.0001), {"recipe": candidates.small_affine}),
 }  # fmt: skip
 
 
@@ -61,6 +68,7 @@ def default_minutes(n: int) -> float:
 def seconds_of(flow: Candidate, n: int, dim: int, epochs: int) -> float:
     """One flow, trained on n rows, on one core."""
     batch = batch_size_for(n)
+    epochs = epochs * (STOPPED if n < LARGE else 1)
     return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch))
 
 
@@ -71,7 +79,7 @@ def plan(
     minutes = default_minutes(n) if minutes is None else minutes
     budget = 60 * minutes * CORES * USED
     components = () if context_dim else component_counts(n, dim)
-    flows = flows if n >= FEW_ROWS or len(flows) == 1 else ()  # a single one is asked for
+    flows = _worth_trying(flows, n, dim)
     found = Plan(GAUSSIANS, flows, components, 1, 1, 0)
     allowed = [(parts, used) for parts, used in FOLDS if used * n >= parts * min(n, HELD_OUT)]
     for parts, used in allowed:
@@ -84,6 +92,17 @@ def plan(
             return found
     fewer = max(LEAST_EPOCHS, int(found.epochs * budget / found.seconds))
     return replace(found, epochs=fewer, seconds=found.seconds * fewer / found.epochs)
+
+
+def _worth_trying(flows: tuple[Candidate, ...], n: int, dim: int) -> tuple[Candidate, ...]:
+    """Of several flows those for a table of this size; a single one was asked for."""
+    if len(flows) == 1:
+        return flows
+    left_out = [] if n < LARGE else ["white", "small"]
+    left_out += ["white"] if dim < 3 else []
+    left_out += ["modes"] if dim < 2 else []
+    left_out = [FLOWS[name] for name in (FLOWS if n < FEW_ROWS else left_out)]
+    return tuple(flow for flow in flows if flow not in left_out)
 
 
 def component_counts(n: int, dim: int) -> tuple[int, ...]:

@@ -22,8 +22,7 @@ def as_candidates(flow, dim: int, context_dim: int) -> tuple[Candidate, ...]:
                 raise ValueError(f"flow has {what}={has}, but the data have {wanted}")
         return (Candidate("your flow", learn_flow, True, COST, {"recipe": partial(_given, flow)}),)
     if isinstance(flow, str) and flow == "auto":
-        names = ["spline", "affine"] + ["modes"] * (dim > 1)
-        return tuple(FLOWS[name] for name in names)
+        return tuple(FLOWS.values())
     if isinstance(flow, str) and flow in FLOWS:
         return (FLOWS[flow],)
     if isinstance(flow, str) and flow in RECIPES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import n_threads
+from ..core import BLAS, n_threads
 from ..distributions import Mixture
 from .candidates import Candidate, Part, judged, learn_mixture
 from .plan import Plan
@@ -79,10 +79,10 @@ def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: b
     have no part in the density
     """
     folds = Folds(rows, plan, seeds)
-    light = [folds.gathered(c, [f(*a, **o) for f, a, o in folds.tasks(c, i)])
-             for i, c in enumerate(plan.baselines)]  # fmt: skip
-    light = _one_gaussian(light, folds.weight)
-    light += _best_mixture(folds, plan)
+    with BLAS.single_threaded():  # small products: threads would wait for each other
+        light = [folds.gathered(c, [f(*a, **o) for f, a, o in folds.tasks(c, i)])
+                 for i, c in enumerate(plan.baselines)]  # fmt: skip
+        light = _one_gaussian(light, folds.weight) + _best_mixture(folds, plan)
     tasks = [
         task
         for i, flow in enumerate(plan.flows)
