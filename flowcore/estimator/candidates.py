@@ -6,6 +6,7 @@ All of them get standardised rows, and give densities of flowcore's, which can b
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..distributions import GaussianMixture, StudentT, TransformedDistribution
 from ..training import TrainingDivergedError, fit
 from . import gaussians
 from .rows import Rows
+from .stopping import SNAPSHOTS, Seen, Watch
 
 PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 
@@ -60,11 +62,14 @@ class Candidate:
         return fixed + per_dim * dim + batch_size * (per_row + per_number * dim)
 
 
-def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple[object, np.ndarray]:
-    """(the candidate's density, log-densities of the rows to be judged by), in a worker."""
+def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple:
+    """(the candidate's density, log-densities of the rows to be judged by), in a worker; or what
+    was seen of a flow, and None."""
     rng = np.random.default_rng(seed)
     with remaking():  # what is to be said about the table has been said
         density = candidate.learn(part, rng, **candidate.options, **options)
+        if isinstance(density, Seen):
+            return density, None
         x, context = part.rows(part.judge)
         own_context = {"context": context} if density.context_dim else {}
         log_p = density.log_prob(x, threads=options.get("threads"), **own_context)
@@ -92,13 +97,14 @@ def learn_mixture(part: Part, rng, n_components: int, **_):
 
 
 def learn_flow(
-    part: Part, rng, recipe: Callable, n_modes: int = 0, white: bool = False, threads=None,
-    **fit_options,
+    part: Part, rng, recipe: Callable, n_modes: int = 0, white: bool = False,
+    together: bool = False, threads=None, **fit_options,
 ):  # fmt: skip
     """A flow, trained until the rows to be judged by are no longer told better.
 
     recipe(dim, context_dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
-    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end
+    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end; together:
+    what was `Seen` is returned, and when to stop decided later
     """
     x, context = part.rows(part.learn)
     if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
@@ -112,16 +118,23 @@ def learn_flow(
         flow = TransformedDistribution(flow.base, Chain([ends, flow.bijector]))
     judge, judge_context = part.rows(part.judge)
     _, weight = part.to_learn()
+    options = {"context": context, "threads": threads, "rng": rng, **fit_options}
+    if not (weight == weight[0]).all():
+        options["sample_weight"] = weight
+    if together:
+        every = -(-fit_options["epochs"] // SNAPSHOTS)
+        own_context = {} if judge_context is None else {"context": judge_context}
+        watch = Watch(judge, own_context, every, PATIENCE)
+        with suppress(TrainingDivergedError):  # what was seen until then is finite
+            fit(flow, x, validation_split=0, callbacks=[watch], **options)
+        if watch.thetas:
+            return watch.seen()
+        return learn_broad(part, rng)
+    judged_by = judge if judge_context is None else (judge, judge_context)
     try:
-        flow, _ = fit(
-            flow, x, context=context, threads=threads, rng=rng,
-            sample_weight=None if (weight == weight[0]).all() else weight,
-            validation_data=judge if context is None else (judge, judge_context),
-            patience=PATIENCE, **fit_options,
-        )  # fmt: skip
+        return fit(flow, x, validation_data=judged_by, patience=PATIENCE, **options)[0]
     except TrainingDivergedError as error:
-        flow = error.flow  # the best finite one
-    return flow
+        return error.flow  # the best finite one
 
 
 def affine(dim: int, context_dim: int = 0, **options):

@@ -18,6 +18,7 @@ FOLDS = ((10, 10), (5, 5), (10, 3), (10, 2), (10, 1))  # (into how many parts, h
 HELD_OUT = 1000  # rows at least, or all of them: fewer do not tell candidates apart
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # fewer rows than that say nothing about a flow
 MODES = 3  # of the base of `modes`
+TOGETHER = 2000  # rows: up to there all folds stop at the same epoch
 LARGE = 5000  # rows: from there on the candidates for few rows are left out
 STOPPED = 0.5  # of all epochs, of fewer rows than LARGE: what early stopping leaves
 
@@ -49,6 +50,7 @@ class Plan:
     baselines, flows   candidates; components   the sizes of mixtures to try, in order
     parts, used        the rows are cut into so many parts; so many of them are held out in turn
     epochs, seconds    of every flow, and of all of them together, on one core
+    together           all folds stop at the same epoch
     """
 
     baselines: tuple[Candidate, ...]
@@ -58,6 +60,7 @@ class Plan:
     used: int
     epochs: int
     seconds: float = 0.0
+    together: bool = False
 
 
 def default_minutes(n: int) -> float:
@@ -80,7 +83,7 @@ def plan(
     budget = 60 * minutes * CORES * USED
     components = () if context_dim else component_counts(n, dim)
     flows = _worth_trying(flows, n, dim)
-    found = Plan(GAUSSIANS, flows, components, 1, 1, 0)
+    found = Plan(GAUSSIANS, flows, components, 1, 1, 0, together=n < TOGETHER)
     allowed = [(parts, used) for parts, used in FOLDS if used * n >= parts * min(n, HELD_OUT)]
     for parts, used in allowed:
         learn = n - n // parts

@@ -13,6 +13,7 @@ from .candidates import Candidate, Part, judged, learn_mixture
 from .plan import Plan
 from .rows import Rows, fold_of
 from .stacking import crossed, mixed, stacked_weights
+from .stopping import Seen, stopped_together
 from .summary import Scored, Summary, mean_and_error
 
 LIGHT = 2.0  # seconds of one core: what is done by then is not worth a second process
@@ -66,6 +67,13 @@ class Folds:
 
     def gathered(self, candidate: Candidate, results: list) -> Fitted:
         """The candidate's densities, and their log-densities in the order of the rows."""
+        watched = [k for k, (density, _) in enumerate(results) if isinstance(density, Seen)]
+        if watched:
+            weights = [self.parts[k].table.weight[self.parts[k].judge] for k in watched]
+            stopped = stopped_together([results[k][0] for k in watched], weights)
+            results = list(results)
+            for k, result in zip(watched, stopped, strict=True):
+                results[k] = result
         log_p = np.empty(len(self.fold))
         for part, (_, found) in zip(self.parts, results, strict=True):
             log_p[part.judge] = np.maximum(found, -1e300)  # not -inf, of which no mean is a number
@@ -86,7 +94,7 @@ def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: b
     tasks = [
         task
         for i, flow in enumerate(plan.flows)
-        for task in folds.tasks(flow, 100 + i, epochs=plan.epochs)
+        for task in folds.tasks(flow, 100 + i, epochs=plan.epochs, together=plan.together)
     ]
     results = workers(tasks, plan.seconds, progress)
     flows = [
