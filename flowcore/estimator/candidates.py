@@ -87,13 +87,13 @@ def learn_broad(part: Part, rng, **_):
     return TransformedDistribution(StudentT(flow.dim, df=3.0), flow.bijector)
 
 
-def learn_mixture(part: Part, rng, n_components: int, **_):
+def learn_mixture(part: Part, rng, n_components: int, prior: float, **_):
     """A mixture of Gaussians of full covariance."""
     x, weight = part.to_learn()
     if len(x) > gaussians.MOST_ROWS:
         chosen = rng.choice(len(x), gaussians.MOST_ROWS, replace=False)
         x, weight = x[chosen], weight[chosen] / weight[chosen].sum()
-    return gaussians.mixture(x, weight, n_components, rng)
+    return gaussians.mixture(x, weight, n_components, rng, prior)
 
 
 def learn_flow(

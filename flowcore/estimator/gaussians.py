@@ -58,20 +58,21 @@ def from_moments(mean: np.ndarray, covariance: np.ndarray) -> TransformedDistrib
 
 
 def mixture(
-    x: np.ndarray, weight: np.ndarray, n_components: int, rng: np.random.Generator
-) -> Mixture:
+    x: np.ndarray, weight: np.ndarray, n_components: int, rng: np.random.Generator,
+    prior: float = 1.0,
+) -> Mixture:  # fmt: skip
     """A mixture of `n_components` Gaussians, by EM from a k-means start; weight (n,) sums to 1.
 
-    EM runs where the rows as a whole are white. There every covariance has a prior, D imagined
-    rows of the variance K^(-2/D), the volume that each of K components has of the whole (Fraley
-    and Raftery, "Bayesian regularization for normal mixture estimation", 2007): none collapses
-    onto a single row.
+    EM runs where the rows as a whole are white. There every covariance has a prior, prior * D
+    imagined rows of the variance K^(-2/D), the volume that each of K components has of the whole
+    (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
+    2007): none collapses onto a single row. Clusters far apart want less.
     """
     mean, covariance = moments(x, weight)
     dim = len(mean)
     factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(dim))
     white = np.linalg.solve(factor, (x - mean).T).T
-    share, means, covariances = _em(white, weight, n_components, rng)
+    share, means, covariances = _em(white, weight, n_components, rng, prior)
     parts = [
         from_moments(factor @ m + mean, factor @ c @ factor.T)
         for m, c in zip(means, covariances, strict=True)
@@ -79,11 +80,11 @@ def mixture(
     return Mixture(parts, share)
 
 
-def _em(x, weight, k, rng):
+def _em(x, weight, k, rng, prior):
     """(weights (K,), means (K, D), covariances (K, D, D)) of the mixture of white rows."""
     n, dim = x.shape
     n_rows = 1 / np.sum(weight**2)  # rows of equal weight that would say as much
-    prior, prior_rows = np.eye(dim) * k ** (-2 / dim), float(dim)
+    imagined, prior_rows = k ** (-2 / dim) * np.eye(dim), prior * dim
     shares = _first_shares(x, weight, k, rng)
     before = -np.inf
     for _ in range(MOST_STEPS):
@@ -94,7 +95,7 @@ def _em(x, weight, k, rng):
         for j in range(k):
             apart = x - means[j]
             scatter = (apart * (weight * shares[:, j])[:, None]).T @ apart * n_rows
-            covariances[j] = (scatter + prior_rows * prior) / (mass[j] * n_rows + prior_rows)
+            covariances[j] = (scatter + prior_rows * imagined) / (mass[j] * n_rows + prior_rows)
             factor = np.linalg.cholesky(covariances[j])
             z = np.linalg.solve(factor, apart.T)
             log_p[:, j] = -0.5 * np.einsum("dn,dn->n", z, z) - np.log(np.diagonal(factor)).sum()
@@ -128,5 +129,5 @@ def _first_shares(x, weight, k, rng):
 
 def _distances(x, centres):
     """Squared, (n, K)."""
-    squares = np.einsum("nd,nd->n", x, x)[:, None] + np.einsum("kd,kd->k", centres, centres)
+    squares = (x**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)
     return np.maximum(squares - 2 * x @ centres.T, 0)

@@ -17,6 +17,7 @@ from .stopping import Seen, stopped_together
 from .summary import Scored, Summary, mean_and_error
 
 LIGHT = 2.0  # seconds of one core: what is done by then is not worth a second process
+PRIORS = (1.0, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
 
 
@@ -94,7 +95,7 @@ def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: b
     tasks = [
         task
         for i, flow in enumerate(plan.flows)
-        for task in folds.tasks(flow, 100 + i, epochs=plan.epochs, together=plan.together)
+        for task in folds.tasks(flow, 200 + i, epochs=plan.epochs, together=plan.together)
     ]
     results = workers(tasks, plan.seconds, progress)
     flows = [
@@ -115,14 +116,15 @@ def _best_mixture(folds: Folds, plan: Plan) -> list[Fitted]:
     """The mixture of Gaussians of the best number of components: more, until it is twice worse."""
     best, best_score, worse = None, -np.inf, 0
     for k in plan.components:
-        candidate = Candidate(f"mixture of {k}", learn_mixture, options={"n_components": k})
-        results = [f(*a, **o) for f, a, o in folds.tasks(candidate, 10 + k)]
-        fitted = folds.gathered(candidate, results)
-        score = np.average(fitted.log_p, weights=folds.weight)
-        if score > best_score:
-            best, best_score, worse = fitted, score, 0
-        else:
-            worse += 1
+        worse += 1
+        for i, prior in enumerate(PRIORS):
+            options = {"n_components": k, "prior": prior}
+            candidate = Candidate(f"mixture of {k}", learn_mixture, options=options)
+            results = [f(*a, **o) for f, a, o in folds.tasks(candidate, 10 + 2 * k + i)]
+            fitted = folds.gathered(candidate, results)
+            score = np.average(fitted.log_p, weights=folds.weight)
+            if score > best_score:
+                best, best_score, worse = fitted, score, 0
         if worse == 2:
             break
     return [] if best is None else [best]
