@@ -14,7 +14,7 @@ import numpy as np
 from .. import flows
 from ..bijectors import Chain
 from ..core import remaking
-from ..distributions import GaussianMixture, StudentT, TransformedDistribution
+from ..distributions import StudentT, TransformedDistribution
 from ..training import TrainingDivergedError, fit
 from . import gaussians
 from .rows import Rows
@@ -89,11 +89,16 @@ def learn_broad(part: Part, rng, **_):
 
 def learn_mixture(part: Part, rng, n_components: int, prior: float, **_):
     """A mixture of Gaussians of full covariance."""
+    return gaussians.mixture(*_some(part, rng), n_components, rng, prior)
+
+
+def _some(part: Part, rng) -> tuple[np.ndarray, np.ndarray]:
+    """(x, weight) of as many rows to learn from as a mixture needs."""
     x, weight = part.to_learn()
     if len(x) > gaussians.MOST_ROWS:
         chosen = rng.choice(len(x), gaussians.MOST_ROWS, replace=False)
         x, weight = x[chosen], weight[chosen] / weight[chosen].sum()
-    return gaussians.mixture(x, weight, n_components, rng, prior)
+    return x, weight
 
 
 def learn_flow(
@@ -111,7 +116,7 @@ def learn_flow(
         return learn_broad(part, rng)
     options = {"context_dim": 0 if context is None else context.shape[1], "standardize": False}
     if n_modes:
-        options["base"] = GaussianMixture.from_data(x, n_modes, rng=rng)
+        options["base"] = gaussians.modes(*_some(part, rng), n_modes, rng)
     flow = recipe(x.shape[1], rng=rng, **options)
     if white:
         ends = gaussians.gaussian(*part.to_learn()).bijector

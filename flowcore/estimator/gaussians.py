@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..bijectors import LULinear
-from ..distributions import Mixture, Normal, TransformedDistribution
+from ..distributions import GaussianMixture, Mixture, Normal, TransformedDistribution
 
 TINY = 1e-9  # of a whitened variance: what keeps a Cholesky factor apart from zero
 SMALLEST_STEP, MOST_STEPS = 1e-4, 200  # of EM: nats a row, and how many
 ROUNDS = 10  # of k-means, where EM starts
+MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
 
 
@@ -58,34 +59,50 @@ def from_moments(mean: np.ndarray, covariance: np.ndarray) -> TransformedDistrib
 
 
 def mixture(
-    x: np.ndarray, weight: np.ndarray, n_components: int, rng: np.random.Generator,
-    prior: float = 1.0,
-) -> Mixture:  # fmt: skip
-    """A mixture of `n_components` Gaussians, by EM from a k-means start; weight (n,) sums to 1.
+    x: np.ndarray,
+    weight: np.ndarray,
+    n_components: int,
+    rng: np.random.Generator,
+    prior: float = 0.3,
+) -> Mixture:
+    """A mixture of `n_components` Gaussians by EM, the best of some starts; weight sums to 1."""
+    shares, means, covariances = components(x, weight, n_components, rng, prior)
+    return Mixture([from_moments(m, c) for m, c in zip(means, covariances, strict=True)], shares)
+
+
+def modes(x: np.ndarray, weight: np.ndarray, n_components: int, rng) -> GaussianMixture:
+    """The same, of diagonal covariances, as the base of a flow, which learns the rest."""
+    shares, means, covariances = components(x, weight, n_components, rng)
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    return GaussianMixture(means, np.sqrt(variances), shares)
+
+
+def components(x, weight, n_components: int, rng, prior: float = 0.3):
+    """(weights (K,), means (K, D), covariances (K, D, D)) of a mixture for the rows x (n, D).
 
     EM runs where the rows as a whole are white. There every covariance has a prior, prior * D
     imagined rows of the variance K^(-2/D), the volume that each of K components has of the whole
-    (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
-    2007): none collapses onto a single row. Clusters far apart want less.
+    (Fraley and Raftery, "Bayesian regularization for normal mixture estimation", 2007): none
+    collapses onto a single row. Clusters far apart want less of it.
     """
     mean, covariance = moments(x, weight)
-    dim = len(mean)
-    factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(dim))
+    factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(len(mean)))
     white = np.linalg.solve(factor, (x - mean).T).T
-    share, means, covariances = _em(white, weight, n_components, rng, prior)
-    parts = [
-        from_moments(factor @ m + mean, factor @ c @ factor.T)
-        for m, c in zip(means, covariances, strict=True)
+    starts = [x, x, white] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
+    found = [
+        _em(white, weight, _first_shares(start, weight, n_components, rng), prior)
+        for start in starts
     ]
-    return Mixture(parts, share)
+    _, shares, means, covariances = max(found, key=lambda mixture: mixture[0])
+    return shares, means @ factor.T + mean, factor @ covariances @ factor.T
 
 
-def _em(x, weight, k, rng, prior):
-    """(weights (K,), means (K, D), covariances (K, D, D)) of the mixture of white rows."""
-    n, dim = x.shape
+def _em(x, weight, shares, prior):
+    """(log-likelihood, weights, means, covariances) of the mixture that EM finds from shares (n, K)
+    of the components in white rows x."""
+    (n, dim), k = x.shape, shares.shape[1]
     n_rows = 1 / np.sum(weight**2)  # rows of equal weight that would say as much
     imagined, prior_rows = k ** (-2 / dim) * np.eye(dim), prior * dim
-    shares = _first_shares(x, weight, k, rng)
     before = -np.inf
     for _ in range(MOST_STEPS):
         mass = np.maximum(weight @ shares, 1e-300)
@@ -108,7 +125,7 @@ def _em(x, weight, k, rng, prior):
         if now - before < SMALLEST_STEP:
             break
         before = now
-    return share, means, covariances
+    return now, share, means, covariances
 
 
 def _first_shares(x, weight, k, rng):

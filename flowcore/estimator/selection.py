@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from .stopping import Seen, stopped_together
 from .summary import Scored, Summary, mean_and_error
 
 LIGHT = 2.0  # seconds of one core: what is done by then is not worth a second process
-PRIORS = (1.0, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
+PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
+MOST_MODES = 6
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
 
 
@@ -92,15 +93,15 @@ def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: b
         light = [folds.gathered(c, [f(*a, **o) for f, a, o in folds.tasks(c, i)])
                  for i, c in enumerate(plan.baselines)]  # fmt: skip
         light = _one_gaussian(light, folds.weight) + _best_mixture(folds, plan)
+    options = {"epochs": plan.epochs, "together": plan.together}
+    to_train = [_with_modes(flow, light[-1].candidate) for flow in plan.flows]
     tasks = [
-        task
-        for i, flow in enumerate(plan.flows)
-        for task in folds.tasks(flow, 200 + i, epochs=plan.epochs, together=plan.together)
+        task for i, flow in enumerate(to_train) for task in folds.tasks(flow, 200 + i, **options)
     ]
     results = workers(tasks, plan.seconds, progress)
     flows = [
         folds.gathered(flow, results[i * plan.used : (i + 1) * plan.used])
-        for i, flow in enumerate(plan.flows)
+        for i, flow in enumerate(to_train)
     ]
     return _mixed(light, flows, folds, only_flows and bool(flows))
 
@@ -128,6 +129,14 @@ def _best_mixture(folds: Folds, plan: Plan) -> list[Fitted]:
         if worse == 2:
             break
     return [] if best is None else [best]
+
+
+def _with_modes(flow: Candidate, mixture: Candidate) -> Candidate:
+    """A flow whose base has modes, as many as the best mixture of Gaussians has, but not many."""
+    if "n_modes" not in flow.options:
+        return flow
+    found = mixture.options.get("n_components", flow.options["n_modes"])
+    return replace(flow, options={**flow.options, "n_modes": min(found, MOST_MODES)})
 
 
 def _mixed(light: list[Fitted], flows: list[Fitted], folds: Folds, only_flows: bool) -> Selection:
