@@ -5,6 +5,8 @@
 Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conventions stand.
 """
 
+from typing import TYPE_CHECKING
+
 from . import flows, plots, reference, targets, testing
 from ._version import __version__ as __version__
 from .bijectors import (
@@ -37,6 +39,7 @@ from .distributions import (
     Distribution,
     GaussianMixture,
     Laplace,
+    Mixture,
     MultivariateNormalDiag,
     Normal,
     StudentT,
@@ -56,6 +59,22 @@ from .transformers import (
     Shift,
     Transformer,
 )
+
+if TYPE_CHECKING:
+    from .estimator import FlowDensity
+
+
+def __getattr__(name: str) -> object:
+    """The estimator, which needs scikit-learn, is loaded when it is first asked for."""
+    if name == "FlowDensity":
+        from .estimator import FlowDensity
+
+        return FlowDensity
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 @twins_are_found_by
@@ -82,6 +101,7 @@ __all__ = [
     "Elementwise",
     "ElementwiseAffine",
     "Exp",
+    "FlowDensity",
     "GaussianMixture",
     "History",
     "Invert",
@@ -89,6 +109,7 @@ __all__ = [
     "Laplace",
     "Logit",
     "MaskedAutoregressiveFlow",
+    "Mixture",
     "MixtureOfGaussians",
     "MultivariateNormalDiag",
     "Normal",

@@ -55,6 +55,7 @@ from .distributions import (
     Distribution,
     GaussianMixture,
     Laplace,
+    Mixture,
     MultivariateNormalDiag,
     Normal,
     StudentT,
@@ -472,3 +473,10 @@ def _gaussian_mixture(density, x, params, context):
     u = (x[:, None] - means) * anp.exp(-log_scales)
     terms = log_norm - density.dim * HALF_LOG_2PI - 0.5 * anp.sum(u * u, axis=-1)
     return log_sum_exp(terms)
+
+
+@log_prob.register(Mixture)
+def _mixture(density, x, params, context):
+    """log sum_k w_k p_k(x)."""
+    terms = [log_prob(part, x, share(density, params, part), context) for part in density.parts]
+    return log_sum_exp(anp.stack(terms, axis=-1) + np.log(density.weights))

@@ -29,6 +29,7 @@ PUBLIC = {
     "Tanh": lambda: fc.Tanh(2),
     "GaussianMixture": lambda: fc.GaussianMixture([[0.0, 1.0], [2.0, 3.0]], 0.5, [1, 3]),
     "Laplace": lambda: fc.Laplace(2, 1.0, [0.5, 2.0]),
+    "Mixture": lambda: fc.Mixture([fc.Normal(2), over(fc.Laplace(2), maf(2))], [0.3, 0.7]),
     "MultivariateNormalDiag": lambda: fc.MultivariateNormalDiag([1.0, 2.0], 0.1),
     "Normal": lambda: fc.Normal(2),
     "StudentT": lambda: fc.StudentT(2, [1.5, 3.0]),

@@ -106,3 +106,7 @@ def keep(model: fc.TransformedDistribution, folder: Path) -> None:
     """Save it, and load it again."""
     fc.save(model, folder / "flow.npz")
     fc.load(folder / "flow.npz", classes=[])
+
+
+density: fc.FlowDensity = fc.FlowDensity(budget=1e-3, random_state=0).fit(x[:30])
+scores: np.ndarray = density.score_samples(x)

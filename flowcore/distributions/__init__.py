@@ -3,6 +3,7 @@
 from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
+from .mixture import Mixture
 from .transformed import TransformedDistribution
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Foreign",
     "GaussianMixture",
     "Laplace",
+    "Mixture",
     "MultivariateNormalDiag",
     "Normal",
     "StudentT",

@@ -83,6 +83,7 @@ KINDS: dict[str, Callable] = {
     "MADE": _is_instance(MADE),
     "Parametric": lambda value: isinstance(value, Parametric) and callable(value),
     "Base": _has("dim", "sample", "log_prob"),
+    "Sequence[Base]": _is_list(_has("dim", "sample", "log_prob")),
     "Transformer": _is_transformer,
     "Sequence[Transformer]": _is_list(_is_transformer),
 }

@@ -1,0 +1,60 @@
+"""The published tables, from the rows of the results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+OURS = "FlowDensity"
+
+
+def compared(rows: list[dict]) -> list[dict]:
+    """For every table: the means of all, over the folds that all of them did, and the verdict."""
+    found = []
+    for name in dict.fromkeys(row["table"] for row in rows):
+        here = [row for row in rows if row["table"] == name]
+        whole = {who: {r["fold"]: r for r in here if r["who"] == who}
+                 for who in dict.fromkeys(r["who"] for r in here)}  # fmt: skip
+        folds = sorted(set.intersection(*(set(done) for done in whole.values())))
+        if OURS not in whole or not folds:
+            continue
+        log_p = {w: np.concatenate([done[k]["log_p"] for k in folds]) for w, done in whole.items()}
+        means = {who: float(values.mean()) for who, values in log_p.items()}
+        others = [who for who in means if who != OURS]
+        best = max(others, key=means.get)
+        difference = log_p[OURS] - log_p[best]
+        ours = [whole[OURS][k] for k in folds]
+        found.append({
+            "table": name, "rows": here[0]["rows"], "columns": here[0]["columns"],
+            "folds": len(folds), "means": means, "best": best,
+            "gain": float(difference.mean()),
+            "error": float(difference.std() / len(difference) ** 0.5),
+            "seconds": float(np.median([row["seconds"] for row in ours])),
+            "winner": Counter(row["winner"] for row in ours).most_common(1)[0][0],
+            "flow_wins": sum(row["winner_is_flow"] for row in ours) * 2 > len(ours),
+            "told": float(np.mean([row["told"] for row in ours])),
+        })  # fmt: skip
+    return found
+
+
+def show(found: list[dict], print_table: Callable) -> None:
+    """Print the table, and on how many of them what was aimed at is reached."""
+    if not found:
+        return
+    who = [OURS, *(w for w in found[0]["means"] if w != OURS)]
+    print_table(
+        ["table", "n", "D", "folds", *who, "gain", "+-", "told", "winner", "s"],
+        [
+            [row["table"], f"{row['rows']:,}", row["columns"], row["folds"],
+             *(f"{row['means'].get(w, np.nan):.2f}" for w in who),
+             f"{row['gain']:+.3f}", f"{row['error']:.3f}", f"{row['told']:.2f}", row["winner"],
+             f"{row['seconds']:.0f}"]
+            for row in found
+        ],
+    )  # fmt: skip
+    near = sum(row["gain"] > -max(0.1, row["error"]) for row in found)
+    print(f"\nof {len(found)} tables: within 0.1 nat or a standard error of the best on {near}; "
+          f"the best on {sum(row['gain'] > 0 for row in found)}; "
+          f"a flow the winner on {sum(row['flow_wins'] for row in found)}")  # fmt: skip

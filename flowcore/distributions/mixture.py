@@ -1,0 +1,129 @@
+"""A mixture of densities of any kind: flows, Gaussians, other mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..bijectors.algebra import common_context_dim
+from ..core.inputs import as_numbers, check_context, check_count, check_size, show
+from .distribution import Distribution, Foreign
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Base, Bound, Context, Seed
+    from ..core import Workspace
+
+
+class Mixture(Distribution):
+    """A mixture of densities: p(x) = sum_k w_k p_k(x).
+
+        log p(x) = log sum_k exp(log w_k + log p_k(x))
+
+    The weights are constants, the parameters are those of the densities. (`GaussianMixture` is the
+    one with trained weights, a base for a flow.) By concavity, the mean log-likelihood of the
+    average of K densities is at least the average of theirs. Cost: all K log-densities of a row; a
+    sample costs one. Errors: ValueError for densities of different dim, or weights that are not
+    positive.
+
+    Parameters
+    ----------
+    densities : sequence of Distribution
+        p_1, ..., p_K, or your own objects with `dim`, `sample(n, rng)` and `log_prob(z)`.
+    weights : array_like
+        (K,), > 0, scaled to sum to 1; None: all equal.
+
+    Examples
+    --------
+    >>> from flowcore import MultivariateNormalDiag, Normal
+    >>> mixture = Mixture([Normal(2), MultivariateNormalDiag([4.0, 0.0])], [3, 1])
+    >>> mixture.weights, mixture.log_prob([[0.0, 0.0], [4.0, 0.0]]).round(4)
+    (array([0.75, 0.25]), array([-2.1254, -3.2232]))
+    """
+
+    def __init__(self, densities: Sequence[Base], weights: ArrayLike | None = None):
+        if not isinstance(densities, Iterable):
+            raise TypeError(f"Mixture takes a list of densities, not {densities!r}")
+        parts = tuple(p if isinstance(p, Distribution) else Foreign(p) for p in densities)
+        if not parts:
+            raise ValueError("a Mixture needs at least one density")
+        dims = [part.dim for part in parts]
+        if len(set(dims)) > 1:
+            raise ValueError(f"the densities of a Mixture differ in dim: {dims}")
+        self.parts, self.dim, self.context_dim = parts, dims[0], common_context_dim(parts)
+        given = np.ones(len(parts)) if weights is None else as_numbers("weights", weights)
+        if given.shape != (len(parts),) or not ((given > 0) & np.isfinite(given)).all():
+            raise ValueError(f"weights must be {len(parts)} positive numbers, not {show(given)}")
+        share = np.array(given, float)
+        if abs(share.sum() - 1) > 1e-12:  # else they stay what they are, bit for bit
+            share /= share.max()  # no sum of them overflows
+            share /= share.sum()
+        share.flags.writeable = False
+        self.weights = share
+
+    @property
+    def densities(self) -> list:
+        """The parts, as they were given."""
+        return [part.density if isinstance(part, Foreign) else part for part in self.parts]
+
+    @property
+    def initialized(self) -> bool:
+        """False while a part still waits for data."""
+        return all(part.initialized for part in self.parts)
+
+    def bind(self, at: Workspace) -> Bound:
+        bound = [part.bind(at) for part in self.parts]
+        runs, backs = [run for run, _ in bound], [back for _, back in bound]
+        log_weights = np.log(self.weights).astype(at.dtype)[:, None]
+        # arrays of its own: a mixture may be a part of another one
+        log_p, share = np.empty((2, len(runs), at.n_rows), at.dtype)
+
+        def run(x, l):
+            x = x.copy()  # the first part may work where the last bijector left it
+            log_p[...] = log_weights
+            for part, own in zip(runs, log_p, strict=True):
+                part(x, own)
+            top = np.maximum(log_p.max(axis=0), np.finfo(at.dtype).min)  # not -inf - -inf
+            np.exp(np.subtract(log_p, top, share), share)
+            total = share.sum(axis=0)
+            np.divide(share, np.maximum(total, np.finfo(at.dtype).tiny), share)
+            np.add(l, top + np.log(total), l)
+
+        def back(l_bar):
+            return sum(part(own * l_bar) for part, own in zip(backs, share, strict=True))
+
+        return run, back
+
+    def sample(
+        self, n: int | tuple[int, ...] = 1, rng: Seed = None, context: Context = None
+    ) -> np.ndarray:
+        """Draws of shape (n, D), or (*n, D); with context c: (n, *c.shape[:-1], D)."""
+        rng = np.random.default_rng(rng)
+        lead = (n,) if np.ndim(n) == 0 else tuple(n)
+        lead = tuple(check_count(m) for m in lead)
+        context = check_context(context, self.context_dim, self)
+        if context is not None:
+            lead += context.shape[:-1]
+            context = np.broadcast_to(context, (*lead, self.context_dim))
+            context = context.reshape((-1, self.context_dim))
+        rows = check_size(lead, self.dim)
+        x = np.empty((rows, self.dim), self.dtype)
+        who = rng.choice(len(self.parts), size=rows, p=self.weights)
+        for k, part in enumerate(self.parts):
+            here = np.flatnonzero(who == k)
+            if part.context_dim:  # one draw for every row of the context
+                x[here] = part.sample((), rng, context[here])
+            elif here.size:
+                x[here] = part.sample(len(here), rng)
+        return x.reshape((*lead, self.dim))
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        return {"densities": self.densities, "weights": self.weights}
+
+    def __repr__(self):
+        shown = [f"{w:.3g} {p!r}" for w, p in zip(self.weights[:2], self.parts[:2], strict=True)]
+        return f"Mixture({', '.join(shown + ['...'] * (len(self.parts) > 2))})"

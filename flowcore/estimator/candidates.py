@@ -1,0 +1,167 @@
+"""The candidates: what is fitted to a part of the rows, to be compared on the rest.
+
+All of them get standardised rows, and give densities of flowcore's, which can be mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import flows
+from ..bijectors import Chain
+from ..core import remaking
+from ..distributions import StudentT, TransformedDistribution
+from ..training import TrainingDivergedError, fit
+from . import gaussians
+from .rows import Rows
+from .stopping import SNAPSHOTS, Seen, Watch
+
+PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
+
+
+@dataclass(frozen=True)
+class Part:
+    """One fold: indices of the rows to learn from, and of those to be judged by."""
+
+    table: Rows
+    learn: np.ndarray
+    judge: np.ndarray
+
+    def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(x, context) of some rows."""
+        context = self.table.context
+        return self.table.x[index], None if context is None else context[index]
+
+    def to_learn(self) -> tuple[np.ndarray, np.ndarray]:
+        """(x, weight) of the rows to learn from; the weights have the sum 1."""
+        weight = self.table.weight[self.learn]
+        return self.table.x[self.learn], weight / weight.sum()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A name, and learn(part, rng, **options) -> a density.
+
+    is_flow   it is trained by `fit`; cost: milliseconds of an update, (constant, per D, per row of
+              the batch, per row and D), as measured on one core
+    """
+
+    name: str
+    learn: Callable[..., object]
+    is_flow: bool = False
+    cost: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    options: dict = field(default_factory=dict)
+
+    def milliseconds(self, dim: int, batch_size: int) -> float:
+        """Of one update."""
+        fixed, per_dim, per_row, per_number = self.cost
+        return fixed + per_dim * dim + batch_size * (per_row + per_number * dim)
+
+
+def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple:
+    """(the candidate's density, log-densities of the rows to be judged by), in a worker; or what
+    was seen of a flow, and None."""
+    rng = np.random.default_rng(seed)
+    with remaking():  # what is to be said about the table has been said
+        density = candidate.learn(part, rng, **candidate.options, **options)
+        if isinstance(density, Seen):
+            return density, None
+        x, context = part.rows(part.judge)
+        own_context = {"context": context} if density.context_dim else {}
+        log_p = density.log_prob(x, threads=options.get("threads"), **own_context)
+    return density, log_p
+
+
+def learn_gaussian(part: Part, rng, shrink: bool = True, **_):
+    """A Gaussian of full covariance."""
+    return gaussians.gaussian(*part.to_learn(), shrink)
+
+
+def learn_broad(part: Part, rng, **_):
+    """Tails on every side: independent Student t densities, wide ones, along the principal axes."""
+    flow = gaussians.gaussian(*part.to_learn())
+    return TransformedDistribution(StudentT(flow.dim, df=3.0), flow.bijector)
+
+
+def learn_mixture(part: Part, rng, n_components: int, prior: float, **_):
+    """A mixture of Gaussians of full covariance."""
+    return gaussians.mixture(*_some(part, rng), n_components, rng, prior)
+
+
+def _some(part: Part, rng) -> tuple[np.ndarray, np.ndarray]:
+    """(x, weight) of as many rows to learn from as a mixture needs."""
+    x, weight = part.to_learn()
+    if len(x) > gaussians.MOST_ROWS:
+        chosen = rng.choice(len(x), gaussians.MOST_ROWS, replace=False)
+        x, weight = x[chosen], weight[chosen] / weight[chosen].sum()
+    return x, weight
+
+
+def learn_flow(
+    part: Part, rng, recipe: Callable, n_modes: int = 0, white: bool = False,
+    together: bool = False, threads=None, **fit_options,
+):  # fmt: skip
+    """A flow, trained until the rows to be judged by are no longer told better.
+
+    recipe(dim, context_dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
+    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end; together:
+    what was `Seen` is returned, and when to stop decided later
+    """
+    x, context = part.rows(part.learn)
+    if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
+        return learn_broad(part, rng)
+    options = {"context_dim": 0 if context is None else context.shape[1], "standardize": False}
+    if n_modes:
+        options["base"] = gaussians.modes(*_some(part, rng), n_modes, rng)
+    flow = recipe(x.shape[1], rng=rng, **options)
+    if white:
+        ends = gaussians.gaussian(*part.to_learn()).bijector
+        flow = TransformedDistribution(flow.base, Chain([ends, flow.bijector]))
+    judge, judge_context = part.rows(part.judge)
+    _, weight = part.to_learn()
+    options = {"context": context, "threads": threads, "rng": rng, **fit_options}
+    if not (weight == weight[0]).all():
+        options["sample_weight"] = weight
+    if together:
+        every = -(-fit_options["epochs"] // SNAPSHOTS)
+        own_context = {} if judge_context is None else {"context": judge_context}
+        watch = Watch(judge, own_context, every, PATIENCE)
+        with suppress(TrainingDivergedError):  # what was seen until then is finite
+            fit(flow, x, validation_split=0, callbacks=[watch], **options)
+        if watch.thetas:
+            return watch.seen()
+        return learn_broad(part, rng)
+    judged_by = judge if judge_context is None else (judge, judge_context)
+    try:
+        return fit(flow, x, validation_data=judged_by, patience=PATIENCE, **options)[0]
+    except TrainingDivergedError as error:
+        return error.flow  # the best finite one
+
+
+def affine(dim: int, context_dim: int = 0, **options):
+    """A MAF over a base with tails."""
+    return flows.maf(dim, context_dim=context_dim, base="student_t", **options)
+
+
+def short_affine(dim: int, context_dim: int = 0, **options):
+    """The same with three layers: for where the full covariance is another's work."""
+    return affine(dim, context_dim, layers=3, **options)
+
+
+def small_affine(dim: int, context_dim: int = 0, **options):
+    """The same with small networks, for few rows."""
+    return affine(dim, context_dim, layers=3, hidden=[32], **options)
+
+
+def spline(dim: int, context_dim: int = 0, **options):
+    """A neural spline flow over a base with tails."""
+    return flows.nsf(dim, context_dim=context_dim, **options)
+
+
+def spline_of_modes(dim: int, context_dim: int = 0, **options):
+    """Two spline layers over a base with modes."""
+    return flows.nsf(dim, layers=2, context_dim=context_dim, **options)

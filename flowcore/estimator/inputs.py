@@ -1,0 +1,46 @@
+"""What `FlowDensity` is given: tables of any kind, contexts, seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from ..core.inputs import as_numbers, column_labels
+from ..training.checks import as_context, check_finite
+
+
+def check_rows(estimator, X, reset: bool, names: bool = True) -> tuple[np.ndarray, list | None]:
+    """(X as floats (n, D), the names of its columns or None); pandas, polars, pyarrow as well.
+
+    reset: this is `fit`, which remembers the number of columns and their names; else they have to
+    be the same, in the same order. names=False: X has other columns than the table.
+    """
+    labels = column_labels(X)
+    if labels:
+        as_numbers("X", X)  # its errors name row and column
+    options = dict(dtype=float, order="C", ensure_all_finite=False)
+    table = validate_data(estimator, X if names else np.asarray(X), reset=reset and names,
+                          skip_check_array=False, ensure_min_samples=2 if reset else 1,
+                          **options)  # fmt: skip
+    check_finite("X", table, float, labels)
+    return table, labels
+
+
+def given_context(context, n: int | None, dim: int | None) -> np.ndarray | None:
+    """The context as floats (n, C); n, dim: how many there have to be, None: any number."""
+    if context is None:
+        return None
+    table = as_numbers("context", context)
+    context = as_context("context", context, "X", len(table) if n is None else n)
+    if dim is not None and context.shape[1] != dim:
+        raise ValueError(f"context has {context.shape[1]} columns, but in fit it had {dim}")
+    return context
+
+
+def seed_sequence(random_state) -> np.random.SeedSequence:
+    """What every fit's seed is drawn from."""
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(2**63, size=2).tolist())
+    state = check_random_state(random_state)
+    return np.random.SeedSequence(state.randint(2**31 - 1, size=4).tolist())

@@ -1,0 +1,57 @@
+"""The rows of a table: equal ones are one row with their weights added, folds, quantiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Different rows: x (n, D), context (n, C) or None, weight (n,) with the sum 1.
+
+    original   (N,): which of them each row of the table is; -1 for one of weight 0
+    """
+
+    x: np.ndarray
+    context: np.ndarray | None
+    weight: np.ndarray
+    original: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Rows:
+    """The different rows of positive weight, sorted.
+
+    A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
+    known when it is held out, and a spike on it would look like a discovery.
+    """
+    kept = np.flatnonzero(weight > 0)
+    both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
+    order = np.lexsort(both.T[::-1])
+    ordered = both[order]
+    new = np.ones(len(kept), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    number = np.cumsum(new) - 1
+    original = np.full(len(x), -1)
+    original[kept[order]] = number
+    total = np.bincount(number, weight[kept][order])
+    first, dim = ordered[new], x.shape[1]
+    own_context = None if context is None else np.ascontiguousarray(first[:, dim:])
+    return Rows(np.ascontiguousarray(first[:, :dim]), own_context, total / total.sum(), original)
+
+
+def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
+    """The value that `share` of the weight does not exceed."""
+    order = np.argsort(values)
+    below = np.cumsum(weight[order])
+    at = np.searchsorted(below, share * below[-1] * (1 + 1e-12))
+    return float(values[order[min(at, len(values) - 1)]])
+
+
+def fold_of(n: int, parts: int, rng: np.random.Generator) -> np.ndarray:
+    """(n,): the part that each row belongs to; sizes differ by at most one."""
+    return rng.permutation(n) % parts

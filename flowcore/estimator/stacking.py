@@ -1,0 +1,57 @@
+"""How candidates share the weight: by the log-densities of rows that they have not seen.
+
+    maximise over w   sum_n v_n log sum_c w_c p_c(x_n),        w >= 0,  sum_c w_c = 1
+
+with p_c(x_n) from a fit that was not given row n (stacking: Smyth and Wolpert, "Linearly combining
+density estimators via stacking", 1999). The problem is concave; EM climbs to its maximum.
+A single row, however far from the others, has a share of 1/n in every weight: it cannot decide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+STEPS, SMALLEST_STEP = 1000, 1e-7  # of EM: at most so many, and nats a row
+IMAGINED = 1.0  # rows of which every candidate explains its part: no weight is zero
+
+
+def stacked_weights(log_p: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """w (C,) for held-out log-densities (n, C); weight (n,) of the rows, None: all equal.
+
+    >>> log_p = np.log([[0.2, 0.1], [0.3, 0.1], [0.1, 0.2]])
+    >>> stacked_weights(log_p).round(2)
+    array([0.66, 0.34])
+    """
+    n, n_candidates = log_p.shape
+    weight = np.ones(n) if weight is None else weight / weight.mean()
+    shares = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    w, before = np.full(n_candidates, 1 / n_candidates), -np.inf
+    for _ in range(STEPS):
+        total = shares @ w
+        now = weight @ np.log(total) / n
+        if now - before < SMALLEST_STEP:
+            break
+        before = now
+        w = (w * (shares.T @ (weight / total)) + IMAGINED / n_candidates) / (n + IMAGINED)
+    return w
+
+
+def mixed(log_p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """log sum_c w_c p_c of every row (n,), from log p_c (n, C)."""
+    top = log_p.max(axis=1)
+    return top + np.log(np.exp(log_p - top[:, None]) @ weights)
+
+
+def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """log p of every row (n,) by the mixture whose weights the other folds decided.
+
+    fold (n,): the number of each row's fold. With one fold only, they decide for themselves.
+    """
+    numbers = np.unique(fold)
+    if len(numbers) == 1:
+        return mixed(log_p, stacked_weights(log_p, weight))
+    found = np.empty(len(log_p))
+    for k in numbers:
+        here = fold == k
+        found[here] = mixed(log_p[here], stacked_weights(log_p[~here], weight[~here]))
+    return found

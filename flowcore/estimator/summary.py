@@ -1,0 +1,77 @@
+"""What was tried, how good it was on rows that it had not seen, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate: its held-out mean log-density (nats), the standard error of that, its weight."""
+
+    name: str
+    score: float
+    error: float
+    weight: float
+    is_flow: bool
+
+    def __str__(self):
+        return f"{self.name} {_short(self.score)}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a fitted `FlowDensity` tells of itself, as numbers; print it.
+
+    candidates   all that were tried; density   what was made of them; n_rows   of the table;
+    n_held_out   rows of which each was scored by fits that had not seen it; n_folds
+    """
+
+    candidates: tuple[Scored, ...]
+    density: Scored
+    n_rows: int
+    n_held_out: int
+    n_folds: int
+
+    @property
+    def winner(self) -> Scored:
+        """The candidate of the largest weight."""
+        return max(self.candidates, key=lambda scored: scored.weight)
+
+    @property
+    def line(self) -> str:
+        """One line: "Gaussian -14.4, mixture of 2 -4.6, this density 4.7 (held out, +- 1.1)"."""
+        total = self.density
+        return f"{', '.join(map(str, self.candidates))}, {total} (held out, +- {total.error:.2g})"
+
+    def shifted(self, nats: float) -> Summary:
+        """The same in other units: every log-density is so many nats more."""
+        found = tuple(replace(s, score=s.score + nats) for s in self.candidates)
+        total = replace(self.density, score=self.density.score + nats)
+        return replace(self, candidates=found, density=total)
+
+    def __str__(self):
+        rows = [
+            f"log-density of held-out rows, mean in nats ({self.n_held_out:,} of {self.n_rows:,} "
+            f"rows, {self.n_folds} fold{'s' * (self.n_folds > 1)})",
+            f"  {'':24s}{'score':>10s}{'+-':>8s}{'weight':>9s}",
+        ]
+        for s in self.candidates:
+            rows.append(f"  {s.name:24s}{s.score:10.3f}{s.error:8.3f}{s.weight:9.2f}")
+        total = self.density
+        rows.append(f"  {total.name:24s}{total.score:10.3f}{total.error:8.3f}")
+        rows.append(f"the largest part is: {self.winner.name}")
+        return "\n".join(rows)
+
+
+def mean_and_error(log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """The weighted mean, and its standard error."""
+    mean = np.average(log_p, weights=weight)
+    share = weight / weight.sum()
+    return float(mean), float(np.sqrt(np.sum((share * (log_p - mean)) ** 2)))
+
+
+def _short(score: float) -> str:
+    return f"{score:.1f}" if abs(score) >= 10 else f"{score:.2f}"

@@ -1,0 +1,244 @@
+"""`FlowDensity`: an estimator as scikit-learn means it, which prefers what held-out rows prefer."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import flowcore as fc
+
+QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
+
+
+def gaussian_rows(n, seed=0, dim=3):
+    rng = np.random.default_rng(seed)
+    return 5 + rng.standard_normal((n, dim)) @ rng.standard_normal((dim, dim))
+
+
+def moons(n, seed=0):
+    return fc.targets.two_moons(0.05).sample(n, rng=seed)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fc.FlowDensity("spline", budget=0.02, n_jobs=1, random_state=0).fit(moons(300))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:X has few distinct values", "ignore:X has dependent columns")
+@parametrize_with_checks([fc.FlowDensity(**QUICK), fc.FlowDensity("affine", **QUICK)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def test_import_flowcore_loads_no_scikit_learn():
+    code = "import sys, flowcore; assert 'sklearn' not in sys.modules; flowcore.FlowDensity"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert "FlowDensity" in dir(fc)
+    with pytest.raises(AttributeError, match="no attribute 'FlowDensitty'"):
+        fc.FlowDensitty  # noqa: B018
+
+
+@pytest.mark.slow
+def test_moons_are_told_better_by_a_flow_and_gaussian_rows_by_a_gaussian():
+    fresh, truth = moons(2000, 1), fc.targets.two_moons(0.05)
+    fitted = fc.FlowDensity(budget=0.05, random_state=0).fit(moons(300))
+    summary = fitted.summary_
+    scores = {scored.name: scored.score for scored in summary.candidates}
+    assert summary.winner.is_flow and summary.density.score > scores["Gaussian"] + 0.3
+    assert fitted.score(fresh) > scores["Gaussian"] + 0.3
+    assert fitted.score(fresh) < truth.log_prob(fresh).mean()  # nobody beats the truth
+    # what it says of itself is what fresh rows say
+    assert abs(fitted.score(fresh) - summary.density.score) < 4 * summary.density.error + 0.1
+
+    plain = fc.FlowDensity(**QUICK).fit(gaussian_rows(100))
+    told = plain.summary_.candidates
+    assert sum(scored.weight for scored in told if not scored.is_flow) > 0.4
+    assert plain.summary_.density.score > told[0].score - 0.03 and told[0].name == "Gaussian"
+
+
+def test_the_density_is_one_in_the_units_of_x(fitted):
+    grid = np.stack(np.meshgrid(*[np.linspace(-4, 5, 300)] * 2), -1).reshape(-1, 2)
+    mass = np.exp(fitted.score_samples(grid)).sum() * (9 / 299) ** 2
+    assert abs(mass - 1) < 0.01
+    small = fc.FlowDensity("affine", **QUICK).fit(gaussian_rows(50))
+    large = fc.FlowDensity("affine", **QUICK).fit(1000 * gaussian_rows(50))
+    difference = small.score_samples(gaussian_rows(9)) - large.score_samples(
+        1000 * gaussian_rows(9)
+    )
+    np.testing.assert_allclose(difference, 3 * np.log(1000), rtol=1e-6)
+    shift = large.summary_.density.score - small.summary_.density.score
+    assert abs(shift + 3 * np.log(1000)) < 1e-6
+
+
+def test_summary_is_printed(fitted):
+    text, line = str(fitted.summary_), fitted.summary_.line
+    for scored in fitted.summary_.candidates:
+        assert f"  {scored.name}" in text and str(scored) in line
+    assert "this density" in text and "(held out, +- " in line
+    assert f"the largest part is: {fitted.summary_.winner.name}" in text
+    assert abs(sum(s.weight for s in fitted.summary_.candidates) - 1) < 1e-9
+
+
+def test_samples_are_like_the_rows(fitted):
+    draws = fitted.sample(2000, random_state=1)
+    assert draws.shape == (2000, 2)
+    rows = moons(2000, 2)
+    assert np.abs(draws.mean(axis=0) - rows.mean(axis=0)).max() < 0.15
+    assert np.abs(draws.std(axis=0) / rows.std(axis=0) - 1).max() < 0.2
+    np.testing.assert_array_equal(draws, fitted.sample(2000, random_state=1))
+
+
+def test_outliers(fitted):
+    held_out = fitted.held_out_scores_
+    assert len(held_out) == 300 and np.isfinite(held_out).all()
+    assert abs((held_out < fitted.offset_).mean() - 0.1) < 0.01
+    fresh = moons(2000, 3)
+    assert abs((fitted.predict(fresh) == -1).mean() - 0.1) < 0.05
+    assert (fitted.predict([[4.0, 4.0], [0.5, -5.0]]) == -1).all()
+    scores = fitted.score_samples(fresh)
+    np.testing.assert_array_equal(fitted.decision_function(fresh), scores - fitted.offset_)
+
+
+def test_latent_space(fitted):
+    x = moons(50, 4)
+    z = fitted.transform(x)
+    np.testing.assert_allclose(fitted.inverse_transform(z), x, atol=1e-8)
+    assert list(fitted.get_feature_names_out()) == ["flowdensity0", "flowdensity1"]
+
+
+def test_clone_pickle_and_save(fitted, tmp_path):
+    x = moons(20, 5)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.score_samples(x), fitted.score_samples(x))
+    assert clone(fitted).get_params() == fitted.get_params()
+    fc.save(fitted.density_, tmp_path / "moons.npz")
+    loaded = fc.load(tmp_path / "moons.npz")
+    np.testing.assert_array_equal(loaded.log_prob(x), fitted.score_samples(x))
+
+
+def test_a_random_state_decides_everything():
+    x = moons(60)
+    same = [fc.FlowDensity("affine", **QUICK).fit(x).score_samples(x) for _ in range(2)]
+    np.testing.assert_array_equal(*same)
+    other = fc.FlowDensity("affine", **QUICK | {"random_state": 1}).fit(x).score_samples(x)
+    assert (same[0] != other).any()
+
+
+@pytest.mark.slow
+def test_processes_change_nothing():
+    x, options = moons(200), {"budget": 0.1, "random_state": 0}
+    one, two = (fc.FlowDensity(n_jobs=n, **options).fit(x) for n in (1, 2))
+    np.testing.assert_array_equal(one.score_samples(x), two.score_samples(x))
+
+
+def test_pipeline_search_and_cross_validation():
+    x = moons(38)
+    pipe = make_pipeline(StandardScaler(), fc.FlowDensity(**QUICK)).fit(x)
+    assert np.isfinite(pipe.score(x)) and pipe.predict(x).shape == (38,)
+    assert np.isfinite(cross_val_score(fc.FlowDensity(**QUICK), x, cv=2)).all()
+    search = GridSearchCV(fc.FlowDensity(**QUICK), {"flow": ["auto", "affine"]}, cv=2).fit(x)
+    assert search.best_params_["flow"] in ("auto", "affine")
+
+
+def frames(x, names):
+    pandas, polars, pyarrow = (pytest.importorskip(m) for m in ("pandas", "polars", "pyarrow"))
+    columns = dict(zip(names, x.T, strict=True))
+    return pandas.DataFrame(columns), polars.DataFrame(columns), pyarrow.table(columns)
+
+
+def test_tables_with_names():
+    x = gaussian_rows(30)
+    plain = fc.FlowDensity(**QUICK).fit(x).score_samples(x)
+    for frame, shuffled in zip(frames(x, "abc"), frames(x[:, ::-1], "cba"), strict=True):
+        density = fc.FlowDensity(**QUICK).fit(frame)
+        assert list(density.feature_names_in_) == ["a", "b", "c"]
+        np.testing.assert_array_equal(density.score_samples(frame), plain)
+        for method in ("score_samples", "predict", "transform"):
+            with pytest.raises(ValueError, match="same order"):
+                getattr(density, method)(shuffled)
+
+
+def test_equal_rows_are_one_row_with_their_weights():
+    x = moons(50)
+    weight = np.arange(50) % 3
+    weighted = fc.FlowDensity(**QUICK).fit(x, sample_weight=weight)
+    repeated = fc.FlowDensity(**QUICK).fit(np.repeat(x, weight, axis=0)[::-1])
+    np.testing.assert_allclose(weighted.score_samples(x), repeated.score_samples(x), rtol=1e-9)
+    assert np.isnan(weighted.held_out_scores_[::3]).all()
+    assert np.isfinite(weighted.held_out_scores_[weight > 0]).all()
+
+
+@pytest.mark.slow
+def test_one_far_row_does_not_decide():
+    x = moons(200)
+    far = np.vstack([x, [[1e4, -1e4]]])
+    options = {"budget": 0.03, "n_jobs": 1, "random_state": 0}
+    with_it, without = (fc.FlowDensity(**options).fit(rows) for rows in (far, x))
+    fresh = moons(1000, 1)
+    assert with_it.score(fresh) > without.score(fresh) - 0.15
+    assert with_it.summary_.winner.is_flow
+    assert with_it.score_samples([[1e4, -1e4]])[0] > -60  # and is not impossible itself
+
+
+def test_context():
+    rng = np.random.default_rng(0)
+    c = rng.uniform(100, 300, (300, 1))
+    x = np.column_stack([c[:, 0] / 50 + 0.1 * rng.standard_normal(300), rng.standard_normal(300)])
+    density = fc.FlowDensity("affine", budget=0.01, n_jobs=1, random_state=0).fit(x, context=c)
+    plain = fc.FlowDensity(**QUICK).fit(x[:30])
+    baseline = density.summary_.candidates[0]
+    assert baseline.name == "Gaussian" and density.score(x, context=c) > baseline.score + 0.5
+    draws = density.sample(500, random_state=0, context=[[110.0], [290.0]])
+    assert draws.shape == (500, 2, 2)
+    np.testing.assert_allclose(np.median(draws[..., 0], axis=0), [2.2, 5.8], atol=0.3)
+    z = density.transform(x, context=c)
+    np.testing.assert_allclose(density.inverse_transform(z, context=c), x, atol=1e-6)
+    with pytest.raises(ValueError, match=r"needs context="):
+        density.score_samples(x)
+    with pytest.raises(ValueError, match="fitted without a context"):
+        plain.score_samples(x, context=c)
+    with pytest.raises(ValueError, match="2 columns, but in fit it had 1"):
+        density.score_samples(x, context=np.column_stack([c, c]))
+
+
+BAD = {
+    "no such flow": ({"flow": "naf"}, {}, "flow must be one of auto, spline.*'naf'"),
+    "a flow of another dim": ({"flow": fc.flows.maf(2)}, {}, "dim=2, but the data have 3"),
+    "budget": ({"budget": 0}, {}, "budget is a number of minutes > 0.*0"),
+    "contamination": ({"contamination": 0.7}, {}, r"contamination.*\(0, 0.5\].*0.7"),
+    "weights": ({}, {"sample_weight": np.full(30, -1.0)}, "sample_weight must be finite and >= 0"),
+    "context": ({}, {"context": np.zeros((7, 1))}, "X has 30 rows"),
+}
+
+
+@pytest.mark.parametrize("options, given, message", BAD.values(), ids=BAD)
+def test_bad_options(options, given, message):
+    with pytest.raises(ValueError, match=message):
+        fc.FlowDensity(**QUICK | options).fit(gaussian_rows(30), **given)
+
+
+def test_bad_rows_are_named():
+    x = gaussian_rows(30)
+    pandas = pytest.importorskip("pandas")
+    holes = pandas.DataFrame(x, columns=["a", "b", "c"])
+    holes.loc[7, "b"] = np.nan
+    with pytest.raises(ValueError, match=r"NaN or infinite values in row 7 \(column 1 'b'\)"):
+        fc.FlowDensity(**QUICK).fit(holes)
+    words = holes.astype(object)
+    words.loc[7, "b"] = "none"
+    with pytest.raises(ValueError, match=r"a str 'none' in row 7 \(column 1 'b'\)"):
+        fc.FlowDensity(**QUICK).fit(words)
+    same = np.column_stack([x, np.ones(30)])
+    with pytest.raises(ValueError, match="constant in column 3"):
+        fc.FlowDensity(**QUICK).fit(same)
+    with pytest.warns(UserWarning, match="dependent columns") as told:
+        fc.FlowDensity(**QUICK).fit(np.column_stack([x, x.sum(axis=1)]))
+    assert len(told) == 1  # once, not for every fold

@@ -1,0 +1,174 @@
+"""What `FlowDensity` is made of: weights, Gaussians, folds, the plan, when to stop."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from sklearn.covariance import oas
+from sklearn.mixture import GaussianMixture as EM
+
+import flowcore as fc
+from flowcore.estimator import gaussians
+from flowcore.estimator.plan import FLOWS, default_minutes, plan
+from flowcore.estimator.rows import fold_of, merged, quantile
+from flowcore.estimator.scaling import scaling
+from flowcore.estimator.stacking import crossed, mixed, stacked_weights
+from flowcore.estimator.stopping import Seen, floored, stopped_together
+
+ALL = tuple(FLOWS.values())
+
+
+def correlated(n, dim=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, dim)) @ rng.standard_normal((dim, dim)) + 3
+
+
+def equal(n):
+    return np.full(n, 1 / n)
+
+
+def test_stacked_weights_are_the_best():
+    log_p = np.random.default_rng(0).normal([-3.0, -2.8, -3.5], 1, (4000, 3))
+
+    def loss(logits):
+        w = np.exp(logits - np.logaddexp.reduce(logits))
+        return -mixed(log_p, w).mean()
+
+    best = minimize(loss, np.zeros(3)).x
+    best = np.exp(best - np.logaddexp.reduce(best))
+    np.testing.assert_allclose(stacked_weights(log_p), best, atol=2e-3)
+    # weights count rows
+    row_weights = np.arange(40) % 3
+    repeated = np.repeat(log_p[:40], row_weights, axis=0)
+    np.testing.assert_allclose(
+        stacked_weights(log_p[:40][row_weights > 0], row_weights[row_weights > 0]),
+        stacked_weights(repeated), atol=0.02,
+    )  # fmt: skip
+
+
+def test_one_row_has_one_nth_of_a_say():
+    log_p = np.column_stack([np.full(100, -2.0), np.full(100, -3.0)])
+    before = stacked_weights(log_p)
+    log_p[0] = -1e6, -5.0  # the better candidate fails completely on one row
+    after = stacked_weights(log_p)
+    assert before[0] > 0.98 and after[0] > 0.95
+
+
+def test_crossed_weights_are_those_of_other_folds():
+    log_p = np.random.default_rng(1).normal(-3, 1, (60, 3))
+    fold = np.arange(60) % 3
+    found = crossed(log_p, fold, equal(60))
+    own = stacked_weights(log_p[fold != 1])
+    np.testing.assert_allclose(found[fold == 1], mixed(log_p[fold == 1], own), atol=1e-9)
+    np.testing.assert_allclose(
+        crossed(log_p, 0 * fold, equal(60)), mixed(log_p, stacked_weights(log_p))
+    )
+
+
+def test_gaussian_is_scikit_learns():
+    x = correlated(50)
+    found = gaussians.gaussian(x, equal(50), shrink=False)
+    np.testing.assert_allclose(found.log_prob(x), EM(1, reg_covar=0).fit(x).score_samples(x), 1e-6)
+    covariance = np.cov(x.T, bias=True)
+    np.testing.assert_allclose(gaussians.shrunk(covariance, 50), oas(x)[0])
+
+
+def test_mixture_finds_clusters_and_does_not_collapse():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([correlated(150, seed=1) - 20, correlated(350, seed=2)])
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    found = gaussians.mixture(x, equal(500), 2, rng, prior=0.01)
+    np.testing.assert_allclose(np.sort(found.weights), [0.3, 0.7], atol=0.01)
+    truth = EM(2, random_state=0).fit(x).score(x)
+    assert found.log_prob(x).mean() > truth - 0.05
+    twice = np.concatenate([x[:30], np.zeros((30, 4))])  # a point that is there thirty times
+    spiky = gaussians.mixture(twice, equal(60), 8, rng, prior=0.01)
+    assert spiky.log_prob(np.zeros(4)) < 30
+
+
+def test_mixture_of_flows_is_a_density():
+    parts = [fc.flows.maf(2, layers=1, hidden=[4], standardize=False), fc.StudentT(2, df=3.0)]
+    mixture = fc.Mixture(parts, [1, 3])
+    x = mixture.sample(2000, rng=0)
+    expected = np.logaddexp(
+        np.log(0.25) + parts[0].log_prob(x), np.log(0.75) + parts[1].log_prob(x)
+    )
+    np.testing.assert_allclose(mixture.log_prob(x), expected, rtol=1e-12)
+    nested = fc.Mixture([mixture, mixture])
+    np.testing.assert_allclose(nested.log_prob(x), expected, rtol=1e-12)
+    assert mixture.log_prob([np.inf, 0.0]) == -np.inf and np.isnan(mixture.log_prob([np.nan, 0.0]))
+    assert mixture.sample((2, 3), rng=0).shape == (2, 3, 2) and mixture.densities == parts
+    far = fc.Mixture([fc.Normal(1), fc.MultivariateNormalDiag([10.0])])
+    assert abs(far.sample(4000, rng=1).mean() - 5) < 0.3
+    for densities, weights, message in (
+        ([], None, "at least one"),
+        ([fc.Normal(1), fc.Normal(2)], None, r"differ in dim: \[1, 2\]"),
+        (parts, [1, 0], "2 positive numbers, not"), (parts, [1], "2 positive numbers"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            fc.Mixture(densities, weights)
+    with pytest.raises(TypeError, match="takes a list"):
+        fc.Mixture(fc.Normal(2))
+
+
+def test_merged_rows_keep_everything():
+    x = np.array([[1.0, 2.0], [0.0, 5.0], [1.0, 2.0], [7.0, 7.0]])
+    rows = merged(x, np.array([1.0, 2.0, 3.0, 0.0]), None)
+    np.testing.assert_array_equal(rows.x, [[0, 5], [1, 2]])
+    np.testing.assert_allclose(rows.weight, [1 / 3, 2 / 3])
+    np.testing.assert_array_equal(rows.original, [1, 0, 1, -1])
+    context = np.array([[0.0], [0.0], [9.0], [0.0]])  # not the same row, after all
+    apart = merged(x, np.ones(4), context)
+    assert len(apart) == 4 and apart.context[apart.original[2]] == 9
+
+
+def test_quantile_counts_weights():
+    values, weight = np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0])
+    assert [quantile(values, weight, q) for q in (0.1, 0.26, 0.7, 0.9)] == [1, 2, 2, 3]
+
+
+def test_folds_are_of_one_size():
+    sizes = np.bincount(fold_of(103, 10, np.random.default_rng(0)))
+    assert len(sizes) == 10 and set(sizes) == {10, 11}
+
+
+def test_scaling_does_not_mind_a_far_value():
+    x = np.random.default_rng(0).normal(5, 2, (400, 2))
+    plain = scaling(x)
+    np.testing.assert_allclose(plain.scale, x.std(axis=0))
+    x[0] = 1e9
+    np.testing.assert_allclose(scaling(x).scale, plain.scale, rtol=0.5)
+    assert np.isfinite(scaling(np.array([[0.0], [0.0], [0.0], [1.0]])).inverse([[1.0]])).all()
+    huge = scaling(np.array([[1e200], [-1e200], [3e200], [0.0]]))
+    assert np.isfinite(huge.inverse([[1e200]])).all()
+
+
+@pytest.mark.parametrize("n, dim", [(150, 4), (500, 5), (500, 30), (20_000, 10), (54_000, 7)])
+def test_plan_keeps_to_the_budget(n, dim):
+    todo = plan(n, dim, 0, ALL)
+    assert todo.seconds <= default_minutes(n) * 60 * 2 * 0.8 * 1.01
+    assert todo.used * n >= todo.parts * min(n, 1000)  # held out, in turn
+    more = plan(n, dim, 0, ALL, minutes=20 * default_minutes(n))
+    assert (more.used, more.epochs) >= (todo.used, todo.epochs) and more.used == 10
+
+
+def test_plan_of_small_tables_and_of_one_flow():
+    assert plan(30, 3, 0, ALL).flows == () and len(plan(30, 3, 0, ALL[:1]).flows) == 1
+    assert FLOWS["white"] in plan(500, 3, 0, ALL).flows
+    assert FLOWS["white"] not in plan(500, 2, 0, ALL).flows
+    assert plan(500, 3, 1, ALL).components == ()
+    minutes = [default_minutes(n) for n in (100, 500, 20_000)]
+    np.testing.assert_allclose(minutes, [1 / 3, 1 / 3, 1.5], rtol=0.02)
+
+
+def test_folds_stop_together():
+    flow = fc.flows.maf(1, layers=1, hidden=[2], standardize=False)
+    thetas = np.arange(3)[:, None] * np.ones(flow.n_params, np.float32)
+    # the first fold likes the last snapshot by luck, the second one, larger, that in the middle
+    first = Seen(flow, thetas, np.array([[-3.0], [-2.5], [-2.4]]))
+    second = Seen(flow, thetas, np.array([[-3.0] * 5, [-2.0] * 5, [-4.0] * 5]))
+    short = Seen(flow, thetas[:1], np.array([[-3.0]]))
+    weights = [np.ones(1), np.ones(5), np.ones(1)]
+    stopped = stopped_together([first, second, short], weights)
+    assert [found.params[0] for found, _ in stopped] == [1, 1, 0]
+    np.testing.assert_array_equal(stopped[1][1], [-2.0] * 5)
+    assert floored(np.append(np.zeros(99), -1e5)).min() > -1100
