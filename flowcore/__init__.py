@@ -5,7 +5,7 @@
 Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conventions stand.
 """
 
-from . import flows, plots, reference, targets, testing
+from . import flows, plots, reference, tables, targets, testing
 from ._version import __version__ as __version__
 from .bijectors import (
     NICE,
@@ -121,6 +121,7 @@ __all__ = [
     "reference",
     "save",
     "stray_mass",
+    "tables",
     "targets",
     "testing",
 ]
