@@ -90,7 +90,8 @@ class Column:
         if kind.name in ("constant", "text"):
             raise ValueError(f"{self._named}: {kind} is found, not chosen: take one of {FORMS}")
         self._check_support(kind)
-        values = (False, True) if kind.name == "boolean" else self.values
+        boolean = kind.name == "boolean" and set(self.values or ("?",)) <= {False, True}
+        values = (False, True) if boolean else self.values
         return replace(self, kind=kind, values=values, suggestion=None, note="")
 
     def _check_support(self, kind: Kind) -> None:
@@ -98,8 +99,7 @@ class Column:
         if not kind.is_number or self.low is None:
             return
         low, high = kind.support
-        if kind.is_gridded:  # a value on the lower end is inside, as its noise is
-            low = low - kind.step / 2
+        low, high = low - kind.step / 2, high - kind.step / 2  # of a grid, both ends are inside
         for number in (self.low, self.high):
             if not low < number < high:
                 raise ValueError(
@@ -146,5 +146,6 @@ def _is_value(value) -> bool:
 
 
 def _is_finite(value) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) < 2**1023 and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53

@@ -74,6 +74,9 @@ class TableDensity:
 
     def _check(self) -> None:
         categories, numbers = self.schema.categories, self.schema.numbers
+        odd = [c for c in self.schema.columns if c.kind.name in ("constant", "text")]
+        if odd:
+            raise ValueError(f"column {odd[0].name!r:.40} is {odd[0].kind}: edit it to aside")
         if not categories and not numbers:
             raise ValueError("the schema has neither numbers nor categories: nothing to model")
         sizes = tuple(len(column.values) for column in categories)

@@ -162,7 +162,8 @@ def restored(x: np.ndarray, columns: Sequence[Column]) -> dict:
         low, high = kind.support
         if kind.is_gridded:
             top = np.inf if kind.high is None else kind.high
-            values = np.round(np.clip(values, low, top), kind.decimals)
+            values = np.clip(values, low, top)
+            values = np.round(values, kind.decimals) if kind.decimals <= 15 else values
             whole = kind.decimals == 0 and (np.abs(values) < 2**53).all()
             values = values.astype(np.int64) if whole else values
         else:

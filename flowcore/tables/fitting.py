@@ -116,11 +116,11 @@ def fit_table(
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         schema = Schema.from_data(frame)
+        _refuse_unmodelled(schema)
         _say_suggestions(schema)
     else:
+        _refuse_unmodelled(schema)
         frame, weight = _complete(schema.select(frame), weight, missing)
-    _refuse_unmodelled(schema)
-    frame = schema.select(frame)
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
     _check_support(frame, schema, x)
     _check_columns(x, schema)
@@ -156,6 +156,8 @@ def _say_suggestions(schema: Schema) -> None:
 
 def _refuse_unmodelled(schema: Schema) -> None:
     bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
+    if all(c.kind.name == "aside" for c in schema.columns):
+        raise ValueError("all columns of the schema are aside: there is nothing to model")
     if bad:
         edit = {c.name: "aside" for c in bad}
         c = bad[0]

@@ -163,8 +163,9 @@ def as_frame(X: TableLike, source: str = "") -> Frame:
 def _named_columns(X) -> Iterable | None:
     """(name, values) of each column of a table that has names; None of one that has none."""
     if hasattr(X, "get_columns"):  # polars
-        columns = X.collect() if hasattr(X, "collect") else X
-        return [(series.name, series.to_numpy()) for series in columns.get_columns()]
+        return [(series.name, series.to_numpy()) for series in X.get_columns()]
+    if hasattr(X, "collect_schema"):
+        raise ValueError(f"X is a {type(X).__name__}: collect() it first")
     if hasattr(X, "column_names") and hasattr(X, "columns"):  # pyarrow
         return [(n, _of_arrow(c)) for n, c in zip(X.column_names, X.columns, strict=True)]
     if hasattr(X, "columns") and hasattr(X, "iloc"):  # pandas; a name may stand there twice
@@ -173,6 +174,10 @@ def _named_columns(X) -> Iterable | None:
         return [(name, X[name]) for name in X]
     if isinstance(X, np.ndarray) and X.dtype.names and not np.ma.isMaskedArray(X):
         return [(name, X[name]) for name in X.dtype.names]
+    if hasattr(X, "__arrow_c_stream__"):  # any other table that knows Arrow
+        import pyarrow
+
+        return _named_columns(pyarrow.table(X))
     return None
 
 
@@ -213,6 +218,8 @@ def _as_column(name, values, source: str) -> np.ndarray:
         raise ValueError(
             f"{_place(i, name, source)} is masked, which is no number: fill or drop it"
         )
+    if isinstance(values, (list, tuple)):  # NumPy would make text of [1, "x"]
+        values = np.fromiter(values, object, len(values))
     values = np.asarray(values)
     if values.ndim != 1:
         raise ValueError(f"column {name!r:.40} has shape {values.shape}, not (n,)")
@@ -259,7 +266,9 @@ def _is_missing(value) -> bool:
     """None, NaN, and what pandas writes for them."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, (float, Decimal, np.floating)) and value != value
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, (float, np.floating)) and value != value
 
 
 def _place(row: int, name, source: str) -> str:
