@@ -20,7 +20,7 @@ rng = np.random.default_rng(0)
 
 
 class Shifted:
-    """N(shift * sum of the context with weights 1, 2, ..., I): a density that everybody can check."""
+    """N(shift * sum of the context with weights 1, 2, ..., I): a density that anybody can check."""
 
     def __init__(self, dim, shift=0.5):
         self.dim, self.shift = dim, shift
@@ -114,8 +114,11 @@ def test_combinations_are_counts_drawn_towards_independence():
 
 
 def test_the_strength_is_the_best_for_rows_left_out():
-    codes = np.random.default_rng(2).integers(0, 3, (60, 2)).cumsum(axis=1) % 4
+    draws = np.random.default_rng(2)
+    first, other = draws.integers(0, 4, (2, 60))
+    codes = np.column_stack([first, np.where(draws.random(60) < 0.4, first, other)])
     found = Frequencies.from_codes(codes, (4, 4), (True, True))
+    assert np.isfinite(found.strength)
 
     def left_out(strength):
         total = 0.0
@@ -168,8 +171,8 @@ def test_forged_frequencies(changes, message):
 
 
 def test_a_table_of_all_kinds_integrates_to_one():
-    density, X = fitted("price", "share", "city", "flag")
-    z = np.linspace(-9, 9, 241)
+    density, _ = fitted("price", "share", "city", "flag")
+    z = np.linspace(-8, 9, 121)
     price, share = np.exp(z), 1 / (1 + np.exp(-z))
     total = 0.0
     for city, flag in itertools.product(["Bern", "Oslo", "Rome", "unseen"], [False, True]):
@@ -242,10 +245,11 @@ def test_probabilities_of_integers_are_integrals_over_their_cells(kind, line, sl
         return stats.norm.pdf(line(y)) * slope(y)
 
     expected = [integrate.quad(p, i + 1e-12, i + 1)[0] for i in k]
-    found = np.exp(density.log_prob({"rooms": k}, draws=4000))
-    np.testing.assert_allclose(found, expected, rtol=0.1, atol=3e-5)
-    bound = np.mean([density.log_prob({"rooms": k[:4]}, rng=seed) for seed in range(400)], axis=0)
-    assert (bound < np.log(expected[:4])).all()  # a lower bound, on average
+    log_p = density.log_prob({"rooms": np.repeat(k, 9000)}).reshape(8, 9000)  # each its own noise
+    np.testing.assert_allclose(np.exp(log_p).mean(axis=1), expected, rtol=0.1, atol=3e-5)
+    assert (log_p.mean(axis=1) < np.log(expected)).all()  # a lower bound, on average
+    many = density.log_prob({"rooms": k}, draws=300)
+    np.testing.assert_allclose(np.exp(many[:4]), expected[:4], rtol=0.2)
 
 
 def test_a_flat_density_gives_every_cell_its_share():
@@ -396,8 +400,8 @@ def test_samples_far_out_stay_inside():
         def sample(self, n, rng=None, context=None):
             return np.full((n, self.dim), [[1e4, 800.0, -800.0, 1e300]])
 
-    X = {"a": np.exp(rng.normal(size=50)), "b": np.linspace(0.1, 0.9, 50),
-         "c": np.linspace(-1, 3, 50), "d": rng.poisson(3, 50)}  # fmt: skip
+    X = {"a": np.exp(rng.normal(size=50)), "b": rng.random(50),
+         "c": rng.random(50), "d": rng.poisson(3, 50)}  # fmt: skip
     schema = Schema.from_data(X).edit(
         a="positive", b="bounded(0, 1)", c="positive(-2)", d="integer(0, 30)"
     )
@@ -456,10 +460,10 @@ GOOD = {"x": x, "y": y}
         ({**GOOD, "c": [f"row {i}" for i in range(50)]}, {}, "'c' is text .* an identifier"),
         ({**GOOD, "c": ["z"] * 50}, {}, "'c' is constant"),
         ({**GOOD, "z": x}, {}, "column 'z' repeats column 'x'"),
-        ({**GOOD, "z": 3 * x - y + 7}, {}, "dependent columns: of columns 0 'x', 1 'y', 2 'z', 1 f"),
+        ({**GOOD, "z": 3 * x - y + 7}, {}, "dependent columns: of columns 0 'x', 1 'y', 2 'z', 1"),
         ({"u": np.exp(x), "v": np.exp(y), "w": np.exp(x + y)},
          dict.fromkeys("uvw", "positive"), "dependent columns: of columns 0 'u', 1 'v', 2 'w', 1"),
-        ({**GOOD, "z": np.where(np.arange(50) == 7, np.nan, x)}, {}, "row 7, column 'z' is missing"),
+        ({**GOOD, "z": np.where(np.arange(50) == 7, np.nan, x)}, {}, "row 7, column 'z' is miss"),
         ({**GOOD, "z": np.where(np.arange(50) == 7, np.inf, x)}, {}, "row 7, column 'z' is inf"),
         ({**GOOD, "c": ["a", None] * 25}, {}, "row 1, column 'c' is missing"),
         ({"x": ["a"] * 50}, {}, "'x' is constant"),
@@ -479,11 +483,11 @@ def test_rows_that_a_schema_does_not_fit():
     for changes, message in (
         (
             {"a": np.where(np.arange(50) == 3, 0.0, np.exp(y))},
-            "row 3, column 'a' is .*0.0.*, which is",
+            "row 3, column 'a' is .*0.0.*, which",
         ),
         (
             {"b": np.where(np.arange(50) == 3, 0.5, 1.0)},
-            "row 3, column 'b' is 0.5, which is not on",
+            "row 3, column 'b' is 0.5, which is not",
         ),
         ({"c": ["v"] * 49 + ["w"]}, "row 49, column 'c' is 'w', which the schema does not know"),
     ):
@@ -492,7 +496,7 @@ def test_rows_that_a_schema_does_not_fit():
 
 
 def test_all_aside_is_nothing():
-    with pytest.raises(ValueError, match="neither numbers nor categories"):
+    with pytest.raises(ValueError, match="all columns of the schema are aside"):
         fit_table(GOOD, Schema.from_data(GOOD).edit(x="aside", y="aside"), learn=shifted)
 
 

@@ -1,4 +1,4 @@
-"""Tables of any library are one thing: the same columns, whoever made them; errors that say where."""
+"""Tables of any library are one thing: the same columns, whoever made them."""
 
 import datetime
 from decimal import Decimal
