@@ -172,7 +172,7 @@ def test_forged_frequencies(changes, message):
 
 def test_a_table_of_all_kinds_integrates_to_one():
     density, _ = fitted("price", "share", "city", "flag")
-    z = np.linspace(-8, 9, 121)
+    z = np.linspace(-8, 9, 221)
     price, share = np.exp(z), 1 / (1 + np.exp(-z))
     total = 0.0
     for city, flag in itertools.product(["Bern", "Oslo", "Rome", "unseen"], [False, True]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,12 @@ from numpy.lib import format as npy
 from .frame import Frame, Name, as_frame
 
 PIECE = 2**24  # bytes that are asked for at once
+LONGEST_HEADER = 10_000  # bytes, as in numpy
+# what reading a header can raise that somebody has tampered with
+FORGED = (
+    *(ValueError, TypeError, SyntaxError, LookupError, AttributeError, OverflowError),
+    *(MemoryError, RecursionError, Warning),
+)
 
 
 class Array:
@@ -22,23 +29,12 @@ class Array:
     def __init__(self, stream: BinaryIO, source: str):
         self.stream, self.source = stream, source
         try:
-            version = npy.read_magic(stream)
-            readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-            if version not in readers:
-                raise ValueError(f"version {version} of the format is not read")
-            self.shape, self.by_columns, self.dtype = readers[version](stream)
-        except (
-            ValueError,
-            EOFError,
-            SyntaxError,
-            TypeError,
-            RecursionError,
-            MemoryError,
-        ) as problem:
+            self.dtype, self.by_columns, self.shape = _header(stream)
+        except FORGED as problem:
             raise ValueError(f"{source} is no .npy file: {problem}") from None
         if self.dtype.hasobject:
             raise ValueError(f"{source} holds Python objects, which are not read: save numbers")
-        if self.dtype.itemsize == 0 or any(n < 0 for n in self.shape):
+        if self.dtype.itemsize == 0:
             raise ValueError(f"{source} holds an array {self.shape} of {self.dtype}: no table")
 
     @property
@@ -56,11 +52,32 @@ class Array:
         return np.frombuffer(data, self.dtype).reshape((most, *self.shape[1:]), order=order)
 
     def sizes(self, block_bytes: int) -> Iterator[int]:
-        """How many rows each block has."""
+        """How many rows each block has; one block of none, if there are none."""
         n = self.shape[0]
         width = max(1, int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize)
         step = max(1, n if self.by_columns else block_bytes // width)
-        return iter([min(step, n - start) for start in range(0, n, step)] or [0])
+        yield min(step, n)
+        for start in range(step, n, step):
+            yield min(step, n - start)
+
+
+def _header(stream: BinaryIO) -> tuple[np.dtype, bool, tuple[int, ...]]:
+    """(dtype, whether it is stored by columns, shape): numpy's own reader of headers takes what
+    Python 2 wrote, too, and fails in many ways."""
+    start = read_exactly(stream, 8)
+    if start[:6] != npy.MAGIC_PREFIX or len(start) < 8 or not 1 <= start[6] <= 3:
+        raise ValueError("it does not start like one")
+    length = int.from_bytes(read_exactly(stream, 2 if start[6] == 1 else 4), "little")
+    if length > LONGEST_HEADER:
+        raise ValueError(f"a header of {length:,} bytes")
+    text = read_exactly(stream, length).decode("latin-1" if start[6] < 3 else "utf-8")
+    header = ast.literal_eval(text.strip())
+    if set(header) != {"descr", "fortran_order", "shape"}:
+        raise ValueError("a header of other entries")
+    shape = header["shape"]
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"shape {shape!r:.40}")
+    return npy.descr_to_dtype(header["descr"]), bool(header["fortran_order"]), shape
 
 
 def npy_blocks(

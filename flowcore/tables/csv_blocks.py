@@ -224,4 +224,12 @@ def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is no number, but most of the "
             f"column is: {MEND}"
         )
+    other = Dialect(None, "," if dialect.decimal == "." else ".")
+    if wrong and 2 * sum(other.reads_as_number(cells[i]) for i in wrong) > len(given):
+        raise ValueError(
+            f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
+            f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is a number where the decimal sign "
+            f"is {other.decimal!r}: pass decimal={other.decimal!r}, or name the column in text=. "
+            "(Separators of thousands are not read.)"
+        )
     return bool(wrong)

@@ -50,7 +50,7 @@ class Dialect:
                 f"the first line has {' and '.join(map(repr, found))}: say which separates "
                 f"columns, such as separator={found[0]!r}"
             )
-        return found[0] if found else ","
+        return found[0] if found else ";" if self.decimal == "," else ","
 
     def rows(self, text: str):
         """A csv.reader of the records of a text: the exact way, one record at a time."""

@@ -19,7 +19,7 @@ from .schema import Schema
 if TYPE_CHECKING:
     from os import PathLike
 
-SIGNS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PAR1": "parquet"}
+SIGNS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
 LEAST_BYTES = 1024
 
 
