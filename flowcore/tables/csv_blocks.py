@@ -15,6 +15,7 @@ from .dialect import Dialect
 from .frame import Frame, Name
 
 HEAD_ROWS = 1000  # that settle which columns are text
+HEAD_BYTES = 2**22  # at most
 LONGEST = 2**26  # bytes of one record
 SIGNS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
          b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}  # fmt: skip
@@ -55,8 +56,13 @@ def _chunks(
 ) -> Iterator[Chunk]:
     """The bytes of a stream, in utf-8, cut at ends of records."""
     buffer, line, quote = b"", 1, dialect.quote.encode()
+    lines_of_head = 0
     for data in _utf8(stream, source, encoding, block_bytes):
         buffer += data
+        if line == 1 and lines_of_head < 2 * HEAD_ROWS and len(buffer) < HEAD_BYTES:
+            lines_of_head += data.count(b"\n")  # what settles the types does not depend on blocks
+            if lines_of_head < 2 * HEAD_ROWS:
+                continue
         cut = _last_end(buffer, quote)
         if cut == 0:
             if len(buffer) > LONGEST:

@@ -106,8 +106,7 @@ def _check_width(row: list[str], width: int, source: str, line: int, number: int
 
 def decoded(chunk: Chunk, source: str) -> str:
     """The text of a chunk; a ValueError that names the line of what is no text, or has old ends."""
-    if chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
-        old = re.search(rb"\r(?!\n)", chunk.data)
+    if b"\r" in chunk.data and (old := re.search(rb"\r(?!\n)", chunk.data)):
         line = chunk.line + chunk.data.count(b"\n", 0, old.start())
         raise ValueError(f"{source}: line {line} has a \\r alone: lines end in \\n or \\r\\n")
     bad = chunk.data.find(b"\0")

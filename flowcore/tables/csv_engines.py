@@ -65,7 +65,7 @@ def by_pyarrow(chunk: Chunk, layout: Layout) -> dict[Name, np.ndarray] | None:
     from pyarrow import csv
 
     dialect, data = layout.dialect, chunk.data
-    if not data.strip() or b"\0" in data or _is_odd(data, layout):
+    if not data or data.isspace() or b"\0" in data or _is_odd(data, layout):
         return None
     quotes = data.count(dialect.quote.encode())
     if quotes % 2:
@@ -120,6 +120,6 @@ def _texts(column) -> np.ndarray:
 
 def _is_odd(data: bytes, layout: Layout) -> bool:
     """Old line ends; blank lines where they might be values."""
-    old_ends = data.count(b"\r") != data.count(b"\r\n")
+    old_ends = b"\r" in data and data.count(b"\r") != data.count(b"\r\n")
     blank = len(layout.names) == 1 and (b"\n\n" in data or b"\n\r" in data or data[:1] in b"\r\n")
     return old_ends or blank
