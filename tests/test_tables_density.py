@@ -141,6 +141,16 @@ def test_samples_of_categories_are_from_p():
     np.testing.assert_allclose(share, p / p.sum(), atol=0.008)
 
 
+def test_samples_are_given_that_all_values_are_known():
+    pairs = np.array([[0, 0], [1, 1]])
+    found = Frequencies((2, 2), pairs, np.array([30.0, 10.0]), np.array([0.6, 0.5]), 40.0)
+    known = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    p = np.exp(found.log_prob(known))
+    draws = found.sample(40_000, rng=1)
+    share = [(draws == row).all(axis=1).mean() for row in known]
+    np.testing.assert_allclose(share, p / p.sum(), atol=0.008)
+
+
 def test_many_columns_do_not_underflow():
     codes = np.random.default_rng(0).integers(0, 50, (100, 300))
     found = Frequencies.from_codes(codes, (50,) * 300, (False,) * 300)
@@ -193,6 +203,15 @@ def test_log_p_is_the_sum_of_its_parts():
     log_det = -np.log(X["price"]) - np.log(X["share"] * (1 - X["share"]))
     expected = density.frequencies.log_prob(codes) + Shifted(2).log_prob(z, context) + log_det
     np.testing.assert_allclose(density.log_prob(X), expected, rtol=1e-12)
+
+
+def test_the_ends_of_supports_count():
+    X = {"a": rng.normal(size=50) ** 2 - 2, "b": 3 + 4 * rng.random(50)}
+    schema = Schema.from_data(X).edit(a="positive(-2)", b="bounded(3, 7)")
+    density = fit_table(X, schema, learn=shifted)
+    z = np.column_stack([np.log(X["a"] + 2), np.log((X["b"] - 3) / (7 - X["b"]))])
+    log_det = -np.log(X["a"] + 2) + np.log(4 / ((X["b"] - 3) * (7 - X["b"])))
+    np.testing.assert_allclose(density.log_prob(X), Shifted(2).log_prob(z) + log_det)
 
 
 def test_units_change_densities_by_their_logarithm_and_probabilities_not_at_all():

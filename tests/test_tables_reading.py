@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flowcore.tables import Schema, fit_table, read_blocks, read_table
+from flowcore.tables import Schema, csv_blocks, fit_table, read_blocks, read_table
 
 ENGINES = ["pyarrow", "numpy", "exact"]
 
@@ -184,7 +184,7 @@ def test_blocks_are_the_whole_table(engine, tmp_path):
     whole = read_table(tmp_path / "t.csv", engine="exact")
     assert (whole["x"] == table["x"]).all()
     assert plain(whole)["c"] == [v or None for v in table["c"]]
-    for size in (1024, 5000, 2**20):
+    for size in (*range(1024, 1100, 9), 5000, 2**20):
         frames = list(read_blocks(tmp_path / "t.csv", engine=engine, block_bytes=size))
         starts = np.cumsum([0, *map(len, frames)])
         assert [f.first_row for f in frames] == starts[:-1].tolist() and starts[-1] == 3000
@@ -405,7 +405,7 @@ def check_engines_agree(data, options):
     return exact
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]))
 @example([["a", "b"], ["nan(1)", "1"]], "\n", {"header": True}, ",")
 @example([["a", "b"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
@@ -413,6 +413,43 @@ def check_engines_agree(data, options):
 def test_engines_agree_on_every_text(records, end, options, separator):
     text = end.join(separator.join(record) for record in records) + end
     check_engines_agree(text.encode("utf-8", "surrogatepass"), options)
+
+
+FLAWS = [
+    *(
+        '3,"x',
+        '3,"x\n4,y"',
+        '3,x"y',
+        "3,x\ry",
+        "3,x\r",
+        "3",
+        "3,4,5",
+        "",
+        "  ",
+        "\t",
+        "#",
+        "3,",
+        ",",
+    ),
+    *("nan(1),x", "1e999,x", "inf,x", "-Inf,x", "nan,x", " NA,x", "1_0,x", "\x0b1,x", "1\xa0,x"),
+    *("3,\x00", "0x1,x", "+1,x", "1.,x", "1e5,x", "1e,x", '"1",x', '" 1 ",x', "\u06631,x", "1d5,x"),
+    *("3,\ufeff", "3,NA", '3,"NA"', "1;2,x"),
+]
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+@pytest.mark.parametrize("kind", ["two columns", "numbers", "one column"])
+def test_engines_agree_on_flaws_that_come_late(flaw, kind, monkeypatch):
+    """Beyond the lines that settle the types: there, engines see them first."""
+    monkeypatch.setattr(csv_blocks, "HEAD_ROWS", 5)
+    if kind == "numbers":
+        flaw = flaw.replace("x", "1").replace("y", "2")
+    if kind == "one column":
+        flaw = flaw.split(",")[0]
+    good = {"two columns": "1.5,x", "numbers": "1.5,2", "one column": "7"}[kind]
+    header = "a" if kind == "one column" else "a,b"
+    text = "\n".join([header, *[good] * 20, flaw, good, good]) + "\n"
+    check_engines_agree(text.encode(), {})
 
 
 @settings(max_examples=200, deadline=None)

@@ -81,7 +81,7 @@ def exact_rows(
     except csv.Error as problem:
         raise ValueError(
             f"{source}: line {line} (row {chunk.row + len(rows)}): {problem}; quotes inside of "
-            "quotes are doubled, and lines end in \\n or \\r\\n"
+            "quotes are doubled"
         ) from None
     if width == 1 and blank is not None and not chunk.is_last:
         raise _blank(source, blank)
