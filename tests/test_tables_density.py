@@ -549,6 +549,45 @@ def test_a_density_of_another_width_is_an_error():
         TableDensity(schema, None, Shifted(2))
 
 
+class Calm(Shifted):
+    """Without a word however far out it is asked."""
+
+    def log_prob(self, x, context=None):
+        return fc.Normal(self.dim).log_prob(x)
+
+
+def columns_of(n):
+    """Strategies for a column of n values."""
+
+    def of(values):
+        return st.lists(values, min_size=n, max_size=n)
+
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    return st.one_of(
+        of(finite), of(st.floats(0.01, 0.99)), of(st.floats(1e-300, 1e300)), of(st.booleans()),
+        of(st.integers(0, 6)), of(st.integers(-(2**60), 2**60)), of(st.sampled_from("abc")),
+        of(st.sampled_from([0.5, 1.0, 2.5])), of(st.just(3.0)), of(st.floats(width=16)),
+    )  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(2, 14).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
+def test_any_table_is_modelled_or_refused_with_a_word(columns):
+    X = {f"c{j}": column for j, column in enumerate(columns)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no overflow is heard of
+        try:
+            schema = Schema.from_data(X).suggested()
+            density = fit_table(X, schema, learn=lambda x, **given: Calm(x.shape[1]))
+        except ValueError as problem:
+            assert "column" in str(problem)
+            return
+        log_p = density.log_prob(X)
+        assert log_p.shape == (len(columns[0]),) and not np.isnan(log_p).any()
+        sample = density.sample(20, rng=0)
+        assert sample.names == tuple(X) and not np.isnan(density.log_prob(sample)).any()
+
+
 def test_copies_and_files(tmp_path):
     def learn(x, context=None, **given):
         return fc.flows.maf(x.shape[1], layers=1, hidden=[4], context_dim=context.shape[1])

@@ -111,6 +111,8 @@ def test_frames_back_to_libraries():
     assert pd.DataFrame(dict(frame))["c"].tolist() == ["x", "y"]
     assert pl.DataFrame(dict(frame))["a"].to_list() == [1.0, 2.0]
     assert pa.table(dict(frame)).column_names == ["a", "c"]
+    with pytest.raises(ValueError, match="read-only"):
+        frame["a"][0] = 7.0
     assert as_frame(frame) is frame and repr(frame) == "Frame(2 rows: a, c)"
     assert np.asarray(frame.select(["a"])).shape == (2, 1)
 

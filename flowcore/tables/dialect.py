@@ -92,8 +92,9 @@ class Dialect:
     def reads_as_number(self, cell: str) -> bool:
         """Whether a cell is written like a number, perhaps one too large; a missing one is not."""
         try:
-            return self.number(cell) == self.number(cell)
+            value = self.number(cell)
         except OverflowError:
             return True
         except ValueError:
             return False
+        return value == value

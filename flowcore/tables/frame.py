@@ -46,7 +46,7 @@ class Frame:
     """
 
     def __init__(self, columns: Mapping, source: str = "", first_row: int | np.ndarray = 0):
-        self._columns = dict(columns)
+        self._columns = {name: _read_only(column) for name, column in dict(columns).items()}
         self.names = tuple(self._columns)
         self.source, self.first_row = source, first_row
         self._n = len(next(iter(self._columns.values()), ()))
@@ -158,6 +158,12 @@ def as_frame(X: TableLike, source: str = "") -> Frame:
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns differ in length: {lengths!s:.200}")
     return Frame(columns, source)
+
+
+def _read_only(column: np.ndarray) -> np.ndarray:
+    column = column.view()
+    column.flags.writeable = False
+    return column
 
 
 def _named_columns(X) -> Iterable | None:

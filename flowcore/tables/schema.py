@@ -20,7 +20,7 @@ FORMAT = 1
 MISSING = ("error", "drop")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schema:
     """The columns of a table, in order: what each is, and what it adds to log p.
 
@@ -187,6 +187,9 @@ class Schema:
         if self.suggestions:
             lines.append(f"to follow: schema.edit({self.suggestions!r}), or schema.suggested()")
         return "\n".join([*lines, self.meaning])
+
+    def __repr__(self):
+        return f"Schema({', '.join(f'{c.name}: {c.kind}' for c in self.columns)})"
 
     def to_dict(self) -> dict:
         """The schema as plain data, for JSON: `from_dict` is the way back."""
