@@ -8,6 +8,7 @@ Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conven
 from typing import TYPE_CHECKING
 
 from . import flows, plots, reference, targets, testing
+from . import flows, plots, reference, tables, targets, testing
 from ._version import __version__ as __version__
 from .bijectors import (
     NICE,
@@ -142,6 +143,7 @@ __all__ = [
     "reference",
     "save",
     "stray_mass",
+    "tables",
     "targets",
     "testing",
 ]

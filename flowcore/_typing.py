@@ -18,6 +18,7 @@ Bound: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]  # (run, back):
 Base: TypeAlias = Any  # with dim, sample(n, rng) and log_prob(z)
 Weights: TypeAlias = Sequence[tuple[Any, ...]]  # [(W, b, C), ...], a layer each; C may be None
 Seed: TypeAlias = int | np.random.Generator | None  # `rng`; None draws a fresh seed
+TableLike: TypeAlias = Any  # of pandas, polars or pyarrow; a mapping of columns; an array (n, D)
 Hidden: TypeAlias = Sequence[int] | None  # widths of hidden layers; None: sane ones
 
 

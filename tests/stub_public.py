@@ -1,9 +1,15 @@
 """One small object of every public class that `save` can hold."""
 
+import numpy as np
 from stub_saved import DATA, maf, over
 
 import flowcore as fc
 from flowcore import targets
+from flowcore.tables import Schema, fit_table
+
+SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]])).edit(
+    {0: "categorical", 1: "integer"}
+)
 
 PUBLIC = {
     "MADE": lambda: fc.MADE(3, [5]),
@@ -42,6 +48,11 @@ PUBLIC = {
     "Scale": fc.Scale,
     "Shift": fc.Shift,
     "Dequantize": lambda: fc.Dequantize([1.0, 0.1, 0.0], low=0.05),
+    "TableDensity": lambda: fit_table(
+        np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]]),
+        SCHEMA,
+        learn=lambda x, **given: fc.Normal(2),
+    ),
     "Banana": lambda: targets.banana(0.3),
     "Checkerboard": targets.checkerboard,
     "Circles": lambda: targets.circles(0.1, 0.3),

@@ -56,6 +56,9 @@ flows = [fc.TransformedDistribution(base, inverted) for base in bases]
 fc.testing.check_bijector(fc.testing.randomize(lay(2), scale=0.5, rng=1), rng=0)
 
 other: fc.TransformedDistribution = maf.with_params(maf.params)
+schema: fc.tables.Schema = fc.tables.Schema.from_data(x).edit({0: "continuous"})
+table: fc.tables.TableDensity = fc.tables.fit_table(x, schema, learn=lambda z, **given: maf)
+table_log_p: np.ndarray = table.log_prob(x)
 latent: np.ndarray = other.to_latent(x)
 z, log_det = maf.bijector.inverse_and_log_det(x, maf.bijector.params)
 made: fc.MADE = fc.MADE(2, hidden=[8])

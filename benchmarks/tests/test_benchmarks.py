@@ -402,3 +402,13 @@ def test_control_is_among_the_contestants(tmp_path, monkeypatch):
     )
     run("density", ["--cases", "A"], tmp_path)
     assert seen == [["A float32", "A float64", CONTROL]]
+
+
+def test_readers_are_measured_in_processes_of_their_own(capsys, monkeypatch):
+    from benchmarks import reading
+
+    one = 'flowcore, engine="numpy"'
+    monkeypatch.setattr(reading, "READERS", {one: reading.READERS[one]})
+    reading.main(["3000"])
+    printed = capsys.readouterr().out
+    assert "3,000 rows of 6 columns" in printed and one in printed

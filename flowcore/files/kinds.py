@@ -59,6 +59,11 @@ def _has(*names: str) -> Callable:
     return lambda value: all(hasattr(value, name) for name in names)
 
 
+def _never(value) -> bool:
+    """Of what a file describes by a dict."""
+    return False
+
+
 def _is_transformer(value) -> bool:
     directions = _has("n_out", "forward_and_log_det", "inverse_and_log_det")
     return isinstance(value, Transformer) or directions(value)
@@ -78,6 +83,9 @@ KINDS: dict[str, Callable] = {
     "Sequence[int]": _is_list(is_int),
     "tuple[int, ...]": _is_list(is_int),
     "Hidden": lambda value: value is None or _is_list(is_int)(value),
+    "dict": _is_instance(dict),
+    "Schema": _never,
+    "Frequencies": _never,
     "Bijector": _is_instance(Bijector),
     "Sequence[Bijector]": _is_list(_is_instance(Bijector)),
     "MADE": _is_instance(MADE),

@@ -1,0 +1,35 @@
+"""Tables with columns of every kind: what the columns are, their density, files of them.
+
+frame.py       a table of any library as one thing         kind.py      what a column can be
+column.py      a column: kind and facts                    finding.py   how they are found
+schema.py      all columns, printed, edited, saved         encoding.py  rows as arrays, and back
+frequencies.py p(c)                                        slots.py     c as a context
+density.py     p(c) p(x | c)                               fitting.py   from a table to it
+
+reading.py     files in blocks of rows                     binary.py    .npy, .npz, Parquet
+csv_blocks.py  text, cut at the ends of records            dialect.py   how it is written
+csv_cells.py   the exact way to read it, and all errors    csv_engines.py  faster ones
+"""
+
+from .column import Column
+from .density import TableDensity
+from .fitting import fit_table, learn_flow
+from .frame import Frame, as_frame
+from .frequencies import Frequencies
+from .kind import Kind
+from .reading import read_blocks, read_table
+from .schema import Schema
+
+__all__ = [
+    "Column",
+    "Frame",
+    "Frequencies",
+    "Kind",
+    "Schema",
+    "TableDensity",
+    "as_frame",
+    "fit_table",
+    "learn_flow",
+    "read_blocks",
+    "read_table",
+]

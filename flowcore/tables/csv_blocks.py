@@ -1,0 +1,241 @@
+"""Text tables in blocks: bytes, cut at ends of records; what the head of a file settles."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from .csv_cells import MEND, Chunk, Layout, decoded, exact_columns, exact_rows
+from .csv_engines import engine_named
+from .dialect import Dialect
+from .frame import Frame, Name
+
+HEAD_ROWS = 1000  # that settle which columns are text
+HEAD_BYTES = 2**22  # at most
+LONGEST = 2**26  # bytes of one record
+SIGNS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
+         b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}  # fmt: skip
+
+
+def csv_blocks(
+    stream: BinaryIO,
+    source: str,
+    dialect: Dialect,
+    *,
+    header: bool,
+    columns: Sequence[Name] | None,
+    text: Collection[Name],
+    numbers: Collection[Name],
+    encoding: str,
+    engine: str,
+    block_bytes: int,
+) -> Iterator[Frame]:
+    """Frames of the records of a text table. See `read_blocks`."""
+    columns_of = engine_named(engine)
+    chunks = _chunks(stream, source, dialect, encoding, block_bytes)
+    first = next(chunks, Chunk(b"", 1, 0, True))
+    layout, first = _settled(first, source, dialect, header, columns, text, numbers)
+    rest, row, some = deque([first]), 0, False
+    while rest:
+        chunk = replace(rest.popleft(), row=row)
+        found = columns_of(chunk, layout)
+        frame = Frame(exact_columns(chunk, layout) if found is None else found, source, row)
+        row += len(frame)
+        if len(frame) or (chunk.is_last and not some):
+            some = True
+            yield frame
+        rest.extend([following] if (following := next(chunks, None)) else [])
+
+
+def _chunks(
+    stream: BinaryIO, source: str, dialect: Dialect, encoding: str, block_bytes: int
+) -> Iterator[Chunk]:
+    """The bytes of a stream, in utf-8, cut at ends of records."""
+    buffer, line, quote = b"", 1, dialect.quote.encode()
+    lines_of_head = 0
+    for data in _utf8(stream, source, encoding, block_bytes):
+        buffer += data
+        if line == 1 and lines_of_head < 2 * HEAD_ROWS and len(buffer) < HEAD_BYTES:
+            lines_of_head += data.count(b"\n")  # what settles the types does not depend on blocks
+            if lines_of_head < 2 * HEAD_ROWS:
+                continue
+        cut = _last_end(buffer, quote)
+        if cut == 0:
+            if len(buffer) > LONGEST:
+                raise ValueError(
+                    f"{source}: the record of line {line} does not end within {LONGEST:,} bytes: "
+                    "is there a quote that is not closed, or are its line ends \\r only?"
+                )
+            continue
+        yield Chunk(buffer[:cut], line, 0)
+        line += buffer.count(b"\n", 0, cut)
+        buffer = buffer[cut:]
+    yield Chunk(buffer, line, 0, True)
+
+
+def _utf8(stream: BinaryIO, source: str, encoding: str, block_bytes: int) -> Iterator[bytes]:
+    """What a stream holds, as utf-8 without a byte order mark."""
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except (LookupError, TypeError):
+        raise ValueError(f"there is no encoding {encoding!r:.40}") from None
+    is_first, as_it_is = True, codecs.lookup(encoding).name == "utf-8"
+    while data := stream.read(block_bytes):
+        if not isinstance(data, bytes):
+            raise ValueError(f'{source} gives {type(data).__name__}: open it in binary mode, "rb"')
+        if not as_it_is:
+            try:
+                data = decoder.decode(data).encode()
+            except UnicodeError as problem:
+                raise ValueError(f"{source} is not {encoding}: {problem}") from None
+        elif is_first:
+            _check_start(data, source)
+        yield data.removeprefix(b"\xef\xbb\xbf") if is_first else data
+        is_first = False
+
+
+def _check_start(data: bytes, source: str) -> None:
+    for sign, what in SIGNS.items():
+        if data.startswith(sign):
+            fix = "save it as utf-8" if what == "utf-16" else "unpack it first"
+            raise ValueError(f"{source} is {what}, not text of utf-8: {fix}")
+
+
+def _last_end(buffer: bytes, quote: bytes) -> int:
+    """The place after the last line end that is not inside of quotes; 0: there is none.
+
+    Blank lines after it belong to what follows: at the end of a file they mean nothing.
+    """
+    end = buffer.rfind(b"\n")
+    inside = buffer.count(quote, 0, end) % 2 if end >= 0 else 0
+    while end >= 0 and inside:
+        before = buffer.rfind(b"\n", 0, end)
+        inside = (inside - buffer.count(quote, max(before, 0), end)) % 2
+        end = before
+    text = len(buffer[: end + 1].rstrip(b"\r\n"))
+    return buffer.find(b"\n", text) + 1 if text else 0
+
+
+def _settled(
+    chunk: Chunk, source: str, dialect: Dialect, header: bool, columns, text, numbers
+) -> tuple[Layout, Chunk]:
+    """(what the first lines settle, the chunk without the header)."""
+    start = decoded(_lines(chunk, 2 * HEAD_ROWS, dialect), source)
+    stripped = start.lstrip("\r\n \t")
+    if not stripped:
+        raise ValueError(f"{source} is empty: there is not even a header")
+    if stripped.startswith("#"):
+        raise ValueError(
+            f"{source}: the first line starts with '#': comments are not read. Delete them, or "
+            "rename that column"
+        )
+    if dialect.separator is None:
+        try:
+            dialect = replace(dialect, separator=dialect.found_in(stripped.split("\n")[0]))
+        except ValueError as problem:
+            raise ValueError(f"{source}: {problem}") from None
+    names: tuple[Name, ...] | None = None
+    if header:
+        names, chunk = _header(chunk, source, dialect, columns)
+    head = _lines(chunk, HEAD_ROWS, dialect)
+    width = None if names is None else len(names)
+    rows, lines = exact_rows(head, source, dialect, width)
+    if names is None:
+        names = tuple(range(len(rows[0]))) if rows else ()
+    chosen = _chosen(names, columns, source)
+    for name in (*text, *numbers):
+        if name not in names:
+            raise ValueError(f"{source} has no column {name!r:.40}, but {list(names)!s:.200}")
+    layout = Layout(source, dialect, names, (False,) * len(names), chosen)
+    is_text = tuple(
+        names[j] in text or (names[j] not in numbers and j in chosen
+        and _is_text([row[j] for row in rows], lines, layout, j))
+        for j in range(len(names))
+    )  # fmt: skip
+    # what nobody asked for may be anything
+    is_text = tuple(t or j not in chosen for j, t in enumerate(is_text))
+    return replace(layout, is_text=is_text), chunk
+
+
+def _lines(chunk: Chunk, most: int, dialect: Dialect) -> Chunk:
+    """The first lines of a chunk, unless that would cut a record."""
+    end = -1
+    for _ in range(most):
+        end = chunk.data.find(b"\n", end + 1)
+        if end < 0:
+            return chunk
+    if chunk.data.count(dialect.quote.encode(), 0, end) % 2:
+        return chunk
+    return replace(chunk, data=chunk.data[: end + 1], is_last=False)
+
+
+def _header(chunk: Chunk, source: str, dialect: Dialect, columns) -> tuple[tuple[str, ...], Chunk]:
+    """(the names, the chunk after them)."""
+    lead = len(chunk.data) - len(chunk.data.lstrip(b"\r\n"))
+    skipped = chunk.data.count(b"\n", 0, lead)
+    chunk = replace(chunk, data=chunk.data[lead:], line=chunk.line + skipped)
+    reader = dialect.rows(decoded(chunk, source))
+    try:
+        names = tuple(name.strip() for name in next(reader))
+    except (csv.Error, StopIteration) as problem:
+        raise ValueError(f"{source}: the header cannot be read: {problem}") from None
+    _check_names(names, source, dialect, columns)
+    end = -1
+    for _ in range(reader.line_num):
+        end = chunk.data.find(b"\n", end + 1)
+        if end < 0:
+            end = len(chunk.data) - 1
+            break
+    return names, replace(chunk, data=chunk.data[end + 1 :], line=chunk.line + reader.line_num)
+
+
+def _check_names(names: tuple[str, ...], source: str, dialect: Dialect, columns) -> None:
+    if all(dialect.reads_as_number(name) for name in names):
+        raise ValueError(
+            f"{source}: the first line has numbers, {list(names)!s:.80}, where names are "
+            "expected: pass header=False, if there are none"
+        )
+    wanted = names if columns is None else [name for name in names if name in columns]
+    if "" in wanted:
+        raise ValueError(
+            f"{source}: column {names.index('')} has no name in the header (pandas' index? then "
+            "write with index=False): name it, or choose columns="
+        )
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{source}: two columns are called {twice[0]!r:.40}: rename one of them")
+
+
+def _chosen(names: tuple[Name, ...], columns: Sequence[Name] | None, source: str):
+    if columns is None:
+        return tuple(range(len(names)))
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise ValueError(f"{source} has no column {missing[0]!r:.40}, but {list(names)!s:.200}")
+    return tuple(names.index(name) for name in dict.fromkeys(columns))
+
+
+def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool:
+    """Whether a column is text; a ValueError if it is mostly numbers, with something else."""
+    dialect = layout.dialect
+    given = [i for i, c in enumerate(cells) if not dialect.is_missing(c.strip(" \t"))]
+    wrong = [i for i in given if not dialect.reads_as_number(cells[i])]
+    if wrong and 2 * len(wrong) < len(given):
+        raise ValueError(
+            f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
+            f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is no number, but most of the "
+            f"column is: {MEND}"
+        )
+    other = Dialect(None, "," if dialect.decimal == "." else ".")
+    if wrong and 2 * sum(other.reads_as_number(cells[i]) for i in wrong) > len(given):
+        raise ValueError(
+            f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
+            f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is a number where the decimal sign "
+            f"is {other.decimal!r}: pass decimal={other.decimal!r}, or name the column in text=. "
+            "(Separators of thousands are not read.)"
+        )
+    return bool(wrong)

@@ -1,0 +1,185 @@
+"""What a column is, found from its values.
+
+Conservative: numbers are continuous, text and booleans are categories. Anything else that numbers
+look like changes what log p means, or where it is -inf, so it is a suggestion only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from ..training.checks import EXAMINED
+from ..training.columns import few_valued_columns
+from .column import MOST_VALUES, Column, Value
+from .frame import Frame, Name
+from .kind import Kind
+
+GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers as they are
+SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value that are a spike
+FEW_ROWS = 50  # fewer say little about a shape
+RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
+CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
+
+
+def find_columns(frame: Frame) -> tuple[Column, ...]:
+    """A `Column` for each of a frame without missing values."""
+    n = len(frame)
+    sample = np.arange(0, n, max(1, math.ceil(n / EXAMINED)))
+    numbers = [name for name in frame.names if frame[name].dtype == float]
+    few: set[Name] = set()
+    if numbers:
+        x = np.column_stack([frame[name][sample] for name in numbers])
+        found, _, _ = few_valued_columns(x, np.arange(len(x)))
+        few = {numbers[j] for j in found}
+    return tuple(_find(frame, name, sample, name in few) for name in frame.names)
+
+
+def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
+    values = frame[name]
+    if values.dtype == bool:
+        return _boolean(name, values)
+    if values.dtype == object:
+        return _text(frame, name)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return Column(name, Kind("constant"), "number", (_value(low),), low, high,
+                      f"always {_short(low)}", note="it has no density")  # fmt: skip
+    distinct = np.unique(values)
+    kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
+    why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
+    column = Column(name, CONTINUOUS, "number", kept, low, high, why)
+    suggestion, note = _grid(distinct) if few else _shape(values[sample])
+    return Column(**{**vars(column), "suggestion": suggestion, "note": note})
+
+
+def _boolean(name: Name, values: np.ndarray) -> Column:
+    share = f"True in {values.mean():.3g} of the rows"
+    return Column(name, Kind("boolean"), "boolean", (False, True), why=share)
+
+
+def _text(frame: Frame, name: Name) -> Column:
+    """A category; a ValueError for a column of numbers with something else among them."""
+    values = frame[name].tolist()
+    counts = Counter(values)
+    if all(isinstance(v, (bool, np.bool_)) for v in counts):
+        return _boolean(name, np.array(values, bool))
+    number = {v: _reads_as_number(v) for v in counts}
+    share = sum(counts[v] for v in counts if number[v]) / len(values)
+    if 0.5 <= share < 1:
+        i = next(i for i, v in enumerate(values) if not number[v])
+        raise ValueError(
+            f"{frame.place(i, name)} is {values[i]!r:.40}, but most of the column reads as "
+            "numbers: make it a number, or missing"
+        )
+    if not all(isinstance(v, str) for v in counts):
+        i = next(i for i, v in enumerate(values) if not isinstance(v, str))
+        raise ValueError(
+            f"{frame.place(i, name)} is {values[i]!r:.40}, but the column has text: write it as "
+            f"text, such as {str(values[i])!r:.40}"
+        )
+    distinct = sorted(counts)
+    n, k = len(values), len(distinct)
+    kept = tuple(distinct) if k <= MOST_VALUES else None
+    why = f"{k:,} different texts in {n:,} rows"
+    if k == 1:
+        note = "it tells nothing"
+        return Column(name, Kind("constant"), "text", kept, why=f"always {distinct[0]!r:.40}",
+                      note=note)  # fmt: skip
+    note = "it reads as numbers: make it one, unless it is a code" if share == 1 else ""
+    if kept is None or (2 * k > n and n >= LEAST):
+        note = note or "an identifier, or free text: nearly all of it is different"
+        return Column(name, Kind("text"), "text", kept, why=why, note=note)
+    return Column(name, CATEGORICAL, "text", kept, why=why, note=note)
+
+
+def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:
+    """What few different numbers may be."""
+    if len(distinct) == 2:
+        return CATEGORICAL, "two values: a density of them has no maximum"
+    step = grid_step(distinct)
+    spikes = "the likelihood of numbers that come back has no maximum"
+    if step == 1:
+        return Kind(
+            "integer", 1.0, 0.0 if distinct[0] == 0 else None
+        ), f"whole numbers, which come back: {spikes}"
+    if step:
+        first = float(distinct[0])
+        origin = None if abs(first - step * round(first / step)) < 1e-6 * step else first
+        return Kind("gridded", step, origin), f"multiples of {_short(step)}: {spikes}"
+    if len(distinct) <= 20:
+        return CATEGORICAL, f"few values: {spikes}"
+    return None, f"values that come back, on no grid: {spikes}. Add noise, or leave it aside"
+
+
+def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
+    """What numbers that differ may be: of one sign, between two ends; or a spike among them."""
+    values, counts = np.unique(x, return_counts=True)
+    most = counts.max()
+    if most >= max(LEAST, SPIKE * len(x)):
+        value = _short(values[counts.argmax()])
+        return None, (
+            f"{most / len(x):.2g} of the rows have exactly {value}, a spike, which has no density: "
+            "make it a category of its own beside the other numbers, or leave those rows out"
+        )
+    if len(x) < FEW_ROWS or values[0] <= 0:
+        return None, ""
+    plain = _normal_score(x, 0.0)
+    found = [(_normal_score(np.log(x), np.log(x)) - plain, Kind("positive"), "a logarithm")]
+    for low, high in RANGES:
+        if x.max() < high and x.max() > 0.9 * high and x.min() < 0.1 * high:
+            z = np.log(x - low) - np.log(high - x)
+            slope = np.log(x - low) + np.log(high - x) - np.log(high - low)
+            found.append(
+                (_normal_score(z, slope) - plain, Kind("bounded", 0.0, low, high), "a logit")
+            )
+    gain, kind, name = max(found, key=lambda item: item[0])
+    if not gain > GAIN:
+        return None, ""
+    return kind, f"all inside; {name} makes it more normal, by {gain:.2f} nats a row"
+
+
+def _normal_score(z: np.ndarray, log_slope) -> float:
+    """Mean log-likelihood of x as a normal z, up to a constant; log_slope = log dx/dz."""
+    with np.errstate(all="ignore"):
+        return float(-np.log(z.std()) - np.mean(log_slope))
+
+
+def grid_step(distinct: np.ndarray) -> float:
+    """The largest decimal step such that all values are whole steps apart, or 0: there is none.
+
+    Looked for among multiples of 1, 0.1, ..., 1e-6.
+
+    >>> grid_step(np.array([0.5, 1.0, 2.0])), grid_step(np.array([0, 0.3, np.pi]))
+    (0.5, 0.0)
+    """
+    for decimals in range(7):
+        scaled = distinct * 10.0**decimals
+        whole = np.rint(scaled)
+        if np.abs(whole).max() >= 2**53:
+            return 0.0
+        if np.abs(scaled - whole).max() <= 1e-9 * max(1.0, np.abs(scaled).max()):
+            steps = np.diff(whole.astype(np.int64))
+            return float(np.gcd.reduce(steps)) / 10**decimals
+    return 0.0
+
+
+def _value(number: float) -> Value:
+    """A category's value as it is written: 3, not 3.0."""
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _short(number: float) -> str:
+    return f"{float(number):.6g}"
+
+
+def _reads_as_number(value) -> bool:
+    if not isinstance(value, str):
+        return not isinstance(value, (bool, np.bool_))
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return "_" not in value

@@ -1,0 +1,257 @@
+"""`fit_table`: from a table to its density. How the numbers are learnt is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import flows
+from ..core import remaking, warn
+from ..core.inputs import named
+from ..training import fit
+from ..training.checks import as_weights
+from ..training.columns import constant_columns, dependent_columns
+from .density import TableDensity, as_distribution
+from .encoding import codes, coordinates, line, noise
+from .frame import Frame, as_frame
+from .frequencies import Frequencies
+from .schema import Schema, complete_rows
+from .slots import Slots
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Base, Seed, TableLike
+
+
+def learn_flow(
+    x: np.ndarray,
+    context: np.ndarray | None = None,
+    sample_weight: np.ndarray | None = None,
+    rng: Seed = 0,
+) -> Base:
+    """A neural spline flow of x (n, D), given the context (n, C): what `fit_table` learns with.
+
+    Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
+    `sample(n, rng=, context=)`, both without a context if there is none. Cost: that of
+    `flowcore.fit` with its defaults.
+
+    Parameters
+    ----------
+    x : ndarray
+        Numbers on the whole line, those on a grid with noise.
+    context : ndarray or None
+        What the categories are, one-hot; None without categories.
+    sample_weight : ndarray or None
+        (n,), scaled so that the largest is 1.
+    rng : int or Generator
+        Decides initial weights and batches.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow.
+    """
+    context_dim = 0 if context is None else context.shape[1]
+    flow = flows.nsf(x.shape[1], context_dim=context_dim, rng=rng)
+    flow, _ = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
+    return flow
+
+
+def fit_table(
+    X: TableLike,
+    schema: Schema | None = None,
+    *,
+    learn: Callable[..., Base] = learn_flow,
+    missing: str = "error",
+    sample_weight: ArrayLike | None = None,
+    rng: Seed = 0,
+) -> TableDensity:
+    """The density p(c) p(x | c) of a table with columns of every kind.
+
+    Errors: ValueError, naming row, column and value, for missing values, text among numbers, what
+    is off a grid or outside of a support; naming the columns, for constant ones and free text that
+    are not set aside, and for those that repeat others or follow from them. Cost: `learn`, and a
+    sort of each column.
+
+    Parameters
+    ----------
+    X : table
+        Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
+    schema : Schema or None
+        What the columns are. None: `Schema.from_data(X)`, with one warning if it has suggestions.
+    learn : callable
+        learn(x, context=, sample_weight=, rng=) -> a density of the numbers, which come mapped to
+        the whole line, given the categories, which come as a context: see `learn_flow`.
+    missing : str
+        "error", or "drop": rows that miss a value take no part.
+    sample_weight : array_like or None
+        (n,) >= 0; rows of weight 0 take no part.
+    rng : int or Generator
+        For noise, initial weights, batches.
+
+    Returns
+    -------
+    TableDensity
+        With `log_prob` in the units of the table, and `sample`.
+
+    Examples
+    --------
+    >>> from flowcore import GaussianMixture
+    >>> rng = np.random.default_rng(0)
+    >>> table = {"height": rng.normal(1.7, 0.1, 300), "smokes": rng.random(300) < 0.3}
+    >>> def normal(x, context=None, sample_weight=None, rng=0):
+    ...     return GaussianMixture.from_data(x, 1)
+    >>> density = fit_table(table | {"smokes": rng.normal(size=300)}, learn=normal)
+    >>> density.schema.meaning
+    'p is a density of height, smokes, in units of 1/[height] 1/[smokes]'
+    >>> len(density.sample(5, rng=0))
+    5
+    """
+    rng = np.random.default_rng(rng)
+    frame = as_frame(X)
+    weight = as_weights(sample_weight, len(frame))
+    if schema is None:
+        frame, weight = _complete(frame, weight, missing)
+        schema = Schema.from_data(frame)
+        _refuse_unmodelled(schema)
+        _say_suggestions(schema)
+    else:
+        _refuse_unmodelled(schema)
+        frame, weight = _complete(schema.select(frame), weight, missing)
+    x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
+    _check_support(frame, schema, x)
+    _check_columns(x, schema)
+    frequencies = _frequencies(frame, own, schema, weight)
+    density = _learnt(x, own, schema, frequencies, weight, learn, rng)
+    return TableDensity(schema, frequencies, density)
+
+
+def _complete(frame: Frame, weight, missing: str):
+    """(frame, weight) without rows that miss something or weigh nothing."""
+    if weight is not None and not weight.all():
+        frame, weight = frame.take(weight > 0), weight[weight > 0]
+    complete = complete_rows(frame, missing)
+    if complete.all():
+        return frame, weight
+    return frame.take(complete), None if weight is None else weight[complete]
+
+
+def _say_suggestions(schema: Schema) -> None:
+    """One warning with all that the schema would rather have, and the line to paste."""
+    wanted = [c for c in schema.columns if c.note and (c.suggestion or c.kind.is_number)]
+    if not wanted:
+        return
+    reasons = "; ".join(
+        f"{c.name!r:.40} looks {c.suggestion or 'odd'} ({c.note})" for c in wanted[:10]
+    )
+    edits = f"schema = Schema.from_data(X).edit({schema.suggestions!r})"
+    warn(
+        f"columns that are taken as continuous: {reasons}. To follow: {edits}; to leave it so, "
+        "and hear no more: schema = Schema.from_data(X). Then fit_table(X, schema)"
+    )
+
+
+def _refuse_unmodelled(schema: Schema) -> None:
+    bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
+    if all(c.kind.name == "aside" for c in schema.columns):
+        raise ValueError("all columns of the schema are aside: there is nothing to model")
+    if bad:
+        edit = {c.name: "aside" for c in bad}
+        c = bad[0]
+        raise ValueError(
+            f"column {c.name!r:.40} is {c.kind} ({c.why}; {c.note}), and so has no density: leave "
+            f"it out, or set it aside: schema = Schema.from_data(X).edit({edit!r:.300})"
+        )
+
+
+def _check_support(frame: Frame, schema: Schema, x: np.ndarray) -> None:
+    """A ValueError for the first number on or outside of the edge of its column's support."""
+    for j, column in enumerate(schema.numbers):
+        low, high = column.kind.support
+        half = column.kind.step / 2
+        out = ~((x[:, j] > low - half) & (x[:, j] < high - half))
+        if out.any():
+            i = int(np.flatnonzero(out)[0])
+            raise ValueError(
+                f"{frame.place(i, column.name)} is {x[i, j]!r}, which is not inside of "
+                f"{column.kind}: {np.count_nonzero(out):,} of {len(x):,} values are not"
+            )
+
+
+def _check_columns(x: np.ndarray, schema: Schema) -> None:
+    """A ValueError for numbers that are constant, repeat another column, or follow from others.
+
+    Looked at in their own units and as they are learnt: x y = const is a sum in logarithms.
+    """
+    if not len(x) or not x.shape[1]:
+        return
+    names, rows = [c.name for c in schema.numbers], np.arange(len(x))
+    constant = constant_columns(x, rows)
+    if constant.size:
+        raise ValueError(
+            f"X is constant in {named('column', constant, names)}: it has no density, leave it "
+            f"out, or set it aside: schema.edit({ {names[j]: 'aside' for j in constant}!r:.200})"
+        )
+    seen: dict[bytes, int] = {}
+    for j, column in enumerate(np.ascontiguousarray(x.T)):
+        first = seen.setdefault(column.tobytes(), j)
+        if first != j:
+            raise ValueError(
+                f"column {names[j]!r:.40} repeats column {names[first]!r:.40}, so that rows have "
+                f"no density: leave one of them out, or schema.edit({ {names[j]: 'aside'}!r:.100})"
+            )
+    ends = line(schema.numbers)
+    gridded = [c.kind.is_gridded for c in schema.numbers]
+    if ends is not None and not any(gridded):
+        _check_dependence(ends.inverse(x), names, rows)
+    _check_dependence(x, names, rows)
+
+
+def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
+    dependent, too_many = dependent_columns(x, rows)
+    if dependent.size:
+        these = named("column", dependent, names, shown=20)
+        raise ValueError(
+            f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
+            "multiples of them (or of their logarithms, where they are positive). Such rows have "
+            f"no density: leave {too_many} of these columns out, or set them aside"
+        )
+
+
+def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies | None:
+    columns = schema.categories
+    if not columns:
+        return None
+    _check_known(frame, own, schema)
+    sizes = [len(column.values) for column in columns]
+    closed = [column.kind.name == "boolean" for column in columns]
+    return Frequencies.from_codes(own, sizes, closed, weight)
+
+
+def _check_known(frame: Frame, own: np.ndarray, schema: Schema) -> None:
+    for k, column in enumerate(schema.categories):
+        new = np.flatnonzero(own[:, k] >= len(column.values))
+        if new.size:
+            raise ValueError(
+                f"{frame.place(new[0], column.name)} is {frame[column.name][new[0]]!r:.40}, which "
+                "the schema does not know: find the schema from these rows"
+            )
+
+
+def _learnt(x, own, schema: Schema, frequencies, weight, learn, rng) -> Base | None:
+    """q(z | c), by the caller's function."""
+    if not schema.numbers:
+        return None
+    dequantize, ends = noise(schema.numbers), line(schema.numbers)
+    y = x if dequantize is None else dequantize(x, rng)
+    z = y if ends is None else ends.inverse(y)
+    context = None
+    if frequencies is not None:
+        slots = Slots(frequencies)
+        context = slots.context(slots.of(own)) if slots.dim else None
+    with remaking():  # what is to be said about these columns has been said
+        density = learn(z, context=context, sample_weight=weight, rng=rng)
+    return as_distribution(density)

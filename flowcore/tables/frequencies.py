@@ -1,0 +1,192 @@
+"""`Frequencies`: the probability of categories, of values that were rare or never seen as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.inputs import as_integers, as_numbers, check_count
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Seed
+
+PSEUDO = 0.5  # a count that every known value gets: Krichevsky and Trofimov 1981
+STRENGTHS = (*np.logspace(-1, 6, 29), np.inf)
+
+
+class Frequencies:
+    """p(c) of K categorical columns: smoothed counts, exact, and a sum of 1.
+
+    One column with values 1..L, seen n_1..n_L times in n rows:
+
+        p(l) = (1 - u) (n_l + 1/2) / (n + L/2),      u = (n_once + 1/2) / (n + 1)
+
+    where u is the probability of all values together that were never seen, by the number of those
+    seen once (Good 1953); u = 0 for booleans, which have no others. Several columns: the counts
+    n(c) of their combinations, drawn towards independence,
+
+        p(c) = (n(c) + A q(c)) / (n + A),            q(c) = prod_k p_k(c_k)
+
+    with the strength A under which rows are most probable that are left out one by one. So a
+    combination that was never seen has the probability A q(c) / (n + A), and no zero occurs.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        L of each column.
+    combinations : ndarray
+        (m, K), the different rows of codes 0..L-1.
+    counts : ndarray
+        (m,), > 0: how often each was seen, or its weight.
+    unseen : ndarray
+        (K,), u of each column.
+    strength : float
+        A; inf: the columns are independent, as one alone is.
+
+    References
+    ----------
+    Good, "The population frequencies of species", 1953. Krichevsky, Trofimov, "The performance of
+    universal encoding", 1981.
+
+    Examples
+    --------
+    >>> coin = Frequencies.from_codes([[0], [0], [1]], sizes=(2,), closed=(True,))
+    >>> np.exp(coin.log_prob([[0], [1]])).round(3)
+    array([0.625, 0.375])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        combinations: np.ndarray,
+        counts: np.ndarray,
+        unseen: np.ndarray,
+        strength: float,
+    ):
+        self.sizes = tuple(int(size) for size in sizes)
+        self.combinations = _frozen(as_integers("combinations", combinations))
+        self.counts = _frozen(np.asarray(as_numbers("counts", counts), float))
+        self.unseen = _frozen(np.asarray(as_numbers("unseen", unseen), float))
+        self.strength = float(strength)
+        self._check()
+        self._totals = [self._total(k) for k in range(len(self.sizes))]
+
+    def _check(self) -> None:
+        m, k = len(self.counts), len(self.sizes)
+        shapes = (self.combinations.shape, self.counts.shape, self.unseen.shape)
+        if m < 1 or shapes != ((m, k), (m,), (k,)):
+            raise ValueError(f"combinations, counts and unseen have shapes {shapes}")
+        inside = (self.combinations >= 0) & (self.combinations < np.array(self.sizes))
+        if not inside.all() or len(np.unique(self.combinations, axis=0)) != m:
+            raise ValueError(f"combinations must be different codes below {self.sizes}")
+        if not (np.isfinite(self.counts) & (self.counts > 0)).all():
+            raise ValueError("counts must be positive")
+        if not ((self.unseen >= 0) & (self.unseen < 1)).all() or not self.strength >= 0:
+            raise ValueError("unseen must be in [0, 1), strength >= 0")
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: ArrayLike,
+        sizes: Sequence[int],
+        closed: Sequence[bool],
+        weight: ArrayLike | None = None,
+    ) -> Frequencies:
+        """Count rows of codes (n, K); closed: whether a column has no values but these.
+
+        weight: (n,), scaled to a mean of 1; None: all equal. Cost: a sort of the rows.
+        """
+        codes = as_integers("codes", codes).reshape(-1, len(sizes))
+        n = len(codes)
+        weight = np.ones(n) if weight is None else np.asarray(weight, float)
+        weight = weight / weight.mean()
+        seen = weight > 0
+        combinations, inverse = np.unique(codes[seen], axis=0, return_inverse=True)
+        counts = np.bincount(inverse.reshape(-1), weight[seen])
+        once = [np.count_nonzero(np.bincount(own) == 1) for own in codes[seen].T]
+        unseen = (np.array(once) + PSEUDO) / (seen.sum() + 1)
+        unseen[np.array(closed, bool)] = 0
+        found = cls(sizes, combinations, counts, unseen, np.inf)
+        if len(sizes) == 1:
+            return found
+        strengths = max(STRENGTHS, key=found._left_out)
+        return cls(sizes, combinations, counts, unseen, strengths)
+
+    def _left_out(self, strength: float) -> float:
+        """Log-likelihood of the rows, each with its own count taken away."""
+        n, q = self.counts.sum(), np.exp(self._independent(self.combinations))
+        if strength == np.inf:
+            p = q
+        else:
+            p = (np.maximum(self.counts - 1, 0) + strength * q) / (max(n - 1, 0) + strength)
+        return float(self.counts @ np.log(np.maximum(p, 1e-300)))
+
+    def _total(self, k: int) -> np.ndarray:
+        return np.bincount(self.combinations[:, k], self.counts, minlength=self.sizes[k])
+
+    def of_column(self, k: int) -> np.ndarray:
+        """(L + 1,): the probabilities of column k alone; the last is that of all unseen values."""
+        smoothed = self._totals[k] + PSEUDO
+        known = (1 - self.unseen[k]) * smoothed / smoothed.sum()
+        return np.append(known, self.unseen[k])
+
+    def log_prob(self, codes: ArrayLike) -> np.ndarray:
+        """log p(c) of rows of codes (n, K), shape (n,): code L is "any unseen value"; -1 gives NaN.
+
+        Cost: a sort of the rows.
+        """
+        codes = as_integers("codes", codes).reshape(-1, len(self.sizes))
+        unknown = (codes < 0).any(axis=1)
+        codes = np.where(codes < 0, 0, codes)
+        if (codes > np.array(self.sizes)).any():
+            raise ValueError(f"codes must be at most {self.sizes}")
+        log_q = self._independent(codes)
+        if self.strength < np.inf:
+            with np.errstate(divide="ignore"):  # a combination that was never seen, strength 0
+                parts = np.log(self._counted(codes)), np.log(self.strength) + log_q
+            log_q = np.logaddexp(*parts) - np.log(self.counts.sum() + self.strength)
+        return np.where(unknown, np.nan, log_q)
+
+    def _independent(self, codes: np.ndarray) -> np.ndarray:
+        """log q of valid codes."""
+        total = np.zeros(len(codes))
+        with np.errstate(divide="ignore"):  # a closed column has no unseen values
+            for k, own in enumerate(codes.T):
+                total += np.log(self.of_column(k))[own]
+        return total
+
+    def _counted(self, codes: np.ndarray) -> np.ndarray:
+        """n(c) of each row; 0 of one that was never seen."""
+        known = {row.tobytes(): n for row, n in zip(self.combinations, self.counts, strict=True)}
+        distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
+        each = np.array([known.get(row.tobytes(), 0.0) for row in distinct])
+        return each[inverse.reshape(-1)] if len(codes) else np.zeros(0)
+
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
+        """n rows of codes (n, K), each of them of a value that was seen: draws given that."""
+        rng, n = np.random.default_rng(rng), check_count(n)
+        found = self.combinations[_draw(self.counts, n, rng)]
+        independent = self.strength * np.prod(1 - self.unseen)
+        alone = np.ones(n, bool)
+        if np.isfinite(self.strength):
+            alone = rng.random(n) < independent / (self.counts.sum() + independent)
+        for k, total in enumerate(self._totals):
+            found[alone, k] = _draw(total + PSEUDO, int(alone.sum()), rng)
+        return found
+
+    def __repr__(self):
+        return f"Frequencies(sizes={self.sizes}, strength={self.strength:.3g})"
+
+
+def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(len(weights), n, p=weights / weights.sum())
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.flags.writeable = False
+    return array

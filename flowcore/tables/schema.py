@@ -1,0 +1,259 @@
+"""`Schema`: what the columns of a table are. Found from data, printed, edited, saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .column import Column
+from .finding import find_columns
+from .frame import Frame, Name, as_frame
+from .kind import DENSITY, PROBABILITY, Kind
+
+if TYPE_CHECKING:
+    from .._typing import TableLike
+
+FORMAT = 1
+MISSING = ("error", "drop")
+
+
+@dataclass(frozen=True, repr=False)
+class Schema:
+    """The columns of a table, in order: what each is, and what it adds to log p.
+
+    Numbers are continuous, text and booleans are categories, whatever is constant or free text has
+    to be set aside: `fit_table` refuses it. All else is a suggestion, which changes what log p
+    means or where it is -inf: print the schema, and adopt one by `edit`, or all by `suggested`.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        With different names.
+    n_rows : int
+        How many rows it was found from.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> schema = Schema.from_data({
+    ...     "price": np.exp(rng.normal(size=200)),
+    ...     "rooms": rng.poisson(3, size=200),
+    ...     "city": rng.choice(["Bern", "Rome"], size=200),
+    ... })
+    >>> print(schema)
+    column  kind         counts as    found from                                       better?
+    price   continuous   density      200 different numbers from 0.0908784 to 7.40676  positive...
+    """
+
+    columns: tuple[Column, ...]
+    n_rows: int = 0
+
+    def __post_init__(self):
+        object.__setattr__(self, "columns", tuple(self.columns))
+        seen: set[Name] = set()
+        if not self.columns:
+            raise ValueError("a schema needs at least one column")
+        for column in self.columns:
+            if column.name in seen:
+                raise ValueError(f"two columns are called {column.name!r:.40}: rename one of them")
+            seen.add(column.name)
+        if self.is_named and any(isinstance(name, int) for name in self.names):
+            raise ValueError(f"names are all text, or 0, 1, ...: {self.names!r:.80}")
+
+    # ------------------------------------------------------------ made
+
+    @classmethod
+    def from_data(cls, X: TableLike, missing: str = "error") -> Schema:
+        """Find the columns of X: a table of pandas, polars or pyarrow, a mapping, an array (n, D).
+
+        missing: "error" for a ValueError that names the first missing value, "drop" to look at the
+        other rows only. Errors: ValueError for infinite numbers, too, and for text among numbers,
+        naming row, column and value. Cost: a sort of each column.
+        """
+        frame = as_frame(X)
+        complete = complete_rows(frame, missing)
+        frame = frame if complete.all() else frame.take(complete)
+        return cls(find_columns(frame), len(frame))
+
+    def edit(self, changes: Mapping | None = None, **kinds: str | Kind) -> Schema:
+        """The schema with other kinds for some columns, such as `edit(age="integer(0)")`.
+
+        changes: the same as a mapping, for names that are no Python names. The kinds, as text:
+        continuous, positive, positive(low), bounded(low, high), integer, integer(low, high),
+        gridded(step), gridded(step, low, high), categorical, boolean, aside. Errors: ValueError for
+        an unknown column or kind, and for one that the data do not fit.
+        """
+        wanted = {**(changes or {}), **kinds}
+        unknown = [name for name in wanted if name not in self.names]
+        if unknown:
+            raise ValueError(f"there is no column {unknown[0]!r:.40}, but {self._listed()}")
+        columns = (c.edited(wanted[c.name]) if c.name in wanted else c for c in self.columns)
+        return replace(self, columns=tuple(columns))
+
+    def suggested(self) -> Schema:
+        """The schema with all its suggestions adopted."""
+        return self.edit({c.name: c.suggestion for c in self.columns if c.suggestion})
+
+    @property
+    def suggestions(self) -> dict[Name, str]:
+        """name -> kind: what `suggested` would change."""
+        return {c.name: str(c.suggestion) for c in self.columns if c.suggestion}
+
+    # ------------------------------------------------------------ looked at
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the table has names, and not 0, 1, ..."""
+        return self.names != tuple(range(len(self.columns)))
+
+    @property
+    def numbers(self) -> tuple[Column, ...]:
+        """The columns that are coordinates of the continuous part; gridded ones are, too."""
+        return tuple(c for c in self.columns if c.kind.is_number)
+
+    @property
+    def categories(self) -> tuple[Column, ...]:
+        """The columns that are categories."""
+        return tuple(c for c in self.columns if c.kind.is_category)
+
+    @property
+    def meaning(self) -> str:
+        """What log p of a row is: which columns count as densities, which as probabilities."""
+        parts = []
+        for what in (DENSITY, PROBABILITY):
+            names = [f"{c.name}" for c in self.columns if c.kind.counts_as == what]
+            if names:
+                parts.append(f"a {what} of {', '.join(names)}")
+        aside = [f"{c.name}" for c in self.columns if not (c.kind.is_number or c.kind.is_category)]
+        without = f"; {', '.join(aside)} left out" if aside else ""
+        units = [f"1/[{c.name}]" for c in self.columns if c.kind.counts_as == DENSITY]
+        unit = f", in units of {' '.join(units)}" if units else ", a pure number"
+        return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
+
+    def select(self, X: TableLike) -> Frame:
+        """X as a frame with the columns of the schema, those aside left out.
+
+        Errors: ValueError that names the columns which are missing, unknown, or in another order.
+        """
+        frame = as_frame(X)
+        wanted = [c.name for c in self.columns if c.kind.name != "aside"]
+        if not (frame.is_named and self.is_named):
+            return self._by_position(frame, wanted)
+        missing = [name for name in wanted if name not in frame.names]
+        unknown = [name for name in frame.names if name not in self.names]
+        if missing or unknown:
+            words = [f"lacks {_listed(missing)}"] * bool(missing)
+            words += [f"has {_listed(unknown)}, which was not there in fit"] * bool(unknown)
+            raise ValueError(f"X {' and '.join(words)}: the columns are {self._listed()}")
+        order = [name for name in frame.names if name in wanted]
+        if order != wanted:
+            first = next(a for a, b in zip(order, wanted, strict=True) if a != b)
+            raise ValueError(
+                f"the columns of X are in another order, from {first!r:.40} on: {_listed(order)}; "
+                f"write X[{wanted!r:.300}]"
+            )
+        return frame.select(wanted)
+
+    def _by_position(self, frame: Frame, wanted: list[Name]) -> Frame:
+        if len(frame.names) != len(self.columns):
+            raise ValueError(
+                f"X has {len(frame.names)} columns, but the schema has {len(self.columns)}: "
+                f"{self._listed()}"
+            )
+        columns = {name: frame[given] for name, given in zip(self.names, frame.names, strict=True)}
+        return Frame(columns, frame.source, frame.first_row).select(wanted)
+
+    def _listed(self) -> str:
+        return _listed(self.names)
+
+    # ------------------------------------------------------------ printed, saved
+
+    def __str__(self):
+        rows = [("column", "kind", "counts as", "found from", "better?")]
+        for c in self.columns:
+            better = f"{c.suggestion}: {c.note}" if c.suggestion else c.note
+            rows.append((f"{c.name:}", f"{c.kind}", c.kind.counts_as, c.why, better))
+        rows = [[cell if len(cell) <= 120 else f"{cell[:117]}..." for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        if self.suggestions:
+            lines.append(f"to follow: schema.edit({self.suggestions!r}), or schema.suggested()")
+        return "\n".join([*lines, self.meaning])
+
+    def __repr__(self):
+        return f"Schema({', '.join(f'{c.name}: {c.kind}' for c in self.columns)})"
+
+    def to_dict(self) -> dict:
+        """The schema as plain data, for JSON: `from_dict` is the way back."""
+        columns = [column.to_dict() for column in self.columns]
+        return {"format": FORMAT, "n_rows": self.n_rows, "columns": columns}
+
+    @classmethod
+    def from_dict(cls, plain: dict) -> Schema:
+        """The schema that `to_dict` described; a ValueError for anything else."""
+        if not isinstance(plain, dict) or set(plain) != {"format", "n_rows", "columns"}:
+            raise ValueError(f"{plain!r:.80} describes no schema")
+        if plain["format"] != FORMAT:
+            raise ValueError(
+                f"a schema of format {plain['format']!r:.20}: this flowcore reads {FORMAT}"
+            )
+        columns, n_rows = plain["columns"], plain["n_rows"]
+        if not isinstance(columns, (list, tuple)) or type(n_rows) is not int or n_rows < 0:
+            raise ValueError(f"{plain!r:.80} describes no schema")
+        return cls(tuple(map(Column.from_dict, columns)), n_rows)
+
+
+def complete_rows(frame: Frame, missing: str) -> np.ndarray:
+    """(n,): the rows that miss nothing.
+
+    Errors: ValueError if missing="error" and some do, and for infinite numbers.
+    """
+    if missing not in MISSING:
+        raise ValueError(f'missing is "error" or "drop": got {missing!r:.40}')
+    if len(frame) == 0:
+        raise ValueError("X has no rows")
+    complete = np.ones(len(frame), bool)
+    for name in frame.names:
+        gone = is_missing(frame[name])
+        if gone.all():
+            raise ValueError(f"column {name!r:.40} has no values: leave it out")
+        if gone.any() and missing == "error":
+            rows = np.flatnonzero(gone)
+            raise ValueError(
+                f"{frame.place(rows[0], name)} is missing ({len(rows):,} of {len(frame):,} rows "
+                'miss it): fill it, leave the column out, or pass missing="drop"'
+            )
+        _check_infinite(frame, name)
+        complete &= ~gone
+    if not complete.any():
+        raise ValueError("every row misses a value: fill them, or leave columns out")
+    return complete
+
+
+def _check_infinite(frame: Frame, name: Name) -> None:
+    values = frame[name]
+    if values.dtype == float and np.isinf(values).any():
+        row = np.flatnonzero(np.isinf(values))[0]
+        raise ValueError(f"{frame.place(row, name)} is {values[row]}: make it a number, or NaN")
+
+
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Where a column of a frame has NaN or None."""
+    if values.dtype == float:
+        return np.isnan(values)
+    if values.dtype == object:
+        return np.array([v is None for v in values.tolist()], bool)
+    return np.zeros(len(values), bool)
+
+
+def _listed(names: Iterable[Name], most: int = 10) -> str:
+    names = list(names)
+    return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)

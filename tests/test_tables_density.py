@@ -1,0 +1,626 @@
+"""p(c) p(x | c): exact where it can be, brute force beside it, and what is refused."""
+
+import copy
+import itertools
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+import flowcore as fc
+from flowcore.tables import Frequencies, Schema, TableDensity, fit_table, learn_flow
+from flowcore.tables.slots import Slots
+
+rng = np.random.default_rng(0)
+
+
+class Shifted:
+    """N(shift * sum of the context with weights 1, 2, ..., I): a density that anybody can check."""
+
+    def __init__(self, dim, shift=0.5):
+        self.dim, self.shift = dim, shift
+
+    def mean(self, context):
+        return self.shift * (context @ np.arange(1, context.shape[-1] + 1))[..., None]
+
+    def log_prob(self, x, context=None):
+        mean = 0.0 if context is None else self.mean(context)
+        return stats.norm(mean).logpdf(x).sum(axis=-1)
+
+    def sample(self, n, rng=None, context=None):
+        draws = np.random.default_rng(rng)
+        if context is None:
+            return draws.normal(size=(n, self.dim))
+        return self.mean(context) + draws.normal(size=(n, len(context), self.dim))
+
+
+def shifted(x, context=None, sample_weight=None, rng=None):
+    return Shifted(x.shape[1])
+
+
+def table(n=300):
+    city = rng.choice(["Bern", "Oslo", "Rome"], n, p=[0.5, 0.3, 0.2])
+    return {
+        "price": np.exp(rng.normal(size=n)),
+        "share": 1 / (1 + np.exp(-rng.normal(size=n))),
+        "rooms": rng.poisson(3, n),
+        "grade": rng.integers(0, 5, n) * 0.5,
+        "city": city,
+        "flag": rng.random(n) < 0.3,
+    }
+
+
+KINDS = {"price": "positive", "share": "bounded(0, 1)", "rooms": "integer", "grade": "gridded(0.5)"}
+
+
+def fitted(*names, n=300, learn=shifted, **kinds):
+    X = {name: values for name, values in table(n).items() if name in names}
+    edits = {name: kind for name, kind in KINDS.items() if name in names}
+    return fit_table(X, Schema.from_data(X).edit(edits | kinds), learn=learn), X
+
+
+# ---------------------------------------------------------------- p(c)
+
+
+def everything(frequencies):
+    """All codes, that of unseen values included."""
+    return list(itertools.product(*(range(size + 1) for size in frequencies.sizes)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40),
+    st.integers(1, 3),
+    st.tuples(*[st.booleans()] * 3),
+    st.booleans(),
+)
+def test_probabilities_of_categories_have_the_sum_one(rows, columns, closed, weighted):
+    codes = np.array(rows)[:, :columns]
+    weight = 1.0 + np.arange(len(codes)) % 4 if weighted else None
+    found = Frequencies.from_codes(codes, (3,) * columns, closed[:columns], weight)
+    p = np.exp(found.log_prob(everything(found)))
+    assert p.sum() == pytest.approx(1, abs=1e-12)
+    assert (np.exp(found.log_prob(codes)) > 0).all()
+    for k in range(columns):
+        assert found.of_column(k).sum() == pytest.approx(1)
+        assert (found.of_column(k)[-1] == 0) == closed[k]
+
+
+def test_one_column_is_the_formula():
+    counts, n, seen_once = np.array([5, 3, 1, 1]), 10, 2
+    codes = np.repeat(np.arange(4), counts)[:, None]
+    found = Frequencies.from_codes(codes, (4,), (False,))
+    unseen = (seen_once + 0.5) / (n + 1)
+    expected = [*((1 - unseen) * (counts + 0.5) / (n + 2)), unseen]
+    np.testing.assert_allclose(np.exp(found.log_prob(np.arange(5)[:, None])), expected)
+
+
+def test_combinations_are_counts_drawn_towards_independence():
+    codes = np.array([[0, 0]] * 50 + [[1, 1]] * 50 + [[0, 1]])
+    found = Frequencies.from_codes(codes, (2, 2), (True, True))
+    q = np.outer(found.of_column(0)[:2], found.of_column(1)[:2])
+    counts = np.array([[50, 1], [0, 50]])
+    expected = (counts + found.strength * q) / (101 + found.strength)
+    both = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    np.testing.assert_allclose(np.exp(found.log_prob(both)), expected.ravel())
+    assert found.strength < 10  # these two belong together
+    free = np.random.default_rng(1).integers(0, 3, (400, 3))
+    assert Frequencies.from_codes(free, (3,) * 3, (True,) * 3).strength > 100  # and these do not
+
+
+def test_the_strength_is_the_best_for_rows_left_out():
+    draws = np.random.default_rng(2)
+    first, other = draws.integers(0, 4, (2, 60))
+    codes = np.column_stack([first, np.where(draws.random(60) < 0.4, first, other)])
+    found = Frequencies.from_codes(codes, (4, 4), (True, True))
+    assert np.isfinite(found.strength)
+
+    def left_out(strength):
+        total = 0.0
+        for row in codes:
+            n = (codes == row).all(axis=1).sum() - 1
+            q = np.prod([found.of_column(k)[row[k]] for k in range(2)])
+            total += np.log((n + strength * q) / (len(codes) - 1 + strength))
+        return total
+
+    assert all(left_out(found.strength) >= left_out(found.strength * f) for f in (0.5, 2))
+
+
+def test_samples_of_categories_are_from_p():
+    codes = np.array([[0, 0]] * 30 + [[1, 1]] * 20 + [[2, 0]] * 3)
+    found = Frequencies.from_codes(codes, (3, 2), (False, True))
+    draws = found.sample(40_000, rng=0)
+    known = np.array(list(itertools.product(range(3), range(2))))
+    p = np.exp(found.log_prob(known))
+    share = [(draws == row).all(axis=1).mean() for row in known]
+    np.testing.assert_allclose(share, p / p.sum(), atol=0.008)
+
+
+def test_samples_are_given_that_all_values_are_known():
+    pairs = np.array([[0, 0], [1, 1]])
+    found = Frequencies((2, 2), pairs, np.array([30.0, 10.0]), np.array([0.6, 0.5]), 40.0)
+    known = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    p = np.exp(found.log_prob(known))
+    draws = found.sample(40_000, rng=1)
+    share = [(draws == row).all(axis=1).mean() for row in known]
+    np.testing.assert_allclose(share, p / p.sum(), atol=0.008)
+
+
+def test_many_columns_do_not_underflow():
+    codes = np.random.default_rng(0).integers(0, 50, (100, 300))
+    found = Frequencies.from_codes(codes, (50,) * 300, (False,) * 300)
+    assert np.isfinite(found.log_prob(codes[:, ::-1])).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"counts": np.array([1.0, -1.0])}, "counts must be positive"),
+        ({"counts": np.ones(3)}, "have shapes"),
+        ({"combinations": np.array([[0], [7]])}, "different codes below"),
+        ({"combinations": np.array([[0], [0]])}, "different codes below"),
+        ({"unseen": np.array([1.0])}, r"unseen must be in \[0, 1\)"),
+        ({"strength": np.nan}, "strength >= 0"),
+    ],
+)
+def test_forged_frequencies(changes, message):
+    good = {
+        "sizes": (2,), "combinations": np.array([[0], [1]]), "counts": np.ones(2),
+        "unseen": np.zeros(1), "strength": 1.0,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        Frequencies(**{**good, **changes})
+
+
+# ---------------------------------------------------------------- densities
+
+
+def test_a_table_of_all_kinds_integrates_to_one():
+    density, _ = fitted("price", "share", "city", "flag")
+    z = np.linspace(-8, 9, 221)
+    price, share = np.exp(z), 1 / (1 + np.exp(-z))
+    total = 0.0
+    for city, flag in itertools.product(["Bern", "Oslo", "Rome", "unseen"], [False, True]):
+        p, s = (a.ravel() for a in np.meshgrid(price, share, indexing="ij"))
+        rows = {"price": p, "share": s, "city": [city] * p.size, "flag": [flag] * p.size}
+        inner = np.exp(density.log_prob(rows)).reshape(len(z), len(z))
+        total += integrate.trapezoid(integrate.trapezoid(inner, share, axis=1), price)
+    assert total == pytest.approx(1, abs=2e-3)
+
+
+def test_log_p_is_the_sum_of_its_parts():
+    density, X = fitted("price", "share", "city", "flag")
+    codes = np.column_stack([np.unique(X["city"], return_inverse=True)[1], X["flag"]])
+    slots = density._slots
+    context = slots.context(slots.of(codes))
+    assert context.shape == (300, 4) and set(np.unique(context)) == {0, 1}  # three, and one
+    z = np.column_stack([np.log(X["price"]), np.log(X["share"]) - np.log1p(-X["share"])])
+    log_det = -np.log(X["price"]) - np.log(X["share"] * (1 - X["share"]))
+    expected = density.frequencies.log_prob(codes) + Shifted(2).log_prob(z, context) + log_det
+    np.testing.assert_allclose(density.log_prob(X), expected, rtol=1e-12)
+
+
+def test_the_ends_of_supports_count():
+    X = {"a": rng.normal(size=50) ** 2 - 2, "b": 3 + 4 * rng.random(50)}
+    schema = Schema.from_data(X).edit(a="positive(-2)", b="bounded(3, 7)")
+    density = fit_table(X, schema, learn=shifted)
+    z = np.column_stack([np.log(X["a"] + 2), np.log((X["b"] - 3) / (7 - X["b"]))])
+    log_det = -np.log(X["a"] + 2) + np.log(4 / ((X["b"] - 3) * (7 - X["b"])))
+    np.testing.assert_allclose(density.log_prob(X), Shifted(2).log_prob(z) + log_det)
+
+
+def test_units_change_densities_by_their_logarithm_and_probabilities_not_at_all():
+    density, X = fitted("price", "rooms")
+    half = np.asarray(X["rooms"]) * 0.5
+    other = {"price": X["price"] * 1.0, "rooms": half}
+    halves = fit_table(other, Schema.from_data(other).edit(price="positive", rooms="gridded(0.5)"),
+                       learn=lambda x, **given: Halved())  # fmt: skip
+    np.testing.assert_allclose(density.log_prob(X), halves.log_prob(other), rtol=1e-10)
+    log_p = density.log_prob(X)
+    scaled = fit_table({**X, "price": 100 * X["price"]}, density.schema,
+                       learn=lambda x, **given: Moved())  # fmt: skip
+    cents = scaled.log_prob({**X, "price": 100 * X["price"]})
+    np.testing.assert_allclose(cents, log_p - np.log(100), rtol=1e-10)
+
+
+class Halved(Shifted):
+    """Shifted(2) for a second column in halves."""
+
+    def __init__(self):
+        super().__init__(2)
+
+    def log_prob(self, x, context=None):
+        return super().log_prob(x * [1, 2]) + np.log(2)
+
+
+class Moved(Shifted):
+    """Shifted(2) for a first column that is larger by log 100."""
+
+    def __init__(self):
+        super().__init__(2)
+
+    def log_prob(self, x, context=None):
+        return super().log_prob(x - [np.log(100), 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "slope"),
+    [
+        ("integer", lambda y: y, lambda y: 1.0),
+        ("integer(0)", lambda y: np.log(np.expm1(y)), lambda y: 1 / -np.expm1(-y)),
+        ("integer(0, 20)", lambda y: np.log(y / (21 - y)), lambda y: 21 / (y * (21 - y))),
+    ],
+)
+def test_probabilities_of_integers_are_integrals_over_their_cells(kind, line, slope):
+    density, _ = fitted("rooms", rooms=kind)
+    k = np.arange(8)
+
+    def p(y):
+        return stats.norm.pdf(line(y)) * slope(y)
+
+    expected = [integrate.quad(p, i + 1e-12, i + 1)[0] for i in k]
+    log_p = density.log_prob({"rooms": np.repeat(k, 9000)}).reshape(8, 9000)  # each its own noise
+    np.testing.assert_allclose(np.exp(log_p).mean(axis=1), expected, rtol=0.1, atol=3e-5)
+    assert (log_p.mean(axis=1) < np.log(expected)).all()  # a lower bound, on average
+    many = density.log_prob({"rooms": k}, draws=300)
+    np.testing.assert_allclose(np.exp(many[:4]), expected[:4], rtol=0.2)
+
+
+def test_a_flat_density_gives_every_cell_its_share():
+    X = {"grade": np.arange(40) % 10 * 0.5 + 0.25}
+    schema = Schema.from_data(X).edit(grade="gridded(0.5, 0.25)")
+    flat = fc.TransformedDistribution(fc.Uniform(1, 0.25, 5.25), fc.Permute([0]))
+
+    class Flat:
+        dim = 1
+        sample = flat.sample
+
+        def log_prob(self, z):  # what `softplus` did is undone
+            y = 0.25 + 0.5 * np.log1p(np.exp(z / 0.5))
+            slope = 1 / (1 + np.exp(-z / 0.5))
+            return flat.log_prob(y) + np.log(slope[:, 0])
+
+    density = fit_table(X, schema, learn=lambda x, **given: Flat())
+    np.testing.assert_allclose(density.log_prob(X), np.log(0.1), rtol=1e-9)
+
+
+def test_values_that_were_never_seen_tell_nothing():
+    density, X = fitted("price", "city", "flag")
+    p = density.frequencies.of_column(0)
+    rows = {"price": [0.5, 2.0], "city": ["Paris"] * 2, "flag": [True, False]}
+    each = []
+    counts = np.unique(X["city"], return_counts=True)[1]
+    for city in ("Bern", "Oslo", "Rome"):
+        known = {**rows, "city": [city] * 2}
+        codes = np.array([[("Bern", "Oslo", "Rome").index(city), f] for f in (1, 0)])
+        each.append(density.log_prob(known) - density.frequencies.log_prob(codes))
+    codes = np.array([[3, 1], [3, 0]])
+    mixed = np.log(np.einsum("v,vn->n", counts / counts.sum(), np.exp(each)))
+    expected = density.frequencies.log_prob(codes) + mixed
+    np.testing.assert_allclose(density.log_prob(rows), expected, rtol=1e-12)
+    assert p[-1] == pytest.approx(0.5 / 301)  # nobody was seen once
+
+
+def test_unseen_values_see_the_same_noise():
+    density, _ = fitted("rooms", "city")
+    rows = {"rooms": np.arange(6), "city": ["Paris"] * 6}
+    first = density.log_prob(rows, draws=3)
+    assert (first == density.log_prob(rows, draws=3)).all()
+    assert (first != density.log_prob(rows, draws=3, rng=1)).any()
+
+
+def test_rare_values_share_a_slot():
+    codes = np.repeat([0, 1, 2, 3], [50, 20, 3, 1])[:, None]
+    slots = Slots(Frequencies.from_codes(codes, (4,), (False,)))
+    assert slots.sizes == [3] and slots.dim == 3
+    own = slots.of(np.arange(5)[:, None])
+    assert own[:, 0].tolist() == [0, 1, 2, 2, -1]
+    assert slots.context(own[:4]).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
+
+
+def test_a_context_that_never_varies_is_none():
+    X = {"x": rng.normal(size=8), "c": list("aabbccdd")}  # all rare: one slot
+    density = fit_table(X, learn=shifted)
+    assert density._slots.dim == 0 and np.isfinite(density.log_prob(X)).all()
+    assert np.isfinite(density.log_prob({"x": [0.0], "c": ["?"]})).all()
+    assert len(density.sample(3, rng=0)) == 3
+
+
+def test_missing_and_impossible_rows():
+    density, X = fitted("price", "share", "rooms", "city", "flag", rooms="integer(0, 20)")
+    row = {"price": 1.0, "share": 0.5, "rooms": 3.0, "city": "Bern", "flag": True}
+
+    def log_p(**changes):
+        changed = {name: np.array([v], object) for name, v in {**row, **changes}.items()}
+        return density.log_prob(changed)[0]
+
+    assert np.isfinite(log_p()) and np.isfinite(log_p(rooms=0.0)) and np.isfinite(log_p(rooms=20.0))
+    for name, values in {
+        "price": [0.0, -1.0, np.inf], "share": [0.0, 1.0, 2.0], "rooms": [-1.0, 21.0, np.inf],
+    }.items():  # fmt: skip
+        for value in values:
+            assert log_p(**{name: value}) == -np.inf, (name, value)
+    for name in row:
+        assert np.isnan(log_p(**{name: None})), name
+    together = {name: np.array([v, v, v], object) for name, v in row.items()}
+    together["price"][1], together["city"][2] = None, None
+    found = density.log_prob(together)
+    assert found[0] == log_p() and np.isnan(found[1:]).all()
+    assert density.log_prob({name: values[:0] for name, values in X.items()}).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"price": ["x"]}, "row 0, column 'price' is 'x', but the column is positive"),
+        ({"rooms": [2.5]}, "row 0, column 'rooms' is 2.5, which is not on the grid of integer"),
+        ({"city": [3.0]}, "row 0, column 'city' is .*3.0.*, but the column was of texts in fit"),
+    ],
+)
+def test_rows_that_are_refused(changes, message):
+    density, X = fitted("price", "rooms", "city")
+    row = {name: values[:1] for name, values in X.items()}
+    with pytest.raises(ValueError, match=message):
+        density.log_prob({**row, **changes})
+
+
+def test_categories_that_are_numbers_or_booleans():
+    X = {"x": rng.normal(size=60), "code": rng.integers(0, 3, 60) * 7, "flag": rng.random(60) < 0.5}
+    density = fit_table(X, Schema.from_data(X).edit(code="categorical"), learn=shifted)
+    log_p = density.log_prob(X)
+    for same in (
+        {**X, "code": X["code"].astype(float)},
+        {**X, "flag": X["flag"].astype(int)},
+        {**X, "flag": np.where(X["flag"], "true", "FALSE")},
+        pd.DataFrame(X),
+    ):
+        assert (density.log_prob(same) == log_p).all()
+    with pytest.raises(ValueError, match="row 0, column 'code' is '7', but the column was of num"):
+        density.log_prob({**X, "code": [f"{c}" for c in np.full(60, 7)]})
+    sample = density.sample(50, rng=0)
+    assert sample["code"].dtype == np.int64 and set(sample["code"]) == {0, 7, 14}
+    assert sample["flag"].dtype == bool
+
+
+# ---------------------------------------------------------------- samples
+
+
+def test_samples_are_rows_of_such_a_table():
+    density, X = fitted("price", "share", "rooms", "grade", "city", "flag", rooms="integer(0, 9)")
+    sample = density.sample(500, rng=0)
+    assert sample.names == tuple(X)
+    assert (sample["price"] > 0).all() and ((sample["share"] > 0) & (sample["share"] < 1)).all()
+    assert sample["rooms"].dtype == np.int64 and set(sample["rooms"]) <= set(range(10))
+    assert ((2 * sample["grade"]) % 1 == 0).all()
+    assert set(sample["city"]) == {"Bern", "Oslo", "Rome"} and sample["flag"].dtype == bool
+    assert np.isfinite(density.log_prob(sample)).all()
+    again = density.sample(500, rng=0)
+    assert all((again[name] == sample[name]).all() for name in X)
+    assert len(density.sample(0)) == 0 and density.sample(0).names == tuple(X)
+    with pytest.raises(ValueError, match="number of samples"):
+        density.sample(-1)
+
+
+def test_samples_follow_their_categories():
+    density, _ = fitted("price", "city", n=2000)
+    sample = density.sample(4000, rng=1)
+    z, city = np.log(sample["price"]), sample["city"]
+    for k, name in enumerate(["Bern", "Oslo", "Rome"]):
+        assert z[city == name].mean() == pytest.approx(0.5 * (k + 1), abs=0.15)
+
+
+def test_samples_far_out_stay_inside():
+    class Far(Shifted):
+        def sample(self, n, rng=None, context=None):
+            return np.full((n, self.dim), [[1e4, 800.0, -800.0, 1e300]])
+
+    X = {"a": np.exp(rng.normal(size=50)), "b": rng.random(50),
+         "c": rng.random(50), "d": rng.poisson(3, 50)}  # fmt: skip
+    schema = Schema.from_data(X).edit(
+        a="positive", b="bounded(0, 1)", c="positive(-2)", d="integer(0, 30)"
+    )
+    density = fit_table(X, schema, learn=lambda x, **given: Far(4))
+    sample = density.sample(3, rng=0)
+    assert np.isfinite(np.asarray(sample)).all() and (sample["b"] < 1).all()
+    assert (sample["c"] > -2).all() and (sample["d"] == 30).all()
+
+
+def test_tables_without_names_give_arrays():
+    X = np.column_stack([rng.normal(size=60), rng.poisson(2, 60), np.full(60, 4.0)])
+    density = fit_table(X, Schema.from_data(X).edit({1: "integer", 2: "aside"}), learn=shifted)
+    sample = density.sample(7, rng=0)
+    assert sample.shape == (7, 3) and sample.dtype == float and (sample[:, 2] == 4).all()
+    assert np.isfinite(density.log_prob(sample)).all() and density.dim == 3
+    mixed = np.array([[1.5, "a"], [2.5, "b"], [0.5, "a"], [0.1, "b"]], object)
+    assert fit_table(mixed, learn=shifted).sample(3, rng=0).dtype == object
+
+
+def test_categories_alone_and_numbers_alone():
+    density, X = fitted("city", "flag")
+    assert density.density is None and (density.log_prob(X) < 0).all()
+    assert len(density.sample(5, rng=0)) == 5
+    numbers, X = fitted("price", "share")
+    assert numbers.frequencies is None and np.isfinite(numbers.log_prob(X)).all()
+
+
+# ---------------------------------------------------------------- fit_table
+
+
+def test_suggestions_are_one_warning_with_the_line_to_paste():
+    X = table()
+    with pytest.warns(UserWarning) as caught:
+        density = fit_table(X, learn=shifted)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    text = str(caught[0].message)
+    assert "'rooms' looks integer(0) (whole numbers, which come back" in text
+    line = text.split("To follow: schema = ")[1].split("; to leave")[0]
+    adopted = eval(line, {"Schema": Schema, "X": X})
+    assert adopted == density.schema.suggested()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_table(X, adopted, learn=shifted)
+        fit_table(X, Schema.from_data(X), learn=shifted)
+        fit_table({"x": rng.normal(size=50), "c": ["a", "b"] * 25}, learn=shifted)
+
+
+x, y = rng.normal(size=(2, 50))
+GOOD = {"x": x, "y": y}
+
+
+@pytest.mark.parametrize(
+    ("X", "edit", "message"),
+    [
+        ({**GOOD, "c": np.ones(50)}, {}, r"'c' is constant \(always 1;.*edit\({'c': 'aside'}\)"),
+        ({**GOOD, "c": [f"row {i}" for i in range(50)]}, {}, "'c' is text .* an identifier"),
+        ({**GOOD, "c": ["z"] * 50}, {}, "'c' is constant"),
+        ({**GOOD, "z": x}, {}, "column 'z' repeats column 'x'"),
+        ({**GOOD, "z": 3 * x - y + 7}, {}, "dependent columns: of columns 0 'x', 1 'y', 2 'z', 1"),
+        ({"u": np.exp(x), "v": np.exp(y), "w": np.exp(x + y)},
+         dict.fromkeys("uvw", "positive"), "dependent columns: of columns 0 'u', 1 'v', 2 'w', 1"),
+        ({**GOOD, "z": np.where(np.arange(50) == 7, np.nan, x)}, {}, "row 7, column 'z' is miss"),
+        ({**GOOD, "z": np.where(np.arange(50) == 7, np.inf, x)}, {}, "row 7, column 'z' is inf"),
+        ({**GOOD, "c": ["a", None] * 25}, {}, "row 1, column 'c' is missing"),
+        ({"x": ["a"] * 50}, {}, "'x' is constant"),
+    ],
+)  # fmt: skip
+def test_tables_that_are_refused(X, edit, message):
+    with pytest.raises(ValueError, match=message):
+        schema = Schema.from_data(X).edit(edit) if edit else None
+        fit_table(X, schema, learn=shifted)
+
+
+def test_rows_that_a_schema_does_not_fit():
+    schema = Schema.from_data({"a": np.exp(x), "b": [1, 2] * 25, "c": ["u", "v"] * 25})
+    schema = schema.edit(a="positive", b="integer")
+    good = {"a": np.exp(y), "b": [4, 1] * 25, "c": ["v", "u"] * 25}
+    fit_table(good, schema, learn=shifted)
+    for changes, message in (
+        (
+            {"a": np.where(np.arange(50) == 3, 0.0, np.exp(y))},
+            "row 3, column 'a' is .*0.0.*, which",
+        ),
+        (
+            {"b": np.where(np.arange(50) == 3, 0.5, 1.0)},
+            "row 3, column 'b' is 0.5, which is not",
+        ),
+        ({"c": ["v"] * 49 + ["w"]}, "row 49, column 'c' is 'w', which the schema does not know"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit_table({**good, **changes}, schema, learn=shifted)
+
+
+def test_all_aside_is_nothing():
+    with pytest.raises(ValueError, match="all columns of the schema are aside"):
+        fit_table(GOOD, Schema.from_data(GOOD).edit(x="aside", y="aside"), learn=shifted)
+
+
+def test_what_learn_is_given():
+    seen = {}
+
+    def learn(x, context, sample_weight, rng):
+        seen.update(x=x, context=context, weight=sample_weight, rng=rng)
+        return Shifted(x.shape[1])
+
+    n = 60
+    X = {"p": np.exp(rng.normal(size=n)), "k": rng.poisson(3, n), "c": ["a", "b", "c"] * 20}
+    X["p"][5], X["c"][6] = np.nan, None
+    weight = np.where(np.arange(n) == 8, 0.0, 2.0)
+    schema = Schema.from_data(X, missing="drop").edit(p="positive", k="integer")
+    fit_table(X, schema, learn=learn, missing="drop", sample_weight=weight, rng=3)
+    kept = np.delete(np.arange(n), [5, 6, 8])
+    np.testing.assert_allclose(seen["x"][:, 0], np.log(X["p"][kept]))
+    assert (np.floor(seen["x"][:, 1]) == X["k"][kept]).all()
+    assert seen["context"].argmax(axis=1).tolist() == (kept % 3).tolist()
+    assert seen["weight"].shape == (n - 3,) and isinstance(seen["rng"], np.random.Generator)
+
+
+def test_a_density_of_another_width_is_an_error():
+    with pytest.raises(ValueError, match="density has dim 3, but the schema has 2 numbers"):
+        fit_table(GOOD, learn=lambda x, **given: Shifted(3))
+    with pytest.raises(TypeError, match="base needs dim, sample"):
+        fit_table(GOOD, learn=lambda x, **given: "nothing")
+    schema = Schema.from_data({**GOOD, "c": np.ones(50)})
+    with pytest.raises(ValueError, match="column 'c' is constant: edit it to aside"):
+        TableDensity(schema, None, Shifted(2))
+
+
+class Calm(Shifted):
+    """Without a word however far out it is asked."""
+
+    def log_prob(self, x, context=None):
+        return fc.Normal(self.dim).log_prob(x)
+
+
+def columns_of(n):
+    """Strategies for a column of n values."""
+
+    def of(values):
+        return st.lists(values, min_size=n, max_size=n)
+
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    return st.one_of(
+        of(finite), of(st.floats(0.01, 0.99)), of(st.floats(1e-300, 1e300)), of(st.booleans()),
+        of(st.integers(0, 6)), of(st.integers(-(2**60), 2**60)), of(st.sampled_from("abc")),
+        of(st.sampled_from([0.5, 1.0, 2.5])), of(st.just(3.0)), of(st.floats(width=16)),
+    )  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(2, 14).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
+def test_any_table_is_modelled_or_refused_with_a_word(columns):
+    X = {f"c{j}": column for j, column in enumerate(columns)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no overflow is heard of
+        try:
+            schema = Schema.from_data(X).suggested()
+            density = fit_table(X, schema, learn=lambda x, **given: Calm(x.shape[1]))
+        except ValueError as problem:
+            assert "column" in str(problem)
+            return
+        log_p = density.log_prob(X)
+        assert log_p.shape == (len(columns[0]),) and not np.isnan(log_p).any()
+        sample = density.sample(20, rng=0)
+        assert sample.names == tuple(X) and not np.isnan(density.log_prob(sample)).any()
+
+
+def test_copies_and_files(tmp_path):
+    def learn(x, context=None, **given):
+        return fc.flows.maf(x.shape[1], layers=1, hidden=[4], context_dim=context.shape[1])
+
+    density, X = fitted("price", "rooms", "city", "flag", learn=learn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has not been trained
+        log_p = density.log_prob(X)
+        fc.save(density, tmp_path / "table.npz")
+        again = fc.load(tmp_path / "table.npz")
+        for other in (again, copy.deepcopy(density), pickle.loads(pickle.dumps(density))):
+            assert (other.log_prob(X) == log_p).all()
+            assert other.schema == density.schema and repr(other) == repr(density)
+
+
+@pytest.mark.slow
+def test_a_learnt_table_comes_close_to_the_truth():
+    """price | city is log-normal, rooms | price Poisson: the exact log p is known."""
+    draw = np.random.default_rng(4)
+
+    def truth(n):
+        city = draw.integers(0, 3, n)
+        z = draw.normal(0.8 * city, 0.5)
+        rooms = draw.poisson(2 + 2 / (1 + np.exp(-z)))
+        log_p = (
+            np.log([0.5, 0.3, 0.2])[city] * 0 - np.log(3) + stats.norm.logpdf(z, 0.8 * city, 0.5)
+        )
+        log_p += -z + stats.poisson.logpmf(rooms, 2 + 2 / (1 + np.exp(-z)))
+        return {"price": np.exp(z), "rooms": rooms, "city": np.array(list("abc"))[city]}, log_p
+
+    X, _ = truth(4000)
+    schema = Schema.from_data(X).edit(price="positive", rooms="integer(0)")
+    density = fit_table(X, schema, learn=learn_flow, rng=0)
+    fresh, log_p = truth(4000)
+    gap = log_p - density.log_prob(fresh, draws=8)
+    assert -0.02 < gap.mean() < 0.08

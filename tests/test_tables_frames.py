@@ -1,0 +1,180 @@
+"""Tables of any library are one thing: the same columns, whoever made them."""
+
+import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowcore.tables import Frame, as_frame
+
+COLUMNS = {
+    "x": [0.1, -2.5, None, 1e300],
+    "n": [3, -1, 2**40, 0],
+    "gap": [1, None, 3, 4],
+    "flag": [True, False, True, True],
+    "maybe": [True, None, False, True],
+    "city": ["Bern", "Rome", None, "é\n"],
+}
+MAKERS = {
+    "pandas": lambda c: pd.DataFrame(c),
+    "pandas, nullable": lambda c: pd.DataFrame(c).convert_dtypes(),
+    "pandas, arrow": lambda c: pd.DataFrame(c).convert_dtypes(dtype_backend="pyarrow"),
+    "pandas, objects": lambda c: pd.DataFrame(c).astype(object),
+    "polars": lambda c: pl.DataFrame(c, strict=False),
+    "pyarrow": lambda c: pa.table(c),
+    "pyarrow, chunks": lambda c: pa.concat_tables([pa.table(c).slice(0, 1), pa.table(c).slice(1)]),
+    "pyarrow, batch": lambda c: pa.RecordBatch.from_pydict(c),
+    "lists": lambda c: c,
+    "capsule": lambda c: Capsule(pa.table(c)),
+}
+
+
+class Capsule:
+    """A table of a library that nobody here knows."""
+
+    def __init__(self, table):
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def plain(frame):
+    """Columns as lists, missing values as None."""
+
+    def item(v):
+        return None if v is None or v != v else v
+
+    return {name: [item(v) for v in frame[name].tolist()] for name in frame.names}
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_the_same_table_from_every_library(maker):
+    frame = as_frame(MAKERS[maker](COLUMNS))
+    assert plain(frame) == COLUMNS
+    assert frame["x"].dtype == frame["n"].dtype == frame["gap"].dtype == float
+    assert frame["flag"].dtype == bool and frame["city"].dtype == object
+
+
+@pytest.mark.parametrize("maker", ["pandas", "polars", "pyarrow"])
+def test_categories_of_a_library_are_text(maker):
+    words = ["b", "a", None, "b"]
+    made = {
+        "pandas": lambda: pd.DataFrame({"c": pd.Categorical(words)}),
+        "polars": lambda: pl.DataFrame({"c": pl.Series(words, dtype=pl.Categorical)}),
+        "pyarrow": lambda: pa.table({"c": pa.array(words).dictionary_encode()}),
+    }[maker]()
+    assert plain(as_frame(made)) == {"c": words}
+
+
+DTYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">f4", "<i8", "g"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arrays_of_every_dtype(dtype):
+    x = np.array([[1, 2, 3], [4, 5, 6]], dtype)
+    for made in (x, np.asfortranarray(x), x[:, ::-1][:, ::-1], x.tolist()):
+        frame = as_frame(made)
+        assert frame.names == (0, 1, 2) and not frame.is_named
+        assert frame.numbers().dtype == float and (frame.numbers() == x).all()
+
+
+def test_numbers_of_python_in_objects():
+    frame = as_frame({"a": np.array([Decimal("1.5"), Fraction(1, 4), 2, np.float32(3), None])})
+    assert plain(frame) == {"a": [1.5, 0.25, 2.0, 3.0, None]}
+
+
+def test_lists_of_numbers_and_text_stay_what_they_are():
+    assert plain(as_frame({"a": [1, "1", 2.5, None, True]})) == {"a": [1, "1", 2.5, None, True]}
+
+
+def test_records_and_mixed_arrays():
+    records = np.array([(1, "x"), (2, "y")], [("n", int), ("c", "U3")])
+    assert plain(as_frame(records)) == {"n": [1, 2], "c": ["x", "y"]}
+    assert plain(as_frame([[1, "x"], [2, "y"]])) == {0: [1, 2], 1: ["x", "y"]}
+
+
+def test_names_that_are_numbers_but_not_all_of_them_are_text():
+    assert as_frame(pd.DataFrame(np.eye(3))).names == (0, 1, 2)
+    assert as_frame(pd.DataFrame(np.eye(3), columns=[1, 2, 5])).names == ("1", "2", "5")
+
+
+def test_frames_back_to_libraries():
+    frame = as_frame({"a": [1.0, 2.0], "c": ["x", "y"]})
+    assert pd.DataFrame(dict(frame))["c"].tolist() == ["x", "y"]
+    assert pl.DataFrame(dict(frame))["a"].to_list() == [1.0, 2.0]
+    assert pa.table(dict(frame)).column_names == ["a", "c"]
+    with pytest.raises(ValueError, match="read-only"):
+        frame["a"][0] = 7.0
+    assert as_frame(frame) is frame and repr(frame) == "Frame(2 rows: a, c)"
+    assert np.asarray(frame.select(["a"])).shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros(3), r"X has shape \(3,\), but a table is \(n, D\); write X\[:, None\]"),
+        (np.zeros((2, 2, 2)), r"X has shape \(2, 2, 2\)"),
+        (None, "a table is"),
+        ("text", "a table is"),
+        ([[1.0, 2.0], [3.0]], "X is no table|a table is"),
+        ({}, "at least one column"),
+        (np.zeros((3, 0)), "at least one column"),
+        ({"a": [1.0], "b": [1.0, 2.0]}, "columns differ in length: {'a': 1, 'b': 2}"),
+        (np.array([[1j]]), "column 0 holds complex128, such as"),
+        ({"a": [1j]}, "row 0, column 'a' is a complex"),
+        ({"a": np.array(["2020-01-01"], "M8[D]")}, "'a' holds datetime64.*days since a day"),
+        ({"a": np.array([3], "m8[s]")}, "column 'a' holds timedelta64"),
+        ({"a": [datetime.date(2020, 1, 1)]}, "row 0, column 'a' is a date, '2020-01-01', neither"),
+        ({"a": np.ma.array([1.0, 2.0], mask=[0, 1])}, "row 1, column 'a' is masked"),
+        (np.ma.array(np.eye(2), mask=np.eye(2, dtype=bool)), "row 0, column 0 is masked"),
+        ({"a": np.eye(2)}, r"column 'a' has shape \(2, 2\)"),
+        ({"a": [[1], [3, 4]]}, r"row 0, column 'a' is a list, '\[1\]'"),
+        ({"a": np.array([10**400], object)}, "column 'a' has a number too large"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
+        (pl.LazyFrame({"a": [1]}), r"X is a LazyFrame: collect\(\) it first"),
+        (pd.DataFrame({"t": pd.to_datetime(["2020-01-01", None])}), "column 't' holds datetime64"),
+    ],
+)
+def test_what_is_no_table(X, message):
+    with pytest.raises(ValueError, match=message):
+        as_frame(X)
+
+
+def test_numbers_of_text():
+    frame = Frame({"a": np.array([None, "x"], object)}, "data.csv", 7)
+    with pytest.raises(ValueError, match=r"row 8, column 'a' of data.csv is 'x', no number"):
+        frame.numbers()
+    with pytest.raises(KeyError, match="there is no column 'b', but a"):
+        frame["b"]
+
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.decimals(),
+    st.complex_numbers(), st.dates(), st.binary(max_size=2), st.lists(st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ANYTHING, max_size=5), st.sampled_from(["lists", "objects", "rows"]))
+def test_whatever_is_given_is_a_frame_or_a_documented_error(values, way):
+    if way == "objects":
+        given = np.empty(len(values), object)
+        given[:] = values
+        values = given
+    try:
+        frame = as_frame({"a": values} if way != "rows" else [values, values])
+    except ValueError:
+        return
+    for name in frame.names:
+        assert frame[name].dtype in (float, bool, object)
+        if frame[name].dtype == object:
+            kinds = {type(v) for v in frame[name].tolist()}
+            assert not kinds & {complex, list, bytes, datetime.date}

@@ -1,0 +1,513 @@
+"""Files of tables: every flaw has its message, every engine the same values, memory is bounded."""
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from flowcore.tables import Schema, csv_blocks, fit_table, read_blocks, read_table
+
+ENGINES = ["pyarrow", "numpy", "exact"]
+
+
+def read(data, **options):
+    return read_table(io.BytesIO(data.encode() if isinstance(data, str) else data), **options)
+
+
+def plain(frame):
+    def item(v):
+        return None if v is None or v != v else v
+
+    return {name: [item(v) for v in frame[name].tolist()] for name in frame.names}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+# ---------------------------------------------------------------- what is read
+
+
+GOOD = {
+    "plain": ("a,b\n1,x\n2,y\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
+    "no end of line": ("a,b\n1,2\n3,4", {}, {"a": [1, 3], "b": [2, 4]}),
+    "windows": ("a,b\r\n1,x\r\n2,y\r\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
+    "byte order mark": ("\ufeffa,b\n1,2\n", {}, {"a": [1], "b": [2]}),
+    "semicolons": ("a;b\n1;2\n", {}, {"a": [1], "b": [2]}),
+    "tabs": ("a\tb\n1\t2\n", {}, {"a": [1], "b": [2]}),
+    "bars": ("a|b\n1|2\n", {}, {"a": [1], "b": [2]}),
+    "told": ("a:b\n1:2\n", {"separator": ":"}, {"a": [1], "b": [2]}),
+    "spaces": ("a b\n1 2\n", {"separator": " "}, {"a": [1], "b": [2]}),
+    "decimal comma": ("a;b\n1,5;-2,5e3\n", {"decimal": ","}, {"a": [1.5], "b": [-2500]}),
+    "quotes": ('"a","b"\n"1","x, ""y""\nz"\n', {}, {"a": [1], "b": ['x, "y"\nz']}),
+    "single quotes": ("a,b\n1,'x,y'\n", {"quote": "'"}, {"a": [1], "b": ["x,y"]}),
+    "separators in quotes": ('"a;b",c\n1,2\n', {}, {"a;b": [1], "c": [2]}),
+    "blank lines": ("\n\na,b\n\n1,2\n\n  \n3,4\n\n\n", {}, {"a": [1, 3], "b": [2, 4]}),
+    "one column": ("a\n1\n2\n\n\n", {}, {"a": [1, 2]}),
+    "one column, missing": ('a\n1\n""\nNA\n', {}, {"a": [1, None, None]}),
+    "missing": ("a,b\n1,\nNA,y\nnan,N/A\n", {}, {"a": [1, None, None], "b": [None, "y", None]}),
+    "missing, told": ("a,b\n1,x\n?,-\n", {"missing_values": ("?", "-")},
+                      {"a": [1, None], "b": ["x", None]}),
+    "no header": ("1,x\n2,y\n", {"header": False}, {0: [1, 2], 1: ["x", "y"]}),
+    "only a header": ("a,b\n", {}, {"a": [], "b": []}),
+    "some columns": ("a,b,c\n1,x,3\n", {"columns": ["c", "a"]}, {"c": [3], "a": [1]}),
+    "no name, not wanted": (",a\n0,1\n", {"columns": ["a"]}, {"a": [1]}),
+    "codes": ("zip\n01234\n99999\n", {"text": ["zip"]}, {"zip": ["01234", "99999"]}),
+    "spaces round numbers": ("a,b\n 1 ,\t2\n", {}, {"a": [1], "b": [2]}),
+    "spaces round text": ("a,b\n x ,y\n", {}, {"a": [" x "], "b": ["y"]}),
+    "signs": ("a,b\n+1,-.5\n1.,2E+3\n", {}, {"a": [1, 1], "b": [-0.5, 2000]}),
+    "infinite": ("a,b\ninf,-Infinity\n", {}, {"a": [np.inf], "b": [-np.inf]}),
+    "utf-8": ("é,b\n1,ü\n", {}, {"é": [1], "b": ["ü"]}),
+    "text after nothing": ("a,b\n1,\n2,\n", {}, {"a": [1, 2], "b": [None, None]}),
+    "hash within": ("a,b\n1,#x\n", {}, {"a": [1], "b": ["#x"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_texts_that_are_read(case, engine):
+    data, options, expected = GOOD[case]
+    assert plain(read(data, engine=engine, **options)) == expected
+
+
+def test_encodings():
+    data = "é,b\n1,ü\n2,€\n"
+    for encoding in ("cp1252", "utf-16", "utf-8-sig"):
+        assert plain(read(data.encode(encoding), encoding=encoding)) == plain(read(data))
+
+
+def test_numbers_are_the_nearest_floats(engine):
+    values = ["9007199254740993", "0.1", "1e-320", "2.2250738585072011e-308", "123456789012345678"]
+    found = read("a\n" + "\n".join(values) + "\n", engine=engine)["a"]
+    assert found.tolist() == [float(v) for v in values]
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+BAD = {
+    "empty": ("", {}, "the stream is empty: there is not even a header"),
+    "blank": ("\n\n\n", {}, "is empty"),
+    "numbers for names": ("1,2\n3,4\n", {}, r"first line has numbers, \['1', '2'\].*header=False"),
+    "two names": ("a,a\n1,2\n", {}, "two columns are called 'a'"),
+    "no name": (",a\n0,1\n", {}, "column 0 has no name.*pandas' index"),
+    "comment": ("# made by hand\na,b\n", {}, "first line starts with '#': comments are not read"),
+    "later comment": ("a,b\n1,2\n# x\n", {}, r"line 3 \(row 1\) has 1 cells, not 2 \(a comment"),
+    "short": ("a,b\n1,2\n\n3\n", {}, r"line 4 \(row 1\) has 1 cells, not 2: \['3'\]"),
+    "long": ("a,b\n1,2\n3,4,5\n", {}, r"line 3 \(row 1\) has 3 cells, not 2"),
+    "word": ("a,b\n1,2\n1,oops\n3,4\n", {}, r"line 3 \(row 1\), column 'b': 'oops' is no number"),
+    "comma for a point": ("a;b\n1,5;2\n2,5;3\nx;3\n", {},
+                          r"line 2 \(row 0\), column 'a': '1,5' is a number where.*decimal=','"),
+    "point for a comma": ("a;b\n1,5;2.5\n2,5;3\n3;3\n", {"decimal": ","},
+                          "column 'b': '2.5' is no number"),
+    "thousands": ('a,b\n1,"1,000"\n2,3\n3,4\n', {}, "column 'b': '1,000' is no number"),
+    "underscores": ("a,b\n1,1_000\n2,3\n3,4\n", {}, "column 'b': '1_000' is no number"),
+    "hexadecimal": ("a,b\n1,0x10\n2,3\n3,4\n", {}, "column 'b': '0x10' is no number"),
+    "too large": ("a,b\n1,1e999\n", {}, "column 'b': '1e999' is beyond what a float64 holds"),
+    "digits of others": ("a,b\n1,\u0661\n2,3\n3,4\n", {}, "column 'b': '\u0661' is no number"),
+    "open quote": ('a,b\n1,"x\n2,y\n', {}, r"line 2 \(row 0\): unexpected end of data"),
+    "text after a quote": ('a,b\n1,"x"y\n', {}, r"line 2 \(row 0\): .*expected after"),
+    "old line ends": ("a,b\r1,2\r", {}, r"line 1 has a \\r alone"),
+    "blank in one column": ("a\n1\n\n2\n", {}, "line 3 is blank, which in a table of one column"),
+    "two separators": ("a;b,c\n1;2,3\n", {}, "first line has ',' and ';': say which"),
+    "zero byte": ("a,b\n1,2\0\n", {}, "line 2 has a zero byte"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is utf-16, not text of utf-8: save it"),
+    "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {}, 'line 3 is not utf-8.*encoding="latin-1"'),
+    "packed": (gzip.compress(b"a,b\n1,2\n"), {}, "is gzip, not text.*unpack it first"),
+    "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but \\['a', 'b'\\]"),
+    "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),
+    "separator": ("a,b\n", {"separator": "::"}, "separator is one character"),
+    "separator of numbers": ("a,b\n", {"separator": "e"}, "separator is one character"),
+    "separator as decimal": ("a,b\n", {"separator": ",", "decimal": ","}, "separator is one"),
+    "decimal": ("a,b\n", {"decimal": "·"}, 'decimal is "." or ","'),
+    "quote": ("a,b\n", {"quote": "x"}, "quote is"),
+    "encoding": ("a,b\n", {"encoding": "klingon"}, "there is no encoding 'klingon'"),
+    "block": ("a,b\n", {"block_bytes": 3}, "block_bytes must be an integer >= 1024"),
+    "engine": ("a,b\n", {"engine": "magic"}, "engine is one of 'auto', 'pyarrow', 'numpy'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_texts_that_are_refused(case, engine):
+    data, options, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        read(data, **{"engine": engine, **options})
+
+
+def test_a_later_surprise_names_its_row(engine, tmp_path):
+    path = tmp_path / "data.csv"
+    lines = [f"{i},{i / 7}\n" for i in range(5000)]
+    lines[4321] = "4321,n.a.\n"
+    path.write_text("id,x\n" + "".join(lines))
+    with pytest.raises(ValueError, match=r"data.csv: line 4323 \(row 4321\), column 'x': 'n.a.' i"):
+        read_table(path, engine=engine, block_bytes=2048)
+    lines[4321] = '4321,"1\n'
+    path.write_text("id,x\n" + "".join(lines))
+    with pytest.raises(ValueError, match=r"(row|record of) .*43\d\d"):
+        read_table(path, engine=engine, block_bytes=2048)
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_table(tmp_path / "nothing.csv")
+    with pytest.raises(IsADirectoryError):
+        read_table(tmp_path)
+    with pytest.raises(TypeError, match="source is a path or a file"):
+        read_table(7)
+    with pytest.raises(ValueError, match="open it in binary mode"):
+        read_table(io.StringIO("a,b\n1,2\n"))
+
+
+# ---------------------------------------------------------------- blocks, pipes, other kinds
+
+
+def test_blocks_are_the_whole_table(engine, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "x": rng.normal(size=3000),
+            "c": rng.choice(["a", 'b"', "c\n,d", ""], 3000),
+            "n": np.where(rng.random(3000) < 0.1, np.nan, rng.integers(0, 9, 3000)),
+        }
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    whole = read_table(tmp_path / "t.csv", engine="exact")
+    assert (whole["x"] == table["x"]).all()
+    assert plain(whole)["c"] == [v or None for v in table["c"]]
+    for size in (*range(1024, 1100, 9), 5000, 2**20):
+        frames = list(read_blocks(tmp_path / "t.csv", engine=engine, block_bytes=size))
+        starts = np.cumsum([0, *map(len, frames)])
+        assert [f.first_row for f in frames] == starts[:-1].tolist() and starts[-1] == 3000
+        assert all(f.source.endswith("t.csv") for f in frames)
+        for name in table:
+            found = np.concatenate([f[name] for f in frames])
+            assert [*map(str, found)] == [*map(str, whole[name])]
+    assert len(frames) == 1
+
+
+def test_from_a_pipe(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 3))
+    np.save(tmp_path / "x.npy", x)
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b,c", comments="", fmt="%.17g")
+    for name in ("x.npy", "x.csv"):
+        data = (tmp_path / name).read_bytes()
+        ends = os.pipe()
+        writer = threading.Thread(target=lambda ends=ends, data=data: _write(ends[1], data))
+        writer.start()
+        with os.fdopen(ends[0], "rb") as pipe:
+            found = np.concatenate([np.asarray(f) for f in read_blocks(pipe, block_bytes=4096)])
+        writer.join()
+        assert (found == x).all()
+
+
+def _write(end, data):
+    with os.fdopen(end, "wb") as file:
+        file.write(data)
+
+
+def test_arrays(tmp_path):
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    records = np.array([(1, 2.5), (3, 4.5)], [("n", "i4"), ("x", "f8")])
+    for array, names in ((x, (0, 1, 2)), (np.asfortranarray(x), (0, 1, 2)), (records, ("n", "x")),
+                         (x[:0], (0, 1, 2)), (x.astype(">f4"), (0, 1, 2))):  # fmt: skip
+        np.save(tmp_path / "x.npy", array)
+        np.savez_compressed(tmp_path / "x.npz", array)
+        for file in ("x.npy", "x.npz"):
+            found = read_table(tmp_path / file, block_bytes=1024)
+            expected = np.array(array.tolist(), float).reshape(len(array), len(names))
+            assert found.names == names and (np.asarray(found) == expected).all()
+    assert read_table(tmp_path / "x.npy", columns=[2, 0]).names == (2, 0)
+    np.savez(tmp_path / "c.npz", a=x[:, 0], b=x[:, 1] > 0)
+    found = read_table(tmp_path / "c.npz", block_bytes=1024)
+    assert (found["a"] == x[:, 0]).all() and found["b"].dtype == bool
+    np.savez(tmp_path / "m.npz", train=x, test=x[:5])
+    assert len(read_table(tmp_path / "m.npz", member="test")) == 5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: np.save(p, np.zeros(3)), r"shape \(3,\), not \(n, D\); save x\[:, None\]"),
+        (lambda p: np.save(p, np.array([{}]), allow_pickle=True), "holds Python objects"),
+        (lambda p: np.save(p, np.zeros((2, 2), complex)), "column 0 holds complex128"),
+        (lambda p: np.savez(p, a=np.zeros((2, 2)), b=np.zeros(3)), "neither one table nor columns"),
+        (lambda p: np.savez(p), "holds nothing: neither"),
+        (lambda p: np.savez(p, a=np.array([[None]])), "holds Python objects"),
+        (lambda p: p.write_bytes(b"\x93NUMPY" + b"x" * 30), "is no .npy file"),
+        (lambda p: p.write_bytes(b"PK\x03\x04" + b"x" * 30), "is no .npz archive"),
+        (lambda p: p.write_bytes(b"PAR1" + b"x" * 30), "is no Parquet file"),
+        (lambda p: (np.save(p, np.zeros((9, 9))), cut(p)), "ends too early"),
+        (lambda p: pq.write_table(pa.table({"a": [[1]]}), p), "column 'a'"),
+    ],
+)
+def test_other_files_that_are_refused(tmp_path, make, message):
+    path = tmp_path / "file.npz"
+    make(path)
+    path = path if path.exists() else tmp_path / "file.npz.npy"
+    with pytest.raises(ValueError, match=message):
+        read_table(path)
+
+
+def cut(path):
+    path = path if path.exists() else path.with_name("file.npz.npy")
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_arrays_are_refused_or_the_same(data):
+    kind = data.draw(st.sampled_from(["npy", "npz", "parquet"]))
+    file = io.BytesIO()
+    x = np.arange(12.0).reshape(4, 3)
+    if kind == "parquet":
+        pq.write_table(pa.table({"a": x[:, 0], "b": x[:, 1]}), file)
+    else:
+        (np.save if kind == "npy" else np.savez)(file, x)
+    good = bytearray(file.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        good[data.draw(st.integers(8, len(good) - 1))] = data.draw(st.integers(0, 255))
+    cut_at = data.draw(st.integers(8, len(good)))
+    try:
+        for frame in read_blocks(io.BytesIO(bytes(good[:cut_at]))):
+            assert len(frame) <= 12
+    except ValueError:
+        pass
+
+
+def test_parquet(tmp_path):
+    table = pa.table({"x": [0.5, None, 2.5], "c": ["a", None, "b"], "f": [True, False, True],
+                      "n": [1, 2, 3]})  # fmt: skip
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
+    found = read_table(tmp_path / "t.parquet")
+    assert plain(found) == table.to_pydict() and found["f"].dtype == bool
+    assert read_table(tmp_path / "t.parquet", columns=["n", "x"]).names == ("n", "x")
+    with pytest.raises(ValueError, match="has no column 'z'"):
+        read_table(tmp_path / "t.parquet", columns=["z"])
+    pq.write_table(table.slice(0, 0), tmp_path / "e.parquet")
+    assert read_table(tmp_path / "e.parquet").names == ("x", "c", "f", "n")
+    with pytest.raises(ValueError, match="is not read from a pipe"):
+        read_table(Pipe((tmp_path / "t.parquet").read_bytes()))
+
+
+class Pipe(io.RawIOBase):
+    """Bytes that come once."""
+
+    def __init__(self, data):
+        self._left = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._left.readinto(memoryview(buffer)[:7])  # in small pieces, as pipes do
+
+
+def test_streams_that_give_little_at_once(engine):
+    data = b"a,b\n" + b"1.5,x\n" * 1000
+    found = read_table(io.BufferedReader(Pipe(data)), engine=engine)
+    assert plain(found) == {"a": [1.5] * 1000, "b": ["x"] * 1000}
+    assert plain(read_table(Pipe(data))) == plain(found)
+
+
+def test_without_pyarrow():
+    code = """
+import sys
+sys.modules["pyarrow"] = None
+import io, numpy as np
+from flowcore.tables import read_table
+assert read_table(io.BytesIO(b"a,b\\n1,x\\n"))["b"][0] == "x"
+for data, options, error in ((b"PAR1", {}, "is a Parquet file, which needs pyarrow: pip install"),
+                             (b"a", {"engine": "pyarrow"}, 'engine="pyarrow" needs pyarrow')):
+    try:
+        read_table(io.BytesIO(data), **options)
+    except ModuleNotFoundError as problem:
+        assert error in str(problem), problem
+    else:
+        raise AssertionError
+assert "pandas" not in sys.modules and "polars" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_density_needs(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"id": [f"r{i}" for i in range(90)], "x": rng.normal(size=90),
+                          "zip": rng.choice(["01", "02"], 90)})  # fmt: skip
+    table.to_csv(tmp_path / "t.csv", index=False)
+    schema = Schema.from_data(table).edit(id="aside")
+
+    class Normal:
+        dim = 1
+
+        def log_prob(self, x, context=None):
+            return -0.5 * (x**2).sum(axis=-1)
+
+        def sample(self, n, rng=None, context=None):
+            raise NotImplementedError
+
+    density = fit_table(table, schema, learn=lambda x, **given: Normal())
+    frames = list(read_blocks(tmp_path / "t.csv", schema=density.schema, block_bytes=1024))
+    assert frames[0].names == ("x", "zip") and frames[0]["zip"][0] in ("01", "02")
+    found = np.concatenate([density.log_prob(frame) for frame in frames])
+    np.testing.assert_array_equal(found, density.log_prob(table))
+    table.assign(zip="03", x="oops").to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=r"t.csv: line 2 \(row 0\), column 'x': 'oops' is no numb"):
+        next(read_blocks(tmp_path / "t.csv", schema=density.schema))
+
+
+# ---------------------------------------------------------------- fuzz
+
+
+CELLS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from([
+        "", "NA", "nan", "-inf", "1e999", "1,5", "+1", ".5", "5.", "1_0", "0x1", " 7 ", "\t8", '"',
+        '""', '"9"', '"a,b"', '"a\nb"', '"c""d"', 'e"f', "#", "# g", "é", "\ufeff", "\x00", "\x0b1",
+        "nan(1)", "1e", "-", "--1", "1 2", "true", "\r", "\u0663", "1\xa0", "1d5", "1f", "Infinity",
+    ]),
+    st.text(max_size=4),
+)  # fmt: skip
+RECORDS = st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=8)
+ENDS = st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n", " \n", "\n\r"])
+OPTIONS = st.fixed_dictionaries(
+    {"separator": st.sampled_from([None, ",", ";", "\t", " "]), "header": st.booleans(),
+     "decimal": st.sampled_from([".", ","]), "quote": st.sampled_from(['"', '"', "'"])}
+)  # fmt: skip
+
+
+def outcome(data, engine, options):
+    """Columns as bytes and reprs, or the message."""
+    try:
+        frame = read_table(io.BytesIO(data), engine=engine, **options)
+    except ValueError as problem:
+        return f"{problem}"
+    return [(name, frame[name].dtype.kind, frame[name].tolist().__repr__()) for name in frame.names]
+
+
+def check_engines_agree(data, options):
+    exact = outcome(data, "exact", options)
+    for engine in ("pyarrow", "numpy"):
+        assert outcome(data, engine, options) == exact, engine
+    small = outcome(data * 1, "exact", {**options, "block_bytes": 1024})
+    assert small == exact
+    return exact
+
+
+@settings(max_examples=200, deadline=None)
+@given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]))
+@example([["a", "b"], ["nan(1)", "1"]], "\n", {"header": True}, ",")
+@example([["a", "b"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
+@example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",")
+def test_engines_agree_on_every_text(records, end, options, separator):
+    text = end.join(separator.join(record) for record in records) + end
+    check_engines_agree(text.encode("utf-8", "surrogatepass"), options)
+
+
+FLAWS = [
+    *(
+        '3,"x',
+        '3,"x\n4,y"',
+        '3,x"y',
+        "3,x\ry",
+        "3,x\r",
+        "3",
+        "3,4,5",
+        "",
+        "  ",
+        "\t",
+        "#",
+        "3,",
+        ",",
+    ),
+    *("nan(1),x", "1e999,x", "inf,x", "-Inf,x", "nan,x", " NA,x", "1_0,x", "\x0b1,x", "1\xa0,x"),
+    *("3,\x00", "0x1,x", "+1,x", "1.,x", "1e5,x", "1e,x", '"1",x', '" 1 ",x', "\u06631,x", "1d5,x"),
+    *("3,\ufeff", '3,"NA"', "1;2,x"),
+]
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+@pytest.mark.parametrize("kind", ["two columns", "numbers", "one column"])
+def test_engines_agree_on_flaws_that_come_late(flaw, kind, monkeypatch):
+    """Beyond the lines that settle the types: there, engines see them first."""
+    monkeypatch.setattr(csv_blocks, "HEAD_ROWS", 5)
+    if kind == "numbers":
+        flaw = flaw.replace("x", "1").replace("y", "2")
+    if kind == "one column":
+        flaw = flaw.split(",")[0]
+    good = {"two columns": "1.5,x", "numbers": "1.5,2", "one column": "7"}[kind]
+    header = "a" if kind == "one column" else "a,b"
+    text = "\n".join([header, *[good] * 20, flaw, good, good]) + "\n"
+    check_engines_agree(text.encode(), {})
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60), OPTIONS)
+def test_engines_agree_on_every_noise(data, options):
+    check_engines_agree(data, options)
+
+
+TABLES = st.integers(1, 4).flatmap(
+    lambda d: st.lists(
+        st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=d, max_size=d),
+        min_size=1, max_size=20,
+    )
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(TABLES, st.sampled_from([".", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_what_was_written_is_read(rows, decimal, end, quoted):
+    """Never a wrong number: repr of a float is read back to the last bit, by every engine."""
+
+    def cell(v):
+        text = repr(v).replace(".", decimal)
+        return f'"{text}"' if quoted else text
+
+    header = ";".join(f"c{j}" for j in range(len(rows[0])))
+    text = end.join([header, *(";".join(map(cell, row)) for row in rows)]) + end
+    for engine in ENGINES:
+        found = read(text, engine=engine, decimal=decimal)
+        assert np.asarray(found).tobytes() == np.array(rows).tobytes()
+
+
+@pytest.mark.slow
+@settings(max_examples=6000, deadline=None)
+@given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(0, 40))
+def test_engines_agree_on_very_many_texts(records, end, options, separator, copies):
+    body = end.join(separator.join(record) for record in records)
+    text = "a,b\n" * (copies % 2) + (body + end) * (1 + copies)
+    check_engines_agree(text.encode("utf-8", "surrogatepass"), options)
+
+
+@pytest.mark.slow
+def test_memory_is_bounded(tmp_path):
+    """A million rows take no more than a few blocks, by every engine."""
+    path = tmp_path / "big.csv"
+    line = ",".join(["0.123456789012345"] * 6) + "\n"
+    path.write_text("a,b,c,d,e,f\n" + line * 1_000_000)  # 108 MB
+    code = """
+import resource, sys
+from flowcore.tables import read_blocks
+if sys.argv[2] == "pyarrow":
+    import pyarrow.csv
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+n = sum(len(frame) for frame in read_blocks(sys.argv[1], engine=sys.argv[2]))
+assert n == 1_000_000, n
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024)
+"""
+    for engine in ("pyarrow", "numpy"):
+        command = [sys.executable, "-c", code, path, engine]
+        megabytes = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        assert megabytes < 120, (engine, megabytes)

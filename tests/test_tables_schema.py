@@ -1,0 +1,301 @@
+"""Columns: what is found, what is only suggested, what can be edited, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowcore.tables import Column, Kind, Schema, as_frame
+from flowcore.tables.finding import grid_step
+
+rng = np.random.default_rng(0)
+N = 400
+TABLE = {
+    "normal": rng.normal(size=N),
+    "price": np.exp(rng.normal(size=N)),
+    "share": 1 / (1 + np.exp(-2 * rng.normal(size=N))),
+    "count": rng.poisson(3, N),
+    "half": rng.integers(1, 9, N) * 0.5,
+    "tens": 10 * rng.integers(1, 9, N),
+    "bit": rng.integers(0, 2, N),
+    "euros": rng.integers(10**3, 10**6, N),
+    "city": rng.choice(["Bern", "Rome"], N),
+    "flag": rng.random(N) < 0.3,
+    "id": [f"row {i}" for i in range(N)],
+    "one": np.full(N, 2.5),
+    "same": ["x"] * N,
+    "spike": np.where(rng.random(N) < 0.2, 0.0, rng.normal(size=N)),
+}
+SCHEMA = Schema.from_data(TABLE)
+
+
+def of(schema, name):
+    return next(c for c in schema.columns if c.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "suggestion"),
+    [
+        ("normal", "continuous", None),
+        ("price", "continuous", "positive"),
+        ("share", "continuous", "bounded(0, 1)"),
+        ("count", "continuous", "integer(0)"),
+        ("half", "continuous", "gridded(0.5)"),
+        ("tens", "continuous", "gridded(10)"),
+        ("bit", "continuous", "categorical"),
+        ("euros", "continuous", None),  # whole, but all different: a grid that nobody sees
+        ("city", "categorical", None),
+        ("flag", "boolean", None),
+        ("id", "text", None),
+        ("one", "constant", None),
+        ("same", "constant", None),
+        ("spike", "continuous", None),
+    ],
+)
+def test_kinds_that_are_found(name, kind, suggestion):
+    column = of(SCHEMA, name)
+    found = None if column.suggestion is None else str(column.suggestion)
+    assert (str(column.kind), found) == (kind, suggestion)
+    assert column.why
+
+
+def test_a_spike_is_told():
+    assert "exactly 0, a spike" in of(SCHEMA, "spike").note
+
+
+def test_print_says_kind_meaning_facts_and_the_line_to_paste():
+    text = str(SCHEMA)
+    assert "column  kind" in text and "True in 0." in text and "an identifier" in text
+    assert "to follow: schema.edit({'price': 'positive', 'share': 'bounded(0, 1)'" in text
+    last = text.splitlines()[-1]
+    assert last == SCHEMA.meaning
+    assert last.startswith("p is a density of normal, price,") and "left out" in last
+
+
+def test_the_line_to_paste_works():
+    line = next(x for x in str(SCHEMA).splitlines() if x.startswith("to follow: "))
+    call = line.removeprefix("to follow: ").split(", or schema")[0]
+    assert eval(call, {"schema": SCHEMA}) == SCHEMA.suggested()
+    assert not SCHEMA.suggested().suggestions
+
+
+def test_meaning_after_editing():
+    schema = Schema.from_data({k: TABLE[k] for k in ("price", "count", "city", "id")})
+    schema = schema.suggested().edit(id="aside")
+    assert schema.meaning == (
+        "p is a density of price times a probability of count, city, in units of 1/[price]; "
+        "id left out"
+    )
+    assert "a pure number" in schema.edit(price="aside").meaning
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"nobody": "aside"}, "there is no column 'nobody', but 'normal', 'price'"),
+        ({"normal": "weird"}, "there is no kind of column 'weird': take one of continuous"),
+        (
+            {"normal": "positive"},
+            r"'normal' has the value -[\d.]+, which is not inside",
+        ),
+        ({"share": "bounded(0, 0.5)"}, "not inside of bounded"),
+        ({"share": "bounded(1, 0)"}, "low less than high"),
+        ({"share": "bounded(0)"}, "has 1 arguments"),
+        ({"share": "bounded(0, x)"}, "an argument that is no number"),
+        ({"share": "bounded(0, inf)"}, "finite numbers"),
+        ({"half": "gridded(-1)"}, "step must be positive"),
+        ({"half": "gridded(1, 0, 2.5)"}, "whole steps apart"),
+        ({"count": "integer(1)"}, "the value 0.0, which is not inside"),
+        ({"count": "boolean"}, r"'count' is boolean, but has the values \(0, 1, 2"),
+        ({"city": "boolean"}, "'city' is boolean, but has the values"),
+        ({"city": "positive"}, "is text and cannot be positive"),
+        ({"normal": "constant"}, "is found, not chosen"),
+        ({"normal": "text"}, "is found, not chosen"),
+        ({"normal": 3}, "there is no kind of column 3"),
+    ],
+)
+def test_edits_that_are_refused(edit, message):
+    with pytest.raises(ValueError, match=message):
+        SCHEMA.edit(edit)
+
+
+def test_edits():
+    edited = SCHEMA.edit({"one": "aside"}, count="integer(0, 30)", half=Kind("gridded", 0.5))
+    assert str(of(edited, "count").kind) == "integer(0, 30)"
+    assert str(of(edited, "half").kind) == "gridded(0.5)"
+    assert of(SCHEMA.edit(bit="boolean"), "bit").values == (False, True)
+    assert of(edited, "one").kind.counts_as == "nothing"
+    assert Schema.from_data(TABLE) == SCHEMA  # nothing was changed in place
+
+
+def test_many_values_are_no_category():
+    schema = Schema.from_data({"x": np.arange(3000.0), "y": [f"{i} a" for i in range(3000)]})
+    for name in "xy":
+        with pytest.raises(ValueError, match="too many different values for a category"):
+            schema.edit({name: "categorical"})
+    few = Schema.from_data({"x": np.arange(30.0)}).edit(x="categorical")
+    assert few.columns[0].values == tuple(range(30))
+
+
+# ---------------------------------------------------------------- data that are refused
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (
+            {"a": [1.0, np.nan, 3.0]},
+            r"row 1, column 'a' is missing \(1 of 3.*missing=\"drop\"",
+        ),
+        ({"a": ["x", None, "y"]}, "row 1, column 'a' is missing"),
+        ({"a": [1.0, np.inf]}, "row 1, column 'a' is inf"),
+        ({"a": np.array([1, 2, "n/a", 4], object)}, "row 2, column 'a' is 'n/a', but most of the"),
+        (
+            {"a": ["1", "2", "?", "4"]},
+            "row 2, column 'a' is '\\?', but most of the col",
+        ),
+        ({"a": np.array(["x", "y", 3], object)}, "row 2, column 'a' is 3, but the column has text"),
+        ({"a": [None, None]}, "column 'a' has no values"),
+        ({"a": []}, "X has no rows"),
+        (np.array([["x", "y"], [1, None]], object), "column 1"),
+    ],
+)
+def test_bad_data(X, message):
+    with pytest.raises(ValueError, match=message):
+        Schema.from_data(X)
+
+
+def test_missing_rows_are_dropped_on_request():
+    X = {"a": [1.0, np.nan, 3.0, 4.5], "b": ["x", "y", None, "x"]}
+    schema = Schema.from_data(X, missing="drop")
+    assert schema.n_rows == 2 and of(schema, "a").high == 4.5
+    with pytest.raises(ValueError, match="every row misses a value"):
+        Schema.from_data({"a": [1.0, np.nan], "b": [None, "x"]}, missing="drop")
+    with pytest.raises(ValueError, match='missing is "error" or "drop"'):
+        Schema.from_data(X, missing="ignore")
+
+
+def test_rows_keep_their_numbers_when_others_are_dropped():
+    frame = as_frame({"a": np.arange(5.0)}).take(np.array([False, True, False, True, True]))
+    assert frame.place(1, "a") == "row 3, column 'a'"
+    assert frame.take(np.array([2])).place(0, "a") == "row 4, column 'a'"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "b"], "X lacks 'c'"),
+        (["a", "b", "c", "d"], "X has 'd', which was not there in fit"),
+        (["a", "b", "d"], "X lacks 'c' and has 'd', which was not there"),
+        (["b", "a", "c"], "another order, from 'b' on: 'b', 'a', 'c'; write X"),
+    ],
+)
+def test_columns_at_scoring(names, message):
+    schema = Schema.from_data({name: rng.normal(size=9) for name in "abc"})
+    with pytest.raises(ValueError, match=message):
+        schema.select({name: rng.normal(size=3) for name in names})
+    with pytest.raises(ValueError, match="X has 2 columns, but the schema has 3"):
+        schema.select(np.zeros((4, 2)))
+    assert schema.select(np.zeros((4, 3))).names == ("a", "b", "c")
+
+
+def test_columns_aside_may_be_missing():
+    schema = Schema.from_data({"a": rng.normal(size=9), "id": list("abcdefghi")}).edit(id="aside")
+    assert schema.select({"a": [1.0]}).names == ("a",)
+    assert schema.select({"id": ["?"], "a": [1.0]}).names == ("a",)
+
+
+# ---------------------------------------------------------------- plain data and back
+
+
+def test_a_schema_survives_json():
+    for schema in (SCHEMA, SCHEMA.suggested(), Schema.from_data(np.eye(4)[:, :3])):
+        assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+
+
+NAMES = st.text(max_size=5)
+KINDS = st.one_of(
+    st.sampled_from(["continuous", "positive", "categorical", "boolean", "aside", "integer"]),
+    st.tuples(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300)).map(
+        lambda ends: "bounded({!r}, {!r})".format(*ends)
+    ),
+    st.floats(1e-300, 1e300).map(lambda step: f"gridded({step!r})"),
+)
+
+
+@given(KINDS)
+def test_kinds_read_as_they_are_written(text):
+    try:
+        kind = Kind.parse(text)
+    except ValueError:
+        return
+    assert Kind.parse(str(kind)) == kind
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["name", "kind", "values", "type", "low", "high", "why", "suggestion", "x"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(KEYS, PLAIN | KINDS, max_size=6), st.booleans())
+def test_forged_columns_are_refused_or_harmless(column, whole):
+    forged = {"format": 1, "n_rows": 3, "columns": [column]} if whole else column
+    try:
+        schema = Schema.from_dict(forged)
+    except ValueError:
+        return
+    assert Schema.from_dict(schema.to_dict()) == schema
+
+
+VALUES = st.one_of(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30),
+    st.lists(st.floats(width=16, allow_nan=False, allow_infinity=False), min_size=1, max_size=30),
+    st.lists(st.integers(-3, 3), min_size=1, max_size=30),
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30),
+    st.lists(st.booleans(), min_size=1, max_size=30),
+    st.lists(st.sampled_from(["a", "b", "", "é", "1 "]), min_size=1, max_size=30),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(VALUES)
+def test_every_column_has_a_schema_or_a_documented_error(values):
+    try:
+        schema = Schema.from_data({"x": values})
+    except ValueError as problem:
+        assert "column 'x'" in str(problem)
+        return
+    (column,) = schema.columns
+    assert str(schema) and Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+    adopted = schema.suggested().columns[0]  # a suggestion always fits the data it came from
+    if adopted.kind.is_category:
+        assert set(adopted.values) >= set(values)
+    if column.low is not None:
+        assert column.low == min(map(float, values)) and column.high == max(map(float, values))
+
+
+@given(st.integers(1, 999), st.integers(0, 4), st.lists(st.integers(-99, 99), min_size=2))
+def test_a_step_is_found(step, decimals, cells):
+    values = np.unique(np.array(cells) * step / 10**decimals)
+    if len(values) > 1:
+        found = grid_step(values)
+        gap = np.diff(values) / found
+        assert np.abs(gap - np.rint(gap)).max() < 1e-6
+        assert np.gcd.reduce(np.rint(gap).astype(int)) == 1
+
+
+def test_columns_say_what_is_wrong():
+    with pytest.raises(ValueError, match="two columns are called 'a'"):
+        Schema((Column("a", Kind("continuous")), Column("a", Kind("positive"))))
+    with pytest.raises(ValueError, match="needs at least one column"):
+        Schema(())
+    with pytest.raises(ValueError, match="names are all text, or 0, 1"):
+        Schema((Column("a", Kind("continuous")), Column(1, Kind("positive"))))
+    with pytest.raises(ValueError, match="a schema of format 2"):
+        Schema.from_dict({"format": 2, "n_rows": 1, "columns": []})
