@@ -32,6 +32,7 @@ from .bijectors import (
     Tanh,
 )
 from .core import twins_are_found_by
+from .diagnosis import Diagnosis, diagnose
 from .discrete import Dequantize, bits_per_dim, logit_preprocessing
 from .distributions import (
     Distribution,
@@ -78,6 +79,7 @@ __all__ = [
     "Compose",
     "Coupling",
     "Dequantize",
+    "Diagnosis",
     "Distribution",
     "Elementwise",
     "ElementwiseAffine",
@@ -112,6 +114,7 @@ __all__ = [
     "bits_per_dim",
     "constant",
     "cosine_decay",
+    "diagnose",
     "fit",
     "flows",
     "kl_to_truth",
