@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core import BLAS
 from ..core.inputs import as_numbers, check_dim, column_labels
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
@@ -109,20 +110,25 @@ def diagnose(
     held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
-    judged = Judged.of(density, len(names))
-    train = None
+    judged, train = Judged.of(density, len(names)), None
     if X_train is not None:
         train = _rows("X_train", X_train, "context_train", context_train, len(names))
         if (train.context is None) != (held_out.context is None):
             raise ValueError("give context and context_train, or neither")
 
+    with BLAS.single_threaded():
+        return _adjusted(_examined(judged, held_out, train, names, history, draws, alpha, rng))
+
+
+def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Diagnosis:
+    """All findings, every test on its own."""
     log_p = judged.log_prob("X_held_out", *held_out)
     beside, by_halves = _beside(log_p, held_out, train, rng)
     drawn = drawn_from(judged, held_out, draws, rng)
-    latents, latents_of, association = _latents(density, held_out, names, rng)
+    latents, latents_of, association = _latents(judged.density, held_out, names, rng)
     gridded, _, _ = few_valued_columns(held_out.x, np.arange(len(held_out.x)))
     finite = np.isfinite(log_p).all()
-    found = Diagnosis(
+    return Diagnosis(
         density=judged.name,
         n=len(log_p),
         names=tuple(names),
@@ -149,7 +155,6 @@ def diagnose(
         rows=_frozen(held_out.x[rng.permutation(len(log_p))[:SHOWN]]),
         drawn=_frozen(drawn.x[rng.permutation(len(drawn.x))[:SHOWN]]),
     )
-    return _adjusted(found)
 
 
 def _names(names, table) -> list[str]:
@@ -213,7 +218,11 @@ def _latents(density, held_out, names, rng):
         labels = [(f"z_{i + 1}", None) for i in range(len(names))]
     else:
         labels = [(names[j], tuple(names[k] for k in given)) for j, given in order]
-    found = tuple(of_uniforms(name, own, given) for own, (name, given) in zip(u.T, labels, strict=True))
+    found = tuple(
+        of_uniforms(name, own, given)
+        for own, (name, given) in zip(u.T, labels, strict=True)
+        if given != ()  # given nothing, it is a column, and told as such
+    )
     tied = independence(u)
     association = None if tied is None else Association(tied[0], tied[1], tied[1])
     return found, "coordinates" if order is None else "conditionals", association
@@ -224,7 +233,9 @@ def _adjusted(report: Diagnosis) -> Diagnosis:
     single = ("association", "own_level", "classifier", "far")
     tests = [*report.columns, *(report.latents or ())]
     tests += [test for name in single if (test := getattr(report, name)) is not None]
-    p_values = holm([test.p_value for test in tests])
+    shares = [1 / len(group) for group in (report.columns, report.latents or ()) for _ in group]
+    weights = shares + [1.0] * (len(tests) - len(shares))  # a group counts as one of the others
+    p_values = holm([test.p_value for test in tests], weights)
     found = iter([replace(t, adjusted=p) for t, p in zip(tests, p_values, strict=True)])
     columns = tuple(next(found) for _ in report.columns)
     latents = None if report.latents is None else tuple(next(found) for _ in report.latents)

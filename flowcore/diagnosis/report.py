@@ -40,7 +40,8 @@ class Diagnosis:
     columns : tuple of Uniformity
         One for each column: where held-out values stand among the density's own draws.
     latents : tuple of Uniformity or None
-        One for each latent coordinate: the base's CDF at z = f^-1(x). None: the density is no flow.
+        One for each latent coordinate: the base's CDF at z = f^-1(x), unless that is a column's own
+        distribution. None: the density is no flow.
     latents_of : str
         "conditionals": the flow is triangular, so latent i is F(column | those before it), which is
         Rosenblatt's transform; "coordinates": it is not; "": there are none.

@@ -72,20 +72,24 @@ def independence(u: np.ndarray) -> tuple[float, float] | None:
     return largest, float(stats.chi2.sf(statistic, dim * (dim - 1) / 2))
 
 
-def holm(p_values: list[float]) -> list[float]:
-    """Adjusted p-values: those under alpha are rejected, with a chance of alpha of any error."""
-    p = np.asarray(p_values, float)
-    order = np.argsort(p)
-    scaled = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+def holm(p_values: list[float], weights: list[float]) -> list[float]:
+    """Adjusted p-values: those under alpha are rejected, with a chance of alpha of any error.
+
+    Holm's weighted method, 1979: in the order of p/w each is compared with alpha times its share of
+    the weights that are left. So a hundred columns do not hide what one other test finds.
+    """
+    p, w = np.asarray(p_values, float), np.asarray(weights, float)
+    order = np.argsort(p / w, kind="stable")
+    left = np.cumsum(w[order][::-1])[::-1]
+    scaled = np.maximum.accumulate(p[order] * left / w[order])
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(scaled, 1.0)
     return adjusted.tolist()
 
 
-def detectable(n: float, tests: int, level: float) -> float:
-    """The KS distance that a family of so many tests would call significant on n rows."""
-    kstwo = imported("scipy.stats").kstwo
-    return float(kstwo.isf(level / tests, max(round(n), 1)))
+def detectable(n: int, alpha: float) -> float:
+    """The KS distance that a test at this level would find on n rows."""
+    return float(imported("scipy.stats").kstwo.isf(alpha, n))
 
 
 def _described(name, u, distance, n_effective, given) -> Uniformity:
@@ -103,7 +107,7 @@ def shape_of(u: np.ndarray) -> str:
     The largest of the first four coefficients of the density of u in Legendre's polynomials
     (Neyman's smooth test): location, width, and two more.
     low, high       the density lies too low, too high
-    narrow          too little mass in both tails; below, above: in this one
+    narrow          too little mass in both tails; below, above: at this end
     wide            too much mass in the tails
     shape           all else
     """

@@ -22,12 +22,11 @@ SHAPES = {  # what a density does with a column
     "low": "its values of {} are too low",
     "high": "its values of {} are too high",
     "narrow": "it puts too little mass in the tails of {}",
-    "below": "it puts too little mass in the lower tail of {}",
-    "above": "it puts too little mass in the upper tail of {}",
+    "below": "it puts too little mass at the lower end of {}",
+    "above": "it puts too little mass at the upper end of {}",
     "wide": "it puts too much mass in the tails of {}",
     "shape": "its distribution of {} has another shape",
 }
-TAILS = ("narrow", "below", "above")
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _columns(report):
         yield Sentence("columns", True, f"{_capital(text)} ({_ks(found)}).")
     if len(large) > NAMED:
         more = _names([found.name for found in large[NAMED:]])
-        yield Sentence("columns", True, f"{len(large) - NAMED} more columns are not right: {more}.")
+        yield Sentence("columns", True, f"Not right, either: {more}.")
     if bad and not large:
         yield Sentence(
             "columns", False,
@@ -149,15 +148,16 @@ def _latents(report):
     for found in large[:NAMED]:
         name = f"`{found.name}`"
         if found.given is None:
-            text = {"low": "too low", "high": "too high", "narrow": "too wide for its base",
-                    "wide": "too narrow for its base"}.get(found.shape, "not what its base says")
-            text = f"Latent coordinate {name} is {text}"
+            text = {"low": "lies higher than its base says", "high": "lies lower than its base says",
+                    "narrow": "is wider than its base", "wide": "is narrower than its base",
+                    }.get(found.shape, "is not distributed like its base")
+            text = f"Latent coordinate {name} {text}"
         else:
-            given = f" given {_names(found.given)}" if found.given else ""
-            text = _capital(SHAPES[found.shape].format(f"{name}{given}"))
+            text = _capital(SHAPES[found.shape].format(f"{name} given {_names(found.given)}"))
         yield Sentence("latents", True, f"{text} ({_ks(found)}).")
     if len(large) > NAMED:
-        yield Sentence("latents", True, f"{len(large) - NAMED} more latent coordinates are not right.")
+        yield Sentence("latents", True, "Nor are others: "
+                       f"{_names([found.name for found in large[NAMED:]])}.")
     associated = report.association
     if associated is not None and associated.adjusted < report.alpha:
         yield Sentence(
@@ -165,7 +165,7 @@ def _latents(report):
             "The latent coordinates are not independent, as they should be: correlations of up to "
             f"{associated.largest:.2f} are left.",
         )  # fmt: skip
-    elif not bad:
+    elif report.latents and not bad:
         yield Sentence("latents", False, "In the latent space the rows look like the base (largest "
                        f"KS {max(found.ks for found in report.latents):.3f}).")  # fmt: skip
 
@@ -196,7 +196,7 @@ def _far(report):
 
 
 def _pull(report):
-    if report.pull > max(0.1, report.standard_error / 2):
+    if report.pull > max(0.1, 0.7 * report.standard_error):
         worst = report.worst[0]
         yield Sentence(
             "pull", True,
@@ -235,8 +235,8 @@ def _wild(report):
 
 def _power(report):
     """What so few rows cannot show: only where nothing was found."""
-    tests = len(report.columns) + len(report.latents or ()) + 4
-    seen = detectable(report.n, tests, report.alpha)
+    groups = 3 + (report.latents is not None) * 2 + (report.classifier is not None)
+    seen = detectable(report.n, report.alpha / groups / len(report.columns))
     if seen > 2 * LARGE_KS and not _significant(report.columns, report.alpha):
         yield Sentence("power", False, f"With {report.n} rows only a KS of {seen:.2f} or more would "
                        "have been found.")  # fmt: skip
@@ -262,7 +262,7 @@ def advice_of(report: Diagnosis) -> list[str]:
     if "learned" in faults:
         found.append("Fewer or narrower layers, patience=20, more rows; or the average of several "
                      "fits.")  # fmt: skip
-    if any(shape in TAILS for shape in spread) or faults & {"far", "pull"}:
+    if "narrow" in spread or faults & {"far", "pull"}:
         found.append("Look at the rows that are named: are they errors? If not, heavier tails help: "
                      "fc.flows.nsf(..., base=\"student_t\").")  # fmt: skip
     if "wide" in spread:
@@ -289,7 +289,8 @@ def table_of(report: Diagnosis) -> list[str]:
         lines.append(f"{_short(beside.name, 27):<28}{_number(beside.mean):>12}{gain:>26}")
     lines += ["", f"{'test':<28}{'effect':>12}{'p alone':>12}{'p with all':>14}"]
     rows = [(f"KS of {u.name}", f"{u.ks:.3f}", u) for u in report.columns]
-    rows += [(f"KS of {_conditional(u)}", f"{u.ks:.3f}", u) for u in report.latents or ()]
+    rows += [(f"KS of {u.name}{' given others' if u.given else ''}", f"{u.ks:.3f}", u)
+             for u in report.latents or ()]  # fmt: skip
     if report.association:
         rows.append(("correlation of latents", f"{report.association.largest:.3f}",
                      report.association))  # fmt: skip
@@ -302,10 +303,6 @@ def table_of(report: Diagnosis) -> list[str]:
         for name, effect, found in rows
     ]
     return lines
-
-
-def _conditional(found: Uniformity) -> str:
-    return f"{found.name} given others" if found.given else found.name
 
 
 # ---------------------------------------------------------------------------- words

@@ -24,6 +24,7 @@ from .contours import densities, density
 from .curves import losses
 from .grids import grid, grid_animation
 from .network import network
+from .pairs import pairs
 from .structure import jacobian, masks
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "losses",
     "masks",
     "network",
+    "pairs",
     "scatter",
     "stages",
 ]
