@@ -90,7 +90,7 @@ def baselines(x: np.ndarray, context: np.ndarray | None, rng: np.random.Generato
 
 
 def _whitening(rows):
-    """(mean, A) with A A^T the covariance, shrunk by the rule of OAS: fewer rows than columns do."""
+    """(mean, A) with A A^T the covariance, which the OAS rule shrinks: a few rows will do."""
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     covariance, _ = imported("sklearn.covariance").oas((rows - mean) / scale, assume_centered=True)
@@ -111,7 +111,7 @@ def _em(x: np.ndarray, k: int, rng: np.random.Generator) -> Mixed:
     Every covariance has a prior of D rows with the variance k^(-2/D), the volume that each of k
     components has of the whole (Fraley and Raftery 2007): none collapses onto a single row.
     """
-    n, dim = x.shape
+    dim = x.shape[1]
     cluster = imported("sklearn.cluster")
     centres, _ = cluster.kmeans_plusplus(x, k, random_state=int(rng.integers(2**31)))
     apart = ((x[:, None] - centres) ** 2).sum(axis=2)

@@ -70,8 +70,8 @@ def diagnose(
     X_held_out : array_like
         (n, D), rows it has not seen; a table with names is fine.
     X_train : array_like
-        (m, D), the rows it learned from: for the baselines, and for overfitting. None: the baselines
-        learn from half of the held-out rows, and are compared on the other half.
+        (m, D), the rows it learned from: for the baselines, and for overfitting. None: the
+        baselines learn from half of the held-out rows, and are compared on the other half.
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
     names : sequence of str

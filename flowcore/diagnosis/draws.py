@@ -105,6 +105,6 @@ def drawn_from(judged: Judged, rows: Rows, draws: int, rng: np.random.Generator)
 def _check(finite: np.ndarray) -> None:
     if finite.mean() <= 0.5:
         raise ValueError(
-            f"{np.count_nonzero(~finite):,} of {len(finite):,} draws of the density are not finite: "
-            "there is nothing to compare the rows with"
+            f"{np.count_nonzero(~finite):,} of {len(finite):,} draws of the density are not "
+            "finite: there is nothing to compare the rows with"
         )

@@ -128,7 +128,8 @@ def _flat(figure, report, histograms, rows, high):
     edges = {"left": 0.03, "right": 0.98, "bottom": 0.2 / high, "top": 1 - 0.5 / high}
     axes = figure.subplots(rows, COLUMNS, squeeze=False,
                            gridspec_kw={**edges, "hspace": 0.6, "wspace": 0.14})  # fmt: skip
-    figure.text(0.01, 1, "Where rows stand among draws (PIT), and KS: flat is right", fontsize=SMALL + 0.5, va="top", weight="bold")  # fmt: skip
+    title = "Where rows stand among draws (PIT), and KS: flat is right"
+    figure.text(0.01, 1, title, fontsize=SMALL + 0.5, va="top", weight="bold")
     for ax in axes.flat[len(histograms) :]:
         ax.axis("off")
     for ax, (name, found) in zip(axes.flat, histograms, strict=False):
@@ -143,8 +144,8 @@ def _flat(figure, report, histograms, rows, high):
                   color=VERMILLION if bad else BLUE)  # fmt: skip
         ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
         ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-        ax.set_title(f"{_short(name, 18)}: {found.ks:.2f}".replace("$", r"\$"), fontsize=SMALL, pad=2,
-                     weight="bold" if bad else "normal")  # fmt: skip
+        title = f"{_short(name, 18)}: {found.ks:.2f}".replace("$", r"\$")
+        ax.set_title(title, fontsize=SMALL, pad=2, weight="bold" if bad else "normal")
 
 
 def _worst(ax, report):
@@ -157,7 +158,8 @@ def _worst(ax, report):
          f"{_short(row.column, 17)} = {row.value:.4g}"]
         for row in report.worst
     ]  # fmt: skip
-    table = ax.table(cells, colLabels=head, loc="upper center", colWidths=[0.13, 0.16, 0.2, 0.51],
+    table = ax.table(cells, colLabels=head, loc="upper center", colWidths=[0.12, 0.17, 0.22, 0.49],
+                     colLoc="left",
                      cellLoc="left", edges="horizontal")  # fmt: skip
     table.auto_set_font_size(False)
     table.set_fontsize(SMALL)

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from .advice import advice_of
 from .findings import Association, Beside, Far, Learned, Row, TwoSamples, Uniformity
-from .verdict import Sentence, advice_of, headline_of, sentences_of, table_of
+from .table import table_of
+from .verdict import Sentence, headline_of, sentences_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
 class Diagnosis:
     """What `diagnose` found: print it for the verdict, `figure()` draws the page.
 
-    All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's, over
-    all tests of the report: of a density that is the truth, at most a share `alpha` of the reports
-    has any below `alpha`.
+    All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's,
+    over all tests of the report: of a density that is the truth, at most a share `alpha` of the
+    reports has any below `alpha`.
 
     Parameters
     ----------

@@ -32,7 +32,10 @@ def far_rows(log_p: np.ndarray, log_p_of_draws: np.ndarray) -> Far:
 
 
 def worst_rows(
-    x: np.ndarray, log_p: np.ndarray, drawn: np.ndarray, log_p_of_draws: np.ndarray,
+    x: np.ndarray,
+    log_p: np.ndarray,
+    drawn: np.ndarray,
+    log_p_of_draws: np.ndarray,
     names: list[str],
 ) -> tuple[Row, ...]:
     """The least probable rows, and the column in which each is furthest out."""  # fmt: skip

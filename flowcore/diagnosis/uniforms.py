@@ -3,8 +3,8 @@
 If the flow is the truth, then z = f^-1(x) is a draw of the base, and the base's own Rosenblatt
 transform (for independent coordinates: the CDF of each) makes of it D independent uniform numbers.
 So any departure from that is a fault of the flow, whatever f is. It is the Rosenblatt transform
-of x itself only if f is triangular: then u_i = F(x_i | the columns before it), and a fault of u_i is
-one of that conditional.
+of x itself only if f is triangular: then u_i = F(x_i | the columns before it), and a fault of u_i
+is one of that conditional.
 """
 
 from __future__ import annotations

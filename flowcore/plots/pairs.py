@@ -36,9 +36,10 @@ def pairs(
 
     A panel and its mirror image show the same two columns within the same limits, and over the data
     there are lines around half of the samples and around 95% of them. Panels show at most 2000
-    rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far outliers are left out of the
-    frame, and counted in the histogram of their column. Errors: ValueError for rows that are not
-    (n, D), 2 <= D <= 12, samples of another D, names of a wrong number.
+    rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far
+    outliers are left out of the frame, and counted in the histogram of their column: rows, then
+    samples. Errors: ValueError for rows that are not (n, D), 2 <= D <= 12, samples of another D,
+    names of a wrong number.
 
     Parameters
     ----------
@@ -91,7 +92,9 @@ def _names(names, x) -> list[str]:
     labels = column_labels(x) if names is None else list(names)
     shape = np.shape(x)
     if len(shape) != 2 or not 2 <= shape[1] <= MOST:
-        hint = f"; choose some of them, x[:, :{MOST}]" if len(shape) == 2 and shape[1] > MOST else ""
+        hint = (
+            f"; choose some of them, x[:, :{MOST}]" if len(shape) == 2 and shape[1] > MOST else ""
+        )
         raise ValueError(f"pairs draws rows (n, D) of 2 to {MOST} columns, not {shape}{hint}")
     if labels is None:
         return [f"$x_{{{j + 1}}}$" for j in range(shape[1])]
