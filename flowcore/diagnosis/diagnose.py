@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FEWEST = 10  # held-out rows
 FEWEST_DRAWS = 1000
-SHOWN = 2000  # rows and draws that are kept for the page
+SHOWN, SHOWN_DRAWS = 2000, 10_000  # that are kept for the page
 
 
 def diagnose(
@@ -153,7 +153,7 @@ def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Dia
         alpha=float(alpha),
         history=history,
         rows=_frozen(held_out.x[rng.permutation(len(log_p))[:SHOWN]]),
-        drawn=_frozen(drawn.x[rng.permutation(len(drawn.x))[:SHOWN]]),
+        drawn=_frozen(drawn.x[rng.permutation(len(drawn.x))[:SHOWN_DRAWS]]),
     )
 
 

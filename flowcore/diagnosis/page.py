@@ -42,11 +42,12 @@ def page(report: Diagnosis) -> Figure:
     _words(words, lines, int((heights[0] - 0.2) / LINE))
     _flat(flat, report, histograms, rows, heights[1])
     if report.history is not None and report.history.train_nll:
-        edges = {"left": 0.01, "right": 0.98, "bottom": 0.17, "top": 0.9, "wspace": 0.35}
+        edges = {"left": 0.01, "right": 0.98, "bottom": 0.17, "top": 0.9, "wspace": 0.3}
         where, curve = last.subplots(1, 2, gridspec_kw={**edges, "width_ratios": [1.5, 1]})
         losses(report.history, ax=curve)
-        curve.set_title("training", fontsize="medium")
         curve.set_ylabel("NLL (nats)", fontsize=SMALL)
+        above = curve.get_title(loc="left").replace(", up", ",\nup")  # epochs above the frame
+        curve.set_title(above, loc="left", fontsize=SMALL - 1, color=GREY)
         curve.legend(fontsize=SMALL - 1)
         curve.tick_params(labelsize=SMALL)
     else:
@@ -158,7 +159,7 @@ def _worst(ax, report):
          f"{_short(row.column, 17)} = {row.value:.4g}"]
         for row in report.worst
     ]  # fmt: skip
-    table = ax.table(cells, colLabels=head, loc="upper center", colWidths=[0.12, 0.17, 0.22, 0.49],
+    table = ax.table(cells, colLabels=head, loc="upper center", colWidths=[0.12, 0.16, 0.26, 0.46],
                      colLoc="left",
                      cellLoc="left", edges="horizontal")  # fmt: skip
     table.auto_set_font_size(False)

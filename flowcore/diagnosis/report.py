@@ -70,7 +70,7 @@ class Diagnosis:
     history : History or None
         As given: for the page.
     rows, drawn : ndarray
-        At most 2000 of the rows and of the draws, for the page.
+        At most 2000 of the rows, and 10,000 of the draws, for the page.
 
     Examples
     --------

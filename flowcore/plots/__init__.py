@@ -1,4 +1,4 @@
-"""Pictures of flows: points, stages, grids, densities, bridges, losses, log-dets, networks.
+"""Pictures of flows: points, pairs of columns, stages, grids, densities, losses, networks, more.
 
 Every function draws into the Axes it is given (`ax=`; a sequence if there are several panels) and
 returns them; the rest of matplotlib is at hand through `ax.figure`:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 MOST = 12  # columns: smaller panels show nothing
 DOTS, FEW = 2000, 300  # in a panel: more hide each other; samples are as many as rows, or a few
 BINS = 30
-CELLS, WIDER = 48, 0.15  # of the grid of an outline, and how far it is wider than the panel
+CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
 SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
-MARGINS = {"left": 0.85, "right": 0.1, "bottom": 0.85, "top": 0.5}  # inches, for 10-point text
+MARGINS = {"left": 0.85, "right": 0.1, "bottom": 0.75, "top": 0.45}  # inches, for 10-point text
 CELL = 1.15  # inches, the side of a panel among many; among few it is larger
 
 
@@ -157,7 +157,7 @@ def _outlines(panel, x, xlim, ylim):
     counts, *_ = np.histogram2d(x[:, 0], x[:, 1], edges)
     if not counts.any():
         return
-    height = smooth(counts, 5.6 * counts.sum() ** (-1 / 6))  # cells: Scott's rule, a little less
+    height = smooth(counts, 4.5 * counts.sum() ** (-1 / 6))  # cells: half of Scott's rule
     ordered = np.sort(height, axis=None)[::-1]
     inside = np.cumsum(ordered) / ordered.sum()
     levels = sorted({float(ordered[np.searchsorted(inside, share)]) for share in SHARES})
