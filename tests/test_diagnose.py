@@ -29,7 +29,7 @@ def flow(dim=3, layers=2, rng=0, **options):
     return randomize(recipe, scale=0.5, rng=rng)
 
 
-def normal(n=400, dim=2, rng=0):
+def normal(n=250, dim=2, rng=0):
     return RNG(rng).standard_normal((n, dim))
 
 
@@ -156,12 +156,12 @@ def test_draws_that_are_not_finite():
     [
         (lambda: diagnose(fc.Normal(2), normal(9)), "9 rows: at least 10 are needed"),
         (lambda: diagnose(fc.Normal(3), normal()), "dim 3, but X_held_out has 2 columns"),
-        (lambda: diagnose(fc.Normal(2), normal()[:, 0]), r"shape \(400,\), but rows are \(n, D\)"),
-        (lambda: diagnose(fc.Normal(2), normal(), normal(dim=3)), r"X_train has shape \(400, 3\)"),
+        (lambda: diagnose(fc.Normal(2), normal()[:, 0]), r"shape \(250,\), but rows are \(n, D\)"),
+        (lambda: diagnose(fc.Normal(2), normal(), normal(dim=3)), r"X_train has shape \(250, 3\)"),
         (lambda: diagnose(fc.Normal(2), normal(), names=["a"]), r"1 names, but X_held_out has sha"),
         (lambda: diagnose(fc.Normal(2), normal(), draws=10), "draws must be an integer >= 1000"),
         (lambda: diagnose(fc.Normal(2), normal(), alpha=5), "alpha is a chance between 0 and 1"),
-        (lambda: diagnose(fc.Normal(2), normal(), context=normal(3)), "400 rows and needs as many"),
+        (lambda: diagnose(fc.Normal(2), normal(), context=normal(3)), "250 rows and needs as many"),
         (lambda: diagnose(fc.Normal(2), normal(), normal(), context=normal()), "context_train, or"),
     ],
 )

@@ -25,7 +25,14 @@ def texts(figure):
     return [text.get_text() for text in every if text.get_visible() and text.get_text()]
 
 
-@pytest.mark.parametrize(("dim", "history"), [(1, None), (2, HISTORY), (14, None)])
+@pytest.mark.parametrize(
+    ("dim", "history"),
+    [
+        (1, None),
+        (2, HISTORY),
+        pytest.param(14, None, marks=pytest.mark.slow),
+    ],
+)
 def test_the_page(dim, history):
     names = [f"a_column_of_a_rather_long_name_{k}$" for k in range(dim)]
     report = found(dim, history, names)
@@ -38,6 +45,7 @@ def test_the_page(dim, history):
     assert dict(matplotlib.rcParams) == before
     said = texts(figure)
     assert any(text.startswith("Mean log p") for text in said)
+    assert "   ... (print the report for the rest)" not in said
     assert {f"{row.index}" for row in report.worst} <= set(said)
     assert ("best epoch 2: 2.200" in said) == (history is not None)
     assert ("the 12 columns of the largest KS, of 14" in said) == (dim == 14)
@@ -45,25 +53,18 @@ def test_the_page(dim, history):
     assert panels >= (1 if dim == 1 else min(dim, 12) ** 2) + 5
 
 
-def test_faults_are_in_another_colour():
-    rows = np.random.default_rng(0).normal(size=(2, 40, 5))
-    bad = uniformity("age", 0.3, 1e-9, "low")
-    page = report(columns=(bad, *report().columns[1:]), rows=rows[0], drawn=rows[1]).figure()
+def test_faults_are_in_another_colour_and_a_verdict_too_long_says_so():
+    rows = np.random.default_rng(0).normal(size=(2, 40, 2))
+    bad = tuple(uniformity(f"column {k}", 0.3, 1e-9, "low") for k in range(2))
+    latents = tuple(uniformity(f"z_{k}", 0.3 * (k > 3), 0.0 if k > 3 else 1.0) for k in range(9))
+    long = report(names=("column 0", "column 1"), columns=bad, latents=latents, wild_draws=3,
+                  gridded=("a",), pull=9.0, rows=rows[0], drawn=rows[1])  # fmt: skip
+    page = long.figure()
     titles = {
         ax.get_title(): ax.patches[-1].get_facecolor()
         for ax in page.findobj(matplotlib.axes.Axes)
         if ": 0." in ax.get_title()
     }
     assert len(titles) == 8 and len(set(titles.values())) == 2
-    assert titles["age: 0.30"] != titles["income: 0.02"]
-
-
-def test_a_verdict_that_is_too_long_says_so():
-    rows = np.random.default_rng(0).normal(size=(2, 40, 5))
-    bad = tuple(uniformity(f"column {k}", 0.3, 1e-9, "low") for k in range(5))
-    latents = tuple(uniformity(f"z_{k}", 0.3, 1e-9, "low") for k in range(5))
-    long = report(
-        columns=bad, latents=latents, gridded=("a",), wild_draws=3, rows=rows[0], drawn=rows[1]
-    )
-    assert "   ... (print the report for the rest)" in texts(long.figure())
-    assert "   ... (print the report for the rest)" not in texts(found(2).figure())
+    assert titles["column 0: 0.30"] == titles["latent z_5: 0.30"] != titles["log p: 0.02"]
+    assert "   ... (print the report for the rest)" in texts(page)

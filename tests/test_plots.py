@@ -47,7 +47,7 @@ def everything():
         "network": lambda: plots.network(fc.MADE(5, [8, 8]), output=3),
         "log-dets": lambda: plots.log_dets(flow, x[:5]),
         "pairs": lambda: plots.pairs(np.hstack([x, 2 * x]), np.hstack([x, x]) + 1),
-        "many pairs": lambda: plots.pairs(np.tile(x, 4), names=["a_very_long_name"] * 8),
+        "many pairs": lambda: plots.pairs(np.tile(x, 3), names=["a_very_long_name"] * 6),
         "bridges": lambda: plots.bridges(fc.Normal(2), fc.targets.two_moons(), **QUICK),
     }
 
@@ -280,7 +280,7 @@ def test_pairs_take_tables_and_axes():
 
 def test_long_names_take_two_lines():
     axes = plots.pairs(
-        np.random.default_rng(0).normal(size=(9, 12)), names=["nonflavanoid_phenols_of_x"] * 12
+        np.random.default_rng(0).normal(size=(9, 12)), names=["nonflavanoid_phenols_of_a_wine"] * 12
     )
     assert axes[-1, 0].get_xlabel().count("\n") == 1 and axes[-1, 0].get_xlabel().endswith("..")
 

@@ -100,7 +100,7 @@ def diagnose(
     >>> truth = targets.correlated_gaussian(0.8)
     >>> report = diagnose(truth, truth.sample(1000, rng=0), draws=2000, names=["age", "income"])
     >>> print(report.headline)
-    Mean log p -2.304 +- 0.030 nats on 1,000 held-out rows of 2 columns: nothing speaks against this
+    Mean log p -2.328 +- 0.031 nats on 1,000 held-out rows of 2 columns: nothing speaks against this
     density.
     """
     rng, draws = np.random.default_rng(rng), check_dim("draws", draws, FEWEST_DRAWS)
