@@ -177,9 +177,14 @@ def test_of_one_row_that_decides():
 
 
 def test_of_overfitting():
-    found = report(learned=Learned(-1.0, 1.0, 0.1))
+    by_heart = Learned(-1.0, 1.0, 0.1)
+    found = report(learned=by_heart, own_level=bad("log p", "high"))
     assert "Training rows are 1.00 +- 0.10 nats more probable" in text_of(found, "learned")
-    assert faults(found) == {"learned"} and "patience=20" in found.advice[0]
+    assert faults(found) == {"learned", "own level"} and "patience=20" in found.advice[0]
+    worse = report(learned=by_heart, baselines=(Beside("a Gaussian", -1.0, -1.0, 0.1),))
+    assert "learned" in faults(worse)
+    harmless = report(learned=by_heart)
+    assert harmless.trusted and "no harm is seen in these" in text_of(harmless, "learned")
     assert "hardly better than these (0.050 +- 0.070 nats)" in text_of(report(), "learned")
     assert text_of(report(learned=None), "learned") == ""
 

@@ -215,13 +215,20 @@ def _pull(report):
 
 
 def _learned(report):
+    """A gap alone is no fault: one together with anything that is wrong on held-out rows is."""
     found = report.learned
     if found is None or not math.isfinite(found.difference):
         return
     gap = words.nats(found.difference, found.standard_error)
     if found.difference > max(2 * found.standard_error, LARGE_GAP):
-        yield Sentence("learned", True, f"Training rows are {gap} nats more probable than these: "
-                       "it has learned some of them by heart.")  # fmt: skip
+        tests = (*report.columns, *(report.latents or ()), report.own_level, report.far,
+                 report.association, report.classifier)  # fmt: skip
+        hurts = any(test.adjusted < report.alpha for test in tests if test is not None)
+        hurts |= any(beside.difference < -2 * beside.standard_error for beside in report.baselines)
+        why = "usual for a flexible density, and no harm is seen in these; quote these"
+        why = "it has learned some of them by heart" if hurts else why
+        yield Sentence("learned", hurts, f"Training rows are {gap} nats more probable than these: "
+                       f"{why}.")  # fmt: skip
     else:
         yield Sentence("learned", False, "It knows its training rows hardly better than these "
                        f"({gap} nats).")  # fmt: skip
