@@ -35,6 +35,7 @@ from .bijectors import (
     Tanh,
 )
 from .core import twins_are_found_by
+from .diagnosis import Diagnosis, diagnose
 from .discrete import Dequantize, bits_per_dim, logit_preprocessing
 from .distributions import (
     Distribution,
@@ -98,6 +99,7 @@ __all__ = [
     "Compose",
     "Coupling",
     "Dequantize",
+    "Diagnosis",
     "Distribution",
     "Elementwise",
     "ElementwiseAffine",
@@ -134,6 +136,7 @@ __all__ = [
     "bits_per_dim",
     "constant",
     "cosine_decay",
+    "diagnose",
     "fit",
     "flows",
     "kl_to_truth",

@@ -46,6 +46,8 @@ def everything():
         "grid": lambda: plots.grid(flow, cells=4),
         "network": lambda: plots.network(fc.MADE(5, [8, 8]), output=3),
         "log-dets": lambda: plots.log_dets(flow, x[:5]),
+        "pairs": lambda: plots.pairs(np.hstack([x, 2 * x]), np.hstack([x, x]) + 1),
+        "many pairs": lambda: plots.pairs(np.tile(x, 3), names=["a_very_long_name"] * 6),
         "bridges": lambda: plots.bridges(fc.Normal(2), fc.targets.two_moons(), **QUICK),
     }
 
@@ -217,6 +219,85 @@ def test_compare_beside_each_other_and_on_top(points):
     ax = plots.compare(points, samples, ax=new_axes())
     assert legend(ax) == ["data", "samples"]
     assert len(ax.collections) == 2
+
+
+# ---------------------------------------------------------------------------- pairs
+
+
+def test_pairs_show_data_below_the_diagonal_and_samples_above():
+    x = np.random.default_rng(0).normal(size=(400, 3)) * [1, 10, 100]
+    samples = x[::-1] + 1
+    axes = plots.pairs(x, samples, names=["a", "b", "c"])
+    assert axes.shape == (3, 3)
+    for i in range(3):
+        for j in range(i):
+            below, above = (ax.collections[0] for ax in (axes[i, j], axes[j, i]))
+            assert_array_equal(below.get_offsets(), x[:, [j, i]])
+            assert_array_equal(above.get_offsets(), samples[:, [i, j]])
+            assert axes[i, j].get_xlim() == axes[j, i].get_ylim() == axes[j, j].get_xlim()
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["a", "b", "c"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["a", "b", "c"]
+    assert axes[0, 1].get_xlabel() == axes[1, 1].get_ylabel() == ""
+
+
+def test_the_lines_of_pairs_are_around_half_of_the_samples():
+    samples = np.random.default_rng(0).normal(size=(20_000, 2))
+    wide, narrow = plots.pairs(samples[:50], samples)[1, 0].collections[1].get_paths()
+    assert [np.abs(path.vertices).max().round(1) for path in (wide, narrow)] == [
+        pytest.approx(np.sqrt(-2 * np.log(1 - share)), abs=0.2) for share in (0.95, 0.5)
+    ]
+
+
+def test_pairs_count_what_lies_outside_of_their_frames():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    x[0, 1], x[1, 0] = 1e6, np.nan
+    samples = x[2:].copy()
+    samples[0, 0] = 1e6
+    axes = plots.pairs(x, samples)
+    assert remarks(axes[0, 0]) == ["1 + 1 outside"] and remarks(axes[1, 1]) == ["1 outside"]
+    assert axes[0, 0].get_xlim()[1] < 10 and axes[1, 1].get_xlim()[1] < 10
+    assert remarks(axes[1, 0]) == []
+
+
+def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
+    x = np.random.default_rng(0).normal(size=(9000, 2))
+    few = plots.pairs(x[:400], x)
+    assert 300 <= len(few[0, 1].collections[0].get_offsets()) <= 400
+    assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
+
+
+def test_pairs_take_tables_and_axes():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(np.eye(2), columns=["age", "pa$y"])
+    axes = plots.pairs(table)
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["age", r"pa\$y"]
+    assert axes[0, 0].figure.legends == []
+    given = new_axes(2, 2)
+    assert_array_equal(plots.pairs(np.eye(2), ax=given), given)
+    with pytest.raises(ValueError, match="4 Axes are needed, one a panel, not 3"):
+        plots.pairs(np.eye(2), ax=new_axes(3))
+
+
+def test_long_names_take_two_lines():
+    axes = plots.pairs(
+        np.random.default_rng(0).normal(size=(9, 12)), names=["nonflavanoid_phenols_of_a_wine"] * 12
+    )
+    assert axes[-1, 0].get_xlabel().count("\n") == 1 and axes[-1, 0].get_xlabel().endswith("..")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.pairs(np.zeros((5, 1))), r"2 to 12 columns, not \(5, 1\)"),
+        (lambda: plots.pairs(np.zeros((5, 13))), r"not \(5, 13\); choose some of them, x\[:, :12"),
+        (lambda: plots.pairs(np.zeros(5)), r"not \(5,\)"),
+        (lambda: plots.pairs(np.eye(3), np.eye(2)), r"samples has shape \(2, 2\), but x has 3"),
+        (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
+    ],
+)
+def test_pairs_refuse(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 # ---------------------------------------------------------------------------- stages

@@ -37,6 +37,11 @@ log_p: np.ndarray = flow.log_prob(x)
 again: np.ndarray = flow.sample(5, rng=np.random.default_rng(0))
 kl: float = fc.kl_to_truth(flow, truth, n=100).kl
 
+report: fc.Diagnosis = fc.diagnose(flow, x, names=["a", "b"], history=history, draws=1000)
+verdict: str = report.headline
+trusted: bool = report.trusted
+pairs: np.ndarray = fc.plots.pairs(x, again)
+
 
 def lay(seed: int) -> fc.Bijector:
     """One layer of splines."""

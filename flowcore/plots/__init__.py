@@ -1,4 +1,4 @@
-"""Pictures of flows: points, stages, grids, densities, bridges, losses, log-dets, networks.
+"""Pictures of flows: points, pairs of columns, stages, grids, densities, losses, networks, more.
 
 Every function draws into the Axes it is given (`ax=`; a sequence if there are several panels) and
 returns them; the rest of matplotlib is at hand through `ax.figure`:
@@ -24,6 +24,7 @@ from .contours import densities, density
 from .curves import losses
 from .grids import grid, grid_animation
 from .network import network
+from .pairs import pairs
 from .structure import jacobian, masks
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "losses",
     "masks",
     "network",
+    "pairs",
     "scatter",
     "stages",
 ]

@@ -1,0 +1,232 @@
+"""Rows of many columns: every pair of columns, data and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import imported
+from ..core.inputs import as_numbers, column_labels
+from .drawing import BLUE, GREY, SMALL, VERMILLION, limits_of, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
+    from numpy.typing import ArrayLike
+
+MOST = 12  # columns: smaller panels show nothing
+DOTS, FEW = 2000, 300  # in a panel: more hide each other; samples are as many as rows, or a few
+BINS = 30
+CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
+SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
+MARGINS = {"left": 0.85, "right": 0.1, "bottom": 0.75, "top": 0.45}  # inches, for 10-point text
+CELL = 1.15  # inches, the side of a panel among many; among few it is larger
+
+
+def pairs(
+    x: ArrayLike,
+    samples: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    ax: Sequence[Axes] | None = None,
+) -> np.ndarray:
+    """Every pair of columns: data below the diagonal, samples above it, histograms on it.
+
+    A panel and its mirror image show the same two columns within the same limits, and over the data
+    there are lines around half of the samples and around 95% of them. Panels show at most 2000
+    rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far
+    outliers are left out of the frame, and counted in the histogram of their column: rows, then
+    samples. Errors: ValueError for rows that are not (n, D), 2 <= D <= 12, samples of another D,
+    names of a wrong number.
+
+    Parameters
+    ----------
+    x : array_like
+        (n, D), the data; a table with names is fine.
+    samples : array_like
+        (m, D), of a flow; None: the data above the diagonal, too.
+    names : sequence of str
+        Of the columns; None: those of the table, else x_1, x_2, ...
+    ax : sequence of Axes
+        D^2 Axes, row by row.
+
+    Returns
+    -------
+    array of Axes
+        (D, D), where they were drawn.
+
+    Examples
+    --------
+    >>> axes = pairs(np.eye(3), np.zeros((5, 3)), names=["age", "income", "height"])
+    >>> axes[2, 0].get_xlabel(), axes[2, 0].get_ylabel(), axes[0, 0].get_ylabel()
+    ('age', 'height', 'age')
+    """
+    names = _names(names, x)
+    x = _rows("x", x, len(names))
+    samples = None if samples is None else _rows("samples", samples, len(names))
+    dim = len(names)
+    frames = _frames(x, samples)
+    axes = _panels(ax, dim)
+    above, ink = (x, BLUE) if samples is None else (samples, VERMILLION)
+    shown = min(max(len(x), FEW), DOTS)
+    for i in range(dim):
+        for j in range(dim):
+            panel = axes[i, j]
+            if i == j:
+                _histograms(panel, x[:, i], None if samples is None else samples[:, i], frames[i])
+            else:
+                rows, colour = (x, BLUE) if i > j else (above, ink)
+                _dots(panel, rows[:, [j, i]], colour, shown, dim)
+                if i > j and samples is not None:
+                    _outlines(panel, samples[:, [j, i]], frames[j], frames[i])
+                panel.set(xlim=frames[j], ylim=frames[i])
+    _edges(axes, names)
+    if samples is not None:
+        _tell(axes[0, 0])
+    return axes
+
+
+def _names(names, x) -> list[str]:
+    labels = column_labels(x) if names is None else list(names)
+    shape = np.shape(x)
+    if len(shape) != 2 or not 2 <= shape[1] <= MOST:
+        hint = (
+            f"; choose some of them, x[:, :{MOST}]" if len(shape) == 2 and shape[1] > MOST else ""
+        )
+        raise ValueError(f"pairs draws rows (n, D) of 2 to {MOST} columns, not {shape}{hint}")
+    if labels is None:
+        return [f"$x_{{{j + 1}}}$" for j in range(shape[1])]
+    if len(labels) != shape[1]:
+        raise ValueError(f"{len(labels)} names, but x has {shape[1]} columns")
+    return [str(label).replace("$", r"\$") for label in labels]
+
+
+def _rows(name, x, dim) -> np.ndarray:
+    x = as_numbers(name, x).astype(float, copy=False)
+    if x.ndim != 2 or x.shape[1] != dim:
+        raise ValueError(f"{name} has shape {x.shape}, but x has {dim} columns: (n, {dim})")
+    return x
+
+
+def _frames(x, samples) -> list[tuple[float, float]]:
+    """The limits of every column: those of the data, and of samples that are not far outliers."""
+    both = [x] if samples is None else [x, samples]
+    return [limits_of(*(np.stack([rows[:, j]] * 2, axis=1) for rows in both))[0]
+            for j in range(x.shape[1])]  # fmt: skip
+
+
+def _panels(axes, dim) -> np.ndarray:
+    if axes is not None:
+        axes = np.ravel(np.asarray(axes, dtype=object))
+        if len(axes) != dim * dim:
+            raise ValueError(f"{dim * dim} Axes are needed, one a panel, not {len(axes)}")
+        return axes.reshape((dim, dim))
+    side = max(CELL, min(2.2, 7 / dim)) * dim + MARGINS["left"] + MARGINS["right"]
+    return grid_of(new_figure((side, side), None), dim, side, side)
+
+
+def grid_of(figure: FigureBase, dim: int, width: float, height: float) -> np.ndarray:
+    """(D, D) Axes with room for names at the edges; laid out by hand, which is quick.
+
+    figure: one of this width and height, in inches, or a part of one.
+    """
+    from matplotlib import rcParams
+
+    share = {side: inches * rcParams["font.size"] / 10 for side, inches in MARGINS.items()}
+    edges = {
+        "left": share["left"] / width, "right": 1 - share["right"] / width,
+        "bottom": share["bottom"] / height, "top": 1 - share["top"] / height,
+    }  # fmt: skip
+    return figure.subplots(dim, dim, squeeze=False,
+                           gridspec_kw={**edges, "wspace": 0.08, "hspace": 0.08})  # fmt: skip
+
+
+def _dots(panel, x, colour, most, dim):
+    x = x[:: max(1, -(-len(x) // most))]
+    size = float(np.clip(7000 / max(len(x), 1), 3, 20)) * (2.5 / (dim + 1.5))
+    panel.scatter(x[:, 0], x[:, 1], s=size, c=colour, alpha=0.6, linewidths=0, rasterized=True)
+
+
+def _outlines(panel, x, xlim, ylim):
+    """Where samples are, over the data: lines around half of them, and around 95%."""
+    smooth = imported("scipy.ndimage").gaussian_filter
+    edges = [np.linspace(low - WIDER * (high - low), high + WIDER * (high - low), CELLS + 1)
+             for low, high in (xlim, ylim)]  # fmt: skip
+    counts, *_ = np.histogram2d(x[:, 0], x[:, 1], edges)
+    if not counts.any():
+        return
+    height = smooth(counts, 4.5 * counts.sum() ** (-1 / 6))  # cells: half of Scott's rule
+    ordered = np.sort(height, axis=None)[::-1]
+    inside = np.cumsum(ordered) / ordered.sum()
+    levels = sorted({float(ordered[np.searchsorted(inside, share)]) for share in SHARES})
+    middles = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
+    panel.contour(*middles, height.T, levels, colors=VERMILLION, linewidths=0.8)
+
+
+def _histograms(panel, x, samples, frame):
+    edges = np.linspace(*frame, BINS + 1)
+    inside = (x >= frame[0]) & (x <= frame[1])
+    panel.hist(x[inside], edges, weights=_shares(x)[inside], color=BLUE, alpha=0.45)
+    if samples is not None:
+        kept = (samples >= frame[0]) & (samples <= frame[1])
+        panel.hist(samples[kept], edges, weights=_shares(samples)[kept], histtype="step",
+                   color=VERMILLION, lw=1.2)  # fmt: skip
+    panel.set(xlim=frame, yticks=[])
+    panel.margins(y=0.2)
+    out = [f"{np.count_nonzero(~inside):,}" if (~inside).any() else ""]
+    if samples is not None and not kept.all():
+        out.append(f"{np.count_nonzero(~kept):,}")
+    if any(out):
+        panel.text(0.98, 0.97, f"{' + '.join(filter(None, out))} outside", ha="right", va="top",
+                   fontsize=SMALL - 2, color=GREY, transform=panel.transAxes)  # fmt: skip
+
+
+def _shares(x):
+    return np.full(len(x), 1 / max(len(x), 1))
+
+
+def _edges(axes, names):
+    """Names and numbers along the left and lower edge only."""
+    dim = len(names)
+    points = SMALL if dim > 5 else 10
+    room = axes[0, 0].get_window_extent().width * 72 / axes[0, 0].figure.dpi
+    letters = max(6, int(room / (0.52 * points)))
+    for i in range(dim):
+        for j in range(dim):
+            left, low = j == 0 and i > 0, i == dim - 1
+            panel = axes[i, j]
+            panel.tick_params(labelsize=SMALL - 1, length=2, pad=1)
+            panel.tick_params(bottom=low, labelbottom=low, left=left, labelleft=left)
+            panel.locator_params(axis="x", nbins=3)
+            if i != j:
+                panel.locator_params(axis="y", nbins=3)
+        axes[i, 0].set_ylabel(_broken(names[i], letters), fontsize=points)
+        axes[-1, i].set_xlabel(_broken(names[i], letters), fontsize=points)
+        if dim > 5:
+            axes[-1, i].tick_params("x", labelrotation=45)
+    axes[0, 0].figure.align_ylabels(axes[:, 0])
+    axes[0, 0].figure.align_xlabels(axes[-1])
+
+
+def _broken(name: str, letters: int) -> str:
+    """A long name in two lines, which may lose its end."""
+    if len(name) <= letters or name.startswith("$"):
+        return name
+    lines = [line.replace("_ ", "_") for line in wrap(name.replace("_", "_ "), letters)]
+    shown = lines[:2]
+    if len(lines) > 2:
+        shown[1] = shown[1][: letters - 2] + ".."
+    return "\n".join(shown)
+
+
+def _tell(panel):
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    told = [Patch(color=BLUE, alpha=0.6, label="data"),
+            Patch(color=VERMILLION, alpha=0.6, label="samples (above)"),
+            Line2D([], [], color=VERMILLION, lw=1, label="50% and 95% of them")]  # fmt: skip
+    panel.figure.legend(handles=told, loc="upper center", ncols=3, frameon=False,
+                        fontsize=SMALL + 1, handlelength=1.4)  # fmt: skip

@@ -1,0 +1,451 @@
+"""`diagnose`: silent about densities that are right, and not about wrong ones."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from stub_diagnosis import QUICK, Plain, faults, text_of
+
+import flowcore as fc
+from flowcore import diagnose
+from flowcore.diagnosis.baselines import baselines, conditional_log_prob
+from flowcore.diagnosis.classifier import tell_apart
+from flowcore.diagnosis.judged import Judged, Rows
+from flowcore.diagnosis.rows import far_rows, pull_of_the_worst
+from flowcore.diagnosis.uniformity import holm, of_ranks, of_uniforms, places_in_own, shape_of
+from flowcore.diagnosis.uniforms import conditionals, uniforms
+from flowcore.testing import randomize
+
+RNG = np.random.default_rng
+
+
+def flow(dim=3, layers=2, rng=0, **options):
+    recipe = fc.flows.maf(dim, layers=layers, hidden=[16], rng=rng, **options)
+    return randomize(recipe, scale=0.5, rng=rng)
+
+
+def normal(n=250, dim=2, rng=0):
+    return RNG(rng).standard_normal((n, dim))
+
+
+# ---------------------------------------------------------------------------- end to end
+
+
+def test_nothing_speaks_against_the_truth():
+    truth = flow()
+    x, train = truth.sample(500, rng=1), truth.sample(500, rng=2)
+    found = diagnose(truth, x, train, names=["a", "b", "c"], **QUICK)
+    assert found.trusted and found.latents_of == "coordinates" and not found.baselines_by_halves
+    assert found.mean == pytest.approx(truth.log_prob(x).mean())
+    assert found.learned.difference == pytest.approx(truth.log_prob(train).mean() - found.mean)
+    assert len(found.columns) == len(found.latents) == 3
+    assert sum(found.columns[0].counts) == 500
+    again = diagnose(truth, x, train, names=["a", "b", "c"], **QUICK)
+    assert str(again) == str(found) and again.to_dict() == found.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda x: x + np.array([0.5, 0]), "columns"),
+        (lambda x: x * [1, 1.6], "columns"),
+        (lambda x: np.c_[x[:, 0], 0.8 * x[:, 0] + 0.6 * x[:, 1]], "together"),
+        (lambda x: np.c_[x[:, 0], 0.8 * x[:, 0] + 0.6 * x[:, 1]], "latents"),
+        (lambda x: 1.5 * x, "own level"),
+        (lambda x: np.vstack([x[:-5], x[-5:] * 10]), "far"),
+        (lambda x: np.vstack([x[:-1], [[0, 200]]]), "pull"),
+        (lambda x: x.round(), "gridded"),
+    ],
+)
+def test_wrong_densities_are_found_out(change, kind):
+    found = diagnose(fc.Normal(2), change(normal()), **QUICK)
+    assert kind in faults(found) and found.advice
+
+
+def test_what_is_wrong_is_said_of_the_right_column():
+    heavy = normal(1500, dim=2)
+    heavy[:, 1] = RNG(5).standard_t(2, 1500)
+    found = diagnose(fc.MultivariateNormalDiag([0, 0], [1, 1.5]), heavy, names=["age", "pay"],
+                     **QUICK)  # fmt: skip
+    assert "`pay`" in text_of(found, "columns") and "`age`" not in text_of(found, "columns")
+    assert {row.column for row in found.worst[:5]} == {"pay"}
+    assert 'base="student_t"' in " ".join(found.advice)
+
+
+def test_a_density_that_learned_its_rows_by_heart():
+    train, x = normal(40, rng=1), normal(200, rng=2)
+    spikes = fc.GaussianMixture(train, 0.05)
+    found = diagnose(spikes, x, train, **QUICK)
+    assert {"learned", "worse"} <= faults(found) and found.learned.difference > 10
+
+
+def test_rows_outside_of_the_support_are_told():
+    box = fc.Uniform(2, -1.0, 1.0)
+    x = np.vstack([[[3.0, 0.0]], RNG(0).uniform(-1, 1, (200, 2))])
+    found = diagnose(box, x, **QUICK)
+    assert found.mean == -np.inf and np.isnan(found.standard_error)
+    assert "support" in faults(found) and found.far.rows[0] == 0 == found.worst[0].index
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_samples_of_another_density_than_log_prob():
+    found = diagnose(Plain(fc.Normal(2), fc.Laplace(2)), normal(1000), **QUICK)
+    assert found.latents is None and found.latents_of == "" and not found.trusted
+
+
+def test_contexts():
+    """x = c + noise: right given its own context; of another row's it is not."""
+    made = fc.MADE(2, [8], context_dim=1, rng=0)
+    truth = randomize(fc.TransformedDistribution(fc.Normal(2), fc.MaskedAutoregressiveFlow(made)))
+    context = 2 * normal(300, dim=1)
+    x = truth.sample(1, rng=1, context=context)[0]
+    found = diagnose(truth, x, context=context, **QUICK)
+    assert found.trusted and found.latents_of == "conditionals" and found.draws >= 19 * 300
+    train = Rows(truth.sample(1, rng=2, context=context)[0], context)
+    wrong = diagnose(truth, x, train.x, context=context[::-1], context_train=context, **QUICK)
+    assert not wrong.trusted and wrong.learned is not None
+
+
+def test_estimators_of_scikit_learn():
+    from sklearn.mixture import GaussianMixture
+    from sklearn.neighbors import KernelDensity
+
+    x = normal(600)
+    for estimator in (GaussianMixture(1, random_state=0), KernelDensity(bandwidth=0.3)):
+        found = diagnose(estimator.fit(x[:300]), x[300:], x[:300], **QUICK)
+        assert found.density == type(estimator).__name__ and "columns" not in faults(found)
+    wrong = diagnose(GaussianMixture(1).fit(x[:300]), x[300:] * 2, **QUICK)
+    assert not wrong.trusted
+
+
+def test_tables_with_names():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(normal(50), columns=["age", "pay"])
+    assert diagnose(fc.Normal(2), table, **QUICK).names == ("age", "pay")
+    assert diagnose(fc.Normal(2), table.to_numpy(), **QUICK).names == ("x_1", "x_2")
+    table.loc[3, "pay"] = np.nan
+    with pytest.raises(ValueError, match=r"row 3 \(column 1 'pay'\)"):
+        diagnose(fc.Normal(2), table, **QUICK)
+
+
+class NotFinite(Plain):
+    def __init__(self, wild):
+        super().__init__(fc.Normal(2))
+        self.wild = wild
+
+    def sample(self, n, rng=None):
+        x = self.density.sample(n, rng)
+        x[: round(self.wild * n)] = np.inf
+        return x
+
+
+def test_draws_that_are_not_finite():
+    found = diagnose(NotFinite(0.01), normal(), **QUICK)
+    assert found.wild_draws == 10 and faults(found) == {"wild"}
+    with pytest.raises(ValueError, match=r"1,000 of 1,000 draws of the density are not finite"):
+        diagnose(NotFinite(1.0), normal(), **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: diagnose(fc.Normal(2), normal(9)), "9 rows: at least 10 are needed"),
+        (lambda: diagnose(fc.Normal(3), normal()), "dim 3, but X_held_out has 2 columns"),
+        (lambda: diagnose(fc.Normal(2), normal()[:, 0]), r"shape \(250,\), but rows are \(n, D\)"),
+        (lambda: diagnose(fc.Normal(2), normal(), normal(dim=3)), r"X_train has shape \(250, 3\)"),
+        (lambda: diagnose(fc.Normal(2), normal(), names=["a"]), r"1 names, but X_held_out has sha"),
+        (lambda: diagnose(fc.Normal(2), normal(), draws=10), "draws must be an integer >= 1000"),
+        (lambda: diagnose(fc.Normal(2), normal(), alpha=5), "alpha is a chance between 0 and 1"),
+        (lambda: diagnose(fc.Normal(2), normal(), context=normal(3)), "250 rows and needs as many"),
+        (lambda: diagnose(fc.Normal(2), normal(), normal(), context=normal()), "context_train, or"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_what_is_no_density():
+    with pytest.raises(TypeError, match=r"needs a density with log_prob\(x\), or score_samples"):
+        diagnose(3, normal())
+
+    def nan(x):
+        return np.where(np.arange(len(x)) == 7, np.nan, 0.0)
+
+    broken = SimpleNamespace(dim=2, log_prob=nan, sample=fc.Normal(2).sample)
+    with pytest.raises(ValueError, match=r"NaN or \+inf in row 7 of X_held_out"):
+        diagnose(broken, normal(), **QUICK)
+    flat = SimpleNamespace(dim=2, log_prob=lambda x: x, sample=fc.Normal(2).sample)
+    with pytest.raises(ValueError, match="not one a row"):
+        diagnose(flat, normal(), **QUICK)
+    narrow = SimpleNamespace(dim=2, log_prob=fc.Normal(2).log_prob, sample=fc.Normal(1).sample)
+    with pytest.raises(ValueError, match=r"sample\(1000, ...\) has shape \(1000, 1\)"):
+        diagnose(narrow, normal(), **QUICK)
+
+
+def test_a_seed_of_any_name_is_given():
+    """rng, random_state, another name that has to be given, or none."""
+    seen = []
+
+    def by_rng(n, rng=None):
+        seen.append(rng)
+        return normal(n)
+
+    def by_state(n, random_state=None):
+        seen.append(random_state)
+        return normal(n)
+
+    def by_key(n, key):
+        seen.append(key)
+        return normal(n)
+
+    for sample in (by_rng, by_state, by_key, lambda n: normal(n)):
+        density = SimpleNamespace(dim=2, log_prob=fc.Normal(2).log_prob, sample=sample)
+        assert Judged.of(density, 2).draw(20, RNG(0)).shape == (20, 2)
+    assert isinstance(seen[1], int) and len(seen) == 3
+    assert isinstance(seen[0], np.random.Generator) and isinstance(seen[2], np.random.Generator)
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = (
+        "import sys, flowcore; flowcore.diagnose\n"
+        "print({'scipy', 'sklearn', 'matplotlib', 'pandas'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+# ---------------------------------------------------------------------------- the parts, exactly
+
+
+BASES = {
+    "normal": fc.Normal(2),
+    "diagonal": fc.MultivariateNormalDiag([1.0, -2.0], [0.5, 3.0]),
+    "laplace": fc.Laplace(2, 1.0, [0.5, 2.0]),
+    "student": fc.StudentT(2, df=[1.5, 4.0]),
+    "uniform": fc.Uniform(2, -1.0, [1.0, 3.0]),
+    "mixture": fc.GaussianMixture([[-2.0, 0.0], [2.0, 3.0]], [[0.5, 1.0], [1.0, 0.3]], [3, 1]),
+    "flow on a flow": fc.TransformedDistribution(flow(2), fc.Permute([1, 0])),
+    "of densities": SimpleNamespace(
+        dim=2,
+        weights=[0.25, 0.75],
+        densities=[fc.Normal(2), fc.MultivariateNormalDiag([1, 1], 2.0)],
+    ),
+}
+
+
+def draw(density, n):
+    if not hasattr(density, "densities"):
+        return density.sample(n, rng=3)
+    one, other = (part.sample(n, rng=k) for k, part in enumerate(density.densities))
+    return np.where(RNG(2).random((n, 1)) < density.weights[0], one, other)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_uniforms_are_uniform_and_independent(name):
+    density = BASES[name]
+    u = uniforms(density, draw(density, 4000), RNG(0))
+    for i in range(2):
+        assert stats.kstest(u[:, i], "uniform").pvalue > 1e-3
+    assert abs(np.corrcoef(u.T)[0, 1]) < 0.06
+    away = uniforms(density, draw(density, 4000) + 0.3, RNG(0))
+    assert min(stats.kstest(away[:, i], "uniform").pvalue for i in range(2)) < 1e-6
+
+
+def test_of_somebodys_density_there_are_none():
+    assert uniforms(Plain(fc.Normal(2)), normal(), RNG(0)) is None
+    over = fc.TransformedDistribution(Plain(fc.Normal(2)), fc.Permute([1, 0]))
+    assert uniforms(over, normal(), RNG(0)) is None
+    part = SimpleNamespace(densities=[Plain(fc.Normal(2))], weights=[1.0])
+    assert uniforms(part, normal(), RNG(0)) is None
+
+
+def maf(order):
+    return fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], order=order))
+
+
+class Own(fc.MaskedAutoregressiveFlow):
+    """It may do what it likes."""
+
+
+@pytest.mark.parametrize(
+    ("bijector", "wanted"),
+    [
+        (maf([1, 2, 3]), [(0, []), (1, [0]), (2, [0, 1])]),
+        (maf([3, 1, 2]), [(0, [1, 2]), (1, []), (2, [1])]),
+        (fc.Chain([fc.Permute([2, 0, 1]), maf([1, 2, 3])]), [(1, []), (2, [1]), (0, [1, 2])]),
+        (
+            fc.Chain([fc.Standardize(3), maf([1, 2, 3]), fc.Exp(3)]),
+            [(0, []), (1, [0]), (2, [0, 1])],
+        ),
+        (fc.Invert(maf([2, 1, 3])), [(0, [1]), (1, []), (2, [0, 1])]),
+        (fc.Chain([maf([1, 2, 3]), maf([1, 2, 3])]), [(0, []), (1, [0]), (2, [0, 1])]),
+        (fc.Chain([maf([1, 2, 3]), maf([3, 2, 1])]), None),
+        (fc.RealNVP(3, num_masked=2, hidden=[4]), [(0, []), (1, []), (2, [0, 1])]),
+        (fc.Blockwise([fc.Exp(1), fc.RealNVP(2, hidden=[4])]), [(0, []), (1, []), (2, [1])]),
+        (fc.LULinear(3), None),
+        (Own(fc.MADE(3, [8])), None),
+    ],
+)
+def test_which_flows_are_triangular(bijector, wanted):
+    """And which column each latent coordinate is the conditional of; held against the Jacobian."""
+    flow = fc.TransformedDistribution(fc.Normal(3), bijector)
+    assert conditionals(flow) == wanted
+    if wanted is not None:
+        flow = randomize(flow, scale=1.0)
+        x = flow.sample(1, rng=0)[0]
+        step = 1e-6 * np.eye(3)
+        z = flow.to_latent(x)
+        moved = np.abs(flow.to_latent(x + step) - z) > 1e-9  # [j, i]: x_j moved, does z_i
+        for i, (j, given) in enumerate(wanted):
+            assert moved[j, i]
+            assert set(np.flatnonzero(moved[:, i])) <= {j, *given}
+
+
+def test_a_mixture_as_base_goes_from_the_first_coordinate_to_the_last():
+    base = fc.GaussianMixture(np.zeros((2, 3)))
+    assert conditionals(base) == [(0, []), (1, [0]), (2, [0, 1])]
+    assert conditionals(fc.TransformedDistribution(base, maf([3, 2, 1]))) is None
+    assert conditionals(fc.TransformedDistribution(Plain(fc.Normal(3)), maf([1, 2, 3]))) is None
+
+
+def test_ks_is_that_of_scipy():
+    x, y, u = normal(80)[:, 0], 1.1 * normal(300, rng=1)[:, 0], RNG(2).random(90) ** 1.2
+    mine, theirs = of_ranks("a", x, y), stats.ks_2samp(x, y, method="asymp")
+    assert mine.ks == pytest.approx(theirs.statistic)
+    assert mine.p_value == pytest.approx(theirs.pvalue, rel=1e-9)
+    mine, theirs = of_uniforms("a", u), stats.kstest(u, "uniform")
+    assert_allclose([mine.ks, mine.p_value], [theirs.statistic, theirs.pvalue])
+    tied = RNG(3).integers(0, 4, 100), RNG(4).integers(0, 5, 120)
+    assert of_ranks("a", *tied).ks == pytest.approx(stats.ks_2samp(*tied, method="asymp").statistic)
+
+
+def test_places_among_own_draws_are_uniform_also_with_ties():
+    rng = RNG(0)
+    for scale in (1e9, 1):  # of integers nearly all tie
+        x, drawn = (np.round(scale * rng.standard_normal(s)) for s in (4000, (4000, 19)))
+        assert stats.kstest(places_in_own(x, drawn, rng), "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("u", "shape"),
+    [
+        (lambda u: u**0.7, "low"),
+        (lambda u: u**1.4, "high"),
+        (lambda u: stats.norm.cdf(1.5 * stats.norm.ppf(u)), "narrow"),
+        (lambda u: stats.norm.cdf(0.6 * stats.norm.ppf(u)), "wide"),
+        (lambda u: np.where(u > 0.9, 0.97 + 0.03 * u, u), "above"),
+        (lambda u: np.where(u < 0.1, 0.03 * u, u), "below"),
+        (lambda u: np.where(np.abs(u - 0.5) < 0.3, np.where(u < 0.5, 0.22, 0.78), u), "shape"),
+    ],
+)
+def test_shapes(u, shape):
+    """u: where rows stand under a density that is wrong in one way."""
+    assert shape_of(u((np.arange(2000) + 0.5) / 2000)) == shape
+
+
+def test_holm():
+    """By hand: 0.01 * 4, 0.02 * 3, ...; a group of two has the weight of one."""
+    assert_allclose(holm([0.02, 0.01, 0.5, 0.03], [1] * 4), [0.06, 0.04, 0.5, 0.06])
+    assert_allclose(holm([0.01, 0.04, 0.02], [0.5, 0.5, 1]), [0.04, 0.04 * 1, 0.04])
+    assert max(holm([0.9, 0.9], [1, 1])) == 1
+
+
+def test_far_rows_have_their_exact_chance():
+    """Of 1999 draws r = 2 are at the floor or below; P(a row is) = 2/2000 on average."""
+    drawn, x = RNG(0).random(1999), RNG(1).random(100)
+    x[[7, 30]] = -1.0, -2.0
+    found = far_rows(x, drawn)
+    assert found.rows == (30, 7) and found.expected == pytest.approx(100 * 2 / 2000)
+    p = 1 - stats.betabinom.cdf(1, 100, 2, 1998)
+    assert found.p_value == pytest.approx(p) and found.p_value < 0.02
+    assert far_rows(x[8:29], drawn).p_value == 1.0
+
+
+def test_pull_of_the_worst_row():
+    x = np.array([1.0, 2.0, 3.0, -94.0])
+    assert pull_of_the_worst(x) == pytest.approx(2.0 - -22.0)
+    assert pull_of_the_worst(np.array([1.0, -np.inf])) == 0.0
+
+
+def test_the_gaussian_is_the_gaussian():
+    x = normal(500, dim=3) @ np.array([[1, 0, 0], [0.5, 2, 0], [0, 1, 0.1]]) + [1e3, 0, -5]
+    (gaussian, *_) = baselines(x, None, RNG(0))
+    exact = stats.multivariate_normal(x.mean(0), np.cov(x.T, bias=True)).logpdf(x)
+    assert gaussian.log_prob(x).mean() == pytest.approx(exact.mean(), abs=0.02)
+
+
+def test_a_mixture_is_chosen_where_there_are_groups():
+    groups = fc.GaussianMixture([[-4.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
+    _, mixture = baselines(groups.sample(600, rng=0), None, RNG(0))
+    assert mixture.name == "a mixture of 3 Gaussians"
+    fresh = groups.sample(2000, rng=1)
+    assert (groups.log_prob(fresh) - mixture.log_prob(fresh)).mean() < 0.05
+    assert len(baselines(normal(600), None, RNG(0))) == 1
+    assert len(baselines(normal(3, dim=5), None, RNG(0))) == 1  # fewer rows than columns
+
+
+def test_with_a_context_the_gaussian_is_linear_regression():
+    c = normal(2000, dim=1, rng=1)
+    x = 3 * c + 0.5 * normal(2000, dim=1, rng=2) + 7
+    gaussian = baselines(x, c, RNG(0))[0]
+    exact = stats.norm(7 + 3 * c, 0.5).logpdf(x)[:, 0]
+    assert_allclose(conditional_log_prob(gaussian, x, c).mean(), exact.mean(), atol=0.02)
+
+
+def test_the_area_under_the_curve():
+    from sklearn.metrics import roc_auc_score
+
+    from flowcore.diagnosis.classifier import _area
+
+    above, below = RNG(0).integers(0, 9, 60) + 1.0, RNG(1).integers(0, 9, 50)
+    scores, labels = np.concatenate([above, below]), np.repeat([1, 0], [60, 50])
+    area, _ = _area(above, below)
+    assert area == pytest.approx(roc_auc_score(labels, scores))
+    areas = [_area(*(rng.normal(m, 1, 40) for m in (0.5, 0)))[0] for rng in map(RNG, range(300))]
+    one = _area(*(RNG(7).normal(m, 1, 40) for m in (0.5, 0)))[1]
+    assert np.sqrt(one) == pytest.approx(np.std(areas), rel=0.2)
+
+
+def test_the_classifier_names_the_column_that_helps():
+    x, drawn = normal(300, dim=3, rng=2), normal(300, dim=3, rng=3)
+    drawn[:, 2] += 1.5
+    found = tell_apart(Rows(x, None), drawn, ["a", "b", "c"], RNG(0))
+    assert found.leading == ("c",) and found.auc == pytest.approx(0.855, abs=0.06)
+    assert tell_apart(Rows(x[:39], None), drawn[:39], ["a", "b", "c"], RNG(0)) is None
+
+
+# ---------------------------------------------------------------------------- calibration
+
+
+def all_tests(found):
+    others = (found.association, found.own_level, found.classifier, found.far)
+    return [*found.columns, *(found.latents or ()), *(test for test in others if test)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["flow", "triangular, few rows", "no flow", "context"])
+def test_of_the_truth_one_report_in_twenty_finds_something(case):
+    """200 seeds: 10 reports at most are expected to, 20 have a chance of 0.003."""
+    truth = {
+        "flow": lambda: flow(3),
+        "triangular, few rows": lambda: flow(3, layers=1),
+        "no flow": lambda: Plain(fc.targets.two_moons()),
+        "context": lambda: flow(2, context_dim=1),
+    }[case]()
+    n, found, p_values = 60 if "few" in case else 300, [], []
+    for seed in range(200):
+        rng = RNG(10_000 + seed)
+        given = {"context": rng.normal(size=(n, 1))} if case == "context" else {}
+        x = truth.sample(1, rng, **given)[0] if given else truth.sample(n, rng)
+        tests = all_tests(diagnose(truth, x, rng=seed, **given, **QUICK))
+        found.append(min(test.adjusted for test in tests) < 0.05)
+        p_values.append([test.p_value for test in tests])
+    assert sum(found) <= 20
+    alone = (np.array(p_values) < 0.05).mean(axis=0)
+    assert (alone <= 0.11).all(), alone  # 0.05 + 4 standard errors, each test on its own
