@@ -19,7 +19,7 @@ from ..distributions import Distribution
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._typing import Context, Seed
+    from .._typing import Seed
     from ..distributions import TransformedDistribution
 
 NUMBERS = 2**22  # in a block of draws: 32 MB in float64
@@ -34,8 +34,7 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
 
     Errors: TypeError if X is no Dask collection, ValueError if its columns or the context do not
     fit the flow; what is wrong with the numbers of a block is found when it is computed. Cost: a
-    density a row. A task takes well under a millisecond of Dask's own time: give a block 10,000
-    rows or more.
+    density a row, and Dask's own time for every block: give it 10,000 rows or more.
 
     Parameters
     ----------
@@ -202,9 +201,7 @@ def _log_prob_of_array(flow, X, context, rows_of_context):
     meta = np.empty((0,) * len(lead), dtype)
     options = dict(flow=_in_graph(flow), dtype=dtype, meta=meta, concatenate=True)
     if rows_of_context is None:
-        return da.blockwise(
-            log_prob_of_block, lead, X, (*lead, -1), context=context, **options
-        )
+        return da.blockwise(log_prob_of_block, lead, X, (*lead, -1), context=context, **options)
     if rows_of_context.shape[:-1] != X.shape[:-1] and not math.isnan(sum(X.shape[:-1])):
         raise ValueError(
             f"context has shape {rows_of_context.shape}, X {X.shape}: it needs a row for each of X"
@@ -247,12 +244,11 @@ def _context_of(flow, context, kind: str):
 
 
 def check_dask(name: str, X) -> str:
-    """"array" or "frame"; a TypeError for anything else."""
+    """ "array" or "frame"; a TypeError for anything else."""
     if isinstance(X, imported_dask("dask.array").Array):
         return "array"
-    if is_collection(X) and hasattr(X, "map_partitions") and hasattr(X, "columns"):
-        if getattr(X, "ndim", 0) == 2:
-            return "frame"
+    if is_collection(X) and hasattr(X, "to_delayed") and hasattr(X, "columns") and X.ndim == 2:
+        return "frame"
     raise TypeError(
         f"{name} must be a Dask array or dataframe, not {type(X).__name__}: what fits into memory "
         f"is for flow.log_prob and fc.fit; or dask.array.from_array({name}, chunks=(100_000, D))"
@@ -282,4 +278,6 @@ def imported_dask(name: str):
     try:
         return imported(name)
     except ImportError as problem:
-        raise ImportError(f"{problem}; flowcore.distributed: pip install 'flowcore[dask]'") from None
+        raise ImportError(
+            f"{problem}; flowcore.distributed: pip install 'flowcore[dask]'"
+        ) from None

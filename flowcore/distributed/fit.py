@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bijectors import check_resolution
-from ..core import warn
 from ..core.inputs import column_labels
-from ..training import Rows, Run, clipped
+from ..training import Run, clipped
 from ..training.checks import check_context_scale, check_flow, check_options, check_run
 from ..training.columns import check_columns
 from ..training.defaults import AUTO, is_auto, resolved
 from ..training.history import progress_bar
 from ..training.optim import as_optimizer, scheduled
-from ..training.table import FIRST_LOOK, FIRST_NUMBERS
-from .blocks import check_dask, imported_dask, is_collection, whole_rows
-from .share import counts, share_of, some_rows
+from .blocks import imported_dask
+from .shared import SharedTable
 from .total import Step, TotalLoss
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
     from ..training import EpochReport, History, Optimizer
     from ..training.optim import LearningRate
-
-MANY = 8  # blocks for every thread of the workers: from then on Dask's own time is felt
 
 
 def fit(
@@ -81,9 +77,9 @@ def fit(
     worker's are Dask's): both are refused.
 
     Errors: those of `flowcore.fit`; TypeError if a table is no Dask collection, or the client not
-    one of dask.distributed. Cost of an update: theta to every worker, a gradient back, and some
-    milliseconds of Dask's own: take large batches, and about as many blocks as the workers have
-    threads (`X.rechunk`, `X.repartition`; many more are a warning).
+    one of dask.distributed. Cost of an update: theta to every block, a gradient back, and Dask's
+    own time, see docs/past_one_machine.md: take large batches, and about as many blocks as the
+    workers have threads (`X.rechunk`, `X.repartition`; many more are a warning).
 
     Parameters
     ----------
@@ -119,7 +115,7 @@ def fit(
     >>> import flowcore as fc
     >>> from distributed import Client
     >>> X = da.random.default_rng(0).normal(5.0, 2.0, size=(300, 2), chunks=(150, 2))
-    >>> with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
     ...     flow, history = fit(client, fc.flows.maf(2, layers=1, hidden=[8]), X, epochs=3)
     >>> len(history.train_nll), len(history.val_nll)
     (3, 3)
@@ -147,7 +143,9 @@ def fit(
     batch_size = n if batch_size is None else min(int(batch_size), n)
     # no more batches than the largest block has rows: then none is empty
     n_batches = min(math.ceil(n / batch_size), int(table.sizes.max()))
-    optimizer = scheduled(as_optimizer(optimizer, learning_rate), schedule, warm_up, epochs * n_batches)
+    optimizer = scheduled(
+        as_optimizer(optimizer, learning_rate), schedule, warm_up, epochs * n_batches
+    )
 
     first = table.first_look()
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
@@ -181,91 +179,12 @@ def fit(
     return run.finish(loss, first.take(np.arange(min(batch_size, len(first.x)))))
 
 
-class SharedTable:
-    """A table in the workers' memory: a future of a `Share` for every block, and its training rows.
-
-    sizes   the training rows of every block; n   of all
-    """
-
-    def __init__(self, client, flow, X, context, weight, held_out: float, rng):
-        kind = check_dask("X", X)
-        blocks = [_blocks("X", X)]
-        if kind == "array" and X.ndim != 2 or (X.shape[1] if kind == "array" else len(X.columns)) != flow.dim:
-            raise ValueError(f"X must have shape (n, {flow.dim}) for this flow, not {X.shape}")
-        for name, part in (("context", context), ("sample_weight", weight)):
-            blocks.append([None] * len(blocks[0]) if part is None else _blocks(name, part, X))
-            if len(blocks[-1]) != len(blocks[0]):
-                raise ValueError(
-                    f"{name} has {len(blocks[-1])} blocks, X {len(blocks[0])}: cut both alike"
-                )
-        entropy = rng.integers(2**63, size=4).tolist()
-        delayed = imported_dask("dask").delayed
-        task, of_flow = delayed(share_of, pure=False), (flow.dim, flow.params.dtype)
-        self.shares = client.compute([
-            task(*parts, of_flow, held_out, (entropy, i))
-            for i, parts in enumerate(zip(*blocks, strict=True))
-        ])
-        self._client = client
-        found = np.array(client.gather(client.map(counts, self.shares, pure=False)))
-        self.sizes, held = found[:, 0], int(found[:, 1].sum())
-        self.n = int(self.sizes.sum())
-        if held_out == 1.0:
-            return
-        if self.n == 0 or (held_out > 0 and held == 0):
-            what = "no row to train on" if self.n == 0 else "no row for validation"
-            raise ValueError(
-                f"X in {len(self.shares)} blocks with validation_split={held_out} leaves {what}: "
-                "take larger blocks, or another split"
-            )
-        _check_blocks(client, len(self.shares))
-
-    def first_look(self) -> Rows:
-        """All training rows, or at most 100,000 of them, evenly spaced, brought here."""
-        width = self._client.submit(_width, self.shares[0], pure=False).result()
-        most = min(self.n, FIRST_LOOK, max(2, FIRST_NUMBERS // width))
-        index, ends = np.arange(most) * self.n // most, np.cumsum(self.sizes)
-        cuts = np.split(index, np.searchsorted(index, ends[:-1]))
-        found = self._client.gather([
-            self._client.submit(some_rows, share, cut - (end - size), pure=False)
-            for share, cut, end, size in zip(self.shares, cuts, ends, self.sizes, strict=True)
-        ])
-        return Rows(*(None if part[0] is None else np.concatenate(part) for part in zip(*found, strict=True)))
-
-
-def _width(share) -> int:
-    return share.train.width
-
-
-def _blocks(name: str, table, like=None) -> list:
-    """The blocks of rows of a Dask collection, as delayed values."""
-    if not is_collection(table):
-        check_dask(name, table)
-    if not hasattr(table, "chunks"):
-        return list(table.to_delayed())
-    if table.ndim == 2:
-        table = whole_rows(table)
-    if like is not None and hasattr(like, "chunks") and like.chunks[0] != table.chunks[0]:
-        if len(like) != len(table):
-            raise ValueError(f"{name} has {len(table)} rows, X {len(like)}")
-        table = table.rechunk({0: like.chunks[0]})
-    return table.to_delayed().ravel().tolist()
-
-
 def _check_client(client) -> None:
     expected = imported_dask("distributed").Client
     if not isinstance(client, expected):
         raise TypeError(f"client must be a dask.distributed.Client, not {client!r:.60}")
     if client.asynchronous:
         raise TypeError("client must not be asynchronous: fit waits for its workers")
-
-
-def _check_blocks(client, n: int) -> None:
-    threads = sum(client.nthreads().values())
-    if n > MANY * max(1, threads):
-        warn(
-            f"X has {n} blocks for {threads} threads of workers, and every update asks every block: "
-            f"about {threads} blocks are faster, X.rechunk or X.repartition(npartitions={threads})"
-        )
 
 
 def _refuse(**options) -> None:

@@ -69,7 +69,9 @@ class Share:
 
     def __sizeof__(self) -> int:
         """Dask asks, to know when a worker's memory is full."""
-        return sum(part.nbytes for rows in (self.train, self.held) for part in rows if part is not None)
+        return sum(
+            part.nbytes for rows in (self.train, self.held) for part in rows if part is not None
+        )
 
     def __getstate__(self):
         return self.train, self.held, self.seed
@@ -92,7 +94,9 @@ def itself(value):
     return value
 
 
-def share_of(x, context, weight, kind: tuple[int, np.dtype], held_out: float, seed: tuple[list[int], int]) -> Share:
+def share_of(
+    x, context, weight, kind: tuple[int, np.dtype], held_out: float, seed: tuple[list[int], int]
+) -> Share:
     """A block checked, without its rows of weight 0, and split. kind: the flow's dim and dtype."""
     try:
         rows = _rows_of(x, context, weight, *kind)

@@ -2,9 +2,9 @@
 
     loss(theta) = sum_b nll_b(theta) / sum_b w_b + penalty(theta)          b the blocks of the table
 
-Both sums, and that of the gradients, are added in the order of the blocks by a task: one gradient
-travels to the client, whatever the number of workers. theta is a task's result, too, and not only
-the client's: if a worker dies, the scheduler makes again what it held.
+Sums are added in the order of the blocks. What is small goes straight from the client to the tasks
+and back; what is large is a task's own result, theta as well as the sum, so that one copy of each
+passes the client. If a worker dies, the scheduler makes again what it held.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 
 from ..training import Loss
 from .share import itself, spread, sums, total
+
+SMALL = 2**20  # bytes of all gradients of an update: less is faster without tasks in between
 
 
 class Step(NamedTuple):
@@ -42,7 +44,8 @@ class TotalLoss(Loss):
     def nll_and_gradient(self, theta: np.ndarray, step: Step) -> tuple[float, np.ndarray]:
         """Of one batch: its weight is kept as `weight`."""
         parts = self._of_all(sums, self._shares, theta, *step)
-        found = self._task(total, parts).result()
+        small = self._is_small(theta)
+        found = total(self._client.gather(parts)) if small else self._task(total, parts).result()
         self.weight = found.weight
         return found.nll / found.weight, np.asarray(found.gradient / found.weight, theta.dtype)
 
@@ -59,8 +62,12 @@ class TotalLoss(Loss):
         return nll, math.sqrt(variance) / weight if variance >= 0 else math.nan
 
     def _of_all(self, task, shares: list, theta: np.ndarray, *args) -> list:
-        theta = self._task(itself, theta.copy())  # it changes before the last task has ended
+        if not self._is_small(theta):
+            theta = self._task(itself, theta)
         return [self._task(task, share, self._there, theta, *args) for share in shares]
+
+    def _is_small(self, theta: np.ndarray) -> bool:
+        return theta.nbytes * len(self._shares) < SMALL
 
     def _task(self, function, *args):
         return self._client.submit(function, *args, pure=False)
