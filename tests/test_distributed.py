@@ -259,7 +259,6 @@ def test_all_rows_at_once_is_the_fit_of_one_machine(client, table):
 
 def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     """Of every batch of an epoch; and each row is in one of them."""
-    from flowcore.distributed import fit as _  # noqa: F401
     from flowcore.distributed.share import Share
     from flowcore.distributed.total import Step, TotalLoss
 
