@@ -129,6 +129,19 @@ def test_a_density_of_somebodys_own(table):
     same(distributed.log_prob(Own(), cut(table[0])).compute(), -table[0].sum(axis=1))
 
 
+def test_one_thread_and_one_of_blas_a_block(table, monkeypatch):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    class Seen(fc.Normal):
+        def log_prob(self, x, params=None, context=None, threads=None):
+            pools = [pool["num_threads"] for pool in threadpool_info()]
+            return np.full(len(x), 100 * (threads or 0) + max(pools))
+
+    with threadpool_limits(2):
+        seen = distributed.log_prob(Seen(D), cut(table[0])).compute()
+    assert set(seen) == {101.0}
+
+
 def test_nothing_is_computed_before_it_is_asked_for():
     def fail(x):
         raise AssertionError("computed")
@@ -375,6 +388,30 @@ def test_what_fit_refuses(client, table):
         distributed.fit(client, flow_for(), cut(np.where(x == x[171], np.nan, x)))
     with pytest.raises(ValueError, match="X is constant in column 1"):
         distributed.fit(client, flow_for(), cut(x * [1, 0, 1]))
+
+
+def test_no_batch_is_empty(client, table):
+    """As many batches as the largest block has rows, at most; blocks of one row take part."""
+    x = da.from_array(table[0][:6], chunks=((1, 1, 4), D))
+    options = dict(epochs=2, batch_size=1, validation_split=0)
+    _, history = distributed.fit(client, flow_for(), x, **options)
+    assert len(history.train_nll) == 2 and np.isfinite(history.train_nll).all()
+
+
+def test_blocks_of_unknown_length(client, table):
+    """As a frame's `.to_dask_array()` has them."""
+    x, c, w = table
+    some = dd.from_pandas(frame(x, c).assign(w=w), npartitions=3)
+    unknown = some[list("xyz")].to_dask_array(), some[list("ab")].to_dask_array()
+    assert math.isnan(unknown[0].shape[0])
+    found = distributed.log_prob(wild(c), *unknown).compute()
+    same(found, wild(c).log_prob(x, context=c))
+    options = dict(epochs=2, batch_size=None, validation_split=0.0)
+    flow, _ = distributed.fit(
+        client, flow_for(c), unknown[0], context=unknown[1], sample_weight=some.w, **options
+    )
+    expected, _ = fc.fit(flow_for(c), x, context=c, sample_weight=w, **options)
+    np.testing.assert_allclose(flow.params, expected.params, rtol=0, atol=1e-10)
 
 
 def test_many_blocks_are_a_warning(client, table):

@@ -5,6 +5,7 @@ A flow is one more value of the graph, which goes to every worker once, and not 
 
 from __future__ import annotations
 
+import inspect
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,7 @@ def log_prob_of_block(x, context=None, flow=None):
             f"a block of X has {len(x)} rows, and that of context {len(context)}: cut both alike"
         )
     with BLAS.single_threaded():
-        return flow.log_prob(x, **_given(context), **one_thread(flow))
+        return flow.log_prob(x, **_given(context), **one_thread(flow.log_prob))
 
 
 def _log_prob_of_partition(frame, context=None, flow=None, dtype=None):
@@ -178,17 +179,16 @@ def _draw(flow, n: int, entropy: list[int], place: int, context) -> np.ndarray:
     """The draws of block number `place`."""
     rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(place,)))
     with BLAS.single_threaded():
-        return flow.sample(n, rng, **_given(context), **one_thread(flow))
+        return flow.sample(n, rng, **_given(context), **one_thread(flow.sample))
 
 
 def _given(context) -> dict:
     return {} if context is None else {"context": context}
 
 
-def one_thread(flow) -> dict:
-    """threads=1 for a flow of flowcore's; a density of somebody's own may not know the word."""
-    own = not hasattr(flow, "bijector") or hasattr(flow, "written")
-    return {} if own else {"threads": 1}
+def one_thread(method) -> dict:
+    """threads=1, if the method has such an argument; that of somebody's own may have none."""
+    return {"threads": 1} if "threads" in inspect.signature(method).parameters else {}
 
 
 # ---------------------------------------------------------------- what Dask is told

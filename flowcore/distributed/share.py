@@ -162,7 +162,7 @@ def spread(share: Share, flow, theta) -> Spread | None:
         return None
     x, weight, context = share.held
     with BLAS.single_threaded(), np.errstate(all="ignore"):
-        values = flow.log_prob(x, params=theta, context=context, **one_thread(flow))
+        values = flow.log_prob(x, params=theta, context=context, **one_thread(flow.log_prob))
         v, w = -values.astype(float), np.ones(len(x)) if weight is None else weight
         mean = np.dot(w, v) / w.sum()
         moments = [float(np.dot(w * w, (v - mean) ** k)) for k in range(3)]
