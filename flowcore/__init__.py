@@ -7,7 +7,6 @@ Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conven
 
 from typing import TYPE_CHECKING
 
-from . import flows, plots, reference, targets, testing
 from . import flows, plots, reference, tables, targets, testing
 from ._version import __version__ as __version__
 from .bijectors import (

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import flowcore
+import flowcore.distributed
 from flowcore import teaching
 
 ROOT = Path(__file__).parent.parent

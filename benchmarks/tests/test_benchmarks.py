@@ -37,6 +37,7 @@ RUNS = {
     "growth": [],
     "spline_step": [],
     "gate": [],
+    "past_one_machine": [],
     "against": [str(ROOT), "--cases", "A"],
     "maf_iaf_cost": ["--largest", "8", "--width", "16", "--rows", "4"],
 }

@@ -75,7 +75,7 @@ class Loss:
         gradient is the caller's to check).
         """
         with np.errstate(all="ignore"):  # what is not finite is looked for, not warned about
-            nll, gradient = self._nll_and_gradient(theta, rows)
+            nll, gradient = self.nll_and_gradient(theta, rows)
             if self.penalty is None:
                 return nll, gradient
             self.penalty_value, slope = _penalty_and_gradient(self.penalty, theta)
@@ -113,7 +113,8 @@ class Loss:
         with np.errstate(all="ignore"):
             return self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
 
-    def _nll_and_gradient(self, theta, rows):
+    def nll_and_gradient(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """The NLL of the rows, and its gradient: without the penalty."""
         if isinstance(self.flow, Distribution):
             step = self._step(theta, rows)
             values, vjp = step.log_prob.run(rows.x, rows.context), step.vjp
