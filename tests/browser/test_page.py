@@ -143,7 +143,7 @@ HEAPS = [(2.83 * np.cos(a), 2.83 * np.sin(a)) for a in np.arange(8) * np.pi / 4]
 
 
 def heap(x, y):
-    """Strokes to and fro over one heap."""
+    """Strokes back and forth over one heap."""
     return [(x + dx, y + dy) for dx in (-0.15, 0.15) for dy in (-0.15, 0.15)] * 4
 
 
@@ -303,7 +303,7 @@ def test_points_that_are_painted(open_page):
     page.click("#paint-use")
     page.wait_for_function("window.flowBench.engine.call('described').then((d) => !d.known)")
     ready(page)
-    assert "nknown" in text(page, "gauge")
+    assert "unknown" in text(page, "gauge").lower()
     train(page, 20)
     # a link holds the points
     page.wait_for_function("location.hash.includes('steps=')")
@@ -336,7 +336,7 @@ def test_a_table_of_ones_own(open_page):
                            ".then((d) => String(d.columns) === 'height,weight')")  # fmt: skip
     ready(page)
     train(page, 20)
-    assert "nknown" in text(page, "gauge")
+    assert "unknown" in text(page, "gauge").lower()
 
 
 def test_a_table_that_is_dropped(open_page):
