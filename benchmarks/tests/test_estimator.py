@@ -63,3 +63,11 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert run.main(call) == 0 and raw.read_bytes() == before  # nothing is computed again
     [row] = json.loads(json_file.read_text("utf-8"))["rows"]
     assert set(row["means"]) == {"FlowDensity", "Gaussian"} and row["folds"] == 1
+
+
+def test_costs_are_printed_beside_the_plans(capsys):
+    from benchmarks.estimator import costs
+
+    assert costs.main(["--dims", "2", "--batches", "16", "--quick"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 7 and "spline" in out and "planned" in out
