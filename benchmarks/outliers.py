@@ -48,9 +48,9 @@ def main(argv=None) -> int:
         if not any(row["table"] == name for row in rows):
             rows.append(measured(name, args.detectors))
             _keep(args.json, facts, settings, rows)
-    rows = [row for row in rows if row["table"] in args.tables]
+    rows.sort(key=lambda row: [*CHOOSING, *REPORTING].index(row["table"]))
     _keep(args.json, facts, settings, rows)
-    show(rows)
+    show([row for row in rows if row["table"] in args.tables])
     return 0
 
 
@@ -111,10 +111,9 @@ def show(rows: list[dict]) -> None:
               *(f"{value:.3f}" for value in row["auroc"].values())] for row in rows]  # fmt: skip
     print_table(header, lines)
     print()
-    print_table(
-        [f"{len(rows)} tables", "mean AUROC", "mean rank", "in the top two"],
-        [[who, f"{mean:.3f}", f"{rank:.2f}", f"{top:.0%}"] for who, mean, rank, top in summary(rows)],
-    )
+    header = [f"{len(rows)} tables", "mean AUROC", "mean rank", "in the top two"]
+    print_table(header, [[who, f"{mean:.3f}", f"{rank:.2f}", f"{top:.0%}"]
+                         for who, mean, rank, top in summary(rows)])  # fmt: skip
     print(f"\n{verdict(rows)}")
 
 

@@ -104,5 +104,5 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch, capsys):
     assert outliers.main([*argv, "wine"]) == 0 and asked == [52]
     assert outliers.main([*argv, "wine", "glass"]) == 0 and asked == [52, 52]
     rows = json.loads(file.read_text("utf-8"))["rows"]
-    assert [r["table"] for r in rows] == ["wine", "glass"] and rows[0]["auroc"] == {"KNN": 1.0}
+    assert [r["table"] for r in rows] == ["glass", "wine"] and rows[0]["auroc"] == {"KNN": 1.0}
     assert "mean AUROC" in capsys.readouterr().out
