@@ -219,6 +219,7 @@ def test_every_choice_of_flow_and_data(open_page):
             choose(page, name, value)
         choose(page, name, "maf" if name == "flow" else values[0])
         choose(page, "width", 8)
+    choose(page, "layers", 2)
     page.uncheck("#permute")
     page.wait_for_function("window.flowBench.state.permute === false")
     page.fill("#seed", "12")
@@ -302,7 +303,7 @@ def test_points_that_are_painted(open_page):
     page.click("#paint-use")
     page.wait_for_function("window.flowBench.engine.call('described').then((d) => !d.known)")
     ready(page)
-    assert "unknown" in text(page, "gauge").lower()
+    page.locator("#gauge", has_text=re.compile("unknown", re.I)).wait_for()
     train(page, 20)
     # a link holds the points
     page.wait_for_function("location.hash.includes('steps=')")
@@ -335,7 +336,7 @@ def test_a_table_of_ones_own(open_page):
                            ".then((d) => String(d.columns) === 'height,weight')")  # fmt: skip
     ready(page)
     train(page, 20)
-    assert "unknown" in text(page, "gauge").lower()
+    page.locator("#gauge", has_text=re.compile("unknown", re.I)).wait_for()
 
 
 def test_a_table_that_is_dropped(open_page):
