@@ -56,8 +56,17 @@ export function showTasks(session, ink) {
     at("density").addEventListener(kind, () => at("answer-problem")?.replaceChildren());
   }
   for (const button of document.querySelectorAll("[data-task]")) {
-    button.addEventListener("click", () => session.about && session.goTo(Number(button.dataset.task)));
+    button.addEventListener("click", () => choose(session, button));
   }
+}
+
+// Who chooses while the page is loading, gets it when it is loaded.
+function choose(session, button) {
+  const task = Number(button.dataset.task);
+  if (session.about) return session.goTo(task);
+  location.hash = task ? `task=${task}` : "";
+  for (const other of document.querySelectorAll("[data-task]")) other.removeAttribute("aria-current");
+  button.setAttribute("aria-current", "page");
 }
 
 function showNav(session) {

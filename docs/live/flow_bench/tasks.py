@@ -146,8 +146,6 @@ _BRIDGES = (
     "can only stretch it thin. Training makes the bridges thinner, and never cuts them."
 )
 
-_NEGATIVE = "A KL is never negative: it is 0 where the flow is the truth, and above 0 elsewhere."
-
 TASKS = MappingProxyType(
     {
         task.number: task
@@ -164,8 +162,8 @@ TASKS = MappingProxyType(
             Task(
                 2, "Why a determinant, and why a triangle?",
                 "The data lie along a diagonal. One layer of MAF will tilt the grid until it fits.",
-                "Look at the Jacobian: drag the point. One entry stays 0, whatever you do. The "
-                "lower left one is 0.8 only roughly: the flow has learned from points.",
+                "Drag the point, and look at the Jacobian: one entry stays 0, whatever you do. "
+                "Another is 0.8 only on average.",
                 "log_det", {"data": "correlated_gaussian", "flow": "maf", "layers": 1, "width": 8},
                 _DETERMINANT, steps=300, point=(0.0, 0.0),
             ),
@@ -244,7 +242,7 @@ def judge(number: int, answer) -> Verdict:
     if task.answer is not None:
         verdict = task.answer.judge(answer)
         if task.compare == "kl" and verdict.message.endswith(task.answer.hint) and answer < 0:
-            return Verdict(False, f"not yet. {_NEGATIVE}")
+            return Verdict(False, f"not yet. A KL is never negative. {task.answer.hint}")
         return Verdict(verdict.right, verdict.message.removeprefix(f"{task.answer.name}: "))
     kind = drawings.kind_of(answer, Data(None, TARGETS[task.settings["data"]]).frame)
     if kind == "bridges":
