@@ -3,6 +3,7 @@
 import { at, cover, el, svg } from "./dom.js";
 import { pair, tidy } from "./numbers.js";
 import { covered } from "./prediction.js";
+import { isHeavy, layerName } from "./state.js";
 
 const ROW = 20;
 const NAME = 84; // room for a layer's name
@@ -25,23 +26,24 @@ function waterfall(session, width) {
   const { parts, log_p: sum } = session.at;
   const { prediction } = session;
   const guess = prediction.compare === "log_p" ? prediction.value : null;
-  const rows = stacked(parts);
+  const base = isHeavy(session) ? "log t(z)" : "log N(z)";
+  const rows = stacked(parts.map(([name, nats]) => [layerName(session, name), nats]));
   const ends = [0, sum, guess ?? 0, ...rows.flatMap(({ from, to }) => [from, to])].filter(Number.isFinite);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const x = (value) => NAME + ((value - low) / (high - low || 1)) * (width - NAME - NUMBER - 8);
   const height = (rows.length + 1) * ROW + 6;
   const found = [svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: height - 4 })];
-  rows.forEach((row, i) => found.push(...bar(row, i * ROW, x, width)));
+  rows.forEach((row, i) => found.push(...bar(row.name === "base" ? { ...row, name: base } : row, i * ROW, x, width)));
   found.push(...total(sum, rows.length * ROW, x, width));
   if (guess !== null) {
     found.push(svg("line", { class: "mark guess", x1: x(guess), x2: x(guess), y1: 0, y2: height - 2 }));
   }
   const terms = rows.map(({ name, nats }) => `${name} ${tidy(nats)}`).join(", ");
   const label = `log p(x) = ${tidy(sum)} nats: ${terms}.`;
-  const said = `log p(x) = log N(z) ${rows.slice(1).map(({ nats }) => signed(nats)).join(" ")} = ${tidy(sum)}`;
+  const said = `log p(x) = ${rows.map(({ nats }, i) => (i ? signed(nats) : tidy(nats))).join(" ")} = ${tidy(sum)}`;
   return [
     svg("svg", { width, height, role: "img", "aria-label": label, class: "bars" }, ...found),
-    el("p", { class: "small", id: "log-p-said" }, said.replace("log N(z)", tidy(rows[0].nats))),
+    el("p", { class: "small", id: "log-p-said" }, said),
     guess === null ? null : el("p", { class: "small guess" }, `You said ${tidy(guess)}.`),
   ].filter(Boolean);
 }
@@ -64,9 +66,9 @@ function stacked(parts) {
 function bar({ name, nats, from, to }, y, x, width) {
   if (!Number.isFinite(to)) return [svg("text", { class: "name", x: NAME - 6, y: y + 14, "text-anchor": "end" }, name)];
   const [left, right] = [Math.min(x(from), x(to)), Math.max(x(from), x(to))];
-  const kind = name === "base" ? "of-base" : nats < 0 ? "down" : "up";
+  const kind = /^log .\(z\)$/.test(name) ? "of-base" : nats < 0 ? "down" : "up";
   return [
-    svg("text", { class: "name", x: NAME - 6, y: y + 14, "text-anchor": "end" }, name === "base" ? "log N(z)" : name),
+    svg("text", { class: "name", x: NAME - 6, y: y + 14, "text-anchor": "end" }, name),
     svg("rect", { class: `bar ${kind}`, x: left, y: y + 3, width: Math.max(1.5, right - left), height: ROW - 6 }),
     svg("line", { class: "thread", x1: x(to), x2: x(to), y1: y + 3, y2: y + ROW + 3 }),
     svg("text", { class: "value", x: width - 4, y: y + 14, "text-anchor": "end" }, signed(nats)),

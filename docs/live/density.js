@@ -19,6 +19,7 @@ export class DensityPicture {
     session.on("look built point prediction", () => this.sheet.redraw());
     session.on("paused", () => this.tell());
     session.on("built", () => this.showChoice());
+    session.on("built", () => session.built || (at("density-said").textContent = ""));
     for (const id of ["show-flow", "show-truth"]) at(id).addEventListener("change", () => this.choose(at(id).value));
   }
 
@@ -62,6 +63,7 @@ export class DensityPicture {
         sheet.raster(density.density, density.size, most || 1);
         context.globalAlpha = 1;
       }
+      if (!built && !painting && session.state && session.missing === "table") invite(sheet, context, "Drop a CSV file here");
       if (built && !painting) sheet.dots(built.shown, 1.5, colours().dot, 0.5);
       if (prediction.compare === "drawing" && isOpen(prediction)) this.ink.paint(sheet, context, prediction.phase);
       else if (prediction.ink) this.ink.outline(sheet, context, prediction.ink);
@@ -161,3 +163,12 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowD
 
 /** Which way an arrow key points, or undefined. */
 export const arrow = (event) => ARROWS[event.key];
+
+/** What to do here, in the middle of an empty picture. */
+export function invite({ box }, context, text) {
+  context.fillStyle = colours().muted;
+  context.font = "15px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(text, box.x + box.width / 2, box.y + box.height / 2);
+}

@@ -64,7 +64,7 @@ export class Desk {
     try {
       return await this.queue.ask(name, args, key);
     } catch (problem) {
-      if (problem instanceof Mistake) this.emit("note", problem.message);
+      if (problem instanceof Mistake) this.emit("note", problem.message.charAt(0).toUpperCase() + problem.message.slice(1));
       else if (!(problem instanceof Gone)) this.fail({ what: name, why: problem.message });
       return null;
     }

@@ -3,6 +3,7 @@
 import { at } from "./dom.js";
 import { clamp, tidy } from "./numbers.js";
 import { Sheet } from "./sheet.js";
+import { isHeavy, layerName } from "./state.js";
 import { colours } from "./theme.js";
 
 const SECONDS = 0.9; // from one layer to the next
@@ -26,7 +27,8 @@ export function showGrids(session) {
     slider.value = k;
     const name = session.look?.stages.names[k] ?? "";
     at("k-said").textContent = k === 0 ? "no layer" : `${k} of ${last()} layers`;
-    at("k-name").textContent = k ? name : "the base itself";
+    at("k-name").textContent = k ? layerName(session, name) : "the base itself";
+    at("base-said").textContent = isHeavy(session) ? "z ~ Student t" : "z ~ N(0, I)";
     slider.setAttribute("aria-valuetext", `${k} of ${last()}: ${name}`);
     stage.redraw();
   }

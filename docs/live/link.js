@@ -12,6 +12,9 @@ export function showLink(session) {
     try {
       await navigator.clipboard.writeText(link);
       at("link-field").hidden = true;
+      if (session.state.data === "table") {
+        session.emit("note", "The link is copied. Your table is not in it: who opens it has to drop the same file.");
+      }
       button.textContent = "Copied";
       setTimeout(() => (button.textContent = "Copy link"), 1500);
     } catch {

@@ -61,7 +61,7 @@ async function timeIt(session) {
   const ms = (seconds) => `${(1000 * seconds).toFixed(1)} ms`;
   const what = session.state.flow === "iaf" ? "The density" : "Sampling";
   at("time-said").textContent = found
-    ? `${what} of 2 variables, 2000 rows: by degree ${ms(found.by_degree)}, the loop ${ms(found.loop)}.` : "";
+    ? `${what} of the flow above (2 variables), 2000 rows: by degree ${ms(found.by_degree)}, the loop ${ms(found.loop)}.` : "";
 }
 
 // ------------------------------------------------------------ the walk

@@ -1,6 +1,6 @@
 // Points that are painted by hand: each move sprays a few, on the lattice that a link can hold.
 
-import { arrow } from "./density.js";
+import { arrow, invite } from "./density.js";
 import { at } from "./dom.js";
 import { crosshair } from "./ink.js";
 import { clamp } from "./numbers.js";
@@ -111,14 +111,7 @@ export class Painting {
 
   paint(sheet, context) {
     sheet.dots(this.points, 2.2, colours().ink, 0.7);
-    if (!this.points.length) {
-      const { box } = sheet;
-      context.fillStyle = colours().muted;
-      context.font = "15px system-ui, sans-serif";
-      context.textAlign = "center";
-      context.textBaseline = "middle";
-      context.fillText("Paint points here", box.x + box.width / 2, box.y + box.height / 2);
-    }
+    if (!this.points.length) invite(sheet, context, "Paint points here");
     if (this.cursor && document.activeElement === sheet.canvas) {
       crosshair(context, sheet.x(this.cursor[0]), sheet.y(this.cursor[1]));
     }

@@ -136,3 +136,9 @@ function unpacked(text) {
   const view = new DataView(bytes.buffer);
   return Array.from({ length: bytes.length / 2 }, (_, i) => toValue(view.getUint16(2 * i)));
 }
+
+/** Whether the base has heavy tails: that of NSF is a Student t. */
+export const isHeavy = ({ state }) => state?.flow === "nsf";
+
+/** What a layer is called: an NSF is made of MAF layers with splines. */
+export const layerName = (session, name) => (isHeavy(session) && name === "MAF" ? "NSF" : name);

@@ -22,7 +22,7 @@ const PANELS = {
 export function showTasks(session, ink) {
   const draw = () => {
     const task = taskOf(session);
-    showStory(task);
+    showStory(session, task);
     at("predict").replaceChildren(...predictColumn(session, task, ink));
     at("see").replaceChildren(...seeColumn(session, task));
   };
@@ -52,9 +52,21 @@ export function showTasks(session, ink) {
     if (before?.task !== session.state.task) at("answer")?.remove(); // it was typed for another task
     showNav(session);
   });
-  for (const button of document.querySelectorAll("[data-task]")) {
-    button.addEventListener("click", () => session.about && session.goTo(Number(button.dataset.task)));
+  for (const kind of ["pointerdown", "keydown"]) {
+    at("density").addEventListener(kind, () => at("answer-problem")?.replaceChildren());
   }
+  for (const button of document.querySelectorAll("[data-task]")) {
+    button.addEventListener("click", () => choose(session, button));
+  }
+}
+
+// Who chooses while the page is loading, gets it when it is loaded.
+function choose(session, button) {
+  const task = Number(button.dataset.task);
+  if (session.about) return session.goTo(task);
+  location.hash = task ? `task=${task}` : "";
+  for (const other of document.querySelectorAll("[data-task]")) other.removeAttribute("aria-current");
+  button.setAttribute("aria-current", "page");
 }
 
 function showNav(session) {
@@ -65,11 +77,15 @@ function showNav(session) {
   }
 }
 
-function showStory(task) {
+const FREE = {
+  "": "Choose data and a flow, and press Train. Drag the point on the data, and slide through the layers.",
+  painted: "Paint 20 points or more on the picture of data and density. Then press Use them, and Train.",
+  table: "Choose a CSV file, or drop one on the page: two columns of numbers. Then press Train.",
+};
+
+function showStory(session, task) {
   at("task-title").textContent = task ? `${task.number}. ${task.title}` : "Free play";
-  at("story").textContent = task
-    ? task.story
-    : "Choose data and a flow, and press Train. Drag the point on the data, and slide through the layers.";
+  at("story").textContent = task ? task.story : FREE[session.state ? session.missing : ""];
   const lesson = at("lesson");
   lesson.textContent = task ? `Lesson ${task.number} of the course` : "The course, eight lessons";
   lesson.href = task
@@ -180,7 +196,10 @@ const verdict = (right, message) =>
 
 function nextTask(session, task, phase) {
   const last = task.number === session.about.tasks.length;
-  const go = () => session.goTo(last ? 0 : task.number + 1);
+  const go = () => {
+    at("task-title").focus(); // so that Tab goes on from there
+    session.goTo(last ? 0 : task.number + 1);
+  };
   const label = last ? "Free play" : "Next task";
   const kind = phase === "right" ? "main" : "plain";
   return el("button", { type: "button", class: kind, id: "next-task", onclick: go }, `${label} →`);

@@ -243,12 +243,15 @@ ORDER = (
         f"{' + '.join(map(str, _LEFT))}, layer by layer. The engine stores no others.",
         [
             Mistake(92, "Not exactly half: in the hidden layers equal degrees are connected, in "
-                    "the last one they are not. Count the blue cells."),
+                    "the last one they are not. Count the coloured cells."),
             Mistake(_edges(np.less, np.less), "In the hidden layers, equal degrees are connected: "
                     "<=, not <."),
             Mistake(_edges(np.less_equal, np.less_equal), "In the last layer, an output may not "
                     "see units of its own degree: <, not <=."),
             Mistake(184, "This is the whole network, without its masks."),
+            Mistake(184 - sum(_LEFT), "These are the ones that the masks take out."),
+            Mistake(sum(_LEFT) - _LEFT[-1] // 2, "The last layer computes two numbers for each "
+                    "input, so each of its columns counts twice."),
         ],
         "For each layer, count what every unit may read; or let Python count, over the masks of "
         "fc.MADE(5, hidden=[8, 8]).",

@@ -104,8 +104,8 @@ COUPLINGS = (
             Mistake(1.0, "The best constant factor makes the mean of r^2 / (2 s^2) one, but "
                     "log(2 pi s^2) is log 32 - log 2 then, not log 32."),
         ],
-        "Put the board's area into a disk, whose mean r^2 is R^2 / 2, and choose the best s: "
-        "the cross-entropy is log(2 pi s^2) + E r^2 / (2 s^2).",
+        "Put the board's area into a disk: pi R^2 = 32, and the mean of r^2 is R^2 / 2. A bell of "
+        "deviation s has the cross-entropy log(2 pi s^2) + E r^2 / (2 s^2): choose the best s.",
     ),
     Exercise(
         "6c",

@@ -158,7 +158,10 @@ def read_table(text: str, columns: tuple[str, str] | None = None) -> dict:
         raise ValueError("the file has names, but no rows")
     numeric = [i for i in range(width) if i < len(rows[0]) and _is_number(rows[0][i])]
     if len(numeric) < 2:
-        raise ValueError(f"two columns of numbers are needed: this file has {len(numeric)}")
+        raise ValueError(
+            f"two columns of numbers are needed: this file has {len(numeric)}. A number is "
+            f"written as 1.5: {rows[0][0]!r} stands in the first row"
+        )
     known = [names[i] for i in numeric]
     chosen = list(columns or known[:2])
     for name in chosen:

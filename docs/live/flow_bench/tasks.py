@@ -54,7 +54,7 @@ _START = LOG_2_PI + 1 + np.log(_MOONS.std()).sum()  # NLL of N(mean, diag(std^2)
 _STRETCH = Exercise(
     "1",
     "This flow has learned nothing yet. All it does is x1 = 2 z1 and x2 = z2. What is log p(x) at "
-    "x = (0, 0), in nats?",
+    "x = (0, 0), in nats? (log is the natural logarithm.)",
     -LOG_2_PI - np.log(2),
     "log N(0; 0, I) = -1.838, and the stretch thins it out by log 2 = 0.693.",
     [
@@ -152,8 +152,8 @@ TASKS = MappingProxyType(
         for task in (
             Task(
                 1, "What happens to a density when I stretch?",
-                "On the left the base, z ~ N(0, I), with its grid. On the right the same points "
-                "after a stretch by 2 to both sides.",
+                "The base, z ~ N(0, I), has a square grid. The layers stretch it by 2 along x1, "
+                "and leave x2 alone.",
                 "The bars show log p at the point, layer by layer: drag it about. Only one of them "
                 "moves. Why?",
                 "log_p", {"data": "stretched_normal", "flow": "maf", "layers": 1},
@@ -162,7 +162,8 @@ TASKS = MappingProxyType(
             Task(
                 2, "Why a determinant, and why a triangle?",
                 "The data lie along a diagonal. One layer of MAF will tilt the grid until it fits.",
-                "Look at the Jacobian: drag the point. One entry stays 0, whatever you do.",
+                "Drag the point, and look at the Jacobian: one entry stays 0, whatever you do. "
+                "Another is 0.8 only on average.",
                 "log_det", {"data": "correlated_gaussian", "flow": "maf", "layers": 1, "width": 8},
                 _DETERMINANT, steps=300, point=(0.0, 0.0),
             ),
@@ -197,7 +198,7 @@ TASKS = MappingProxyType(
             Task(
                 6, "Can both directions be cheap?",
                 "A checkerboard, and NICE: couplings that shift and never stretch, cheap in both "
-                "directions.",
+                "directions. A guess is welcome.",
                 "Train, and watch the gauge: it cannot pass the mark of its floor. Then choose "
                 "RealNVP, which may stretch.",
                 "kl", {"data": "checkerboard", "flow": "nice", "layers": 4},
@@ -205,7 +206,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 7, "Why compose, and why permute?",
-                "Four layers of MAF, all of them in the order x1, x2: the permutations are off.",
+                "Four layers of MAF, all of them in the order x1, x2: the permutations are off. A "
+                "guess is welcome.",
                 "Train until the gauge stops. Then switch the permutations on, and train again.",
                 "kl", {"data": "two_moons", "flow": "maf", "layers": 4, "permute": False},
                 EXERCISES["7a"], steps=400,
@@ -239,6 +241,8 @@ def judge(number: int, answer) -> Verdict:
     task = find(number)
     if task.answer is not None:
         verdict = task.answer.judge(answer)
+        if task.compare == "kl" and verdict.message.endswith(task.answer.hint) and answer < 0:
+            return Verdict(False, f"not yet. A KL is never negative. {task.answer.hint}")
         return Verdict(verdict.right, verdict.message.removeprefix(f"{task.answer.name}: "))
     kind = drawings.kind_of(answer, Data(None, TARGETS[task.settings["data"]]).frame)
     if kind == "bridges":
