@@ -194,6 +194,12 @@ class FlowDensity(
         own_context = self._standardised(context, len(Z)) if latent.context_dim else {}
         return latent.from_latent(Z, **own_context)
 
+    @property
+    def context_scaling_(self) -> ElementwiseAffine | None:
+        """What takes standard contexts to those given: `density_` sees its inverse; None without."""
+        check_is_fitted(self)
+        return self._context_scaling
+
     def _fitted(self, name: str) -> Distribution:
         check_is_fitted(self)
         return getattr(self, name)
