@@ -58,10 +58,11 @@ def _understood(argv: list[str]) -> int:
             raise
         context = getattr(problem, "ctx", None)
         command = "flowcore" if context is None else context.command_path
-        told = " ".join(problem.format_message().split())
+        told = " ".join(problem.format_message().replace("Value error, ", "").split())
         print(f"{command}: error: {told} (see {command} --help)", file=sys.stderr)
         return USAGE
-    print(printed.getvalue(), end="")
+    if text := printed.getvalue():
+        print(text, end="")
     if callable(found):
         return found()
     if found == INTERRUPTED:  # so typer says it, while it parses

@@ -11,7 +11,6 @@ from .._version import __version__
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, TableDensity
 from .inputs import named, read
-from .interrupts import at_once
 from .learning import Learner, learned
 from .outputs import check_place
 from .report import report_of
@@ -42,8 +41,7 @@ def run(
         frame = read(data, reading, settings.text or ())
         schema = schema_of(frame, settings)
         learner = Learner.of(settings, len(frame), progress)
-        with at_once():
-            density = learned(frame, schema, learner, settings.missing)
+        density = learned(frame, schema, learner, settings.missing)
         density = _with_notes(density, settings)
         save(density, out)
         report = report_of(out, density)

@@ -39,9 +39,7 @@ def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: boo
     words += [f"has {named(extra)}, which the model does not know"] * bool(extra)
     if words:
         fix = "; --ignore-extra leaves those out" if extra and not missing else ""
-        raise Problem(
-            f"{frame.source} {' and '.join(words)}: its columns are {named(wanted)}{fix}"
-        )
+        raise Problem(f"{frame.source} {' and '.join(words)}: its columns are {named(wanted)}{fix}")
     return frame.select(wanted)
 
 

@@ -1,4 +1,8 @@
-"""Ctrl-C ends a fit at once: `flowcore.fit` would end one flow only, and go on with the next."""
+"""Ctrl-C ends a command at once, whoever would have caught it.
+
+`flowcore.fit` ends one flow, and returns what it has; and some packages, while they are imported,
+take every exception for a package that is missing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+AGAIN = 0.5  # seconds until it is tried once more
+
 
 class _Interrupt(BaseException):
     """Nobody's to catch but ours."""
@@ -14,18 +20,32 @@ class _Interrupt(BaseException):
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """A KeyboardInterrupt leaves this context, whatever would have caught it inside."""
+    """After a Ctrl-C, only a KeyboardInterrupt leaves this context, and soon."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, _raise)
+    alarm = getattr(signal, "SIGALRM", None)  # which not every system has
+    came = []
+
+    def stop(*_):
+        came.append(True)
+        if alarm is not None:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        raise _Interrupt
+
+    signals = [signal.SIGINT] if alarm is None else [signal.SIGINT, alarm]
+    before = [signal.signal(number, stop) for number in signals]
     try:
-        yield
-    except _Interrupt:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
-
-
-def _raise(*_) -> None:
-    raise _Interrupt
+        try:
+            yield
+        finally:
+            if alarm is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in zip(signals, before, strict=True):
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    except BaseException:
+        if came:
+            raise KeyboardInterrupt from None
+        raise
+    if came:
+        raise KeyboardInterrupt

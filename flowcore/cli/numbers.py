@@ -70,7 +70,7 @@ def _inside(frame: Frame, columns) -> np.ndarray:
         i = int(np.flatnonzero(out)[0])
         j = next(j for j, c in enumerate(columns) if outside(x[i : i + 1, [j]], [c]).any())
         raise Problem(
-            f"{frame.place(i, columns[j].name)} is {x[i, j]!r}, which is not inside of "
+            f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
             f"{columns[j].kind}: its density is 0, as that of {np.count_nonzero(out):,} of "
             f"{len(x):,} rows; fit another kind, or leave them out"
         )

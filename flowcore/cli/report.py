@@ -56,10 +56,8 @@ def _summary(found: dict) -> list[str]:
     from ..estimator import Scored, Summary
 
     candidates = tuple(Scored(**one) for one in found["candidates"])
-    return str(
-        Summary(candidates, Scored(**found["density"]), found["n_rows"], found["n_held_out"],
-                found["n_folds"])  # fmt: skip
-    ).split("\n")
+    counts = (found[name] for name in ("n_rows", "n_held_out", "n_folds"))
+    return str(Summary(candidates, Scored(**found["density"]), *counts)).split("\n")
 
 
 def _finite(value):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from flowcore_command.problem import Problem
 
 from ..training import TrainingDivergedError
+from .interrupts import at_once
 
 MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)
 WORDS = (  # what the library says -> what to type here
@@ -27,7 +28,7 @@ WORDS = (  # what the library says -> what to type here
 def told_in_one_line() -> Iterator[None]:
     """Whatever the user can mend becomes a `Problem`; warnings become notes."""
     try:
-        with warnings.catch_warnings():
+        with at_once(), warnings.catch_warnings():
             warnings.simplefilter("default")
             warnings.showwarning = _as_note
             yield

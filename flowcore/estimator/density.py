@@ -196,7 +196,7 @@ class FlowDensity(
 
     @property
     def context_scaling_(self) -> ElementwiseAffine | None:
-        """What takes standard contexts to those given: `density_` sees its inverse; None without."""
+        """c = loc + scale s: `density_` and `latent_` see s, not the context c. None without."""
         check_is_fitted(self)
         return self._context_scaling
 
