@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -503,6 +504,21 @@ def test_help_and_wrong_arguments_load_no_numpy():
     for arguments, status in [(["--version"], 0), (["fit", "--help"], 0), (["fit"], 2)]:
         run = [sys.executable, "-c", script, *arguments]
         assert subprocess.run(run, capture_output=True).returncode == status, arguments
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_commands_of_the_page(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "command_line.md").read_text("utf-8")
+    commands = re.search(r"^```bash\n(.*?)^```", page, flags=re.M | re.S).group(1)
+    ours = f'flowcore() {{ {shlex.quote(sys.executable)} -W error -m flowcore "$@"; }}\n'
+    ours += f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
+    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", ours + commands], cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(read_table(tmp_path / "scores.csv")) == 50
+    assert len(read_table(tmp_path / "draws.csv")) == 1000
+    assert (tmp_path / "page.png").stat().st_size and (tmp_path / "pairs.png").stat().st_size
 
 
 @pytest.mark.slow

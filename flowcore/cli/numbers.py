@@ -34,7 +34,11 @@ class Numbers(NamedTuple):
         columns = model.schema.numbers
         if not columns:
             raise Problem("the model has no numbers, only categories: nothing can be judged here")
-        frame = frame.take(complete_rows(frame, missing))
+        complete = complete_rows(frame, missing)
+        if not complete.all():
+            left = np.count_nonzero(~complete)
+            note(f"{left:,} rows that miss a value are left out, and not counted in row numbers")
+        frame = frame.take(complete)
         context, density = None, model.density
         if isinstance(density, Given):
             frame, context = _given(model, frame)
