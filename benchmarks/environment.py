@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcore"
-PEERS, TFP = CACHE / "peers", CACHE / "tfp"
-REQUIREMENTS = {PEERS.name: "requirements-peers.txt", TFP.name: "requirements-tfp.txt"}
+PEERS, TFP, OUTLIERS = CACHE / "peers", CACHE / "tfp", CACHE / "outliers"
+REQUIREMENTS = {env.name: f"requirements-{env.name}.txt" for env in (PEERS, TFP, OUTLIERS)}
 STAMP = "installed-for-flowcore-benchmarks.txt"
 
 
@@ -26,7 +26,8 @@ def is_complete(env: Path, kind: str) -> bool:
 
 
 def ensure(env: Path, kind: str) -> Path:
-    """Its interpreter; makes or completes the environment first. kind: "peers" or "tfp".
+    """Its interpreter; makes or completes the environment first. kind: "peers", "tfp" or
+    "outliers".
 
     flowcore itself goes in too, from the source folder, editable: what is measured is this clone.
     Errors: ValueError if `env` is a folder that holds something else.
@@ -36,7 +37,7 @@ def ensure(env: Path, kind: str) -> Path:
         return python_of(env)
     if env.exists() and any(env.iterdir()) and not (env / "pyvenv.cfg").exists():
         raise ValueError(f"{env} is not empty and not a virtual environment: choose another --env")
-    print(f"Installing {REQUIREMENTS[kind]} into {env}: minutes, 2 GB.", flush=True)
+    print(f"Installing {REQUIREMENTS[kind]} into {env}: minutes, and up to 2 GB.", flush=True)
     if not python_of(env).exists():
         subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
     pip = [str(python_of(env)), "-m", "pip", "install", "-q"]

@@ -209,6 +209,32 @@ def test_context():
         density.score_samples(x, context=np.column_stack([c, c]))
 
 
+def test_a_context_that_nothing_looks_at():
+    x, c = gaussian_rows(30), np.arange(30.0)[:, None]
+    density = fc.FlowDensity(**QUICK).fit(x, context=c)  # so few rows: no flow is tried
+    assert density.sample(4, random_state=0, context=c[:2]).shape == (4, 2, 3)
+    np.testing.assert_array_equal(density.score_samples(x, c), density.score_samples(x, c[::-1]))
+
+
+def test_an_interrupt_ends_all_fits(monkeypatch):
+    calls = []
+
+    def interrupted(flow, x, **options):
+        calls.append(flow)
+        return flow, fc.History(interrupted=True)
+
+    monkeypatch.setattr("flowcore.estimator.candidates.fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fc.FlowDensity(**QUICK).fit(moons(60))
+    assert len(calls) == 1
+
+
+def test_the_global_random_state_is_left_alone():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    fc.FlowDensity(**QUICK | {"random_state": None}).fit(gaussian_rows(30)).sample(2)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
 BAD = {
     "no such flow": ({"flow": "naf"}, {}, "flow must be one of auto, spline.*'naf'"),
     "a flow of another dim": ({"flow": fc.flows.maf(2)}, {}, "dim=2, but the data have 3"),

@@ -16,6 +16,7 @@ NOT_IN_FILES = {
     *("Column", "Frame", "Frequencies", "Kind", "Schema"),  # saved as part of a TableDensity
     *("Adam", "History", "TrainingDivergedError"),  # of `fit`
     "FlowDensity",  # its density_ can be
+    "Diagnosis",  # a report
 }
 
 

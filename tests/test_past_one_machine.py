@@ -15,7 +15,7 @@ import pytest
 import flowcore as fc
 
 PAGE = (Path(__file__).parents[1] / "docs" / "past_one_machine.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(python|py)\n(.*?)^```", PAGE, flags=re.M | re.S)
+BLOCKS = re.findall(r"^```(python3?)\n(.*?)^```", PAGE, flags=re.M | re.S)
 DASK = "distributed import Client|distributed.fit|joblib"  # words of blocks that need its client
 
 

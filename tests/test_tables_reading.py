@@ -410,6 +410,7 @@ def check_engines_agree(data, options):
 @example([["a", "b"], ["nan(1)", "1"]], "\n", {"header": True}, ",")
 @example([["a", "b"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
 @example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",")
+@example([["a"], ["\ufeff"]], "\n", {"header": True}, ",")
 def test_engines_agree_on_every_text(records, end, options, separator):
     text = end.join(separator.join(record) for record in records) + end
     check_engines_agree(text.encode("utf-8", "surrogatepass"), options)

@@ -116,6 +116,7 @@ JOBS: dict[str, Job] = {
             "time_to_quality", "time_to_quality",
             ("--picture", str(IMAGES / "time_to_quality.png")), 75,
         ),
+        Job("outliers", "outliers", (), 25),
         _other("magic"),
         _other("galaxies"),
         *POWER,

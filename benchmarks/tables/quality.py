@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..outliers import summary, verdict
 from ..tabular.models import MODELS
 from ..tabular.run import show
 from .markdown import table
@@ -75,6 +76,23 @@ def other_tables(*documents) -> str:
         scores = [show(rows[name]) if name in rows else None for name in names]
         lines.append([document["data"], show(document["gaussian"]), *scores])
     return table(["", GAUSSIAN, *(MODELS[name].row for name in names)], lines)
+
+
+def outliers(document) -> str:
+    """AUROC of everyone on every table, what follows from that, and the verdict."""
+    rows = document["rows"]
+    lines = [[f"{row['table']} ({row['rule']})", row["n"], row["dim"],
+              f"{row['outliers'] / row['n']:.1%}", *(f"{v:.3f}" for v in row["auroc"].values())]
+             for row in rows]  # fmt: skip
+    _, means, found, top = zip(*summary(rows), strict=True)
+    lines += [
+        ["mean AUROC", "", "", "", *(f"{value:.3f}" for value in means)],
+        ["mean rank", "", "", "", *(f"{value:.2f}" for value in found)],
+        ["in the top two", "", "", "", *(f"{value:.0%}" for value in top)],
+    ]
+    header = [f"{len(rows)} tables", "n", "D", "outliers", *rows[0]["auroc"]]
+    said = verdict(rows)
+    return table(header, lines) + (f"\n{said[0].upper()}{said[1:]}.\n" if said else "")
 
 
 def _two(value: float | None) -> str:

@@ -81,11 +81,14 @@ at("theme").addEventListener("click", () => {
 // ------------------------------------------------------------ the beginning
 
 window.addEventListener("hashchange", () => session.about && session.openLink());
+let readyAfter = null;
+session.on("paused", () => (readyAfter ??= performance.now()));
 window.flowBench = Object.freeze({
   get state() { return session.state; },
   get engine() { return session.engine; },
   get lastLook() { return session.look; },
   get prediction() { return session.prediction; },
+  get readyAfter() { return readyAfter; }, // milliseconds from navigation
   placeOnScreen(x, y) { // of a point of the data, for tests that draw by hand
     const rect = at("density").getBoundingClientRect();
     return [rect.x + picture.sheet.x(x), rect.y + picture.sheet.y(y)];

@@ -61,7 +61,7 @@ def fit(
 ) -> tuple[TransformedDistribution, History]:
     """`flowcore.fit` of a table that the workers of a `dask.distributed` cluster hold.
 
-        gradient of a batch = sum_b gradient_b / sum_b w_b          b = the blocks of the table
+        gradient of a batch = sum_b gradient_b / sum_b w_b     b = the blocks of X
 
     Every worker keeps its blocks in memory. In every update each of them gets theta, and gives the
     gradient of its own part of the batch, in float64 equal to that of one machine but for rounding.

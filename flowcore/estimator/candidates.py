@@ -36,10 +36,15 @@ class Part:
         context = self.table.context
         return self.table.x[index], None if context is None else context[index]
 
+    @property
+    def x_to_learn(self) -> np.ndarray:
+        """x of the rows to learn from."""
+        return self.table.x[self.learn]
+
     def to_learn(self) -> tuple[np.ndarray, np.ndarray]:
         """(x, weight) of the rows to learn from; the weights have the sum 1."""
         weight = self.table.weight[self.learn]
-        return self.table.x[self.learn], weight / weight.sum()
+        return self.x_to_learn, weight / weight.sum()
 
 
 @dataclass(frozen=True)
@@ -102,44 +107,65 @@ def _some(part: Part, rng) -> tuple[np.ndarray, np.ndarray]:
 
 
 def learn_flow(
-    part: Part, rng, recipe: Callable, n_modes: int = 0, white: bool = False,
-    together: bool = False, threads=None, **fit_options,
-):  # fmt: skip
+    part: Part,
+    rng,
+    recipe: Callable,
+    n_modes: int = 0,
+    white: bool = False,
+    together: bool = False,
+    **fit_options,
+):
     """A flow, trained until the rows to be judged by are no longer told better.
 
-    recipe(dim, context_dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
+    recipe(dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
     many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end; together:
     what was `Seen` is returned, and when to stop decided later
     """
     x, context = part.rows(part.learn)
     if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
         return learn_broad(part, rng)
-    options = {"context_dim": 0 if context is None else context.shape[1], "standardize": False}
-    if n_modes:
-        options["base"] = gaussians.modes(*_some(part, rng), n_modes, rng)
-    flow = recipe(x.shape[1], rng=rng, **options)
+    options = {"base": gaussians.modes(*_some(part, rng), n_modes, rng)} if n_modes else {}
+    options["context_dim"] = 0 if context is None else context.shape[1]
+    flow = recipe(x.shape[1], rng=rng, standardize=False, **options)
     if white:
         ends = gaussians.gaussian(*part.to_learn()).bijector
         flow = TransformedDistribution(flow.base, Chain([ends, flow.bijector]))
-    judge, judge_context = part.rows(part.judge)
     _, weight = part.to_learn()
-    options = {"context": context, "threads": threads, "rng": rng, **fit_options}
+    fit_options |= {"context": context, "rng": rng}
     if not (weight == weight[0]).all():
-        options["sample_weight"] = weight
-    if together:
-        every = -(-fit_options["epochs"] // SNAPSHOTS)
-        own_context = {} if judge_context is None else {"context": judge_context}
-        watch = Watch(judge, own_context, every, PATIENCE)
-        with suppress(TrainingDivergedError):  # what was seen until then is finite
-            fit(flow, x, validation_split=0, callbacks=[watch], **options)
-        if watch.thetas:
-            return watch.seen()
-        return learn_broad(part, rng)
-    judged_by = judge if judge_context is None else (judge, judge_context)
+        fit_options["sample_weight"] = weight
+    trained = (_watched if together else _validated)(flow, part, **fit_options)
+    return learn_broad(part, rng) if trained is None else trained
+
+
+def _watched(flow, part: Part, epochs: int, **fit_options):
+    """What was `Seen`; None if nothing was."""
+    judge, context = part.rows(part.judge)
+    own_context = {} if context is None else {"context": context}
+    watch = Watch(judge, own_context, -(-epochs // SNAPSHOTS), PATIENCE)
+    fit_options |= {"epochs": epochs, "validation_split": 0, "callbacks": [watch]}
+    with suppress(TrainingDivergedError):  # what was seen until then is finite
+        _uninterrupted(fit(flow, part.x_to_learn, **fit_options))
+    return watch.seen() if watch.thetas else None
+
+
+def _validated(flow, part: Part, **fit_options):
+    """The flow of the epoch that is best for the part's own rows to be judged by."""
+    judge, context = part.rows(part.judge)
+    judged_by = judge if context is None else (judge, context)
+    fit_options |= {"validation_data": judged_by, "patience": PATIENCE}
     try:
-        return fit(flow, x, validation_data=judged_by, patience=PATIENCE, **options)[0]
+        return _uninterrupted(fit(flow, part.x_to_learn, **fit_options))
     except TrainingDivergedError as error:
         return error.flow  # the best finite one
+
+
+def _uninterrupted(found):
+    """The flow that `fit` returned; an interrupt, which ends one fit, ends them all."""
+    flow, history = found
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return flow
 
 
 def affine(dim: int, context_dim: int = 0, **options):

@@ -74,7 +74,8 @@ class FlowDensity(
     Attributes
     ----------
     density_ : Distribution
-        The density in the units of X, one of flowcore's: `flowcore.save` takes it.
+        The density in the units of X, one of flowcore's: `flowcore.save` takes it. (A context it
+        takes standardised: `context_scaling_.inverse(context)`.)
     latent_ : TransformedDistribution
         The single flow (or Gaussian) of the largest weight: `transform` is its way to the base.
     summary_ : Summary
@@ -91,7 +92,7 @@ class FlowDensity(
     --------
     >>> import flowcore as fc
     >>> X = fc.targets.two_moons().sample(200, rng=0)
-    >>> density = fc.FlowDensity(budget=0.02, random_state=0).fit(X)
+    >>> density = fc.FlowDensity(budget=0.004, random_state=0).fit(X)
     >>> density.score_samples(X[:3]).shape, density.sample(4, random_state=0).shape
     ((3,), (4, 2))
     >>> density.summary_.winner.name != "Gaussian"
@@ -136,11 +137,11 @@ class FlowDensity(
         weight = np.ones(len(X)) if weight is None else weight
         check_columns(X, np.flatnonzero(weight > 0), labels)
         rows = merged(X, weight, context)
-        self._context_scaling = None if context is None else scaling(rows.context)
+        self.context_scaling_ = None if context is None else scaling(rows.context)
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
         found = select(
-            standardised(rows, scale, self._context_scaling), todo, seeds,
+            standardised(rows, scale, self.context_scaling_), todo, seeds,
             in_processes(self.n_jobs), not is_auto(self.flow), self.progress,
         )  # fmt: skip
         units = float(scale.inverse_log_det(X[:1])[0])
@@ -173,6 +174,9 @@ class FlowDensity(
         density = self._fitted("density_")
         rng = np.random.default_rng(seed_sequence(random_state))
         own_context = self._standardised(context, None)
+        if own_context and not density.context_dim:  # nothing that looks at it has any weight
+            shape = (n_samples, *own_context["context"].shape[:-1])
+            return density.sample(shape, rng)
         return density.sample(n_samples, rng, **own_context)
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -194,12 +198,6 @@ class FlowDensity(
         own_context = self._standardised(context, len(Z)) if latent.context_dim else {}
         return latent.from_latent(Z, **own_context)
 
-    @property
-    def context_scaling_(self) -> ElementwiseAffine | None:
-        """c = loc + scale s: `density_` and `latent_` see s, not the context c. None without."""
-        check_is_fitted(self)
-        return self._context_scaling
-
     def _fitted(self, name: str) -> Distribution:
         check_is_fitted(self)
         return getattr(self, name)
@@ -211,7 +209,7 @@ class FlowDensity(
 
     def _standardised(self, context, n: int | None) -> dict:
         """The context as an argument for flowcore's densities: standardised as in `fit`."""
-        scale = self._context_scaling
+        scale = self.context_scaling_
         if scale is None and context is None:
             return {}
         if scale is None:

@@ -39,7 +39,9 @@ def given_context(context, n: int | None, dim: int | None) -> np.ndarray | None:
 
 
 def seed_sequence(random_state) -> np.random.SeedSequence:
-    """What every fit's seed is drawn from."""
+    """What every fit's seed is drawn from; None: fresh, not NumPy's global state."""
+    if random_state is None:
+        return np.random.SeedSequence()
     if isinstance(random_state, np.random.Generator):
         return np.random.SeedSequence(random_state.integers(2**63, size=2).tolist())
     state = check_random_state(random_state)

@@ -65,6 +65,8 @@ class Summary:
         rows.append(f"the largest part is: {self.winner.name}")
         return "\n".join(rows)
 
+    __repr__ = __str__
+
 
 def mean_and_error(log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """The weighted mean, and its standard error."""

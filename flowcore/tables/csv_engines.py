@@ -121,7 +121,8 @@ def _texts(column) -> np.ndarray:
 
 
 def _is_odd(data: bytes, layout: Layout) -> bool:
-    """Old line ends; blank lines where they might be values."""
+    """Old line ends; blank lines where they might be values; a byte order mark amid a file."""
+    mark = data.startswith(b"\xef\xbb\xbf")  # pyarrow would leave it out of any chunk
     old_ends = b"\r" in data and data.count(b"\r") != data.count(b"\r\n")
     blank = len(layout.names) == 1 and (b"\n\n" in data or b"\n\r" in data or data[:1] in b"\r\n")
-    return old_ends or blank
+    return mark or old_ends or blank

@@ -21,6 +21,7 @@ GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers a
 SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value that are a spike
 FEW_ROWS = 50  # fewer say little about a shape
 RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
+ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -148,9 +149,10 @@ def _normal_score(z: np.ndarray, log_slope) -> float:
 
 
 def grid_step(distinct: np.ndarray) -> float:
-    """The largest decimal step such that all values are whole steps apart, or 0: there is none.
+    """The largest round step such that all values are whole steps apart, or 0: there is none.
 
-    Looked for among multiples of 1, 0.1, ..., 1e-6.
+    Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: that a few numbers are all
+    even, say, is luck, and the next one may not be.
 
     >>> grid_step(np.array([0.5, 1.0, 2.0])), grid_step(np.array([0, 0.3, np.pi]))
     (0.5, 0.0)
@@ -161,8 +163,8 @@ def grid_step(distinct: np.ndarray) -> float:
         if np.abs(whole).max() >= 2**53:
             return 0.0
         if np.abs(scaled - whole).max() <= 1e-9 * max(1.0, np.abs(scaled).max()):
-            steps = np.diff(whole.astype(np.int64))
-            return float(np.gcd.reduce(steps)) / 10**decimals
+            common = int(np.gcd.reduce(np.diff(whole.astype(np.int64))))
+            return max(step for step in ROUND if common % step == 0) / 10**decimals
     return 0.0
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import derived
 from ..core.inputs import as_numbers, check_count, check_event
 from .base import CUT, Target, by_blocks, gauss_legendre, set_positive
 
@@ -127,7 +126,7 @@ class TwoMoons(Target):
         return by_blocks(lambda rows: self._log_a_and_p(rows)[1], x)
 
     def entropy(self) -> float:
-        """H = -E log p in nats, to 1e-6, by quadrature. Cost: about 2 ms / noise, the first time.
+        """H = -E log p in nats, to 1e-6, by quadrature. Cost: about 2 ms / noise.
 
         By symmetry the mean may be taken over the upper arc alone. In polar coordinates:
 
@@ -136,11 +135,6 @@ class TwoMoons(Target):
         Gauss-Legendre in r (the ring 1 +- 9 s holds all but 1e-17), and in theta the trapezoid
         rule, which converges geometrically for a periodic smooth integrand.
         """
-        return self._entropy
-
-    @derived
-    def _entropy(self) -> float:
-        """See `entropy`."""
 
         def integrand(rows):
             log_a, log_p = self._log_a_and_p(rows)

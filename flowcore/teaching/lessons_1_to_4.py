@@ -142,6 +142,7 @@ DETERMINANT = (
 
 RHO = 0.8
 MOONS = two_moons(0.05)
+ENTROPY = MOONS.entropy()
 _LOG_SD = np.log(MOONS.std())
 LEARNING = (
     Exercise(
@@ -162,18 +163,18 @@ LEARNING = (
     ),
     Exercise(
         "3b",
-        f"Two moons have an entropy of {MOONS.entropy():.3f} nats and standard deviations of "
+        f"Two moons have an entropy of {ENTROPY:.3f} nats and standard deviations of "
         "{:.3f} and {:.3f}. They are standardised: what is the entropy now?".format(*MOONS.std()),
-        MOONS.entropy() - _LOG_SD.sum(),
+        ENTROPY - _LOG_SD.sum(),
         "Dividing by a deviation below 1 stretches: H grows by -log sd of both columns.",
         [
-            Mistake(MOONS.entropy() + _LOG_SD.sum(), "The sign: y = x / sd stretches where sd is "
+            Mistake(ENTROPY + _LOG_SD.sum(), "The sign: y = x / sd stretches where sd is "
                     "below 1, and a stretch makes the entropy larger."),
-            Mistake(MOONS.entropy() - _LOG_SD[0], "Both columns were divided: the logarithm of "
+            Mistake(ENTROPY - _LOG_SD[0], "Both columns were divided: the logarithm of "
                     "the second deviation is missing."),
-            Mistake(MOONS.entropy(), "Entropy depends on the units: this is that of the raw "
+            Mistake(ENTROPY, "Entropy depends on the units: this is that of the raw "
                     "data."),
-            Mistake(MOONS.entropy() / np.exp(_LOG_SD.sum()), "Densities are divided, entropies "
+            Mistake(ENTROPY / np.exp(_LOG_SD.sum()), "Densities are divided, entropies "
                     "are not: logarithms are added."),
         ],
         "y = (x - mean) / sd. What is log |det dy/dx|?",

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..targets import affine_floor
 from .exercise import Exercise, Mistake
-from .lessons_1_to_4 import MOONS
+from .lessons_1_to_4 import ENTROPY, MOONS
 
 DIRECTIONS = (
     Exercise(
@@ -137,9 +137,9 @@ COMPOSING = (
                     "shifted and scaled stays a Gaussian."),
             Mistake(_OTHER_FLOOR, "This is the floor of the other order, (2, 1): "
                     "given x2, x1 has up to four branches."),
-            Mistake(MOONS.entropy(), "This is the entropy of the moons: the NLL at which KL "
+            Mistake(ENTROPY, "This is the entropy of the moons: the NLL at which KL "
                     "is 0."),
-            Mistake(MOONS.entropy() + _FLOOR, "This is the NLL at the floor; take "
+            Mistake(ENTROPY + _FLOOR, "This is the NLL at the floor; take "
                     "off the entropy."),
         ],
         "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "

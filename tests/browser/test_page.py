@@ -143,7 +143,7 @@ HEAPS = [(2.83 * np.cos(a), 2.83 * np.sin(a)) for a in np.arange(8) * np.pi / 4]
 
 
 def heap(x, y):
-    """Strokes to and fro over one heap."""
+    """Strokes back and forth over one heap."""
     return [(x + dx, y + dy) for dx in (-0.15, 0.15) for dy in (-0.15, 0.15)] * 4
 
 
@@ -210,14 +210,14 @@ def test_a_prediction_may_be_skipped_or_free(open_page):
 
 def test_every_choice_of_flow_and_data(open_page):
     page = open_page("width=8&layers=2")
-    for name in ("data", "flow", "method", "layers", "width", "points"):
+    for name in ("data", "method", "layers", "width", "points", "flow"):
         values = page.eval_on_selector_all(f"#{name} option", "all => all.map((o) => o.value)")
         assert len(values) > 2
         for value in values:
             if name == "data" and value in ("painted", "table"):
                 continue
             choose(page, name, value)
-        choose(page, name, values[0])
+        choose(page, name, "maf" if name == "flow" else values[0])
         choose(page, "width", 8)
     page.uncheck("#permute")
     page.wait_for_function("window.flowBench.state.permute === false")
@@ -225,7 +225,6 @@ def test_every_choice_of_flow_and_data(open_page):
     page.press("#seed", "Enter")
     page.wait_for_function("window.flowBench.state.seed === 12")
     ready(page)
-    choose(page, "flow", "maf")
     train(page, 10)
     assert ask(page, "described")["settings"]["seed"] == 12
 
@@ -262,14 +261,15 @@ def test_the_point_is_dragged_and_moved_by_keys(open_page):
     page.mouse.down()
     page.mouse.move(*place, steps=5)
     page.mouse.up()
-    page.wait_for_function("Math.abs(window.flowBench.state.point[0] - 1) < 0.05")
+    page.wait_for_function("Math.abs(window.flowBench.state.point?.[0] - 1) < 0.05")
     page.wait_for_timeout(200)
     found = ask(page, "point", x=state(page)["point"])
     assert f"{found['log_p']:.3f}" in text(page, "bars")
     assert f"{found['log_det']:.3f}" in text(page, "jacobian")
+    before = state(page)["point"][0]
     page.focus("#density")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function(f"window.flowBench.state.point[0] < {state(page)['point'][0]}")
+    page.wait_for_function(f"window.flowBench.state.point[0] < {before}")
 
 
 def test_the_walk_and_its_time(open_page):
@@ -289,8 +289,7 @@ def test_a_measurement(open_page):
     page = open_page("flow=maf&width=8&steps=20")
     page.click("#measure")
     page.wait_for_function("/\\d/.test(document.querySelector('#measured').innerText)")
-    found = ask(page, "measure")
-    assert f"{found['kl']:.3f}" in text(page, "measured")
+    assert f"{ask(page, 'measure')['kl']:.4f}" in text(page, "measured")
 
 
 def test_points_that_are_painted(open_page):
@@ -303,7 +302,7 @@ def test_points_that_are_painted(open_page):
     page.click("#paint-use")
     page.wait_for_function("window.flowBench.engine.call('described').then((d) => !d.known)")
     ready(page)
-    assert "nknown" in text(page, "gauge")
+    assert "unknown" in text(page, "gauge").lower()
     train(page, 20)
     # a link holds the points
     page.wait_for_function("location.hash.includes('steps=')")
@@ -336,7 +335,7 @@ def test_a_table_of_ones_own(open_page):
                            ".then((d) => String(d.columns) === 'height,weight')")  # fmt: skip
     ready(page)
     train(page, 20)
-    assert "nknown" in text(page, "gauge")
+    assert "unknown" in text(page, "gauge").lower()
 
 
 def test_a_table_that_is_dropped(open_page):
@@ -361,7 +360,7 @@ def test_a_cell_of_python(open_page):
     page.fill("#code", "y = flow.log_prob(data)\nprint(step, len(y))\nround(float(y.mean()), 6)")
     page.focus("#code")
     page.keyboard.press("Shift+Enter")
-    page.locator("#output", has_text="20 600").wait_for()
+    page.locator("#output", has_text="20 2000").wait_for()
     page.fill("#code", "y[10**6]")
     page.click("#run")
     page.locator("#output", has_text="IndexError").wait_for()
@@ -495,24 +494,3 @@ def test_all_of_a_task_by_the_keyboard(open_page):
     page.focus("#train")
     page.keyboard.press("Enter")
     page.locator("#verdict.right").wait_for()
-
-
-def test_the_page_itself_never_waits(open_page):
-    """No task of the page's own thread is longer than 100 ms while a flow is trained."""
-    page = open_page()
-    page.evaluate(
-        """() => {
-          window.longest = 0;
-          new PerformanceObserver((list) => {
-            for (const { duration } of list.getEntries())
-              window.longest = Math.max(window.longest, duration);
-          }).observe({ type: "longtask" });
-        }"""
-    )
-    page.click("#train")
-    page.wait_for_timeout(6000)
-    page.click("#train")
-    ready(page)
-    longest = page.evaluate("window.longest")
-    print(f"longest task of the page's thread while training: {longest:.0f} ms; {step(page)} steps")
-    assert longest < 300  # 100 on a machine that is left alone

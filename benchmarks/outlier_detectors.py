@@ -1,0 +1,43 @@
+"""Detectors of outliers, all with their defaults: rows -> one number for each, large for outliers.
+
+They are fitted to all rows, outliers included, without a label, and then asked about the same rows.
+PyOD's `decision_scores_` are just that. The seed of those that draw is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def flow_density(table: np.ndarray) -> np.ndarray:
+    """`FlowDensity`: how improbable a row is."""
+    import flowcore as fc
+
+    return -fc.FlowDensity(random_state=0).fit(table).score_samples(table)
+
+
+def pyod(module: str, name: str, **seed) -> Callable[[np.ndarray], np.ndarray]:
+    """A detector of PyOD."""
+
+    def scores(table):
+        from importlib import import_module
+
+        detector = getattr(import_module(f"pyod.models.{module}"), name)(**seed)
+        return detector.fit(table).decision_scores_
+
+    return scores
+
+
+US = "FlowDensity"
+DETECTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    US: flow_density,
+    "IForest": pyod("iforest", "IForest", random_state=0),
+    "KNN": pyod("knn", "KNN"),
+    "ECOD": pyod("ecod", "ECOD"),
+    "COPOD": pyod("copod", "COPOD"),
+    "HBOS": pyod("hbos", "HBOS"),
+    "GMM": pyod("gmm", "GMM", random_state=0),
+    "KDE": pyod("kde", "KDE"),
+}

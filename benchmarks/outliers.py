@@ -1,0 +1,159 @@
+"""Does `FlowDensity` find outliers? Against PyOD, on tables whose outliers are labelled.
+
+    python -m benchmarks.outliers [--tables "wine" ...] [--detectors KNN ...] [--choosing]
+                                  [--env DIR] [--json FILE] [--quick]
+
+The first run makes a virtual environment with PyOD (benchmarks/requirements-outliers.txt) outside
+the source tree, and everything is measured inside it.
+
+The usual protocol of detection without labels: a detector, with its defaults, is fitted to the
+whole table, outliers included, and orders the same rows; the labels are looked at only then. AUROC
+is the probability that an outlier stands before a normal row. Which rows are outliers, and what is
+done to every table, stands in `benchmarks.outlier_tables`; who takes part in
+`benchmarks.outlier_detectors`. What FlowDensity does was chosen on other tables (--choosing).
+
+A run that was stopped goes on from the JSON that it left.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from . import environment
+from .common import machine, parser, print_table, write_json
+from .outlier_detectors import DETECTORS, US
+from .outlier_tables import CHOOSING, REPORTING, load
+
+ABOVE, TOP_TWO = 0.01, 0.45  # targets: over the best of PyOD, in the mean; share of the tables
+SMALL = ("ecoli 0137-26", "glass", "wine")  # of a quick run
+
+
+def main(argv=None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    args = arguments(argv)
+    python = environment.ensure(args.env, "outliers")
+    code = environment.run_inside(python, "benchmarks.outliers", argv)
+    if code is not None:
+        return code
+    facts = {**machine(), "versions": {"pyod": _versions()}}
+    settings = {"detectors": args.detectors, "quick": args.quick}
+    rows = _left(args.json, settings)
+    for name in args.tables:
+        if not any(row["table"] == name for row in rows):
+            rows.append(measured(name, args.detectors))
+            _keep(args.json, facts, settings, rows)
+    rows.sort(key=lambda row: [*CHOOSING, *REPORTING].index(row["table"]))
+    _keep(args.json, facts, settings, rows)
+    show([row for row in rows if row["table"] in args.tables])
+    return 0
+
+
+def measured(name: str, detectors: list[str]) -> dict:
+    """One table: AUROC and seconds of everyone."""
+    from sklearn.metrics import roc_auc_score
+
+    table, is_outlier = load(name)
+    auroc, seconds = {}, {}
+    for who in detectors:
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a default is a default, whatever it says of the table
+            scores = DETECTORS[who](table)
+        seconds[who] = time.perf_counter() - start
+        auroc[who] = float(roc_auc_score(is_outlier, scores))
+    shown = ", ".join(f"{who} {value:.3f}" for who, value in auroc.items())
+    print(f"  {name}: {shown}; {sum(seconds.values()):.0f} s", file=sys.stderr, flush=True)
+    rule = {**CHOOSING, **REPORTING}[name].source
+    return {"table": name, "rule": rule, "n": len(table), "dim": table.shape[1],
+            "outliers": int(is_outlier.sum()), "auroc": auroc, "seconds": seconds}  # fmt: skip
+
+
+def ranks(rows: list[dict]) -> dict[str, np.ndarray]:
+    """{detector: (tables,) its rank}, 1 for the best; who is level shares the mean of the ranks."""
+    from scipy.stats import rankdata
+
+    names = list(rows[0]["auroc"])
+    found = rankdata([[-row["auroc"][who] for who in names] for row in rows], axis=1)
+    return dict(zip(names, found.T, strict=True))
+
+
+def summary(rows: list[dict]) -> list[tuple[str, float, float, float]]:
+    """(detector, mean AUROC, mean rank, share of the tables where it is in the top two)."""
+    found = ranks(rows)
+    return [(who, float(np.mean([row["auroc"][who] for row in rows])), float(rank.mean()),
+             float(np.mean(rank <= 2))) for who, rank in found.items()]  # fmt: skip
+
+
+def verdict(rows: list[dict]) -> str:
+    """The targets, and how far they are met, in a sentence."""
+    means = {who: (mean, top) for who, mean, _, top in summary(rows)}
+    if US not in means or len(means) < 2:
+        return ""
+    ours, top = means.pop(US)
+    best = max(means, key=lambda who: means[who][0])
+    more = ours - means[best][0]
+    wins = (f"mean AUROC {ours:.3f}, {more:+.3f} beside the best of PyOD ({best}; target "
+            f"{ABOVE:+.2f}: {_met(more >= ABOVE)})")  # fmt: skip
+    return f"{wins}; in the top two on {top:.0%} (target {TOP_TWO:.0%}: {_met(top >= TOP_TWO)})"
+
+
+def show(rows: list[dict]) -> None:
+    """The table, the means, the verdict."""
+    print()
+    header = ["AUROC", "rule", "n", "D", "outliers", *rows[0]["auroc"]]
+    lines = [[row["table"], row["rule"], str(row["n"]), str(row["dim"]), str(row["outliers"]),
+              *(f"{value:.3f}" for value in row["auroc"].values())] for row in rows]  # fmt: skip
+    print_table(header, lines)
+    print()
+    header = [f"{len(rows)} tables", "mean AUROC", "mean rank", "in the top two"]
+    print_table(header, [[who, f"{mean:.3f}", f"{rank:.2f}", f"{top:.0%}"]
+                         for who, mean, rank, top in summary(rows)])  # fmt: skip
+    print(f"\n{verdict(rows)}")
+
+
+def _met(is_met: bool) -> str:
+    return "met" if is_met else "missed"
+
+
+def _versions() -> str:
+    from importlib.metadata import version
+
+    return ", ".join(f"{name} {version(name)}" for name in ("pyod", "scikit-learn"))
+
+
+def _left(path: Path | None, settings: dict) -> list[dict]:
+    """The tables that a stopped run of the same settings has measured."""
+    if path is None or not path.exists():
+        return []
+    document = json.loads(path.read_text("utf-8"))
+    return document["rows"] if document["settings"] == settings else []
+
+
+def _keep(path: Path | None, facts: dict, settings: dict, rows: list[dict]) -> None:
+    if path is not None:
+        write_json(path, {"benchmark": "outliers", "machine": facts, "settings": settings,
+                          "rows": rows})  # fmt: skip
+
+
+def arguments(argv):
+    new = parser(__doc__)
+    new.add_argument("--tables", nargs="+", metavar="NAME", choices=[*CHOOSING, *REPORTING],
+                     help=f"of {', '.join(REPORTING)}")  # fmt: skip
+    new.add_argument("--choosing", action="store_true", help="the tables for choosing instead")
+    new.add_argument("--detectors", nargs="+", metavar="NAME", choices=DETECTORS,
+                     default=list(DETECTORS), help=", ".join(DETECTORS))  # fmt: skip
+    new.add_argument("--env", type=Path, default=environment.OUTLIERS, help="folder of PyOD")
+    args = new.parse_args(argv)
+    everything = list(CHOOSING if args.choosing else REPORTING)
+    args.tables = args.tables or (list(SMALL) if args.quick else everything)
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(main())

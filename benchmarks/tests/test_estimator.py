@@ -1,0 +1,73 @@
+"""The estimator's benchmark: its tables, its splits, its verdicts."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.estimator import run, tables
+from benchmarks.estimator.results import compared
+
+
+def test_tables_for_choosing_are_not_those_that_are_published():
+    assert len(tables.REPORTING) == 20 and len(tables.CHOOSING) == 20
+    assert not set(tables.REPORTING) & set(tables.CHOOSING)
+
+
+def test_grids_are_filled():
+    x = np.column_stack([np.arange(100) // 10, np.random.default_rng(0).normal(size=100)])
+    filled = tables.grid_filled(x)
+    assert len(np.unique(filled[:, 0])) == 100
+    np.testing.assert_array_equal(filled[:, 0].round(), x[:, 0])
+    np.testing.assert_array_equal(filled[:, 1], x[:, 1])
+
+
+@pytest.mark.parametrize("n", [150, 20_000])
+def test_splits(n):
+    found = run.splits(n)
+    assert len(found) == (10 if n < 20_000 else 1)
+    for learn, held_out in found:
+        assert sorted([*learn, *held_out]) == list(range(n))
+    if n < 20_000:
+        assert sorted(np.concatenate([held_out for _, held_out in found])) == list(range(n))
+
+
+def rows(who, log_p, **more):
+    more |= {"winner": "spline flow", "winner_is_flow": True, "told": -2.0}
+    return [
+        {"table": "t", "rows": 4, "columns": 2, "fold": k, "who": who, "seconds": 1.0,
+         "log_p": values, **more}
+        for k, values in enumerate(log_p)
+    ]  # fmt: skip
+
+
+def test_comparison_is_paired_and_of_the_folds_that_all_did():
+    found = rows("FlowDensity", [[-1.0, -2.0], [-3.0, -4.0], [9.0, 9.0]])
+    found += rows("Gaussian", [[-2.0, -3.0], [-4.0, -5.5]])
+    found += rows("KDE, CV", [[-9.0, -9.0], [-9.0, -9.0]])
+    [row] = compared(found)
+    assert row["folds"] == 2 and row["best"] == "Gaussian" and row["flow_wins"]
+    assert row["means"]["FlowDensity"] == -2.5
+    np.testing.assert_allclose([row["gain"], row["error"]], [1.125, np.std([1, 1, 1, 1.5]) / 2])
+
+
+def test_command(tmp_path, monkeypatch, capsys):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    monkeypatch.setattr(run, "load", lambda name: x)
+    raw, json_file = tmp_path / "raw.json", tmp_path / "published.json"
+    call = ["--tables", "iris", "--folds", "1", "--budget", "0.001", "--raw", str(raw)]
+    call += ["--contestants", "FlowDensity", "Gaussian", "--json", str(json_file)]
+    assert run.main(call) == 0
+    assert "of 1 tables" in capsys.readouterr().out
+    before = raw.read_bytes()
+    assert run.main(call) == 0 and raw.read_bytes() == before  # nothing is computed again
+    [row] = json.loads(json_file.read_text("utf-8"))["rows"]
+    assert set(row["means"]) == {"FlowDensity", "Gaussian"} and row["folds"] == 1
+
+
+def test_costs_are_printed_beside_the_plans(capsys):
+    from benchmarks.estimator import costs
+
+    assert costs.main(["--dims", "2", "--batches", "16", "--quick"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 7 and "spline" in out and "planned" in out

@@ -1,0 +1,78 @@
+"""How fast the Flow Bench is: the figures are printed, and far too slow is an error.
+
+python -m pytest -q -s -m browser tests/browser/test_speed.py     # on a machine left alone
+"""
+
+import pytest
+
+IS = "document.documentElement.dataset.state === "
+STEP = "Number(document.documentElement.dataset.step)"
+WATCH = """() => {
+  window.longest = 0;
+  window.frames = 0;
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries())
+      window.longest = Math.max(window.longest, duration);
+  }).observe({ type: "longtask" });
+}"""
+
+
+@pytest.fixture
+def open_page(new_page, site):
+    def opened(hash=""):
+        page = new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{site}index.html#{hash}")
+        page.wait_for_function(IS + "'ready'")
+        return page
+
+    return opened
+
+
+def test_ready_to_train(open_page):
+    seconds = []
+    for _ in range(3):
+        page = open_page()
+        seconds.append(page.evaluate("window.flowBench.readyAfter") / 1000)
+        page.close()
+    print(f"\nready to train, from navigation: {', '.join(f'{s:.1f}' for s in seconds)} s")
+    assert min(seconds) < 20
+
+
+def test_300_steps_with_live_frames(open_page):
+    """By the page's own button; looks are counted where they are drawn."""
+    page = open_page("flow=realnvp&layers=4")
+    counted = page.evaluate(
+        """async () => {
+          const { engine } = window.flowBench;
+          let looks = 0, last = window.flowBench.lastLook;
+          const start = performance.now();
+          document.querySelector("#train").click();
+          while (Number(document.documentElement.dataset.step) < 300) {
+            await new Promise((done) => setTimeout(done, 5));
+            if (window.flowBench.lastLook !== last) { looks++; last = window.flowBench.lastLook; }
+          }
+          const seconds = (performance.now() - start) / 1000;
+          document.querySelector("#train").click();
+          return { seconds, looks, steps: Number(document.documentElement.dataset.step) };
+        }"""
+    )
+    page.wait_for_function(IS + "'ready'")
+    print(f"\n{counted['steps']} steps of a RealNVP of 4 layers: {counted['seconds']:.1f} s, "
+          f"{counted['looks']} live frames")  # fmt: skip
+    assert counted["seconds"] < 25 and counted["looks"] >= 6
+
+
+def test_a_minute_of_training(open_page):
+    page = open_page()
+    page.evaluate(WATCH)
+    page.click("#train")
+    page.wait_for_timeout(60_000)
+    page.click("#train")
+    page.wait_for_function(IS + "'ready'")
+    found = page.evaluate("window.flowBench.engine.call('measure', {n: 20000})")
+    longest = page.evaluate("window.longest")
+    print(f"\ntwo moons by the default flow after 60 s: {page.evaluate(STEP)} steps, "
+          f"KL {found['kl']:.4f} +- {found['kl_error']:.4f}; "
+          f"longest stall of the page's thread {longest:.0f} ms")  # fmt: skip
+    assert found["kl"] < 0.2
+    assert longest < 400
