@@ -534,3 +534,9 @@ def test_a_cell_tells_what_went_wrong(code, ends):
     found = call("run", code=code)
     assert found["problem"].endswith(ends) and "flow_bench" not in found["problem"]
     assert len(call("run", code="print('x' * 10**6)")["out"]) < 21_000
+
+
+def test_the_page_asks_for_all_its_modules_at_once():
+    page = (LIVE / "index.html").read_text(encoding="utf-8")
+    asked = set(re.findall(r'rel="modulepreload" href="(\w+\.js)"', page))
+    assert asked == {path.name for path in LIVE.glob("*.js")} - {"worker.js"}

@@ -123,7 +123,7 @@ COUPLINGS = (
     ),
 )  # fmt: skip
 
-_FLOOR, _OTHER_FLOOR = (affine_floor(MOONS, order, n=100) for order in ((1, 2), (2, 1)))
+_FLOOR, _OTHER_FLOOR = (affine_floor(MOONS, order, n=60) for order in ((1, 2), (2, 1)))
 COMPOSING = (
     Exercise(
         "7a",
