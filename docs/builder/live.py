@@ -33,7 +33,7 @@ LIVE = DOCS / "live"
 CACHE = DOCS / "built" / "downloads"
 BENCH = "flow_bench"  # the page's own Python
 NOT_OF_THE_PAGE = shutil.ignore_patterns(BENCH, "wheels", "*.md", "__pycache__")
-OF_THE_WHEEL = ("flowcore_command.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+OF_THE_WHEEL = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 OF_PYODIDE = (
     "pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"
 )  # fmt: skip
@@ -173,8 +173,9 @@ def own_wheel() -> Path:
     A sum of the sources is in its name, as a build number: browsers keep files by their names.
     """
     root = DOCS.parent
-    sources = [*sorted((root / "flowcore").rglob("*.py")), root / "flowcore" / "py.typed"]
-    sources += [root / name for name in OF_THE_WHEEL]
+    packages = ("flowcore", "flowcore_command")
+    sources = [path for name in packages for path in sorted((root / name).rglob("*.py"))]
+    sources += [root / "flowcore" / "py.typed", *(root / name for name in OF_THE_WHEEL)]
     tag = "0" + _sum_of({path.relative_to(root).as_posix(): path.read_bytes() for path in sources})
     if known := sorted(CACHE.glob(f"flowcore-*-{tag}-*.whl")):
         return known[0]

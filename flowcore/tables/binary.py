@@ -171,6 +171,8 @@ def parquet_blocks(
             row += batch.num_rows
         if row == 0:
             yield numbered(file.schema_arrow.empty_table(), source, 0, columns)
+    except pa.ArrowCancelled:  # its way to tell of Ctrl-C
+        raise KeyboardInterrupt from None
     except (pa.ArrowException, OSError) as problem:
         raise ValueError(f"{source} is no Parquet file that can be read: {problem}") from None
 

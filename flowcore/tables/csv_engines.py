@@ -89,6 +89,8 @@ def by_pyarrow(chunk: Chunk, layout: Layout) -> dict[Name, np.ndarray] | None:
                 decimal_point=dialect.decimal,
             ),
         )  # fmt: skip
+    except pa.ArrowCancelled:  # its way to tell of Ctrl-C
+        raise KeyboardInterrupt from None
     except pa.ArrowException:
         return None
     found = {}

@@ -45,6 +45,8 @@ class TableDensity:
         p(c); None without categories.
     density : Distribution or None
         q, of all numbers mapped to the whole line; None without numbers.
+    notes : dict or None
+        What is to be remembered, and saved: plain data, such as how it was learned.
 
     Examples
     --------
@@ -62,7 +64,9 @@ class TableDensity:
         schema: Schema | dict,
         frequencies: Frequencies | dict | None,
         density: Base | None,
+        notes: dict | None = None,
     ):
+        self.notes = notes
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         if isinstance(frequencies, dict):
             frequencies = Frequencies(**frequencies)
@@ -92,7 +96,8 @@ class TableDensity:
         names = ("sizes", "combinations", "counts", "unseen", "strength")
         own = self.frequencies
         counted = None if own is None else {name: getattr(own, name) for name in names}
-        return {"schema": self.schema.to_dict(), "frequencies": counted, "density": self.density}
+        plain = {"schema": self.schema.to_dict(), "frequencies": counted}
+        return plain | {"density": self.density, "notes": self.notes}
 
     # ------------------------------------------------------------ log p
 

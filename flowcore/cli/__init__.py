@@ -1,0 +1,16 @@
+"""What the commands of `flowcore` do. What they are called is said in `flowcore_command/`.
+
+fit.py      a table -> a model, one file       score.py   log-densities of rows, in blocks
+sample.py   rows from a model                  plot.py    pairs of columns
+diagnose.py can it be trusted?                 info.py    what is in a model
+moons.py    the tutorial
+
+model.py    files of models                    inputs.py  files of rows, their columns checked
+outputs.py  CSV and .npy, in blocks            telling.py errors and notes in one line
+numbers.py  a table's numbers as rows          learning.py by `FlowDensity`
+report.py   what is told of a model            interrupts.py Ctrl-C
+"""
+
+from flowcore_command import main
+
+__all__ = ["main"]

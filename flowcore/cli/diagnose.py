@@ -1,0 +1,52 @@
+"""`flowcore diagnose`: can a model be trusted?"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from ..diagnosis import diagnose
+from ..tables import TableDensity
+from .inputs import arranged, read
+from .model import read_model
+from .numbers import Numbers
+from .outputs import check_place
+from .telling import note, told_in_one_line
+
+
+def run(
+    model: str, data: str, train: str | None, out: str | None, missing: str, seed: int,
+    reading: dict, as_json: bool,
+) -> int:  # fmt: skip
+    """Judge the numbers of a model, given its categories, by rows that it has not seen."""
+    with told_in_one_line():
+        density, rng = read_model(model), np.random.default_rng(seed)
+        if out is not None:
+            check_place(out)
+        own = _numbers(density, data, reading, missing, rng)
+        theirs = None if train is None else _numbers(density, train, reading, missing, rng)
+        if density.schema.categories:
+            note("the numbers are judged, given the categories, whose probabilities are not")
+        report = diagnose(
+            own.density,
+            own.rows,
+            None if theirs is None else theirs.rows,
+            context=own.context,
+            context_train=None if theirs is None else theirs.context,
+            names=own.names,
+            rng=rng,
+        )
+        if out is not None:
+            report.figure().savefig(out)
+        if as_json:
+            print(json.dumps({"model": model, "data": data, "page": out, **report.to_dict()}))
+        else:
+            print(report if out is None else f"{report}\ndrawn in {out}")
+    return 0
+
+
+def _numbers(density: TableDensity, data: str, reading: dict, missing: str, rng) -> Numbers:
+    text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
+    frame = read(data, reading, text if density.schema.is_named else ())
+    return Numbers.of(density, arranged(frame, density.schema), missing, rng)

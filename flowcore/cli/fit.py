@@ -1,0 +1,106 @@
+"""`flowcore fit`: a table -> a model, which is one file."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from flowcore_command.problem import Problem
+
+from .._version import __version__
+from ..files import save
+from ..tables import Column, Frame, Kind, Schema, TableDensity
+from .inputs import named, read
+from .learning import Learner, learned
+from .outputs import check_place
+from .report import report_of
+from .telling import note, told_in_one_line
+
+
+class Settings(NamedTuple):
+    """What is asked for, apart from files: see `flowcore fit --help`."""
+
+    flow: str = "auto"
+    budget: float | None = None
+    quick: bool = False
+    seed: int = 0
+    columns: tuple[str, ...] | None = None
+    kinds: dict | None = None
+    text: tuple[str, ...] | None = None
+    suggested: bool = False
+    missing: str = "error"
+    jobs: int | None = None
+
+
+def run(
+    data: str, out: str, settings: Settings, reading: dict, as_json: bool, progress: bool
+) -> int:
+    """Learn, write, tell."""
+    with told_in_one_line():
+        check_place(out)
+        frame = read(data, reading, settings.text or ())
+        schema = schema_of(frame, settings)
+        learner = Learner.of(settings, len(frame), progress)
+        density = learned(frame, schema, learner, settings.missing)
+        density = _with_notes(density, settings)
+        save(density, out)
+        report = report_of(out, density)
+        print(json.dumps(report.to_dict()) if as_json else f"{report}\nwritten to {out}")
+    return 0
+
+
+def schema_of(frame: Frame, settings: Settings) -> Schema:
+    """What the columns are: found, then edited; those that are not chosen are aside."""
+    kinds = dict(settings.kinds or {})
+    key = {str(name): name for name in frame.names}
+    unknown = [name for name in (*(settings.columns or ()), *kinds) if name not in key]
+    if unknown:
+        raise Problem(f"{frame.source} has no column {named(unknown)}, but {named(frame.names)}")
+    chosen = set(key if settings.columns is None else settings.columns)
+    chosen -= {name for name, kind in kinds.items() if kind.strip() == "aside"}
+    if not chosen:
+        raise Problem("all columns are aside: there is nothing to model")
+    own = frame.select([name for name in frame.names if str(name) in chosen])
+    found = Schema.from_data(own, settings.missing)
+    found = found.edit({key[name]: kind for name, kind in kinds.items() if name in chosen})
+    found = found.suggested() if settings.suggested else found
+    _refuse_unmodelled(found)
+    _tell_suggestions(found)
+    by_name = {column.name: column for column in found.columns}
+    aside = Kind("aside")
+    columns = (by_name.get(name) or Column(name, aside) for name in frame.names)
+    return Schema(tuple(columns), found.n_rows)
+
+
+def _refuse_unmodelled(schema: Schema) -> None:
+    bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
+    if bad:
+        told = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why})" for c in bad[:5])
+        fix = " ".join(f"--kind {_shell(f'{c.name}=aside')}" for c in bad)
+        raise Problem(f"column {told}, and so has no density: leave it out by {fix}")
+
+
+def _tell_suggestions(schema: Schema) -> None:
+    found = [c for c in schema.columns if c.suggestion]
+    if found:
+        told = "; ".join(f"{c.name!r:.40} looks {c.suggestion} ({c.note})" for c in found[:10])
+        line = " ".join(f"--kind {_shell(f'{c.name}={c.suggestion}')}" for c in found)
+        note(f"taken as continuous: {told}. To follow: --suggested, or {line}")
+
+
+def _shell(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _with_notes(density: TableDensity, settings: Settings) -> TableDensity:
+    notes = {
+        **(density.notes or {}),
+        "flow": settings.flow,
+        "budget": settings.budget,
+        "quick": settings.quick,
+        "seed": settings.seed,
+        "flowcore": __version__,
+    }
+    return TableDensity(density.schema, density.frequencies, density.density, notes)

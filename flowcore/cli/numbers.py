@@ -1,0 +1,81 @@
+"""The numbers of a table as continuous rows, their density, and what they are given."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flowcore_command.problem import Problem
+
+from ..bijectors import Chain
+from ..distributions import Distribution, TransformedDistribution
+from ..tables import Frame, Given, TableDensity
+from ..tables.encoding import codes, coordinates, line, noise, outside
+from ..tables.schema import complete_rows
+from ..tables.slots import Slots
+from .telling import note
+
+
+class Numbers(NamedTuple):
+    """density of rows (n, D), given context (n, C) or None; names of the columns.
+
+    Numbers on a grid have noise, which fills their cells: so all of them have a density.
+    """
+
+    density: Distribution
+    names: tuple[str, ...]
+    rows: np.ndarray
+    context: np.ndarray | None
+
+    @classmethod
+    def of(cls, model: TableDensity, frame: Frame, missing: str, rng) -> Numbers:
+        """Of a frame that has the model's columns."""
+        columns = model.schema.numbers
+        if not columns:
+            raise Problem("the model has no numbers, only categories: nothing can be judged here")
+        complete = complete_rows(frame, missing)
+        if not complete.all():
+            left = np.count_nonzero(~complete)
+            note(f"{left:,} rows that miss a value are left out, and not counted in row numbers")
+        frame = frame.take(complete)
+        context, density = None, model.density
+        if isinstance(density, Given):
+            frame, context = _given(model, frame)
+            context = density.standardised(context).get("context")
+            density = density.density
+        elif getattr(density, "context_dim", 0):
+            frame, context = _given(model, frame)
+        rows = _inside(frame, columns)
+        dequantize, ends = noise(columns), line(columns)
+        rows = rows if dequantize is None else dequantize(rows, rng)
+        if ends is not None and isinstance(density, TransformedDistribution):
+            density = TransformedDistribution(density.base, Chain([ends, density.bijector]))
+        elif ends is not None:
+            density = TransformedDistribution(density, ends)
+        return cls(density, tuple(f"{c.name}" for c in columns), rows, context)
+
+
+def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
+    """(the rows whose categories are known, these as a context)."""
+    own = codes(frame, model.schema.categories)
+    slots = Slots(model.frequencies)
+    found = slots.of(own)
+    known = (found >= 0).all(axis=1)
+    if not known.all():
+        note(f"{np.count_nonzero(~known):,} rows with a category that was never seen are left out")
+    return frame.take(known), slots.context(found[known])
+
+
+def _inside(frame: Frame, columns) -> np.ndarray:
+    x = coordinates(frame, columns)
+    out = outside(x, columns)
+    if out.any():
+        i = int(np.flatnonzero(out)[0])
+        j = next(j for j, c in enumerate(columns) if outside(x[i : i + 1, [j]], [c]).any())
+        raise Problem(
+            f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
+            f"{columns[j].kind}: its density is 0, as that of {np.count_nonzero(out):,} of "
+            f"{len(x):,} rows; fit another kind, or leave them out"
+        )
+    return x

@@ -1,0 +1,153 @@
+"""Where rows go to, block after block: a CSV or an .npy, a file or standard output.
+
+A file is whole or not there: it is written beside its place, and then replaces it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+
+from flowcore_command.problem import Problem
+
+WHOLE = 2.0**53  # smaller floats that are integers are written as such
+NPY_HEADER = 128  # bytes: room for any number of rows
+
+
+@contextmanager
+def opened(out: str | None, names: Sequence) -> Iterator[CsvRows | NpyRows]:
+    """Something with `write(columns)`, name -> array (n,), for a file, or standard output."""
+    if out is None or out == "-":
+        yield CsvRows(_standard_output(), names)
+        sys.stdout.flush()
+        return
+    rows = NpyRows if out.endswith(".npy") else CsvRows
+    with _replaced(out) as file:
+        sink = rows(file, names)
+        yield sink
+        sink.end()
+
+
+def check_place(out: str) -> None:
+    """A `Problem` before anything long begins, if no file can be written there."""
+    folder = os.path.dirname(os.path.realpath(out))
+    if os.path.isdir(out) or out.endswith(os.sep):
+        raise Problem(f"{out} is a folder: give a file in it a name")
+    if not os.path.isdir(folder):
+        raise Problem(f"{out}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise Problem(f"{out}: no file can be written in {folder}")
+
+
+class CsvRows:
+    """Rows as text: utf-8, one line each, quotes where they are needed."""
+
+    def __init__(self, file: BinaryIO, names: Sequence):
+        self._file = file
+        file.write(f"{','.join(map(_quoted, names))}\n".encode())
+
+    def write(self, columns: Mapping) -> None:
+        """Append rows."""
+        cells = [_cells(name, column) for name, column in columns.items()]
+        lines = cells[0] if len(cells) == 1 else map(",".join, zip(*cells, strict=True))
+        text = "\n".join(lines)
+        if text:
+            self._file.write(f"{text}\n".encode())
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+
+
+class NpyRows:
+    """Rows of numbers as an array: (n,) of a single column, else (n, D)."""
+
+    def __init__(self, file: BinaryIO, names: Sequence):
+        if not file.seekable():
+            raise Problem("an .npy is not written to a pipe: write a CSV")
+        self._file, self._n, self._width = file, 0, len(names)
+        file.write(b"\0" * NPY_HEADER)
+
+    def write(self, columns: Mapping) -> None:
+        """Append rows."""
+        for name, column in columns.items():
+            if column.dtype == object:
+                raise Problem(f"column {name!r:.40} is text, which an .npy has no place for")
+        rows = np.column_stack([np.asarray(column, float) for column in columns.values()])
+        self._n += len(rows)
+        self._file.write(np.ascontiguousarray(rows, "<f8").data)
+
+    def end(self) -> None:
+        """How many rows there were is said at the start."""
+        shape = (self._n,) if self._width == 1 else (self._n, self._width)
+        described = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+        text = described.ljust(NPY_HEADER - 11).encode() + b"\n"
+        self._file.seek(0)
+        self._file.write(b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text)
+
+
+def _cells(name, column: np.ndarray) -> list[str]:
+    """Numbers as the shortest text that gives the same float; what is missing is empty.
+
+    But a log-density that is nan says so.
+    """
+    if column.dtype == object:
+        return ["" if value is None else _quoted(value) for value in column.tolist()]
+    cells = list(map(repr, column.tolist()))
+    if column.dtype != float or name == "log_prob":
+        return cells
+    if not np.isfinite(column).all():
+        cells = ["" if cell == "nan" else cell for cell in cells]
+    whole = np.flatnonzero((column == np.rint(column)) & (np.abs(column) < WHOLE))
+    for i in whole.tolist():
+        cells[i] = cells[i].removesuffix(".0")
+    return cells
+
+
+def _quoted(value) -> str:
+    text = str(value)
+    if any(sign in text for sign in ',;\t|"\n\r') or text != text.strip():
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _standard_output() -> BinaryIO:
+    """Bytes: a table is utf-8, whatever the terminal is."""
+    sys.stdout.flush()
+    return getattr(sys.stdout, "buffer", None) or _Encoded()
+
+
+class _Encoded:
+    """Standard output that takes text only, as a file of bytes."""
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.write(data.decode())
+
+
+@contextmanager
+def _replaced(path: str) -> Iterator[BinaryIO]:
+    """A file beside path, which replaces it in the end; a device or a FIFO as it is."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            with open(path, "wb") as file:
+                yield file
+            return
+    check_place(path)
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:50]}-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

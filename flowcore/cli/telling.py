@@ -1,0 +1,64 @@
+"""Errors and notes in one line, in the words of the command line."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flowcore_command.problem import Problem
+
+from ..training import TrainingDivergedError
+from .interrupts import at_once
+
+MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)
+WORDS = (  # what the library says -> what to type here
+    (r'pass missing="drop"', "pass --missing drop"),
+    (r"pass its word in missing_values", "give its word as --missing-value"),
+    (r"name the column in text=", "name the column in --text"),
+    (r"\bseparator=", "--separator "),
+    (r"\bdecimal=", "--decimal "),
+    (r"choose one by member=", "choose one by --member"),
+)
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """Whatever the user can mend becomes a `Problem`; warnings become notes."""
+    try:
+        with at_once(), warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = _as_note
+            yield
+    except BrokenPipeError:
+        raise
+    except MENDABLE as problem:
+        raise Problem(_words(problem)) from problem
+
+
+def note(text: str) -> None:
+    """One line on standard error."""
+    print(f"flowcore: note: {_in_one_line(text)}", file=sys.stderr)
+
+
+def _as_note(message, category, *_, **__) -> None:
+    if issubclass(category, UserWarning):  # others are for those who write programs
+        note(str(message))
+
+
+def _words(problem: BaseException) -> str:
+    if isinstance(problem, MemoryError):
+        return "there is not enough memory"
+    if isinstance(problem, OSError) and problem.strerror:
+        name = problem.filename
+        return problem.strerror if name is None else f"{name}: {problem.strerror}"
+    return _in_one_line(str(problem))
+
+
+def _in_one_line(text: str) -> str:
+    text = " ".join(text.split())
+    for ours, theirs in WORDS:
+        text = re.sub(ours, theirs, text)
+    return text

@@ -1,0 +1,553 @@
+"""The command line: from a table to its density, its scores, draws and pictures."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.cli import main
+from flowcore.cli.numbers import Numbers
+from flowcore.cli.score import Seen
+from flowcore.tables import Column, Given, Kind, Schema, TableDensity, fit_table, read_table
+from flowcore.tables.encoding import codes
+
+FEW = 39  # rows: so few that no flow is tried, and a fit takes a moment
+COMMAND = [sys.executable, "-W", "error", "-m", "flowcore"]
+
+
+def flats(n=FEW, unit=1.0, seed=0):
+    """Lines of a table with a column of every sort."""
+    rng = np.random.default_rng(seed)
+    city = rng.choice(["Bern", "Oslo", 'St. "G", CH'], n)
+    price = unit * np.exp(rng.normal(5, 0.5, n))
+    rooms = rng.poisson(3, n)
+    quoted = ['"' + c.replace('"', '""') + '"' if "," in c else c for c in city]
+    rows = zip(price.tolist(), rooms.tolist(), quoted, strict=True)
+    return ["price,rooms,city", *(f"{p!r},{r},{c}" for p, r, c in rows)]
+
+
+def written(path, lines):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """flats.csv, and flats.npz that was learned from it."""
+    folder = tmp_path_factory.mktemp("flats")
+    data = written(folder / "flats.csv", flats())
+    arguments = [
+        "fit",
+        data,
+        "-o",
+        str(folder / "flats.npz"),
+        "--suggested",
+        "-k",
+        "price=positive",
+    ]
+    assert main([*arguments, "--kind", "rooms=integer(0)"]) == 0
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch, tmp_path):
+    """A folder of its own with the model, and the table."""
+    for name in ("flats.csv", "flats.npz"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def numbers(monkeypatch, tmp_path):
+    """A model of three numbers a, b, c, and 50 rows of them in abc.csv."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    schema = Schema(tuple(Column(name, Kind("continuous")) for name in "abc"))
+    fc.save(TableDensity(schema, None, fc.MultivariateNormalDiag([0, 1, 2], 2.0)), "abc.npz")
+    written(tmp_path / "abc.csv", ["a,b,c", *(",".join(map(repr, row)) for row in x.tolist())])
+    return x
+
+
+def run(capsys, *arguments, status=0):
+    """What was printed, and told on standard error."""
+    capsys.readouterr()
+    assert main([*map(str, arguments)]) == status
+    return capsys.readouterr()
+
+
+def refused(capsys, *arguments):
+    """The one line about something that the user can mend; notes may come before it."""
+    told = run(capsys, *arguments, status=1)
+    lines = [line for line in told.err.splitlines() if not line.startswith("flowcore: note: ")]
+    assert told.out == "" and len(lines) == 1, told
+    return lines[0]
+
+
+# ---------------------------------------------------------------- fit
+
+
+def test_a_model_is_one_file_that_load_reads(here, capsys):
+    density = fc.load("flats.npz")
+    assert isinstance(density, TableDensity) and density.schema.names == ("price", "rooms", "city")
+    kinds = [str(column.kind) for column in density.schema.columns]
+    assert kinds == ["positive", "integer(0)", "categorical"]
+    assert density.notes["rows"] == FEW and density.notes["seed"] == 0
+    told = json.loads(run(capsys, "info", "flats.npz", "--json").out)
+    assert told["summary"]["candidates"][0]["name"] == "Gaussian"
+    assert [column["counts_as"] for column in told["columns"]] == [
+        "density", "probability", "probability"
+    ]  # fmt: skip
+    printed = run(capsys, "info", "flats.npz").out
+    assert "learned from 39 rows" in printed and "1/[price]" in printed and "Gaussian" in printed
+
+
+def fitted(capsys, lines, path, *options):
+    written(path, lines)
+    out = path.with_suffix(".npz")
+    told = run(capsys, "fit", path, "-o", out, "--json", *options)
+    return json.loads(told.out), told.err
+
+
+def test_scores_of_the_summary_are_in_the_units_of_the_table(tmp_path, capsys):
+    """In cents, a density is a hundredth; a step of a grid is none; p(c) is counted."""
+    kinds = ["-k", "price=positive", "-k", "rooms=integer(0)"]
+    one, _ = fitted(capsys, flats(), tmp_path / "one.csv", *kinds)
+    cents, _ = fitted(capsys, flats(unit=100.0), tmp_path / "cents.csv", *kinds)
+    for a, b in zip(one["summary"]["candidates"], cents["summary"]["candidates"], strict=True):
+        assert b["score"] == pytest.approx(a["score"] - np.log(100), abs=1e-6)
+    doubled = [re.sub(r",(\d+),", lambda m: f",{2 * int(m[1])},", line) for line in flats()]
+    kinds[-1] = "rooms=gridded(2, 0, 40)"
+    two, _ = fitted(capsys, doubled, tmp_path / "two.csv", *kinds)
+    kinds[-1] = "rooms=gridded(1, 0, 20)"
+    ends, _ = fitted(capsys, flats(), tmp_path / "ends.csv", *kinds)
+    for a, b in zip(ends["summary"]["candidates"], two["summary"]["candidates"], strict=True):
+        assert b["score"] == pytest.approx(a["score"], abs=1e-6)
+    seen = fc.load(tmp_path / "one.npz").log_prob(read_table(tmp_path / "one.csv")).mean()
+    assert one["summary"]["density"]["score"] == pytest.approx(seen, abs=1.0)
+
+
+def test_a_seed_decides_everything(tmp_path, capsys):
+    _ = fitted(capsys, flats(), tmp_path / "one.csv", "--seed", "3")
+    _ = fitted(capsys, flats(), tmp_path / "two.csv", "--seed", "3")
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_a_flow_is_learned_given_the_categories(tmp_path, capsys):
+    told, _ = fitted(
+        capsys, flats(60), tmp_path / "flats.csv", "--flow", "affine", "--budget", "0.001",
+        "--jobs", "1", "--no-progress",
+    )  # fmt: skip
+    assert "affine flow" in [one["name"] for one in told["summary"]["candidates"]]
+    density = fc.load(tmp_path / "flats.npz")
+    assert isinstance(density.density, Given)
+    lines = run(capsys, "score", tmp_path / "flats.npz", tmp_path / "flats.csv").out.split()
+    assert len(lines) == 61
+
+
+def test_columns_that_are_not_chosen_are_aside_and_may_be_there(here, capsys):
+    told = run(capsys, "fit", "flats.csv", "-o", "price.npz", "-c", "price", "--json")
+    assert [c["kind"] for c in json.loads(told.out)["columns"]] == ["continuous", "aside", "aside"]
+    assert run(capsys, "score", "price.npz", "flats.csv").out.count("\n") == FEW + 1
+    written(here / "alone.csv", ["price", "150.0"])
+    assert run(capsys, "score", "price.npz", "alone.csv").out.count("\n") == 2
+
+
+def test_suggestions_come_with_what_to_type(here, capsys):
+    told = run(capsys, "fit", "flats.csv", "-o", "x.npz")
+    found = re.search(r"To follow: --suggested, or (.*)\n", told.err).group(1)
+    assert told.err.startswith("flowcore: note: ") and "--kind rooms=integer" in found
+    told = run(capsys, "fit", "flats.csv", "-o", "x.npz", *shlex.split(found))
+    assert told.err == "" and "rooms  integer" in told.out
+
+
+def test_missing_values_are_told_or_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = flats()
+    lines[4] = "NA,2,Bern"
+    lines[5] = "unknown,2,Bern"
+    written(tmp_path / "flats.csv", lines)
+    told = refused(capsys, "fit", "flats.csv", "-o", "x.npz")
+    assert "flats.csv: line 6 (row 4), column 'price'" in told and "--missing-value" in told
+    told = refused(capsys, "fit", "flats.csv", "-o", "x.npz", "--missing-value", "unknown")
+    assert "row 3, column 'price' of flats.csv is missing" in told and "--missing drop" in told
+    arguments = ["--missing-value", "unknown", "--missing", "drop", "--json"]
+    told = json.loads(run(capsys, "fit", "flats.csv", "-o", "x.npz", *arguments).out)
+    assert (told["rows"], told["dropped"]) == (FEW - 2, 2)
+    told = run(capsys, "score", "x.npz", "flats.csv", "--missing-value", "unknown")
+    assert [k for k, cell in enumerate(told.out.split()[1:]) if cell == "nan"] == [3, 4]
+    assert "2 of 39 rows miss a value" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["none.csv", "-o", "x.npz"], "none.csv: No such file"),
+        (["flats.csv", "-o", "none/x.npz"], "there is no folder"),
+        (["flats.csv", "-o", "."], "is a folder"),
+        (["flats.csv", "-o", "x.npz", "-c", "rent"], "no column 'rent', but 'price', 'rooms'"),
+        (["flats.csv", "-o", "x.npz", "-k", "rooms=whole"], "no kind of column 'whole'"),
+        (["flats.csv", "-o", "x.npz", "-k", "price=integer"], "not on the grid"),
+        (["flats.csv", "-o", "x.npz", "--flow", "glowing"], "--flow glowing: flow must be one of"),
+        (["flats.npz", "-o", "x.npz"], "flats.npz"),
+    ],
+)
+def test_what_can_be_mended_is_one_line(arguments, told, here, capsys):
+    assert told in refused(capsys, "fit", *arguments)
+    assert not (here / "x.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "a.csv"],
+        ["fit", "a.csv", "-o", "x.npz", "--budget", "0"],
+        ["fit", "a.csv", "-o", "x.npz", "--budget", "1", "--quick"],
+        ["fit", "a.csv", "-o", "x.npz", "--kind", "price"],
+        ["fit", "a.csv", "-o", "x.npz", "--missing", "fill"],
+        ["score", "x.npz"],
+        ["score", "x.npz", "a.csv", "--keep", "a", "-o", "a.npy"],
+        ["sample", "x.npz", "-n", "-1"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_arguments(arguments, capsys):
+    told = run(capsys, *arguments, status=2)
+    assert told.out == "" and re.fullmatch(r"flowcore.*: error: .* --help\)\n", told.err)
+
+
+def test_a_column_without_a_density_is_named_with_what_to_type(tmp_path, capsys):
+    lines = ["one,two", *(f"1,{k * k}" for k in range(30))]
+    told = refused(capsys, "fit", written(tmp_path / "x.csv", lines), "-o", tmp_path / "x.npz")
+    assert "'one' is constant" in told and "--kind one=aside" in told
+
+
+# ---------------------------------------------------------------- score
+
+
+def test_scores_are_those_of_the_density_in_order(numbers, capsys):
+    lines = run(capsys, "score", "abc.npz", "abc.csv").out.split()
+    truth = fc.MultivariateNormalDiag([0, 1, 2], 2.0).log_prob(numbers)
+    assert lines[0] == "log_prob" and [float(v) for v in lines[1:]] == truth.tolist()
+    run(capsys, "score", "abc.npz", "abc.csv", "-o", "out.npy")
+    assert np.array_equal(np.load("out.npy"), truth)
+    assert sorted(os.listdir()) == ["abc.csv", "abc.npz", "out.npy"]
+    np.save("abc.npy", numbers)  # no names: the columns are in order
+    run(capsys, "score", "abc.npz", "abc.npy", "-o", "out.csv")
+    assert [float(v) for v in Path("out.csv").read_text().split()[1:]] == truth.tolist()
+
+
+def test_columns_are_known_by_their_names(numbers, capsys, tmp_path):
+    truth = run(capsys, "score", "abc.npz", "abc.csv").out
+    rows = [f"{c!r},{k},{a!r},{b!r}" for k, (a, b, c) in enumerate(numbers.tolist())]
+    written(tmp_path / "other.csv", ["c,id,a,b", *rows])
+    assert "other.csv has 'id', which" in refused(capsys, "score", "abc.npz", "other.csv")
+    assert run(capsys, "score", "abc.npz", "other.csv", "--ignore-extra").out == truth
+    kept = run(capsys, "score", "abc.npz", "other.csv", "--keep", "id,c").out.split()
+    assert [line.split(",")[0] for line in kept] == ["id", *map(str, range(50))]
+    assert [line.split(",")[2] for line in kept] == truth.split()
+    assert [float(line.split(",")[1]) for line in kept[1:]] == numbers[:, 2].tolist()
+    written(tmp_path / "other.csv", ["a,x,c", "1,2,3"])
+    told = refused(capsys, "score", "abc.npz", "other.csv")
+    assert "other.csv lacks 'b' and has 'x'" in told
+    assert "no column 'id' to keep" in refused(capsys, "score", "abc.npz", "abc.csv", "--keep=id")
+
+
+def test_text_is_kept_as_it_was(here, capsys):
+    told = run(capsys, "score", "flats.npz", "flats.csv", "--keep", "price,rooms,city").out
+    assert [line.rpartition(",")[0] for line in told.splitlines()] == flats()
+
+
+def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp_path, capsys):
+    lines = Path("abc.csv").read_text().split()
+    lines[30] = "1,x,3"
+    written(tmp_path / "bad.csv", lines)
+    told = refused(capsys, "score", "abc.npz", "bad.csv")
+    assert "bad.csv: line 31 (row 29), column 'b': 'x'" in told
+    (tmp_path / "out.csv").write_text("precious")
+    refused(capsys, "score", "abc.npz", "bad.csv", "-o", "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "precious"
+    assert not [name for name in os.listdir() if name.endswith(".tmp")]
+
+
+def test_a_summary_of_scores(numbers, capsys):
+    truth = fc.MultivariateNormalDiag([0, 1, 2], 2.0).log_prob(numbers)
+    told = json.loads(run(capsys, "score", "abc.npz", "abc.csv", "--json").out)
+    assert told["rows"] == 50 and told["mean_log_prob"] == pytest.approx(truth.mean())
+    assert told["standard_error"] == pytest.approx(truth.std(ddof=1) / np.sqrt(50))
+    assert (told["least"], told["most"]) == (truth.min(), truth.max())
+
+
+def test_a_summary_is_added_up_block_by_block():
+    log_p = np.random.default_rng(0).normal(-1e6, 1, 1000)
+    log_p[[3, 700]], log_p[5] = np.nan, -np.inf
+    seen = Seen()
+    for block in np.split(log_p, [1, 500, 500]):
+        seen.add(block)
+    found, finite = seen.to_dict(), log_p[np.isfinite(log_p)]
+    assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 1)
+    assert found["mean_log_prob"] == pytest.approx(finite.mean(), rel=1e-12)
+    assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(997), rel=1e-6)
+    nothing = Seen().to_dict()
+    assert nothing["rows"] == 0 and nothing["mean_log_prob"] is None
+
+
+def test_a_flow_without_names_is_a_model_too(tmp_path, capsys, numbers):
+    fc.save(fc.Normal(3), "flow.npz")
+    lines = run(capsys, "score", "flow.npz", "abc.csv").out.split()[1:]
+    assert [float(v) for v in lines] == fc.Normal(3).log_prob(numbers).tolist()
+    assert "continuous" in run(capsys, "info", "flow.npz").out
+    fc.save(fc.Affine(), "part.npz")
+    assert "Affine, which is no density" in refused(capsys, "info", "part.npz")
+    assert "flowcore.save" in refused(capsys, "info", "abc.csv")
+
+
+# ---------------------------------------------------------------- sample, plot, diagnose
+
+
+def test_draws_are_of_the_kinds_of_the_table_and_are_scored_again(here, capsys):
+    told = run(capsys, "sample", "flats.npz", "-n", 300, "--seed", 1).out
+    assert told.startswith("price,rooms,city\n") and told.count("\n") == 301
+    assert told == run(capsys, "sample", "flats.npz", "-n", 300, "--seed", 1).out
+    (here / "draws.csv").write_text(told)
+    frame = read_table("draws.csv")
+    assert set(frame["city"]) == {"Bern", "Oslo", 'St. "G", CH'}
+    assert (frame["price"] > 0).all() and (frame["rooms"] % 1 == 0).all()
+    scores = run(capsys, "score", "flats.npz", "draws.csv").out.split()[1:]
+    assert len(scores) == 300 and np.isfinite(np.array(scores, float)).all()
+    assert "is text" in refused(capsys, "sample", "flats.npz", "-o", "draws.npy")
+    assert run(capsys, "sample", "flats.npz", "-n", 0).out == "price,rooms,city\n"
+
+
+def test_many_draws_come_in_blocks(numbers, capsys, monkeypatch):
+    from flowcore.cli import sample
+
+    monkeypatch.setattr(sample, "ROWS", 7)
+    run(capsys, "sample", "abc.npz", "-n", 30, "-o", "draws.npy")
+    assert np.unique(np.load("draws.npy"), axis=0).shape == (30, 3)
+
+
+@pytest.mark.parametrize("options", [["flats.csv"], [], ["flats.csv", "-c", "price"]])
+def test_pictures_are_drawn(options, here, capsys):
+    assert run(capsys, "plot", "flats.npz", *options, "-o", "x.png").out == "x.png\n"
+    assert (here / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_drawn(here, capsys):
+    told = refused(capsys, "plot", "flats.npz", "-c", "city")
+    assert "no numbers in a column 'city'" in told
+    assert "doc" in refused(capsys, "plot", "flats.npz", "-o", "x.doc")
+
+
+def test_a_verdict(here, capsys):
+    written(here / "fresh.csv", flats(200, seed=1))
+    told = run(
+        capsys, "diagnose", "flats.npz", "fresh.csv", "-o", "page.png", "--train", "flats.csv"
+    )
+    assert told.out.startswith("Mean log p ") and "KS of rooms" in told.out
+    assert (here / "page.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads(run(capsys, "diagnose", "flats.npz", "fresh.csv", "--json").out)
+    assert found["names"] == ["price", "rooms"] and found["n"] == 200
+    written(here / "fresh.csv", ["price,rooms,city", "-1,3,Bern"])
+    told = refused(capsys, "diagnose", "flats.npz", "fresh.csv")
+    assert "row 0, column 'price' of fresh.csv is -1.0, which is not inside of positive" in told
+
+
+class Shifted(fc.Distribution):
+    """x = 10 c + z."""
+
+    dim, context_dim = 1, 1
+
+    def log_prob(self, x, params=None, context=None, threads=None):
+        return fc.Normal(1).log_prob(x - 10 * context)
+
+    def sample(self, n=1, rng=None, context=None):
+        return 10 * context + np.random.default_rng(rng).normal(size=(n, len(context), 1))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_verdict_is_about_x_given_c(wrapped, capsys):
+    rng = np.random.default_rng(0)
+    right = rng.random(400) < 0.3
+    table = {"x": 10.0 * right + rng.normal(size=400), "side": np.where(right, "r", "l")}
+    table["side"][:2] = "u"
+
+    def learn(x, context=None, sample_weight=None, rng=0):
+        return Given(Shifted(), [0.0], [1.0]) if wrapped else Shifted()
+
+    known = {name: column[2:] for name, column in table.items()}
+    model = fit_table(known, learn=learn)
+    found = Numbers.of(model, model.schema.select(table), "error", rng)
+    assert "2 rows with a category that was never seen" in capsys.readouterr().err
+    assert np.array_equal(found.rows[:, 0], known["x"]) and isinstance(found.density, Shifted)
+    good = fc.diagnose(found.density, found.rows, context=found.context, draws=2000)
+    bad = fc.diagnose(found.density, found.rows, context=1 - found.context, draws=2000)
+    assert good.trusted and not bad.trusted
+
+
+def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories(here):
+    """log p(c, x) = log p(c) + log of the density of the noisy numbers, and their steps are 1."""
+    model, rng = fc.load("flats.npz"), np.random.default_rng(0)
+    frame = read_table("flats.csv")
+    found = Numbers.of(model, model.schema.select(frame), "error", np.random.default_rng(0))
+    assert np.array_equal(np.floor(found.rows[:, 1]), frame["rooms"])
+    given = {} if found.context is None else {"context": found.context}
+    numbers = found.density.log_prob(found.rows, **given)
+    own = codes(frame, model.schema.categories)
+    table = model.log_prob(frame, rng=rng)
+    assert numbers + model.frequencies.log_prob(own) == pytest.approx(table, abs=0.5)
+
+
+# ---------------------------------------------------------------- processes
+
+
+def start(*arguments, **options):
+    options = {"capture_output": True, **options}
+    return subprocess.run([*COMMAND, *map(str, arguments)], **options)
+
+
+def test_from_a_pipe_to_a_pipe(numbers):
+    """In a C locale, without a display."""
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "LANG", "LC_CTYPE")}
+    env["LC_ALL"] = "C"
+    data = Path("abc.csv").read_bytes().replace(b"a,b", "a,\u00e5".encode())
+    schema = Schema(tuple(Column(name, Kind("continuous")) for name in ("a", "\u00e5", "c")))
+    fc.save(TableDensity(schema, None, fc.Normal(3)), "abc.npz")
+    done = start("score", "abc.npz", "-", "--keep", "\u00e5", input=data, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().split()
+    assert lines[0] == "\u00e5,log_prob" and len(lines) == 51
+    done = start("plot", "abc.npz", "-", "-o", "x.png", input=data, env=env)
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"x.png\n")
+    done = start("score", "abc.npz", "-", input=data[:-200] + b",,,,\n", env=env)
+    assert done.returncode == 1 and done.stderr.startswith(b"flowcore: <stdin>: line ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a broken pipe is another error there")
+def test_a_reader_of_scores_that_has_read_enough_is_no_error(numbers):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = start("sample", "abc.npz", "-n", 20_000, stdout=writer, capture_output=False,
+                 stderr=subprocess.PIPE)  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+@pytest.mark.parametrize("out", [[], ["-o", "/dev/full"]])
+def test_a_full_disk_is_one_line(out, numbers):
+    with open("/dev/full", "w") as full:
+        done = start("score", "abc.npz", "abc.csv", *out, stdout=full, capture_output=False,
+                     stderr=subprocess.PIPE)  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(rb"flowcore: .*No space left on device\n", done.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupt_ends_a_fit_at_once_and_leaves_no_file(tmp_path):
+    """While a flow is trained, in the same process: `flowcore.fit` would return what it has."""
+    data = written(tmp_path / "flats.csv", flats(500))
+    command = [*COMMAND, "fit", data, "-o", str(tmp_path / "x.npz"), "--jobs", "1", "--progress"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        told = b""
+        while b"it" not in told.split(b"|")[-1]:  # the progress bar
+            told += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        out, rest = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"") and rest.endswith(b"interrupted\n")
+    assert time.monotonic() - begun < 20 and os.listdir(tmp_path) == ["flats.csv"]
+
+
+def test_an_interrupt_that_somebody_catches_is_one_all_the_same(capsys, monkeypatch):
+    from flowcore.cli import info
+
+    def careless(path):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException:
+            raise ImportError("no module") from None
+
+    monkeypatch.setattr(info, "read_model", careless)
+    assert run(capsys, "info", "x.npz", status=130).err == "interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_is_lost_comes_again(capsys, monkeypatch):
+    from flowcore.cli import info
+
+    def deaf(path):
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(30)
+
+    monkeypatch.setattr(info, "read_model", deaf)
+    begun = time.monotonic()
+    run(capsys, "info", "x.npz", status=130)
+    assert time.monotonic() - begun < 10
+
+
+def test_help_and_wrong_arguments_load_no_numpy():
+    script = "import sys; from flowcore_command import main; status = main(sys.argv[1:])\n"
+    script += "sys.exit(status if 'numpy' not in sys.modules else 99)"
+    for arguments, status in [(["--version"], 0), (["fit", "--help"], 0), (["fit"], 2)]:
+        run = [sys.executable, "-c", script, *arguments]
+        assert subprocess.run(run, capture_output=True).returncode == status, arguments
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_commands_of_the_page(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "command_line.md").read_text("utf-8")
+    commands = re.search(r"^```bash\n(.*?)^```", page, flags=re.M | re.S).group(1)
+    ours = f'flowcore() {{ {shlex.quote(sys.executable)} -W error -m flowcore "$@"; }}\n'
+    ours += f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
+    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", ours + commands], cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(read_table(tmp_path / "scores.csv")) == 50
+    assert len(read_table(tmp_path / "draws.csv")) == 1000
+    assert (tmp_path / "page.png").stat().st_size and (tmp_path / "pairs.png").stat().st_size
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="resource")
+def test_five_million_rows_are_scored_in_bounded_memory(tmp_path):
+    """Below 500 MB, from a CSV of 300 MB, by two flows."""
+    names = "abcdef"
+    schema = Schema(tuple(Column(name, Kind("continuous")) for name in names))
+    flow = fc.Mixture([fc.flows.maf(6, standardize=False), fc.flows.nsf(6, standardize=False)])
+    fc.save(TableDensity(schema, None, flow), tmp_path / "model.npz")
+    x = np.random.default_rng(0).normal(size=(50_000, 6))
+    block = "".join(",".join(map("{:.6f}".format, row)) + "\n" for row in x.tolist())
+    with open(tmp_path / "big.csv", "w") as file:
+        file.write(",".join(names) + "\n")
+        for _ in range(100):
+            file.write(block)
+    script = (
+        "import resource, sys; from flowcore_command import main; status = main(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+    )
+    arguments = ["score", "model.npz", "big.csv", "-o", "out.npy"]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=tmp_path,
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    scores = np.load(tmp_path / "out.npy", mmap_mode="r")
+    assert scores.shape == (5_000_000,)
+    rounded = np.array([line.split(",") for line in block.split()], float)
+    for start in (0, 50_000, 4_950_000):
+        np.testing.assert_allclose(
+            scores[start : start + 50_000], flow.log_prob(rounded), rtol=1e-9
+        )
+    kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 500_000
