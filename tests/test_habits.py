@@ -45,7 +45,8 @@ def test_nothing_takes_locks_or_filters_that_belong_to_everybody(word):
     users = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "flowcore").rglob("*.py")
-        if path.name != "inside.py"  # which knows those of others
+        # inside.py knows those of others; the process of the command line belongs to nobody else
+        if path.name not in ("inside.py", "telling.py")
         if re.search(rf"^[^#`]*\b{word}\b(?!`)", path.read_text(encoding="utf-8"), flags=re.M)
     ]
     assert users == []

@@ -26,7 +26,7 @@ export function showGrids(session) {
     slider.max = last();
     slider.value = k;
     const name = session.look?.stages.names[k] ?? "";
-    at("k-said").textContent = k === 0 ? "no layer" : `${k} of ${last()} layers`;
+    at("k-said").textContent = k === 0 ? "no map" : `${k} of ${last()} maps`;
     at("k-name").textContent = k ? layerName(session, name) : "the base itself";
     at("base-said").textContent = isHeavy(session) ? "z ~ Student t" : "z ~ N(0, I)";
     slider.setAttribute("aria-valuetext", `${k} of ${last()}: ${name}`);

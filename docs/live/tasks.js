@@ -27,7 +27,7 @@ export function showTasks(session, ink) {
     at("see").replaceChildren(...seeColumn(session, task));
   };
   let lost = ""; // what had the focus, and is gone
-  session.on("prediction built", () => {
+  session.on("prediction built paused", () => {
     // Who types keeps the focus and the text, though the field is a new one.
     const focused = document.activeElement?.id || lost;
     lost = "";
@@ -180,7 +180,7 @@ function seeColumn(session, task) {
   if (phase === "asking") return [heading, el("p", { class: "hint" }, "First predict, then see.")];
   if (phase === "locked") {
     const wait = steps && session.step < steps
-      ? `Now press Train and see: it pauses after ${steps} steps.` : "One moment.";
+      ? `Now press Train and see: it pauses by itself, in ${steps - session.step} steps.` : "One moment.";
     return [heading, el("p", { class: "hint", id: "now" }, wait)];
   }
   const found = [heading];
