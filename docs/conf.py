@@ -100,5 +100,6 @@ def setup(app):
     app.connect("builder-inited", notebooks.replace_those_of_the_gallery, priority=900)
     app.connect("source-read", pages.mend_links)
     app.connect("missing-reference", pages.find_public_name)
+    app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("autodoc-process-signature", docstrings.signature)
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)  # before numpydoc

@@ -32,6 +32,11 @@ def process(app, what, name, obj, options, lines: list[str]) -> None:
             break
 
 
+def skip(app, what, name, obj, is_skipped, options):
+    """For Sphinx's event `autodoc-skip-member`: what scikit-learn adds to every estimator."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def signature(app, what, name, obj, options, arguments, returned):
     """For Sphinx's event `autodoc-process-signature`: that of `__init__`, not of `__new__`."""
     if what != "class" or "__init__" not in vars(obj):

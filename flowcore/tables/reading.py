@@ -39,7 +39,7 @@ def read_blocks(
     engine: str = "auto",
     block_bytes: int = 2**22,
 ) -> Iterator[Frame]:
-    r"""The rows of a file as `Frame`s, one block after another; what kind of file, its bytes tell.
+    r"""The rows of a file, a `Frame` for every block; what kind of file it is, its bytes tell.
 
     CSV: one record a line (\n or \r\n), a header, quotes doubled inside of quotes, utf-8 (a byte
     order mark is left out). Blank lines are left out; comments are not read. Numbers are decimal:
