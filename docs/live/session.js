@@ -14,7 +14,7 @@ const LARGE = 96; // and at rest
 const DOTS = { [SMALL]: 49, [LARGE]: 193 }; // on a line of the grid
 const QUICK = 0.4; // seconds of a small look: above, a large one is not worth its wait
 const SHORTEST = 0.04; // seconds of training between two looks
-const LONGEST = 0.25;
+const LONGEST = 0.15;
 
 const nextFrame = () =>
   new Promise((resolve) => {

@@ -71,8 +71,9 @@ def test_a_minute_of_training(open_page):
     page.wait_for_function(IS + "'ready'")
     found = page.evaluate("window.flowBench.engine.call('measure', {n: 20000})")
     longest = page.evaluate("window.longest")
+    stall = f"{longest:.0f} ms" if longest else "below 50 ms"  # shorter ones are not told
     print(f"\ntwo moons by the default flow after 60 s: {page.evaluate(STEP)} steps, "
           f"KL {found['kl']:.4f} +- {found['kl_error']:.4f}; "
-          f"longest stall of the page's thread {longest:.0f} ms")  # fmt: skip
+          f"longest stall of the page's thread {stall}")  # fmt: skip
     assert found["kl"] < 0.2
     assert longest < 400
