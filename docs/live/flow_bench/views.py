@@ -70,7 +70,7 @@ def density(density, frame, size: int) -> np.ndarray:
 def point(training: Training, x) -> dict:
     """One point's way from x back to z: where it passes, what each layer adds to log p(x).
 
-        log p(x) = log N(z) + sum of the layers' log |det dz/dx|
+        log p(x) = log p(z) + sum of the layers' log |det dz/dx|,      p(z) the base's density
 
     stages   (layers + 1, 2), z first;   parts   [(name, nats), ...], the base first
     jacobian   dx/dz at z, (2, 2);   log_det   log |det dx/dz|

@@ -24,9 +24,7 @@ def network(settings: Settings, variables: int = 2) -> dict:
     reach    (variables x variables), flat: may output i (column) depend on input j (row)?
     kept, all   how many connections there are, with the masks and without them
     """
-    low, high = VARIABLES
-    if not low <= variables <= high:
-        raise ValueError(f"a network of {low} to {high} variables can be shown, not {variables}")
+    _check(variables)
     if settings.flow in ("realnvp", "nice"):
         kept = variables // 2
         reach = np.zeros((variables, variables), bool)
@@ -54,6 +52,12 @@ def network(settings: Settings, variables: int = 2) -> dict:
     }  # fmt: skip
 
 
+def _check(variables: int) -> None:
+    low, high = VARIABLES
+    if not low <= variables <= high:
+        raise ValueError(f"a network of {low} to {high} variables can be shown, not {variables}")
+
+
 def _bits(mask: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(mask, np.uint8).ravel()
 
@@ -65,9 +69,7 @@ def walk(settings: Settings, variables: int = 2) -> dict:
     computed   how many hidden units are computed in all, again and again counted
     Layers are hidden layers, from 0; variables count from 1, in the order of the degrees.
     """
-    low, high = VARIABLES
-    if not low <= variables <= high:
-        raise ValueError(f"a network of {low} to {high} variables can be shown, not {variables}")
+    _check(variables)
     if settings.flow in ("realnvp", "nice"):
         return {"steps": [], "computed": 0}  # both directions are one pass
     made = fc.MADE(variables, hidden=[settings.width] * 2)
