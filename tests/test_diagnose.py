@@ -13,7 +13,7 @@ from stub_diagnosis import QUICK, Plain, faults, text_of
 
 import flowcore as fc
 from flowcore import diagnose
-from flowcore.diagnosis.baselines import baselines, conditional_log_prob
+from flowcore.diagnosis.baselines import baselines, conditional_log_prob, name_of
 from flowcore.diagnosis.classifier import tell_apart
 from flowcore.diagnosis.judged import Judged, Rows
 from flowcore.diagnosis.rows import far_rows, pull_of_the_worst
@@ -383,7 +383,7 @@ def test_the_gaussian_is_the_gaussian():
 def test_a_mixture_is_chosen_where_there_are_groups():
     groups = fc.GaussianMixture([[-4.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
     _, mixture = baselines(groups.sample(600, rng=0), None, RNG(0))
-    assert mixture.name == "a mixture of 3 Gaussians"
+    assert name_of(mixture) == "a mixture of 3 Gaussians"
     fresh = groups.sample(2000, rng=1)
     assert (groups.log_prob(fresh) - mixture.log_prob(fresh)).mean() < 0.05
     assert len(baselines(normal(600), None, RNG(0))) == 1

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
 from sklearn.covariance import oas
 from sklearn.mixture import GaussianMixture as EM
 
 import flowcore as fc
+from flowcore.distributions import full_covariance
+from flowcore.distributions.full_covariance import expectation_maximization, first_shares, shrunk
 from flowcore.estimator import gaussians
 from flowcore.estimator.plan import FLOWS, default_minutes, plan
 from flowcore.estimator.rows import fold_of, merged, quantile
@@ -69,7 +72,7 @@ def test_gaussian_is_scikit_learns():
     found = gaussians.gaussian(x, equal(50), shrink=False)
     np.testing.assert_allclose(found.log_prob(x), EM(1, reg_covar=0).fit(x).score_samples(x), 1e-6)
     covariance = np.cov(x.T, bias=True)
-    np.testing.assert_allclose(gaussians.shrunk(covariance, 50), oas(x)[0])
+    np.testing.assert_allclose(shrunk(covariance, 50), oas(x)[0])
 
 
 def test_mixture_finds_clusters_and_does_not_collapse():
@@ -83,6 +86,50 @@ def test_mixture_finds_clusters_and_does_not_collapse():
     twice = np.concatenate([x[:30], np.zeros((30, 4))])  # a point that is there thirty times
     spiky = gaussians.mixture(twice, equal(60), 8, rng, prior=0.01)
     assert spiky.log_prob(np.zeros(4)) < 30
+
+
+def whitened(x):
+    factor = np.linalg.cholesky(np.cov(x.T, bias=True))
+    return np.linalg.solve(factor, (x - x.mean(axis=0)).T).T
+
+
+def textbook_step(x, shares, prior):
+    """(log p of the rows, weights, means, covariances, the next shares): one step of EM."""
+    (n, dim), k = x.shape, shares.shape[1]
+    mass = shares.sum(axis=0)
+    means, weights = shares.T @ x / mass[:, None], (mass + 1) / (n + k)
+    rows, imagined = prior * dim, k ** (-2 / dim) * np.eye(dim)
+    scatters = [mass[j] * np.cov(x.T, aweights=shares[:, j], bias=True) for j in range(k)]
+    covariances = [(scatters[j] + rows * imagined) / (mass[j] + rows) for j in range(k)]
+    p = [weights[j] * multivariate_normal(means[j], covariances[j]).pdf(x) for j in range(k)]
+    return np.log(sum(p)), weights, means, covariances, np.transpose(p / sum(p))
+
+
+@pytest.mark.parametrize("prior", [0.0, 0.3])
+def test_expectation_maximization_is_the_textbooks(monkeypatch, prior):
+    monkeypatch.setattr(full_covariance, "STEPS", 4)
+    monkeypatch.setattr(full_covariance, "BLOCK", 300)  # many blocks, the last one smaller
+    x = whitened(np.concatenate([correlated(50, seed=1), correlated(87, seed=2) + 2]))
+    shares = first_shares(x, equal(137), 3, np.random.default_rng(0))
+    score, found = expectation_maximization(x, equal(137), shares, prior)
+    for _ in range(4):
+        log_p, weights, means, covariances, shares = textbook_step(x, shares, prior)
+    np.testing.assert_allclose(score, log_p.mean(), rtol=1e-9)
+    np.testing.assert_allclose(found.log_prob(x), log_p, rtol=1e-9)
+    np.testing.assert_allclose(found.weights, weights, rtol=1e-9)
+    np.testing.assert_allclose(found.means, means, atol=1e-9)
+    np.testing.assert_allclose(found.covariances, covariances, atol=1e-9)
+
+
+def test_expectation_maximization_counts_weights(monkeypatch):
+    monkeypatch.setattr(full_covariance, "STEPS", 1)  # n rows of unequal weight say less than n
+    x, times = whitened(correlated(40)), np.random.default_rng(1).integers(1, 4, 40)
+    shares = first_shares(x, equal(40), 2, np.random.default_rng(0))
+    _, weighted = expectation_maximization(x, times / times.sum(), shares, prior=0)
+    many = np.repeat(np.arange(40), times)
+    _, repeated = expectation_maximization(x[many], equal(len(many)), shares[many], prior=0)
+    np.testing.assert_allclose(weighted.means, repeated.means, atol=1e-9)
+    np.testing.assert_allclose(weighted.covariances, repeated.covariances, atol=1e-9)
 
 
 def test_mixture_of_flows_is_a_density():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 FEW_MODES, MOST_MODES = 1, 12
+ENOUGH = 3  # more components in a row that are worse
 KDE_ROWS = 20_000  # it compares every row with every other
 VINE_ROWS = 20_000
 
@@ -20,27 +21,30 @@ def gaussian(x: np.ndarray) -> Callable:
 
 def mixture_bic(x: np.ndarray) -> Callable:
     """Full or diagonal covariances and the number of components by BIC, three starts of each."""
-    fits = [
-        _mixture(k, kind).fit(x)
-        for k in range(FEW_MODES, 1 + min(MOST_MODES, len(x) // 10))
-        for kind in ("full", "diag")
-    ]
-    return min(fits, key=lambda fit: fit.bic(x)).score_samples
+    return _best_mixture(x, lambda mixture: -mixture.fit(x).bic(x))
 
 
 def mixture_cv(x: np.ndarray) -> Callable:
     """The same choice by the log-likelihood of five held-out folds."""
     from sklearn.model_selection import cross_val_score
 
-    def held_out(model):
-        return cross_val_score(model, x, cv=5).mean()
+    return _best_mixture(x, lambda mixture: cross_val_score(mixture, x, cv=5).mean())
 
-    models = [
-        _mixture(k, kind)
-        for k in range(FEW_MODES, 1 + min(MOST_MODES, len(x) // 10))
-        for kind in ("full", "diag")
-    ]
-    return max(models, key=held_out).fit(x).score_samples
+
+def _best_mixture(x: np.ndarray, score: Callable) -> Callable:
+    """The mixture of the highest score; more components, until three in a row are worse."""
+    best, best_score = None, -np.inf
+    for kind in ("full", "diag"):
+        top, worse = -np.inf, 0
+        for k in range(FEW_MODES, 1 + min(MOST_MODES, len(x) // 10)):
+            found = score(_mixture(k, kind))
+            worse = 0 if found > top else worse + 1
+            top = max(top, found)
+            if found > best_score:
+                best, best_score = _mixture(k, kind), found
+            if worse == ENOUGH:
+                break
+    return best.fit(x).score_samples
 
 
 def kde(x: np.ndarray) -> Callable:

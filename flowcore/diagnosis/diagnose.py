@@ -13,7 +13,7 @@ from ..core import BLAS
 from ..core.inputs import as_numbers, check_dim, column_labels
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
-from .baselines import baselines, conditional_log_prob
+from .baselines import baselines, conditional_log_prob, name_of
 from .classifier import tell_apart
 from .draws import drawn_from
 from .findings import Association, Beside, Learned
@@ -190,7 +190,7 @@ def _beside(log_p, held_out, train, rng) -> tuple[list[Beside], bool]:
         gain, error = log_p[here] - theirs, math.nan
         if np.isfinite(gain).all():
             error = float(gain.std(ddof=1) / math.sqrt(len(gain)))
-        found.append(Beside(simple.name, float(theirs.mean()), float(gain.mean()), error))
+        found.append(Beside(name_of(simple), float(theirs.mean()), float(gain.mean()), error))
     return found, train is None
 
 
