@@ -31,6 +31,7 @@ from .bijectors import (
     SinhArcsinh,
     Softplus,
     Standardize,
+    StandardizeContext,
     Tanh,
 )
 from .core import twins_are_found_by
@@ -126,6 +127,7 @@ __all__ = [
     "SinhArcsinh",
     "Softplus",
     "Standardize",
+    "StandardizeContext",
     "StudentT",
     "Tanh",
     "TrainingDivergedError",

@@ -28,6 +28,7 @@ from .bijectors import (
     MaskedAutoregressiveFlow,
     Permute,
     Standardize,
+    StandardizeContext,
 )
 from .core.inputs import check_dim
 from .distributions import Normal, StudentT, TransformedDistribution
@@ -53,7 +54,7 @@ def maf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float,
+    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
@@ -64,8 +65,7 @@ def maf(
     hidden : sequence of int
         Hidden widths of each MADE; None: two layers of max(64, 2 D).
     context_dim : int
-        Width of the context, 0 for none. Only x is standardised: give the context in units in
-        which it varies by about 1.
+        Width of the context, 0 for none.
     standardize : bool
         End in a Standardize that `fit` initialises.
     rng : int or numpy Generator
@@ -79,6 +79,8 @@ def maf(
         or any density of dimension D, a flow as well.
     activation, residual, dtype :
         As for MADE.
+    standardize_context : bool
+        The layers see the context standardised, by a `StandardizeContext` that `fit` initialises.
 
     Returns
     -------
@@ -96,14 +98,14 @@ def maf(
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, parts, standardize, base, dtype)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
 
 def iaf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float,
+    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
 
@@ -111,7 +113,7 @@ def iaf(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`.
-    order, base, activation, residual, dtype :
+    order, base, activation, residual, dtype, standardize_context :
         As for `maf`.
 
     Returns
@@ -125,14 +127,16 @@ def iaf(
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, [Invert(part) for part in parts], standardize, base, dtype)
+    return _flow(
+        dim, [Invert(part) for part in parts], standardize, base, dtype, standardize_context
+    )
 
 
 def realnvp(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float,
+    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
@@ -146,7 +150,7 @@ def realnvp(
     order : str
         Of the halves: "left-to-right", the coupling at the data end transforms the second half of
         the coordinates, given the first; "right-to-left", the first, given the second.
-    base, activation, residual, dtype :
+    base, activation, residual, dtype, standardize_context :
         As for `maf`.
 
     Returns
@@ -160,20 +164,22 @@ def realnvp(
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _couplings(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, parts, standardize, base, dtype)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
 
 def nice(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
     base: Base | str = "normal", activation: str = "tanh", residual: bool = False,
-    dtype: DTypeLike = float,
+    dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 
     Parameters
     ----------
-    dim, layers, hidden, context_dim, standardize, rng, order, base, activation, residual, dtype :
+    dim, layers, hidden, context_dim, standardize, rng, order, base :
+        As for `realnvp`.
+    activation, residual, dtype, standardize_context :
         As for `realnvp`.
 
     Returns
@@ -188,7 +194,7 @@ def nice(
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _couplings(dim, layers, rng, Shift(), order, **net)
     parts = [Elementwise(dim, Scale(), dtype), *parts]
-    return _flow(dim, parts, standardize, base, dtype)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
 
 def nsf(
@@ -196,7 +202,7 @@ def nsf(
     standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
     base: Base | str = "student_t", activation: str = "tanh", residual: bool = False,
-    dtype: DTypeLike = float,
+    dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
@@ -215,7 +221,7 @@ def nsf(
         beyond `tail`.
     order : str or array_like
         As for `maf`, or, of couplings, as for `realnvp`.
-    base, activation, residual, dtype :
+    base, activation, residual, dtype, standardize_context :
         As for `maf`. The base is "student_t" here, so that one far row does not cost hundreds of
         nats.
 
@@ -245,14 +251,14 @@ def nsf(
     else:
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
 
 def made(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
     rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float,
+    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2).
 
@@ -263,7 +269,7 @@ def made(
     transformer : Transformer
         Unless given, Affine(log_scale_bound=5): alone, a layer has to reach every conditional
         width by itself, and exp(-5) is that of a correlation of 0.99998.
-    order, base, activation, residual, dtype :
+    order, base, activation, residual, dtype, standardize_context :
         As for `maf`.
 
     Returns
@@ -279,6 +285,7 @@ def made(
     return maf(
         dim, 1, hidden, context_dim, standardize, rng, transformer=transformer or Affine(5.0),
         order=order, base=base, activation=activation, residual=residual, dtype=dtype,
+        standardize_context=standardize_context,
     )  # fmt: skip
 
 
@@ -286,7 +293,7 @@ def made_mog(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
     rng: Seed = 0, *, components: int = 10, log_scale_bound: float = 5.0,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float,
+    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
@@ -298,7 +305,7 @@ def made_mog(
         As for `maf`.
     components, log_scale_bound :
         Of `MixtureOfGaussians`.
-    order, base, activation, residual, dtype :
+    order, base, activation, residual, dtype, standardize_context :
         As for `maf`.
 
     Returns
@@ -318,7 +325,7 @@ def made_mog(
     transformer = MixtureOfGaussians(components, log_scale_bound)
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, 1, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
 
 def maf_mog(
@@ -326,7 +333,7 @@ def maf_mog(
     standardize: bool = True, rng: Seed = 0, *, components: int = 10,
     transformer: Transformer | None = None, log_scale_bound: float = 5.0,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float,
+    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
 
@@ -344,7 +351,7 @@ def maf_mog(
         As for `maf`.
     log_scale_bound :
         As for `made_mog`.
-    order, base, activation, residual, dtype :
+    order, base, activation, residual, dtype, standardize_context :
         As for `maf`.
 
     Returns
@@ -361,14 +368,14 @@ def maf_mog(
     mixture = MixtureOfGaussians(components, log_scale_bound)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
     lowest = _autoregressive(dim, 1, base_seed, mixture, order, above=layers, **net)
-    return _flow(dim, lowest + parts, standardize, base, dtype)
+    return _flow(dim, lowest + parts, standardize, base, dtype, standardize_context)
 
 
 def glow(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     base: Base | str = "normal", activation: str = "tanh", residual: bool = False,
-    dtype: DTypeLike = float,
+    dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
 
@@ -378,7 +385,7 @@ def glow(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`; D >= 2.
-    base, activation, residual, dtype :
+    base, activation, residual, dtype, standardize_context :
         As for `maf`.
 
     Returns
@@ -401,17 +408,22 @@ def glow(
         kept = max(1, dim // 2)
         coupling = Coupling(dim, kept, transformer=transformer or Affine(), rng=seed, **net)
         parts += [coupling, LULinear(dim, rng=seed, dtype=dtype), ActNorm(dim, dtype)]
-    return _flow(dim, parts, standardize, base, dtype)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
 
-def _flow(dim, parts: list[Bijector], standardize, base, dtype) -> TransformedDistribution:
+def _flow(
+    dim, parts: list[Bijector], standardize, base, dtype, standardize_context
+) -> TransformedDistribution:
     """parts in the order in which sampling applies them."""
     if isinstance(base, str):
         if base not in BASES:
             raise ValueError(f"base must be one of {sorted(BASES)} or a Distribution, not {base!r}")
         base = BASES[base](dim, dtype)
+    layers = Chain([*reversed(parts)])
+    conditional = standardize_context and layers.context_dim
+    inner = [StandardizeContext(layers)] if conditional else layers.bijectors
     ends = [Standardize(dim)] if standardize else []
-    flow = TransformedDistribution(base, Chain([*ends, *reversed(parts)]))
+    flow = TransformedDistribution(base, Chain([*ends, *inner]))
     return flow.unseen() if standardize else flow
 
 

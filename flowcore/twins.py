@@ -48,6 +48,7 @@ from .bijectors import (
     SinhArcsinh,
     Softplus,
     Standardize,
+    StandardizeContext,
     Tanh,
 )
 from .core import Parametric
@@ -245,6 +246,13 @@ def _blockwise(b, direction, x, params, context):
         values.append(value)
         total, start = total + log_det, start + part.dim
     return anp.concatenate(values, axis=1), total
+
+
+@bijector.register(StandardizeContext)
+def _standardize_context(b, direction, x, params, context):
+    """x = f(z; (c - mean) / scale)."""
+    mean, scale = b.standardize.mean, b.standardize.scale
+    return _part(b, params, b.bijector, direction, x, (context - mean) / scale)
 
 
 @bijector.register(MaskedAutoregressiveFlow)

@@ -52,6 +52,7 @@ from flowcore import (
     SinhArcsinh,
     Softplus,
     Standardize,
+    StandardizeContext,
     StudentT,
     Tanh,
     TransformedDistribution,
@@ -246,6 +247,13 @@ def tied_blocks():
     return Blockwise([shared, Chain([Permute([1, 0]), shared]), Invert(ActNorm(1))])
 
 
+def of_standardised_contexts():
+    """One of its parts occurs outside as well, where the context is as it is given."""
+    shared = maf(3, context_dim=2)
+    inner = Chain([shared, Permute([1, 2, 0]), iaf(3, context_dim=2)])
+    return Chain([shared, StandardizeContext(inner, Standardize.from_data(3 * data(2) + 2))])
+
+
 def over(base, context_dim=0):
     """A flow over this base, in which a MAF and a tie occur."""
     tied = RealNVP(2, hidden=[5], activation="tanh")
@@ -354,6 +362,9 @@ BIJECTORS = {
     **{f"standardize-{dim}": lambda dim=dim: Standardize.from_data(data(dim))
        for dim in (1, 2, 3, 5)},
     "standardize-fresh": lambda: Standardize(3),
+    "context-standardised": of_standardised_contexts,
+    "context-standardised-fresh": lambda: StandardizeContext(RealNVP(3, hidden=[8], context_dim=2)),
+    "context-standardised-inverted": lambda: Invert(of_standardised_contexts()[1]),
     **{
         f"elementwise-{t.__name__.lower()}-{dim}": lambda dim=dim, t=t: Elementwise(dim, t())
         for dim in (1, 3)

@@ -50,8 +50,8 @@ x = rng.uniform(-3, 3, size=n)
 y = sample_y(x, rng)
 
 # %%
-# The flow: one coordinate, y, and a context of one number, x, on which its splines depend. Only
-# y is standardised: give the context in units in which it varies by about 1. (``flows.made`` with
+# The flow: one coordinate, y, and a context of one number, x, on which its splines depend. `fit`
+# standardises both, from the training rows. (``flows.made`` with
 # the transformer ``MixtureOfGaussians`` has this truth in its family and comes closer; splines need
 # not know what to look for.)
 flow = fc.flows.nsf(1, layers=2, hidden=[32, 32], context_dim=1, activation="tanh", rng=0)

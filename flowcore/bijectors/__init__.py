@@ -4,6 +4,7 @@ maps, planar and radial ones."""
 from .algebra import Blockwise, Chain, Invert, Permute
 from .autoregressive import MaskedAutoregressiveFlow
 from .bijector import ANYWHERE, Bijector, increasing_image
+from .conditioning import StandardizeContext
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
 from .linear import ActNorm, Standardize, check_resolution
@@ -34,6 +35,7 @@ __all__ = [
     "SinhArcsinh",
     "Softplus",
     "Standardize",
+    "StandardizeContext",
     "Tanh",
     "check_resolution",
     "increasing_image",

@@ -30,6 +30,7 @@ l (N,) is where log-dets and log-densities are added up. Six rules keep it right
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,14 @@ class Workspace:
         """At the end of the way back: tied parameters add up."""
         for theta_bar, again in self._ties:
             theta_bar += again
+
+    def with_own_context(self) -> Workspace:
+        """The same workspace but for context and context_bar, which are new, and for nbytes, which
+        starts from 0: for a part whose own parts see another context."""
+        own = copy(self)
+        own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context)
+        own.nbytes = own.context.nbytes * 2
+        return own
 
     def array(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
         """An array to write in `run`: kept for the way back, if there will be one."""

@@ -149,7 +149,7 @@ def fit(
 
     first = table.first_look()
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
-    check_context_scale(first.context, np.arange(len(first.x)))
+    check_context_scale(flow, first.context)
     if getattr(flow, "initialized", True):  # else `initialize` does
         check_resolution(first.x, flow)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)

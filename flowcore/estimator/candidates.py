@@ -126,7 +126,8 @@ def learn_flow(
         return learn_broad(part, rng)
     options = {"base": gaussians.modes(*_some(part, rng), n_modes, rng)} if n_modes else {}
     options["context_dim"] = 0 if context is None else context.shape[1]
-    flow = recipe(x.shape[1], rng=rng, standardize=False, **options)
+    options |= {"standardize": False, "standardize_context": False}  # that has been done
+    flow = recipe(x.shape[1], rng=rng, **options)
     if white:
         ends = gaussians.gaussian(*part.to_learn()).bijector
         flow = TransformedDistribution(flow.base, Chain([ends, flow.bijector]))

@@ -55,7 +55,7 @@ def learn_flow(
         The flow.
     """
     context_dim = 0 if context is None else context.shape[1]
-    flow = flows.nsf(x.shape[1], context_dim=context_dim, rng=rng)
+    flow = flows.nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
     flow, _ = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     return flow
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..bijectors import StandardizeContext
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
 from .defaults import is_auto
@@ -138,22 +139,27 @@ def as_weights(values, n: int) -> np.ndarray | None:
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 
-def check_context_scale(context: np.ndarray | None, rows: np.ndarray) -> None:
-    """A warning about context columns far from the size that networks are made for.
-
-    X is standardised by most flows; a context enters the networks as it is.
-    """
-    if context is None:
+def check_context_scale(flow, context: np.ndarray | None) -> None:
+    """A warning about context columns far from the size that networks are made for, if they are
+    not standardised."""
+    if context is None or not _reads_it_raw(flow):
         return
-    sample = context[rows[:: math.ceil(len(rows) / EXAMINED)]]
+    sample = context[:: math.ceil(len(context) / EXAMINED)]
     far = np.flatnonzero(np.abs(sample).mean(axis=0) > LARGE)
     if far.size:
         warn(
             f"context is large in {named('column', far)} (column {far[0]}: up to "
-            f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is, unlike X, "
-            "which a Standardize may scale: subtract its mean and divide by its standard "
-            "deviation, in fit, log_prob and sample alike",
+            f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is: wrap the "
+            "bijector that reads it in a StandardizeContext, as the recipes of flowcore.flows do",
         )
+
+
+def _reads_it_raw(part) -> bool:
+    """Whether something outside of every StandardizeContext reads the context."""
+    if isinstance(part, StandardizeContext):
+        return False
+    parts = getattr(part, "parts", ())  # somebody's own flow need not have any, nor a context_dim
+    return any(map(_reads_it_raw, parts)) if parts else getattr(part, "context_dim", 1) != 0
 
 
 def check_finite(name: str, table: np.ndarray, dtype=float, labels: list | None = None) -> None:

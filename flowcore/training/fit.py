@@ -17,7 +17,7 @@ import numpy as np
 from ..bijectors import check_resolution
 from ..core import BLAS, n_threads
 from ..core.inputs import column_labels
-from .checks import check_flow, check_options, check_run
+from .checks import check_context_scale, check_flow, check_options, check_run
 from .defaults import AUTO, resolved
 from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
@@ -202,6 +202,7 @@ def fit(
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
     first = table.first_look()
+    check_context_scale(flow, first.context)
     if getattr(flow, "initialized", True):  # else `initialize` does
         check_resolution(first.x, flow)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)

@@ -20,7 +20,6 @@ from .checks import (
     as_context,
     as_table,
     as_weights,
-    check_context_scale,
 )
 from .columns import check_columns
 
@@ -137,7 +136,6 @@ def as_training_table(
     """
     rows, validation = split(data, fraction, validation_data, rng, dtype)
     check_columns(data.x, rows, labels)
-    check_context_scale(data.context, rows)
     batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
     given = None if validation_data is None else validation[0]
     held_out = fraction if given is None else None

@@ -1,0 +1,117 @@
+"""StandardizeContext, and the recipes that have one."""
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.testing import randomize
+
+QUICK = {"epochs": 3, "batch_size": 32, "validation_split": 0, "rng": 0}
+
+
+def incomes(n=200, seed=0):
+    """x near a function of a context in large units."""
+    rng = np.random.default_rng(seed)
+    context = rng.normal([5e4, 1990.0], [1e4, 12.0], (n, 2))
+    x = (context - [5e4, 1990.0]) / [1e4, 12.0] + 0.1 * rng.normal(size=(n, 2))
+    return x, context
+
+
+def small(**options):
+    return fc.flows.maf(2, layers=2, hidden=[8], context_dim=2, **options)
+
+
+def test_a_recipe_learns_from_a_context_in_any_units_as_from_one_scaled_by_hand():
+    x, context = incomes()
+    found, _ = fc.fit(small(), x, context=context, **QUICK)
+    scaled = (context - context.mean(axis=0)) / context.std(axis=0)
+    by_hand, _ = fc.fit(small(standardize_context=False), x, context=scaled, **QUICK)
+    log_p = found.log_prob(x, context=context)
+    np.testing.assert_allclose(log_p, by_hand.log_prob(x, context=scaled), rtol=1e-7)
+    draws = [f.sample(3, rng=1, context=c) for f, c in ((found, context), (by_hand, scaled))]
+    np.testing.assert_allclose(*draws, rtol=1e-7)
+    assert log_p.std() > 0.1  # no flow that has learned nothing
+
+
+@pytest.mark.parametrize(
+    "recipe", ["maf", "iaf", "realnvp", "nice", "nsf", "made", "made_mog", "maf_mog", "glow"]
+)
+def test_every_recipe_standardises_its_context(recipe):
+    make = getattr(fc.flows, recipe)
+    (x, context), options = incomes(), {"hidden": [8], "context_dim": 2}
+    flow = make(2, **options)
+    assert not flow.initialized
+    flow = randomize(flow.initialize(x, context), 0.3)
+    bare = make(2, standardize_context=False, **options).initialize(x, context)
+    bare = bare.with_params(flow.params)
+    scaled = (context - context.mean(axis=0)) / context.std(axis=0)
+    assert [type(b).__name__ for b in flow.bijector] == ["Standardize", "StandardizeContext"]
+    np.testing.assert_allclose(
+        flow.log_prob(x, context=context), bare.log_prob(x, context=scaled), rtol=1e-9
+    )
+
+
+def test_constants_are_those_of_the_training_rows_and_stay():
+    x, context = incomes()
+    options = {**QUICK, "validation_data": (x[150:], context[150:])}
+    flow, _ = fc.fit(small(), x[:150], context=context[:150], **options)
+    constants = flow.bijector[1].standardize
+    np.testing.assert_allclose(constants.mean, context[:150].mean(axis=0))
+    again, _ = fc.fit(flow, x, context=2 * context, **QUICK)
+    np.testing.assert_array_equal(again.bijector[1].standardize.mean, constants.mean)
+
+
+def test_a_constant_column_of_a_context_is_no_error():
+    x, context = incomes()
+    context[:, 1] = 7.0
+    flow = small().initialize(x, context)
+    np.testing.assert_array_equal(flow.bijector[1].standardize.scale[1], 1.0)
+    assert np.isfinite(flow.log_prob(x, context=context)).all()
+
+
+def test_inside_an_invert_its_parts_are_initialised_on_the_other_side():
+    x, context = incomes()
+    layers = [fc.ActNorm(2), fc.RealNVP(2, hidden=[8], context_dim=2)]
+    inner = fc.StandardizeContext(fc.Chain(layers))
+    turned = fc.Invert(inner).initialize(x, context)
+    np.testing.assert_allclose(turned.inverse(x, context=context).std(axis=0), 1.0)
+    np.testing.assert_allclose(turned.bijector.standardize.mean, context.mean(axis=0))
+
+
+def test_gradients_by_the_context_are_in_its_units():
+    from autograd import grad
+
+    x, context = incomes(5)
+    flow = randomize(small().initialize(*incomes()), 0.5)
+    slope = grad(lambda c: np.sum(flow.log_prob(x, context=c)))(context)
+    for j, step in enumerate((1.0, 1e-3)):
+        up, down = context.copy(), context.copy()
+        up[:, j], down[:, j] = up[:, j] + step, down[:, j] - step
+        difference = flow.log_prob(x, context=up) - flow.log_prob(x, context=down)
+        np.testing.assert_allclose(slope[:, j], difference / (2 * step), rtol=1e-5, atol=1e-8)
+
+
+def test_a_file_keeps_the_constants(tmp_path):
+    x, context = incomes()
+    flow = randomize(small().initialize(x, context), 0.5)
+    fc.save(flow, tmp_path / "flow.npz")
+    again = fc.load(tmp_path / "flow.npz")
+    np.testing.assert_array_equal(
+        again.log_prob(x, context=context), flow.log_prob(x, context=context)
+    )
+
+
+def test_what_it_refuses():
+    conditional = fc.RealNVP(2, hidden=[8], context_dim=2)
+    with pytest.raises(ValueError, match=r"reads no context \(context_dim 0\)"):
+        fc.StandardizeContext(fc.RealNVP(2, hidden=[8]))
+    with pytest.raises(TypeError, match="takes a bijector, not 3"):
+        fc.StandardizeContext(3)
+    with pytest.raises(TypeError, match="takes a Standardize, not Exp"):
+        fc.StandardizeContext(conditional, fc.Exp(2))
+    with pytest.raises(
+        ValueError, match="the Standardize has dim 3, but the bijector context_dim 2"
+    ):
+        fc.StandardizeContext(conditional, fc.Standardize(3))
+    with pytest.raises(ValueError, match="is initialised with the context of its data"):
+        fc.StandardizeContext(conditional).initialize(np.zeros((5, 2)))
