@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
+from flowcore.estimator import FlowDensityRecord
 
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
 
@@ -114,14 +116,58 @@ def test_latent_space(fitted):
     assert list(fitted.get_feature_names_out()) == ["flowdensity0", "flowdensity1"]
 
 
-def test_clone_pickle_and_save(fitted, tmp_path):
+def test_clone_and_pickle(fitted):
     x = moons(20, 5)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.score_samples(x), fitted.score_samples(x))
     assert clone(fitted).get_params() == fitted.get_params()
-    fc.save(fitted.density_, tmp_path / "moons.npz")
-    loaded = fc.load(tmp_path / "moons.npz")
+
+
+def test_save_and_load_keep_all_of_it(fitted, tmp_path):
+    x = moons(20, 5)
+    fc.save(fitted, tmp_path / "moons.npz")
+    again = fc.load(tmp_path / "moons.npz")
+    for method in ("score_samples", "predict", "transform", "decision_function"):
+        np.testing.assert_array_equal(getattr(again, method)(x), getattr(fitted, method)(x))
+    np.testing.assert_array_equal(again.held_out_scores_, fitted.held_out_scores_)
+    np.testing.assert_array_equal(again.sample(5, random_state=1), fitted.sample(5, random_state=1))
+    assert str(again.summary_) == str(fitted.summary_) and again.get_params() == fitted.get_params()
+    assert not hasattr(again, "feature_names_in_")
+    fc.save(fitted.density_, tmp_path / "bare.npz")
+    loaded = fc.load(tmp_path / "bare.npz")
     np.testing.assert_array_equal(loaded.log_prob(x), fitted.score_samples(x))
+    with pytest.raises(NotFittedError, match="FlowDensity instance is not fitted"):
+        fc.save(clone(fitted), tmp_path / "moons.npz")
+
+
+def test_a_file_keeps_the_names_and_the_context(tmp_path):
+    frame = pytest.importorskip("polars").DataFrame(moons(60), schema=["left", "right"])
+    context = 1e4 + np.random.default_rng(0).standard_normal((60, 1))
+    found = fc.FlowDensity("affine", **QUICK).fit(frame, context=context)
+    fc.save(found, tmp_path / "moons.npz")
+    again = fc.load(tmp_path / "moons.npz")
+    np.testing.assert_array_equal(
+        again.score_samples(frame, context=context), found.score_samples(frame, context=context)
+    )
+    with pytest.raises(ValueError, match="feature names should match"):
+        again.score_samples(frame[["right", "left"]], context=context)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"options": {}}, "its options are"),
+        ({"latent": fc.Normal(2)}, "no latent space"),
+        ({"density": fc.Normal(3)}, "not that of its density"),
+        ({"names": ["a"]}, "1 names for 2 columns"),
+        ({"context_scaling": None, "density": fc.flows.maf(2, 1, [4], 3)}, "contexts of widths"),
+        ({"held_out_scores": np.zeros((2, 2))}, "no vector of floats"),
+        ({"summary": {"n_rows": 3}}, "its summary is no summary: KeyError"),
+    ],
+)
+def test_a_record_that_does_not_fit_together(fitted, change, message):
+    with pytest.raises(ValueError, match=message):
+        FlowDensityRecord(**fitted.as_record().config() | change)
 
 
 def test_a_random_state_decides_everything():

@@ -21,6 +21,7 @@ from ..training.defaults import is_auto
 from .inputs import check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
+from .record import FlowDensityRecord
 from .rows import merged, quantile
 from .scaling import scaling, standardised
 from .selection import in_processes, select
@@ -197,6 +198,11 @@ class FlowDensity(
         Z, _ = check_rows(self, X, reset=False, names=False)
         own_context = self._standardised(context, len(Z)) if latent.context_dim else {}
         return latent.from_latent(Z, **own_context)
+
+    def as_record(self) -> FlowDensityRecord:
+        """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
+        check_is_fitted(self)
+        return FlowDensityRecord.of(self)
 
     def _fitted(self, name: str) -> Distribution:
         check_is_fitted(self)

@@ -81,6 +81,7 @@ KINDS: dict[str, Callable] = {
     "Sequence[float]": _is_array,
     "tuple[tuple[float, ...], ...]": _is_array,
     "Sequence[int]": _is_list(is_int),
+    "Sequence[str]": _is_list(_is_instance(str)),
     "tuple[int, ...]": _is_list(is_int),
     "Hidden": lambda value: value is None or _is_list(is_int)(value),
     "dict": _is_instance(dict),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
+from ..estimator import FlowDensityRecord
 from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
 from .disk import path_text
@@ -39,13 +40,14 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Returns
     -------
     object
-        What was saved: a flow, bijector, network, transformer, base or Dequantize.
+        What was saved: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`.
     """
     name, registry = path_text("path", path), class_registry(classes)
     try:
-        return from_bytes(read_sealed(name), registry)[-1]
+        found = from_bytes(read_sealed(name), registry)[-1]
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
+    return found.estimator() if isinstance(found, FlowDensityRecord) else found
 
 
 def from_bytes(data: bytes, registry: dict[str, type]) -> list:

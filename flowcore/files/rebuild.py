@@ -14,7 +14,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from .. import bijectors, discrete, distributions, networks, tables, targets, transformers
+from .. import (
+    bijectors,
+    discrete,
+    distributions,
+    estimator,
+    networks,
+    tables,
+    targets,
+    transformers,
+)
 from ..bijectors import Coupling, LULinear
 from ..core import remaking
 from ..core.parameters import Parametric, frozen
@@ -44,9 +53,15 @@ ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, Runtim
 
 def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
-    rooms = (bijectors, discrete, distributions, networks, tables, targets, transformers)
+    rooms = (
+        *(bijectors, discrete, distributions, estimator, networks, tables, targets),
+        transformers,
+    )
     names = {name: value for room in rooms for name, value in vars(room).items()}
-    kinds = (Parametric, Transformer, targets.Target, discrete.Dequantize, tables.TableDensity)
+    kinds = (
+        *(Parametric, Transformer, targets.Target),
+        *(discrete.Dequantize, tables.TableDensity, estimator.FlowDensityRecord),
+    )
     classes = {k: c for k, c in names.items() if isinstance(c, type) and issubclass(c, kinds)}
     return {name: cls for name, cls in classes.items() if name not in INTERNAL}
 

@@ -32,7 +32,7 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     flow : object
-        What to save.
+        What to save; a fitted `FlowDensity`, too.
     path : str or PathLike
         Used as it is; ".npz" is customary. The bytes go to a temporary file in the same folder,
         which then replaces `path`: an earlier file survives any failure. What a killed `save` left
@@ -48,9 +48,12 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     >>> bool(again.log_prob([0.3, 0.1]) == flow.log_prob([0.3, 0.1]))
     True
     """
+    if hasattr(type(flow), "as_record"):
+        flow = flow.as_record()
     if not is_node(flow):
         raise TypeError(
-            f"save takes a flow, bijector, network, transformer or base, not {flow!r:.200}"
+            f"save takes a flow, bijector, network, transformer, base or fitted FlowDensity, "
+            f"not {flow!r:.200}"
         )
     path = path_text("path", path)
     write_atomically(path, _to_bytes(flow))

@@ -1,0 +1,126 @@
+"""A fitted `FlowDensity` as data, which `save` writes and `load` reads: no scikit-learn in here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .summary import Scored, Summary
+
+if TYPE_CHECKING:
+    from .._typing import Base
+    from ..bijectors import Bijector
+    from .density import FlowDensity
+
+OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
+
+
+class FlowDensityRecord:
+    """What a `FlowDensity` has learned, and its options.
+
+    `FlowDensityRecord.of(estimator)` makes it, `.estimator()` is the way back.
+    Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
+
+    Parameters
+    ----------
+    options : dict
+        The estimator's arguments; a `random_state` that is an object is None.
+    density, latent : Distribution
+        `density_` and `latent_`.
+    context_scaling : Bijector or None
+        `context_scaling_`.
+    names : sequence of str or None
+        `feature_names_in_`.
+    held_out_scores : ndarray
+        `held_out_scores_`, (n,).
+    offset : float
+        `offset_`.
+    summary : dict
+        `summary_`, see `as_data`.
+    """
+
+    def __init__(
+        self,
+        options: dict,
+        density: Base,
+        latent: Base,
+        context_scaling: Bijector | None,
+        names: Sequence[str] | None,
+        held_out_scores: np.ndarray,
+        offset: float,
+        summary: dict,
+    ):
+        self.options, self.density, self.latent = options, density, latent
+        self.context_scaling, self.offset = context_scaling, offset
+        self.names = None if names is None else list(names)
+        self.held_out_scores, self.summary = held_out_scores, summary
+        if sorted(options) != sorted(OPTIONS):
+            raise ValueError(f"its options are {sorted(options)}, not {sorted(OPTIONS)}")
+        if not hasattr(latent, "to_latent") or latent.dim != density.dim:
+            raise ValueError("its latent flow has no latent space, or not that of its density")
+        if names is not None and len(names) != density.dim:
+            raise ValueError(f"it has {len(names)} names for {density.dim} columns")
+        widths = [getattr(p, "context_dim", 0) for p in (density, latent)]
+        given = 0 if context_scaling is None else context_scaling.dim
+        if not set(widths) <= {0, given}:
+            raise ValueError(f"its flows want contexts of widths {widths}, but it scales {given}")
+        if held_out_scores.ndim != 1 or held_out_scores.dtype != float:
+            raise ValueError("its held-out scores are no vector of floats")
+        as_summary(summary)
+
+    @classmethod
+    def of(cls, estimator: FlowDensity) -> FlowDensityRecord:
+        """What a fitted estimator knows."""
+        options = {name: getattr(estimator, name) for name in OPTIONS}
+        if not isinstance(options["random_state"], (int, np.integer)):
+            options["random_state"] = None
+        names = getattr(estimator, "feature_names_in_", None)
+        return cls(
+            options, estimator.density_, estimator.latent_, estimator.context_scaling_,
+            None if names is None else [str(name) for name in names],
+            estimator.held_out_scores_, float(estimator.offset_), as_data(estimator.summary_),
+        )  # fmt: skip
+
+    def estimator(self) -> FlowDensity:
+        """The estimator, fitted."""
+        from .density import FlowDensity
+
+        found = FlowDensity(**self.options)
+        found.density_, found.latent_ = self.density, self.latent
+        found.context_scaling_, found.offset_ = self.context_scaling, self.offset
+        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
+        found.n_features_in_ = found._n_features_out = self.density.dim
+        if self.names is not None:
+            found.feature_names_in_ = np.array(self.names, object)
+        return found
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        return dict(vars(self))
+
+
+def as_data(summary: Summary) -> dict:
+    """A summary as plain data: dicts and lists of numbers and strings."""
+    found = asdict(summary)
+    return {**found, "candidates": [asdict(scored) for scored in summary.candidates]}
+
+
+def as_summary(data: dict) -> Summary:
+    """The summary that `as_data` has told of; a ValueError for other data."""
+    try:
+        counts = {name: int(data[name]) for name in ("n_rows", "n_held_out", "n_folds")}
+        candidates = tuple(_scored(one) for one in data["candidates"])
+        found = Summary(candidates, _scored(data["density"]), **counts)
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
+    if not candidates:
+        raise ValueError("its summary has no candidates")
+    return found
+
+
+def _scored(data: dict) -> Scored:
+    numbers = (float(data[name]) for name in ("score", "error", "weight"))
+    return Scored(str(data["name"]), *numbers, bool(data["is_flow"]))
