@@ -54,7 +54,15 @@ def show(found: list[dict], print_table: Callable) -> None:
             for row in found
         ],
     )  # fmt: skip
+    print(f"\n{verdict(found)}")
+
+
+def verdict(found: list[dict]) -> str:
+    """On how many tables it is near the best, the best, and a flow its largest part."""
     near = sum(row["gain"] > -max(0.1, row["error"]) for row in found)
-    print(f"\nof {len(found)} tables: within 0.1 nat or a standard error of the best on {near}; "
-          f"the best on {sum(row['gain'] > 0 for row in found)}; "
-          f"a flow the winner on {sum(row['flow_wins'] for row in found)}")  # fmt: skip
+    best = sum(row["gain"] > 0 for row in found)
+    flows = sum(row["flow_wins"] for row in found)
+    return (
+        f"of {len(found)} tables: within 0.1 nat or a standard error of the best of the others on "
+        f"{near}; better than all of them on {best}; a flow the largest part on {flows}"
+    )

@@ -49,6 +49,7 @@ TABLES: dict[str, Table] = {
         Table("moons-seeds", quality.moons_seeds, ("moons_seeds",)),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),
+        Table("estimator", quality.estimator, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),
     )

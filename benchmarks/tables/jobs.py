@@ -117,6 +117,7 @@ JOBS: dict[str, Job] = {
             ("--picture", str(IMAGES / "time_to_quality.png")), 75,
         ),
         Job("outliers", "outliers", (), 25),
+        Job("estimator", "estimator", (), 150),
         _other("magic"),
         _other("galaxies"),
         *POWER,

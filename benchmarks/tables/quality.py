@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..estimator.results import verdict as verdict_on_tables
 from ..outliers import summary, verdict
 from ..tabular.models import MODELS
 from ..tabular.run import show
@@ -76,6 +77,24 @@ def other_tables(*documents) -> str:
         scores = [show(rows[name]) if name in rows else None for name in names]
         lines.append([document["data"], show(document["gaussian"]), *scores])
     return table(["", GAUSSIAN, *(MODELS[name].row for name in names)], lines)
+
+
+def estimator(document) -> str:
+    """Everybody's held-out log-density on every table, the verdict, and the known truth."""
+    rows = document["rows"]
+    who = list(rows[0]["means"])
+    lines = [
+        [row["table"], row["rows"], row["columns"], row["folds"],
+         *(_two(row["means"].get(name)) for name in who),
+         f"{row['gain']:+.3f} ± {row['error']:.3f}", row["winner"], f"{row['seconds']:.0f}"]
+        for row in rows
+    ]  # fmt: skip
+    header = ["", "n", "D", "folds", *who, "gain", "its largest part", "s"]
+    said = f"\n{verdict_on_tables(rows).capitalize()}."
+    if document.get("twonorm_kl"):
+        kl, error = document["twonorm_kl"]
+        said += f" The truth of twonorm is known: KL to it {kl:.3f} ± {error:.3f}."
+    return table(header, lines) + said + "\n"
 
 
 def outliers(document) -> str:

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.estimator import run, tables
+import flowcore as fc
+from benchmarks.estimator import run, tables, truth
 from benchmarks.estimator.results import compared
+from benchmarks.tables import quality
 
 
 def test_tables_for_choosing_are_not_those_that_are_published():
@@ -49,6 +51,32 @@ def test_comparison_is_paired_and_of_the_folds_that_all_did():
     assert row["folds"] == 2 and row["best"] == "Gaussian" and row["flow_wins"]
     assert row["means"]["FlowDensity"] == -2.5
     np.testing.assert_allclose([row["gain"], row["error"]], [1.125, np.std([1, 1, 1, 1.5]) / 2])
+
+
+def test_the_truth_of_twonorm():
+    rng = np.random.default_rng(0)
+    side = rng.choice([-1, 1], (4000, 1))
+    x = side * 2 / np.sqrt(20) + rng.normal(size=(4000, 20))
+    log_p = truth.twonorm_log_prob(x)
+    mixture = fc.Mixture(
+        [fc.MultivariateNormalDiag(s * np.full(20, 2 / 20**0.5), 1.0) for s in (1, -1)]
+    )
+    np.testing.assert_allclose(log_p, mixture.log_prob(x), rtol=1e-12)
+    found = [
+        {"table": "twonorm", "who": "FlowDensity", "fold": k,
+         "log_p": log_p[held_out] + np.log(x[learn].std(axis=0)).sum() - 0.25}
+        for k, (learn, held_out) in enumerate(run.splits(4000))
+    ]  # fmt: skip
+    kl, error = truth.twonorm_kl(found, lambda name: x, run.splits)
+    np.testing.assert_allclose([kl, error], [0.25, 0.0], atol=1e-9)
+    assert truth.twonorm_kl([], lambda name: x, run.splits) is None
+
+
+def test_table_of_the_docs():
+    found = compared(rows("FlowDensity", [[-1.0, -2.0]]) + rows("Gaussian", [[-2.0, -3.0]]))
+    text = quality.estimator({"rows": found, "twonorm_kl": [0.021, 0.004]})
+    assert "| t | 4 | 2 | 1 | -1.50 | -2.50 | +1.000 ± 0.000 | spline flow | 1 |" in text
+    assert "better than all of them on 1;" in text and "KL to it 0.021 ± 0.004" in text
 
 
 def test_command(tmp_path, monkeypatch, capsys):
