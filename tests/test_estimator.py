@@ -234,6 +234,43 @@ def test_one_far_row_does_not_decide():
     assert with_it.score_samples([[1e4, -1e4]])[0] > -60  # and is not impossible itself
 
 
+@pytest.mark.parametrize("far", [1e12, 1e60, 1e99])
+def test_a_far_row_costs_the_others_little(far):
+    x = gaussian_rows(60)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    plain = fc.FlowDensity("small", **QUICK).fit(x).score(x)
+    found = fc.FlowDensity("small", **QUICK).fit(np.vstack([x, [far, 0, -far]]))
+    assert found.score(x) > plain - 0.5
+    assert np.isfinite(found.score_samples([[far, 0, -far]])).all()
+    assert np.isfinite(found.sample(200, random_state=0)).all()
+    assert max(map(len, str(found.summary_).splitlines())) < 80
+
+
+def test_what_is_too_far_for_any_number_is_named():
+    x = np.vstack([gaussian_rows(20), [0.0, 1e301, 0.0]])
+    with pytest.raises(
+        ValueError, match=r"a value in row 20 \(column 1\) that is too far .*1e\+301"
+    ):
+        fc.FlowDensity(**QUICK).fit(x)
+    fc.FlowDensity("small", **QUICK).fit(x, sample_weight=np.arange(21) < 20)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_units_do_not_matter(unit):
+    x = gaussian_rows(40)
+    plain, scaled = (fc.FlowDensity("small", **QUICK).fit(x * u) for u in (1.0, unit))
+    np.testing.assert_allclose(
+        scaled.score_samples(x * unit), plain.score_samples(x) - 3 * np.log(unit), rtol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:X has few distinct values", "ignore:X has dependent columns")
+def test_two_different_rows_are_no_crash():
+    ones = np.repeat([[0.0], [1.0]], 20, axis=0)
+    found = fc.FlowDensity("small", **QUICK).fit(np.hstack([ones, 1 - ones]))
+    assert np.isfinite(found.score(np.hstack([ones, 1 - ones])))
+
+
 def test_context():
     rng = np.random.default_rng(0)
     c = rng.uniform(100, 300, (300, 1))

@@ -18,7 +18,7 @@ def compared(rows: list[dict]) -> list[dict]:
         whole = {who: {r["fold"]: r for r in here if r["who"] == who}
                  for who in dict.fromkeys(r["who"] for r in here)}  # fmt: skip
         folds = sorted(set.intersection(*(set(done) for done in whole.values())))
-        if OURS not in whole or not folds:
+        if OURS not in whole or len(whole) == 1 or not folds:
             continue
         log_p = {w: np.concatenate([done[k]["log_p"] for k in folds]) for w, done in whole.items()}
         means = {who: float(values.mean()) for who, values in log_p.items()}
@@ -35,8 +35,18 @@ def compared(rows: list[dict]) -> list[dict]:
             "winner": Counter(row["winner"] for row in ours).most_common(1)[0][0],
             "flow_wins": sum(row["winner_is_flow"] for row in ours) * 2 > len(ours),
             "told": float(np.mean([row["told"] for row in ours])),
+            "weights": mean_weights([row.get("weights", {}) for row in ours]),
         })  # fmt: skip
     return found
+
+
+def mean_weights(folds: list[dict[str, float]]) -> dict[str, float]:
+    """{part: its mean weight}; a mixture of Gaussians is one, however many they are."""
+    total: Counter = Counter()
+    for weights in folds:
+        for name, weight in weights.items():
+            total["mixture" if name.startswith("mixture") else name] += weight / len(folds)
+    return {name: round(weight, 4) for name, weight in total.items()}
 
 
 def show(found: list[dict], print_table: Callable) -> None:

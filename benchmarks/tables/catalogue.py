@@ -50,6 +50,7 @@ TABLES: dict[str, Table] = {
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),
         Table("estimator", quality.estimator, ("estimator",)),
+        Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),
     )

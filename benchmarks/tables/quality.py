@@ -97,6 +97,27 @@ def estimator(document) -> str:
     return table(header, lines) + said + "\n"
 
 
+PARTS = {
+    "Gaussian, Student t": ("Gaussian", "Student t"),
+    "mixture of Gaussians": ("mixture",),
+    "affine flows": ("affine flow", "affine flow, white", "small affine flow"),
+    "spline flow": ("spline flow",),
+    "spline flow of modes": ("spline flow of modes",),
+}
+
+
+def weights(document) -> str:
+    """What share of FlowDensity was what, on every table, in percent."""
+    lines = []
+    for row in document["rows"]:
+        found = [sum(row["weights"].get(name, 0) for name in names) for names in PARTS.values()]
+        shares = [f"{share:.0%}" for share in found]
+        largest = int(np.argmax(found))
+        shares[largest] = f"**{shares[largest]}**"
+        lines.append([row["table"], row["rows"], row["columns"], *shares])
+    return table(["", "n", "D", *PARTS], lines)
+
+
 def outliers(document) -> str:
     """AUROC of everyone on every table, what follows from that, and the verdict."""
     rows = document["rows"]

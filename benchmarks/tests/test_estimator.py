@@ -7,7 +7,7 @@ import pytest
 
 import flowcore as fc
 from benchmarks.estimator import run, tables, truth
-from benchmarks.estimator.results import compared
+from benchmarks.estimator.results import compared, mean_weights
 from benchmarks.tables import quality
 
 
@@ -76,6 +76,10 @@ def test_table_of_the_docs():
     found = compared(rows("FlowDensity", [[-1.0, -2.0]]) + rows("Gaussian", [[-2.0, -3.0]]))
     text = quality.estimator({"rows": found, "twonorm_kl": [0.021, 0.004]})
     assert "| t | 4 | 2 | 1 | -1.50 | -2.50 | +1.000 ± 0.000 | spline flow | 1 |" in text
+    found[0]["weights"] = mean_weights(
+        [{"mixture of 3": 0.6, "affine flow": 0.4}, {"mixture of 4": 0.2, "spline flow": 0.8}]
+    )
+    assert "| t | 4 | 2 | 0% | **40%** | 20% | 40% | 0% |" in quality.weights({"rows": found})
     assert "better than all of them on 1;" in text and "KL to it 0.021 ± 0.004" in text
 
 

@@ -17,7 +17,7 @@ import numpy as np
 STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a row that goes on
 ROUNDS = 10  # of k-means, where EM starts
 BLOCK = 2**18  # numbers phi(x) that are held at once
-TINY = 1e-9  # of the mean variance: what keeps a Cholesky factor apart from zero
+TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
 
 
 def moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,16 +34,20 @@ def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
     scikit-learn has it.
     """
     dim = len(covariance)
-    scale, squares = np.trace(covariance) / dim, np.mean(covariance**2)
-    spread = (n + 1) * (squares - scale**2 / dim)
-    rho = 1.0 if spread <= 0 else min(1.0, (squares + scale**2) / spread)
+    scale = np.trace(covariance) / dim
+    squares = np.mean((covariance / scale) ** 2) if scale > 0 else 1.0  # no square overflows
+    spread = (n + 1) * (squares - 1 / dim)
+    rho = 1.0 if spread <= 0 else min(1.0, (squares + 1) / spread)
     return (1 - rho) * covariance + rho * scale * np.eye(dim)
 
 
-def cholesky(covariance: np.ndarray) -> np.ndarray:
-    """L with L L^T = S, lower triangular, (D, D); directions without variance get next to none."""
-    dim = len(covariance)
-    return np.linalg.cholesky(covariance + TINY * np.trace(covariance) / dim * np.eye(dim))
+def cholesky(covariance: np.ndarray, more: float = TINY) -> np.ndarray:
+    """L with L L^T = S, lower triangular, (D, D), the diagonal of S by a share of `more` larger: so
+    that directions without variance, as of columns that follow from others, get next to none. The
+    share is that of each column's own variance (of 1, where it has none): one may be huge.
+    """
+    variance = np.diagonal(covariance)
+    return np.linalg.cholesky(covariance + more * np.diag(np.where(variance > 0, variance, 1.0)))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from .plan import plan
 from .recipes import as_candidates
 from .record import FlowDensityRecord
 from .rows import merged, quantile
-from .scaling import scaling, standardised
+from .scaling import check_reach, scaling, standardised
 from .selection import in_processes, select
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class FlowDensity(
         rows = merged(X, weight, context)
         self.context_scaling_ = None if context is None else scaling(rows.context)
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
+        check_reach(X, weight, scale, labels)
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
         found = select(
             standardised(rows, scale, self.context_scaling_), todo, seeds,

@@ -68,7 +68,7 @@ def fitted(x, weight, n_components: int, rng, prior: float = 0.3) -> FullMixture
     some starts. Clusters far apart want less of a prior.
     """
     mean, covariance = moments(x, weight)
-    factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(len(mean)))
+    factor = cholesky(covariance, 1e-6)
     white = np.linalg.solve(factor, (x - mean).T).T
     starts = [x, x, white] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
     found = [

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -59,9 +61,9 @@ class Summary:
             f"  {'':24s}{'score':>10s}{'+-':>8s}{'weight':>9s}",
         ]
         for s in self.candidates:
-            rows.append(f"  {s.name:24s}{s.score:10.3f}{s.error:8.3f}{s.weight:9.2f}")
+            rows.append(f"  {s.name:24s}{_wide(s.score):>10s}{_wide(s.error):>8s}{s.weight:9.2f}")
         total = self.density
-        rows.append(f"  {total.name:24s}{total.score:10.3f}{total.error:8.3f}")
+        rows.append(f"  {total.name:24s}{_wide(total.score):>10s}{_wide(total.error):>8s}")
         rows.append(f"the largest part is: {self.winner.name}")
         return "\n".join(rows)
 
@@ -72,8 +74,16 @@ def mean_and_error(log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]
     """The weighted mean, and its standard error."""
     mean = np.average(log_p, weights=weight)
     share = weight / weight.sum()
-    return float(mean), float(np.sqrt(np.sum((share * (log_p - mean)) ** 2)))
+    apart = share * (log_p - mean)
+    unit = np.abs(apart).max() or 1.0  # no square overflows
+    return float(mean), float(unit * np.sqrt(np.sum((apart / unit) ** 2)))
+
+
+def _wide(score: float) -> str:
+    return f"{score:.3f}" if abs(score) < HUGE else f"{score:.0e}"
 
 
 def _short(score: float) -> str:
+    if abs(score) >= HUGE:
+        return f"{score:.0e}"
     return f"{score:.1f}" if abs(score) >= 10 else f"{score:.2f}"
