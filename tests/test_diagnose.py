@@ -449,3 +449,18 @@ def test_of_the_truth_one_report_in_twenty_finds_something(case):
     assert sum(found) <= 20
     alone = (np.array(p_values) < 0.05).mean(axis=0)
     assert (alone <= 0.11).all(), alone  # 0.05 + 4 standard errors, each test on its own
+
+
+def test_the_columns_of_a_table_are_those_of_the_estimator_and_nothing_is_warned_about():
+    pd = pytest.importorskip("pandas")
+    rows = pd.DataFrame({"age": normal(60)[:, 0], "height": 5 + 2 * normal(60)[:, 1]})
+    fitted = fc.FlowDensity("affine", budget=1e-3, n_jobs=1, random_state=0).fit(rows)
+    found = diagnose(fitted, rows, rows, **QUICK)  # a warning would be an error
+    assert found.names == ("age", "height") and found.density == "FlowDensity"
+    assert list(fitted.feature_names_in_) == ["age", "height"]
+    with pytest.raises(ValueError, match=r"^X_held_out has its columns in another order; write X"):
+        diagnose(fitted, rows[["height", "age"]], **QUICK)
+    with pytest.raises(ValueError, match="X_held_out lacks 'age' and has 'Age', which was not"):
+        diagnose(fitted, rows.rename(columns={"age": "Age"}), **QUICK)
+    with pytest.raises(ValueError, match="X_train has its columns in another order"):
+        diagnose(fc.Normal(2), rows, rows[["height", "age"]], **QUICK)

@@ -255,6 +255,20 @@ def test_context():
         density.score_samples(x, context=np.column_stack([c, c]))
 
 
+def test_a_context_has_the_names_that_it_had_in_fit():
+    pd = pytest.importorskip("pandas")
+    x, c = gaussian_rows(30), pd.DataFrame({"age": np.arange(30.0), "dose": np.arange(30.0) ** 2})
+    density = fc.FlowDensity(**QUICK).fit(x, context=c)
+    assert density.context_names_in_ == ["age", "dose"]
+    assert density.score(x, context=c) == density.score(x, context=c.to_numpy())
+    with pytest.raises(ValueError, match="context has its columns in another order; write context"):
+        density.score_samples(x, context=c[["dose", "age"]])
+    with pytest.raises(ValueError, match="context lacks 'dose' and has 'Dose'"):
+        density.sample(3, context=c.rename(columns={"dose": "Dose"}))
+    with pytest.raises(ValueError, match=r"write context\.to_frame\(\)$"):
+        density.score_samples(x, context=c["age"])
+
+
 def test_a_context_that_nothing_looks_at():
     x, c = gaussian_rows(30), np.arange(30.0)[:, None]
     density = fc.FlowDensity(**QUICK).fit(x, context=c)  # so few rows: no flow is tried

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import BLAS
 from ..core.inputs import as_numbers, check_dim, column_labels
+from ..core.labels import check_labels
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
 from .baselines import baselines, conditional_log_prob, name_of
@@ -59,7 +60,7 @@ def diagnose(
     Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
-    wrong number; for a density whose log_prob is NaN or +inf, or which has no finite draws;
+    wrong number, columns that are not those of X_held_out or of the estimator's `fit`; for a density whose log_prob is NaN or +inf, or which has no finite draws;
     TypeError for what is no density.
 
     Parameters
@@ -110,9 +111,11 @@ def diagnose(
     held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
-    judged, train = Judged.of(density, len(names)), None
+    judged, train = Judged.of(density, len(names), X_held_out, context), None
     if X_train is not None:
+        check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
         train = _rows("X_train", X_train, "context_train", context_train, len(names))
+        check_labels("context_train", column_labels(context_train), column_labels(context))
         if (train.context is None) != (held_out.context is None):
             raise ValueError("give context and context_train, or neither")
 

@@ -6,13 +6,15 @@ estimators `score_samples(x)` and `sample(n, random_state=)`, or without a seed.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.inputs import as_numbers, named
+from ..core.inputs import as_numbers, column_labels, named
+from ..core.labels import check_labels
 
 
 class Rows(NamedTuple):
@@ -34,8 +36,12 @@ class Judged:
     dim: int
 
     @classmethod
-    def of(cls, density: Any, n_columns: int) -> Judged:
-        """The adapter; TypeError or ValueError for what cannot be judged on so many columns."""
+    def of(cls, density: Any, n_columns: int, table: Any = None, context: Any = None) -> Judged:
+        """The adapter; TypeError or ValueError for what cannot be judged on so many columns.
+
+        table, context: the rows as they were given. An estimator that knows the names of its columns wants
+        the same ones; afterwards it is handed arrays, so a copy forgets them, and says nothing.
+        """
         scores = any(hasattr(density, name) for name in ("log_prob", "score_samples"))
         if not (scores and hasattr(density, "sample")):
             raise TypeError(
@@ -45,7 +51,7 @@ class Judged:
         dim = getattr(density, "dim", getattr(density, "n_features_in_", n_columns))
         if dim != n_columns:
             raise ValueError(f"the density has dim {dim}, but X_held_out has {n_columns} columns")
-        return cls(density, dim)
+        return cls(_without_names(density, table, context), dim)
 
     @property
     def name(self) -> str:
@@ -90,6 +96,22 @@ class Judged:
                 f"the density's sample({count}, ...) has shape {drawn.shape}, not {shape}"
             )
         return rng.permutation(drawn) if context is None else drawn[0]
+
+
+def _without_names(density, table, context):
+    """The density; of an estimator that knows names, which are checked here, a copy without."""
+    known = getattr(density, "__dict__", {})
+    for what, own, given in (
+        ("X_held_out", "feature_names_in_", table),
+        ("context", "context_names_in_", context),
+    ):
+        names = known.get(own)
+        if names is not None:
+            check_labels(what, column_labels(given), list(names))
+    if known.get("feature_names_in_") is not None:
+        density = copy(density)
+        del density.feature_names_in_
+    return density
 
 
 def _given(context) -> dict:

@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, ElementwiseAffine
+from ..core.inputs import column_labels
 from ..distributions import TransformedDistribution
 from ..training.checks import as_weights
 from ..training.columns import check_columns
@@ -88,6 +89,8 @@ class FlowDensity(
         The `contamination` quantile of these: `predict` calls less an outlier.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
+    context_names_in_ : list or None
+        The names of the context's columns, if it had some.
 
     Examples
     --------
@@ -134,11 +137,12 @@ class FlowDensity(
         minutes, contamination = self._checked_options()
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
-        context = given_context(context, len(X), None)
+        names, context = column_labels(context), given_context(context, len(X), None)
         weight = np.ones(len(X)) if weight is None else weight
         check_columns(X, np.flatnonzero(weight > 0), labels)
         rows = merged(X, weight, context)
         self.context_scaling_ = None if context is None else scaling(rows.context)
+        self.context_names_in_ = names
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
         found = select(
@@ -222,7 +226,7 @@ class FlowDensity(
             raise ValueError("this density was fitted without a context, but one was given")
         if context is None:
             raise ValueError(f"this density needs context=, (n, {scale.dim}), as in fit")
-        context = given_context(context, n, scale.dim)
+        context = given_context(context, n, scale.dim, getattr(self, "context_names_in_", None))
         return {"context": scale.inverse(context)}
 
     def _checked_options(self) -> tuple[float | None, float]:

@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..core.inputs import as_numbers, column_labels
+from ..core.labels import check_labels
 from ..training.checks import as_context, check_finite
 
 
@@ -27,10 +28,16 @@ def check_rows(estimator, X, reset: bool, names: bool = True) -> tuple[np.ndarra
     return table, labels
 
 
-def given_context(context, n: int | None, dim: int | None) -> np.ndarray | None:
-    """The context as floats (n, C); n, dim: how many there have to be, None: any number."""
+def given_context(
+    context, n: int | None, dim: int | None, names: list | None = None
+) -> np.ndarray | None:
+    """The context as floats (n, C); n, dim: how many there have to be, None: any number.
+
+    names: those of its columns in `fit`, if they had some; a table with names has the same ones.
+    """
     if context is None:
         return None
+    check_labels("context", column_labels(context), names)
     table = as_numbers("context", context)
     context = as_context("context", context, "X", len(table) if n is None else n)
     if dim is not None and context.shape[1] != dim:
