@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -624,3 +625,28 @@ def test_a_learnt_table_comes_close_to_the_truth():
     fresh, log_p = truth(4000)
     gap = log_p - density.log_prob(fresh, draws=8)
     assert -0.02 < gap.mean() < 0.08
+
+
+def test_the_lines_to_paste_work_for_a_table_with_missing_values():
+    X = pd.DataFrame({"rooms": rng.poisson(3, 200).astype(float), "note": "always"})
+    X.loc[3, "rooms"] = np.nan
+    scope = {"X": X, "Schema": Schema, "fit_table": partial(fit_table, learn=shifted)}
+    with pytest.raises(ValueError, match="is constant") as refused:
+        fit_table(X, missing="drop")
+    exec(str(refused.value).partition("set it aside: ")[2], scope)
+    assert scope["schema"].columns[1].kind.name == "aside"
+    with pytest.warns(UserWarning, match="To follow") as told:
+        fit_table(X[["rooms"]], missing="drop", learn=shifted)
+    text = str(told[0].message).partition("To follow: ")[2]
+    scope["X"] = X[["rooms"]]
+    exec(text.partition("; to leave")[0], scope)
+    assert str(scope["schema"].columns[0].kind) == "integer(0)"
+    exec("density = " + text.rpartition("Then ")[2], scope)
+    assert scope["density"].schema == scope["schema"]
+
+
+def test_an_interrupt_stops_a_fit_that_has_no_history_to_tell_it_by(monkeypatch):
+    history = fc.History(train_nll=[1.0], best_epoch=0, interrupted=True)
+    monkeypatch.setattr("flowcore.tables.fitting.fit", lambda flow, *_, **__: (flow, history))
+    with pytest.raises(KeyboardInterrupt):
+        fit_table({"a": rng.normal(size=50)})

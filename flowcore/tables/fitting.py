@@ -56,7 +56,9 @@ def learn_flow(
     """
     context_dim = 0 if context is None else context.shape[1]
     flow = flows.nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
-    flow, _ = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
+    flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
+    if history.interrupted:
+        raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too
     return flow
 
 
@@ -116,10 +118,10 @@ def fit_table(
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         schema = Schema.from_data(frame)
-        _refuse_unmodelled(schema)
-        _say_suggestions(schema)
+        _refuse_unmodelled(schema, missing)
+        _say_suggestions(schema, missing)
     else:
-        _refuse_unmodelled(schema)
+        _refuse_unmodelled(schema, missing)
         frame, weight = _complete(schema.select(frame), weight, missing)
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
     _check_support(frame, schema, x)
@@ -139,7 +141,7 @@ def _complete(frame: Frame, weight, missing: str):
     return frame.take(complete), None if weight is None else weight[complete]
 
 
-def _say_suggestions(schema: Schema) -> None:
+def _say_suggestions(schema: Schema, missing: str) -> None:
     """One warning with all that the schema would rather have, and the line to paste."""
     wanted = [c for c in schema.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
@@ -147,14 +149,21 @@ def _say_suggestions(schema: Schema) -> None:
     reasons = "; ".join(
         f"{c.name!r:.40} looks {c.suggestion or 'odd'} ({c.note})" for c in wanted[:10]
     )
-    edits = f"schema = Schema.from_data(X).edit({schema.suggestions!r})"
+    drop = _drop(missing)
+    found = f"schema = Schema.from_data(X{drop})"
     warn(
-        f"columns that are taken as continuous: {reasons}. To follow: {edits}; to leave it so, "
-        "and hear no more: schema = Schema.from_data(X). Then fit_table(X, schema)"
+        f"columns that are taken as continuous: {reasons}. To follow: "
+        f"{found}.edit({schema.suggestions!r}); to leave it so, and hear no more: {found}. "
+        f"Then fit_table(X, schema{drop})"
     )
 
 
-def _refuse_unmodelled(schema: Schema) -> None:
+def _drop(missing: str) -> str:
+    """What lines to be pasted have to say, too."""
+    return ', missing="drop"' if missing == "drop" else ""
+
+
+def _refuse_unmodelled(schema: Schema, missing: str) -> None:
     bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
     if all(c.kind.name == "aside" for c in schema.columns):
         raise ValueError("all columns of the schema are aside: there is nothing to model")
@@ -163,7 +172,8 @@ def _refuse_unmodelled(schema: Schema) -> None:
         c = bad[0]
         raise ValueError(
             f"column {c.name!r:.40} is {c.kind} ({c.why}; {c.note}), and so has no density: leave "
-            f"it out, or set it aside: schema = Schema.from_data(X).edit({edit!r:.300})"
+            f"it out, or set it aside: schema = Schema.from_data(X{_drop(missing)})"
+            f".edit({edit!r:.300})"
         )
 
 
