@@ -650,3 +650,24 @@ def test_an_interrupt_stops_a_fit_that_has_no_history_to_tell_it_by(monkeypatch)
     monkeypatch.setattr("flowcore.tables.fitting.fit", lambda flow, *_, **__: (flow, history))
     with pytest.raises(KeyboardInterrupt):
         fit_table({"a": rng.normal(size=50)})
+
+
+def test_a_table_is_diagnosed_by_its_numbers_given_the_categories():
+    def frame(n):
+        X = table(n)
+        return pd.DataFrame({"x": rng.normal(size=n) + X["flag"], "flag": X["flag"]})
+
+    def normal(x, context=None, sample_weight=None, rng=None):
+        return Shifted(x.shape[1], shift=-1.0)  # flag is one-hot: (1, 0) or (0, 1)
+
+    X = frame(400)
+    density = fit_table(X, learn=normal)
+    X.loc[5, "x"] = np.nan
+    with pytest.warns(UserWarning, match="1 rows that miss a value are left out"):
+        found = fc.diagnose(density, X, frame(300), draws=1000)
+    assert (found.n, found.names, found.given) == (399, ("x",), ("flag",))
+    assert found.density == "TableDensity" and "given `flag`: p of these is not" in str(found)
+    with pytest.raises(ValueError, match=r"^X lacks 'flag'"):
+        fc.diagnose(density, X[["x"]])
+    with pytest.raises(ValueError, match="leave out names="):
+        fc.diagnose(density, X, names=["x", "flag"])

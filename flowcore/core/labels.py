@@ -13,9 +13,7 @@ def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
     missing = [one for one in wanted if one not in labels]
     unknown = [one for one in labels if one not in wanted]
     if not missing and not unknown:
-        raise ValueError(
-            f"{name} has its columns in another order; write {name}[{wanted!r:.300}]"
-        )
+        raise ValueError(f"{name} has its columns in another order; write {name}[{wanted!r:.300}]")
     words = [f"lacks {_listed(missing)}"] * bool(missing)
     words += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
     raise ValueError(f"{name} {' and '.join(words)}: the columns are {_listed(wanted)}")

@@ -39,8 +39,8 @@ class Judged:
     def of(cls, density: Any, n_columns: int, table: Any = None, context: Any = None) -> Judged:
         """The adapter; TypeError or ValueError for what cannot be judged on so many columns.
 
-        table, context: the rows as they were given. An estimator that knows the names of its columns wants
-        the same ones; afterwards it is handed arrays, so a copy forgets them, and says nothing.
+        table, context: the rows as they were given. An estimator that knows the names of its
+        columns wants the same ones; a copy of it forgets them, since it is handed arrays.
         """
         scores = any(hasattr(density, name) for name in ("log_prob", "score_samples"))
         if not (scores and hasattr(density, "sample")):
