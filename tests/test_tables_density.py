@@ -671,3 +671,22 @@ def test_a_table_is_diagnosed_by_its_numbers_given_the_categories():
         fc.diagnose(density, X[["x"]])
     with pytest.raises(ValueError, match="leave out names="):
         fc.diagnose(density, X, names=["x", "flag"])
+
+
+def test_an_estimator_learns_and_its_summary_is_in_the_units_of_the_table(tmp_path):
+    X = pd.DataFrame({name: column for name, column in table(39).items() if name in KINDS})
+    X["flag"], X["price"] = np.arange(39) % 3 == 0, np.exp(np.arange(39) / 10)
+    schema = Schema.from_data(X).edit(KINDS)
+    estimator = fc.FlowDensity(budget=1e-3, n_jobs=1)
+    density = fit_table(X, schema, learn=estimator, rng=0)
+    assert not hasattr(estimator, "density_") and estimator.random_state is None
+    held_out = density.summary.density
+    assert abs(held_out.score - density.log_prob(X).mean()) < 1.5 and held_out.error < 1
+    cents = fit_table(X.assign(price=100 * X["price"]), schema, learn=estimator, rng=0)
+    assert cents.summary.density.score == pytest.approx(held_out.score - np.log(100), abs=1e-6)
+    assert density.notes["rows"] == 39 and len(repr(density)) < 600
+    fc.save(density, tmp_path / "table.npz")
+    assert fc.load(tmp_path / "table.npz").summary == density.summary
+    assert fit_table(X, schema, learn=shifted).summary is None
+    with pytest.raises(TypeError, match="learn is a FlowDensity or a function: got 'spline'"):
+        fit_table(X, schema, learn="spline")

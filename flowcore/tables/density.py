@@ -17,6 +17,7 @@ from .slots import Slots
 
 if TYPE_CHECKING:
     from .._typing import Base, Seed, TableLike
+    from ..estimator import Summary
 
 
 class TableDensity:
@@ -98,6 +99,19 @@ class TableDensity:
         counted = None if own is None else {name: getattr(own, name) for name in names}
         plain = {"schema": self.schema.to_dict(), "frequencies": counted}
         return plain | {"density": self.density, "notes": self.notes}
+
+    @property
+    def summary(self) -> Summary | None:
+        """What a `FlowDensity` tried, and how probable held-out rows were, in the units of the
+        table; None if another function learned it."""
+        found = (self.notes or {}).get("summary")
+        if not found:
+            return None
+        from ..estimator import Scored, Summary
+
+        candidates = tuple(Scored(**one) for one in found["candidates"])
+        counts = (found[name] for name in ("n_rows", "n_held_out", "n_folds"))
+        return Summary(candidates, Scored(**found["density"]), *counts)
 
     # ------------------------------------------------------------ log p
 
@@ -209,7 +223,8 @@ class TableDensity:
 
     def __repr__(self):
         listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
-        return f"TableDensity({listed}; {self.density!r})"
+        own = repr(self.density)
+        return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
 
 
 class _Points:

@@ -15,6 +15,7 @@ from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
 from .density import TableDensity, as_distribution
 from .encoding import codes, coordinates, line, noise
+from .estimated import Estimated
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .schema import Schema, complete_rows
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .._typing import Base, Seed, TableLike
+    from ..estimator import FlowDensity
 
 
 def learn_flow(
@@ -66,7 +68,7 @@ def fit_table(
     X: TableLike,
     schema: Schema | None = None,
     *,
-    learn: Callable[..., Base] = learn_flow,
+    learn: Callable[..., Base] | FlowDensity = learn_flow,
     missing: str = "error",
     sample_weight: ArrayLike | None = None,
     rng: Seed = 0,
@@ -84,7 +86,8 @@ def fit_table(
         Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
     schema : Schema or None
         What the columns are. None: `Schema.from_data(X)`, with one warning if it has suggestions.
-    learn : callable
+    learn : FlowDensity or callable
+        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`. A callable:
         learn(x, context=, sample_weight=, rng=) -> a density of the numbers, which come mapped to
         the whole line, given the categories, which come as a context: see `learn_flow`.
     missing : str
@@ -115,6 +118,7 @@ def fit_table(
     rng = np.random.default_rng(rng)
     frame = as_frame(X)
     weight = as_weights(sample_weight, len(frame))
+    given = len(frame) if weight is None else np.count_nonzero(weight)
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         schema = Schema.from_data(frame)
@@ -127,8 +131,10 @@ def fit_table(
     _check_support(frame, schema, x)
     _check_columns(x, schema)
     frequencies = _frequencies(frame, own, schema, weight)
-    density = _learnt(x, own, schema, frequencies, weight, learn, rng)
-    return TableDensity(schema, frequencies, density)
+    estimated = None if callable(learn) else Estimated(learn, schema)
+    density = _learnt(x, own, schema, frequencies, weight, estimated or learn, rng)
+    notes = estimated and estimated.notes(frequencies, own, weight, given - len(frame))
+    return TableDensity(schema, frequencies, density, notes)
 
 
 def _complete(frame: Frame, weight, missing: str):
