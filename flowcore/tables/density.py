@@ -184,7 +184,7 @@ class TableDensity:
     def sample(self, n: int = 1, rng: Seed = None) -> Frame | np.ndarray:
         """n rows, of the kinds of the data: categories as they were, integers integers.
 
-        A `Frame`, which `dict()` makes a mapping of columns for pandas or polars; an array (n, D)
+        A `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes; an array (n, D)
         if the table had no names. Values that were never seen are not drawn: rows are drawn from p
         given that all categories are known ones. Columns aside are left out, except for constant
         ones; in an array they are NaN.

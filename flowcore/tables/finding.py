@@ -14,7 +14,7 @@ import numpy as np
 from ..training.checks import EXAMINED
 from ..training.columns import few_valued_columns
 from .column import MOST_VALUES, Column, Value
-from .frame import Frame, Name
+from .frame import DATES, DAYS, Frame, Name
 from .kind import Kind
 
 GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers as they are
@@ -44,6 +44,9 @@ def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
         return _boolean(name, values)
     if values.dtype == object:
         return _text(frame, name)
+    if values.dtype.kind in DATES:
+        why = f"{values.dtype} from {values.min()!s:.10} to {values.max()!s:.10}"
+        return Column(name, Kind("text"), "text", why=why, note=DAYS)
     low, high = float(values.min()), float(values.max())
     if low == high:
         return Column(name, Kind("constant"), "number", (_value(low),), low, high,
