@@ -305,6 +305,24 @@ def test_columns_say_what_is_wrong():
         Schema.from_dict({"format": 2, "n_rows": 1, "columns": []})
 
 
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (np.arange(60), True),
+        (7000 - 3 * np.arange(60), True),
+        (np.random.default_rng(0).permutation(100)[:60] + 10**5, True),
+        (np.random.default_rng(0).permutation(10**4)[:60], False),
+        (np.arange(60) / 8, False),
+        (np.arange(40), False),  # too few to tell
+        (np.r_[5, np.arange(59)], False),
+    ],
+)
+def test_a_number_of_the_row_is_told(values, found):
+    column = Schema.from_data({"id": values}).columns[0]
+    assert ("each once" in column.note) == found
+    assert found <= (column.kind == Kind("continuous") and column.suggestion is None)
+
+
 def test_dates_are_found_refused_and_may_be_set_aside():
     n = 60
     X = pd.DataFrame({

@@ -155,11 +155,11 @@ def _say_suggestions(schema: Schema, missing: str) -> None:
     reasons = "; ".join(
         f"{c.name!r:.40} looks {c.suggestion or 'odd'} ({c.note})" for c in wanted[:10]
     )
-    drop = _drop(missing)
+    drop, edits = _drop(missing), schema.suggestions or {c.name: "aside" for c in wanted}
     found = f"schema = Schema.from_data(X{drop})"
     warn(
         f"columns that are taken as continuous: {reasons}. To follow: "
-        f"{found}.edit({schema.suggestions!r}); to leave it so, and hear no more: {found}. "
+        f"{found}.edit({edits!r}); to leave it so, and hear no more: {found}. "
         f"Then fit_table(X, schema{drop})"
     )
 
