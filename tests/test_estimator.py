@@ -255,6 +255,20 @@ def test_context():
         density.score_samples(x, context=np.column_stack([c, c]))
 
 
+def test_what_is_no_number_has_a_way_out():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"city": ["Bern", "Rome"], "age": pd.array([3, None], dtype="Int64")})
+    with pytest.raises(ValueError, match=r"'city'\): leave the column out, or .*fit_table"):
+        fc.FlowDensity(**QUICK).fit(X[["city"]])
+    with pytest.raises(
+        ValueError, match=r"NAType.* in row 1 \(column 0 'age'\): drop or fill them$"
+    ):
+        fc.FlowDensity(**QUICK).fit(X[["age"]].assign(height=[1.5, 1.6]))
+    X = pd.DataFrame({"day": pd.to_datetime(["2020-01-01", "2020-01-02"])})
+    with pytest.raises(ValueError, match=r"datetime64.*'2020-01-01.*: leave the column out"):
+        fc.FlowDensity(**QUICK).fit(X)
+
+
 def test_a_context_has_the_names_that_it_had_in_fit():
     pd = pytest.importorskip("pandas")
     x, c = gaussian_rows(30), pd.DataFrame({"age": np.arange(30.0), "dose": np.arange(30.0) ** 2})

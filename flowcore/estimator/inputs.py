@@ -19,13 +19,25 @@ def check_rows(estimator, X, reset: bool, names: bool = True) -> tuple[np.ndarra
     """
     labels = column_labels(X)
     if labels:
-        as_numbers("X", X)  # its errors name row and column
+        _check_numbers(X)
     options = dict(dtype=float, order="C", ensure_all_finite=False)
     table = validate_data(estimator, X if names else np.asarray(X), reset=reset and names,
                           skip_check_array=False, ensure_min_samples=2 if reset else 1,
                           **options)  # fmt: skip
     check_finite("X", table, float, labels)
     return table, labels
+
+
+def _check_numbers(X) -> None:
+    """A ValueError that names row, column, value and a way out, for a table of other things."""
+    try:
+        as_numbers("X", X)
+    except ValueError as problem:
+        known = f"{problem}".endswith("fill them")
+        fix = "" if known else (
+            ": leave the column out, or take flowcore.tables.fit_table, which knows categories"
+        )  # fmt: skip
+        raise ValueError(f"{problem}{fix}") from None
 
 
 def given_context(
