@@ -225,7 +225,10 @@ class FlowDensity(
         if scale is None:
             raise ValueError("this density was fitted without a context, but one was given")
         if context is None:
-            raise ValueError(f"this density needs context=, (n, {scale.dim}), as in fit")
+            raise ValueError(
+                f"this density needs context=, (n, {scale.dim}), as in fit; from cross_val_score "
+                "and pipelines: set_score_request(context=True)"
+            )
         context = given_context(context, n, scale.dim, getattr(self, "context_names_in_", None))
         return {"context": scale.inverse(context)}
 
