@@ -255,6 +255,17 @@ def test_context():
         density.score_samples(x, context=np.column_stack([c, c]))
 
 
+def test_fit_predict_judges_rows_as_they_were_held_out():
+    x, weight = gaussian_rows(60), np.r_[0.0, np.ones(59)]
+    x[7] = 100
+    density = fc.FlowDensity(**QUICK, contamination=0.1)
+    found = density.fit_predict(x, sample_weight=weight)
+    assert found[7] == -1 and set(found) == {-1, 1} and (found[1:] == -1).sum() in (5, 6)
+    known = density.held_out_scores_[1:] < density.offset_
+    assert np.array_equal(found[1:] == -1, known) and np.isnan(density.held_out_scores_[0])
+    assert found[0] == density.predict(x)[0]
+
+
 def test_what_is_no_number_has_a_way_out():
     pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"city": ["Bern", "Rome"], "age": pd.array([3, None], dtype="Int64")})

@@ -192,6 +192,24 @@ class FlowDensity(
         """-1 for outliers, rows less probable than the `contamination` quantile, 1 for others."""
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
+    def fit_predict(
+        self,
+        X: ArrayLike,
+        y: None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        context: Context = None,
+    ) -> np.ndarray:
+        """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
+
+        So the share of outliers is `contamination`, which `predict` of rows of the fit is not: what
+        was learned from is more probable. Rows that were never held out are predicted.
+        """
+        scores = self.fit(X, y, sample_weight, context=context).held_out_scores_
+        if np.isnan(scores).any():
+            scores = np.where(np.isnan(scores), self.score_samples(X, context), scores)
+        return np.where(scores < self.offset_, -1, 1)
+
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): what the single best flow's base density sees."""
         return self._of_rows("to_latent", self._fitted("latent_"), X, context)
