@@ -266,6 +266,18 @@ def test_fit_predict_judges_rows_as_they_were_held_out():
     assert found[0] == density.predict(x)[0]
 
 
+def test_latents_of_a_table_with_names_go_back_without_a_warning():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(gaussian_rows(30), columns=["a", "b", "c"])
+    density = fc.FlowDensity(**QUICK).set_output(transform="pandas").fit(X)
+    z = density.transform(X)
+    assert list(z) == ["flowdensity0", "flowdensity1", "flowdensity2"]
+    np.testing.assert_allclose(density.inverse_transform(z.to_numpy()), X, atol=1e-8)
+    np.testing.assert_allclose(density.inverse_transform(z), X, atol=1e-8)
+    with pytest.raises(ValueError, match="X has 2 features, but FlowDensity is expecting 3"):
+        density.inverse_transform(z.iloc[:, :2])
+
+
 def test_what_is_no_number_has_a_way_out():
     pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"city": ["Bern", "Rome"], "age": pd.array([3, None], dtype="Int64")})

@@ -19,7 +19,7 @@ from ..distributions import TransformedDistribution
 from ..training.checks import as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .inputs import check_rows, given_context, seed_sequence
+from .inputs import check_latents, check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
 from .record import FlowDensityRecord
@@ -217,7 +217,7 @@ class FlowDensity(
     def inverse_transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """The rows that `transform` takes to X (n, D)."""
         latent = self._fitted("latent_")
-        Z, _ = check_rows(self, X, reset=False, names=False)
+        Z = check_latents(self, X)
         own_context = self._standardised(context, len(Z)) if latent.context_dim else {}
         return latent.from_latent(Z, **own_context)
 

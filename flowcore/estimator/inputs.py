@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..core.inputs import as_numbers, column_labels
@@ -11,21 +11,31 @@ from ..core.labels import check_labels
 from ..training.checks import as_context, check_finite
 
 
-def check_rows(estimator, X, reset: bool, names: bool = True) -> tuple[np.ndarray, list | None]:
+def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     """(X as floats (n, D), the names of its columns or None); pandas, polars, pyarrow as well.
 
     reset: this is `fit`, which remembers the number of columns and their names; else they have to
-    be the same, in the same order. names=False: X has other columns than the table.
+    be the same, in the same order.
     """
     labels = column_labels(X)
     if labels:
         _check_numbers(X)
     options = dict(dtype=float, order="C", ensure_all_finite=False)
-    table = validate_data(estimator, X if names else np.asarray(X), reset=reset and names,
-                          skip_check_array=False, ensure_min_samples=2 if reset else 1,
-                          **options)  # fmt: skip
+    table = validate_data(estimator, X, reset=reset, skip_check_array=False,
+                          ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
     check_finite("X", table, float, labels)
     return table, labels
+
+
+def check_latents(estimator, Z) -> np.ndarray:
+    """Z as floats (n, D): of other columns than the table, so that names do not matter."""
+    Z = check_array(np.asarray(Z), dtype=float, order="C", estimator=estimator)
+    if Z.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {Z.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input"
+        )
+    return Z
 
 
 def _check_numbers(X) -> None:
