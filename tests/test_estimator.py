@@ -287,6 +287,10 @@ def test_what_is_no_number_has_a_way_out():
         ValueError, match=r"NAType.* in row 1 \(column 0 'age'\): drop or fill them$"
     ):
         fc.FlowDensity(**QUICK).fit(X[["age"]].assign(height=[1.5, 1.6]))
+    with pytest.raises(ValueError, match="two columns are called 'city': rename one"):
+        fc.FlowDensity(**QUICK).fit(pd.DataFrame(gaussian_rows(9, dim=2), columns=["city"] * 2))
+    with pytest.raises(TypeError, match=r"X is a dict, no table: write pandas.DataFrame\(X\)"):
+        fc.FlowDensity(**QUICK).fit({"age": [1.0, 2.0]})
     X = pd.DataFrame({"day": pd.to_datetime(["2020-01-01", "2020-01-02"])})
     with pytest.raises(ValueError, match=r"datetime64.*'2020-01-01.*: leave the column out"):
         fc.FlowDensity(**QUICK).fit(X)

@@ -19,7 +19,7 @@ from .baselines import baselines, conditional_log_prob, name_of
 from .classifier import tell_apart
 from .draws import drawn_from
 from .findings import Association, Beside, Learned
-from .judged import Judged, Rows
+from .judged import Judged, Rows, warn_of_shared
 from .of_table import of_table
 from .report import Diagnosis
 from .rows import far_rows, pull_of_the_worst, worst_rows
@@ -58,7 +58,8 @@ def diagnose(
     rows against held-out ones. All p-values are adjusted together, by Holm's method: of a density
     that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
-    Rows that chose the best epoch or stopped the training are not held out: keep others back.
+    Rows that chose the best epoch or stopped the training are not held out: keep others back. If
+    most of the held-out rows are training rows, there is a warning.
     Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
@@ -125,6 +126,7 @@ def diagnose(
         check_labels("context_train", column_labels(context_train), column_labels(context))
         if (train.context is None) != (held_out.context is None):
             raise ValueError("give context and context_train, or neither")
+        warn_of_shared(held_out, train)
 
     with BLAS.single_threaded():
         return _adjusted(_examined(judged, held_out, train, names, history, draws, alpha, rng))

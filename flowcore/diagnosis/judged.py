@@ -6,6 +6,7 @@ estimators `score_samples(x)` and `sample(n, random_state=)`, or without a seed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -13,8 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core import warn
 from ..core.inputs import as_numbers, column_labels, named
 from ..core.labels import check_labels
+
+LOOKED_AT = 2000  # held-out rows, for whether they are training rows
 
 
 class Rows(NamedTuple):
@@ -26,6 +30,22 @@ class Rows(NamedTuple):
     def of(self, index: np.ndarray) -> Rows:
         """Some of the rows."""
         return Rows(self.x[index], None if self.context is None else self.context[index])
+
+
+def warn_of_shared(held_out: Rows, train: Rows) -> None:
+    """A warning if most of the held-out rows are training rows."""
+    own = set(_as_bytes(held_out.of(np.arange(min(len(held_out.x), LOOKED_AT)))))
+    shared = len(own.intersection(_as_bytes(train)))
+    if 2 * shared > len(own):
+        warn(
+            f"{shared:,} of {len(own):,} different rows of X_held_out are in X_train: the density "
+            "has seen them, and looks better than it is; keep rows back before the fit"
+        )
+
+
+def _as_bytes(rows: Rows) -> Iterator[bytes]:
+    x, context = rows
+    return (row.tobytes() for row in (x if context is None else np.column_stack([x, context])))
 
 
 @dataclass(frozen=True)
@@ -44,9 +64,12 @@ class Judged:
         """
         scores = any(hasattr(density, name) for name in ("log_prob", "score_samples"))
         if not (scores and hasattr(density, "sample")):
+            steps = hasattr(density, "steps")
+            fix = "; write diagnose(pipe[-1], pipe[:-1].transform(X_held_out))" if steps else ""
             raise TypeError(
                 "diagnose needs a density with log_prob(x), or score_samples(x), and "
-                f"sample(n, rng): {density!r:.80} has not"
+                f"sample(n, rng): {type(density).__name__ if steps else repr(density):.80} has not"
+                f"{fix}"
             )
         dim = getattr(density, "dim", getattr(density, "n_features_in_", n_columns))
         if dim != n_columns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import validate_data
@@ -17,9 +19,14 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     reset: this is `fit`, which remembers the number of columns and their names; else they have to
     be the same, in the same order.
     """
+    if isinstance(X, Mapping):
+        raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
     labels = column_labels(X)
     if labels:
         _check_numbers(X)
+        twice = next((name for i, name in enumerate(labels) if name in labels[:i]), None)
+        if twice is not None:
+            raise ValueError(f"two columns are called {twice!r:.40}: rename one of them")
     options = dict(dtype=float, order="C", ensure_all_finite=False)
     table = validate_data(estimator, X, reset=reset, skip_check_array=False,
                           ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
