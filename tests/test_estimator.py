@@ -278,6 +278,24 @@ def test_latents_of_a_table_with_names_go_back_without_a_warning():
         density.inverse_transform(z.iloc[:, :2])
 
 
+def test_two_rows_are_too_few():
+    x = gaussian_rows(3)
+    for few in (x[:2], x[[0, 1, 1, 0]]):
+        with pytest.raises(ValueError, match="X has 2 different rows: at least 3 are needed"):
+            fc.FlowDensity(**QUICK).fit(few)
+    x = x[:, :1]
+    assert np.isfinite(fc.FlowDensity(**QUICK).fit(x).score_samples(x)).all()
+
+
+def test_a_row_that_nothing_resembles_is_last_by_held_out_scores():
+    x = np.random.default_rng(0).standard_normal((39, 2))  # no flow is tried
+    x[7] = 12, -9
+    density = fc.FlowDensity(**QUICK).fit(x)
+    assert density.held_out_scores_.argmin() == 7 and density.fit_predict(x)[7] == -1
+    learned = density.score_samples(x) - density.held_out_scores_
+    assert learned.argmax() == 7 and learned[7] > 3  # a part of the density is there for it
+
+
 def test_what_is_no_number_has_a_way_out():
     pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"city": ["Bern", "Rome"], "age": pd.array([3, None], dtype="Int64")})

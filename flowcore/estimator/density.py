@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .._typing import Context
     from ..distributions import Distribution
 
+FEWEST = 3  # rows: one is held out, and a single other one has no spread
+
 
 class FlowDensity(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
@@ -139,8 +141,10 @@ class FlowDensity(
         weight = as_weights(sample_weight, len(X))
         names, context = column_labels(context), given_context(context, len(X), None)
         weight = np.ones(len(X)) if weight is None else weight
-        check_columns(X, np.flatnonzero(weight > 0), labels)
         rows = merged(X, weight, context)
+        if 1 < len(rows) < FEWEST:  # of a single one, every column is constant
+            raise ValueError(f"X has {len(rows)} different rows: at least {FEWEST} are needed")
+        check_columns(X, np.flatnonzero(weight > 0), labels)
         self.context_scaling_ = None if context is None else scaling(rows.context)
         self.context_names_in_ = names
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])

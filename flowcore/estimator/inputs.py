@@ -19,7 +19,7 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     reset: this is `fit`, which remembers the number of columns and their names; else they have to
     be the same, in the same order.
     """
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
     labels = column_labels(X)
     if labels:
