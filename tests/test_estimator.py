@@ -151,6 +151,13 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     )
     with pytest.raises(ValueError, match="feature names should match"):
         again.score_samples(frame[["right", "left"]], context=context)
+    assert again.context_names_in_ is None
+    named = frame.select("left").rename({"left": "dose"})
+    fc.save(fc.FlowDensity(**QUICK).fit(moons(60)[:39], context=named[:39]), tmp_path / "named.npz")
+    again = fc.load(tmp_path / "named.npz")
+    assert again.context_names_in_ == ["dose"]
+    with pytest.raises(ValueError, match="context lacks 'dose' and has 'left'"):
+        again.score_samples(frame.to_numpy(), context=frame.select("left"))
 
 
 @pytest.mark.parametrize(
@@ -324,6 +331,9 @@ def test_a_context_has_the_names_that_it_had_in_fit():
         density.score_samples(x, context=c[["dose", "age"]])
     with pytest.raises(ValueError, match="context lacks 'dose' and has 'Dose'"):
         density.sample(3, context=c.rename(columns={"dose": "Dose"}))
+    density.score(x, context=pd.DataFrame(c.to_numpy()))  # numbered, not named: nothing is known
+    assert density.fit(x, context=pd.DataFrame(c.to_numpy())).context_names_in_ is None
+    density.fit(x, context=c)
     with pytest.raises(ValueError, match=r"write context\.to_frame\(\)$"):
         density.score_samples(x, context=c["age"])
 

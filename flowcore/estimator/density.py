@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, ElementwiseAffine
 from ..core.inputs import column_labels
+from ..core.labels import are_names
 from ..distributions import TransformedDistribution
 from ..training.checks import as_weights
 from ..training.columns import check_columns
@@ -146,7 +147,7 @@ class FlowDensity(
             raise ValueError(f"X has {len(rows)} different rows: at least {FEWEST} are needed")
         check_columns(X, np.flatnonzero(weight > 0), labels)
         self.context_scaling_ = None if context is None else scaling(rows.context)
-        self.context_names_in_ = names
+        self.context_names_in_ = names if are_names(names) else None
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
         found = select(
