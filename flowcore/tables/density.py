@@ -102,8 +102,10 @@ class TableDensity:
 
     @property
     def summary(self) -> Summary | None:
-        """What a `FlowDensity` tried, and how probable held-out rows were, in the units of the
-        table; None if another function learned it."""
+        """What a `FlowDensity` tried, and how probable held-out rows were.
+
+        In the units of the table; None if another function learned it.
+        """
         found = (self.notes or {}).get("summary")
         if not found:
             return None
