@@ -449,3 +449,37 @@ def test_of_the_truth_one_report_in_twenty_finds_something(case):
     assert sum(found) <= 20
     alone = (np.array(p_values) < 0.05).mean(axis=0)
     assert (alone <= 0.11).all(), alone  # 0.05 + 4 standard errors, each test on its own
+
+
+def test_the_columns_of_a_table_are_those_of_the_estimator_and_nothing_is_warned_about():
+    pd = pytest.importorskip("pandas")
+    rows = pd.DataFrame({"age": normal(60)[:, 0], "height": 5 + 2 * normal(60)[:, 1]})
+    fitted = fc.FlowDensity("affine", budget=1e-3, n_jobs=1, random_state=0).fit(rows)
+    found = diagnose(fitted, rows, rows + 1, **QUICK)  # a warning would be an error
+    assert found.names == ("age", "height") and found.density == "FlowDensity"
+    assert list(fitted.feature_names_in_) == ["age", "height"]
+    with pytest.raises(ValueError, match=r"^X_held_out has its columns in another order; write X"):
+        diagnose(fitted, rows[["height", "age"]], **QUICK)
+    with pytest.raises(ValueError, match="X_held_out lacks 'age' and has 'Age', which was not"):
+        diagnose(fitted, rows.rename(columns={"age": "Age"}), **QUICK)
+    with pytest.raises(ValueError, match="X_train has its columns in another order"):
+        diagnose(fc.Normal(2), rows, rows[["height", "age"]], **QUICK)
+
+
+def test_rows_that_are_not_held_out_are_told():
+    x, c = normal(60), normal(60, 1)
+    with pytest.warns(UserWarning, match=r"31 of 60 different rows of X_held_out are in X_train"):
+        diagnose(fc.Normal(2), x, x[29:], **QUICK)
+    diagnose(fc.Normal(2), x, np.r_[x[30:], normal(30, rng=9)], **QUICK)  # half of them: no word
+    given = flow(2, context_dim=1)
+    diagnose(given, x, x, context=c, context_train=c + 1, **QUICK)  # other rows: no word
+    with pytest.warns(UserWarning, match="60 of 60 different rows"):
+        diagnose(given, x, x, context=c, context_train=c, **QUICK)
+
+
+def test_a_pipeline_is_told_how():
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with pytest.raises(TypeError, match=r"Pipeline has not; write diagnose\(pipe\[-1\], "):
+        diagnose(make_pipeline(StandardScaler(), fc.FlowDensity()), normal())

@@ -210,3 +210,18 @@ def test_the_table_has_every_test_and_keeps_its_columns():
     assert repr(report()) == (
         "Diagnosis(Flow, 5000 rows of 5 columns, mean log p -2, 0 faults: print it)"
     )
+
+
+@pytest.mark.parametrize("name", ["FlowDensity", "TableDensity"])
+def test_an_estimator_is_advised_about_its_own_options(name):
+    changes = columns(bad("age", "narrow"), bad("income", "shape")) | {
+        "baselines": (Beside("a Gaussian", -1.0, -1.0, 0.1),),
+        "learned": Learned(-1.0, 1.0, 0.1),
+        "gridded": ("age",),
+    }
+    text = " ".join(report(density=name, **changes).advice)
+    assert "Take a Gaussian, or more time, FlowDensity(budget=...)" in text
+    assert "fit_table" in text and "learn=fc.FlowDensity()" in text
+    for handle in ("patience", "layers", "fc.flows", "Dequantize", "base="):
+        assert handle not in text
+    assert "patience" in " ".join(report(**changes).advice)

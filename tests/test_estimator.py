@@ -151,6 +151,13 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     )
     with pytest.raises(ValueError, match="feature names should match"):
         again.score_samples(frame[["right", "left"]], context=context)
+    assert again.context_names_in_ is None
+    named = frame.select("left").rename({"left": "dose"})
+    fc.save(fc.FlowDensity(**QUICK).fit(moons(60)[:39], context=named[:39]), tmp_path / "named.npz")
+    again = fc.load(tmp_path / "named.npz")
+    assert again.context_names_in_ == ["dose"]
+    with pytest.raises(ValueError, match="context lacks 'dose' and has 'left'"):
+        again.score_samples(frame.to_numpy(), context=frame.select("left"))
 
 
 @pytest.mark.parametrize(
@@ -290,6 +297,82 @@ def test_context():
         plain.score_samples(x, context=c)
     with pytest.raises(ValueError, match="2 columns, but in fit it had 1"):
         density.score_samples(x, context=np.column_stack([c, c]))
+
+
+def test_fit_predict_judges_rows_as_they_were_held_out():
+    x, weight = gaussian_rows(60), np.r_[0.0, np.ones(59)]
+    x[7] = 100
+    density = fc.FlowDensity(**QUICK, contamination=0.1)
+    found = density.fit_predict(x, sample_weight=weight)
+    assert found[7] == -1 and set(found) == {-1, 1} and (found[1:] == -1).sum() in (5, 6)
+    known = density.held_out_scores_[1:] < density.offset_
+    assert np.array_equal(found[1:] == -1, known) and np.isnan(density.held_out_scores_[0])
+    assert found[0] == density.predict(x)[0]
+
+
+def test_latents_of_a_table_with_names_go_back_without_a_warning():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(gaussian_rows(30), columns=["a", "b", "c"])
+    density = fc.FlowDensity(**QUICK).set_output(transform="pandas").fit(X)
+    z = density.transform(X)
+    assert list(z) == ["flowdensity0", "flowdensity1", "flowdensity2"]
+    np.testing.assert_allclose(density.inverse_transform(z.to_numpy()), X, atol=1e-8)
+    np.testing.assert_allclose(density.inverse_transform(z), X, atol=1e-8)
+    with pytest.raises(ValueError, match="X has 2 features, but FlowDensity is expecting 3"):
+        density.inverse_transform(z.iloc[:, :2])
+
+
+def test_two_rows_are_too_few():
+    x = gaussian_rows(3)
+    for few in (x[:2], x[[0, 1, 1, 0]]):
+        with pytest.raises(ValueError, match="X has 2 different rows: at least 3 are needed"):
+            fc.FlowDensity(**QUICK).fit(few)
+    x = x[:, :1]
+    assert np.isfinite(fc.FlowDensity(**QUICK).fit(x).score_samples(x)).all()
+
+
+def test_a_row_that_nothing_resembles_is_last_by_held_out_scores():
+    x = np.random.default_rng(0).standard_normal((39, 2))  # no flow is tried
+    x[7] = 12, -9
+    density = fc.FlowDensity(**QUICK).fit(x)
+    assert density.held_out_scores_.argmin() == 7 and density.fit_predict(x)[7] == -1
+    learned = density.score_samples(x) - density.held_out_scores_
+    assert learned.argmax() == 7 and learned[7] > 3  # a part of the density is there for it
+
+
+def test_what_is_no_number_has_a_way_out():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"city": ["Bern", "Rome"], "age": pd.array([3, None], dtype="Int64")})
+    with pytest.raises(ValueError, match=r"'city'\): leave the column out, or .*fit_table"):
+        fc.FlowDensity(**QUICK).fit(X[["city"]])
+    with pytest.raises(
+        ValueError, match=r"NAType.* in row 1 \(column 0 'age'\): drop or fill them$"
+    ):
+        fc.FlowDensity(**QUICK).fit(X[["age"]].assign(height=[1.5, 1.6]))
+    with pytest.raises(ValueError, match="two columns are called 'city': rename one"):
+        fc.FlowDensity(**QUICK).fit(pd.DataFrame(gaussian_rows(9, dim=2), columns=["city"] * 2))
+    with pytest.raises(TypeError, match=r"X is a dict, no table: write pandas.DataFrame\(X\)"):
+        fc.FlowDensity(**QUICK).fit({"age": [1.0, 2.0]})
+    X = pd.DataFrame({"day": pd.to_datetime(["2020-01-01", "2020-01-02"])})
+    with pytest.raises(ValueError, match=r"datetime64.*'2020-01-01.*: leave the column out"):
+        fc.FlowDensity(**QUICK).fit(X)
+
+
+def test_a_context_has_the_names_that_it_had_in_fit():
+    pd = pytest.importorskip("pandas")
+    x, c = gaussian_rows(30), pd.DataFrame({"age": np.arange(30.0), "dose": np.arange(30.0) ** 2})
+    density = fc.FlowDensity(**QUICK).fit(x, context=c)
+    assert density.context_names_in_ == ["age", "dose"]
+    assert density.score(x, context=c) == density.score(x, context=c.to_numpy())
+    with pytest.raises(ValueError, match="context has its columns in another order; write context"):
+        density.score_samples(x, context=c[["dose", "age"]])
+    with pytest.raises(ValueError, match="context lacks 'dose' and has 'Dose'"):
+        density.sample(3, context=c.rename(columns={"dose": "Dose"}))
+    density.score(x, context=pd.DataFrame(c.to_numpy()))  # numbered, not named: nothing is known
+    assert density.fit(x, context=pd.DataFrame(c.to_numpy())).context_names_in_ is None
+    density.fit(x, context=c)
+    with pytest.raises(ValueError, match=r"write context\.to_frame\(\)$"):
+        density.score_samples(x, context=c["age"])
 
 
 def test_a_context_that_nothing_looks_at():

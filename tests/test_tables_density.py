@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -624,3 +625,70 @@ def test_a_learnt_table_comes_close_to_the_truth():
     fresh, log_p = truth(4000)
     gap = log_p - density.log_prob(fresh, draws=8)
     assert -0.02 < gap.mean() < 0.08
+
+
+def test_the_lines_to_paste_work_for_a_table_with_missing_values():
+    X = pd.DataFrame({"rooms": rng.poisson(3, 200).astype(float), "note": "always"})
+    X.loc[3, "rooms"] = np.nan
+    scope = {"X": X, "Schema": Schema, "fit_table": partial(fit_table, learn=shifted)}
+    with pytest.raises(ValueError, match="is constant") as refused:
+        fit_table(X, missing="drop")
+    exec(str(refused.value).partition("set it aside: ")[2], scope)
+    assert scope["schema"].columns[1].kind.name == "aside"
+    with pytest.warns(UserWarning, match="To follow") as told:
+        fit_table(X[["rooms"]], missing="drop", learn=shifted)
+    text = str(told[0].message).partition("To follow: ")[2]
+    scope["X"] = X[["rooms"]]
+    exec(text.partition("; to leave")[0], scope)
+    assert str(scope["schema"].columns[0].kind) == "integer(0)"
+    exec("density = " + text.rpartition("Then ")[2], scope)
+    with pytest.warns(UserWarning, match=r"'id' looks odd .*each once.*edit\({'id': 'aside'}\)"):
+        fit_table({"id": np.arange(60), "x": rng.normal(size=60)}, learn=shifted)
+    assert scope["density"].schema == scope["schema"]
+
+
+def test_an_interrupt_stops_a_fit_that_has_no_history_to_tell_it_by(monkeypatch):
+    history = fc.History(train_nll=[1.0], best_epoch=0, interrupted=True)
+    monkeypatch.setattr("flowcore.tables.fitting.fit", lambda flow, *_, **__: (flow, history))
+    with pytest.raises(KeyboardInterrupt):
+        fit_table({"a": rng.normal(size=50)})
+
+
+def test_a_table_is_diagnosed_by_its_numbers_given_the_categories():
+    def frame(n):
+        X = table(n)
+        return pd.DataFrame({"x": rng.normal(size=n) + X["flag"], "flag": X["flag"]})
+
+    def normal(x, context=None, sample_weight=None, rng=None):
+        return Shifted(x.shape[1], shift=-1.0)  # flag is one-hot: (1, 0) or (0, 1)
+
+    X = frame(400)
+    density = fit_table(X, learn=normal)
+    X.loc[5, "x"] = np.nan
+    with pytest.warns(UserWarning, match="1 rows that miss a value are left out"):
+        found = fc.diagnose(density, X, frame(300), draws=1000)
+    assert (found.n, found.names, found.given) == (399, ("x",), ("flag",))
+    assert found.density == "TableDensity" and "given `flag`: p of these is not" in str(found)
+    with pytest.raises(ValueError, match=r"^X lacks 'flag'"):
+        fc.diagnose(density, X[["x"]])
+    with pytest.raises(ValueError, match="leave out names="):
+        fc.diagnose(density, X, names=["x", "flag"])
+
+
+def test_an_estimator_learns_and_its_summary_is_in_the_units_of_the_table(tmp_path):
+    X = pd.DataFrame({name: column for name, column in table(39).items() if name in KINDS})
+    X["flag"], X["price"] = np.arange(39) % 3 == 0, np.exp(np.arange(39) / 10)
+    schema = Schema.from_data(X).edit(KINDS)
+    estimator = fc.FlowDensity(budget=1e-3, n_jobs=1)
+    density = fit_table(X, schema, learn=estimator, rng=0)
+    assert not hasattr(estimator, "density_") and estimator.random_state is None
+    held_out = density.summary.density
+    assert abs(held_out.score - density.log_prob(X).mean()) < 1.5 and held_out.error < 1
+    cents = fit_table(X.assign(price=100 * X["price"]), schema, learn=estimator, rng=0)
+    assert cents.summary.density.score == pytest.approx(held_out.score - np.log(100), abs=1e-6)
+    assert density.notes["rows"] == 39 and len(repr(density)) < 600
+    fc.save(density, tmp_path / "table.npz")
+    assert fc.load(tmp_path / "table.npz").summary == density.summary
+    assert fit_table(X, schema, learn=shifted).summary is None
+    with pytest.raises(TypeError, match="learn is a FlowDensity or a function: got 'spline'"):
+        fit_table(X, schema, learn="spline")

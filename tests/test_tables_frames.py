@@ -130,8 +130,6 @@ def test_frames_back_to_libraries():
         ({"a": [1.0], "b": [1.0, 2.0]}, "columns differ in length: {'a': 1, 'b': 2}"),
         (np.array([[1j]]), "column 0 holds complex128, such as"),
         ({"a": [1j]}, "row 0, column 'a' is a complex"),
-        ({"a": np.array(["2020-01-01"], "M8[D]")}, "'a' holds datetime64.*days since a day"),
-        ({"a": np.array([3], "m8[s]")}, "column 'a' holds timedelta64"),
         ({"a": [datetime.date(2020, 1, 1)]}, "row 0, column 'a' is a date, '2020-01-01', neither"),
         ({"a": np.ma.array([1.0, 2.0], mask=[0, 1])}, "row 1, column 'a' is masked"),
         (np.ma.array(np.eye(2), mask=np.eye(2, dtype=bool)), "row 0, column 0 is masked"),
@@ -140,12 +138,30 @@ def test_frames_back_to_libraries():
         ({"a": np.array([10**400], object)}, "column 'a' has a number too large"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
         (pl.LazyFrame({"a": [1]}), r"X is a LazyFrame: collect\(\) it first"),
-        (pd.DataFrame({"t": pd.to_datetime(["2020-01-01", None])}), "column 't' holds datetime64"),
     ],
 )
 def test_what_is_no_table(X, message):
     with pytest.raises(ValueError, match=message):
         as_frame(X)
+
+
+def test_dates_stand_in_a_frame_but_are_no_numbers():
+    days = pd.to_datetime(["2020-01-01", None])
+    X = pd.DataFrame({"t": days, "zoned": days.tz_localize("UTC"), "x": [1.0, 2.0]})
+    for table in (X, pl.DataFrame({"t": [datetime.date(2020, 1, 1), None]})):
+        frame = as_frame(table)
+        assert all(frame[name].dtype.kind == "M" for name in frame.names if name != "x")
+        with pytest.raises(ValueError, match=r"column 't' holds datetime64.*days since a day"):
+            np.asarray(frame)
+    with pytest.raises(ValueError, match="column 'a' holds timedelta64"):
+        as_frame({"a": np.array([3], "m8[s]")}).numbers()
+
+
+def test_a_frame_is_a_table_of_pandas_again():
+    X = pd.DataFrame({"x": [1.0, 2.0], "city": ["Bern", "Rome"]})
+    assert as_frame(X).to_pandas().astype(X.dtypes).equals(X)
+    with pytest.raises(ValueError, match=r"is 'Bern', no number; a table is frame.to_pandas\(\)"):
+        pd.DataFrame(as_frame(X))
 
 
 def test_numbers_of_text():

@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowcore.tables import Column, Kind, Schema, as_frame
+import flowcore as fc
+from flowcore.tables import Column, Kind, Schema, as_frame, fit_table
 from flowcore.tables.finding import grid_step
 
 rng = np.random.default_rng(0)
@@ -301,3 +303,37 @@ def test_columns_say_what_is_wrong():
         Schema((Column("a", Kind("continuous")), Column(1, Kind("positive"))))
     with pytest.raises(ValueError, match="a schema of format 2"):
         Schema.from_dict({"format": 2, "n_rows": 1, "columns": []})
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (np.arange(60), True),
+        (7000 - 3 * np.arange(60), True),
+        (np.random.default_rng(0).permutation(100)[:60] + 10**5, True),
+        (np.random.default_rng(0).permutation(10**4)[:60], False),
+        (np.arange(60) / 8, False),
+        (np.arange(40), False),  # too few to tell
+        (np.r_[5, np.arange(59)], False),
+    ],
+)
+def test_a_number_of_the_row_is_told(values, found):
+    column = Schema.from_data({"id": values}).columns[0]
+    assert ("each once" in column.note) == found
+    assert found <= (column.kind == Kind("continuous") and column.suggestion is None)
+
+
+def test_dates_are_found_refused_and_may_be_set_aside():
+    n = 60
+    X = pd.DataFrame({
+        "x": rng.normal(size=n),
+        "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(n) % 3, unit="D"),
+    })  # fmt: skip
+    schema = Schema.from_data(X)
+    assert "datetime64[" in str(schema) and "from 2020-01-01 to 2020-01-03" in str(schema)
+    with pytest.raises(ValueError, match=r"'day' is text .*since a day.*edit\({'day': 'aside'}"):
+        fit_table(X)
+    normal = fit_table(X, schema.edit(day="aside"), learn=lambda x, **_: fc.Normal(1))
+    assert len(normal.log_prob(X)) == n and Schema.from_dict(schema.to_dict()) == schema
+    with pytest.raises(ValueError, match=r"column 'x' holds datetime64.* make it a number first"):
+        normal.log_prob(X[["day"]].rename(columns={"day": "x"}))

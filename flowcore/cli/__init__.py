@@ -7,7 +7,7 @@ moons.py    the tutorial
 
 model.py    files of models                    inputs.py  files of rows, their columns checked
 outputs.py  CSV and .npy, in blocks            telling.py errors and notes in one line
-numbers.py  a table's numbers as rows          learning.py by `FlowDensity`
+learning.py by `FlowDensity`
 report.py   what is told of a model            interrupts.py Ctrl-C
 """
 

@@ -6,13 +6,12 @@ import json
 
 import numpy as np
 
-from ..diagnosis import diagnose
-from ..tables import TableDensity
+from ..diagnosis.of_table import of_table
+from ..tables import Frame, TableDensity
 from .inputs import arranged, read
 from .model import read_model
-from .numbers import Numbers
 from .outputs import check_place
-from .telling import note, told_in_one_line
+from .telling import told_in_one_line
 
 
 def run(
@@ -24,19 +23,9 @@ def run(
         density, rng = read_model(model), np.random.default_rng(seed)
         if out is not None:
             check_place(out)
-        own = _numbers(density, data, reading, missing, rng)
-        theirs = None if train is None else _numbers(density, train, reading, missing, rng)
-        if density.schema.categories:
-            note("the numbers are judged, given the categories, whose probabilities are not")
-        report = diagnose(
-            own.density,
-            own.rows,
-            None if theirs is None else theirs.rows,
-            context=own.context,
-            context_train=None if theirs is None else theirs.context,
-            names=own.names,
-            rng=rng,
-        )
+        own = _frame(density, data, reading)
+        theirs = None if train is None else _frame(density, train, reading)
+        report = of_table(density, own, theirs, missing=missing, rng=rng)
         if out is not None:
             report.figure().savefig(out)
         if as_json:
@@ -46,7 +35,7 @@ def run(
     return 0
 
 
-def _numbers(density: TableDensity, data: str, reading: dict, missing: str, rng) -> Numbers:
+def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
     text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
     frame = read(data, reading, text if density.schema.is_named else ())
-    return Numbers.of(density, arranged(frame, density.schema), missing, rng)
+    return arranged(frame, density.schema)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from flowcore_command.problem import Problem
 
-from ..tables import Frame, Given, Schema, TableDensity, fit_table
-from ..tables.encoding import codes, line
-from ..tables.schema import complete_rows
-
-if TYPE_CHECKING:
-    from ..estimator import Summary
+from ..tables import Frame, Schema, TableDensity, fit_table
 
 QUICK = 0.1  # of the usual budget
 
@@ -52,48 +44,5 @@ class Learner(NamedTuple):
 
 
 def learned(frame: Frame, schema: Schema, learner: Learner, missing: str) -> TableDensity:
-    """p(c) p(x | c); its notes say how many rows there were, and the estimator's summary.
-
-    Scores of the summary are of x given c, on rows that were held out, in the units of the table;
-    log p(c), of all rows, is added.
-    """
-    estimator, shift = learner.estimator(), []
-
-    def learn(x, context=None, sample_weight=None, rng=0):
-        estimator.fit(x, sample_weight=sample_weight, context=context)
-        shift.append(_log_det(schema, x[np.isfinite(estimator.held_out_scores_)]))
-        scaling = estimator.context_scaling_
-        if scaling is None:
-            return estimator.density_
-        loc, scale = scaling.forward(np.zeros(scaling.dim)), scaling.forward(np.ones(scaling.dim))
-        return Given(estimator.density_, loc, scale - loc)
-
-    density = fit_table(frame, schema, learn=learn, missing=missing, rng=learner.seed)
-    own = schema.select(frame)
-    complete = complete_rows(own, missing)
-    nats = shift[0] if shift else 0.0
-    if density.frequencies is not None:
-        own_codes = codes(own.take(complete), schema.categories)
-        nats += float(density.frequencies.log_prob(own_codes).mean())
-    summary = _plain(estimator.summary_.shifted(nats)) if shift else None
-    notes = {
-        "rows": int(complete.sum()),
-        "dropped": int(len(frame) - complete.sum()),
-        "log_prob_of_categories": None if shift else nats,
-        "summary": summary,
-    }
-    return TableDensity(density.schema, density.frequencies, density.density, notes)
-
-
-def _log_det(schema: Schema, z: np.ndarray) -> float:
-    """The mean of log |det dz/dx| + sum log step: from learned numbers to the table's units."""
-    ends, steps = line(schema.numbers), [c.kind.step for c in schema.numbers if c.kind.is_gridded]
-    nats = float(np.log(steps).sum()) if steps else 0.0
-    if ends is not None and len(z):
-        nats -= float(np.mean(ends.forward_log_det(z)))
-    return nats
-
-
-def _plain(summary: Summary) -> dict:
-    plain = asdict(summary)
-    return {**plain, "candidates": [dict(found) for found in plain["candidates"]]}
+    """p(c) p(x | c); its notes say how many rows there were, and the estimator's summary."""
+    return fit_table(frame, schema, learn=learner.estimator(), missing=missing, rng=learner.seed)

@@ -41,7 +41,7 @@ class Report:
             without = f" ({dropped:,} more miss a value)" if dropped else ""
             lines.append(f"learned from {notes['rows']:,} rows{without}")
         if notes.get("summary"):
-            lines += _summary(notes["summary"])
+            lines += str(self.density.summary).split("\n")
         elif not notes:
             lines.append(f"{self.density.density!r:.300}")
         return "\n".join(lines)
@@ -50,14 +50,6 @@ class Report:
 def report_of(path: str, density: TableDensity) -> Report:
     """What is to be told of a model."""
     return Report(path, density)
-
-
-def _summary(found: dict) -> list[str]:
-    from ..estimator import Scored, Summary
-
-    candidates = tuple(Scored(**one) for one in found["candidates"])
-    counts = (found[name] for name in ("n_rows", "n_held_out", "n_folds"))
-    return str(Summary(candidates, Scored(**found["density"]), *counts)).split("\n")
 
 
 def _finite(value):

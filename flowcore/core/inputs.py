@@ -114,9 +114,10 @@ def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
             raise ValueError(f"{name} must hold real numbers: {problem}") from None
     value = x[wrong][0]
     shown = "" if value is None else f" {str(value)[:40]!r}"
+    kind = type(value).__name__
+    fix = ": drop or fill them" if kind in ("NoneType", "NAType", "NaTType") else ""
     raise ValueError(
-        f"{name} must hold real numbers: there is a {type(value).__name__}{shown} "
-        f"{where(wrong, labels)}"
+        f"{name} must hold real numbers: there is a {kind}{shown} {where(wrong, labels)}{fix}"
     )
 
 

@@ -27,6 +27,19 @@ FLEXIBLE = (
 )
 WILD = "Draws that overflow: a bounded log-scale, fc.Affine(2.0), or a smaller learning_rate."
 
+KINDS = "fc.tables.fit_table(X, schema) knows {}, and FlowDensity as its learn=."
+TIME = "{}more time, FlowDensity(budget=...), or more rows."
+OF_ESTIMATORS = {  # those of a `FlowDensity` or `TableDensity` have other handles than flows
+    GRIDDED: KINDS.format("integers and grids"),
+    SUPPORT: KINDS.format("positive and bounded columns"),
+    WORSE: TIME.format("Take {}, or "),
+    LEARNED: TIME.format("Of a table, learn=fc.FlowDensity(); of that, "),
+    TAILS: "Look at the rows that are named: are they errors? If not, take logarithms: "
+    + KINDS.format("positive columns"),
+    THIN: TIME.format("Too much mass in the tails: "),
+    FLEXIBLE: TIME.format("Of a table, learn=fc.FlowDensity(); of that, "),
+}
+
 
 def advice_of(report: Diagnosis) -> list[str]:
     """Lines to act on, the most urgent first; none if nothing is at fault."""
@@ -37,11 +50,13 @@ def advice_of(report: Diagnosis) -> list[str]:
     rules = (
         ("gridded" in faults, GRIDDED),
         ("support" in faults, SUPPORT),
-        ("worse" in faults, WORSE.format(best)),
+        ("worse" in faults, WORSE),
         ("learned" in faults, LEARNED),
         ("narrow" in shapes or faults & {"far", "pull"}, TAILS),
         ("wide" in shapes, THIN),
         (shapes - {"narrow", "wide"} or faults & {"together", "latents", "own level"}, FLEXIBLE),
         ("wild" in faults, WILD),
     )
-    return [text for wanted, text in rules if wanted]
+    other = OF_ESTIMATORS if report.density in ("FlowDensity", "TableDensity") else {}
+    found = [other.get(text, text).format(best) for wanted, text in rules if wanted]
+    return list(dict.fromkeys(found))

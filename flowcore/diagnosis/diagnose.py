@@ -11,13 +11,16 @@ import numpy as np
 
 from ..core import BLAS
 from ..core.inputs import as_numbers, check_dim, column_labels
+from ..core.labels import check_labels
+from ..tables import TableDensity
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
 from .baselines import baselines, conditional_log_prob, name_of
 from .classifier import tell_apart
 from .draws import drawn_from
 from .findings import Association, Beside, Learned
-from .judged import Judged, Rows
+from .judged import Judged, Rows, warn_of_shared
+from .of_table import of_table
 from .report import Diagnosis
 from .rows import far_rows, pull_of_the_worst, worst_rows
 from .uniformity import holm, independence, of_uniforms
@@ -55,18 +58,21 @@ def diagnose(
     rows against held-out ones. All p-values are adjusted together, by Holm's method: of a density
     that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
-    Rows that chose the best epoch or stopped the training are not held out: keep others back.
+    Rows that chose the best epoch or stopped the training are not held out: keep others back. If
+    most of the held-out rows are training rows, there is a warning.
     Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
-    wrong number; for a density whose log_prob is NaN or +inf, or which has no finite draws;
+    wrong number, columns that are not those of X_held_out or of an estimator's `fit`; for a density
+    whose log_prob is NaN or +inf, or which has no finite draws;
     TypeError for what is no density.
 
     Parameters
     ----------
     density : Density
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
-        scikit-learn's score_samples(x) and sample(n, random_state=).
+        scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: its numbers
+        are judged, given its categories; rows that miss a value are left out, with a warning.
     X_held_out : array_like
         (n, D), rows it has not seen; a table with names is fine.
     X_train : array_like
@@ -103,6 +109,9 @@ def diagnose(
     Mean log p -2.328 +- 0.031 nats on 1,000 held-out rows of 2 columns: nothing speaks against this
     density.
     """
+    if isinstance(density, TableDensity):
+        return _of_table(density, X_held_out, X_train, context, context_train, names,
+                         history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
     rng, draws = np.random.default_rng(rng), check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, (int, float)) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
@@ -110,14 +119,26 @@ def diagnose(
     held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
-    judged, train = Judged.of(density, len(names)), None
+    judged, train = Judged.of(density, len(names), X_held_out, context), None
     if X_train is not None:
+        check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
         train = _rows("X_train", X_train, "context_train", context_train, len(names))
+        check_labels("context_train", column_labels(context_train), column_labels(context))
         if (train.context is None) != (held_out.context is None):
             raise ValueError("give context and context_train, or neither")
+        warn_of_shared(held_out, train)
 
     with BLAS.single_threaded():
         return _adjusted(_examined(judged, held_out, train, names, history, draws, alpha, rng))
+
+
+def _of_table(density, X_held_out, X_train, context, context_train, names, **options) -> Diagnosis:
+    if not (context is None and context_train is None and names is None):
+        raise ValueError(
+            "a TableDensity knows names and categories from the table: leave out names=, context=, "
+            "context_train="
+        )
+    return of_table(density, X_held_out, X_train, **options)
 
 
 def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Diagnosis:

@@ -6,13 +6,19 @@ estimators `score_samples(x)` and `sample(n, random_state=)`, or without a seed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.inputs import as_numbers, named
+from ..core import warn
+from ..core.inputs import as_numbers, column_labels, named
+from ..core.labels import check_labels
+
+LOOKED_AT = 2000  # held-out rows, for whether they are training rows
 
 
 class Rows(NamedTuple):
@@ -26,6 +32,22 @@ class Rows(NamedTuple):
         return Rows(self.x[index], None if self.context is None else self.context[index])
 
 
+def warn_of_shared(held_out: Rows, train: Rows) -> None:
+    """A warning if most of the held-out rows are training rows."""
+    own = set(_as_bytes(held_out.of(np.arange(min(len(held_out.x), LOOKED_AT)))))
+    shared = len(own.intersection(_as_bytes(train)))
+    if 2 * shared > len(own):
+        warn(
+            f"{shared:,} of {len(own):,} different rows of X_held_out are in X_train: the density "
+            "has seen them, and looks better than it is; keep rows back before the fit"
+        )
+
+
+def _as_bytes(rows: Rows) -> Iterator[bytes]:
+    x, context = rows
+    return (row.tobytes() for row in (x if context is None else np.column_stack([x, context])))
+
+
 @dataclass(frozen=True)
 class Judged:
     """A density of rows of length `dim`, by anybody."""
@@ -34,18 +56,25 @@ class Judged:
     dim: int
 
     @classmethod
-    def of(cls, density: Any, n_columns: int) -> Judged:
-        """The adapter; TypeError or ValueError for what cannot be judged on so many columns."""
+    def of(cls, density: Any, n_columns: int, table: Any = None, context: Any = None) -> Judged:
+        """The adapter; TypeError or ValueError for what cannot be judged on so many columns.
+
+        table, context: the rows as they were given. An estimator that knows the names of its
+        columns wants the same ones; a copy of it forgets them, since it is handed arrays.
+        """
         scores = any(hasattr(density, name) for name in ("log_prob", "score_samples"))
         if not (scores and hasattr(density, "sample")):
+            steps = hasattr(density, "steps")
+            fix = "; write diagnose(pipe[-1], pipe[:-1].transform(X_held_out))" if steps else ""
             raise TypeError(
                 "diagnose needs a density with log_prob(x), or score_samples(x), and "
-                f"sample(n, rng): {density!r:.80} has not"
+                f"sample(n, rng): {type(density).__name__ if steps else repr(density):.80} has not"
+                f"{fix}"
             )
         dim = getattr(density, "dim", getattr(density, "n_features_in_", n_columns))
         if dim != n_columns:
             raise ValueError(f"the density has dim {dim}, but X_held_out has {n_columns} columns")
-        return cls(density, dim)
+        return cls(_without_names(density, table, context), dim)
 
     @property
     def name(self) -> str:
@@ -90,6 +119,22 @@ class Judged:
                 f"the density's sample({count}, ...) has shape {drawn.shape}, not {shape}"
             )
         return rng.permutation(drawn) if context is None else drawn[0]
+
+
+def _without_names(density, table, context):
+    """The density; of an estimator that knows names, which are checked here, a copy without."""
+    known = getattr(density, "__dict__", {})
+    for what, own, given in (
+        ("X_held_out", "feature_names_in_", table),
+        ("context", "context_names_in_", context),
+    ):
+        names = known.get(own)
+        if names is not None:
+            check_labels(what, column_labels(given), list(names))
+    if known.get("feature_names_in_") is not None:
+        density = copy(density)
+        del density.feature_names_in_
+    return density
 
 
 def _given(context) -> dict:

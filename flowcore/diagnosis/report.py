@@ -71,6 +71,8 @@ class Diagnosis:
         As given: for the page.
     rows, drawn : ndarray
         At most 2000 of the rows, and 10,000 of the draws, for the page.
+    given : tuple of str
+        The categories of a `TableDensity`: what is judged is the density of the numbers given them.
 
     Examples
     --------
@@ -105,6 +107,7 @@ class Diagnosis:
     history: History | None = field(repr=False)
     rows: np.ndarray = field(repr=False)
     drawn: np.ndarray = field(repr=False)
+    given: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[Sentence]:

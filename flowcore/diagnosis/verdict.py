@@ -39,7 +39,7 @@ class Sentence:
 def sentences_of(report: Diagnosis) -> list[Sentence]:
     """All sentences that apply, in the order in which they are read."""
     parts = (_support, _beside, _columns, _together, _latents, _own_level, _far, _pull, _learned,
-             _gridded, _wild, _power)  # fmt: skip
+             _gridded, _wild, _power, _given)  # fmt: skip
     return [sentence for part in parts for sentence in part(report)]
 
 
@@ -256,3 +256,9 @@ def _power(report):
     if seen > 2 * LARGE_KS and not words.significant(report.columns, report.alpha):
         yield Sentence("power", False, f"With {report.n} rows only a KS of {seen:.2f} or more "
                        "would have been found.")  # fmt: skip
+
+
+def _given(report):
+    if report.given:
+        text = f"The numbers are judged, given {words.names(report.given)}: p of these is not."
+        yield Sentence("given", False, text)

@@ -14,11 +14,13 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, ElementwiseAffine
+from ..core.inputs import column_labels
+from ..core.labels import are_names
 from ..distributions import TransformedDistribution
 from ..training.checks import as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .inputs import check_rows, given_context, seed_sequence
+from .inputs import check_latents, check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
 from .record import FlowDensityRecord
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from .._typing import Context
     from ..distributions import Distribution
+
+FEWEST = 3  # rows: one is held out, and a single other one has no spread
 
 
 class FlowDensity(
@@ -88,6 +92,8 @@ class FlowDensity(
         The `contamination` quantile of these: `predict` calls less an outlier.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
+    context_names_in_ : list or None
+        The names of the context's columns, if it had some.
 
     Examples
     --------
@@ -134,11 +140,14 @@ class FlowDensity(
         minutes, contamination = self._checked_options()
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
-        context = given_context(context, len(X), None)
+        names, context = column_labels(context), given_context(context, len(X), None)
         weight = np.ones(len(X)) if weight is None else weight
-        check_columns(X, np.flatnonzero(weight > 0), labels)
         rows = merged(X, weight, context)
+        if 1 < len(rows) < FEWEST:  # of a single one, every column is constant
+            raise ValueError(f"X has {len(rows)} different rows: at least {FEWEST} are needed")
+        check_columns(X, np.flatnonzero(weight > 0), labels)
         self.context_scaling_ = None if context is None else scaling(rows.context)
+        self.context_names_in_ = names if are_names(names) else None
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
         check_reach(X, weight, scale, labels)
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
@@ -189,6 +198,24 @@ class FlowDensity(
         """-1 for outliers, rows less probable than the `contamination` quantile, 1 for others."""
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
+    def fit_predict(
+        self,
+        X: ArrayLike,
+        y: None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        context: Context = None,
+    ) -> np.ndarray:
+        """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
+
+        So the share of outliers is `contamination`, which `predict` of rows of the fit is not: what
+        was learned from is more probable. Rows that were never held out are predicted.
+        """
+        scores = self.fit(X, y, sample_weight, context=context).held_out_scores_
+        if np.isnan(scores).any():
+            scores = np.where(np.isnan(scores), self.score_samples(X, context), scores)
+        return np.where(scores < self.offset_, -1, 1)
+
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): what the single best flow's base density sees."""
         return self._of_rows("to_latent", self._fitted("latent_"), X, context)
@@ -196,7 +223,7 @@ class FlowDensity(
     def inverse_transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """The rows that `transform` takes to X (n, D)."""
         latent = self._fitted("latent_")
-        Z, _ = check_rows(self, X, reset=False, names=False)
+        Z = check_latents(self, X)
         own_context = self._standardised(context, len(Z)) if latent.context_dim else {}
         return latent.from_latent(Z, **own_context)
 
@@ -222,8 +249,11 @@ class FlowDensity(
         if scale is None:
             raise ValueError("this density was fitted without a context, but one was given")
         if context is None:
-            raise ValueError(f"this density needs context=, (n, {scale.dim}), as in fit")
-        context = given_context(context, n, scale.dim)
+            raise ValueError(
+                f"this density needs context=, (n, {scale.dim}), as in fit; from cross_val_score "
+                "and pipelines: set_score_request(context=True)"
+            )
+        context = given_context(context, n, scale.dim, getattr(self, "context_names_in_", None))
         return {"context": scale.inverse(context)}
 
     def _checked_options(self) -> tuple[float | None, float]:

@@ -40,6 +40,8 @@ class FlowDensityRecord:
         `offset_`.
     summary : dict
         `summary_`, see `as_data`.
+    context_names : sequence of str or None
+        `context_names_in_`.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class FlowDensityRecord:
         held_out_scores: np.ndarray,
         offset: float,
         summary: dict,
+        context_names: Sequence[str] | None = None,
     ):
         self.options, self.density, self.latent = options, density, latent
         self.context_scaling, self.offset = context_scaling, offset
         self.names = None if names is None else list(names)
         self.held_out_scores, self.summary = held_out_scores, summary
+        self.context_names = None if context_names is None else list(context_names)
         if sorted(options) != sorted(OPTIONS):
             raise ValueError(f"its options are {sorted(options)}, not {sorted(OPTIONS)}")
         if not hasattr(latent, "to_latent") or latent.dim != density.dim:
@@ -67,6 +71,8 @@ class FlowDensityRecord:
         given = 0 if context_scaling is None else context_scaling.dim
         if not set(widths) <= {0, given}:
             raise ValueError(f"its flows want contexts of widths {widths}, but it scales {given}")
+        if context_names is not None and len(context_names) != given:
+            raise ValueError(f"it has {len(context_names)} names for {given} numbers of a context")
         if held_out_scores.ndim != 1 or held_out_scores.dtype != float:
             raise ValueError("its held-out scores are no vector of floats")
         as_summary(summary)
@@ -78,10 +84,12 @@ class FlowDensityRecord:
         if not isinstance(options["random_state"], (int, np.integer)):
             options["random_state"] = None
         names = getattr(estimator, "feature_names_in_", None)
+        of_context = getattr(estimator, "context_names_in_", None)  # not in older pickles
         return cls(
             options, estimator.density_, estimator.latent_, estimator.context_scaling_,
             None if names is None else [str(name) for name in names],
             estimator.held_out_scores_, float(estimator.offset_), as_data(estimator.summary_),
+            None if of_context is None else [str(name) for name in of_context],
         )  # fmt: skip
 
     def estimator(self) -> FlowDensity:
@@ -91,6 +99,7 @@ class FlowDensityRecord:
         found = FlowDensity(**self.options)
         found.density_, found.latent_ = self.density, self.latent
         found.context_scaling_, found.offset_ = self.context_scaling, self.offset
+        found.context_names_in_ = self.context_names
         found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
         found.n_features_in_ = found._n_features_out = self.density.dim
         if self.names is not None:

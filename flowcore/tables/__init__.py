@@ -6,6 +6,7 @@ schema.py      all columns, printed, edited, saved         encoding.py  rows as 
 frequencies.py p(c)                                        slots.py     c as a context
 density.py     p(c) p(x | c)                               fitting.py   from a table to it
 given.py       a density whose context is standardised
+estimated.py   `FlowDensity` as what learns                numbers.py   what `diagnose` sees
 
 reading.py     files in blocks of rows                     binary.py    .npy, .npz, Parquet
 csv_blocks.py  text, cut at the ends of records            dialect.py   how it is written

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from .frame import Frame, Name, as_frame
+from .frame import DATES, Frame, Name, as_frame, no_number
 
 PIECE = 2**24  # bytes that are asked for at once
 LONGEST_HEADER = 10_000  # bytes, as in numpy
@@ -182,6 +182,9 @@ def numbered(rows, source: str, first_row: int, columns: Sequence[Name] | None) 
     frame = as_frame(rows, source)
     _check_columns(columns, frame.names, source)
     own = frame.names if columns is None else tuple(dict.fromkeys(columns))
+    for name in own:
+        if frame[name].dtype.kind in DATES:
+            raise no_number(name, frame[name])
     return Frame({name: frame[name] for name in own}, source, first_row)
 
 

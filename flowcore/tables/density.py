@@ -17,6 +17,7 @@ from .slots import Slots
 
 if TYPE_CHECKING:
     from .._typing import Base, Seed, TableLike
+    from ..estimator import Summary
 
 
 class TableDensity:
@@ -99,6 +100,21 @@ class TableDensity:
         plain = {"schema": self.schema.to_dict(), "frequencies": counted}
         return plain | {"density": self.density, "notes": self.notes}
 
+    @property
+    def summary(self) -> Summary | None:
+        """What a `FlowDensity` tried, and how probable held-out rows were.
+
+        In the units of the table; None if another function learned it.
+        """
+        found = (self.notes or {}).get("summary")
+        if not found:
+            return None
+        from ..estimator import Scored, Summary
+
+        candidates = tuple(Scored(**one) for one in found["candidates"])
+        counts = (found[name] for name in ("n_rows", "n_held_out", "n_folds"))
+        return Summary(candidates, Scored(**found["density"]), *counts)
+
     # ------------------------------------------------------------ log p
 
     def log_prob(self, X: TableLike, draws: int = 1, rng: Seed = 0) -> np.ndarray:
@@ -170,7 +186,7 @@ class TableDensity:
     def sample(self, n: int = 1, rng: Seed = None) -> Frame | np.ndarray:
         """n rows, of the kinds of the data: categories as they were, integers integers.
 
-        A `Frame`, which `dict()` makes a mapping of columns for pandas or polars; an array (n, D)
+        A `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes; an array (n, D)
         if the table had no names. Values that were never seen are not drawn: rows are drawn from p
         given that all categories are known ones. Columns aside are left out, except for constant
         ones; in an array they are NaN.
@@ -209,7 +225,8 @@ class TableDensity:
 
     def __repr__(self):
         listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
-        return f"TableDensity({listed}; {self.density!r})"
+        own = repr(self.density)
+        return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
 
 
 class _Points:

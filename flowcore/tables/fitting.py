@@ -15,6 +15,7 @@ from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
 from .density import TableDensity, as_distribution
 from .encoding import codes, coordinates, line, noise
+from .estimated import Estimated
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .schema import Schema, complete_rows
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .._typing import Base, Seed, TableLike
+    from ..estimator import FlowDensity
 
 
 def learn_flow(
@@ -56,7 +58,9 @@ def learn_flow(
     """
     context_dim = 0 if context is None else context.shape[1]
     flow = flows.nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
-    flow, _ = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
+    flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
+    if history.interrupted:
+        raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too
     return flow
 
 
@@ -64,7 +68,7 @@ def fit_table(
     X: TableLike,
     schema: Schema | None = None,
     *,
-    learn: Callable[..., Base] = learn_flow,
+    learn: Callable[..., Base] | FlowDensity = learn_flow,
     missing: str = "error",
     sample_weight: ArrayLike | None = None,
     rng: Seed = 0,
@@ -82,7 +86,8 @@ def fit_table(
         Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
     schema : Schema or None
         What the columns are. None: `Schema.from_data(X)`, with one warning if it has suggestions.
-    learn : callable
+    learn : FlowDensity or callable
+        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`. A callable:
         learn(x, context=, sample_weight=, rng=) -> a density of the numbers, which come mapped to
         the whole line, given the categories, which come as a context: see `learn_flow`.
     missing : str
@@ -113,20 +118,23 @@ def fit_table(
     rng = np.random.default_rng(rng)
     frame = as_frame(X)
     weight = as_weights(sample_weight, len(frame))
+    given = len(frame) if weight is None else np.count_nonzero(weight)
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         schema = Schema.from_data(frame)
-        _refuse_unmodelled(schema)
-        _say_suggestions(schema)
+        _refuse_unmodelled(schema, missing)
+        _say_suggestions(schema, missing)
     else:
-        _refuse_unmodelled(schema)
+        _refuse_unmodelled(schema, missing)
         frame, weight = _complete(schema.select(frame), weight, missing)
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
     _check_support(frame, schema, x)
     _check_columns(x, schema)
     frequencies = _frequencies(frame, own, schema, weight)
-    density = _learnt(x, own, schema, frequencies, weight, learn, rng)
-    return TableDensity(schema, frequencies, density)
+    estimated = None if callable(learn) else Estimated(learn, schema)
+    density = _learnt(x, own, schema, frequencies, weight, estimated or learn, rng)
+    notes = estimated and estimated.notes(frequencies, own, weight, given - len(frame))
+    return TableDensity(schema, frequencies, density, notes)
 
 
 def _complete(frame: Frame, weight, missing: str):
@@ -139,7 +147,7 @@ def _complete(frame: Frame, weight, missing: str):
     return frame.take(complete), None if weight is None else weight[complete]
 
 
-def _say_suggestions(schema: Schema) -> None:
+def _say_suggestions(schema: Schema, missing: str) -> None:
     """One warning with all that the schema would rather have, and the line to paste."""
     wanted = [c for c in schema.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
@@ -147,14 +155,21 @@ def _say_suggestions(schema: Schema) -> None:
     reasons = "; ".join(
         f"{c.name!r:.40} looks {c.suggestion or 'odd'} ({c.note})" for c in wanted[:10]
     )
-    edits = f"schema = Schema.from_data(X).edit({schema.suggestions!r})"
+    drop, edits = _drop(missing), schema.suggestions or {c.name: "aside" for c in wanted}
+    found = f"schema = Schema.from_data(X{drop})"
     warn(
-        f"columns that are taken as continuous: {reasons}. To follow: {edits}; to leave it so, "
-        "and hear no more: schema = Schema.from_data(X). Then fit_table(X, schema)"
+        f"columns that are taken as continuous: {reasons}. To follow: "
+        f"{found}.edit({edits!r}); to leave it so, and hear no more: {found}. "
+        f"Then fit_table(X, schema{drop})"
     )
 
 
-def _refuse_unmodelled(schema: Schema) -> None:
+def _drop(missing: str) -> str:
+    """What lines to be pasted have to say, too."""
+    return ', missing="drop"' if missing == "drop" else ""
+
+
+def _refuse_unmodelled(schema: Schema, missing: str) -> None:
     bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
     if all(c.kind.name == "aside" for c in schema.columns):
         raise ValueError("all columns of the schema are aside: there is nothing to model")
@@ -163,7 +178,8 @@ def _refuse_unmodelled(schema: Schema) -> None:
         c = bad[0]
         raise ValueError(
             f"column {c.name!r:.40} is {c.kind} ({c.why}; {c.note}), and so has no density: leave "
-            f"it out, or set it aside: schema = Schema.from_data(X).edit({edit!r:.300})"
+            f"it out, or set it aside: schema = Schema.from_data(X{_drop(missing)})"
+            f".edit({edit!r:.300})"
         )
 
 

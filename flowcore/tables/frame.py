@@ -15,17 +15,21 @@ import numpy as np
 from ..core.inputs import named
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from .._typing import TableLike
 
 Name = str | int
+DATES = "mM"  # the kinds of dtypes that are dates and durations
+DAYS = "make it a number first, such as days since a day"
 
 
 class Frame:
-    """Some rows of a table: named columns, each numbers (float64), booleans, or objects.
+    """Some rows of a table: named columns, each numbers (float64), booleans, objects, or dates.
 
     What a reader yields, and what every function here makes of the table it is given. NaN and None
-    are missing values. `dict(frame)` is a mapping that pandas and polars take; `np.asarray(frame)`
-    the numbers (n, D), a ValueError if there is text.
+    are missing values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and
+    pyarrow take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
 
     Parameters
     ----------
@@ -83,13 +87,24 @@ class Frame:
         out = np.empty((self._n, len(self.names)))
         for j, name in enumerate(self.names):
             column = self._columns[name]
+            if column.dtype.kind in DATES:
+                raise no_number(name, column)
             if column.dtype == object:
                 i = next((i for i, v in enumerate(column) if v is not None), 0)
                 if self._n and column[i] is not None:
-                    raise ValueError(f"{self.place(i, name)} is {column[i]!r:.40}, no number")
+                    raise ValueError(
+                        f"{self.place(i, name)} is {column[i]!r:.40}, no number; a table is "
+                        "frame.to_pandas()"
+                    )
                 column = np.full(self._n, np.nan)
             out[:, j] = column
         return out
+
+    def to_pandas(self) -> DataFrame:
+        """The table as a DataFrame; pandas has to be installed."""
+        from pandas import DataFrame
+
+        return DataFrame(dict(self))
 
     def take(self, rows: np.ndarray) -> Frame:
         """Some of the rows, by index or mask, as a frame of its own."""
@@ -124,8 +139,9 @@ class Frame:
 def as_frame(X: TableLike, source: str = "") -> Frame:
     """A table of any kind as a `Frame`.
 
+    Dates and durations stay what they are: what wants numbers refuses them, by name.
     Errors: ValueError for what is no table, for two columns of one name, and, naming column and
-    row, for dates, complex numbers, masked values and objects that are neither numbers nor text.
+    row, for complex numbers, masked values and objects that are neither numbers nor text.
 
     Parameters
     ----------
@@ -191,6 +207,8 @@ def _of_pandas(series):
     kind = getattr(series.dtype, "kind", "O")
     if kind in "iuf" and not isinstance(series.dtype, np.dtype):  # its own NA becomes NaN
         return series.to_numpy(dtype=float, na_value=np.nan)
+    if kind == "M" and not isinstance(series.dtype, np.dtype):  # with a time zone: in UTC
+        return series.to_numpy(dtype="M8[us]")
     return series.to_numpy()
 
 
@@ -241,9 +259,16 @@ def _as_column(name, values, source: str) -> np.ndarray:
         return np.array([v.decode("utf-8", "replace") for v in values.tolist()], object)
     if kind == "T" or values.dtype == object:  # numpy's strings of any length
         return _objects(name, values.astype(object), source)
+    if kind in DATES:  # refused where they are wanted, not where they are left out
+        return values
+    raise no_number(name, values)
+
+
+def no_number(name: Name, values: np.ndarray) -> ValueError:
+    """For a column that is neither numbers nor text."""
     first = f", such as {str(values[0])!r:.40}" if len(values) else ""
-    fix = " make it a number first, such as days since a day" if kind in "mM" else " leave it out"
-    raise ValueError(f"column {name!r:.40} holds {values.dtype}{first}:{fix}")
+    fix = DAYS if values.dtype.kind in DATES else "leave it out"
+    return ValueError(f"column {name!r:.40} holds {values.dtype}{first}: {fix}")
 
 
 def _objects(name, values: np.ndarray, source: str) -> np.ndarray:

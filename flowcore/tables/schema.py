@@ -10,7 +10,7 @@ import numpy as np
 
 from .column import Column
 from .finding import find_columns
-from .frame import Frame, Name, as_frame
+from .frame import DATES, Frame, Name, as_frame, no_number
 from .kind import DENSITY, PROBABILITY, Kind
 
 if TYPE_CHECKING:
@@ -143,7 +143,13 @@ class Schema:
 
         Errors: ValueError that names the columns which are missing, unknown, or in another order.
         """
-        frame = as_frame(X)
+        frame = self._select(as_frame(X))
+        for name in frame.names:
+            if frame[name].dtype.kind in DATES:
+                raise no_number(name, frame[name])
+        return frame
+
+    def _select(self, frame: Frame) -> Frame:
         wanted = [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
             return self._by_position(frame, wanted)
@@ -249,6 +255,8 @@ def is_missing(values: np.ndarray) -> np.ndarray:
     """Where a column of a frame has NaN or None."""
     if values.dtype == float:
         return np.isnan(values)
+    if values.dtype.kind in DATES:
+        return np.isnat(values)
     if values.dtype == object:
         return np.array([v is None for v in values.tolist()], bool)
     return np.zeros(len(values), bool)

@@ -110,7 +110,8 @@ def as_context(name: str, values, x_name: str, n: int, dtype=float) -> np.ndarra
         return None
     context = as_numbers(name, values)
     if context.ndim != 2 or len(context) != n:
-        hint = f"; write {name}[:, None]" if context.shape == (n,) else ""
+        column = f"{name}.to_frame()" if hasattr(values, "to_frame") else f"{name}[:, None]"
+        hint = f"; write {column}" if context.shape == (n,) else ""
         raise ValueError(
             f"{name} has shape {context.shape}, but {x_name} has {n} rows and needs as many of "
             f"context: ({n}, context_dim){hint}"

@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..bijectors import Chain
+from ..core import warn
 from ..distributions import Distribution, TransformedDistribution
-from ..tables import Frame, Given, TableDensity
-from ..tables.encoding import codes, coordinates, line, noise, outside
-from ..tables.schema import complete_rows
-from ..tables.slots import Slots
-from .telling import note
+from .density import TableDensity
+from .encoding import codes, coordinates, line, noise, outside
+from .frame import Frame
+from .given import Given
+from .schema import complete_rows
+from .slots import Slots
 
 
 class Numbers(NamedTuple):
@@ -30,14 +30,18 @@ class Numbers(NamedTuple):
 
     @classmethod
     def of(cls, model: TableDensity, frame: Frame, missing: str, rng) -> Numbers:
-        """Of a frame that has the model's columns."""
+        """Of a frame that has the model's columns. A warning says how many rows are left out.
+
+        missing: "error" or "drop". Errors: ValueError for a row outside of a support, for missing
+        values, and for a model without numbers.
+        """
         columns = model.schema.numbers
         if not columns:
-            raise Problem("the model has no numbers, only categories: nothing can be judged here")
+            raise ValueError("the model has no numbers, only categories: none can be judged")
         complete = complete_rows(frame, missing)
         if not complete.all():
             left = np.count_nonzero(~complete)
-            note(f"{left:,} rows that miss a value are left out, and not counted in row numbers")
+            warn(f"{left:,} rows that miss a value are left out, and not counted in row numbers")
         frame = frame.take(complete)
         context, density = None, model.density
         if isinstance(density, Given):
@@ -63,7 +67,7 @@ def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
     found = slots.of(own)
     known = (found >= 0).all(axis=1)
     if not known.all():
-        note(f"{np.count_nonzero(~known):,} rows with a category that was never seen are left out")
+        warn(f"{np.count_nonzero(~known):,} rows with a category that was never seen are left out")
     return frame.take(known), slots.context(found[known])
 
 
@@ -73,7 +77,7 @@ def _inside(frame: Frame, columns) -> np.ndarray:
     if out.any():
         i = int(np.flatnonzero(out)[0])
         j = next(j for j, c in enumerate(columns) if outside(x[i : i + 1, [j]], [c]).any())
-        raise Problem(
+        raise ValueError(
             f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
             f"{columns[j].kind}: its density is 0, as that of {np.count_nonzero(out):,} of "
             f"{len(x):,} rows; fit another kind, or leave them out"

@@ -1,0 +1,28 @@
+"""Two tables with names: have they the same columns?"""
+
+from __future__ import annotations
+
+
+def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
+    """A ValueError unless the table `name` has the wanted columns, in their order.
+
+    None, or anything but text, as in a table of pandas that was given none: nothing is known.
+    """
+    if not (are_names(labels) and are_names(wanted)) or labels == wanted:
+        return
+    missing = [one for one in wanted if one not in labels]
+    unknown = [one for one in labels if one not in wanted]
+    if not missing and not unknown:
+        raise ValueError(f"{name} has its columns in another order; write {name}[{wanted!r:.300}]")
+    words = [f"lacks {_listed(missing)}"] * bool(missing)
+    words += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
+    raise ValueError(f"{name} {' and '.join(words)}: the columns are {_listed(wanted)}")
+
+
+def are_names(labels: list | None) -> bool:
+    """Are these names of columns, as scikit-learn means it: text?"""
+    return bool(labels) and all(isinstance(label, str) for label in labels)
+
+
+def _listed(labels: list, shown: int = 10) -> str:
+    return ", ".join(f"{one!r:.40}" for one in labels[:shown]) + ", ..." * (len(labels) > shown)

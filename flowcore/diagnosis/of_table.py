@@ -1,0 +1,49 @@
+"""A `TableDensity` is judged by its numbers, given its categories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..tables.numbers import Numbers
+
+if TYPE_CHECKING:
+    from .._typing import Seed, TableLike
+    from ..tables import TableDensity
+    from .report import Diagnosis
+
+
+def of_table(
+    density: TableDensity,
+    X_held_out: TableLike,
+    X_train: TableLike | None,
+    *,
+    missing: str = "drop",
+    rng: Seed = 0,
+    **options,
+) -> Diagnosis:
+    """What `diagnose` finds about log p(x | c); what is on a grid has noise that fills its cells.
+
+    missing: "error", or "drop": rows that miss a value are left out, with a warning.
+    """
+    from .diagnose import diagnose
+
+    rng = np.random.default_rng(rng)
+    own = Numbers.of(density, density.schema.select(X_held_out), missing, rng)
+    theirs = None
+    if X_train is not None:
+        theirs = Numbers.of(density, density.schema.select(X_train), missing, rng)
+    found = diagnose(
+        own.density,
+        own.rows,
+        None if theirs is None else theirs.rows,
+        context=own.context,
+        context_train=None if theirs is None else theirs.context,
+        names=own.names,
+        rng=rng,
+        **options,
+    )
+    given = tuple(f"{column.name}" for column in density.schema.categories)
+    return replace(found, density=type(density).__name__, given=given)
