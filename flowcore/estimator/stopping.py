@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SNAPSHOTS = 40  # of a run, at most
+LARGEST = 1e30  # of what float32 holds well
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 
 
@@ -32,7 +33,9 @@ class Watch:
         if (report.epoch + 1) % self.every:
             return False
         self.flow = report.flow
-        self.thetas.append(self.flow.params.astype(np.float32))
+        theta = self.flow.params
+        small = np.abs(theta).max() < LARGEST  # not the mean of a mode, on a far row
+        self.thetas.append(theta.astype(np.float32) if small else theta)
         self.log_p.append(np.maximum(self.flow.log_prob(self.judge, **self.context), -1e300))
         best = int(np.argmax([floored(seen).mean() for seen in self.log_p]))
         return (len(self.log_p) - 1 - best) * self.every >= self.patience
