@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.cli import main
+from flowcore.cli import main, outputs, sample
+from flowcore.cli import parquet as cli_parquet
 from flowcore.cli.numbers import Numbers
 from flowcore.cli.score import Seen
 from flowcore.tables import Column, Given, Kind, Schema, TableDensity, fit_table, read_table
@@ -407,6 +408,76 @@ def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories(h
     own = codes(frame, model.schema.categories)
     table = model.log_prob(frame, rng=rng)
     assert numbers + model.frequencies.log_prob(own) == pytest.approx(table, abs=0.5)
+
+
+# ---------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["fit", "abc.csv", "-o", "abc.csv"], "abc.csv is the file that is read, and would be"),
+        (
+            ["fit", "abc.csv", "-o", "out.csv"],
+            "an .npz, no .csv: for example -o out.npz",
+        ),
+        (["score", "abc.npz", "abc.csv", "-o", "abc.csv"], "is the file that is read"),
+        (["score", "abc.npz", "abc.csv", "-o", "link.csv"], "is the file that is read"),
+        (["score", "abc.npz", "abc.csv", "-o", "x.xlsx"], "as .csv, .npy or .parquet"),
+        (["score", "abc.npz", "abc.csv", "-o", "x.npz"], "for example -o x.csv"),
+        (["sample", "abc.npz", "-o", "abc.npz"], "is the file that is read"),
+        (["plot", "abc.npz", "abc.csv", "-o", "picture"], "for example -o picture.png"),
+        (["diagnose", "abc.npz", "abc.csv", "-o", "x.csv"], "for example -o x.png"),
+    ],
+)
+def test_no_file_is_lost_and_none_has_a_misleading_name(arguments, told, numbers, capsys):
+    os.link("abc.csv", "link.csv")
+    before = {name: Path(name).read_bytes() for name in os.listdir()}
+    assert told in refused(capsys, *arguments)
+    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
+
+
+def test_the_disk_that_is_full_is_named(numbers, capsys, monkeypatch):
+    def full(self, columns):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(outputs.CsvRows, "write", full)
+    told = refused(capsys, "score", "abc.npz", "abc.csv", "-o", "x.csv")
+    assert told == "flowcore: x.csv: No space left on device"
+    told = run(capsys, "score", "abc.npz", "abc.csv", status=1).err
+    assert told == "flowcore: standard output: No space left on device\n"
+
+
+def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
+    """What is read back is what a CSV says, types and missing values included."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(cli_parquet, "GROUP", 100)
+    monkeypatch.setattr(sample, "ROWS", 64)
+    for name in ("draws.csv", "draws.parquet"):
+        run(capsys, "sample", "flats.npz", "-n", 300, "-o", name)
+    assert parquet.ParquetFile("draws.parquet").num_row_groups == 3
+    one, two = read_table("draws.csv"), read_table("draws.parquet")
+    assert all(one[name].tolist() == two[name].tolist() for name in one.names)
+    types = {field.name: str(field.type) for field in parquet.read_schema("draws.parquet")}
+    assert types == {"price": "double", "rooms": "int64", "city": "string"}
+    lines = flats()
+    lines[1], lines[2], lines[3] = ",2,Bern", "100,2,", "-1,2,Bern"
+    written(here / "odd.csv", lines)
+    for name in ("scores.csv", "scores.parquet"):
+        run(capsys, "score", "flats.npz", "odd.csv", "-o", name, "--keep", "price,city")
+    table = parquet.read_table("scores.parquet")
+    assert [table[name].null_count for name in ("price", "city", "log_prob")] == [1, 1, 0]
+    scored = Path("scores.csv").read_text().splitlines()[1:]
+    expected = [float(line.split(",")[-1]) for line in scored]
+    assert np.array_equal(table["log_prob"].to_numpy(), expected, equal_nan=True)
+    run(capsys, "sample", "flats.npz", "-n", 0, "-o", "none.parquet")
+    assert parquet.read_table("none.parquet").shape == (0, 3)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    told = refused(capsys, "sample", "flats.npz", "-o", "x.parquet")
+    assert told == "flowcore: x.parquet needs pyarrow: pip install pyarrow"
 
 
 # ---------------------------------------------------------------- processes

@@ -6,9 +6,10 @@ diagnose.py can it be trusted?                 info.py    what is in a model
 moons.py    the tutorial
 
 model.py    files of models                    inputs.py  files of rows, their columns checked
-outputs.py  CSV and .npy, in blocks            telling.py errors and notes in one line
+outputs.py  CSV and .npy, in blocks            parquet.py Parquet, in groups
 numbers.py  a table's numbers as rows          learning.py by `FlowDensity`
-report.py   what is told of a model            interrupts.py Ctrl-C
+report.py   what is told of a model            telling.py errors and notes in one line
+interrupts.py Ctrl-C
 """
 
 from flowcore_command import main

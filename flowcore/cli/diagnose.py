@@ -11,7 +11,7 @@ from ..tables import TableDensity
 from .inputs import arranged, read
 from .model import read_model
 from .numbers import Numbers
-from .outputs import check_place
+from .outputs import check_picture
 from .telling import note, told_in_one_line
 
 
@@ -23,7 +23,7 @@ def run(
     with told_in_one_line():
         density, rng = read_model(model), np.random.default_rng(seed)
         if out is not None:
-            check_place(out)
+            check_picture(out, model, data, train)
         own = _numbers(density, data, reading, missing, rng)
         theirs = None if train is None else _numbers(density, train, reading, missing, rng)
         if density.schema.categories:

@@ -12,7 +12,7 @@ from ..files import save
 from ..tables import Column, Frame, Kind, Schema, TableDensity
 from .inputs import named, read
 from .learning import Learner, learned
-from .outputs import check_place
+from .model import check_model
 from .report import report_of
 from .telling import note, told_in_one_line
 
@@ -37,7 +37,7 @@ def run(
 ) -> int:
     """Learn, write, tell."""
     with told_in_one_line():
-        check_place(out)
+        check_model(out, data)
         frame = read(data, reading, settings.text or ())
         schema = schema_of(frame, settings)
         learner = Learner.of(settings, len(frame), progress)

@@ -18,7 +18,7 @@ from flowcore_command.problem import Problem
 from ..tables import Frame, TableDensity
 from .inputs import arranged, blocks, named
 from .model import read_model
-from .outputs import opened
+from .outputs import check_table, opened
 from .telling import note, told_in_one_line
 
 
@@ -37,6 +37,7 @@ def run(
 ) -> int:  # fmt: skip
     """Score a file's rows, in order."""
     with told_in_one_line():
+        check_table(out, model, data)
         density, seen = read_model(model), Seen()
         names = (*settings.keep, "log_prob")
         rows = scores(density, data, settings, reading)
