@@ -168,9 +168,9 @@ def test_columns_that_are_not_chosen_are_aside_and_may_be_there(here, capsys):
 def test_suggestions_come_with_what_to_type(here, capsys):
     told = run(capsys, "fit", "flats.csv", "-o", "x.npz")
     found = re.search(r"To follow: --suggested, or (.*)\n", told.err).group(1)
-    assert told.err.startswith("flowcore: note: ") and "--kind rooms=integer" in found
+    assert told.err.startswith("flowcore: note: ") and "--kind 'rooms=integer(0)'" in found
     told = run(capsys, "fit", "flats.csv", "-o", "x.npz", *shlex.split(found))
-    assert told.err == "" and "rooms  integer" in told.out
+    assert told.err == "" and "rooms  integer(0)" in told.out
 
 
 def test_missing_values_are_told_or_left_out(tmp_path, capsys, monkeypatch):
@@ -232,6 +232,89 @@ def test_a_column_without_a_density_is_named_with_what_to_type(tmp_path, capsys)
     lines = ["one,two", *(f"1,{k * k}" for k in range(30))]
     told = refused(capsys, "fit", written(tmp_path / "x.csv", lines), "-o", tmp_path / "x.npz")
     assert "'one' is constant" in told and "--kind one=aside" in told
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{k}.5%", "numbers with '%', such as '0.5%'"),
+        ("$ {k}", "numbers with '$'"),
+        ("{k} km", "numbers with ' km'"),
+        ("{k},234.50", "numbers with separators of thousands"),
+        ("2024-01-{k:02d}", "days, such as '2024-01-01'"),
+        ("{k:02d}.12.24", "days, such as '01.12.24'"),
+    ],
+)
+def test_numbers_and_days_that_are_text_are_no_categories_unless_told(cell, said, here, capsys):
+    cells = [cell.format(k=k) for k in range(1, 27)] * 3
+    x = np.random.default_rng(0).normal(size=len(cells)).tolist()
+    rows = [f"{v!r};{c}" for v, c in zip(x, cells, strict=True)]
+    written(here / "x.csv", ["x;a b", *rows])
+    told = refused(capsys, "fit", "x.csv", "-o", "x.npz", "--budget", "0.001")
+    assert said.replace("0.5%", "1.5%" if "1.5%" in told else "0.5%") in told
+    leave, take = re.findall(r"--kind '(?:.*?)'", told)
+    for option, kind in ((leave, "aside"), (take, "categorical")):
+        told = run(capsys, "fit", "x.csv", "-o", "x.npz", *shlex.split(option), "--flow", "affine",
+                   "--budget", "0.0001", "--jobs", "1", "--json")  # fmt: skip
+        assert json.loads(told.out)["columns"][1]["kind"] == kind
+
+
+def test_row_numbers_are_told(here, capsys):
+    """And draws of counts that begin at 1 are no negative ones."""
+    rng = np.random.default_rng(0)
+    rows = [f"{k + 1000},{rng.integers(10**9)},{1 + rng.poisson(2)}" for k in range(60)]
+    written(here / "x.csv", ["row,client id,rooms", *rows])
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz", "--flow", "affine", "--budget", "0.0001",
+               "--jobs", "1", "--suggested", "--json")  # fmt: skip
+    kinds = {c["name"]: c["kind"] for c in json.loads(told.out)["columns"]}
+    assert kinds == {"row": "aside", "client id": "aside", "rooms": "integer(0)"}
+    plain = ["x.csv", "-o", "x.npz", "--flow", "affine", "--budget", "0.0001", "--jobs", "1"]
+    told = run(capsys, "fit", *plain).err
+    assert "'client id' looks like an identifier" in told and "--kind row=aside" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "told"),
+    [
+        (["a,b"], [], "x.csv has no rows, only a header"),
+        (["a,b", "1,2"], [], "is constant (always 2), and so has no density: no column is left"),
+        (["a,b", "1,2", "2,3.5"], [], "2 different rows are too few"),
+        (["a;b", "1;2"], ["--separator", ","], "has a single column, 'a;b': if it is several"),
+        (["1,2", "3,4"], [], "pass --no-header, if there are none"),
+        (["a,", "1,2", "3,4"], [], "or choose the others by --columns"),
+        (["a,b", "1,5", "3,4", "7,8,9"], [], "['7', '8', '9']; put quotes round a cell"),
+        (["a,b", "1,5", "3,4", "7,8 kg"], [], "take ' kg' out of it, or pass --missing-value '8"),
+        (["a,b", "1,5", "3,4", "7,-"], [], "mend it, or pass --missing-value '-', or name"),
+        (["a,b", "1,inf", "3,4", "7,8"], [], "'b' of x.csv is inf: make it a number, or pass --mi"),
+        (["a,b", '1,"1,200"', '2,"3,400"'], [], "take it out (separators of thousands are not"),
+        (["a,b,c,d", *(f"{k},{k * k},{k * k + k},{k**3}" for k in range(60))], [],
+         "of these columns out, or pass --kind c=aside"),
+    ],
+)  # fmt: skip
+def test_what_to_do_is_in_the_words_of_the_command_line(lines, options, told, here, capsys):
+    written(here / "x.csv", lines)
+    assert told in refused(capsys, "fit", "x.csv", "-o", "x.npz", *options)
+
+
+def test_days_of_parquet_are_left_out_or_kept(here, capsys):
+    """As those of a CSV are."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    days = np.datetime64("2024-01-01", "us") + np.arange(60) * np.timedelta64(1, "D")
+    x = np.random.default_rng(0).normal(size=60)
+    parquet.write_table(pa.table({"x": x, "day": days, "date": pa.array(days).cast("date32")}),
+                        "x.parquet")  # fmt: skip
+    told = refused(capsys, "fit", "x.parquet", "-o", "x.npz")
+    assert "days, such as '2024-01-01 00:00:00" in told and "--kind date=aside" in told
+    few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1", "-c", "x"]
+    run(capsys, "fit", "x.parquet", "-o", "x.npz", *few)
+    told = run(capsys, "score", "x.npz", "x.parquet", "--keep", "date").out
+    assert told.startswith("date,log_prob\n2024-01-01,")
+
+
+def test_bytes_that_are_no_utf8_come_with_what_to_type(here, capsys):
+    (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    told = refused(capsys, "fit", "x.csv", "-o", "x.npz")
+    assert "x.csv: line 1 is not utf-8 (byte 0xf6): pass --encoding latin-1" in told
 
 
 # ---------------------------------------------------------------- score

@@ -457,7 +457,7 @@ def test_suggestions_are_one_warning_with_the_line_to_paste():
         density = fit_table(X, learn=shifted)
     assert len(caught) == 1 and caught[0].filename == __file__
     text = str(caught[0].message)
-    assert "'rooms' looks integer(0) (whole numbers, which come back" in text
+    assert "'rooms' looks integer(0) (whole numbers: they come back" in text
     line = text.split("To follow: schema = ")[1].split("; to leave")[0]
     adopted = eval(line, {"Schema": Schema, "X": X})
     assert adopted == density.schema.suggested()

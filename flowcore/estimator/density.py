@@ -26,6 +26,8 @@ from .rows import merged, quantile
 from .scaling import scaling, standardised
 from .selection import in_processes, select
 
+LEAST_ROWS = 3  # different ones: some are held out
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
@@ -138,6 +140,11 @@ class FlowDensity(
         weight = np.ones(len(X)) if weight is None else weight
         check_columns(X, np.flatnonzero(weight > 0), labels)
         rows = merged(X, weight, context)
+        if len(rows) < LEAST_ROWS:
+            raise ValueError(
+                f"{len(rows)} different rows are too few: take at least {LEAST_ROWS}, since some "
+                "are held out, and many more for a density that says something"
+            )
         self.context_scaling_ = None if context is None else scaling(rows.context)
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from .csv_cells import MEND, Chunk, Layout, decoded, exact_columns, exact_rows
+from .csv_cells import Chunk, Layout, decoded, exact_columns, exact_rows, mend
 from .csv_engines import engine_named
 from .dialect import Dialect
 from .frame import Frame, Name
@@ -228,14 +228,17 @@ def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool
         raise ValueError(
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is no number, but most of the "
-            f"column is: {MEND}"
+            f"column is: {mend(cells[wrong[0]])}"
         )
     other = Dialect(None, "," if dialect.decimal == "." else ".")
     if wrong and 2 * sum(other.reads_as_number(cells[i]) for i in wrong) > len(given):
+        fix = f"pass decimal={other.decimal!r}, or name the column in text=. (Separators of "
+        fix += "thousands are not read.)"
+        if dialect.separator == other.decimal:  # which decimal= would refuse
+            fix = "take it out (separators of thousands are not read), or name the column in text="
         raise ValueError(
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is a number where the decimal sign "
-            f"is {other.decimal!r}: pass decimal={other.decimal!r}, or name the column in text=. "
-            "(Separators of thousands are not read.)"
+            f"is {other.decimal!r}: {fix}"
         )
     return bool(wrong)
