@@ -285,6 +285,8 @@ def test_row_numbers_are_told(here, capsys):
         (["a,b", "1,5", "3,4", "7,8,9"], [], "['7', '8', '9']; put quotes round a cell"),
         (["a,b", "1,5", "3,4", "7,8 kg"], [], "take ' kg' out of it, or pass --missing-value '8"),
         (["a,b", "1,5", "3,4", "7,-"], [], "mend it, or pass --missing-value '-', or name"),
+        (["a,b", "1,5", "3,4", "7,8", "1,-", "2,9", "3,?"], [],
+         "most of the column is (further down also '?'): mend it, or pass --missing-value '-', or"),
         (["a,b", "1,inf", "3,4", "7,8"], [], "'b' of x.csv is inf: make it a number, or pass --mi"),
         (["a,b", '1,"1,200"', '2,"3,400"'], [], "take it out (separators of thousands are not"),
         (["a,b,c,d", *(f"{k},{k * k},{k * k + k},{k**3}" for k in range(60))], [],
@@ -363,6 +365,22 @@ def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp
     refused(capsys, "score", "abc.npz", "bad.csv", "-o", "out.csv")
     assert (tmp_path / "out.csv").read_text() == "precious"
     assert not [name for name in os.listdir() if name.endswith(".tmp")]
+
+
+def test_rows_that_are_odd_are_told(here, capsys):
+    """Which have no density, and why; which categories fit has not seen. Not with --json."""
+    lines = flats()
+    lines[3], lines[5], lines[7] = "-3,2,Bern", "-4,2,Bern", "100,2,Wien"
+    written(here / "odd.csv", lines)
+    told = run(capsys, "score", "flats.npz", "odd.csv").err.splitlines()
+    assert told == [
+        "flowcore: note: 2 of 39 rows have the density 0, a log_prob of -inf: row 2, column "
+        "'price' of odd.csv is -3, not inside of positive",
+        "flowcore: note: column 'city' has values that fit has not seen, such as 'Wien': they "
+        "share the probability of all that was not seen",
+    ]
+    assert run(capsys, "score", "flats.npz", "odd.csv", "--json").err == ""
+    assert run(capsys, "score", "flats.npz", "flats.csv").err == ""
 
 
 def test_a_summary_of_scores(numbers, capsys):

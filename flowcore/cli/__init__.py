@@ -9,7 +9,7 @@ model.py    files of models                    inputs.py  files of rows, their c
 outputs.py  CSV and .npy, in blocks            parquet.py Parquet, in groups
 numbers.py  a table's numbers as rows          learning.py by `FlowDensity`
 report.py   what is told of a model            telling.py errors and notes in one line
-interrupts.py Ctrl-C
+interrupts.py Ctrl-C                           oddities.py rows that want a word
 """
 
 from flowcore_command import main

@@ -219,6 +219,15 @@ def _chosen(names: tuple[Name, ...], columns: Sequence[Name] | None, source: str
     return tuple(names.index(name) for name in dict.fromkeys(columns))
 
 
+def _more(cells: list[str], wrong: list[int]) -> str:
+    """Other words in the same column, so that one look finds them all."""
+    others = [word for word in dict.fromkeys(cells[i] for i in wrong) if word != cells[wrong[0]]]
+    if not others:
+        return ""
+    told = ", ".join(f"{word!r:.20}" for word in others[:5]) + ", ..." * (len(others) > 5)
+    return f" (further down also {told})"
+
+
 def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool:
     """Whether a column is text; a ValueError if it is mostly numbers, with something else."""
     dialect = layout.dialect
@@ -228,7 +237,7 @@ def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool
         raise ValueError(
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is no number, but most of the "
-            f"column is: {mend(cells[wrong[0]])}"
+            f"column is{_more(cells, wrong)}: {mend(cells[wrong[0]])}"
         )
     other = Dialect(None, "," if dialect.decimal == "." else ".")
     if wrong and 2 * sum(other.reads_as_number(cells[i]) for i in wrong) > len(given):
