@@ -313,10 +313,33 @@ def test_days_of_parquet_are_left_out_or_kept(here, capsys):
     assert told.startswith("date,log_prob\n2024-01-01,")
 
 
+def test_a_column_that_nearly_follows_from_others_is_told(here, capsys):
+    income = np.random.default_rng(0).normal(3000, 900, 60).round(2)
+    rows = [f"{12 * v + 0.01 * k!r},{v!r}" for k, v in enumerate(income.tolist())]
+    few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1"]
+    written(here / "x.csv", ["year,month", *rows])
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz", *few).err
+    assert "of the columns 'year', 'month', 1 nearly follows" in told
+    assert "--kind month=aside" in told
+    rows = [f"{round(12 * v, -2)!r},{v!r}" for v in income.tolist()]
+    written(here / "x.csv", ["year,month", *rows])
+    assert "nearly" not in run(capsys, "fit", "x.csv", "-o", "x.npz", *few).err
+
+
+def test_rows_that_repeat_others_are_counted(here, capsys):
+    lines = flats(60)
+    written(here / "x.csv", [*lines, *lines[1:4]])
+    few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1"]
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz", *few).out
+    assert "learned from 63 rows, 3 of which repeat others" in told
+
+
 def test_bytes_that_are_no_utf8_come_with_what_to_type(here, capsys):
     (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
     told = refused(capsys, "fit", "x.csv", "-o", "x.npz")
-    assert "x.csv: line 1 is not utf-8 (byte 0xf6): pass --encoding latin-1" in told
+    assert "x.csv: line 1 is not utf-8 (byte 0xf6): pass --encoding latin-1 or cp1252, if" in told
+    (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("utf-16"))
+    assert refused(capsys, "fit", "x.csv", "-o", "x.npz").endswith(": pass --encoding utf-16")
 
 
 # ---------------------------------------------------------------- score
@@ -491,7 +514,7 @@ def test_the_verdict_is_about_x_given_c(wrapped, capsys):
     known = {name: column[2:] for name, column in table.items()}
     model = fit_table(known, learn=learn)
     found = Numbers.of(model, model.schema.select(table), "error", rng)
-    assert "2 rows with a category that was never seen" in capsys.readouterr().err
+    assert "2 rows left out for a category that was never seen" in capsys.readouterr().err
     assert np.array_equal(found.rows[:, 0], known["x"]) and isinstance(found.density, Shifted)
     good = fc.diagnose(found.density, found.rows, context=found.context, draws=2000)
     bad = fc.diagnose(found.density, found.rows, context=1 - found.context, draws=2000)

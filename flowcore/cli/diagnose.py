@@ -28,6 +28,10 @@ def run(
         theirs = None if train is None else _numbers(density, train, reading, missing, rng)
         if density.schema.categories:
             note("the numbers are judged, given the categories, whose probabilities are not")
+        if any(column.kind.is_gridded for column in density.schema.numbers):
+            note(
+                "whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say"
+            )
         report = diagnose(
             own.density,
             own.rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,11 +13,15 @@ from flowcore_command.problem import Problem
 from ..tables import Frame, Given, Schema, TableDensity, fit_table
 from ..tables.encoding import codes, line
 from ..tables.schema import complete_rows
+from ..training.columns import dependent_columns
+from .inputs import named
+from .telling import note
 
 if TYPE_CHECKING:
     from ..estimator import Summary
 
 QUICK = 0.1  # of the usual budget
+NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
 class Learner(NamedTuple):
@@ -60,6 +65,7 @@ def learned(frame: Frame, schema: Schema, learner: Learner, missing: str) -> Tab
     estimator, shift = learner.estimator(), []
 
     def learn(x, context=None, sample_weight=None, rng=0):
+        _tell_narrow(x, schema)
         estimator.fit(x, sample_weight=sample_weight, context=context)
         shift.append(_log_det(schema, x[np.isfinite(estimator.held_out_scores_)]))
         scaling = estimator.context_scaling_
@@ -83,6 +89,19 @@ def learned(frame: Frame, schema: Schema, learner: Learner, missing: str) -> Tab
         "summary": summary,
     }
     return TableDensity(density.schema, density.frequencies, density.density, notes)
+
+
+def _tell_narrow(x: np.ndarray, schema: Schema) -> None:
+    """A note about columns that nearly follow from others: a valley that flows hardly find."""
+    found, n = dependent_columns(x, np.arange(len(x)), NARROW)
+    if found.size:
+        names = [schema.numbers[j].name for j in found]
+        option = shlex.quote(f"{names[-1]}=aside")
+        note(
+            f"of the columns {named(names)}, {n} nearly follow{'s' * (n == 1)} from the others, up "
+            f"to {NARROW:g} of their scales: a flow hardly learns that. If it is no news, leave "
+            f"{n} out, such as by --kind {option}"
+        )
 
 
 def _log_det(schema: Schema, z: np.ndarray) -> float:

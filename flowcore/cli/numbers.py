@@ -37,7 +37,7 @@ class Numbers(NamedTuple):
         complete = complete_rows(frame, missing)
         if not complete.all():
             left = np.count_nonzero(~complete)
-            note(f"{_rows(left)} that miss a value left out, and not counted in row numbers")
+            note(f"{_rows(left)} left out for missing values, and not counted in row numbers")
         frame = frame.take(complete)
         context, density = None, model.density
         if isinstance(density, Given):
@@ -67,7 +67,7 @@ def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
     found = slots.of(own)
     known = (found >= 0).all(axis=1)
     if not known.all():
-        note(f"{_rows(np.count_nonzero(~known))} with a category that was never seen left out")
+        note(f"{_rows(np.count_nonzero(~known))} left out for a category that was never seen")
     return frame.take(known), slots.context(found[known])
 
 

@@ -34,7 +34,7 @@ WORDS = (  # what the library says -> what to type here
     (r"\bseparator=", "--separator "),
     (r"pass header=False, if there are none", "pass --no-header, if there are none"),
     (r"\bor choose columns=", "or choose the others by --columns"),
-    (r'pass encoding="latin-1" or "cp1252"', "pass --encoding latin-1, or cp1252"),
+    (r'pass encoding="([\w-]+)"( or )?"?([\w-]*)"?', r"pass --encoding \1\2\3"),
     (
         r"is (-?inf): make it a number, or NaN",
         r"is \1: make it a number, or pass --missing-value \1 (as the file spells it)",

@@ -101,7 +101,8 @@ def _utf8(stream: BinaryIO, source: str, encoding: str, block_bytes: int) -> Ite
 def _check_start(data: bytes, source: str) -> None:
     for sign, what in SIGNS.items():
         if data.startswith(sign):
-            fix = "save it as utf-8" if what == "utf-16" else "unpack it first"
+            fix = 'pass encoding="utf-16"' if what == "utf-16" else "unpack it first"
+            fix += ", for example into a pipe by gunzip -c" * (what == "gzip")
             raise ValueError(f"{source} is {what}, not text of utf-8: {fix}")
 
 
