@@ -241,8 +241,9 @@ def test_a_column_without_a_density_is_named_with_what_to_type(tmp_path, capsys)
         ("$ {k}", "numbers with '$'"),
         ("{k} km", "numbers with ' km'"),
         ("{k},234.50", "numbers with separators of thousands"),
-        ("2024-01-{k:02d}", "days, such as '2024-01-01'"),
-        ("{k:02d}.12.24", "days, such as '01.12.24'"),
+        ("2024-01-{k:02d}", "days or times, such as '2024-01-01'"),
+        ("{k:02d}:30", "days or times, such as '01:30'"),
+        ("{k:02d}.12.24", "days or times, such as '01.12.24'"),
     ],
 )
 def test_numbers_and_days_that_are_text_are_no_categories_unless_told(cell, said, here, capsys):
@@ -281,12 +282,20 @@ def test_row_numbers_are_told(here, capsys):
         (["a,b", "1,2", "2,3.5"], [], "2 different rows are too few"),
         (["a;b", "1;2"], ["--separator", ","], "has a single column, 'a;b': if it is several"),
         (["1,2", "3,4"], [], "pass --no-header, if there are none"),
-        (["a,", "1,2", "3,4"], [], "or choose the others by --columns"),
+        (["a,", "1,2", "3,4"], [], "then delete them): name it in the first line"),
         (["a,b", "1,5", "3,4", "7,8,9"], [], "['7', '8', '9']; put quotes round a cell"),
-        (["a,b", "1,5", "3,4", "7,8 kg"], [], "take ' kg' out of it, or pass --missing-value '8"),
+        (["a,b", "1,5", "3,4", "7,8 kg"], [], "take ' kg' out of it, or name the column in --t"),
         (["a,b", "1,5", "3,4", "7,-"], [], "mend it, or pass --missing-value '-', or name"),
         (["a,b", "1,5", "3,4", "7,8", "1,-", "2,9", "3,?"], [],
          "most of the column is (further down also '?'): mend it, or pass --missing-value '-', or"),
+        (["a,b", "1,5", "3,4", "7,(8.5)"], [], "mend it, or name the column in --text"),
+        (["a,b", "1,5", "3,4", "7,(none)"], [], "or pass --missing-value '(none)', or name"),
+        (["a,b", "1,5", "3,4", "7,\u22128"], [], "write its minus sign as '-', or name"),
+        (["a,b,c", "1,5,", "3,4,", "7,8,"], [], "'c' has no values: pass --kind 'c'=aside"),
+        (["sep=;", "a;b", "1;2", "3;4"], [], "the first line is Excel's 'sep=;': delete that line"),
+        (["Sales 2024", "", "a;b", "1;2", "3;4"], [], "is a single cell, 'Sales 2024', but those "
+         "from line 3 on have ';': if it is a title, delete"),
+        (["a b", "1 2", "3 4"], [], "has a single column, 'a b': if it is several, pass --"),
         (["a,b", "1,inf", "3,4", "7,8"], [], "'b' of x.csv is inf: make it a number, or pass --mi"),
         (["a,b", '1,"1,200"', '2,"3,400"'], [], "take it out (separators of thousands are not"),
         (["a,b,c,d", *(f"{k},{k * k},{k * k + k},{k**3}" for k in range(60))], [],
@@ -298,6 +307,17 @@ def test_what_to_do_is_in_the_words_of_the_command_line(lines, options, told, he
     assert told in refused(capsys, "fit", "x.csv", "-o", "x.npz", *options)
 
 
+def test_a_column_aside_may_hold_anything(here, capsys):
+    """And without a header, columns are called by their numbers."""
+    lines = ["1,2", "2,3 kg", "4,5", "7,8", "9,1"]
+    written(here / "x.csv", lines)
+    arguments = ["x.csv", "-o", "x.npz", "--no-header", "--kind", "1=aside"]
+    assert "written to x.npz" in run(capsys, "fit", *arguments).out
+    written(here / "x.csv", ["a,b", *lines])
+    arguments[3:] = ["--kind", "b=aside"]
+    assert "written to x.npz" in run(capsys, "fit", *arguments).out
+
+
 def test_days_of_parquet_are_left_out_or_kept(here, capsys):
     """As those of a CSV are."""
     pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
@@ -306,7 +326,7 @@ def test_days_of_parquet_are_left_out_or_kept(here, capsys):
     parquet.write_table(pa.table({"x": x, "day": days, "date": pa.array(days).cast("date32")}),
                         "x.parquet")  # fmt: skip
     told = refused(capsys, "fit", "x.parquet", "-o", "x.npz")
-    assert "days, such as '2024-01-01 00:00:00" in told and "--kind date=aside" in told
+    assert "days or times, such as '2024-01-01 00:00:00" in told and "--kind date=aside" in told
     few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1", "-c", "x"]
     run(capsys, "fit", "x.parquet", "-o", "x.npz", *few)
     told = run(capsys, "score", "x.npz", "x.parquet", "--keep", "date").out

@@ -70,6 +70,7 @@ GOOD = {
     "infinite": ("a,b\ninf,-Infinity\n", {}, {"a": [np.inf], "b": [-np.inf]}),
     "utf-8": ("é,b\n1,ü\n", {}, {"é": [1], "b": ["ü"]}),
     "text after nothing": ("a,b\n1,\n2,\n", {}, {"a": [1, 2], "b": [None, None]}),
+    "ends of lines in names": ('"a\n(kg)";b\n1;2\n', {}, {"a\n(kg)": [1], "b": [2]}),
     "hash within": ("a,b\n1,#x\n", {}, {"a": [1], "b": ["#x"]}),
 }  # fmt: skip
 

@@ -38,7 +38,9 @@ def run(
     """Learn, write, tell."""
     with told_in_one_line():
         check_model(out, data)
-        frame = read(data, reading, settings.text or ())
+        aside = [name for name, kind in (settings.kinds or {}).items() if kind.strip() == "aside"]
+        text = (*(settings.text or ()), *aside)  # what is left out may be anything
+        frame = read(data, reading, text)
         schema = schema_of(frame, settings)
         learner = Learner.of(settings, len(frame), progress)
         density = learned(frame, schema, learner, settings.missing)
@@ -78,8 +80,8 @@ def _check_shape(frame: Frame) -> None:
     if not len(frame):
         raise Problem(f"{frame.source} has no rows, only a header: there is nothing to learn from")
     name = str(frame.names[0])
-    others = [sign for sign in ",;\t|" if sign in name]
-    if len(frame.names) == 1 and others:
+    others = [sign for sign in ",;\t| " if sign in name]
+    if len(frame.names) == 1 and others and frame[frame.names[0]].dtype == object:
         raise Problem(
             f"{frame.source} has a single column, {name!r:.60}: if it is several, pass "
             f"--separator {_shell(others[0])}"

@@ -29,11 +29,15 @@ def _as_kinds(found: re.Match) -> str:
 
 WORDS = (  # what the library says -> what to type here
     (r'pass missing="drop"', "pass --missing drop"),
-    (r"pass its word in missing_values \((.*?)\)", r"pass --missing-value \1"),
+    (r"pass its word in missing_values \((.*)\), or name", r"pass --missing-value \1, or name"),
+    (
+        r"column ('.*') has no values: leave it out",
+        r"column \1 has no values: pass --kind \1=aside",
+    ),
     (r"name the column in text=", "name the column in --text"),
     (r"\bseparator=", "--separator "),
     (r"pass header=False, if there are none", "pass --no-header, if there are none"),
-    (r"\bor choose columns=", "or choose the others by --columns"),
+    (r" in the first line, or choose columns=", " in the first line"),
     (r'pass encoding="([\w-]+)"( or )?"?([\w-]*)"?', r"pass --encoding \1\2\3"),
     (
         r"is (-?inf): make it a number, or NaN",

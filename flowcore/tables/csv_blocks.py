@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import BinaryIO
 
 from .csv_cells import Chunk, Layout, decoded, exact_columns, exact_rows, mend
 from .csv_engines import engine_named
-from .dialect import Dialect
+from .dialect import SEPARATORS, Dialect
 from .frame import Frame, Name
 
 HEAD_ROWS = 1000  # that settle which columns are text
@@ -134,14 +135,17 @@ def _settled(
             f"{source}: the first line starts with '#': comments are not read. Delete them, or "
             "rename that column"
         )
+    if re.match("sep=.\r?$", stripped, re.MULTILINE):
+        raise ValueError(f"{source}: the first line is Excel's {stripped[:5]!r}: delete that line")
     if dialect.separator is None:
         try:
-            dialect = replace(dialect, separator=dialect.found_in(stripped.split("\n")[0]))
+            dialect = replace(dialect, separator=dialect.found_in(_first_record(stripped, dialect)))
         except ValueError as problem:
             raise ValueError(f"{source}: {problem}") from None
     names: tuple[Name, ...] | None = None
     if header:
         names, chunk = _header(chunk, source, dialect, columns)
+        _check_title(names, start, source, dialect)
     head = _lines(chunk, HEAD_ROWS, dialect)
     width = None if names is None else len(names)
     rows, lines = exact_rows(head, source, dialect, width)
@@ -160,6 +164,32 @@ def _settled(
     # what nobody asked for may be anything
     is_text = tuple(t or j not in chosen for j, t in enumerate(is_text))
     return replace(layout, is_text=is_text), chunk
+
+
+def _first_record(text: str, dialect: Dialect) -> str:
+    """The first line; more of them, where a name has an end of line inside of quotes."""
+    lines = text.split("\n")[:HEAD_ROWS]
+    for n in range(1, len(lines) + 1):
+        record = "\n".join(lines[:n])
+        if record.count(dialect.quote) % 2 == 0:
+            return record
+    return lines[0]
+
+
+def _check_title(names: tuple, start: str, source: str, dialect: Dialect) -> None:
+    """A ValueError for a line above the header, which would be taken for a table of one column."""
+    if len(names) != 1:
+        return
+    lines = start.strip("\r\n").split("\n")
+    for k, line in enumerate(lines[1:], 2):
+        found = [sign for sign in SEPARATORS if line.count(sign) and sign != dialect.decimal]
+        if found and len(lines) > k and all(found[0] in other for other in lines[k:-1]):
+            raise ValueError(
+                f"{source}: the first line is a single cell, {names[0]!r:.40}, but those from line "
+                f"{k} on have {found[0]!r}: if it is a title, delete what stands above the header"
+            )
+        if line.strip():
+            return
 
 
 def _lines(chunk: Chunk, most: int, dialect: Dialect) -> Chunk:
@@ -204,7 +234,8 @@ def _check_names(names: tuple[str, ...], source: str, dialect: Dialect, columns)
     if "" in wanted:
         raise ValueError(
             f"{source}: column {names.index('')} has no name in the header (pandas' index? then "
-            "write with index=False): name it, or choose columns="
+            "write with index=False; separators at the end of all lines? then delete them): name "
+            "it in the first line, or choose columns="
         )
     twice = [name for name in wanted if names.count(name) > 1]
     if twice:

@@ -88,11 +88,14 @@ def exact_rows(
 
 
 def mend(cell: str) -> str:
-    """What to do about a cell that is no number."""
-    mark = mark_of(cell)
+    """What to do about a cell that is no number; a word may stand for what is missing."""
+    word, mark = cell.strip(" \t"), mark_of(cell)
     todo = f"take {mark} out of it" if mark else "mend it"
-    word = cell.strip(" \t")
-    return f"{todo}, or pass its word in missing_values ({word!r:.40}), or name the column in text="
+    if "\u2212" in cell:
+        todo = "write its minus sign as '-'"
+    if not any(sign.isdigit() for sign in word):
+        todo += f", or pass its word in missing_values ({word!r:.40})"
+    return f"{todo}, or name the column in text="
 
 
 def _blank(source: str, line: int) -> ValueError:
@@ -127,7 +130,10 @@ def decoded(chunk: Chunk, source: str) -> str:
     """The text of a chunk; a ValueError that names the line of what is no text, or has old ends."""
     if b"\r" in chunk.data and (old := re.search(rb"\r(?!\n)", chunk.data)):
         line = chunk.line + chunk.data.count(b"\n", 0, old.start())
-        raise ValueError(f"{source}: line {line} has a \\r alone: lines end in \\n or \\r\\n")
+        raise ValueError(
+            f"{source}: line {line} has a \\r alone: lines end in \\n or \\r\\n; "
+            "tr '\\r' '\\n' < OLD > NEW mends files of old spreadsheets"
+        )
     bad = chunk.data.find(b"\0")
     if bad >= 0:
         line = chunk.line + chunk.data.count(b"\n", 0, bad)

@@ -157,7 +157,7 @@ def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
                 (_normal_score(z, slope) - plain, Kind("bounded", 0.0, low, high), "a logit")
             )
     gain, kind, name = max(found, key=lambda item: item[0])
-    if not gain > GAIN:
+    if not GAIN < gain < math.inf:
         return None, ""
     return kind, f"all inside; {name} makes it more normal, by {gain:.2f} nats a row"
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 FEW = 20  # different texts are categories, whatever they say: 10%, 20%, 30%
 MOST_OF = 0.9  # of the rows say the same sort of thing
 _DAY = re.compile(
-    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d\d))([T ]\d.*)?", re.ASCII
+    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d\d))([T ]\d.*)?"
+    r"|\d?\d:\d\d(:\d\d.*)?",
+    re.ASCII,
 )
 _THOUSANDS = r"\d{1,3}(?:[.,'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _MARKED = re.compile(
@@ -33,7 +35,7 @@ def said_by(counts: Mapping[str, int]) -> tuple[str, str] | None:
         return None
     days = sum(n for text, n in counts.items() if _DAY.fullmatch(text.strip()))
     if days >= least:
-        return "days", "make it a number, such as days since a day"
+        return "days or times", "make it a number, such as days since a day"
     marks: dict[str, int] = {}
     for text, n in counts.items():
         if mark := mark_of(text):
