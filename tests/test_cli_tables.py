@@ -260,6 +260,22 @@ def test_numbers_and_days_that_are_text_are_no_categories_unless_told(cell, said
         assert json.loads(told.out)["columns"][1]["kind"] == kind
 
 
+def test_codes_with_zeros_in_front_are_told(here, capsys):
+    x = np.random.default_rng(0).normal(size=9).tolist()
+    written(here / "x.csv", ["x,zip", *(f"{v!r},0{k % 3}10" for k, v in enumerate(x))])
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz").err
+    assert "x.csv, column 'zip': '0010' is read as a number" in told and "in --text" in told
+    assert run(capsys, "fit", "x.csv", "-o", "x.npz", "--text", "zip").err == ""
+    assert run(capsys, "score", "x.npz", "x.csv").err == ""
+
+
+def test_tables_without_rows_cannot_judge(numbers, tmp_path, capsys):
+    written(tmp_path / "none.csv", ["a,b,c"])
+    assert "none.csv has no rows" in refused(capsys, "diagnose", "abc.npz", "none.csv")
+    written(tmp_path / "one.csv", ["a,b,c", "1,2,3"])
+    assert "the table has 1 rows: at" in refused(capsys, "diagnose", "abc.npz", "one.csv")
+
+
 def test_row_numbers_are_told(here, capsys):
     """And draws of counts that begin at 1 are no negative ones."""
     rng = np.random.default_rng(0)

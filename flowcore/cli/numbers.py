@@ -34,6 +34,8 @@ class Numbers(NamedTuple):
         columns = model.schema.numbers
         if not columns:
             raise Problem("the model has no numbers, only categories: nothing can be judged here")
+        if not len(frame):
+            raise Problem(f"{frame.source} has no rows, only a header: nothing can be judged by it")
         complete = complete_rows(frame, missing)
         if not complete.all():
             left = np.count_nonzero(~complete)

@@ -35,6 +35,7 @@ WORDS = (  # what the library says -> what to type here
         r"column \1 has no values: pass --kind \1=aside",
     ),
     (r"name the column in text=", "name the column in --text"),
+    (r"^X_held_out has", "the table has"),
     (r"\bseparator=", "--separator "),
     (r"pass header=False, if there are none", "pass --no-header, if there are none"),
     (r" in the first line, or choose columns=", " in the first line"),

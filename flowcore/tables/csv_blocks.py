@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from ..core import warn
 from .csv_cells import Chunk, Layout, decoded, exact_columns, exact_rows, mend
 from .csv_engines import engine_named
-from .dialect import SEPARATORS, Dialect
+from .csv_header import HEAD_ROWS, check_title, first_record, read_header
+from .dialect import Dialect
 from .frame import Frame, Name
 
-HEAD_ROWS = 1000  # that settle which columns are text
 HEAD_BYTES = 2**22  # at most
 LONGEST = 2**26  # bytes of one record
 SIGNS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
@@ -139,13 +139,13 @@ def _settled(
         raise ValueError(f"{source}: the first line is Excel's {stripped[:5]!r}: delete that line")
     if dialect.separator is None:
         try:
-            dialect = replace(dialect, separator=dialect.found_in(_first_record(stripped, dialect)))
+            dialect = replace(dialect, separator=dialect.found_in(first_record(stripped, dialect)))
         except ValueError as problem:
             raise ValueError(f"{source}: {problem}") from None
     names: tuple[Name, ...] | None = None
     if header:
-        names, chunk = _header(chunk, source, dialect, columns)
-        _check_title(names, start, source, dialect)
+        names, chunk = read_header(chunk, source, dialect, columns)
+        check_title(names, start, source, dialect)
     head = _lines(chunk, HEAD_ROWS, dialect)
     width = None if names is None else len(names)
     rows, lines = exact_rows(head, source, dialect, width)
@@ -166,32 +166,6 @@ def _settled(
     return replace(layout, is_text=is_text), chunk
 
 
-def _first_record(text: str, dialect: Dialect) -> str:
-    """The first line; more of them, where a name has an end of line inside of quotes."""
-    lines = text.split("\n")[:HEAD_ROWS]
-    for n in range(1, len(lines) + 1):
-        record = "\n".join(lines[:n])
-        if record.count(dialect.quote) % 2 == 0:
-            return record
-    return lines[0]
-
-
-def _check_title(names: tuple, start: str, source: str, dialect: Dialect) -> None:
-    """A ValueError for a line above the header, which would be taken for a table of one column."""
-    if len(names) != 1:
-        return
-    lines = start.strip("\r\n").split("\n")
-    for k, line in enumerate(lines[1:], 2):
-        found = [sign for sign in SEPARATORS if line.count(sign) and sign != dialect.decimal]
-        if found and len(lines) > k and all(found[0] in other for other in lines[k:-1]):
-            raise ValueError(
-                f"{source}: the first line is a single cell, {names[0]!r:.40}, but those from line "
-                f"{k} on have {found[0]!r}: if it is a title, delete what stands above the header"
-            )
-        if line.strip():
-            return
-
-
 def _lines(chunk: Chunk, most: int, dialect: Dialect) -> Chunk:
     """The first lines of a chunk, unless that would cut a record."""
     end = -1
@@ -202,44 +176,6 @@ def _lines(chunk: Chunk, most: int, dialect: Dialect) -> Chunk:
     if chunk.data.count(dialect.quote.encode(), 0, end) % 2:
         return chunk
     return replace(chunk, data=chunk.data[: end + 1], is_last=False)
-
-
-def _header(chunk: Chunk, source: str, dialect: Dialect, columns) -> tuple[tuple[str, ...], Chunk]:
-    """(the names, the chunk after them)."""
-    lead = len(chunk.data) - len(chunk.data.lstrip(b"\r\n"))
-    skipped = chunk.data.count(b"\n", 0, lead)
-    chunk = replace(chunk, data=chunk.data[lead:], line=chunk.line + skipped)
-    reader = dialect.rows(decoded(chunk, source))
-    try:
-        names = tuple(name.strip() for name in next(reader))
-    except (csv.Error, StopIteration) as problem:
-        raise ValueError(f"{source}: the header cannot be read: {problem}") from None
-    _check_names(names, source, dialect, columns)
-    end = -1
-    for _ in range(reader.line_num):
-        end = chunk.data.find(b"\n", end + 1)
-        if end < 0:
-            end = len(chunk.data) - 1
-            break
-    return names, replace(chunk, data=chunk.data[end + 1 :], line=chunk.line + reader.line_num)
-
-
-def _check_names(names: tuple[str, ...], source: str, dialect: Dialect, columns) -> None:
-    if all(dialect.reads_as_number(name) for name in names):
-        raise ValueError(
-            f"{source}: the first line has numbers, {list(names)!s:.80}, where names are "
-            "expected: pass header=False, if there are none"
-        )
-    wanted = names if columns is None else [name for name in names if name in columns]
-    if "" in wanted:
-        raise ValueError(
-            f"{source}: column {names.index('')} has no name in the header (pandas' index? then "
-            "write with index=False; separators at the end of all lines? then delete them): name "
-            "it in the first line, or choose columns="
-        )
-    twice = [name for name in wanted if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"{source}: two columns are called {twice[0]!r:.40}: rename one of them")
 
 
 def _chosen(names: tuple[Name, ...], columns: Sequence[Name] | None, source: str):
@@ -282,4 +218,17 @@ def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is a number where the decimal sign "
             f"is {other.decimal!r}: {fix}"
         )
+    if not wrong:
+        _tell_codes([cells[i].strip(" \t") for i in given], layout, j)
     return bool(wrong)
+
+
+def _tell_codes(cells: list[str], layout: Layout, j: int) -> None:
+    """A warning about numbers of one length with zeros in front, such as postal codes."""
+    padded = [cell for cell in cells if cell[0] == "0"]
+    alike = len(set(map(len, cells))) == 1 and "".join(cells).isdecimal()
+    if padded and alike and len(padded[0]) > 2:
+        warn(
+            f"{layout.source}, column {layout.names[j]!r:.40}: {padded[0]!r:.40} is read as a "
+            "number, without its zeros: if it is a code, name the column in text="
+        )
