@@ -269,6 +269,21 @@ def test_codes_with_zeros_in_front_are_told(here, capsys):
     assert run(capsys, "score", "x.npz", "x.csv").err == ""
 
 
+def test_a_verdict_by_the_rows_that_were_learned_is_told(here, capsys):
+    """In any order, and whatever else is in the file."""
+    lines = flats()
+    header, *rows = [f"{line},{k}" for k, line in enumerate(lines)]
+    written(here / "same.csv", [header.replace(",0", ",id"), *rows[::-1]])
+    arguments = ["-k", "price=positive", "-k", "rooms=integer(0)", "-k", "id=aside"]
+    run(capsys, "fit", "same.csv", "-o", "x.npz", *arguments)
+    written(here / "same.csv", ["rooms,city,price", *(
+        ",".join([line.split(",")[1], line.split(",", 2)[2], line.split(",")[0]])
+        for line in lines[1:])])  # fmt: skip
+    assert "has the very rows" in run(capsys, "diagnose", "x.npz", "same.csv").err
+    written(here / "other.csv", [*lines[:-1], "3.5,1,Bern"])
+    assert "has the very rows" not in run(capsys, "diagnose", "x.npz", "other.csv").err
+
+
 def test_tables_without_rows_cannot_judge(numbers, tmp_path, capsys):
     written(tmp_path / "none.csv", ["a,b,c"])
     assert "none.csv has no rows" in refused(capsys, "diagnose", "abc.npz", "none.csv")

@@ -10,6 +10,7 @@ outputs.py  CSV and .npy, in blocks            parquet.py Parquet, in groups
 numbers.py  a table's numbers as rows          learning.py by `FlowDensity`
 report.py   what is told of a model            telling.py errors and notes in one line
 interrupts.py Ctrl-C                           oddities.py rows that want a word
+digest.py   a table that is known again
 """
 
 from flowcore_command import main

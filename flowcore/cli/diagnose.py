@@ -7,7 +7,9 @@ import json
 import numpy as np
 
 from ..diagnosis import diagnose
-from ..tables import TableDensity
+from ..tables import Frame, TableDensity
+from ..tables.schema import complete_rows
+from .digest import digest
 from .inputs import arranged, read
 from .model import read_model
 from .numbers import Numbers
@@ -24,8 +26,9 @@ def run(
         density, rng = read_model(model), np.random.default_rng(seed)
         if out is not None:
             check_picture(out, model, data, train)
-        own = _numbers(density, data, reading, missing, rng)
-        theirs = None if train is None else _numbers(density, train, reading, missing, rng)
+        frame, own = _numbers(density, data, reading, missing, rng)
+        _tell_if_learned(density, frame, data)
+        theirs = None if train is None else _numbers(density, train, reading, missing, rng)[1]
         if density.schema.categories:
             note("the numbers are judged, given the categories, whose probabilities are not")
         if any(column.kind.is_gridded for column in density.schema.numbers):
@@ -50,7 +53,19 @@ def run(
     return 0
 
 
-def _numbers(density: TableDensity, data: str, reading: dict, missing: str, rng) -> Numbers:
+def _numbers(
+    density: TableDensity, data: str, reading: dict, missing: str, rng
+) -> tuple[Frame, Numbers]:
     text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
-    frame = read(data, reading, text if density.schema.is_named else ())
-    return Numbers.of(density, arranged(frame, density.schema), missing, rng)
+    frame = arranged(read(data, reading, text if density.schema.is_named else ()), density.schema)
+    return frame, Numbers.of(density, frame, missing, rng)
+
+
+def _tell_if_learned(density: TableDensity, frame: Frame, data: str) -> None:
+    known = (density.notes or {}).get("digest")
+    own = frame.take(complete_rows(frame, "drop"))
+    if known is not None and digest(own, density.schema) == known:
+        note(
+            f"{data} has the very rows that the model learned from: a verdict wants rows that it "
+            "has not seen. Keep some back: fit without them, and pass them here"
+        )

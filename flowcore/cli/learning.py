@@ -14,6 +14,7 @@ from ..tables import Frame, Given, Schema, TableDensity, fit_table
 from ..tables.encoding import codes, line
 from ..tables.schema import complete_rows
 from ..training.columns import dependent_columns
+from .digest import digest
 from .inputs import named
 from .telling import note
 
@@ -85,6 +86,7 @@ def learned(frame: Frame, schema: Schema, learner: Learner, missing: str) -> Tab
     notes = {
         "rows": int(complete.sum()),
         "dropped": int(len(frame) - complete.sum()),
+        "digest": digest(own.take(complete), schema),
         "log_prob_of_categories": None if shift else nats,
         "summary": summary,
     }
