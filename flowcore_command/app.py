@@ -139,7 +139,7 @@ def score(
     data: Data,
     out: Annotated[
         str | None,
-        Option("--out", "-o", metavar="FILE", help="A CSV, or an .npy; unless told, printed."),
+        Option("--out", "-o", metavar="FILE", help=".csv, .npy or .parquet; unless told, printed."),
     ] = None,
     keep: Annotated[
         list[str] | None,
@@ -187,7 +187,7 @@ def sample(
     n: Annotated[int, Option("-n", min=0, help="How many rows.")] = 1000,
     out: Annotated[
         str | None,
-        Option("--out", "-o", metavar="FILE", help="A CSV, or an .npy; unless told, printed."),
+        Option("--out", "-o", metavar="FILE", help=".csv, .npy or .parquet; unless told, printed."),
     ] = None,
     seed: Seed = 0,
 ) -> Job:

@@ -38,7 +38,11 @@ def run(argv=None) -> int:
     except Problem as problem:
         print(f"flowcore: {problem}", file=sys.stderr)
         return MENDED
-    except (ValueError, OSError) as problem:
+    except OSError as problem:
+        place = "standard output: " if problem.filename is None else ""
+        print(f"flowcore: {place}{problem.strerror if place else problem}", file=sys.stderr)
+        return USAGE
+    except ValueError as problem:
         print(f"flowcore: {problem}", file=sys.stderr)
         return USAGE
     finally:

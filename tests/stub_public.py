@@ -32,6 +32,9 @@ PUBLIC = {
     "SinhArcsinh": lambda: fc.SinhArcsinh(2, [0.1, -0.3], 1.5),
     "Softplus": lambda: fc.Softplus(2, 0.3, [1.0, 2.0]),
     "Standardize": lambda: fc.Standardize.from_data(DATA),
+    "StandardizeContext": lambda: fc.StandardizeContext(
+        fc.Coupling(3, hidden=[4], context_dim=1), fc.Standardize.from_data(DATA[:, :1])
+    ),
     "Tanh": lambda: fc.Tanh(2),
     "GaussianMixture": lambda: fc.GaussianMixture([[0.0, 1.0], [2.0, 3.0]], 0.5, [1, 3]),
     "Laplace": lambda: fc.Laplace(2, 1.0, [0.5, 2.0]),

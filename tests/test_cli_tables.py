@@ -16,9 +16,20 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.cli import main
+from flowcore.cli import learning, main, outputs, sample
+from flowcore.cli import parquet as cli_parquet
+from flowcore.cli.fit import Settings, schema_of
 from flowcore.cli.score import Seen
-from flowcore.tables import Column, Given, Kind, Schema, TableDensity, fit_table, read_table
+from flowcore.tables import (
+    Column,
+    Given,
+    Kind,
+    Schema,
+    TableDensity,
+    as_frame,
+    fit_table,
+    read_table,
+)
 from flowcore.tables.encoding import codes
 from flowcore.tables.numbers import Numbers
 
@@ -167,9 +178,9 @@ def test_columns_that_are_not_chosen_are_aside_and_may_be_there(here, capsys):
 def test_suggestions_come_with_what_to_type(here, capsys):
     told = run(capsys, "fit", "flats.csv", "-o", "x.npz")
     found = re.search(r"To follow: --suggested, or (.*)\n", told.err).group(1)
-    assert told.err.startswith("flowcore: note: ") and "--kind rooms=integer" in found
+    assert told.err.startswith("flowcore: note: ") and "--kind 'rooms=integer(0)'" in found
     told = run(capsys, "fit", "flats.csv", "-o", "x.npz", *shlex.split(found))
-    assert told.err == "" and "rooms  integer" in told.out
+    assert told.err == "" and "rooms  integer(0)" in told.out
 
 
 def test_missing_values_are_told_or_left_out(tmp_path, capsys, monkeypatch):
@@ -233,6 +244,164 @@ def test_a_column_without_a_density_is_named_with_what_to_type(tmp_path, capsys)
     assert "'one' is constant" in told and "--kind one=aside" in told
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{k}.5%", "numbers with '%', such as '0.5%'"),
+        ("$ {k}", "numbers with '$'"),
+        ("{k} km", "numbers with ' km'"),
+        ("{k},234.50", "numbers with separators of thousands"),
+        ("2024-01-{k:02d}", "days or times, such as '2024-01-01'"),
+        ("{k:02d}:30", "days or times, such as '01:30'"),
+        ("{k:02d}.12.24", "days or times, such as '01.12.24'"),
+    ],
+)
+def test_numbers_and_days_that_are_text_are_no_categories_unless_told(cell, said, here, capsys):
+    cells = [cell.format(k=1 + k % 26) for k in range(FEW)]
+    x = np.random.default_rng(0).normal(size=len(cells)).tolist()
+    rows = [f"{v!r};{c}" for v, c in zip(x, cells, strict=True)]
+    written(here / "x.csv", ["x;a b", *rows])
+    told = refused(capsys, "fit", "x.csv", "-o", "x.npz")
+    assert said.replace("0.5%", "1.5%" if "1.5%" in told else "0.5%") in told
+    leave, take = re.findall(r"--kind '(?:.*?)'", told)
+    for option, kind in ((leave, "aside"), (take, "categorical")):
+        name, _, given = shlex.split(option)[1].rpartition("=")
+        found = schema_of(read_table("x.csv"), Settings(kinds={name: given}))
+        assert given == kind == str(found.columns[1].kind)
+
+
+def test_codes_with_zeros_in_front_are_told(here, capsys):
+    x = np.random.default_rng(0).normal(size=9).tolist()
+    written(here / "x.csv", ["x,zip", *(f"{v!r},0{k % 3}10" for k, v in enumerate(x))])
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz").err
+    assert "x.csv, column 'zip': '0010' is read as a number" in told and "in --text" in told
+    assert run(capsys, "fit", "x.csv", "-o", "x.npz", "--text", "zip").err == ""
+    assert run(capsys, "score", "x.npz", "x.csv").err == ""
+
+
+def test_a_verdict_by_the_rows_that_were_learned_is_told(here, capsys):
+    """In any order, and whatever else is in the file."""
+    lines = flats()
+    header, *rows = [f"{line},{k}" for k, line in enumerate(lines)]
+    written(here / "same.csv", [header.replace(",0", ",id"), *rows[::-1]])
+    arguments = ["-k", "price=positive", "-k", "rooms=integer(0)", "-k", "id=aside"]
+    run(capsys, "fit", "same.csv", "-o", "x.npz", *arguments)
+    written(here / "same.csv", ["rooms,city,price", *(
+        ",".join([line.split(",")[1], line.split(",", 2)[2], line.split(",")[0]])
+        for line in lines[1:])])  # fmt: skip
+    assert "has the very rows" in run(capsys, "diagnose", "x.npz", "same.csv").err
+    written(here / "other.csv", [*lines[:-1], "3.5,1,Bern"])
+    assert "has the very rows" not in run(capsys, "diagnose", "x.npz", "other.csv").err
+
+
+def test_tables_without_rows_cannot_judge(numbers, tmp_path, capsys):
+    written(tmp_path / "none.csv", ["a,b,c"])
+    assert "none.csv has no rows" in refused(capsys, "diagnose", "abc.npz", "none.csv")
+    written(tmp_path / "one.csv", ["a,b,c", "1,2,3"])
+    assert "the table has 1 rows: at" in refused(capsys, "diagnose", "abc.npz", "one.csv")
+
+
+def test_row_numbers_are_told(here, capsys):
+    """And draws of counts that begin at 1 are no negative ones."""
+    rng = np.random.default_rng(0)
+    rows = [f"{k + 1000},{rng.integers(10**9)},{1 + rng.poisson(2)}" for k in range(60)]
+    written(here / "x.csv", ["row,client id,rooms", *rows])
+    few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1"]
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz", *few).err
+    assert "'client id' looks like an identifier" in told
+    assert "--kind row=aside --kind 'client id=aside' --kind 'rooms=integer(0)'" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "told"),
+    [
+        (["a,b"], [], "x.csv has no rows, only a header"),
+        (["a,b", "1,2"], [], "is constant (always 2), and so has no density: no column is left"),
+        (["a,b", "1,2", "2,3.5"], [], "2 different rows: at least 3 are needed"),
+        (["a;b", "1;2"], ["--separator", ","], "has a single column, 'a;b': if it is several"),
+        (["1,2", "3,4"], [], "pass --no-header, if there are none"),
+        (["a,", "1,2", "3,4"], [], "then delete them): name it in the first line"),
+        (["a,b", "1,5", "3,4", "7,8,9"], [], "['7', '8', '9']; put quotes round a cell"),
+        (["a,b", "1,5", "3,4", "7,8 kg"], [], "take ' kg' out of it, or name the column in --t"),
+        (["a,b", "1,5", "3,4", "7,-"], [], "mend it, or pass --missing-value '-', or name"),
+        (["a,b", "1,5", "3,4", "7,8", "1,-", "2,9", "3,?"], [],
+         "most of the column is (further down also '?'): mend it, or pass --missing-value '-', or"),
+        (["a,b", "1,5", "3,4", "7,(8.5)"], [], "mend it, or name the column in --text"),
+        (["a,b", "1,5", "3,4", "7,(none)"], [], "or pass --missing-value '(none)', or name"),
+        (["a,b", "1,5", "3,4", "7,\u22128"], [], "write its minus sign as '-', or name"),
+        (["a,b,c", "1,5,", "3,4,", "7,8,"], [], "'c' has no values: pass --kind 'c'=aside"),
+        (["sep=;", "a;b", "1;2", "3;4"], [], "the first line is Excel's 'sep=;': delete that line"),
+        (["Sales 2024", "", "a;b", "1;2", "3;4"], [], "is a single cell, 'Sales 2024', but those "
+         "from line 3 on have ';': if it is a title, delete"),
+        (["a b", "1 2", "3 4"], [], "has a single column, 'a b': if it is several, pass --"),
+        (["a,b", "1,inf", "3,4", "7,8"], [], "'b' of x.csv is inf: make it a number, or pass --mi"),
+        (["a,b", '1,"1,200"', '2,"3,400"'], [], "take it out (separators of thousands are not"),
+        (["a,b,c,d", *(f"{k},{k * k},{k * k + k},{k**3}" for k in range(60))], [],
+         "of these columns out, or pass --kind c=aside"),
+    ],
+)  # fmt: skip
+def test_what_to_do_is_in_the_words_of_the_command_line(lines, options, told, here, capsys):
+    written(here / "x.csv", lines)
+    assert told in refused(capsys, "fit", "x.csv", "-o", "x.npz", *options)
+
+
+def test_a_column_aside_may_hold_anything(here, capsys):
+    """And without a header, columns are called by their numbers."""
+    lines = ["1,2", "2,3 kg", "4,5", "7,8", "9,1"]
+    written(here / "x.csv", lines)
+    arguments = ["x.csv", "-o", "x.npz", "--no-header", "--kind", "1=aside"]
+    assert "written to x.npz" in run(capsys, "fit", *arguments).out
+    written(here / "x.csv", ["a,b", *lines])
+    arguments[3:] = ["--kind", "b=aside"]
+    assert "written to x.npz" in run(capsys, "fit", *arguments).out
+
+
+def test_days_of_parquet_are_left_out_or_kept(here, capsys):
+    """As those of a CSV are."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    days = np.datetime64("2024-01-01", "us") + np.arange(60) * np.timedelta64(1, "D")
+    x = np.random.default_rng(0).normal(size=60)
+    parquet.write_table(pa.table({"x": x, "day": days, "date": pa.array(days).cast("date32")}),
+                        "x.parquet")  # fmt: skip
+    told = refused(capsys, "fit", "x.parquet", "-o", "x.npz")
+    assert "days or times, such as '2024-01-01 00:00:00" in told and "--kind date=aside" in told
+    few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1", "-c", "x"]
+    run(capsys, "fit", "x.parquet", "-o", "x.npz", *few)
+    told = run(capsys, "score", "x.npz", "x.parquet", "--keep", "date").out
+    assert told.startswith("date,log_prob\n2024-01-01,")
+
+
+def test_a_column_that_nearly_follows_from_others_is_told(capsys):
+    month = np.random.default_rng(0).normal(3000, 900, 60).round(2)
+
+    def tell(year):
+        learning._tell_narrow(as_frame({"year": year, "month": month}), schema)
+
+    schema = Schema(tuple(Column(name, Kind("continuous")) for name in ("year", "month")))
+    tell((12 * month).round())
+    told = capsys.readouterr().err
+    assert "of the columns 'year', 'month', 1 nearly follows" in told
+    assert "--kind month=aside" in told
+    tell((12 * month).round(-2))
+    assert capsys.readouterr().err == ""
+
+
+def test_rows_that_repeat_others_are_counted(here, capsys):
+    lines = flats(60)
+    written(here / "x.csv", [*lines, *lines[1:4]])
+    few = ["--flow", "affine", "--budget", "0.0001", "--jobs", "1"]
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz", *few).out
+    assert "learned from 63 rows, 3 of which repeat others" in told
+
+
+def test_bytes_that_are_no_utf8_come_with_what_to_type(here, capsys):
+    (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    told = refused(capsys, "fit", "x.csv", "-o", "x.npz")
+    assert "x.csv: line 1 is not utf-8 (byte 0xf6): pass --encoding latin-1 or cp1252, if" in told
+    (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("utf-16"))
+    assert refused(capsys, "fit", "x.csv", "-o", "x.npz").endswith(": pass --encoding utf-16")
+
+
 # ---------------------------------------------------------------- score
 
 
@@ -279,6 +448,22 @@ def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp
     refused(capsys, "score", "abc.npz", "bad.csv", "-o", "out.csv")
     assert (tmp_path / "out.csv").read_text() == "precious"
     assert not [name for name in os.listdir() if name.endswith(".tmp")]
+
+
+def test_rows_that_are_odd_are_told(here, capsys):
+    """Which have no density, and why; which categories fit has not seen. Not with --json."""
+    lines = flats()
+    lines[3], lines[5], lines[7] = "-3,2,Bern", "-4,2,Bern", "100,2,Wien"
+    written(here / "odd.csv", lines)
+    told = run(capsys, "score", "flats.npz", "odd.csv").err.splitlines()
+    assert told == [
+        "flowcore: note: 2 of 39 rows have the density 0, a log_prob of -inf: row 2, column "
+        "'price' of odd.csv is -3, not inside of positive",
+        "flowcore: note: column 'city' has values that fit has not seen, such as 'Wien': they "
+        "share the probability of all that was not seen",
+    ]
+    assert run(capsys, "score", "flats.npz", "odd.csv", "--json").err == ""
+    assert run(capsys, "score", "flats.npz", "flats.csv").err == ""
 
 
 def test_a_summary_of_scores(numbers, capsys):
@@ -388,7 +573,7 @@ def test_the_verdict_is_about_x_given_c(wrapped):
 
     known = {name: column[2:] for name, column in table.items()}
     model = fit_table(known, learn=learn)
-    with pytest.warns(UserWarning, match="2 rows with a category that was never seen"):
+    with pytest.warns(UserWarning, match="2 rows left out for a category that was never seen"):
         found = Numbers.of(model, model.schema.select(table), "error", rng)
     assert np.array_equal(found.rows[:, 0], known["x"]) and isinstance(found.density, Shifted)
     good = fc.diagnose(found.density, found.rows, context=found.context, draws=2000)
@@ -407,6 +592,76 @@ def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories(h
     own = codes(frame, model.schema.categories)
     table = model.log_prob(frame, rng=rng)
     assert numbers + model.frequencies.log_prob(own) == pytest.approx(table, abs=0.5)
+
+
+# ---------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["fit", "abc.csv", "-o", "abc.csv"], "abc.csv is the file that is read, and would be"),
+        (
+            ["fit", "abc.csv", "-o", "out.csv"],
+            "an .npz, no .csv: for example -o out.npz",
+        ),
+        (["score", "abc.npz", "abc.csv", "-o", "abc.csv"], "is the file that is read"),
+        (["score", "abc.npz", "abc.csv", "-o", "link.csv"], "is the file that is read"),
+        (["score", "abc.npz", "abc.csv", "-o", "x.xlsx"], "as .csv, .npy or .parquet"),
+        (["score", "abc.npz", "abc.csv", "-o", "x.npz"], "for example -o x.csv"),
+        (["sample", "abc.npz", "-o", "abc.npz"], "is the file that is read"),
+        (["plot", "abc.npz", "abc.csv", "-o", "picture"], "for example -o picture.png"),
+        (["diagnose", "abc.npz", "abc.csv", "-o", "x.csv"], "for example -o x.png"),
+    ],
+)
+def test_no_file_is_lost_and_none_has_a_misleading_name(arguments, told, numbers, capsys):
+    os.link("abc.csv", "link.csv")
+    before = {name: Path(name).read_bytes() for name in os.listdir()}
+    assert told in refused(capsys, *arguments)
+    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
+
+
+def test_the_disk_that_is_full_is_named(numbers, capsys, monkeypatch):
+    def full(self, columns):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(outputs.CsvRows, "write", full)
+    told = refused(capsys, "score", "abc.npz", "abc.csv", "-o", "x.csv")
+    assert told == "flowcore: x.csv: No space left on device"
+    told = run(capsys, "score", "abc.npz", "abc.csv", status=1).err
+    assert told == "flowcore: standard output: No space left on device\n"
+
+
+def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
+    """What is read back is what a CSV says, types and missing values included."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(cli_parquet, "GROUP", 100)
+    monkeypatch.setattr(sample, "ROWS", 64)
+    for name in ("draws.csv", "draws.parquet"):
+        run(capsys, "sample", "flats.npz", "-n", 300, "-o", name)
+    assert parquet.ParquetFile("draws.parquet").num_row_groups == 3
+    one, two = read_table("draws.csv"), read_table("draws.parquet")
+    assert all(one[name].tolist() == two[name].tolist() for name in one.names)
+    types = {field.name: str(field.type) for field in parquet.read_schema("draws.parquet")}
+    assert types == {"price": "double", "rooms": "int64", "city": "string"}
+    lines = flats()
+    lines[1], lines[2], lines[3] = ",2,Bern", "100,2,", "-1,2,Bern"
+    written(here / "odd.csv", lines)
+    for name in ("scores.csv", "scores.parquet"):
+        run(capsys, "score", "flats.npz", "odd.csv", "-o", name, "--keep", "price,city")
+    table = parquet.read_table("scores.parquet")
+    assert [table[name].null_count for name in ("price", "city", "log_prob")] == [1, 1, 0]
+    scored = Path("scores.csv").read_text().splitlines()[1:]
+    expected = [float(line.split(",")[-1]) for line in scored]
+    assert np.array_equal(table["log_prob"].to_numpy(), expected, equal_nan=True)
+    run(capsys, "sample", "flats.npz", "-n", 0, "-o", "none.parquet")
+    assert parquet.read_table("none.parquet").shape == (0, 3)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    told = refused(capsys, "sample", "flats.npz", "-o", "x.parquet")
+    assert told == "flowcore: x.parquet needs pyarrow: pip install pyarrow"
 
 
 # ---------------------------------------------------------------- processes

@@ -1,5 +1,6 @@
 """`FlowDensity`: an estimator as scikit-learn means it, which prefers what held-out rows prefer."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -273,8 +274,8 @@ def test_units_do_not_matter(unit):
 
 
 @pytest.mark.filterwarnings("ignore:X has few distinct values", "ignore:X has dependent columns")
-def test_two_different_rows_are_no_crash():
-    ones = np.repeat([[0.0], [1.0]], 20, axis=0)
+def test_a_few_different_rows_on_a_line_are_no_crash():
+    ones = np.repeat([[0.0], [1.0], [3.0]], 20, axis=0)
     found = fc.FlowDensity("small", **QUICK).fit(np.hstack([ones, 1 - ones]))
     assert np.isfinite(found.score(np.hstack([ones, 1 - ones])))
 
@@ -435,3 +436,21 @@ def test_bad_rows_are_named():
     with pytest.warns(UserWarning, match="dependent columns") as told:
         fc.FlowDensity(**QUICK).fit(np.column_stack([x, x.sum(axis=1)]))
     assert len(told) == 1  # once, not for every fold
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupt_is_heard_by_one_process_only():
+    """A terminal sends it to all of them."""
+    script = """
+import os, signal, sys, time
+from flowcore.estimator.selection import LIGHT, in_processes
+
+def ignores(threads): return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, os.getpid()
+
+if __name__ == "__main__":
+    found = in_processes(2)([(ignores, (), {})] * 4, 2 * LIGHT, False)
+    assert all(ignored and pid != os.getpid() for ignored, pid in found), found
+    assert not ignores(1)[0]
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -358,7 +358,7 @@ def test_numpy_reads_the_file_and_people_read_the_description(tmp_path):
     with np.load(tmp_path / "flow.npz", allow_pickle=False) as archive:
         text = archive["flowcore.json"].tobytes().decode()
         names = [name for name in archive.files if name.endswith(".W0")]
-        made = flow.bijector[1].bijector.made
+        made = flow.bijector[1].bijector[0].bijector.made
         assert np.array_equal(archive[names[0]], made.weights()[0][0])
         assert archive[names[0]].shape == (3, 8)
     assert '\n   "class": "MaskedAutoregressiveFlow",\n' in text

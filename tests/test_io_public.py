@@ -16,7 +16,7 @@ NOT_IN_FILES = {
     *("Bijector", "Distribution", "Transformer", "Target"),  # abstract
     *("Column", "Frame", "Frequencies", "Kind", "Schema"),  # saved as part of a TableDensity
     *("Adam", "History", "TrainingDivergedError"),  # of `fit`
-    "FlowDensity",  # its density_ can be
+    "FlowDensity",  # a FlowDensityRecord in files: see test_estimator
     "Diagnosis",  # a report
 }
 
@@ -30,7 +30,9 @@ def test_every_public_class_is_here():
     rooms = (flowcore, flowcore.tables, flowcore.targets)
     things = {name: getattr(room, name) for room in rooms for name in room.__all__}
     public = {name for name, thing in things.items() if isinstance(thing, type)}
-    assert public - NOT_IN_FILES <= set(PUBLIC) and set(PUBLIC) == set(own_classes())
+    assert public - NOT_IN_FILES <= set(PUBLIC) and set(PUBLIC) == set(own_classes()) - {
+        "FlowDensityRecord"
+    }
 
 
 @pytest.mark.parametrize("name", PUBLIC)

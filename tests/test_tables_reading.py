@@ -70,6 +70,7 @@ GOOD = {
     "infinite": ("a,b\ninf,-Infinity\n", {}, {"a": [np.inf], "b": [-np.inf]}),
     "utf-8": ("é,b\n1,ü\n", {}, {"é": [1], "b": ["ü"]}),
     "text after nothing": ("a,b\n1,\n2,\n", {}, {"a": [1, 2], "b": [None, None]}),
+    "ends of lines in names": ('"a\n(kg)";b\n1;2\n', {}, {"a\n(kg)": [1], "b": [2]}),
     "hash within": ("a,b\n1,#x\n", {}, {"a": [1], "b": ["#x"]}),
 }  # fmt: skip
 
@@ -121,7 +122,7 @@ BAD = {
     "blank in one column": ("a\n1\n\n2\n", {}, "line 3 is blank, which in a table of one column"),
     "two separators": ("a;b,c\n1;2,3\n", {}, "first line has ',' and ';': say which"),
     "zero byte": ("a,b\n1,2\0\n", {}, "line 2 has a zero byte"),
-    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is utf-16, not text of utf-8: save it"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is utf-16, not text of utf-8: pass encoding="),
     "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {}, 'line 3 is not utf-8.*encoding="latin-1"'),
     "packed": (gzip.compress(b"a,b\n1,2\n"), {}, "is gzip, not text.*unpack it first"),
     "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but \\['a', 'b'\\]"),

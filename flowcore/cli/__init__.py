@@ -6,9 +6,10 @@ diagnose.py can it be trusted?                 info.py    what is in a model
 moons.py    the tutorial
 
 model.py    files of models                    inputs.py  files of rows, their columns checked
-outputs.py  CSV and .npy, in blocks            telling.py errors and notes in one line
-learning.py by `FlowDensity`
+outputs.py  CSV and .npy, in blocks            parquet.py Parquet, in groups
+telling.py  errors and notes in one line       learning.py by `FlowDensity`
 report.py   what is told of a model            interrupts.py Ctrl-C
+oddities.py rows that want a word              digest.py  a table that is known again
 """
 
 from flowcore_command import main

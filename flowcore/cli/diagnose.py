@@ -6,12 +6,16 @@ import json
 
 import numpy as np
 
+from flowcore_command.problem import Problem
+
 from ..diagnosis.of_table import of_table
 from ..tables import Frame, TableDensity
+from ..tables.schema import complete_rows
+from .digest import digest
 from .inputs import arranged, read
 from .model import read_model
-from .outputs import check_place
-from .telling import told_in_one_line
+from .outputs import check_picture
+from .telling import note, told_in_one_line
 
 
 def run(
@@ -22,9 +26,16 @@ def run(
     with told_in_one_line():
         density, rng = read_model(model), np.random.default_rng(seed)
         if out is not None:
-            check_place(out)
+            check_picture(out, model, data, train)
         own = _frame(density, data, reading)
+        _tell_if_learned(density, own, data)
         theirs = None if train is None else _frame(density, train, reading)
+        if density.schema.categories:
+            note("the numbers are judged, given the categories, whose probabilities are not")
+        if any(column.kind.is_gridded for column in density.schema.numbers):
+            note(
+                "whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say"
+            )
         report = of_table(density, own, theirs, missing=missing, rng=rng)
         if out is not None:
             report.figure().savefig(out)
@@ -38,4 +49,16 @@ def run(
 def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
     text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
     frame = read(data, reading, text if density.schema.is_named else ())
+    if not len(frame):
+        raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
     return arranged(frame, density.schema)
+
+
+def _tell_if_learned(density: TableDensity, frame: Frame, data: str) -> None:
+    known = (density.notes or {}).get("digest")
+    own = frame.take(complete_rows(frame, "drop"))
+    if known is not None and digest(own, density.schema) == known:
+        note(
+            f"{data} has the very rows that the model learned from: a verdict wants rows that it "
+            "has not seen. Keep some back: fit without them, and pass them here"
+        )

@@ -12,7 +12,7 @@ from ..files import save
 from ..tables import Column, Frame, Kind, Schema, TableDensity
 from .inputs import named, read
 from .learning import Learner, learned
-from .outputs import check_place
+from .model import check_model
 from .report import report_of
 from .telling import note, told_in_one_line
 
@@ -37,8 +37,10 @@ def run(
 ) -> int:
     """Learn, write, tell."""
     with told_in_one_line():
-        check_place(out)
-        frame = read(data, reading, settings.text or ())
+        check_model(out, data)
+        aside = [name for name, kind in (settings.kinds or {}).items() if kind.strip() == "aside"]
+        text = (*(settings.text or ()), *aside)  # what is left out may be anything
+        frame = read(data, reading, text)
         schema = schema_of(frame, settings)
         learner = Learner.of(settings, len(frame), progress)
         density = learned(frame, schema, learner, settings.missing)
@@ -51,6 +53,7 @@ def run(
 
 def schema_of(frame: Frame, settings: Settings) -> Schema:
     """What the columns are: found, then edited; those that are not chosen are aside."""
+    _check_shape(frame)
     kinds = dict(settings.kinds or {})
     key = {str(name): name for name in frame.names}
     unknown = [name for name in (*(settings.columns or ()), *kinds) if name not in key]
@@ -72,20 +75,50 @@ def schema_of(frame: Frame, settings: Settings) -> Schema:
     return Schema(tuple(columns), found.n_rows)
 
 
+def _check_shape(frame: Frame) -> None:
+    """A `Problem` for a table that is none: no rows, or another separator."""
+    if not len(frame):
+        raise Problem(f"{frame.source} has no rows, only a header: there is nothing to learn from")
+    name = str(frame.names[0])
+    others = [sign for sign in ",;\t| " if sign in name]
+    if len(frame.names) == 1 and others and frame[frame.names[0]].dtype == object:
+        raise Problem(
+            f"{frame.source} has a single column, {name!r:.60}: if it is several, pass "
+            f"--separator {_shell(others[0])}"
+        )
+
+
 def _refuse_unmodelled(schema: Schema) -> None:
     bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
-    if bad:
-        told = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why})" for c in bad[:5])
-        fix = " ".join(f"--kind {_shell(f'{c.name}=aside')}" for c in bad)
-        raise Problem(f"column {told}, and so has no density: leave it out by {fix}")
+    if not bad:
+        return
+    told = "; ".join(
+        f"{c.name!r:.40} is {c.kind} ({c.why}{f': {c.note}' if c.kind.name == 'text' else ''})"
+        for c in bad[:5]
+    )
+    if len(bad) == len(schema.columns):
+        raise Problem(f"column {told}, and so has no density: no column is left to learn")
+    fix = f"leave it out by {_options(bad, 'aside')}"
+    categories = [c for c in bad if c.kind.name == "text" and c.values]
+    if categories:
+        fix += f"; or take it as a category by {_options(categories, 'categorical')}"
+    raise Problem(f"column {told}, and so has no density: {fix}")
+
+
+def _options(columns: list[Column], kind: str) -> str:
+    return " ".join(f"--kind {_shell(f'{c.name}={kind}')}" for c in columns)
 
 
 def _tell_suggestions(schema: Schema) -> None:
     found = [c for c in schema.columns if c.suggestion]
     if found:
-        told = "; ".join(f"{c.name!r:.40} looks {c.suggestion} ({c.note})" for c in found[:10])
+        told = "; ".join(f"{c.name!r:.40} looks {_looks(c)} ({c.note})" for c in found[:10])
         line = " ".join(f"--kind {_shell(f'{c.name}={c.suggestion}')}" for c in found)
         note(f"taken as continuous: {told}. To follow: --suggested, or {line}")
+
+
+def _looks(column: Column) -> str:
+    return "like an identifier" if str(column.suggestion) == "aside" else str(column.suggestion)
 
 
 def _shell(text: str) -> str:

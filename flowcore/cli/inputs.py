@@ -13,6 +13,8 @@ from ..tables.dialect import MISSING_WORDS
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
     """All rows of a file; text: columns that are text, though they look like numbers."""
+    if not reading["header"]:  # then columns are called 0, 1, ...
+        text = [int(name) if str(name).isdecimal() else name for name in text]
     return read_table(_source(data), text=text, **_options(reading))
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 from flowcore_command.problem import Problem
 
 from ..distributions import Distribution
 from ..files import load
 from ..tables import Column, Kind, Schema, TableDensity
+from .outputs import check_place
+
+OTHERS = (".csv", ".tsv", ".txt", ".npy", ".parquet", ".json", ".png", ".pdf", ".svg")
+
+
+def check_model(out: str, *read: str) -> None:
+    """`check_place` for a model: also that its name is not that of a table or a picture."""
+    check_place(out, *read)
+    stem, suffix = os.path.splitext(out)
+    if suffix.lower() in OTHERS:
+        raise Problem(f"{out}: a model is an .npz, no {suffix}: for example -o {stem}.npz")
 
 
 def read_model(path: str) -> TableDensity:

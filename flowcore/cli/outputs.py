@@ -1,4 +1,4 @@
-"""Where rows go to, block after block: a CSV or an .npy, a file or standard output.
+"""Where rows go to, block after block: a CSV, an .npy or Parquet, a file or standard output.
 
 A file is whole or not there: it is written beside its place, and then replaces it.
 """
@@ -18,33 +18,96 @@ import numpy as np
 
 from flowcore_command.problem import Problem
 
+from .parquet import ParquetRows, require_pyarrow
+
+TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
 WHOLE = 2.0**53  # smaller floats that are integers are written as such
 NPY_HEADER = 128  # bytes: room for any number of rows
 
 
 @contextmanager
-def opened(out: str | None, names: Sequence) -> Iterator[CsvRows | NpyRows]:
-    """Something with `write(columns)`, name -> array (n,), for a file, or standard output."""
-    if out is None or out == "-":
-        yield CsvRows(_standard_output(), names)
-        sys.stdout.flush()
+def opened(out: str | None, names: Sequence) -> Iterator[CsvRows | NpyRows | ParquetRows]:
+    """Something with `write(columns)`, name -> array (n,), for a file, or standard output.
+
+    An OSError underway has the name of the file.
+    """
+    try:
+        if _is_printed(out):
+            yield CsvRows(_standard_output(), names)
+            sys.stdout.flush()
+            return
+        rows = {".npy": NpyRows, ".parquet": ParquetRows}.get(_suffix(out), CsvRows)
+        with _replaced(out) as file:
+            sink = rows(file, names)
+            yield sink
+            sink.end()
+    except OSError as problem:
+        if problem.filename is None or str(problem.filename).endswith(".tmp"):
+            problem.filename = "standard output" if _is_printed(out) else out
+        raise
+
+
+def check_table(out: str | None, *read: str | None) -> None:
+    """`check_place` for rows: also that its name says how they are written."""
+    if _is_printed(out):
         return
-    rows = NpyRows if out.endswith(".npy") else CsvRows
-    with _replaced(out) as file:
-        sink = rows(file, names)
-        yield sink
-        sink.end()
+    check_place(out, *read)
+    if _suffix(out) not in TABLES:
+        raise Problem(
+            f"{out}: rows are written as .csv, .npy or .parquet: give it such a name, for example "
+            f"-o {os.path.splitext(out)[0]}.csv"
+        )
+    if _suffix(out) == ".parquet":
+        require_pyarrow(out)
 
 
-def check_place(out: str) -> None:
-    """A `Problem` before anything long begins, if no file can be written there."""
+def check_picture(out: str, *read: str | None) -> None:
+    """`check_place` for a picture: also that its name says how it is drawn."""
+    check_place(out, *read)
+    if _suffix(out) not in PICTURES and not _is_device(out):
+        stem = os.path.splitext(out)[0]
+        raise Problem(f"{out}: pictures are .png, .pdf, .svg or .jpg: for example -o {stem}.png")
+
+
+def check_place(out: str, *read: str | None) -> None:
+    """A `Problem` before anything long begins, if no file can be written there.
+
+    read: files that are read, which are not to be lost.
+    """
     folder = os.path.dirname(os.path.realpath(out))
     if os.path.isdir(out) or out.endswith(os.sep):
         raise Problem(f"{out} is a folder: give a file in it a name")
     if not os.path.isdir(folder):
         raise Problem(f"{out}: there is no folder {folder}")
+    if _is_device(out):
+        return
+    for path in read:
+        if path is not None and _are_one(path, out):
+            raise Problem(f"-o {out} is the file that is read, and would be lost: name another")
     if not os.access(folder, os.W_OK):
         raise Problem(f"{out}: no file can be written in {folder}")
+
+
+def _are_one(path: str, out: str) -> bool:
+    return os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out)
+
+
+def _is_printed(out: str | None) -> bool:
+    return out is None or out == "-"
+
+
+def _suffix(out: str) -> str:
+    return "" if _is_device(out) else os.path.splitext(out)[1].lower()
+
+
+def _is_device(out: str) -> bool:
+    """A device or a FIFO, which is written to and not replaced."""
+    try:
+        mode = os.stat(out).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 class CsvRows:
@@ -134,11 +197,10 @@ class _Encoded:
 @contextmanager
 def _replaced(path: str) -> Iterator[BinaryIO]:
     """A file beside path, which replaces it in the end; a device or a FIFO as it is."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-            with open(path, "wb") as file:
-                yield file
-            return
+    if _is_device(path):
+        with open(path, "wb") as file:
+            yield file
+        return
     check_place(path)
     path = os.path.realpath(path)
     folder, name = os.path.split(path)

@@ -12,7 +12,7 @@ from ..plots.pairs import MOST
 from ..tables import Frame, TableDensity
 from .inputs import arranged, named, read
 from .model import read_model
-from .outputs import check_place
+from .outputs import check_picture
 from .sample import drawn
 from .telling import note, told_in_one_line
 
@@ -27,7 +27,7 @@ def run(
     """Draw, and say where."""
     with told_in_one_line():
         density = read_model(model)
-        check_place(out)
+        check_picture(out, model, data)
         names = _chosen(density, columns)
         frame = None if data is None else _rows(density, data, reading)
         n = DRAWS if frame is None else min(max(len(frame), LEAST), DRAWS)

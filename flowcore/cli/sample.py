@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tables import Frame, TableDensity
 from .model import read_model
-from .outputs import opened
+from .outputs import check_table, opened
 from .telling import told_in_one_line
 
 ROWS = 2**14  # of a block: memory does not grow with n
@@ -15,6 +15,7 @@ ROWS = 2**14  # of a block: memory does not grow with n
 def run(model: str, n: int, out: str | None, seed: int) -> int:
     """Draw n rows and write them."""
     with told_in_one_line():
+        check_table(out, model)
         density, rng = read_model(model), np.random.default_rng(seed)
         first = drawn(density, min(n, ROWS), rng)
         with opened(out, first.names) as sink:

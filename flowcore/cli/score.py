@@ -18,7 +18,8 @@ from flowcore_command.problem import Problem
 from ..tables import Frame, TableDensity
 from .inputs import arranged, blocks, named
 from .model import read_model
-from .outputs import opened
+from .oddities import Oddities
+from .outputs import check_table, opened
 from .telling import note, told_in_one_line
 
 
@@ -37,9 +38,11 @@ def run(
 ) -> int:  # fmt: skip
     """Score a file's rows, in order."""
     with told_in_one_line():
+        check_table(out, model, data)
         density, seen = read_model(model), Seen()
         names = (*settings.keep, "log_prob")
-        rows = scores(density, data, settings, reading)
+        odd = Oddities(density.schema)
+        rows = scores(density, data, settings, reading, odd)
         first = next(rows)  # its errors come before anything is written
         silent = as_json and out is None
         with nullcontext() if silent else opened(out, names) as sink, _bar(progress) as bar:
@@ -50,20 +53,25 @@ def run(
                     sink.write({**kept, "log_prob": log_p})
         if as_json:
             print(json.dumps({"model": model, "data": data, "out": out, **seen.to_dict()}))
-        elif seen.missing:
+            return 0
+        if seen.missing:
             note(f"{seen.missing:,} of {seen.rows:,} rows miss a value: their log_prob is nan")
+        for told in odd.notes(seen.rows):
+            note(told)
     return 0
 
 
 def scores(
-    density: TableDensity, data: str, settings: Settings, reading: dict
+    density: TableDensity, data: str, settings: Settings, reading: dict, odd: Oddities
 ) -> Iterator[tuple[dict, np.ndarray]]:
-    """(columns that are kept, log p) of every block."""
+    """(columns that are kept, log p) of every block, which `odd` has a look at."""
     rng = np.random.default_rng(settings.seed)
     for frame in blocks(data, reading, density.schema):
         kept = _kept(frame, settings.keep)
         own = arranged(frame, density.schema, settings.keep, settings.ignore_extra)
-        yield kept, density.log_prob(own, draws=settings.draws, rng=rng)
+        log_p = density.log_prob(own, draws=settings.draws, rng=rng)
+        odd.look(own, log_p)
+        yield kept, log_p
 
 
 def _kept(frame: Frame, names: tuple[str, ...]) -> dict:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,11 +16,35 @@ from ..training import TrainingDivergedError
 from .interrupts import at_once
 
 MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)
+
+
+def _as_kinds(found: re.Match) -> str:
+    """`schema.edit({'a': 'aside'})`, in the words of `fit --kind`."""
+    try:
+        kinds = ast.literal_eval(found[1])
+    except (ValueError, SyntaxError):  # too long to be shown whole
+        return "pass --kind NAME=aside for each"
+    return "pass " + " ".join(f"--kind {shlex.quote(f'{n}={kind}')}" for n, kind in kinds.items())
+
+
 WORDS = (  # what the library says -> what to type here
     (r'pass missing="drop"', "pass --missing drop"),
-    (r"pass its word in missing_values", "give its word as --missing-value"),
+    (r"pass its word in missing_values \((.*)\), or name", r"pass --missing-value \1, or name"),
+    (
+        r"column ('.*') has no values: leave it out",
+        r"column \1 has no values: pass --kind \1=aside",
+    ),
     (r"name the column in text=", "name the column in --text"),
+    (r"^X_held_out has", "the table has"),
     (r"\bseparator=", "--separator "),
+    (r"pass header=False, if there are none", "pass --no-header, if there are none"),
+    (r" in the first line, or choose columns=", " in the first line"),
+    (r'pass encoding="([\w-]+)"( or )?"?([\w-]*)"?', r"pass --encoding \1\2\3"),
+    (
+        r"is (-?inf): make it a number, or NaN",
+        r"is \1: make it a number, or pass --missing-value \1 (as the file spells it)",
+    ),
+    (r"(?:set (?:it|them) aside(?:, such as|:) )?schema\.edit\((\{[^{}]*\})\)", _as_kinds),
     (r"\bdecimal=", "--decimal "),
     (r"choose one by member=", "choose one by --member"),
 )

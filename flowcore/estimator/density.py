@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .._typing import Context
     from ..distributions import Distribution
 
-FEWEST = 3  # rows: one is held out, and a single other one has no spread
+LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 
 
 class FlowDensity(
@@ -143,8 +143,11 @@ class FlowDensity(
         names, context = column_labels(context), given_context(context, len(X), None)
         weight = np.ones(len(X)) if weight is None else weight
         rows = merged(X, weight, context)
-        if 1 < len(rows) < FEWEST:  # of a single one, every column is constant
-            raise ValueError(f"X has {len(rows)} different rows: at least {FEWEST} are needed")
+        if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
+            raise ValueError(
+                f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
+                "are held out, and many more for a density that says something"
+            )
         check_columns(X, np.flatnonzero(weight > 0), labels)
         self.context_scaling_ = None if context is None else scaling(rows.context)
         self.context_names_in_ = names if are_names(names) else None

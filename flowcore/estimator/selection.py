@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -177,10 +180,26 @@ def in_processes(n_jobs: int | None):
         jobs = _n_jobs(n_jobs) if seconds > LIGHT and len(tasks) > 1 else 1
         threads = {"threads": 1} if jobs != 1 else {}
         calls = (delayed(f)(*a, **o, **threads) for f, a, o in tasks)
-        results = Parallel(n_jobs=jobs, return_as="generator")(calls)
+        with nullcontext() if jobs == 1 else _deaf_to_interrupts():
+            results = Parallel(n_jobs=jobs, return_as="generator")(calls)
         return list(_shown(results, len(tasks)) if progress else results)
 
     return run
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started here hear no Ctrl-C, which a terminal sends to all of them: each
+    would tell of it in a traceback of its own. Who started them hears it, and ends them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _n_jobs(n_jobs: int | None) -> int | None:

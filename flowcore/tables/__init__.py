@@ -5,12 +5,13 @@ column.py      a column: kind and facts                    finding.py   how they
 schema.py      all columns, printed, edited, saved         encoding.py  rows as arrays, and back
 frequencies.py p(c)                                        slots.py     c as a context
 density.py     p(c) p(x | c)                               fitting.py   from a table to it
-given.py       a density whose context is standardised
+given.py       a density whose context is standardised     labels.py    texts that say numbers
 estimated.py   `FlowDensity` as what learns                numbers.py   what `diagnose` sees
 
 reading.py     files in blocks of rows                     binary.py    .npy, .npz, Parquet
 csv_blocks.py  text, cut at the ends of records            dialect.py   how it is written
-csv_cells.py   the exact way to read it, and all errors    csv_engines.py  faster ones
+csv_header.py  its first lines                             csv_engines.py  faster ways to read
+csv_cells.py   the exact way to read it, and all errors
 """
 
 from .column import Column

@@ -167,14 +167,25 @@ def parquet_blocks(
         n = max(1, block_bytes // (8 * max(1, len(names))))
         row = 0
         for batch in file.iter_batches(n, columns=wanted):
-            yield numbered(batch, source, row, columns)
+            yield numbered(_days_as_text(pa.Table.from_batches([batch])), source, row, columns)
             row += batch.num_rows
         if row == 0:
-            yield numbered(file.schema_arrow.empty_table(), source, 0, columns)
+            empty = _days_as_text(file.schema_arrow.empty_table())
+            yield numbered(empty, source, 0, columns)
     except pa.ArrowCancelled:  # its way to tell of Ctrl-C
         raise KeyboardInterrupt from None
     except (pa.ArrowException, OSError) as problem:
         raise ValueError(f"{source} is no Parquet file that can be read: {problem}") from None
+
+
+def _days_as_text(table):
+    """Days and times as text, which is what they are in a CSV: so they can be left out, or kept."""
+    import pyarrow as pa
+
+    for j, field in enumerate(table.schema):
+        if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type):
+            table = table.set_column(j, field.name, table.column(j).cast(pa.string()))
+    return table
 
 
 def numbered(rows, source: str, first_row: int, columns: Sequence[Name] | None) -> Frame:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import csv
+import re
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from .csv_cells import MEND, Chunk, Layout, decoded, exact_columns, exact_rows
+from ..core import warn
+from .csv_cells import Chunk, Layout, decoded, exact_columns, exact_rows, mend
 from .csv_engines import engine_named
+from .csv_header import HEAD_ROWS, check_title, first_record, read_header
 from .dialect import Dialect
 from .frame import Frame, Name
 
-HEAD_ROWS = 1000  # that settle which columns are text
 HEAD_BYTES = 2**22  # at most
 LONGEST = 2**26  # bytes of one record
 SIGNS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
@@ -101,7 +102,8 @@ def _utf8(stream: BinaryIO, source: str, encoding: str, block_bytes: int) -> Ite
 def _check_start(data: bytes, source: str) -> None:
     for sign, what in SIGNS.items():
         if data.startswith(sign):
-            fix = "save it as utf-8" if what == "utf-16" else "unpack it first"
+            fix = 'pass encoding="utf-16"' if what == "utf-16" else "unpack it first"
+            fix += ", for example into a pipe by gunzip -c" * (what == "gzip")
             raise ValueError(f"{source} is {what}, not text of utf-8: {fix}")
 
 
@@ -133,14 +135,17 @@ def _settled(
             f"{source}: the first line starts with '#': comments are not read. Delete them, or "
             "rename that column"
         )
+    if re.match("sep=.\r?$", stripped, re.MULTILINE):
+        raise ValueError(f"{source}: the first line is Excel's {stripped[:5]!r}: delete that line")
     if dialect.separator is None:
         try:
-            dialect = replace(dialect, separator=dialect.found_in(stripped.split("\n")[0]))
+            dialect = replace(dialect, separator=dialect.found_in(first_record(stripped, dialect)))
         except ValueError as problem:
             raise ValueError(f"{source}: {problem}") from None
     names: tuple[Name, ...] | None = None
     if header:
-        names, chunk = _header(chunk, source, dialect, columns)
+        names, chunk = read_header(chunk, source, dialect, columns)
+        check_title(names, start, source, dialect)
     head = _lines(chunk, HEAD_ROWS, dialect)
     width = None if names is None else len(names)
     rows, lines = exact_rows(head, source, dialect, width)
@@ -173,43 +178,6 @@ def _lines(chunk: Chunk, most: int, dialect: Dialect) -> Chunk:
     return replace(chunk, data=chunk.data[: end + 1], is_last=False)
 
 
-def _header(chunk: Chunk, source: str, dialect: Dialect, columns) -> tuple[tuple[str, ...], Chunk]:
-    """(the names, the chunk after them)."""
-    lead = len(chunk.data) - len(chunk.data.lstrip(b"\r\n"))
-    skipped = chunk.data.count(b"\n", 0, lead)
-    chunk = replace(chunk, data=chunk.data[lead:], line=chunk.line + skipped)
-    reader = dialect.rows(decoded(chunk, source))
-    try:
-        names = tuple(name.strip() for name in next(reader))
-    except (csv.Error, StopIteration) as problem:
-        raise ValueError(f"{source}: the header cannot be read: {problem}") from None
-    _check_names(names, source, dialect, columns)
-    end = -1
-    for _ in range(reader.line_num):
-        end = chunk.data.find(b"\n", end + 1)
-        if end < 0:
-            end = len(chunk.data) - 1
-            break
-    return names, replace(chunk, data=chunk.data[end + 1 :], line=chunk.line + reader.line_num)
-
-
-def _check_names(names: tuple[str, ...], source: str, dialect: Dialect, columns) -> None:
-    if all(dialect.reads_as_number(name) for name in names):
-        raise ValueError(
-            f"{source}: the first line has numbers, {list(names)!s:.80}, where names are "
-            "expected: pass header=False, if there are none"
-        )
-    wanted = names if columns is None else [name for name in names if name in columns]
-    if "" in wanted:
-        raise ValueError(
-            f"{source}: column {names.index('')} has no name in the header (pandas' index? then "
-            "write with index=False): name it, or choose columns="
-        )
-    twice = [name for name in wanted if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"{source}: two columns are called {twice[0]!r:.40}: rename one of them")
-
-
 def _chosen(names: tuple[Name, ...], columns: Sequence[Name] | None, source: str):
     if columns is None:
         return tuple(range(len(names)))
@@ -217,6 +185,15 @@ def _chosen(names: tuple[Name, ...], columns: Sequence[Name] | None, source: str
     if missing:
         raise ValueError(f"{source} has no column {missing[0]!r:.40}, but {list(names)!s:.200}")
     return tuple(names.index(name) for name in dict.fromkeys(columns))
+
+
+def _more(cells: list[str], wrong: list[int]) -> str:
+    """Other words in the same column, so that one look finds them all."""
+    others = [word for word in dict.fromkeys(cells[i] for i in wrong) if word != cells[wrong[0]]]
+    if not others:
+        return ""
+    told = ", ".join(f"{word!r:.20}" for word in others[:5]) + ", ..." * (len(others) > 5)
+    return f" (further down also {told})"
 
 
 def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool:
@@ -228,14 +205,30 @@ def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool
         raise ValueError(
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is no number, but most of the "
-            f"column is: {MEND}"
+            f"column is{_more(cells, wrong)}: {mend(cells[wrong[0]])}"
         )
     other = Dialect(None, "," if dialect.decimal == "." else ".")
     if wrong and 2 * sum(other.reads_as_number(cells[i]) for i in wrong) > len(given):
+        fix = f"pass decimal={other.decimal!r}, or name the column in text=. (Separators of "
+        fix += "thousands are not read.)"
+        if dialect.separator == other.decimal:  # which decimal= would refuse
+            fix = "take it out (separators of thousands are not read), or name the column in text="
         raise ValueError(
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is a number where the decimal sign "
-            f"is {other.decimal!r}: pass decimal={other.decimal!r}, or name the column in text=. "
-            "(Separators of thousands are not read.)"
+            f"is {other.decimal!r}: {fix}"
         )
+    if not wrong:
+        _tell_codes([cells[i].strip(" \t") for i in given], layout, j)
     return bool(wrong)
+
+
+def _tell_codes(cells: list[str], layout: Layout, j: int) -> None:
+    """A warning about numbers of one length with zeros in front, such as postal codes."""
+    padded = [cell for cell in cells if cell[0] == "0"]
+    alike = len(set(map(len, cells))) == 1 and "".join(cells).isdecimal()
+    if padded and alike and len(padded[0]) > 2:
+        warn(
+            f"{layout.source}, column {layout.names[j]!r:.40}: {padded[0]!r:.40} is read as a "
+            "number, without its zeros: if it is a code, name the column in text="
+        )

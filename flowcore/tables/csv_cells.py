@@ -14,8 +14,7 @@ import numpy as np
 
 from .dialect import Dialect
 from .frame import Name
-
-MEND = "mend it, or pass its word in missing_values, or name the column in text="
+from .labels import mark_of
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,17 @@ def exact_rows(
     return rows, lines
 
 
+def mend(cell: str) -> str:
+    """What to do about a cell that is no number; a word may stand for what is missing."""
+    word, mark = cell.strip(" \t"), mark_of(cell)
+    todo = f"take {mark} out of it" if mark else "mend it"
+    if "\u2212" in cell:
+        todo = "write its minus sign as '-'"
+    if not any(sign.isdigit() for sign in word):
+        todo += f", or pass its word in missing_values ({word!r:.40})"
+    return f"{todo}, or name the column in text="
+
+
 def _blank(source: str, line: int) -> ValueError:
     return ValueError(
         f"{source}: line {line} is blank, which in a table of one column may be a missing value or "
@@ -100,15 +110,30 @@ def _check_width(row: list[str], width: int, source: str, line: int, number: int
         comment = " (a comment? they are not read: delete it)" if row[0][:1] == "#" else ""
         raise ValueError(
             f"{source}: line {line} (row {number}) has {len(row)} cells, not {width}{comment}: "
-            f"{str(row)!s:.80}"
+            f"{_ends(row)}{_what_now(row, width)}"
         )
+
+
+def _ends(row: list[str]) -> str:
+    """The cells, those at the end too, where one is too many."""
+    text = str(row)
+    return text if len(text) <= 120 else f"{text[:60]} ... {text[-50:]}"
+
+
+def _what_now(row: list[str], width: int) -> str:
+    if len(row) < width or row[0][:1] == "#":
+        return ""
+    return "; put quotes round a cell that has the separator in it, or delete what is too much"
 
 
 def decoded(chunk: Chunk, source: str) -> str:
     """The text of a chunk; a ValueError that names the line of what is no text, or has old ends."""
     if b"\r" in chunk.data and (old := re.search(rb"\r(?!\n)", chunk.data)):
         line = chunk.line + chunk.data.count(b"\n", 0, old.start())
-        raise ValueError(f"{source}: line {line} has a \\r alone: lines end in \\n or \\r\\n")
+        raise ValueError(
+            f"{source}: line {line} has a \\r alone: lines end in \\n or \\r\\n; "
+            "tr '\\r' '\\n' < OLD > NEW mends files of old spreadsheets"
+        )
     bad = chunk.data.find(b"\0")
     if bad >= 0:
         line = chunk.line + chunk.data.count(b"\n", 0, bad)
@@ -137,6 +162,6 @@ def _column(cells: list[str], lines: list[int], first: int, layout: Layout, j: i
             raise ValueError(
                 f"{layout.source}: line {lines[i]} (row {first + i}), column "
                 f"{layout.names[j]!r:.40}: {cell!r:.40} {problem}, but the column has numbers: "
-                f"{MEND}"
+                f"{mend(cell)}"
             ) from None
     return values

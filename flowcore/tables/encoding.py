@@ -60,7 +60,7 @@ def _check_grid(frame: Frame, column: Column, x: np.ndarray) -> None:
         i = int(np.flatnonzero(off)[0])
         raise ValueError(
             f"{frame.place(i, column.name)} is {x[i]:.6g}, which is not on the grid of {kind}: "
-            f"{np.count_nonzero(off):,} of {len(x):,} values are not"
+            f"{np.count_nonzero(off):,} of {len(x):,} values are not; round it, or make it missing"
         )
 
 

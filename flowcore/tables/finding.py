@@ -7,6 +7,7 @@ look like changes what log p means, or where it is -inf, so it is a suggestion o
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -16,13 +17,15 @@ from ..training.columns import few_valued_columns
 from .column import MOST_VALUES, Column, Value
 from .frame import DATES, DAYS, Frame, Name
 from .kind import Kind
+from .labels import said_by
 
 GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers as they are
 SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value that are a spike
 FEW_ROWS = 50  # fewer say little about a shape
 RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
-COUNTS_ROWS = "whole numbers, each once: if it is an identifier, set it aside"
+ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
+_NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|index|key)$|[a-z]I[Dd]$")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -56,23 +59,22 @@ def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
     column = Column(name, CONTINUOUS, "number", kept, low, high, why)
-    if _counts_rows(values, len(distinct)):
-        suggestion, note = None, COUNTS_ROWS
-    else:
-        suggestion, note = _grid(distinct) if few else _shape(values[sample])
+    if is_row_number(f"{name}", distinct, n=len(values)):
+        return Column(**{**vars(column), "suggestion": Kind("aside"), "note": ROW_NUMBER})
+    suggestion, note = _grid(distinct) if few else _shape(values[sample])
     return Column(**{**vars(column), "suggestion": suggestion, "note": note})
 
 
-def _counts_rows(values: np.ndarray, n_distinct: int) -> bool:
-    """Whole numbers, each once, and in order, or too close together for luck.
+def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
+    """Whether whole numbers only tell n rows apart: they hardly repeat, and leave hardly a gap, or
+    are called so.
 
-    Of n numbers drawn from 4 n no two are the same with a chance of exp(-n / 8): 0.002 for 50.
+    >>> is_row_number("x", np.arange(1000.0), 1000), is_row_number("x", np.arange(9.0), 99)
+    (True, False)
     """
-    n = len(values)
-    if n_distinct < n or n < FEW_ROWS or not np.array_equal(values, np.rint(values)):
+    if n < FEW_ROWS or len(distinct) < 0.9 * n or (distinct != np.rint(distinct)).any():
         return False
-    steps = np.diff(values)
-    return bool((steps > 0).all() or (steps < 0).all() or np.ptp(values) < 4 * n)
+    return distinct[-1] - distinct[0] < 1.1 * len(distinct) or bool(_NUMBERS_ROWS.search(name))
 
 
 def _boolean(name: Name, values: np.ndarray) -> Column:
@@ -108,6 +110,9 @@ def _text(frame: Frame, name: Name) -> Column:
         note = "it tells nothing"
         return Column(name, Kind("constant"), "text", kept, why=f"always {distinct[0]!r:.40}",
                       note=note)  # fmt: skip
+    if said := said_by(counts):
+        why = f"{said[0]}, such as {distinct[0]!r:.40}"
+        return Column(name, Kind("text"), "text", kept, why=why, note=said[1])
     note = "it reads as numbers: make it one, unless it is a code" if share == 1 else ""
     if kept is None or (2 * k > n and n >= LEAST):
         note = note or "an identifier, or free text: nearly all of it is different"
@@ -118,13 +123,12 @@ def _text(frame: Frame, name: Name) -> Column:
 def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:
     """What few different numbers may be."""
     if len(distinct) == 2:
-        return CATEGORICAL, "two values: a density of them has no maximum"
+        return CATEGORICAL, "two values: a density of them grows without bound"
     step = grid_step(distinct)
-    spikes = "the likelihood of numbers that come back has no maximum"
+    spikes = "they come back, and a density of such numbers grows without bound"
     if step == 1:
-        return Kind(
-            "integer", 1.0, 0.0 if distinct[0] == 0 else None
-        ), f"whole numbers, which come back: {spikes}"
+        counts = 0 <= distinct[0] <= distinct[-1] - distinct[0]  # draws of it are none below 0
+        return Kind("integer", 1.0, 0.0 if counts else None), f"whole numbers: {spikes}"
     if step:
         first = float(distinct[0])
         origin = None if abs(first - step * round(first / step)) < 1e-6 * step else first
@@ -156,7 +160,7 @@ def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
                 (_normal_score(z, slope) - plain, Kind("bounded", 0.0, low, high), "a logit")
             )
     gain, kind, name = max(found, key=lambda item: item[0])
-    if not gain > GAIN:
+    if not GAIN < gain < math.inf:
         return None, ""
     return kind, f"all inside; {name} makes it more normal, by {gain:.2f} nats a row"
 

@@ -233,7 +233,8 @@ def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
         raise ValueError(
             f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
             "multiples of them (or of their logarithms, where they are positive). Such rows have "
-            f"no density: leave {too_many} of these columns out, or set them aside"
+            f"no density: leave {too_many} of these columns out, or set them aside, such as "
+            f"schema.edit({ {names[dependent[-1]]: 'aside'}!r:.100})"
         )
 
 

@@ -41,7 +41,7 @@ class Numbers(NamedTuple):
         complete = complete_rows(frame, missing)
         if not complete.all():
             left = np.count_nonzero(~complete)
-            warn(f"{left:,} rows that miss a value are left out, and not counted in row numbers")
+            warn(f"{_rows(left)} left out for missing values, and not counted in row numbers")
         frame = frame.take(complete)
         context, density = None, model.density
         if isinstance(density, Given):
@@ -60,6 +60,10 @@ class Numbers(NamedTuple):
         return cls(density, tuple(f"{c.name}" for c in columns), rows, context)
 
 
+def _rows(n: int) -> str:
+    return f"{n:,} row{'' if n == 1 else 's'}"
+
+
 def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
     """(the rows whose categories are known, these as a context)."""
     own = codes(frame, model.schema.categories)
@@ -67,7 +71,7 @@ def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
     found = slots.of(own)
     known = (found >= 0).all(axis=1)
     if not known.all():
-        warn(f"{np.count_nonzero(~known):,} rows with a category that was never seen are left out")
+        warn(f"{_rows(np.count_nonzero(~known))} left out for a category that was never seen")
     return frame.take(known), slots.context(found[known])
 
 

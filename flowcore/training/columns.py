@@ -46,10 +46,12 @@ def check_columns(x: np.ndarray, rows: np.ndarray, labels: list | None = None) -
 
 
 @np.errstate(all="ignore")
-def dependent_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+def dependent_columns(
+    x: np.ndarray, rows: np.ndarray, tiny: float = TINY
+) -> tuple[np.ndarray, int]:
     """(columns that are linearly dependent, how many of them the others determine).
 
-    Some combination sum_j a_j x_j is constant, up to a millionth of the scale of each: then the
+    Some combination sum_j a_j x_j is constant, up to `tiny` times the scale of each: then the
     correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j.
     About 4 D evenly spaced rows are looked at, without those far from all others, beside which the
     rest would look like one point. (D rows, or fewer, would always be dependent.)
@@ -63,7 +65,7 @@ def dependent_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]
     z -= z.mean(axis=0)
     z /= np.sqrt(np.mean(z**2, axis=0))
     values, vectors = np.linalg.eigh(z.T @ z / len(z))
-    nothing_left = values < TINY**2
+    nothing_left = values < tiny**2
     share = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
     return vary[share > 1e-4], int(nothing_left.sum())
 
