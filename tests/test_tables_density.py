@@ -651,7 +651,14 @@ def test_an_interrupt_stops_a_fit_that_has_no_history_to_tell_it_by(monkeypatch)
     history = fc.History(train_nll=[1.0], best_epoch=0, interrupted=True)
     monkeypatch.setattr("flowcore.tables.fitting.fit", lambda flow, *_, **__: (flow, history))
     with pytest.raises(KeyboardInterrupt):
-        fit_table({"a": rng.normal(size=50)})
+        fit_table({"a": rng.normal(size=50)}, learn=learn_flow)
+
+
+def test_without_a_word_it_is_what_held_out_rows_prefer(monkeypatch):
+    monkeypatch.setattr("flowcore.estimator.plan.default_minutes", lambda n: 1e-3)
+    X = table(60)
+    density = fit_table(X, Schema.from_data(X))
+    assert "this density" in str(density.summary)
 
 
 def test_a_table_is_diagnosed_by_its_numbers_given_the_categories():

@@ -26,6 +26,7 @@ class Estimated:
     def __init__(self, estimator: Any, schema: Schema):
         from ..estimator import FlowDensity
 
+        estimator = FlowDensity() if estimator is None else estimator
         if not isinstance(estimator, FlowDensity):
             raise TypeError(f"learn is a FlowDensity or a function: got {estimator!r:.80}")
         self.estimator, self.schema, self.nats = estimator, schema, None

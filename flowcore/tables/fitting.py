@@ -34,7 +34,7 @@ def learn_flow(
     sample_weight: np.ndarray | None = None,
     rng: Seed = 0,
 ) -> Base:
-    """A neural spline flow of x (n, D), given the context (n, C): what `fit_table` learns with.
+    """A neural spline flow of x (n, D), given the context (n, C): `fit_table(X, learn=learn_flow)`.
 
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
     `sample(n, rng=, context=)`, both without a context if there is none. Cost: that of
@@ -68,7 +68,7 @@ def fit_table(
     X: TableLike,
     schema: Schema | None = None,
     *,
-    learn: Callable[..., Base] | FlowDensity = learn_flow,
+    learn: Callable[..., Base] | FlowDensity | None = None,
     missing: str = "error",
     sample_weight: ArrayLike | None = None,
     rng: Seed = 0,
@@ -86,10 +86,10 @@ def fit_table(
         Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
     schema : Schema or None
         What the columns are. None: `Schema.from_data(X)`, with one warning if it has suggestions.
-    learn : FlowDensity or callable
-        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`. A callable:
-        learn(x, context=, sample_weight=, rng=) -> a density of the numbers, which come mapped to
-        the whole line, given the categories, which come as a context: see `learn_flow`.
+    learn : FlowDensity or callable or None
+        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: with its
+        defaults. A callable: learn(x, context=, sample_weight=, rng=) -> a density of the numbers,
+        which come mapped to the whole line, given the categories, which come as a context: see `learn_flow`.
     missing : str
         "error", or "drop": rows that miss a value take no part.
     sample_weight : array_like or None
@@ -131,7 +131,7 @@ def fit_table(
     _check_support(frame, schema, x)
     _check_columns(x, schema)
     frequencies = _frequencies(frame, own, schema, weight)
-    estimated = None if callable(learn) else Estimated(learn, schema)
+    estimated = None if callable(learn) else Estimated(learn, schema)  # None: its defaults
     density = _learnt(x, own, schema, frequencies, weight, estimated or learn, rng)
     notes = estimated and estimated.notes(frequencies, own, weight, given - len(frame))
     return TableDensity(schema, frequencies, density, notes)
