@@ -89,7 +89,8 @@ def fit_table(
     learn : FlowDensity or callable or None
         `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: with its
         defaults. A callable: learn(x, context=, sample_weight=, rng=) -> a density of the numbers,
-        which come mapped to the whole line, given the categories, which come as a context: see `learn_flow`.
+        which come mapped to the whole line, given the categories, which come as a context: see
+        `learn_flow`.
     missing : str
         "error", or "drop": rows that miss a value take no part.
     sample_weight : array_like or None
