@@ -255,6 +255,19 @@ def test_a_far_row_costs_the_others_little(far):
     assert max(map(len, str(found.summary_).splitlines())) < 80
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.ma.masked_greater(gaussian_rows(9), 5.0), "X has masked values"),
+        (np.full((9, 2), "2024-01-01", "datetime64[D]"), r"X must hold real numbers, not datetime"),
+        (np.full((9, 2), "a"), "X must hold real numbers, not <U1, such as 'a'"),
+    ],
+)
+def test_what_is_no_number_is_named(rows, message):
+    with pytest.raises(ValueError, match=message):
+        fc.FlowDensity(**QUICK).fit(rows)
+
+
 def test_what_is_too_far_for_any_number_is_named():
     x = np.vstack([gaussian_rows(20), [0.0, 1e301, 0.0]])
     with pytest.raises(

@@ -22,7 +22,8 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
     labels = column_labels(X)
-    if labels:
+    kind = getattr(getattr(X, "dtype", None), "kind", "f")
+    if labels or kind in "mMSU" or np.ma.is_masked(X):  # dates would count as integers
         _check_numbers(X)
         twice = next((name for i, name in enumerate(labels) if name in labels[:i]), None)
         if twice is not None:
