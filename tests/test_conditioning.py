@@ -101,6 +101,31 @@ def test_a_file_keeps_the_constants(tmp_path):
     )
 
 
+def test_its_layers_are_still_seen():
+    for recipe in (fc.flows.maf, fc.flows.iaf, fc.flows.glow):
+        plain, given = (recipe(2, layers=2, hidden=[8], context_dim=c) for c in (0, 2))
+        z, context = np.zeros((3, 2)), np.zeros((3, 2))
+        names = [name for name, _ in given.stages(z, context=context)]
+        assert names == [name for name, _ in plain.stages(z)]
+    flow = randomize(small().initialize(*incomes()), 0.5)
+    z, (_, context) = np.ones((5, 2)), incomes(5)
+    last = flow.stages(z, context=context)[-1][1]
+    np.testing.assert_allclose(last, flow.from_latent(z, context=context))
+
+
+def test_float32_tells_times_apart():
+    seconds = 1.7e9 + 5.0 * np.arange(200)[:, None]
+    flow = fc.flows.maf(1, layers=2, hidden=[8], context_dim=1, dtype=np.float32)
+    flow = randomize(flow.initialize(incomes()[0][:, :1], seconds), 0.5)
+    wide = fc.flows.maf(1, layers=2, hidden=[8], context_dim=1)
+    wide = wide.initialize(incomes()[0][:, :1], seconds).with_params(flow.params)
+    x = np.ones((200, 1))
+    found = flow.log_prob(x, context=seconds)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wide.log_prob(x, context=seconds), atol=1e-4)
+    assert len(np.unique(found)) > 150
+
+
 def test_what_it_refuses():
     conditional = fc.RealNVP(2, hidden=[8], context_dim=2)
     with pytest.raises(ValueError, match=r"reads no context \(context_dim 0\)"):

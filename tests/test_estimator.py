@@ -165,8 +165,11 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     ("change", "message"),
     [
         ({"options": {}}, "its options are"),
-        ({"latent": fc.Normal(2)}, "no latent space"),
-        ({"density": fc.Normal(3)}, "not that of its density"),
+        ({"latent": fc.Normal(2)}, "is a Normal, no flow"),
+        ({"density": fc.targets.two_moons()}, "no flow"),
+        ({"density": fc.flows.maf(3, 1, [4])}, "not that of its density"),
+        ({"names": ["a", "a"]}, "1 names for 2 columns"),
+        ({"offset": np.nan}, "its offset is nan"),
         ({"names": ["a"]}, "1 names for 2 columns"),
         ({"context_scaling": None, "density": fc.flows.maf(2, 1, [4], 3)}, "contexts of widths"),
         ({"held_out_scores": np.zeros((2, 2))}, "no vector of floats"),

@@ -90,25 +90,36 @@ class StandardizeContext(Bijector):
         return self.bijector.image(direction, low, high)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, scale = (a[:, None].astype(at.dtype) for a in self._moments)
-        own = at.with_own_context()
+        mean, scale = (a[:, None] for a in self._moments)
+        given, own = at.context_as_given(), at.with_own_context()
+        wide, to_given = np.empty(given.shape), np.asarray(1 / scale, at.dtype)
         forward, backward = self.bijector.bind(own, direction)
         at.nbytes += own.nbytes
 
         def run(x, l):
-            np.subtract(at.context, mean, own.context)
-            np.divide(own.context, scale, own.context)
+            np.divide(np.subtract(given, mean, wide), scale, wide)  # in float64: years are alike
+            own.context[...] = wide
             return forward(x, l)
 
         def back(y_bar, l_bar):
             own.context_bar.fill(0)
             x_bar = backward(y_bar, l_bar)
             if at.inputs_bar:
-                np.divide(own.context_bar, scale, own.context_bar)
+                np.multiply(own.context_bar, to_given, own.context_bar)
                 np.add(at.context_bar, own.context_bar, at.context_bar)
             return x_bar
 
         return run, back
+
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
+        """Those of the bijector, each with the context standardised, if it reads one."""
+        steps = self.bijector.steps(direction)
+        if steps[0][0] is self.bijector:
+            return [(self, direction)]
+        return [
+            (StandardizeContext(part, self.standardize) if part.context_dim else part, way)
+            for part, way in steps
+        ]
 
     @property
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:

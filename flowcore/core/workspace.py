@@ -56,6 +56,7 @@ class Workspace:
     theta, theta_bar       the vector of the whole tree, and its gradient
     n_rows, dtype          of all arrays in here
     context, context_bar   (C, N), or None
+    wide_context           the same in float64, if a part has asked for it
     tape                   True: what `array` gives is kept for the way back
     inputs_bar             False: nobody asks for the gradients by x and by the context
     """
@@ -73,7 +74,8 @@ class Workspace:
         self.inputs_bar = inputs_bar
         self.theta = np.empty(root.n_params, dtype) if theta is None else theta
         self.theta_bar = np.zeros(root.n_params, dtype)
-        self.context = self.context_bar = None
+        self.context = self.context_bar = self.wide_context = None
+        self._is_loaded = True  # its context comes from the caller
         if root.context_dim:
             self.context = np.empty((root.context_dim, n_rows), dtype)
             self.context_bar = np.zeros_like(self.context)
@@ -125,8 +127,18 @@ class Workspace:
         starts from 0: for a part whose own parts see another context."""
         own = copy(self)
         own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context)
+        own.wide_context, own._is_loaded = None, False
         own.nbytes = own.context.nbytes * 2
         return own
+
+    def context_as_given(self) -> np.ndarray:
+        """The context as wide as the caller may give it, for who subtracts before it is cast."""
+        if self.dtype == float or not self._is_loaded:
+            return self.context
+        if self.wide_context is None:
+            self.wide_context = np.empty(self.context.shape)
+            self.nbytes += self.wide_context.nbytes
+        return self.wide_context
 
     def array(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
         """An array to write in `run`: kept for the way back, if there will be one."""

@@ -23,7 +23,7 @@ from ..training.defaults import is_auto
 from .inputs import check_latents, check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
-from .record import FlowDensityRecord
+from .record import FlowDensityRecord, checked_options
 from .rows import merged, quantile
 from .scaling import check_reach, scaling, standardised
 from .selection import in_processes, select
@@ -46,8 +46,9 @@ class FlowDensity(
         p(x) = sum_c w_c mean_k p_ck(x)
 
     The rows are cut into folds. Every candidate c (a Gaussian, a mixture of Gaussians, wide Student
-    tails; an affine and a spline flow, and one whose base has modes) is fitted once for every fold
-    k, to the other rows, until the held-out ones are no longer told better. The weights w_c are
+    tails; an affine and a spline flow, and one whose base has modes; of few rows a small affine
+    flow, and one that starts at the Gaussian) is fitted once for every fold k, to the other rows,
+    until the held-out ones are no longer told better. The weights w_c are
     those under which all held-out rows together are most probable (stacking). So a flow that says
     less than a Gaussian weighs nothing, and no single row decides. `summary_` tells all scores.
 
@@ -59,9 +60,10 @@ class FlowDensity(
     Parameters
     ----------
     flow : str or TransformedDistribution
-        "auto", as above; or the only flow to be fitted: "affine", "spline", "modes", the name of a
-        recipe of `flowcore.flows`, or a flow of your own, which gets standardised rows. Then the
-        simpler densities are only told in the summary.
+        "auto", as above; or the only flow to be fitted: "affine", "spline", "modes",
+        "small" (affine), "white" (affine, from the Gaussian on), the name of a recipe of
+        `flowcore.flows`, or a flow of your own, which gets standardised rows. Then the simpler
+        densities are only told in the summary.
     budget : float
         Minutes on two cores; the folds, then the epochs, are as many as that allows. It is
         converted by measured costs, not by a clock, so results are reproducible. None: a third of
@@ -137,7 +139,7 @@ class FlowDensity(
         is conditional on; every other method then wants one, too.
         """
         seeds = seed_sequence(self.random_state)
-        minutes, contamination = self._checked_options()
+        minutes, contamination = checked_options(self.budget, self.contamination)
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
         names, context = column_labels(context), given_context(context, len(X), None)
@@ -258,14 +260,6 @@ class FlowDensity(
             )
         context = given_context(context, n, scale.dim, getattr(self, "context_names_in_", None))
         return {"context": scale.inverse(context)}
-
-    def _checked_options(self) -> tuple[float | None, float]:
-        budget, share = self.budget, self.contamination
-        if budget is not None and not (isinstance(budget, (int, float)) and budget > 0):
-            raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
-        if not (isinstance(share, (int, float)) and 0 < share <= 0.5):
-            raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {share!r}")
-        return None if budget is None else float(budget), float(share)
 
 
 def _in_units(density, scale: ElementwiseAffine) -> TransformedDistribution:

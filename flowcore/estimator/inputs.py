@@ -23,7 +23,9 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
     labels = column_labels(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
-    if labels or kind in "mMSU" or np.ma.is_masked(X):  # dates would count as integers
+    if np.ma.is_masked(X):
+        as_numbers("X", X)
+    if labels or kind in "mMSU":  # dates would count as integers
         _check_numbers(X)
         twice = next((name for i, name in enumerate(labels) if name in labels[:i]), None)
         if twice is not None:

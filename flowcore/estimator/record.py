@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..distributions import TransformedDistribution
 from .summary import Scored, Summary
 
 if TYPE_CHECKING:
@@ -63,10 +65,14 @@ class FlowDensityRecord:
         self.context_names = None if context_names is None else list(context_names)
         if sorted(options) != sorted(OPTIONS):
             raise ValueError(f"its options are {sorted(options)}, not {sorted(OPTIONS)}")
-        if not hasattr(latent, "to_latent") or latent.dim != density.dim:
-            raise ValueError("its latent flow has no latent space, or not that of its density")
-        if names is not None and len(names) != density.dim:
-            raise ValueError(f"it has {len(names)} names for {density.dim} columns")
+        checked_options(options["budget"], options["contamination"])
+        for flow in (density, latent):
+            if not isinstance(flow, TransformedDistribution):
+                raise ValueError(f"its density or latent is a {type(flow).__name__}, no flow")
+        if latent.dim != density.dim:
+            raise ValueError("its latent space is not that of its density")
+        if names is not None and not len(set(names)) == len(names) == density.dim:
+            raise ValueError(f"it has {len(set(names))} names for {density.dim} columns")
         widths = [getattr(p, "context_dim", 0) for p in (density, latent)]
         given = 0 if context_scaling is None else context_scaling.dim
         if not set(widths) <= {0, given}:
@@ -75,6 +81,8 @@ class FlowDensityRecord:
             raise ValueError(f"it has {len(context_names)} names for {given} numbers of a context")
         if held_out_scores.ndim != 1 or held_out_scores.dtype != float:
             raise ValueError("its held-out scores are no vector of floats")
+        if not math.isfinite(offset):
+            raise ValueError(f"its offset is {offset}")
         as_summary(summary)
 
     @classmethod
@@ -111,6 +119,15 @@ class FlowDensityRecord:
         return dict(vars(self))
 
 
+def checked_options(budget, contamination) -> tuple[float | None, float]:
+    """(budget, contamination) as floats; a ValueError for what is none."""
+    if budget is not None and not (isinstance(budget, (int, float)) and budget > 0):
+        raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
+    if not (isinstance(contamination, (int, float)) and 0 < contamination <= 0.5):
+        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
+    return None if budget is None else float(budget), float(contamination)
+
+
 def as_data(summary: Summary) -> dict:
     """A summary as plain data: dicts and lists of numbers and strings."""
     found = asdict(summary)
@@ -123,7 +140,7 @@ def as_summary(data: dict) -> Summary:
         counts = {name: int(data[name]) for name in ("n_rows", "n_held_out", "n_folds")}
         candidates = tuple(_scored(one) for one in data["candidates"])
         found = Summary(candidates, _scored(data["density"]), **counts)
-    except (KeyError, TypeError) as problem:
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
     if not candidates:
         raise ValueError("its summary has no candidates")

@@ -20,7 +20,8 @@ class Estimated:
     """A `FlowDensity` as the function that `fit_table` calls.
 
     Scores of its summary are of x given c, on rows that were held out; log p(c), of all rows, is
-    added, and all is in the units of the table.
+    added, and all is in the units of the table. Errors are those of log p(z | c): what is added is
+    the same for every candidate.
     """
 
     def __init__(self, estimator: Any, schema: Schema):
@@ -39,20 +40,22 @@ class Estimated:
             seed = np.random.default_rng(rng).integers(2**31)
             own.set_params(random_state=int(seed))
         own.fit(x, sample_weight=sample_weight, context=context)
-        self.nats = self._log_det(x[np.isfinite(own.held_out_scores_)])
+        held_out = np.isfinite(own.held_out_scores_)
+        weight = np.ones(len(x)) if sample_weight is None else sample_weight
+        self.nats = self._log_det(x[held_out], weight[held_out])
         scaling = own.context_scaling_
         if scaling is None:
             return own.density_
         loc, scale = scaling.forward(np.zeros(scaling.dim)), scaling.forward(np.ones(scaling.dim))
         return Given(own.density_, loc, scale - loc)
 
-    def _log_det(self, z: np.ndarray) -> float:
+    def _log_det(self, z: np.ndarray, weight: np.ndarray) -> float:
         """The mean of log |det dz/dx| + sum log step: from learned numbers to the table's units."""
         numbers = self.schema.numbers
         ends, steps = line(numbers), [c.kind.step for c in numbers if c.kind.is_gridded]
         nats = float(np.log(steps).sum()) if steps else 0.0
         if ends is not None and len(z):
-            nats -= float(np.mean(ends.forward_log_det(z)))
+            nats -= float(np.average(ends.forward_log_det(z), weights=weight))
         return nats
 
     def notes(self, frequencies: Frequencies | None, own: np.ndarray, weight, dropped: int) -> dict:
