@@ -402,6 +402,15 @@ def test_bytes_that_are_no_utf8_come_with_what_to_type(here, capsys):
     assert refused(capsys, "fit", "x.csv", "-o", "x.npz").endswith(": pass --encoding utf-16")
 
 
+def test_a_forged_model_is_one_line(numbers, capsys, monkeypatch):
+    density = fc.load("abc.npz")
+    density.notes = {"summary": {"candidates": [{"x": 1}]}}
+    with monkeypatch.context() as patched:
+        patched.setattr(TableDensity, "_check_notes", lambda self: None)
+        fc.save(density, "forged.npz")
+    assert "forged.npz" in refused(capsys, "info", "forged.npz")
+
+
 # ---------------------------------------------------------------- score
 
 

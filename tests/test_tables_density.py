@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import pickle
 import warnings
 from functools import partial
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import flowcore as fc
-from flowcore.tables import Frequencies, Schema, TableDensity, fit_table, learn_flow
+from flowcore.tables import Column, Frequencies, Kind, Schema, TableDensity, fit_table, learn_flow
 from flowcore.tables.slots import Slots
 
 rng = np.random.default_rng(0)
+SCORED = {"name": "Gaussian", "score": 2.0, "error": 0.1, "weight": 1.0, "is_flow": False}
+SUMMARY = {"candidates": [SCORED], "density": SCORED, "n_rows": 7, "n_held_out": 7, "n_folds": 2}
 
 
 class Shifted:
@@ -587,6 +590,21 @@ def test_any_table_is_modelled_or_refused_with_a_word(columns):
         assert log_p.shape == (len(columns[0]),) and not np.isnan(log_p).any()
         sample = density.sample(20, rng=0)
         assert sample.names == tuple(X) and not np.isnan(density.log_prob(sample)).any()
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"summary": 5}, {"summary": {"candidates": [{"x": 1}]}}, {"rows": "many"}, {"rows": None},
+        {"dropped": -1}, {"summary": {**SUMMARY, "n_rows": math.inf}}, {"summary": {}}, [1],
+    ],
+)  # fmt: skip
+def test_forged_notes_are_refused(notes):
+    schema = Schema((Column("x", Kind("continuous")),))
+    told = TableDensity(schema, None, fc.Normal(1), {"summary": SUMMARY, "rows": 7}).summary
+    assert told.density.score == 2.0 and told.n_rows == 7
+    with pytest.raises(ValueError, match=r"^notes(\['(rows|dropped|summary)'\]| are a dict)"):
+        TableDensity(schema, None, fc.Normal(1), notes)
 
 
 def test_copies_and_files(tmp_path):

@@ -39,11 +39,11 @@ class Report:
         if "rows" in notes:
             dropped = notes.get("dropped") or 0
             without = f" ({dropped:,} more miss a value)" if dropped else ""
-            summary = notes.get("summary") or {"n_rows": notes["rows"]}
-            again = notes["rows"] - summary["n_rows"]
+            summary = self.density.summary
+            again = 0 if summary is None else notes["rows"] - summary.n_rows
             repeated = f", {again:,} of which repeat others" if again > 0 else ""
             lines.append(f"learned from {notes['rows']:,} rows{without}{repeated}")
-        if notes.get("summary"):
+        if self.density.summary is not None:
             lines += str(self.density.summary).split("\n")
         elif not notes:
             lines.append(f"{self.density.density!r:.300}")

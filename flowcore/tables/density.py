@@ -47,7 +47,8 @@ class TableDensity:
     density : Distribution or None
         q, of all numbers mapped to the whole line; None without numbers.
     notes : dict or None
-        What is to be remembered, and saved: plain data, such as how it was learned.
+        What is to be remembered, and saved: plain data, such as how it was learned. "summary",
+        "rows" and "dropped" are read again: a ValueError for what they cannot be.
 
     Examples
     --------
@@ -74,6 +75,7 @@ class TableDensity:
         self.frequencies, self.density = frequencies, density
         self.dim = len(self.schema.columns)
         self._check()
+        self._check_notes()
         self._slots = None if frequencies is None else Slots(frequencies)
         self._line, self._noise = line(self.schema.numbers), noise(self.schema.numbers)
 
@@ -92,6 +94,16 @@ class TableDensity:
         if dim != len(numbers):
             raise ValueError(f"density has dim {dim}, but the schema has {len(numbers)} numbers")
 
+    def _check_notes(self) -> None:
+        """A ValueError for notes that are not what is told of them, as in a forged file."""
+        if not isinstance(self.notes, (dict, type(None))):
+            raise ValueError(f"notes are a dict or None: got {self.notes!r:.40}")
+        for name in ("rows", "dropped"):
+            count = (self.notes or {}).get(name, 0)
+            if not (isinstance(count, int) and count >= 0):
+                raise ValueError(f"notes[{name!r}] is a number of rows: got {count!r:.40}")
+        _ = self.summary
+
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         names = ("sizes", "combinations", "counts", "unseen", "strength")
@@ -107,13 +119,14 @@ class TableDensity:
         In the units of the table; None if another function learned it.
         """
         found = (self.notes or {}).get("summary")
-        if not found:
+        if found is None:
             return None
-        from ..estimator import Scored, Summary
+        from ..estimator.record import as_summary
 
-        candidates = tuple(Scored(**one) for one in found["candidates"])
-        counts = (found[name] for name in ("n_rows", "n_held_out", "n_folds"))
-        return Summary(candidates, Scored(**found["density"]), *counts)
+        try:
+            return as_summary(found)
+        except (ValueError, OverflowError) as problem:
+            raise ValueError(f"notes['summary']: {problem}") from None
 
     # ------------------------------------------------------------ log p
 
