@@ -447,6 +447,17 @@ def test_text_is_kept_as_it_was(here, capsys):
     assert [line.rpartition(",")[0] for line in told.splitlines()] == flats()
 
 
+def test_what_is_kept_stands_there_once(numbers, capsys, tmp_path):
+    assert run(capsys, "score", "abc.npz", "abc.csv", "--keep", "b,a,b").out.startswith(
+        "b,a,log_prob\n"
+    )
+    lines = (tmp_path / "abc.csv").read_text().split()
+    written(tmp_path / "old.csv", [f"{line},{end}" for line, end in
+            zip(lines, ["log_prob", *"1" * 50], strict=True)])  # fmt: skip
+    told = refused(capsys, "score", "abc.npz", "old.csv", "--keep", "a,log_prob")
+    assert "--keep log_prob: the scores are called so" in told
+
+
 def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp_path, capsys):
     lines = Path("abc.csv").read_text().split()
     lines[30] = "1,x,3"

@@ -39,6 +39,7 @@ def run(
     """Score a file's rows, in order."""
     with told_in_one_line():
         check_table(out, model, data)
+        settings = settings._replace(keep=_names_kept(settings.keep))
         density, seen = read_model(model), Seen()
         names = (*settings.keep, "log_prob")
         odd = Oddities(density.schema)
@@ -72,6 +73,13 @@ def scores(
         log_p = density.log_prob(own, draws=settings.draws, rng=rng)
         odd.look(own, log_p)
         yield kept, log_p
+
+
+def _names_kept(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Each once; a `Problem` for the name of what is written beside them."""
+    if "log_prob" in names:
+        raise Problem("--keep log_prob: the scores are called so: rename that column in the file")
+    return tuple(dict.fromkeys(names))
 
 
 def _kept(frame: Frame, names: tuple[str, ...]) -> dict:
