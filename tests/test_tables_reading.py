@@ -71,6 +71,9 @@ GOOD = {
     "utf-8": ("é,b\n1,ü\n", {}, {"é": [1], "b": ["ü"]}),
     "text after nothing": ("a,b\n1,\n2,\n", {}, {"a": [1, 2], "b": [None, None]}),
     "ends of lines in names": ('"a\n(kg)";b\n1;2\n', {}, {"a\n(kg)": [1], "b": [2]}),
+    "one column, separators in quotes": (
+        'name\n"Smith, J1"\n"Lee, ""A"""\nLi; B\nHo; C\n', {},
+        {"name": ["Smith, J1", 'Lee, "A"', "Li; B", "Ho; C"]}),
     "hash within": ("a,b\n1,#x\n", {}, {"a": [1], "b": ["#x"]}),
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ def check_title(names: tuple, start: str, source: str, dialect: Dialect) -> None
     """A ValueError for a line above the header, which would be taken for a table of one column."""
     if len(names) != 1:
         return
-    lines = start.strip("\r\n").split("\n")
+    lines = dialect.without_quoted(start.strip("\r\n")).split("\n")
     for k, line in enumerate(lines[1:], 2):
         found = [sign for sign in SEPARATORS if line.count(sign) and sign != dialect.decimal]
         if found and len(lines) > k and all(found[0] in other for other in lines[k:-1]):

@@ -43,7 +43,7 @@ class Dialect:
 
     def found_in(self, line: str) -> str:
         """The separator of a first line; a ValueError if several may be it."""
-        bare = re.sub(f"{self.quote}[^{self.quote}]*{self.quote}", "", line)
+        bare = self.without_quoted(line)
         found = [s for s in SEPARATORS if s in bare and s != self.decimal]
         if len(found) > 1:
             raise ValueError(
@@ -51,6 +51,14 @@ class Dialect:
                 f"columns, such as separator={found[0]!r}"
             )
         return found[0] if found else ";" if self.decimal == "," else ","
+
+    def without_quoted(self, text: str) -> str:
+        """The text with nothing between its quotes but ends of lines."""
+
+        def emptied(found: re.Match) -> str:
+            return self.quote + "\n" * found[0].count("\n") + self.quote
+
+        return re.sub(f"{self.quote}[^{self.quote}]*{self.quote}", emptied, text)
 
     def rows(self, text: str):
         """A csv.reader of the records of a text: the exact way, one record at a time."""
