@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.tables import Column, Kind, Schema, as_frame, fit_table
+from flowcore.tables.labels import said_by
 from flowcore.tables.finding import grid_step
 
 rng = np.random.default_rng(0)
@@ -321,6 +322,32 @@ def test_a_number_of_the_row_is_told(name, values, found):
     column = Schema.from_data({name: values}).columns[0]
     assert ("tell rows apart" in column.note) == found == (column.suggestion == Kind("aside"))
     assert column.kind == Kind("continuous")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{k} Main", None), ("{k}th", None), ("{k}A", None), ("1.{k}.00", None),
+        ("112 {k}1", None), ("{k}.13.2024", None), ("12:{k}", None),
+        ("{k} km/h", "numbers with ' km/h'"), ("{k}KG", "numbers with 'KG'"),
+        ("€ {k}", "numbers with '€'"), ("{k} €/m²", "numbers with ' €/m²'"),
+        ("{k} °C", "numbers with ' °C'"), ("{k}‰", "numbers with '‰'"),
+        ("1 234 0{k}", "numbers with separators of thousands"),
+        ("1 0{k},50", "numbers with separators of thousands"),
+        ("1\u00a00{k} €", "numbers with ' €'"),
+    ],
+)  # fmt: skip
+def test_what_texts_say(text, said):
+    found = said_by({text.format(k=10 + k): 1 for k in range(60)})
+    assert (found and found[0]) == said
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-{m:02}-{d:02}", "{d}.{m}.24", "{m}/{d}/2024", "{d:02}/{m:02}/24 10:30"]
+)
+def test_days_that_texts_say(text):
+    days = [(m, d) for m in range(1, 13) for d in (1, 12, 31)]
+    assert said_by({text.format(m=m, d=d): 1 for m, d in days})[0] == "days or times"
 
 
 def test_dates_are_found_refused_and_may_be_set_aside():

@@ -10,16 +10,29 @@ from collections.abc import Mapping
 
 FEW = 20  # different texts are categories, whatever they say: 10%, 20%, 30%
 MOST_OF = 0.9  # of the rows say the same sort of thing
+_M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
 _DAY = re.compile(
-    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d\d))([T ]\d.*)?"
-    r"|\d?\d:\d\d(:\d\d.*)?",
+    rf"(\d{{4}}([-/.]){_M}\2{_D}|({_D}([-/.]){_M}\4|{_M}([-/]){_D}\5)(\d{{4}}|\d\d))([T ]\d.*)?"
+    r"|\d?\d:[0-5]\d(:[0-5]\d.*)?",
     re.ASCII,
 )
+_LETTERS = "m g t l L s h V W J K N k".split()  # with what is longer: units, and no house numbers
+_WORDS = """
+    nm µm um mm cm dm km ha sqm sqft inch inches in ft feet yd mi mile miles
+    µg ug mg kg lb lbs oz ton tons tonnes ml cl dl ltr litre litres liter liters gal
+    ms sec secs second seconds min mins minute minutes hr hrs hour hours day days week weeks
+    month months yr yrs year years Hz kHz MHz GHz rpm mph kmh kph kt kn
+    mV kV mA kW MW GW Wh kWh MWh hp PS kJ MJ cal kcal mol mmol Pa hPa kPa MPa bar mbar psi
+    kN Nm dB px byte bytes kB MB GB TB pct percent ppm ppb
+    USD EUR GBP CHF JPY CNY INR CAD AUD SEK NOK DKK PLN
+""".split()
+_UNIT = rf"(?:{'|'.join(_LETTERS)}|(?i:{'|'.join(_WORDS)}))[²³23]?"
 _THOUSANDS = r"\d{1,3}(?:[.,'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _MARKED = re.compile(
     rf"(?P<before>[$€£¥]?) *[+-]?(?:(?P<thousands>{_THOUSANDS})|\d+(?:[.,]\d+)?)"
-    r"(?P<after>[ \u00a0]?(?:[%‰°$€£¥][CF]?|[^\W\d_]{1,8}[²³23]?(?:/[^\W\d_]{1,8})?)?)"
+    rf"(?P<after>[ \u00a0]?(?:[%‰]|°[CF]?|(?:[$€£¥]|{_UNIT})(?:/{_UNIT})?)?)"
 )
+_TWO_CODES = re.compile(r"\d{1,3} \d{3}", re.ASCII)  # 112 212
 
 
 def said_by(counts: Mapping[str, int]) -> tuple[str, str] | None:
@@ -38,7 +51,8 @@ def said_by(counts: Mapping[str, int]) -> tuple[str, str] | None:
         return "days or times", "make it a number, such as days since a day"
     marks: dict[str, int] = {}
     for text, n in counts.items():
-        if mark := mark_of(text):
+        mark = mark_of(text)
+        if mark and not (mark == SEPARATORS and _TWO_CODES.fullmatch(text.strip())):
             marks[mark] = marks.get(mark, 0) + n
     unmarked = sum(n for text, n in counts.items() if _is_plain(text))
     mark = max(marks, key=marks.__getitem__, default="")
@@ -51,9 +65,10 @@ SEPARATORS = "separators of thousands"
 
 
 def mark_of(text: str) -> str:
-    """What makes a text no number: a sign, a unit, separators of thousands; '' if it is another.
+    """What makes a text no number: a sign, a unit that is known, separators of thousands; '' if
+    it is another.
 
-    >>> mark_of("72.5 m²"), mark_of("1,234.50"), mark_of("72.5"), mark_of("A7")
+    >>> mark_of("72.5 m²"), mark_of("1,234.50"), mark_of("72.5"), mark_of("12 Main")
     ("' m²'", 'separators of thousands', '', '')
     """
     found = _MARKED.fullmatch(text.strip())
