@@ -310,7 +310,10 @@ def test_columns_say_what_is_wrong():
     ("name", "values", "found"),
     [
         ("x", np.arange(60), True),
-        ("x", np.random.default_rng(0).permutation(60) + 10**5, True),
+        ("x", np.random.default_rng(0).permutation(60) + 1, True),
+        ("row", np.arange(60) + 10**5, True),
+        ("x", np.arange(60) + 10**5, False),
+        ("year", np.arange(1940, 2020), False),
         ("x", np.random.default_rng(0).permutation(10**4)[:60], False),
         ("customer_id", np.random.default_rng(0).permutation(10**4)[:60], True),
         ("x", np.arange(60) / 8, False),
@@ -322,6 +325,7 @@ def test_a_number_of_the_row_is_told(name, values, found):
     column = Schema.from_data({name: values}).columns[0]
     assert ("tell rows apart" in column.note) == found == (column.suggestion == Kind("aside"))
     assert column.kind == Kind("continuous")
+    assert (column.looks == "like an identifier") == found
 
 
 @pytest.mark.parametrize(

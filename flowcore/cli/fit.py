@@ -112,13 +112,9 @@ def _options(columns: list[Column], kind: str) -> str:
 def _tell_suggestions(schema: Schema) -> None:
     found = [c for c in schema.columns if c.suggestion]
     if found:
-        told = "; ".join(f"{c.name!r:.40} looks {_looks(c)} ({c.note})" for c in found[:10])
+        told = "; ".join(f"{c.name!r:.40} looks {c.looks} ({c.note})" for c in found[:10])
         line = " ".join(f"--kind {_shell(f'{c.name}={c.suggestion}')}" for c in found)
         note(f"taken as continuous: {told}. To follow: --suggested, or {line}")
-
-
-def _looks(column: Column) -> str:
-    return "like an identifier" if str(column.suggestion) == "aside" else str(column.suggestion)
 
 
 def _shell(text: str) -> str:

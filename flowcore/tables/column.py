@@ -67,6 +67,13 @@ class Column:
             )
 
     @property
+    def looks(self) -> str:
+        """What it is suggested to be, in the sentence 'age looks ...'."""
+        if self.suggestion is None:
+            return "odd"
+        return "like an identifier" if self.suggestion.name == "aside" else str(self.suggestion)
+
+    @property
     def _named(self) -> str:
         return f"column {self.name!r:.40}"
 

@@ -25,7 +25,7 @@ FEW_ROWS = 50  # fewer say little about a shape
 RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
 ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
-_NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|index|key)$|[a-z]I[Dd]$")
+_NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -66,15 +66,17 @@ def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
 
 
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
-    """Whether whole numbers only tell n rows apart: they hardly repeat, and leave hardly a gap, or
-    are called so.
+    """Whether whole numbers only tell n rows apart: they hardly repeat, and are called so, or
+    start at 0 or 1 and leave hardly a gap. (Years leave none either, and tell of the time.)
 
-    >>> is_row_number("x", np.arange(1000.0), 1000), is_row_number("x", np.arange(9.0), 99)
+    >>> x = np.arange(1000.0)
+    >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)
     (True, False)
     """
     if n < FEW_ROWS or len(distinct) < 0.9 * n or (distinct != np.rint(distinct)).any():
         return False
-    return distinct[-1] - distinct[0] < 1.1 * len(distinct) or bool(_NUMBERS_ROWS.search(name))
+    counted = distinct[0] in (0, 1) and distinct[-1] < 1.1 * len(distinct)
+    return bool(counted or _NUMBERS_ROWS.search(name))
 
 
 def _boolean(name: Name, values: np.ndarray) -> Column:
