@@ -130,7 +130,6 @@ def test_frames_back_to_libraries():
         ({"a": [1.0], "b": [1.0, 2.0]}, "columns differ in length: {'a': 1, 'b': 2}"),
         (np.array([[1j]]), "column 0 holds complex128, such as"),
         ({"a": [1j]}, "row 0, column 'a' is a complex"),
-        ({"a": [datetime.date(2020, 1, 1)]}, "row 0, column 'a' is a date, '2020-01-01', neither"),
         ({"a": np.ma.array([1.0, 2.0], mask=[0, 1])}, "row 1, column 'a' is masked"),
         (np.ma.array(np.eye(2), mask=np.eye(2, dtype=bool)), "row 0, column 0 is masked"),
         ({"a": np.eye(2)}, r"column 'a' has shape \(2, 2\)"),
@@ -155,6 +154,21 @@ def test_dates_stand_in_a_frame_but_are_no_numbers():
             np.asarray(frame)
     with pytest.raises(ValueError, match="column 'a' holds timedelta64"):
         as_frame({"a": np.array([3], "m8[s]")}).numbers()
+
+
+def test_days_among_objects_are_text():
+    X = pd.DataFrame({
+        "day": [datetime.date(2020, 1, 1), None],
+        "time": [datetime.time(10, 30), pd.NaT],
+        "month": pd.period_range("2020-01", periods=2, freq="M"),
+    })  # fmt: skip
+    assert plain(as_frame(X)) == {
+        "day": ["2020-01-01", None], "time": ["10:30:00", None],
+        "month": ["2020-01", "2020-02"],
+    }  # fmt: skip
+    assert as_frame({"a": [datetime.timedelta(hours=2)]})["a"].tolist() == ["2:00:00"]
+    with pytest.raises(ValueError, match="column 'day' is '2020-01-01', no number"):
+        as_frame(X).numbers()
 
 
 def test_a_frame_is_a_table_of_pandas_again():

@@ -1,5 +1,6 @@
 """Files of tables: every flaw has its message, every engine the same values, memory is bounded."""
 
+import datetime
 import gzip
 import io
 import os
@@ -302,6 +303,16 @@ def test_parquet(tmp_path):
     assert read_table(tmp_path / "e.parquet").names == ("x", "c", "f", "n")
     with pytest.raises(ValueError, match="is not read from a pipe"):
         read_table(Pipe((tmp_path / "t.parquet").read_bytes()))
+
+
+def test_times_and_durations_of_parquet_are_text(tmp_path):
+    table = pa.table({
+        "at": pa.array([datetime.time(10, 30), None], "time32[s]"),
+        "took": pa.array([90, None], "duration[s]"), "x": [1.0, 2.0],
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "t.parquet")
+    found = plain(read_table(tmp_path / "t.parquet"))
+    assert found == {"at": ["10:30:00.000", None], "took": ["90 s", None], "x": [1, 2]}
 
 
 class Pipe(io.RawIOBase):

@@ -181,10 +181,15 @@ def parquet_blocks(
 def _days_as_text(table):
     """Days and times as text, which is what they are in a CSV: so they can be left out, or kept."""
     import pyarrow as pa
+    from pyarrow import compute
 
     for j, field in enumerate(table.schema):
-        if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type):
-            table = table.set_column(j, field.name, table.column(j).cast(pa.string()))
+        if not pa.types.is_temporal(field.type):
+            continue
+        column = table.column(j).cast(pa.string())
+        if pa.types.is_duration(field.type):  # a number of its unit
+            column = compute.binary_join_element_wise(column, field.type.unit, " ")
+        table = table.set_column(j, field.name, column)
     return table
 
 

@@ -6,6 +6,7 @@ pandas, polars and pyarrow are understood by the names of their methods; none of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date, time, timedelta
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -139,7 +140,8 @@ class Frame:
 def as_frame(X: TableLike, source: str = "") -> Frame:
     """A table of any kind as a `Frame`.
 
-    Dates and durations stay what they are: what wants numbers refuses them, by name.
+    Dates and durations stay what they are, as objects become text: what wants numbers refuses them,
+    by name.
     Errors: ValueError for what is no table, for two columns of one name, and, naming column and
     row, for complex numbers, masked values and objects that are neither numbers nor text.
 
@@ -273,7 +275,7 @@ def no_number(name: Name, values: np.ndarray) -> ValueError:
 
 def _objects(name, values: np.ndarray, source: str) -> np.ndarray:
     """Objects as floats if all are numbers, as booleans if all are; else text, missing as None."""
-    items = [None if _is_missing(v) else v for v in values.tolist()]
+    items = [None if _is_missing(v) else _day_as_text(v) for v in values.tolist()]
     for i, v in enumerate(items):
         if v is not None and not isinstance(v, (str, Real, Decimal, np.bool_)):
             raise ValueError(
@@ -291,6 +293,12 @@ def _objects(name, values: np.ndarray, source: str) -> np.ndarray:
         return np.array([np.nan if v is None else float(v) for v in items], float)
     except (OverflowError, ValueError) as problem:
         raise ValueError(f"column {name!r:.40} has a number too large: {problem}") from None
+
+
+def _day_as_text(value):
+    """A day, a time or a period as it is written: what a CSV has."""
+    is_day = isinstance(value, (date, time, timedelta)) or type(value).__name__ == "Period"
+    return str(value) if is_day else value
 
 
 def _is_missing(value) -> bool:

@@ -20,7 +20,7 @@ _LETTERS = "m g t l L s h V W J K N k".split()  # with what is longer: units, an
 _WORDS = """
     nm µm um mm cm dm km ha sqm sqft inch inches in ft feet yd mi mile miles
     µg ug mg kg lb lbs oz ton tons tonnes ml cl dl ltr litre litres liter liters gal
-    ms sec secs second seconds min mins minute minutes hr hrs hour hours day days week weeks
+    ns us ms sec secs second seconds min mins minute minutes hr hrs hour hours day days week weeks
     month months yr yrs year years Hz kHz MHz GHz rpm mph kmh kph kt kn
     mV kV mA kW MW GW Wh kWh MWh hp PS kJ MJ cal kcal mol mmol Pa hPa kPa MPa bar mbar psi
     kN Nm dB px byte bytes kB MB GB TB pct percent ppm ppb
