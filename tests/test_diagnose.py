@@ -19,6 +19,7 @@ from flowcore.diagnosis.judged import Judged, Rows
 from flowcore.diagnosis.rows import far_rows, pull_of_the_worst
 from flowcore.diagnosis.uniformity import holm, of_ranks, of_uniforms, places_in_own, shape_of
 from flowcore.diagnosis.uniforms import conditionals, uniforms
+from flowcore.tables import Column, Kind, Schema, TableDensity
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
@@ -475,6 +476,19 @@ def test_rows_that_are_not_held_out_are_told():
     diagnose(given, x, x, context=c, context_train=c + 1, **QUICK)  # other rows: no word
     with pytest.warns(UserWarning, match="60 of 60 different rows"):
         diagnose(given, x, x, context=c, context_train=c, **QUICK)
+
+
+def test_rows_of_a_grid_that_are_not_held_out_are_told():
+    """Noise is drawn apart; and counts that all tables have are no rows that it has seen."""
+    schema = Schema((Column("x", Kind("continuous")), Column("n", Kind.parse("integer"))))
+    density = TableDensity(schema, None, fc.Normal(2))
+    x = np.c_[normal(60)[:, 0], np.arange(60) % 5]
+    X = {"x": x[:, 0], "n": x[:, 1]}
+    with pytest.warns(UserWarning, match="60 of 60 different rows") as told:
+        diagnose(density, X, X, **QUICK)
+    assert len(told) == 1
+    counts = TableDensity(Schema((Column("n", Kind.parse("integer")),)), None, fc.Normal(1))
+    diagnose(counts, {"n": x[:, 1]}, {"n": x[:, 1]}, **QUICK)
 
 
 def test_a_pipeline_is_told_how():

@@ -34,13 +34,18 @@ class Rows(NamedTuple):
 
 def warn_of_shared(held_out: Rows, train: Rows) -> None:
     """A warning if most of the held-out rows are training rows."""
-    own = set(_as_bytes(held_out.of(np.arange(min(len(held_out.x), LOOKED_AT)))))
+    own = different(held_out.of(np.arange(min(len(held_out.x), LOOKED_AT))))
     shared = len(own.intersection(_as_bytes(train)))
     if 2 * shared > len(own):
         warn(
             f"{shared:,} of {len(own):,} different rows of X_held_out are in X_train: the density "
             "has seen them, and looks better than it is; keep rows back before the fit"
         )
+
+
+def different(rows: Rows) -> set[bytes]:
+    """The rows, each once."""
+    return set(_as_bytes(rows))
 
 
 def _as_bytes(rows: Rows) -> Iterator[bytes]:

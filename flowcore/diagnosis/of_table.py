@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..tables.numbers import Numbers
+from .judged import Rows, different, warn_of_shared
 
 if TYPE_CHECKING:
     from .._typing import Seed, TableLike
     from ..tables import TableDensity
     from .report import Diagnosis
+
+MOST = 0.9  # of the training rows differ: else new rows are like some of them, too
 
 
 def of_table(
@@ -35,6 +38,7 @@ def of_table(
     theirs = None
     if X_train is not None:
         theirs = Numbers.of(density, density.schema.select(X_train), missing, rng)
+        _warn_of_shared(own, theirs)
     found = diagnose(
         own.density,
         own.rows,
@@ -47,3 +51,12 @@ def of_table(
     )
     given = tuple(f"{column.name}" for column in density.schema.categories)
     return replace(found, density=type(density).__name__, given=given)
+
+
+def _warn_of_shared(own: Numbers, theirs: Numbers) -> None:
+    """Before the noise, which differs in each row; without noise, `diagnose` compares."""
+    if own.plain is own.rows:
+        return
+    train = Rows(theirs.plain, theirs.context)
+    if len(different(train)) > MOST * len(train.x):
+        warn_of_shared(Rows(own.plain, own.context), train)

@@ -20,13 +20,15 @@ from .slots import Slots
 class Numbers(NamedTuple):
     """density of rows (n, D), given context (n, C) or None; names of the columns.
 
-    Numbers on a grid have noise, which fills their cells: so all of them have a density.
+    Numbers on a grid have noise, which fills their cells: so all of them have a density. In `plain`
+    they have none.
     """
 
     density: Distribution
     names: tuple[str, ...]
     rows: np.ndarray
     context: np.ndarray | None
+    plain: np.ndarray
 
     @classmethod
     def of(cls, model: TableDensity, frame: Frame, missing: str, rng) -> Numbers:
@@ -50,14 +52,14 @@ class Numbers(NamedTuple):
             density = density.density
         elif getattr(density, "context_dim", 0):
             frame, context = _given(model, frame)
-        rows = _inside(frame, columns)
+        plain = rows = _inside(frame, columns)
         dequantize, ends = noise(columns), line(columns)
         rows = rows if dequantize is None else dequantize(rows, rng)
         if ends is not None and isinstance(density, TransformedDistribution):
             density = TransformedDistribution(density.base, Chain([ends, density.bijector]))
         elif ends is not None:
             density = TransformedDistribution(density, ends)
-        return cls(density, tuple(f"{c.name}" for c in columns), rows, context)
+        return cls(density, tuple(f"{c.name}" for c in columns), rows, context, plain)
 
 
 def _rows(n: int) -> str:
