@@ -294,6 +294,11 @@ def test_a_verdict_by_the_rows_that_were_learned_is_told(here, capsys):
     assert "has the very rows" not in run(capsys, "diagnose", "x.npz", "other.csv").err
 
 
+def test_rows_that_are_not_held_out_are_told(numbers, capsys):
+    told = run(capsys, "diagnose", "abc.npz", "abc.csv", "--train", "abc.csv").err
+    assert "50 of 50 different rows of the table are in the table of --train: the density" in told
+
+
 def test_tables_without_rows_cannot_judge(numbers, tmp_path, capsys):
     written(tmp_path / "none.csv", ["a,b,c"])
     assert "none.csv has no rows" in refused(capsys, "diagnose", "abc.npz", "none.csv")
