@@ -279,6 +279,20 @@ def test_codes_with_zeros_in_front_are_told(here, capsys):
     assert run(capsys, "score", "x.npz", "x.csv").err == ""
 
 
+def test_codes_are_a_matter_of_the_fit(numbers, tmp_path, capsys):
+    """Scores ask a model what is a number; but a column that is only kept loses its zeros."""
+    codes = ["a,b,c,zip", *(f"0{k},0{k},0{k},00{k}" for k in range(10, 50))]
+    written(tmp_path / "codes.csv", codes)
+    told = run(capsys, "score", "abc.npz", "codes.csv", "--keep", "a", "--ignore-extra").err
+    assert told == ""
+    told = run(capsys, "score", "abc.npz", "codes.csv", "--keep", "zip").err
+    assert told.endswith("'zip': '0010' is read as a number, without its zeros\n")
+    assert told.count("note") == 1
+    written(tmp_path / "codes.csv", [line.rpartition(",")[0] for line in codes])
+    for command in (["diagnose", "abc.npz"], ["plot", "-o", "x.png", "-c", "a", "abc.npz"]):
+        assert "zeros" not in run(capsys, *command, "codes.csv").err
+
+
 def test_a_verdict_by_the_rows_that_were_learned_is_told(here, capsys):
     """In any order, and whatever else is in the file."""
     lines = flats()

@@ -15,7 +15,7 @@ from .digest import digest
 from .inputs import arranged, read
 from .model import read_model
 from .outputs import check_picture
-from .telling import note, told_in_one_line
+from .telling import note, settled, told_in_one_line
 
 
 def run(
@@ -25,6 +25,7 @@ def run(
     """Judge the numbers of a model, given its categories, by rows that it has not seen."""
     with told_in_one_line():
         density, rng = read_model(model), np.random.default_rng(seed)
+        settled()
         if out is not None:
             check_picture(out, model, data, train)
         own = _frame(density, data, reading)

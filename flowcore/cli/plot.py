@@ -14,7 +14,7 @@ from .inputs import arranged, named, read
 from .model import read_model
 from .outputs import check_picture
 from .sample import drawn
-from .telling import note, told_in_one_line
+from .telling import note, settled, told_in_one_line
 
 LEAST, DRAWS = 2000, 20_000
 BARS = 60
@@ -27,6 +27,7 @@ def run(
     """Draw, and say where."""
     with told_in_one_line():
         density = read_model(model)
+        settled()
         check_picture(out, model, data)
         names = _chosen(density, columns)
         frame = None if data is None else _rows(density, data, reading)

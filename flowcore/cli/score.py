@@ -20,7 +20,7 @@ from .inputs import arranged, blocks, named
 from .model import read_model
 from .oddities import Oddities
 from .outputs import check_table, opened
-from .telling import note, told_in_one_line
+from .telling import note, settled, told_in_one_line
 
 
 class Settings(NamedTuple):
@@ -41,6 +41,7 @@ def run(
         check_table(out, model, data)
         settings = settings._replace(keep=_names_kept(settings.keep))
         density, seen = read_model(model), Seen()
+        settled([name for name in settings.keep if name not in density.schema.names])
         names = (*settings.keep, "log_prob")
         odd = Oddities(density.schema)
         rows = scores(density, data, settings, reading, odd)

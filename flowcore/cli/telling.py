@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flowcore_command.problem import Problem
@@ -15,6 +15,7 @@ from flowcore_command.problem import Problem
 from ..training import TrainingDivergedError
 from .interrupts import at_once
 
+CODES = ": if it is a code"  # how a warning of numbers with zeros in front goes on
 MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)
 
 
@@ -63,6 +64,19 @@ def told_in_one_line() -> Iterator[None]:
         raise
     except MENDABLE as problem:
         raise Problem(_words(problem)) from problem
+
+
+def settled(kept: Sequence[str] = ()) -> None:
+    """Inside of `told_in_one_line`: what is a number, a model says, so there is no word of codes;
+    but of columns that are only kept, and lose their zeros."""
+    names = "|".join(re.escape(f"{name!r:.40}") for name in kept)
+    others = f"(?!(?:{names}):)" if names else ""
+    warnings.filterwarnings("ignore", message=f".*, column {others}.*{CODES}")
+
+    def shown(message, category, *_, **__) -> None:
+        _as_note(str(message).split(CODES)[0], category)
+
+    warnings.showwarning = shown
 
 
 def note(text: str) -> None:
