@@ -405,6 +405,16 @@ def test_a_column_that_nearly_follows_from_others_is_told(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_known_before_a_fit_is_told_before(here, capsys, monkeypatch):
+    def cut(*_, **__):
+        raise ValueError("cut")
+
+    monkeypatch.setattr(learning, "fit_table", cut)
+    month = np.random.default_rng(0).normal(3000, 900, 60).round(2).tolist()
+    written(here / "x.csv", ["year,month", *(f"{round(12 * m)},{m!r}" for m in month)])
+    assert "nearly follows" in run(capsys, "fit", "x.csv", "-o", "x.npz", status=1).err
+
+
 def test_rows_that_repeat_others_are_counted(here, capsys):
     lines = flats(60)
     written(here / "x.csv", [*lines, *lines[1:4]])

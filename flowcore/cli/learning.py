@@ -55,10 +55,10 @@ class Learner(NamedTuple):
 
 def learned(frame: Frame, schema: Schema, learner: Learner, missing: str) -> TableDensity:
     """p(c) p(x | c); its notes say how many rows there were, and the estimator's summary."""
-    found = fit_table(frame, schema, learn=learner.estimator(), missing=missing, rng=learner.seed)
-    own = schema.select(frame)
+    estimator, own = learner.estimator(), schema.select(frame)
     own = own.take(complete_rows(own, missing))
-    _tell_narrow(own, schema)
+    _tell_narrow(own, schema)  # before the minutes that a fit takes
+    found = fit_table(frame, schema, learn=estimator, missing=missing, rng=learner.seed)
     notes = {**found.notes, "digest": digest(own, schema)}
     return TableDensity(found.schema, found.frequencies, found.density, notes)
 
