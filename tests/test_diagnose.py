@@ -13,6 +13,7 @@ from stub_diagnosis import QUICK, Plain, faults, text_of
 
 import flowcore as fc
 from flowcore import diagnose
+from flowcore.core.labels import check_labels
 from flowcore.diagnosis.baselines import baselines, conditional_log_prob, name_of
 from flowcore.diagnosis.classifier import tell_apart
 from flowcore.diagnosis.judged import Judged, Rows
@@ -465,6 +466,15 @@ def test_the_columns_of_a_table_are_those_of_the_estimator_and_nothing_is_warned
         diagnose(fitted, rows.rename(columns={"age": "Age"}), **QUICK)
     with pytest.raises(ValueError, match="X_train has its columns in another order"):
         diagnose(fc.Normal(2), rows, rows[["height", "age"]], **QUICK)
+
+
+def test_a_column_that_stands_there_twice_is_named():
+    pd = pytest.importorskip("pandas")
+    rows = pd.DataFrame(normal(60), columns=["a", "b"])
+    with pytest.raises(ValueError, match="X_train has 'b' more than once: the columns are"):
+        diagnose(fc.Normal(2), rows, rows[["a", "b", "b"]], **QUICK)
+    with pytest.raises(ValueError, match="X_train lacks 'b': the columns are 'a', 'b', 'b'"):
+        check_labels("X_train", ["a", "b"], ["a", "b", "b"])
 
 
 def test_rows_that_are_not_held_out_are_told():

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 
 def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
     """A ValueError unless the table `name` has the wanted columns, in their order.
 
     None, or anything but text, as in a table of pandas that was given none: nothing is known.
+
+    >>> check_labels("X", ["a", "b", "b"], ["a", "b"])
+    Traceback (most recent call last):
+    ValueError: X has 'b' more than once: the columns are 'a', 'b'
     """
     if not (are_names(labels) and are_names(wanted)) or labels == wanted:
         return
-    missing = [one for one in wanted if one not in labels]
-    unknown = [one for one in labels if one not in wanted]
-    if not missing and not unknown:
+    missing = list(Counter(wanted) - Counter(labels))
+    extra = list(Counter(labels) - Counter(wanted))
+    if not missing and not extra:
         raise ValueError(f"{name} has its columns in another order; write {name}[{wanted!r:.300}]")
+    unknown = [one for one in extra if one not in wanted]
+    again = [one for one in extra if one in wanted]
     words = [f"lacks {_listed(missing)}"] * bool(missing)
     words += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
+    words += [f"has {_listed(again)} more than once"] * bool(again)
     raise ValueError(f"{name} {' and '.join(words)}: the columns are {_listed(wanted)}")
 
 
