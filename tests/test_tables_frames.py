@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import flowcore as fc
 from flowcore.tables import Frame, as_frame
 
 COLUMNS = {
@@ -176,6 +177,15 @@ def test_a_frame_is_a_table_of_pandas_again():
     assert as_frame(X).to_pandas().astype(X.dtypes).equals(X)
     with pytest.raises(ValueError, match=r"is 'Bern', no number; a table is frame.to_pandas\(\)"):
         pd.DataFrame(as_frame(X))
+
+
+def test_a_frame_of_numbers_is_a_table_for_densities():
+    frame = as_frame({"a": [1.0, np.nan], "b": [2.0, 3.0]})
+    assert fc.Normal(2).log_prob(frame.take(np.array([0]))).shape == (1,)
+    with pytest.raises(ValueError, match=r"\(column 0 'a'\)"):
+        fc.diagnose(fc.Normal(2), frame.take(np.arange(20) % 2))
+    with pytest.raises(KeyError, match=r"no column 0, .*as a table of others: frame.to_pandas\(\)"):
+        fc.FlowDensity().fit(frame)
 
 
 def test_numbers_of_text():

@@ -64,6 +64,11 @@ class Frame:
         """Whether the columns have names of their own."""
         return self.names != tuple(range(len(self.names)))
 
+    @property
+    def columns(self) -> tuple[Name, ...]:
+        """The names, as other tables call them: what takes numbers writes them in its messages."""
+        return self.names
+
     def __len__(self):
         return self._n
 
@@ -78,7 +83,8 @@ class Frame:
         try:
             return self._columns[name]
         except KeyError:
-            raise KeyError(f"there is no column {name!r}, but {self._listed()}") from None
+            fix = "" if isinstance(name, str) else "; as a table of others: frame.to_pandas()"
+            raise KeyError(f"there is no column {name!r}, but {self._listed()}{fix}") from None
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.numbers(), dtype)
