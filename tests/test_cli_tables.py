@@ -550,6 +550,25 @@ def test_a_flow_without_names_is_a_model_too(tmp_path, capsys, numbers):
 # ---------------------------------------------------------------- sample, plot, diagnose
 
 
+def test_an_estimator_is_a_model_too(tmp_path, capsys, numbers):
+    pd = pytest.importorskip("pandas")
+    few = fc.FlowDensity(n_jobs=1, random_state=0)
+    rows = pd.DataFrame(numbers[:FEW], columns=list("abc"))
+    fitted = few.fit(rows)
+    fc.save(fitted, "x.npz")
+    scores = run(capsys, "score", "x.npz", "abc.csv").out.split()[1:]
+    known = fitted.score_samples(pd.DataFrame(numbers, columns=list("abc")))
+    np.testing.assert_allclose(np.array(scores, float), known)
+    assert run(capsys, "sample", "x.npz", "-n", "1").out.startswith("a,b,c\n")
+    told = run(capsys, "info", "x.npz").out
+    assert "a  continuous" in told and str(fitted.summary_) in told
+    fc.save(few.fit(numbers[:FEW]), "x.npz")  # without names
+    assert run(capsys, "sample", "x.npz", "-n", "1").out.startswith("0,1,2\n")
+    fc.save(few.fit(numbers[:FEW, :1], context=numbers[:FEW, 1:]), "x.npz")
+    for command in (["info", "x.npz"], ["score", "x.npz", "abc.csv"]):
+        assert "x.npz holds a density given a context, which" in refused(capsys, *command)
+
+
 def test_draws_are_of_the_kinds_of_the_table_and_are_scored_again(here, capsys):
     told = run(capsys, "sample", "flats.npz", "-n", 300, "--seed", 1).out
     assert told.startswith("price,rooms,city\n") and told.count("\n") == 301

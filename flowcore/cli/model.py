@@ -7,6 +7,7 @@ import os
 from flowcore_command.problem import Problem
 
 from ..distributions import Distribution
+from ..estimator.record import as_data
 from ..files import load
 from ..tables import Column, Kind, Schema, TableDensity
 from .outputs import check_place
@@ -27,9 +28,17 @@ def read_model(path: str) -> TableDensity:
     found = load(path)
     if isinstance(found, TableDensity):
         return found
-    if not isinstance(found, Distribution):
-        raise Problem(f"{path} holds a {type(found).__name__}, which is no density of rows")
-    if found.context_dim:
+    if isinstance(found, Distribution):
+        return _of_numbers(path, found, range(found.dim), bool(found.context_dim))
+    if hasattr(found, "density_") and hasattr(found, "summary_"):  # a FlowDensity
+        names = getattr(found, "feature_names_in_", range(found.n_features_in_))
+        given, notes = found.context_scaling_ is not None, {"summary": as_data(found.summary_)}
+        return _of_numbers(path, found.density_, list(names), given, notes)
+    raise Problem(f"{path} holds a {type(found).__name__}, which is no density of rows")
+
+
+def _of_numbers(path: str, density, names, is_given: bool, notes=None) -> TableDensity:
+    if is_given:
         raise Problem(f"{path} holds a density given a context, which the command line has not")
-    columns = tuple(Column(j, Kind("continuous")) for j in range(found.dim))
-    return TableDensity(Schema(columns), None, found)
+    columns = tuple(Column(name, Kind("continuous")) for name in names)
+    return TableDensity(Schema(columns), None, density, notes)
