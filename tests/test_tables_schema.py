@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.tables import Column, Kind, Schema, as_frame, fit_table
-from flowcore.tables.labels import said_by
 from flowcore.tables.finding import grid_step
+from flowcore.tables.labels import said_by
 
 rng = np.random.default_rng(0)
 N = 400
