@@ -16,9 +16,15 @@ _DAY = re.compile(
     r"|\d?\d:[0-5]\d(:[0-5]\d.*)?",
     re.ASCII,
 )
-_LETTERS = ["m", "g", "t", "l", "L", "s", "h", "V", "W", "J", "K", "N", "k"]  # with what is longer: units, and no house numbers
-_WORDS = ["nm", "µm", "um", "mm", "cm", "dm", "km", "ha", "sqm", "sqft", "inch", "inches", "in", "ft", "feet", "yd", "mi", "mile", "miles", "µg", "ug", "mg", "kg", "lb", "lbs", "oz", "ton", "tons", "tonnes", "ml", "cl", "dl", "ltr", "litre", "litres", "liter", "liters", "gal", "ns", "us", "ms", "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes", "hr", "hrs", "hour", "hours", "day", "days", "week", "weeks", "month", "months", "yr", "yrs", "year", "years", "Hz", "kHz", "MHz", "GHz", "rpm", "mph", "kmh", "kph", "kt", "kn", "mV", "kV", "mA", "kW", "MW", "GW", "Wh", "kWh", "MWh", "hp", "PS", "kJ", "MJ", "cal", "kcal", "mol", "mmol", "Pa", "hPa", "kPa", "MPa", "bar", "mbar", "psi", "kN", "Nm", "dB", "px", "byte", "bytes", "kB", "MB", "GB", "TB", "pct", "percent", "ppm", "ppb", "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN"]
-_UNIT = rf"(?:{'|'.join(_LETTERS)}|(?i:{'|'.join(_WORDS)}))[²³23]?"
+_WORDS = (  # units that are known: 12 Main, 12th, 12A are none
+    "nm|µm|um|mm|cm|dm|km|ha|sqm|sqft|inch|inches|in|ft|feet|yd|mi|miles?|"
+    "µg|ug|mg|kg|lbs?|oz|tons?|tonnes?|ml|cl|dl|ltr|lit(?:re|er)s?|gal|"
+    "ns|us|ms|sec|seconds?|min|minutes?|hrs?|hours?|days?|weeks?|months?|yrs?|years?|"
+    "k?Hz|[MG]Hz|rpm|mph|km?ph|kmh|kt|kn|mV|kV|mA|[kMG]W|[kM]?Wh|hp|PS|[kM]J|k?cal|m?mol|"
+    "[hkM]?Pa|m?bar|psi|kN|Nm|dB|px|bytes?|[kMGT]B|pct|percent|ppm|ppb|"
+    "USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN"
+)
+_UNIT = rf"(?:[mgtlLshVWJKNk]|(?i:{_WORDS}))[²³23]?"
 _THOUSANDS = r"\d{1,3}(?:[.,'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _MARKED = re.compile(
     rf"(?P<before>[$€£¥]?) *[+-]?(?:(?P<thousands>{_THOUSANDS})|\d+(?:[.,]\d+)?)"
