@@ -223,6 +223,17 @@ def test_tables_with_names():
                 getattr(density, method)(shuffled)
 
 
+def test_a_table_as_read_by_flowcore():
+    pytest.importorskip("pandas")
+    x = gaussian_rows(30)
+    frame = fc.tables.as_frame(dict(zip("abc", x.T, strict=True)))
+    found = fc.FlowDensity(**QUICK).fit(frame)
+    assert list(found.feature_names_in_) == ["a", "b", "c"]
+    np.testing.assert_array_equal(
+        found.score_samples(frame), found.score_samples(frame.to_pandas())
+    )
+
+
 def test_equal_rows_are_one_row_with_their_weights():
     x = moons(50)
     weight = np.arange(50) % 3

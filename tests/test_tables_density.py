@@ -660,7 +660,9 @@ def test_the_lines_to_paste_work_for_a_table_with_missing_values():
     exec(text.partition("; to leave")[0], scope)
     assert str(scope["schema"].columns[0].kind) == "integer(0)"
     exec("density = " + text.rpartition("Then ")[2], scope)
-    with pytest.warns(UserWarning, match=r"'id' looks aside \(whole numbers that tell rows apart"):
+    with pytest.warns(
+        UserWarning, match=r"'id' looks like an identifier \(whole numbers that tell rows apart"
+    ):
         fit_table({"id": np.arange(60), "x": rng.normal(size=60)}, learn=shifted)
     assert scope["density"].schema == scope["schema"]
 

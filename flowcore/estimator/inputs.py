@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ..core.inputs import as_numbers, column_labels
 from ..core.labels import check_labels
+from ..tables import Frame
 from ..training.checks import as_context, check_finite
 
 
@@ -21,6 +22,7 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+    X = X.to_pandas() if isinstance(X, Frame) else X
     labels = column_labels(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
     if np.ma.is_masked(X):

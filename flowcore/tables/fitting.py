@@ -153,9 +153,7 @@ def _say_suggestions(schema: Schema, missing: str) -> None:
     wanted = [c for c in schema.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
         return
-    reasons = "; ".join(
-        f"{c.name!r:.40} looks {c.suggestion or 'odd'} ({c.note})" for c in wanted[:10]
-    )
+    reasons = "; ".join(f"{c.name!r:.40} looks {c.looks} ({c.note})" for c in wanted[:10])
     drop, edits = _drop(missing), schema.suggestions or {c.name: "aside" for c in wanted}
     found = f"schema = Schema.from_data(X{drop})"
     warn(
