@@ -86,10 +86,10 @@ def estimator(document) -> str:
     lines = [
         [row["table"], row["rows"], row["columns"], row["folds"],
          *(_two(row["means"].get(name)) for name in who),
-         f"{row['gain']:+.3f} ± {row['error']:.3f}", row["winner"], f"{row['seconds']:.0f}"]
+         f"{row['gain']:+.3f} ± {row['error']:.3f}", row["winner"]]
         for row in rows
     ]  # fmt: skip
-    header = ["", "n", "D", "folds", *who, "gain", "its largest part", "s"]
+    header = ["", "n", "D", "folds", *who, "gain", "its largest part"]
     said = f"\n{verdict_on_tables(rows).capitalize()}."
     if document.get("twonorm_kl"):
         kl, error = document["twonorm_kl"]

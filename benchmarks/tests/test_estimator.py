@@ -75,7 +75,7 @@ def test_the_truth_of_twonorm():
 def test_table_of_the_docs():
     found = compared(rows("FlowDensity", [[-1.0, -2.0]]) + rows("Gaussian", [[-2.0, -3.0]]))
     text = quality.estimator({"rows": found, "twonorm_kl": [0.021, 0.004]})
-    assert "| t | 4 | 2 | 1 | -1.50 | -2.50 | +1.000 ± 0.000 | spline flow | 1 |" in text
+    assert "| t | 4 | 2 | 1 | -1.50 | -2.50 | +1.000 ± 0.000 | spline flow |" in text
     found[0]["weights"] = mean_weights(
         [{"mixture of 3": 0.6, "affine flow": 0.4}, {"mixture of 4": 0.2, "spline flow": 0.8}]
     )
@@ -103,3 +103,10 @@ def test_costs_are_printed_beside_the_plans(capsys):
     assert costs.main(["--dims", "2", "--batches", "16", "--quick"]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 7 and "spline" in out and "planned" in out
+
+
+def test_seconds_of_a_fit_are_printed(capsys):
+    from benchmarks.estimator import seconds
+
+    assert seconds.main(["--sizes", "60x2", "--budget", "0.001"]) == 0
+    assert "60" in capsys.readouterr().out
