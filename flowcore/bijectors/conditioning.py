@@ -92,7 +92,8 @@ class StandardizeContext(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = (a[:, None] for a in self._moments)
         given, own = at.context_as_given(), at.with_own_context()
-        wide, to_given = np.empty(given.shape), np.asarray(1 / scale, at.dtype)
+        wide = at.scratch("wide context", *given.shape, dtype=float)
+        to_given = np.asarray(1 / scale, at.dtype)
         forward, backward = self.bijector.bind(own, direction)
         at.nbytes += own.nbytes
 
@@ -137,7 +138,7 @@ class StandardizeContext(Bijector):
         if context is None:
             raise ValueError(f"{self!r} is initialised with the context of its data: give context=")
         context = as_numbers("context", context)
-        standardize = self.standardize.initialize_any(context)
+        standardize = self.standardize.initialize_from_context(context)
         own_context = standardize.inverse(context)
         bijector = getattr(self.bijector, method)(x, own_context, rng)
         return StandardizeContext(bijector, standardize)

@@ -63,11 +63,11 @@ class Standardize(Bijector):
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
         return self if self.initialized else self._with(*_moments(x, self))
 
-    def initialize_any(self, x: ArrayLike) -> Standardize:
-        """The same for what needs no density, as a context: a constant column has the scale 1."""
+    def initialize_from_context(self, context: ArrayLike) -> Standardize:
+        """The same for a context, which needs no density: a constant column has the scale 1."""
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(x, self)
+        mean, scale, flat = _mean_and_scale(context, self)
         return self._with(mean, np.where(flat, 1.0, scale))
 
     def initialize_inverted(

@@ -53,15 +53,10 @@ ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, Runtim
 
 def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
-    rooms = (
-        *(bijectors, discrete, distributions, estimator, networks, tables, targets),
-        transformers,
-    )
+    rooms = (bijectors, discrete, distributions, estimator, networks, tables, targets, transformers)
     names = {name: value for room in rooms for name, value in vars(room).items()}
-    kinds = (
-        *(Parametric, Transformer, targets.Target),
-        *(discrete.Dequantize, tables.TableDensity, estimator.FlowDensityRecord),
-    )
+    others = (discrete.Dequantize, tables.TableDensity, estimator.FlowDensityRecord)
+    kinds = (Parametric, Transformer, targets.Target, *others)
     classes = {k: c for k, c in names.items() if isinstance(c, type) and issubclass(c, kinds)}
     return {name: cls for name, cls in classes.items() if name not in INTERNAL}
 

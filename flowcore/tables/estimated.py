@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..estimator.record import as_data
 from .encoding import line
 from .given import Given
 
@@ -69,10 +69,5 @@ class Estimated:
             "rows": len(own),
             "dropped": dropped,
             "log_prob_of_categories": None if found else of_categories,
-            "summary": None if summary is None else _plain(summary),
+            "summary": None if summary is None else as_data(summary),
         }
-
-
-def _plain(summary) -> dict:
-    plain = asdict(summary)
-    return {**plain, "candidates": [dict(found) for found in plain["candidates"]]}
