@@ -285,12 +285,6 @@ def _parameters(way):
     _same(way.run(way.points, theta), expected, f"{way.name}(params=theta)", hint)
 
 
-def _derived_methods(way):
-    names = (way.name, f"{way.name}_log_det")
-    pair = [getattr(way.b, name)(way.points, context=way.context) for name in names]
-    _same(pair, way.run(way.points), way.name, f"It must agree with {way.name}_and_log_det.")
-
-
 def _gradients(way):
     hint = (
         "Usually a wrong hand-written VJP, or plain NumPy (np. for anp., float(), a write into an "
@@ -429,5 +423,5 @@ def _float32(way):
 
 CHECKS = (
     _repr, _nothing_overwritten, _shapes, _rows, _log_det, _round_trip, _context, _parameters,
-    _derived_methods, _gradients, _copies, _composition,
+    _gradients, _copies, _composition,
 )  # fmt: skip

@@ -44,8 +44,8 @@ OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
 
 def one_formula_a_class(default: Callable) -> Callable:
-    """`singledispatch` over the class of the first argument, but never to a wrong formula: a
-    subclass with overridden methods takes `default`, its own methods; one with a `bind` of its own
+    """`singledispatch` over the class of the first argument, but never to a wrong formula: a class
+    with methods of its own takes `default`, these methods; a subclass with a `bind` of its own
     needs a formula of its own."""
     dispatch = singledispatch(default)
 
@@ -54,7 +54,7 @@ def one_formula_a_class(default: Callable) -> Callable:
         cls = type(part)
         known, bind = next(c for c in cls.__mro__ if c in dispatch.registry), _bind(cls)
         derived = bind in (None, Bijector.bind, Distribution.bind, Transformer.bind)
-        if derived or hasattr(cls, "written"):
+        if derived:
             return default(part, *args)
         if bind is _bind(known):
             return dispatch(part, *args)

@@ -132,14 +132,16 @@ def test_a_density_of_somebodys_own(table):
 def test_one_thread_and_one_of_blas_a_block(table, monkeypatch):
     from threadpoolctl import threadpool_info, threadpool_limits
 
-    class Seen(fc.Normal):
+    class Seen(fc.Distribution):
+        dim, sample = D, None
+
         def log_prob(self, x, params=None, context=None, threads=None):
             found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
             pools = [pool["num_threads"] for pool in found]
             return np.full(len(x), 100 * (threads or 0) + max(pools))
 
     with threadpool_limits(2):
-        seen = distributed.log_prob(Seen(D), cut(table[0])).compute()
+        seen = distributed.log_prob(Seen(), cut(table[0])).compute()
     assert set(seen) == {101.0}
 
 

@@ -59,14 +59,16 @@ class Loud(flowcore.Laplace):
         warnings.warn("mine", UserWarning, stacklevel=2)
 
 
-class Broken(flowcore.Normal):
+class Broken(flowcore.Distribution):
     """A base that fails in the middle of many rows, in whichever thread."""
+
+    dim, sample = 2, flowcore.Normal(2).sample
 
     def log_prob(self, x, params=None, context=None):
         raise ZeroDivisionError
 
 
-class Interrupted(flowcore.Normal):
+class Interrupted(Broken):
     def log_prob(self, x, params=None, context=None):
         raise KeyboardInterrupt
 
@@ -80,7 +82,7 @@ FAR = np.full((N, 2), 1e300)
 
 
 def with_base(base):
-    return flowcore.TransformedDistribution(base(2), FLOW.bijector)
+    return flowcore.TransformedDistribution(base(), FLOW.bijector)
 
 
 def new_file(folder):

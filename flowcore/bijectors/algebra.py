@@ -186,12 +186,14 @@ class Invert(Bijector):
         return self.bijector.bind(at, OPPOSITE[direction])
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        return Invert(self.bijector.initialize_inverted(x, context, rng))
+        found = self.bijector.initialize_inverted(x, context, rng)
+        return self.rebuilt({id(self.bijector): found})
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> Bijector:
-        return Invert(self.bijector.initialize(x, context, rng))
+        found = self.bijector.initialize(x, context, rng)
+        return self.rebuilt({id(self.bijector): found})
 
     @property
     def initialized(self) -> bool:

@@ -125,7 +125,6 @@ def _without_plans(part):
 def call(part, what: str, x, params, context, threads=None):
     """`what` of a part at x (..., D): an array, or a pair (value, log_det) of a bijector."""
     name = "z" if what == "forward" else "x"
-    part = as_written(part)
     x, theta, context, lead = gate(part, x, params, context, name)
     if isbox(theta) or isbox(x) or isbox(context):
         found = _traced(
@@ -210,18 +209,6 @@ def _twin_gradient(lease, args, i, bars):
     if len(bars) == 1:
         return make_vjp(f, args[i])[0](bars[0])
     return sum(make_vjp(lambda a, k=k: f(a)[k], args[i])[0](bar) for k, bar in enumerate(bars))
-
-
-def as_written(part):
-    """part, as an object of the class whose `bind` it would have; most often that is its own."""
-    written = getattr(type(part), "written", None)
-    if written is None:
-        return part
-    if "_memo_written" not in part.__dict__:
-        view = object.__new__(written)
-        view.__dict__.update(part.__dict__, _memo_plans={})
-        part.__dict__["_memo_written"] = view
-    return part.__dict__["_memo_written"]
 
 
 def _dtype(theta, x, context):

@@ -14,8 +14,8 @@ from ..core import (
     as_numbers,
     by_autograd,
     call,
+    check_overrides,
     is_built_in,
-    keep_overrides,
     require,
 )
 from ..core.inputs import check_count, check_dim, gate, infinite
@@ -57,7 +57,7 @@ class Distribution(Parametric):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        keep_overrides(cls, Distribution, "log_prob")
+        check_overrides(cls, Distribution, ("log_prob",), ("prob",))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Distribution, "log_prob")

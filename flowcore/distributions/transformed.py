@@ -219,8 +219,6 @@ class TransformedDistribution(Distribution):
         bijector = self.bijector
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
-        if hasattr(type(bijector), "written"):  # a subclass with methods of its own
-            return getattr(bijector, direction)(x, theta, context)
         return call(bijector, direction, x, theta, context, threads)[0]
 
     def _images(self, z, context, threads, out=None):

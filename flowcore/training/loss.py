@@ -108,8 +108,8 @@ class Loss:
 
     def _values(self, theta, rows):
         """log p of the rows; what is not finite is looked for, not warned about."""
-        own = not isinstance(self.flow, Distribution) or hasattr(self.flow, "written")
-        options = {} if own else {"threads": self._threads}
+        built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
+        options = {"threads": self._threads} if built_in else {}
         with np.errstate(all="ignore"):
             return self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
 
