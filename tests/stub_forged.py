@@ -6,13 +6,12 @@ import random
 
 import numpy as np
 from stub_cost import cpu_seconds
-from stub_saved import CLASSES
+from stub_saved import CLASSES, own_classes
 
 import flowcore
 from flowcore import Bijector, Transformer
 from flowcore.core import Parametric
 from flowcore.files import DESCRIPTION, load, pack, save, unpack
-from flowcore.files.rebuild import own_classes
 
 STRANGE = [
     *(None, True, False, 0, 1, -1, 2, 3, 7, 300, 10**6, 10**9, 2**63 - 1, -(2**63), 0.5, -0.0),

@@ -23,7 +23,7 @@ OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progres
 class FlowDensityRecord:
     """What a `FlowDensity` has learned, and its options.
 
-    `FlowDensityRecord.of(estimator)` makes it, `.estimator()` is the way back.
+    `FlowDensityRecord.of(estimator)` makes it, `.restored()` is the way back.
     Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
 
     Parameters
@@ -100,7 +100,7 @@ class FlowDensityRecord:
             None if of_context is None else [str(name) for name in of_context],
         )  # fmt: skip
 
-    def estimator(self) -> FlowDensity:
+    def restored(self) -> FlowDensity:
         """The estimator, fitted."""
         from .density import FlowDensity
 
