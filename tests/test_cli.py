@@ -252,7 +252,7 @@ def interrupted_at(module, before=""):
     """The command, with an interrupt at the import of a module."""
     script = f"""
 import signal, sys
-from flowcore_command import main  # as the console script begins
+from flowcore.cli import main  # as the console script begins
 
 class Finder:
     def find_spec(name, path=None, target=None):

@@ -122,7 +122,7 @@ def fit(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import fit
+        from . import fit
 
         settings = fit.Settings(
             flow, budget, quick, seed, _listed(columns), dict(kinds), _listed(text), suggested,
@@ -173,7 +173,7 @@ def score(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import score
+        from . import score
 
         settings = score.Settings(_listed(keep) or (), ignore_extra, draws, seed)
         return score.run(model, data, out, settings, reading, json, _shown(progress))
@@ -194,7 +194,7 @@ def sample(
     """Draw rows like those of the table."""
 
     def job() -> int:
-        from flowcore.cli import sample
+        from . import sample
 
         return sample.run(model, n, out, seed)
 
@@ -226,7 +226,7 @@ def plot(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import plot
+        from . import plot
 
         return plot.run(model, data, out, _listed(columns), seed, reading)
 
@@ -260,7 +260,7 @@ def diagnose(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import diagnose
+        from . import diagnose
 
         return diagnose.run(model, data, train, out, missing.value, seed, reading, json)
 
@@ -272,7 +272,7 @@ def info(model: Model, json: Json = False) -> Job:
     """What a model is, and how good it was."""
 
     def job() -> int:
-        from flowcore.cli import info
+        from . import info
 
         return info.run(model, json)
 
@@ -320,7 +320,7 @@ def moons(
         )
 
     def job() -> int:
-        from flowcore.cli import moons
+        from . import moons
 
         return moons.run(flow.value, epochs, quick, seeds, seed, out)
 
