@@ -235,7 +235,7 @@ def test_a_full_disk_is_told_in_one_line():
 
 
 @pytest.mark.parametrize(
-    "module", ["numpy", "flowcore", "flowcore.cli", "flowcore.moons", "sklearn"]
+    "module", ["numpy", "flowcore.core", "flowcore.cli.entry", "flowcore.moons", "sklearn"]
 )
 def test_an_interrupt_during_an_import_is_no_traceback(module):
     done = interrupted_at(module)

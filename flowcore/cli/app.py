@@ -5,15 +5,13 @@ What does it is imported only then.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
-from runpy import run_path
 from typing import Annotated
 
 from typer import BadParameter, Exit, Option, Typer
 
+from .._version import __version__
 from .arguments import (
     MOST_SEED,
     Data,
@@ -47,9 +45,7 @@ app = Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        package = find_spec("flowcore")  # which is not imported for that
-        version = run_path(os.path.join(os.path.dirname(package.origin), "_version.py"))
-        print(f"flowcore {version['__version__']}")
+        print(f"flowcore {__version__}")
         raise Exit
 
 
