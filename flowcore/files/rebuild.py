@@ -14,16 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from .. import (
-    bijectors,
-    discrete,
-    distributions,
-    estimator,
-    networks,
-    tables,
-    targets,
-    transformers,
-)
 from ..bijectors import Coupling, LULinear
 from ..core import remaking
 from ..core.parameters import Parametric, frozen
@@ -53,6 +43,17 @@ ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, Runtim
 
 def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
+    from .. import (
+        bijectors,
+        discrete,
+        distributions,
+        estimator,
+        networks,
+        tables,
+        targets,
+        transformers,
+    )
+
     rooms = (bijectors, discrete, distributions, estimator, networks, tables, targets, transformers)
     names = {name: value for room in rooms for name, value in vars(room).items()}
     others = (discrete.Dequantize, tables.TableDensity, estimator.FlowDensityRecord)
