@@ -235,7 +235,7 @@ def test_a_full_disk_is_told_in_one_line():
 
 
 @pytest.mark.parametrize(
-    "module", ["numpy", "flowcore", "flowcore.cli", "flowcore.moons", "sklearn"]
+    "module", ["numpy", "flowcore.core", "flowcore.cli.entry", "flowcore.moons", "sklearn"]
 )
 def test_an_interrupt_during_an_import_is_no_traceback(module):
     done = interrupted_at(module)
@@ -252,7 +252,7 @@ def interrupted_at(module, before=""):
     """The command, with an interrupt at the import of a module."""
     script = f"""
 import signal, sys
-from flowcore_command import main  # as the console script begins
+from flowcore.cli import main  # as the console script begins
 
 class Finder:
     def find_spec(name, path=None, target=None):

@@ -822,7 +822,7 @@ def test_an_interrupt_that_is_lost_comes_again(capsys, monkeypatch):
 
 
 def test_help_and_wrong_arguments_load_no_numpy():
-    script = "import sys; from flowcore_command import main; status = main(sys.argv[1:])\n"
+    script = "import sys; from flowcore.cli import main; status = main(sys.argv[1:])\n"
     script += "sys.exit(status if 'numpy' not in sys.modules else 99)"
     for arguments, status in [(["--version"], 0), (["fit", "--help"], 0), (["fit"], 2)]:
         run = [sys.executable, "-c", script, *arguments]
@@ -859,7 +859,7 @@ def test_five_million_rows_are_scored_in_bounded_memory(tmp_path):
         for _ in range(100):
             file.write(block)
     script = (
-        "import resource, sys; from flowcore_command import main; status = main(sys.argv[1:]); "
+        "import resource, sys; from flowcore.cli import main; status = main(sys.argv[1:]); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
     )
     arguments = ["score", "model.npz", "big.csv", "-o", "out.npy"]

@@ -6,8 +6,6 @@ import json
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..diagnosis.of_table import of_table
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
@@ -15,6 +13,7 @@ from .digest import digest
 from .inputs import arranged, read
 from .model import read_model
 from .outputs import check_picture
+from .problem import Problem
 from .telling import note, settled, told_in_one_line
 
 

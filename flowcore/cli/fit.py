@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from flowcore_command.problem import Problem
-
 from .._version import __version__
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, TableDensity
 from .inputs import named, read
 from .learning import Learner, learned
 from .model import check_model
+from .problem import Problem
 from .report import report_of
 from .telling import note, told_in_one_line
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from flowcore_command.problem import Problem
-
 from ..tables import Frame, Schema, read_blocks, read_table
 from ..tables.dialect import MISSING_WORDS
+from .problem import Problem
 
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:

@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..tables import Frame, Schema, TableDensity, fit_table
 from ..tables.encoding import coordinates, line
 from ..tables.schema import complete_rows
 from ..training.columns import dependent_columns
 from .digest import digest
 from .inputs import named
+from .problem import Problem
 from .telling import note
 
 QUICK = 0.1  # of the usual budget

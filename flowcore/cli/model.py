@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-from flowcore_command.problem import Problem
-
 from ..distributions import Distribution
 from ..estimator.record import as_data
 from ..files import load
 from ..tables import Column, Kind, Schema, TableDensity
 from .outputs import check_place
+from .problem import Problem
 
 OTHERS = (".csv", ".tsv", ".txt", ".npy", ".parquet", ".json", ".png", ".pdf", ".svg")
 

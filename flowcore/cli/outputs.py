@@ -16,9 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from .parquet import ParquetRows, require_pyarrow
+from .problem import Problem
 
 TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")

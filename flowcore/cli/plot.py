@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..plots import pairs
 from ..plots.drawing import new_figure
 from ..plots.pairs import MOST
@@ -13,6 +11,7 @@ from ..tables import Frame, TableDensity
 from .inputs import arranged, named, read
 from .model import read_model
 from .outputs import check_picture
+from .problem import Problem
 from .sample import drawn
 from .telling import note, settled, told_in_one_line
 

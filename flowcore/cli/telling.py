@@ -10,10 +10,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from flowcore_command.problem import Problem
-
 from ..training import TrainingDivergedError
 from .interrupts import at_once
+from .problem import Problem
 
 CODES = ": if it is a code"  # how a warning of numbers with zeros in front goes on
 MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)

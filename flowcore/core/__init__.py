@@ -1,11 +1,11 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
+from .._forks import imported, unforked
 from .blas import BLAS
 from .blocks import LARGE, MANY, ROWS, in_threads
-from .calls import Plan, call, evaluate, twins_are_found_by
+from .calls import Plan, call, evaluate
 from .cores import ENVIRONMENT, n_threads
 from .derived import derived
-from .forks import imported, unforked
 from .inputs import as_numbers
 from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
@@ -37,7 +37,6 @@ __all__ = [
     "n_threads",
     "remaking",
     "require",
-    "twins_are_found_by",
     "unforked",
     "vjp_of",
     "warn",

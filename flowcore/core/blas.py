@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from threading import get_ident
 from weakref import WeakSet
 
-from .forks import imported, unforked
+from .._forks import imported, unforked
 
 
 class _User:

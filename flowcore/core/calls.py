@@ -8,7 +8,6 @@ is a single primitive, whose gradients land in one flat vector.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
@@ -16,6 +15,7 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
+from .._forks import imported
 from .blas import BLAS
 from .blocks import FEW, block_rows, map_blocks
 from .inputs import gate
@@ -25,6 +25,8 @@ from .workspace import Workspace
 KEPT = 2  # idle plans for each number of rows and dtype
 HEAVY = 5e5  # rows * parameters: of fewer, no product was seen to take a second BLAS thread
 LARGEST = 2**26  # bytes of all idle plans of a part
+
+TWINS = "flowcore.twins"  # the same computations as plain formulas
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
@@ -187,20 +189,12 @@ def _is_built_in(part) -> bool:
     return part.__dict__["_memo_built_in"]
 
 
-def _find_twins() -> Callable:
-    raise NotImplementedError("second derivatives need the plain twins: import flowcore")
-
-
-def twins_are_found_by(find: Callable[[], Callable]) -> None:
-    """find() returns `twins.evaluate`. The twins stand on all rooms: this one cannot import them,
-    and they are loaded only if something is differentiated twice."""
-    global _find_twins
-    _find_twins = find
-
-
 def _twin_gradient(lease, args, i, bars):
-    """The gradient of the plain twin by argument i, traced by whoever differentiates again."""
-    evaluate_twin = _find_twins()
+    """The gradient of the plain twin by argument i, traced by whoever differentiates again.
+
+    The twins stand on all rooms: they are found by name, and only here.
+    """
+    evaluate_twin = imported(TWINS).evaluate
 
     def f(arg):
         theta, x, context = (*args[:i], arg, *args[i + 1 : 3])

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._forks import imported
 from ..core import BLAS
-from ..core.forks import imported
 from ..core.inputs import check_context, check_count, check_dim, check_event
 from ..distributions import Distribution
 

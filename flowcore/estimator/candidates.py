@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import flows
 from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import StudentT, TransformedDistribution
+from ..flows import maf, nsf
 from ..training import TrainingDivergedError, fit
 from . import gaussians
 from .rows import Rows
@@ -171,7 +171,7 @@ def _uninterrupted(found):
 
 def affine(dim: int, context_dim: int = 0, **options):
     """A MAF over a base with tails."""
-    return flows.maf(dim, context_dim=context_dim, base="student_t", **options)
+    return maf(dim, context_dim=context_dim, base="student_t", **options)
 
 
 def short_affine(dim: int, context_dim: int = 0, **options):
@@ -186,9 +186,9 @@ def small_affine(dim: int, context_dim: int = 0, **options):
 
 def spline(dim: int, context_dim: int = 0, **options):
     """A neural spline flow over a base with tails."""
-    return flows.nsf(dim, context_dim=context_dim, **options)
+    return nsf(dim, context_dim=context_dim, **options)
 
 
 def spline_of_modes(dim: int, context_dim: int = 0, **options):
     """Two spline layers over a base with modes."""
-    return flows.nsf(dim, layers=2, context_dim=context_dim, **options)
+    return nsf(dim, layers=2, context_dim=context_dim, **options)

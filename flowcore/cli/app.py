@@ -5,15 +5,13 @@ What does it is imported only then.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
-from runpy import run_path
 from typing import Annotated
 
 from typer import BadParameter, Exit, Option, Typer
 
+from .._version import __version__
 from .arguments import (
     MOST_SEED,
     Data,
@@ -47,9 +45,7 @@ app = Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        package = find_spec("flowcore")  # which is not imported for that
-        version = run_path(os.path.join(os.path.dirname(package.origin), "_version.py"))
-        print(f"flowcore {version['__version__']}")
+        print(f"flowcore {__version__}")
         raise Exit
 
 
@@ -122,7 +118,7 @@ def fit(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import fit
+        from . import fit
 
         settings = fit.Settings(
             flow, budget, quick, seed, _listed(columns), dict(kinds), _listed(text), suggested,
@@ -173,7 +169,7 @@ def score(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import score
+        from . import score
 
         settings = score.Settings(_listed(keep) or (), ignore_extra, draws, seed)
         return score.run(model, data, out, settings, reading, json, _shown(progress))
@@ -194,7 +190,7 @@ def sample(
     """Draw rows like those of the table."""
 
     def job() -> int:
-        from flowcore.cli import sample
+        from . import sample
 
         return sample.run(model, n, out, seed)
 
@@ -226,7 +222,7 @@ def plot(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import plot
+        from . import plot
 
         return plot.run(model, data, out, _listed(columns), seed, reading)
 
@@ -260,7 +256,7 @@ def diagnose(
     reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
-        from flowcore.cli import diagnose
+        from . import diagnose
 
         return diagnose.run(model, data, train, out, missing.value, seed, reading, json)
 
@@ -272,7 +268,7 @@ def info(model: Model, json: Json = False) -> Job:
     """What a model is, and how good it was."""
 
     def job() -> int:
-        from flowcore.cli import info
+        from . import info
 
         return info.run(model, json)
 
@@ -320,7 +316,7 @@ def moons(
         )
 
     def job() -> int:
-        from flowcore.cli import moons
+        from . import moons
 
         return moons.run(flow.value, epochs, quick, seeds, seed, out)
 
