@@ -2,7 +2,9 @@
 
     forward = base -> data (sampling),  inverse = data -> base (density)
 
-Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conventions stand.
+Read in this order: the conventions (docs/conventions.md), `spec/reference.py`, the head of
+`core/workspace.py`, `bijectors/bijector.py`, `bijectors/autoregressive.py`, `networks/made.py`,
+`core/calls.py`.
 
 `import flowcore` loads no room, and not even NumPy. `__init__.pyi` lists the public names, one a
 line with its room, for type checkers and for this file, which imports a room at its first use.

@@ -2,7 +2,6 @@
 
 from . import flows as flows
 from . import plots as plots
-from . import reference as reference
 from . import tables as tables
 from . import targets as targets
 from . import testing as testing
@@ -51,6 +50,7 @@ from .metrics import kl_to_truth as kl_to_truth
 from .metrics import stray_mass as stray_mass
 from .networks import MADE as MADE
 from .networks import MLP as MLP
+from .spec import reference as reference
 from .training import Adam as Adam
 from .training import History as History
 from .training import TrainingDivergedError as TrainingDivergedError

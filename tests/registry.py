@@ -59,9 +59,9 @@ from flowcore import (
     Transformer,
     Uniform,
     flows,
-    twins,
 )
 from flowcore.core import Parametric
+from flowcore.spec import twins
 from flowcore.testing import randomize
 
 ORDERS = {

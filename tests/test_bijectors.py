@@ -23,7 +23,7 @@ from flowcore import (
     Shift,
     Standardize,
 )
-from flowcore.reference import log_abs_det, numerical_jacobian
+from flowcore.spec.reference import log_abs_det, numerical_jacobian
 from flowcore.testing import randomize
 
 IDENTITIES = ("maf", "iaf", "realnvp", "nice", "coupling", "elementwise", "standardize-fresh",
@@ -71,7 +71,7 @@ def test_the_jacobian_is_exactly_triangular_in_the_order(name):
 
 
 def test_log_det_against_the_reference_jacobian():
-    """The same as in check_bijector, with nobody's code but flowcore.reference."""
+    """The same as in check_bijector, with nobody's code but flowcore.spec.reference."""
     b, x = randomize(tied_network()), rows(1, 3)[0]
     for f, log_det in ((b.forward, b.forward_log_det), (b.inverse, b.inverse_log_det)):
         np.testing.assert_allclose(log_det(x), log_abs_det(numerical_jacobian(f, x)), atol=1e-7)

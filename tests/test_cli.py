@@ -15,7 +15,7 @@ import pytest
 from flowcore import moons
 from flowcore.cli import main
 from flowcore.moons import pictures, three
-from flowcore.reference import numerical_jacobian
+from flowcore.spec.reference import numerical_jacobian
 from flowcore.training import History, TrainingDivergedError
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,5 @@
-"""Bijector: what a flow is made of. Read this file after `reference.py`.
+"""Bijector: what a flow is made of. Read before it `spec/reference.py`, the head of
+`core/workspace.py`.
 
 A normalizing flow is an invertible map with a known Jacobian between a simple base density and
 the data's density:

@@ -26,7 +26,7 @@ KEPT = 2  # idle plans for each number of rows and dtype
 HEAVY = 5e5  # rows * parameters: of fewer, no product was seen to take a second BLAS thread
 LARGEST = 2**26  # bytes of all idle plans of a part
 
-TWINS = "flowcore.twins"  # the same computations as plain formulas
+TWINS = "flowcore.spec.twins"  # the same computations as plain formulas
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..plots import stages
-from ..reference import numerical_jacobian
+from ..spec.reference import numerical_jacobian
 from ..training import History
 from .data import N_DATA, N_FRESH, N_TRAIN, NOISE, Moons
 from .pictures import Album, draw_flows, draw_losses, structure, titled

@@ -17,7 +17,7 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 from scipy import special
 
-from .bijectors import (
+from ..bijectors import (
     Bijector,
     ElementwiseAffine,
     Exp,
@@ -27,8 +27,8 @@ from .bijectors import (
     Softplus,
     Tanh,
 )
-from .distributions import Distribution
-from .transformers import (
+from ..distributions import Distribution
+from ..transformers import (
     Affine,
     Compose,
     MixtureOfGaussians,
@@ -62,7 +62,7 @@ def one_formula_a_class(default: Callable) -> Callable:
             return default(part, *args)
         raise NotImplementedError(
             f"second derivatives of {part!r}: its class writes `bind`, so it needs a plain twin in "
-            "autograd.numpy as well; register one in flowcore.twins"
+            "autograd.numpy as well; register one in flowcore.spec.twins"
         )
 
     formula.register, formula.dispatch = dispatch.register, dispatch.dispatch

@@ -28,7 +28,7 @@ import numpy as np
 from autograd.scipy.special import gammaln
 from autograd.tracer import getval
 
-from .bijectors import (
+from ..bijectors import (
     ActNorm,
     Bijector,
     Blockwise,
@@ -51,8 +51,8 @@ from .bijectors import (
     StandardizeContext,
     Tanh,
 )
-from .core import Parametric
-from .distributions import (
+from ..core import Parametric
+from ..distributions import (
     Distribution,
     GaussianMixture,
     Laplace,
@@ -63,11 +63,11 @@ from .distributions import (
     TransformedDistribution,
     Uniform,
 )
-from .networks import (
+from ..networks import (
     MADE,
     MLP,
 )
-from .transformers import (
+from ..transformers import (
     Affine,
     Pointwise,
     Transformer,
