@@ -11,9 +11,10 @@ line with its room, for type checkers and for this file, which imports a room at
 """
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 
-from ._forks import imported
+from ._forks import unforked
 from ._version import __version__ as __version__
 
 
@@ -34,10 +35,11 @@ def __getattr__(name: str) -> object:
     module = _MODULES.get(name)
     if module is None and (name.startswith("_") or not find_spec(f"{__name__}.{name}")):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if module in (None, "."):
-        return imported(f"{__name__}.{name}")
-    value = globals()[name] = getattr(imported(__name__ + module), name)
-    return value
+    with unforked():  # a fork waits until the room is whole
+        if module in (None, "."):
+            return import_module(f"{__name__}.{name}")
+        value = globals()[name] = getattr(import_module(__name__ + module), name)
+        return value
 
 
 def __dir__() -> list[str]:
