@@ -40,6 +40,9 @@ PUBLIC = {
     "Laplace": lambda: fc.Laplace(2, 1.0, [0.5, 2.0]),
     "Mixture": lambda: fc.Mixture([fc.Normal(2), over(fc.Laplace(2), maf(2))], [0.3, 0.7]),
     "MultivariateNormalDiag": lambda: fc.MultivariateNormalDiag([1.0, 2.0], 0.1),
+    "MultivariateNormalMixture": lambda: fc.MultivariateNormalMixture(
+        [[1.0, 2.0]] * 2, [[[1, 0], [0.5, 0.1]]] * 2, [1, 3]
+    ),
     "Normal": lambda: fc.Normal(2),
     "StudentT": lambda: fc.StudentT(2, [1.5, 3.0]),
     "TransformedDistribution": lambda: over(fc.Normal(2), maf(2)),

@@ -7,6 +7,7 @@ from .cores import ENVIRONMENT, n_threads
 from .derived import derived
 from .forks import imported, unforked
 from .inputs import as_numbers
+from .log_sum_exp import log_sum_exp
 from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
@@ -35,6 +36,7 @@ __all__ = [
     "in_threads",
     "is_built_in",
     "keep_overrides",
+    "log_sum_exp",
     "n_threads",
     "remaking",
     "require",

@@ -1,23 +1,98 @@
-"""Mixtures of Gaussians with full covariance matrices, by EM, for weighted rows.
+"""Mixtures of Gaussians with full covariance matrices, fitted by EM to weighted rows.
 
     p(x) = sum_k w_k N(x; m_k, S_k)
 
-What a flow has to beat, and where bases with modes start. One step of EM is two products of
-matrices: with phi(x) = (1, x_i, x_i x_j for i <= j), log w_k N(x; m_k, S_k) is linear in phi(x),
-and the moments of every component are sums of shares times phi(x).
+One step of EM is two products of matrices: with phi(x) = (1, x_i, x_i x_j for i <= j),
+log w_k N(x; m_k, S_k) is linear in phi(x), and the moments of every component are sums of shares
+times phi(x). The rows are whitened first, so that the prior and the stopping rule have a scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+
+from ..core import log_sum_exp
 
 STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a row that goes on
 ROUNDS = 10  # of k-means, where EM starts
 BLOCK = 2**18  # numbers phi(x) that are held at once
 TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
+SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # components that are tried, until two in a row are no better
+
+
+class Components(NamedTuple):
+    """weights (K,), means (K, D), factors (K, D, D) of the covariance matrices L_k L_k^T."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+
+    def moved(self, mean: np.ndarray, factor: np.ndarray) -> Components:
+        """Those of mean + A x; A (D, D) is lower triangular."""
+        return Components(self.weights, self.means @ factor.T + mean, factor @ self.factors)
+
+
+def whitening(
+    x: np.ndarray, weight: np.ndarray, shrink: bool = True, more: float = TINY
+) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, A) with A A^T the covariance of rows x (n, D), A lower triangular.
+
+    weight (n,) sums to 1. shrink: the OAS rule draws the covariance to the identity, so that a few
+    rows will do.
+    """
+    mean, covariance = moments(x, weight)
+    if shrink:
+        covariance = shrunk(covariance, 1 / np.sum(weight**2))
+    return mean, cholesky(covariance, more)
+
+
+def white(x: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """A^-1 (x - mean) of rows x (n, D)."""
+    return np.linalg.solve(factor, (x - mean).T).T
+
+
+def by_bic(x: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> Components:
+    """The mixture of white rows x (n, D) with the number of components of the best BIC.
+
+    BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
+    """
+    n, dim = 1 / np.sum(weight**2), x.shape[1]
+    found, scores = [], []
+    for k in SIZES:
+        if k > 1 and k * 5 * (dim + 1) > len(x):
+            break
+        log_p, components = best_of_starts(x, weight, k, rng, [x])
+        found.append(components)
+        free = k - 1 + k * dim + k * dim * (dim + 1) / 2
+        scores.append(-2 * n * log_p + free * np.log(n))
+        if len(scores) > 2 and all(a <= b for a, b in pairwise(scores[-3:])):
+            break
+    return found[int(np.argmin(scores))]
+
+
+def best_of_starts(
+    x: np.ndarray,
+    weight: np.ndarray,
+    k: int,
+    rng: np.random.Generator,
+    starts: Sequence[np.ndarray],
+    prior: float = 1.0,
+) -> tuple[float, Components]:
+    """(mean log-likelihood in nats, k components) of white rows x (n, D), by EM.
+
+    starts: the rows, as k-means is to see them for each start. One component is N(0, I) itself.
+    """
+    dim = x.shape[1]
+    if k == 1:
+        log_p = -0.5 * (weight @ (x**2).sum(axis=1) + dim * np.log(2 * np.pi))
+        return float(log_p), Components(np.ones(1), np.zeros((1, dim)), np.eye(dim)[None])
+    shares = (first_shares(rows, weight, k, rng) for rows in starts)
+    found = [expectation_maximization(x, weight, own, prior) for own in shares]
+    return max(found, key=lambda one: one[0])
 
 
 def moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,43 +125,6 @@ def cholesky(covariance: np.ndarray, more: float = TINY) -> np.ndarray:
     return np.linalg.cholesky(covariance + more * np.diag(np.where(variance > 0, variance, 1.0)))
 
 
-@dataclass(frozen=True)
-class FullMixture:
-    """sum_k w_k N(x; m_k, S_k): weights (K,), means (K, D), covariances (K, D, D)."""
-
-    weights: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
-
-    def joint(self, x: np.ndarray) -> np.ndarray:
-        """log w_k N(x; m_k, S_k) of rows x (n, D), in nats, (n, K)."""
-        found = []
-        for weight, mean, covariance in zip(
-            self.weights, self.means, self.covariances, strict=True
-        ):
-            factor = np.linalg.cholesky(covariance)
-            z = np.linalg.solve(factor, (x - mean).T)
-            log_det = np.log(np.diagonal(factor)).sum() + 0.5 * len(mean) * np.log(2 * np.pi)
-            found.append(np.log(weight) - 0.5 * np.einsum("dn,dn->n", z, z) - log_det)
-        return np.stack(found, axis=1)
-
-    def log_prob(self, x: np.ndarray) -> np.ndarray:
-        """log p of rows x (n, D), in nats, (n,)."""
-        log_p = self.joint(x)
-        top = log_p.max(axis=1, keepdims=True)
-        return top[:, 0] + np.log(np.exp(log_p - top).sum(axis=1))
-
-    def of_columns(self, start: int) -> FullMixture:
-        """The density of the columns from `start` on alone."""
-        covariances = self.covariances[:, start:, start:]
-        return FullMixture(self.weights, self.means[:, start:], covariances)
-
-    def moved(self, mean: np.ndarray, factor: np.ndarray) -> FullMixture:
-        """The density of mean + factor x."""
-        means = self.means @ factor.T + mean
-        return FullMixture(self.weights, means, factor @ self.covariances @ factor.T)
-
-
 def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     """Each row belongs to its nearest centre, (n, K), by a few rounds of k-means from k-means++
     (Arthur and Vassilvitskii 2007): centres are drawn where the others are far.
@@ -105,8 +143,8 @@ def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Gener
 
 def expectation_maximization(
     x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float
-) -> tuple[float, FullMixture]:
-    """(mean log-likelihood in nats, the mixture) that EM finds from the components' shares (n, K).
+) -> tuple[float, Components]:
+    """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
 
     x (n, D) is white as a whole: mean 0, covariance I; weight (n,) sums to 1. Every covariance has
     a prior, prior * D imagined rows of the variance K^(-2/D), the volume that each of K components
@@ -120,21 +158,19 @@ def expectation_maximization(
     )  # (K, F)
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
-        mixture = _maximized(sums, dim, n_rows, prior)
-        linear = _linear(mixture)
+        found = _maximized(sums, dim, n_rows, prior)
+        linear = _linear(found)
         sums, reached = np.zeros_like(sums), 0.0
         for rows, phi in _features(columns):
             log_p = linear @ phi
-            top = log_p.max(axis=0)
-            np.exp(np.subtract(log_p, top, out=log_p), out=log_p)
-            total = log_p.sum(axis=0)
-            reached += weight[rows] @ (top + np.log(total))
-            log_p *= weights[rows] / total
-            sums += log_p @ phi.T
+            value, share = log_sum_exp(log_p, out=log_p)
+            reached += weight[rows] @ value
+            share *= weights[rows]
+            sums += share @ phi.T
         if reached - before < LEAST_GAIN:
             break
         before = reached
-    return float(reached), mixture
+    return float(reached), found
 
 
 def _features(columns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -155,8 +191,8 @@ def _features(columns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(start, start + step), phi
 
 
-def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> FullMixture:
-    """The mixture of the largest posterior, from the sums of shares times phi(x), (K, F)."""
+def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Components:
+    """The components of the largest posterior, from the sums of shares times phi(x), (K, F)."""
     k = len(sums)
     mass = np.maximum(sums[:, 0], 1e-300)
     means = sums[:, 1 : 1 + dim] / mass[:, None]
@@ -167,18 +203,20 @@ def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> FullM
     prior_rows = prior * dim
     imagined = prior_rows * k ** (-2 / dim) * np.eye(dim)
     covariances = (scatter + imagined) / (mass + prior_rows)[:, None, None]
-    return FullMixture((mass + 1) / (n_rows + k), means, covariances)  # nobody's weight is zero
+    # nobody's weight is zero
+    return Components((mass + 1) / (n_rows + k), means, np.linalg.cholesky(covariances))
 
 
-def _linear(mixture: FullMixture) -> np.ndarray:
+def _linear(found: Components) -> np.ndarray:
     """C (K, F) with log w_k N(x; m_k, S_k) = C_k phi(x)."""
-    dim = mixture.means.shape[1]
-    factor = np.linalg.cholesky(mixture.covariances)
-    precision = np.linalg.inv(mixture.covariances)
-    pulled = np.einsum("kij,kj->ki", precision, mixture.means)
-    log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    square = np.einsum("kd,kd->k", pulled, mixture.means)
-    first = np.log(mixture.weights) - log_det - 0.5 * (square + dim * np.log(2 * np.pi))
+    weights, means, factors = found
+    dim = means.shape[1]
+    inverse = np.linalg.inv(factors)
+    precision = inverse.transpose(0, 2, 1) @ inverse
+    pulled = np.einsum("kij,kj->ki", precision, means)
+    log_det = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    square = np.einsum("kd,kd->k", pulled, means)
+    first = np.log(weights) - log_det - 0.5 * (square + dim * np.log(2 * np.pi))
     i, j = np.triu_indices(dim)
     quadratic = np.where(i == j, -0.5, -1.0) * precision[:, i, j]
     return np.hstack([first[:, None], pulled, quadratic])
