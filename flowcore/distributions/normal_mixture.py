@@ -150,6 +150,8 @@ class MultivariateNormalMixture(Distribution):
         known : array_like or mapping
             (D,), NaN where a column is not known; or {column: value}.
 
+        Examples
+        --------
         >>> p = MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
         >>> p.given([2.0, np.nan]).means, p.given({1: 5.0}).covariances.round(2).tolist()
         (array([[6.6]]), [[[0.36]]])

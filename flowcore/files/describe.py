@@ -193,6 +193,8 @@ def argument_names(cls: type) -> list[str]:
 @lru_cache(maxsize=256)  # by far the slowest part of making an object
 def constructor_parameters(cls: type) -> tuple[inspect.Parameter, ...]:
     """What `__init__` takes: a base class's `__new__(cls, *args, **kwargs)` does not count."""
+    if not isinstance(cls, type):  # a function that builds what a class that is gone has built
+        return tuple(inspect.signature(cls).parameters.values())
     if cls.__init__ is not object.__init__:
         return tuple(inspect.signature(cls.__init__).parameters.values())[1:]
     found = tuple(inspect.signature(cls).parameters.values())

@@ -25,7 +25,7 @@ from .. import (
     transformers,
 )
 from ..bijectors import Coupling, LULinear
-from ..core import remaking
+from ..core import imported, remaking
 from ..core.parameters import Parametric, frozen
 from ..networks import MLP, Network
 from ..transformers import Transformer
@@ -47,6 +47,8 @@ SMALL = 2**20  # a description may ask for this many numbers even if the file ho
 MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("Bijector", "Distribution", "Foreign", "Network", "Pointwise", "Target", "Transformer")
+# name of a class that is gone -> "room.function" which builds today's object from its arguments
+RETIRED: dict[str, str] = {"Given": "distributions.conditioning.given"}
 ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError)  # fmt: skip
 
@@ -110,7 +112,7 @@ class Reader:
         weights, params = self._weights(node.get("weights")), self._params(node.get("params"))
         self._check_extent(self._refs[start:])
         expect(isinstance(parts, list), "{} instead of parts", parts)
-        own = self._own.get(cls.__name__) is cls
+        own = self._own.get(cls.__name__) is cls or node["class"] in RETIRED
         if own:
             expect(not parts, "parts that belong into config")
             self._check_config(cls, config, weights)
@@ -120,6 +122,9 @@ class Reader:
 
     def _class(self, name) -> type:
         expect(isinstance(name, str), "its class is {}", name)
+        if name in RETIRED:
+            room, _, function = RETIRED[name].rpartition(".")
+            return getattr(imported(f"flowcore.{room}"), function)
         if name not in self._registry:
             raise ValueError(
                 f"class {shown(name)} is neither flowcore's nor in classes: if it is yours, "
@@ -205,6 +210,8 @@ class Reader:
                 expect(fits(value, kind), f"{name} must be {kind}, not {{}}", value)
             else:
                 expect(parameter.default is not parameter.empty, f"{name} is missing")
+        if not isinstance(cls, type):
+            return
         if issubclass(cls, Network):
             given = {name: config.get(name, p.default) for name, p in parameters.items()}
             _check_weights(cls, given, weights)
