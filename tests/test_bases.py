@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.special import digamma, gammaln
 
 import flowcore as fc
+from flowcore.core import log_sum_exp
 from flowcore.distributions import (
     GaussianMixture,
     Laplace,
@@ -126,6 +127,24 @@ def test_infinite_and_nan_rows(name, dtype):
     assert base.log_prob(z[2]).dtype == log_prob.dtype == dtype
     far = base.log_prob(np.full((1, 2), 1e30 if dtype is np.float32 else 1e200, dtype))
     assert far < -30 and (np.isfinite(far).all() or "t" not in name[:2])
+
+
+@pytest.mark.parametrize("name", ["mixture", "normal mixture"])
+def test_draws_of_any_shape(name):
+    base = BASES[name][0]()
+    draws = base.sample((2, 3), rng=0)
+    assert draws.shape == (2, 3, 2) and base.sample((), rng=0).shape == (2,)
+    np.testing.assert_array_equal(draws.reshape(6, 2), base.sample(6, rng=0))
+
+
+def test_log_sum_exp():
+    """Of numbers whose exponentials overflow, and where all are -inf; its gradient, too."""
+    a = np.array([[1000.0, -1000.0, -np.inf, 0.0], [999.0, -1001.0, -np.inf, -np.inf]])
+    value, share = log_sum_exp(a)
+    both, first = np.log1p(np.exp(-1)), 1 / (1 + np.exp(-1))
+    np.testing.assert_allclose(value, [1000 + both, -1000 + both, -np.inf, 0], rtol=1e-15)
+    np.testing.assert_allclose(share[0], [first, first, 0, 1])
+    assert log_sum_exp(a, out=a)[1] is a and np.array_equal(a, share)
 
 
 def test_far_tails_of_student_and_laplace_are_finite():
