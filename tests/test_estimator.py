@@ -172,7 +172,7 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
         ({"offset": np.nan}, "its offset is nan"),
         ({"names": ["a"]}, "1 names for 2 columns"),
         ({"density": fc.flows.maf(2, 1, [4], 3)}, "contexts of widths"),
-        ({"context_scaling": fc.Exp(2)}, "its context_scaling is a Exp"),
+        ({"context_scaling": fc.ElementwiseAffine([0.0], -1.0)}, "loc and scale are"),
         ({"context_names": ["dose"]}, "1 names for a context of 0"),
         ({"held_out_scores": np.zeros((2, 2))}, "no vector of floats"),
         ({"summary": {"n_rows": 3}}, "its summary is no summary: KeyError"),

@@ -43,5 +43,5 @@ def baselines(
     # a column may be constant, such as a category's: `from_data` would raise
     standardize = Standardize(rows.shape[1]).initialize_from_context(rows)
     weight = np.full(len(rows), 1 / len(rows))
-    gaussian, best = (fitted(rows, standardize, k, weight, rng) for k in (1, "bic"))
+    gaussian, best = (fitted(rows, weight, k, rng, standardize) for k in (1, "bic"))
     return [gaussian] if best.n_components == 1 else [gaussian, best]

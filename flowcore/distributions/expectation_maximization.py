@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,51 +20,51 @@ STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a
 ROUNDS = 10  # of k-means, where EM starts
 BLOCK = 2**18  # numbers phi(x) that are held at once
 TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
-SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # components that are tried, until two in a row are no better
 
 
-class Components(NamedTuple):
-    """weights (K,), means (K, D), factors (K, D, D) of the covariance matrices L_k L_k^T."""
-
-    weights: np.ndarray
-    means: np.ndarray
-    factors: np.ndarray
-
-    def moved(self, mean: np.ndarray, factor: np.ndarray) -> Components:
-        """Those of mean + A x; A (D, D) is lower triangular."""
-        return Components(self.weights, self.means @ factor.T + mean, factor @ self.factors)
+# means (K, D), factors (K, D, D) of the covariance matrices L_k L_k^T, weights (K,)
+Components = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def whitening(
+def whitened(
     x: np.ndarray, weight: np.ndarray, shrink: bool = True, more: float = TINY
-) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, A) with A A^T the covariance of rows x (n, D), A lower triangular.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(A^-1 (x - mean), mean, A) of rows x (n, D), with A A^T their covariance, lower triangular.
 
     weight (n,) sums to 1. shrink: the OAS rule draws the covariance to the identity, so that a few
-    rows will do.
+    rows will do. Each variance grows by a share of `more` (of 1, where it is 0), so that directions
+    without variance, as of columns that follow from others, get next to none.
     """
-    mean, covariance = moments(x, weight)
+    mean = weight @ x
+    apart = x - mean
+    covariance = (apart * weight[:, None]).T @ apart
     if shrink:
         covariance = shrunk(covariance, 1 / np.sum(weight**2))
-    return mean, cholesky(covariance, more)
+    variance = np.diagonal(covariance)
+    jitter = more * np.where(variance > 0, variance, 1.0)
+    factor = np.linalg.cholesky(covariance + np.diag(jitter))
+    return np.linalg.solve(factor, apart.T).T, mean, factor
 
 
-def white(x: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """A^-1 (x - mean) of rows x (n, D)."""
-    return np.linalg.solve(factor, (x - mean).T).T
+def moved(found: Components, mean: np.ndarray, factor: np.ndarray) -> Components:
+    """The components of mean + A x; A (D, D) is lower triangular."""
+    means, factors, weights = found
+    return means @ factor.T + mean, factor @ factors, weights
 
 
-def by_bic(x: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> Components:
-    """The mixture of white rows x (n, D) with the number of components of the best BIC.
+def by_bic(
+    x: np.ndarray, weight: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
+) -> Components:
+    """The components of white rows x (n, D), as many of `sizes` as have the best BIC.
 
-    BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
+        BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
+
+    Larger sizes are tried until two in a row are no better.
     """
     n, dim = 1 / np.sum(weight**2), x.shape[1]
     found, scores = [], []
-    for k in SIZES:
-        if k > 1 and k * 5 * (dim + 1) > len(x):
-            break
-        log_p, components = best_of_starts(x, weight, k, rng, [x])
+    for k in sizes:
+        log_p, components = best_of_starts(x, weight, [x], k, rng)
         found.append(components)
         free = k - 1 + k * dim + k * dim * (dim + 1) / 2
         scores.append(-2 * n * log_p + free * np.log(n))
@@ -77,29 +76,22 @@ def by_bic(x: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> Compo
 def best_of_starts(
     x: np.ndarray,
     weight: np.ndarray,
+    starts: Sequence[np.ndarray],
     k: int,
     rng: np.random.Generator,
-    starts: Sequence[np.ndarray],
     prior: float = 1.0,
 ) -> tuple[float, Components]:
     """(mean log-likelihood in nats, k components) of white rows x (n, D), by EM.
 
-    starts: the rows, as k-means is to see them for each start. One component is N(0, I) itself.
+    starts: for each, the rows as k-means sees them. One component is N(0, I) itself.
     """
     dim = x.shape[1]
     if k == 1:
         log_p = -0.5 * (weight @ (x**2).sum(axis=1) + dim * np.log(2 * np.pi))
-        return float(log_p), Components(np.ones(1), np.zeros((1, dim)), np.eye(dim)[None])
+        return float(log_p), (np.zeros((1, dim)), np.eye(dim)[None], np.ones(1))
     shares = (first_shares(rows, weight, k, rng) for rows in starts)
     found = [expectation_maximization(x, weight, own, prior) for own in shares]
     return max(found, key=lambda one: one[0])
-
-
-def moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean (D,) and covariance matrix (D, D) of rows x (n, D); weight (n,) sums to 1."""
-    mean = weight @ x
-    apart = x - mean
-    return mean, (apart * weight[:, None]).T @ apart
 
 
 def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
@@ -114,15 +106,6 @@ def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
     spread = (n + 1) * (squares - 1 / dim)
     rho = 1.0 if spread <= 0 else min(1.0, (squares + 1) / spread)
     return (1 - rho) * covariance + rho * scale * np.eye(dim)
-
-
-def cholesky(covariance: np.ndarray, more: float = TINY) -> np.ndarray:
-    """L with L L^T = S, lower triangular, (D, D), the diagonal of S by a share of `more` larger: so
-    that directions without variance, as of columns that follow from others, get next to none. The
-    share is that of each column's own variance (of 1, where it has none): one may be huge.
-    """
-    variance = np.diagonal(covariance)
-    return np.linalg.cholesky(covariance + more * np.diag(np.where(variance > 0, variance, 1.0)))
 
 
 def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
@@ -204,12 +187,12 @@ def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Compo
     imagined = prior_rows * k ** (-2 / dim) * np.eye(dim)
     covariances = (scatter + imagined) / (mass + prior_rows)[:, None, None]
     # nobody's weight is zero
-    return Components((mass + 1) / (n_rows + k), means, np.linalg.cholesky(covariances))
+    return means, np.linalg.cholesky(covariances), (mass + 1) / (n_rows + k)
 
 
 def _linear(found: Components) -> np.ndarray:
     """C (K, F) with log w_k N(x; m_k, S_k) = C_k phi(x)."""
-    weights, means, factors = found
+    means, factors, weights = found
     dim = means.shape[1]
     inverse = np.linalg.inv(factors)
     precision = inverse.transpose(0, 2, 1) @ inverse

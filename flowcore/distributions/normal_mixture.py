@@ -20,7 +20,7 @@ from ..core.inputs import (
     named,
 )
 from .distribution import Distribution
-from .expectation_maximization import best_of_starts, by_bic, white, whitening
+from .expectation_maximization import by_bic, moved, whitened
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from .._typing import Bound, Seed
     from ..core import Workspace
+
+SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 
 
 class MultivariateNormalMixture(Distribution):
@@ -114,7 +116,7 @@ class MultivariateNormalMixture(Distribution):
         x, weight = x[weight > 0], weight[weight > 0]
         if n_components != "bic" and len(x) < check_dim("n_components", n_components):
             raise ValueError(f"{n_components} components need as many rows: X has {len(x)}")
-        return fitted(x, Standardize.from_data(x), n_components, weight / weight.sum(), rng)
+        return fitted(x, weight / weight.sum(), n_components, rng, Standardize.from_data(x))
 
     @property
     def covariances(self) -> np.ndarray:
@@ -232,19 +234,16 @@ class MultivariateNormalMixture(Distribution):
 
 
 def fitted(
-    x: np.ndarray, standardize: Standardize, n_components: int | str, weight: np.ndarray, rng: Seed
+    x: np.ndarray, weight: np.ndarray, n_components: int | str, rng: Seed, standardize: Standardize
 ) -> MultivariateNormalMixture:
     """The mixture of the rows x (n, D), fitted where they are standardised and white; weight (n,)
     sums to 1."""
-    rng, rows = np.random.default_rng(rng), standardize.inverse(x)
-    mean, factor = whitening(rows, weight)
-    rows = white(rows, mean, factor)
-    if n_components == "bic":
-        found = by_bic(rows, weight, rng)
-    else:
-        _, found = best_of_starts(rows, weight, n_components, rng, [rows])
-    found = found.moved(mean, factor).moved(standardize.mean, np.diag(standardize.scale))
-    return MultivariateNormalMixture(found.means, found.factors, found.weights)
+    rows, mean, factor = whitened(standardize.inverse(x), weight)
+    sizes = [k for k in SIZES if k == 1 or k * 5 * (x.shape[1] + 1) <= len(x)]
+    sizes = sizes if n_components == "bic" else [n_components]
+    found = by_bic(rows, weight, sizes, np.random.default_rng(rng))
+    found = moved(moved(found, mean, factor), standardize.mean, np.diag(standardize.scale))
+    return MultivariateNormalMixture(*found)
 
 
 def _factors(rows: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..distributions import (
     Normal,
     TransformedDistribution,
 )
-from ..distributions.expectation_maximization import best_of_starts, white, whitening
+from ..distributions.expectation_maximization import best_of_starts, moved, whitened
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
@@ -22,9 +22,9 @@ MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
 
 def gaussian(x: np.ndarray, weight: np.ndarray, shrink: bool = True) -> TransformedDistribution:
     """The Gaussian x = A z + mean of the rows x (n, D), which are standardised; A A^T is their
-    covariance. It has a latent space. weight (n,) sums to 1; shrink: see `whitening`.
+    covariance. It has a latent space. weight (n,) sums to 1; shrink: see `whitened`.
     """
-    mean, factor = whitening(x, weight, shrink)
+    _, mean, factor = whitened(x, weight, shrink)
     scale = np.diagonal(factor)
     packed = np.tril(factor / scale, -1) + np.diag(scale)  # L below the diagonal, s on it
     linear = LULinear.from_lu(packed, bias=mean, log_scale_bound=None)
@@ -41,12 +41,10 @@ def mixture(
     """The mixture that EM finds for the rows x (n, D), the best of some starts; weight sums to 1.
     Clusters far apart want less of a prior.
     """
-    mean, factor = whitening(x, weight, shrink=False, more=1e-6)
-    rows = white(x, mean, factor)
+    rows, mean, factor = whitened(x, weight, shrink=False, more=1e-6)
     starts = [x, x, rows] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
-    _, found = best_of_starts(rows, weight, n_components, rng, starts, prior)
-    found = found.moved(mean, factor)
-    return MultivariateNormalMixture(found.means, found.factors, found.weights)
+    _, found = best_of_starts(rows, weight, starts, n_components, rng, prior)
+    return MultivariateNormalMixture(*moved(found, mean, factor))
 
 
 def modes(x: np.ndarray, weight: np.ndarray, n_components: int, rng) -> GaussianMixture:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import ElementwiseAffine, Standardize
 from ..distributions import TransformedDistribution
-from ..distributions.conditioning import with_standardized_context
+from ..distributions.conditioning import given
 from .summary import Scored, Summary
 
 if TYPE_CHECKING:
     from .._typing import Base
-    from ..bijectors import Bijector
+    from ..bijectors import ElementwiseAffine
     from .density import FlowDensity
 
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
@@ -61,13 +60,14 @@ class FlowDensityRecord:
         summary: dict,
         context_names: Sequence[str] | None = None,
         context_dim: int = 0,
-        context_scaling: Bijector | None = None,
+        context_scaling: ElementwiseAffine | None = None,
     ):
         if context_scaling is not None:
-            standardize, context_dim = _standardize(context_scaling), context_scaling.dim
-            density, latent = (
-                with_standardized_context(flow, standardize) for flow in (density, latent)
+            context_dim, constants = (
+                context_scaling.dim,
+                (context_scaling.loc, context_scaling.scale),
             )
+            density, latent = given(density, *constants), given(latent, *constants)
         self.options, self.density, self.latent = options, density, latent
         self.context_dim, self.offset = context_dim, offset
         self.names = None if names is None else list(names)
@@ -127,14 +127,6 @@ class FlowDensityRecord:
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         return dict(vars(self))
-
-
-def _standardize(scaling: Bijector) -> Standardize:
-    """z = (c - loc) / scale, as a `StandardizeContext` wants it."""
-    if not isinstance(scaling, ElementwiseAffine):
-        raise ValueError(f"its context_scaling is a {type(scaling).__name__}")
-    loc, scale = np.broadcast_arrays(scaling.loc, scaling.scale)
-    return Standardize(scaling.dim).with_moments(loc, scale)
 
 
 def checked_options(budget, contamination) -> tuple[float | None, float]:
