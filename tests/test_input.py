@@ -64,6 +64,10 @@ CALLS = {
     "Standardize.from_data": (fc.Standardize.from_data, "x"),
     "GaussianMixture.from_data": (lambda X: fc.GaussianMixture.from_data(X, 2), "x"),
     "means of a mixture": (fc.GaussianMixture, "means"),
+    "MultivariateNormalMixture.from_data": (
+        lambda X: fc.MultivariateNormalMixture.from_data(X, 2),
+        "X",
+    ),
     "dequantise": (lambda x: fc.Dequantize()(x, rng=0), "x"),
     "weights of a network": (
         lambda w: fc.MLP(N, (D,), []).with_weights([(w, np.zeros(D))]),

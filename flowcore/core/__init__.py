@@ -7,6 +7,7 @@ from .calls import Plan, call, evaluate
 from .cores import ENVIRONMENT, n_threads
 from .derived import derived
 from .inputs import as_numbers
+from .log_sum_exp import log_sum_exp
 from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
@@ -34,6 +35,7 @@ __all__ = [
     "imported",
     "in_threads",
     "is_built_in",
+    "log_sum_exp",
     "n_threads",
     "remaking",
     "require",

@@ -42,7 +42,7 @@ ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("Bijector", "Distribution", "Foreign", "Network", "Pointwise", "Target", "Transformer")
 # name of a class that is gone -> "room.function" which builds today's object from its arguments
-RETIRED: dict[str, str] = {}
+RETIRED = {"Given": "distributions.conditioning.given"}
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError)  # fmt: skip

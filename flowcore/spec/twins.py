@@ -58,6 +58,7 @@ from ..distributions import (
     Laplace,
     Mixture,
     MultivariateNormalDiag,
+    MultivariateNormalMixture,
     Normal,
     StudentT,
     TransformedDistribution,
@@ -481,6 +482,19 @@ def _gaussian_mixture(density, x, params, context):
     u = (x[:, None] - means) * anp.exp(-log_scales)
     terms = log_norm - density.dim * HALF_LOG_2PI - 0.5 * anp.sum(u * u, axis=-1)
     return log_sum_exp(terms)
+
+
+@log_prob.register(MultivariateNormalMixture)
+def _normal_mixture(density, x, params, context):
+    """log sum_k w_k N(x; m_k, L_k L_k^T)."""
+    terms = []
+    for weight, mean, factor in zip(
+        density.weights, density.means, density.scale_tril, strict=True
+    ):
+        u = (x - mean) @ np.linalg.inv(factor).T
+        log_norm = np.log(weight) - np.sum(np.log(np.diag(factor))) - density.dim * HALF_LOG_2PI
+        terms.append(log_norm - 0.5 * anp.sum(u * u, axis=1))
+    return log_sum_exp(anp.stack(terms, axis=-1))
 
 
 @log_prob.register(Mixture)
