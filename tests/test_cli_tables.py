@@ -680,6 +680,7 @@ def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories(h
         (["sample", "abc.npz", "-o", "abc.npz"], "is the file that is read"),
         (["plot", "abc.npz", "abc.csv", "-o", "picture"], "for example -o picture.png"),
         (["diagnose", "abc.npz", "abc.csv", "-o", "x.csv"], "for example -o x.png"),
+        (["sample", "abc.npz", "-o", ""], "flowcore: -o is empty: give the file a name"),
     ],
 )
 def test_no_file_is_lost_and_none_has_a_misleading_name(arguments, told, numbers, capsys):
@@ -689,13 +690,83 @@ def test_no_file_is_lost_and_none_has_a_misleading_name(arguments, told, numbers
     assert {name: Path(name).read_bytes() for name in os.listdir()} == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "abc.npz", "-", "-o", "abc.csv"],
+        ["fit", "-", "-o", "link"],
+        ["plot", "abc.npz", "-", "-o", "link.png"],
+        ["diagnose", "abc.npz", "-", "-o", "link.png"],
+        ["diagnose", "abc.npz", "other.csv", "--train", "-", "-o", "link.png"],
+    ],
+)
+def test_standard_input_is_not_lost(arguments, numbers, capsys, monkeypatch):
+    """The shell's `< abc.csv`: the command sees no name of that file."""
+    shutil.copy("abc.csv", "other.csv")
+    os.link("abc.csv", "link")
+    os.symlink("abc.csv", "link.png")
+    before = Path("abc.csv").read_bytes()
+    with open("abc.csv") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert "is the file that is read, and would be lost" in refused(capsys, *arguments)
+    assert Path("abc.csv").read_bytes() == before and os.path.samefile("abc.csv", "link")
+
+
+def test_scores_are_not_appended_to_their_own_table(numbers):
+    """The shell's `>> abc.csv`: every block that is written would be read again."""
+    before = Path("abc.csv").read_bytes()
+    for data in ("abc.csv", "-"):
+        with open("abc.csv", "a") as stdout, open("abc.csv") as stdin:
+            done = start("score", "abc.npz", data, stdin=stdin, stdout=stdout,
+                         stderr=subprocess.PIPE, capture_output=False)  # fmt: skip
+        assert done.returncode == 1 and b"standard output is the file that is read" in done.stderr
+    assert Path("abc.csv").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of a limited size are POSIX")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "abc.csv", "-o", "x"],
+        ["score", "abc.npz", "many.csv", "-o", "x"],
+        ["sample", "abc.npz", "-o", "x"],
+        ["plot", "abc.npz", "-o", "x.png"],
+        ["diagnose", "abc.npz", "abc.csv", "-o", "x.png"],
+    ],
+)
+def test_a_full_disk_is_named_and_spares_the_old_file(arguments, numbers, capsys):
+    import resource
+
+    lines = Path("abc.csv").read_text().splitlines()
+    Path("abc.csv").write_text("\n".join(lines[:FEW]))
+    Path("many.csv").write_text("\n".join([lines[0], *lines[1:] * 20]))
+    out = Path(arguments[-1])
+    out.write_bytes(b"precious")
+    before = sorted(os.listdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        told = refused(capsys, *arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert told == f"flowcore: {out}: File too large"
+    assert out.read_bytes() == b"precious" and sorted(os.listdir()) == before
+
+
+def test_what_a_killed_command_left_behind_is_removed_when_it_is_old(numbers, capsys):
+    for name, age in (("old.csv", 3600), ("new.csv", 5)):
+        left = Path(f".{name}-0123456789abcdef.tmp")
+        left.write_text("half a table")
+        os.utime(left, (time.time() - age,) * 2)
+        run(capsys, "sample", "abc.npz", "-o", name)
+        assert left.exists() == (name == "new.csv")
+
+
 def test_the_disk_that_is_full_is_named(numbers, capsys, monkeypatch):
     def full(self, columns):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(outputs.CsvRows, "write", full)
-    told = refused(capsys, "score", "abc.npz", "abc.csv", "-o", "x.csv")
-    assert told == "flowcore: x.csv: No space left on device"
     told = run(capsys, "score", "abc.npz", "abc.csv", status=1).err
     assert told == "flowcore: standard output: No space left on device\n"
 

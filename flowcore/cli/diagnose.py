@@ -14,7 +14,7 @@ from ..tables.schema import complete_rows
 from .digest import digest
 from .inputs import arranged, read
 from .model import read_model
-from .outputs import check_picture
+from .outputs import check_picture, write_picture
 from .telling import note, settled, told_in_one_line
 
 
@@ -39,7 +39,7 @@ def run(
             )
         report = of_table(density, own, theirs, missing=missing, rng=rng)
         if out is not None:
-            report.figure().savefig(out)
+            write_picture(report.figure(), out)
         if as_json:
             print(json.dumps({"model": model, "data": data, "page": out, **report.to_dict()}))
         else:

@@ -12,7 +12,7 @@ from ..plots.pairs import MOST
 from ..tables import Frame, TableDensity
 from .inputs import arranged, named, read
 from .model import read_model
-from .outputs import check_picture
+from .outputs import check_picture, write_picture
 from .sample import drawn
 from .telling import note, settled, told_in_one_line
 
@@ -35,7 +35,7 @@ def run(
         samples = _numbers(drawn(density, n, np.random.default_rng(seed)), names)
         rows = samples if frame is None else _numbers(frame, names)
         other = None if frame is None else samples
-        _figure(rows, other, [f"{name}" for name in names]).savefig(out)
+        write_picture(_figure(rows, other, [f"{name}" for name in names]), out)
         print(out)
     return 0
 
