@@ -316,9 +316,14 @@ def moons(
         )
 
     def job() -> int:
-        from flowcore.cli import moons
+        from flowcore import moons
 
-        return moons.run(flow.value, epochs, quick, seeds, seed, out)
+        settings = moons.Settings(flow.value, epochs, quick)
+        if seeds:
+            moons.compare_seeds(settings, range(seed, seed + seeds))
+        else:
+            moons.run(settings, seed, out)
+        return 0
 
     return job
 

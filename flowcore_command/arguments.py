@@ -65,10 +65,7 @@ Text = Annotated[
 ]
 Separator = Annotated[
     str | None,
-    Option(
-        help="CSV separator (default: detected from the first line among comma, semicolon, tab "
-        "and bar)."
-    ),
+    Option(help="CSV separator (default: detected from the first line among , ; tab |)."),
 ]
 DecimalSign = Annotated[Decimal, Option("--decimal", help="CSV decimal sign; never detected.")]
 NoHeader = Annotated[

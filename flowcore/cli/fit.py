@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from flowcore_command.problem import Problem
 
-from .._version import __version__
 from ..files import save
-from ..tables import Column, Frame, Kind, Schema, TableDensity
+from ..tables import Column, Frame, Kind, Schema
 from .inputs import named, read
-from .learning import Learner, learned
+from .learning import learned
 from .model import check_model
 from .report import Report
 from .telling import note, show, told_in_one_line
@@ -40,9 +39,7 @@ def run(
         aside = [name for name, kind in (settings.kinds or {}).items() if kind.strip() == "aside"]
         frame = read(data, reading, aside)  # as text: what is left out may be anything
         schema = schema_of(frame, settings)
-        learner = Learner.of(settings, len(frame), progress)
-        density = learned(frame, schema, learner, settings.missing)
-        density = _with_notes(density, settings)
+        density = learned(frame, schema, settings, progress)
         save(density, out)
         show(Report(out, density), as_json, f"\nwritten to {out}")
     return 0
@@ -112,15 +109,3 @@ def _tell_suggestions(schema: Schema) -> None:
         told = "; ".join(f"{c.name!r:.40} looks {c.looks} ({c.note})" for c in found[:10])
         line = " ".join(f"--kind {shlex.quote(f'{c.name}={c.suggestion}')}" for c in found)
         note(f"taken as continuous: {told}. To follow: --suggested, or {line}")
-
-
-def _with_notes(density: TableDensity, settings: Settings) -> TableDensity:
-    notes = {
-        **(density.notes or {}),
-        "flow": settings.flow,
-        "budget": settings.budget,
-        "quick": settings.quick,
-        "seed": settings.seed,
-        "flowcore": __version__,
-    }
-    return TableDensity(density.schema, density.frequencies, density.density, notes)
