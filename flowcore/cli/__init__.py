@@ -9,13 +9,12 @@ arguments.py the types of options              problem.py  what the user can men
 fit.py      a table -> a model, one file       score.py   log-densities of rows, in blocks
 sample.py   rows from a model                  plot.py    pairs of columns
 diagnose.py can it be trusted?                 info.py    what is in a model
-moons.py    the tutorial
 
 model.py    files of models                    inputs.py  files of rows, their columns checked
-outputs.py  CSV and .npy, in blocks            parquet.py Parquet, in groups
+outputs.py  CSV, .npy, pictures; safe places   parquet.py Parquet, in groups
 telling.py  errors and notes in one line       learning.py by `FlowDensity`
-report.py   what is told of a model            interrupts.py Ctrl-C
-oddities.py rows that want a word              digest.py  a table that is known again
+report.py   a model as text and as data        interrupts.py signals
+oddities.py rows with a score to explain       digest.py  recognises the training table
 """
 
 import sys

@@ -27,15 +27,17 @@ from .arguments import (
     Model,
     NoHeader,
     Progress,
+    Rows,
     Seed,
     Separator,
     SomeData,
+    Text,
 )
 
 Job = Callable[[], int]
 
 app = Typer(
-    help="Normalizing flows in pure NumPy: from a table to its density.",
+    help="Normalizing flows in pure NumPy: fit a density to a table.",
     add_completion=False,
     rich_markup_mode=None,  # plain text, whatever the terminal
     pretty_exceptions_enable=False,
@@ -52,29 +54,32 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _all_commands(
     version: Annotated[
-        bool, Option("--version", callback=_version, is_eager=True, help="Print it and end.")
+        bool,
+        Option("--version", callback=_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Normalizing flows in pure NumPy: from a table to its density."""
+    """Normalizing flows in pure NumPy: fit a density to a table."""
 
 
 @app.command()
 def fit(
     data: Data,
-    out: Annotated[str, Option("--out", "-o", metavar="MODEL", help="The file to write.")],
+    out: Annotated[
+        str, Option("--out", "-o", metavar="MODEL", help="Write the model to this file.")
+    ],
     flow: Annotated[
         str,
-        Option(help="auto, affine, spline, modes, or a recipe: maf, nsf, realnvp, ..."),
+        Option(help="Flows to try: auto, affine, spline, modes, or a recipe such as maf or nsf."),
     ] = "auto",
     budget: Annotated[
         float | None,
-        Option(help="Minutes on two cores; unless told, by the number of rows: 1.5 for 20,000."),
+        Option(help="Minutes on two cores (default: by the number of rows, 1.5 for 20,000)."),
     ] = None,
-    quick: Annotated[bool, Option("--quick", help="A tenth of the usual budget.")] = False,
+    quick: Annotated[bool, Option("--quick", help="Use a tenth of the default budget.")] = False,
     seed: Seed = 0,
     columns: Annotated[
         list[str] | None,
-        Option("--columns", "-c", metavar="A,B", help="Model these; the others are set aside."),
+        Option("--columns", "-c", metavar="A,B", help="Model only these; set the others aside."),
     ] = None,
     kind: Annotated[
         list[str] | None,
@@ -82,23 +87,18 @@ def fit(
             "--kind",
             "-k",
             metavar="NAME=KIND",
-            help="What a column is: continuous, positive, bounded(0, 1), integer(0), "
+            help="Kind of a column: continuous, positive, bounded(0, 1), integer(0), "
             "gridded(0.5), categorical, boolean, aside. May be repeated.",
         ),
     ] = None,
-    text: Annotated[
-        list[str] | None,
-        Option(metavar="A,B", help="Columns that are text, though they look like numbers."),
-    ] = None,
-    suggested: Annotated[
-        bool, Option("--suggested", help="Adopt all suggestions for what columns are.")
-    ] = False,
+    suggested: Annotated[bool, Option("--suggested", help="Adopt every suggested kind.")] = False,
     missing: Drop = Missing.error,
     jobs: Annotated[
-        int | None, Option(min=1, help="Processes; unless told, as many as cores.")
+        int | None, Option(min=1, help="Number of processes (default: number of cores).")
     ] = None,
     json: Json = False,
     progress: Progress = None,
+    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -106,22 +106,22 @@ def fit(
     member: Member = None,
     missing_value: MissingValue = None,
 ) -> Job:
-    """Learn a table's density; write it to a file.
+    """Fit a density to a table and write it to a file.
 
-    What was tried, and how probable rows were that it had not seen, is printed.
+    Prints the candidates that were tried and their held-out log-densities.
     """
     if budget is not None and not budget > 0:
         raise BadParameter("must be more than 0 minutes", param_hint="--budget")
     if budget is not None and quick:
-        raise BadParameter("says how long, and so does --quick: give one", param_hint="--budget")
+        raise BadParameter("cannot be combined with --quick", param_hint="--budget")
     kinds = [_pair(pair) for pair in kind or ()]
-    reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
+    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import fit
 
         settings = fit.Settings(
-            flow, budget, quick, seed, _listed(columns), dict(kinds), _listed(text), suggested,
+            flow, budget, quick, seed, _listed(columns), dict(kinds), suggested,
             missing.value, jobs,
         )  # fmt: skip
         return fit.run(data, out, settings, reading, json, _shown(progress))
@@ -133,25 +133,19 @@ def fit(
 def score(
     model: Model,
     data: Data,
-    out: Annotated[
-        str | None,
-        Option("--out", "-o", metavar="FILE", help=".csv, .npy or .parquet; unless told, printed."),
-    ] = None,
+    out: Rows = None,
     keep: Annotated[
         list[str] | None,
-        Option(metavar="A,B", help="Columns of DATA to write beside it."),
+        Option(metavar="A,B", help="Columns of DATA to write beside the scores."),
     ] = None,
     ignore_extra: Annotated[
-        bool, Option("--ignore-extra", help="Columns that the model does not know are no error.")
+        bool, Option("--ignore-extra", help="Ignore columns that the model does not know.")
     ] = False,
-    draws: Annotated[
-        int, Option(min=1, help="How often noise is drawn for integers and grids.")
-    ] = 1,
+    draws: Annotated[int, Option(min=1, help="Number of noise draws for integers and grids.")] = 1,
     seed: Seed = 0,
-    json: Annotated[
-        bool, Option("--json", help="Print a summary as JSON; scores only to --out.")
-    ] = False,
+    json: Annotated[bool, Option("--json", help="Print a summary as JSON, and no scores.")] = False,
     progress: Progress = None,
+    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -159,14 +153,16 @@ def score(
     member: Member = None,
     missing_value: MissingValue = None,
 ) -> Job:
-    """The log-density of every row.
+    """Compute the log-density of every row.
 
-    In nats, in the order of the rows; nan for a row that misses a value. Rows come and go in
-    blocks: memory does not grow with the table.
+    In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
+    in blocks: memory does not grow with the table.
     """
     if out is not None and out.endswith(".npy") and keep:
-        raise BadParameter("needs a CSV to write to, not an .npy", param_hint="--keep")
-    reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
+        raise BadParameter(
+            "cannot be combined with an .npy: write a .csv or .parquet", param_hint="--keep"
+        )
+    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import score
@@ -180,14 +176,11 @@ def score(
 @app.command()
 def sample(
     model: Model,
-    n: Annotated[int, Option("-n", min=0, help="How many rows.")] = 1000,
-    out: Annotated[
-        str | None,
-        Option("--out", "-o", metavar="FILE", help=".csv, .npy or .parquet; unless told, printed."),
-    ] = None,
+    n: Annotated[int, Option("-n", min=0, help="Number of rows.")] = 1000,
+    out: Rows = None,
     seed: Seed = 0,
 ) -> Job:
-    """Draw rows like those of the table."""
+    """Sample rows from a model."""
 
     def job() -> int:
         from . import sample
@@ -202,12 +195,14 @@ def plot(
     model: Model,
     data: SomeData = None,
     out: Annotated[
-        str, Option("--out", "-o", metavar="PICTURE", help=".png, .pdf or .svg")
+        str, Option("--out", "-o", metavar="PICTURE", help="Write to this .png, .pdf or .svg file.")
     ] = "pairs.png",
     columns: Annotated[
-        list[str] | None, Option("--columns", "-c", metavar="A,B", help="Two to twelve of them.")
+        list[str] | None,
+        Option("--columns", "-c", metavar="A,B", help="Draw these columns, at most twelve."),
     ] = None,
     seed: Seed = 0,
+    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -217,9 +212,9 @@ def plot(
 ) -> Job:
     """Draw every pair of columns.
 
-    The data, if there are some, beside rows drawn from the model.
+    With DATA: its rows below the diagonal, samples from the model above it.
     """
-    reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
+    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import plot
@@ -234,14 +229,15 @@ def diagnose(
     model: Model,
     data: Data,
     train: Annotated[
-        str | None, Option(metavar="DATA", help="The rows that it learned from, if you have them.")
+        str | None, Option(metavar="DATA", help="The training rows, to detect overfitting.")
     ] = None,
     out: Annotated[
-        str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page, too.")
+        str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
     missing: Drop = Missing.error,
     seed: Seed = 0,
     json: Json = False,
+    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -249,11 +245,11 @@ def diagnose(
     member: Member = None,
     missing_value: MissingValue = None,
 ) -> Job:
-    """Can a model be trusted?
+    """Test whether a model can be trusted.
 
-    A verdict in words, from rows that it has not seen.
+    Compares the model with held-out rows and prints a verdict.
     """
-    reading = _reading(separator, decimal, no_header, encoding, member, missing_value)
+    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import diagnose
@@ -265,7 +261,7 @@ def diagnose(
 
 @app.command()
 def info(model: Model, json: Json = False) -> Job:
-    """What a model is, and how good it was."""
+    """Show the columns of a model and its held-out log-density."""
 
     def job() -> int:
         from . import info
@@ -282,12 +278,12 @@ def moons(
     epochs: Annotated[
         int | None,
         Option(
-            min=1, help="Of every training run (600 for the layers, 200 for the recipe).",
+            min=1, help="Epochs of every training run (600 for the layers, 200 for the recipe).",
             show_default=False,
         ),
     ] = None,
     flow: Annotated[
-        Layers, Option(help="The kind of the one layer and of the six.")
+        Layers, Option(help="Kind of layer in the first two flows.")
     ] = Layers.maf,
     quick: Annotated[
         bool,
@@ -300,15 +296,15 @@ def moons(
         int | None,
         Option(
             min=1, metavar="N",
-            help="No pictures: repeat for N seeds, from --seed on, and print NLL and KL.",
+            help="Repeat for N seeds, from --seed on; print NLL and KL, draw nothing.",
         ),
     ] = None,
 ) -> Job:  # fmt: skip
-    """Watch a flow learn two moons.
+    """Fit three flows to two moons.
 
-    Train three flows on 800 points of scikit-learn's two moons: one layer and six, as in the
-    tutorial, and flowcore's own recipe. Tell how far each is from the truth; draw their densities
-    beside it, samples, losses and stages.
+    One layer and six, as in the tutorial, and flowcore's own recipe, each on 800 points of
+    scikit-learn's two moons. Prints the distance of each flow from the truth; draws densities,
+    samples, losses and stages.
     """
     if seeds and seed + seeds - 1 > MOST_SEED:
         raise BadParameter(
@@ -316,9 +312,14 @@ def moons(
         )
 
     def job() -> int:
-        from . import moons
+        from .. import moons
 
-        return moons.run(flow.value, epochs, quick, seeds, seed, out)
+        settings = moons.Settings(flow.value, epochs, quick)
+        if seeds:
+            moons.compare_seeds(settings, range(seed, seed + seeds))
+        else:
+            moons.run(settings, seed, out)
+        return 0
 
     return job
 
@@ -337,11 +338,12 @@ def _listed(given: list[str] | None) -> tuple[str, ...] | None:
     return tuple(name for text in given for name in text.split(",") if name)
 
 
-def _reading(separator, decimal, no_header, encoding, member, missing_value) -> dict:
+def _reading(text, separator, decimal, no_header, encoding, member, missing_value) -> dict:
     """The arguments of flowcore's reader; `missing_values` are those beside the usual ones."""
     separator = "\t" if separator in ("\\t", "tab") else separator
-    return dict(separator=separator, decimal=decimal.value, header=not no_header,
-                encoding=encoding, member=member, missing_values=missing_value or ())  # fmt: skip
+    return dict(text=_listed(text) or (), separator=separator, decimal=decimal.value,
+                header=not no_header, encoding=encoding, member=member,
+                missing_values=missing_value or ())  # fmt: skip
 
 
 def _shown(progress: bool | None) -> bool:

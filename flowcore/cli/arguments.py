@@ -28,36 +28,55 @@ class Decimal(str, Enum):
     point, comma = ".", ","
 
 
-Model = Annotated[str, Argument(metavar="MODEL", help="what fit wrote, or flowcore.save")]
+Model = Annotated[str, Argument(metavar="MODEL", help="A file that fit or flowcore.save wrote.")]
 Data = Annotated[
     str,
-    Argument(metavar="DATA", help="CSV, .npy, .npz or Parquet; - is standard input"),
+    Argument(metavar="DATA", help="A CSV, .npy, .npz or Parquet file; - is standard input."),
 ]
 SomeData = Annotated[
     str | None,
-    Argument(metavar="[DATA]", help="CSV, .npy, .npz or Parquet; - is standard input"),
+    Argument(metavar="[DATA]", help="A CSV, .npy, .npz or Parquet file; - is standard input."),
 ]
-Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Of all that is random.")]
-Json = Annotated[bool, Option("--json", help="Print JSON.")]
+Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
+Json = Annotated[bool, Option("--json", help="Print the result as JSON.")]
 Progress = Annotated[
     bool | None,
     Option(
         "--progress/--no-progress",
-        help="On standard error; unless told, if that is a terminal.",
+        help="Show progress on standard error (default: if that is a terminal).",
         show_default=False,
     ),
 ]
-Drop = Annotated[Missing, Option(help="Rows that miss a value: an error, or left out.")]
+Rows = Annotated[
+    str | None,
+    Option(
+        "--out", "-o", metavar="FILE",
+        help="Write to this .csv, .npy or .parquet file (default: print a CSV).",
+    ),
+]  # fmt: skip
+Drop = Annotated[
+    Missing, Option(help="Rows with a missing value: stop with an error, or drop them.")
+]
 
 # how a file is written; for the reader
-Separator = Annotated[
-    str | None, Option(help="Of a CSV; unless told, the one of , ; tab | in its first line.")
+Text = Annotated[
+    list[str] | None,
+    Option(metavar="A,B", help="Read these columns as text, although they look like numbers."),
 ]
-DecimalSign = Annotated[Decimal, Option("--decimal", help="Of a CSV: told, never guessed.")]
-NoHeader = Annotated[bool, Option("--no-header", help="The CSV's first line is a row.")]
-Encoding = Annotated[str, Option(help="Of a CSV.")]
-Member = Annotated[str | None, Option(help="Which array of an .npz.")]
+Separator = Annotated[
+    str | None,
+    Option(help="CSV separator (default: detected from the first line among , ; tab |)."),
+]
+DecimalSign = Annotated[Decimal, Option("--decimal", help="CSV decimal sign; never detected.")]
+NoHeader = Annotated[
+    bool, Option("--no-header", help="The CSV has no header: its first line is a row.")
+]
+Encoding = Annotated[str, Option(help="CSV encoding.")]
+Member = Annotated[str | None, Option(help="Name of the array in an .npz file.")]
 MissingValue = Annotated[
     list[str] | None,
-    Option(metavar="WORD", help="A cell that is missing, beside the empty one, NA, null, ..."),
+    Option(
+        metavar="WORD",
+        help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
+    ),
 ]

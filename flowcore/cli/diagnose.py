@@ -10,10 +10,10 @@ from ..diagnosis.of_table import of_table
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
 from .digest import digest
-from .inputs import arranged, read
+from .inputs import rows_of
 from .model import read_model
-from .outputs import check_picture
-from .problem import Problem
+from .outputs import check_picture, write_picture
+from .problem import Problem, printable
 from .telling import note, settled, told_in_one_line
 
 
@@ -38,20 +38,19 @@ def run(
             )
         report = of_table(density, own, theirs, missing=missing, rng=rng)
         if out is not None:
-            report.figure().savefig(out)
+            write_picture(report.figure(), out)
         if as_json:
             print(json.dumps({"model": model, "data": data, "page": out, **report.to_dict()}))
         else:
-            print(report if out is None else f"{report}\ndrawn in {out}")
+            print(printable(f"{report}" if out is None else f"{report}\ndrawn in {out}"))
     return 0
 
 
 def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
-    text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
-    frame = read(data, reading, text if density.schema.is_named else ())
+    frame = rows_of(data, reading, density.schema)
     if not len(frame):
         raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
-    return arranged(frame, density.schema)
+    return frame
 
 
 def _tell_if_learned(density: TableDensity, frame: Frame, data: str) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 
-from .problem import Problem
+from .problem import Problem, one_line
 
 MENDED, USAGE = 1, 2
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the process
@@ -17,13 +17,13 @@ def run(argv=None) -> int:
     """The command with these arguments; returns the exit status.
 
     0 fine; 1 something that the user can mend; 2 wrong arguments, or nowhere to print to;
-    130 interrupted; 141 the reader of standard output has read enough.
+    130 interrupted; 143 SIGTERM; 141 the reader of standard output has read enough.
     """
     if not _is_open(sys.stderr):  # or print and tqdm would take standard output instead
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
             return run(argv)
     if not _is_open(sys.stdout):
-        print("flowcore: standard output is closed: nowhere to print to", file=sys.stderr)
+        _tell("flowcore: standard output is closed: nowhere to print to")
         return USAGE
     try:
         try:
@@ -31,20 +31,28 @@ def run(argv=None) -> int:
         finally:
             sys.stdout.flush()  # here, where an error is told in one line
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _tell("interrupted")
         return INTERRUPTED
+    except SystemExit as ended:  # by a signal, see flowcore/cli/interrupts.py
+        return ended.code
     except BrokenPipeError:  # e.g. `| head -1`, which has read enough
         return BROKEN_PIPE
     except Problem as problem:
-        print(f"flowcore: {problem}", file=sys.stderr)
+        _tell(f"flowcore: {problem}")
         return MENDED
     except OSError as problem:
         place = "standard output: " if problem.filename is None else ""
-        print(f"flowcore: {place}{problem.strerror if place else problem}", file=sys.stderr)
+        _tell(f"flowcore: {place}{problem.strerror if place else problem}")
         return USAGE
     except ValueError as problem:
-        print(f"flowcore: {problem}", file=sys.stderr)
+        _tell(f"flowcore: {problem}")
         return USAGE
+    except Exception as problem:
+        if sys.flags.dev_mode:
+            raise
+        _tell(f"flowcore: a bug, please report it: {type(problem).__name__}: {problem} "
+              "(python -X dev -m flowcore ... prints where)")  # fmt: skip
+        return MENDED
     finally:
         _drop_what_cannot_be_printed()
 
@@ -62,8 +70,8 @@ def _understood(argv: list[str]) -> int:
             raise
         context = getattr(problem, "ctx", None)
         command = "flowcore" if context is None else context.command_path
-        told = " ".join(problem.format_message().replace("Value error, ", "").split())
-        print(f"{command}: error: {told} (see {command} --help)", file=sys.stderr)
+        message = problem.format_message().replace("Value error, ", "")
+        _tell(f"{command}: error: {message} (see {command} --help)")
         return USAGE
     if text := printed.getvalue():
         print(text, end="")
@@ -72,6 +80,10 @@ def _understood(argv: list[str]) -> int:
     if found == INTERRUPTED:  # so typer says it, while it parses
         raise KeyboardInterrupt
     return found or 0
+
+
+def _tell(text: str) -> None:
+    print(one_line(text), file=sys.stderr)
 
 
 def _is_open(stream) -> bool:
