@@ -30,7 +30,7 @@ TIME = 30.0  # seconds of tests for each mutant, as they were recorded
 
 OPPOSITE = dict(zip(
     (ast.Lt, ast.Gt, ast.Eq, ast.Is, ast.In, ast.Add, ast.Mult, ast.And, ast.Pow),
-    (ast.GtE, ast.LtE, ast.NotEq, ast.IsNot, ast.NotIn, ast.Sub, ast.Div, ast.Or, ast.Mult),
+    (ast.GtE, ast.LtE, ast.NotEq, ast.IsNot, ast.NotIn, ast.Sub, ast.Div, ast.Or, ast.Mult),  # codespell:ignore
     strict=True,
 ))  # fmt: skip
 OPPOSITE = {new: old for old, new in OPPOSITE.items() if old is not ast.Pow} | OPPOSITE
