@@ -28,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[2]
 LINES, SECONDS = ROOT / ".mutants/lines.coverage", ROOT / ".mutants/seconds.json"
 TIME = 30.0  # seconds of tests for each mutant, as they were recorded
 
-OPPOSITE = dict(zip(
-    (ast.Lt, ast.Gt, ast.Eq, ast.Is, ast.In, ast.Add, ast.Mult, ast.And, ast.Pow),
-    (ast.GtE, ast.LtE, ast.NotEq, ast.IsNot, ast.NotIn, ast.Sub, ast.Div, ast.Or, ast.Mult),  # codespell:ignore
-    strict=True,
-))  # fmt: skip
-OPPOSITE = {new: old for old, new in OPPOSITE.items() if old is not ast.Pow} | OPPOSITE
+OPPOSITE = {
+    ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.Eq: ast.NotEq, ast.Is: ast.IsNot,
+    ast.In: ast.NotIn,  # codespell:ignore
+    ast.Add: ast.Sub, ast.Mult: ast.Div, ast.And: ast.Or,
+}  # fmt: skip
+OPPOSITE |= {new: old for old, new in OPPOSITE.items()} | {ast.Pow: ast.Mult}
 SHOWN = {"__repr__", "__str__", "warn", "note", "show", "named", "_listed", "most", "shown"}
 SYMMETRIC = {"add", "multiply", "maximum", "minimum", "max", "min", "logaddexp", "isinstance"}
 TEXT = (ast.Raise, ast.JoinedStr, ast.arguments)  # of which nothing is changed
