@@ -5,9 +5,14 @@ was in the middle of stays half done there for ever: a module half imported, BLA
 somebody who will never come back. So what takes a moment and belongs to the whole process is done
 `with unforked():`, and a fork waits for it.
 
-What nobody here can mend: imports by others. A child that imports a module while another thread of
-its parent was importing the same one waits for ever, whatever the module. And so do two threads of
-which one is the first to import a module here, while the other forks in the middle of importing it.
+What nobody here can mend: imports by others, such as `import flowcore.flows` or those of `pickle`.
+A child that imports a module while another thread of its parent was importing the same one waits
+for ever, whatever the module. And so do two threads of which one is the first to import a module
+here, while the other forks in the middle of importing it. Threads that are the first to import
+different modules of one package may get Python's `_DeadlockError`.
+
+No module of flowcore may take this lock while it is imported: a thread that has the lock may be
+waiting for that import. (So it imports from rooms, and asks `flowcore` itself for nothing.)
 """
 
 from __future__ import annotations
