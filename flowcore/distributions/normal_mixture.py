@@ -10,15 +10,7 @@ import numpy as np
 
 from ..bijectors import Standardize
 from ..core import frozen, log_sum_exp
-from ..core.inputs import (
-    as_integers,
-    as_numbers,
-    as_shape,
-    check_dim,
-    check_event,
-    check_size,
-    named,
-)
+from ..core.inputs import as_integers, as_numbers, as_shape, check_dim, check_size, named
 from .distribution import Distribution
 from .expectation_maximization import by_bic, moved, whitened
 from .mixture import mixture_weights
@@ -163,7 +155,8 @@ class MultivariateNormalMixture(Distribution):
             values = np.array(as_numbers("known", list(known.values())), float)
         else:
             row = as_numbers("known", known)
-            check_event(row, self.dim, self)
+            if row.shape != (self.dim,):
+                raise ValueError(f"known has shape ({self.dim},), NaN for unknown, not {row.shape}")
             columns = np.flatnonzero(~np.isnan(row))
             values = row[columns].astype(float)
         if not np.isfinite(values).all():
