@@ -39,7 +39,7 @@ def spoiled(value, *rows):
         (spoiled(np.nan, *range(9, 20)), r"in rows 9, 10, 11, 12, 13, \.\.\. \(column 1\): "),
         (spoiled(1.5, *range(40)), r"X is constant in column 1 .*always 1.5"),
         (np.ones((40, 2)), "X is constant in columns 0, 1 of the training rows"),
-        (GOOD[:1], "leaves none of 1 rows to train on: use validation_split=0"),
+        (GOOD[:1], "leaves none of 1 distinct rows to train on: use validation_split=0"),
         (np.array([["a", "b"]]), "X must hold real numbers"),
         ([[1.0, 2.0], [3.0]], "X must hold real numbers"),
         (GOOD + 1j, "X must hold real numbers, not complex"),
@@ -174,7 +174,7 @@ def test_columns_on_a_grid_are_warned_about_once_and_by_name(X):
     X = np.round(X * [1, 4])
     with pytest.warns(
         UserWarning,
-        match=r"few distinct .* columns 0, 1 \(column 0: \d+ in 270"
+        match=r"few distinct .* columns 0, 1 \(column 0: \d+ in 300"
         r" rows\).*dequantise",
     ) as caught:
         fit(Gaussian(), X, epochs=2)

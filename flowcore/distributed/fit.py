@@ -71,7 +71,8 @@ def fit(
 
     Options are those of `flowcore.fit`, with these differences. All tables are Dask collections.
     Every block sets aside its own part for validation, and shuffles its own rows: a batch has rows
-    of all blocks. `initialize`, and the checks of columns, see at most 100,000 rows, evenly spaced.
+    of all blocks. Equal rows are one row within a block. `initialize`, and the checks of columns,
+    see at most 100,000 rows, evenly spaced.
     A batch_size "auto" is the usual one for every block, since an update costs a way to the workers
     and back. There is no `checkpoint` (save `report.flow` in a callback), and no `threads` (a
     worker's are Dask's): both are refused.

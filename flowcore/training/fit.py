@@ -24,7 +24,7 @@ from .loop import Run, clipped
 from .loss import Loss
 from .optim import LearningRate, Optimizer, as_optimizer, scheduled
 from .resume import Checkpoint, fingerprint
-from .table import as_rows, as_training_table
+from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,6 +69,11 @@ def fit(
     was. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
     batch_size and learning_rate.
 
+    Equal rows (of X and context) count as one row, with the sum of their weights: a Metropolis
+    chain repeats rows, and so does a bootstrap, and a copy of a training row must not be held out.
+    The split, "auto" and an epoch count distinct rows, in the order of their first appearance; the
+    history then has the numbers of `rows` and of `distinct_rows`.
+
     With validation data the parameters of the best validation NLL are returned, otherwise the last
     ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). If the
     initial parameters are better than those of every epoch, by more than a standard error of their
@@ -111,7 +116,8 @@ def fit(
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: `initialize` then gets at most 100,000 of its training rows (of 84
-        and more columns: 2^23 numbers), evenly spaced, and only batches are ever read.
+        and more columns: 2^23 numbers), evenly spaced, and it is read in blocks and batches. The
+        search for equal rows takes 8 bytes a row, or 50 if there are some.
     epochs : int or "auto"
         Passes over the training rows.
     batch_size : int or "auto"
@@ -144,8 +150,8 @@ def fit(
     clip_norm : float
         Longest gradient allowed (Euclidean norm); a longer one is scaled down to it.
     sample_weight : array_like
-        (n,) weights >= 0; rows of weight 0 take no part, not even in validation; `initialize` (of a
-        Standardize) counts every other row once.
+        (n,) weights >= 0; rows of weight 0 take no part, not even in validation. `initialize` gets
+        rows about in proportion to their weights: a Standardize has the weighted mean.
     context : array_like
         (n, context_dim), one row for each row of X.
     callbacks : sequence of callables
@@ -190,13 +196,13 @@ def fit(
     rng_state = rng.bit_generator.state
 
     dtype, labels = flow.params.dtype, column_labels(X)
-    data = as_rows(flow.dim, X, context, sample_weight, dtype)
-    epochs, batch_size, learning_rate = resolved(
-        len(data.x), epochs, batch_size, learning_rate, optimizer
-    )
+    given = as_rows(flow.dim, X, context, sample_weight, dtype)
+    data = merged(given)
+    n = len(given.x) if data is given else len(data.used)
+    epochs, batch_size, learning_rate = resolved(n, epochs, batch_size, learning_rate, optimizer)
     optimizer = as_optimizer(optimizer, learning_rate)
     table = as_training_table(
-        data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
+        given, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
@@ -217,6 +223,8 @@ def fit(
         "average": average,
         "clip_norm": clip_norm,
     }
+    if data is not given:
+        run.history.settings |= {"rows": len(given.used), "distinct_rows": n}
     file = nullcontext()
     if checkpoint is not None:
         marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)

@@ -31,7 +31,7 @@ class History:
         True if a KeyboardInterrupt ended it (the last of its runs).
     settings : dict
         What decided the updates, nothing left "auto": epochs, batch_size, optimizer (with its
-        schedule), average, clip_norm.
+        schedule), average, clip_norm; if rows repeat, the numbers of rows and distinct_rows.
 
     Examples
     --------

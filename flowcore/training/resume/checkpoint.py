@@ -37,7 +37,8 @@ from .claim import Claim
 from .marks import differences
 from .state import can_go_on, check, export, restore
 
-FORMAT = 4  # 1: flowcore 0.1.0; 2: without the initial NLL; 3: averages without a warm start
+FORMAT = 5  # 1: flowcore 0.1.0; 2: without the initial NLL; 3: averages without a warm start; 4:
+# `initialize` without weights
 KIND = "checkpoint of fit"
 
 _Found = TypeVar("_Found")
