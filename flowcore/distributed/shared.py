@@ -9,7 +9,7 @@ import numpy as np
 from ..core import warn
 from ..training import Rows
 from ..training.table import FIRST_LOOK, FIRST_NUMBERS
-from .blocks import check_dask, imported_dask, is_collection, whole_rows
+from .blocks import as_announced, check_dask, imported_dask, is_collection, whole_rows
 from .share import counts, share_of, some_rows
 
 MANY = 8  # blocks for every thread of the workers: from then on Dask's own time is felt
@@ -78,7 +78,7 @@ def _blocks(name: str, table, like=None) -> list:
     if not is_collection(table):
         check_dask(name, table)
     if not hasattr(table, "chunks"):
-        return list(table.to_delayed())
+        return list((as_announced(table) if table.ndim == 2 else table).to_delayed())
     if table.ndim == 2:
         table = whole_rows(table)
     edges = table.chunks[0] if like is None or not hasattr(like, "chunks") else like.chunks[0]
