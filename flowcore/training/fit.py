@@ -92,8 +92,8 @@ def fit(
     (seconds add up), the state of a Generator given as rng. A finished run returns its result at
     once. The file is replaced atomically; it belongs to one run, and a call that differs in the
     flow, the data or an option is refused (a Generator must be in the state that it had). Only
-    `epochs` and `patience` may change: more epochs continue a finished run. With
-    schedule="cosine" they may not, since the length is part of that schedule. Functions, such as a
+    `patience` may change, and `epochs` if the schedule does not depend on them, as with
+    schedule="constant": more epochs then continue a finished run. Functions, such as a
     learning rate or a penalty, are told apart by their code and by the values in it (defaults,
     closures, global constants), an optimizer or any other object by its attributes, or by what
     pickle would write of it, and by its `__call__`; classes by name. So a function that is to be
