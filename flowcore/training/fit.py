@@ -158,7 +158,7 @@ def fit(
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
     progress : bool
-        Show a progress bar.
+        Show a progress bar; where standard error is no terminal, write it about ten times.
     checkpoint : str or PathLike
         The state of the run is written there, and the same call goes on from it (see above).
     checkpoint_every : float

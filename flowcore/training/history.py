@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,13 +123,18 @@ def asks_to_stop(callbacks, report: EpochReport) -> bool:
 
 @contextmanager
 def progress_bar(wanted: bool, epochs: int, done: int = 0):
-    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none."""
+    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none.
+
+    In a log, where nothing is overwritten, the bar is written about ten times.
+    """
     if not wanted:
         yield []
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=epochs, initial=done, unit="epoch") as bar:
+    overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
+    rarely = {} if overwritten else {"miniters": max(1, epochs // 10), "mininterval": 0}
+    with tqdm(total=epochs, initial=done, unit="epoch", **rarely) as bar:
 
         def show(report: EpochReport):
             nll = {"train": report.train_nll, "val": report.val_nll}

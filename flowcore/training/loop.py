@@ -291,4 +291,4 @@ def _shortened(gradient: np.ndarray, norm: float, longest: float):
             return gradient, norm
         gradient = gradient / most
         norm = math.sqrt(np.dot(gradient, gradient))
-    return gradient * float(longest / norm), longest
+    return gradient * (float(longest) / norm), longest

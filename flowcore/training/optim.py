@@ -206,9 +206,9 @@ class CosineDecay:
 
     def __call__(self, step: int) -> float:
         if step < self.warm_up:
-            return self.peak * (step + 1) / (self.warm_up + 1)
+            return float(self.peak) * (step + 1) / (self.warm_up + 1)
         done = min((step - self.warm_up) / (self.steps - self.warm_up), 1.0)
-        return self.peak * 0.5 * (1 + math.cos(math.pi * done))
+        return float(self.peak) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ class Constant:
         check_warm_up(self.warm_up)
 
     def __call__(self, step: int) -> float:
-        return self.peak * min((step + 1) / (self.warm_up + 1), 1.0)
+        return float(self.peak) * min((step + 1) / (self.warm_up + 1), 1.0)
 
 
 def cosine_decay(peak: float, steps: int, warm_up: int = 0) -> CosineDecay:

@@ -212,8 +212,11 @@ def split(
 
 
 def _given(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
-    """validation_data, which is X_val or (X_val, context_val), checked."""
-    parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+    """validation_data, which is X_val or (X_val, context_val), checked; a list of two tables, too,
+    since rows have one axis."""
+    pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)
+    pair = pair or isinstance(validation_data, tuple)
+    parts = validation_data if pair else (validation_data,)
     if len(parts) not in (1, 2):
         raise ValueError(
             f"validation_data must be X_val or (X_val, context_val), not {len(parts)} parts"
