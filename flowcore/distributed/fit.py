@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bijectors import check_resolution
 from ..core.inputs import column_labels
 from ..training import Run, clipped
-from ..training.checks import check_context_scale, check_flow, check_options, check_run
+from ..training.checks import check_flow, check_options, check_run, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import AUTO, is_auto, resolved
 from ..training.history import progress_bar
@@ -150,9 +149,7 @@ def fit(
 
     first = table.first_look()
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
-    check_context_scale(flow, first.context)
-    if getattr(flow, "initialized", True):  # else `initialize` does
-        check_resolution(first.x, flow)
+    check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
     loss = TotalLoss(client, initialized, penalty, table.shares, validation)

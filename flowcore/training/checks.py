@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bijectors import StandardizeContext
+from ..bijectors import Standardize, StandardizeContext, check_resolution
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
 from .defaults import is_auto
@@ -21,6 +21,7 @@ from .optim import SCHEDULES, check_warm_up
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size
+FAR = 10.0  # of standardised rows: their means, and the factor by which their deviations are off
 EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part tells enough
 
 
@@ -140,17 +141,48 @@ def as_weights(values, n: int) -> np.ndarray | None:
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 
-def check_context_scale(flow, context: np.ndarray | None) -> None:
+def check_scales(flow, x: np.ndarray, context: np.ndarray | None) -> None:
+    """What a flow that `initialize` leaves alone, or a raw context, has to do with these rows: an
+    error where its dtype is too coarse, warnings where their scale is another one."""
+    x, context = (None if a is None else a[:: math.ceil(len(a) / EXAMINED)] for a in (x, context))
+    _check_context(flow, context)
+    if getattr(flow, "initialized", True):  # else `initialize` looks at the resolution
+        check_resolution(x, flow)
+        _check_constants(flow, x)
+
+
+def _check_constants(flow, x: np.ndarray) -> None:
+    """A warning if the Standardize at the data end was fitted to rows of another scale."""
+    for part, way in flow.bijector.steps("inverse") if hasattr(flow, "bijector") else ():
+        if part.n_params:
+            return
+        x = getattr(part, way)(x)
+        if isinstance(part, Standardize):
+            break
+    else:
+        return
+    with np.errstate(all="ignore"):
+        mean, scale = x.mean(axis=0), x.std(axis=0)
+    far = np.flatnonzero((np.abs(mean) > FAR) | (scale > FAR) | (scale < 1 / FAR))
+    if far.size:
+        warn(
+            f"the flow's Standardize was fitted to other rows, and stays: in its units, column "
+            f"{far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
+            f"{scale[far[0]]:.3g}, not 0 and 1. To keep the parameters but standardise anew, make "
+            "the flow again by the same recipe: recipe(...).with_params(flow.params)"
+        )
+
+
+def _check_context(flow, context: np.ndarray | None) -> None:
     """A warning about context columns far from the size that networks are made for, if they are
     not standardised."""
     if context is None or not _reads_it_raw(flow):
         return
-    sample = context[:: math.ceil(len(context) / EXAMINED)]
-    far = np.flatnonzero(np.abs(sample).mean(axis=0) > LARGE)
+    far = np.flatnonzero(np.abs(context).mean(axis=0) > LARGE)
     if far.size:
         warn(
             f"context is large in {named('column', far)} (column {far[0]}: up to "
-            f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is: wrap the "
+            f"{np.abs(context[:, far[0]]).max():.6g}), and networks see it as it is: wrap the "
             "bijector that reads it in a StandardizeContext, as the recipes of flowcore.flows do",
         )
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import check_resolution
 from ..core import BLAS, n_threads
 from ..core.inputs import column_labels
-from .checks import check_context_scale, check_flow, check_options, check_run
+from .checks import check_flow, check_options, check_run, check_scales
 from .defaults import AUTO, resolved
 from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
@@ -112,7 +111,8 @@ def fit(
     Parameters
     ----------
     flow : TransformedDistribution
-        Its `initialize` is called once, with the training rows.
+        Its `initialize` is called once, with the training rows. What is initialised already stays,
+        with a warning if a Standardize was fitted to rows of another scale.
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: `initialize` then gets at most 100,000 of its training rows (of 84
@@ -208,9 +208,7 @@ def fit(
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
     first = table.first_look()
-    check_context_scale(flow, first.context)
-    if getattr(flow, "initialized", True):  # else `initialize` does
-        check_resolution(first.x, flow)
+    check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on
 
