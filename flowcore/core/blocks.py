@@ -77,9 +77,6 @@ def map_blocks(
         for whole, a in zip(wholes, found, strict=True):
             whole[rows] = a
 
-    if len(starts) == 1:
-        run(0)
-        return wholes
     with BLAS.single_threaded():
         in_threads(run, starts, workers)
     return wholes

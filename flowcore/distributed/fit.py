@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.inputs import column_labels
 from ..training import Run, clipped
-from ..training.checks import check_flow, check_options, check_run, check_scales
+from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import AUTO, is_auto, resolved
 from ..training.history import progress_bar
@@ -124,8 +124,10 @@ def fit(
     _check_client(client)
     _refuse(checkpoint=checkpoint, threads=threads)
     check_flow(flow)
-    check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
-    check_run(schedule, warm_up, average, None, 0.0)
+    check_options(
+        epochs, batch_size, validation_split, patience, clip_norm, callbacks,
+        schedule, warm_up, average,
+    )  # fmt: skip
     if patience is not None and validation_split == 0 and validation_data is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     rng = np.random.default_rng(rng)

@@ -116,14 +116,10 @@ def _rows_of(x, context, weight, dim: int, dtype) -> Rows:
     if len(x) == 0:
         wide = None if context is None else np.empty((0, np.shape(context)[1]))
         return Rows(np.empty((0, dim)), None if weight is None else np.empty(0), wide)
-    rows = as_rows(dim, x, context, None, dtype)
-    if weight is None:
-        rows = merged(rows)
-        return rows.take(rows.used)
-    w = np.asarray(weight)
-    if w.shape != (len(x),) or w.any():  # a block may have none, if others have some
+    w = None if weight is None else np.asarray(weight)
+    if w is not None and (w.shape != (len(x),) or w.any()):  # a block may have none
         w = as_weights(weight, len(x)) * w.max()
-    rows = merged(Rows(rows.x, w, rows.context))
+    rows = merged(as_rows(dim, x, context, None, dtype)._replace(weight=w))
     return rows.take(rows.used)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import BLAS, n_threads
 from ..core.inputs import column_labels
-from .checks import check_flow, check_options, check_run, check_scales
+from .checks import check_checkpoint, check_flow, check_options, check_scales
 from .defaults import AUTO, resolved
 from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
@@ -189,8 +189,12 @@ def fit(
     """
     started = time.perf_counter()
     check_flow(flow)
-    check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
-    check_run(schedule, warm_up, average, checkpoint, checkpoint_every)
+    check_options(
+        epochs, batch_size, validation_split, patience, clip_norm, callbacks,
+        schedule, warm_up, average,
+    )  # fmt: skip
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, checkpoint_every)
     threads = n_threads(threads)
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state

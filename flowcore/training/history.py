@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,16 +55,6 @@ class History:
         parts += [f"{name}={value!r}" for name, value in self.settings.items()]
         return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
 
-    def _record(self, train_nll: float, val_nll: float | None):
-        if val_nll is not None:
-            self.val_nll.append(val_nll)
-        self.train_nll.append(train_nll)
-
-    def _close(self, best_epoch: int, started: float):
-        del self.val_nll[len(self.train_nll) :]  # an interrupt may have come between the two
-        self.best_epoch = best_epoch if best_epoch >= 0 else None
-        self.seconds = time.perf_counter() - started
-
 
 @dataclass(frozen=True, eq=False)
 class EpochReport:
@@ -113,12 +102,6 @@ class TrainingDivergedError(RuntimeError):
 
     def __reduce__(self):  # so that it survives the way back from a worker process
         return type(self), (str(self), self.epoch, self.batch, self.flow, self.history)
-
-
-def asks_to_stop(callbacks, report: EpochReport) -> bool:
-    """Call every callback; did one of them return True?"""
-    answers = [callback(report) for callback in callbacks]
-    return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
 
 
 @contextmanager
