@@ -222,7 +222,15 @@ from threadpoolctl import threadpool_info
 HANDLED = {[int(number) for number in HANDLED]}
 blas_threads = threadpool_info
 """
-    tail = "before = snapshot(); import flowcore, flowcore.cli; assert snapshot() == before"
+    tail = """
+before = snapshot()
+import flowcore, flowcore.cli
+from flowcore.core.blocks import keep_freed_memory
+assert snapshot() == before
+assert keep_freed_memory.cache_info().misses == 0
+flowcore.Normal(1).log_prob([[0.0]])
+assert keep_freed_memory.cache_info().misses == 1
+"""
     script = f"{head}\n{inspect.getsource(snapshot)}\n{tail}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -17,14 +17,15 @@ from autograd.tracer import isbox
 
 from .._forks import imported
 from .blas import BLAS
-from .blocks import FEW, block_rows, map_blocks
+from .blocks import FEW, block_rows, keep_freed_memory, map_blocks
 from .inputs import gate
 from .own_parts import is_built_in
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
 HEAVY = 5e5  # rows * parameters: of fewer, no product was seen to take a second BLAS thread
-LARGEST = 2**26  # bytes of all idle plans of a part
+LARGEST = 2**25  # bytes of all idle plans of a part, as they count them: with what splines and
+# mixtures keep beside their work arrays less than twice as many
 
 TWINS = "flowcore.spec.twins"  # the same computations as plain formulas
 
@@ -37,6 +38,7 @@ class Plan:
     def __init__(
         self, part, what: str, n_rows: int, dtype, tape: bool, theta=None, inputs_bar=True
     ):
+        keep_freed_memory()
         self.what, self.l = what, np.empty(n_rows, dtype)
         self._own_params, self._holds_own = part.params, False  # what theta is most of the time
         part = _without_plans(part)  # no circle, whatever `bind` keeps of it
@@ -85,11 +87,14 @@ class Lease:
     to the lease: at once, or when a tape is gone."""
 
     def __init__(self, part, what, n_rows, dtype, tape):
-        self.part, self._idle = part, _idle_plans(part, (what, n_rows, dtype, tape))
+        self.part, kind = part, (what, n_rows, dtype, tape)
+        plans = part.__dict__.setdefault("_memo_plans", {})
         try:
-            self.plan = self._idle.pop()  # in one step: threads may be doing the same
-        except IndexError:
+            self.plan = plans[kind].pop()  # in one step: threads may be doing the same
+        except LookupError:
             self.plan = Plan(part, what, n_rows, dtype, tape)
+            _make_room(plans, self.plan.at.nbytes)
+        self._idle = plans.setdefault(kind, [])
 
     def run(self, theta, x, context) -> list[np.ndarray]:
         """The results, copied out. No warnings: what is not finite is there to be seen."""
@@ -107,14 +112,11 @@ class Lease:
             self._idle.append(self.plan)
 
 
-def _idle_plans(part, kind) -> list[Plan]:
-    """The free list of one kind; all are dropped before they take too much memory."""
-    lists = part.__dict__.setdefault("_memo_plans", {})
-    if kind not in lists:
-        if sum(plan.at.nbytes for idle in list(lists.values()) for plan in idle) > LARGEST:
-            lists.clear()
-        lists[kind] = []
-    return lists.setdefault(kind, [])
+def _make_room(plans: dict[tuple, list[Plan]], nbytes: int) -> None:
+    """All idle plans are dropped where one more of so many bytes would be too many."""
+    idle = sum(plan.at.nbytes for of_one_kind in list(plans.values()) for plan in of_one_kind)
+    if nbytes < LARGEST < idle + nbytes:
+        plans.clear()
 
 
 def _without_plans(part):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .parameters import Parametric
 
 
+OBJECTS = 2**16  # bytes, about, of the Python objects of a bound part
 Step = partial  # one NumPy call with its arrays: bound once, then only run
 
 
@@ -79,7 +80,7 @@ class Workspace:
         if root.context_dim:
             self.context = np.empty((root.context_dim, n_rows), dtype)
             self.context_bar = np.zeros_like(self.context)
-        self.nbytes = self.theta_bar.nbytes * 2  # of theta, its gradient, and all other arrays
+        self.nbytes = self.theta_bar.nbytes * 2 + OBJECTS  # and of all other arrays
         self._places, self._met = root.layout.slices, set()
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._shared: dict[tuple, np.ndarray] = {}

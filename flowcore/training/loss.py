@@ -83,16 +83,7 @@ class Loss:
 
     def value(self, theta: np.ndarray, blocks: Iterable[Rows] | None) -> float | None:
         """The NLL alone, without penalty or gradient, of the rows of all blocks; None of None."""
-        if blocks is None:
-            return None
-        found = []
-        for rows in blocks:
-            with np.errstate(all="ignore"):
-                nll = float(np.dot(rows.cotangent, self._values(theta, rows)))
-            found.append((nll, rows.total_weight))
-        if len(found) == 1:
-            return found[0][0]
-        return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
+        return None if blocks is None else self.value_and_error(theta, blocks)[0]
 
     def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
         """The NLL, and its standard error: what other rows of the same kind would change."""
