@@ -267,7 +267,9 @@ CHAINS = {  # with the box of its domain, and that of its codomain
         [[-np.inf] * 2, [np.inf] * 2],
     ),
     "decreasing": (
-        Chain([Invert(Exp(1)), ElementwiseAffine([1.0], -2.0)]), [[-np.inf], [0.5]], [[-np.inf], [np.inf]]
+        Chain([Invert(Exp(1)), ElementwiseAffine([1.0], -2.0)]),
+        [[-np.inf], [0.5]],
+        [[-np.inf], [np.inf]],
     ),
     "softplus": (
         Chain([Invert(Softplus(1, 2.0, 3.0)), ElementwiseAffine([1.0], -2.0)]),

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..bijectors import Standardize
 from ..core import imported
-from ..core.inputs import as_numbers, check_count, check_dim
-from .distribution import Distribution
+from ..core.inputs import as_numbers, check_dim
+from .distribution import Base
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core import Workspace
 
 
-class GaussianMixture(Distribution):
+class GaussianMixture(Base):
     """A mixture of K Gaussians with diagonal covariances; all of it is trained.
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
@@ -127,8 +127,7 @@ class GaussianMixture(Distribution):
         means, log_scales = theta[k:].reshape((2, *shape))
         return theta[:k], means, log_scales
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        rng, n = np.random.default_rng(rng), check_count(n)
+    def _draw(self, n, rng):
         weights = self.weights.astype(float)
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
         noise = rng.standard_normal((n, self.dim))
