@@ -110,6 +110,41 @@ def test_against_scipy(name):
         assert np.shape(log_prob) == lead
         np.testing.assert_array_equal(np.ravel(log_prob), base.log_prob(rows.reshape(-1, 2)))
     np.testing.assert_array_equal(base.sample(3, 1), base.sample(3, np.random.default_rng(1)))
+    np.testing.assert_array_equal(base.sample((2, 3), 1), base.sample(6, 1).reshape(2, 3, 2))
+    assert base.sample((), 1).shape == (2,) and base.sample(rng=1).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_moments(name):
+    make, truth = BASES[name]
+    if name == "mixture":
+        with pytest.raises(NotImplementedError, match=r"GaussianMixture.* no closed form"):
+            make().entropy()
+        return
+    np.testing.assert_allclose(make().mean(), [part.mean() for part in truth.parts], atol=1e-12)
+    np.testing.assert_allclose(make().std(), [part.std() for part in truth.parts], rtol=1e-12)
+    assert make().entropy() == pytest.approx(sum(part.entropy() for part in truth.parts), rel=1e-12)
+
+
+def test_moments_of_cauchy_do_not_exist():
+    base = StudentT(2, df=[1.0, 2.0])
+    np.testing.assert_array_equal(base.mean(), [np.nan, 0])
+    np.testing.assert_array_equal(base.std(), [np.nan, np.inf])
+    assert base.entropy() == pytest.approx(np.log(4 * np.pi) + stats.t(2).entropy())
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32])
+def test_student_at_every_log_df(dtype):
+    """Where exp(log df) is inf it is Normal, where it is 0 it is as heavy as floats allow."""
+    z, normal = np.linspace(-3, 3, 8, dtype=dtype).reshape(4, 2), Normal(2)
+    for log_df in (100, 710, 1e30):
+        base = StudentT(2, trainable=True).with_params(np.full(2, log_df, dtype))
+        np.testing.assert_allclose(base.log_prob(z), normal.log_prob(z), rtol=1e-5)
+        np.testing.assert_allclose(base.std(), 1)
+        slope = autograd.grad(lambda theta, base=base: anp.sum(base.log_prob(z, theta)))
+        np.testing.assert_allclose(slope(base.params), 0, atol=1e-5)
+    heavy = base.with_params(np.full(2, -1e4, dtype))
+    assert np.isfinite(heavy.log_prob(z)).all()
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])

@@ -83,6 +83,9 @@ def test_chain_applies_the_last_first_and_adds_the_log_dets():
     np.testing.assert_array_equal(chain.forward(z), f.forward(g.forward(z)))
     assert repr(chain) == f"Chain(z -> {g!r} -> {f!r} -> x)"
     assert (chain[0], chain[1], len(chain)) == (f, g, 2)
+    assert type(chain[1:]) is Chain and chain[:].parts == (f, g) and chain[1:].parts == (g,)
+    with pytest.raises(ValueError, match="at least one bijector"):
+        chain[2:]
 
 
 def test_invert_swaps_the_directions():

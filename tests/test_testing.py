@@ -393,7 +393,26 @@ def test_the_inverse_that_is_wrong_from_three_on_passes_before():
     check_bijector(WrongFromThreeOn(2))
 
 
+class Clipped(Bijector):
+    """z, clipped to what "no data reach"; with a slope, x goes on, and the log-det ignores it."""
+
+    def __init__(self, reach, slope=0.0):
+        super().__init__(dim=2)
+        self.reach, self.slope = reach, slope
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        inside = anp.clip(z, -self.reach, self.reach)
+        return inside + self.slope * (z - inside), np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        inside = anp.clip(x, -self.reach, self.reach)
+        return inside + (x - inside) / (self.slope or anp.inf), np.zeros(x.shape[:-1])
+
+
 OPTIONAL_FAULTS = {
+    "far_tails, a clip at 4": (lambda: Clipped(4), "far tails: forward.*term is missing"),
+    "far_tails, a clip at 50": (lambda: Clipped(50), "far tails: forward.*term is missing"),
+    "far_tails, a kink at 50": (lambda: Clipped(50, 2.0), "far tails: forward.*term is missing"),
     "far_tails": (lambda: Sinh(2), "far tails: "),
     "far_tails, unbounded scale": (
         lambda: MaskedAutoregressiveFlow(MADE(3, hidden=[8]), Affine(None)),

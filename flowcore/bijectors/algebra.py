@@ -129,8 +129,8 @@ class Chain(Composite):
         parts = self.parts if direction == "inverse" else reversed(self.parts)
         return [step for part in parts for step in part.steps(direction)]
 
-    def __getitem__(self, index: int) -> Bijector:
-        return self.parts[index]
+    def __getitem__(self, index: int | slice) -> Bijector:
+        return Chain(self.parts[index]) if isinstance(index, slice) else self.parts[index]
 
     def __len__(self) -> int:
         return len(self.parts)

@@ -284,8 +284,8 @@ def check_count(n) -> int:
 
 
 def as_shape(n) -> tuple[int, ...]:
-    """The leading axes of n samples, n a number or a tuple of numbers; else a ValueError."""
-    return tuple(check_count(m) for m in ((n,) if np.ndim(n) == 0 else n))
+    """The leading axes of n samples, n a number or a tuple of numbers; or a ValueError."""
+    return tuple(map(check_count, (n,) if np.ndim(n) == 0 else n))
 
 
 def check_size(lead: tuple[int, ...], dim: int) -> int:

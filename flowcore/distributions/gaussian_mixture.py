@@ -9,8 +9,8 @@ import numpy as np
 
 from ..bijectors import Standardize
 from ..core import imported, log_sum_exp
-from ..core.inputs import as_numbers, as_shape, check_dim, check_size
-from .distribution import Distribution
+from ..core.inputs import as_numbers, check_dim
+from .distribution import BaseDistribution
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core import Workspace
 
 
-class GaussianMixture(Distribution):
+class GaussianMixture(BaseDistribution):
     """A mixture of K Gaussians with diagonal covariances; all of it is trained.
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
@@ -123,12 +123,10 @@ class GaussianMixture(Distribution):
         means, log_scales = theta[k:].reshape((2, *shape))
         return theta[:k], means, log_scales
 
-    def sample(self, n: int | tuple[int, ...] = 1, rng: Seed = None) -> np.ndarray:
-        rng, lead = np.random.default_rng(rng), as_shape(n)
-        check_size(lead, self.dim)
+    def _draw(self, n, rng):
         weights = self.weights.astype(float)
-        component = rng.choice(self.n_components, size=lead, p=weights / weights.sum())
-        noise = rng.standard_normal((*lead, self.dim))
+        component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
+        noise = rng.standard_normal((n, self.dim))
         return self.means[component] + self.scales[component] * noise
 
     def bind(self, at: Workspace) -> Bound:

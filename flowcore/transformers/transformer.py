@@ -104,7 +104,12 @@ class Transformer:
         return {name: v for name, v in vars(self).items() if not name.startswith("_memo")}
 
     def __eq__(self, other):
-        return type(self) is type(other) and self._settings() == other._settings()
+        if type(self) is not type(other):
+            return False
+        mine, others = self._settings(), other._settings()
+        return mine.keys() == others.keys() and all(
+            np.array_equal(value, others[name]) for name, value in mine.items()
+        )
 
     def __hash__(self):
         return hash((type(self), *sorted(self._settings().items())))
