@@ -117,8 +117,8 @@ def test_against_scipy(name):
 @pytest.mark.parametrize("name", BASES)
 def test_moments(name):
     make, truth = BASES[name]
-    if name == "mixture":
-        with pytest.raises(NotImplementedError, match=r"GaussianMixture.* no closed form"):
+    if "mixture" in name:
+        with pytest.raises(NotImplementedError, match="Mixture.* no closed form"):
             make().entropy()
         return
     np.testing.assert_allclose(make().mean(), [part.mean() for part in truth.parts], atol=1e-12)

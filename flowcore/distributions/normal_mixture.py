@@ -10,8 +10,8 @@ import numpy as np
 
 from ..bijectors import Standardize
 from ..core import frozen, log_sum_exp
-from ..core.inputs import as_integers, as_numbers, as_shape, check_dim, check_size, named
-from .distribution import Distribution
+from ..core.inputs import as_integers, as_numbers, check_dim, named
+from .distribution import BaseDistribution
 from .expectation_maximization import by_bic, moved, whitened
 from .mixture import mixture_weights
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 
 
-class MultivariateNormalMixture(Distribution):
+class MultivariateNormalMixture(BaseDistribution):
     """A mixture of K Gaussians with full covariance matrices, all of it fixed.
 
         log p(x) = log sum_k w_k N(x; m_k, L_k L_k^T)
@@ -191,15 +191,13 @@ class MultivariateNormalMixture(Distribution):
             )
         return index
 
-    def sample(self, n: int | tuple[int, ...] = 1, rng: Seed = None) -> np.ndarray:
-        lead, rng = as_shape(n), np.random.default_rng(rng)
-        rows = check_size(lead, self.dim)
-        component = rng.choice(self.n_components, size=rows, p=self.weights)
-        x = rng.standard_normal((rows, self.dim))
+    def _draw(self, n, rng):
+        component = rng.choice(self.n_components, size=n, p=self.weights)
+        x = rng.standard_normal((n, self.dim))
         for k, factor in enumerate(self.scale_tril):
             here = component == k
             x[here] = self.means[k] + x[here] @ factor.T
-        return x.reshape((*lead, self.dim))
+        return x
 
     def bind(self, at: Workspace) -> Bound:
         inverse, means = (a.astype(at.dtype) for a in (self.inverse_factors, self.means[..., None]))
