@@ -148,10 +148,6 @@ def score(
     ignore_extra: Annotated[
         bool, Option("--ignore-extra", help="Columns that the model does not know are no error.")
     ] = False,
-    draws: Annotated[
-        int, Option(min=1, help="How often noise is drawn for integers and grids.")
-    ] = 1,
-    seed: Seed = 0,
     json: Annotated[
         bool, Option("--json", help="Print a summary as JSON; scores only to --out.")
     ] = False,
@@ -175,7 +171,7 @@ def score(
     def job() -> int:
         from flowcore.cli import score
 
-        settings = score.Settings(_listed(keep) or (), ignore_extra, draws, seed)
+        settings = score.Settings(_listed(keep) or (), ignore_extra)
         return score.run(model, data, out, settings, reading, json, _shown(progress))
 
     return job

@@ -12,7 +12,7 @@ from ..diagnosis.of_table import of_table
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
 from .digest import digest
-from .inputs import arranged, read
+from .inputs import table
 from .model import read_model
 from .outputs import check_picture
 from .telling import note, settled, told_in_one_line
@@ -48,11 +48,10 @@ def run(
 
 
 def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
-    text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
-    frame = read(data, reading, text if density.schema.is_named else ())
+    frame = table(data, reading, density.schema)
     if not len(frame):
         raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
-    return arranged(frame, density.schema)
+    return frame
 
 
 def _tell_if_learned(density: TableDensity, frame: Frame, data: str) -> None:

@@ -1,4 +1,4 @@
-"""Files of rows, and standard input; their columns brought into a model's order."""
+"""Files of rows, and standard input; the columns of a model in them."""
 
 from __future__ import annotations
 
@@ -18,31 +18,21 @@ def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
     return read_table(_source(data), text=text, **_options(reading))
 
 
-def blocks(data: str, reading: dict, schema: Schema | None = None) -> Iterator[Frame]:
-    """The rows of a file, block after block; what was text for a schema is text again."""
-    text = [c.name for c in _modelled(schema) if c.type == "text"] if _has_names(schema) else []
-    yield from read_blocks(_source(data), text=text, **_options(reading))
+def blocks(data: str, reading: dict, schema: Schema) -> Iterator[Frame]:
+    """The rows of a file, block after block, as the types that a schema has."""
+    yield from read_blocks(_source(data), **_types(schema), **_options(reading))
+
+
+def table(data: str, reading: dict, schema: Schema) -> Frame:
+    """All rows of a file, with the columns of a schema."""
+    return schema.select(read_table(_source(data), **_types(schema), **_options(reading)))
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
-    """The columns of a schema, in its order, by name where both have names.
-
-    carried: columns that may be there as well; lax: any may. Errors: ValueError that names the
-    columns which are missing, or that nobody knows.
-    """
-    if not (frame.is_named and _has_names(schema)):
-        rest = [name for name in frame.names if name not in carried]
-        return schema.select(frame.select(rest))
-    wanted = [c.name for c in _modelled(schema)]
-    missing = [name for name in wanted if name not in frame.names]
-    known = {*schema.names, *carried}
-    extra = [] if lax else [name for name in frame.names if name not in known]
-    words = [f"lacks {named(missing)}"] * bool(missing)
-    words += [f"has {named(extra)}, which the model does not know"] * bool(extra)
-    if words:
-        fix = "; --ignore-extra leaves those out" if extra and not missing else ""
-        raise Problem(f"{frame.source} {' and '.join(words)}: its columns are {named(wanted)}{fix}")
-    return frame.select(wanted)
+    """The columns of a schema; carried: columns that may be there as well; lax: any may."""
+    left_out = frame.names if lax and frame.is_named and schema.is_named else carried
+    rest = [name for name in frame.names if name in schema.names or name not in left_out]
+    return schema.select(frame.select(rest))
 
 
 def named(names: Sequence, most: int = 10) -> str:
@@ -50,13 +40,11 @@ def named(names: Sequence, most: int = 10) -> str:
     return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)
 
 
-def _modelled(schema: Schema | None) -> tuple:
-    columns = () if schema is None else schema.columns
-    return tuple(c for c in columns if c.kind.name != "aside")
-
-
-def _has_names(schema: Schema | None) -> bool:
-    return schema is not None and schema.is_named
+def _types(schema: Schema) -> dict:
+    """Which columns are text, and which are aside, so that they may hold anything, or be absent."""
+    aside = [c.name for c in schema.columns if c.kind.name == "aside"]
+    text = [c.name for c in schema.columns if c.type == "text" and c.kind.is_category]
+    return {"text": text if schema.is_named else (), "aside": aside}
 
 
 def _options(reading: dict) -> dict:

@@ -10,7 +10,7 @@ from ..plots import pairs
 from ..plots.drawing import new_figure
 from ..plots.pairs import MOST
 from ..tables import Frame, TableDensity
-from .inputs import arranged, named, read
+from .inputs import named, table
 from .model import read_model
 from .outputs import check_picture
 from .sample import drawn
@@ -30,7 +30,7 @@ def run(
         settled()
         check_picture(out, model, data)
         names = _chosen(density, columns)
-        frame = None if data is None else _rows(density, data, reading)
+        frame = None if data is None else table(data, reading, density.schema)
         n = DRAWS if frame is None else min(max(len(frame), LEAST), DRAWS)
         samples = _numbers(drawn(density, n, np.random.default_rng(seed)), names)
         rows = samples if frame is None else _numbers(frame, names)
@@ -58,12 +58,6 @@ def _chosen(density: TableDensity, columns: tuple[str, ...] | None) -> list:
     if len(names) > MOST:
         raise Problem(f"{len(names)} columns are too many to draw: choose {MOST} by --columns")
     return names
-
-
-def _rows(density: TableDensity, data: str, reading: dict) -> Frame:
-    text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
-    frame = read(data, reading, text if density.schema.is_named else ())
-    return arranged(frame, density.schema)
 
 
 def _numbers(frame: Frame, names: list[str]) -> np.ndarray:

@@ -10,10 +10,11 @@ import numpy as np
 from .. import flows
 from ..core import remaking, warn
 from ..core.inputs import named
+from ..distributions import Distribution, Foreign
 from ..training import fit
 from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
-from .density import TableDensity, as_distribution
+from .density import TableDensity
 from .encoding import codes, coordinates, line, noise
 from .estimated import Estimated
 from .frame import Frame, as_frame
@@ -270,4 +271,4 @@ def _learnt(x, own, schema: Schema, frequencies, weight, learn, rng) -> Base | N
         context = slots.context(slots.of(own)) if slots.dim else None
     with remaking():  # what is to be said about these columns has been said
         density = learn(z, context=context, sample_weight=weight, rng=rng)
-    return as_distribution(density)
+    return density if isinstance(density, Distribution) else Foreign(density).density
