@@ -55,7 +55,9 @@ class Column:
 
     def __post_init__(self):
         if self.type not in TYPES:
-            raise ValueError(f"{self._named} is of type {self.type!r:.40}, not one of {list(TYPES)}")
+            raise ValueError(
+                f"{self._named} is of type {self.type!r:.40}, not one of {list(TYPES)}"
+            )
         fits = isinstance(self.name, (str, int)) and not isinstance(self.name, bool)
         if not fits or (isinstance(self.name, int) and self.name < 0):
             raise ValueError(f"a column is called {self.name!r:.40}: names are text, or 0, 1, ...")
@@ -122,7 +124,7 @@ class Column:
         plain = asdict(self) | {"kind": str(self.kind)}
         plain["suggestion"] = None if self.suggestion is None else str(self.suggestion)
         plain["values"] = None if self.values is None else list(self.values)
-        return {key: value for key, value in plain.items() if value not in (None, "")}
+        return {k: v for k, v in plain.items() if k == "name" or v not in (None, "")}
 
     @classmethod
     def from_dict(cls, plain: dict) -> Column:

@@ -266,4 +266,3 @@ class TableDensity:
         listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
         own = repr(self.density)
         return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
-

@@ -85,7 +85,9 @@ class Frequencies:
         inside = (self.combinations >= 0) & (self.combinations < np.array(self.sizes))
         if not inside.all() or len(np.unique(self.combinations, axis=0)) != len(inside):
             raise ValueError(f"combinations must be different codes below {self.sizes}")
-        if not ((self.counts > 0).all() and self.counts.sum() < np.inf):
+        with np.errstate(over="ignore"):
+            total = self.counts.sum()
+        if not ((self.counts > 0).all() and total < np.inf):
             raise ValueError("counts must be positive, with a finite sum")
         if not ((self.unseen >= 0) & (self.unseen < 1)).all() or not self.strength >= 0:
             raise ValueError("unseen must be in [0, 1), strength >= 0")
