@@ -181,7 +181,7 @@ class Dequantize:
             return self._value(x, cell)
 
     def _value(self, y, cell):
-        """low + step * cell; y itself in a continuous column, and where steps are finer than floats."""
+        """low + step * cell; y itself in a continuous column, and where floats skip cells."""
         as_it_is = np.equal(self.step, 0) | ~np.isfinite(cell)
         return np.where(as_it_is, y, self.low + self.step * cell)
 

@@ -165,7 +165,7 @@ class TableDensity:
         if self.frequencies is not None:
             log_p += self.frequencies.log_prob(own)
         unknown = np.isnan(x).any(axis=1) | np.isnan(log_p)
-        out = outside(x, self.schema.numbers)
+        out = outside(x, self.schema.numbers).any(axis=1)
         if self.density is not None:
             rows = np.flatnonzero(~(unknown | out))
             log_p[rows] += self._of_numbers(x[rows], own[rows])
@@ -173,33 +173,30 @@ class TableDensity:
         return log_p
 
     def _of_numbers(self, x, own) -> np.ndarray:
-        """log p(x | c), where every x is inside of its support."""
+        """log p(x | c), where every x is inside of its support.
+
+        log sum_v w_v p(x | v) over the values v that an unseen one may have; one v of weight 1, if
+        all were seen.
+        """
         if self._slots is None:
             return self._given(x, None)
-        log_p, slots = np.empty(len(x)), self._slots.of(own)
+        log_p, slots = np.full(len(x), -np.inf), self._slots.of(own)
         patterns, which = np.unique(slots < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
-            log_p[rows] = self._averaged(x[rows], slots[rows], unseen)
+            filled = slots[rows]
+            for values, weight in zip(*self._slots.alternatives(unseen), strict=True):
+                filled[:, unseen] = values
+                each = np.log(weight) + self._given(x[rows], filled)
+                log_p[rows] = np.logaddexp(log_p[rows], each)
         return log_p
-
-    def _averaged(self, x, slots, unseen) -> np.ndarray:
-        """log sum_v w_v p(x | v), v in the columns that are unseen; none: log p(x | c)."""
-        if not unseen.any() or not self._slots.dim:
-            return self._given(x, slots)
-        total = np.full(len(x), -np.inf)
-        for values, weight in zip(*self._slots.alternatives(unseen), strict=True):
-            filled = slots.copy()
-            filled[:, unseen] = values
-            total = np.logaddexp(total, np.log(weight) + self._given(x, filled))
-        return total
 
     def _given(self, x, slots) -> np.ndarray:
         """log p(x | c); of gridded columns the mean of p over the cell, times its size."""
         context, log_p = self._context(slots), np.empty(len(x))
         if self._noise is None:
             return self._of_points(x, context)
-        u, log_size = cell(self.schema.numbers)
+        u, log_size = cell(self._noise.step)
         for start in range(0, len(x), ROWS):
             rows = slice(start, start + ROWS)
             y = self._noise.points(x[rows], u[:, None]).reshape(-1, x.shape[1])

@@ -67,12 +67,23 @@ def _check_grid(frame: Frame, column: Column, x: np.ndarray) -> None:
 
 
 def outside(x: np.ndarray, columns: Sequence[Column]) -> np.ndarray:
-    """(n,): the rows with a number outside of its column's support; an infinite one is."""
+    """(n, D): the numbers outside of their columns' supports; an infinite one is."""
     low, high = np.array([c.kind.support for c in columns]).reshape(-1, 2).T
     step = np.array([c.kind.step for c in columns])
     with np.errstate(all="ignore"):
-        out = ~((x > low - step / 2) & (x < high - step / 2)) & ~np.isnan(x)
-    return out.any(axis=1)
+        return ~((x > low - step / 2) & (x < high - step / 2)) & ~np.isnan(x)
+
+
+def check_inside(frame: Frame, columns: Sequence[Column], x: np.ndarray) -> None:
+    """A ValueError for the first number outside of its column's support."""
+    out = outside(x, columns)
+    if out.any():
+        i, j = np.argwhere(out)[0]
+        raise ValueError(
+            f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
+            f"{columns[j].kind}, as {np.count_nonzero(out.any(axis=1)):,} of {len(x):,} rows: take "
+            "another kind, or leave them out"
+        )
 
 
 def codes(frame: Frame, columns: Sequence[Column]) -> np.ndarray:
@@ -151,12 +162,12 @@ def noise(columns: Sequence[Column]) -> Dequantize | None:
     return Dequantize(steps, np.array(lows)) if steps.any() else None
 
 
-def cell(columns: Sequence[Column]) -> tuple[np.ndarray, float]:
+def cell(steps: np.ndarray) -> tuple[np.ndarray, float]:
     """(u (M, D), log(size / M)): where p is looked at for its integral over the cell of a row.
 
-    The integral is the mean of p(x + step u) times the size. u = 0 in continuous columns.
+    The integral is the mean of p(x + step u) times the size. A step of 0 is of a continuous column:
+    u = 0.
     """
-    steps = np.array([column.kind.step for column in columns])
     gridded, u = steps > 0, np.zeros((POINTS, len(steps)))
     u[:, gridded] = _unit_cube(np.count_nonzero(gridded))
     return u, float(np.log(steps[gridded]).sum() - np.log(POINTS))

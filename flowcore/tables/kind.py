@@ -130,12 +130,8 @@ class Kind:
     @property
     def decimals(self) -> int:
         """Decimal places of the grid's values."""
-        places = [-Decimal(repr(v)).normalize().as_tuple().exponent for v in self._grid]
-        return max(0, *places)
-
-    @property
-    def _grid(self) -> tuple[float, float]:
-        return float(self.step), float(self.low or 0)
+        grid = (float(self.step), float(self.low or 0))
+        return max(0, *(-Decimal(repr(v)).normalize().as_tuple().exponent for v in grid))
 
     def __str__(self):
         step = [self.step] if self.name == "gridded" else []
