@@ -54,6 +54,11 @@ class TableDensity:
         What is to be remembered, and saved: plain data, such as how it was learned. "summary",
         "rows" and "dropped" are read again: a ValueError for what they cannot be.
 
+    References
+    ----------
+    Sobol, "On the distribution of points in a cube and the approximate evaluation of integrals",
+    1967.
+
     Examples
     --------
     >>> from flowcore import Normal
@@ -63,11 +68,6 @@ class TableDensity:
     >>> density.log_prob({"height": [0.0], "smokes": [True]}).round(4) == np.round(
     ...     np.log(1.5 / 4) - 0.5 * np.log(2 * np.pi), 4)
     array([ True])
-
-    References
-    ----------
-    Sobol, "On the distribution of points in a cube and the approximate evaluation of integrals",
-    1967.
     """
 
     def __init__(
