@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._typing import HasLogProb, Seed
 
 OFF_GRID = 0.01  # of a step: how far rounded numbers, such as float32 ones, may be off the grid
-EPS = float(np.finfo(float).eps)
+EPS, LARGEST = float(np.finfo(float).eps), float(np.finfo(float).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +98,16 @@ class Dequantize:
 
         rng: an int or numpy Generator; None draws a fresh seed. A NaN stays one.
         """
+        x = self._columns(x)
+        return self.points(x, np.random.default_rng(rng).random(x.shape))
+
+    def points(self, x: ArrayLike, u: ArrayLike) -> np.ndarray:
+        """x + step * u for grid values x (..., D) and given u in [0, 1), whose shapes broadcast."""
         x = self._on_grid(x)
-        u = np.random.default_rng(rng).random(x.shape)
-        y = x + self.step * u
+        with np.errstate(over="ignore"):  # a cell may reach beyond the largest float
+            y, centre = x + np.multiply(self.step, u), np.minimum(x + self.step / 2, LARGEST)
         # rounding may carry a point to the edge of its cell, or over it: once in 2^50 draws
-        return np.where(self.quantize(y) == x, y, x + self.step / 2)
+        return np.where(self.quantize(y) == x, y, centre)
 
     def quantize(self, y: ArrayLike) -> np.ndarray:
         """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in.
@@ -118,7 +123,7 @@ class Dequantize:
             rounding = 2 * EPS * (np.abs(y) + np.abs(self.low))
             rounding = np.minimum(rounding, OFF_GRID * self.step)
             cell = np.where(np.abs(place - cell) * self.step <= rounding, cell, np.floor(place))
-            return np.where(np.equal(self.step, 0), y, self.low + self.step * cell)
+            return self._value(y, cell)
 
     def log_prob(
         self,
@@ -165,14 +170,20 @@ class Dequantize:
         with np.errstate(all="ignore"):  # an infinite value is off the grid, too
             place = self._place(x)
             cell = np.rint(place)
-            off = ~(np.abs(place - cell) <= OFF_GRID) & ~np.isnan(x) & np.not_equal(self.step, 0)
+            off = (np.abs(place - cell) > OFF_GRID) | np.isinf(x)
+            off &= np.not_equal(self.step, 0)
         if off.any():
             raise ValueError(
                 f"x = {x[off][0]:.6g} is not on the grid of step={show(self.step)}, "
                 f"low={show(self.low)}: {np.count_nonzero(off)} of {x.size} values are not"
             )
         with np.errstate(all="ignore"):
-            return np.where(np.equal(self.step, 0), x, self.low + self.step * cell)
+            return self._value(x, cell)
+
+    def _value(self, y, cell):
+        """low + step * cell; y itself in a continuous column, and where floats skip cells."""
+        as_it_is = np.equal(self.step, 0) | ~np.isfinite(cell)
+        return np.where(as_it_is, y, self.low + self.step * cell)
 
     def _place(self, y):
         """(y - low) / step, where a grid value is an integer; 0 in a continuous column."""

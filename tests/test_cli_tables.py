@@ -545,6 +545,35 @@ def test_columns_are_known_by_their_names(numbers, capsys, tmp_path):
     assert "no column 'id' to keep" in refused(capsys, "score", "abc.npz", "abc.csv", "--keep=id")
 
 
+@pytest.mark.parametrize("header", [True, False])
+def test_a_column_aside_may_hold_anything_or_be_gone(header, numbers, capsys, tmp_path):
+    """Numbers, and text from row 1,200 on. Without names it has to be in its place."""
+    columns = tuple(Column(name, Kind("continuous")) for name in ("ab" if header else (0, 1)))
+    columns = (columns[0], Column("note" if header else 1, Kind("aside")), columns[1])
+    if not header:
+        columns = (*columns[:2], Column(2, Kind("continuous")))
+    fc.save(TableDensity(Schema(columns), None, fc.Normal(2)), "aside.npz")
+    x = np.random.default_rng(0).normal(size=(1500, 2)).tolist()
+    rows = [f"{a!r},{'x' * (k > 1200)}{k},{b!r}" for k, (a, b) in enumerate(x)]
+    written(tmp_path / "with.csv", ["a,note,b"] * header + rows)
+    written(tmp_path / "gone.csv", ["b,a", *(f"{b!r},{a!r}" for a, b in x)])
+    options = [] if header else ["--no-header"]
+    told = run(capsys, "score", "aside.npz", "with.csv", *options)
+    truth = fc.Normal(2).log_prob(x).tolist()
+    assert [float(v) for v in told.out.split()[1:]] == truth and told.err == ""
+    for name in ["with.csv"] + ["gone.csv"] * header:
+        assert run(capsys, "score", "aside.npz", name, *options).out == told.out
+        run(capsys, "plot", "aside.npz", name, "-o", "x.png", *options)
+        assert "1,500" in run(capsys, "diagnose", "aside.npz", name, *options).out
+
+
+def test_scores_do_not_depend_on_the_place_of_a_row(here, capsys):
+    header, *rows = (here / "flats.csv").read_text().splitlines()
+    written(here / "again.csv", [header, *rows[::-1], *rows])
+    scores = run(capsys, "score", "flats.npz", "again.csv").out.split()[1:]
+    np.testing.assert_allclose(*np.array([scores[: len(rows)][::-1], scores[len(rows) :]], float))
+
+
 def test_text_is_kept_as_it_was(here, capsys):
     told = run(capsys, "score", "flats.npz", "flats.csv", "--keep", "price,rooms,city").out
     assert [line.rpartition(",")[0] for line in told.splitlines()] == flats()
@@ -723,16 +752,17 @@ def test_the_verdict_is_about_x_given_c():
 
 
 def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories(here):
-    """log p(c, x) = log p(c) + log of the density of the noisy numbers, and their steps are 1."""
-    model, rng = fc.load("flats.npz"), np.random.default_rng(0)
-    frame = read_table("flats.csv")
-    found = Numbers.of(model, model.schema.select(frame), "error", np.random.default_rng(0))
-    assert np.array_equal(np.floor(found.rows[:, 1]), frame["rooms"])
-    given = {} if found.context is None else {"context": found.context}
-    numbers = found.density.log_prob(found.rows, **given)
-    own = codes(frame, model.schema.categories)
-    table = model.log_prob(frame, rng=rng)
-    assert numbers + model.frequencies.log_prob(own) == pytest.approx(table, abs=0.5)
+    """p(c, x) = p(c) times the mean density of the noisy numbers, and their steps are 1."""
+    model, frame = fc.load("flats.npz"), read_table("flats.csv")
+    numbers = []
+    for seed in range(200):
+        found = Numbers.of(model, model.schema.select(frame), "error", np.random.default_rng(seed))
+        assert np.array_equal(np.floor(found.rows[:, 1]), frame["rooms"])
+        given = {} if found.context is None else {"context": found.context}
+        numbers.append(np.exp(found.density.log_prob(found.rows, **given)))
+    own = model.frequencies.log_prob(codes(frame, model.schema.categories))
+    log_p = np.log(np.mean(numbers, axis=0)) + own
+    assert log_p == pytest.approx(model.log_prob(frame), abs=0.1)
 
 
 # ---------------------------------------------------------------- places

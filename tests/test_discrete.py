@@ -325,3 +325,13 @@ def test_bad_squash(squash):
 def test_bad_levels(levels):
     with pytest.raises(ValueError, match="levels must be positive"):
         logit_preprocessing(1, levels)
+
+
+def test_points_of_cells_are_where_they_are_asked_for():
+    dequantize, u = Dequantize(step=[0.5, 0.0], low=[0.25, 0.0]), np.array([[0.0, 0], [0.5, 0]])
+    x = np.array([[0.25, 7.1], [-0.25, 3.0], [1.25, np.nan]])
+    found = dequantize.points(x, u[:, None])
+    np.testing.assert_array_equal(found, x + [0.5, 0.0] * u[:, None])
+    np.testing.assert_array_equal(dequantize.quantize(found), [x, x])
+    far = Dequantize(step=1.7e308).points([[1.7e308]], 0.9)  # its cell reaches beyond all floats
+    assert np.isfinite(far).all() and far >= 1.7e308

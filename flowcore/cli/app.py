@@ -141,11 +141,8 @@ def score(
     ignore_extra: Annotated[
         bool, Option("--ignore-extra", help="Ignore columns that the model does not know.")
     ] = False,
-    draws: Annotated[int, Option(min=1, help="Number of noise draws for integers and grids.")] = 1,
-    seed: Seed = 0,
     json: Annotated[bool, Option("--json", help="Print a summary as JSON, and no scores.")] = False,
     progress: Progress = None,
-    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -162,12 +159,12 @@ def score(
         raise BadParameter(
             "cannot be combined with an .npy: write a .csv or .parquet", param_hint="--keep"
         )
-    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
+    reading = _reading(None, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import score
 
-        settings = score.Settings(_listed(keep) or (), ignore_extra, draws, seed)
+        settings = score.Settings(_listed(keep) or (), ignore_extra)
         return score.run(model, data, out, settings, reading, json, _shown(progress))
 
     return job
@@ -202,7 +199,6 @@ def plot(
         Option("--columns", "-c", metavar="A,B", help="Draw these columns, at most twelve."),
     ] = None,
     seed: Seed = 0,
-    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -214,7 +210,7 @@ def plot(
 
     With DATA: its rows below the diagonal, samples from the model above it.
     """
-    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
+    reading = _reading(None, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import plot
@@ -237,7 +233,6 @@ def diagnose(
     missing: Drop = Missing.error,
     seed: Seed = 0,
     json: Json = False,
-    text: Text = None,
     separator: Separator = None,
     decimal: DecimalSign = Decimal.point,
     no_header: NoHeader = False,
@@ -249,7 +244,7 @@ def diagnose(
 
     Compares the model with held-out rows and prints a verdict.
     """
-    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
+    reading = _reading(None, separator, decimal, no_header, encoding, member, missing_value)
 
     def job() -> int:
         from . import diagnose
@@ -338,7 +333,7 @@ def _listed(given: list[str] | None) -> tuple[str, ...] | None:
     return tuple(name for text in given for name in text.split(",") if name)
 
 
-def _reading(text, separator, decimal, no_header, encoding, member, missing_value) -> dict:
+def _reading(None, separator, decimal, no_header, encoding, member, missing_value) -> dict:
     """The arguments of flowcore's reader; `missing_values` are those beside the usual ones."""
     separator = "\t" if separator in ("\\t", "tab") else separator
     return dict(text=_listed(text) or (), separator=separator, decimal=decimal.value,

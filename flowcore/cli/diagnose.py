@@ -10,7 +10,7 @@ from ..diagnosis.of_table import of_table
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
 from .digest import digest
-from .inputs import rows_of
+from .inputs import table
 from .model import read_model
 from .outputs import check_picture, write_picture
 from .problem import Problem, printable
@@ -47,7 +47,7 @@ def run(
 
 
 def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
-    frame = rows_of(data, reading, density.schema)
+    frame = table(data, reading, density.schema)
     if not len(frame):
         raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
     return frame

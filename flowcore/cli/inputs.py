@@ -1,4 +1,4 @@
-"""Files of rows, and standard input; their columns brought into a model's order."""
+"""Files of rows, and standard input; the columns of a model in them."""
 
 from __future__ import annotations
 
@@ -12,38 +12,24 @@ from .problem import Problem
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
     """All rows of a file; text: columns that are text, though they look like numbers."""
-    return read_table(_source(data), **_options(reading, text))
+    return read_table(_source(data), **_options(reading, text=text))
 
 
 def blocks(data: str, reading: dict, schema: Schema) -> Iterator[Frame]:
-    """The rows of a file, block after block: numbers where the schema has numbers."""
-    yield from read_blocks(_source(data), **_options(reading, _text(schema)))
+    """The rows of a file, block after block, as the types that a schema has."""
+    yield from read_blocks(_source(data), **_options(reading, **_types(schema)))
 
 
-def rows_of(data: str, reading: dict, schema: Schema) -> Frame:
-    """All rows of a file, `arranged`."""
-    return arranged(read(data, reading, _text(schema)), schema)
+def table(data: str, reading: dict, schema: Schema) -> Frame:
+    """All rows of a file, with the columns of a schema."""
+    return schema.select(read_table(_source(data), **_options(reading, **_types(schema))))
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
-    """The columns of a schema, in its order, by name where both have names.
-
-    carried: columns that may be there as well; lax: any may. Errors: ValueError that names the
-    columns which are missing, or that nobody knows.
-    """
-    if not (frame.is_named and schema.is_named):
-        rest = [name for name in frame.names if name not in carried]
-        return schema.select(frame.select(rest))
-    wanted = [c.name for c in schema.columns if c.kind.name != "aside"]
-    missing = [name for name in wanted if name not in frame.names]
-    known = {*schema.names, *carried}
-    extra = [] if lax else [name for name in frame.names if name not in known]
-    words = [f"lacks {named(missing)}"] * bool(missing)
-    words += [f"has {named(extra)}, which the model does not know"] * bool(extra)
-    if words:
-        fix = "; --ignore-extra leaves those out" if extra and not missing else ""
-        raise Problem(f"{frame.source} {' and '.join(words)}: its columns are {named(wanted)}{fix}")
-    return frame.select(wanted)
+    """The columns of a schema; carried: columns that may be there as well; lax: any may."""
+    left_out = frame.names if lax and frame.is_named and schema.is_named else carried
+    rest = [name for name in frame.names if name in schema.names or name not in left_out]
+    return schema.select(frame.select(rest))
 
 
 def named(names: Sequence, most: int = 10) -> str:
@@ -51,19 +37,20 @@ def named(names: Sequence, most: int = 10) -> str:
     return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)
 
 
-def _text(schema: Schema) -> list:
-    """The columns that are text, though they may look like numbers."""
-    columns = schema.columns if schema.is_named else ()
-    return [c.name for c in columns if c.type == "text" and c.kind.name != "aside"]
+def _types(schema: Schema) -> dict:
+    """Which columns are text, and which are aside, so that they may hold anything, or be absent."""
+    aside = [c.name for c in schema.columns if c.kind.name == "aside"]
+    text = [c.name for c in schema.columns if c.type == "text" and c.kind.is_category]
+    return {"text": text if schema.is_named else (), "aside": aside}
 
 
-def _options(reading: dict, text: Sequence) -> dict:
+def _options(reading: dict, text: Sequence = (), **others) -> dict:
     """The reader's arguments: words for missing values come on top of the usual ones."""
     text = [*reading["text"], *text]
     if not reading["header"]:  # then columns are called 0, 1, ...
         text = [int(name) if str(name).isdecimal() else name for name in text]
     words = (*MISSING_WORDS, *reading["missing_values"])
-    return {**reading, "text": text, "missing_values": words}
+    return {**reading, **others, "text": text, "missing_values": words}
 
 
 def _source(data: str):

@@ -21,11 +21,9 @@ class Oddities:
 
     def look(self, frame: Frame, log_p: np.ndarray) -> None:
         """One more block; frame: the columns of the schema."""
-        names = frame.names if not self.schema.is_named else None
-        for j, column in enumerate(c for c in self.schema.columns if c.kind.name != "aside"):
-            values = frame[column.name if names is None else names[j]]
+        for column in self.schema.categories:
             if column.kind.name == "categorical" and column.name not in self.unseen:
-                self._look_for_unseen(column, values)
+                self._look_for_unseen(column, frame[column.name])
         rows = np.flatnonzero(np.isneginf(log_p))
         if rows.size and not self.impossible:
             self.first = self._why(frame, int(rows[0]))
@@ -44,7 +42,7 @@ class Oddities:
                 continue
             values = frame[column.name]
             one = np.array([[np.nan if values[row] is None else values[row]]], float)
-            if outside(one, [column])[0]:
+            if outside(one, [column]).any():
                 value, kind = float(one[0, 0]), column.kind
                 return f"{frame.place(row, column.name)} is {value:g}, not inside of {kind}"
         return f"the first is row {frame.row_numbers(row)}"

@@ -8,7 +8,7 @@ from ..plots import pairs
 from ..plots.drawing import new_figure
 from ..plots.pairs import MOST
 from ..tables import Frame, TableDensity
-from .inputs import named, rows_of
+from .inputs import named, table
 from .model import read_model
 from .outputs import check_picture, write_picture
 from .problem import Problem, printable
@@ -29,7 +29,7 @@ def run(
         settled()
         check_picture(out, model, data)
         names = _chosen(density, columns)
-        frame = None if data is None else rows_of(data, reading, density.schema)
+        frame = None if data is None else table(data, reading, density.schema)
         n = DRAWS if frame is None else min(max(len(frame), LEAST), DRAWS)
         samples = _numbers(drawn(density, n, np.random.default_rng(seed)), names)
         rows = samples if frame is None else _numbers(frame, names)

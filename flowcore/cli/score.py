@@ -27,8 +27,6 @@ class Settings(NamedTuple):
 
     keep: tuple[str, ...] = ()
     ignore_extra: bool = False
-    draws: int = 1
-    seed: int = 0
 
 
 def run(
@@ -66,11 +64,10 @@ def scores(
     density: TableDensity, data: str, settings: Settings, reading: dict, odd: Oddities
 ) -> Iterator[tuple[dict, np.ndarray]]:
     """(columns that are kept, log p) of every block, which `odd` has a look at."""
-    rng = np.random.default_rng(settings.seed)
     for frame in blocks(data, reading, density.schema):
         kept = _kept(frame, settings.keep)
         own = arranged(frame, density.schema, settings.keep, settings.ignore_extra)
-        log_p = density.log_prob(own, draws=settings.draws, rng=rng)
+        log_p = density.log_prob(own)
         odd.look(own, log_p)
         yield kept, log_p
 

@@ -9,7 +9,7 @@ from .frame import Name
 from .kind import FORMS, Kind
 
 MOST_VALUES = 1000  # of a category; more are no categories
-TYPES = ("number", "boolean", "text")
+TYPES = {"number": (int, float), "boolean": bool, "text": str}  # of the values
 Value = str | float | int | bool
 
 
@@ -55,10 +55,15 @@ class Column:
 
     def __post_init__(self):
         if self.type not in TYPES:
-            raise ValueError(f"{self._named} is of type {self.type!r:.40}, not one of {TYPES}")
+            raise ValueError(
+                f"{self._named} is of type {self.type!r:.40}, not one of {list(TYPES)}"
+            )
         fits = isinstance(self.name, (str, int)) and not isinstance(self.name, bool)
         if not fits or (isinstance(self.name, int) and self.name < 0):
             raise ValueError(f"a column is called {self.name!r:.40}: names are text, or 0, 1, ...")
+        for value in self.values or ():
+            if not isinstance(value, TYPES[self.type]):
+                raise ValueError(f"{self._named} of type {self.type} has the value {value!r:.40}")
         if self.kind.is_category:
             self._check_values()
         if self.kind.is_number and self.type != "number":
@@ -119,7 +124,7 @@ class Column:
         plain = asdict(self) | {"kind": str(self.kind)}
         plain["suggestion"] = None if self.suggestion is None else str(self.suggestion)
         plain["values"] = None if self.values is None else list(self.values)
-        return {key: value for key, value in plain.items() if value not in (None, "")}
+        return {k: v for k, v in plain.items() if k == "name" or v not in (None, "")}
 
     @classmethod
     def from_dict(cls, plain: dict) -> Column:

@@ -32,6 +32,7 @@ def csv_blocks(
     header: bool,
     columns: Sequence[Name] | None,
     text: Collection[Name],
+    aside: Collection[Name],
     numbers: Collection[Name],
     encoding: str,
     engine: str,
@@ -41,7 +42,7 @@ def csv_blocks(
     columns_of = engine_named(engine)
     chunks = _chunks(stream, source, dialect, encoding, block_bytes)
     first = next(chunks, Chunk(b"", 1, 0, True))
-    layout, first = _settled(first, source, dialect, header, columns, text, numbers)
+    layout, first = _settled(first, source, dialect, header, columns, text, aside, numbers)
     rest, row, some = deque([first]), 0, False
     while rest:
         chunk = replace(rest.popleft(), row=row)
@@ -125,7 +126,7 @@ def _last_end(buffer: bytes, quote: bytes) -> int:
 
 
 def _settled(
-    chunk: Chunk, source: str, dialect: Dialect, header: bool, columns, text, numbers
+    chunk: Chunk, source: str, dialect: Dialect, header: bool, columns, text, aside, numbers
 ) -> tuple[Layout, Chunk]:
     """(what the first lines settle, the chunk without the header)."""
     start = decoded(_lines(chunk, 2 * HEAD_ROWS, dialect), source)
@@ -159,7 +160,7 @@ def _settled(
             raise ValueError(f"{source} has no column {name!r:.40}, but {list(names)!s:.200}")
     layout = Layout(source, dialect, names, (False,) * len(names), chosen)
     is_text = tuple(
-        names[j] in text or (names[j] not in numbers and j in chosen
+        names[j] in (*text, *aside) or (names[j] not in numbers and j in chosen
         and _is_text([row[j] for row in rows], lines, layout, j))
         for j in range(len(names))
     )  # fmt: skip

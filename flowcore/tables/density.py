@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_count, check_dim
-from ..distributions import Distribution, Foreign
-from .encoding import as_values, codes, coordinates, line, noise, outside, restored
+from ..core.inputs import as_integers, check_count
+from .encoding import as_values, cell, codes, coordinates, line, noise, outside, restored
 from .frame import Frame
 from .frequencies import Frequencies
 from .schema import Schema
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from .._typing import Base, Seed, TableLike
     from ..estimator import Summary
 
+ROWS = 2**10  # of a block, each of them at all points of its cell
+
 
 class TableDensity:
     """The density of a row (c, x) of a table: p(c) p(x | c).
@@ -27,14 +27,18 @@ class TableDensity:
 
     c are the categories: p(c) is exact, see `Frequencies`. x are the numbers: z is x on the whole
     line (log for positive columns, logit for bounded ones), and q any density with a context. What
-    is gridded gets noise u, uniform over a cell, and counts as a probability,
+    is gridded counts as a probability, the integral of p over the cell of the row,
 
-        log P(x | c) >= E_u[log p(x + step u | c)] + sum log step      over the gridded columns
+        log P(x | c) = log 1/M sum_m p(x + step u_m | c) + sum log step     over the gridded columns
 
-    which `log_prob` estimates: a lower bound, on average over u. So p has the unit 1 / units of the
-    continuous, positive and bounded columns, as `density.schema.meaning` says. Values of a column
-    that were never seen have together the probability u of `Frequencies`, and tell nothing about x:
+    at M = 32 fixed points u_m of the unit cube, the same for every row: the first points of Sobol's
+    sequence, each at the centre of its interval. So log p of a row depends on that row alone.
+    p has the unit 1 / units of the continuous, positive and bounded columns, as
+    `density.schema.meaning` says. Values of a column that were never seen have together the
+    probability u of `Frequencies`, and do not inform about x:
     p(x | unseen) = sum_v w_v p(x | v), over the values (or combinations) v that were seen.
+
+    `dim` is the number of columns that p is a density or probability of: those aside do not count.
 
     Made by `fit_table`. Saved by `flowcore.save`, its columns included.
 
@@ -49,6 +53,11 @@ class TableDensity:
     notes : dict or None
         What is to be remembered, and saved: plain data, such as how it was learned. "summary",
         "rows" and "dropped" are read again: a ValueError for what they cannot be.
+
+    References
+    ----------
+    Sobol, "On the distribution of points in a cube and the approximate evaluation of integrals",
+    1967.
 
     Examples
     --------
@@ -70,26 +79,34 @@ class TableDensity:
     ):
         self.notes = notes
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
-        if isinstance(frequencies, dict):
-            frequencies = Frequencies(**frequencies)
-        self.frequencies, self.density = frequencies, density
-        self.dim = len(self.schema.columns)
+        self.frequencies, self.density = self._as_frequencies(frequencies), density
+        self.dim = len(self.schema.numbers) + len(self.schema.categories)
         self._check()
         self._check_notes()
-        self._slots = None if frequencies is None else Slots(frequencies)
+        self._slots = None if frequencies is None else Slots(self.frequencies)
         self._line, self._noise = line(self.schema.numbers), noise(self.schema.numbers)
 
+    def _as_frequencies(self, given) -> Frequencies | None:
+        """A ValueError if they are not of the schema, before anything of their size is made."""
+        plain = given.to_dict() if isinstance(given, Frequencies) else given or {"sizes": []}
+        own = [len(column.values) for column in self.schema.categories]
+        sizes = as_integers("sizes", plain.get("sizes")).tolist()
+        if sizes != own:
+            raise ValueError(f"frequencies of sizes {sizes!s:.80}, but the categories have {own}")
+        if not isinstance(given, dict):
+            return given
+        try:
+            return Frequencies(**given)
+        except TypeError as problem:  # arguments that it has not
+            raise ValueError(f"frequencies: {problem!s:.200}") from None
+
     def _check(self) -> None:
-        categories, numbers = self.schema.categories, self.schema.numbers
+        numbers = self.schema.numbers
         odd = [c for c in self.schema.columns if c.kind.name in ("constant", "text")]
         if odd:
             raise ValueError(f"column {odd[0].name!r:.40} is {odd[0].kind}: edit it to aside")
-        if not categories and not numbers:
+        if not self.dim:
             raise ValueError("the schema has neither numbers nor categories: nothing to model")
-        sizes = tuple(len(column.values) for column in categories)
-        given = () if self.frequencies is None else self.frequencies.sizes
-        if given != sizes:
-            raise ValueError(f"frequencies of sizes {given}, but the categories have {sizes}")
         dim = 0 if self.density is None else self.density.dim
         if dim != len(numbers):
             raise ValueError(f"density has dim {dim}, but the schema has {len(numbers)} numbers")
@@ -106,11 +123,13 @@ class TableDensity:
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        names = ("sizes", "combinations", "counts", "unseen", "strength")
-        own = self.frequencies
-        counted = None if own is None else {name: getattr(own, name) for name in names}
-        plain = {"schema": self.schema.to_dict(), "frequencies": counted}
-        return plain | {"density": self.density, "notes": self.notes}
+        counted = None if self.frequencies is None else self.frequencies.to_dict()
+        return {
+            "schema": self.schema.to_dict(),
+            "frequencies": counted,
+            "density": self.density,
+            "notes": self.notes,
+        }
 
     @property
     def summary(self) -> Summary | None:
@@ -130,58 +149,62 @@ class TableDensity:
 
     # ------------------------------------------------------------ log p
 
-    def log_prob(self, X: TableLike, draws: int = 1, rng: Seed = 0) -> np.ndarray:
-        """log p of every row of the table X, (n,), in nats.
+    def log_prob(self, X: TableLike) -> np.ndarray:
+        """log p of every row of the table X, (n,), in nats: a function of that row alone.
 
-        draws: how often noise is drawn for gridded columns, see `Dequantize.log_prob`; without such
-        columns the value is exact. rng: its seed; the same rows get the same noise. NaN for a row
-        that misses a value, -inf for one outside of a column's support. Errors: ValueError for
-        columns that are not those of the schema, and, naming row, column and value, for text among
-        numbers and for what is off a grid. Cost: one pass of the density for each draw, for unseen
-        values 256 at most.
+        Exact without gridded columns, otherwise by 32 points of the row's cell (within about .005
+        nats with up to four gridded columns, .01 with eight). NaN for a row that misses a value,
+        -inf for one outside of a column's support. Errors: ValueError for columns that are not
+        those of the schema, and, naming row, column and value, for text among numbers and for what
+        is off a grid. Cost: one pass of the density, 32 with gridded columns; at most 256 times
+        that for a row with a category that was never seen.
         """
-        frame, draws = self.schema.select(X), check_dim("draws", draws)
+        frame = self.schema.select(X)
         own, x = codes(frame, self.schema.categories), coordinates(frame, self.schema.numbers)
         log_p = np.zeros(len(frame))
         if self.frequencies is not None:
             log_p += self.frequencies.log_prob(own)
         unknown = np.isnan(x).any(axis=1) | np.isnan(log_p)
-        out = outside(x, self.schema.numbers)
+        out = outside(x, self.schema.numbers).any(axis=1)
         if self.density is not None:
             rows = np.flatnonzero(~(unknown | out))
-            log_p[rows] += self._of_numbers(x[rows], own[rows], draws, rng)
+            log_p[rows] += self._of_numbers(x[rows], own[rows])
         log_p[out], log_p[unknown] = -np.inf, np.nan
         return log_p
 
-    def _of_numbers(self, x, own, draws, rng) -> np.ndarray:
-        """log p(x | c), where every x is inside of its support."""
-        log_p = np.empty(len(x))
-        if not len(x) or self._slots is None:
-            return self._given(x, None, draws, rng) if len(x) else log_p
-        slots = self._slots.of(own)
+    def _of_numbers(self, x, own) -> np.ndarray:
+        """log p(x | c), where every x is inside of its support.
+
+        log sum_v w_v p(x | v) over the values v that an unseen one may have; one v of weight 1, if
+        all were seen.
+        """
+        if self._slots is None:
+            return self._given(x, None)
+        log_p, slots = np.full(len(x), -np.inf), self._slots.of(own)
         patterns, which = np.unique(slots < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
-            log_p[rows] = self._averaged(x[rows], slots[rows], unseen, draws, rng)
+            filled = slots[rows]
+            for values, weight in zip(*self._slots.alternatives(unseen), strict=True):
+                filled[:, unseen] = values
+                each = np.log(weight) + self._given(x[rows], filled)
+                log_p[rows] = np.logaddexp(log_p[rows], each)
         return log_p
 
-    def _averaged(self, x, slots, unseen, draws, rng) -> np.ndarray:
-        """log sum_v w_v p(x | v), v in the columns that are unseen; none: log p(x | c)."""
-        if not unseen.any() or not self._slots.dim:
-            return self._given(x, slots, draws, rng)
-        seed = np.random.default_rng(rng).integers(2**63)  # every v sees the same noise
-        total = np.full(len(x), -np.inf)
-        for values, weight in zip(*self._slots.alternatives(unseen), strict=True):
-            filled = slots.copy()
-            filled[:, unseen] = values
-            total = np.logaddexp(total, np.log(weight) + self._given(x, filled, draws, int(seed)))
-        return total
-
-    def _given(self, x, slots, draws, rng) -> np.ndarray:
-        context = self._context(slots)
+    def _given(self, x, slots) -> np.ndarray:
+        """log p(x | c); of gridded columns the mean of p over the cell, times its size."""
+        context, log_p = self._context(slots), np.empty(len(x))
         if self._noise is None:
             return self._of_points(x, context)
-        return self._noise.log_prob(_Points(self._of_points), x, draws, rng, context)
+        u, log_size = cell(self._noise.step)
+        for start in range(0, len(x), ROWS):
+            rows = slice(start, start + ROWS)
+            y = self._noise.points(x[rows], u[:, None]).reshape(-1, x.shape[1])
+            given = None if context is None else np.tile(context[rows], (len(u), 1))
+            found = self._of_points(y, given).reshape(len(u), -1)
+            with np.errstate(all="ignore"):  # a NaN stays one
+                log_p[rows] = np.logaddexp.reduce(found) + log_size
+        return log_p
 
     def _context(self, slots) -> np.ndarray | None:
         # somebody's own density need not say whether it reads one
@@ -242,17 +265,3 @@ class TableDensity:
         listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
         own = repr(self.density)
         return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
-
-
-class _Points:
-    """A function log_prob(y, context) as the object that `Dequantize` takes."""
-
-    def __init__(self, log_prob: Callable):
-        self.log_prob = log_prob
-
-
-def as_distribution(density: Base | None) -> Base | None:
-    """Anybody's density; a TypeError for what is none."""
-    if density is None or isinstance(density, Distribution):
-        return density
-    return Foreign(density).density

@@ -12,6 +12,7 @@ from collections import Counter
 
 import numpy as np
 
+from ..discrete import EPS
 from ..training.checks import EXAMINED
 from ..training.columns import few_valued_columns
 from .column import MOST_VALUES, Column, Value
@@ -133,7 +134,8 @@ def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:
         return Kind("integer", 1.0, 0.0 if counts else None), f"whole numbers: {spikes}"
     if step:
         first = float(distinct[0])
-        origin = None if abs(first - step * round(first / step)) < 1e-6 * step else first
+        off = abs(first - step * round(first / step))
+        origin = None if off < 1e-6 * step + 4 * EPS * abs(first) else first
         return Kind("gridded", step, origin), f"multiples of {_short(step)}: {spikes}"
     if len(distinct) <= 20:
         return CATEGORICAL, f"few values: {spikes}"
@@ -181,15 +183,18 @@ def grid_step(distinct: np.ndarray) -> float:
 
     >>> grid_step(np.array([0.5, 1.0, 2.0])), grid_step(np.array([0, 0.3, np.pi]))
     (0.5, 0.0)
+    >>> grid_step(1.7e9 + np.array([0, 0.1, 0.2]))
+    0.1
     """
     for decimals in range(7):
         scaled = distinct * 10.0**decimals
-        whole = np.rint(scaled)
-        if np.abs(whole).max() >= 2**53:
+        whole, largest = np.rint(scaled), np.abs(scaled).max()
+        if largest >= 2**53:
             return 0.0
-        if np.abs(scaled - whole).max() <= 1e-9 * max(1.0, np.abs(scaled).max()):
+        if np.abs(scaled - whole).max() <= 1e-8 + 4 * EPS * largest:  # what decimals are off
             common = int(np.gcd.reduce(np.diff(whole.astype(np.int64))))
-            return max(step for step in ROUND if common % step == 0) / 10**decimals
+            if common:
+                return max(step for step in ROUND if common % step == 0) / 10**decimals
     return 0.0
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from ..core import remaking, warn
 from ..core.inputs import named
+from ..distributions import Distribution, Foreign
 from ..flows import nsf
 from ..training import fit
 from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
-from .density import TableDensity, as_distribution
-from .encoding import codes, coordinates, line, noise
+from .density import TableDensity
+from .encoding import check_inside, codes, coordinates, line, noise
 from .estimated import Estimated
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
@@ -129,7 +130,7 @@ def fit_table(
         _refuse_unmodelled(schema, missing)
         frame, weight = _complete(schema.select(frame), weight, missing)
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
-    _check_support(frame, schema, x)
+    check_inside(frame, schema.numbers, x)
     _check_columns(x, schema)
     frequencies = _frequencies(frame, own, schema, weight)
     estimated = None if callable(learn) else Estimated(learn, schema)  # None: its defaults
@@ -182,20 +183,6 @@ def _refuse_unmodelled(schema: Schema, missing: str) -> None:
         )
 
 
-def _check_support(frame: Frame, schema: Schema, x: np.ndarray) -> None:
-    """A ValueError for the first number on or outside of the edge of its column's support."""
-    for j, column in enumerate(schema.numbers):
-        low, high = column.kind.support
-        half = column.kind.step / 2
-        out = ~((x[:, j] > low - half) & (x[:, j] < high - half))
-        if out.any():
-            i = int(np.flatnonzero(out)[0])
-            raise ValueError(
-                f"{frame.place(i, column.name)} is {x[i, j]!r}, which is not inside of "
-                f"{column.kind}: {np.count_nonzero(out):,} of {len(x):,} values are not"
-            )
-
-
 def _check_columns(x: np.ndarray, schema: Schema) -> None:
     """A ValueError for numbers that are constant, repeat another column, or follow from others.
 
@@ -241,20 +228,15 @@ def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequ
     columns = schema.categories
     if not columns:
         return None
-    _check_known(frame, own, schema)
     sizes = [len(column.values) for column in columns]
+    for i, k in np.argwhere(own >= sizes)[:1]:
+        name = columns[k].name
+        raise ValueError(
+            f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not know: "
+            "find the schema from these rows"
+        )
     closed = [column.kind.name == "boolean" for column in columns]
     return Frequencies.from_codes(own, sizes, closed, weight)
-
-
-def _check_known(frame: Frame, own: np.ndarray, schema: Schema) -> None:
-    for k, column in enumerate(schema.categories):
-        new = np.flatnonzero(own[:, k] >= len(column.values))
-        if new.size:
-            raise ValueError(
-                f"{frame.place(new[0], column.name)} is {frame[column.name][new[0]]!r:.40}, which "
-                "the schema does not know: find the schema from these rows"
-            )
 
 
 def _learnt(x, own, schema: Schema, frequencies, weight, learn, rng) -> Base | None:
@@ -270,4 +252,4 @@ def _learnt(x, own, schema: Schema, frequencies, weight, learn, rng) -> Base | N
         context = slots.context(slots.of(own)) if slots.dim else None
     with remaking():  # what is to be said about these columns has been said
         density = learn(z, context=context, sample_weight=weight, rng=rng)
-    return as_distribution(density)
+    return density if isinstance(density, Distribution) else Foreign(density).density

@@ -80,6 +80,8 @@ class Frame:
         return iter(self.names)
 
     def __getitem__(self, name):
+        if isinstance(name, list):
+            return self.select(name)
         try:
             return self._columns[name]
         except KeyError:

@@ -67,26 +67,35 @@ class Frequencies:
         unseen: np.ndarray,
         strength: float,
     ):
-        self.sizes = tuple(int(size) for size in sizes)
         self.combinations = _frozen(as_integers("combinations", combinations))
         self.counts = _frozen(np.asarray(as_numbers("counts", counts), float))
         self.unseen = _frozen(np.asarray(as_numbers("unseen", unseen), float))
-        self.strength = float(strength)
+        sizes, strength = as_integers("sizes", sizes), as_numbers("strength", strength)
+        shapes = (self.combinations.shape, self.counts.shape, self.unseen.shape, strength.shape)
+        m, k = self.counts.size, sizes.size
+        if m < 1 or shapes != ((m, k), (m,), (k,), ()) or sizes.ndim != 1:
+            raise ValueError(
+                f"combinations, counts, unseen and strength have shapes {shapes} for {k} sizes"
+            )
+        self.sizes, self.strength = tuple(sizes.tolist()), float(strength)
         self._check()
         self._totals = [self._total(k) for k in range(len(self.sizes))]
 
     def _check(self) -> None:
-        m, k = len(self.counts), len(self.sizes)
-        shapes = (self.combinations.shape, self.counts.shape, self.unseen.shape)
-        if m < 1 or shapes != ((m, k), (m,), (k,)):
-            raise ValueError(f"combinations, counts and unseen have shapes {shapes}")
         inside = (self.combinations >= 0) & (self.combinations < np.array(self.sizes))
-        if not inside.all() or len(np.unique(self.combinations, axis=0)) != m:
+        if not inside.all() or len(np.unique(self.combinations, axis=0)) != len(inside):
             raise ValueError(f"combinations must be different codes below {self.sizes}")
-        if not (np.isfinite(self.counts) & (self.counts > 0)).all():
-            raise ValueError("counts must be positive")
+        with np.errstate(over="ignore"):
+            total = self.counts.sum()
+        if not ((self.counts > 0).all() and total < np.inf):
+            raise ValueError("counts must be positive, with a finite sum")
         if not ((self.unseen >= 0) & (self.unseen < 1)).all() or not self.strength >= 0:
             raise ValueError("unseen must be in [0, 1), strength >= 0")
+
+    def to_dict(self) -> dict:
+        """The constructor's arguments."""
+        names = ("sizes", "combinations", "counts", "unseen", "strength")
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_codes(

@@ -25,7 +25,7 @@ FORMS = (
     "continuous, positive, positive(low), bounded(low, high), integer, integer(low, high), "
     "gridded(step), gridded(step, low, high), categorical, boolean, aside"
 )
-_FORM = re.compile(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*")
+_FORM = re.compile(r"([a-z]+)(?:\s*\(([^()]*)\))?")
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,15 @@ class Kind:
             raise ValueError(f"{self}: an upper end needs a lower one")
         if self.is_gridded and len(ends) == 2:
             cells = (self.high - self.low) / self.step
+            if not cells < 2**53:
+                raise ValueError(f"{self}: has more cells than floats tell apart")
             if abs(cells - round(cells)) > 0.01:
                 raise ValueError(f"{self}: low and high must be whole steps apart")
 
     @classmethod
     def parse(cls, text: str) -> Kind:
         """The kind that `text` names; a ValueError that lists the forms for anything else."""
-        found = _FORM.fullmatch(text) if isinstance(text, str) else None
+        found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
         name = found[1] if found else None
         if name not in ARGUMENTS:
             raise ValueError(f"there is no kind of column {text!r:.40}: take one of {FORMS}")
@@ -128,12 +130,8 @@ class Kind:
     @property
     def decimals(self) -> int:
         """Decimal places of the grid's values."""
-        places = [-Decimal(repr(v)).normalize().as_tuple().exponent for v in self._grid]
-        return max(0, *places)
-
-    @property
-    def _grid(self) -> tuple[float, float]:
-        return float(self.step), float(self.low or 0)
+        grid = (float(self.step), float(self.low or 0))
+        return max(0, *(-Decimal(repr(v)).normalize().as_tuple().exponent for v in grid))
 
     def __str__(self):
         step = [self.step] if self.name == "gridded" else []

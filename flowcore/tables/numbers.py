@@ -10,7 +10,7 @@ from ..bijectors import Chain
 from ..core import warn
 from ..distributions import Distribution, TransformedDistribution
 from .density import TableDensity
-from .encoding import codes, coordinates, line, noise, outside
+from .encoding import check_inside, codes, coordinates, line, noise
 from .frame import Frame
 from .schema import complete_rows
 from .slots import Slots
@@ -47,7 +47,8 @@ class Numbers(NamedTuple):
         context, density = None, model.density
         if getattr(density, "context_dim", 0):
             frame, context = _given(model, frame)
-        plain = rows = _inside(frame, columns)
+        plain = rows = coordinates(frame, columns)
+        check_inside(frame, columns, rows)
         dequantize, ends = noise(columns), line(columns)
         rows = rows if dequantize is None else dequantize(rows, rng)
         if ends is not None and isinstance(density, TransformedDistribution):
@@ -70,17 +71,3 @@ def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
     if not known.all():
         warn(f"{_rows(np.count_nonzero(~known))} left out for a category that was never seen")
     return frame.take(known), slots.context(found[known])
-
-
-def _inside(frame: Frame, columns) -> np.ndarray:
-    x = coordinates(frame, columns)
-    out = outside(x, columns)
-    if out.any():
-        i = int(np.flatnonzero(out)[0])
-        j = next(j for j, c in enumerate(columns) if outside(x[i : i + 1, [j]], [c]).any())
-        raise ValueError(
-            f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
-            f"{columns[j].kind}: its density is 0, as that of {np.count_nonzero(out):,} of "
-            f"{len(x):,} rows; fit another kind, or leave them out"
-        )
-    return x

@@ -29,6 +29,7 @@ def read_blocks(
     columns: Sequence[Name] | None = None,
     schema: Schema | None = None,
     text: Sequence[Name] = (),
+    aside: Sequence[Name] = (),
     header: bool = True,
     separator: str | None = None,
     decimal: str = ".",
@@ -61,6 +62,8 @@ def read_blocks(
         Reads the columns of a schema (those aside left out), as the types that they had.
     text : sequence
         Columns that are text, though they look like numbers, such as postal codes.
+    aside : sequence
+        Columns of a CSV that may hold anything, and are read as text; or that it may lack.
     header : bool
         Whether the first line of a CSV has names.
     separator : str or None
@@ -112,8 +115,8 @@ def read_blocks(
             yield from parquet_blocks(stream, name, columns, block_bytes)
         else:
             yield from csv_blocks(
-                stream, name, dialect, header=header, columns=columns, text=text, numbers=numbers,
-                encoding=encoding, engine=engine, block_bytes=block_bytes,
+                stream, name, dialect, header=header, columns=columns, text=text, aside=aside,
+                numbers=numbers, encoding=encoding, engine=engine, block_bytes=block_bytes,
             )  # fmt: skip
 
 

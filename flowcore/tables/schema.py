@@ -139,43 +139,38 @@ class Schema:
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
     def select(self, X: TableLike) -> Frame:
-        """X as a frame with the columns of the schema, those aside left out.
+        """X as a frame with the columns of the schema, in its order; those aside are left out.
 
-        Errors: ValueError that names the columns which are missing, unknown, or in another order.
+        Columns are found by their names, or by position if X or the schema has none. Those aside
+        may be there or not, whatever they hold. Errors: ValueError that names the columns which are
+        missing or unknown.
         """
-        frame = self._select(as_frame(X))
-        for name in frame.names:
-            if frame[name].dtype.kind in DATES:
-                raise no_number(name, frame[name])
-        return frame
-
-    def _select(self, frame: Frame) -> Frame:
-        wanted = [c.name for c in self.columns if c.kind.name != "aside"]
+        frame, wanted = as_frame(X), [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
-            return self._by_position(frame, wanted)
+            frame = self._named(frame, wanted)
         missing = [name for name in wanted if name not in frame.names]
         unknown = [name for name in frame.names if name not in self.names]
         if missing or unknown:
             words = [f"lacks {_listed(missing)}"] * bool(missing)
             words += [f"has {_listed(unknown)}, which was not there in fit"] * bool(unknown)
-            raise ValueError(f"X {' and '.join(words)}: the columns are {self._listed()}")
-        order = [name for name in frame.names if name in wanted]
-        if order != wanted:
-            first = next(a for a, b in zip(order, wanted, strict=True) if a != b)
-            raise ValueError(
-                f"the columns of X are in another order, from {first!r:.40} on: {_listed(order)}; "
-                f"write X[{wanted!r:.300}]"
-            )
-        return frame.select(wanted)
+            found = " and ".join(words)
+            raise ValueError(f"{frame.source or 'X'} {found}: the columns are {self._listed()}")
+        frame = frame.select(wanted)
+        for name in wanted:
+            if frame[name].dtype.kind in DATES:
+                raise no_number(name, frame[name])
+        return frame
 
-    def _by_position(self, frame: Frame, wanted: list[Name]) -> Frame:
-        if len(frame.names) != len(self.columns):
+    def _named(self, frame: Frame, wanted: list[Name]) -> Frame:
+        """The frame with the names of the schema, by position; columns aside may be left out."""
+        names = wanted if len(frame.names) == len(wanted) else self.names
+        if len(frame.names) != len(names):
             raise ValueError(
-                f"X has {len(frame.names)} columns, but the schema has {len(self.columns)}: "
+                f"X has {len(frame.names)} columns, but the schema has {len(names)}: "
                 f"{self._listed()}"
             )
-        columns = {name: frame[given] for name, given in zip(self.names, frame.names, strict=True)}
-        return Frame(columns, frame.source, frame.first_row).select(wanted)
+        columns = {name: frame[given] for name, given in zip(names, frame.names, strict=True)}
+        return Frame(columns, frame.source, frame.first_row)
 
     def _listed(self) -> str:
         return _listed(self.names)

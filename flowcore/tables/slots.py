@@ -6,9 +6,7 @@ import numpy as np
 
 from .frequencies import Frequencies
 
-RARE = (
-    10  # rows: values seen less often share one slot, so that no flow learns a single row's spike
-)
+RARE = 10  # rows: values seen less often share a slot, so that no flow learns one row's spike
 MOST = 256  # combinations that an unseen value is averaged over
 
 
