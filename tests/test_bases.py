@@ -118,7 +118,7 @@ def test_against_scipy(name):
 def test_moments(name):
     make, truth = BASES[name]
     if "mixture" in name:
-        with pytest.raises(NotImplementedError, match="Mixture.* no closed form"):
+        with pytest.raises(NotImplementedError, match=r"Mixture.* no closed form"):
             make().entropy()
         return
     np.testing.assert_allclose(make().mean(), [part.mean() for part in truth.parts], atol=1e-12)

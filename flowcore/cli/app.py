@@ -333,7 +333,7 @@ def _listed(given: list[str] | None) -> tuple[str, ...] | None:
     return tuple(name for text in given for name in text.split(",") if name)
 
 
-def _reading(None, separator, decimal, no_header, encoding, member, missing_value) -> dict:
+def _reading(text, separator, decimal, no_header, encoding, member, missing_value) -> dict:
     """The arguments of flowcore's reader; `missing_values` are those beside the usual ones."""
     separator = "\t" if separator in ("\\t", "tab") else separator
     return dict(text=_listed(text) or (), separator=separator, decimal=decimal.value,
