@@ -33,8 +33,9 @@ OPPOSITE = {
     ast.Add: ast.Sub, ast.Mult: ast.Div, ast.And: ast.Or,
 }  # fmt: skip
 OPPOSITE |= {new: old for old, new in OPPOSITE.items()} | {ast.Pow: ast.Mult}
-SHOWN = {"__repr__", "__str__", "warn", "note", "show", "named", "_listed", "most", "shown"}
-SYMMETRIC = {"add", "multiply", "maximum", "minimum", "max", "min", "logaddexp", "isinstance"}
+SHOWN = {"__repr__", "__str__", "_listed", "warn", "note", "show", "named", "most", "shown"}
+SYMMETRIC = {"add", "multiply", "maximum", "minimum", "max", "min", "logaddexp", "clip"}
+SYMMETRIC |= {"isinstance", "hasattr", "getattr"}  # no, but an error at once
 TEXT = (ast.Raise, ast.JoinedStr, ast.arguments)  # of which nothing is changed
 
 
