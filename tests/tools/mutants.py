@@ -26,7 +26,6 @@ from coverage import Coverage, CoverageData
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES, SECONDS = ROOT / ".mutants/lines.coverage", ROOT / ".mutants/seconds.json"
-TIME = 30.0  # seconds of tests for each mutant, as they were recorded
 
 OPPOSITE = {
     ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.Eq: ast.NotEq, ast.Is: ast.IsNot,
@@ -34,8 +33,9 @@ OPPOSITE = {
     ast.Add: ast.Sub, ast.Mult: ast.Div, ast.And: ast.Or,
 }  # fmt: skip
 OPPOSITE |= {new: old for old, new in OPPOSITE.items()} | {ast.Pow: ast.Mult}
-SHOWN = {"__repr__", "__str__", "warn", "note", "show", "named", "_listed", "most", "shown"}
-SYMMETRIC = {"add", "multiply", "maximum", "minimum", "max", "min", "logaddexp", "isinstance"}
+SHOWN = {"__repr__", "__str__", "_listed", "warn", "note", "show", "named", "most", "shown"}
+SYMMETRIC = {"add", "multiply", "maximum", "minimum", "max", "min", "logaddexp", "clip"}
+SYMMETRIC |= {"isinstance", "hasattr", "getattr"}  # no, but an error at once
 TEXT = (ast.Raise, ast.JoinedStr, ast.arguments)  # of which nothing is changed
 
 
@@ -128,8 +128,8 @@ def record(options):
     SECONDS.write_text(json.dumps(seconds))
 
 
-def tests_of(path, statement):
-    """(tests that ran through a statement, their seconds), as many as take `TIME`.
+def tests_of(path, statement, most):
+    """(tests, their number, seconds) of those that ran through a statement, of `most` seconds.
 
     The quickest case of each test function comes first, then the next ones.
     """
@@ -146,9 +146,9 @@ def tests_of(path, statement):
         order.append((cases[test.partition("[")[0]], seconds[test], test))
     chosen, spent = [], 0.0
     for _, cost, test in sorted(order):
-        if spent + cost <= TIME:
+        if spent + cost <= most:
             chosen, spent = [*chosen, test], spent + cost
-    return chosen, spent
+    return chosen, len(order), spent
 
 
 def copied(folder):
@@ -158,10 +158,10 @@ def copied(folder):
         (folder / file).write_bytes((ROOT / file).read_bytes())
 
 
-def tried(mutant, folder):
+def tried(mutant, folder, most):
     """What became of a mutant: "killed" or "survived", and by what."""
     path, statement, node, new = mutant
-    tests, spent = tests_of(path, statement)
+    tests, n, spent = tests_of(path, statement, most)
     if not tests:
         return "survived", "no test runs through it"
     (folder / path).write_bytes(mutated(path, node, new))
@@ -175,10 +175,10 @@ def tried(mutant, folder):
         return "killed", "it does not end"
     finally:
         (folder / path).write_bytes((ROOT / path).read_bytes())
-    failed = [line.split()[1] for line in run.stdout.splitlines() if line.startswith("FAILED")]
+    failed = [line[7:] for line in run.stdout.splitlines() if line.startswith("FAILED ")]
     if run.returncode:
-        return "killed", f"by {(failed or ['all, since it cannot be imported'])[0]}"
-    return "survived", f"{len(tests)} tests"
+        return "killed", f"by {failed[0].split(' - ')[0] if failed else 'an error while imported'}"
+    return "survived", f"{len(tests)} of {n} tests"
 
 
 def main():
@@ -187,6 +187,7 @@ def main():
     new.add_argument("--record", nargs=argparse.REMAINDER, help="and pytest's options, if any")
     new.add_argument("--number", type=int, default=20, help="how many mutants (20)")
     new.add_argument("--seed", type=int, default=0, help="that draws them (0)")
+    new.add_argument("--seconds", type=float, default=60, help="of tests, as recorded, each (60)")
     args = new.parse_args()
     os.chdir(ROOT)
     if args.record is not None:
@@ -201,7 +202,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         copied(Path(folder))
         for path, statement, node, new in found:
-            fate, why = tried((path, statement, node, new), Path(folder))
+            fate, why = tried((path, statement, node, new), Path(folder), args.seconds)
             fates[fate] += 1
             old = ast.unparse(node).split("\n")[0]
             print(f"{fate:8} {path}:{node.lineno}  {old:.60}  ->  {new:.60}  ({why})", flush=True)
