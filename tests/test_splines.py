@@ -8,7 +8,7 @@ import pytest
 import flowcore as fc
 from flowcore import RationalQuadratic
 from flowcore import reference as ref
-from flowcore.testing import randomize
+from flowcore.testing import check_bijector, randomize
 from flowcore.transformers.splines import TEMPERATURE
 
 GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_splines.npz"))
@@ -157,6 +157,25 @@ def test_knots_and_ends():
     np.testing.assert_allclose(log_det[:, 0], np.log(slopes), atol=1e-12)
 
 
+def test_an_interval_is_a_moved_and_scaled_spline(tmp_path):
+    """On [-4, 5]: g(z) = 1/2 + 4.5/2.5 f((z - 1/2) 2.5/4.5) with f on [-2.5, 2.5]."""
+    spline, (z, phi) = RationalQuadratic(5, (-4, 5)), random_case(SPLINE)
+    y, log_det = SPLINE.forward_and_log_det(z, phi)
+    x, found = spline.forward_and_log_det(0.5 + 1.8 * z, phi)
+    np.testing.assert_allclose(x, 0.5 + 1.8 * y, atol=1e-12)
+    np.testing.assert_allclose(found, log_det, atol=1e-11)
+    np.testing.assert_allclose(spline.inverse_and_log_det(x, phi)[0], 0.5 + 1.8 * z, atol=1e-9)
+    np.testing.assert_allclose(spline.knots(phi)[0], 0.5 + 1.8 * SPLINE.knots(phi)[0], atol=1e-12)
+    b = randomize(fc.Elementwise(2, spline))
+    check_bijector(b, far_tails=True, float32=True)
+    fc.save(b, tmp_path / "b.npz")
+    assert fc.load(tmp_path / "b.npz").transformer == spline != RationalQuadratic(5, (-4, 6))
+    assert repr(spline) == "RationalQuadratic(bins=5, tail=(-4.0, 5.0))"
+    np.testing.assert_array_equal(
+        RationalQuadratic(5, (-2.5, 2.5)).forward_and_log_det(z, phi), (y, log_det)
+    )
+
+
 def test_knots_are_public():
     phi = np.random.default_rng(5).standard_normal((4, 2, SPLINE.n_out))
     each = [knots(SPLINE, p) for p in phi.reshape(8, -1)]
@@ -213,6 +232,9 @@ def test_ten_layers_come_back(kind):
         ({"bins": 2.5}, "bins"),
         ({"tail": 0}, "tail"),
         ({"tail": np.inf}, "tail"),
+        ({"tail": (5, -4)}, r"low < high, not \(5, -4\)"),
+        ({"tail": (0, np.inf)}, "low < high"),
+        ({"tail": (1, 2, 3)}, "low < high"),
         ({"bins": 8, "min_width": 0.2}, "min_width.*8 bins"),
         ({"min_height": 0}, "min_height"),
         ({"min_slope": 1.0}, "min_slope"),

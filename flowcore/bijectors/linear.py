@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import as_numbers, frozen, warn
-from ..core.inputs import check_dim, check_event, named, where
+from ..core.inputs import check_dim, check_event, named, show, where
 from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
@@ -129,10 +129,7 @@ class Standardize(Bijector):
     def __repr__(self):
         if not self.initialized:
             return f"Standardize({self.dim})"
-        mean, scale = (
-            f"[{', '.join(f'{v:.4g}' for v in values[:4])}{', ...' if self.dim > 4 else ''}]"
-            for values in (self.mean, self.scale)
-        )
+        mean, scale = show(self.mean, ".4g"), show(self.scale, ".4g")
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
 
 

@@ -260,11 +260,11 @@ def positive(name: str, value, alternative: str = "") -> float:
     raise ValueError(f"{name} must be a positive number{alternative}, not {show(value)}")
 
 
-def show(value) -> str:
+def show(value, digits: str = "") -> str:
     """A number, or at most four of a list of them."""
     if np.ndim(value) == 0:
-        return f"{value}"
-    shown = ", ".join(f"{v}" for v in np.asarray(value).ravel()[:4].tolist())
+        return f"{value:{digits}}"
+    shown = ", ".join(f"{v:{digits}}" for v in np.asarray(value).ravel()[:4].tolist())
     return f"[{shown}{', ...' if np.size(value) > 4 else ''}]"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import as_numbers, check_dim, constant
+from ..core.inputs import as_numbers, check_dim, constant, show
 from .distribution import BaseDistribution, Normal
 
 if TYPE_CHECKING:
@@ -317,6 +317,4 @@ def _per_coordinate(name: str, value, dim: int, positive: bool = False) -> np.nd
 
 def _shown(values: np.ndarray) -> str:
     """The first few of the values; one number if they are all the same."""
-    if (values == values[0]).all():
-        return f"{values[0]:.4g}"
-    return f"[{', '.join(f'{v:.4g}' for v in values[:4])}{', ...' if len(values) > 4 else ''}]"
+    return show(values[0] if (values == values[0]).all() else values, ".4g")

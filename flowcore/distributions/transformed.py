@@ -242,10 +242,10 @@ class TransformedDistribution(Distribution):
 
     def _base_sample(self, shape, rng, context):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
-        if self._memo_new is self.parts:
-            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
         shape = as_shape(shape)
         context = check_context(context, self.context_dim, self)
+        if self._memo_new is self.parts:
+            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
         lead = shape if context is None else shape + context.shape[:-1]
         rng, base = np.random.default_rng(rng), self.parts[0]
         if base.n_params and base.dtype != self.dtype:  # draw what has these very parameters

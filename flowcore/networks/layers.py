@@ -97,13 +97,9 @@ class Layer:
         """The flat vector of the free entries of A."""
         return np.concatenate([a[r0:r1, :k].ravel() for r0, r1, k in self.blocks])
 
-    def bind(self, at, theta, theta_bar) -> BlockTriangular:
-        """A, bound to its part of theta and of the gradient of theta."""
-        return BlockTriangular(self, at, theta, theta_bar)
-
 
 class BlockTriangular:
-    """The matrix A of a layer, bound: its products, each a list of NumPy calls with their arrays.
+    """The matrix A of a layer, bound to theta and to its gradient: lists of NumPy calls.
 
     Only what can be non-zero is multiplied. A tile that is one block is a view of theta; what goes
     across several takes `dense`, into which they are copied whenever theta changes.

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import Parametric, Step, as_numbers, call, check_overrides, copied
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS, MOMENTS, STEEPNESS
-from .layers import Layer
+from .layers import BlockTriangular, Layer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -212,7 +212,7 @@ class BoundNetwork:
         self.at, self.skips = at, network.skips
         self.function = ACTIVATIONS[network.activation]
         self.matrices = [
-            layer.bind(at, theta[own], theta_bar[own])
+            BlockTriangular(layer, at, theta[own], theta_bar[own])
             for layer, own in zip(layers, network.slices, strict=True)
         ]
         # by name: without a tape, the networks of a flow share these arrays and their ones

@@ -203,17 +203,17 @@ def _spline(t, direction, x, phi):
 
     g  = y^k + h (s xi^2 + d0 xi (1-xi)) / d,      d = s + (d0 + d1 - 2 s) xi (1-xi)
     g' = s^2 (d1 xi^2 + 2 s xi (1-xi) + d0 (1-xi)^2) / d^2
-    inverse: a xi^2 + b xi + c = 0, by the form of the root in which nothing cancels
+    inverse: as in `_Bin.solve`, where nothing cancels
     """
-    n, tail = t.bins, t.tail
+    n, (first, last) = t.bins, t.ends
     zeros = np.zeros((*phi.shape[:-1], 1))
     raw = anp.concatenate([zeros, phi[..., 2 * n :], zeros], axis=-1)  # slope 1 at both ends
     slopes = t.min_slope + softplus(raw + log(expm1(1 - t.min_slope)))
-    left, w = _cut(phi[..., :n], t.min_width, tail)
-    low, h = _cut(phi[..., n : 2 * n], t.min_height, tail)
+    left, w = _cut(phi[..., :n], t.min_width, first, last)
+    low, h = _cut(phi[..., n : 2 * n], t.min_height, first, last)
 
-    inside = np.abs(getval(x)) <= tail  # of a NaN: no
-    v = anp.where(inside, x, 0.0)
+    inside = (getval(x) >= first) & (getval(x) <= last)  # of a NaN: no
+    v = anp.where(inside, x, first)
     edges = getval(left if direction == "forward" else low)[..., 1:]
     here = np.arange(n) == (getval(v)[..., None] >= edges).sum(axis=-1)[..., None]
     left, w, low, h, d0, d1 = (
@@ -225,11 +225,12 @@ def _spline(t, direction, x, phi):
     if direction == "forward":
         xi = (v - left) / w
     else:
-        rise = v - low
-        a, b, c = h * (s - d0) + rise * bend, h * d0 - rise * bend, -s * rise
-        up = getval(b) >= 0
-        root = anp.sqrt(b * b - 4 * a * c) + anp.where(up, b, -b)
-        xi = anp.where(up, -2 * c / root, root / anp.where(up, 1.0, 2 * a))
+        q = (v - low) / h
+        p = 1 - q
+        m = (p * d0 - q * d1) / (2 * s)
+        early = getval(m) >= 0
+        far = anp.where(early, m, -m) + anp.sqrt(m * m + p * q)
+        xi = anp.where(early, q / (q + far), far / (p + far))
     xi = xi + (np.clip(getval(xi), 0, 1) - getval(xi))  # what rounding did, without a derivative
     both = xi * (1 - xi)
     d = s + bend * both
@@ -241,12 +242,12 @@ def _spline(t, direction, x, phi):
     return anp.where(inside, y, x), anp.where(inside, log_slope, 0.0)
 
 
-def _cut(raw, least, tail):
-    """[-B, B] in K bins of sizes 2B (m + (1 - K m) softmax(raw / 4)): their starts and sizes."""
+def _cut(raw, least, low, high):
+    """[L, H] in K bins with the shares m + (1 - K m) softmax(raw / 4): their starts and sizes."""
     share = anp.exp((raw - getval(raw).max(axis=-1, keepdims=True)) / 4)
     share = share / anp.sum(share, axis=-1, keepdims=True)
     size = least + (1 - raw.shape[-1] * least) * share
-    return 2 * tail * (anp.cumsum(size, axis=-1) - size) - tail, 2 * tail * size
+    return (high - low) * (anp.cumsum(size, axis=-1) - size) + low, (high - low) * size
 
 
 @transform.register(MixtureOfGaussians)

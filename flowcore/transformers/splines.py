@@ -8,13 +8,14 @@ and its value x, as everywhere in flowcore.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from math import expm1, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core import derived
-from ..core.inputs import check_dim, positive
+from ..core.inputs import as_numbers, check_dim, positive
 from .transformer import Transformer, matched
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a
 
 
 class RationalQuadratic(Transformer):
-    """x = g(z): a monotonic rational-quadratic spline on [-B, B], the identity outside of it.
+    """x = g(z): a monotonic rational-quadratic spline on [L, H], the identity outside of it.
 
     In bin k, between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}), with xi = (z - x^k) / w in
     [0, 1], the slope of the chord s = h / w and the slopes delta^k of g at the knots:
@@ -57,10 +58,11 @@ class RationalQuadratic(Transformer):
     ----------
     bins : int
         K, the number of bins.
-    tail : float
-        B > 0: outside of [-B, B] nothing is changed (linear tails, slope 1 at both ends).
+    tail : float or (float, float)
+        L < H, or one number B > 0 for [-B, B]: outside nothing is changed (linear tails, slope 1 at
+        both ends).
     min_width : float
-        Least width of a bin as a fraction of [-B, B].
+        Least width of a bin as a fraction of [L, H].
     min_height : float
         Least height of a bin, likewise.
     min_slope : float
@@ -80,12 +82,12 @@ class RationalQuadratic(Transformer):
     def __init__(
         self,
         bins: int = 8,
-        tail: float = 3.0,
+        tail: float | Sequence[float] = 3.0,
         min_width: float = MINIMUM,
         min_height: float = MINIMUM,
         min_slope: float = MINIMUM,
     ):
-        self.bins, self.tail = check_dim("bins", bins), positive("tail", tail)
+        self.bins, self.tail = check_dim("bins", bins), _checked_tail(tail)
         self.min_width, self.min_height = float(min_width), float(min_height)
         self.min_slope = float(min_slope)
         for name in ("min_width", "min_height"):
@@ -96,6 +98,11 @@ class RationalQuadratic(Transformer):
                 )
         if not 0 < self.min_slope < 1:
             raise ValueError(f"min_slope must lie between 0 and 1, not {min_slope!r}")
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """L and H."""
+        return self.tail if isinstance(self.tail, tuple) else (-self.tail, self.tail)
 
     @property
     def n_out(self) -> int:
@@ -111,8 +118,8 @@ class RationalQuadratic(Transformer):
         """
         _, phi = matched(self, np.zeros(np.shape(phi)[:-1]), phi)
         axes, raw = self._axes(phi.T, _Cutter(self, phi.dtype, phi.T.shape[1:]))
-        ends = axes.upto / axes.whole[:, None]
-        x, y = (2 * np.concatenate([np.zeros_like(ends[:, :1]), ends], axis=1) - 1) * self.tail
+        knots = axes.low + axes.width * (axes.upto / axes.whole[:, None])
+        x, y = np.concatenate([np.full_like(knots[:, :1], axes.low), knots], axis=1)
         return x.T, y.T, self._slope(raw).T
 
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
@@ -141,8 +148,9 @@ class RationalQuadratic(Transformer):
     def _curve(self, direction, x, phi, cutter):
         """y, log_det, and what the way back needs; phi (n_out, ...), parameters first: every
         operation runs along contiguous rows."""
-        inside = np.abs(x) <= self.tail  # False for a NaN, which stays one
-        t = np.where(inside, x, 0)
+        low, high = self.ends
+        inside = (x >= low) & (x <= high)  # False for a NaN, which stays one
+        t = np.where(inside, x, low)
         bin_ = self._bin(direction, t, phi, cutter)
         curve = _Curve(bin_, *(bin_.place(t) if direction == "forward" else bin_.solve(t)))
         log_det = np.log(curve.slope)
@@ -206,6 +214,16 @@ class RationalQuadratic(Transformer):
         return f"RationalQuadratic(bins={self.bins}, tail={self.tail}{options})"
 
 
+def _checked_tail(tail):
+    """tail as a float, or as a tuple of two; or a ValueError."""
+    if np.ndim(tail) == 0:
+        return positive("tail", tail, " or (low, high)")
+    ends = as_numbers("tail", tail).astype(float)
+    if ends.shape != (2,) or not (np.isfinite(ends).all() and ends[0] < ends[1]):
+        raise ValueError(f"tail must be a number or (low, high), low < high, not {tail!r}")
+    return tuple(ends.tolist())
+
+
 class _Places:
     """Where arrays (K, ...), flattened, hold what belongs to the bins k (...) of all points."""
 
@@ -217,16 +235,17 @@ class _Places:
 
 
 class _Cutter:
-    """How a spline cuts its axes: K pieces each, on [-B, B], none smaller than m.
+    """How a spline cuts its axes: K pieces each, on [L, H], none smaller than m (H - L).
 
-    The sizes are 2B (m + (1 - K m) softmax(raw / C)). With weights e_j = exp(raw_j / C), their sum
-    E, and c = m / (1 - K m), this is 2B (e_j + c E) / sum_i (e_i + c E). The sums of e_i + c E up
+    The shares are m + (1 - K m) softmax(raw / C). With weights e_j = exp(raw_j / C), their sum E,
+    and c = m / (1 - K m), this is (e_j + c E) / sum_i (e_i + c E). The sums of e_i + c E up
     to piece j are linear in the weights: `sums` (2, K, K) is that matrix, of widths and heights.
     shape is that of the points: what follows from it alone is made once, too.
     """
 
     def __init__(self, spline: RationalQuadratic, dtype, shape: tuple[int, ...]):
-        n, self.tail = spline.bins, spline.tail
+        n, (self.low, high) = spline.bins, spline.ends
+        self.width = high - self.low
         least = np.array([spline.min_width, spline.min_height])
         number = np.arange(1, n + 1)
         c = least / (1 - n * least)
@@ -241,7 +260,7 @@ class _Cutter:
 
 
 class _Axes:
-    """Both axes, cut into pieces: [-B, B] is to a piece as `whole` to e_j + c E, see `_Cutter`.
+    """Both axes, cut into pieces: [L, H] is to a piece as `whole` to e_j + c E, see `_Cutter`.
 
     raw (2, K, ...): first those of the widths, then of the heights. The weights stay as they are,
     (2, K, ...), with their sums in upto and the last of these in whole: to divide all of them is
@@ -249,7 +268,12 @@ class _Axes:
     """
 
     def __init__(self, cutter: _Cutter, raw):
-        self.cutter, self.tail, self.least = cutter, cutter.tail, cutter.least
+        self.cutter, self.low, self.width, self.least = (
+            cutter,
+            cutter.low,
+            cutter.width,
+            cutter.least,
+        )
         weight = np.multiply(raw, cutter.per_temperature, order="C")  # contiguous, unlike raw
         weight -= weight.max(axis=1, keepdims=True)
         np.exp(weight, out=weight)
@@ -258,30 +282,30 @@ class _Axes:
         self.whole = self.upto[:, -1]
 
     def find(self, axis: int, t):
-        """k, the piece of this axis that t in [-B, B] falls into: how many end at t or before."""
+        """k, the piece of this axis that t in [L, H] falls into: how many end at t or before."""
         end = self.upto[axis, :-1]
-        before = (t + self.tail) * (self.whole[axis] * (0.5 / self.tail)) >= end
+        before = (t - self.low) * (self.whole[axis] * (1 / self.width)) >= end
         return before.sum(axis=0, dtype=np.int16).astype(np.intp)
 
     def pieces(self, places: _Places):
         """(starts, sizes) of the pieces, each (2, ...)."""
-        scale = 2 * self.tail / self.whole
-        sizes = self.weight.take(places.pieces) * scale + 2 * self.tail * self.least
-        ends = self.upto.take(places.pieces) * scale - self.tail
+        scale = self.width / self.whole
+        sizes = self.weight.take(places.pieces) * scale + self.width * self.least
+        ends = self.upto.take(places.pieces) * scale + self.low
         return ends - sizes, sizes
 
     def gradient(self, bin_, start_bar, size_bar, out):
         """What `raw` receives from starts and sizes of the bins' pieces, into out (2, K, ...)."""
         places, numbers = bin_.places, self.cutter.numbers
-        k, scale = places.k.astype(out.dtype), 2 * self.tail / TEMPERATURE / self.whole
+        k, scale = places.k.astype(out.dtype), self.width / TEMPERATURE / self.whole
         before = (numbers < k).astype(out.dtype)
         np.multiply(before, (scale * start_bar)[:, None], out=out)
         out.reshape(-1)[places.pieces] = scale * size_bar
         # softmax: raw_bar_j = share_j (share_bar_j - sum_i share_i share_bar_i)
-        least = 2 * self.tail * self.least
-        mean = start_bar * (bin_.starts + self.tail - k * least)
+        least = self.width * self.least
+        mean = start_bar * (bin_.starts - self.low - k * least)
         mean += size_bar * (bin_.sizes - least)
-        mean *= scale / (2 * self.tail * (1 - len(numbers) * self.least))
+        mean *= scale / (self.width * (1 - len(numbers) * self.least))
         out -= mean[:, None]
         out *= self.weight
 
