@@ -130,8 +130,7 @@ def checked_options(budget, contamination) -> tuple[float | None, float]:
 
 def as_data(summary: Summary) -> dict:
     """A summary as plain data: dicts and lists of numbers and strings."""
-    found = asdict(summary)
-    return {**found, "candidates": [asdict(scored) for scored in summary.candidates]}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(summary).items()}
 
 
 def as_summary(data: dict) -> Summary:
@@ -139,7 +138,8 @@ def as_summary(data: dict) -> Summary:
     try:
         counts = {name: int(data[name]) for name in ("n_rows", "n_held_out", "n_folds")}
         candidates = tuple(_scored(one) for one in data["candidates"])
-        found = Summary(candidates, _scored(data["density"]), **counts)
+        left_out = tuple(map(str, data.get("left_out", ())))  # not in older files
+        found = Summary(candidates, _scored(data["density"]), **counts, left_out=left_out)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
     if not candidates:
