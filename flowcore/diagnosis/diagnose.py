@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def diagnose(
         return _of_table(density, X_held_out, X_train, context, context_train, names,
                          history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
     rng, draws = np.random.default_rng(rng), check_dim("draws", draws, FEWEST_DRAWS)
-    if not (isinstance(alpha, (int, float)) and 0 < alpha < 1):
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
     names = _names(names, X_held_out)
     held_out = _rows("X_held_out", X_held_out, "context", context, len(names))

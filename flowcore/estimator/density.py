@@ -23,7 +23,7 @@ from ..training.defaults import is_auto
 from .inputs import check_latents, check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
-from .record import FlowDensityRecord, checked_options
+from .record import OPTIONS, Record, as_data, as_summary, checked_options
 from .rows import merged, quantile
 from .scaling import check_reach, scaling, standardised
 from .selection import in_processes, select
@@ -139,7 +139,7 @@ class FlowDensity(
         is conditional on; every other method then wants one, too.
         """
         seeds = seed_sequence(self.random_state)
-        minutes, contamination = checked_options(self.budget, self.contamination)
+        minutes, contamination = checked_options(self.budget, self.contamination, self.n_jobs)
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
         names, context = column_labels(context), given_context(context, len(X), None)
@@ -235,7 +235,17 @@ class FlowDensity(
     def as_record(self) -> FlowDensityRecord:
         """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
         check_is_fitted(self)
-        return FlowDensityRecord.of(self)
+        options = {name: getattr(self, name) for name in OPTIONS}
+        if not isinstance(options["random_state"], (int, np.integer)):
+            options["random_state"] = None
+        names = getattr(self, "feature_names_in_", None)
+        of_context = getattr(self, "context_names_in_", None)  # not in older pickles
+        return FlowDensityRecord(
+            options, self.density_, self.latent_, self.context_scaling_,
+            None if names is None else [str(name) for name in names],
+            self.held_out_scores_, float(self.offset_), as_data(self.summary_),
+            None if of_context is None else [str(name) for name in of_context],
+        )  # fmt: skip
 
     def _fitted(self, name: str) -> Distribution:
         check_is_fitted(self)
@@ -260,6 +270,22 @@ class FlowDensity(
             )
         context = given_context(context, n, scale.dim, getattr(self, "context_names_in_", None))
         return {"context": scale.inverse(context)}
+
+
+class FlowDensityRecord(Record):
+    """A `Record` in a file: `flowcore.save` writes it, `flowcore.load` makes the estimator."""
+
+    def restored(self) -> FlowDensity:
+        """The estimator, fitted."""
+        found = FlowDensity(**self.options)
+        found.density_, found.latent_ = self.density, self.latent
+        found.context_scaling_, found.offset_ = self.context_scaling, self.offset
+        found.context_names_in_ = self.context_names
+        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
+        found.n_features_in_ = found._n_features_out = self.density.dim
+        if self.names is not None:
+            found.feature_names_in_ = np.array(self.names, object)
+        return found
 
 
 def _in_units(density, scale: ElementwiseAffine) -> TransformedDistribution:

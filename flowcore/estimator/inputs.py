@@ -10,7 +10,6 @@ from sklearn.utils.validation import validate_data
 
 from ..core.inputs import as_numbers, column_labels
 from ..core.labels import check_labels
-from ..tables import Frame
 from ..training.checks import as_context, check_finite
 
 
@@ -22,7 +21,8 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
-    X = X.to_pandas() if isinstance(X, Frame) else X
+    if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
+        X = X.to_pandas()
     labels = column_labels(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
     if np.ma.is_masked(X):
@@ -33,10 +33,33 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         if twice is not None:
             raise ValueError(f"two columns are called {twice!r:.40}: rename one of them")
     options = dict(dtype=float, order="C", ensure_all_finite=False)
-    table = validate_data(estimator, X, reset=reset, skip_check_array=False,
-                          ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
+    try:
+        table = validate_data(estimator, X, reset=reset, skip_check_array=False,
+                              ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
+    except (TypeError, ValueError, OverflowError) as problem:
+        place = _first_of_no_number(X)
+        if not place:
+            raise
+        error = TypeError if isinstance(problem, TypeError) else ValueError
+        raise error(f"{place}: {problem!s:.100}") from None
     check_finite("X", table, float, labels)
     return table, labels
+
+
+def _first_of_no_number(X) -> str:
+    """ "X is 'Bern' in row 3 (column 1)", or "" if every cell can be a float."""
+    if getattr(getattr(X, "dtype", None), "kind", "O") not in "Oc":
+        return ""
+    try:
+        cells = np.array(X, object)
+    except ValueError:  # ragged
+        return ""
+    for (*row, column), value in np.ndenumerate(cells if cells.ndim == 2 else cells[:0]):
+        try:
+            float(value)
+        except (TypeError, ValueError, OverflowError):
+            return f"X is {value!r:.40} in row {row[0]} (column {column})"
+    return ""
 
 
 def check_latents(estimator, Z) -> np.ndarray:

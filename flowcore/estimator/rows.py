@@ -24,24 +24,24 @@ class Rows:
 
 
 def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Rows:
-    """The different rows of positive weight, sorted.
+    """The different rows of positive weight, in the order in which they come first.
 
     A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
     known when it is held out, and a spike on it would look like a discovery.
     """
     kept = np.flatnonzero(weight > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
-    order = np.lexsort(both.T[::-1])
-    ordered = both[order]
+    order = np.lexsort(both.T)  # stable: of equal rows the first one comes first
     new = np.ones(len(kept), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    number = np.cumsum(new) - 1
+    new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)
+    first = order[new]
+    number = np.argsort(np.argsort(first))[np.cumsum(new) - 1]
     original = np.full(len(x), -1)
     original[kept[order]] = number
     total = np.bincount(number, weight[kept][order])
-    first, dim = ordered[new], x.shape[1]
-    own_context = None if context is None else np.ascontiguousarray(first[:, dim:])
-    return Rows(np.ascontiguousarray(first[:, :dim]), own_context, total / total.sum(), original)
+    kept = kept[np.sort(first)]
+    own_context = None if context is None else context[kept]
+    return Rows(x[kept], own_context, total / total.sum(), original)
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:

@@ -176,11 +176,14 @@ def in_processes(n_jobs: int | None):
 
     def run(tasks: Iterable, seconds: float, progress: bool) -> list:
         from joblib import Parallel, delayed
+        from joblib.parallel import get_active_backend
 
         tasks = list(tasks)
         jobs = _n_jobs(n_jobs) if seconds > LIGHT and len(tasks) > 1 else 1
         threads = {"threads": 1} if jobs != 1 else {}
         calls = (delayed(f)(*a, **o, **threads) for f, a, o in tasks)
+        if not get_active_backend()[0].supports_return_generator:  # multiprocessing: all at once
+            return Parallel(n_jobs=jobs)(calls)
         with nullcontext() if jobs == 1 else _deaf_to_interrupts():
             results = Parallel(n_jobs=jobs, return_as="generator")(calls)
         return list(_shown(results, len(tasks)) if progress else results)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
-from ..estimator import FlowDensityRecord
 from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
 from .disk import path_text
@@ -47,7 +46,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
         found = from_bytes(read_sealed(name), registry)[-1]
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
-    return found.estimator() if isinstance(found, FlowDensityRecord) else found
+    return found.restored() if hasattr(type(found), "restored") else found
 
 
 def from_bytes(data: bytes, registry: dict[str, type]) -> list:

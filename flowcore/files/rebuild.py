@@ -55,6 +55,7 @@ def own_classes() -> dict[str, type]:
     """flowcore's public classes that can be nodes, by name."""
     rooms = (bijectors, discrete, distributions, estimator, networks, tables, targets, transformers)
     names = {name: value for room in rooms for name, value in vars(room).items()}
+    names["FlowDensityRecord"] = estimator.FlowDensityRecord  # which is loaded when it is needed
     others = (discrete.Dequantize, tables.TableDensity, estimator.FlowDensityRecord)
     kinds = (Parametric, Transformer, targets.Target, *others)
     classes = {k: c for k, c in names.items() if isinstance(c, type) and issubclass(c, kinds)}
