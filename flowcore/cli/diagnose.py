@@ -8,7 +8,7 @@ import numpy as np
 
 from flowcore_command.problem import Problem
 
-from ..diagnosis.of_table import of_table
+from ..diagnosis import diagnose
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
 from .digest import digest
@@ -28,16 +28,16 @@ def run(
         settled()
         if out is not None:
             check_picture(out, model, data, train)
-        own = _frame(density, data, reading)
+        own = _frame(density, data, reading, missing)
         _tell_if_learned(density, own, data)
-        theirs = None if train is None else _frame(density, train, reading)
+        theirs = None if train is None else _frame(density, train, reading, missing)
         if density.schema.categories:
             note("the numbers are judged, given the categories, whose probabilities are not")
         if any(column.kind.is_gridded for column in density.schema.numbers):
             note(
                 "whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say"
             )
-        report = of_table(density, own, theirs, missing=missing, rng=rng)
+        report = diagnose(density, own, theirs, rng=rng)
         if out is not None:
             report.figure().savefig(out)
         if as_json:
@@ -47,12 +47,14 @@ def run(
     return 0
 
 
-def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
+def _frame(density: TableDensity, data: str, reading: dict, missing: str) -> Frame:
     text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
     frame = read(data, reading, text if density.schema.is_named else ())
     if not len(frame):
         raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
-    return arranged(frame, density.schema)
+    frame = arranged(frame, density.schema)
+    complete_rows(frame, missing)
+    return frame
 
 
 def _tell_if_learned(density: TableDensity, frame: Frame, data: str) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from ..core import BLAS
 from ..core.inputs import as_numbers, check_dim, column_labels
 from ..core.labels import check_labels
-from ..tables import TableDensity
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
 from .baselines import baselines, conditional_log_prob, name_of
@@ -110,9 +109,14 @@ def diagnose(
     Mean log p -2.328 +- 0.031 nats on 1,000 held-out rows of 2 columns: nothing speaks against this
     density.
     """
-    if isinstance(density, TableDensity):
-        return _of_table(density, X_held_out, X_train, context, context_train, names,
-                         history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
+    if hasattr(density, "numbers_of"):  # a `TableDensity`
+        if not (context is None and context_train is None and names is None):
+            raise ValueError(
+                "a TableDensity knows names and categories from the table: leave out names=, "
+                "context=, context_train="
+            )
+        return of_table(diagnose, density, X_held_out, X_train,
+                        history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
     rng, draws = np.random.default_rng(rng), check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
@@ -131,15 +135,6 @@ def diagnose(
 
     with BLAS.single_threaded():
         return _adjusted(_examined(judged, held_out, train, names, history, draws, alpha, rng))
-
-
-def _of_table(density, X_held_out, X_train, context, context_train, names, **options) -> Diagnosis:
-    if not (context is None and context_train is None and names is None):
-        raise ValueError(
-            "a TableDensity knows names and categories from the table: leave out names=, context=, "
-            "context_train="
-        )
-    return of_table(density, X_held_out, X_train, **options)
 
 
 def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Diagnosis:

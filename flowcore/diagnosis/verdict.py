@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from . import words
+from .findings import Findings
 from .uniformity import detectable
-
-if TYPE_CHECKING:
-    from .report import Diagnosis
 
 LARGE_KS = 0.05  # of the mass on the wrong side: what is less is told, but no fault
 LARGE_AUC = 0.55
@@ -36,16 +33,16 @@ class Sentence:
     text: str
 
 
-def sentences_of(report: Diagnosis) -> list[Sentence]:
+def sentences_of(report: Findings) -> list[Sentence]:
     """All sentences that apply, in the order in which they are read."""
     parts = (_support, _beside, _columns, _together, _latents, _own_level, _far, _pull, _learned,
              _gridded, _wild, _power, _given)  # fmt: skip
     return [sentence for part in parts for sentence in part(report)]
 
 
-def headline_of(report: Diagnosis) -> str:
+def headline_of(report: Findings) -> str:
     """One sentence, from the kinds of the others."""
-    found = {sentence.kind for sentence in report.sentences if sentence.fault}
+    found = {sentence.kind for sentence in sentences_of(report) if sentence.fault}
     where = f"{report.n:,} held-out rows of {words.count(len(report.names), 'column')}"
     told = f"Mean log p {words.nats(report.mean, report.standard_error)} nats on {where}"
     if not found:

@@ -48,14 +48,19 @@ class FlowDensity(
     The rows are cut into folds. Every candidate c (a Gaussian, a mixture of Gaussians, wide Student
     tails; an affine and a spline flow, and one whose base has modes; of few rows a small affine
     flow, and one that starts at the Gaussian) is fitted once for every fold k, to the other rows,
-    until the held-out ones are no longer told better. The weights w_c are
-    those under which all held-out rows together are most probable (stacking). So a flow that says
-    less than a Gaussian weighs nothing, and no single row decides. `summary_` tells all scores.
+    until the log-density of the held-out rows stops improving. The weights w_c are those under
+    which all held-out rows together are most probable (stacking): a flow with a lower score than a
+    Gaussian may have some weight, if it is the better one in places. A weight below 0.01 becomes
+    0. No single row decides. `summary_` has all scores.
 
-    Rows are numbers, continuous ones: what follows from other columns, or lies on a grid, has no
-    density (a warning). Errors: ValueError for what is no table of finite numbers, for constant
-    columns, for columns that are not those of `fit`. Cost: `fit` as `budget` says;
-    `score_samples` one inverse of every flow in the density; memory for all of them.
+    Folds depend on the order of the rows and on `random_state`; equal rows are one row with a
+    weight. Rows are numbers, continuous ones: what follows from other columns, or lies on a grid,
+    has no density (a warning).
+    Errors: ValueError for what is no table of finite numbers (TypeError for objects and complex
+    numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
+    Cost: `fit` as `budget` says, and about 2 GB at most on two cores: in wide tables, whose flows
+    and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
+    `score_samples` costs one inverse of every flow in the density.
 
     Parameters
     ----------
@@ -63,11 +68,12 @@ class FlowDensity(
         "auto", as above; or the only flow to be fitted: "affine", "spline", "modes",
         "small" (affine), "white" (affine, from the Gaussian on), the name of a recipe of
         `flowcore.flows`, or a flow of your own, which gets standardised rows. Then the simpler
-        densities are only told in the summary.
+        densities only stand in the summary.
     budget : float
         Minutes on two cores; the folds, then the epochs, are as many as that allows. It is
-        converted by measured costs, not by a clock, so results are reproducible. None: a third of
-        a minute up to 500 rows, then as n^0.41: 1.5 for 20,000, 3 for 100,000.
+        converted by measured costs, not by a clock, so results are reproducible. Flows get at
+        least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41:
+        1.5 for 20,000, 3 for 100,000.
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
