@@ -82,11 +82,7 @@ def _without(model, x, drawn, j, rng) -> float:
 
 def _area(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
     """(P(above > below) + P(equal)/2, its variance by DeLong, DeLong and Clarke-Pearson 1988)."""
-    wins = _share_below(above, np.sort(below))
-    losses = _share_below(below, np.sort(above))
-    return float(wins.mean()), wins.var(ddof=1) / len(above) + losses.var(ddof=1) / len(below)
-
-
-def _share_below(x, ordered):
-    left, right = (np.searchsorted(ordered, x, side) for side in ("left", "right"))
-    return (left + right) / (2 * len(ordered))
+    rank, m, n = imported("scipy.stats").rankdata, len(above), len(below)
+    ranks = rank(np.concatenate([above, below]))
+    wins, losses = (ranks[:m] - rank(above)) / n, (ranks[m:] - rank(below)) / m
+    return float(wins.mean()), wins.var(ddof=1) / m + losses.var(ddof=1) / n

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import BLAS
+from ..core import BLAS, warn
 from ..core.inputs import as_numbers, check_dim, column_labels
 from ..core.labels import check_labels
 from ..training.checks import as_context, check_finite
@@ -19,7 +19,7 @@ from .baselines import baselines, conditional_log_prob, name_of
 from .classifier import tell_apart
 from .draws import drawn_from
 from .findings import Association, Beside, Learned
-from .judged import Judged, Rows, warn_of_shared
+from .judged import Judged, Rows, different, warn_of_shared
 from .of_table import of_table
 from .report import Diagnosis
 from .rows import far_rows, pull_of_the_worst, worst_rows
@@ -59,7 +59,7 @@ def diagnose(
     that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: keep others back. If
-    most of the held-out rows are training rows, there is a warning.
+    most of the held-out rows are training rows, or copies of each other, there is a warning.
     Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
@@ -144,6 +144,13 @@ def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Dia
     drawn = drawn_from(judged, held_out, draws, rng)
     latents, latents_of, association = _latents(judged.density, held_out, names, rng)
     gridded, _, _ = few_valued_columns(held_out.x, np.arange(len(held_out.x)))
+    n_different = len(different(held_out))
+    if 2 * n_different < len(log_p) and not gridded.size:
+        warn(
+            f"X_held_out has {len(log_p):,} rows, but only {n_different:,} different ones, as a "
+            "Markov chain or a bootstrap sample: p-values take rows for independent. Thin the "
+            "chain, or pass each row once"
+        )
     finite = np.isfinite(log_p).all()
     return Diagnosis(
         density=judged.name,
@@ -195,15 +202,23 @@ def _rows(name, values, context_name, context, dim: int) -> Rows:
     return Rows(x, None if context is None else context.astype(float, copy=False))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # at rows so far out that both densities are 0
 def _beside(log_p, held_out, train, rng) -> tuple[list[Beside], bool]:
-    """The baselines on the held-out rows, or on half of them."""
+    """The baselines on the held-out rows, or on half of them; in units of powers of two, exactly,
+    in which no square over- or underflows."""
     here, learn = np.arange(len(log_p)), train
     if train is None:
         half, here = np.array_split(rng.permutation(len(log_p)), 2)
         learn = held_out.of(half)
-    found, rows = [], held_out.of(here)
+    units = [None if a is None else np.frexp(np.abs(a).max(axis=0))[1] for a in learn]
+    learn, rows = (
+        [None if a is None else np.ldexp(a, -unit) for a, unit in zip(table, units, strict=True)]
+        for table in (learn, held_out.of(here))
+    )
+    found = []
     for simple in baselines(*learn, rng):
-        theirs = conditional_log_prob(simple, *rows)
+        theirs = conditional_log_prob(simple, *rows) - units[0].sum() * math.log(2)
+        theirs[np.isnan(theirs)] = -np.inf
         gain, error = log_p[here] - theirs, math.nan
         if np.isfinite(gain).all():
             error = float(gain.std(ddof=1) / math.sqrt(len(gain)))
