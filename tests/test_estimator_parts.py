@@ -272,7 +272,7 @@ def test_what_a_plan_counts_as_memory_is_a_flows_parameters():
 
 def test_mixtures_of_wide_tables():
     todo = plan(20_000, 300, 0, ALL)
-    assert todo.components == () and "mixtures of 2 or more" in todo.left_out[0]
+    assert todo.components == () and "mixture of 2, which" in todo.left_out[0]
     with pytest.raises(ValueError, match=r"X has 5,000 columns, .* take at most 3,450"):
         plan(10_000, 5_000, 0, ALL)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import flows
 from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import StudentT, TransformedDistribution
@@ -183,28 +182,3 @@ def _uninterrupted(found):
     if history.interrupted:
         raise KeyboardInterrupt
     return flow
-
-
-def affine(dim: int, context_dim: int = 0, **options):
-    """A MAF over a base with tails."""
-    return flows.maf(dim, context_dim=context_dim, base="student_t", **options)
-
-
-def short_affine(dim: int, context_dim: int = 0, **options):
-    """The same with three layers: for where the full covariance is another's work."""
-    return affine(dim, context_dim, layers=3, **options)
-
-
-def small_affine(dim: int, context_dim: int = 0, **options):
-    """The same with small networks, for few rows."""
-    return affine(dim, context_dim, layers=3, hidden=[32], **options)
-
-
-def spline(dim: int, context_dim: int = 0, **options):
-    """A neural spline flow over a base with tails."""
-    return flows.nsf(dim, context_dim=context_dim, **options)
-
-
-def spline_of_modes(dim: int, context_dim: int = 0, **options):
-    """Two spline layers over a base with modes."""
-    return flows.nsf(dim, layers=2, context_dim=context_dim, **options)

@@ -37,29 +37,11 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         table = validate_data(estimator, X, reset=reset, skip_check_array=False,
                               ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
     except (TypeError, ValueError, OverflowError) as problem:
-        place = _first_of_no_number(X)
-        if not place:
-            raise
-        error = TypeError if isinstance(problem, TypeError) else ValueError
-        raise error(f"{place}: {problem!s:.100}") from None
+        if isinstance(X, (list, tuple)) or kind in "Oc":
+            _name_the_cell(X, problem)
+        raise
     check_finite("X", table, float, labels)
     return table, labels
-
-
-def _first_of_no_number(X) -> str:
-    """ "X is 'Bern' in row 3 (column 1)", or "" if every cell can be a float."""
-    if getattr(getattr(X, "dtype", None), "kind", "O") not in "Oc":
-        return ""
-    try:
-        cells = np.array(X, object)
-    except ValueError:  # ragged
-        return ""
-    for (*row, column), value in np.ndenumerate(cells if cells.ndim == 2 else cells[:0]):
-        try:
-            float(value)
-        except (TypeError, ValueError, OverflowError):
-            return f"X is {value!r:.40} in row {row[0]} (column {column})"
-    return ""
 
 
 def check_latents(estimator, Z) -> np.ndarray:
@@ -83,6 +65,15 @@ def _check_numbers(X) -> None:
             ": leave the column out, or take flowcore.tables.fit_table, which knows categories"
         )  # fmt: skip
         raise ValueError(f"{problem}{fix}") from None
+
+
+def _name_the_cell(X, problem: Exception) -> None:
+    """The problem that scikit-learn had, of the same kind, with the place of what is no number."""
+    try:
+        as_numbers("X", np.array(X, object))
+    except ValueError as place:
+        error = TypeError if isinstance(problem, TypeError) else ValueError
+        raise error(f"{place}: {str(problem).splitlines()[0]}") from None
 
 
 def given_context(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
+from ..flows import maf, nsf
 from ..training.defaults import batch_size_for, epochs_for
 from . import candidates
 from .candidates import Candidate
@@ -30,6 +32,7 @@ MATRICES = 3 * 7  # (D, D), that a fold holds: 7 for each Gaussian that has been
 LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 
+affine = partial(maf, base="student_t")  # its base has tails, as that of `nsf`
 GAUSSIANS = (
     Candidate("Gaussian", candidates.learn_gaussian),
     Candidate("Gaussian, not shrunk", candidates.learn_gaussian, options={"shrink": False}),
@@ -37,18 +40,18 @@ GAUSSIANS = (
 )
 FLOWS = {
     "spline": Candidate("spline flow", candidates.learn_flow, True, (1.2, 0.09, 0.002, 0.002),
-                        {"recipe": candidates.spline}),
+                        {"recipe": nsf}),
     "affine": Candidate("affine flow", candidates.learn_flow, True, (0.5, 0.015, 0.003, 0.0002),
-                        {"recipe": candidates.affine}),
+                        {"recipe": affine}),
     "modes": Candidate("spline flow of modes", candidates.learn_flow, True,
                        (0.8, 0.05, 0.002, 0.001),
-                       {"recipe": candidates.spline_of_modes, "n_modes": MODES}),
+                       {"recipe": partial(nsf, layers=2), "n_modes": MODES}),
     "white": Candidate("affine flow, white", candidates.learn_flow, True,
                        (0.5, 0.015, 0.003, 0.0002),
-                       {"recipe": candidates.short_affine, "white": True}),
+                       {"recipe": partial(affine, layers=3), "white": True}),
     "small": Candidate("small affine flow", candidates.learn_flow, True,
-                       (0.3, 0.01, 0.001, 0.0001), {"recipe": candidates.small_affine},
-                       widens=False),
+                       (0.3, 0.01, 0.001, 0.0001),
+                       {"recipe": partial(affine, layers=3, hidden=[32])}, widens=False),
 }  # fmt: skip
 
 
@@ -105,8 +108,12 @@ def plan(
     allowed = [(parts, used) for parts, used in FOLDS
                if used <= most and used * n >= parts * min(n, HELD_OUT)]  # fmt: skip
     allowed = allowed or [(FOLDS[1][0], most)]
-    sizes, left_out = _affordable_sizes(() if context_dim else component_counts(n, dim), n, dim,
-                                        budget)  # fmt: skip
+    counts = () if context_dim else component_counts(n, dim)
+    seconds = min(n, MOST_ROWS) * dim**2 * PER_SHARE  # of one Gaussian of a mixture
+    sizes = tuple(k for k in counts if k * seconds <= max(budget, LEAST_SECONDS) / 4)
+    left_out = tuple(
+        f"mixture of {k}, which takes {k * seconds:.0f} s or more" for k in counts[len(sizes) :]
+    )
     if len(flows) > 1:  # a single one was asked for
         flows, others = _affordable(_worth_trying(flows, n, dim), n, dim, *allowed[-1], budget)
         left_out += others
@@ -142,21 +149,6 @@ def _affordable(
             kept, spent = [*kept, flow], spent + seconds
             held += used * flow.nbytes(dim)
     return tuple(flow for flow in flows if flow in kept), left_out
-
-
-def _affordable_sizes(
-    sizes: tuple[int, ...], n: int, dim: int, budget: float
-) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The same of the numbers of Gaussians in a mixture: a fit takes a fourth of the budget."""
-    second = min(n, MOST_ROWS) * dim**2 * PER_SHARE
-    most = max(budget, LEAST_SECONDS) / 4 / second
-    kept = tuple(k for k in sizes if k <= most)
-    if kept == sizes:
-        return sizes, ()
-    first = sizes[len(kept)]
-    return kept, (
-        f"mixtures of {first} or more, each of which takes {first * second:.0f} s or more",
-    )
 
 
 def _snapshots(n: int, nbytes: float) -> int:
