@@ -120,11 +120,12 @@ def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
 
 def _is_float(value) -> bool:
     """Whether it is a real number that a float holds: Python's integers may be too large."""
+    if not isinstance(value, Real) or isinstance(value, np.timedelta64):
+        return False
     try:
-        float(value)
+        return float(value) is not None
     except (TypeError, ValueError, OverflowError):
         return False
-    return isinstance(value, Real) and not isinstance(value, np.timedelta64)
 
 
 def as_integers(name: str, x) -> np.ndarray:

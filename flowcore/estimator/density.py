@@ -24,7 +24,7 @@ from .inputs import check_latents, check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
 from .record import OPTIONS, Record, as_data, as_summary, checked_options
-from .rows import merged, quantile
+from .rows import from_the_centre, merged, quantile
 from .scaling import check_reach, scaling, standardised
 from .selection import in_processes, select
 
@@ -53,9 +53,10 @@ class FlowDensity(
     Gaussian may have some weight, if it is the better one in places. A weight below 0.01 becomes
     0. No single row decides. `summary_` has all scores.
 
-    Folds depend on the order of the rows and on `random_state`; equal rows are one row with a
-    weight. Rows are numbers, continuous ones: what follows from other columns, or lies on a grid,
-    has no density (a warning).
+    Folds follow the distance of the rows from the centre, and `random_state`: they depend neither
+    on the order of the rows, nor on signs, units or the order of the columns. Equal rows are one
+    row with a weight. Rows are numbers, continuous ones: what follows from other columns, or lies
+    on a grid, has no density (a warning).
     Errors: ValueError for what is no table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
     Cost: `fit` as `budget` says, and about 2 GB at most on two cores: in wide tables, whose flows
@@ -162,10 +163,9 @@ class FlowDensity(
         scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
         check_reach(X, weight, scale, labels)
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
-        found = select(
-            standardised(rows, scale, self.context_scaling_), todo, seeds,
-            in_processes(self.n_jobs), not is_auto(self.flow), self.progress,
-        )  # fmt: skip
+        rows = from_the_centre(standardised(rows, scale, self.context_scaling_))
+        found = select(rows, todo, seeds, in_processes(self.n_jobs), not is_auto(self.flow),
+                       self.progress)  # fmt: skip
         units = float(scale.inverse_log_det(X[:1])[0])
         self.density_ = _in_units(found.density, scale)
         self.latent_ = _in_units(found.latent, scale)
