@@ -186,9 +186,9 @@ def test_mixture_of_flows_is_a_density():
 def test_merged_rows_keep_everything():
     x = np.array([[1.0, 2.0], [0.0, 5.0], [1.0, 2.0], [7.0, 7.0]])
     rows = merged(x, np.array([1.0, 2.0, 3.0, 0.0]), None)
-    np.testing.assert_array_equal(rows.x, [[1, 2], [0, 5]])  # as they come first
-    np.testing.assert_allclose(rows.weight, [2 / 3, 1 / 3])
-    np.testing.assert_array_equal(rows.original, [0, 1, 0, -1])
+    np.testing.assert_array_equal(rows.x, [[0, 5], [1, 2]])
+    np.testing.assert_allclose(rows.weight, [1 / 3, 2 / 3])
+    np.testing.assert_array_equal(rows.original, [1, 0, 1, -1])
     context = np.array([[0.0], [0.0], [9.0], [0.0]])  # not the same row, after all
     apart = merged(x, np.ones(4), context)
     assert len(apart) == 4 and apart.context[apart.original[2]] == 9

@@ -278,6 +278,13 @@ class FlowDensity(
         return {"context": scale.inverse(context)}
 
 
+def _in_units(density, scale: ElementwiseAffine) -> TransformedDistribution:
+    """A density of standardised rows in the units of the data."""
+    if isinstance(density, TransformedDistribution):
+        return TransformedDistribution(density.base, Chain([scale, density.bijector]))
+    return TransformedDistribution(density, scale)
+
+
 class FlowDensityRecord(Record):
     """A `Record` in a file: `flowcore.save` writes it, `flowcore.load` makes the estimator."""
 
@@ -292,10 +299,3 @@ class FlowDensityRecord(Record):
         if self.names is not None:
             found.feature_names_in_ = np.array(self.names, object)
         return found
-
-
-def _in_units(density, scale: ElementwiseAffine) -> TransformedDistribution:
-    """A density of standardised rows in the units of the data."""
-    if isinstance(density, TransformedDistribution):
-        return TransformedDistribution(density.base, Chain([scale, density.bijector]))
-    return TransformedDistribution(density, scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
 
 
-@dataclass(eq=False)
 class Record:
     """What a `FlowDensity` has learned, and its options.
 
@@ -46,18 +45,23 @@ class Record:
         `context_names_in_`.
     """
 
-    options: dict
-    density: Base
-    latent: Base
-    context_scaling: Bijector | None
-    names: Sequence[str] | None
-    held_out_scores: np.ndarray
-    offset: float
-    summary: dict
-    context_names: Sequence[str] | None = None
-
-    def __post_init__(self):
-        options, latent, density = self.options, self.latent, self.density
+    def __init__(
+        self,
+        options: dict,
+        density: Base,
+        latent: Base,
+        context_scaling: Bijector | None,
+        names: Sequence[str] | None,
+        held_out_scores: np.ndarray,
+        offset: float,
+        summary: dict,
+        context_names: Sequence[str] | None = None,
+    ):
+        self.options, self.density, self.latent = options, density, latent
+        self.context_scaling, self.offset = context_scaling, offset
+        self.names = None if names is None else list(names)
+        self.held_out_scores, self.summary = held_out_scores, summary
+        self.context_names = None if context_names is None else list(context_names)
         if sorted(options) != sorted(OPTIONS):
             raise ValueError(f"its options are {sorted(options)}, not {sorted(OPTIONS)}")
         checked_options(options["budget"], options["contamination"], options["n_jobs"])
@@ -66,20 +70,19 @@ class Record:
                 raise ValueError(f"its density or latent is a {type(flow).__name__}, no flow")
         if latent.dim != density.dim:
             raise ValueError("its latent space is not that of its density")
-        if self.names is not None and not len({*self.names}) == len(self.names) == density.dim:
-            raise ValueError(f"it has {len({*self.names})} names for {density.dim} columns")
+        if names is not None and not len(set(names)) == len(names) == density.dim:
+            raise ValueError(f"it has {len(set(names))} names for {density.dim} columns")
         widths = [getattr(p, "context_dim", 0) for p in (density, latent)]
-        given = getattr(self.context_scaling, "dim", 0)
+        given = 0 if context_scaling is None else context_scaling.dim
         if not set(widths) <= {0, given}:
             raise ValueError(f"its flows want contexts of widths {widths}, but it scales {given}")
-        own = self.context_names
-        if own is not None and len(own) != given:
-            raise ValueError(f"it has {len(own)} names for {given} numbers of a context")
-        if self.held_out_scores.ndim != 1 or self.held_out_scores.dtype != float:
+        if context_names is not None and len(context_names) != given:
+            raise ValueError(f"it has {len(context_names)} names for {given} numbers of a context")
+        if held_out_scores.ndim != 1 or held_out_scores.dtype != float:
             raise ValueError("its held-out scores are no vector of floats")
-        if not math.isfinite(self.offset):
-            raise ValueError(f"its offset is {self.offset}")
-        as_summary(self.summary)
+        if not math.isfinite(offset):
+            raise ValueError(f"its offset is {offset}")
+        as_summary(summary)
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""

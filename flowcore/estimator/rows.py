@@ -24,33 +24,24 @@ class Rows:
 
 
 def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Rows:
-    """The different rows of positive weight, in the order in which they come first.
+    """The different rows of positive weight, sorted.
 
     A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
     known when it is held out, and a spike on it would look like a discovery.
     """
     kept = np.flatnonzero(weight > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
-    order = np.lexsort(both.T)  # stable: of equal rows the first one comes first
+    order = np.lexsort(both.T[::-1])
+    ordered = both[order]
     new = np.ones(len(kept), bool)
-    new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)
-    first = order[new]
-    number = np.argsort(np.argsort(first))[np.cumsum(new) - 1]
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    number = np.cumsum(new) - 1
     original = np.full(len(x), -1)
     original[kept[order]] = number
     total = np.bincount(number, weight[kept][order])
-    kept = kept[np.sort(first)]
-    own_context = None if context is None else context[kept]
-    return Rows(x[kept], own_context, total / total.sum(), original)
-
-
-def from_the_centre(rows: Rows) -> Rows:
-    """The same rows, standardised ones, by their distance from 0: an order that depends neither on
-    the order in which they were given, nor on signs, units or the order of the columns."""
-    order = np.argsort(np.sum(rows.x**2, axis=1), kind="stable")
-    place = np.append(np.argsort(order), -1)  # of -1: -1
-    context = None if rows.context is None else rows.context[order]
-    return Rows(rows.x[order], context, rows.weight[order], place[rows.original])
+    first, dim = ordered[new], x.shape[1]
+    own_context = None if context is None else np.ascontiguousarray(first[:, dim:])
+    return Rows(np.ascontiguousarray(first[:, :dim]), own_context, total / total.sum(), original)
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
@@ -64,3 +55,12 @@ def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
 def fold_of(n: int, parts: int, rng: np.random.Generator) -> np.ndarray:
     """(n,): the part that each row belongs to; sizes differ by at most one."""
     return rng.permutation(n) % parts
+
+
+def from_the_centre(rows: Rows) -> Rows:
+    """The same rows, standardised ones, by their distance from 0: an order that depends neither on
+    the order in which they were given, nor on signs, units or the order of the columns."""
+    order = np.argsort(np.sum(rows.x**2, axis=1), kind="stable")
+    place = np.append(np.argsort(order), -1)  # of -1: -1
+    context = None if rows.context is None else rows.context[order]
+    return Rows(rows.x[order], context, rows.weight[order], place[rows.original])
