@@ -120,6 +120,7 @@ def build(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", "-q", str(file), external=True)
         with session.chdir(dist):
             session.run(python, "-W", "error", "-c", DOCTEST, external=True)
+            session.run(str(Path(python).with_name("flowcore")), "--version", external=True)
 
 
 @nox.session(default=False)

@@ -2,152 +2,45 @@
 
     forward = base -> data (sampling),  inverse = data -> base (density)
 
-Read `reference.py` first, then `bijectors/bijector.py`, at whose top the conventions stand.
+Read in this order: the conventions (docs/conventions.md), `spec/reference.py`, the head of
+`core/workspace.py`, `bijectors/bijector.py`, `bijectors/autoregressive.py`, `networks/made.py`,
+`core/calls.py`.
+
+`import flowcore` loads no room, and not even NumPy. `__init__.pyi` lists the public names, one a
+line with its room, for type checkers and for this file, which imports a room at its first use.
 """
 
-from typing import TYPE_CHECKING
+import os
+from importlib import import_module
+from importlib.util import find_spec
 
-from . import flows, plots, reference, tables, targets, testing
+from ._forks import unforked
 from ._version import __version__ as __version__
-from .bijectors import (
-    NICE,
-    ActNorm,
-    Bijector,
-    Blockwise,
-    Chain,
-    Coupling,
-    Elementwise,
-    ElementwiseAffine,
-    Exp,
-    Invert,
-    Logit,
-    LULinear,
-    MaskedAutoregressiveFlow,
-    Permute,
-    Planar,
-    Radial,
-    RealNVP,
-    Sigmoid,
-    SinhArcsinh,
-    Softplus,
-    Standardize,
-    StandardizeContext,
-    Tanh,
-)
-from .core import twins_are_found_by
-from .diagnosis import Diagnosis, diagnose
-from .discrete import Dequantize, bits_per_dim, logit_preprocessing
-from .distributions import (
-    Distribution,
-    GaussianMixture,
-    Laplace,
-    Mixture,
-    MultivariateNormalDiag,
-    Normal,
-    StudentT,
-    TransformedDistribution,
-    Uniform,
-)
-from .files import load, save
-from .metrics import kl_to_truth, stray_mass
-from .networks import MADE, MLP
-from .training import Adam, History, TrainingDivergedError, constant, cosine_decay, fit
-from .transformers import (
-    Affine,
-    Compose,
-    MixtureOfGaussians,
-    RationalQuadratic,
-    Scale,
-    Shift,
-    Transformer,
-)
 
-if TYPE_CHECKING:
-    from .estimator import FlowDensity
+
+def _public_names() -> dict[str, str]:
+    """name -> its module, relative: `from .MODULE import NAME as NAME` in the stub."""
+    stub = os.path.join(os.path.dirname(__file__), "__init__.pyi")
+    with open(stub, encoding="utf-8") as lines:
+        words = [line.split() for line in lines if line.startswith("from .")]
+    return {name: module for _, module, _, name, *_ in words}
+
+
+_MODULES = _public_names()
+__all__ = [name for name in _MODULES if not name.startswith("_")]
 
 
 def __getattr__(name: str) -> object:
-    """The estimator, which needs scikit-learn, is loaded when it is first asked for."""
-    if name == "FlowDensity":
-        from .estimator import FlowDensity
-
-        return FlowDensity
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """A public name, or any module of flowcore's, once it is asked for."""
+    module = _MODULES.get(name)
+    if module is None and (name.startswith("_") or not find_spec(f"{__name__}.{name}")):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with unforked():  # a fork waits until the room is whole
+        if module in (None, "."):
+            return import_module(f"{__name__}.{name}")
+        value = globals()[name] = getattr(import_module(__name__ + module), name)
+        return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-@twins_are_found_by
-def _twins():
-    from .twins import evaluate
-
-    return evaluate
-
-
-__all__ = [
-    "MADE",
-    "MLP",
-    "NICE",
-    "ActNorm",
-    "Adam",
-    "Affine",
-    "Bijector",
-    "Blockwise",
-    "Chain",
-    "Compose",
-    "Coupling",
-    "Dequantize",
-    "Diagnosis",
-    "Distribution",
-    "Elementwise",
-    "ElementwiseAffine",
-    "Exp",
-    "FlowDensity",
-    "GaussianMixture",
-    "History",
-    "Invert",
-    "LULinear",
-    "Laplace",
-    "Logit",
-    "MaskedAutoregressiveFlow",
-    "Mixture",
-    "MixtureOfGaussians",
-    "MultivariateNormalDiag",
-    "Normal",
-    "Permute",
-    "Planar",
-    "Radial",
-    "RationalQuadratic",
-    "RealNVP",
-    "Scale",
-    "Shift",
-    "Sigmoid",
-    "SinhArcsinh",
-    "Softplus",
-    "Standardize",
-    "StandardizeContext",
-    "StudentT",
-    "Tanh",
-    "TrainingDivergedError",
-    "TransformedDistribution",
-    "Transformer",
-    "Uniform",
-    "bits_per_dim",
-    "constant",
-    "cosine_decay",
-    "diagnose",
-    "fit",
-    "flows",
-    "kl_to_truth",
-    "load",
-    "logit_preprocessing",
-    "plots",
-    "reference",
-    "save",
-    "stray_mass",
-    "tables",
-    "targets",
-    "testing",
-]

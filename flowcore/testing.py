@@ -95,7 +95,8 @@ def check_bijector(
     codomain : tuple
         The same for x; None: test at the images of random z.
     far_tails : bool
-        Finite values, log-dets and gradients at points of size 1e3 to 1e6.
+        Log-dets of brute-force Jacobians and round trips at points of size 10 to 1000; finite
+        values, log-dets and gradients at points of size 1e3 to 1e6.
     arguments : bool
         Lists and integers are accepted; ValueError for a wrong last axis, `params=` of a wrong
         length, a context that is missing, unexpected or of the wrong width.
@@ -285,12 +286,6 @@ def _parameters(way):
     _same(way.run(way.points, theta), expected, f"{way.name}(params=theta)", hint)
 
 
-def _derived_methods(way):
-    names = (way.name, f"{way.name}_log_det")
-    pair = [getattr(way.b, name)(way.points, context=way.context) for name in names]
-    _same(pair, way.run(way.points), way.name, f"It must agree with {way.name}_and_log_det.")
-
-
 def _gradients(way):
     hint = (
         "Usually a wrong hand-written VJP, or plain NumPy (np. for anp., float(), a write into an "
@@ -380,6 +375,12 @@ def _composition(way):
 
 
 def _far_tails(way):
+    for size in (10, 100, 1000):  # is there a clip, or another slope that its log-det ignores?
+        far = way._replace(points=size * way.points)
+        seen = far.run(far.points)[1] > -10  # finite differences are blind where a map is flat
+        far = far._replace(points=far.points[seen], context=_of(way.context, seen))
+        _log_det(far)
+        _round_trip(far)
     points = way.points * np.geomspace(1e3, 1e6, ROWS)[:, None]
     loss = _projection(way)
     gradients = [_grad(loss, k)(way.b.params, points, way.context) for k in (0, 1)]
@@ -429,5 +430,5 @@ def _float32(way):
 
 CHECKS = (
     _repr, _nothing_overwritten, _shapes, _rows, _log_det, _round_trip, _context, _parameters,
-    _derived_methods, _gradients, _copies, _composition,
+    _gradients, _copies, _composition,
 )  # fmt: skip

@@ -9,3 +9,6 @@ def one_blas_thread():
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+collect_ignore_glob = ["data/*", "tools/*"]  # scripts that are run by hand

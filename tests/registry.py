@@ -40,6 +40,7 @@ from flowcore import (
     Mixture,
     MixtureOfGaussians,
     MultivariateNormalDiag,
+    MultivariateNormalMixture,
     Normal,
     Permute,
     Planar,
@@ -59,9 +60,9 @@ from flowcore import (
     Transformer,
     Uniform,
     flows,
-    twins,
 )
 from flowcore.core import Parametric
+from flowcore.spec import twins
 from flowcore.testing import randomize
 
 ORDERS = {
@@ -75,6 +76,7 @@ BOUNDS = {"unbounded": None, "bound3": 3, "bound1": 1}
 LOW, HIGH = np.array([-2.0, 0.0, 1.0]), np.array([5.0, 0.1, 9.0])
 MEANS = [[-2.0, 0.0], [1.0, 1.5], [0.5, -2.0]]
 SCALES = [[0.5, 1.0], [0.3, 0.4], [1.2, 0.2]]
+FACTORS = [[[0.5, 0], [-0.8, 0.6]], [[0.3, 0], [0.4, 0.1]], [[1.2, 0], [-0.3, 2.0]]]
 
 # ---------------------------------------------------------------- somebody's own classes
 
@@ -502,6 +504,7 @@ DENSITIES = {
     "student": lambda: StudentT(2, df=[1.5, 300]),
     "student-trainable": lambda: StudentT(2, df=[1.5, 30], trainable=True),
     "mixture": lambda: GaussianMixture(MEANS, SCALES, [0.5, 0.2, 0.3]),
+    "normal-mixture": lambda: MultivariateNormalMixture(MEANS, FACTORS, [0.5, 0.2, 0.3]),
     "mixture-of-one": lambda: GaussianMixture([[1.0, 2.0]]),
     "mixture-of-flows": lambda: Mixture([over(Normal(2)), StudentT(2), over(OwnBase())], [3, 2, 1]),
     "mixture-of-flows-context": lambda: Mixture([Normal(2), over(Normal(2), context_dim=3)]),
@@ -513,6 +516,7 @@ DENSITIES = {
     "flow-laplace": lambda: over(Laplace(2, [0, 1], 2)),
     "flow-student": lambda: over(StudentT(2, trainable=True)),
     "flow-mixture": lambda: over(GaussianMixture(MEANS)),
+    "flow-normal-mixture": lambda: over(MultivariateNormalMixture(MEANS, FACTORS)),
     "flow-uniform": lambda: TransformedDistribution(Uniform(2, -9, 9), Logit(2, -9, 9)),
     "flow-of-permutations": lambda: TransformedDistribution(Normal(2), Permute([1, 0])),
     "flow-own-base": lambda: over(OwnBase()),

@@ -6,13 +6,12 @@ import random
 
 import numpy as np
 from stub_cost import cpu_seconds
-from stub_saved import CLASSES
+from stub_saved import CLASSES, own_classes
 
 import flowcore
 from flowcore import Bijector, Transformer
 from flowcore.core import Parametric
 from flowcore.files import DESCRIPTION, load, pack, save, unpack
-from flowcore.files.rebuild import own_classes
 
 STRANGE = [
     *(None, True, False, 0, 1, -1, 2, 3, 7, 300, 10**6, 10**9, 2**63 - 1, -(2**63), 0.5, -0.0),
@@ -140,11 +139,8 @@ def held(path, classes=CLASSES) -> bool:
 
 def numbers(thing) -> list:
     """What flowcore's own objects compute at random points, as bytes."""
-    try:
-        with np.errstate(all="ignore"):  # constants may be anything that a constructor takes
-            found = evaluated(thing, np.random.default_rng(0))
-    except np.linalg.LinAlgError:  # of a LULinear without a bound, with s = exp(-1e300)
-        return ["singular"]
+    with np.errstate(all="ignore"):  # constants may be anything that a constructor takes
+        found = evaluated(thing, np.random.default_rng(0))
     for a in found:
         assert a.dtype in (np.float32, np.float64) and len(a) == len(found[-1])
     return [a.tobytes() for a in found]

@@ -7,6 +7,7 @@ interpreter are its own, too. It prints nothing if all is well.
 import atexit
 import contextlib
 import hashlib
+import importlib
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 from stub_flows import Cliff
@@ -209,6 +211,33 @@ def fork_inside(folder):
     check(os.read(reader, 9) == b"child", "the child did not come to the end")
 
 
+# ---------------------------------------------------------------- the first use of a name
+
+
+def anew():
+    """flowcore, imported as if for the first time."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "flowcore"]:
+        del sys.modules[name]
+    return importlib.import_module("flowcore")
+
+
+def find_all(package, seed):
+    for name in random.Random(seed).sample(package.__all__, len(package.__all__)):
+        getattr(package, name)
+    return True
+
+
+def first_use(folder, times):
+    """Threads are the first to use names, each another one, and children forked meanwhile go on."""
+    importlib.import_module("concurrent.futures.thread")  # or it comes between a fork's two hooks
+    for k in range(int(times)):
+        package = anew()
+        with busy_threads(*(partial(find_all, package, f"{k} {j}") for j in range(3))):
+            time.sleep(random.Random(k).uniform(0, 0.2))
+            found = forked(partial(find_all, package, k))
+        check(found is True, f"time {k}: a child {found}")
+
+
 # ---------------------------------------------------------------- workers
 
 
@@ -275,8 +304,11 @@ def daemons(folder, seconds):
 
 
 SCENARIOS = {
-    f.__name__: f for f in (fork, fork_inside, workers, at_exit, first_call_at_exit, daemons)
-}
+    f.__name__: f
+    for f in (
+        fork, fork_inside, first_use, workers, at_exit, first_call_at_exit, daemons,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     warnings.simplefilter("error")

@@ -5,7 +5,7 @@ from stub_saved import DATA, maf, over
 
 import flowcore as fc
 from flowcore import targets
-from flowcore.tables import Given, Schema, fit_table
+from flowcore.tables import Schema, fit_table
 
 SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]])).edit(
     {0: "categorical", 1: "integer"}
@@ -40,6 +40,9 @@ PUBLIC = {
     "Laplace": lambda: fc.Laplace(2, 1.0, [0.5, 2.0]),
     "Mixture": lambda: fc.Mixture([fc.Normal(2), over(fc.Laplace(2), maf(2))], [0.3, 0.7]),
     "MultivariateNormalDiag": lambda: fc.MultivariateNormalDiag([1.0, 2.0], 0.1),
+    "MultivariateNormalMixture": lambda: fc.MultivariateNormalMixture(
+        [[1.0, 2.0]] * 2, [[[1, 0], [0.5, 0.1]]] * 2, [1, 3]
+    ),
     "Normal": lambda: fc.Normal(2),
     "StudentT": lambda: fc.StudentT(2, [1.5, 3.0]),
     "TransformedDistribution": lambda: over(fc.Normal(2), maf(2)),
@@ -56,7 +59,6 @@ PUBLIC = {
         SCHEMA,
         learn=lambda x, **given: fc.Normal(2),
     ),
-    "Given": lambda: Given(fc.Normal(2), [0.5], [2.0]),
     "Banana": lambda: targets.banana(0.3),
     "Checkerboard": targets.checkerboard,
     "Circles": lambda: targets.circles(0.1, 0.3),

@@ -1,6 +1,7 @@
 """What the tests of save and load save, and classes as a user writes them."""
 
 import hashlib
+import importlib
 import json
 
 import autograd.numpy as anp
@@ -29,7 +30,7 @@ from flowcore import (
     Transformer,
     flows,
 )
-from flowcore.files import DIGITS, load, pack
+from flowcore.files import DIGITS, load, pack, rebuild
 from flowcore.testing import randomize
 
 
@@ -286,3 +287,10 @@ def refused(path, classes=()) -> str:
         load(path, classes)
     assert str(path) in str(error.value)
     return str(error.value)
+
+
+def own_classes() -> dict[str, type]:
+    """flowcore's classes that a file may hold, by name."""
+    rooms = [importlib.import_module(f"flowcore.{room}") for room in rebuild.ROOMS]
+    found = {name: rebuild.own_class(name) for room in rooms for name in vars(room)}
+    return {name: cls for name, cls in found.items() if cls is not None}

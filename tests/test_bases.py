@@ -8,10 +8,12 @@ from scipy import stats
 from scipy.special import digamma, gammaln
 
 import flowcore as fc
+from flowcore.core import log_sum_exp
 from flowcore.distributions import (
     GaussianMixture,
     Laplace,
     MultivariateNormalDiag,
+    MultivariateNormalMixture,
     Normal,
     StudentT,
     Uniform,
@@ -23,6 +25,7 @@ CLASSES = [GaussianMixture, Laplace, StudentT, Uniform]
 MEANS = np.array([[-2.0, 0.0], [1.0, 1.5], [0.5, -2.0]])
 SCALES = np.array([[0.5, 1.0], [0.3, 0.4], [1.2, 0.2]])
 WEIGHTS = np.array([0.5, 0.2, 0.3])
+FACTORS = np.array([[[0.5, 0], [-0.8, 0.6]], [[0.3, 0], [0.4, 0.1]], [[1.2, 0], [0, 2.0]]])
 
 
 class MixtureByScipy:
@@ -35,6 +38,20 @@ class MixtureByScipy:
     def cdf(self, i):
         pairs = list(zip(WEIGHTS, MEANS[:, i], SCALES[:, i], strict=True))
         return lambda v: sum(w * stats.norm(m, s).cdf(v) for w, m, s in pairs)
+
+
+class NormalMixtureByScipy:
+    """Of Gaussians with full covariance matrices."""
+
+    covariances = FACTORS @ FACTORS.transpose(0, 2, 1)
+
+    def logpdf(self, z):
+        parts = zip(WEIGHTS, MEANS, self.covariances, strict=True)
+        return np.log(sum(w * stats.multivariate_normal(m, c).pdf(z) for w, m, c in parts))
+
+    def cdf(self, i):
+        parts = list(zip(WEIGHTS, MEANS[:, i], np.sqrt(self.covariances[:, i, i]), strict=True))
+        return lambda v: sum(w * stats.norm(m, s).cdf(v) for w, m, s in parts)
 
 
 class Independent:
@@ -66,6 +83,10 @@ BASES = {
     "student": (lambda: StudentT(2, df=[1.5, 30]), T),
     "student, trainable": (lambda: StudentT(2, df=[1.5, 30], trainable=True), T),
     "mixture": (lambda: GaussianMixture(MEANS, SCALES, 7 * WEIGHTS), MixtureByScipy()),
+    "normal mixture": (
+        lambda: MultivariateNormalMixture(MEANS, FACTORS, 7 * WEIGHTS),
+        NormalMixtureByScipy(),
+    ),
 }
 TRAINABLE = ["student, trainable", "mixture"]
 
@@ -89,6 +110,41 @@ def test_against_scipy(name):
         assert np.shape(log_prob) == lead
         np.testing.assert_array_equal(np.ravel(log_prob), base.log_prob(rows.reshape(-1, 2)))
     np.testing.assert_array_equal(base.sample(3, 1), base.sample(3, np.random.default_rng(1)))
+    np.testing.assert_array_equal(base.sample((2, 3), 1), base.sample(6, 1).reshape(2, 3, 2))
+    assert base.sample((), 1).shape == (2,) and base.sample(rng=1).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_moments(name):
+    make, truth = BASES[name]
+    if "mixture" in name:
+        with pytest.raises(NotImplementedError, match="Mixture.* no closed form"):
+            make().entropy()
+        return
+    np.testing.assert_allclose(make().mean(), [part.mean() for part in truth.parts], atol=1e-12)
+    np.testing.assert_allclose(make().std(), [part.std() for part in truth.parts], rtol=1e-12)
+    assert make().entropy() == pytest.approx(sum(part.entropy() for part in truth.parts), rel=1e-12)
+
+
+def test_moments_of_cauchy_do_not_exist():
+    base = StudentT(2, df=[1.0, 2.0])
+    np.testing.assert_array_equal(base.mean(), [np.nan, 0])
+    np.testing.assert_array_equal(base.std(), [np.nan, np.inf])
+    assert base.entropy() == pytest.approx(np.log(4 * np.pi) + stats.t(2).entropy())
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32])
+def test_student_at_every_log_df(dtype):
+    """Where exp(log df) is inf it is Normal, where it is 0 it is as heavy as floats allow."""
+    z, normal = np.linspace(-3, 3, 8, dtype=dtype).reshape(4, 2), Normal(2)
+    for log_df in (100, 710, 1e30):
+        base = StudentT(2, trainable=True).with_params(np.full(2, log_df, dtype))
+        np.testing.assert_allclose(base.log_prob(z), normal.log_prob(z), rtol=1e-5)
+        np.testing.assert_allclose(base.std(), 1)
+        slope = autograd.grad(lambda theta, base=base: anp.sum(base.log_prob(z, theta)))
+        np.testing.assert_allclose(slope(base.params), 0, atol=1e-5)
+    heavy = base.with_params(np.full(2, -1e4, dtype))
+    assert np.isfinite(heavy.log_prob(z)).all()
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])
@@ -106,6 +162,24 @@ def test_infinite_and_nan_rows(name, dtype):
     assert base.log_prob(z[2]).dtype == log_prob.dtype == dtype
     far = base.log_prob(np.full((1, 2), 1e30 if dtype is np.float32 else 1e200, dtype))
     assert far < -30 and (np.isfinite(far).all() or "t" not in name[:2])
+
+
+@pytest.mark.parametrize("name", ["mixture", "normal mixture"])
+def test_draws_of_any_shape(name):
+    base = BASES[name][0]()
+    draws = base.sample((2, 3), rng=0)
+    assert draws.shape == (2, 3, 2) and base.sample((), rng=0).shape == (2,)
+    np.testing.assert_array_equal(draws.reshape(6, 2), base.sample(6, rng=0))
+
+
+def test_log_sum_exp():
+    """Of numbers whose exponentials overflow, and where all are -inf; its gradient, too."""
+    a = np.array([[1000.0, -1000.0, -np.inf, 0.0], [999.0, -1001.0, -np.inf, -np.inf]])
+    value, share = log_sum_exp(a)
+    both, first = np.log1p(np.exp(-1)), 1 / (1 + np.exp(-1))
+    np.testing.assert_allclose(value, [1000 + both, -1000 + both, -np.inf, 0], rtol=1e-15)
+    np.testing.assert_allclose(share[0], [first, first, 0, 1])
+    assert log_sum_exp(a, out=a)[1] is a and np.array_equal(a, share)
 
 
 def test_far_tails_of_student_and_laplace_are_finite():
@@ -213,6 +287,101 @@ def test_mixture_from_data(unit):
     np.testing.assert_array_equal(found.params, same.params)
 
 
+# ---------------------------------------------------------------- conditionals and marginals
+
+RNG = np.random.default_rng(7)
+UNITS = np.array([1.0, 1e-6, 1e9, 1.0])  # columns whose squares have nothing in common
+FOUR = MultivariateNormalMixture(
+    UNITS * RNG.normal(0, 2, (3, 4)),
+    UNITS[:, None] * (np.tril(RNG.normal(size=(3, 4, 4)), -1) + np.diag([0.4, 1.0, 0.2, 2.0])),
+    [1, 2, 3],
+)
+
+
+def normal_logpdf(weights, means, covariances, x):
+    parts = zip(weights, means, covariances, strict=True)
+    return np.log(sum(w * stats.multivariate_normal(m, c).pdf(x) for w, m, c in parts))
+
+
+@pytest.mark.parametrize("columns", [[2], [3, 0], [1, 3, 0], [0, 1, 2, 3], [3, 2, 1, 0]])
+def test_marginals_are_the_blocks_of_the_covariances(columns):
+    found, x = FOUR.marginal(columns), FOUR.sample(20, rng=1)[:, columns] / UNITS[columns]
+    blocks = (FOUR.covariances / np.outer(UNITS, UNITS))[:, columns][:, :, columns]
+    expected = normal_logpdf(FOUR.weights, (FOUR.means / UNITS)[:, columns], blocks, x)
+    expected -= np.log(UNITS[columns]).sum()
+    np.testing.assert_allclose(found.log_prob(x * UNITS[columns]), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("columns", [[2], [3, 0], [1, 3, 0]])
+def test_conditionals_are_the_joint_density_over_the_marginal(columns):
+    others = [j for j in range(4) if j not in columns]
+    x = FOUR.sample(20, rng=2)
+    known = x[0, columns]
+    x[:, columns] = known
+    found = FOUR.given(dict(zip(columns, known, strict=True)))
+    expected = FOUR.log_prob(x) - FOUR.marginal(columns).log_prob(known)
+    np.testing.assert_allclose(found.log_prob(x[:, others]), expected, rtol=1e-9, atol=1e-9)
+    row = np.where(np.isin(np.arange(4), columns), x[0], np.nan)
+    np.testing.assert_allclose(FOUR.given(row).means, found.means, rtol=1e-12)
+
+
+def test_conditionals_and_marginals_by_brute_force():
+    """On a grid, from the joint density alone."""
+    p = BASES["normal mixture"][0]()
+    grid = np.linspace(-15, 15, 3001)
+    step = grid[1] - grid[0]
+    for value in (-2.0, 0.3, 6.0):
+        joint = p.prob(np.column_stack([np.full(3001, value), grid]))
+        total = joint.sum() * step
+        assert p.marginal([0]).prob([value]) == pytest.approx(total, rel=1e-9)
+        np.testing.assert_allclose(
+            p.given({0: value}).prob(grid[:, None]), joint / total, rtol=1e-8, atol=1e-12
+        )
+    draws = p.given([np.nan, 0.5]).sample(4000, rng=0)
+    given = p.prob(np.column_stack([grid, np.full(3001, 0.5)]))
+    cdf = np.cumsum(given) / given.sum()
+    assert stats.kstest(draws[:, 0], lambda v: np.interp(v, grid, cdf)).pvalue > 1e-3
+
+
+def test_conditionals_at_their_edges():
+    assert FOUR.given({}) is FOUR and FOUR.given([np.nan] * 4) is FOUR
+    near = FOUR.given({0: FOUR.means[0, 0] + 1e4})  # one component has all of the mass
+    assert near.n_components < 3 and near.weights.sum() == pytest.approx(1)
+    for known, message in (
+        ({0: np.inf}, "must be finite"), ({4: 1.0}, r"column 4: each must be one of 0..3"),
+        ([1.0] * 4, "all columns are known"), ([1.0, 2.0], r"not \(2,\)"),
+        ({0: 1e300}, "too far from every component"), ({"a": 1.0}, "columns must hold"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            FOUR.given(known)
+    for columns in ([0, 0], [-1], [], [[0]], [0.5]):
+        with pytest.raises(ValueError, match=r"columns?"):
+            FOUR.marginal(columns)
+
+
+@pytest.mark.parametrize("n_components", [3, "bic"])
+@pytest.mark.parametrize("unit", [1.0, 1e-200, 1e200])
+def test_normal_mixture_from_data(unit, n_components):
+    """In any units, and as good as the truth on fresh rows."""
+    truth = BASES["normal mixture"][0]()
+    x, fresh = truth.sample(3000, rng=0), truth.sample(3000, rng=1)
+    found = MultivariateNormalMixture.from_data(unit * x, n_components)
+    assert found.n_components == 3
+    gain = found.log_prob(unit * fresh) + 2 * np.log(unit) - truth.log_prob(fresh)
+    assert abs(gain.mean()) < 0.02
+
+
+def test_normal_mixture_of_weighted_rows():
+    x, times = BASES["normal mixture"][0]().sample(200, rng=0), np.arange(200) % 3
+    make = MultivariateNormalMixture.from_data
+    weighted, repeated = make(x, 1, times), make(np.repeat(x, times, axis=0), 1)
+    np.testing.assert_allclose(weighted.means, repeated.means, rtol=1e-9)
+    np.testing.assert_allclose(weighted.covariances, repeated.covariances, rtol=0.02)
+    np.testing.assert_array_equal(make(x, 3, times).means, make(x, 3, 5 * times).means)
+    np.testing.assert_allclose(make(x, 1).means[0], x.mean(axis=0), rtol=1e-9)
+    assert make(x[:5], 4).log_prob(x).max() < 20  # does not collapse onto a row
+
+
 def test_spread_has_unit_scale():
     z = np.concatenate([GaussianMixture.spread(8, 2, rng=k).sample(100, k) for k in range(100)])
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.1)
@@ -266,7 +435,7 @@ REFUSED = {
     "an endless box": (lambda: Uniform(1, 0, np.inf), "high must be finite.*inf"),
     "a box of another length": (lambda: Uniform(2, [0, 0, 0]), r"of shape \(2,\)"),
     "a box wider than floats": (lambda: Uniform(1, -1e308, 1e308), "high - low must be finite"),
-    "weights larger than floats": (lambda: GaussianMixture([[0], [1]], 1, [1e308] * 2), "sum to 1"),
+    "weights too far apart": (lambda: GaussianMixture([[0], [1]], 1, [1e308, 1e-308]), "sum to 1"),
     "no dimension": (lambda: Uniform(0), "dim must be an integer >= 1, not 0"),
     "a scale of zero": (lambda: Laplace(2, 0, [1, 0]), r"scale must be positive.*\[1, 0\]"),
     "loc NaN": (lambda: Laplace(2, np.nan), "loc must be finite.*nan"),
@@ -277,11 +446,20 @@ REFUSED = {
     "means NaN": (lambda: GaussianMixture([[np.nan]]), "means must be finite.*nan"),
     "scales of a wrong shape": (lambda: GaussianMixture(MEANS, [1, 2]), r"of \(3, 2\)"),
     "a negative scale": (lambda: GaussianMixture(MEANS, -1), "scales must be positive.*-1"),
-    "weights of a wrong length": (lambda: GaussianMixture(MEANS, 1, [1, 1]), r"shape \(3,\)"),
-    "a weight of zero": (lambda: GaussianMixture(MEANS, 1, [1, 1, 0]), "weights must be positive"),
+    "weights of a wrong length": (lambda: GaussianMixture(MEANS, 1, [1, 1]), "weights must be 3"),
+    "a weight of zero": (lambda: GaussianMixture(MEANS, 1, [1, 1, 0]), "3 positive numbers"),
     "too few rows": (lambda: GaussianMixture.from_data(MEANS, 4), "X has 3"),
     "NaN in the data": (lambda: GaussianMixture.from_data([[1], [np.nan]], 1), r"row 1 "),
     "a constant column": (lambda: GaussianMixture.from_data([[1, 0], [2, 0]], 1), r"column \[1\]"),
+    "no weight": (
+        lambda: MultivariateNormalMixture.from_data(MEANS, 1, [0, 0, 0]),
+        "sample_weight",
+    ),
+    "a vector of data": (lambda: MultivariateNormalMixture.from_data([1.0, 2]), r"not of .*\(2,\)"),
+    "few rows": (lambda: MultivariateNormalMixture.from_data(MEANS, 4), "X has 3"),
+    "neither bic": (lambda: MultivariateNormalMixture.from_data(MEANS, "aic"), "n_components must"),
+    "a covariance": (lambda: MultivariateNormalMixture([[0, 0]], [np.ones((2, 2))]), "lower"),
+    "one factor": (lambda: MultivariateNormalMixture(MEANS, FACTORS[0]), r"not \(3, 2, 2\)"),
     "negative n": (lambda: StudentT(2).sample(-1), "not -1"),
     "a wrong last axis": (lambda: Laplace(2).log_prob(np.zeros((4, 3))), r"not \(4, 3\)"),
     "wrong params": (lambda: GaussianMixture(MEANS).log_prob(np.zeros(2), np.zeros(3)), r"\(3,\)"),

@@ -23,7 +23,7 @@ from flowcore import (
     Shift,
     Standardize,
 )
-from flowcore.reference import log_abs_det, numerical_jacobian
+from flowcore.spec.reference import log_abs_det, numerical_jacobian
 from flowcore.testing import randomize
 
 IDENTITIES = ("maf", "iaf", "realnvp", "nice", "coupling", "elementwise", "standardize-fresh",
@@ -71,7 +71,7 @@ def test_the_jacobian_is_exactly_triangular_in_the_order(name):
 
 
 def test_log_det_against_the_reference_jacobian():
-    """The same as in check_bijector, with nobody's code but flowcore.reference."""
+    """The same as in check_bijector, with nobody's code but flowcore.spec.reference."""
     b, x = randomize(tied_network()), rows(1, 3)[0]
     for f, log_det in ((b.forward, b.forward_log_det), (b.inverse, b.inverse_log_det)):
         np.testing.assert_allclose(log_det(x), log_abs_det(numerical_jacobian(f, x)), atol=1e-7)
@@ -83,6 +83,9 @@ def test_chain_applies_the_last_first_and_adds_the_log_dets():
     np.testing.assert_array_equal(chain.forward(z), f.forward(g.forward(z)))
     assert repr(chain) == f"Chain(z -> {g!r} -> {f!r} -> x)"
     assert (chain[0], chain[1], len(chain)) == (f, g, 2)
+    assert type(chain[1:]) is Chain and chain[:].parts == (f, g) and chain[1:].parts == (g,)
+    with pytest.raises(ValueError, match="at least one bijector"):
+        chain[2:]
 
 
 def test_invert_swaps_the_directions():

@@ -363,31 +363,28 @@ def _take_a_while(a):
     return [a]
 
 
-def test_a_limit_that_an_interrupt_left_behind_is_gone_after_the_next_call(monkeypatch):
-    """Whichever line it came in, also of what takes the limit away.
+def test_an_interrupt_at_any_line_leaves_no_limit_behind(monkeypatch, x):
+    """Of what sets the limit and takes it away, and of the blocks between.
 
     Without the lock: a trace, unlike a signal, may come between a `with` and its exit.
     """
     monkeypatch.setattr(blas, "unforked", contextlib.nullcontext)
+    blocks.map_blocks(_take_a_while, (x,), 1)  # threadpoolctl looks for BLAS, once
     with threadpool_limits(limits=2, user_api="blas"):
-        with blocks.BLAS.single_threaded():  # threadpoolctl looks for BLAS, once
-            pass
         line, interrupted = 0, True
         while interrupted:
-            line, interrupted = line + 1, _interrupt_in_line(line, sys.gettrace())
-            with blocks.BLAS.single_threaded():
-                assert blas_threads() == {1}, line
+            line, interrupted = line + 1, _interrupt_in_line(line, x, sys.gettrace())
             assert blas_threads() == {2}, line
-    assert line > 30  # some lines run more than once
+    assert line > 100  # some lines run more than once
 
 
-def _interrupt_in_line(number, tracing) -> bool:
-    """Whether a `with BLAS.single_threaded()` had so many lines of flowcore's."""
+def _interrupt_in_line(number, x, tracing) -> bool:
+    """Whether `map_blocks` had so many lines."""
     left = number
 
     def trace(frame, event, argument):
         nonlocal left
-        if frame.f_code.co_filename != blas.__file__:
+        if frame.f_code.co_filename not in (blas.__file__, blocks.__file__, contextlib.__file__):
             return None
         left -= event == "line"
         if not left:
@@ -396,13 +393,22 @@ def _interrupt_in_line(number, tracing) -> bool:
 
     try:
         sys.settrace(trace)
-        with blocks.BLAS.single_threaded():
-            pass
+        blocks.map_blocks(lambda a: [2 * a], (x,), 1)
     except KeyboardInterrupt:
         return True
     finally:
         sys.settrace(tracing)
     return False
+
+
+def test_a_limit_that_nobody_needs_is_gone_after_the_next_call():
+    """Two interrupts in a row may leave one behind."""
+    with threadpool_limits(limits=2, user_api="blas"):
+        blocks.BLAS._come(blas._User())  # and never leaves
+        assert blas_threads() == {1}
+        with blocks.BLAS.single_threaded():
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
 
 
 def test_an_interrupt_is_not_lost_in_an_error():

@@ -15,7 +15,7 @@ import pytest
 from flowcore import moons
 from flowcore.cli import main
 from flowcore.moons import pictures, three
-from flowcore.reference import numerical_jacobian
+from flowcore.spec.reference import numerical_jacobian
 from flowcore.training import History, TrainingDivergedError
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -235,7 +235,7 @@ def test_a_full_disk_is_told_in_one_line():
 
 
 @pytest.mark.parametrize(
-    "module", ["numpy", "flowcore", "flowcore.cli", "flowcore.moons", "sklearn"]
+    "module", ["numpy", "flowcore.core", "flowcore.cli.entry", "flowcore.moons", "sklearn"]
 )
 def test_an_interrupt_during_an_import_is_no_traceback(module):
     done = interrupted_at(module)
@@ -252,7 +252,7 @@ def interrupted_at(module, before=""):
     """The command, with an interrupt at the import of a module."""
     script = f"""
 import signal, sys
-from flowcore_command import main  # as the console script begins
+from flowcore.cli import main  # as the console script begins
 
 class Finder:
     def find_spec(name, path=None, target=None):

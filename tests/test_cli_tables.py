@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from flowcore.cli.fit import Settings, schema_of
 from flowcore.cli.score import Seen
 from flowcore.tables import (
     Column,
-    Given,
     Kind,
     Schema,
     TableDensity,
@@ -162,7 +162,7 @@ def test_a_flow_is_learned_given_the_categories(tmp_path, capsys):
     )  # fmt: skip
     assert "affine flow" in [one["name"] for one in told["summary"]["candidates"]]
     density = fc.load(tmp_path / "flats.npz")
-    assert isinstance(density.density, Given)
+    assert density.density.context_dim == 3
     lines = run(capsys, "score", tmp_path / "flats.npz", tmp_path / "flats.csv").out.split()
     assert len(lines) == 61
 
@@ -286,8 +286,10 @@ def test_codes_are_a_matter_of_the_fit(numbers, tmp_path, capsys):
     told = run(capsys, "score", "abc.npz", "codes.csv", "--keep", "a", "--ignore-extra").err
     assert told == ""
     told = run(capsys, "score", "abc.npz", "codes.csv", "--keep", "zip").err
-    assert told.endswith("'zip': '0010' is read as a number, without its zeros\n")
-    assert told.count("note") == 1
+    assert told.endswith("is read as a number, without its zeros: if it is a code, name the column "
+                         "in --text\n") and told.count("note") == 1  # fmt: skip
+    told = run(capsys, "score", "abc.npz", "codes.csv", "--keep", "zip", "--text", "zip")
+    assert told.err == "" and told.out.split()[1].startswith("0010,")
     written(tmp_path / "codes.csv", [line.rpartition(",")[0] for line in codes])
     for command in (["diagnose", "abc.npz"], ["plot", "-o", "x.png", "-c", "a", "abc.npz"]):
         assert "zeros" not in run(capsys, *command, "codes.csv").err
@@ -342,6 +344,12 @@ def test_row_numbers_are_told(here, capsys):
         (["a,", "1,2", "3,4"], [], "then delete them): name it in the first line"),
         (["a,b", "1,5", "3,4", "7,8,9"], [], "['7', '8', '9']; put quotes round a cell"),
         (["a,b", "1,5", "3,4", "7,8 kg"], [], "take ' kg' out of it, or name the column in --t"),
+        (["a;b", "1,5;2", "3,5;4"], [], "decimal sign is ',': pass --decimal ',', or name"),
+        (["a,b;c", "1,5;2", "3,5;4"], [], "which separates columns, such as --separator ','"),
+        (["a,b", "1,2"], ["--separator", "5"], "numbers (the decimal sign is '.'): got '5'"),
+        (["a,b", "1,2"], ["--encoding", "rot13"], "there is no encoding 'rot13'"),
+        (["a,b", "1,2"], ["--encoding", "zip"], "there is no encoding 'zip'"),
+        (["a,b", "1,2"], ["--encoding", "undefined"], "there is no encoding 'undefined'"),
         (["a,b", "1,5", "3,4", "7,-"], [], "mend it, or pass --missing-value '-', or name"),
         (["a,b", "1,5", "3,4", "7,8", "1,-", "2,9", "3,?"], [],
          "most of the column is (further down also '?'): mend it, or pass --missing-value '-', or"),
@@ -364,6 +372,62 @@ def test_what_to_do_is_in_the_words_of_the_command_line(lines, options, told, he
     assert told in refused(capsys, "fit", "x.csv", "-o", "x.npz", *options)
 
 
+def test_names_that_look_like_arguments_stay_as_they_are(numbers, capsys):
+    """What the library says is put into the words of the shell, but not what it quotes."""
+    for name in ("decimal=x.npz", "X_held_out.csv", "separator=x.npz"):
+        shutil.copy("abc.csv", name)
+        told = refused(capsys, "info", name)
+        assert told.startswith(f"flowcore: {name} was not written by flowcore.save")
+    written(Path("X_held_out.csv"), ["a,b,c", "1,,2", "1,2,3"])
+    told = refused(capsys, "diagnose", "abc.npz", "X_held_out.csv")
+    assert "row 0, column 'b' of X_held_out.csv is missing" in told
+    rows = np.random.default_rng(0).poisson(3, (FEW, 2))
+    written(Path("x.csv"), ["decimal,separator", *(f"{a},{b}" for a, b in rows)])
+    told = run(capsys, "fit", "x.csv", "-o", "x.npz").err
+    assert "--kind 'decimal=integer(0)' --kind 'separator=integer(0)'" in told
+
+
+def test_what_would_move_the_cursor_is_shown_escaped(here, capsys):
+    """In results, notes and errors, which are one line."""
+    name = "a\x1b[2J\x9b\n"
+    rows = np.random.default_rng(0).poisson(3, (FEW, 2))
+    written(here / "x.csv", [f'"{name}",b', *(f"{a},{b}" for a, b in rows)])
+    told = [run(capsys, "fit", "x.csv", "-o", "x.npz"), run(capsys, "info", "x.npz")]
+    told += [run(capsys, "sample", "x.npz", "-n", 9, "-o", "y.csv")]
+    told += [
+        run(capsys, "diagnose", "x.npz", "x.csv"),
+        run(capsys, "plot", "x.npz", "-o", f"{name}.png"),
+    ]
+    told += [run(capsys, *command, status=status) for command, status in (
+        (["info", f"{name}.npz"], 1), (["fit", "x.csv", "-o", "y.npz", "-k", f"{name}=none"], 1),
+        (["sample", "x.npz", "-o", f"{name}/x.csv"], 1), (["x.npz", f"--{name}"], 2))]  # fmt: skip
+    text = "".join(stream for one in told for stream in one)
+    assert "\x1b" not in text and "\x9b" not in text and text.count(r"\x1b[2J\x9b") > 7
+    assert all(one.err.count("\n") == 1 for one in told[-4:])
+
+
+def test_a_crash_is_one_line(numbers, capsys, monkeypatch):
+    def crash(path):
+        raise TypeError("no\nnumber")
+
+    monkeypatch.setattr("flowcore.cli.info.read_model", crash)
+    told = refused(capsys, "info", "abc.npz")
+    assert told.startswith("flowcore: a bug, please report it: TypeError: no number (python -X dev")
+
+
+def test_excel_files_are_not_read(numbers, capsys):
+    with zipfile.ZipFile("x.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    Path("x.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+    for name in ("x.xlsx", "x.xls"):
+        told = refused(capsys, "score", "abc.npz", name)
+        assert name in told and "Excel" in told and told.endswith("save the sheet as a CSV")
+
+
+def test_files_without_a_name(numbers, capsys):
+    assert refused(capsys, "info", "") == "flowcore: '': No such file or directory"
+
+
 def test_a_column_aside_may_hold_anything(here, capsys):
     """And without a header, columns are called by their numbers."""
     lines = ["1,2", "2,3 kg", "4,5", "7,8", "9,1"]
@@ -373,6 +437,16 @@ def test_a_column_aside_may_hold_anything(here, capsys):
     written(here / "x.csv", ["a,b", *lines])
     arguments[3:] = ["--kind", "b=aside"]
     assert "written to x.npz" in run(capsys, "fit", *arguments).out
+
+
+def test_a_column_aside_is_named_where_it_is_scored(here, capsys):
+    """It is read, too, so what is odd in it wants a word: one that every command knows."""
+    written(here / "x.csv", ["a,note", *(f"{k * k},{k}" for k in range(FEW)), "7,2 kg"])
+    run(capsys, "fit", "x.csv", "-o", "x.npz", "--kind", "note=aside", "--kind", "a=continuous")
+    for command in (["score"], ["diagnose"], ["plot", "-o", "x.png"]):
+        command = [command[0], "x.npz", "x.csv", *command[1:]]
+        assert "name the column in --text" in refused(capsys, *command)
+        run(capsys, *command, "--text", "note")
 
 
 def test_days_of_parquet_are_left_out_or_kept(here, capsys):
@@ -629,15 +703,14 @@ class Shifted(fc.Distribution):
         return 10 * context + np.random.default_rng(rng).normal(size=(n, len(context), 1))
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_the_verdict_is_about_x_given_c(wrapped):
+def test_the_verdict_is_about_x_given_c():
     rng = np.random.default_rng(0)
     right = rng.random(400) < 0.3
     table = {"x": 10.0 * right + rng.normal(size=400), "side": np.where(right, "r", "l")}
     table["side"][:2] = "u"
 
     def learn(x, context=None, sample_weight=None, rng=0):
-        return Given(Shifted(), [0.0], [1.0]) if wrapped else Shifted()
+        return Shifted()
 
     known = {name: column[2:] for name, column in table.items()}
     model = fit_table(known, learn=learn)
@@ -680,6 +753,7 @@ def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories(h
         (["sample", "abc.npz", "-o", "abc.npz"], "is the file that is read"),
         (["plot", "abc.npz", "abc.csv", "-o", "picture"], "for example -o picture.png"),
         (["diagnose", "abc.npz", "abc.csv", "-o", "x.csv"], "for example -o x.png"),
+        (["sample", "abc.npz", "-o", ""], "flowcore: -o is empty: give the file a name"),
     ],
 )
 def test_no_file_is_lost_and_none_has_a_misleading_name(arguments, told, numbers, capsys):
@@ -689,13 +763,83 @@ def test_no_file_is_lost_and_none_has_a_misleading_name(arguments, told, numbers
     assert {name: Path(name).read_bytes() for name in os.listdir()} == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "abc.npz", "-", "-o", "abc.csv"],
+        ["fit", "-", "-o", "link"],
+        ["plot", "abc.npz", "-", "-o", "link.png"],
+        ["diagnose", "abc.npz", "-", "-o", "link.png"],
+        ["diagnose", "abc.npz", "other.csv", "--train", "-", "-o", "link.png"],
+    ],
+)
+def test_standard_input_is_not_lost(arguments, numbers, capsys, monkeypatch):
+    """The shell's `< abc.csv`: the command sees no name of that file."""
+    shutil.copy("abc.csv", "other.csv")
+    os.link("abc.csv", "link")
+    os.symlink("abc.csv", "link.png")
+    before = Path("abc.csv").read_bytes()
+    with open("abc.csv") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert "is the file that is read, and would be lost" in refused(capsys, *arguments)
+    assert Path("abc.csv").read_bytes() == before and os.path.samefile("abc.csv", "link")
+
+
+def test_scores_are_not_appended_to_their_own_table(numbers):
+    """The shell's `>> abc.csv`: every block that is written would be read again."""
+    before = Path("abc.csv").read_bytes()
+    for data in ("abc.csv", "-"):
+        with open("abc.csv", "a") as stdout, open("abc.csv") as stdin:
+            done = start("score", "abc.npz", data, stdin=stdin, stdout=stdout,
+                         stderr=subprocess.PIPE, capture_output=False)  # fmt: skip
+        assert done.returncode == 1 and b"standard output is the file that is read" in done.stderr
+    assert Path("abc.csv").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of a limited size are POSIX")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "abc.csv", "-o", "x"],
+        ["score", "abc.npz", "many.csv", "-o", "x"],
+        ["sample", "abc.npz", "-o", "x"],
+        ["plot", "abc.npz", "-o", "x.png"],
+        ["diagnose", "abc.npz", "abc.csv", "-o", "x.png"],
+    ],
+)
+def test_a_full_disk_is_named_and_spares_the_old_file(arguments, numbers, capsys):
+    import resource
+
+    lines = Path("abc.csv").read_text().splitlines()
+    Path("abc.csv").write_text("\n".join(lines[:FEW]))
+    Path("many.csv").write_text("\n".join([lines[0], *lines[1:] * 20]))
+    out = Path(arguments[-1])
+    out.write_bytes(b"precious")
+    before = sorted(os.listdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        told = refused(capsys, *arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert told == f"flowcore: {out}: File too large"
+    assert out.read_bytes() == b"precious" and sorted(os.listdir()) == before
+
+
+def test_what_a_killed_command_left_behind_is_removed_when_it_is_old(numbers, capsys):
+    for name, age in (("old.csv", 3600), ("new.csv", 5)):
+        left = Path(f".{name}-0123456789abcdef.tmp")
+        left.write_text("half a table")
+        os.utime(left, (time.time() - age,) * 2)
+        run(capsys, "sample", "abc.npz", "-o", name)
+        assert left.exists() == (name == "new.csv")
+
+
 def test_the_disk_that_is_full_is_named(numbers, capsys, monkeypatch):
     def full(self, columns):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(outputs.CsvRows, "write", full)
-    told = refused(capsys, "score", "abc.npz", "abc.csv", "-o", "x.csv")
-    assert told == "flowcore: x.csv: No space left on device"
     told = run(capsys, "score", "abc.npz", "abc.csv", status=1).err
     assert told == "flowcore: standard output: No space left on device\n"
 
@@ -778,19 +922,44 @@ def test_a_full_disk_is_one_line(out, numbers):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_an_interrupt_ends_a_fit_at_once_and_leaves_no_file(tmp_path):
-    """While a flow is trained, in the same process: `flowcore.fit` would return what it has."""
+@pytest.mark.parametrize(
+    ("number", "jobs", "begins", "status", "ends"),
+    [
+        (signal.SIGINT, "1", b"it", 130, b"interrupted\n"),
+        (signal.SIGTERM, "2", b"flow/s", 143, b""),
+    ],
+)
+def test_a_signal_ends_a_fit_at_once_and_leaves_no_file(
+    number, jobs, begins, status, ends, tmp_path
+):
+    """While flows are trained: `flowcore.fit` would return what it has, workers would go on.
+
+    They have our standard error, too, so `communicate` would wait for them.
+    """
     data = written(tmp_path / "flats.csv", flats(500))
-    command = [*COMMAND, "fit", data, "-o", str(tmp_path / "x.npz"), "--jobs", "1", "--progress"]
+    command = [*COMMAND, "fit", data, "-o", str(tmp_path / "x.npz"), "--jobs", jobs, "--progress"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         told = b""
-        while b"it" not in told.split(b"|")[-1]:  # the progress bar
+        while begins not in told.split(b"|")[-1]:  # the progress bar
             told += process.stderr.read(1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         begun = time.monotonic()
         out, rest = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, b"") and rest.endswith(b"interrupted\n")
+    assert (process.returncode, out) == (status, b"") and rest.endswith(ends)
     assert time.monotonic() - begun < 20 and os.listdir(tmp_path) == ["flats.csv"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_half_a_table(number, numbers):
+    before = sorted(os.listdir())
+    with subprocess.Popen(
+        [*COMMAND, "sample", "abc.npz", "-n", "1000000000", "-o", "x.csv"]
+    ) as run:
+        while sorted(os.listdir()) == before:
+            time.sleep(0.01)
+        run.send_signal(number)
+    assert run.returncode == 128 + number and sorted(os.listdir()) == before
 
 
 def test_an_interrupt_that_somebody_catches_is_one_all_the_same(capsys, monkeypatch):
@@ -822,7 +991,7 @@ def test_an_interrupt_that_is_lost_comes_again(capsys, monkeypatch):
 
 
 def test_help_and_wrong_arguments_load_no_numpy():
-    script = "import sys; from flowcore_command import main; status = main(sys.argv[1:])\n"
+    script = "import sys; from flowcore.cli import main; status = main(sys.argv[1:])\n"
     script += "sys.exit(status if 'numpy' not in sys.modules else 99)"
     for arguments, status in [(["--version"], 0), (["fit", "--help"], 0), (["fit"], 2)]:
         run = [sys.executable, "-c", script, *arguments]
@@ -859,7 +1028,7 @@ def test_five_million_rows_are_scored_in_bounded_memory(tmp_path):
         for _ in range(100):
             file.write(block)
     script = (
-        "import resource, sys; from flowcore_command import main; status = main(sys.argv[1:]); "
+        "import resource, sys; from flowcore.cli import main; status = main(sys.argv[1:]); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
     )
     arguments = ["score", "model.npz", "big.csv", "-o", "out.npy"]

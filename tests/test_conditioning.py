@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.distributions.conditioning import with_standardized_context
 from flowcore.testing import randomize
 
 QUICK = {"epochs": 3, "batch_size": 32, "validation_split": 0, "rng": 0}
@@ -99,6 +100,59 @@ def test_a_file_keeps_the_constants(tmp_path):
     np.testing.assert_array_equal(
         again.log_prob(x, context=context), flow.log_prob(x, context=context)
     )
+
+
+def raw():
+    """A flow that reads its context as it is, and differs from one row of it to the next."""
+    flow = small(standardize=False, standardize_context=False)
+    return randomize(flow, 0.5, rng=1)
+
+
+DENSITIES = {
+    "flow": raw,
+    "mixture": lambda: fc.Mixture([raw(), fc.StudentT(2)], [3, 1]),
+    "mixture in a flow": lambda: fc.TransformedDistribution(
+        fc.Mixture([fc.Mixture([raw(), raw()]), fc.Normal(2)]), fc.ElementwiseAffine([1.0, 2.0])
+    ),
+    "flow over a flow": lambda: fc.TransformedDistribution(raw(), raw().bijector),
+}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_a_density_gets_its_context_standardised_in_all_of_its_parts(name, tmp_path):
+    (x, context), density = incomes(20), DENSITIES[name]()
+    standardize = fc.Standardize.from_data(context)
+    found = with_standardized_context(density, standardize)
+    scaled = standardize.inverse(context)
+    expected = density.log_prob(x, context=scaled)
+    np.testing.assert_allclose(found.log_prob(x, context=context), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.sample(3, 0, context), density.sample(3, 0, scaled), rtol=1e-12
+    )
+    np.testing.assert_array_equal(found.params, density.params)
+    assert found.log_prob(x, context=context[::-1]).std() > 0.1
+    fc.save(found, tmp_path / "density.npz")
+    again = fc.load(tmp_path / "density.npz")
+    np.testing.assert_array_equal(
+        again.log_prob(x, context=context), found.log_prob(x, context=context)
+    )
+
+
+def test_a_density_of_ones_own_standardises_its_context_itself():
+    class Own(fc.Distribution):
+        dim, context_dim = 2, 2
+
+        def sample(self, n=1, rng=None, context=None):
+            raise NotImplementedError
+
+        def log_prob(self, x, params=None, context=None):
+            raise NotImplementedError
+
+    standardize = fc.Standardize.from_data(incomes()[1])
+    with pytest.raises(ValueError, match=r"Own\(2\) reads a context: standardise it in there"):
+        with_standardized_context(Own(), standardize)
+    normal = fc.Normal(2)
+    assert with_standardized_context(normal, standardize) is normal
 
 
 def test_its_layers_are_still_seen():

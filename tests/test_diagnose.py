@@ -262,6 +262,9 @@ BASES = {
     "student": fc.StudentT(2, df=[1.5, 4.0]),
     "uniform": fc.Uniform(2, -1.0, [1.0, 3.0]),
     "mixture": fc.GaussianMixture([[-2.0, 0.0], [2.0, 3.0]], [[0.5, 1.0], [1.0, 0.3]], [3, 1]),
+    "normal mixture": fc.MultivariateNormalMixture(
+        [[-2.0, 0.0], [2.0, 3.0]], [[[0.5, 0], [0.9, 0.4]], [[1.0, 0], [-0.3, 0.3]]], [3, 1]
+    ),
     "flow on a flow": fc.TransformedDistribution(flow(2), fc.Permute([1, 0])),
     "of densities": SimpleNamespace(
         dim=2,

@@ -132,14 +132,16 @@ def test_a_density_of_somebodys_own(table):
 def test_one_thread_and_one_of_blas_a_block(table, monkeypatch):
     from threadpoolctl import threadpool_info, threadpool_limits
 
-    class Seen(fc.Normal):
+    class Seen(fc.Distribution):
+        dim, sample = D, None
+
         def log_prob(self, x, params=None, context=None, threads=None):
             found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
             pools = [pool["num_threads"] for pool in found]
             return np.full(len(x), 100 * (threads or 0) + max(pools))
 
     with threadpool_limits(2):
-        seen = distributed.log_prob(Seen(D), cut(table[0])).compute()
+        seen = distributed.log_prob(Seen(), cut(table[0])).compute()
     assert set(seen) == {101.0}
 
 
@@ -199,6 +201,27 @@ def test_an_error_in_a_block_names_the_column(table):
     bad = frame(table[0]).assign(y="text")
     with pytest.raises(ValueError, match="column 1 'y'"):
         distributed.log_prob(wild(), dd.from_pandas(bad, npartitions=2)).compute()
+
+
+def test_a_partition_with_its_columns_in_another_order_is_refused(client, table):
+    """Its rows were scored and learned by position, without a word."""
+    x, c, _ = table
+
+    def some(names):
+        def load(i):
+            part = frame(x, c)[250 * i : 250 * i + 250][list(names)]
+            return part[list(names)[::-1]] if i else part
+
+        return dd.from_map(load, [0, 1], meta=load(0))
+
+    message = r"columns \['z', 'y', 'x'\], but its frame announces \['x', 'y', 'z'\]"
+    with pytest.raises(ValueError, match=message):
+        distributed.log_prob(wild(), some("xyz")).compute()
+    with pytest.raises(ValueError, match=message):
+        distributed.fit(client, flow_for(), some("xyz"), epochs=1)
+    context = dd.from_map(lambda i: frame(x, c)[250 * i : 250 * i + 250][list("xyz")], [0, 1])
+    with pytest.raises(ValueError, match="announces"):
+        distributed.log_prob(wild(c), context, some("ab")).compute()
 
 
 # ---------------------------------------------------------------- sample
@@ -339,6 +362,19 @@ def test_a_fit_of_a_frame(client, table):
     options |= dict(context=c, sample_weight=w)
     flow, _ = fc.fit(flow_for(c), x, **options)
     np.testing.assert_allclose(found.params, flow.params, rtol=0, atol=1e-10)
+
+
+def test_equal_rows_of_a_block_are_one_row(client, table):
+    """With the numbers of one machine, `initialize` included."""
+    x = np.repeat(table[0], np.random.default_rng(0).integers(1, 4, N), axis=0)
+    whole = np.flatnonzero((x[1:] != x[:-1]).any(axis=1))[150] + 1  # no row is in two blocks
+    options = dict(epochs=3, batch_size=None, validation_split=0.0, **TEXTBOOK)
+    blocks = da.from_array(x, chunks=((whole, len(x) - whole), D))
+    found, _ = distributed.fit(client, flow_for(), blocks, **options)
+    flow, history = fc.fit(flow_for(), x, **options)
+    assert history.settings["distinct_rows"] == N
+    np.testing.assert_allclose(found.params, flow.params, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.log_prob(x), flow.log_prob(x), rtol=0, atol=1e-9)
 
 
 def test_callbacks_stop_and_interrupts_keep(client, table):

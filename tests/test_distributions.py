@@ -13,6 +13,7 @@ from flowcore import (
     Chain,
     Distribution,
     Elementwise,
+    Exp,
     Invert,
     Logit,
     MaskedAutoregressiveFlow,
@@ -27,6 +28,7 @@ from flowcore import (
     flows,
     targets,
 )
+from flowcore.distributions.transformed import short_name
 from flowcore.testing import randomize
 
 
@@ -222,6 +224,26 @@ def test_stages_start_at_the_base_and_end_at_the_data():
     np.testing.assert_allclose(last, conditional.from_latent(z, context=c), rtol=1e-14)
 
 
+def test_short_names_of_inverses():
+    maf = MaskedAutoregressiveFlow(MADE(2, [4]))
+    names = [short_name(b) for b in (maf, Invert(maf), Invert(Invert(maf)), Invert(Sigmoid(2)))]
+    assert names == ["MAF", "IAF", "MAF", "Invert(Sigmoid)"]
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
+def test_latents_of_points_outside_of_the_support_are_nan(lead):
+    """They were 0, the centre of the base."""
+    x = np.broadcast_to([1.0, 2.0], (*lead, 2)).copy()
+    flow = TransformedDistribution(Normal(2), randomize(Chain([Exp(2), RealNVP(2, hidden=[4])])))
+    inside = flow.to_latent(x)
+    assert np.isfinite(inside).all()
+    x.reshape(-1, 2)[0, 1] = -1.0
+    found = flow.to_latent(x).reshape(-1, 2)
+    assert np.isnan(found[0]).all() and flow.log_prob(x).ravel()[0] == -np.inf
+    np.testing.assert_array_equal(found[1:], inside.reshape(-1, 2)[1:])
+    assert np.isnan(TransformedDistribution(Normal(2), Logit(2)).from_latent([0.5, 7.0])).all()
+
+
 # ---------------------------------------------------------------- bases
 
 
@@ -232,6 +254,13 @@ def test_base_and_params_of_a_flow():
     trainable = FLOWS["trainable base"]()
     np.testing.assert_array_equal(trainable.params[:2], trainable.base.params)
     np.testing.assert_array_equal(trainable.params[2:], trainable.bijector.params)
+
+
+def test_prob_of_a_density_without_threads():
+    """Only log_prob of flowcore's own densities takes `threads`."""
+    base, z = Trainable(2), np.zeros((3, 2))
+    np.testing.assert_allclose(base.prob(z, params=[1.0, 0]), np.exp(base.log_prob(z, [1.0, 0])))
+    np.testing.assert_allclose(base.prob(z[0], threads=1), 1 / (2 * np.pi))
 
 
 # ---------------------------------------------------------------- bad input

@@ -54,6 +54,9 @@ def student(dtype):
 BASES = {
     "Normal": lambda: fc.Normal(D),
     "MultivariateNormalDiag": lambda: fc.MultivariateNormalDiag([0.5, -0.5], [1.0, 2.0]),
+    "MultivariateNormalMixture": lambda: fc.MultivariateNormalMixture(
+        [[0.5] * D, [-0.5] * D], [np.eye(D), 2 * np.eye(D)]
+    ),
     "Uniform": lambda: fc.Uniform(D, -50.0, 50.0),
     "Laplace": lambda: fc.Laplace(D, 0.5, 2.0),
     "StudentT": lambda: fc.StudentT(D, df=5.0),

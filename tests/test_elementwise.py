@@ -266,6 +266,16 @@ CHAINS = {  # with the box of its domain, and that of its codomain
         [[0, 0], [0.5, 0.5]],
         [[-np.inf] * 2, [np.inf] * 2],
     ),
+    "decreasing": (
+        Chain([Invert(Exp(1)), ElementwiseAffine([1.0], -2.0)]),
+        [[-np.inf], [0.5]],
+        [[-np.inf], [np.inf]],
+    ),
+    "softplus": (
+        Chain([Invert(Softplus(1, 2.0, 3.0)), ElementwiseAffine([1.0], -2.0)]),
+        [[-np.inf], [-1]],
+        [[-np.inf], [np.inf]],
+    ),
     "cut twice": (Chain([Exp(1), Tanh(1)]), [[-np.inf], [np.inf]], [[np.exp(-1)], [np.e]]),
     "inverted": (
         Invert(Chain([ElementwiseAffine([3.0]), Exp(1)])), [[3], [np.inf]], [[-np.inf], [np.inf]]

@@ -174,7 +174,9 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
         ({"names": ["a", "a"]}, "1 names for 2 columns"),
         ({"offset": np.nan}, "its offset is nan"),
         ({"names": ["a"]}, "1 names for 2 columns"),
-        ({"context_scaling": None, "density": fc.flows.maf(2, 1, [4], 3)}, "contexts of widths"),
+        ({"density": fc.flows.maf(2, 1, [4], 3)}, "contexts of widths"),
+        ({"context_scaling": fc.ElementwiseAffine([0.0], -1.0)}, "loc and scale are"),
+        ({"context_names": ["dose"]}, "1 names for a context of 0"),
         ({"held_out_scores": np.zeros((2, 2))}, "no vector of floats"),
         ({"summary": {"n_rows": 3}}, "its summary is no summary: KeyError"),
     ],
@@ -371,6 +373,9 @@ def test_context():
     draws = density.sample(500, random_state=0, context=[[110.0], [290.0]])
     assert draws.shape == (500, 2, 2)
     np.testing.assert_allclose(np.median(draws[..., 0], axis=0), [2.2, 5.8], atol=0.3)
+    np.testing.assert_array_equal(
+        density.density_.log_prob(x, context=c), density.score_samples(x, context=c)
+    )
     z = density.transform(x, context=c)
     np.testing.assert_allclose(density.inverse_transform(z, context=c), x, atol=1e-6)
     with pytest.raises(ValueError, match=r"needs context="):

@@ -126,6 +126,21 @@ def test_a_base_that_waits_for_data_gets_those_of_its_own_end():
     np.testing.assert_allclose(new.base.bijector[0].mean, x.mean(axis=0)[::-1], rtol=1e-12)
 
 
+def test_the_parts_of_a_mixture_are_initialised():
+    """As a base and alone, with a context and without; a part that is there twice, once."""
+    rng = np.random.default_rng(0)
+    x, context = rng.normal(5, 3, (200, D)), rng.normal(100, 9, (200, 1))
+    part = fc.flows.maf(D, 1, [4], context_dim=1)
+    mixture = fc.Mixture([part, fc.flows.nsf(D, 1, [4]), fc.Normal(D), part])
+    base = over(mixture, fc.Permute([1, 0])).initialize(x, context=context).base
+    assert base.initialized and not mixture.initialized and base.parts[0] is base.parts[3]
+    z = x[:, ::-1]
+    expected = part.initialize(z, context=context).log_prob(z, context=context)
+    np.testing.assert_allclose(base.parts[0].log_prob(z, context=context), expected)
+    found, history = fc.fit(mixture, x, context=context, epochs=2)
+    assert found.n_params == mixture.n_params and np.isfinite(history.train_nll).all()
+
+
 @for_all_flows
 def test_it_comes_back_from_a_file_and_a_pickle(name, tmp_path):
     flow, context = made_of(name)

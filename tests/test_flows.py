@@ -1,6 +1,7 @@
 """The recipes: architecture, data's own units, every parameter trainable."""
 
 import copy
+import pickle
 from functools import partial
 from itertools import pairwise
 
@@ -420,10 +421,15 @@ def test_a_constant_column_is_named(name):
 # ---------------------------------------------------------------- recipes that have not seen data
 
 
+def pickled(flow):
+    return pickle.loads(pickle.dumps(flow))
+
+
+@pytest.mark.parametrize("again", [lambda flow: flow, copy.copy, copy.deepcopy, pickled])
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_without_data_says_so(name):
+def test_a_recipe_without_data_says_so(name, again):
     """Most often `fit(flow, X)` was called, and what it returns was not kept."""
-    flow = RECIPES[name](2, hidden=[8])
+    flow = again(RECIPES[name](2, hidden=[8]))
     with pytest.warns(
         UserWarning, match="has not seen data.* of median size .* fit returns"
     ) as caught:
@@ -441,7 +447,7 @@ def test_who_has_worked_on_a_recipe_is_not_told():
     flow, far = flows.maf(2, hidden=[8]), data(2)
     flow.log_prob(np.ones((3, 2)))  # near N(0, I) it may be meant
     for known in (
-        flow.initialize(far), flow.with_params(flow.params), copy.copy(flow),
+        flow.initialize(far), flow.with_params(flow.params),
         flows.maf(2, hidden=[8], standardize=False), fc.fit(flow, far, epochs=1)[0],
         fc.TransformedDistribution(flow.base, flow.bijector),
     ):  # fmt: skip

@@ -59,14 +59,16 @@ class Loud(flowcore.Laplace):
         warnings.warn("mine", UserWarning, stacklevel=2)
 
 
-class Broken(flowcore.Normal):
+class Broken(flowcore.Distribution):
     """A base that fails in the middle of many rows, in whichever thread."""
+
+    dim, sample = 2, flowcore.Normal(2).sample
 
     def log_prob(self, x, params=None, context=None):
         raise ZeroDivisionError
 
 
-class Interrupted(flowcore.Normal):
+class Interrupted(Broken):
     def log_prob(self, x, params=None, context=None):
         raise KeyboardInterrupt
 
@@ -80,7 +82,7 @@ FAR = np.full((N, 2), 1e300)
 
 
 def with_base(base):
-    return flowcore.TransformedDistribution(base(2), FLOW.bijector)
+    return flowcore.TransformedDistribution(base(), FLOW.bijector)
 
 
 def new_file(folder):
@@ -220,7 +222,15 @@ from threadpoolctl import threadpool_info
 HANDLED = {[int(number) for number in HANDLED]}
 blas_threads = threadpool_info
 """
-    tail = "before = snapshot(); import flowcore, flowcore.cli; assert snapshot() == before"
+    tail = """
+before = snapshot()
+import flowcore, flowcore.cli
+from flowcore.core.blocks import keep_freed_memory
+assert snapshot() == before
+assert keep_freed_memory.cache_info().misses == 0
+flowcore.Normal(1).log_prob([[0.0]])
+assert keep_freed_memory.cache_info().misses == 1
+"""
     script = f"{head}\n{inspect.getsource(snapshot)}\n{tail}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.reference import numerical_jacobian
+from flowcore.spec.reference import numerical_jacobian
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = dict(np.load(DATA / "golden.npz"))

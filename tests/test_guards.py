@@ -8,7 +8,7 @@ import pytest
 from autograd import grad
 
 import flowcore as fc
-from flowcore import twins
+from flowcore.spec import twins
 
 
 class Doubled(fc.Bijector):

@@ -64,6 +64,10 @@ CALLS = {
     "Standardize.from_data": (fc.Standardize.from_data, "x"),
     "GaussianMixture.from_data": (lambda X: fc.GaussianMixture.from_data(X, 2), "x"),
     "means of a mixture": (fc.GaussianMixture, "means"),
+    "MultivariateNormalMixture.from_data": (
+        lambda X: fc.MultivariateNormalMixture.from_data(X, 2),
+        "X",
+    ),
     "dequantise": (lambda x: fc.Dequantize()(x, rng=0), "x"),
     "weights of a network": (
         lambda w: fc.MLP(N, (D,), []).with_weights([(w, np.zeros(D))]),
@@ -286,12 +290,14 @@ def test_masked_rows_in_a_list_are_no_numbers():
 
 
 def test_what_a_density_returns_are_numbers():
-    class Masked(fc.Normal):
+    class Masked(fc.Distribution):
+        dim, sample = 2, fc.Normal(2).sample
+
         def log_prob(self, x, params=None, context=None, threads=None):
             return np.ma.masked_greater(np.zeros(len(x)), -1.0)
 
     with pytest.raises(ValueError, match=r"the flow's log_prob has masked values"):
-        fc.kl_to_truth(Masked(2), fc.targets.two_moons(), 50)
+        fc.kl_to_truth(Masked(), fc.targets.two_moons(), 50)
 
 
 def test_a_table_whose_columns_are_something_else():

@@ -139,7 +139,8 @@ FORGED = [
     (one("Standardize", {"dim": 1}, fitted={"mean": {"array": "m"}, "scale": {"array": "s"},
          "initialized": True}), {"m": np.zeros(1), "s": np.ones(1, "f4")}, "'scale' cannot be"),
     (one("GaussianMixture", {"means": [[0.0]], "weights": [1e308, 1e308]}), {}, "weights"),
-    (one("GaussianMixture", {"means": [[0.0], [0.0]], "weights": [1e308, 1e308]}), {}, "sum to 1"),
+    (one("GaussianMixture", {"means": [[0.0], [0.0]], "weights": [1e308, 1e-99]}), {}, "sum to 1"),
+    (one("MultivariateNormalMixture", {"means": [[0.0]], "scale_tril": [[[0.0]]]}), {}, "lower"),
     (one("MADE", {"dim": 1, "hidden": [1], "degrees": [1]}, weights=[["W", "b"], ["W2", "b2"]]),
      {**W1, "W2": np.zeros((1, 2)), "b2": np.zeros(2)}, "degrees must be"),
     # sizes that the file does not hold

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 from stub_public import PUBLIC
-from stub_saved import digest
+from stub_saved import digest, own_classes
 
 import flowcore
 from flowcore.files import load, save
 from flowcore.files.describe import LEFT_OUT, constructor_parameters
 from flowcore.files.kinds import KINDS
-from flowcore.files.rebuild import own_classes
 from flowcore.testing import randomize
 
 NOT_IN_FILES = {

@@ -114,6 +114,20 @@ def test_its_log_scale_is_bounded():
     np.testing.assert_allclose(b.forward([1.0, 1.0]), np.exp([3.0, -3.0]))
 
 
+@pytest.mark.parametrize("dtype", [float, np.float32])
+@pytest.mark.parametrize("size", [-800.0, 800.0])
+def test_without_a_bound_every_value_is_valid(size, dtype):
+    """exp(-800) is 0 in floats, and the matrix was singular."""
+    z = np.array([[0.3, -1.2], [2.0, 0.1]], dtype)
+    for theta in (np.full(6, size), [0, 0, size, size, 0, 0]):
+        b = LULinear(2, None, log_scale_bound=None, dtype=dtype).with_params(theta)
+        log_p = TransformedDistribution(Normal(2), b).log_prob(z)
+        assert (log_p == (-np.inf if size < 0 else -2 * size - np.log(2 * np.pi))).all()
+        for way, sign in (("forward", 1), ("inverse", -1)):
+            value, log_det = getattr(b, f"{way}_and_log_det")(z)
+            assert not np.isnan(value).any() and (log_det == sign * 2 * size).all()
+
+
 @pytest.mark.parametrize(
     "make, message",
     [

@@ -3,7 +3,9 @@
 The page itself, in a browser, is tested in tests/browser.
 """
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -503,6 +505,7 @@ def test_large_tables_are_thinned_out():
         ("a,b\n1,2\n3,\n", "row 3, column 'b' is empty"),
         ("1,2\n3,inf\n", "row 2, column 'column 2' is 'inf'"),
         ("a,b\n1,2\n1,2,3\n", "row 3 has 3 cells, the first one 2"),
+        ('a,b\n"' + "1,2\n" * 50_000, "larger than field limit (131072): a quote may be missing"),
     ],
 )
 def test_tables_that_are_refused(text, message):
@@ -534,6 +537,29 @@ def test_a_cell_tells_what_went_wrong(code, ends):
     found = call("run", code=code)
     assert found["problem"].endswith(ends) and "flow_bench" not in found["problem"]
     assert len(call("run", code="print('x' * 10**6)")["out"]) < 21_000
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_names_of_objects_are_no_settings():
+    """What every object of JavaScript has, such as toString, is left out of a link, and told."""
+    names = ["toString", "constructor", "__proto__", "hasOwnProperty", "valueOf"]
+    settings = ["data", "flow", "method", "permute", "layers", "variables", "theme", "k", "task"]
+    program = f"""
+import {{ parse, settingsOf }} from {json.dumps((LIVE / "state.js").as_uri())};
+const about = {json.dumps(flow_bench.call("about"))};
+for (const name of {json.dumps(names)}) {{
+  for (const part of {json.dumps(settings)}) {{
+    const {{ state, notes }} = parse(`#${{part}}=${{name}}`, about);
+    structuredClone(state); // as it goes to the Worker
+    console.log(notes.length, JSON.stringify(settingsOf(state)) === JSON.stringify(about.usual));
+  }}
+  console.log(parse(`#${{name}}=1`, about).notes.length, true);
+}}
+"""
+    run = ["node", "--input-type=module", "-e", program]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:-1] == ["1 true"] * len(names) * (len(settings) + 1)
 
 
 def test_the_page_asks_for_all_its_modules_at_once():

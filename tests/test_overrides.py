@@ -1,5 +1,5 @@
-"""A subclass of a built-in class that overrides its public methods is taken at its word, wherever
-it stands; one that writes its own `bind` needs its own twin for second derivatives."""
+"""A class that writes `bind` is taken at its word: its numeric methods are final, and an override,
+also by a mixin, is a TypeError when the class is made."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -7,176 +7,101 @@ import pytest
 from autograd import grad
 
 import flowcore as fc
-from flowcore.testing import randomize
+from flowcore.testing import check_bijector, randomize
 
 X = np.random.default_rng(0).normal(size=(5, 2))
 
 
-class Wide(fc.Normal):
-    """Twice as wide."""
-
-    def log_prob(self, z, params=None, context=None, threads=None):
-        return super().log_prob(z / 2) - 2 * np.log(2)
-
-    def sample(self, n=1, rng=None):
-        return 2 * super().sample(n, rng)
+def method(self, *args, **kwargs):
+    raise AssertionError("an override that flows would not run")
 
 
-class Doubled(fc.ElementwiseAffine):
-    """After its own map, times two."""
+class Mixin:
+    """Overrides whatever has one of these names."""
+
+    log_prob = forward_and_log_det = __call__ = method
+
+
+@pytest.mark.parametrize(
+    ("bases", "name"),
+    [
+        ((fc.Chain,), "forward_and_log_det"),
+        ((fc.Invert,), "inverse_and_log_det"),
+        ((fc.bijectors.StandardizeContext,), "forward_and_log_det"),
+        ((fc.ElementwiseAffine,), "forward_and_log_det"),
+        ((fc.Affine,), "inverse_and_log_det"),
+        ((fc.MLP,), "__call__"),
+        ((fc.MADE,), "__call__"),
+        ((fc.Normal,), "log_prob"),
+        ((fc.TransformedDistribution,), "log_prob"),
+        ((Mixin, fc.Normal), None),
+        ((Mixin, fc.Exp), None),
+        ((Mixin, fc.Shift), None),
+        ((Mixin, fc.MADE), None),
+    ],
+)
+def test_an_override_below_bind_is_refused(bases, name):
+    held = bases[-1].__name__
+    with pytest.raises(TypeError, match=f"Own overrides .*, but {held} .* parts = .*{held}"):
+        type("Own", bases, {} if name is None else {name: method})
+
+
+@pytest.mark.parametrize("base", [fc.Exp, fc.Bijector])
+@pytest.mark.parametrize("name", ["forward", "inverse", "forward_log_det", "inverse_log_det"])
+def test_what_follows_from_other_methods_is_never_overridden(base, name):
+    with pytest.raises(TypeError, match=f"Own overrides {name}, which follows from"):
+        type("Own", (base,), {name: method})
+    with pytest.raises(TypeError, match="Own overrides prob, which follows from log_prob"):
+        type("Own", (fc.Distribution,), {"prob": method})
+
+
+def test_a_subclass_for_anything_else_stays_one():
+    """In every copy that the library makes of it."""
+
+    class Named(fc.Invert):
+        name = "mine"
+
+        def __repr__(self):
+            return self.name
+
+    own = Named(fc.Chain([fc.ActNorm(2), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8]))]))
+    flow = fc.TransformedDistribution(fc.Normal(2), own).initialize(X)
+    assert repr(flow.bijector) == "mine" and flow.initialized
+    assert not np.array_equal(flow.log_prob(X), fc.Normal(2).log_prob(X))
+
+
+class Held(fc.Bijector):
+    """Its parts have names of their own, beside `parts`."""
+
+    def __init__(self, inner, others=()):
+        super().__init__(inner.dim)
+        self.inner, self.others, self.parts = inner, list(others), (inner, *others)
 
     def forward_and_log_det(self, z, params=None, context=None):
-        x, log_det = super().forward_and_log_det(z, params, context)
-        return 2 * x, log_det + 2 * np.log(2)
+        x, total = self.inner.forward_and_log_det(z, self.share(params, self.inner))
+        for part in self.others:
+            x, log_det = part.forward_and_log_det(x, self.share(params, part))
+            total = total + log_det
+        return x, total
 
     def inverse_and_log_det(self, x, params=None, context=None):
-        z, log_det = super().inverse_and_log_det(x / 2, params, context)
-        return z, log_det - 2 * np.log(2)
+        total = 0.0
+        for part in (*self.others[::-1], self.inner):
+            x, log_det = part.inverse_and_log_det(x, self.share(params, part))
+            total = total + log_det
+        return x, total
 
 
-class Steeper(fc.Affine):
-    """Affine, then times two."""
-
-    def forward_and_log_det(self, z, phi):
-        x, log_det = super().forward_and_log_det(z, phi)
-        return 2 * x, log_det + np.log(2)
-
-    def inverse_and_log_det(self, x, phi):
-        z, log_det = super().inverse_and_log_det(x / 2, phi)
-        return z, log_det - np.log(2)
-
-
-class Negated(fc.MLP):
-    """Minus its output."""
-
-    def __call__(self, x, params=None, context=None):
-        return -super().__call__(x, params, context)
-
-
-class NegatedMade(fc.MADE):
-    """Minus its output."""
-
-    def __call__(self, x, params=None, context=None):
-        return -super().__call__(x, params, context)
-
-
-class Shifted(fc.TransformedDistribution):
-    """A flow of x - 1."""
-
-    def log_prob(self, x, params=None, context=None, threads=None):
-        return super().log_prob(x - 1, params, context)
-
-
-def made():
-    return fc.MADE(2, [8], activation="tanh")
-
-
-def flow_with(bijector, base=None):
-    return randomize(fc.TransformedDistribution(base or fc.Normal(2), bijector), scale=0.5)
-
-
-def coupling(conditioner):
-    return fc.Coupling(2, 1, conditioner=conditioner(1, (1, 2), [6], "tanh"))
-
-
-def shifted():
-    bijector = fc.ElementwiseAffine([1.0, 1.0], 1.0)
-    return fc.TransformedDistribution(flow_with(fc.MaskedAutoregressiveFlow(made())), bijector)
-
-
-def of(class_):
-    inner = flow_with(fc.MaskedAutoregressiveFlow(made()))
-    return fc.TransformedDistribution(class_(inner.base, inner.bijector), fc.Permute([0, 1]))
-
-
-TWICE = fc.ElementwiseAffine([0.0, 0.0], 2.0)
-PAIRS = {  # name -> (with the subclass, the same without)
-    "base": lambda: (
-        flow_with(fc.MaskedAutoregressiveFlow(made()), Wide(2)),
-        flow_with(
-            fc.MaskedAutoregressiveFlow(made()),
-            fc.MultivariateNormalDiag([0.0, 0.0], [2.0, 2.0]),
-        ),
-    ),
-    "bijector": lambda: (
-        flow_with(fc.Chain([Doubled([1.0, 2.0], 3.0), fc.MaskedAutoregressiveFlow(made())])),
-        flow_with(
-            fc.Chain(
-                [
-                    TWICE,
-                    fc.ElementwiseAffine([1.0, 2.0], 3.0),
-                    fc.MaskedAutoregressiveFlow(made()),
-                ]
-            )
-        ),
-    ),
-    "transformer": lambda: (
-        flow_with(fc.MaskedAutoregressiveFlow(made(), Steeper())),
-        None,
-    ),
-    "network": lambda: (flow_with(coupling(Negated)), None),
-    "made": lambda: (
-        flow_with(fc.MaskedAutoregressiveFlow(NegatedMade(2, [8], activation="tanh"))),
-        None,
-    ),
-    "flow as base": lambda: (of(Shifted), shifted()),
-}
-
-
-def log_prob(flow, theta):
-    return flow.log_prob(X, params=theta)
-
-
-@pytest.mark.parametrize("name", PAIRS)
-def test_an_overridden_method_counts_everywhere(name):
-    own, plain = PAIRS[name]()
-    if plain is None:  # the inverse of what it says, by its own samples
-        z = np.random.default_rng(1).normal(size=(4, 2))
-        x, log_det = own.bijector.forward_and_log_det(z)
-        again, back = own.bijector.inverse_and_log_det(x)
-        np.testing.assert_allclose(again, z, atol=1e-10)
-        np.testing.assert_allclose(back, -log_det, atol=1e-10)
-        if name == "made":
-            made_ = own.bijector.made
-            flipped = fc.MADE(2, [8], activation="tanh").with_weights(
-                [*made_.weights()[:-1], _minus(made_.weights()[-1])]
-            )
-            same = fc.MaskedAutoregressiveFlow(flipped)
-            np.testing.assert_allclose(own.bijector.inverse(X), same.inverse(X), rtol=1e-12)
-        elif name == "transformer":
-            unsteep = fc.MaskedAutoregressiveFlow(own.bijector.made)
-            assert not np.allclose(own.bijector.inverse(X), unsteep.inverse(X))
-        else:
-            network = own.bijector.conditioner
-            flipped = network.with_weights([*network.weights()[:-1], _minus(network.weights()[-1])])
-            same = fc.Coupling(2, 1, conditioner=fc.MLP(1, (1, 2), [6], "tanh"))
-            same = same.with_params(flipped.params)
-            np.testing.assert_allclose(own.bijector.inverse(X), same.inverse(X), rtol=1e-12)
-        return
-    theta = own.params
-    np.testing.assert_allclose(own.log_prob(X), plain.log_prob(X), rtol=1e-12)
-    slopes = [grad(lambda t, f=f: anp.sum(log_prob(f, t)))(theta) for f in (own, plain)]
-    np.testing.assert_allclose(*slopes, rtol=1e-9, atol=1e-12)
-    x, values = own.sample_and_log_prob(6, rng=3)
-    np.testing.assert_allclose(values, own.log_prob(x), rtol=1e-9)
-
-
-def _minus(layer):
-    return tuple(None if a is None else -a for a in layer)
-
-
-@pytest.mark.parametrize("name", PAIRS)
-def test_second_derivatives_with_a_subclass(name):
-    own, _ = PAIRS[name]()
-    v = np.random.default_rng(2).normal(size=own.n_params)
-
-    def slope(theta):
-        return grad(lambda t: anp.sum(anp.sin(log_prob(own, t))))(theta)
-
-    found = grad(lambda t: anp.sum(slope(t) * v))(own.params)
-    step = 1e-6 * v
-    expected = (slope(own.params + step) - slope(own.params - step)) / 2e-6
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+def test_parts_under_other_names_get_the_new_parameters():
+    one, two = fc.ActNorm(2), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8], activation="tanh"))
+    held = randomize(Held(two, [one.initialize(X)]), rng=3)
+    same = fc.Chain([*held.others, held.inner])
+    assert held.inner is held.parts[0] and not np.array_equal(held.inner.params, two.params)
+    np.testing.assert_array_equal(held.inverse(X), same.inverse(X))
+    check_bijector(held)
+    flow = fc.TransformedDistribution(fc.Normal(2), held)
+    slope = grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
+    assert np.abs(slope).min() > 0
 
 
 class Again(fc.SinhArcsinh):
@@ -209,7 +134,7 @@ class OnlyBind(fc.Bijector):
 
 @pytest.mark.parametrize("part", [Again(2, 0.3), OnlyBind()])
 def test_a_bind_of_ones_own_needs_a_twin_for_second_derivatives(part):
-    fc.testing.check_bijector(part)
+    check_bijector(part)
 
     def slope(x):
         return grad(lambda x: anp.sum(anp.sin(part.inverse(x))))(x)
@@ -217,3 +142,23 @@ def test_a_bind_of_ones_own_needs_a_twin_for_second_derivatives(part):
     assert np.isfinite(slope(X)).all()
     with pytest.raises(NotImplementedError, match=r"plain twin|beside bind"):
         grad(lambda x: anp.sum(slope(x)))(X)
+
+
+class Both(OnlyBind):
+    """Beside its `bind`, in the same class, the two methods: its twin."""
+
+    def bind(self, at, direction):
+        return super().bind(at, direction)
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return 2 * z, anp.zeros(z.shape[:-1]) + 2 * np.log(2)
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x / 2, anp.zeros(x.shape[:-1]) - 2 * np.log(2)
+
+
+def test_a_bind_with_the_methods_beside_it_is_differentiated_twice():
+    def slope(x):
+        return grad(lambda x: anp.sum(anp.sin(Both().inverse(x))))(x)
+
+    np.testing.assert_allclose(grad(lambda x: anp.sum(slope(x)))(X), -anp.sin(X / 2) / 4)

@@ -4,6 +4,10 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
+import venv
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -38,6 +42,33 @@ def test_every_package_is_shipped():
         assert all(p.startswith("flowcore") for p in setup("options.packages.find", "include"))
     else:
         assert {name.replace(".", "/") for name in listed} == found
+
+
+def test_files_beside_modules_are_shipped():
+    patterns = setup("options.package_data", "flowcore")[0].split(", ")
+    others = {path for path in ROOT.glob("flowcore/**/*.*") if path.suffix not in (".py", ".pyc")}
+    shipped = {path for pattern in patterns for path in ROOT.glob(f"flowcore/{pattern}")}
+    assert {path.name for path in others} == {"__init__.pyi", "py.typed"} and others == shipped
+
+
+def test_an_editable_install_adds_the_clone_to_the_path():
+    """setuptools does so for a `package_dir`; else it installs a finder, see the next test."""
+    assert setup("options", "package_dir") == ["= ."]
+
+
+@pytest.mark.slow
+def test_a_script_beside_an_editable_clone_finds_the_package(tmp_path):
+    """And not the folder of the clone, whose name is the same: an empty namespace."""
+    shutil.copytree(ROOT / "flowcore", tmp_path / "flowcore" / "flowcore")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "flowcore")
+    (tmp_path / "script.py").write_text("import flowcore; print(flowcore.__version__)")
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    install = ["-m", "pip", "install", "-q", "--no-deps", "-e", tmp_path / "flowcore"]
+    subprocess.run([python, *install], check=True)
+    found = subprocess.run([python, tmp_path / "script.py"], check=True, stdout=subprocess.PIPE)
+    assert found.stdout.decode().strip() == flowcore.__version__
 
 
 def test_no_extra_repeats_what_is_always_installed():

@@ -13,7 +13,7 @@ from stub_pictures import QUICK, chain, legend, new_axes, randomized, remarks, t
 
 import flowcore as fc
 from flowcore import flows, plots
-from flowcore.reference import numerical_jacobian
+from flowcore.spec.reference import numerical_jacobian
 
 matplotlib.use("Agg")
 

@@ -51,6 +51,11 @@ def test_a_child_forked_inside_of_a_block_goes_on(tmp_path):
     run("fork_inside", tmp_path)
 
 
+@FORKS
+def test_children_forked_while_threads_use_names_for_the_first_time(tmp_path):
+    run("first_use", tmp_path, 10)
+
+
 @pytest.mark.parametrize("kind", ["fork", "spawn", "forkserver", "loky", "threading"])
 def test_workers_have_the_same_numbers_and_their_errors_come_back(kind, tmp_path):
     run("workers", tmp_path, kind)

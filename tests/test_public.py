@@ -15,11 +15,16 @@ typography of descriptions. A summary may start with a formula: "x = f(z)".
 
 from __future__ import annotations
 
+import ast
 import inspect
+import pkgutil
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 import flowcore
 from flowcore import teaching
@@ -135,6 +140,65 @@ def test_faults_are_found():
         assert faults(untold) == {"SS03", "PR01", "RT01", "AN"}
     finally:
         del sys.modules[__name__].untold
+
+
+# ---------------------------------------------------------------- names that are found when used
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that a fresh process has loaded after this code, and had not before."""
+    code = f"import sys; old = set(sys.modules); {code}; print(*set(sys.modules) - old)"
+    run = [sys.executable, "-W", "error", "-c", code]
+    return set(subprocess.run(run, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_import_flowcore_loads_no_room_and_no_numpy():
+    found = loaded("import flowcore; dir(flowcore)")
+    assert "numpy" not in found
+    assert {name for name in found if name.startswith("flowcore.")} == {
+        "flowcore._forks",
+        "flowcore._version",
+    }
+
+
+def test_a_flow_loads_the_engine_and_nothing_around_it():
+    found = loaded("import flowcore; flowcore.flows.maf(2)")
+    parts = [name.split(".") for name in found]
+    assert {part[1] for part in parts if part[0] == "flowcore" and len(part) > 1} == {
+        *("_forks", "_version", "core", "networks", "transformers", "bijectors", "distributions"),
+        "flows",
+    }
+    assert not {"scipy", "sklearn", "matplotlib", "joblib", "tqdm"} & {part[0] for part in parts}
+
+
+ROOMS = [m.name for m in pkgutil.iter_modules(flowcore.__path__) if not m.name.startswith("_")]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_any_room_can_be_imported_first(room):
+    assert f"flowcore.{room}" in loaded(f"import flowcore; flowcore.{room}.__doc__")
+
+
+def test_all_public_names_are_found():
+    names = {}
+    exec("from flowcore import *", names)
+    assert set(flowcore.__all__) <= set(names) & set(dir(flowcore))
+    assert len(set(flowcore.__all__)) == len(flowcore.__all__) > 60
+
+
+def test_no_module_asks_the_package_for_a_name_while_it_is_imported():
+    """Else two threads could wait for each other: each has a lock, of names or of that module."""
+    top = Path(flowcore.__file__).parent
+    for path in top.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and not node.module:
+                assert node.level != len(path.relative_to(top).parts), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", ["Flow", "__main__", "_twins", "import_it"])
+def test_other_names_are_not_found(name):
+    with pytest.raises(AttributeError, match=f"^module 'flowcore' has no attribute '{name}'$"):
+        getattr(flowcore, name)
 
 
 def test_typed_use_runs(tmp_path):

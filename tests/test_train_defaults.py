@@ -26,6 +26,20 @@ def test_a_number_is_that_number():
     assert resolved(300, "auto", "auto", "auto", Adam(0.1)) == (120, 64, None)
 
 
+def test_numpys_numbers_are_numbers(tmp_path):
+    options = {"epochs": 3, "batch_size": 16, "patience": 2, "warm_up": 2, "threads": 1}
+    options |= {"learning_rate": 0.25, "clip_norm": 1.5, "average": 0.5, "validation_split": 0.25}
+    options |= {"checkpoint": tmp_path / "run.npz", "checkpoint_every": 0.0, "rng": 3}
+    expected, history = fit(Banana(), banana_data(60), **options)
+    kinds = {int: np.int32, float: np.float32}
+    options = {name: kinds.get(type(v), lambda v: v)(v) for name, v in options.items()}
+    for _ in range(2):  # resumed, and from the start
+        flow, again = fit(Banana(), banana_data(60), **options)
+        np.testing.assert_array_equal(flow.params, expected.params)
+        assert again.val_nll == history.val_nll
+        options["checkpoint"] = None
+
+
 @pytest.mark.parametrize("n", [3, 20, 130])
 def test_the_history_tells_what_was_chosen(n):
     x = np.random.default_rng(0).normal(size=(n, 2))

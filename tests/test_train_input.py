@@ -39,7 +39,7 @@ def spoiled(value, *rows):
         (spoiled(np.nan, *range(9, 20)), r"in rows 9, 10, 11, 12, 13, \.\.\. \(column 1\): "),
         (spoiled(1.5, *range(40)), r"X is constant in column 1 .*always 1.5"),
         (np.ones((40, 2)), "X is constant in columns 0, 1 of the training rows"),
-        (GOOD[:1], "leaves none of 1 rows to train on: use validation_split=0"),
+        (GOOD[:1], "leaves none of 1 distinct rows to train on: use validation_split=0"),
         (np.array([["a", "b"]]), "X must hold real numbers"),
         ([[1.0, 2.0], [3.0]], "X must hold real numbers"),
         (GOOD + 1j, "X must hold real numbers, not complex"),
@@ -174,7 +174,7 @@ def test_columns_on_a_grid_are_warned_about_once_and_by_name(X):
     X = np.round(X * [1, 4])
     with pytest.warns(
         UserWarning,
-        match=r"few distinct .* columns 0, 1 \(column 0: \d+ in 270"
+        match=r"few distinct .* columns 0, 1 \(column 0: \d+ in 300"
         r" rows\).*dequantise",
     ) as caught:
         fit(Gaussian(), X, epochs=2)
@@ -344,3 +344,40 @@ def test_columns_of_any_scale(scale):
             ValueError, match=r"X has NaN or infinite values \(in float32\) in rows"
         ):
             fc.fit(standardized(np.float32), X)
+
+
+# ---------------------------------------------------------------- constants of other data
+
+
+def test_a_second_fit_on_rows_of_another_scale_is_warned_about():
+    """And the way that the warning names: parameters stay, constants are those of the new rows."""
+    X = fc.targets.two_moons().sample(500, 0)
+    options = {"epochs": 10, "batch_size": 64}
+
+    def recipe():
+        return fc.flows.maf(2, layers=2, hidden=[16])
+
+    old, history = fc.fit(recipe(), X, **options)
+    fc.fit(old, 1.5 * X + 1, **options)  # near enough
+    for again in (1e-3 * X, 1e3 * X, X + 20):
+        with pytest.warns(
+            UserWarning, match=r"column 0 now has the mean .*, not 0 and 1"
+        ) as caught:
+            fc.fit(old, again, epochs=1)
+        assert caught[0].filename == __file__
+    anew, told = fc.fit(recipe().with_params(old.params), 1e-3 * X, **options)
+    scale = anew.bijector.steps("inverse")[0][0].scale
+    np.testing.assert_allclose(scale, 1e-3 * old.bijector.steps("inverse")[0][0].scale, rtol=0.05)
+    assert told.val_nll[0] < history.val_nll[-1] + 2 * np.log(1e-3) + 0.1  # where the first ended
+
+
+def test_constants_behind_fixed_maps_are_looked_at():
+    X = np.exp(np.random.default_rng(0).normal(size=(200, 2)))
+    flow = fc.flows.maf(2, layers=1, hidden=[8])
+    flow = fc.TransformedDistribution(flow.base, fc.Chain([fc.Exp(2), flow.bijector]))
+    old, _ = fc.fit(flow, X, epochs=1)
+    fc.fit(old, X**2, epochs=1)
+    with pytest.warns(UserWarning, match="not 0 and 1"):
+        fc.fit(old, X**20, epochs=1)
+    bare = fc.flows.maf(2, layers=1, hidden=[8], standardize=False)
+    fc.fit(bare, 1e-3 * X, epochs=1)

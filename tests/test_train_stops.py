@@ -275,3 +275,5 @@ def test_the_progress_bar_counts_epochs_and_shows_both_losses(X, capsys):
     assert "3/3" in shown and "train=" in shown and "val=" in shown
     fit(Banana(), X, epochs=3)
     assert capsys.readouterr().err == ""
+    fit(Banana(), X, epochs=200, progress=True, batch_size=None)  # into a log
+    assert 8 < capsys.readouterr().err.count("epoch/s") < 14

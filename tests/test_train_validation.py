@@ -68,6 +68,18 @@ def test_validation_data_overrides_the_split(X):
     np.testing.assert_array_equal(spy.seen("score")[0], X[200:])
 
 
+def test_validation_data_and_its_context_may_be_a_list(X):
+    c = np.random.default_rng(0).normal(size=(40, 1))
+    x = c + 0.1 * np.random.default_rng(1).normal(size=(40, 1))
+    options = {"context": c[:30], "epochs": 2}
+    _, expected = fit(Conditional(), x[:30], validation_data=(x[30:], c[30:]), **options)
+    _, history = fit(Conditional(), x[:30], validation_data=[x[30:], c[30:]], **options)
+    assert history.val_nll == expected.val_nll
+    _, rows = fit(Gaussian(), X, validation_data=X[:2].tolist(), epochs=1)
+    _, array = fit(Gaussian(), X, validation_data=X[:2], epochs=1)
+    assert rows.val_nll == array.val_nll
+
+
 @pytest.mark.parametrize("patience", [1, 4])
 def test_patience_counts_epochs_without_improvement(X, patience):
     """Validation rows on the way to the solution: better at first, then worse for good."""

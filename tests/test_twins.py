@@ -16,7 +16,7 @@ from autograd.tracer import getval
 from registry import CASES, case, close
 
 import flowcore as fc
-from flowcore import twins, twins_scalar
+from flowcore.spec import twins, twins_scalar
 from flowcore.testing import randomize
 
 EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
@@ -225,5 +225,5 @@ def test_every_class_of_the_package_has_a_formula():
 
 
 def test_the_package_is_imported_without_its_twins():
-    code = "import flowcore, sys; sys.exit('flowcore.twins' in sys.modules)"
+    code = "import flowcore, sys; sys.exit('flowcore.spec.twins' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

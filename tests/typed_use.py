@@ -71,6 +71,7 @@ phi: np.ndarray = made.with_weights(made.weights())(z)
 moved, log_slope = fc.Affine().forward_and_log_det(z, phi)
 full: fc.LULinear = fc.LULinear.from_lu([[2.0, 1.0], [3.0, -1.0]])
 mixture: fc.GaussianMixture = fc.GaussianMixture.from_data(x, 2)
+conditional = fc.MultivariateNormalMixture.from_data(x).given({0: 1.5}).marginal([0])
 
 
 class Double(fc.Bijector):

@@ -13,7 +13,7 @@ class Flowcore(Library):
     nothing here. A step is one of `fit` (benchmarks/fit_step.py).
     """
 
-    imports = "import flowcore"
+    imports = "import flowcore; flowcore.flows, flowcore.fit"
     packages = ("flowcore", "numpy", "autograd")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
     log_scale_bound = 2.0

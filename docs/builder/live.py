@@ -173,9 +173,9 @@ def own_wheel() -> Path:
     A sum of the sources is in its name, as a build number: browsers keep files by their names.
     """
     root = DOCS.parent
-    packages = ("flowcore", "flowcore_command")
-    sources = [path for name in packages for path in sorted((root / name).rglob("*.py"))]
-    sources += [root / "flowcore" / "py.typed", *(root / name for name in OF_THE_WHEEL)]
+    sources = sorted((root / "flowcore").rglob("*.py"))
+    sources += [root / "flowcore" / name for name in ("__init__.pyi", "py.typed")]
+    sources += [root / name for name in OF_THE_WHEEL]
     tag = "0" + _sum_of({path.relative_to(root).as_posix(): path.read_bytes() for path in sources})
     if known := sorted(CACHE.glob(f"flowcore-*-{tag}-*.whl")):
         return known[0]

@@ -129,8 +129,8 @@ class Chain(Composite):
         parts = self.parts if direction == "inverse" else reversed(self.parts)
         return [step for part in parts for step in part.steps(direction)]
 
-    def __getitem__(self, index: int) -> Bijector:
-        return self.parts[index]
+    def __getitem__(self, index: int | slice) -> Bijector:
+        return Chain(self.parts[index]) if isinstance(index, slice) else self.parts[index]
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -186,12 +186,14 @@ class Invert(Bijector):
         return self.bijector.bind(at, OPPOSITE[direction])
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        return Invert(self.bijector.initialize_inverted(x, context, rng))
+        found = self.bijector.initialize_inverted(x, context, rng)
+        return self.rebuilt({id(self.bijector): found})
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> Bijector:
-        return Invert(self.bijector.initialize(x, context, rng))
+        found = self.bijector.initialize(x, context, rng)
+        return self.rebuilt({id(self.bijector): found})
 
     @property
     def initialized(self) -> bool:

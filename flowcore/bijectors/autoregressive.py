@@ -77,12 +77,9 @@ class MaskedAutoregressiveFlow(Bijector):
         return self.parts[0]
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        own_network = hasattr(type(self.made), "written")  # somebody's: its __call__ is overridden
         if direction == "inverse":
-            if own_network:
-                return by_autograd(self._plain_pass, at, self)
             return self._bind_one_pass(at)
-        if own_network or self.method == "sequential":
+        if self.method == "sequential":
             return by_autograd(self._textbook_loop, at, self)
         return bind_walk(
             self.made, lambda: bind_transformer(self.transformer, at, "forward", 1), at
@@ -106,11 +103,6 @@ class MaskedAutoregressiveFlow(Bijector):
             return x_bar if through_phi is None else np.add(through_phi, x_bar, through_phi)
 
         return run, back
-
-    def _plain_pass(self, theta, x, context):
-        """The one-pass direction in autograd.numpy."""
-        z, log_det = self.transformer.inverse_and_log_det(x, self.made(x, theta, context))
-        return z, anp.sum(log_det, axis=-1)
 
     def _textbook_loop(self, theta, z, context):
         """One pass of the whole network for every coordinate, in the order of the degrees."""

@@ -1,4 +1,5 @@
-"""Bijector: what a flow is made of. Read this file after `reference.py`.
+"""Bijector: what a flow is made of. Read before it `spec/reference.py`, the head of
+`core/workspace.py`.
 
 A normalizing flow is an invertible map with a known Jacobian between a simple base density and
 the data's density:
@@ -43,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Parametric, by_autograd, call, keep_overrides, require
+from ..core import Parametric, by_autograd, call, check_overrides, require
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from ..core import Workspace
 
 ANYWHERE = (-np.inf, np.inf)
+METHODS = ("forward_and_log_det", "inverse_and_log_det")
+DERIVED = ("forward", "inverse", "forward_log_det", "inverse_log_det")  # they follow from METHODS
 
 
 class Bijector(Parametric):
@@ -69,7 +72,7 @@ class Bijector(Parametric):
     dim : int
         D, the length of the last axis.
     params : array_like
-        This bijector's own parameters, a flat vector; () for none.
+        Its own parameters, a flat vector; None: it has none, or only those of its parts.
 
     Examples
     --------
@@ -92,18 +95,19 @@ class Bijector(Parametric):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        keep_overrides(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
+        check_overrides(cls, Bijector, METHODS, DERIVED)
         own = vars(cls)
         if "initialize" in own and "initialized" not in own and cls.initialized is True:
             cls.initialized = False  # until an instance says otherwise
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        require(cls, Bijector, "forward_and_log_det", "inverse_and_log_det")
+        require(cls, Bijector, *METHODS)
         return super().__new__(cls)
 
-    def __init__(self, dim: int, params: ArrayLike = ()):
+    def __init__(self, dim: int, params: ArrayLike | None = None):
         self.dim = dim
-        self.params = params
+        if params is not None:
+            self.params = params
 
     def forward_and_log_det(
         self, z: ArrayLike, params: Params = None, context: Context = None

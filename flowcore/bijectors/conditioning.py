@@ -141,7 +141,7 @@ class StandardizeContext(Bijector):
         standardize = self.standardize.initialize_from_context(context)
         own_context = standardize.inverse(context)
         bijector = getattr(self.bijector, method)(x, own_context, rng)
-        return StandardizeContext(bijector, standardize)
+        return self.rebuilt({id(self.standardize): standardize, id(self.bijector): bijector})
 
     def __repr__(self):
         return f"StandardizeContext({self.bijector!r}, {self.standardize!r})"

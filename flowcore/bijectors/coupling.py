@@ -114,8 +114,7 @@ class Coupling(Bijector):
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        network = type(self.conditioner)
-        if not issubclass(network, MLP) or hasattr(network, "written"):  # somebody's own
+        if not isinstance(self.conditioner, MLP):  # somebody's own
             return by_autograd(partial(self._plain, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
         n_changed = self.dim - abs(self.num_masked)

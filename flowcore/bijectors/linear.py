@@ -61,14 +61,14 @@ class Standardize(Bijector):
         return cls(x.shape[1]).initialize(x)
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
-        return self if self.initialized else self._with(*_moments(x, self))
+        return self if self.initialized else self.with_moments(*_moments(x, self))
 
     def initialize_from_context(self, context: ArrayLike) -> Standardize:
         """The same for a context, which needs no density: a constant column has the scale 1."""
         if self.initialized:
             return self
         mean, scale, flat = _mean_and_scale(context, self)
-        return self._with(mean, np.where(flat, 1.0, scale))
+        return self.with_moments(mean, np.where(flat, 1.0, scale))
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
@@ -77,9 +77,10 @@ class Standardize(Bijector):
             return self
         mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
         with np.errstate(over="ignore"):  # is refused
-            return self._with(-mean / scale, 1 / scale)
+            return self.with_moments(-mean / scale, 1 / scale)
 
-    def _with(self, mean, scale):
+    def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Standardize:
+        """The one with this mean and scale, (D,); ValueError unless the scale is positive."""
         new = self.with_params(self.params)
         new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
         new.check_fitted()

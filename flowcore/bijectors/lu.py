@@ -157,7 +157,9 @@ class LULinear(Bijector):
         lower[self._below], upper.T[self._below] = theta[:n], theta[n : 2 * n]
         raw, bias = theta[2 * n : 2 * n + self.dim], theta[2 * n + self.dim :]
         log_s = bounded(raw, self.log_scale_bound)
-        np.fill_diagonal(upper, np.asarray(self.signs, theta.dtype) * np.exp(log_s))
+        floats = np.finfo(theta.dtype)  # W has an inverse even where exp(log_s) is 0 or inf
+        s = np.clip(np.exp(log_s), floats.tiny, 1 / floats.tiny)
+        np.fill_diagonal(upper, np.asarray(self.signs, theta.dtype) * s)
         return lower, upper, log_s, bias
 
     def _matrices(self, theta):

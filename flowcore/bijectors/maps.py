@@ -71,10 +71,7 @@ class FixedMap(Bijector):
         with np.errstate(all="ignore"):
             if inward:
                 edges = list(self._ends_as(float))
-                ends = [np.clip(end, *edges) for end in ends]
-                found = [self._f_inverse(end) for end in ends]
-                found[0] = np.where(ends[0] <= edges[0], -np.inf, found[0])
-                found[1] = np.where(ends[1] >= edges[1], np.inf, found[1])
+                found = [self._f_inverse(np.clip(end, *edges)) for end in ends]
             else:
                 found = [self._f(end) for end in ends]
         return np.minimum(*found)[:, 0], np.maximum(*found)[:, 0]
@@ -261,7 +258,8 @@ class Softplus(FixedMap):
     def _f_inverse(self, x):
         c, low = self._constants(x.dtype)
         y = x - low
-        return y + c * np.log(-np.expm1(-np.maximum(y / c, np.finfo(x.dtype).tiny)))
+        least = np.where(y > 0, np.finfo(x.dtype).tiny, 0)  # y / c may underflow
+        return y + c * np.log(-np.expm1(-np.maximum(y / c, least)))
 
     def _log_slope(self, z):
         c, _ = self._constants(z.dtype)

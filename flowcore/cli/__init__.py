@@ -1,17 +1,31 @@
-"""What the commands of `flowcore` do. What they are called is said in `flowcore_command/`.
+"""The command `flowcore`: its arguments, what its commands do, and how it ends.
+
+Help, versions and wrong arguments need no NumPy, and Ctrl-C while that is imported is no
+traceback: so nothing is imported here.
+
+entry.py    streams, exit status               app.py      the commands and their options
+arguments.py the types of options              problem.py  what the user can mend
 
 fit.py      a table -> a model, one file       score.py   log-densities of rows, in blocks
 sample.py   rows from a model                  plot.py    pairs of columns
 diagnose.py can it be trusted?                 info.py    what is in a model
-moons.py    the tutorial
 
 model.py    files of models                    inputs.py  files of rows, their columns checked
-outputs.py  CSV and .npy, in blocks            parquet.py Parquet, in groups
+outputs.py  CSV, .npy, pictures; safe places   parquet.py Parquet, in groups
 telling.py  errors and notes in one line       learning.py by `FlowDensity`
-report.py   what is told of a model            interrupts.py Ctrl-C
-oddities.py rows that want a word              digest.py  a table that is known again
+report.py   a model as text and as data        interrupts.py signals
+oddities.py rows with a score to explain       digest.py  recognises the training table
 """
 
-from flowcore_command import main
+import sys
 
-__all__ = ["main"]
+
+def main(argv=None) -> int:
+    """Entry point of the console script; returns the exit status."""
+    try:
+        from .entry import run
+    except KeyboardInterrupt:
+        if sys.stderr is not None:  # or print would take standard output instead
+            print("interrupted", file=sys.stderr)
+        return 130
+    return run(argv)

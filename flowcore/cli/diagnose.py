@@ -6,15 +6,14 @@ import json
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..diagnosis import diagnose
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
 from .digest import digest
-from .inputs import arranged, read
+from .inputs import rows_of
 from .model import read_model
-from .outputs import check_picture
+from .outputs import check_picture, write_picture
+from .problem import Problem, printable
 from .telling import note, settled, told_in_one_line
 
 
@@ -39,20 +38,18 @@ def run(
             )
         report = diagnose(density, own, theirs, rng=rng)
         if out is not None:
-            report.figure().savefig(out)
+            write_picture(report.figure(), out)
         if as_json:
             print(json.dumps({"model": model, "data": data, "page": out, **report.to_dict()}))
         else:
-            print(report if out is None else f"{report}\ndrawn in {out}")
+            print(printable(f"{report}" if out is None else f"{report}\ndrawn in {out}"))
     return 0
 
 
 def _frame(density: TableDensity, data: str, reading: dict, missing: str) -> Frame:
-    text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
-    frame = read(data, reading, text if density.schema.is_named else ())
+    frame = rows_of(data, reading, density.schema)
     if not len(frame):
         raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
-    frame = arranged(frame, density.schema)
     complete_rows(frame, missing)
     return frame
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from typing import NamedTuple
 
-from flowcore_command.problem import Problem
-
-from .._version import __version__
 from ..files import save
-from ..tables import Column, Frame, Kind, Schema, TableDensity
+from ..tables import Column, Frame, Kind, Schema
 from .inputs import named, read
-from .learning import Learner, learned
+from .learning import learned
 from .model import check_model
-from .report import report_of
-from .telling import note, told_in_one_line
+from .problem import Problem
+from .report import Report
+from .telling import note, show, told_in_one_line
 
 
 class Settings(NamedTuple):
@@ -26,7 +24,6 @@ class Settings(NamedTuple):
     seed: int = 0
     columns: tuple[str, ...] | None = None
     kinds: dict | None = None
-    text: tuple[str, ...] | None = None
     suggested: bool = False
     missing: str = "error"
     jobs: int | None = None
@@ -39,15 +36,11 @@ def run(
     with told_in_one_line():
         check_model(out, data)
         aside = [name for name, kind in (settings.kinds or {}).items() if kind.strip() == "aside"]
-        text = (*(settings.text or ()), *aside)  # what is left out may be anything
-        frame = read(data, reading, text)
+        frame = read(data, reading, aside)  # as text: what is left out may be anything
         schema = schema_of(frame, settings)
-        learner = Learner.of(settings, len(frame), progress)
-        density = learned(frame, schema, learner, settings.missing)
-        density = _with_notes(density, settings)
+        density = learned(frame, schema, settings, progress)
         save(density, out)
-        report = report_of(out, density)
-        print(json.dumps(report.to_dict()) if as_json else f"{report}\nwritten to {out}")
+        show(Report(out, density), as_json, f"\nwritten to {out}")
     return 0
 
 
@@ -84,7 +77,7 @@ def _check_shape(frame: Frame) -> None:
     if len(frame.names) == 1 and others and frame[frame.names[0]].dtype == object:
         raise Problem(
             f"{frame.source} has a single column, {name!r:.60}: if it is several, pass "
-            f"--separator {_shell(others[0])}"
+            f"--separator {shlex.quote(others[0])}"
         )
 
 
@@ -106,30 +99,12 @@ def _refuse_unmodelled(schema: Schema) -> None:
 
 
 def _options(columns: list[Column], kind: str) -> str:
-    return " ".join(f"--kind {_shell(f'{c.name}={kind}')}" for c in columns)
+    return " ".join(f"--kind {shlex.quote(f'{c.name}={kind}')}" for c in columns)
 
 
 def _tell_suggestions(schema: Schema) -> None:
     found = [c for c in schema.columns if c.suggestion]
     if found:
         told = "; ".join(f"{c.name!r:.40} looks {c.looks} ({c.note})" for c in found[:10])
-        line = " ".join(f"--kind {_shell(f'{c.name}={c.suggestion}')}" for c in found)
+        line = " ".join(f"--kind {shlex.quote(f'{c.name}={c.suggestion}')}" for c in found)
         note(f"taken as continuous: {told}. To follow: --suggested, or {line}")
-
-
-def _shell(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
-
-
-def _with_notes(density: TableDensity, settings: Settings) -> TableDensity:
-    notes = {
-        **(density.notes or {}),
-        "flow": settings.flow,
-        "budget": settings.budget,
-        "quick": settings.quick,
-        "seed": settings.seed,
-        "flowcore": __version__,
-    }
-    return TableDensity(density.schema, density.frequencies, density.density, notes)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from .model import read_model
-from .report import report_of
-from .telling import told_in_one_line
+from .report import Report
+from .telling import show, told_in_one_line
 
 
 def run(model: str, as_json: bool) -> int:
     """Tell it."""
     with told_in_one_line():
-        report = report_of(model, read_model(model))
-        print(json.dumps(report.to_dict()) if as_json else report)
+        show(Report(model, read_model(model)), as_json)
     return 0

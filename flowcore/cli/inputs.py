@@ -5,23 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from flowcore_command.problem import Problem
-
 from ..tables import Frame, Schema, read_blocks, read_table
 from ..tables.dialect import MISSING_WORDS
+from .problem import Problem
 
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
     """All rows of a file; text: columns that are text, though they look like numbers."""
-    if not reading["header"]:  # then columns are called 0, 1, ...
-        text = [int(name) if str(name).isdecimal() else name for name in text]
-    return read_table(_source(data), text=text, **_options(reading))
+    return read_table(_source(data), **_options(reading, text))
 
 
-def blocks(data: str, reading: dict, schema: Schema | None = None) -> Iterator[Frame]:
-    """The rows of a file, block after block; what was text for a schema is text again."""
-    text = [c.name for c in _modelled(schema) if c.type == "text"] if _has_names(schema) else []
-    yield from read_blocks(_source(data), text=text, **_options(reading))
+def blocks(data: str, reading: dict, schema: Schema) -> Iterator[Frame]:
+    """The rows of a file, block after block: numbers where the schema has numbers."""
+    yield from read_blocks(_source(data), **_options(reading, _text(schema)))
+
+
+def rows_of(data: str, reading: dict, schema: Schema) -> Frame:
+    """All rows of a file, `arranged`."""
+    return arranged(read(data, reading, _text(schema)), schema)
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
@@ -30,10 +31,10 @@ def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: boo
     carried: columns that may be there as well; lax: any may. Errors: ValueError that names the
     columns which are missing, or that nobody knows.
     """
-    if not (frame.is_named and _has_names(schema)):
+    if not (frame.is_named and schema.is_named):
         rest = [name for name in frame.names if name not in carried]
         return schema.select(frame.select(rest))
-    wanted = [c.name for c in _modelled(schema)]
+    wanted = [c.name for c in schema.columns if c.kind.name != "aside"]
     missing = [name for name in wanted if name not in frame.names]
     known = {*schema.names, *carried}
     extra = [] if lax else [name for name in frame.names if name not in known]
@@ -50,18 +51,19 @@ def named(names: Sequence, most: int = 10) -> str:
     return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)
 
 
-def _modelled(schema: Schema | None) -> tuple:
-    columns = () if schema is None else schema.columns
-    return tuple(c for c in columns if c.kind.name != "aside")
+def _text(schema: Schema) -> list:
+    """The columns that are text, though they may look like numbers."""
+    columns = schema.columns if schema.is_named else ()
+    return [c.name for c in columns if c.type == "text" and c.kind.name != "aside"]
 
 
-def _has_names(schema: Schema | None) -> bool:
-    return schema is not None and schema.is_named
-
-
-def _options(reading: dict) -> dict:
+def _options(reading: dict, text: Sequence) -> dict:
     """The reader's arguments: words for missing values come on top of the usual ones."""
-    return {**reading, "missing_values": (*MISSING_WORDS, *reading.get("missing_values", ()))}
+    text = [*reading["text"], *text]
+    if not reading["header"]:  # then columns are called 0, 1, ...
+        text = [int(name) if str(name).isdecimal() else name for name in text]
+    words = (*MISSING_WORDS, *reading["missing_values"])
+    return {**reading, "text": text, "missing_values": words}
 
 
 def _source(data: str):

@@ -1,7 +1,8 @@
-"""Ctrl-C ends a command at once, whoever would have caught it.
+"""Ctrl-C and SIGTERM end a command at once, whatever would have caught an exception.
 
-`flowcore.fit` ends one flow, and returns what it has; and some packages, while they are imported,
-take every exception for a package that is missing.
+`flowcore.fit` ends one flow at a Ctrl-C, and returns what it has; some packages, while they are
+imported, take every exception for a package that is missing; and SIGTERM by itself would leave
+worker processes and unfinished files behind.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 AGAIN = 0.5  # seconds until it is tried once more
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is that of a terminal that is closed
 
 
 class _Interrupt(BaseException):
@@ -20,20 +22,25 @@ class _Interrupt(BaseException):
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """After a Ctrl-C, only a KeyboardInterrupt leaves this context, and soon."""
+    """After a signal, only its own exception leaves this context, and soon.
+
+    That is a KeyboardInterrupt for Ctrl-C, else a SystemExit with 128 + the signal's number.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     alarm = getattr(signal, "SIGALRM", None)  # which not every system has
     came = []
 
-    def stop(*_):
-        came.append(True)
+    def stop(number, _):
+        came.append(number)
         if alarm is not None:
             signal.setitimer(signal.ITIMER_REAL, AGAIN)
         raise _Interrupt
 
-    signals = [signal.SIGINT] if alarm is None else [signal.SIGINT, alarm]
+    signals = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    signals = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    signals += [] if alarm is None else [alarm]
     before = [signal.signal(number, stop) for number in signals]
     try:
         try:
@@ -44,8 +51,7 @@ def at_once() -> Iterator[None]:
             for number, handler in zip(signals, before, strict=True):
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
     except BaseException:
-        if came:
-            raise KeyboardInterrupt from None
-        raise
+        if not came:
+            raise
     if came:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if came[0] == signal.SIGINT else SystemExit(128 + came[0])

@@ -3,64 +3,60 @@
 from __future__ import annotations
 
 import shlex
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
+from .._version import __version__
 from ..tables import Frame, Schema, TableDensity, fit_table
 from ..tables.encoding import coordinates, line
 from ..tables.schema import complete_rows
 from ..training.columns import dependent_columns
 from .digest import digest
 from .inputs import named
+from .problem import Problem
 from .telling import note
+
+if TYPE_CHECKING:
+    from .fit import Settings
 
 QUICK = 0.1  # of the usual budget
 NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
-class Learner(NamedTuple):
-    """The options of `FlowDensity`."""
-
-    flow: str
-    budget: float | None
-    seed: int
-    jobs: int | None
-    progress: bool
-
-    @classmethod
-    def of(cls, settings, n: int, progress: bool) -> Learner:
-        """As the command was asked, for n rows."""
-        from ..estimator.plan import default_minutes
-
-        budget = QUICK * default_minutes(n) if settings.quick else settings.budget
-        return cls(settings.flow, budget, settings.seed, settings.jobs, progress)
-
-    def estimator(self):
-        """Not fitted yet."""
-        from ..estimator import FlowDensity
-        from ..estimator.recipes import as_candidates
-
-        try:
-            as_candidates(self.flow, 2, 0)
-        except ValueError as problem:
-            raise Problem(f"--flow {self.flow}: {problem}") from None
-        return FlowDensity(
-            self.flow, budget=self.budget, n_jobs=self.jobs, random_state=self.seed,
-            progress=self.progress,
-        )  # fmt: skip
-
-
-def learned(frame: Frame, schema: Schema, learner: Learner, missing: str) -> TableDensity:
-    """p(c) p(x | c); its notes say how many rows there were, and the estimator's summary."""
-    estimator, own = learner.estimator(), schema.select(frame)
-    own = own.take(complete_rows(own, missing))
+def learned(frame: Frame, schema: Schema, settings: Settings, progress: bool) -> TableDensity:
+    """p(c) p(x | c); its notes hold the number of rows, the estimator's summary, the settings."""
+    estimator, own = _estimator(settings, len(frame), progress), schema.select(frame)
+    own = own.take(complete_rows(own, settings.missing))
     _tell_narrow(own, schema)  # before the minutes that a fit takes
-    found = fit_table(frame, schema, learn=estimator, missing=missing, rng=learner.seed)
-    notes = {**found.notes, "digest": digest(own, schema)}
+    found = fit_table(frame, schema, learn=estimator, missing=settings.missing, rng=settings.seed)
+    notes = {
+        **found.notes,
+        "digest": digest(own, schema),
+        "flow": settings.flow,
+        "budget": settings.budget,
+        "quick": settings.quick,
+        "seed": settings.seed,
+        "flowcore": __version__,
+    }
     return TableDensity(found.schema, found.frequencies, found.density, notes)
+
+
+def _estimator(settings: Settings, n: int, progress: bool):
+    """A FlowDensity, not fitted yet, for n rows."""
+    from ..estimator import FlowDensity
+    from ..estimator.plan import default_minutes
+    from ..estimator.recipes import as_candidates
+
+    try:
+        as_candidates(settings.flow, 2, 0)
+    except ValueError as problem:
+        raise Problem(f"--flow {settings.flow}: {problem}") from None
+    budget = QUICK * default_minutes(n) if settings.quick else settings.budget
+    return FlowDensity(
+        settings.flow, budget=budget, n_jobs=settings.jobs, random_state=settings.seed,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _tell_narrow(frame: Frame, schema: Schema) -> None:

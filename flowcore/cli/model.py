@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-from flowcore_command.problem import Problem
-
 from ..distributions import Distribution
 from ..estimator.record import as_data
 from ..files import load
 from ..tables import Column, Kind, Schema, TableDensity
 from .outputs import check_place
+from .problem import Problem
 
 OTHERS = (".csv", ".tsv", ".txt", ".npy", ".parquet", ".json", ".png", ".pdf", ".svg")
 
@@ -32,7 +31,7 @@ def read_model(path: str) -> TableDensity:
         return _of_numbers(path, found, range(found.dim), bool(found.context_dim))
     if hasattr(found, "density_") and hasattr(found, "summary_"):  # a FlowDensity
         names = getattr(found, "feature_names_in_", range(found.n_features_in_))
-        given, notes = found.context_scaling_ is not None, {"summary": as_data(found.summary_)}
+        given, notes = found.context_dim_ > 0, {"summary": as_data(found.summary_)}
         return _of_numbers(path, found.density_, list(names), given, notes)
     raise Problem(f"{path} holds a {type(found).__name__}, which is no density of rows")
 

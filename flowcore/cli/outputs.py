@@ -5,9 +5,8 @@ A file is whole or not there: it is written beside its place, and then replaces 
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +15,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
+from ..files import remove_unfinished, replacing
 from .parquet import ParquetRows, require_pyarrow
+from .problem import Problem
 
 TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
@@ -28,29 +27,52 @@ NPY_HEADER = 128  # bytes: room for any number of rows
 
 @contextmanager
 def opened(out: str | None, names: Sequence) -> Iterator[CsvRows | NpyRows | ParquetRows]:
-    """Something with `write(columns)`, name -> array (n,), for a file, or standard output.
-
-    An OSError underway has the name of the file.
-    """
-    try:
-        if _is_printed(out):
-            yield CsvRows(_standard_output(), names)
-            sys.stdout.flush()
-            return
+    """Something with `write(columns)`, name -> array (n,), for a file, or standard output."""
+    if not _is_printed(out):
         rows = {".npy": NpyRows, ".parquet": ParquetRows}.get(_suffix(out), CsvRows)
-        with _replaced(out) as file:
+        with written(out) as file:
             sink = rows(file, names)
             yield sink
             sink.end()
+        return
+    with _errors_that_name("standard output"):
+        yield CsvRows(_standard_output(), names)
+        sys.stdout.flush()
+
+
+@contextmanager
+def written(path: str) -> Iterator[BinaryIO]:
+    """A file that replaces the one at path in the end; a device or a FIFO as it is."""
+    if _is_device(path):
+        with _errors_that_name(path), open(path, "wb") as file:
+            yield file
+        return
+    with replacing(path) as file:
+        yield file
+    remove_unfinished(path)
+
+
+@contextmanager
+def _errors_that_name(place: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as problem:
-        if problem.filename is None or str(problem.filename).endswith(".tmp"):
-            problem.filename = "standard output" if _is_printed(out) else out
+        problem.filename = problem.filename or place
         raise
+
+
+def write_picture(figure, out: str) -> None:
+    """Draw a figure, then write the file: a full disk leaves the old picture."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=_suffix(out)[1:] or "png")
+    with written(out) as file:
+        file.write(picture.getvalue())
 
 
 def check_table(out: str | None, *read: str | None) -> None:
     """`check_place` for rows: also that its name says how they are written."""
     if _is_printed(out):
+        _check_not_read(None, read)
         return
     check_place(out, *read)
     if _suffix(out) not in TABLES:
@@ -73,8 +95,10 @@ def check_picture(out: str, *read: str | None) -> None:
 def check_place(out: str, *read: str | None) -> None:
     """A `Problem` before anything long begins, if no file can be written there.
 
-    read: files that are read, which are not to be lost.
+    read: files that are read, which must not be lost.
     """
+    if not out:
+        raise Problem("-o is empty: give the file a name")
     folder = os.path.dirname(os.path.realpath(out))
     if os.path.isdir(out) or out.endswith(os.sep):
         raise Problem(f"{out} is a folder: give a file in it a name")
@@ -82,15 +106,26 @@ def check_place(out: str, *read: str | None) -> None:
         raise Problem(f"{out}: there is no folder {folder}")
     if _is_device(out):
         return
-    for path in read:
-        if path is not None and _are_one(path, out):
-            raise Problem(f"-o {out} is the file that is read, and would be lost: name another")
+    _check_not_read(out, read)
     if not os.access(folder, os.W_OK):
         raise Problem(f"{out}: no file can be written in {folder}")
 
 
-def _are_one(path: str, out: str) -> bool:
-    return os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out)
+def _check_not_read(out: str | None, read: Sequence[str | None]) -> None:
+    name = "standard output" if out is None else f"-o {out}"
+    for path in read:
+        if path is not None and _are_one(path, out):
+            raise Problem(f"{name} is the file that is read, and would be lost: name another")
+
+
+def _are_one(read: str, out: str | None) -> bool:
+    """Is it one ordinary file, whatever its names are? Also through standard input and output."""
+    try:
+        source = os.fstat(sys.stdin.fileno()) if read == "-" else os.stat(read)
+        target = os.fstat(sys.stdout.fileno()) if out is None else os.stat(out)
+    except (OSError, ValueError, AttributeError):  # not there yet, or not open
+        return False
+    return stat.S_ISREG(target.st_mode) and os.path.samestat(source, target)
 
 
 def _is_printed(out: str | None) -> bool:
@@ -192,24 +227,3 @@ class _Encoded:
 
     def write(self, data: bytes) -> None:
         sys.stdout.write(data.decode())
-
-
-@contextmanager
-def _replaced(path: str) -> Iterator[BinaryIO]:
-    """A file beside path, which replaces it in the end; a device or a FIFO as it is."""
-    if _is_device(path):
-        with open(path, "wb") as file:
-            yield file
-        return
-    check_place(path)
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:50]}-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

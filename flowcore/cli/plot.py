@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..plots import pairs
 from ..plots.drawing import new_figure
 from ..plots.pairs import MOST
 from ..tables import Frame, TableDensity
-from .inputs import arranged, named, read
+from .inputs import named, rows_of
 from .model import read_model
-from .outputs import check_picture
+from .outputs import check_picture, write_picture
+from .problem import Problem, printable
 from .sample import drawn
 from .telling import note, settled, told_in_one_line
 
@@ -30,13 +29,13 @@ def run(
         settled()
         check_picture(out, model, data)
         names = _chosen(density, columns)
-        frame = None if data is None else _rows(density, data, reading)
+        frame = None if data is None else rows_of(data, reading, density.schema)
         n = DRAWS if frame is None else min(max(len(frame), LEAST), DRAWS)
         samples = _numbers(drawn(density, n, np.random.default_rng(seed)), names)
         rows = samples if frame is None else _numbers(frame, names)
         other = None if frame is None else samples
-        _figure(rows, other, [f"{name}" for name in names]).savefig(out)
-        print(out)
+        write_picture(_figure(rows, other, [f"{name}" for name in names]), out)
+        print(printable(out))
     return 0
 
 
@@ -58,12 +57,6 @@ def _chosen(density: TableDensity, columns: tuple[str, ...] | None) -> list:
     if len(names) > MOST:
         raise Problem(f"{len(names)} columns are too many to draw: choose {MOST} by --columns")
     return names
-
-
-def _rows(density: TableDensity, data: str, reading: dict) -> Frame:
-    text = [c.name for c in density.schema.columns if c.type == "text" and c.kind.is_category]
-    frame = read(data, reading, text if density.schema.is_named else ())
-    return arranged(frame, density.schema)
 
 
 def _numbers(frame: Frame, names: list[str]) -> np.ndarray:

@@ -50,11 +50,6 @@ class Report:
         return "\n".join(lines)
 
 
-def report_of(path: str, density: TableDensity) -> Report:
-    """What is to be told of a model."""
-    return Report(path, density)
-
-
 def _finite(value):
     if isinstance(value, dict):
         return {key: _finite(one) for key, one in value.items()}

@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flowcore_command.problem import Problem
-
 from ..tables import Frame, TableDensity
 from .inputs import arranged, blocks, named
 from .model import read_model
 from .oddities import Oddities
 from .outputs import check_table, opened
+from .problem import Problem
 from .telling import note, settled, told_in_one_line
 
 

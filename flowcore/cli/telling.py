@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import sys
@@ -10,12 +11,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from flowcore_command.problem import Problem
-
 from ..training import TrainingDivergedError
 from .interrupts import at_once
+from .problem import Problem, one_line, printable
 
-CODES = ": if it is a code"  # how a warning of numbers with zeros in front goes on
 MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)
 
 
@@ -33,12 +32,12 @@ WORDS = (  # what the library says -> what to type here
     (r"pass its word in missing_values \((.*)\), or name", r"pass --missing-value \1, or name"),
     (
         r"column ('.*') has no values: leave it out",
-        r"column \1 has no values: pass --kind \1=aside",
+        r"column \1 has no values: pass --kind \1=aside to fit",
     ),
     (r"name the column in text=", "name the column in --text"),
-    (r"\bX_held_out\b", "the table"),
-    (r"\bX_train\b", "the table of --train"),
-    (r"\bseparator=", "--separator "),
+    (r"\bX_held_out\b(?![.\w-])", "the table"),
+    (r"\bX_train\b(?![.\w-])", "the table of --train"),
+    (r"such as separator=", "such as --separator "),
     (r"pass header=False, if there are none", "pass --no-header, if there are none"),
     (r" in the first line, or choose columns=", " in the first line"),
     (r'pass encoding="([\w-]+)"( or )?"?([\w-]*)"?', r"pass --encoding \1\2\3"),
@@ -47,7 +46,7 @@ WORDS = (  # what the library says -> what to type here
         r"is \1: make it a number, or pass --missing-value \1 (as the file spells it)",
     ),
     (r"(?:set (?:it|them) aside(?:, such as|:) )?schema\.edit\((\{[^{}]*\})\)", _as_kinds),
-    (r"\bdecimal=", "--decimal "),
+    (r"pass decimal=", "pass --decimal "),
     (r"choose one by member=", "choose one by --member"),
 )
 
@@ -63,43 +62,45 @@ def told_in_one_line() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except MENDABLE as problem:
-        raise Problem(_words(problem)) from problem
+        raise Problem(_why(problem)) from problem
 
 
 def settled(kept: Sequence[str] = ()) -> None:
-    """Inside of `told_in_one_line`: what is a number, a model says, so there is no word of codes;
-    but of columns that are only kept, and lose their zeros."""
+    """Inside of `told_in_one_line`: no warning of codes where the model knows what is a number.
+
+    kept: columns that it does not know, and that lose their zeros.
+    """
     names = "|".join(re.escape(f"{name!r:.40}") for name in kept)
     others = f"(?!(?:{names}):)" if names else ""
-    warnings.filterwarnings("ignore", message=f".*, column {others}.*{CODES}")
-
-    def shown(message, category, *_, **__) -> None:
-        _as_note(str(message).split(CODES)[0], category)
-
-    warnings.showwarning = shown
+    warnings.filterwarnings("ignore", message=f".*, column {others}.*: if it is a code")
 
 
 def note(text: str) -> None:
     """One line on standard error."""
-    print(f"flowcore: note: {_in_one_line(text)}", file=sys.stderr)
+    print(one_line(f"flowcore: note: {text}"), file=sys.stderr)
+
+
+def show(found, as_json: bool, more: str = "") -> None:
+    """A result on standard output: JSON, or text with a last line."""
+    print(json.dumps(found.to_dict()) if as_json else printable(f"{found}{more}"))
 
 
 def _as_note(message, category, *_, **__) -> None:
     if issubclass(category, UserWarning):  # others are for those who write programs
-        note(str(message))
+        note(_words(str(message)))
 
 
-def _words(problem: BaseException) -> str:
+def _why(problem: BaseException) -> str:
     if isinstance(problem, MemoryError):
         return "there is not enough memory"
     if isinstance(problem, OSError) and problem.strerror:
         name = problem.filename
-        return problem.strerror if name is None else f"{name}: {problem.strerror}"
-    return _in_one_line(str(problem))
+        return problem.strerror if name is None else f"{name or repr(name)}: {problem.strerror}"
+    return _words(str(problem))
 
 
-def _in_one_line(text: str) -> str:
-    text = " ".join(text.split())
+def _words(text: str) -> str:
+    """What the library says, in the words of the command line."""
     for ours, theirs in WORDS:
         text = re.sub(ours, theirs, text)
     return text

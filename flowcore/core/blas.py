@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from threading import get_ident
 from weakref import WeakSet
 
-from .forks import imported, unforked
+from .._forks import imported, unforked
 
 
 class _User:
@@ -29,9 +29,9 @@ class _Blas:
     The limit belongs to the process, so its users are counted: the first one in sets it, the last
     one out restores what was there. A forked child counts its only thread.
 
-    An interrupt may come between any two lines, also of the leaving. So users are held weakly: one
-    that could not leave is gone with its frame (and with the traceback that shows it), and whoever
-    comes or leaves next restores what nobody needs.
+    An interrupt may come between any two lines, also of the leaving, which is then done again. So
+    that a second interrupt does no harm, users are held weakly: one that could not leave is gone
+    with its frame, and whoever comes or leaves next restores what nobody needs.
     """
 
     def __init__(self):
@@ -44,13 +44,20 @@ class _Blas:
     def single_threaded(self):
         me = _User()
         try:
-            with unforked():
-                self._come(me)
-            yield
-        finally:
-            with unforked():
-                self._users.discard(me)
-                self._restore_for_nobody()
+            try:
+                with unforked():
+                    self._come(me)
+                yield
+            finally:
+                self._leave(me)
+        except BaseException:  # an interrupt, perhaps, in the middle of `_leave`
+            self._leave(me)
+            raise
+
+    def _leave(self, user: _User) -> None:
+        with unforked():
+            self._users.discard(user)
+            self._restore_for_nobody()
 
     def _come(self, user: _User) -> None:
         self._restore_for_nobody()

@@ -8,7 +8,6 @@ is a single primitive, whose gradients land in one flat vector.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
@@ -16,15 +15,19 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
+from .._forks import imported
 from .blas import BLAS
-from .blocks import FEW, block_rows, map_blocks
+from .blocks import FEW, block_rows, keep_freed_memory, map_blocks
 from .inputs import gate
 from .own_parts import is_built_in
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
 HEAVY = 5e5  # rows * parameters: of fewer, no product was seen to take a second BLAS thread
-LARGEST = 2**26  # bytes of all idle plans of a part
+LARGEST = 2**25  # bytes of all idle plans of a part, as they count them: with what splines and
+# mixtures keep beside their work arrays less than twice as many
+
+TWINS = "flowcore.spec.twins"  # the same computations as plain formulas
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
@@ -35,6 +38,7 @@ class Plan:
     def __init__(
         self, part, what: str, n_rows: int, dtype, tape: bool, theta=None, inputs_bar=True
     ):
+        keep_freed_memory()
         self.what, self.l = what, np.empty(n_rows, dtype)
         self._own_params, self._holds_own = part.params, False  # what theta is most of the time
         part = _without_plans(part)  # no circle, whatever `bind` keeps of it
@@ -83,11 +87,14 @@ class Lease:
     to the lease: at once, or when a tape is gone."""
 
     def __init__(self, part, what, n_rows, dtype, tape):
-        self.part, self._idle = part, _idle_plans(part, (what, n_rows, dtype, tape))
+        self.part, kind = part, (what, n_rows, dtype, tape)
+        plans = part.__dict__.setdefault("_memo_plans", {})
         try:
-            self.plan = self._idle.pop()  # in one step: threads may be doing the same
-        except IndexError:
+            self.plan = plans[kind].pop()  # in one step: threads may be doing the same
+        except LookupError:
             self.plan = Plan(part, what, n_rows, dtype, tape)
+            _make_room(plans, self.plan.at.nbytes)
+        self._idle = plans.setdefault(kind, [])
 
     def run(self, theta, x, context) -> list[np.ndarray]:
         """The results, copied out. No warnings: what is not finite is there to be seen."""
@@ -105,14 +112,11 @@ class Lease:
             self._idle.append(self.plan)
 
 
-def _idle_plans(part, kind) -> list[Plan]:
-    """The free list of one kind; all are dropped before they take too much memory."""
-    lists = part.__dict__.setdefault("_memo_plans", {})
-    if kind not in lists:
-        if sum(plan.at.nbytes for idle in list(lists.values()) for plan in idle) > LARGEST:
-            lists.clear()
-        lists[kind] = []
-    return lists.setdefault(kind, [])
+def _make_room(plans: dict[tuple, list[Plan]], nbytes: int) -> None:
+    """All idle plans are dropped where one more of so many bytes would be too many."""
+    idle = sum(plan.at.nbytes for of_one_kind in list(plans.values()) for plan in of_one_kind)
+    if nbytes < LARGEST < idle + nbytes:
+        plans.clear()
 
 
 def _without_plans(part):
@@ -125,7 +129,6 @@ def _without_plans(part):
 def call(part, what: str, x, params, context, threads=None):
     """`what` of a part at x (..., D): an array, or a pair (value, log_det) of a bijector."""
     name = "z" if what == "forward" else "x"
-    part = as_written(part)
     x, theta, context, lead = gate(part, x, params, context, name)
     if isbox(theta) or isbox(x) or isbox(context):
         found = _traced(
@@ -188,20 +191,12 @@ def _is_built_in(part) -> bool:
     return part.__dict__["_memo_built_in"]
 
 
-def _find_twins() -> Callable:
-    raise NotImplementedError("second derivatives need the plain twins: import flowcore")
-
-
-def twins_are_found_by(find: Callable[[], Callable]) -> None:
-    """find() returns `twins.evaluate`. The twins stand on all rooms: this one cannot import them,
-    and they are loaded only if something is differentiated twice."""
-    global _find_twins
-    _find_twins = find
-
-
 def _twin_gradient(lease, args, i, bars):
-    """The gradient of the plain twin by argument i, traced by whoever differentiates again."""
-    evaluate_twin = _find_twins()
+    """The gradient of the plain twin by argument i, traced by whoever differentiates again.
+
+    The twins stand on all rooms: they are found by name, and only here.
+    """
+    evaluate_twin = imported(TWINS).evaluate
 
     def f(arg):
         theta, x, context = (*args[:i], arg, *args[i + 1 : 3])
@@ -210,18 +205,6 @@ def _twin_gradient(lease, args, i, bars):
     if len(bars) == 1:
         return make_vjp(f, args[i])[0](bars[0])
     return sum(make_vjp(lambda a, k=k: f(a)[k], args[i])[0](bar) for k, bar in enumerate(bars))
-
-
-def as_written(part):
-    """part, as an object of the class whose `bind` it would have; most often that is its own."""
-    written = getattr(type(part), "written", None)
-    if written is None:
-        return part
-    if "_memo_written" not in part.__dict__:
-        view = object.__new__(written)
-        view.__dict__.update(part.__dict__, _memo_plans={})
-        part.__dict__["_memo_written"] = view
-    return part.__dict__["_memo_written"]
 
 
 def _dtype(theta, x, context):

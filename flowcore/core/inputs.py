@@ -290,6 +290,11 @@ def check_count(n) -> int:
     return check_dim("the number of samples", n, least=0)
 
 
+def as_shape(n) -> tuple[int, ...]:
+    """The leading axes of n samples, n a number or a tuple of numbers; or a ValueError."""
+    return tuple(map(check_count, (n,) if np.ndim(n) == 0 else n))
+
+
 def check_size(lead: tuple[int, ...], dim: int) -> int:
     """The number of rows of length dim with these leading axes, or a ValueError if it is absurd."""
     n = math.prod(lead)

@@ -134,6 +134,8 @@ class Parametric:
         if id(self) not in new and self.parts:
             clone = copy.copy(self)
             clone.parts = tuple(part.rebuilt(new) for part in self.parts)
+            for name, value in vars(clone).items():  # a part that has a name of its own, too
+                clone.__dict__[name] = _replaced(value, new)
             new[id(self)] = clone
         return new.get(id(self), self)
 
@@ -167,6 +169,13 @@ class Parametric:
         for name in ("params", *type(self).fitted):  # pickle forgets the read-only flag
             if isinstance(state.get(name), np.ndarray):
                 self.__dict__[name] = frozen(state[name])
+
+
+def _replaced(value, new: dict):
+    """new[i] for the object with id i, also within a list or tuple; else the value itself."""
+    if type(value) in (list, tuple) and any(id(item) in new for item in value):
+        return type(value)(new.get(id(item), item) for item in value)
+    return new.get(id(value), value)
 
 
 class Layout:

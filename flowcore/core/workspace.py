@@ -29,7 +29,7 @@ l (N,) is where log-dets and log-densities are added up. Six rules keep it right
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .parameters import Parametric
 
 
+OBJECTS = 2**16  # bytes, about, of the Python objects of a bound part
 Step = partial  # one NumPy call with its arrays: bound once, then only run
 
 
@@ -79,7 +80,7 @@ class Workspace:
         if root.context_dim:
             self.context = np.empty((root.context_dim, n_rows), dtype)
             self.context_bar = np.zeros_like(self.context)
-        self.nbytes = self.theta_bar.nbytes * 2  # of theta, its gradient, and all other arrays
+        self.nbytes = self.theta_bar.nbytes * 2 + OBJECTS  # and of all other arrays
         self._places, self._met = root.layout.slices, set()
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._shared: dict[tuple, np.ndarray] = {}
@@ -171,17 +172,38 @@ class Workspace:
 def require(cls: type, base: type, *names: str) -> None:
     """A TypeError unless cls writes `bind`, or the methods that autograd makes it from."""
     missing = [name for name in names if getattr(cls, name) is getattr(base, name)]
-    if missing and cls.bind is base.bind and not hasattr(cls, "written"):
+    if missing and cls.bind is base.bind:
         raise TypeError(
             f"Can't instantiate abstract class {cls.__name__}: it must define {', '.join(missing)} "
             "(or bind, see flowcore.core.workspace)"
         )
 
 
-def keep_overrides(cls: type, base: type, *names: str) -> None:
-    """A subclass of a built-in class that overrides its public methods, but not `bind`, is
-    somebody's own: flows run its methods, and `written` is the class that it derives from. The
-    methods that it inherits run the part `as_written` (see `calls`)."""
-    if "bind" not in vars(cls) and cls.bind is not base.bind and set(names) & set(vars(cls)):
-        cls.written = next(c for c in cls.__mro__[1:] if c.bind is cls.bind)
-        cls.bind = base.bind
+def check_overrides(
+    cls: type, base: type, methods: Sequence[str], derived: Sequence[str] = ()
+) -> None:
+    """A TypeError if cls overrides a method that flows would not run.
+
+    What is computed stands in `bind`, or in the `methods` if bind is that of `base`, which makes
+    itself from them. A class that writes bind may have the methods beside it, as its twin; further
+    down they are final. `derived` methods follow from the others and are final everywhere.
+    """
+    place = {
+        name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c))
+        for name in ("bind", *methods, *derived)
+    }
+    writer = cls.__mro__[place["bind"]]
+    for name in methods if writer is not base else ():
+        if place[name] < place["bind"]:
+            held = next(c for c in cls.__mro__[1:] if getattr(c, "bind", None) is cls.bind)
+            raise TypeError(
+                f"{cls.__name__} overrides {name}, but {held.__name__} computes it in bind, which "
+                f"is what flows run: write a class of your own with parts = ({held.__name__}(...),)"
+                f" and call the part's {name}, or override bind"
+            )
+    for name in derived:
+        if place[name] < cls.__mro__.index(base):
+            raise TypeError(
+                f"{cls.__name__} overrides {name}, which follows from {' and '.join(methods)}: "
+                "override these"
+            )

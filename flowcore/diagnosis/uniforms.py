@@ -29,11 +29,12 @@ from ..bijectors import (
     StandardizeContext,
     Tanh,
 )
-from ..core import imported
+from ..core import imported, log_sum_exp
 from ..distributions import (
     GaussianMixture,
     Laplace,
     MultivariateNormalDiag,
+    MultivariateNormalMixture,
     Normal,
     StudentT,
     TransformedDistribution,
@@ -81,17 +82,27 @@ def _of_a_mixture(mixture, x, rng, context):
 
 
 def _gaussian_mixture(density, z):
-    """u_i = sum_k p(k | z_<i) Phi((z_i - mu_ki) / s_ki): the coordinates are not independent."""
-    ndtr = imported("scipy.special").ndtr
-    means, scales = density.means.astype(float), density.scales.astype(float)
-    t = (z[:, None] - means) / scales  # (n, K, D)
-    log_p = np.broadcast_to(np.log(density.weights.astype(float)), t.shape[:2]).copy()
-    u = np.empty(z.shape)
-    for i in range(z.shape[1]):
-        share = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-        u[:, i] = (share * ndtr(t[:, :, i])).sum(axis=1) / share.sum(axis=1)
-        log_p += -0.5 * t[:, :, i] ** 2 - np.log(scales[:, i])
-    return u
+    """t_ki = (z_i - mu_ki) / s_ki."""
+    scales = density.scales.astype(float).T[..., None]
+    t = (z.T[:, None] - density.means.astype(float).T[..., None]) / scales
+    return _of_components(t, scales, density.weights.astype(float))
+
+
+def _normal_mixture(density, z):
+    """t_k = L_k^-1 (z - m_k), of which t_ki depends on z_1 .. z_i."""
+    t = density.inverse_factors @ (z.T - density.means[..., None])  # (K, D, n)
+    scales = np.diagonal(density.scale_tril, axis1=1, axis2=2)
+    return _of_components(t.transpose(1, 0, 2), scales.T[..., None], density.weights)
+
+
+def _of_components(t, scales, weights):
+    """u_i = sum_k p(k | z_<i) Phi(t_ki), t (D, K, n): the coordinates are not independent."""
+    ndtr, u = imported("scipy.special").ndtr, []
+    log_p = np.broadcast_to(np.log(weights)[:, None], t.shape[1:])
+    for own, scale in zip(t, scales, strict=True):
+        u.append((log_sum_exp(log_p)[1] * ndtr(own)).sum(axis=0))
+        log_p = log_p - 0.5 * own**2 - np.log(scale)
+    return np.stack(u, axis=1)
 
 
 def _of_scipy(name: str, *arguments: str):
@@ -111,6 +122,7 @@ _CDF = {
     StudentT: _of_scipy("t", "df"),
     Uniform: lambda density, z: (z - density.low) / (density.high - density.low),
     GaussianMixture: _gaussian_mixture,
+    MultivariateNormalMixture: _normal_mixture,
 }
 
 
@@ -129,7 +141,7 @@ def conditionals(density) -> list[tuple[int, list[int]]] | None:
         density = density.base
     if type(density) not in _CDF:
         return None
-    if isinstance(density, GaussianMixture):  # u_i sees z_1 .. z_i
+    if isinstance(density, (GaussianMixture, MultivariateNormalMixture)):  # u_i sees z_1 .. z_i
         depends = np.tril(np.ones(depends.shape, bool)) @ depends
     return _triangular(depends)
 

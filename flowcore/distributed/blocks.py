@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._forks import imported
 from ..core import BLAS
-from ..core.forks import imported
 from ..core.inputs import check_context, check_count, check_dim, check_event
 from ..distributions import Distribution
 
@@ -213,7 +213,7 @@ def _log_prob_of_array(flow, X, context, rows_of_context):
 
 
 def _log_prob_of_frame(flow, X, context, rows_of_context):
-    dtype = dtype_of(flow)
+    dtype, X = dtype_of(flow), as_announced(X)
     meta = imported("pandas").Series(np.empty(0, dtype), X._meta.index, name="log_prob")
     options = dict(flow=_in_graph(flow), dtype=dtype, meta=meta, align_dataframes=False)
     if rows_of_context is None:
@@ -223,7 +223,7 @@ def _log_prob_of_frame(flow, X, context, rows_of_context):
             f"X has {X.npartitions} partitions, context {rows_of_context.npartitions}: take both "
             "from one frame, as in frame[columns] and frame[others]"
         )
-    return X.map_partitions(_log_prob_of_partition, rows_of_context, **options)
+    return X.map_partitions(_log_prob_of_partition, as_announced(rows_of_context), **options)
 
 
 def _context_of(flow, context, kind: str):
@@ -253,6 +253,20 @@ def check_dask(name: str, X) -> str:
         f"{name} must be a Dask array or dataframe, not {type(X).__name__}: what fits into memory "
         f"is for flow.log_prob and fc.fit; or dask.array.from_array({name}, chunks=(100_000, D))"
     )
+
+
+def as_announced(X):
+    """X, a frame; ValueError in a partition whose columns are others, or in another order."""
+    return X.map_partitions(_with_columns, names=list(X.columns), meta=X._meta)
+
+
+def _with_columns(part, names: list):
+    if list(part.columns) != names:
+        raise ValueError(
+            f"a partition has the columns {list(part.columns)}, but its frame announces {names}: "
+            f"give all partitions one order, as part[{names}] where they are made"
+        )
+    return part
 
 
 def is_collection(X) -> bool:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bijectors import check_resolution
 from ..core.inputs import column_labels
 from ..training import Run, clipped
-from ..training.checks import check_context_scale, check_flow, check_options, check_run
+from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import AUTO, is_auto, resolved
 from ..training.history import progress_bar
@@ -71,7 +70,8 @@ def fit(
 
     Options are those of `flowcore.fit`, with these differences. All tables are Dask collections.
     Every block sets aside its own part for validation, and shuffles its own rows: a batch has rows
-    of all blocks. `initialize`, and the checks of columns, see at most 100,000 rows, evenly spaced.
+    of all blocks. Equal rows are one row within a block. `initialize`, and the checks of columns,
+    see at most 100,000 rows, evenly spaced.
     A batch_size "auto" is the usual one for every block, since an update costs a way to the workers
     and back. There is no `checkpoint` (save `report.flow` in a callback), and no `threads` (a
     worker's are Dask's): both are refused.
@@ -124,8 +124,10 @@ def fit(
     _check_client(client)
     _refuse(checkpoint=checkpoint, threads=threads)
     check_flow(flow)
-    check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
-    check_run(schedule, warm_up, average, None, 0.0)
+    check_options(
+        epochs, batch_size, validation_split, patience, clip_norm, callbacks,
+        schedule, warm_up, average,
+    )  # fmt: skip
     if patience is not None and validation_split == 0 and validation_data is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     rng = np.random.default_rng(rng)
@@ -149,9 +151,7 @@ def fit(
 
     first = table.first_look()
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
-    check_context_scale(flow, first.context)
-    if getattr(flow, "initialized", True):  # else `initialize` does
-        check_resolution(first.x, flow)
+    check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
     loss = TotalLoss(client, initialized, penalty, table.shares, validation)

@@ -13,7 +13,7 @@ import numpy as np
 from ..core import BLAS
 from ..training import Loss, Rows
 from ..training.checks import as_weights
-from ..training.table import as_rows
+from ..training.table import as_rows, merged
 from .blocks import one_thread
 
 
@@ -116,23 +116,23 @@ def _rows_of(x, context, weight, dim: int, dtype) -> Rows:
     if len(x) == 0:
         wide = None if context is None else np.empty((0, np.shape(context)[1]))
         return Rows(np.empty((0, dim)), None if weight is None else np.empty(0), wide)
-    rows = as_rows(dim, x, context, None, dtype)
-    if weight is None:
-        return rows
-    w = np.asarray(weight)
-    if w.shape != (len(x),) or w.any():  # a block may have none, if others have some
+    w = None if weight is None else np.asarray(weight)
+    if w is not None and (w.shape != (len(x),) or w.any()):  # a block may have none
         w = as_weights(weight, len(x)) * w.max()
-    return Rows(rows.x, w, rows.context).take(np.flatnonzero(w > 0))
+    rows = merged(as_rows(dim, x, context, None, dtype)._replace(weight=w))
+    return rows.take(rows.used)
 
 
-def counts(share: Share) -> tuple[int, int]:
-    """Rows to train on, rows held out."""
-    return len(share.train.x), len(share.held.x)
+def counts(share: Share) -> tuple[int, int, float]:
+    """Rows to train on, rows held out, the weight of the former."""
+    return len(share.train.x), len(share.held.x), share.train.total_weight
 
 
-def some_rows(share: Share, index: np.ndarray) -> Rows:
-    """Training rows, for the client to see."""
-    return share.train.take(index)
+def some_rows(share: Share, at: np.ndarray) -> Rows:
+    """The training rows that these positions on the scale of added weights fall on."""
+    x, weight, context = share.train
+    index = at if weight is None else np.searchsorted(np.cumsum(weight), at, side="right")
+    return Rows(x, None, context).take(index.astype(int))
 
 
 def sums(share: Share, flow, theta, epoch: int, batch: int, n_batches: int, shuffle: bool):

@@ -9,7 +9,7 @@ import numpy as np
 from ..core import warn
 from ..training import Rows
 from ..training.table import FIRST_LOOK, FIRST_NUMBERS
-from .blocks import check_dask, imported_dask, is_collection, whole_rows
+from .blocks import as_announced, check_dask, imported_dask, is_collection, whole_rows
 from .share import counts, share_of, some_rows
 
 MANY = 8  # blocks for every thread of the workers: from then on Dask's own time is felt
@@ -18,7 +18,7 @@ MANY = 8  # blocks for every thread of the workers: from then on Dask's own time
 class SharedTable:
     """A table in the workers' memory: a future of a `Share` for every block, and its training rows.
 
-    sizes   the training rows of every block; n   of all
+    sizes   the training rows of every block, and their weights; n   the rows of all
     """
 
     def __init__(self, client, flow, X, context, weight, held_out: float, rng):
@@ -44,8 +44,9 @@ class SharedTable:
         self.shares = client.compute(tasks)
         self._client, self._width = client, flow.dim + getattr(flow, "context_dim", 0)
         found = np.array(client.gather(client.map(counts, self.shares, pure=False)))
-        self.sizes, held = found[:, 0], int(found[:, 1].sum())
-        self.n = int(self.sizes.sum())
+        self.sizes, held = found[:, 0].astype(int), found[:, 1].sum()
+        self.n, self.weights = int(self.sizes.sum()), found[:, 2]
+        self._counted = weight is None
         if held_out == 1.0:
             return
         if self.n == 0 or (held_out > 0 and held == 0):
@@ -57,13 +58,16 @@ class SharedTable:
         _check_blocks(client, len(self.shares))
 
     def first_look(self) -> Rows:
-        """All training rows, or at most 100,000 of them, evenly spaced, brought here."""
-        most = min(self.n, FIRST_LOOK, max(2, FIRST_NUMBERS // self._width))
-        index, ends = np.arange(most) * self.n // most, np.cumsum(self.sizes)
-        cuts = np.split(index, np.searchsorted(index, ends[:-1]))
+        """All training rows, each as often as its weight asks for, or at most 100,000 of them,
+        evenly spaced, brought here."""
+        ends = np.cumsum(self.weights)
+        n = round(ends[-1]) if self._counted else self.n
+        most = min(n, FIRST_LOOK, max(2, FIRST_NUMBERS // self._width))
+        at = (np.arange(most) + 0.5) * (ends[-1] / most)
+        cuts = np.split(at, np.searchsorted(at, ends[:-1]))
         found = self._client.gather([
             self._client.submit(some_rows, share, cut - (end - size), pure=False)
-            for share, cut, end, size in zip(self.shares, cuts, ends, self.sizes, strict=True)
+            for share, cut, end, size in zip(self.shares, cuts, ends, self.weights, strict=True)
         ])  # fmt: skip
         parts = zip(*found, strict=True)
         return Rows(*(None if part[0] is None else np.concatenate(part) for part in parts))
@@ -74,7 +78,7 @@ def _blocks(name: str, table, like=None) -> list:
     if not is_collection(table):
         check_dask(name, table)
     if not hasattr(table, "chunks"):
-        return list(table.to_delayed())
+        return list((as_announced(table) if table.ndim == 2 else table).to_delayed())
     if table.ndim == 2:
         table = whole_rows(table)
     edges = table.chunks[0] if like is None or not hasattr(like, "chunks") else like.chunks[0]

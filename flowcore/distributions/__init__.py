@@ -1,9 +1,10 @@
-"""Densities: the protocol, bases, the mixture base, and flows."""
+"""Densities: the protocol, bases, mixtures, and flows."""
 
 from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .mixture import Mixture
+from .normal_mixture import MultivariateNormalMixture
 from .transformed import TransformedDistribution
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Laplace",
     "Mixture",
     "MultivariateNormalDiag",
+    "MultivariateNormalMixture",
     "Normal",
     "StudentT",
     "TransformedDistribution",

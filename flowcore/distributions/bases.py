@@ -9,22 +9,22 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 
 from __future__ import annotations
 
-from math import pi
+from math import e, log, pi, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import as_numbers, check_count, check_dim, constant
-from .distribution import Distribution, Normal
+from ..core.inputs import as_numbers, check_dim, constant
+from .distribution import BaseDistribution, Normal
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Bound, Seed
+    from .._typing import Bound
     from ..core import Workspace
 
 
-class MultivariateNormalDiag(Distribution):
+class MultivariateNormalDiag(BaseDistribution):
     """Independent normals with mean `loc` (D,) and standard deviations `scale_diag` (D,) or one.
 
         log p(z) = sum_i [-1/2 ((z_i - loc_i)/scale_i)^2 - log scale_i] - D/2 log(2 pi)
@@ -52,9 +52,11 @@ class MultivariateNormalDiag(Distribution):
         self.dim = self.loc.size
         self.scale_diag = _per_coordinate("scale_diag", scale_diag, self.dim, positive=True)
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
-        return self.loc + self.scale_diag * noise
+    def _draw(self, n, rng):
+        return self.loc + self.scale_diag * rng.standard_normal((n, self.dim))
+
+    def _moments(self):
+        return self.loc, self.scale_diag, np.log(self.scale_diag) + 0.5 * log(2 * pi * e)
 
     def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
@@ -72,7 +74,7 @@ class MultivariateNormalDiag(Distribution):
         return f"MultivariateNormalDiag(loc={loc}, scale_diag={scale})"
 
 
-class Uniform(Distribution):
+class Uniform(BaseDistribution):
     """The uniform density on the box [low_1, high_1] x ... x [low_D, high_D].
 
         log p(z) = -sum_i log(high_i - low_i)      inside, edges included; -inf outside
@@ -102,8 +104,12 @@ class Uniform(Distribution):
         if not (self.high / 2 - self.low / 2 < np.finfo(float).max / 2).all():
             raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        return np.random.default_rng(rng).uniform(self.low, self.high, (check_count(n), self.dim))
+    def _draw(self, n, rng):
+        return rng.uniform(self.low, self.high, (n, self.dim))
+
+    def _moments(self):
+        width = self.high - self.low
+        return self.low + width / 2, width / sqrt(12), np.log(width)
 
     def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
@@ -122,7 +128,7 @@ class Uniform(Distribution):
         return f"Uniform({self.dim}, low={_shown(self.low)}, high={_shown(self.high)})"
 
 
-class Laplace(Distribution):
+class Laplace(BaseDistribution):
     """Independent Laplace densities: tails that fall like exp(-|z|), and a peak at loc.
 
         log p(z) = -sum_i [|z_i - loc_i| / scale_i + log(2 scale_i)]
@@ -147,8 +153,11 @@ class Laplace(Distribution):
         self.loc = _per_coordinate("loc", loc, self.dim)
         self.scale = _per_coordinate("scale", scale, self.dim, positive=True)
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        return np.random.default_rng(rng).laplace(self.loc, self.scale, (check_count(n), self.dim))
+    def _draw(self, n, rng):
+        return rng.laplace(self.loc, self.scale, (n, self.dim))
+
+    def _moments(self):
+        return self.loc, sqrt(2) * self.scale, 1 + np.log(2 * self.scale)
 
     def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
@@ -168,7 +177,7 @@ class Laplace(Distribution):
         return f"Laplace({self.dim}, loc={_shown(self.loc)}, scale={_shown(self.scale)})"
 
 
-class StudentT(Distribution):
+class StudentT(BaseDistribution):
     """Independent Student t densities, of df degrees of freedom: tails that fall like a power.
 
         log p(z) = sum_i [ log Gamma((df_i + 1)/2) - log Gamma(df_i/2) - 1/2 log(df_i pi)
@@ -213,10 +222,19 @@ class StudentT(Distribution):
         return self._df_of(self.params)
 
     def _df_of(self, theta):
-        return np.exp(theta.astype(float)) if self.trainable else self._df
+        # beyond exp(80), Normal to the last digit, and exp(-80) a float32 would overflow
+        return np.exp(np.clip(theta.astype(float), -80, 80)) if self.trainable else self._df
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        return np.random.default_rng(rng).standard_t(self.df, (check_count(n), self.dim))
+    def _draw(self, n, rng):
+        return rng.standard_t(self.df, (n, self.dim))
+
+    def _moments(self):
+        nu = self.df
+        log_ratio, slope = (found[:, 0] for found in _half_step(nu[:, None] / 2))
+        with np.errstate(all="ignore"):
+            std = np.where(nu > 2, np.sqrt(nu / (nu - 2)), np.where(nu > 1, np.inf, np.nan))
+        entropy = (nu + 1) / 2 * slope - log_ratio + 0.5 * np.log(nu * pi)
+        return np.where(nu > 1, 0.0, np.nan), std, entropy
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from math import e, log, pi
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -14,11 +14,11 @@ from ..core import (
     as_numbers,
     by_autograd,
     call,
+    check_overrides,
     is_built_in,
-    keep_overrides,
     require,
 )
-from ..core.inputs import check_count, check_dim, gate, infinite
+from ..core.inputs import as_shape, check_dim, check_size, gate, infinite
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -53,11 +53,11 @@ class Distribution(Parametric):
     """
 
     dim: int
-    _memo_unseen = False  # True of a new recipe: see `TransformedDistribution.unseen`
+    _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        keep_overrides(cls, Distribution, "log_prob")
+        check_overrides(cls, Distribution, ("log_prob",), ("prob",))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Distribution, "log_prob")
@@ -86,7 +86,7 @@ class Distribution(Parametric):
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context):
             return call(self, "log_prob", x, params, context, threads)
-        if self._memo_unseen:
+        if self._memo_new is self.parts:
             self._warn_of_far_rows(x)
         far = infinite(x, self.params.dtype if self.params.size else x.dtype)
         near = x if far is None else np.where(far, 0, x)  # no arithmetic with infinity
@@ -127,7 +127,8 @@ class Distribution(Parametric):
     ) -> Array:
         """The density p(x) itself, exp(log_prob)."""
         with np.errstate(all="ignore"):  # exp(1000) is inf, exp(-1000) is 0
-            return anp.exp(self.log_prob(x, params, context, threads))
+            # somebody's own log_prob need not take `threads`
+            return anp.exp(Distribution.log_prob(self, x, params, context, threads))
 
     def bind(self, at: Workspace) -> Bound:
         """The log-density, bound to a workspace: run(x, l) and x_bar = back(l_bar).
@@ -141,7 +142,40 @@ class Distribution(Parametric):
         return by_autograd(log_prob, at, self)
 
 
-class Normal(Distribution):
+class BaseDistribution(Distribution):
+    """A base of flowcore: it writes `_draw(n, rng)`, and `_moments()` if it knows them."""
+
+    def sample(self, n: int | tuple[int, ...] = 1, rng: Seed = None) -> np.ndarray:
+        """Independent draws of shape (n, D), or (*n, D).
+
+        rng: an int or numpy Generator; None draws a fresh seed.
+        """
+        lead = as_shape(n)
+        rows = self._draw(check_size(lead, self.dim), np.random.default_rng(rng))
+        return rows.reshape((*lead, self.dim))
+
+    def _draw(self, n, rng):
+        """n rows, (n, D)."""
+        raise NotImplementedError
+
+    def _moments(self):
+        """Mean, standard deviation and entropy of every coordinate; these are independent."""
+        raise NotImplementedError(f"{self!r} has no closed form for this: estimate it by sample()")
+
+    def mean(self) -> np.ndarray:
+        """E z, (D,); NaN where it does not exist."""
+        return np.broadcast_to(self._moments()[0], self.dim)
+
+    def std(self) -> np.ndarray:
+        """The standard deviation of every coordinate, (D,); NaN where it does not exist."""
+        return np.broadcast_to(self._moments()[1], self.dim)
+
+    def entropy(self) -> float:
+        """H = -E log p(z), in nats."""
+        return float(np.broadcast_to(self._moments()[2], self.dim).sum())
+
+
+class Normal(BaseDistribution):
     """The standard normal density N(0, I) in D dimensions.
 
         log p(z) = -1/2 sum_i z_i^2 - D/2 log(2 pi)
@@ -160,8 +194,11 @@ class Normal(Distribution):
     def __init__(self, dim: int):
         self.dim = check_dim("dim", dim)
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        return np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+    def _draw(self, n, rng):
+        return rng.standard_normal((n, self.dim))
+
+    def _moments(self):
+        return 0.0, 1.0, 0.5 * log(2 * pi * e)
 
     def bind(self, at: Workspace) -> Bound:
         constant, half = at.number(0.5 * self.dim * log(2 * pi)), at.number(0.5)

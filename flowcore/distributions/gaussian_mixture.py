@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core import imported
-from ..core.inputs import as_numbers, check_count, check_dim
-from .distribution import Distribution
+from ..core import imported, log_sum_exp
+from ..core.inputs import as_numbers, check_dim
+from .distribution import BaseDistribution
+from .mixture import mixture_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..core import Workspace
 
 
-class GaussianMixture(Distribution):
+class GaussianMixture(BaseDistribution):
     """A mixture of K Gaussians with diagonal covariances; all of it is trained.
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
@@ -59,21 +60,16 @@ class GaussianMixture(Distribution):
         weights: ArrayLike | None = None,
         dtype: DTypeLike = float,
     ):
-        means, scales = _floats("means", means), _floats("scales", scales)
+        means = as_numbers("means", means).astype(float)
+        scales = as_numbers("scales", scales).astype(float)
         if means.ndim != 2 or means.size == 0 or not np.isfinite(means).all():
             raise ValueError(f"means must be finite, of shape (K, D), not {means} of {means.shape}")
         self.n_components, self.dim = means.shape
-        if scales.shape not in ((), means.shape) or not _positive(scales):
+        good = (scales > 0) & np.isfinite(scales)
+        if scales.shape not in ((), means.shape) or not good.all():
             raise ValueError(f"scales must be positive, a number or of {means.shape}: {scales}")
-        weights = np.ones(len(means)) if weights is None else _floats("weights", weights)
-        if weights.shape != (len(means),) or not _positive(weights):
-            raise ValueError(f"weights must be positive, of shape ({len(means)},): {weights}")
-        with np.errstate(over="ignore"):
-            weights = weights / weights.sum()
-        if not _positive(weights):
-            raise ValueError("weights differ too much, or are too large: they do not sum to 1")
         log_scales = np.broadcast_to(np.log(scales), means.shape)
-        logits = np.log(weights)
+        logits = np.log(mixture_weights(weights, len(means)))
         self.params = np.concatenate([logits, means.ravel(), log_scales.ravel()]).astype(dtype)
 
     @classmethod
@@ -119,7 +115,7 @@ class GaussianMixture(Distribution):
     @property
     def weights(self) -> np.ndarray:
         """Their weights, (K,), which sum to one."""
-        return _log_sum_exp(self._split(self.params)[0])[1]
+        return log_sum_exp(self._split(self.params)[0])[1]
 
     def _split(self, theta):
         """logits (K,), means (K, D), log scales (K, D)."""
@@ -127,8 +123,7 @@ class GaussianMixture(Distribution):
         means, log_scales = theta[k:].reshape((2, *shape))
         return theta[:k], means, log_scales
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        rng, n = np.random.default_rng(rng), check_count(n)
+    def _draw(self, n, rng):
         weights = self.weights.astype(float)
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
         noise = rng.standard_normal((n, self.dim))
@@ -142,11 +137,12 @@ class GaussianMixture(Distribution):
 
         def run(z, l):
             nonlocal kept
-            total, weights = _log_sum_exp(logits)
+            total, weights = log_sum_exp(logits)
             precision = np.exp(-log_scales)[..., None]
             constant = logits - total - log_scales.sum(axis=1) - normalizer
             u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
-            log_prob, share = _log_sum_exp(constant[:, None] - 0.5 * (u * u).sum(axis=1))
+            terms = constant[:, None] - 0.5 * (u * u).sum(axis=1)
+            log_prob, share = log_sum_exp(terms, out=terms)
             kept = u, precision, weights, share
             np.add(l, log_prob, l)
 
@@ -168,19 +164,3 @@ class GaussianMixture(Distribution):
 
     def __repr__(self):
         return f"GaussianMixture(n_components={self.n_components}, dim={self.dim})"
-
-
-def _log_sum_exp(a):
-    """log sum_k exp(a_k) over the first axis, and its gradient exp(a_k) / sum; -inf if all are."""
-    top = a.max(axis=0)
-    powers = np.exp(a - np.maximum(top, np.finfo(a.dtype).min))  # not -inf - -inf, which is NaN
-    total = np.maximum(powers.sum(axis=0), 1)  # less only if all a_k are -inf
-    return top + np.log(total), powers / total
-
-
-def _floats(name: str, values) -> np.ndarray:
-    return as_numbers(name, values).astype(float)
-
-
-def _positive(values: np.ndarray) -> bool:
-    return bool(((values > 0) & np.isfinite(values)).all())

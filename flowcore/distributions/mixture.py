@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors.algebra import common_context_dim
-from ..core.inputs import as_numbers, check_context, check_count, check_size, show
+from ..bijectors.algebra import common_context_dim, initialize_part
+from ..core import frozen, log_sum_exp
+from ..core.inputs import as_numbers, as_shape, check_context, check_size, show
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -54,15 +55,7 @@ class Mixture(Distribution):
         if len(set(dims)) > 1:
             raise ValueError(f"the densities of a Mixture differ in dim: {dims}")
         self.parts, self.dim, self.context_dim = parts, dims[0], common_context_dim(parts)
-        given = np.ones(len(parts)) if weights is None else as_numbers("weights", weights)
-        if given.shape != (len(parts),) or not ((given > 0) & np.isfinite(given)).all():
-            raise ValueError(f"weights must be {len(parts)} positive numbers, not {show(given)}")
-        share = np.array(given, float)
-        if abs(share.sum() - 1) > 1e-12:  # else they stay what they are, bit for bit
-            share /= share.max()  # no sum of them overflows
-            share /= share.sum()
-        share.flags.writeable = False
-        self.weights = share
+        self.weights = mixture_weights(weights, len(parts))
 
     @property
     def densities(self) -> list:
@@ -86,11 +79,8 @@ class Mixture(Distribution):
             log_p[...] = log_weights
             for part, own in zip(runs, log_p, strict=True):
                 part(x, own)
-            top = np.maximum(log_p.max(axis=0), np.finfo(at.dtype).min)  # not -inf - -inf
-            np.exp(np.subtract(log_p, top, share), share)
-            total = share.sum(axis=0)
-            np.divide(share, np.maximum(total, np.finfo(at.dtype).tiny), share)
-            np.add(l, top + np.log(total), l)
+            value, _ = log_sum_exp(log_p, out=share)
+            np.add(l, value, l)
 
         def back(l_bar):
             return sum(part(own * l_bar) for part, own in zip(backs, share, strict=True))
@@ -102,8 +92,7 @@ class Mixture(Distribution):
     ) -> np.ndarray:
         """Draws of shape (n, D), or (*n, D); with context c: (n, *c.shape[:-1], D)."""
         rng = np.random.default_rng(rng)
-        lead = (n,) if np.ndim(n) == 0 else tuple(n)
-        lead = tuple(check_count(m) for m in lead)
+        lead = as_shape(n)
         context = check_context(context, self.context_dim, self)
         if context is not None:
             lead += context.shape[:-1]
@@ -120,6 +109,14 @@ class Mixture(Distribution):
                 x[here] = part.sample(len(here), rng)
         return x.reshape((*lead, self.dim))
 
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Mixture:
+        """This mixture with every part that waits for data set from the rows x (n, D)."""
+        new: dict = {}
+        for part in self.parts:
+            if not part.rebuilt(dict(new)).initialized:
+                initialize_part(part, "inverse", x, context, rng, new)
+        return self.rebuilt(new)
+
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         return {"densities": self.densities, "weights": self.weights}
@@ -127,3 +124,17 @@ class Mixture(Distribution):
     def __repr__(self):
         shown = [f"{w:.3g} {p!r}" for w, p in zip(self.weights[:2], self.parts[:2], strict=True)]
         return f"Mixture({', '.join(shown + ['...'] * (len(self.parts) > 2))})"
+
+
+def mixture_weights(weights: ArrayLike | None, k: int) -> np.ndarray:
+    """k positive numbers, scaled to sum to 1, read-only; None: all equal. Else a ValueError."""
+    given = np.ones(k) if weights is None else as_numbers("weights", weights)
+    if given.shape != (k,) or not ((given > 0) & np.isfinite(given)).all():
+        raise ValueError(f"weights must be {k} positive numbers, not {show(given)}")
+    share = np.array(given, float)
+    if share.max() > 1 or abs(share.sum() - 1) > 1e-12:  # else they stay, bit for bit
+        share /= share.max()  # no sum of them overflows
+        share /= share.sum()
+    if not share.all():
+        raise ValueError(f"weights differ too much to sum to 1: {show(given)}")
+    return frozen(share)

@@ -13,8 +13,8 @@ from ..bijectors.linear import check_resolution
 from ..core import call, evaluate, is_built_in, warn
 from ..core.inputs import (
     as_numbers,
+    as_shape,
     check_context,
-    check_count,
     check_event,
     check_params,
     check_size,
@@ -97,11 +97,14 @@ class TransformedDistribution(Distribution):
     def unseen(self) -> TransformedDistribution:
         """This flow, marked as made for data that it has not seen: it says so where it matters.
 
-        A copy forgets the mark, such as those of `fit`, `initialize` and `with_params`: whoever
-        made it has worked on the flow.
+        The mark holds for these very parts, in copies and pickles, too. What `fit`, `initialize`
+        and `with_params` return has other parts: whoever called them has worked on the flow.
         """
-        self._memo_unseen = True
+        self._memo_new = self.parts
         return self
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_memo_new": self._memo_new}
 
     def _warn_of_far_rows(self, x: np.ndarray) -> None:
         rows = x.reshape((-1, x.shape[-1])) if x.ndim else x.reshape((1, 1))
@@ -142,8 +145,6 @@ class TransformedDistribution(Distribution):
         rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
         """
         z, context, lead = self._base_sample(shape, rng, context)
-        if self._memo_unseen:
-            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
         x, _ = self._images(z, context, threads, out=z)  # over their own z: no second array
         return x.reshape((*lead, self.dim))
 
@@ -156,8 +157,6 @@ class TransformedDistribution(Distribution):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws and their log-densities, from one forward pass."""
         z, context, lead = self._base_sample(n, rng, context)
-        if self._memo_unseen:
-            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
         x, log_det = self._images(z, context, threads)
         base = self.parts[0]
         theta, own_context = self._own(base), context if base.context_dim else None
@@ -167,15 +166,15 @@ class TransformedDistribution(Distribution):
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
-        """z = f^-1(x): what the data look like to the base density."""
-        if self._memo_unseen and not isbox(x):
+        """z = f^-1(x): what the data look like to the base density; NaN outside of the support."""
+        if self._memo_new is self.parts and not isbox(x):
             self._warn_of_far_rows(as_numbers("x", x))
         return self._through("inverse", x, params, context, threads)
 
     def from_latent(
         self, z: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
-        """x = f(z)."""
+        """x = f(z); NaN where f is not defined."""
         return self._through("forward", z, params, context, threads)
 
     def stages(self, z: ArrayLike, context: Context = None) -> list[tuple[str, np.ndarray]]:
@@ -219,9 +218,10 @@ class TransformedDistribution(Distribution):
         bijector = self.bijector
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
-        if hasattr(type(bijector), "written"):  # a subclass with methods of its own
-            return getattr(bijector, direction)(x, theta, context)
-        return call(bijector, direction, x, theta, context, threads)[0]
+        y, log_det = call(bijector, direction, x, theta, context, threads)
+        if not isbox(y):  # inside, a point without image counts as the centre, see `bijectors.maps`
+            y[np.isneginf(log_det)] = np.nan
+        return y
 
     def _images(self, z, context, threads, out=None):
         """x and the log-det of rows z, in the flow's dtype; a warning if there are none."""
@@ -242,8 +242,9 @@ class TransformedDistribution(Distribution):
 
     def _base_sample(self, shape, rng, context):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
-        shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
-        shape = tuple(check_count(n) for n in shape)
+        if self._memo_new is self.parts:
+            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
+        shape = as_shape(shape)
         context = check_context(context, self.context_dim, self)
         lead = shape if context is None else shape + context.shape[:-1]
         rng, base = np.random.default_rng(rng), self.parts[0]
@@ -279,5 +280,5 @@ def short_name(step: Bijector) -> str:
         return short_name(step.bijector)
     if isinstance(step, Invert):
         inner = short_name(step.bijector)
-        return "IAF" if inner == "MAF" else f"Invert({inner})"
+        return {"MAF": "IAF", "IAF": "MAF"}.get(inner, f"Invert({inner})")
     return short.get(type(step).__name__, type(step).__name__)

@@ -13,10 +13,11 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain, ElementwiseAffine
+from ..bijectors import Chain, Standardize
 from ..core.inputs import column_labels
 from ..core.labels import are_names
 from ..distributions import TransformedDistribution
+from ..distributions.conditioning import with_standardized_context
 from ..training.checks import as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
@@ -88,8 +89,8 @@ class FlowDensity(
     Attributes
     ----------
     density_ : Distribution
-        The density in the units of X, one of flowcore's: `flowcore.save` takes it. (A context it
-        takes standardised: `context_scaling_.inverse(context)`.)
+        The density in the units of X and of the context, one of flowcore's: `flowcore.save` takes
+        it. It takes a context only if a part of it reads one: `density_.context_dim`.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) of the largest weight: `transform` is its way to the base.
     summary_ : Summary
@@ -101,6 +102,8 @@ class FlowDensity(
         The `contamination` quantile of these: `predict` calls less an outlier.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
+    context_dim_ : int
+        The number of columns of the context; 0 without one.
     context_names_in_ : list or None
         The names of the context's columns, if it had some.
 
@@ -158,17 +161,18 @@ class FlowDensity(
                 "are held out, and many more for a density that says something"
             )
         check_columns(X, np.flatnonzero(weight > 0), labels)
-        self.context_scaling_ = None if context is None else scaling(rows.context)
+        context_scale = None if context is None else scaling(rows.context)
+        self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
-        scale, dims = scaling(rows.x), (X.shape[1], 0 if context is None else context.shape[1])
+        scale, dims = scaling(rows.x), (X.shape[1], self.context_dim_)
         check_reach(X, weight, scale, labels)
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
-        rows = from_the_centre(standardised(rows, scale, self.context_scaling_))
+        rows = from_the_centre(standardised(rows, scale, context_scale))
         found = select(rows, todo, seeds, in_processes(self.n_jobs), not is_auto(self.flow),
                        self.progress)  # fmt: skip
         units = float(scale.inverse_log_det(X[:1])[0])
-        self.density_ = _in_units(found.density, scale)
-        self.latent_ = _in_units(found.latent, scale)
+        self.density_ = _in_units(found.density, scale, context_scale)
+        self.latent_ = _in_units(found.latent, scale, context_scale)
         self.summary_ = found.summary.shifted(units)
         scores = np.full(len(rows) + 1, np.nan)  # one more: where -1 of `original` points at
         scores[found.held_out] = found.log_p + units
@@ -195,7 +199,7 @@ class FlowDensity(
         """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
         density = self._fitted("density_")
         rng = np.random.default_rng(seed_sequence(random_state))
-        own_context = self._standardised(context, None)
+        own_context = self._given(context, None)
         if own_context and not density.context_dim:  # nothing that looks at it has any weight
             shape = (n_samples, *own_context["context"].shape[:-1])
             return density.sample(shape, rng)
@@ -235,7 +239,7 @@ class FlowDensity(
         """The rows that `transform` takes to X (n, D)."""
         latent = self._fitted("latent_")
         Z = check_latents(self, X)
-        own_context = self._standardised(context, len(Z)) if latent.context_dim else {}
+        own_context = self._given(context, len(Z)) if latent.context_dim else {}
         return latent.from_latent(Z, **own_context)
 
     def as_record(self) -> FlowDensityRecord:
@@ -247,10 +251,10 @@ class FlowDensity(
         names = getattr(self, "feature_names_in_", None)
         of_context = getattr(self, "context_names_in_", None)  # not in older pickles
         return FlowDensityRecord(
-            options, self.density_, self.latent_, self.context_scaling_,
+            options, self.density_, self.latent_,
             None if names is None else [str(name) for name in names],
             self.held_out_scores_, float(self.offset_), as_data(self.summary_),
-            None if of_context is None else [str(name) for name in of_context],
+            None if of_context is None else [str(name) for name in of_context], self.context_dim_,
         )  # fmt: skip
 
     def _fitted(self, name: str) -> Distribution:
@@ -259,27 +263,32 @@ class FlowDensity(
 
     def _of_rows(self, method: str, density, X, context) -> np.ndarray:
         X, _ = check_rows(self, X, reset=False)
-        own_context = self._standardised(context, len(X))
+        own_context = self._given(context, len(X))
         return getattr(density, method)(X, **(own_context if density.context_dim else {}))
 
-    def _standardised(self, context, n: int | None) -> dict:
-        """The context as an argument for flowcore's densities: standardised as in `fit`."""
-        scale = self.context_scaling_
-        if scale is None and context is None:
+    def _given(self, context, n: int | None) -> dict:
+        """The context as an argument for flowcore's densities; a ValueError unless it is like that
+        of `fit`."""
+        dim = self.context_dim_
+        if not dim and context is None:
             return {}
-        if scale is None:
+        if not dim:
             raise ValueError("this density was fitted without a context, but one was given")
         if context is None:
             raise ValueError(
-                f"this density needs context=, (n, {scale.dim}), as in fit; from cross_val_score "
+                f"this density needs context=, (n, {dim}), as in fit; from cross_val_score "
                 "and pipelines: set_score_request(context=True)"
             )
-        context = given_context(context, n, scale.dim, getattr(self, "context_names_in_", None))
-        return {"context": scale.inverse(context)}
+        names = getattr(self, "context_names_in_", None)
+        return {"context": given_context(context, n, dim, names)}
 
 
-def _in_units(density, scale: ElementwiseAffine) -> TransformedDistribution:
-    """A density of standardised rows in the units of the data."""
+def _in_units(
+    density, scale: Standardize, context_scale: Standardize | None
+) -> TransformedDistribution:
+    """A density of standardised rows, given a standardised context, in the units of the data."""
+    if context_scale is not None:
+        density = with_standardized_context(density, context_scale)
     if isinstance(density, TransformedDistribution):
         return TransformedDistribution(density.base, Chain([scale, density.bijector]))
     return TransformedDistribution(density, scale)
@@ -292,7 +301,7 @@ class FlowDensityRecord(Record):
         """The estimator, fitted."""
         found = FlowDensity(**self.options)
         found.density_, found.latent_ = self.density, self.latent
-        found.context_scaling_, found.offset_ = self.context_scaling, self.offset
+        found.context_dim_, found.offset_ = self.context_dim, self.offset
         found.context_names_in_ = self.context_names
         found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
         found.n_features_in_ = found._n_features_out = self.density.dim

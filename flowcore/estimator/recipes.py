@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from .. import flows
 from ..distributions import TransformedDistribution
+from ..flows import glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from .candidates import Candidate, learn_flow
 from .plan import FLOWS
 
-RECIPES = ("glow", "iaf", "made", "made_mog", "maf", "maf_mog", "nice", "nsf", "realnvp")
+RECIPES = {
+    recipe.__name__: recipe
+    for recipe in (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
+}
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 
 
@@ -26,8 +29,7 @@ def as_candidates(flow, dim: int, context_dim: int) -> tuple[Candidate, ...]:
     if isinstance(flow, str) and flow in FLOWS:
         return (FLOWS[flow],)
     if isinstance(flow, str) and flow in RECIPES:
-        recipe = getattr(flows, flow)
-        return (Candidate(flow, learn_flow, True, COST, {"recipe": recipe}),)
+        return (Candidate(flow, learn_flow, True, COST, {"recipe": RECIPES[flow]}),)
     names = ", ".join(["auto", *FLOWS, *RECIPES])
     raise ValueError(f"flow must be one of {names}, or a TransformedDistribution: got {flow!r}")
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..distributions import TransformedDistribution
+from ..distributions.conditioning import given
 from .summary import Scored, Summary
 
 if TYPE_CHECKING:
     from .._typing import Base
-    from ..bijectors import Bijector
+    from ..bijectors import ElementwiseAffine
 
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
 
@@ -31,8 +32,6 @@ class Record:
         The estimator's arguments; a `random_state` that is an object is None.
     density, latent : Distribution
         `density_` and `latent_`.
-    context_scaling : Bijector or None
-        `context_scaling_`.
     names : sequence of str or None
         `feature_names_in_`.
     held_out_scores : ndarray
@@ -43,6 +42,10 @@ class Record:
         `summary_`, see `as_data`.
     context_names : sequence of str or None
         `context_names_in_`.
+    context_dim : int
+        `context_dim_`.
+    context_scaling : ElementwiseAffine or None
+        Of older files, whose density and latent want a standardised context.
     """
 
     def __init__(
@@ -50,15 +53,22 @@ class Record:
         options: dict,
         density: Base,
         latent: Base,
-        context_scaling: Bijector | None,
         names: Sequence[str] | None,
         held_out_scores: np.ndarray,
         offset: float,
         summary: dict,
         context_names: Sequence[str] | None = None,
+        context_dim: int = 0,
+        context_scaling: ElementwiseAffine | None = None,
     ):
+        if context_scaling is not None:
+            context_dim, constants = (
+                context_scaling.dim,
+                (context_scaling.loc, context_scaling.scale),
+            )
+            density, latent = given(density, *constants), given(latent, *constants)
         self.options, self.density, self.latent = options, density, latent
-        self.context_scaling, self.offset = context_scaling, offset
+        self.context_dim, self.offset = context_dim, offset
         self.names = None if names is None else list(names)
         self.held_out_scores, self.summary = held_out_scores, summary
         self.context_names = None if context_names is None else list(context_names)
@@ -73,11 +83,10 @@ class Record:
         if names is not None and not len(set(names)) == len(names) == density.dim:
             raise ValueError(f"it has {len(set(names))} names for {density.dim} columns")
         widths = [getattr(p, "context_dim", 0) for p in (density, latent)]
-        given = 0 if context_scaling is None else context_scaling.dim
-        if not set(widths) <= {0, given}:
-            raise ValueError(f"its flows want contexts of widths {widths}, but it scales {given}")
-        if context_names is not None and len(context_names) != given:
-            raise ValueError(f"it has {len(context_names)} names for {given} numbers of a context")
+        if not set(widths) <= {0, context_dim}:
+            raise ValueError(f"its flows want contexts of widths {widths}, not of {context_dim}")
+        if context_names is not None and len(context_names) != context_dim:
+            raise ValueError(f"it has {len(context_names)} names for a context of {context_dim}")
         if held_out_scores.ndim != 1 or held_out_scores.dtype != float:
             raise ValueError("its held-out scores are no vector of floats")
         if not math.isfinite(offset):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..training.repeats import first_equal
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -29,19 +31,17 @@ def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Row
     A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
     known when it is held out, and a spike on it would look like a discovery.
     """
-    kept = np.flatnonzero(weight > 0)
+    first = first_equal(x, context)
+    first = np.arange(len(x)) if first is None else first
+    total = np.bincount(first, weight, len(x))
+    kept = np.flatnonzero(total > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
-    order = np.lexsort(both.T[::-1])
-    ordered = both[order]
-    new = np.ones(len(kept), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    number = np.cumsum(new) - 1
-    original = np.full(len(x), -1)
-    original[kept[order]] = number
-    total = np.bincount(number, weight[kept][order])
-    first, dim = ordered[new], x.shape[1]
-    own_context = None if context is None else np.ascontiguousarray(first[:, dim:])
-    return Rows(np.ascontiguousarray(first[:, :dim]), own_context, total / total.sum(), original)
+    kept = kept[np.lexsort(both.T[::-1])]
+    number = np.zeros(len(x), int)
+    number[kept] = np.arange(len(kept))
+    original = np.where(weight > 0, number[first], -1)
+    own_context = None if context is None else context[kept]
+    return Rows(x[kept], own_context, total[kept] / total[kept].sum(), original)
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:

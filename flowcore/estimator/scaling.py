@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..bijectors import ElementwiseAffine
+from ..bijectors import Standardize
 from ..core.inputs import where
 from .rows import Rows
 
@@ -15,8 +15,8 @@ FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts a
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
-def scaling(x: np.ndarray) -> ElementwiseAffine:
-    """x = loc + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
+def scaling(x: np.ndarray) -> Standardize:
+    """x = mean + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
     low, high = np.quantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
@@ -25,12 +25,10 @@ def scaling(x: np.ndarray) -> ElementwiseAffine:
     unit[unit == 0] = 1.0
     scale = unit * (near / unit).std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    return ElementwiseAffine(unit * (near / unit).mean(axis=0), scale)
+    return Standardize(x.shape[1]).with_moments(unit * (near / unit).mean(axis=0), scale)
 
 
-def check_reach(
-    x: np.ndarray, weight: np.ndarray, scale: ElementwiseAffine, labels: list | None
-) -> None:
+def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
     """A ValueError that names the first value whose square, in units of its column, is no float;
     rows of weight 0 do not count."""
     with np.errstate(over="ignore"):
@@ -43,9 +41,7 @@ def check_reach(
         )
 
 
-def standardised(
-    rows: Rows, scale: ElementwiseAffine, context_scale: ElementwiseAffine | None
-) -> Rows:
+def standardised(rows: Rows, scale: Standardize, context_scale: Standardize | None) -> Rows:
     """The same rows, standardised."""
     context = None if rows.context is None else context_scale.inverse(rows.context)
     return replace(rows, x=scale.inverse(rows.x), context=context)

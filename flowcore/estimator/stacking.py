@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core import log_sum_exp
+
 STEPS, SMALLEST_STEP = 1000, 1e-7  # of EM: at most so many, and nats a row
 IMAGINED = 1.0  # rows of which every candidate explains its part: no weight is zero
 
@@ -38,8 +40,7 @@ def stacked_weights(log_p: np.ndarray, weight: np.ndarray | None = None) -> np.n
 
 def mixed(log_p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """log sum_c w_c p_c of every row (n,), from log p_c (n, C)."""
-    top = log_p.max(axis=1)
-    return top + np.log(np.exp(log_p - top[:, None]) @ weights)
+    return log_sum_exp((log_p + np.log(weights)).T)[0]
 
 
 def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarray:

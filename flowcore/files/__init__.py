@@ -26,7 +26,7 @@ proportion to its size, whoever wrote it.
 
 from .archive import DESCRIPTION, DIGITS, SEAL, check_seal, pack, read_sealed, unpack
 from .describe import Writer
-from .disk import open_ordinary, path_text, remove_unfinished, write_atomically
+from .disk import open_ordinary, path_text, remove_unfinished, replacing, write_atomically
 from .load import load
 from .messages import expect, printable, shown
 from .save import save
@@ -45,6 +45,7 @@ __all__ = [
     "printable",
     "read_sealed",
     "remove_unfinished",
+    "replacing",
     "save",
     "shown",
     "unpack",

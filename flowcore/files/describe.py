@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -35,15 +35,21 @@ from .kinds import is_int
 FORMAT = 1  # of the description
 MAX_DEPTH = 300  # of nested nodes
 MAX_VALUES = 100  # of nested lists and dicts within a node
+BASE = ("dim", "sample", "log_prob")  # what a density has, of whatever class
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
 
 def is_node(value) -> bool:
     """Whether a value is described by class and arguments; a base may be of any class."""
-    if isinstance(value, type):
-        return False
-    known = isinstance(value, (Parametric, Transformer)) or _says_its_config(value)
-    return known or (hasattr(value, "sample") and hasattr(value, "log_prob"))
+    return not isinstance(value, type) and (
+        is_describable(type(value)) or all(hasattr(value, name) for name in BASE)
+    )
+
+
+def is_describable(cls: type) -> bool:
+    """Whether objects of this class are nodes: by what it derives from, or what it offers."""
+    known = issubclass(cls, (Parametric, Transformer)) or _says_its_config(cls)
+    return known or all(hasattr(cls, name) for name in BASE)
 
 
 def nodes_in(value, depth: int = 0) -> Iterator:
@@ -150,9 +156,9 @@ class Writer:
         return name
 
 
-def _says_its_config(value) -> bool:
-    """Whether its class has a method `config`; an attribute of that name is the user's own."""
-    return callable(getattr(type(value), "config", None))
+def _says_its_config(cls: type) -> bool:
+    """Whether the class has a method `config`; an attribute of that name is the user's own."""
+    return callable(getattr(cls, "config", None))
 
 
 def fitted_names(obj) -> tuple[str, ...]:
@@ -169,7 +175,7 @@ def parts_of(obj) -> tuple:
 def _arguments(obj) -> dict:
     """The constructor's arguments: `config()`, or the attributes of the same names."""
     cls = type(obj)
-    if _says_its_config(obj):
+    if _says_its_config(cls):
         config = obj.config()
         if not isinstance(config, dict):
             raise unsavable(cls, f"its config() returns {config!r}, not a dict")
@@ -181,7 +187,7 @@ def _arguments(obj) -> dict:
     return {name: getattr(obj, name) for name in names}
 
 
-def argument_names(cls: type) -> list[str]:
+def argument_names(cls: Callable) -> list[str]:
     """All arguments of the constructor."""
     parameters = constructor_parameters(cls)
     for p in parameters:
@@ -191,8 +197,10 @@ def argument_names(cls: type) -> list[str]:
 
 
 @lru_cache(maxsize=256)  # by far the slowest part of making an object
-def constructor_parameters(cls: type) -> tuple[inspect.Parameter, ...]:
+def constructor_parameters(cls: Callable) -> tuple[inspect.Parameter, ...]:
     """What `__init__` takes: a base class's `__new__(cls, *args, **kwargs)` does not count."""
+    if not isinstance(cls, type):  # a function that builds what a class that is gone has built
+        return tuple(inspect.signature(cls).parameters.values())
     if cls.__init__ is not object.__init__:
         return tuple(inspect.signature(cls.__init__).parameters.values())[1:]
     found = tuple(inspect.signature(cls).parameters.values())

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import stat
 import time
+from collections.abc import Iterator
 from typing import BinaryIO
 
 _KINDS = {
@@ -35,28 +36,41 @@ def path_text(name: str, path) -> str:
 def write_atomically(path: str, content: bytes) -> None:
     """All of content at path, or what was there before; also through a link, also in a crash.
 
-    Errors: OSError, e.g. IsADirectoryError for a folder, SpecialFileError for a FIFO or device.
+    Errors: those of `replacing`.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """A new file, open for writing, that takes the place of `path` if the block ends well.
+
+    Errors: OSError, which names the file, e.g. IsADirectoryError for a folder, SpecialFileError for
+    a FIFO or device.
     """
     if os.path.basename(path) in ("", ".", ".."):  # "new/": realpath would forget the slash
         raise IsADirectoryError(f"cannot save to {path!r}: it names a folder, not a file")
     with contextlib.suppress(FileNotFoundError):
         check_ordinary(path)
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
+    place = os.path.realpath(path)
+    folder = os.path.dirname(place)
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"cannot save to {path}: there is no folder {folder}")
-    temporary = f"{_unfinished(path)}{secrets.token_hex(8)}.tmp"
+        raise FileNotFoundError(f"cannot save to {place}: there is no folder {folder}")
+    temporary = f"{_unfinished(place)}{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except BaseException:
+            shutil.copymode(place, temporary)
+        os.replace(temporary, place)
+    except BaseException as problem:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(problem, OSError) and problem.filename in (None, temporary):
+            problem.filename = path  # a full disk names no file
         raise
     with contextlib.suppress(OSError):  # a folder cannot be synced everywhere
         _sync_folder(folder)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..bijectors import Bijector, Standardize
+from ..bijectors import Bijector, ElementwiseAffine, Standardize
 from ..core.parameters import Parametric
 from ..networks import MADE
 from ..transformers import Transformer
@@ -90,6 +90,7 @@ KINDS: dict[str, Callable] = {
     "Bijector": _is_instance(Bijector),
     "Sequence[Bijector]": _is_list(_is_instance(Bijector)),
     "Standardize": _is_instance(Standardize),
+    "ElementwiseAffine": _is_instance(ElementwiseAffine),
     "MADE": _is_instance(MADE),
     "Parametric": lambda value: isinstance(value, Parametric) and callable(value),
     "Base": _has("dim", "sample", "log_prob"),

@@ -13,7 +13,7 @@ from .archive import DESCRIPTION, read_sealed, unpack
 from .describe import FORMAT
 from .disk import path_text
 from .messages import expect, printable, unquoted
-from .rebuild import Reader, class_registry
+from .rebuild import Reader, foreign_classes
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -41,15 +41,15 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     object
         What was saved: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`.
     """
-    name, registry = path_text("path", path), class_registry(classes)
+    name, foreign = path_text("path", path), foreign_classes(classes)
     try:
-        found = from_bytes(read_sealed(name), registry)[-1]
+        found = from_bytes(read_sealed(name), foreign)[-1]
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
     return found.restored() if hasattr(type(found), "restored") else found
 
 
-def from_bytes(data: bytes, registry: dict[str, type]) -> list:
+def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
     """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
     try:
         arrays = unpack(data)
@@ -69,7 +69,7 @@ def from_bytes(data: bytes, registry: dict[str, type]) -> list:
         )
     # whoever made the flow has been warned of constants that overflow
     with np.errstate(all="ignore"):
-        return Reader(arrays, registry, len(text)).read(description.get("nodes"))
+        return Reader(arrays, foreign, len(text)).read(description.get("nodes"))
 
 
 def read_json(text: bytes) -> Any:

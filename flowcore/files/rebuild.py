@@ -9,23 +9,13 @@ ValueError. A class of a user's own is arbitrary code: there, any ordinary error
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import numpy as np
 
-from .. import (
-    bijectors,
-    discrete,
-    distributions,
-    estimator,
-    networks,
-    tables,
-    targets,
-    transformers,
-)
 from ..bijectors import Coupling, LULinear
-from ..core import remaking
+from ..core import imported, remaking
 from ..core.parameters import Parametric, frozen
 from ..networks import MLP, Network
 from ..transformers import Transformer
@@ -37,6 +27,7 @@ from .describe import (
     constructor_parameters,
     fitted_names,
     has_params,
+    is_describable,
     is_leaf,
     parts_of,
 )
@@ -45,40 +36,64 @@ from .messages import expect, printable, shown, unquoted
 
 SMALL = 2**20  # a description may ask for this many numbers even if the file holds fewer
 MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
+# where a class that a file names is looked for, in this order; a room is imported when asked
+ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "targets",
+         "estimator", "tables")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
-INTERNAL = ("Bijector", "Distribution", "Foreign", "Network", "Pointwise", "Target", "Transformer")
+INTERNAL = (
+    "BaseDistribution",
+    "Bijector",
+    "Distribution",
+    "Foreign",
+    "Network",
+    "Pointwise",
+    "Target",
+    "Transformer",
+)
+# name of a class that is gone -> "room.function" which builds today's object from its arguments
+RETIRED = {"Given": "distributions.conditioning.given"}
+PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError)  # fmt: skip
 
 
-def own_classes() -> dict[str, type]:
-    """flowcore's public classes that can be nodes, by name."""
-    rooms = (bijectors, discrete, distributions, estimator, networks, tables, targets, transformers)
-    names = {name: value for room in rooms for name, value in vars(room).items()}
-    names["FlowDensityRecord"] = estimator.FlowDensityRecord  # which is loaded when it is needed
-    others = (discrete.Dequantize, tables.TableDensity, estimator.FlowDensityRecord)
-    kinds = (Parametric, Transformer, targets.Target, *others)
-    classes = {k: c for k, c in names.items() if isinstance(c, type) and issubclass(c, kinds)}
-    return {name: cls for name, cls in classes.items() if name not in INTERNAL}
+def own_class(name: str) -> type | None:
+    """flowcore's public class of this name, if it has one that can be a node."""
+    for room in ROOMS:
+        found = getattr(imported(f"{PACKAGE}.{room}"), name, None)
+        if isinstance(found, type) and found.__module__.startswith(PACKAGE):
+            return found if is_describable(found) and name not in INTERNAL else None
+    return None
 
 
-def class_registry(classes: Iterable[type]) -> dict[str, type]:
-    """The classes that a file may name: flowcore's and these."""
-    registry = own_classes()
+def constructor(name: str) -> Callable | None:
+    """What makes flowcore's objects of this class name; None for no class of flowcore's."""
+    if name in RETIRED:
+        room, _, function = RETIRED[name].rpartition(".")
+        return getattr(imported(f"{PACKAGE}.{room}"), function)
+    return own_class(name)
+
+
+def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
+    """Somebody's own classes, which a file may name beside flowcore's, by name."""
+    registry: dict[str, type] = {}
     for cls in [classes] if isinstance(classes, type) else classes:
         if not isinstance(cls, type):
             raise TypeError(f"classes must be a list of classes, but contains {cls!r}")
-        if registry.setdefault(cls.__name__, cls) is not cls:
+        own = own_class(cls.__name__)
+        if registry.setdefault(cls.__name__, cls) is not cls or own not in (None, cls):
             raise ValueError(f"there are two classes named {cls.__name__}: rename yours")
+        if own is cls:
+            del registry[cls.__name__]
     return registry
 
 
 class Reader:
     """Nodes and arrays -> objects, trusting neither: whatever is wrong is a ValueError."""
 
-    def __init__(self, arrays: dict[str, np.ndarray], registry: dict[str, type], n_text: int):
-        self._arrays, self._registry, self._own = dict(arrays), registry, own_classes()
-        self._problems = ValueError if registry == self._own else ORDINARY
+    def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_text: int):
+        self._arrays, self._foreign = dict(arrays), foreign
+        self._problems = ORDINARY if foreign else ValueError
         # how many more numbers constructors may be asked for
         self._room = SMALL + 2 * (n_text + sum(a.size for a in arrays.values()))
         self._objects: list = []
@@ -111,7 +126,7 @@ class Reader:
         weights, params = self._weights(node.get("weights")), self._params(node.get("params"))
         self._check_extent(self._refs[start:])
         expect(isinstance(parts, list), "{} instead of parts", parts)
-        own = self._own.get(cls.__name__) is cls
+        own = node["class"] not in self._foreign
         if own:
             expect(not parts, "parts that belong into config")
             self._check_config(cls, config, weights)
@@ -119,14 +134,15 @@ class Reader:
         _set_fitted(obj, fitted, strict=own)
         return _with_arrays(obj, weights, params)
 
-    def _class(self, name) -> type:
+    def _class(self, name) -> Callable:
         expect(isinstance(name, str), "its class is {}", name)
-        if name not in self._registry:
+        found = self._foreign.get(name) or constructor(name)
+        if found is None:
             raise ValueError(
                 f"class {shown(name)} is neither flowcore's nor in classes: if it is yours, "
                 f"load(path, classes=[{unquoted(name)}])"
             )
-        return self._registry[name]
+        return found
 
     def _values(self, encoded, depth: int = 0) -> dict:
         expect(isinstance(encoded, dict), "{} instead of named values", encoded)
@@ -193,7 +209,7 @@ class Reader:
         expect(steps <= self._steps, "more than {} nodes, with shared ones repeated", self._steps)
         self._extents.append((depth, steps))
 
-    def _check_config(self, cls: type, config: dict, weights) -> None:
+    def _check_config(self, cls: Callable, config: dict, weights) -> None:
         """The arguments of one of flowcore's constructors are what it takes, and what it will make
         of them is in the file."""
         expect(not set(config) & set(LEFT_OUT), f"arguments {LEFT_OUT} are not stored")
@@ -206,6 +222,8 @@ class Reader:
                 expect(fits(value, kind), f"{name} must be {kind}, not {{}}", value)
             else:
                 expect(parameter.default is not parameter.empty, f"{name} is missing")
+        if not isinstance(cls, type):
+            return
         if issubclass(cls, Network):
             given = {name: config.get(name, p.default) for name, p in parameters.items()}
             _check_weights(cls, given, weights)

@@ -13,7 +13,7 @@ from .archive import DESCRIPTION, pack
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
 from .disk import path_text, remove_unfinished, write_atomically
 from .load import from_bytes
-from .rebuild import class_registry
+from .rebuild import foreign_classes
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,7 +69,7 @@ def _to_bytes(flow) -> bytes:
     text = np.frombuffer(_readable_json(description).encode(), np.uint8)
     data = pack({DESCRIPTION: text, **writer.arrays})
     try:
-        again = from_bytes(data, class_registry({type(obj): 0 for obj in writer.objects}))
+        again = from_bytes(data, foreign_classes({type(obj): 0 for obj in writer.objects}))
     except ValueError as problem:
         raise unsavable(type(flow), f"its file {problem}") from problem
     for old, new in zip(writer.objects, again, strict=True):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import plots
 from ..bijectors import NICE, Bijector, Invert, MaskedAutoregressiveFlow, RealNVP
 from ..distributions import Normal
 from ..networks import MADE
+from ..plots import densities, jacobian, losses, masks, scatter
 from ..testing import randomize
 from .data import N_TRAIN, Moons
 from .three import Result, nll
@@ -26,11 +26,11 @@ def draw_flows(results, moons: Moons) -> Figure:
     figure = _figure(9.0, 4.05)
     top, bottom = figure.subplots(2, 1 + len(results), sharex=True, sharey=True)
     shown = {"the truth": moons.truth(), **{result.title: result.flow for result in results}}
-    plots.densities(shown, *FRAME, n=150, ax=top)
+    densities(shown, *FRAME, n=150, ax=top)
     samples = [r.flow.sample(N_TRAIN, np.random.default_rng([moons.seed, 2])) for r in results]
     notes = [f"entropy {moons.entropy():.3f} nats", *(f"KL {_kl(r)}" for r in results)]
     for k, x in enumerate([moons.train, *samples]):
-        plots.scatter(x, ax=bottom[k], xlim=FRAME[0], ylim=FRAME[1])
+        scatter(x, ax=bottom[k], xlim=FRAME[0], ylim=FRAME[1])
         bottom[k].set_title(f"{N_TRAIN} samples" if k else f"{N_TRAIN} training points")
         top[k].set(xlabel=notes[k], ylabel="")
         bottom[k].set(xlabel="", ylabel="")
@@ -56,7 +56,7 @@ def draw_losses(results, moons: Moons) -> Figure:
     axes = figure.subplots(1, len(results), sharey=True)
     for ax, result in zip(axes, results, strict=True):
         if result.history.train_nll:
-            plots.losses(result.history, entropy, ax, ylim=(entropy - room, start + room))
+            losses(result.history, entropy, ax, ylim=(entropy - room, start + room))
         ax.set_title(f"{result.title}\n{result.nll:.3f} nats on fresh points", pad=14, fontsize=9)
         ax.xaxis.label.set_size(9)
         ax.yaxis.label.set_size(9)
@@ -87,12 +87,12 @@ def structure(kind: str):
     layer = example_layer(kind)
     if kind in ("maf", "iaf"):
         what = "the masks of a MADE, and their product: which output sees which input"
-        yield "made_masks", what, plots.masks((layer.bijector if kind == "iaf" else layer).made)
+        yield "made_masks", what, masks((layer.bijector if kind == "iaf" else layer).made)
         what = f"the Jacobian of {'an IAF' if kind == 'iaf' else 'a MAF'} with that MADE"
     else:
         name, stay = type(layer).__name__, layer.num_masked
         what = f"the Jacobian of one coupling of {name}: {stay} of 5 stay"
-    yield f"{kind}_jacobian", what, plots.jacobian(layer, np.linspace(-1, 1, 5))
+    yield f"{kind}_jacobian", what, jacobian(layer, np.linspace(-1, 1, 5))
 
 
 def example_layer(kind: str) -> Bijector:

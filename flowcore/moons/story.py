@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import plots
-from ..reference import numerical_jacobian
+from ..plots import stages
+from ..spec.reference import numerical_jacobian
 from ..training import History
 from .data import N_DATA, N_FRESH, N_TRAIN, NOISE, Moons
 from .pictures import Album, draw_flows, draw_losses, structure, titled
@@ -40,7 +40,7 @@ def run(settings: Settings, seed: int, out) -> None:
     album.add("losses", what, draw_losses(results[1:], moons))
     if not settings.quick:
         what = f"{six.title}: the base and every stage; colours: quadrants of the base"
-        album.add("six_stages", what, titled(plots.stages(six.flow, rng=seed), what))
+        album.add("six_stages", what, titled(stages(six.flow, rng=seed), what))
         for name, what, axes in structure(settings.flow):
             album.add(name, what, titled(axes, what))
     album.print_contents()

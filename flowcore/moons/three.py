@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import flows
 from ..bijectors import (
     NICE,
     Bijector,
@@ -19,6 +18,7 @@ from ..bijectors import (
     RealNVP,
 )
 from ..distributions import Normal, TransformedDistribution
+from ..flows import nsf
 from ..metrics import KLEstimate, kl_to_truth
 from ..networks import MADE
 from ..training import History, TrainingDivergedError, fit
@@ -72,7 +72,7 @@ def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestan
     name = {"realnvp": "RealNVP"}.get(kind, kind.upper())
     one = build(kind, 1, [16, 16], seed)
     six = build(kind, 6, [256, 256], seed)
-    own = flows.nsf(2, rng=seed)
+    own = nsf(2, rng=seed)
     for_six, for_own = (150, 60) if settings.quick else (600, "auto")
     chosen = settings.epochs
     return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import Parametric, Step, as_numbers, call, copied
+from ..core import Parametric, Step, as_numbers, call, check_overrides, copied
 from ..core.inputs import FLOATS, check_dim
 from .activations import ACTIVATIONS, MOMENTS, STEEPNESS
 from .layers import Layer
@@ -71,8 +71,7 @@ class Network(Parametric):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if "__call__" in vars(cls):  # somebody's own: see `keep_overrides`
-            cls.written = cls.__mro__[1]
+        check_overrides(cls, Parametric, ("__call__",))
 
     @property
     def dim(self) -> int:

@@ -5,8 +5,8 @@ column.py      a column: kind and facts                    finding.py   how they
 schema.py      all columns, printed, edited, saved         encoding.py  rows as arrays, and back
 frequencies.py p(c)                                        slots.py     c as a context
 density.py     p(c) p(x | c)                               fitting.py   from a table to it
-given.py       a density whose context is standardised     labels.py    texts that say numbers
 estimated.py   `FlowDensity` as what learns                numbers.py   what `diagnose` sees
+labels.py      texts that say numbers
 
 reading.py     files in blocks of rows                     binary.py    .npy, .npz, Parquet
 csv_blocks.py  text, cut at the ends of records            dialect.py   how it is written
@@ -19,7 +19,6 @@ from .density import TableDensity
 from .fitting import fit_table, learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
-from .given import Given
 from .kind import Kind
 from .reading import read_blocks, read_table
 from .schema import Schema
@@ -28,7 +27,6 @@ __all__ = [
     "Column",
     "Frame",
     "Frequencies",
-    "Given",
     "Kind",
     "Schema",
     "TableDensity",

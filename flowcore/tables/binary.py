@@ -109,6 +109,8 @@ def npz_blocks(
     try:
         with ExitStack() as stack:
             archive = stack.enter_context(zipfile.ZipFile(stream))
+            if "xl/workbook.xml" in archive.namelist():
+                raise ValueError(f"{source} is an Excel file: save the sheet as a CSV")
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             arrays = {}
             for name in names:

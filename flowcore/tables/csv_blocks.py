@@ -19,7 +19,9 @@ from .frame import Frame, Name
 HEAD_BYTES = 2**22  # at most
 LONGEST = 2**26  # bytes of one record
 SIGNS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
-         b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}  # fmt: skip
+         b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd", b"\xd0\xcf\x11\xe0": "Excel"}  # fmt: skip
+FIXES = {"utf-16": 'pass encoding="utf-16"', "Excel": "save the sheet as a CSV",
+         "gzip": "unpack it first, for example into a pipe by gunzip -c"}  # fmt: skip
 
 
 def csv_blocks(
@@ -81,8 +83,9 @@ def _chunks(
 def _utf8(stream: BinaryIO, source: str, encoding: str, block_bytes: int) -> Iterator[bytes]:
     """What a stream holds, as utf-8 without a byte order mark."""
     try:
+        "".encode(encoding)  # a LookupError for a codec of something else than text, such as rot13
         decoder = codecs.getincrementaldecoder(encoding)()
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         raise ValueError(f"there is no encoding {encoding!r:.40}") from None
     is_first, as_it_is = True, codecs.lookup(encoding).name == "utf-8"
     while data := stream.read(block_bytes):
@@ -102,8 +105,7 @@ def _utf8(stream: BinaryIO, source: str, encoding: str, block_bytes: int) -> Ite
 def _check_start(data: bytes, source: str) -> None:
     for sign, what in SIGNS.items():
         if data.startswith(sign):
-            fix = 'pass encoding="utf-16"' if what == "utf-16" else "unpack it first"
-            fix += ", for example into a pipe by gunzip -c" * (what == "gzip")
+            fix = FIXES.get(what, "unpack it first")
             raise ValueError(f"{source} is {what}, not text of utf-8: {fix}")
 
 

@@ -185,7 +185,9 @@ class TableDensity:
         return self._noise.log_prob(_Points(self._of_points), x, draws, rng, context)
 
     def _context(self, slots) -> np.ndarray | None:
-        return self._slots.context(slots) if slots is not None and self._slots.dim else None
+        # somebody's own density need not say whether it reads one
+        reads = slots is not None and getattr(self.density, "context_dim", 1)
+        return self._slots.context(slots) if reads and self._slots.dim else None
 
     def _of_points(self, y, context=None) -> np.ndarray:
         """log q(z | c) + log |det dz/dy|."""

@@ -37,8 +37,8 @@ class Dialect:
             isinstance(given, str) and len(given) == 1 and given.isascii() and given not in taken
         ):
             raise ValueError(
-                f"separator is one character, not part of numbers (decimal={self.decimal!r}): got "
-                f"{given!r:.20}"
+                "separator is one character, not part of numbers (the decimal sign is "
+                f"{self.decimal!r}): got {given!r:.20}"
             )
 
     def found_in(self, line: str) -> str:
@@ -82,7 +82,7 @@ class Dialect:
         text = cell
         if self.decimal != ".":
             if "." in cell:
-                raise ValueError(f"is no number where decimal={self.decimal!r}")
+                raise ValueError(f"is no number where the decimal sign is {self.decimal!r}")
             text = cell.replace(self.decimal, ".", 1)
         if _NUMBER.fullmatch(text):
             value = float(text)

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..estimator.record import as_data
 from .encoding import line
-from .given import Given
 
 if TYPE_CHECKING:
     from .._typing import Base, Seed
@@ -43,11 +42,7 @@ class Estimated:
         held_out = np.isfinite(own.held_out_scores_)
         weight = np.ones(len(x)) if sample_weight is None else sample_weight
         self.nats = self._log_det(x[held_out], weight[held_out])
-        scaling = own.context_scaling_
-        if scaling is None:
-            return own.density_
-        loc, scale = scaling.forward(np.zeros(scaling.dim)), scaling.forward(np.ones(scaling.dim))
-        return Given(own.density_, loc, scale - loc)
+        return own.density_
 
     def _log_det(self, z: np.ndarray, weight: np.ndarray) -> float:
         """The mean of log |det dz/dx| + sum log step: from learned numbers to the table's units."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import flows
 from ..core import remaking, warn
 from ..core.inputs import named
+from ..flows import nsf
 from ..training import fit
 from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
@@ -57,7 +57,7 @@ def learn_flow(
         The flow.
     """
     context_dim = 0 if context is None else context.shape[1]
-    flow = flows.nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
+    flow = nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
     flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     if history.interrupted:
         raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too

@@ -11,7 +11,6 @@ from ..core import warn
 from ..distributions import Distribution, TransformedDistribution
 from .encoding import codes, coordinates, line, noise, outside
 from .frame import Frame
-from .given import Given
 from .schema import complete_rows
 from .slots import Slots
 
@@ -45,11 +44,7 @@ class Numbers(NamedTuple):
             warn(f"{_rows(left)} left out for missing values, and not counted in row numbers")
         frame = frame.take(complete)
         context, density = None, model.density
-        if isinstance(density, Given):
-            frame, context = _given(model, frame)
-            context = density.standardised(context).get("context")
-            density = density.density
-        elif getattr(density, "context_dim", 0):
+        if getattr(density, "context_dim", 0):
             frame, context = _given(model, frame)
         plain = rows = _inside(frame, columns)
         dequantize, ends = noise(columns), line(columns)

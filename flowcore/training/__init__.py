@@ -4,8 +4,8 @@ fit.py          the loop over epochs and batches: start here
 loss.py         what it minimises, and its gradient
 optim.py        Adam, schedules, averages: how a gradient changes theta
 loop.py         what a run remembers, and how it ends
-history.py      what it tells
-table.py        the rows: a split, and batches
+history.py      what it records
+table.py        the rows: a split, and batches; repeats.py   rows that are equal
 checks.py       what is refused; columns.py   columns that have no density
 resume/         the file from which a stopped run goes on
 """

@@ -13,14 +13,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bijectors import StandardizeContext
+from ..bijectors import Standardize, StandardizeContext, check_resolution
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
 from .defaults import is_auto
-from .optim import SCHEDULES, check_warm_up
+from .optim import SCHEDULES, check_warm_up, is_number
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size
+FAR = 10.0  # of standardised rows: their means, and the factor by which their deviations are off
 EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part tells enough
 
 
@@ -35,26 +36,24 @@ def check_flow(flow) -> None:
         raise ValueError(f"{flow!r} has no free parameters: there is nothing to fit")
 
 
-def check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks) -> None:
-    """The numbers among the arguments of `fit`."""
+def check_options(
+    epochs, batch_size, validation_split, patience, clip_norm, callbacks, schedule, warm_up, average
+) -> None:
+    """The numbers and words among the arguments of `fit`."""
     if not is_auto(epochs):
         _check_count("epochs", epochs, ' or "auto"')
     if not (batch_size is None or is_auto(batch_size)):
         _check_count("batch_size", batch_size, ' or None (all rows) or "auto"')
     if patience is not None:
         _check_count("patience", patience, " or None (never stop early)")
-    if not (_is_finite(validation_split) and 0 <= validation_split < 1):
+    if not (is_number(validation_split) and 0 <= validation_split < 1):
         raise ValueError(
             f"validation_split is a fraction of the rows in [0, 1): got {validation_split!r}"
         )
-    if clip_norm is not None and not (_is_finite(clip_norm) and clip_norm > 0):
+    if clip_norm is not None and not is_number(clip_norm, above=0.0):
         raise ValueError(f"clip_norm must be a positive number or None: got {clip_norm!r}")
     if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
         raise TypeError(f"callbacks must be a list or tuple of functions: got {callbacks!r}")
-
-
-def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
-    """The options of long runs among the arguments of `fit`."""
     if schedule not in SCHEDULES:
         raise ValueError(
             f"schedule must be one of {', '.join(map(repr, SCHEDULES))}: got {schedule!r}; pass a "
@@ -62,11 +61,13 @@ def check_run(schedule, warm_up, average, checkpoint, checkpoint_every) -> None:
         )
     if not is_auto(warm_up):
         check_warm_up(warm_up)
-    if average is not None and not (_is_finite(average) and 0 < average < 1):
+    if average is not None and not (is_number(average) and 0 < average < 1):
         raise ValueError(f"average is a decay rate in (0, 1), or None: got {average!r}")
-    if checkpoint is None:
-        return
-    if not (_is_finite(checkpoint_every) and checkpoint_every >= 0):
+
+
+def check_checkpoint(checkpoint, checkpoint_every) -> None:
+    """A path where a file can be written."""
+    if not (is_number(checkpoint_every) and checkpoint_every >= 0):
         raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
     given = os.fsdecode(checkpoint)
     path = os.path.realpath(given)
@@ -140,17 +141,48 @@ def as_weights(values, n: int) -> np.ndarray | None:
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 
-def check_context_scale(flow, context: np.ndarray | None) -> None:
+def check_scales(flow, x: np.ndarray, context: np.ndarray | None) -> None:
+    """What a flow that `initialize` leaves alone, or a raw context, has to do with these rows: an
+    error where its dtype is too coarse, warnings where their scale is another one."""
+    x, context = (None if a is None else a[:: math.ceil(len(a) / EXAMINED)] for a in (x, context))
+    _check_context(flow, context)
+    if getattr(flow, "initialized", True):  # else `initialize` looks at the resolution
+        check_resolution(x, flow)
+        _check_constants(flow, x)
+
+
+def _check_constants(flow, x: np.ndarray) -> None:
+    """A warning if the Standardize at the data end was fitted to rows of another scale."""
+    for part, way in flow.bijector.steps("inverse") if hasattr(flow, "bijector") else ():
+        if part.n_params:
+            return
+        x = getattr(part, way)(x)
+        if isinstance(part, Standardize):
+            break
+    else:
+        return
+    with np.errstate(all="ignore"):
+        mean, scale = x.mean(axis=0), x.std(axis=0)
+    far = np.flatnonzero((np.abs(mean) > FAR) | (scale > FAR) | (scale < 1 / FAR))
+    if far.size:
+        warn(
+            f"the flow's Standardize was fitted to other rows, and stays: in its units, column "
+            f"{far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
+            f"{scale[far[0]]:.3g}, not 0 and 1. To keep the parameters but standardise anew, make "
+            "the flow again by the same recipe: recipe(...).with_params(flow.params)"
+        )
+
+
+def _check_context(flow, context: np.ndarray | None) -> None:
     """A warning about context columns far from the size that networks are made for, if they are
     not standardised."""
     if context is None or not _reads_it_raw(flow):
         return
-    sample = context[:: math.ceil(len(context) / EXAMINED)]
-    far = np.flatnonzero(np.abs(sample).mean(axis=0) > LARGE)
+    far = np.flatnonzero(np.abs(context).mean(axis=0) > LARGE)
     if far.size:
         warn(
             f"context is large in {named('column', far)} (column {far[0]}: up to "
-            f"{np.abs(sample[:, far[0]]).max():.6g}), and networks see it as it is: wrap the "
+            f"{np.abs(context[:, far[0]]).max():.6g}), and networks see it as it is: wrap the "
             "bijector that reads it in a StandardizeContext, as the recipes of flowcore.flows do",
         )
 
@@ -190,10 +222,3 @@ def _check_count(name: str, value, alternative: str = "") -> None:
     except TypeError:
         pass
     raise ValueError(f"{name} must be an integer >= 1{alternative}: got {value!r}")
-
-
-def _is_finite(value) -> bool:
-    try:
-        return math.isfinite(value)
-    except TypeError:
-        return False

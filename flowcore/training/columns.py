@@ -95,9 +95,9 @@ def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int
 
     Values drawn from a density are all different, whatever n is: only whole rows may repeat, in
     resampled data. So a column is on a grid (or has a spike) if its values occur more than twice
-    on average among *different* rows, or more than ten times among all: the latter alone can tell
-    if D = 1. At most 10,000 rows, evenly spaced, are looked at (`examined`); `distinct` is the
-    number of values of the first such column.
+    on average among *different* rows, or more than ten times among all, and not for the reason
+    that whole rows repeat; if D = 1, that reason cannot be seen. At most 10,000 rows, evenly
+    spaced, are looked at (`examined`); `distinct` is the number of values of the first such column.
     """
     sample = x[rows[:: math.ceil(len(rows) / EXAMINED)]]
     ordered = np.sort(sample.T, axis=1)
@@ -105,6 +105,7 @@ def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int
     few = 2 * distinct < len(sample)
     if few.any():
         different_rows = len({row.tobytes() for row in sample})
-        few = (2 * distinct < different_rows) | (10 * distinct < len(sample))
+        whole = (distinct == different_rows) & (x.shape[1] > 1)
+        few = (2 * distinct < different_rows) | (10 * distinct < len(sample)) & ~whole
     columns = np.flatnonzero(few)
     return columns, int(distinct[columns[0]]) if columns.size else 0, len(sample)

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import check_resolution
 from ..core import BLAS, n_threads
 from ..core.inputs import column_labels
-from .checks import check_context_scale, check_flow, check_options, check_run
+from .checks import check_checkpoint, check_flow, check_options, check_scales
 from .defaults import AUTO, resolved
 from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
 from .optim import LearningRate, Optimizer, as_optimizer, scheduled
 from .resume import Checkpoint, fingerprint
-from .table import as_rows, as_training_table
+from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,6 +68,11 @@ def fit(
     was. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
     batch_size and learning_rate.
 
+    Equal rows (of X and context) count as one row, with the sum of their weights: a Metropolis
+    chain repeats rows, and so does a bootstrap, and a copy of a training row must not be held out.
+    The split, "auto" and an epoch count distinct rows, in the order of their first appearance; the
+    history then has the numbers of `rows` and of `distinct_rows`.
+
     With validation data the parameters of the best validation NLL are returned, otherwise the last
     ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). If the
     initial parameters are better than those of every epoch, by more than a standard error of their
@@ -87,8 +91,8 @@ def fit(
     (seconds add up), the state of a Generator given as rng. A finished run returns its result at
     once. The file is replaced atomically; it belongs to one run, and a call that differs in the
     flow, the data or an option is refused (a Generator must be in the state that it had). Only
-    `epochs` and `patience` may change: more epochs continue a finished run. With
-    schedule="cosine" they may not, since the length is part of that schedule. Functions, such as a
+    `patience` may change, and `epochs` if the schedule does not depend on them, as with
+    schedule="constant": more epochs then continue a finished run. Functions, such as a
     learning rate or a penalty, are told apart by their code and by the values in it (defaults,
     closures, global constants), an optimizer or any other object by its attributes, or by what
     pickle would write of it, and by its `__call__`; classes by name. So a function that is to be
@@ -107,11 +111,13 @@ def fit(
     Parameters
     ----------
     flow : TransformedDistribution
-        Its `initialize` is called once, with the training rows.
+        Its `initialize` is called once, with the training rows. What is initialised already stays,
+        with a warning if a Standardize was fitted to rows of another scale.
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: `initialize` then gets at most 100,000 of its training rows (of 84
-        and more columns: 2^23 numbers), evenly spaced, and only batches are ever read.
+        and more columns: 2^23 numbers), evenly spaced, and it is read in blocks and batches. The
+        search for equal rows takes 8 bytes a row, or 50 if there are some.
     epochs : int or "auto"
         Passes over the training rows.
     batch_size : int or "auto"
@@ -144,15 +150,15 @@ def fit(
     clip_norm : float
         Longest gradient allowed (Euclidean norm); a longer one is scaled down to it.
     sample_weight : array_like
-        (n,) weights >= 0; rows of weight 0 take no part, not even in validation; `initialize` (of a
-        Standardize) counts every other row once.
+        (n,) weights >= 0; rows of weight 0 take no part, not even in validation. `initialize` gets
+        rows about in proportion to their weights: a Standardize has the weighted mean.
     context : array_like
         (n, context_dim), one row for each row of X.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
     progress : bool
-        Show a progress bar.
+        Show a progress bar; where standard error is no terminal, write it about ten times.
     checkpoint : str or PathLike
         The state of the run is written there, and the same call goes on from it (see above).
     checkpoint_every : float
@@ -183,28 +189,30 @@ def fit(
     """
     started = time.perf_counter()
     check_flow(flow)
-    check_options(epochs, batch_size, validation_split, patience, clip_norm, callbacks)
-    check_run(schedule, warm_up, average, checkpoint, checkpoint_every)
+    check_options(
+        epochs, batch_size, validation_split, patience, clip_norm, callbacks,
+        schedule, warm_up, average,
+    )  # fmt: skip
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, checkpoint_every)
     threads = n_threads(threads)
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
     dtype, labels = flow.params.dtype, column_labels(X)
-    data = as_rows(flow.dim, X, context, sample_weight, dtype)
-    epochs, batch_size, learning_rate = resolved(
-        len(data.x), epochs, batch_size, learning_rate, optimizer
-    )
+    given = as_rows(flow.dim, X, context, sample_weight, dtype)
+    data = merged(given)
+    n = len(given.x) if data is given else len(data.used)
+    epochs, batch_size, learning_rate = resolved(n, epochs, batch_size, learning_rate, optimizer)
     optimizer = as_optimizer(optimizer, learning_rate)
     table = as_training_table(
-        data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
+        given, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
     first = table.first_look()
-    check_context_scale(flow, first.context)
-    if getattr(flow, "initialized", True):  # else `initialize` does
-        check_resolution(first.x, flow)
+    check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on
 
@@ -217,6 +225,8 @@ def fit(
         "average": average,
         "clip_norm": clip_norm,
     }
+    if data is not given:
+        run.history.settings |= {"rows": len(given.used), "distinct_rows": n}
     file = nullcontext()
     if checkpoint is not None:
         marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)

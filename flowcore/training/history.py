@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,7 @@ class History:
         True if a KeyboardInterrupt ended it (the last of its runs).
     settings : dict
         What decided the updates, nothing left "auto": epochs, batch_size, optimizer (with its
-        schedule), average, clip_norm.
+        schedule), average, clip_norm; if rows repeat, the numbers of rows and distinct_rows.
 
     Examples
     --------
@@ -54,16 +54,6 @@ class History:
                 parts.append(f"{name} NLL {nll[0]:.4g} -> {nll[-1]:.4g}")
         parts += [f"{name}={value!r}" for name, value in self.settings.items()]
         return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
-
-    def _record(self, train_nll: float, val_nll: float | None):
-        if val_nll is not None:
-            self.val_nll.append(val_nll)
-        self.train_nll.append(train_nll)
-
-    def _close(self, best_epoch: int, started: float):
-        del self.val_nll[len(self.train_nll) :]  # an interrupt may have come between the two
-        self.best_epoch = best_epoch if best_epoch >= 0 else None
-        self.seconds = time.perf_counter() - started
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,21 +104,20 @@ class TrainingDivergedError(RuntimeError):
         return type(self), (str(self), self.epoch, self.batch, self.flow, self.history)
 
 
-def asks_to_stop(callbacks, report: EpochReport) -> bool:
-    """Call every callback; did one of them return True?"""
-    answers = [callback(report) for callback in callbacks]
-    return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
-
-
 @contextmanager
 def progress_bar(wanted: bool, epochs: int, done: int = 0):
-    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none."""
+    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none.
+
+    In a log, where nothing is overwritten, the bar is written about ten times.
+    """
     if not wanted:
         yield []
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=epochs, initial=done, unit="epoch") as bar:
+    overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
+    rarely = {} if overwritten else {"miniters": max(1, epochs // 10), "mininterval": 0}
+    with tqdm(total=epochs, initial=done, unit="epoch", **rarely) as bar:
 
         def show(report: EpochReport):
             nll = {"train": report.train_nll, "val": report.val_nll}

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import warn
-from .history import EpochReport, History, TrainingDivergedError, asks_to_stop
+from .history import EpochReport, History, TrainingDivergedError
 from .loss import Loss, NotFinite
 from .optim import Average, Optimizer
 from .table import Rows
@@ -147,7 +147,9 @@ class Run:
         best = self.best
         if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
             best = Kept(self.epoch, val_nll, self.result.copy())
-        self.history._record(self.total / self.weight, val_nll)
+        if val_nll is not None:
+            self.history.val_nll.append(val_nll)
+        self.history.train_nll.append(self.total / self.weight)
         self.best, self.reported = best, False
         self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
         self.rng_state = self.rng.bit_generator.state
@@ -160,16 +162,15 @@ class Run:
         if not callbacks:
             self.reported = True
             return
-        stop = asks_to_stop(callbacks, self._report())
+        history = self.history
+        nll = history.train_nll[-1], history.val_nll[-1] if history.val_nll else None
+        report = EpochReport(self.epoch - 1, *nll, history, self.flow, self.result.copy())
+        answers = [callback(report) for callback in callbacks]
+        stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
         self.torn = True
         self.stopped, self.reported = stop, True
         self.rng_state = self.rng.bit_generator.state
         self.torn = False
-
-    def _report(self) -> EpochReport:
-        history = self.history
-        nll = history.train_nll[-1], history.val_nll[-1] if history.val_nll else None
-        return EpochReport(self.epoch - 1, *nll, history, self.flow, self.result.copy())
 
     # ------------------------------------------------------------ how it ends
 
@@ -256,7 +257,10 @@ class Run:
         return TrainingDivergedError(advice, self.epoch, self.batch, flow, self.history)
 
     def _close(self, kept: Kept) -> None:
-        self.history._close(kept.epoch, self.started - self.seconds)
+        history = self.history
+        del history.val_nll[len(history.train_nll) :]  # an interrupt may have come between the two
+        history.best_epoch = kept.epoch if kept.epoch >= 0 else None
+        history.seconds = time.perf_counter() - self.started + self.seconds
 
 
 def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:
@@ -291,4 +295,4 @@ def _shortened(gradient: np.ndarray, norm: float, longest: float):
             return gradient, norm
         gradient = gradient / most
         norm = math.sqrt(np.dot(gradient, gradient))
-    return gradient * float(longest / norm), longest
+    return gradient * (float(longest) / norm), longest

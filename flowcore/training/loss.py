@@ -83,16 +83,7 @@ class Loss:
 
     def value(self, theta: np.ndarray, blocks: Iterable[Rows] | None) -> float | None:
         """The NLL alone, without penalty or gradient, of the rows of all blocks; None of None."""
-        if blocks is None:
-            return None
-        found = []
-        for rows in blocks:
-            with np.errstate(all="ignore"):
-                nll = float(np.dot(rows.cotangent, self._values(theta, rows)))
-            found.append((nll, rows.total_weight))
-        if len(found) == 1:
-            return found[0][0]
-        return sum(nll * weight for nll, weight in found) / sum(weight for _, weight in found)
+        return None if blocks is None else self.value_and_error(theta, blocks)[0]
 
     def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
         """The NLL, and its standard error: what other rows of the same kind would change."""
@@ -108,8 +99,8 @@ class Loss:
 
     def _values(self, theta, rows):
         """log p of the rows; what is not finite is looked for, not warned about."""
-        own = not isinstance(self.flow, Distribution) or hasattr(self.flow, "written")
-        options = {} if own else {"threads": self._threads}
+        built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
+        options = {"threads": self._threads} if built_in else {}
         with np.errstate(all="ignore"):
             return self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
 

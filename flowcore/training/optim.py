@@ -90,18 +90,18 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self):
-        if not callable(self.learning_rate) and not _is_number(self.learning_rate, above=0.0):
+        if not callable(self.learning_rate) and not is_number(self.learning_rate, above=0.0):
             raise ValueError(
                 "learning_rate must be a positive number or a function of the step: "
                 f"got {self.learning_rate!r}"
             )
         for name in ("beta1", "beta2"):
             beta = getattr(self, name)
-            if not (_is_number(beta) and 0 <= beta < 1):
+            if not (is_number(beta) and 0 <= beta < 1):
                 raise ValueError(f"{name} must lie in [0, 1): got {beta!r}")
-        if not _is_number(self.epsilon, above=0.0):
+        if not is_number(self.epsilon, above=0.0):
             raise ValueError(f"epsilon must be a positive number: got {self.epsilon!r}")
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+        if not (is_number(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay must be a number >= 0: got {self.weight_decay!r}")
 
     def start(self, theta: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None) -> AdamState:
@@ -181,7 +181,7 @@ class AdamState:
         if not callable(self._learning_rate):
             return float(self._learning_rate)
         rate = self._learning_rate(self._t)
-        if not _is_number(rate) or rate < 0:
+        if not is_number(rate) or rate < 0:
             raise ValueError(
                 f"the learning-rate schedule returned {rate!r} for step {self._t}: "
                 "it must return a finite number >= 0"
@@ -198,7 +198,7 @@ class CosineDecay:
     warm_up: int = 0
 
     def __post_init__(self):
-        if not (_is_number(self.peak, above=0.0) and _is_number(self.steps, above=0.0)):
+        if not (is_number(self.peak, above=0.0) and is_number(self.steps, above=0.0)):
             raise ValueError(
                 f"peak and steps must be positive numbers: got {self.peak!r} and {self.steps!r}"
             )
@@ -206,9 +206,9 @@ class CosineDecay:
 
     def __call__(self, step: int) -> float:
         if step < self.warm_up:
-            return self.peak * (step + 1) / (self.warm_up + 1)
+            return float(self.peak) * (step + 1) / (self.warm_up + 1)
         done = min((step - self.warm_up) / (self.steps - self.warm_up), 1.0)
-        return self.peak * 0.5 * (1 + math.cos(math.pi * done))
+        return float(self.peak) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @dataclass(frozen=True)
@@ -219,12 +219,12 @@ class Constant:
     warm_up: int = 0
 
     def __post_init__(self):
-        if not _is_number(self.peak, above=0.0):
+        if not is_number(self.peak, above=0.0):
             raise ValueError(f"peak must be a positive number: got {self.peak!r}")
         check_warm_up(self.warm_up)
 
     def __call__(self, step: int) -> float:
-        return self.peak * min((step + 1) / (self.warm_up + 1), 1.0)
+        return float(self.peak) * min((step + 1) / (self.warm_up + 1), 1.0)
 
 
 def cosine_decay(peak: float, steps: int, warm_up: int = 0) -> CosineDecay:
@@ -349,7 +349,7 @@ def scheduled(optimizer: Optimizer, schedule: str, warm_up: int | str, steps: in
     number; a warm-up that is "auto" is a twentieth of the steps before a cosine, else none.
     """
     rate = getattr(optimizer, "learning_rate", None)
-    can = is_dataclass(optimizer) and _is_number(rate)
+    can = is_dataclass(optimizer) and is_number(rate)
     if schedule == "auto":
         schedule = "cosine" if can else "constant"
     if isinstance(warm_up, str):
@@ -373,7 +373,7 @@ def check_warm_up(warm_up, steps: float = math.inf) -> None:
         raise ValueError(f"warm_up must be an integer >= 0{most}: got {warm_up!r}")
 
 
-def _is_number(value, above: float = -math.inf) -> bool:
+def is_number(value, above: float = -math.inf) -> bool:
     """Is it one finite real number larger than `above`?"""
     try:
         return math.isfinite(value) and value > above

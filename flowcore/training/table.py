@@ -1,7 +1,8 @@
 """The table that `fit` trains on: rows with their weights and contexts, split and cut in batches.
 
 Rows are chosen by index and copied one batch at a time, so X may be a memmap that is larger than
-memory: of such a table no more than a batch, or 100,000 rows, is ever held in memory.
+memory: of such a table no more than a batch, or 100,000 rows, is ever held in memory. Equal rows
+are one row with a weight, see `merged`.
 """
 
 from __future__ import annotations
@@ -15,13 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..core import derived
-from .checks import (
-    BLOCK,
-    as_context,
-    as_table,
-    as_weights,
-)
+from .checks import BLOCK, as_context, as_table, as_weights
 from .columns import check_columns
+from .repeats import first_equal
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -31,7 +28,10 @@ FIRST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
 
 
 class Rows(NamedTuple):
-    """x (n, D), with weight (n,) or None (all equal), and context (n, C) or None."""
+    """x (n, D), with weight (n,) or None (all equal), and context (n, C) or None.
+
+    Rows of weight 0 take no part.
+    """
 
     x: np.ndarray
     weight: np.ndarray | None = None
@@ -40,6 +40,13 @@ class Rows(NamedTuple):
     def take(self, index: np.ndarray) -> Rows:
         """A copy of some of the rows."""
         return Rows(*(None if part is None else part.take(index, axis=0) for part in self))
+
+    @property
+    def used(self) -> np.ndarray:
+        """Indices of the rows that take part, in order."""
+        n = len(self.x)  # next to a narrow table the indices take up memory, too
+        index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+        return index if self.weight is None else index[self.weight > 0]
 
     @property
     def width(self) -> int:
@@ -63,11 +70,12 @@ class Rows(NamedTuple):
 class Table:
     """The rows of one `fit`: what is trained on, in batches, and what is set aside.
 
-    data         all rows, checked
+    data         all rows, checked and `merged`
     rows         indices of the training rows, in order
     validation   the rows to choose the best epoch by, in blocks, or None
     batch_size   rows of a batch, at most len(rows); shuffle   whether each epoch draws new batches
     held_out     the fraction that was set aside; None: `given`, the checked validation_data, was
+    counted      whether the weights of the data are numbers of equal rows
     """
 
     data: Rows
@@ -77,6 +85,7 @@ class Table:
     shuffle: bool
     held_out: float | None
     given: Rows | None
+    counted: bool = False
 
     @property
     def batches_per_epoch(self) -> int:
@@ -91,16 +100,18 @@ class Table:
     @property
     def n_first(self) -> int:
         """How many rows `first_look` gives."""
+        n = round(self.data.weight[self.rows].sum()) if self.counted else len(self.rows)
         most = min(FIRST_LOOK, max(2, FIRST_NUMBERS // self.data.width))
-        return min(len(self.rows), most) if is_mapped(self.data.x) else len(self.rows)
+        return min(n, most) if is_mapped(self.data.x) else n
 
     def first_look(self) -> Rows:
-        """What `initialize` is given: the training rows, but of a memmap at most 100,000, evenly
-        spaced, and fewer if they are very wide."""
-        n, most = len(self.rows), self.n_first
-        if most < n:
-            return self.data.take(self.rows[np.arange(most) * n // most])
-        return self.everything if self.batch_size == n else chosen(self.data, self.rows)
+        """What `initialize` is given: the training rows, each as often as its weight asks for; but
+        of a memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
+        n, weight = self.n_first, self.data.weight
+        if weight is None and n == len(self.rows):
+            return self.everything if self.batch_size == n else chosen(self.data, self.rows)
+        weight = None if weight is None else weight[self.rows]
+        return self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
 
     def batches(self, rng: np.random.Generator | None, first: int = 0) -> Iterator[Rows]:
         """One epoch, without its first so many batches; rng=None: in the order of the data.
@@ -120,7 +131,28 @@ def as_rows(dim: int, X, context, sample_weight, dtype: DTypeLike = float) -> Ro
     return Rows(x, as_weights(sample_weight, len(x)), context)
 
 
+def merged(rows: Rows) -> Rows:
+    """Every distinct row once: the first of equal ones has the weight of all, copies have 0.
+
+    The very same object if no row is there twice. Equal are rows of which x and context are equal.
+    """
+    first = first_equal(rows.x, rows.context)
+    if first is None:
+        return rows
+    weight = np.bincount(first, rows.weight, len(first))
+    return rows._replace(weight=weight.astype(float, copy=False))
+
+
+def evenly_spaced(n: int, among: int, weight: np.ndarray | None = None) -> np.ndarray:
+    """Indices of n of so many rows, in order; with weights each row about n w / sum(w) times."""
+    if weight is None:
+        return np.arange(n) * among // n
+    total = np.cumsum(weight)
+    return np.searchsorted(total, (np.arange(n) + 0.5) * (total[-1] / n), side="right")
+
+
 def as_training_table(
+    given: Rows,
     data: Rows,
     fraction: float,
     validation_data,
@@ -132,14 +164,20 @@ def as_training_table(
 ) -> Table:
     """The rows split, and looked at: a column without a density is an error, or a warning.
 
+    given    all rows, checked; data   the same, `merged`
     labels   the names of the columns of X, if they have some; dtype   that of the flow
     """
+    repeats = data is not given
+    if repeats:  # of them all: a column of few values has few rows that differ in it alone
+        check_columns(given.x, given.used, labels)
     rows, validation = split(data, fraction, validation_data, rng, dtype)
-    check_columns(data.x, rows, labels)
+    if not repeats:
+        check_columns(data.x, rows, labels)
+    counted = repeats and given.weight is None
     batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
-    given = None if validation_data is None else validation[0]
-    held_out = fraction if given is None else None
-    return Table(data, rows, validation, batch_size, bool(shuffle), held_out, given)
+    own = None if validation_data is None else validation[0]
+    held_out = fraction if own is None else None
+    return Table(data, rows, validation, batch_size, bool(shuffle), held_out, own, counted)
 
 
 def split(
@@ -154,11 +192,7 @@ def split(
     Rows of weight zero belong to neither. A split draws its validation rows at random. They come
     as one block; those of a memmap in several, which are read whenever they are iterated over.
     """
-    n = len(data.x)
-    index = np.int32 if n < 2**31 else np.int64  # next to a narrow table they take up memory, too
-    rows = np.arange(n, dtype=index)
-    if data.weight is not None:
-        rows = rows[data.weight > 0]
+    rows = data.used
     if validation_data is not None:
         return rows, [_given(data, validation_data, dtype)]
     if fraction == 0:
@@ -166,7 +200,7 @@ def split(
     held_out = max(1, round(fraction * len(rows)))
     if held_out >= len(rows):
         raise ValueError(
-            f"validation_split={fraction} leaves none of {len(rows)} rows to train on: "
+            f"validation_split={fraction} leaves none of {len(rows)} distinct rows to train on: "
             "use validation_split=0"
         )
     rng.shuffle(rows)
@@ -178,8 +212,11 @@ def split(
 
 
 def _given(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
-    """validation_data, which is X_val or (X_val, context_val), checked."""
-    parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+    """validation_data, which is X_val or (X_val, context_val), checked; a list of two tables, too,
+    since rows have one axis."""
+    pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)
+    pair = pair or isinstance(validation_data, tuple)
+    parts = validation_data if pair else (validation_data,)
     if len(parts) not in (1, 2):
         raise ValueError(
             f"validation_data must be X_val or (X_val, context_val), not {len(parts)} parts"

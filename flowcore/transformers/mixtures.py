@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..core import imported
+from ..core import imported, log_sum_exp
 from ..core.inputs import check_dim
 from .affine import bounded
 from .transformer import Transformer
@@ -195,12 +195,6 @@ def _within(x, dtype):
     return np.clip(np.asarray(x, float), -edge, edge)
 
 
-def _log_sum_exp(a):
-    """log sum_k exp(a_k)."""
-    top = a.max(axis=0)
-    return top + np.log(np.exp(a - top).sum(axis=0))
-
-
 def _log_terms(mixture, u):
     """log (pi_k N(x; mu_k, sigma_k^2)), without the constant."""
     return mixture.log_weight - mixture.log_scale - 0.5 * u * u
@@ -209,10 +203,7 @@ def _log_terms(mixture, u):
 def _posterior(mixture, x):
     """r_k = pi_k N_k / f: the share of component k at x; and u_k / sigma_k, its pull."""
     u = (x - mixture.mean) * mixture.per_scale
-    share = _log_terms(mixture, u)
-    share -= share.max(axis=0)
-    np.exp(share, out=share)
-    share /= share.sum(axis=0)
+    share = log_sum_exp(_log_terms(mixture, u))[1]
     u *= mixture.per_scale
     return share, u
 
@@ -228,7 +219,7 @@ def _density(mixture, x):
     if upper.any():
         below[upper] = (mixture.weight[:, upper] * special.ndtr(-u[:, upper])).sum(axis=0)
     z = sign * special.ndtri(below)
-    log_det = _log_sum_exp(_log_terms(mixture, u)) + 0.5 * z * z
+    log_det = log_sum_exp(_log_terms(mixture, u))[0] + 0.5 * z * z
     far = below < TINY
     if far.any():
         outer = _Mixture(*(a[:, far] for a in mixture))
@@ -249,12 +240,12 @@ def _tail(mixture, u, sign):
 
     v = sign * u
     terms = mixture.log_weight + special.log_ndtr(v)
-    log_q = _log_sum_exp(terms)
+    log_q, _ = log_sum_exp(terms)
     z = special.ndtri_exp(log_q)
     # a Newton step, since ndtri_exp has 12 digits
     z += (log_q - special.log_ndtr(z)) * np.exp(-_log_hazard(z))
     slopes = terms - log_q + _log_hazard(v) - mixture.log_scale
-    return sign * z, _log_sum_exp(slopes) - _log_hazard(z)
+    return sign * z, log_sum_exp(slopes)[0] - _log_hazard(z)
 
 
 def _log_hazard(v):
@@ -271,9 +262,7 @@ def _by_logit(mixture, x, z):
 
     sign = np.where(z > 0, -1.0, 1.0)
     terms = mixture.log_weight + special.log_ndtr(sign * (x - mixture.mean) * mixture.per_scale)
-    terms -= terms.max(axis=0)
-    share = np.exp(terms, out=terms)
-    share /= share.sum(axis=0)
+    share = log_sum_exp(terms)[1]
     return (share - mixture.weight) * (sign * np.exp(-_log_hazard(-np.abs(z).astype(float))))
 
 

@@ -37,7 +37,7 @@ class RationalQuadratic(Transformer):
         g' = s^2 (delta^{k+1} xi^2 + 2 s xi (1-xi) + delta^k (1-xi)^2) / d^2         (eq. 5)
         d  = s + (delta^{k+1} + delta^k - 2 s) xi (1-xi)
 
-        inverse: a xi^2 + b xi + c = 0, xi = 2c / (-b - sqrt(b^2 - 4ac))        (eqs. 6-8, 29)
+        inverse: a xi^2 + b xi + c = 0                                   (eqs. 6-8; `_Bin.solve`)
 
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
     softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
@@ -48,6 +48,10 @@ class RationalQuadratic(Transformer):
     product, of K^2 multiplications: beyond about 64 bins it shows. The gradient is written by hand,
     and only the bin that a point falls into is looked at. Errors: ValueError for arguments out of
     range.
+
+    Steepness: g' is continuous, but chords may have slopes between about 1e-3 and 1e3, and slopes
+    at knots have no upper bound. So phi of size 100 can move log g' by many nats within a tiny
+    step of z: docs/accuracy.md has figures.
 
     Parameters
     ----------
@@ -140,15 +144,12 @@ class RationalQuadratic(Transformer):
         inside = np.abs(x) <= self.tail  # False for a NaN, which stays one
         t = np.where(inside, x, 0)
         bin_ = self._bin(direction, t, phi, cutter)
-        xi = (t - bin_.x) / bin_.w if direction == "forward" else bin_.solve(t)
-        # rounding may leave the bin, which steep slopes do not forgive
-        xi = np.minimum(np.maximum(xi, 0), 1)
-        curve = _Curve(bin_, xi)
+        curve = _Curve(bin_, *(bin_.place(t) if direction == "forward" else bin_.solve(t)))
         log_det = np.log(curve.slope)
         if direction == "forward":
             y = bin_.y + bin_.h * curve.ratio
         else:
-            y, log_det = bin_.x + bin_.w * xi, -log_det
+            y, log_det = bin_.x + bin_.w * curve.xi, -log_det
         # a tail ignores phi, but not that phi is NaN: its row must show it
         return (
             np.where(inside, y, x + 0 * phi[0]),
@@ -295,32 +296,42 @@ class _Bin:
         self.s = self.h / self.w
         self.bend = slopes[0] + slopes[1] - 2 * self.s
 
-    def solve(self, y):
-        """xi with g(xi) = y (eqs. 6-8): of the two forms of the root, the one that does not cancel.
+    def place(self, z):
+        """(xi, 1 - xi) of z."""
+        xi = np.minimum(np.maximum((z - self.x) / self.w, 0), 1)  # rounding may leave the bin
+        return xi, 1 - xi
 
-        The paper has the first (eq. 29); where the slope at the end is much larger than the
-        chord's, b < 0, and only the second is accurate.
+    def solve(self, y):
+        """(xi, 1 - xi) with g(xi) = y, each accurate to the last digits.
+
+        With q = (y - y^k) / h, p = 1 - q and m = (p delta^k - q delta^{k+1}) / 2s, the quadratic
+        equation (eqs. 6-8) has b^2 - 4ac = 4 s^2 h^2 (m^2 + p q), and the root is
+
+            xi / (1 - xi) = q / (m + sqrt(m^2 + p q)) = (sqrt(m^2 + p q) - m) / p
+
+        The first is used for m >= 0, the second for m < 0: sums of positive numbers, while the
+        paper's form (eq. 29) cancels where the slope at an end is much larger than the chord's.
         """
-        rise = y - self.y
-        a = self.h * (self.s - self.slopes[0]) + rise * self.bend
-        b = self.h * self.slopes[0] - rise * self.bend
-        c = -self.s * rise
-        root = np.abs(b) + np.sqrt(np.maximum(b * b - 4 * a * c, 0))
-        return np.where(b >= 0, -2 * c / root, root / (2 * a))  # not finite where it is not taken
+        q = np.minimum(np.maximum((y - self.y) / self.h, 0), 1)  # rounding may leave the bin
+        p = 1 - q
+        m = (p * self.slopes[0] - q * self.slopes[1]) / (2 * self.s)
+        early = m >= 0
+        near = np.where(early, q, p)
+        near = near / (near + np.abs(m) + np.sqrt(m * m + p * q))
+        return np.where(early, near, 1 - near), np.where(early, 1 - near, near)
 
 
 class _Curve:
     """The curve at xi: ratio = (g - y^k) / h, slope = g', and their derivatives."""
 
-    def __init__(self, bin_: _Bin, xi):
-        self.bin, self.xi = bin_, xi
+    def __init__(self, bin_: _Bin, xi, eta):
+        self.bin, self.xi, self.eta = bin_, xi, eta
         s, (d0, d1) = bin_.s, bin_.slopes
-        self.eta = 1 - xi
-        self.xi2, self.eta2, self.hump = xi * xi, self.eta * self.eta, xi * self.eta
+        self.xi2, self.eta2, self.hump = xi * xi, eta * eta, xi * eta
         self.d = s + bin_.bend * self.hump
         self.ratio = (s * self.xi2 + d0 * self.hump) / self.d
         self.e = d1 * self.xi2 + 2 * s * self.hump + d0 * self.eta2
-        self.slope = (s / self.d) ** 2 * self.e
+        self.slope = (s / self.d) * (self.e / self.d) * s  # in this order nothing overflows
 
     @derived
     def d_log_slope(self):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Parametric, as_numbers, as_written, call, keep_overrides, require, vjp_of
+from ..core import Parametric, as_numbers, call, check_overrides, require, vjp_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from .._typing import Array, Bound
     from ..core import Workspace
+
+
+METHODS = ("forward_and_log_det", "inverse_and_log_det")
 
 
 class Transformer:
@@ -56,10 +59,10 @@ class Transformer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        keep_overrides(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
+        check_overrides(cls, Transformer, METHODS)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        require(cls, Transformer, "forward_and_log_det", "inverse_and_log_det")
+        require(cls, Transformer, *METHODS)
         return super().__new__(cls)
 
     def forward_and_log_det(self, z: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
@@ -101,7 +104,12 @@ class Transformer:
         return {name: v for name, v in vars(self).items() if not name.startswith("_memo")}
 
     def __eq__(self, other):
-        return type(self) is type(other) and self._settings() == other._settings()
+        if type(self) is not type(other):
+            return False
+        mine, others = self._settings(), other._settings()
+        return mine.keys() == others.keys() and all(
+            np.array_equal(value, others[name]) for name, value in mine.items()
+        )
 
     def __hash__(self):
         return hash((type(self), *sorted(self._settings().items())))
@@ -124,8 +132,9 @@ def bind_transformer(transformer, at, direction: str, dim: int):
 
 def check_transformer(transformer):
     """A TypeError unless it is an object with n_out and both directions."""
-    names = ("n_out", "forward_and_log_det", "inverse_and_log_det")
-    if isinstance(transformer, type) or not all(hasattr(transformer, name) for name in names):
+    if isinstance(transformer, type) or not all(
+        hasattr(transformer, name) for name in ("n_out", *METHODS)
+    ):
         raise TypeError(f"transformer must be an object such as Affine(), not {transformer!r}")
 
 
@@ -162,7 +171,7 @@ def _call(transformer, direction, x, phi):
     x, phi = matched(transformer, x, phi, "z" if direction == "forward" else "x")
     rows, context = x.reshape((-1, 1)), phi.reshape((-1, transformer.n_out))
     if "_memo_pointwise" not in transformer.__dict__:  # of a copy, which has no memo: no circle
-        transformer._memo_pointwise = Pointwise(copy.copy(as_written(transformer)))
+        transformer._memo_pointwise = Pointwise(copy.copy(transformer))
     y, log_det = call(transformer._memo_pointwise, direction, rows, None, context)
     return y.reshape(x.shape), log_det.reshape(x.shape)
 

@@ -326,6 +326,8 @@ def test_a_table_of_ones_own(open_page):
     upload = {"name": "a.csv", "mimeType": "text/csv"}
     page.set_input_files("#csv", {**upload, "buffer": b"a,b\n1,x\n2,3\n"})
     page.locator("#message-text", has_text="two columns of numbers are needed").wait_for()
+    page.set_input_files("#csv", {**upload, "buffer": b'a,b\n"' + b"1,2\n" * 250_000})
+    page.locator("#message-text", has_text="a quote may be missing").wait_for()
     page.set_input_files("#csv", {**upload, "buffer": csv()})
     page.wait_for_function("window.flowBench.engine.call('described')"
                            ".then((d) => d.columns[0] === 'id')")  # fmt: skip
@@ -395,9 +397,9 @@ def test_a_link_holds_what_is_on_the_screen(open_page):
 
 
 def test_a_link_that_is_damaged_is_told_and_survived(open_page):
-    page = open_page("flow=glow&layers=99&seed=x&nonsense=1&width=16")
+    page = open_page("flow=glow&layers=99&seed=x&nonsense=1&width=16&permute=toString")
     told = text(page, "message-text")
-    for word in ("flow=glow", "layers=99", "seed=x", "nonsense"):
+    for word in ("flow=glow", "layers=99", "seed=x", "nonsense", "permute=toString"):
         assert word in told
     assert state(page)["width"] == 16 and state(page)["flow"] == "nsf"
     page.click("#message-close")

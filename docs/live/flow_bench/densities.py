@@ -147,7 +147,10 @@ def read_table(text: str, columns: tuple[str, str] | None = None) -> dict:
     if not lines:
         raise ValueError("the file is empty")
     separator = max(",;\t", key=lines[0].count)
-    rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
+    try:
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
+    except csv.Error as problem:  # which is no ValueError
+        raise ValueError(f"{problem}: a quote may be missing") from None
     width = len(rows[0])
     has_names = not any(_is_number(cell) for cell in rows[0])
     names = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]

@@ -37,7 +37,8 @@ from .claim import Claim
 from .marks import differences
 from .state import can_go_on, check, export, restore
 
-FORMAT = 4  # 1: flowcore 0.1.0; 2: without the initial NLL; 3: averages without a warm start
+FORMAT = 5  # 1: flowcore 0.1.0; 2: without the initial NLL; 3: averages without a warm start; 4:
+# `initialize` without weights
 KIND = "checkpoint of fit"
 
 _Found = TypeVar("_Found")
@@ -124,7 +125,7 @@ class Checkpoint:
         """
         if not (self._claim.is_ours and can_go_on(self.run)):
             return
-        if self._seal_there() not in (None, self._seal):
+        if self._found(_last_bytes) not in (None, self._seal):
             self._read()
         facts, arrays = export(self.run)
         described = {
@@ -185,10 +186,6 @@ class Checkpoint:
                 f"checkpoint_every={self.every:g} seconds"
             )
         warn(f"{what}: checkpoint={self.path!r}: {reason}{advice}")
-
-    def _seal_there(self) -> bytes | None:
-        """The last bytes of the file, if there is one."""
-        return self._found(_last_bytes)
 
     def _found(self, read: Callable[[str], _Found]) -> _Found | None:
         """What `read` finds at the path; None if nothing is there.

@@ -95,7 +95,7 @@ def check(run: Run, table: Table, facts, arrays: dict[str, np.ndarray]) -> None:
     train_nll = _losses(arrays, "train_nll", epoch)
     val_nll = _losses(arrays, "val_nll", epoch * validated)
     _expect(not np.isnan(train_nll).any(), "train_nll", train_nll, "numbers")
-    unknown = _array(arrays, "initial").size == 0 and epoch + batch == 0
+    unknown = epoch + batch == 0 and not arrays.get("initial", np.empty(2)).size
     initial = _losses(arrays, "initial", 2 * (validated and not unknown))
     _expect(not (initial[1:] < 0).any(), "initial", initial, "an NLL and its error")
     first_nll = _losses(arrays, "first_nll", int(epoch + batch > 0))
@@ -106,7 +106,8 @@ def check(run: Run, table: Table, facts, arrays: dict[str, np.ndarray]) -> None:
     _integer(facts, "averaged", updates, updates)
     averages = () if run.average is None else ("average",)
     for name in ("theta", *(f"{name}.theta" for name in _KEPT), *averages):
-        _check_vector(arrays, name, run.theta)
+        finite = np.isfinite(_array(arrays, name, run.theta)).all()
+        _expect(finite, name, arrays[name], "finite")
     unplain(facts.get("rng_state"), run.rng.bit_generator.state)
 
 
@@ -144,30 +145,20 @@ def _number(facts: dict, name: str) -> float:
 
 
 def _losses(arrays: dict[str, np.ndarray], name: str, length: int) -> np.ndarray:
-    array = _array(arrays, name)
-    if (array.shape, array.dtype) != ((length,), np.float64):
-        raise ValueError(
-            f"{name} has shape {array.shape} and dtype {array.dtype}, not ({length},) and float64"
-        )
-    return array
+    return _array(arrays, name, np.empty(length))
 
 
-def _check_vector(arrays: dict[str, np.ndarray], name: str, theta: np.ndarray) -> None:
-    """Finite numbers, like theta."""
-    array = _array(arrays, name)
-    if (array.shape, array.dtype) != (theta.shape, theta.dtype):
-        raise ValueError(
-            f"{name} has shape {array.shape} and dtype {array.dtype}, but theta has "
-            f"{theta.shape} and {theta.dtype}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are not finite")
-
-
-def _array(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+def _array(arrays: dict[str, np.ndarray], name: str, like: np.ndarray) -> np.ndarray:
+    """The array of this name, of that shape and dtype."""
     if name not in arrays:
         raise ValueError(f"there is no array {name}")
-    return arrays[name]
+    array = arrays[name]
+    if (array.shape, array.dtype) != (like.shape, like.dtype):
+        raise ValueError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}, not {like.shape} and "
+            f"{like.dtype}"
+        )
+    return array
 
 
 def _expect(true: bool, name: str, value, expected: str) -> None:

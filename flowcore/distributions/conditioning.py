@@ -1,0 +1,46 @@
+"""A density whose context is standardised in one place: in every part that reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..bijectors import Standardize, StandardizeContext
+from ..core.inputs import as_numbers
+from .distribution import Distribution
+from .mixture import Mixture
+from .transformed import TransformedDistribution
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._typing import Base
+
+
+def with_standardized_context(density: Distribution, standardize: Standardize) -> Distribution:
+    """q(x | (c - mean) / scale) of a density q: the same for contexts as they come.
+
+    Every bijector that reads the context is put into a `StandardizeContext`, also in the parts of a
+    mixture and in bases. A density that reads none stays what it is. Errors: ValueError for a
+    density of somebody's own that reads it.
+    """
+    if not getattr(density, "context_dim", 0):
+        return density
+    if isinstance(density, Mixture):
+        parts = [with_standardized_context(part, standardize) for part in density.densities]
+        return Mixture(parts, density.weights)
+    if not isinstance(density, TransformedDistribution):
+        raise ValueError(f"{density!r} reads a context: standardise it in there")
+    bijector = density.bijector
+    if bijector.context_dim:
+        bijector = StandardizeContext(bijector, standardize)
+    return TransformedDistribution(with_standardized_context(density.base, standardize), bijector)
+
+
+def given(density: Base, loc: ArrayLike, scale: ArrayLike) -> Base:
+    """What stands for a `Given` of an older file: log p(x | c) = log q(x | (c - loc) / scale)."""
+    loc, scale = (np.array(as_numbers("loc and scale", a), float) for a in (loc, scale))
+    if loc.ndim != 1 or loc.shape != scale.shape:
+        raise ValueError(f"loc and scale are (C,): got shapes {loc.shape}, {scale.shape}")
+    return with_standardized_context(density, Standardize(len(loc)).with_moments(loc, scale))

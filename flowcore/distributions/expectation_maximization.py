@@ -1,0 +1,211 @@
+"""Mixtures of Gaussians with full covariance matrices, fitted by EM to weighted rows.
+
+    p(x) = sum_k w_k N(x; m_k, S_k)
+
+One step of EM is two products of matrices: with phi(x) = (1, x_i, x_i x_j for i <= j),
+log w_k N(x; m_k, S_k) is linear in phi(x), and the moments of every component are sums of shares
+times phi(x). The rows are whitened first, so that the prior and the stopping rule have a scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ..core import log_sum_exp
+
+STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a row that goes on
+ROUNDS = 10  # of k-means, where EM starts
+BLOCK = 2**18  # numbers phi(x) that are held at once
+TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
+
+
+# means (K, D), factors (K, D, D) of the covariance matrices L_k L_k^T, weights (K,)
+Components = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def whitened(
+    x: np.ndarray, weight: np.ndarray, shrink: bool = True, more: float = TINY
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(A^-1 (x - mean), mean, A) of rows x (n, D), with A A^T their covariance, lower triangular.
+
+    weight (n,) sums to 1. shrink: the OAS rule draws the covariance to the identity, so that a few
+    rows will do. Each variance grows by a share of `more` (of 1, where it is 0), so that directions
+    without variance, as of columns that follow from others, get next to none.
+    """
+    mean = weight @ x
+    apart = x - mean
+    covariance = (apart * weight[:, None]).T @ apart
+    if shrink:
+        covariance = shrunk(covariance, 1 / np.sum(weight**2))
+    variance = np.diagonal(covariance)
+    jitter = more * np.where(variance > 0, variance, 1.0)
+    factor = np.linalg.cholesky(covariance + np.diag(jitter))
+    return np.linalg.solve(factor, apart.T).T, mean, factor
+
+
+def moved(found: Components, mean: np.ndarray, factor: np.ndarray) -> Components:
+    """The components of mean + A x; A (D, D) is lower triangular."""
+    means, factors, weights = found
+    return means @ factor.T + mean, factor @ factors, weights
+
+
+def by_bic(
+    x: np.ndarray, weight: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
+) -> Components:
+    """The components of white rows x (n, D), as many of `sizes` as have the best BIC.
+
+        BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
+
+    Larger sizes are tried until two in a row are no better.
+    """
+    n, dim = 1 / np.sum(weight**2), x.shape[1]
+    found, scores = [], []
+    for k in sizes:
+        log_p, components = best_of_starts(x, weight, [x], k, rng)
+        found.append(components)
+        free = k - 1 + k * dim + k * dim * (dim + 1) / 2
+        scores.append(-2 * n * log_p + free * np.log(n))
+        if len(scores) > 2 and all(a <= b for a, b in pairwise(scores[-3:])):
+            break
+    return found[int(np.argmin(scores))]
+
+
+def best_of_starts(
+    x: np.ndarray,
+    weight: np.ndarray,
+    starts: Sequence[np.ndarray],
+    k: int,
+    rng: np.random.Generator,
+    prior: float = 1.0,
+) -> tuple[float, Components]:
+    """(mean log-likelihood in nats, k components) of white rows x (n, D), by EM.
+
+    starts: for each, the rows as k-means sees them. One component is N(0, I) itself.
+    """
+    dim = x.shape[1]
+    if k == 1:
+        log_p = -0.5 * (weight @ (x**2).sum(axis=1) + dim * np.log(2 * np.pi))
+        return float(log_p), (np.zeros((1, dim)), np.eye(dim)[None], np.ones(1))
+    shares = (first_shares(rows, weight, k, rng) for rows in starts)
+    found = [expectation_maximization(x, weight, own, prior) for own in shares]
+    return max(found, key=lambda one: one[0])
+
+
+def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
+    """(1 - rho) S + rho tr(S)/D I, with rho by the OAS rule for n rows.
+
+    Chen, Wiesel, Eldar and Hero, "Shrinkage algorithms for MMSE covariance estimation", 2010, as
+    scikit-learn has it.
+    """
+    dim = len(covariance)
+    scale = np.trace(covariance) / dim
+    squares = np.mean((covariance / scale) ** 2) if scale > 0 else 1.0  # no square overflows
+    spread = (n + 1) * (squares - 1 / dim)
+    rho = 1.0 if spread <= 0 else min(1.0, (squares + 1) / spread)
+    return (1 - rho) * covariance + rho * scale * np.eye(dim)
+
+
+def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Each row belongs to its nearest centre, (n, K), by a few rounds of k-means from k-means++
+    (Arthur and Vassilvitskii 2007): centres are drawn where the others are far.
+    """
+    centres = x[[rng.choice(len(x), p=weight)]]
+    while len(centres) < k:
+        chance = weight * np.maximum(_distances(x, centres).min(axis=1), 1e-300)
+        centres = np.vstack([centres, x[rng.choice(len(x), p=chance / chance.sum())]])
+    for _ in range(ROUNDS):
+        shares = np.eye(k)[_distances(x, centres).argmin(axis=1)]
+        mass = weight @ shares
+        means = (shares * weight[:, None]).T @ x / np.maximum(mass, 1e-300)[:, None]
+        centres = np.where(mass[:, None] > 0, means, centres)
+    return shares
+
+
+def expectation_maximization(
+    x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float
+) -> tuple[float, Components]:
+    """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
+
+    x (n, D) is white as a whole: mean 0, covariance I; weight (n,) sums to 1. Every covariance has
+    a prior, prior * D imagined rows of the variance K^(-2/D), the volume that each of K components
+    has of the whole (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
+    2007): none collapses onto a single row.
+    """
+    dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # rows of equal weight that would say as much
+    columns, weights = np.ascontiguousarray(x.T), n_rows * weight
+    sums = sum(
+        (weights[rows] * shares[rows].T) @ phi.T for rows, phi in _features(columns)
+    )  # (K, F)
+    reached, before = -np.inf, -np.inf
+    for _ in range(STEPS):
+        found = _maximized(sums, dim, n_rows, prior)
+        linear = _linear(found)
+        sums, reached = np.zeros_like(sums), 0.0
+        for rows, phi in _features(columns):
+            log_p = linear @ phi
+            value, share = log_sum_exp(log_p, out=log_p)
+            reached += weight[rows] @ value
+            share *= weights[rows]
+            sums += share @ phi.T
+        if reached - before < LEAST_GAIN:
+            break
+        before = reached
+    return float(reached), found
+
+
+def _features(columns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """(rows, phi(x) (F, rows)) of blocks of the rows, from columns (D, n)."""
+    dim, n = columns.shape
+    n_features = 1 + dim + dim * (dim + 1) // 2
+    step = max(1, min(n, BLOCK // n_features))
+    held = np.empty((n_features, step))
+    held[0] = 1.0
+    for start in range(0, n, step):
+        x = columns[:, start : start + step]
+        phi = held[:, : x.shape[1]]
+        phi[1 : 1 + dim] = x
+        at = 1 + dim
+        for i in range(dim):
+            np.multiply(x[i], x[i:], out=phi[at : at + dim - i])
+            at += dim - i
+        yield slice(start, start + step), phi
+
+
+def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Components:
+    """The components of the largest posterior, from the sums of shares times phi(x), (K, F)."""
+    k = len(sums)
+    mass = np.maximum(sums[:, 0], 1e-300)
+    means = sums[:, 1 : 1 + dim] / mass[:, None]
+    i, j = np.triu_indices(dim)
+    scatter = np.empty((k, dim, dim))
+    scatter[:, i, j] = scatter[:, j, i] = sums[:, 1 + dim :]
+    scatter -= mass[:, None, None] * means[:, :, None] * means[:, None, :]
+    prior_rows = prior * dim
+    imagined = prior_rows * k ** (-2 / dim) * np.eye(dim)
+    covariances = (scatter + imagined) / (mass + prior_rows)[:, None, None]
+    # nobody's weight is zero
+    return means, np.linalg.cholesky(covariances), (mass + 1) / (n_rows + k)
+
+
+def _linear(found: Components) -> np.ndarray:
+    """C (K, F) with log w_k N(x; m_k, S_k) = C_k phi(x)."""
+    means, factors, weights = found
+    dim = means.shape[1]
+    inverse = np.linalg.inv(factors)
+    precision = inverse.transpose(0, 2, 1) @ inverse
+    pulled = np.einsum("kij,kj->ki", precision, means)
+    log_det = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    square = np.einsum("kd,kd->k", pulled, means)
+    first = np.log(weights) - log_det - 0.5 * (square + dim * np.log(2 * np.pi))
+    i, j = np.triu_indices(dim)
+    quadratic = np.where(i == j, -0.5, -1.0) * precision[:, i, j]
+    return np.hstack([first[:, None], pulled, quadratic])
+
+
+def _distances(x, centres):
+    """Squared, (n, K)."""
+    squares = (x**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)
+    return np.maximum(squares - 2 * x @ centres.T, 0)

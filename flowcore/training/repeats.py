@@ -1,0 +1,50 @@
+"""Rows that repeat: a Metropolis chain stays where it is, a bootstrap draws a row again.
+
+Equal rows are one row, with the sum of their weights. If copies of a training row were held out,
+the best epoch would be the one that knows the training rows by heart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .checks import blocks
+
+
+def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray | None:
+    """(n,): for every row the index of the first row that equals it; None if all rows differ.
+
+    Rows are compared by hashes, which are sorted: O(n log n), 8 bytes a row, and the table is read
+    in blocks. Only where hashes are equal are the rows compared themselves.
+    """
+    parts = [x] if context is None else [x, context]
+    here = blocks(len(x), sum(part.shape[1] for part in parts))
+    hashes = np.concatenate([_hashes([part[rows] for part in parts]) for rows in here])
+    hashes.sort()
+    if (hashes[1:] != hashes[:-1]).all():
+        return None
+    hashes = np.concatenate([_hashes([part[rows] for part in parts]) for rows in here])
+    _, index, number = np.unique(hashes, return_index=True, return_inverse=True)
+    first = index[number]
+    for rows in here:
+        copies = np.flatnonzero(first[rows] != np.arange(len(x))[rows]) + rows.start
+        same = [(part[copies] == part[first[copies]]).all(axis=1) for part in parts]
+        strangers = copies[~np.logical_and.reduce(same)]
+        first[strangers] = strangers
+    return first
+
+
+def _hashes(parts: list[np.ndarray]) -> np.ndarray:
+    """A number in 64 bits for every row: equal rows have equal ones.
+
+    Every value is mixed in by the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
+    pseudorandom number generators", 2014), a bijection: of one column no two values meet.
+    """
+    found = np.zeros(len(parts[0]), np.uint64)
+    for part in parts:
+        for column in part.T:
+            found ^= (column.astype(float) + 0.0).view(np.uint64)  # -0.0 equals 0.0
+            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+                found ^= found >> np.uint64(shift)
+                found *= np.uint64(factor)
+    return found
