@@ -86,6 +86,36 @@ def test_a_density_that_learned_its_rows_by_heart():
     assert {"learned", "worse"} <= faults(found) and found.learned.difference > 10
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200, 1e300])
+def test_units_do_not_matter(unit):
+    """Squares of such numbers are no floats, or 0."""
+    x, train = normal(rng=1), normal(rng=2)
+    for learn in (None, train):
+        plain, scaled = (
+            diagnose(fc.MultivariateNormalDiag([0, 0], u), u * x,
+                     None if learn is None else u * learn, **QUICK)
+            for u in (1.0, unit)
+        )  # fmt: skip
+        assert faults(scaled) == faults(plain)
+        for one, other in zip(plain.baselines, scaled.baselines, strict=True):
+            assert other.mean == pytest.approx(one.mean - 2 * np.log(unit))
+            assert other.difference == pytest.approx(one.difference, abs=1e-6)
+
+
+def test_one_row_at_infinity_or_nearly():
+    x = normal()
+    x[3] = 1e200
+    found = diagnose(fc.Normal(2), x, normal(rng=2), **QUICK)
+    assert {"support"} <= faults(found) and found.far.rows[0] == 3
+    assert "better" not in {sentence.kind for sentence in found.sentences}
+
+
+def test_rows_that_repeat_are_told():
+    x = normal(100)
+    with pytest.warns(UserWarning, match=r"X_held_out has 300 rows, but only 100 different ones"):
+        diagnose(fc.Normal(2), np.repeat(x, 3, axis=0), alpha=np.float32(0.05), **QUICK)
+
+
 def test_rows_outside_of_the_support_are_told():
     box = fc.Uniform(2, -1.0, 1.0)
     x = np.vstack([[[3.0, 0.0]], RNG(0).uniform(-1, 1, (200, 2))])
@@ -270,8 +300,8 @@ def test_of_somebodys_density_there_are_none():
     assert uniforms(part, normal(), RNG(0)) is None
 
 
-def maf(order):
-    return fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], order=order))
+def maf(order, context_dim=0):
+    return fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], order=order, context_dim=context_dim))
 
 
 class Own(fc.MaskedAutoregressiveFlow):
@@ -293,6 +323,7 @@ class Own(fc.MaskedAutoregressiveFlow):
         (fc.Chain([maf([1, 2, 3]), maf([3, 2, 1])]), None),
         (fc.RealNVP(3, num_masked=2, hidden=[4]), [(0, []), (1, []), (2, [0, 1])]),
         (fc.Blockwise([fc.Exp(1), fc.RealNVP(2, hidden=[4])]), [(0, []), (1, []), (2, [1])]),
+        (fc.StandardizeContext(maf([1, 2, 3], 1)), [(0, []), (1, [0]), (2, [0, 1])]),
         (fc.LULinear(3), None),
         (Own(fc.MADE(3, [8])), None),
     ],
@@ -303,10 +334,11 @@ def test_which_flows_are_triangular(bijector, wanted):
     assert conditionals(flow) == wanted
     if wanted is not None:
         flow = randomize(flow, scale=1.0)
-        x = flow.sample(1, rng=0)[0]
+        given = {"context": np.ones(1)} if flow.context_dim else {}
+        x = flow.sample(1, rng=0, **given)[0]
         step = 1e-6 * np.eye(3)
-        z = flow.to_latent(x)
-        moved = np.abs(flow.to_latent(x + step) - z) > 1e-9  # [j, i]: x_j moved, does z_i
+        z = flow.to_latent(x, **given)
+        moved = np.abs(flow.to_latent(x + step, **given) - z) > 1e-9  # [j, i]: x_j moved, does z_i
         for i, (j, given) in enumerate(wanted):
             assert moved[j, i]
             assert set(np.flatnonzero(moved[:, i])) <= {j, *given}
@@ -415,6 +447,29 @@ def test_the_area_under_the_curve():
     areas = [_area(*(rng.normal(m, 1, 40) for m in (0.5, 0)))[0] for rng in map(RNG, range(300))]
     one = _area(*(RNG(7).normal(m, 1, 40) for m in (0.5, 0)))[1]
     assert np.sqrt(one) == pytest.approx(np.std(areas), rel=0.2)
+
+
+def test_the_classifiers_errors_are_the_textbooks(monkeypatch):
+    """Five scores that are the first column: Mann and Whitney's test, DeLong's variance as it is
+    defined, and Nadeau's and Bengio's factor 1/5 + 1/4 for folds that share rows."""
+    score = SimpleNamespace(decision_function=lambda rows: rows[:, 0])
+    monkeypatch.setattr("flowcore.diagnosis.classifier._trees", lambda *args: score)
+    x, drawn = normal(200, rng=1) + 0.2, normal(200, rng=2)
+    found = tell_apart(Rows(x, None), drawn, ["a", "b"], RNG(0))
+    areas, nulls, variances = [], [], []
+    for k in range(5):
+        above, below = x[k::5, 0], drawn[k::5, 0]
+        wins = (above[:, None] > below).astype(float)
+        one, other = wins.mean(axis=1), wins.mean(axis=0)
+        test = stats.mannwhitneyu(above, below, alternative="greater", use_continuity=False,
+                                  method="asymptotic")  # fmt: skip
+        areas.append(wins.mean())
+        nulls.append(((wins.mean() - 0.5) / stats.norm.isf(test.pvalue)) ** 2)
+        variances.append(np.var(one, ddof=1) / 40 + np.var(other, ddof=1) / 40)
+    assert found.auc == pytest.approx(np.mean(areas))
+    assert found.standard_error == pytest.approx(np.sqrt(0.45 * np.mean(variances)))
+    z = (np.mean(areas) - 0.5) / np.sqrt(0.45 * np.mean(nulls))
+    assert found.p_value == pytest.approx(stats.norm.sf(z))
 
 
 def test_the_classifier_names_the_column_that_helps():

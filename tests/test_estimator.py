@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -16,6 +17,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
 from flowcore.estimator import FlowDensityRecord
+from flowcore.estimator.record import checked_options
+from flowcore.estimator.selection import in_processes
 
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
 
@@ -192,10 +195,18 @@ def test_a_random_state_decides_everything():
 
 
 @pytest.mark.slow
-def test_processes_change_nothing():
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_processes_change_nothing(backend):
     x, options = moons(200), {"budget": 0.1, "random_state": 0}
-    one, two = (fc.FlowDensity(n_jobs=n, **options).fit(x) for n in (1, 2))
+    one = fc.FlowDensity(n_jobs=1, **options).fit(x)
+    with joblib.parallel_backend(backend):
+        two = fc.FlowDensity(n_jobs=2, **options).fit(x)
     np.testing.assert_array_equal(one.score_samples(x), two.score_samples(x))
+
+
+def test_a_joblib_backend_without_generators():
+    with joblib.parallel_backend("multiprocessing"):
+        assert in_processes(2)([(np.hypot, (3, k), {}) for k in (4, 0)], 0, True) == [5, 3]
 
 
 def test_pipeline_search_and_cross_validation():
@@ -246,6 +257,43 @@ def test_equal_rows_are_one_row_with_their_weights():
     assert np.isfinite(weighted.held_out_scores_[weight > 0]).all()
 
 
+@pytest.mark.parametrize(
+    "change", [lambda x: -x, lambda x: x[:, ::-1], lambda x: x[::-1], lambda x: 8 * x]
+)
+def test_folds_depend_neither_on_signs_nor_on_any_order(change):
+    x = gaussian_rows(39)  # no flow is tried
+    other = change(x)
+    found, again = (fc.FlowDensity(**QUICK).fit(rows).summary_ for rows in (x, other))
+    units = 3 * np.log(np.ptp(x) / np.ptp(other))
+    np.testing.assert_allclose(
+        again.candidates[0].score, found.candidates[0].score + units, rtol=1e-9
+    )
+
+
+def test_a_metropolis_chain_is_learned_as_its_different_rows():
+    """Copies among the held-out rows would make a spike on each row look right."""
+    truth, rng = fc.Normal(2), np.random.default_rng(0)
+    chain = [np.zeros(2)]
+    for _ in range(1500):
+        new = chain[-1] + 3 * rng.standard_normal(2)
+        gain = truth.log_prob(new) - truth.log_prob(chain[-1])
+        chain.append(new if np.log(rng.random()) < gain else chain[-1])
+    found = fc.FlowDensity(**QUICK).fit(np.array(chain))
+    assert found.summary_.n_rows == len(np.unique(chain, axis=0)) < 500
+    fresh = truth.sample(4000, rng=1)
+    assert (truth.log_prob(fresh) - found.score_samples(fresh)).mean() < 0.1
+    assert abs(found.summary_.density.score - found.score(fresh)) < 0.2
+
+
+def test_what_is_left_out_is_listed_and_saved(monkeypatch, tmp_path):
+    monkeypatch.setattr("flowcore.estimator.plan.LEAST_SECONDS", 0.02)
+    found = fc.FlowDensity(**QUICK | {"budget": 1e-4}).fit(moons(60))
+    assert "left out: spline flow, which takes 0 s or more" in str(found.summary_)
+    assert "spline flow" not in {scored.name for scored in found.summary_.candidates}
+    fc.save(found, tmp_path / "moons.npz")
+    assert str(fc.load(tmp_path / "moons.npz").summary_) == str(found.summary_)
+
+
 @pytest.mark.slow
 def test_one_far_row_does_not_decide():
     x = moons(200)
@@ -277,10 +325,15 @@ def test_a_far_row_costs_the_others_little(far):
         (np.ma.masked_greater(gaussian_rows(9), 5.0), "X has masked values"),
         (np.full((9, 2), "2024-01-01", "datetime64[D]"), r"X must hold real numbers, not datetime"),
         (np.full((9, 2), "a"), "X must hold real numbers, not <U1, such as 'a'"),
+        ([[1.0, 2], [3, "a"]], r"a str 'a' in row 1 \(column 1\)"),
+        ([[1.0, 2], [10**400, 3]], r"an? int '10+' in row 1 \(column 0\): int too"),
+        ([[1.0, 2], [3, 1j]], r"a complex '1j' in row 1 \(column 1\)"),
+        (gaussian_rows(9) + 1j, r"a complex .* in rows 0, 1, .*: Complex data not supported$"),
+        ([[1.0, 2], [3]], "inhomogeneous shape"),
     ],
 )
 def test_what_is_no_number_is_named(rows, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         fc.FlowDensity(**QUICK).fit(rows)
 
 
@@ -440,6 +493,7 @@ BAD = {
     "a flow of another dim": ({"flow": fc.flows.maf(2)}, {}, "dim=2, but the data have 3"),
     "budget": ({"budget": 0}, {}, "budget is a number of minutes > 0.*0"),
     "contamination": ({"contamination": 0.7}, {}, r"contamination.*\(0, 0.5\].*0.7"),
+    "n_jobs": ({"n_jobs": "x"}, {}, "n_jobs is a number of processes, .*: 'x'"),
     "weights": ({}, {"sample_weight": np.full(30, -1.0)}, "sample_weight must be finite and >= 0"),
     "context": ({}, {"context": np.zeros((7, 1))}, "X has 30 rows"),
 }
@@ -449,6 +503,12 @@ BAD = {
 def test_bad_options(options, given, message):
     with pytest.raises(ValueError, match=message):
         fc.FlowDensity(**QUICK | options).fit(gaussian_rows(30), **given)
+
+
+def test_options_may_be_numbers_of_numpys():
+    options = {"contamination": np.float32(0.1), "n_jobs": np.int64(1)}
+    fc.FlowDensity(**QUICK | options).fit(gaussian_rows(30))
+    assert checked_options(np.int64(1), np.float32(0.25), None) == (1, 0.25)
 
 
 def test_bad_rows_are_named():

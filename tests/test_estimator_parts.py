@@ -1,5 +1,7 @@
 """What `FlowDensity` is made of: weights, Gaussians, folds, the plan, when to stop."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -16,9 +18,11 @@ from flowcore.distributions.expectation_maximization import (
     whitened,
 )
 from flowcore.estimator import gaussians
-from flowcore.estimator.plan import FLOWS, default_minutes, plan
+from flowcore.estimator.candidates import Candidate
+from flowcore.estimator.plan import FLOWS, MEMORY, default_minutes, plan
 from flowcore.estimator.rows import fold_of, merged, quantile
 from flowcore.estimator.scaling import scaling
+from flowcore.estimator.selection import Fitted, _mixed
 from flowcore.estimator.stacking import crossed, mixed, stacked_weights
 from flowcore.estimator.stopping import Seen, floored, stopped_together
 
@@ -59,6 +63,28 @@ def test_one_row_has_one_nth_of_a_say():
     log_p[0] = -1e6, -5.0  # the better candidate fails completely on one row
     after = stacked_weights(log_p)
     assert before[0] > 0.98 and after[0] > 0.95
+
+
+def test_a_worthless_candidate_keeps_its_part_of_one_imagined_row():
+    log_p = np.column_stack([np.zeros(4), np.full(4, -1000.0)])
+    np.testing.assert_allclose(stacked_weights(log_p), [4.5 / 5, 0.5 / 5])
+
+
+@pytest.mark.parametrize(("share", "weight"), [(0.03, 0.03), (0.002, 0.0)])
+def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
+    """The weights that stacking finds for disjoint candidates are their shares of the rows."""
+    n, rare = 10_000, round(10_000 * share)
+    log_p = np.where(np.arange(n) < rare, -50.0, 0.0)
+    folds = SimpleNamespace(
+        fold=np.zeros(n, int), held_out=np.arange(n), weight=equal(n), parts=[None]
+    )
+    light = [Fitted(Candidate(name, None), (fc.TransformedDistribution(fc.Normal(1), fc.Exp(1)),),
+                    own) for name, own in (("common", log_p), ("rare", -50 - log_p))]  # fmt: skip
+    found = _mixed(light, [], folds, False)
+    np.testing.assert_allclose(
+        [scored.weight for scored in found.summary.candidates], [1 - weight, weight], atol=2e-4
+    )
+    assert len(found.density.densities) == 1 + (weight > 0)
 
 
 def test_crossed_weights_are_those_of_other_folds():
@@ -180,6 +206,14 @@ def test_quantile_counts_weights():
     assert [quantile(values, weight, q) for q in (0.1, 0.26, 0.7, 0.9)] == [1, 2, 2, 3]
 
 
+@pytest.mark.parametrize("n", range(10, 201, 10))
+def test_a_share_of_the_rows_is_below_its_quantile(n):
+    """Whatever way the sum of n weights 1/n is rounded."""
+    for tenths in range(1, 6):
+        below = np.arange(n) < quantile(np.arange(n), equal(n), tenths / 10)
+        assert below.sum() == tenths * n // 10
+
+
 def test_folds_are_of_one_size():
     sizes = np.bincount(fold_of(103, 10, np.random.default_rng(0)))
     assert len(sizes) == 10 and set(sizes) == {10, 11}
@@ -212,6 +246,42 @@ def test_plan_of_small_tables_and_of_one_flow():
     assert plan(500, 3, 1, ALL).components == ()
     minutes = [default_minutes(n) for n in (100, 500, 20_000)]
     np.testing.assert_allclose(minutes, [1 / 3, 1 / 3, 1.5], rtol=0.02)
+
+
+def test_plans_of_the_documented_tables():
+    """Early stopping leaves half of the epochs of small tables: else there were 52 and fewer."""
+    known = {(178, 13): (10, 120), (569, 30): (5, 104), (7400, 20): (2, 62), (100_000, 7): (1, 40)}
+    for (n, dim), wanted in known.items():
+        todo = plan(n, dim, 0, ALL)
+        assert (todo.used, todo.epochs) == wanted and not todo.left_out
+
+
+@pytest.mark.parametrize("dim", [300, 1000, 3000])
+@pytest.mark.parametrize("minutes", [0.01, None])
+def test_wide_tables_keep_to_time_and_memory(dim, minutes):
+    """300 x 300 took two minutes and 4 GB at budget=0.01, and 300 x 1000 more than 6 GB."""
+    todo = plan(300, dim, 0, ALL, minutes)
+    seconds = 60 * 2 * 0.8 * (default_minutes(300) if minutes is None else minutes)
+    assert todo.seconds <= max(seconds, 10) and todo.flows
+    numbers = sum(flow.nbytes(dim) for flow in todo.flows)
+    fits = max(flow.nbytes(dim) for flow in todo.flows)
+    assert todo.used * numbers + 50 * fits <= MEMORY >= todo.used * 21 * 8 * dim**2
+    names = " ".join(todo.left_out)
+    assert "spline flow, which takes" in names and all(f.name not in names for f in todo.flows)
+
+
+def test_what_a_plan_counts_as_memory_is_a_flows_parameters():
+    for flow in ALL:
+        for dim in (16, 100) if flow.widens else (16, 30):
+            own = flow.options["recipe"](dim, rng=0, standardize=False)
+            assert 0.6 < flow.nbytes(dim) / own.params.nbytes < 4
+
+
+def test_mixtures_of_wide_tables():
+    todo = plan(20_000, 300, 0, ALL)
+    assert todo.components == () and "mixture of 2, which" in todo.left_out[0]
+    with pytest.raises(ValueError, match=r"X has 5,000 columns, .* take at most 3,450"):
+        plan(10_000, 5_000, 0, ALL)
 
 
 def test_folds_stop_together():

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from ..diagnosis.of_table import of_table
+from ..diagnosis import diagnose
 from ..tables import Frame, TableDensity
 from ..tables.schema import complete_rows
 from .digest import digest
@@ -27,16 +27,16 @@ def run(
         settled()
         if out is not None:
             check_picture(out, model, data, train)
-        own = _frame(density, data, reading)
+        own = _frame(density, data, reading, missing)
         _tell_if_learned(density, own, data)
-        theirs = None if train is None else _frame(density, train, reading)
+        theirs = None if train is None else _frame(density, train, reading, missing)
         if density.schema.categories:
             note("the numbers are judged, given the categories, whose probabilities are not")
         if any(column.kind.is_gridded for column in density.schema.numbers):
             note(
                 "whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say"
             )
-        report = of_table(density, own, theirs, missing=missing, rng=rng)
+        report = diagnose(density, own, theirs, rng=rng)
         if out is not None:
             write_picture(report.figure(), out)
         if as_json:
@@ -46,10 +46,11 @@ def run(
     return 0
 
 
-def _frame(density: TableDensity, data: str, reading: dict) -> Frame:
+def _frame(density: TableDensity, data: str, reading: dict, missing: str) -> Frame:
     frame = table(data, reading, density.schema)
     if not len(frame):
         raise Problem(f"{data} has no rows, only a header: nothing can be judged by it")
+    complete_rows(frame, missing)
     return frame
 
 

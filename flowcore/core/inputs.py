@@ -106,12 +106,9 @@ def _check_columns(name: str, table, labels: list) -> None:
 def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
     """An array of objects as one of floats, if each is a real number that a float holds."""
     wrong = np.zeros(x.shape, bool)
-    wrong.flat = [not isinstance(v, Real) or isinstance(v, np.timedelta64) for v in x.flat]
+    wrong.flat = [not _is_float(v) for v in x.flat]
     if not wrong.any():
-        try:
-            return x.astype(float)
-        except (TypeError, ValueError, OverflowError) as problem:
-            raise ValueError(f"{name} must hold real numbers: {problem}") from None
+        return x.astype(float)
     value = x[wrong][0]
     shown = "" if value is None else f" {str(value)[:40]!r}"
     kind = type(value).__name__
@@ -119,6 +116,16 @@ def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
     raise ValueError(
         f"{name} must hold real numbers: there is a {kind}{shown} {where(wrong, labels)}{fix}"
     )
+
+
+def _is_float(value) -> bool:
+    """Whether it is a real number that a float holds: Python's integers may be too large."""
+    if not isinstance(value, Real) or isinstance(value, np.timedelta64):
+        return False
+    try:
+        return float(value) is not None
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def as_integers(name: str, x) -> np.ndarray:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from .findings import Findings
 from .verdict import LARGE_KS, sentences_of
-
-if TYPE_CHECKING:
-    from .report import Diagnosis
 
 SUPPORT = (
     "A column with an edge wants a map at the data end: fc.Exp, fc.Softplus or fc.Sigmoid, in a "
@@ -41,7 +37,7 @@ OF_ESTIMATORS = {  # those of a `FlowDensity` or `TableDensity` have other handl
 }
 
 
-def advice_of(report: Diagnosis) -> list[str]:
+def advice_of(report: Findings) -> list[str]:
     """Lines to act on, the most urgent first; none if nothing is at fault."""
     faults = {sentence.kind for sentence in sentences_of(report) if sentence.fault}
     tests = (*report.columns, *(report.latents or ()))

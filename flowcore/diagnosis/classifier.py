@@ -38,7 +38,7 @@ def tell_apart(
         for k in range(FOLDS):
             ours, theirs = fold == k, fold != k
             model = _trees(x[theirs], drawn[theirs], seed)
-            area, variance = _area(*_scores(model, x[ours], drawn[ours]))
+            area, variance = _area(*map(model.decision_function, (x[ours], drawn[ours])))
             m = int(ours.sum())
             areas.append(area), variances.append(variance)
             nulls.append((2 * m + 1) / (12 * m * m))  # the variance for a classifier that guesses
@@ -69,24 +69,16 @@ def _trees(x, drawn, seed):
     return model.fit(np.vstack([x, drawn]), np.repeat([1, 0], len(x)))
 
 
-def _scores(model, *arrays):
-    return [model.decision_function(rows) for rows in arrays]
-
-
 def _without(model, x, drawn, j, rng) -> float:
     """The area if column j says nothing: its values are shuffled over rows and draws together."""
     both = np.vstack([x, drawn])
     both[:, j] = rng.permutation(both[:, j])
-    return _area(*_scores(model, both[: len(x)], both[len(x) :]))[0]
+    return _area(*np.split(model.decision_function(both), [len(x)]))[0]
 
 
 def _area(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
     """(P(above > below) + P(equal)/2, its variance by DeLong, DeLong and Clarke-Pearson 1988)."""
-    wins = _share_below(above, np.sort(below))
-    losses = _share_below(below, np.sort(above))
-    return float(wins.mean()), wins.var(ddof=1) / len(above) + losses.var(ddof=1) / len(below)
-
-
-def _share_below(x, ordered):
-    left, right = (np.searchsorted(ordered, x, side) for side in ("left", "right"))
-    return (left + right) / (2 * len(ordered))
+    rank, m, n = imported("scipy.stats").rankdata, len(above), len(below)
+    ranks = rank(np.concatenate([above, below]))
+    wins, losses = (ranks[:m] - rank(above)) / n, (ranks[m:] - rank(below)) / m
+    return float(wins.mean()), wins.var(ddof=1) / m + losses.var(ddof=1) / n

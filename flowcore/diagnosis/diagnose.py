@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import BLAS
+from ..core import BLAS, warn
 from ..core.inputs import as_numbers, check_dim, column_labels
 from ..core.labels import check_labels
-from ..tables import TableDensity
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
 from .baselines import baselines, conditional_log_prob, name_of
 from .classifier import tell_apart
 from .draws import drawn_from
 from .findings import Association, Beside, Learned
-from .judged import Judged, Rows, warn_of_shared
+from .judged import Judged, Rows, different, warn_of_shared
 from .of_table import of_table
 from .report import Diagnosis
 from .rows import far_rows, pull_of_the_worst, worst_rows
@@ -59,7 +59,7 @@ def diagnose(
     that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: keep others back. If
-    most of the held-out rows are training rows, there is a warning.
+    most of the held-out rows are training rows, or copies of each other, there is a warning.
     Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
@@ -109,11 +109,16 @@ def diagnose(
     Mean log p -2.328 +- 0.031 nats on 1,000 held-out rows of 2 columns: nothing speaks against this
     density.
     """
-    if isinstance(density, TableDensity):
-        return _of_table(density, X_held_out, X_train, context, context_train, names,
-                         history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
+    if hasattr(density, "numbers_of"):  # a `TableDensity`
+        if not (context is None and context_train is None and names is None):
+            raise ValueError(
+                "a TableDensity knows names and categories from the table: leave out names=, "
+                "context=, context_train="
+            )
+        return of_table(diagnose, density, X_held_out, X_train,
+                        history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
     rng, draws = np.random.default_rng(rng), check_dim("draws", draws, FEWEST_DRAWS)
-    if not (isinstance(alpha, (int, float)) and 0 < alpha < 1):
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
     names = _names(names, X_held_out)
     held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
@@ -132,15 +137,6 @@ def diagnose(
         return _adjusted(_examined(judged, held_out, train, names, history, draws, alpha, rng))
 
 
-def _of_table(density, X_held_out, X_train, context, context_train, names, **options) -> Diagnosis:
-    if not (context is None and context_train is None and names is None):
-        raise ValueError(
-            "a TableDensity knows names and categories from the table: leave out names=, context=, "
-            "context_train="
-        )
-    return of_table(density, X_held_out, X_train, **options)
-
-
 def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Diagnosis:
     """All findings, every test on its own."""
     log_p = judged.log_prob("X_held_out", *held_out)
@@ -148,6 +144,13 @@ def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Dia
     drawn = drawn_from(judged, held_out, draws, rng)
     latents, latents_of, association = _latents(judged.density, held_out, names, rng)
     gridded, _, _ = few_valued_columns(held_out.x, np.arange(len(held_out.x)))
+    n_different = len(different(held_out))
+    if 2 * n_different < len(log_p) and not gridded.size:
+        warn(
+            f"X_held_out has {len(log_p):,} rows, but only {n_different:,} different ones, as a "
+            "Markov chain or a bootstrap sample: p-values take rows for independent. Thin the "
+            "chain, or pass each row once"
+        )
     finite = np.isfinite(log_p).all()
     return Diagnosis(
         density=judged.name,
@@ -199,15 +202,23 @@ def _rows(name, values, context_name, context, dim: int) -> Rows:
     return Rows(x, None if context is None else context.astype(float, copy=False))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # at rows so far out that both densities are 0
 def _beside(log_p, held_out, train, rng) -> tuple[list[Beside], bool]:
-    """The baselines on the held-out rows, or on half of them."""
+    """The baselines on the held-out rows, or on half of them; in units of powers of two, exactly,
+    in which no square over- or underflows."""
     here, learn = np.arange(len(log_p)), train
     if train is None:
         half, here = np.array_split(rng.permutation(len(log_p)), 2)
         learn = held_out.of(half)
-    found, rows = [], held_out.of(here)
+    units = [None if a is None else np.frexp(np.abs(a).max(axis=0))[1] for a in learn]
+    learn, rows = (
+        [None if a is None else np.ldexp(a, -unit) for a, unit in zip(table, units, strict=True)]
+        for table in (learn, held_out.of(here))
+    )
+    found = []
     for simple in baselines(*learn, rng):
-        theirs = conditional_log_prob(simple, *rows)
+        theirs = conditional_log_prob(simple, *rows) - units[0].sum() * math.log(2)
+        theirs[np.isnan(theirs)] = -np.inf
         gain, error = log_p[here] - theirs, math.nan
         if np.isfinite(gain).all():
             error = float(gain.std(ddof=1) / math.sqrt(len(gain)))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..training import History
 
 
 @dataclass(frozen=True)
@@ -101,3 +107,35 @@ class Learned:
     mean: float
     difference: float
     standard_error: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Findings:
+    """All of them: what sentences, advice, table and page are made of. See `Diagnosis`."""
+
+    density: str
+    n: int
+    names: tuple[str, ...]
+    mean: float
+    standard_error: float
+    median: float
+    baselines: tuple[Beside, ...]
+    baselines_by_halves: bool
+    columns: tuple[Uniformity, ...]
+    latents: tuple[Uniformity, ...] | None
+    latents_of: str
+    association: Association | None
+    own_level: Uniformity
+    classifier: TwoSamples | None
+    far: Far
+    worst: tuple[Row, ...]
+    pull: float
+    learned: Learned | None
+    gridded: tuple[str, ...]
+    draws: int
+    wild_draws: int
+    alpha: float
+    history: History | None = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    drawn: np.ndarray = field(repr=False)
+    given: tuple[str, ...] = ()

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tables.numbers import Numbers
 from .judged import Rows, different, warn_of_shared
 
 if TYPE_CHECKING:
     from .._typing import Seed, TableLike
-    from ..tables import TableDensity
     from .report import Diagnosis
 
 MOST = 0.9  # of the training rows differ: else new rows are like some of them, too
 
 
 def of_table(
-    density: TableDensity,
+    judge: Callable[..., Diagnosis],
+    density: Any,
     X_held_out: TableLike,
     X_train: TableLike | None,
     *,
-    missing: str = "drop",
     rng: Seed = 0,
     **options,
 ) -> Diagnosis:
-    """What `diagnose` finds about log p(x | c); what is on a grid has noise that fills its cells.
-
-    missing: "error", or "drop": rows that miss a value are left out, with a warning.
-    """
-    from .diagnose import diagnose
-
+    """What `judge`, which is `diagnose`, finds about log p(x | c) of a `TableDensity`; what is on a
+    grid has noise that fills its cells. Rows that miss a value are left out, with a warning."""
     rng = np.random.default_rng(rng)
-    own = Numbers.of(density, density.schema.select(X_held_out), missing, rng)
-    theirs = None
+    own, theirs = density.numbers_of(X_held_out, rng), None
     if X_train is not None:
-        theirs = Numbers.of(density, density.schema.select(X_train), missing, rng)
+        theirs = density.numbers_of(X_train, rng)
         _warn_of_shared(own, theirs)
-    found = diagnose(
+    found = judge(
         own.density,
         own.rows,
         None if theirs is None else theirs.rows,
@@ -53,7 +47,7 @@ def of_table(
     return replace(found, density=type(density).__name__, given=given)
 
 
-def _warn_of_shared(own: Numbers, theirs: Numbers) -> None:
+def _warn_of_shared(own, theirs) -> None:
     """Before the noise, which differs in each row; without noise, `diagnose` compares."""
     if own.plain is own.rows:
         return

@@ -10,13 +10,15 @@ import numpy as np
 from ..plots import losses, pairs
 from ..plots.drawing import BLACK, BLUE, GREY, PALE, SMALL, VERMILLION, limits_of, new_figure
 from ..plots.pairs import grid_of
+from .advice import advice_of
+from .findings import Findings, Uniformity
 from .rows import SHARE
+from .verdict import headline_of, sentences_of
+from .words import short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .findings import Uniformity
-    from .report import Diagnosis
 
 FEW_ROWS = 200  # for 20 bars
 MOST_COLUMNS = 12  # in pairs
@@ -26,7 +28,7 @@ WIDE, HIGH, LEFT = 15.0, 9.6, 9.3  # inches: the page, and the part that the pai
 LETTERS, LINE = 84, 0.172  # of a line of the verdict: characters, and inches
 
 
-def page(report: Diagnosis) -> Figure:
+def page(report: Findings) -> Figure:
     """One figure, laid out by hand: constrained layout takes long for so many panels."""
     figure = new_figure((WIDE, HIGH), None)
     left, right = figure.subfigures(1, 2, width_ratios=[LEFT, WIDE - LEFT], wspace=0)
@@ -89,14 +91,15 @@ def _worst_columns(report) -> list[int]:
 
 def _lines(report) -> list[tuple[str, str]]:
     """The verdict and what to do next, in lines of one width; (text, weight) each."""
-    lines = [(line, "bold") for line in wrap(report.headline, LETTERS - 8)]
-    for sentence in report.sentences:
+    lines = [(line, "bold") for line in wrap(headline_of(report), LETTERS - 8)]
+    for sentence in sentences_of(report):
         mark = "\N{MINUS SIGN} " if sentence.fault else "+ "
         told = wrap(sentence.text, LETTERS, initial_indent=mark, subsequent_indent="   ")
         lines += [(line, "normal") for line in told]
-    if report.advice:
+    advices = advice_of(report)
+    if advices:
         lines += [("", "normal"), (NEXT, "bold")]
-    for advice in report.advice:
+    for advice in advices:
         told = wrap(advice, LETTERS, initial_indent="* ", subsequent_indent="   ")
         lines += [(line, "normal") for line in told]
     return [(line.replace("`", "").replace("$", r"\$"), weight) for line, weight in lines]
@@ -145,7 +148,7 @@ def _flat(figure, report, histograms, rows, high):
                   color=VERMILLION if bad else BLUE)  # fmt: skip
         ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
         ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-        title = f"{_short(name, 18)}: {found.ks:.2f}".replace("$", r"\$")
+        title = f"{short(name, 18)}: {found.ks:.2f}".replace("$", r"\$")
         ax.set_title(title, fontsize=SMALL, pad=2, weight="bold" if bad else "normal")
 
 
@@ -156,7 +159,7 @@ def _worst(ax, report):
     head = ["row", "log p", "draws below", "furthest out in"]
     cells = [
         [f"{row.index}", f"{row.log_p:.4g}", _share(row.level, report.draws),
-         f"{_short(row.column, 17)} = {row.value:.4g}"]
+         f"{short(row.column, 17)} = {row.value:.4g}"]
         for row in report.worst
     ]  # fmt: skip
     table = ax.table(cells, colLabels=head, loc="upper center", colWidths=[0.12, 0.16, 0.26, 0.46],
@@ -172,10 +175,6 @@ def _worst(ax, report):
             text.set_color(VERMILLION)
         elif not line:
             text.set_color(BLACK)
-
-
-def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else f"{name[: most - 2]}.."
 
 
 def _share(level: float, draws: int) -> str:

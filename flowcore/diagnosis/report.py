@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from .advice import advice_of
-from .findings import Association, Beside, Far, Learned, Row, TwoSamples, Uniformity
+from .findings import Findings
 from .table import table_of
 from .verdict import Sentence, headline_of, sentences_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
-    from ..training import History
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Diagnosis:
+class Diagnosis(Findings):
     """What `diagnose` found: print it for the verdict, `figure()` draws the page.
 
     All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's,
@@ -81,33 +77,6 @@ class Diagnosis:
     >>> report.trusted, report.columns[0].ks > 0.1
     (False, True)
     """
-
-    density: str
-    n: int
-    names: tuple[str, ...]
-    mean: float
-    standard_error: float
-    median: float
-    baselines: tuple[Beside, ...]
-    baselines_by_halves: bool
-    columns: tuple[Uniformity, ...]
-    latents: tuple[Uniformity, ...] | None
-    latents_of: str
-    association: Association | None
-    own_level: Uniformity
-    classifier: TwoSamples | None
-    far: Far
-    worst: tuple[Row, ...]
-    pull: float
-    learned: Learned | None
-    gridded: tuple[str, ...]
-    draws: int
-    wild_draws: int
-    alpha: float
-    history: History | None = field(repr=False)
-    rows: np.ndarray = field(repr=False)
-    drawn: np.ndarray = field(repr=False)
-    given: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[Sentence]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from .findings import Findings
 from .words import nats, number, short
 
-if TYPE_CHECKING:
-    from .report import Diagnosis
 
-
-def table_of(report: Diagnosis) -> list[str]:
+def table_of(report: Findings) -> list[str]:
     """All numbers in lines of equal columns."""
     lines = [f"{'beside':<28}{'mean log p':>12}{'this one is above it by':>26}"]
     for beside in report.baselines:

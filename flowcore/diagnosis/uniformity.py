@@ -19,20 +19,13 @@ LIKELY = 3.0  # standard errors from which the end of a histogram is called too 
 
 def of_uniforms(name: str, u: np.ndarray, given: tuple[str, ...] | None = None) -> Uniformity:
     """Of numbers u (n,) that should be independent and uniform."""
-    u = np.sort(u)
-    steps = np.arange(len(u) + 1) / len(u)
-    distance = float(max((steps[1:] - u).max(), (u - steps[:-1]).max()))
-    return _described(name, u, distance, len(u), given)
+    return _described(name, u, imported("scipy.stats").kstest(u, "uniform"), given)
 
 
 def of_ranks(name: str, x: np.ndarray, drawn: np.ndarray) -> Uniformity:
     """Of x (n,) that should be from the density of the draws (m,): two samples."""
-    x, drawn = np.sort(x), np.sort(drawn)
-    both = np.concatenate([x, drawn])
-    n, m = len(x), len(drawn)
-    apart = np.searchsorted(x, both, "right") / n - np.searchsorted(drawn, both, "right") / m
-    distance = float(np.abs(apart).max())
-    return _described(name, places(x, drawn), distance, n * m / (n + m), None)
+    found = imported("scipy.stats").ks_2samp(x, drawn, method="asymp")
+    return _described(name, places(x, np.sort(drawn)), found, None)
 
 
 def places(x: np.ndarray, drawn_sorted: np.ndarray) -> np.ndarray:
@@ -92,12 +85,11 @@ def detectable(n: int, alpha: float) -> float:
     return float(imported("scipy.stats").kstwo.isf(alpha, n))
 
 
-def _described(name, u, distance, n_effective, given) -> Uniformity:
-    kstwo = imported("scipy.stats").kstwo
-    p_value = float(np.clip(kstwo.sf(distance, max(round(n_effective), 1)), 0, 1))
+def _described(name, u, test, given) -> Uniformity:
     counts, _ = np.histogram(u, BINS, (0.0, 1.0))
+    ks, p_value = float(test.statistic), float(test.pvalue)
     return Uniformity(
-        name, distance, p_value, p_value, shape_of(u), tuple(counts.tolist()), len(u), given
+        name, ks, p_value, p_value, shape_of(u), tuple(counts.tolist()), len(u), given
     )
 
 

@@ -26,6 +26,7 @@ from ..bijectors import (
     SinhArcsinh,
     Softplus,
     Standardize,
+    StandardizeContext,
     Tanh,
 )
 from ..core import imported, log_sum_exp
@@ -80,28 +81,6 @@ def _of_a_mixture(mixture, x, rng, context):
     return np.stack(found)[np.argmax(log_p + gumbel, axis=0), np.arange(len(x))]
 
 
-def _normal(density, z):
-    return imported("scipy.special").ndtr(z)
-
-
-def _diagonal(density, z):
-    return imported("scipy.special").ndtr((z - density.loc) / density.scale_diag)
-
-
-def _laplace(density, z):
-    t = (z - density.loc) / density.scale
-    half = 0.5 * np.exp(-np.abs(t))
-    return np.where(t < 0, half, 1 - half)
-
-
-def _student_t(density, z):
-    return imported("scipy.special").stdtr(density.df, z)
-
-
-def _uniform(density, z):
-    return (z - density.low) / (density.high - density.low)
-
-
 def _gaussian_mixture(density, z):
     """t_ki = (z_i - mu_ki) / s_ki."""
     scales = density.scales.astype(float).T[..., None]
@@ -126,12 +105,22 @@ def _of_components(t, scales, weights):
     return np.stack(u, axis=1)
 
 
+def _of_scipy(name: str, *arguments: str):
+    """The CDF of a distribution in scipy.stats, whose arguments are attributes of the base."""
+
+    def cdf(density, z):
+        args = [getattr(density, argument) for argument in arguments]
+        return getattr(imported("scipy.stats"), name).cdf(z, *args)
+
+    return cdf
+
+
 _CDF = {
-    Normal: _normal,
-    MultivariateNormalDiag: _diagonal,
-    Laplace: _laplace,
-    StudentT: _student_t,
-    Uniform: _uniform,
+    Normal: _of_scipy("norm"),
+    MultivariateNormalDiag: _of_scipy("norm", "loc", "scale_diag"),
+    Laplace: _of_scipy("laplace", "loc", "scale"),
+    StudentT: _of_scipy("t", "df"),
+    Uniform: lambda density, z: (z - density.low) / (density.high - density.low),
     GaussianMixture: _gaussian_mixture,
     MultivariateNormalMixture: _normal_mixture,
 }
@@ -171,6 +160,8 @@ def _dependence(part: Bijector, way: str) -> np.ndarray:
     if kind is Coupling:
         identity[part.changed, part.kept] = True
         return identity
+    if kind is StandardizeContext:
+        return _dependence(part.bijector, way)
     if kind is Blockwise:
         for block, here in zip(part.parts, part.ranges, strict=True):
             identity[here, here] = _through(block, way)

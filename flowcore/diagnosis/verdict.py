@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from . import words
+from .findings import Findings
 from .uniformity import detectable
-
-if TYPE_CHECKING:
-    from .report import Diagnosis
 
 LARGE_KS = 0.05  # of the mass on the wrong side: what is less is told, but no fault
 LARGE_AUC = 0.55
@@ -36,16 +33,16 @@ class Sentence:
     text: str
 
 
-def sentences_of(report: Diagnosis) -> list[Sentence]:
+def sentences_of(report: Findings) -> list[Sentence]:
     """All sentences that apply, in the order in which they are read."""
     parts = (_support, _beside, _columns, _together, _latents, _own_level, _far, _pull, _learned,
              _gridded, _wild, _power, _given)  # fmt: skip
     return [sentence for part in parts for sentence in part(report)]
 
 
-def headline_of(report: Diagnosis) -> str:
+def headline_of(report: Findings) -> str:
     """One sentence, from the kinds of the others."""
-    found = {sentence.kind for sentence in report.sentences if sentence.fault}
+    found = {sentence.kind for sentence in sentences_of(report) if sentence.fault}
     where = f"{report.n:,} held-out rows of {words.count(len(report.names), 'column')}"
     told = f"Mean log p {words.nats(report.mean, report.standard_error)} nats on {where}"
     if not found:
@@ -107,12 +104,8 @@ def _beside(report):
 def _columns(report):
     bad = words.significant(report.columns, report.alpha)
     large = [found for found in bad if found.ks >= LARGE_KS]
-    for found in large[: words.NAMED]:
-        text = SHAPES[found.shape].format(f"`{found.name}`")
-        yield Sentence("columns", True, f"{words.capital(text)} ({words.ks(found)}).")
-    if len(large) > words.NAMED:
-        more = words.names([found.name for found in large[words.NAMED :]])
-        yield Sentence("columns", True, f"Not right, either: {more}.")
+    texts = [SHAPES[found.shape].format(f"`{found.name}`") for found in large]
+    yield from _of_each("columns", large, texts, "Not right, either")
     if bad and not large:
         yield Sentence(
             "columns", False,
@@ -144,27 +137,7 @@ def _latents(report):
         return
     bad = words.significant(report.latents, report.alpha)
     large = [found for found in bad if found.ks >= LARGE_KS]
-    for found in large[: words.NAMED]:
-        name = f"`{found.name}`"
-        if found.given is None:
-            text = {
-                "low": "lies higher than its base says",
-                "high": "lies lower than its base says",
-                "narrow": "is wider than its base",
-                "wide": "is narrower than its base",
-            }.get(found.shape, "is not distributed like its base")
-            text = f"Latent coordinate {name} {text}"
-        else:
-            text = words.capital(
-                SHAPES[found.shape].format(f"{name} given {words.names(found.given)}")
-            )
-        yield Sentence("latents", True, f"{text} ({words.ks(found)}).")
-    if len(large) > words.NAMED:
-        yield Sentence(
-            "latents",
-            True,
-            f"Nor are others: {words.names([found.name for found in large[words.NAMED :]])}.",
-        )
+    yield from _of_each("latents", large, map(_of_latent, large), "Nor are others")
     associated = report.association
     if associated is not None and associated.adjusted < report.alpha:
         yield Sentence(
@@ -178,6 +151,25 @@ def _latents(report):
     elif report.latents and not bad:
         yield Sentence("latents", False, "In the latent space the rows look like the base (largest "
                        f"KS {max(found.ks for found in report.latents):.3f}).")  # fmt: skip
+
+
+def _of_latent(found) -> str:
+    if found.given:
+        return SHAPES[found.shape].format(f"`{found.name}` given {words.names(found.given)}")
+    text = {
+        "low": "lies higher than its base says", "high": "lies lower than its base says",
+        "narrow": "is wider than its base", "wide": "is narrower than its base",
+    }.get(found.shape, "is not distributed like its base")  # fmt: skip
+    return f"Latent coordinate `{found.name}` {text}"
+
+
+def _of_each(kind: str, found, texts, others: str):
+    """A sentence for each of the first few, and one for the others."""
+    for test, text in zip(found[: words.NAMED], texts, strict=False):
+        yield Sentence(kind, True, f"{words.capital(text)} ({words.ks(test)}).")
+    if len(found) > words.NAMED:
+        more = words.names([test.name for test in found[words.NAMED :]])
+        yield Sentence(kind, True, f"{others}: {more}.")
 
 
 def _own_level(report):

@@ -6,19 +6,18 @@ of it in `plan.py`, how it is weighed in `selection.py` and `stacking.py`; as a 
 
 from typing import TYPE_CHECKING
 
-from .record import FlowDensityRecord
 from .summary import Scored, Summary
 
 if TYPE_CHECKING:
-    from .density import FlowDensity
+    from .density import FlowDensity, FlowDensityRecord
 
 __all__ = ["FlowDensity", "FlowDensityRecord", "Scored", "Summary"]
 
 
 def __getattr__(name: str) -> object:
     """`FlowDensity` is loaded when it is first asked for: it needs scikit-learn."""
-    if name == "FlowDensity":
-        from .density import FlowDensity
+    if name in ("FlowDensity", "FlowDensityRecord"):
+        from . import density
 
-        return FlowDensity
+        return getattr(density, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

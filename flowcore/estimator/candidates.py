@@ -14,12 +14,13 @@ import numpy as np
 from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import StudentT, TransformedDistribution
-from ..flows import maf, nsf
 from ..training import TrainingDivergedError, fit
 from . import gaussians
 from .rows import Rows
-from .stopping import SNAPSHOTS, Seen, Watch
+from .stopping import Seen, Watch
 
+WIDTH = 32  # columns: in wider tables, networks are wider
+PER_PARAMETER = 2e-5  # milliseconds of an update
 PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 
 
@@ -51,8 +52,10 @@ class Part:
 class Candidate:
     """A name, and learn(part, rng, **options) -> a density.
 
-    is_flow   it is trained by `fit`; cost: milliseconds of an update, (constant, per D, per row of
-              the batch, per row and D), as measured on one core
+    is_flow   it is trained by `fit`
+    cost      milliseconds of an update, (constant, per D, per row of the batch, per row and D), as
+              measured on one core up to D = WIDTH
+    widens    its networks are as wide as the table: from there on, work and memory grow as D^2
     """
 
     name: str
@@ -60,11 +63,20 @@ class Candidate:
     is_flow: bool = False
     cost: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     options: dict = field(default_factory=dict)
+    widens: bool = True
 
     def milliseconds(self, dim: int, batch_size: int) -> float:
         """Of one update."""
         fixed, per_dim, per_row, per_number = self.cost
-        return fixed + per_dim * dim + batch_size * (per_row + per_number * dim)
+        size = self._size(dim)
+        return fixed + per_dim * size + batch_size * (per_row + per_number * size)
+
+    def nbytes(self, dim: int) -> float:
+        """Of its parameters, about, in float64: what an update costs per D is their part of it."""
+        return 8 * self.cost[1] * self._size(dim) / PER_PARAMETER
+
+    def _size(self, dim: int) -> float:
+        return dim * max(1.0, dim / WIDTH) if self.widens else dim
 
 
 def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple:
@@ -112,14 +124,14 @@ def learn_flow(
     recipe: Callable,
     n_modes: int = 0,
     white: bool = False,
-    together: bool = False,
+    snapshots: int = 0,
     **fit_options,
 ):
-    """A flow, trained until the rows to be judged by are no longer told better.
+    """A flow, trained until the log-density of the rows to be judged by stops improving.
 
     recipe(dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
-    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end; together:
-    what was `Seen` is returned, and when to stop decided later
+    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end; snapshots:
+    what was `Seen` at so many epochs is returned, and when to stop is decided later
     """
     x, context = part.rows(part.learn)
     if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
@@ -135,15 +147,18 @@ def learn_flow(
     fit_options |= {"context": context, "rng": rng}
     if not (weight == weight[0]).all():
         fit_options["sample_weight"] = weight
-    trained = (_watched if together else _validated)(flow, part, **fit_options)
+    if snapshots:
+        trained = _watched(flow, part, snapshots, **fit_options)
+    else:
+        trained = _validated(flow, part, **fit_options)
     return learn_broad(part, rng) if trained is None else trained
 
 
-def _watched(flow, part: Part, epochs: int, **fit_options):
+def _watched(flow, part: Part, snapshots: int, epochs: int, **fit_options):
     """What was `Seen`; None if nothing was."""
     judge, context = part.rows(part.judge)
     own_context = {} if context is None else {"context": context}
-    watch = Watch(judge, own_context, -(-epochs // SNAPSHOTS), PATIENCE)
+    watch = Watch(judge, own_context, -(-epochs // snapshots), PATIENCE)
     fit_options |= {"epochs": epochs, "validation_split": 0, "callbacks": [watch]}
     with suppress(TrainingDivergedError):  # what was seen until then is finite
         _uninterrupted(fit(flow, part.x_to_learn, **fit_options))
@@ -167,28 +182,3 @@ def _uninterrupted(found):
     if history.interrupted:
         raise KeyboardInterrupt
     return flow
-
-
-def affine(dim: int, context_dim: int = 0, **options):
-    """A MAF over a base with tails."""
-    return maf(dim, context_dim=context_dim, base="student_t", **options)
-
-
-def short_affine(dim: int, context_dim: int = 0, **options):
-    """The same with three layers: for where the full covariance is another's work."""
-    return affine(dim, context_dim, layers=3, **options)
-
-
-def small_affine(dim: int, context_dim: int = 0, **options):
-    """The same with small networks, for few rows."""
-    return affine(dim, context_dim, layers=3, hidden=[32], **options)
-
-
-def spline(dim: int, context_dim: int = 0, **options):
-    """A neural spline flow over a base with tails."""
-    return nsf(dim, context_dim=context_dim, **options)
-
-
-def spline_of_modes(dim: int, context_dim: int = 0, **options):
-    """Two spline layers over a base with modes."""
-    return nsf(dim, layers=2, context_dim=context_dim, **options)

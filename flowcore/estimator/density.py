@@ -24,8 +24,8 @@ from ..training.defaults import is_auto
 from .inputs import check_latents, check_rows, given_context, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
-from .record import FlowDensityRecord, checked_options
-from .rows import merged, quantile
+from .record import OPTIONS, Record, as_data, as_summary, checked_options
+from .rows import from_the_centre, merged, quantile
 from .scaling import check_reach, scaling, standardised
 from .selection import in_processes, select
 
@@ -49,14 +49,20 @@ class FlowDensity(
     The rows are cut into folds. Every candidate c (a Gaussian, a mixture of Gaussians, wide Student
     tails; an affine and a spline flow, and one whose base has modes; of few rows a small affine
     flow, and one that starts at the Gaussian) is fitted once for every fold k, to the other rows,
-    until the held-out ones are no longer told better. The weights w_c are
-    those under which all held-out rows together are most probable (stacking). So a flow that says
-    less than a Gaussian weighs nothing, and no single row decides. `summary_` tells all scores.
+    until the log-density of the held-out rows stops improving. The weights w_c are those under
+    which all held-out rows together are most probable (stacking): a flow with a lower score than a
+    Gaussian may have some weight, if it is the better one in places. A weight below 0.01 becomes
+    0. No single row decides. `summary_` has all scores.
 
-    Rows are numbers, continuous ones: what follows from other columns, or lies on a grid, has no
-    density (a warning). Errors: ValueError for what is no table of finite numbers, for constant
-    columns, for columns that are not those of `fit`. Cost: `fit` as `budget` says;
-    `score_samples` one inverse of every flow in the density; memory for all of them.
+    Folds follow the distance of the rows from the centre, and `random_state`: they depend neither
+    on the order of the rows, nor on signs, units or the order of the columns. Equal rows are one
+    row with a weight. Rows are numbers, continuous ones: what follows from other columns, or lies
+    on a grid, has no density (a warning).
+    Errors: ValueError for what is no table of finite numbers (TypeError for objects and complex
+    numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
+    Cost: `fit` as `budget` says, and about 2 GB at most on two cores: in wide tables, whose flows
+    and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
+    `score_samples` costs one inverse of every flow in the density.
 
     Parameters
     ----------
@@ -64,11 +70,12 @@ class FlowDensity(
         "auto", as above; or the only flow to be fitted: "affine", "spline", "modes",
         "small" (affine), "white" (affine, from the Gaussian on), the name of a recipe of
         `flowcore.flows`, or a flow of your own, which gets standardised rows. Then the simpler
-        densities are only told in the summary.
+        densities only stand in the summary.
     budget : float
         Minutes on two cores; the folds, then the epochs, are as many as that allows. It is
-        converted by measured costs, not by a clock, so results are reproducible. None: a third of
-        a minute up to 500 rows, then as n^0.41: 1.5 for 20,000, 3 for 100,000.
+        converted by measured costs, not by a clock, so results are reproducible. Flows get at
+        least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41:
+        1.5 for 20,000, 3 for 100,000.
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
@@ -142,7 +149,7 @@ class FlowDensity(
         is conditional on; every other method then wants one, too.
         """
         seeds = seed_sequence(self.random_state)
-        minutes, contamination = checked_options(self.budget, self.contamination)
+        minutes, contamination = checked_options(self.budget, self.contamination, self.n_jobs)
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
         names, context = column_labels(context), given_context(context, len(X), None)
@@ -160,10 +167,9 @@ class FlowDensity(
         scale, dims = scaling(rows.x), (X.shape[1], self.context_dim_)
         check_reach(X, weight, scale, labels)
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
-        found = select(
-            standardised(rows, scale, context_scale), todo, seeds,
-            in_processes(self.n_jobs), not is_auto(self.flow), self.progress,
-        )  # fmt: skip
+        rows = from_the_centre(standardised(rows, scale, context_scale))
+        found = select(rows, todo, seeds, in_processes(self.n_jobs), not is_auto(self.flow),
+                       self.progress)  # fmt: skip
         units = float(scale.inverse_log_det(X[:1])[0])
         self.density_ = _in_units(found.density, scale, context_scale)
         self.latent_ = _in_units(found.latent, scale, context_scale)
@@ -239,7 +245,17 @@ class FlowDensity(
     def as_record(self) -> FlowDensityRecord:
         """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
         check_is_fitted(self)
-        return FlowDensityRecord.of(self)
+        options = {name: getattr(self, name) for name in OPTIONS}
+        if not isinstance(options["random_state"], (int, np.integer)):
+            options["random_state"] = None
+        names = getattr(self, "feature_names_in_", None)
+        of_context = getattr(self, "context_names_in_", None)  # not in older pickles
+        return FlowDensityRecord(
+            options, self.density_, self.latent_,
+            None if names is None else [str(name) for name in names],
+            self.held_out_scores_, float(self.offset_), as_data(self.summary_),
+            None if of_context is None else [str(name) for name in of_context], self.context_dim_,
+        )  # fmt: skip
 
     def _fitted(self, name: str) -> Distribution:
         check_is_fitted(self)
@@ -276,3 +292,19 @@ def _in_units(
     if isinstance(density, TransformedDistribution):
         return TransformedDistribution(density.base, Chain([scale, density.bijector]))
     return TransformedDistribution(density, scale)
+
+
+class FlowDensityRecord(Record):
+    """A `Record` in a file: `flowcore.save` writes it, `flowcore.load` makes the estimator."""
+
+    def restored(self) -> FlowDensity:
+        """The estimator, fitted."""
+        found = FlowDensity(**self.options)
+        found.density_, found.latent_ = self.density, self.latent
+        found.context_dim_, found.offset_ = self.context_dim, self.offset
+        found.context_names_in_ = self.context_names
+        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
+        found.n_features_in_ = found._n_features_out = self.density.dim
+        if self.names is not None:
+            found.feature_names_in_ = np.array(self.names, object)
+        return found

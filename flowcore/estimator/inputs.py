@@ -10,7 +10,6 @@ from sklearn.utils.validation import validate_data
 
 from ..core.inputs import as_numbers, column_labels
 from ..core.labels import check_labels
-from ..tables import Frame
 from ..training.checks import as_context, check_finite
 
 
@@ -22,7 +21,8 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
-    X = X.to_pandas() if isinstance(X, Frame) else X
+    if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
+        X = X.to_pandas()
     labels = column_labels(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
     if np.ma.is_masked(X):
@@ -33,8 +33,13 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         if twice is not None:
             raise ValueError(f"two columns are called {twice!r:.40}: rename one of them")
     options = dict(dtype=float, order="C", ensure_all_finite=False)
-    table = validate_data(estimator, X, reset=reset, skip_check_array=False,
-                          ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
+    try:
+        table = validate_data(estimator, X, reset=reset, skip_check_array=False,
+                              ensure_min_samples=2 if reset else 1, **options)  # fmt: skip
+    except (TypeError, ValueError, OverflowError) as problem:
+        if isinstance(X, (list, tuple)) or kind in "Oc":
+            _name_the_cell(X, problem)
+        raise
     check_finite("X", table, float, labels)
     return table, labels
 
@@ -60,6 +65,15 @@ def _check_numbers(X) -> None:
             ": leave the column out, or take flowcore.tables.fit_table, which knows categories"
         )  # fmt: skip
         raise ValueError(f"{problem}{fix}") from None
+
+
+def _name_the_cell(X, problem: Exception) -> None:
+    """The problem that scikit-learn had, of the same kind, with the place of what is no number."""
+    try:
+        as_numbers("X", np.array(X, object))
+    except ValueError as place:
+        error = TypeError if isinstance(problem, TypeError) else ValueError
+        raise error(f"{place}: {str(problem).splitlines()[0]}") from None
 
 
 def given_context(

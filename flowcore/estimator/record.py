@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +17,13 @@ from .summary import Scored, Summary
 if TYPE_CHECKING:
     from .._typing import Base
     from ..bijectors import ElementwiseAffine
-    from .density import FlowDensity
 
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
 
 
-class FlowDensityRecord:
+class Record:
     """What a `FlowDensity` has learned, and its options.
 
-    `FlowDensityRecord.of(estimator)` makes it, `.restored()` is the way back.
     Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
 
     Parameters
@@ -75,7 +74,7 @@ class FlowDensityRecord:
         self.context_names = None if context_names is None else list(context_names)
         if sorted(options) != sorted(OPTIONS):
             raise ValueError(f"its options are {sorted(options)}, not {sorted(OPTIONS)}")
-        checked_options(options["budget"], options["contamination"])
+        checked_options(options["budget"], options["contamination"], options["n_jobs"])
         for flow in (density, latent):
             if not isinstance(flow, TransformedDistribution):
                 raise ValueError(f"its density or latent is a {type(flow).__name__}, no flow")
@@ -94,54 +93,25 @@ class FlowDensityRecord:
             raise ValueError(f"its offset is {offset}")
         as_summary(summary)
 
-    @classmethod
-    def of(cls, estimator: FlowDensity) -> FlowDensityRecord:
-        """What a fitted estimator knows."""
-        options = {name: getattr(estimator, name) for name in OPTIONS}
-        if not isinstance(options["random_state"], (int, np.integer)):
-            options["random_state"] = None
-        names = getattr(estimator, "feature_names_in_", None)
-        of_context = getattr(estimator, "context_names_in_", None)  # not in older pickles
-        return cls(
-            options, estimator.density_, estimator.latent_,
-            None if names is None else [str(name) for name in names],
-            estimator.held_out_scores_, float(estimator.offset_), as_data(estimator.summary_),
-            None if of_context is None else [str(name) for name in of_context],
-            estimator.context_dim_,
-        )  # fmt: skip
-
-    def restored(self) -> FlowDensity:
-        """The estimator, fitted."""
-        from .density import FlowDensity
-
-        found = FlowDensity(**self.options)
-        found.density_, found.latent_ = self.density, self.latent
-        found.context_dim_, found.offset_ = self.context_dim, self.offset
-        found.context_names_in_ = self.context_names
-        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
-        found.n_features_in_ = found._n_features_out = self.density.dim
-        if self.names is not None:
-            found.feature_names_in_ = np.array(self.names, object)
-        return found
-
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         return dict(vars(self))
 
 
-def checked_options(budget, contamination) -> tuple[float | None, float]:
-    """(budget, contamination) as floats; a ValueError for what is none."""
-    if budget is not None and not (isinstance(budget, (int, float)) and budget > 0):
+def checked_options(budget, contamination, n_jobs) -> tuple[float | None, float]:
+    """(budget, contamination) as floats; a ValueError for an option that is none."""
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
+        raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
+    if budget is not None and not (isinstance(budget, Real) and budget > 0):
         raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
-    if not (isinstance(contamination, (int, float)) and 0 < contamination <= 0.5):
+    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
         raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
     return None if budget is None else float(budget), float(contamination)
 
 
 def as_data(summary: Summary) -> dict:
     """A summary as plain data: dicts and lists of numbers and strings."""
-    found = asdict(summary)
-    return {**found, "candidates": [asdict(scored) for scored in summary.candidates]}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(summary).items()}
 
 
 def as_summary(data: dict) -> Summary:
@@ -149,7 +119,8 @@ def as_summary(data: dict) -> Summary:
     try:
         counts = {name: int(data[name]) for name in ("n_rows", "n_held_out", "n_folds")}
         candidates = tuple(_scored(one) for one in data["candidates"])
-        found = Summary(candidates, _scored(data["density"]), **counts)
+        left_out = tuple(map(str, data.get("left_out", ())))  # not in older files
+        found = Summary(candidates, _scored(data["density"]), **counts, left_out=left_out)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
     if not candidates:

@@ -55,3 +55,12 @@ def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
 def fold_of(n: int, parts: int, rng: np.random.Generator) -> np.ndarray:
     """(n,): the part that each row belongs to; sizes differ by at most one."""
     return rng.permutation(n) % parts
+
+
+def from_the_centre(rows: Rows) -> Rows:
+    """The same rows, standardised ones, by their distance from 0: an order that depends neither on
+    the order in which they were given, nor on signs, units or the order of the columns."""
+    order = np.argsort(np.sum(rows.x**2, axis=1), kind="stable")
+    place = np.append(np.argsort(order), -1)  # of -1: -1
+    context = None if rows.context is None else rows.context[order]
+    return Rows(rows.x[order], context, rows.weight[order], place[rows.original])

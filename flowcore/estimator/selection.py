@@ -96,7 +96,7 @@ def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: b
         light = [folds.gathered(c, [f(*a, **o) for f, a, o in folds.tasks(c, i)])
                  for i, c in enumerate(plan.baselines)]  # fmt: skip
         light = _one_gaussian(light, folds.weight) + _best_mixture(folds, plan)
-    options = {"epochs": plan.epochs, "together": plan.together}
+    options = {"epochs": plan.epochs, "snapshots": plan.snapshots}
     to_train = [_with_modes(flow, light[-1].candidate) for flow in plan.flows]
     tasks = [
         task for i, flow in enumerate(to_train) for task in folds.tasks(flow, 200 + i, **options)
@@ -106,7 +106,8 @@ def select(rows: Rows, plan: Plan, seeds, workers, only_flows: bool, progress: b
         folds.gathered(flow, results[i * plan.used : (i + 1) * plan.used])
         for i, flow in enumerate(to_train)
     ]
-    return _mixed(light, flows, folds, only_flows and bool(flows))
+    found = _mixed(light, flows, folds, only_flows and bool(flows))
+    return replace(found, summary=replace(found.summary, left_out=plan.left_out))
 
 
 def _one_gaussian(light: list[Fitted], weight) -> list[Fitted]:
@@ -175,11 +176,14 @@ def in_processes(n_jobs: int | None):
 
     def run(tasks: Iterable, seconds: float, progress: bool) -> list:
         from joblib import Parallel, delayed
+        from joblib.parallel import get_active_backend
 
         tasks = list(tasks)
         jobs = _n_jobs(n_jobs) if seconds > LIGHT and len(tasks) > 1 else 1
         threads = {"threads": 1} if jobs != 1 else {}
         calls = (delayed(f)(*a, **o, **threads) for f, a, o in tasks)
+        if not get_active_backend()[0].supports_return_generator:  # multiprocessing: all at once
+            return Parallel(n_jobs=jobs)(calls)
         with nullcontext() if jobs == 1 else _deaf_to_interrupts():
             results = Parallel(n_jobs=jobs, return_as="generator")(calls)
         return list(_shown(results, len(tasks)) if progress else results)

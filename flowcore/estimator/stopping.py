@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-SNAPSHOTS = 40  # of a run, at most
 LARGEST = 1e30  # of what float32 holds well
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 

@@ -28,7 +28,8 @@ class Summary:
     """What a fitted `FlowDensity` tells of itself, as numbers; print it.
 
     candidates   all that were tried; density   what was made of them; n_rows   of the table;
-    n_held_out   rows of which each was scored by fits that had not seen it; n_folds
+    n_held_out   rows of which each was scored by fits that had not seen it; n_folds;
+    left_out     what was not tried, since it takes too much time or memory, and how much
     """
 
     candidates: tuple[Scored, ...]
@@ -36,6 +37,7 @@ class Summary:
     n_rows: int
     n_held_out: int
     n_folds: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def winner(self) -> Scored:
@@ -64,8 +66,8 @@ class Summary:
             rows.append(f"  {s.name:24s}{_wide(s.score):>10s}{_wide(s.error):>8s}{s.weight:9.2f}")
         total = self.density
         rows.append(f"  {total.name:24s}{_wide(total.score):>10s}{_wide(total.error):>8s}")
-        rows.append(f"the largest part is: {self.winner.name}")
-        return "\n".join(rows)
+        rows += [f"the largest part is: {self.winner.name}"]
+        return "\n".join(rows + [f"left out: {what}" for what in self.left_out])
 
     __repr__ = __str__
 

@@ -16,6 +16,7 @@ from .slots import Slots
 if TYPE_CHECKING:
     from .._typing import Base, Seed, TableLike
     from ..estimator import Summary
+    from .numbers import Numbers
 
 ROWS = 2**10  # of a block, each of them at all points of its cell
 
@@ -243,6 +244,16 @@ class TableDensity:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
                 found[column.name] = as_values(column, np.zeros(n, int))
         return self._as_given(found, n)
+
+    def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
+        """What `diagnose` judges: the numbers of the rows of X and their density, given categories.
+
+        Rows that miss a value are left out, with a warning; rng is for noise on grids. Errors:
+        ValueError for a model without numbers, and for a row outside of a column's support.
+        """
+        from .numbers import Numbers
+
+        return Numbers.of(self, self.schema.select(X), "drop", np.random.default_rng(rng))
 
     def _sample_numbers(self, n, slots, rng) -> np.ndarray:
         context = self._context(slots)

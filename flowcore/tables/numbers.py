@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..bijectors import Chain
 from ..core import warn
 from ..distributions import Distribution, TransformedDistribution
-from .density import TableDensity
 from .encoding import check_inside, codes, coordinates, line, noise
 from .frame import Frame
 from .schema import complete_rows
@@ -30,7 +29,7 @@ class Numbers(NamedTuple):
     plain: np.ndarray
 
     @classmethod
-    def of(cls, model: TableDensity, frame: Frame, missing: str, rng) -> Numbers:
+    def of(cls, model: Any, frame: Frame, missing: str, rng) -> Numbers:
         """Of a frame that has the model's columns. A warning says how many rows are left out.
 
         missing: "error" or "drop". Errors: ValueError for a row outside of a support, for missing
@@ -62,7 +61,7 @@ def _rows(n: int) -> str:
     return f"{n:,} row{'' if n == 1 else 's'}"
 
 
-def _given(model: TableDensity, frame: Frame) -> tuple[Frame, np.ndarray]:
+def _given(model: Any, frame: Frame) -> tuple[Frame, np.ndarray]:
     """(the rows whose categories are known, these as a context)."""
     own = codes(frame, model.schema.categories)
     slots = Slots(model.frequencies)
