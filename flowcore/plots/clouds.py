@@ -15,8 +15,8 @@ from .drawing import (
     check_plane,
     classes,
     dots,
+    film_strip,
     frame,
-    frames_of,
     legend_of_dots,
     limits_of,
     name_axes,
@@ -24,7 +24,6 @@ from .drawing import (
     panels,
     points,
     quadrant,
-    small_ticks,
     square,
     window,
 )
@@ -174,15 +173,11 @@ def stages(
     kinds, which = classes(quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
     colours = np.array(PALETTE)[which]
 
-    frames, shared = frames_of(arrays)
-    columns = min(len(arrays), 4 if len(arrays) <= 16 else 6)
-    made_here = ax is None
-    axes = panels(ax, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
+    axes, frames = film_strip(ax, arrays)
     for k, (panel, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
         dots(panel, x, colours, n=2 * len(x))
         frame(panel, x, *frames[k])
         panel.set_title(f"{k}: {name}" if k else name)
-    small_ticks(axes, columns if made_here and shared else None)
     if labels is not None:
         for kind, colour in zip(kinds, PALETTE, strict=False):
             axes[0].scatter([], [], color=colour, label=kind)

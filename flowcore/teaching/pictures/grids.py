@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.inputs import check_dim
-from .drawing import (
+from ...core.inputs import check_dim
+from ...plots.drawing import (
     PALETTE,
     check_plane,
+    count_outside,
+    film_strip,
     frames_of,
     new_figure,
-    panels,
     quadrant,
     remark,
     set_limits,
-    small_ticks,
     window,
 )
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
-    from .._typing import Context, Limits
+    from ..._typing import Context, Limits
 
 PALER = 0.7  # of the way to white: every other cell, so that cells are told apart in grey, too
 ON_A_SIDE = 48  # points on each side of a cell: a steep layer stretches a short piece across a gap
@@ -78,18 +78,14 @@ def grid(
     (16, 16)
     """
     names, outlines = _stages_of_cells(flow, cells, reach, context)
-    frames, shared = frames_of([outline.reshape(-1, 2) for outline in outlines])
-    columns = min(len(names), 4 if len(names) <= 16 else 6)
-    made_here = ax is None
-    axes = panels(ax, len(names), columns, (2.5 * columns, 2.6 * -(-len(names) // columns)))
+    axes, frames = film_strip(ax, [outline.reshape(-1, 2) for outline in outlines])
     for panel, name, outline, around in zip(axes, names, outlines, frames, strict=True):
         _draw_cells(panel, outline, cells)
         limits = window(xlim, ylim, around)
         set_limits(panel, *limits)
-        if told := _told(outline, *limits):
-            remark(panel, told)
+        if out := _outside(outline, *limits):
+            remark(panel, out)
         panel.set_title(name)
-    small_ticks(axes, columns if made_here and (shared or None not in (xlim, ylim)) else None)
     return axes
 
 
@@ -142,7 +138,7 @@ def grid_animation(
     around = np.array(frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
     # no layout engine: it would move the panel while the numbers at its edges change
     ax = new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
-    polygons, told = _draw_cells(ax, outlines[0], cells), remark(ax, "")
+    polygons, words = _draw_cells(ax, outlines[0], cells), remark(ax, "")
     ax.set_box_aspect(1)
 
     def draw(moment):
@@ -152,8 +148,8 @@ def grid_animation(
         limits = _between(around[k], around[goal], share)
         polygons.set_verts(_finite_cells(outline))
         ax.set(xlim=limits[0], ylim=limits[1], title=names[k if share < 0.5 else goal])
-        told.set_text(_told(outline, *limits))
-        return [polygons, told]
+        words.set_text(_outside(outline, *limits))
+        return [polygons, words]
 
     draw((0, 0.0))
     return FuncAnimation(ax.figure, draw, frames=list(_moments(len(names), frames)), interval=80)
@@ -213,10 +209,9 @@ def _finite_cells(outline: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(outline).all(axis=(1, 2), keepdims=True), outline, np.nan)
 
 
-def _told(outline: np.ndarray, xlim, ylim) -> str:
+def _outside(outline: np.ndarray, xlim, ylim) -> str:
     """How many cells are not wholly in the frame; nothing if all are."""
-    low, high = zip(xlim, ylim, strict=True)
-    out = len(outline) - np.count_nonzero(((outline >= low) & (outline <= high)).all(axis=(1, 2)))
+    out = count_outside(outline, xlim, ylim)
     return f"{out} of {len(outline)} cells outside" if out else ""
 
 
