@@ -14,7 +14,7 @@ import pytest
 
 from flowcore import moons
 from flowcore.cli import main
-from flowcore.moons import pictures, three
+from flowcore.teaching.moons import pictures, three
 from flowcore.spec.reference import numerical_jacobian
 from flowcore.training import History, TrainingDivergedError
 

@@ -169,7 +169,7 @@ def test_the_flow_is_in_the_graph_once(table):
     ("problem", "x", "context", "what"),
     [
         (TypeError, np.zeros((4, D)), None, "X must be a Dask array or dataframe, not ndarray"),
-        (ValueError, da.zeros((4, 2)), None, r"takes arrays of shape \(..., 3\), not \(1, 2\)"),
+        (ValueError, da.zeros((4, 2)), None, r"takes arrays of shape \(..., 3\), not \(0, 2\)"),
         (ValueError, da.zeros((4, D)), da.zeros((4, C)), "takes no context"),
     ],
 )
@@ -184,7 +184,7 @@ def test_contexts_that_do_not_fit_are_refused(table):
         distributed.log_prob(wild(c), cut(x))
     with pytest.raises(TypeError, match="context must be a Dask array like X, or one for all"):
         distributed.log_prob(wild(c), cut(x), c)
-    with pytest.raises(ValueError, match="a row for each of X"):
+    with pytest.raises(ValueError, match="Chunks do not add up"):
         distributed.log_prob(wild(c), cut(x), cut(c[:9]))
     some = dd.from_pandas(frame(x, c), npartitions=4)
     with pytest.raises(TypeError, match="context must be a Dask frame"):
@@ -201,6 +201,27 @@ def test_an_error_in_a_block_names_the_column(table):
     bad = frame(table[0]).assign(y="text")
     with pytest.raises(ValueError, match="column 1 'y'"):
         distributed.log_prob(wild(), dd.from_pandas(bad, npartitions=2)).compute()
+
+
+def test_a_partition_with_its_columns_in_another_order_is_refused(client, table):
+    """Its rows were scored and learned by position, without a word."""
+    x, c, _ = table
+
+    def some(names):
+        def load(i):
+            part = frame(x, c)[250 * i : 250 * i + 250][list(names)]
+            return part[list(names)[::-1]] if i else part
+
+        return dd.from_map(load, [0, 1], meta=load(0))
+
+    message = r"columns \['z', 'y', 'x'\], but its frame announces \['x', 'y', 'z'\]"
+    with pytest.raises(ValueError, match=message):
+        distributed.log_prob(wild(), some("xyz")).compute()
+    with pytest.raises(ValueError, match=message):
+        distributed.fit(client, flow_for(), some("xyz"), epochs=1)
+    context = dd.from_map(lambda i: frame(x, c)[250 * i : 250 * i + 250][list("xyz")], [0, 1])
+    with pytest.raises(ValueError, match="announces"):
+        distributed.log_prob(wild(c), context, some("ab")).compute()
 
 
 # ---------------------------------------------------------------- sample
@@ -244,7 +265,7 @@ def test_draws_for_rows_of_context(table):
     assert draws.shape == (4, N, D) and len(np.unique(draws)) == draws.size
     with pytest.raises(ValueError, match="columns= needs"):
         distributed.sample(wild(c), 4, 0, context=cut(c), columns=list("xyz"))
-    with pytest.raises(ValueError, match="columns has 2 names"):
+    with pytest.raises(ValueError, match="columns"):
         distributed.sample(wild(), 4, 0, columns=["x", "y"])
 
 
@@ -275,8 +296,7 @@ def test_all_rows_at_once_is_the_fit_of_one_machine(client, table):
 
 def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     """Of every batch of an epoch; and each row is in one of them."""
-    from flowcore.distributed.share import Share
-    from flowcore.distributed.total import Step, TotalLoss
+    from flowcore.distributed.fitting import Share, TotalLoss, _order
 
     x, c, w = table
     w = w + 0.1
@@ -285,11 +305,15 @@ def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
         Share(Rows(x[a:b], w[a:b], c[a:b]), Rows(x[:0]), ([5], i))
         for i, (a, b) in enumerate([(0, 30), (30, 200), (200, N)])
     ]
-    loss = TotalLoss(client, flow, None, client.scatter(shares), [])
+    loss = TotalLoss(client, flow, None, client.scatter(shares))
+    loss.begin_epoch(2)
     seen = []
     for batch in range(7):
-        value, gradient = loss(flow.params, Step(2, batch, 7, True))
-        rows = [share.batch(2, batch, 7, True) for share in shares]
+        value, gradient = loss(flow.params, (batch, 7))
+        ends = [(len(s.train.x) * batch // 7, len(s.train.x) * (batch + 1) // 7) for s in shares]
+        rows = [
+            s.train.take(_order(s, 2)[a:b]) for s, (a, b) in zip(shares, ends, strict=True)
+        ]
         rows = Rows(*(np.concatenate(part) for part in zip(*rows, strict=True)))
         expected, slope = Loss(flow)(np.array(flow.params), rows)
         assert math.isclose(value, expected, rel_tol=1e-12)
@@ -297,37 +321,29 @@ def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
         assert math.isclose(loss.weight, rows.total_weight)
         seen.append(rows.x)
     np.testing.assert_array_equal(np.sort(np.concatenate(seen), axis=0), np.sort(x, axis=0))
-    assert not np.array_equal(shares[2].batch(3, 0, 7, True).x, shares[2].batch(2, 0, 7, True).x)
+    assert not np.array_equal(_order(shares[2], 3), _order(shares[2], 2))
 
 
 def test_the_standard_error_of_held_out_rows(client, table):
-    from flowcore.distributed.share import Share
-    from flowcore.distributed.total import TotalLoss
+    from flowcore.distributed.fitting import Share, TotalLoss
 
     x, c, w = table
     flow, w = wild(c), w + 0.1
     shares = [
         Share(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b]), ([5], 0)) for a, b in [(0, 30), (30, N)]
     ]
-    loss = TotalLoss(client, flow, None, [], client.scatter(shares))
+    found = TotalLoss(client, flow, None, []).held_out(flow.params, client.scatter(shares))
     expected = Loss(flow).value_and_error(flow.params, [Rows(x, w, c)])
-    np.testing.assert_allclose(loss.validated(flow.params), expected, rtol=1e-11)
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
 def test_a_fit_in_batches(client, table):
-    """It learns, is reproducible, and the same by tasks in between, as when theta is large."""
-    x = table[0]
+    """It learns, and is reproducible."""
     options = dict(epochs=3, batch_size=100, rng=1, **TEXTBOOK)
-    flow, history = distributed.fit(client, flow_for(), cut(x), **options)
+    flow, history = distributed.fit(client, flow_for(), cut(table[0]), **options)
     assert len(history.val_nll) == 3 and history.settings["batch_size"] == 100
     assert history.train_nll[-1] < history.train_nll[0] - 0.01
-    from flowcore.distributed import total
-
-    small, total.SMALL = total.SMALL, 0
-    try:
-        again, told = distributed.fit(client, flow_for(), cut(x), **options)
-    finally:
-        total.SMALL = small
+    again, told = distributed.fit(client, flow_for(), cut(table[0]), **options)
     assert told.train_nll == history.train_nll and told.val_nll == history.val_nll
     np.testing.assert_array_equal(again.params, flow.params)
 
@@ -371,21 +387,22 @@ def test_what_fit_refuses(client, table):
     x, c, w = table
     with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client, not None"):
         distributed.fit(None, flow_for(), cut(x))
-    with pytest.raises(ValueError, match=r"checkpoint= is for flowcore\.fit on one machine: save"):
-        distributed.fit(client, flow_for(), cut(x), checkpoint="run.npz")
-    with pytest.raises(ValueError, match=r"threads= is for flowcore\.fit"):
-        distributed.fit(client, flow_for(), cut(x), threads=2)
+    for option in ({"checkpoint": "run.npz"}, {"threads": 2}):
+        with pytest.raises(ValueError, match=r"checkpoint= and threads= are for flowcore\.fit"):
+            distributed.fit(client, flow_for(), cut(x), **option)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
+        distributed.fit(client, flow_for(), cut(x), epoch=2)
     with pytest.raises(TypeError, match="X must be a Dask array or dataframe, not ndarray"):
         distributed.fit(client, flow_for(), x)
     with pytest.raises(TypeError, match="sample_weight must be a Dask"):
         distributed.fit(client, flow_for(), cut(x), sample_weight=w)
-    with pytest.raises(ValueError, match=r"X has shape \(500, 2\), but the flow has dim 3"):
+    with pytest.raises(ValueError, match=r"X has shape \(170, 2\), but the flow has dim 3"):
         distributed.fit(client, flow_for(), cut(x[:, :2]))
-    with pytest.raises(ValueError, match="context has 99 rows, X 500"):
+    with pytest.raises(ValueError, match="context has 1 blocks, X 3: cut both alike"):
         distributed.fit(client, flow_for(c), cut(x), context=cut(c[:99]))
-    with pytest.raises(ValueError, match="patience=3 needs validation_split > 0"):
+    with pytest.raises(ValueError, match=r"validation_split=0 leaves no row of 3 blocks for validation"):
         distributed.fit(client, flow_for(), cut(x), patience=3, validation_split=0)
-    with pytest.raises(ValueError, match="leaves no row for validation: take larger blocks"):
+    with pytest.raises(ValueError, match="leaves no row of 5 blocks for validation: take larger blocks"):
         distributed.fit(client, flow_for(), cut(x[:20], 4))
     with pytest.raises(ValueError, match=r"NaN or infinite values in row 1 .* in block 1\)"):
         distributed.fit(client, flow_for(), cut(np.where(x == x[171], np.nan, x)))
@@ -417,11 +434,6 @@ def test_blocks_of_unknown_length(client, table):
     np.testing.assert_allclose(flow.params, expected.params, rtol=0, atol=1e-10)
 
 
-def test_many_blocks_are_a_warning(client, table):
-    with pytest.warns(UserWarning, match="X has 25 blocks for 2 of the workers' threads"):
-        distributed.fit(client, flow_for(), cut(table[0], 20), epochs=1, batch_size=None)
-
-
 # ---------------------------------------------------------------- processes
 
 
@@ -433,6 +445,7 @@ def test_dask_is_not_imported_before_it_is_needed():
 
 def test_without_dask_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask.array", None)
+    monkeypatch.delitem(sys.modules, "flowcore.distributed.blocks", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'flowcore\[dask\]'"):
         distributed.log_prob(wild(), None)
 

@@ -172,8 +172,8 @@ def count_outside(x, xlim, ylim) -> int:
     """How many points (n, 2) are not in the rectangle, or cells (n, points, 2) not wholly; what is
     not finite is not."""
     low, high = zip(xlim, ylim, strict=True)
-    inside = ((x >= low) & (x <= high)).reshape((len(x), -1))
-    return len(x) - np.count_nonzero(inside.all(axis=1))
+    inside = ((x >= low) & (x <= high)).all(axis=tuple(range(1, x.ndim)))
+    return len(x) - np.count_nonzero(inside)
 
 
 def remark(ax, text: str):

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import NICE, Bijector, Invert, MaskedAutoregressiveFlow, RealNVP
-from ..distributions import Normal
-from ..networks import MADE
-from ..plots import densities, jacobian, losses, masks, scatter
-from ..testing import randomize
+from ...distributions import Normal
+from ...plots import densities, losses, masks, scatter
+from ...testing import randomize
+from ..pictures import jacobian
 from .data import N_TRAIN, Moons
-from .three import Result, nll
+from .three import Result, layer, nll
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ...bijectors import Bijector
 
 FRAME = (-2.6, 2.6), (-2.6, 2.6)  # of all pictures of densities and samples
 
@@ -24,23 +25,17 @@ FRAME = (-2.6, 2.6), (-2.6, 2.6)  # of all pictures of densities and samples
 def draw_flows(results, moons: Moons) -> Figure:
     """The densities of the truth and of all flows on one scale; below them, points of each."""
     figure = _figure(9.0, 4.05)
-    top, bottom = figure.subplots(2, 1 + len(results), sharex=True, sharey=True)
-    shown = {"the truth": moons.truth(), **{result.title: result.flow for result in results}}
-    densities(shown, *FRAME, n=150, ax=top)
-    samples = [r.flow.sample(N_TRAIN, np.random.default_rng([moons.seed, 2])) for r in results]
-    notes = [f"entropy {moons.entropy():.3f} nats", *(f"KL {_kl(r)}" for r in results)]
-    for k, x in enumerate([moons.train, *samples]):
-        scatter(x, ax=bottom[k], xlim=FRAME[0], ylim=FRAME[1])
-        bottom[k].set_title(f"{N_TRAIN} samples" if k else f"{N_TRAIN} training points")
-        top[k].set(xlabel=notes[k], ylabel="")
-        bottom[k].set(xlabel="", ylabel="")
-        for ax in (top[k], bottom[k]):
-            ax.title.set_size(9)
-            ax.xaxis.label.set_size(9)
-            ax.set(xticks=[-2, 0, 2], yticks=[-2, 0, 2])
-            ax.tick_params(labelsize=8)
-    figure.axes[-1].tick_params(labelsize=8)  # the colour bar
-    figure.axes[-1].yaxis.label.set_size(9)
+    with _small_type():
+        top, bottom = figure.subplots(2, 1 + len(results), sharex=True, sharey=True)
+        shown = {"the truth": moons.truth(), **{result.title: result.flow for result in results}}
+        densities(shown, *FRAME, n=150, ax=top)
+        samples = [r.flow.sample(N_TRAIN, np.random.default_rng([moons.seed, 2])) for r in results]
+        notes = [f"entropy {moons.entropy():.3f} nats", *(f"KL {_kl(r)}" for r in results)]
+        for k, x in enumerate([moons.train, *samples]):
+            scatter(x, ax=bottom[k], xlim=FRAME[0], ylim=FRAME[1])
+            bottom[k].set_title(f"{N_TRAIN} samples" if k else f"{N_TRAIN} training points")
+            top[k].set(xlabel=notes[k], ylabel="")
+            bottom[k].set(xlabel="", ylabel="", xticks=[-2, 0, 2], yticks=[-2, 0, 2])
     return figure
 
 
@@ -53,17 +48,15 @@ def draw_losses(results, moons: Moons) -> Figure:
     figure = _figure(9.0, 3.4)
     entropy, start = moons.entropy(), nll(Normal(2), moons.train)
     room = 0.08 * (start - entropy)
-    axes = figure.subplots(1, len(results), sharey=True)
-    for ax, result in zip(axes, results, strict=True):
-        if result.history.train_nll:
-            losses(result.history, entropy, ax, ylim=(entropy - room, start + room))
-        ax.set_title(f"{result.title}\n{result.nll:.3f} nats on fresh points", pad=14, fontsize=9)
-        ax.xaxis.label.set_size(9)
-        ax.yaxis.label.set_size(9)
-        ax.label_outer()
-        ax.tick_params(labelsize=8)
-        if ax is not axes[-1] and ax.get_legend():
-            ax.get_legend().remove()
+    with _small_type():
+        axes = figure.subplots(1, len(results), sharey=True)
+        for ax, result in zip(axes, results, strict=True):
+            if result.history.train_nll:
+                losses(result.history, entropy, ax, ylim=(entropy - room, start + room))
+            ax.set_title(f"{result.title}\n{result.nll:.3f} nats on fresh points", pad=14)
+            ax.label_outer()
+            if ax is not axes[-1] and ax.get_legend():
+                ax.get_legend().remove()
     return figure
 
 
@@ -71,6 +64,13 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure((width, height), layout="compressed")
+
+
+def _small_type():
+    from matplotlib import rc_context
+
+    sizes = {"axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
+    return rc_context(sizes)
 
 
 def titled(axes, title: str) -> Figure:
@@ -84,24 +84,20 @@ def structure(kind: str):
 
     Five coordinates show it better than two.
     """
-    layer = example_layer(kind)
+    shown = example_layer(kind)
     if kind in ("maf", "iaf"):
         what = "the masks of a MADE, and their product: which output sees which input"
-        yield "made_masks", what, masks((layer.bijector if kind == "iaf" else layer).made)
+        yield "made_masks", what, masks((shown.bijector if kind == "iaf" else shown).made)
         what = f"the Jacobian of {'an IAF' if kind == 'iaf' else 'a MAF'} with that MADE"
     else:
-        name, stay = type(layer).__name__, layer.num_masked
+        name, stay = type(shown).__name__, shown.num_masked
         what = f"the Jacobian of one coupling of {name}: {stay} of 5 stay"
-    yield f"{kind}_jacobian", what, jacobian(layer, np.linspace(-1, 1, 5))
+    yield f"{kind}_jacobian", what, jacobian(shown, np.linspace(-1, 1, 5))
 
 
 def example_layer(kind: str) -> Bijector:
     """A small layer of this kind in five dimensions, far from the identity."""
-    if kind in ("maf", "iaf"):
-        maf = MaskedAutoregressiveFlow(randomize(MADE(5, [8, 8], activation="tanh")))
-        return Invert(maf) if kind == "iaf" else maf
-    coupling = {"realnvp": RealNVP, "nice": NICE}[kind]
-    return randomize(coupling(5, hidden=[8, 8], activation="tanh"))
+    return randomize(layer(kind, 5, [8, 8], activation="tanh"))
 
 
 class Album:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ..bijectors import (
+from ...bijectors import (
     NICE,
     Bijector,
     Chain,
@@ -16,13 +16,13 @@ from ..bijectors import (
     MaskedAutoregressiveFlow,
     Permute,
     RealNVP,
-)
-from ..distributions import Normal, TransformedDistribution
-from ..flows import nsf
-from ..metrics import KLEstimate, kl_to_truth
-from ..networks import MADE
-from ..training import History, TrainingDivergedError, fit
-from ..transformers import Scale
+)  # fmt: skip
+from ...distributions import Normal, TransformedDistribution
+from ...flows import nsf
+from ...metrics import KLEstimate, kl_to_truth
+from ...networks import MADE
+from ...training import History, TrainingDivergedError, fit
+from ...transformers import Scale
 from .data import N_FRESH, Moons
 
 
@@ -40,7 +40,7 @@ def build(kind: str, layers: int, hidden, seed: int) -> TransformedDistribution:
     parts: list[Bijector] = []
     seeds = np.random.default_rng(seed).integers(2**63, size=layers).tolist()
     for layer_seed in seeds:
-        parts += [Permute([1, 0]), _layer(kind, hidden, layer_seed)]
+        parts += [Permute([1, 0]), layer(kind, 2, hidden, rng=layer_seed, dtype=np.float32)]
     if kind == "nice":  # its layers keep volumes: one diagonal scaling next to the base
         parts[0] = Elementwise(2, Scale(), dtype=np.float32)
     else:
@@ -48,59 +48,40 @@ def build(kind: str, layers: int, hidden, seed: int) -> TransformedDistribution:
     return TransformedDistribution(Normal(2), Chain(parts[::-1]))
 
 
-def _layer(kind: str, hidden, seed: int) -> Bijector:
+def layer(kind: str, dim: int, hidden, **options) -> Bijector:
+    """One bijector of a kind: "maf", "iaf", "realnvp" or "nice"."""
     if kind in ("maf", "iaf"):
-        maf = MaskedAutoregressiveFlow(MADE(2, hidden, rng=seed, dtype=np.float32))
+        maf = MaskedAutoregressiveFlow(MADE(dim, hidden, **options))
         return Invert(maf) if kind == "iaf" else maf
     coupling = {"realnvp": RealNVP, "nice": NICE}[kind]
-    return coupling(2, num_masked=1, hidden=hidden, rng=seed, dtype=np.float32)
+    return coupling(dim, num_masked=dim // 2, hidden=hidden, **options)
 
 
-@dataclass(frozen=True)
-class Contestant:
-    """An untrained flow, and how it is trained."""
+# as the tutorial has it: full batch, Adam at 1e-3, the best validation kept
+TUTORIAL = dict(batch_size=None, learning_rate=1e-3, schedule="constant", average=None)
+
+
+class Contestant(NamedTuple):
+    """An untrained flow, and how it is trained: options of `fit`."""
 
     title: str
     flow: TransformedDistribution
-    fit: Callable  # (flow, moons, epochs, progress) -> (flow, history)
-    epochs: int | str
+    options: dict
 
 
 def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestant, Contestant]:
     """The tutorial's one layer, its six, and flowcore's own recipe."""
-    kind, seed = settings.flow, moons.seed
+    kind, seed, epochs = settings.flow, moons.seed, settings.epochs
     name = {"realnvp": "RealNVP"}.get(kind, kind.upper())
-    one = build(kind, 1, [16, 16], seed)
-    six = build(kind, 6, [256, 256], seed)
-    own = nsf(2, rng=seed)
-    for_six, for_own = (150, 60) if settings.quick else (600, "auto")
-    chosen = settings.epochs
+    one, six = build(kind, 1, [16, 16], seed), build(kind, 6, [256, 256], seed)
+    for_one = {"epochs": epochs or 600, **TUTORIAL}
+    for_six = {"epochs": epochs or (150 if settings.quick else 600), **TUTORIAL}
+    for_own = {"epochs": epochs or (60 if settings.quick else "auto"), "rng": seed}
     return (
-        Contestant(f"one {name} [16, 16]", one, fit_like_the_tutorial, chosen or 600),
-        Contestant(f"six {name} [256, 256]", six, fit_like_the_tutorial, chosen or for_six),
-        Contestant("flowcore's own recipe", own, fit_by_the_recipe, chosen or for_own),
+        Contestant(f"one {name} [16, 16]", one, for_one),
+        Contestant(f"six {name} [256, 256]", six, for_six),
+        Contestant("flowcore's own recipe", nsf(2, rng=seed), for_own),
     )
-
-
-def fit_like_the_tutorial(flow, moons: Moons, epochs: int = 600, progress: bool = False):
-    """Training as the tutorial has it: full batch, Adam at 1e-3, the best validation kept."""
-    return fit(
-        flow,
-        moons.train,
-        epochs=epochs,
-        batch_size=None,
-        learning_rate=1e-3,
-        schedule="constant",
-        average=None,
-        validation_data=moons.validation,
-        progress=progress,
-    )
-
-
-def fit_by_the_recipe(flow, moons: Moons, epochs: int | str = "auto", progress: bool = False):
-    """Training as `fit` does it if nothing is said, on the same rows."""
-    options = {"validation_data": moons.validation, "rng": moons.seed, "progress": progress}
-    return fit(flow, moons.train, epochs=epochs, **options)
 
 
 @dataclass(frozen=True)
@@ -122,7 +103,13 @@ class Result:
 def train(contestant: Contestant, moons: Moons, progress: bool = False) -> Result:
     """Train one of the three, and measure it."""
     try:
-        flow, history = contestant.fit(contestant.flow, moons, contestant.epochs, progress)
+        flow, history = fit(
+            contestant.flow,
+            moons.train,
+            validation_data=moons.validation,
+            progress=progress,
+            **contestant.options,
+        )
     except TrainingDivergedError as problem:
         print(f"{contestant.title}: {problem}; the last finite parameters are used")
         flow, history = problem.flow, problem.history

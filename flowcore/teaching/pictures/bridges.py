@@ -8,7 +8,7 @@ import numpy as np
 
 from ...metrics import log_density_floor, stray_mass
 from ...plots.contours import Seen
-from ...plots.drawing import BLACK, SMALL, check_plane, new_axes
+from ...plots.drawing import BLACK, SMALL, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def bridges(
     truth : target
         Anything with `dim`, `log_prob` and `sample`.
     xlim, ylim : (float, float)
-        The rectangle; None: where the flow's samples are.
+        The rectangle; None: where the truth's samples are.
     n : int
         Grid points along each side; cost: n^2 densities of both, and some 60,000 samples.
     ax : Axes
@@ -66,15 +66,14 @@ def bridges(
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    check_plane(truth)
-    seen = Seen.of([flow], xlim, ylim, n)
-    grid, p = seen.grid, seen.p[0]
+    seen = Seen.of([truth, flow], xlim, ylim, n)
+    grid, p = seen.grid, seen.p[1]
     if not p.count() or p.max() <= 0:
         raise ValueError(f"the density is 0 or not finite at all {p.size:,} points of the grid")
     with np.errstate(divide="ignore"):
         height = np.maximum(np.log10(p / p.max()), -DECADES - 1)
-    above = truth.log_prob(grid.reshape(-1, 2)).reshape(height.shape)
-    above = np.clip(above - log_density_floor(truth, KEPT), -5, 5)  # nats: -inf has no contours
+        above = np.log(seen.p[0]) - log_density_floor(truth, KEPT)
+    above = np.clip(above.filled(-np.inf), -5, 5)  # nats: -inf has no contours
     thin = above < 0
     stray = thin & (height > -DECADES).filled(False)
 
@@ -87,11 +86,11 @@ def bridges(
     ax.contourf(x1, x2, stray.astype(float), [0.5, 1.5], colors="none", hatches=["////"])
     if thin.any() and not thin.all():
         ax.contour(x1, x2, above, [-1e-6], colors=BLACK, linewidths=1.2, linestyles="-")
-    seen.frame(ax, 0)
+    seen.frame(ax, 1)
     handles = [
         Line2D([], [], color=BLACK, lw=1.2, label=f"{KEPT:.1%} of the truth lies inside"),
         Patch(fill=False, hatch="////", lw=0, label="the flow where the truth is not"),
-        *seen.hatch_holes(ax, 0),
+        *seen.hatch_holes(ax, 1),
     ]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=SMALL,
               frameon=False)  # fmt: skip
