@@ -6,7 +6,6 @@ A flow is one more value of the graph: it goes to every worker once, not with ev
 from __future__ import annotations
 
 import inspect
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,20 +65,21 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     (((3, 2),), array([-1.84, -1.84, -1.84, -1.84, -1.84]))
     """
     X = table("X", X)
-    check_event(_empty(X), flow.dim, flow)
-    context = _context_of(flow, context, isinstance(X, da.Array))
-    dtype = getattr(flow, "dtype", np.dtype(float))
+    check_event(np.empty((0, *X.shape[-1:])), flow.dim, flow)
+    context = _context_of(flow, context)
+    rowwise, dtype = is_dask_collection(context), getattr(flow, "dtype", np.dtype(float))
     options = dict(flow=delayed(flow, pure=True), dtype=dtype)
     if not isinstance(X, da.Array):
-        options["meta"] = imported("pandas").Series(np.empty(0, dtype), name="log_prob")
-        if is_dask_collection(context) and context.npartitions != X.npartitions:
+        if rowwise and context.npartitions != X.npartitions:
             raise ValueError(
                 f"X has {X.npartitions} partitions, context {context.npartitions}: take both from "
                 "one frame, as in frame[columns] and frame[others]"
             )
-        return X.map_partitions(_log_prob_of_partition, context, align_dataframes=False, **options)
+        meta = imported("pandas").Series(np.empty(0, dtype), name="log_prob")
+        options |= dict(meta=meta, align_dataframes=False)
+        return X.map_partitions(log_prob_of_block, context, **options)
     lead = tuple(range(X.ndim - 1))
-    cut = (*lead, -2) if is_dask_collection(context) else None
+    cut = (*lead, -2) if rowwise else None
     options |= dict(meta=np.empty((0,) * len(lead), dtype), concatenate=True)
     return da.blockwise(log_prob_of_block, lead, X, (*lead, -1), context, cut, **options)
 
@@ -130,22 +130,15 @@ def sample(
     (((400, 400, 200), (2,)), True)
     """
     n, entropy = check_count(n), np.random.default_rng(rng).integers(2**63, size=4).tolist()
-    context = _context_of(flow, context, True)
-    dtype = getattr(flow, "dtype", np.dtype(float))
+    context, dtype = _context_of(flow, context), getattr(flow, "dtype", np.dtype(float))
     options = dict(flow=delayed(flow, pure=True), entropy=entropy, dtype=dtype)
     if is_dask_collection(context):
-        if columns is not None or context.ndim != 2:
-            raise ValueError(
-                f"for rows of context (m, C), here {context.shape}, draws are an array (n, m, D): "
-                "columns= is for draws without them"
-            )
-        chunks, meta = ((n,), context.chunks[0], (flow.dim,)), np.empty((0, 0, 0), dtype)
-        return da.map_blocks(_draws, context, new_axis=0, chunks=chunks, meta=meta, **options)
-    size = check_dim("rows", max(1, NUMBERS // flow.dim) if rows is None else rows)
-    edges = [*range(0, n, size), n] if n else [0, 0]
-    chunks = tuple(b - a for a, b in pairwise(edges)), (flow.dim,)
-    meta = np.empty((0, 0), dtype)
-    found = da.map_blocks(_draws, context=context, chunks=chunks, meta=meta, **options)
+        options |= dict(chunks=((n,), context.chunks[0], (flow.dim,)), new_axis=0)
+        found = da.map_blocks(_draws, context, meta=np.empty((0, 0, 0), dtype), **options)
+    else:
+        size = check_dim("rows", max(1, NUMBERS // flow.dim) if rows is None else rows)
+        options |= dict(chunks=da.core.normalize_chunks((size, -1), (n, flow.dim)), context=context)
+        found = da.map_blocks(_draws, meta=np.empty((0, 0), dtype), **options)
     if columns is None:
         return found
     return imported("dask.dataframe").from_dask_array(found, columns=list(columns))
@@ -154,20 +147,20 @@ def sample(
 # ---------------------------------------------------------------- what is done with a block
 
 
-def log_prob_of_block(x, context=None, flow=None):
-    """log p of the rows of a block. A frame stays one: an error then names its columns."""
+def log_prob_of_block(x, context=None, flow=None, dtype=None):
+    """log p of the rows of a block; of a frame, a Series with its index.
+
+    A frame stays one until it is in `log_prob`: an error then names its columns.
+    """
     if np.ndim(context) > 1 and len(context) != len(x):
         raise ValueError(
             f"a block of X has {len(x)} rows, and that of context {len(context)}: cut both alike"
         )
     with BLAS.single_threaded():
-        return flow.log_prob(x, **options_of(flow.log_prob, context))
-
-
-def _log_prob_of_partition(frame, context=None, flow=None, dtype=None):
-    """As a Series with the frame's index."""
-    found = log_prob_of_block(frame, context, flow)
-    return imported("pandas").Series(np.asarray(found, dtype), frame.index, name="log_prob")
+        found = flow.log_prob(x, **options_of(flow.log_prob, context))
+    if isinstance(x, np.ndarray):
+        return found
+    return imported("pandas").Series(np.asarray(found, dtype), x.index, name="log_prob")
 
 
 def _draws(context=None, flow=None, entropy=None, dtype=None, block_info=None):
@@ -195,9 +188,8 @@ def table(name: str, X, ndim: int = 2):
         return X.rechunk({X.ndim - 1: -1}) if X.ndim > 1 else X
     if not (is_dask_collection(X) and hasattr(X, "map_partitions") and X.ndim == ndim):
         raise TypeError(
-            f"{name} must be a Dask array or dataframe, not {type(X).__name__}: what fits into "
-            f"memory is for flow.log_prob and fc.fit; or dask.array.from_array({name}, "
-            "chunks=(100_000, D))"
+            f"{name} must be a Dask array or dataframe, not {type(X).__name__}: "
+            f"dask.array.from_array({name}, chunks=(100_000, D)), or flow.log_prob and fc.fit"
         )
     return X if ndim == 1 else X.map_partitions(_announced, list(X.columns), meta=X._meta)
 
@@ -212,21 +204,10 @@ def _announced(part, names: list):
     return part
 
 
-def _empty(X) -> np.ndarray:
-    """An array without rows and with the width of X."""
-    return np.empty((0, *(X.shape[-1:] if isinstance(X, da.Array) else [len(X.columns)])))
-
-
-def _context_of(flow, context, of_array: bool):
+def _context_of(flow, context):
     """One context for all rows, an array (C,) or None; or a table with the context of each."""
-    shown = context
-    if is_dask_collection(context):
-        context = table("context", context)
-        shown = _empty(context)
-    if np.ndim(shown) > 1 and isinstance(context, da.Array) != of_array:
-        raise TypeError(
-            f"context must be a Dask {'array' if of_array else 'frame'} like X, or one for all "
-            f"rows, (C,): got {type(context).__name__}"
-        )
-    found = check_context(shown, getattr(flow, "context_dim", 0), flow)
-    return context if is_dask_collection(context) else found
+    rowwise = is_dask_collection(context) or np.ndim(context) > 1
+    context = table("context", context) if rowwise else context
+    shown = np.empty((0, *context.shape[-1:])) if rowwise else context
+    shown = check_context(shown, getattr(flow, "context_dim", 0), flow)
+    return context if rowwise else shown

@@ -11,9 +11,9 @@ scheduler computes elsewhere what it held, with the same numbers.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import time
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,9 +25,9 @@ from ..core import BLAS
 from ..core.inputs import column_labels
 from ..training import Loss, Rows, Run, clipped
 from ..training import fit as fit_of_one_machine
-from ..training.checks import as_weights, check_context_scale, check_flow, check_options, check_run
+from ..training.checks import check_context_scale, check_flow, check_options, check_run
 from ..training.columns import check_columns
-from ..training.defaults import AUTO, is_auto, resolved
+from ..training.defaults import batch_size_for, is_auto, resolved
 from ..training.history import progress_bar
 from ..training.optim import as_optimizer, scheduled
 from ..training.table import FIRST_LOOK, FIRST_NUMBERS, as_rows
@@ -104,8 +104,8 @@ def fit(
     from distributed import Client
 
     started = time.perf_counter()
-    if not isinstance(client, Client) or client.asynchronous:
-        raise TypeError(f"client must be a dask.distributed.Client that waits, not {client!r:.60}")
+    if not isinstance(client, Client):
+        raise TypeError(f"client must be a dask.distributed.Client, not {client!r:.60}")
     check_flow(flow)
     given = inspect.signature(fit_of_one_machine).bind(flow, X, **options)
     given.apply_defaults()
@@ -117,25 +117,16 @@ def fit(
     rng = np.random.default_rng(o.rng)
 
     split = o.validation_split if validation_data is None else 0.0
-    shares, sizes = _shares(client, flow, split, rng, X, context, sample_weight)
-    pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-    held, n_held = (
-        (shares, sizes) if validation_data is None else _shares(client, flow, 1, rng, *pair)
-    )
-    held = [share for share, n in zip(held, n_held[:, 1], strict=True) if n]
-    shares = [share for share, n in zip(shares, sizes[:, 0], strict=True) if n]
-    sizes = sizes[sizes[:, 0] > 0, 0]
-    n = int(sizes.sum())
+    shares, sizes, held = _shares(client, flow, split, rng, X, context, sample_weight)
+    if validation_data is not None:
+        pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        *_, held = _shares(client, flow, 1.0, rng, *pair)
+    n, size = int(sizes.sum()), o.batch_size
     if n == 0 or ((split or o.patience) and not held):
-        raise ValueError(
-            f"validation_split={split} leaves no row of {len(n_held)} blocks "
-            f"{'for validation' if n else 'to train on'}: take larger blocks, or another split"
-        )
-    size = (
-        resolved(n, 1, AUTO, AUTO, "adam")[1] * len(shares)
-        if is_auto(o.batch_size)
-        else o.batch_size
-    )
+        what = "for validation" if n else "to train on"
+        raise ValueError(f"validation_split={split} leaves no row {what}: take larger blocks")
+    if is_auto(size):
+        size = batch_size_for(n) * len(shares)
     epochs, size, rate = resolved(n, o.epochs, size, o.learning_rate, o.optimizer)
     size = n if size is None else min(int(size), n)
     # no more batches than the largest block has rows: then none is empty
@@ -154,13 +145,14 @@ def fit(
     run = Run(initialized, optimizer, o.average, epochs, o.patience, rng, started)
     run.history.settings = dict(
         epochs=epochs, batch_size=size, optimizer=optimizer, average=o.average,
-        clip_norm=o.clip_norm, blocks=len(n_held),
+        clip_norm=o.clip_norm, blocks=len(shares),
     )  # fmt: skip
     with run, progress_bar(o.progress, epochs) as bar:
         run.initial = loss.held_out(initialized.params, held) if held else None
         while run.goes_on():
             run.begin_epoch()
-            loss.begin_epoch(run.epoch if o.shuffle and n_batches > 1 else None)
+            if o.shuffle and n_batches > 1:
+                loss.shuffle(run.epoch)
             for batch in range(n_batches):
                 value, gradient = loss(run.theta, (batch, n_batches))
                 gradient = clipped(gradient, o.clip_norm)
@@ -178,13 +170,12 @@ class TotalLoss(Loss):
 
     def __init__(self, client, flow, penalty, shares: list):
         super().__init__(flow, penalty, threads=1)
-        self._task, self._shares = partial(client.submit, pure=False), shares
-        self._there = self._task(_itself, flow)
-        self.begin_epoch(None)
+        self._client, self._shares, self._calls = client, shares, [(s, None) for s in shares]
+        self._there = client.compute(delayed(flow))
 
-    def begin_epoch(self, epoch: int | None) -> None:
-        """Shuffle the rows of every block; None: leave them in their order."""
-        orders = [None if epoch is None else self._task(_order, s, epoch) for s in self._shares]
+    def shuffle(self, epoch: int) -> None:
+        """Another order of the rows of every block."""
+        orders = self._client.map(_order, self._shares, epoch=epoch, pure=False)
         self._calls = list(zip(self._shares, orders, strict=True))
 
     def nll_and_gradient(self, theta: np.ndarray, batch: tuple[int, int]):
@@ -201,9 +192,9 @@ class TotalLoss(Loss):
         return mean, math.sqrt(variance) / weight if variance >= 0 else math.nan
 
     def _sum(self, task, theta: np.ndarray, calls: list[tuple], *args) -> np.ndarray:
-        theta = self._task(_itself, theta)
-        parts = [self._task(task, self._there, theta, *call, *args) for call in calls]
-        return self._task(sum, parts).result()
+        theta = delayed(theta, pure=False)
+        parts = [delayed(task)(self._there, theta, *call, *args) for call in calls]
+        return self._client.compute(delayed(sum)(parts)).result()
 
 
 class Share(NamedTuple):
@@ -220,20 +211,23 @@ class Share(NamedTuple):
 
 
 def _shares(client, flow, held_out: float, rng, X, context=None, weight=None):
-    """A future of a `Share` for every block of rows; rows to train on and held out, (blocks, 2)."""
+    """Futures of a `Share` for every block of rows: those with rows to train on, and how many, and
+    those with rows held out."""
     X = table("X", X)
     columns = [_blocks(X, X)]
     for name, part, ndim in (("context", context, 2), ("sample_weight", weight, 1)):
         none = [None] * len(columns[0])
         columns.append(none if part is None else _blocks(table(name, part, ndim), X))
         if len(columns[-1]) != len(none):
-            n = len(columns[-1]), len(none)
-            raise ValueError(f"{name} has {n[0]} blocks, X {n[1]}: cut both alike")
+            raise ValueError(f"{name} has not as many blocks as X, {len(none)}: cut both alike")
     entropy, task = rng.integers(2**63, size=4).tolist(), delayed(_share, pure=False)
-    of_flow = flow.dim, flow.params.dtype, held_out
+    options = flow.dim, flow.params.dtype, held_out, entropy
     blocks = enumerate(zip(*columns, strict=True))
-    shares = client.compute([task(*block, *of_flow, (entropy, k)) for k, block in blocks])
-    return shares, np.array(client.gather(client.map(_sizes, shares, pure=False)))
+    shares = client.compute([task(*block, *options, k) for k, block in blocks])
+    sizes = client.map(lambda share: (len(share.train.x), len(share.held.x)), shares, pure=False)
+    sizes = np.array(client.gather(sizes))
+    train, held = (list(itertools.compress(shares, of > 0)) for of in sizes.T)
+    return train, sizes[sizes[:, 0] > 0, 0], held
 
 
 def _blocks(part, X) -> list:
@@ -250,42 +244,30 @@ def _first_look(client, shares: list, sizes: np.ndarray, flow) -> Rows:
     n, width = sizes.sum(), flow.dim + getattr(flow, "context_dim", 0)
     most = min(n, FIRST_LOOK, max(2, FIRST_NUMBERS // width))
     wanted = np.diff(np.cumsum(sizes) * most // n, prepend=0).tolist()
-    parts = zip(*client.gather(client.map(_some, shares, wanted, pure=False)), strict=True)
+
+    def some(share, k):
+        return share.train.take(np.arange(k) * len(share.train.x) // k)
+
+    parts = zip(*client.gather(client.map(some, shares, wanted, pure=False)), strict=True)
     return Rows(*(None if part[0] is None else np.concatenate(part) for part in parts))
 
 
 # ---------------------------------------------------------------- tasks
 
 
-def _share(x, context, weight, dim: int, dtype, held_out: float, seed) -> Share:
+def _share(x, context, weight, dim: int, dtype, held_out: float, entropy, number: int) -> Share:
     """A block checked, without its rows of weight 0, and split."""
     rows = Rows(np.empty((0, dim)))
-    try:
-        if len(x):
-            rows = as_rows(dim, x, context, None, dtype)
-        if len(x) and weight is not None:
-            w = np.asarray(weight)
-            if w.shape != (len(x),) or w.any():  # a block may have none
-                w = as_weights(weight, len(x)) * w.max()
-            rows = rows._replace(weight=w).take(np.flatnonzero(w))
-    except ValueError as problem:
-        raise ValueError(f"{problem} (rows are counted in block {seed[1]})") from None
-    share = Share(rows, rows, seed)
+    if len(x) and (weight is None or np.any(weight)):  # a block may have none
+        try:
+            rows = as_rows(dim, x, context, weight, dtype)
+        except ValueError as problem:
+            raise ValueError(f"{problem} (rows are counted in block {number})") from None
+    if rows.weight is not None:  # by as_rows the largest is 1
+        rows = rows._replace(weight=rows.weight * np.max(weight)).take(np.flatnonzero(rows.weight))
+    share = Share(rows, rows, (entropy, number))
     held, train = np.split(share.rng(0).permutation(len(rows.x)), [round(held_out * len(rows.x))])
-    return Share(rows.take(np.sort(train)), rows.take(np.sort(held)), seed)
-
-
-def _itself(value):
-    return value
-
-
-def _sizes(share: Share) -> tuple[int, int]:
-    return len(share.train.x), len(share.held.x)
-
-
-def _some(share: Share, n: int) -> Rows:
-    """n training rows, evenly spaced."""
-    return share.train.take(np.arange(n) * len(share.train.x) // max(n, 1))
+    return share._replace(train=rows.take(np.sort(train)), held=rows.take(np.sort(held)))
 
 
 def _order(share: Share, epoch: int) -> np.ndarray:

@@ -8,21 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .drawing import (
-    BLUE,
-    SMALL,
-    check_plane,
-    count_outside,
-    limits_of,
-    name_axes,
-    new_axes,
-    panels,
-    points,
-    remark,
-    set_limits,
-    square,
-    window,
-)
+from . import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +16,7 @@ if TYPE_CHECKING:
 
     from .._typing import Context, Limits
 
-NO_SAMPLES = (-3.0, 3.0)  # the window of a function
+NO_SAMPLES = ((-3.0, 3.0), (-3.0, 3.0))  # the window of a function
 DRAWS = 1000  # samples that say where a flow has its mass
 
 
@@ -79,7 +65,7 @@ def density(
     (True, 'density')
     """
     seen = Seen.of([flow], xlim, ylim, n, context)
-    ax = new_axes((5.4, 4.2)) if ax is None else ax
+    ax = drawing.new_axes((5.4, 4.2)) if ax is None else ax
     filled = _fill(ax, seen, 0, *_levels(seen.p[0].compressed()))
     ax.figure.colorbar(filled, ax=ax, label="density")
     return ax
@@ -131,7 +117,7 @@ def densities(
     seen = Seen.of(list(flows.values()), xlim, ylim, n, context)
     levels, _ = _levels(seen.p[0].compressed())
     beyond = any(p.max() > levels[-1] for p in seen.p if p.count())
-    axes = panels(ax, len(flows), len(flows), (3.0 * len(flows) + 0.8, 3.2))
+    axes = drawing.panels(ax, len(flows), len(flows), (3.0 * len(flows) + 0.8, 3.2))
     for k, (panel, title) in enumerate(zip(axes, flows, strict=True)):
         filled = _fill(panel, seen, k, levels, beyond)
         panel.set_title(title)
@@ -148,16 +134,17 @@ class Seen(NamedTuple):
     p: list[np.ma.MaskedArray]  # (n, n); what is not finite is masked
 
     @classmethod
-    def of(cls, flows: Sequence, xlim, ylim, n, context=None) -> Seen:
-        """Over the given rectangle, or around the samples of the first flow.
+    def of(cls, flows: Sequence, xlim, ylim, n, context=None, wider: float = 0.0) -> Seen:
+        """Over the given rectangle, or around the samples of the first flow, `wider` on each side.
 
         Errors: ValueError if all its samples lie outside: the picture would be of a far tail.
         """
         samples = [_samples_of(flow, context) for flow in flows]
         first = samples[0]
-        around = square(*limits_of(first)) if len(first) else (NO_SAMPLES, NO_SAMPLES)
-        xlim, ylim = window(xlim, ylim, around)
-        if len(first) and count_outside(first, xlim, ylim) == len(first):
+        found = drawing.square(*drawing.limits_of(first)) if len(first) else NO_SAMPLES
+        around = [(a - wider * (b - a), b + wider * (b - a)) for a, b in found]
+        xlim, ylim = drawing.window(xlim, ylim, around)
+        if len(first) and drawing.count_outside(first, xlim, ylim) == len(first):
             raise ValueError(
                 f"none of {len(first):,} samples lies in the window, x1 in {xlim} and x2 in "
                 f"{ylim}: leave xlim and ylim out, and it is where the samples are"
@@ -171,12 +158,12 @@ class Seen(NamedTuple):
     def frame(self, ax, k: int) -> None:
         """The Axes of the k-th density; the share of its samples outside, unless it is small."""
         xlim, ylim = (self.grid[[0, -1], [0, -1], i].tolist() for i in (0, 1))
-        set_limits(ax, xlim, ylim)
-        name_axes(ax)
+        drawing.set_limits(ax, xlim, ylim)
+        drawing.name_axes(ax)
         drawn = self.samples[k]
-        out = count_outside(drawn, xlim, ylim)
+        out = drawing.count_outside(drawn, xlim, ylim)
         if out and out >= 0.01 * len(drawn):
-            remark(ax, f"{out / len(drawn):.0%} outside")
+            drawing.remark(ax, f"{out / len(drawn):.0%} outside")
 
     def hatch_holes(self, ax, k: int) -> list[Patch]:
         """Hatch where the k-th density is not finite; what tells a legend so, if there is such."""
@@ -185,7 +172,7 @@ class Seen(NamedTuple):
         p = self.p[k]
         if not (holes := np.ma.count_masked(p)):
             return []
-        style = {"facecolor": "#C9E6F7", "edgecolor": BLUE, "hatch": "xxxx", "linewidth": 0}
+        style = {"facecolor": "#C9E6F7", "edgecolor": drawing.BLUE, "hatch": "xxxx", "linewidth": 0}
         ax.patch.set(**style)
         return [Patch(label=f"not finite at {holes:,} of {p.size:,} points", **style)]
 
@@ -196,7 +183,7 @@ def _fill(ax, seen: Seen, k: int, levels, beyond):
     x1, x2 = seen.grid[0, :, 0], seen.grid[:, 0, 1]
     filled = ax.contourf(x1, x2, seen.p[k], levels, colors=inks, extend=extend)
     if holes := seen.hatch_holes(ax, k):
-        ax.legend(handles=holes, loc="upper right", fontsize=SMALL, framealpha=1)
+        ax.legend(handles=holes, loc="upper right", fontsize=drawing.SMALL, framealpha=1)
     seen.frame(ax, k)
     return filled
 
@@ -205,11 +192,11 @@ def _samples_of(flow, context) -> np.ndarray:
     """Some samples (DRAWS, 2) of the flow, always the same ones; none (0, 2) if it has none."""
     if not (hasattr(flow, "sample") and hasattr(flow, "log_prob")):
         return np.empty((0, 2))
-    check_plane(flow)
+    drawing.check_plane(flow)
     options = {} if context is None else {"context": context}
     with np.errstate(all="ignore"):  # what overflows lies outside, and is counted
         drawn = flow.sample(DRAWS, rng=np.random.default_rng(0), **options)
-    return points("the sample", drawn)
+    return drawing.points("the sample", drawn)
 
 
 def _density_at(flow, grid, context) -> np.ma.MaskedArray:
@@ -218,7 +205,7 @@ def _density_at(flow, grid, context) -> np.ma.MaskedArray:
     options = {} if context is None else {"context": context}
     with np.errstate(all="ignore"):
         if hasattr(flow, "log_prob"):
-            check_plane(flow)
+            drawing.check_plane(flow)
             p = np.exp(np.asarray(flow.log_prob(rows, **options), float))
         elif callable(flow):
             p = np.asarray(flow(rows, **options), float)

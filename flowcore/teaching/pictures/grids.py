@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.inputs import check_dim
-from ...plots.drawing import (
-    PALETTE,
-    check_plane,
-    count_outside,
-    film_strip,
-    frames_of,
-    new_figure,
-    quadrant,
-    remark,
-    set_limits,
-    window,
-)
+from ...plots import drawing
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -78,13 +67,13 @@ def grid(
     (16, 16)
     """
     names, outlines = _stages_of_cells(flow, cells, reach, context)
-    axes, frames = film_strip(ax, [outline.reshape(-1, 2) for outline in outlines])
+    axes, frames = drawing.film_strip(ax, [outline.reshape(-1, 2) for outline in outlines])
     for panel, name, outline, around in zip(axes, names, outlines, frames, strict=True):
         _draw_cells(panel, outline, cells)
-        limits = window(xlim, ylim, around)
-        set_limits(panel, *limits)
+        limits = drawing.window(xlim, ylim, around)
+        drawing.set_limits(panel, *limits)
         if out := _outside(outline, *limits):
-            remark(panel, out)
+            drawing.remark(panel, out)
         panel.set_title(name)
     return axes
 
@@ -135,10 +124,10 @@ def grid_animation(
 
     names, outlines = _stages_of_cells(flow, cells, reach, context)
     frames = check_dim("frames", frames)
-    around = np.array(frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
+    around = np.array(drawing.frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
     # no layout engine: it would move the panel while the numbers at its edges change
-    ax = new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
-    polygons, words = _draw_cells(ax, outlines[0], cells), remark(ax, "")
+    ax = drawing.new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
+    polygons, words = _draw_cells(ax, outlines[0], cells), drawing.remark(ax, "")
     ax.set_box_aspect(1)
 
     def draw(moment):
@@ -174,7 +163,7 @@ def _stages_of_cells(flow, cells, reach, context) -> tuple[list[str], list[np.nd
     """The titles of the stages, and the outlines of all cells there, (cells^2, points, 2) each."""
     if not (hasattr(flow, "stages") or hasattr(flow, "forward")):
         raise TypeError(f"grid takes a flow or a bijector, not {flow!r:.60}")
-    check_plane(flow)
+    drawing.check_plane(flow)
     cells = check_dim("cells", cells, 2)
     if not 0 < reach < np.inf:
         raise ValueError(f"reach must be a finite number > 0, not {reach!r}")
@@ -211,7 +200,7 @@ def _finite_cells(outline: np.ndarray) -> np.ndarray:
 
 def _outside(outline: np.ndarray, xlim, ylim) -> str:
     """How many cells are not wholly in the frame; nothing if all are."""
-    out = count_outside(outline, xlim, ylim)
+    out = drawing.count_outside(outline, xlim, ylim)
     return f"{out} of {len(outline)} cells outside" if out else ""
 
 
@@ -232,7 +221,7 @@ def _colours(cells: int) -> np.ndarray:
 
     middle = np.arange(cells) - (cells - 1) / 2
     middles = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
-    rgba = to_rgba_array(PALETTE)[quadrant(middles)]
+    rgba = to_rgba_array(drawing.PALETTE)[drawing.quadrant(middles)]
     pale = np.indices((cells, cells)).sum(axis=0).ravel() % 2 == 1
     rgba[pale, :3] += PALER * (1 - rgba[pale, :3])
     return rgba
