@@ -168,7 +168,7 @@ def updates(report: Report, client) -> None:
     for hidden in ((16,), (512, 512)):
         flow = flows.maf(report.args.dim, layers=2, hidden=hidden, standardize=False)
         row = Rows(np.zeros((1, flow.dim)))
-        shares = client.scatter([Share(row, row, ([0], i)) for i in range(2)])
+        shares = client.scatter([Share(row, row) for _ in range(2)])
         loss = TotalLoss(client, flow, None, shares)
         timings = report.interleave({"update": lambda l=loss, f=flow: l(f.params, (0, 1))})
         name = f"update, {flow.n_params} parameters"

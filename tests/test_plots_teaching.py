@@ -10,8 +10,8 @@ from stub_pictures import QUICK, chain, legend, new_axes, randomized, remarks, t
 
 import flowcore as fc
 from flowcore import plots, targets, teaching
-from flowcore.teaching.pictures import grids
 from flowcore.plots.drawing import BLUE, PALETTE
+from flowcore.teaching.pictures import grids
 
 matplotlib.use("Agg")
 
@@ -531,7 +531,9 @@ def test_bridges_mark_and_count_what_is_not_finite():
 
 def test_bridges_without_any_and_of_a_bounded_truth():
     """No contour to draw is no warning; a flat truth has one density throughout."""
-    ax = teaching.bridges(fc.Uniform(2, 0.0, 1.0), fc.Uniform(2, 0.0, 1.0), (0.1, 0.9), (0.1, 0.9), 9)
+    ax = teaching.bridges(
+        fc.Uniform(2, 0.0, 1.0), fc.Uniform(2, 0.0, 1.0), (0.1, 0.9), (0.1, 0.9), 9
+    )
     assert ax.get_title() == "0.0% of its mass is stray" and len(hatched(ax)) == 0
     board = teaching.bridges(fc.Normal(2), targets.checkerboard(), (-3, 3), (-3, 3), n=61)
     assert 0.4 < float(board.get_title().split("%")[0]) / 100 < 0.6

@@ -99,8 +99,8 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # touch at their fringes: almost a ring. There are paths from cloud to cloud along it, but its hole
 # is a new problem: the image of the disk has to cover it, or leave the ring open somewhere.
 #
-# On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the density in
-# decades (powers of ten) and hatches it beyond the black lines, outside of the region of highest
+# On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the
+# density in decades (powers of ten) and hatches it beyond the black lines, outside of the region of highest
 # density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself has
 # 0.1%.
 #

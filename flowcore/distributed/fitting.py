@@ -4,7 +4,7 @@
 
 What a run remembers and how it ends (`Run`), Adam, schedules, averages, the history and the options
 are those of `flowcore.fit`; only the loss is another, `TotalLoss`. What is on the workers is the
-result of a task, and what is random follows from the number of the block: if a worker dies, the
+result of a task, and what is random follows from seeds that the client draws: if a worker dies, the
 scheduler computes elsewhere what it held, with the same numbers.
 """
 
@@ -54,7 +54,7 @@ def fit(
 
     Every worker keeps its blocks in memory. In every update each of them gets theta, and gives the
     gradient of its own part of the batch, in float64 equal to that of one machine but for rounding.
-    What is random follows from rng and the numbers of the blocks: results do not depend on the
+    What is random follows from rng and the blocks: results do not depend on the
     workers. If one dies, its blocks are loaded again by others, and the run goes on with the same
     numbers, as long as the source of X can be read again.
 
@@ -152,7 +152,7 @@ def fit(
         while run.goes_on():
             run.begin_epoch()
             if o.shuffle and n_batches > 1:
-                loss.shuffle(run.epoch)
+                loss.shuffle(rng)
             for batch in range(n_batches):
                 value, gradient = loss(run.theta, (batch, n_batches))
                 gradient = clipped(gradient, o.clip_norm)
@@ -173,9 +173,10 @@ class TotalLoss(Loss):
         self._client, self._shares, self._calls = client, shares, [(s, None) for s in shares]
         self._there = client.compute(delayed(flow))
 
-    def shuffle(self, epoch: int) -> None:
+    def shuffle(self, rng: np.random.Generator) -> None:
         """Another order of the rows of every block."""
-        orders = self._client.map(_order, self._shares, epoch=epoch, pure=False)
+        seeds = rng.integers(2**63, size=len(self._shares)).tolist()
+        orders = self._client.map(_order, self._shares, seeds, pure=False)
         self._calls = list(zip(self._shares, orders, strict=True))
 
     def nll_and_gradient(self, theta: np.ndarray, batch: tuple[int, int]):
@@ -198,16 +199,10 @@ class TotalLoss(Loss):
 
 
 class Share(NamedTuple):
-    """The rows of one block: what is trained on, and what is held out; and its seed."""
+    """The rows of one block: what is trained on, and what is held out."""
 
     train: Rows
     held: Rows
-    seed: tuple[list[int], int]
-
-    def rng(self, use: int) -> np.random.Generator:
-        """For one use: 0 the split, e + 1 the order in epoch e."""
-        entropy, block = self.seed
-        return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(block, use)))
 
 
 def _shares(client, flow, held_out: float, rng, X, context=None, weight=None):
@@ -220,10 +215,10 @@ def _shares(client, flow, held_out: float, rng, X, context=None, weight=None):
         columns.append(none if part is None else _blocks(table(name, part, ndim), X))
         if len(columns[-1]) != len(none):
             raise ValueError(f"{name} has not as many blocks as X, {len(none)}: cut both alike")
-    entropy, task = rng.integers(2**63, size=4).tolist(), delayed(_share, pure=False)
-    options = flow.dim, flow.params.dtype, held_out, entropy
-    blocks = enumerate(zip(*columns, strict=True))
-    shares = client.compute([task(*block, *options, k) for k, block in blocks])
+    task, seeds = delayed(_share, pure=False), rng.integers(2**63, size=len(columns[0])).tolist()
+    options = flow.dim, flow.params.dtype, held_out
+    blocks = enumerate(zip(*columns, seeds, strict=True))
+    shares = client.compute([task(number, *block, *options) for number, block in blocks])
     sizes = client.map(lambda share: (len(share.train.x), len(share.held.x)), shares, pure=False)
     sizes = np.array(client.gather(sizes))
     train, held = (list(itertools.compress(shares, of > 0)) for of in sizes.T)
@@ -255,7 +250,7 @@ def _first_look(client, shares: list, sizes: np.ndarray, flow) -> Rows:
 # ---------------------------------------------------------------- tasks
 
 
-def _share(x, context, weight, dim: int, dtype, held_out: float, entropy, number: int) -> Share:
+def _share(number: int, x, context, weight, seed: int, dim: int, dtype, held_out: float) -> Share:
     """A block checked, without its rows of weight 0, and split."""
     rows = Rows(np.empty((0, dim)))
     if len(x) and (weight is None or np.any(weight)):  # a block may have none
@@ -265,14 +260,14 @@ def _share(x, context, weight, dim: int, dtype, held_out: float, entropy, number
             raise ValueError(f"{problem} (rows are counted in block {number})") from None
     if rows.weight is not None:  # by as_rows the largest is 1
         rows = rows._replace(weight=rows.weight * np.max(weight)).take(np.flatnonzero(rows.weight))
-    share = Share(rows, rows, (entropy, number))
-    held, train = np.split(share.rng(0).permutation(len(rows.x)), [round(held_out * len(rows.x))])
-    return share._replace(train=rows.take(np.sort(train)), held=rows.take(np.sort(held)))
+    order = np.random.default_rng(seed).permutation(len(rows.x))
+    held, train = np.split(order, [round(held_out * len(order))])
+    return Share(rows.take(np.sort(train)), rows.take(np.sort(held)))
 
 
-def _order(share: Share, epoch: int) -> np.ndarray:
+def _order(share: Share, seed: int) -> np.ndarray:
     """The order of the training rows in an epoch."""
-    return share.rng(epoch + 1).permutation(len(share.train.x))
+    return np.random.default_rng(seed).permutation(len(share.train.x))
 
 
 def _nll(flow, theta, share: Share, order, batch: int, n_batches: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def check(name: str, answer: Answer) -> Verdict:
     Examples
     --------
     >>> check("1a", -0.226)
-    1a: not yet. The sign: where z is stretched, the density gets thinner, so log 2 is subtracted.
+    1a: not yet. The sign: a stretch makes the density thinner, so subtract log 2.
     >>> bool(check("1a", -1.612))
     True
     """

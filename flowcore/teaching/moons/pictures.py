@@ -9,6 +9,7 @@ import numpy as np
 
 from ...distributions import Normal
 from ...plots import densities, losses, masks, scatter
+from ...plots.drawing import new_figure
 from ...testing import randomize
 from ..pictures import jacobian
 from .data import N_TRAIN, Moons
@@ -24,7 +25,7 @@ FRAME = (-2.6, 2.6), (-2.6, 2.6)  # of all pictures of densities and samples
 
 def draw_flows(results, moons: Moons) -> Figure:
     """The densities of the truth and of all flows on one scale; below them, points of each."""
-    figure = _figure(9.0, 4.05)
+    figure = new_figure((9.0, 4.05))
     with _small_type():
         top, bottom = figure.subplots(2, 1 + len(results), sharex=True, sharey=True)
         shown = {"the truth": moons.truth(), **{result.title: result.flow for result in results}}
@@ -45,7 +46,7 @@ def _kl(result: Result) -> str:
 
 def draw_losses(results, moons: Moons) -> Figure:
     """The losses of all flows in one frame, from where they begin down to the entropy."""
-    figure = _figure(9.0, 3.4)
+    figure = new_figure((9.0, 3.4))
     entropy, start = moons.entropy(), nll(Normal(2), moons.train)
     room = 0.08 * (start - entropy)
     with _small_type():
@@ -58,12 +59,6 @@ def draw_losses(results, moons: Moons) -> Figure:
             if ax is not axes[-1] and ax.get_legend():
                 ax.get_legend().remove()
     return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure((width, height), layout="compressed")
 
 
 def _small_type():

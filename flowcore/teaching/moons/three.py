@@ -7,22 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...bijectors import (
-    NICE,
-    Bijector,
-    Chain,
-    Elementwise,
-    Invert,
-    MaskedAutoregressiveFlow,
-    Permute,
-    RealNVP,
-)  # fmt: skip
-from ...distributions import Normal, TransformedDistribution
-from ...flows import nsf
-from ...metrics import KLEstimate, kl_to_truth
-from ...networks import MADE
-from ...training import History, TrainingDivergedError, fit
-from ...transformers import Scale
+import flowcore as fc
+
+from ...training import fit
 from .data import N_FRESH, Moons
 
 
@@ -35,25 +22,25 @@ class Settings:
     quick: bool = False
 
 
-def build(kind: str, layers: int, hidden, seed: int) -> TransformedDistribution:
+def build(kind: str, layers: int, hidden, seed: int) -> fc.TransformedDistribution:
     """`layers` bijectors of one kind with swaps between them; float32, as the tutorial has it."""
-    parts: list[Bijector] = []
+    parts: list[fc.Bijector] = []
     seeds = np.random.default_rng(seed).integers(2**63, size=layers).tolist()
     for layer_seed in seeds:
-        parts += [Permute([1, 0]), layer(kind, 2, hidden, rng=layer_seed, dtype=np.float32)]
+        parts += [fc.Permute([1, 0]), layer(kind, 2, hidden, rng=layer_seed, dtype=np.float32)]
     if kind == "nice":  # its layers keep volumes: one diagonal scaling next to the base
-        parts[0] = Elementwise(2, Scale(), dtype=np.float32)
+        parts[0] = fc.Elementwise(2, fc.transformers.Scale(), dtype=np.float32)
     else:
         del parts[0]
-    return TransformedDistribution(Normal(2), Chain(parts[::-1]))
+    return fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts[::-1]))
 
 
-def layer(kind: str, dim: int, hidden, **options) -> Bijector:
+def layer(kind: str, dim: int, hidden, **options) -> fc.Bijector:
     """One bijector of a kind: "maf", "iaf", "realnvp" or "nice"."""
     if kind in ("maf", "iaf"):
-        maf = MaskedAutoregressiveFlow(MADE(dim, hidden, **options))
-        return Invert(maf) if kind == "iaf" else maf
-    coupling = {"realnvp": RealNVP, "nice": NICE}[kind]
+        maf = fc.MaskedAutoregressiveFlow(fc.MADE(dim, hidden, **options))
+        return fc.Invert(maf) if kind == "iaf" else maf
+    coupling = {"realnvp": fc.RealNVP, "nice": fc.NICE}[kind]
     return coupling(dim, num_masked=dim // 2, hidden=hidden, **options)
 
 
@@ -65,7 +52,7 @@ class Contestant(NamedTuple):
     """An untrained flow, and how it is trained: options of `fit`."""
 
     title: str
-    flow: TransformedDistribution
+    flow: fc.TransformedDistribution
     options: dict
 
 
@@ -80,7 +67,7 @@ def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestan
     return (
         Contestant(f"one {name} [16, 16]", one, for_one),
         Contestant(f"six {name} [256, 256]", six, for_six),
-        Contestant("flowcore's own recipe", nsf(2, rng=seed), for_own),
+        Contestant("flowcore's own recipe", fc.flows.nsf(2, rng=seed), for_own),
     )
 
 
@@ -89,14 +76,14 @@ class Result:
     """A flow, and how far it is from the truth."""
 
     title: str
-    flow: TransformedDistribution
+    flow: fc.TransformedDistribution
     nll: float  # on fresh points
-    kl: KLEstimate
-    history: History | None = None  # None: untrained
+    kl: fc.metrics.KLEstimate
+    history: fc.History | None = None  # None: untrained
 
     @classmethod
     def of(cls, title, flow, moons: Moons, history=None) -> Result:
-        kl = kl_to_truth(flow, moons.truth(), N_FRESH, np.random.default_rng([moons.seed, 1]))
+        kl = fc.kl_to_truth(flow, moons.truth(), N_FRESH, np.random.default_rng([moons.seed, 1]))
         return cls(title, flow, nll(flow, moons.fresh()), kl, history)
 
 
@@ -110,7 +97,7 @@ def train(contestant: Contestant, moons: Moons, progress: bool = False) -> Resul
             progress=progress,
             **contestant.options,
         )
-    except TrainingDivergedError as problem:
+    except fc.TrainingDivergedError as problem:
         print(f"{contestant.title}: {problem}; the last finite parameters are used")
         flow, history = problem.flow, problem.history
     if history.interrupted:  # `fit` itself swallows the interrupt
