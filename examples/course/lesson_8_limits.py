@@ -100,9 +100,9 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # is a new problem: the image of the disk has to cover it, or leave the ring open somewhere.
 #
 # On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the
-# density in decades (powers of ten) and hatches it beyond the black lines, outside of the region of highest
-# density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself has
-# 0.1%.
+# density in decades (powers of ten) and hatches it beyond the black lines, outside of the region of
+# highest density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself
+# has 0.1%.
 #
 # Below, four flows learn the same 10,000 points:
 #
