@@ -14,8 +14,8 @@ import pytest
 
 from flowcore import moons
 from flowcore.cli import main
-from flowcore.moons import pictures, three
 from flowcore.spec.reference import numerical_jacobian
+from flowcore.teaching.moons import pictures, three
 from flowcore.training import History, TrainingDivergedError
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

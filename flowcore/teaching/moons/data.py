@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bijectors import ElementwiseAffine
-from ..distributions import TransformedDistribution
-from ..targets import two_moons
+from ...bijectors import ElementwiseAffine
+from ...distributions import TransformedDistribution
+from ...targets import two_moons
 
 NOISE, N_DATA, N_TRAIN, N_FRESH = 0.05, 1000, 800, 20_000
 

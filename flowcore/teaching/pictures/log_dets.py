@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import Invert
-from ..core import as_numbers
-from ..distributions.transformed import short_name
-from .drawing import BLACK, GREY, PALETTE, SMALL, new_axes
+from ...bijectors import Invert
+from ...core import as_numbers
+from ...distributions.transformed import short_name
+from ...plots.drawing import BLACK, GREY, PALETTE, SMALL, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from .._typing import Context
-    from ..distributions import TransformedDistribution
+    from ..._typing import Context
+    from ...distributions import TransformedDistribution
 
 COLOURS = [colour for colour in PALETTE if colour != BLACK]  # black is the sum
 HATCHES = ("", "//", "..", "\\\\", "xx")  # of more parts than there are colours
 MOST = 12  # points
-FAR = 6.0  # times the median length of a bar: longer ones are cut off
 
 
 def log_dets(
@@ -34,10 +33,9 @@ def log_dets(
 
     The log-determinants are those of the way from x to z; they are numbered as in `stages`, from
     the base on. Parts above 0 stand on the line, those below hang from it; the black mark is
-    log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out. A bar
-    many times as long as the others, of three or more, is cut off, with its log p(x) written into
-    it; where log p(x) is not finite, there is its value and no bar. Errors: ValueError for points
-    of a wrong shape, or more than 12 of them; TypeError for what is no flow.
+    log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out. Where
+    log p(x) is not finite, there is its value and no bar. Errors: ValueError for points of a wrong
+    shape, or more than 12 of them; TypeError for what is no flow.
 
     Parameters
     ----------
@@ -85,28 +83,12 @@ def log_dets(
     ax.hlines(log_p[drawn], *reach, color=BLACK, lw=2.5, label="log p(x), the sum")
     ax.axhline(0, color=GREY, lw=0.8)
     ax.set(ylabel="nats", xlabel="point", xlim=(-0.6, len(x) - 0.4))
-    cut = _cut_off(ax, tops, bottoms, drawn)
-    for k in place[cut | ~drawn]:
-        value = f"{log_p[k]:.1f}".replace("-", "\N{MINUS SIGN}")
-        ax.text(k, ax.get_ylim()[0], f" log p = {value}", rotation=90, ha="center", va="bottom",
-                fontsize=SMALL, bbox={"facecolor": "white", "linewidth": 0, "pad": 1})  # fmt: skip
+    for k in place[~drawn]:
+        value = f"{log_p[k]}".replace("-", "\N{MINUS SIGN}")
+        ax.text(k, ax.get_ylim()[0], f" log p = {value}", rotation=90, ha="center", fontsize=SMALL)
     ax.set_xticks(place, [str(k + 1) for k in place])
     ax.legend(fontsize=SMALL, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return ax
-
-
-def _cut_off(ax, tops, bottoms, drawn) -> np.ndarray:
-    """Frame the bars, but for those so long that all others would be lines; which are these?"""
-    length = np.where(drawn, tops - bottoms, 0.0)
-    if not drawn.any():
-        return drawn
-    usual = np.median(length[drawn])  # of two points neither is the odd one
-    cut, near = drawn & (length > FAR * usual), drawn & (length <= FAR * usual)
-    if cut.any():
-        low, high = bottoms[near].min(), tops[near].max()
-        room = (high - low) or 1.0
-        ax.set_ylim(low - 0.35 * room, high + 0.05 * room)
-    return cut
 
 
 def _parts(flow, x, context) -> list[tuple[str, np.ndarray]]:

@@ -6,25 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics import log_density_floor, stray_mass
-from .contours import check_filled, density_at, grid_over, hatch_holes, samples_of, tell_outside
-from .drawing import (
-    BLACK,
-    SMALL,
-    check_plane,
-    limits_of,
-    name_axes,
-    new_axes,
-    points,
-    set_limits,
-    square,
-    window,
-)
+from ...metrics import log_density_floor, stray_mass
+from ...plots.contours import Seen
+from ...plots.drawing import BLACK, SMALL, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .._typing import Limits
+    from ..._typing import Limits
 
 DECADES = 4  # of density below its highest: what is thinner is white
 KEPT = 0.999  # of the truth's mass is inside of the line
@@ -55,7 +44,7 @@ def bridges(
     truth : target
         Anything with `dim`, `log_prob` and `sample`.
     xlim, ylim : (float, float)
-        The rectangle; None: where the samples of the truth are.
+        The rectangle; None: where the truth's samples are.
     n : int
         Grid points along each side; cost: n^2 densities of both, and some 60,000 samples.
     ax : Axes
@@ -71,25 +60,20 @@ def bridges(
     >>> from flowcore import MultivariateNormalDiag, targets
     >>> ax = bridges(MultivariateNormalDiag([0.5, 0.25]), targets.two_moons(), n=20)
     >>> ax.get_title()
-    '78% of its mass is stray'
+    '77.6% of its mass is stray'
     """
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    check_plane(flow), check_plane(truth)
-    drawn = points("the truth's sample", truth.sample(2000, rng=np.random.default_rng(0)))
-    xlim, ylim = window(xlim, ylim, _wider(*square(*limits_of(drawn))))
-    drawn = samples_of(flow, None)
-    check_filled(drawn, xlim, ylim)
-    grid = grid_over(xlim, ylim, n)
-    p = density_at(flow, grid, None)
+    seen = Seen.of([truth, flow], xlim, ylim, n, wider=0.1)  # samples end before the line does
+    grid, p = seen.grid, seen.p[1]
     if not p.count() or p.max() <= 0:
         raise ValueError(f"the density is 0 or not finite at all {p.size:,} points of the grid")
     with np.errstate(divide="ignore"):
         height = np.maximum(np.log10(p / p.max()), -DECADES - 1)
-    above = truth.log_prob(grid.reshape(-1, 2)).reshape(height.shape)
-    above = np.clip(above - log_density_floor(truth, KEPT), -5, 5)  # nats: -inf has no contours
+        above = np.log(seen.p[0]) - log_density_floor(truth, KEPT)
+    above = np.clip(above.filled(-np.inf), -5, 5)  # nats: -inf has no contours
     thin = above < 0
     stray = thin & (height > -DECADES).filled(False)
 
@@ -102,23 +86,13 @@ def bridges(
     ax.contourf(x1, x2, stray.astype(float), [0.5, 1.5], colors="none", hatches=["////"])
     if thin.any() and not thin.all():
         ax.contour(x1, x2, above, [-1e-6], colors=BLACK, linewidths=1.2, linestyles="-")
-    set_limits(ax, xlim, ylim)
-    name_axes(ax)
-    tell_outside(ax, drawn, xlim, ylim)
-    told = [
+    seen.frame(ax, 1)
+    handles = [
         Line2D([], [], color=BLACK, lw=1.2, label=f"{KEPT:.1%} of the truth lies inside"),
         Patch(fill=False, hatch="////", lw=0, label="the flow where the truth is not"),
+        *seen.hatch_holes(ax, 1),
     ]
-    if holes := np.ma.count_masked(p):
-        told.append(hatch_holes(ax, f"not finite at {holes:,} of {p.size:,} points"))
-    ax.legend(handles=told, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=SMALL,
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=SMALL,
               frameon=False)  # fmt: skip
-    share = stray_mass(flow, truth, KEPT).share
-    ax.set_title(f"{share:.1%} of its mass is stray" if share < 0.1
-                 else f"{share:.0%} of its mass is stray")  # fmt: skip
+    ax.set_title(f"{stray_mass(flow, truth, KEPT).share:.1%} of its mass is stray")
     return ax
-
-
-def _wider(*limits, share: float = 0.08):
-    """Both limits, widened on each side: samples end before the line that holds 99.9% does."""
-    return [(a - share * (b - a), b + share * (b - a)) for a, b in limits]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..plots import stages
-from ..spec.reference import numerical_jacobian
-from ..training import History
+from ...plots import stages
+from ...spec.reference import numerical_jacobian
+from ...training import History
 from .data import N_DATA, N_FRESH, N_TRAIN, NOISE, Moons
 from .pictures import Album, draw_flows, draw_losses, structure, titled
 from .three import Result, Settings, contestants, finite_share, nll, train

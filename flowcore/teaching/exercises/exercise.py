@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -88,8 +88,7 @@ class Verdict(NamedTuple):
     def __repr__(self) -> str:
         return self.message
 
-    def __str__(self) -> str:
-        return self.message
+    __str__ = __repr__
 
 
 def _as_floats(value) -> np.ndarray:
@@ -110,13 +109,8 @@ def _tolerance(right: np.ndarray) -> float:
     return 0.0 if np.array_equal(right, np.round(right)) else CLOSE
 
 
-def known(exercises: Sequence[Exercise]) -> dict[str, Exercise]:
-    """By name."""
-    return {exercise.name: exercise for exercise in exercises}
-
-
-def find(exercises: dict[str, Exercise], name: Any) -> Exercise:
-    """The exercise of this name; a ValueError that lists what there is."""
-    if name not in exercises:
-        raise ValueError(f"there is no exercise {name!r}: choose of {', '.join(exercises)}")
-    return exercises[name]
+def exercise(name: str, question: str, answer: Answer, why: str, hint: str, *mistakes: tuple,
+             inputs: Sequence[tuple] = ()) -> Exercise:  # fmt: skip
+    """An `Exercise` from its parts, in the order in which they are read; mistakes are pairs."""
+    found = [Mistake(*mistake) for mistake in mistakes]
+    return Exercise(name, question, answer, why, found, hint, inputs)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import BLACK, BLUE, PALE, SMALL, VERMILLION, new_axes
+from ...plots.drawing import BLACK, BLUE, PALE, SMALL, VERMILLION, as_made, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..networks import MADE
+    from ...networks import MADE
 
 MOST_UNITS = 24  # in a layer: more cannot be told apart
 AREA = 150  # of a unit, in square points
@@ -74,10 +74,7 @@ def network(made: MADE, output: int | None = None, ax: Axes | None = None) -> Ax
 
 
 def _check(made, output):
-    if not (hasattr(made, "masks") and hasattr(made, "degrees")):
-        hint = "; give its .made" if hasattr(made, "made") else ""
-        raise TypeError(f"network takes a MADE, not {made!r}{hint}")
-    widest = max(map(len, made.degrees))
+    widest = max(map(len, as_made("network", made).degrees))
     if widest > MOST_UNITS:
         raise ValueError(
             f"a layer of {widest} units cannot be drawn, only up to {MOST_UNITS}: plots.masks "

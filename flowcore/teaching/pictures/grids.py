@@ -7,25 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.inputs import check_dim
-from .drawing import (
-    PALETTE,
-    check_plane,
-    frames_of,
-    new_figure,
-    panels,
-    quadrant,
-    remark,
-    set_limits,
-    small_ticks,
-    window,
-)
+from ...core.inputs import check_dim
+from ...plots import drawing
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
-    from .._typing import Context, Limits
+    from ..._typing import Context, Limits
 
 PALER = 0.7  # of the way to white: every other cell, so that cells are told apart in grey, too
 ON_A_SIDE = 48  # points on each side of a cell: a steep layer stretches a short piece across a gap
@@ -78,18 +67,14 @@ def grid(
     (16, 16)
     """
     names, outlines = _stages_of_cells(flow, cells, reach, context)
-    frames, shared = frames_of([outline.reshape(-1, 2) for outline in outlines])
-    columns = min(len(names), 4 if len(names) <= 16 else 6)
-    made_here = ax is None
-    axes = panels(ax, len(names), columns, (2.5 * columns, 2.6 * -(-len(names) // columns)))
+    axes, frames = drawing.film_strip(ax, [outline.reshape(-1, 2) for outline in outlines])
     for panel, name, outline, around in zip(axes, names, outlines, frames, strict=True):
         _draw_cells(panel, outline, cells)
-        limits = window(xlim, ylim, around)
-        set_limits(panel, *limits)
-        if told := _told(outline, *limits):
-            remark(panel, told)
+        limits = drawing.window(xlim, ylim, around)
+        drawing.set_limits(panel, *limits)
+        if out := _outside(outline, *limits):
+            drawing.remark(panel, out)
         panel.set_title(name)
-    small_ticks(axes, columns if made_here and (shared or None not in (xlim, ylim)) else None)
     return axes
 
 
@@ -139,10 +124,10 @@ def grid_animation(
 
     names, outlines = _stages_of_cells(flow, cells, reach, context)
     frames = check_dim("frames", frames)
-    around = np.array(frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
+    around = np.array(drawing.frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
     # no layout engine: it would move the panel while the numbers at its edges change
-    ax = new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
-    polygons, told = _draw_cells(ax, outlines[0], cells), remark(ax, "")
+    ax = drawing.new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
+    polygons, words = _draw_cells(ax, outlines[0], cells), drawing.remark(ax, "")
     ax.set_box_aspect(1)
 
     def draw(moment):
@@ -152,8 +137,8 @@ def grid_animation(
         limits = _between(around[k], around[goal], share)
         polygons.set_verts(_finite_cells(outline))
         ax.set(xlim=limits[0], ylim=limits[1], title=names[k if share < 0.5 else goal])
-        told.set_text(_told(outline, *limits))
-        return [polygons, told]
+        words.set_text(_outside(outline, *limits))
+        return [polygons, words]
 
     draw((0, 0.0))
     return FuncAnimation(ax.figure, draw, frames=list(_moments(len(names), frames)), interval=80)
@@ -178,7 +163,7 @@ def _stages_of_cells(flow, cells, reach, context) -> tuple[list[str], list[np.nd
     """The titles of the stages, and the outlines of all cells there, (cells^2, points, 2) each."""
     if not (hasattr(flow, "stages") or hasattr(flow, "forward")):
         raise TypeError(f"grid takes a flow or a bijector, not {flow!r:.60}")
-    check_plane(flow)
+    drawing.check_plane(flow)
     cells = check_dim("cells", cells, 2)
     if not 0 < reach < np.inf:
         raise ValueError(f"reach must be a finite number > 0, not {reach!r}")
@@ -213,10 +198,9 @@ def _finite_cells(outline: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(outline).all(axis=(1, 2), keepdims=True), outline, np.nan)
 
 
-def _told(outline: np.ndarray, xlim, ylim) -> str:
+def _outside(outline: np.ndarray, xlim, ylim) -> str:
     """How many cells are not wholly in the frame; nothing if all are."""
-    low, high = zip(xlim, ylim, strict=True)
-    out = len(outline) - np.count_nonzero(((outline >= low) & (outline <= high)).all(axis=(1, 2)))
+    out = drawing.count_outside(outline, xlim, ylim)
     return f"{out} of {len(outline)} cells outside" if out else ""
 
 
@@ -237,7 +221,7 @@ def _colours(cells: int) -> np.ndarray:
 
     middle = np.arange(cells) - (cells - 1) / 2
     middles = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
-    rgba = to_rgba_array(PALETTE)[quadrant(middles)]
+    rgba = to_rgba_array(drawing.PALETTE)[drawing.quadrant(middles)]
     pale = np.indices((cells, cells)).sum(axis=0).ravel() % 2 == 1
     rgba[pale, :3] += PALER * (1 - rgba[pale, :3])
     return rgba

@@ -10,17 +10,9 @@ density of the moons is known, each can be compared with the truth:
 
 from .data import Moons
 from .story import compare_seeds, run
-from .three import Settings, build, contestants, finite_share, fit_like_the_tutorial, nll, train
+from .three import TUTORIAL, Result, Settings, build, contestants, finite_share, nll, train
 
 __all__ = [
-    "Moons",
-    "Settings",
-    "build",
-    "compare_seeds",
-    "contestants",
-    "finite_share",
-    "fit_like_the_tutorial",
-    "nll",
-    "run",
-    "train",
-]
+    "TUTORIAL", "Moons", "Result", "Settings", "build", "compare_seeds", "contestants",
+    "finite_share", "nll", "run", "train",
+]  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..core.inputs import as_integers, check_dim
-from .base import Target
+from ..targets import Target
 
 DRAWS = 20_000  # samples that say where a target has its mass
 MARGIN = 0.15  # of their extent, added on each side of the grid
