@@ -171,7 +171,7 @@ def _uninterrupted(found):
 
 def affine(dim: int, context_dim: int = 0, **options):
     """A MAF over a base with tails."""
-    return flows.maf(dim, context_dim=context_dim, base="student_t", **options)
+    return flows.maf(dim, context_dim=context_dim, base="student_t", activation="tanh", **options)
 
 
 def short_affine(dim: int, context_dim: int = 0, **options):
@@ -186,9 +186,9 @@ def small_affine(dim: int, context_dim: int = 0, **options):
 
 def spline(dim: int, context_dim: int = 0, **options):
     """A neural spline flow over a base with tails."""
-    return flows.nsf(dim, context_dim=context_dim, **options)
+    return flows.nsf(dim, context_dim=context_dim, activation="tanh", **options)
 
 
 def spline_of_modes(dim: int, context_dim: int = 0, **options):
     """Two spline layers over a base with modes."""
-    return flows.nsf(dim, layers=2, context_dim=context_dim, **options)
+    return flows.nsf(dim, layers=2, context_dim=context_dim, activation="tanh", **options)
