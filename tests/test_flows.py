@@ -167,6 +167,15 @@ def test_defaults():
     assert flows.realnvp(40, layers=1).bijector[1].conditioner.hidden == (80, 80)
 
 
+def test_with_a_context_units_are_elu():
+    for recipe in RECIPES.values():
+        kinds = {leaf.activation for leaf in recipe(2, context_dim=1).bijector.leaves
+                 if hasattr(leaf, "activation")}  # fmt: skip
+        assert kinds == {"elu"}
+    maf = flows.maf(2, layers=1, context_dim=1, activation="tanh", standardize_context=False)
+    assert maf.bijector[1].made.activation == "tanh"
+
+
 def test_maf_and_iaf_reverse_the_order_in_every_layer():
     for recipe, inverted in ((flows.maf, False), (flows.iaf, True)):
         layers = steps(recipe(3, layers=3, hidden=[8]))[:-1]

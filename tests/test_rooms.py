@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "flowcore"
 ORDER = """
-    _version _typing _forks reference
+    _version _typing _forks _lazy
     core
     networks transformers
     bijectors
@@ -13,8 +13,7 @@ ORDER = """
     flows
     files
     training
-    twins_scalar
-    twins spec
+    spec
     metrics discrete testing
     targets
     plots

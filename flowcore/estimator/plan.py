@@ -32,7 +32,8 @@ MATRICES = 3 * 7  # (D, D), that a fold holds: 7 for each Gaussian that has been
 LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 
-affine = partial(maf, base="student_t")  # its base has tails, as that of `nsf`
+affine = partial(maf, base="student_t", activation="tanh")  # a base with tails, as that of `nsf`
+spline = partial(nsf, activation="tanh")
 GAUSSIANS = (
     Candidate("Gaussian", candidates.learn_gaussian),
     Candidate("Gaussian, not shrunk", candidates.learn_gaussian, options={"shrink": False}),
@@ -40,12 +41,12 @@ GAUSSIANS = (
 )
 FLOWS = {
     "spline": Candidate("spline flow", candidates.learn_flow, True, (1.2, 0.09, 0.002, 0.002),
-                        {"recipe": nsf}),
+                        {"recipe": spline}),
     "affine": Candidate("affine flow", candidates.learn_flow, True, (0.5, 0.015, 0.003, 0.0002),
                         {"recipe": affine}),
     "modes": Candidate("spline flow of modes", candidates.learn_flow, True,
                        (0.8, 0.05, 0.002, 0.001),
-                       {"recipe": partial(nsf, layers=2), "n_modes": MODES}),
+                       {"recipe": partial(spline, layers=2), "n_modes": MODES}),
     "white": Candidate("affine flow, white", candidates.learn_flow, True,
                        (0.5, 0.015, 0.003, 0.0002),
                        {"recipe": partial(affine, layers=3), "white": True}),

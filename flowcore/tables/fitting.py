@@ -58,7 +58,9 @@ def learn_flow(
         The flow.
     """
     context_dim = 0 if context is None else context.shape[1]
-    flow = nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
+    flow = nsf(
+        x.shape[1], context_dim=context_dim, rng=rng, activation="tanh", standardize_context=False
+    )
     flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     if history.interrupted:
         raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too
