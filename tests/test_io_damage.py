@@ -83,7 +83,7 @@ def empty_zip():
 def test_foreign_files(data, kind, tmp_path):
     path = tmp_path / "flow.npz"
     path.write_bytes(data)
-    assert f"was not written by flowcore.save: it is {kind}" in refused(path).replace(
+    assert f"was not written by flowcore: it is {kind}" in refused(path).replace(
         "save: an archive", "save: it is an archive"
     )
 

@@ -91,11 +91,10 @@ def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
 class Reader:
     """Nodes and arrays -> objects, trusting neither: whatever is wrong is a ValueError."""
 
-    def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_text: int):
+    def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_bytes: int):
         self._arrays, self._foreign = dict(arrays), foreign
         self._problems = ORDINARY if foreign else ValueError
-        # how many more numbers constructors may be asked for
-        self._room = SMALL + 2 * (n_text + sum(a.size for a in arrays.values()))
+        self._room = SMALL + 2 * n_bytes  # how many more numbers constructors may be asked for
         self._objects: list = []
         self._extents: list[tuple[int, int]] = []  # (depth, nodes with shared ones repeated)
         self._refs: list[int] = []
