@@ -159,8 +159,8 @@ def test_what_is_no_file_is_not_written_to(path):
     with pytest.warns(UserWarning, match="could not be written") as seen:
         assert_same(run(path, callback), run())
     messages = [str(w.message) for w in seen]
-    assert ["was not written by fit" in m for m in messages] == [True, False]
-    assert "is no ordinary file" in messages[1] and path.is_dir()
+    assert ["was not written by flowcore" in m for m in messages] == [True, False]
+    assert "is a folder" in messages[1] and path.is_dir()
 
 
 def test_the_file_is_read_again_only_if_it_is_another_one(path, monkeypatch):
@@ -218,11 +218,11 @@ def test_an_optimizer_that_cannot_export_its_state_is_refused_at_once(path):
             raise AssertionError("too late")
 
     with pytest.raises(TypeError, match="has no method arrays"):
-        run(path, optimizer=Plain(), learning_rate="auto")
+        run(path, optimizer=Plain(), learning_rate="auto", checkpoint_key="1")
     for value in (3, [1.0], np.array([None])):
         Plain.arrays = lambda self, value=value: {"m": value}
         with pytest.raises(TypeError, match="must give arrays of numbers: 'm' is"):
-            run(path, optimizer=Plain(), learning_rate="auto")
+            run(path, optimizer=Plain(), learning_rate="auto", checkpoint_key="1")
     assert os.listdir(path.parent) == []
 
 
@@ -237,9 +237,9 @@ def test_foreign_files_are_refused_and_left_alone(path):
     flowcore.save(flowcore.flows.maf(2, layers=1, hidden=[8]), path)
     for content, message in [
         (path.read_bytes(), "is a flow written by flowcore.save, not a checkpoint"),
-        (pickle.dumps(Evil()), "was not written by fit: it is a pickle"),
+        (pickle.dumps(Evil()), "was not written by flowcore: it is a pickle"),
         (b"", "is empty"),
-        (b"x,y\n1,2\n", "was not written by fit"),
+        (b"x,y\n1,2\n", "was not written by flowcore"),
     ]:
         path.write_bytes(content)
         with pytest.raises(
@@ -287,27 +287,28 @@ def table_of_a_run():
 def test_the_whole_state_is_exported():
     run = state_of_a_run()
     other = Run(Gaussian(), Adam(1e-3), 0.9, epochs=5, rng=np.random.default_rng(1))
-    state.check(other, table_of_a_run(), *state.export(run))
-    state.restore(other, *state.export(run))
-    facts, arrays = state.export(other)
+    content = json.loads(json.dumps(state.export(run)[0])), state.export(run)[1]
+    state.check(other, table_of_a_run(), *content)
+    state.restore(other, table_of_a_run(), *content)
+    numbers, arrays = state.export(other)
     expected, expected_arrays = state.export(run)
     assert other.rng.bit_generator.state == run.rng.bit_generator.state
-    assert facts == expected
-    assert arrays.keys() == expected_arrays.keys() >= {"earlier.theta", "latest.theta"}
+    assert 0 <= numbers.pop("seconds") - expected.pop("seconds") < 60
+    assert numbers == expected
+    assert arrays.keys() == expected_arrays.keys() >= {"earlier", "latest", "average"}
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected_arrays[name], err_msg=name)
-    assert not np.array_equal(arrays["earlier.theta"], arrays["latest.theta"])
+    assert not np.array_equal(arrays["earlier"], arrays["latest"])
 
 
 def test_a_torn_run_is_not_written(path):
     run = state_of_a_run()
     file = checkpoint.Checkpoint(path, 0.0, run, {}, table_of_a_run())
     run.torn = True
-    file.rescue()
-    file.write_last()
+    file.write_last(quietly=False)
     assert not path.exists()
     run.torn = False
-    file.rescue()
+    file.write_last(quietly=True)
     assert path.exists()
 
 
@@ -328,7 +329,7 @@ def test_a_checkpoint_is_not_a_flow(path):
         flowcore.load(path)
 
 
-@pytest.mark.parametrize("other", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("other", [5, 7])
 def test_another_format_is_refused(path, monkeypatch, other):
     known = checkpoint.FORMAT
     monkeypatch.setattr(checkpoint, "FORMAT", other)
@@ -364,7 +365,7 @@ def test_a_sealed_file_with_missing_parts_is_damaged(path):
         rest = {k: v for k, v in arrays.items() if k != name}
         path.write_bytes(pack(rest))
         last = name.removeprefix("optimizer.")
-        with pytest.raises(ValueError, match=rf"run\.npz is damaged: .* (is|has) no .*{last}"):
+        with pytest.raises(ValueError, match=rf"run\.npz is damaged: th.* (is|has) no .*{last}"):
             run(path)
 
 

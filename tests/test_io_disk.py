@@ -40,7 +40,7 @@ def test_only_ordinary_files_are_replaced_and_read(tmp_path):
     kinds = {name: stat.S_IFMT(os.stat(tmp_path / name).st_mode) for name in names}
     for name in names:
         for act in (lambda path: save(Shift(), path), load):
-            with pytest.raises(OSError, match=f"is a {name.removeprefix('link to a ')}"):
+            with pytest.raises(OSError, match=r"is a folder|not an ordinary file"):
                 act(tmp_path / name)
     assert {name: stat.S_IFMT(os.stat(tmp_path / name).st_mode) for name in names} == kinds
     assert sorted(os.listdir(tmp_path)) == names

@@ -27,7 +27,7 @@ from .messages import expect, printable
 DESCRIPTION = "flowcore.json"  # the member that holds JSON, the first one
 SEAL = b"flowcore sha256 "  # and 64 hexadecimal digits: the end of a file, in every format
 DIGITS = 64
-LARGEST = 2**63  # integers in a description are smaller
+LONGEST = 40  # characters of a number: 128 bits, as in the states of random generators
 
 # The start of an .npy array of numbers, as NumPy has written it ever since.
 _HEADER = re.compile(
@@ -60,33 +60,29 @@ def sealed(description: dict, arrays: dict[str, np.ndarray]) -> bytes:
     return pack({DESCRIPTION: np.frombuffer(text.encode(), np.uint8), **arrays})
 
 
-def unsealed(data: bytes, largest: int = LARGEST) -> tuple[dict, dict[str, np.ndarray]]:
-    """(description, arrays) of a whole file, whose checksum is right; integers below `largest`.
+def unsealed(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+    """(description, arrays) of a whole file, whose checksum is right.
 
     Errors: ValueError, whose message continues '<path> ...'.
     """
     try:
         arrays = unpack(data)
         expect(DESCRIPTION in arrays, f"there is no {DESCRIPTION}")
-        description = _value_of_json(arrays.pop(DESCRIPTION).tobytes(), largest)
+        description = _value_of_json(arrays.pop(DESCRIPTION).tobytes())
         expect(isinstance(description, dict), "its description is {}", description)
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"is damaged: {printable(str(problem))}") from problem
     return description, arrays
 
 
-def _value_of_json(text: bytes, largest: int):
+def _value_of_json(text: bytes):
     """The value of a JSON text; a ValueError for any other text, and for endless numbers."""
 
-    def number(kind, digits: str):
-        expect(len(digits) <= 40, "the number {} is too long", digits)
-        value = kind(digits)
-        expect(kind is float or abs(value) < largest, "the number {} is too large", digits)
-        return value
+    def number(digits: str):
+        expect(len(digits) <= LONGEST, "the number {} is too long", digits)
+        return int(digits) if digits.lstrip("-").isdigit() else float(digits)
 
-    return json.loads(
-        text.decode(), parse_int=lambda n: number(int, n), parse_float=lambda x: number(float, x)
-    )
+    return json.loads(text.decode(), parse_int=number, parse_float=number)
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
@@ -143,7 +139,7 @@ def _check_ends(start: bytes, end: bytes) -> None:
         kind = next((k for begin, k in kinds.items() if start.startswith(begin)), "another file")
         raise ValueError(f"was not written by flowcore: it is {kind}, {start[:8]!r}...")
     if not ours:
-        raise ValueError(f"was not written by flowcore: an archive without {DESCRIPTION}")
+        raise ValueError(f"was not written by flowcore: it is an archive without {DESCRIPTION}")
     raise ValueError("is truncated, or was rewritten by another program: its checksum is missing")
 
 

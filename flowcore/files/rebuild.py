@@ -153,6 +153,8 @@ class Reader:
             value.encode()  # half of a pair of surrogates is no text: a ValueError
         if isinstance(value, float):
             expect(math.isfinite(value), "{} as a plain number", value)
+        if isinstance(value, int):
+            expect(abs(value) < 2**63, "the number {} is too large", value)
         if isinstance(value, list):
             return [self._decode(item, depth + 1) for item in value]
         if not isinstance(value, dict):

@@ -22,7 +22,7 @@ from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
 from .optim import LearningRate, Optimizer, as_optimizer, scheduled
-from .resume import Checkpoint, fingerprint
+from .resume import Checkpoint, fingerprint_of
 from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def fit(
     file = nullcontext()
     if checkpoint is not None:
         options = {"clip_norm": clip_norm, "penalty": penalty}
-        identity = fingerprint(flow, table, run, rng_state, checkpoint_key, **options)
+        identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
         file = Checkpoint(checkpoint, checkpoint_every, run, identity, table)
 
     with file, run, BLAS.single_threaded(), progress_bar(progress, epochs, run.told) as bar:

@@ -6,6 +6,6 @@ state.py         what is in the file, and what is accepted from it
 """
 
 from .checkpoint import Checkpoint
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint_of
 
-__all__ = ["Checkpoint", "fingerprint"]
+__all__ = ["Checkpoint", "fingerprint_of"]

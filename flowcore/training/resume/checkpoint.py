@@ -33,7 +33,6 @@ from .state import can_go_on, check, check_optimizer, export, restore
 
 FORMAT = 6  # 5 and before: fingerprints with the code of functions
 KIND = "checkpoint of fit"
-LARGEST = 2**128  # integers in the state of a random generator are smaller
 
 
 class Checkpoint:
@@ -169,7 +168,7 @@ class Checkpoint:
         if version is None:
             return None
         with self._refusal():
-            found = unsealed(read_sealed(self.path), LARGEST)
+            found = unsealed(read_sealed(self.path))
             self._check_origin(found[0])
         self._version = version
         return found

@@ -21,7 +21,7 @@ from ..table import Rows, Table
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
-def fingerprint(
+def fingerprint_of(
     flow, table: Table, run: Run, rng_state: dict, key: str | None, **options
 ) -> dict[str, str]:
     """{name: text} of the flow, the data, and the options that the result depends on.
