@@ -377,7 +377,7 @@ def test_more_patience_continues_too(path):
 
 def test_fewer_epochs_are_refused(path):
     run(path, interrupt_at(3))
-    with pytest.raises(ValueError, match=r"epochs=3, but the run in .*run.npz is in epoch 4 alr"):
+    with pytest.raises(ValueError, match=r"run.npz is in epoch 4 already, but epochs=3. Give"):
         run(path, epochs=3)
     assert len(run(path, epochs=4)[1].train_nll) == 4
 

@@ -68,10 +68,14 @@ class Checkpoint:
         return self
 
     def __exit__(self, kind, problem, traceback) -> None:
+        run = self.run
         try:
-            self.write_last(quietly=problem is not None)
+            if not run.torn and run.epoch + run.batch > 0:  # else the file stays as it was
+                self._try_to_write("the last checkpoint could not be written", problem is None)
+        except KeyboardInterrupt:  # it ends the writing only: the file is the old one or the new
+            run.history.interrupted = True
         finally:
-            self.run.after_step = None  # the two hold each other, and all that they hold
+            run.after_step = None  # the two hold each other, and all that they hold
             self._unlock()
 
     def resume(self) -> None:
@@ -90,12 +94,9 @@ class Checkpoint:
         numbers = description.get("run")
         with self._refusal("is damaged: "):
             check(run, self.table, numbers, arrays)
-        begun = numbers["epoch"] + (numbers["batch"] > 0)
-        if begun > run.epochs:
-            raise ValueError(
-                f"epochs={run.epochs}, but the run in {self.path} is in epoch {begun} already: ask "
-                "for at least as many, give another checkpoint path, or delete the file"
-            )
+        with self._refusal():
+            begun = numbers["epoch"] + (numbers["batch"] > 0)
+            expect(begun <= run.epochs, f"is in epoch {begun} already, but epochs={run.epochs}")
         with self._refusal("is damaged: "):
             restore(run, self.table, numbers, arrays)
 
@@ -123,44 +124,25 @@ class Checkpoint:
 
     def write_if_due(self) -> None:
         """Write, if the last time is long enough ago; if that fails, the next time is as far."""
-        if time.monotonic() - self._written < self.every:
-            return
+        if time.monotonic() - self._written >= self.every:
+            self._try_to_write("a checkpoint could not be written, training goes on")
+            self._written = time.monotonic()
+
+    def _try_to_write(self, failure: str, loud: bool = True) -> None:
+        """Warn if that fails, once for every problem: until it is another one, or solved."""
         try:
             self.write()
             self._problem = ""
         except (OSError, ValueError) as problem:
-            self._warn("a checkpoint could not be written, training goes on", problem)
-        self._written = time.monotonic()
-
-    def write_last(self, quietly: bool) -> None:
-        """Write at the end; a run torn in the middle of an update leaves the file as it was.
-
-        An interrupt ends only the writing: the file is the old one or the new one.
-        quietly   an error is on its way: no warning beside it
-        """
-        run = self.run
-        if run.torn or run.epoch + run.batch == 0:
-            return
-        try:
-            self.write()
-        except KeyboardInterrupt:
-            run.history.interrupted = True
-        except (OSError, ValueError) as problem:
-            if not quietly:
-                self._warn("the last checkpoint could not be written", problem)
-
-    def _warn(self, what: str, problem: Exception) -> None:
-        """Once for every problem, not at every step: until it is another one, or solved."""
-        reason = getattr(problem, "strerror", None) or str(problem)
-        if reason == self._problem:
-            return
-        self._problem = reason
-        if isinstance(problem, OSError):
-            reason += (
+            reason = getattr(problem, "strerror", None) or str(problem)
+            advice = (
                 ". Make room, or the folder writable again: the next try is after "
                 f"checkpoint_every={self.every:g} seconds"
             )
-        warn(f"{what}: checkpoint={self.path!r}: {reason}")
+            advice = advice if isinstance(problem, OSError) else ""
+            if loud and reason != self._problem:
+                warn(f"{failure}: checkpoint={self.path!r}: {reason}{advice}")
+            self._problem = reason
 
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
         """What the file holds, if there is one; a ValueError unless it is a file of this run."""
@@ -169,24 +151,19 @@ class Checkpoint:
             return None
         with self._refusal():
             found = unsealed(read_sealed(self.path))
-            self._check_origin(found[0])
+            kind, number, writer, there = (
+                found[0].get(name) for name in ("kind", "format", "flowcore", "fingerprint")
+            )
+            expect(kind == KIND, "is a flow written by flowcore.save, not a checkpoint of fit")
+            known = f"this flowcore reads format {FORMAT}"
+            message = f"has format {{}}, written by flowcore {{}}: {known}"
+            expect(number == FORMAT, message, number, writer)
+            expect(isinstance(there, dict), "is damaged: its fingerprint is {}", there)
+            if there != self.fingerprint:
+                differing = differences(there, self.fingerprint)
+                raise ValueError(f"belongs to another run, which differs in {differing}")
         self._version = version
         return found
-
-    def _check_origin(self, description: dict) -> None:
-        kind, version, writer = (description.get(n) for n in ("kind", "format", "flowcore"))
-        expect(kind == KIND, "is a flow written by flowcore.save, not a checkpoint of fit")
-        expect(
-            version == FORMAT,
-            f"has format {{}}, written by flowcore {{}}: this flowcore reads format {FORMAT}",
-            version,
-            writer,
-        )
-        there = description.get("fingerprint")
-        expect(isinstance(there, dict), "is damaged: its fingerprint is {}", there)
-        if there != self.fingerprint:
-            differing = differences(there, self.fingerprint)
-            raise ValueError(f"belongs to another run, which differs in {differing}")
 
     @contextlib.contextmanager
     def _refusal(self, what: str = "") -> Iterator[None]:

@@ -41,7 +41,7 @@ def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
         "val_nll": run.history.val_nll,
     }
     arrays |= {name: np.array(value, np.float64) for name, value in floats.items()}
-    arrays |= {f"optimizer.{name}": array for name, array in run.state.arrays().items()}
+    arrays |= {f"optimizer.{name}": np.asarray(a) for name, a in run.state.arrays().items()}
     return numbers, arrays
 
 
@@ -57,31 +57,33 @@ def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> Non
     (The optimiser checks its own arrays.)
     """
     fresh, like = export(run)
-    expect(
-        isinstance(numbers, dict) and numbers.keys() == fresh.keys(),
-        f"run is {{}}, not an object with {', '.join(fresh)}",
-        numbers,
-    )
+    same = isinstance(numbers, dict) and numbers.keys() == fresh.keys()
+    expect(same, f"run is {{}}, not an object with {', '.join(fresh)}", numbers)
     epochs = _integer(numbers, "epochs", 1, 2**63)
     epoch = _integer(numbers, "epoch", 0, epochs)
     batch = _integer(numbers, "batch", 0, table.batches_per_epoch if epoch < epochs else 0)
     for name in ("reported", "stopped"):
         expect(type(numbers[name]) is bool, f"{name} is {{}}, not true or false", numbers[name])
-    between = epoch > 0 and batch == 0
-    expect(numbers["reported"] or between, "reported is false before the end of an epoch")
+    at_an_end = epoch > 0 and batch == 0
+    expect(numbers["reported"] or at_an_end, "reported is false before the end of an epoch")
     seconds = numbers["seconds"]
-    good = type(seconds) is float and 0 <= seconds < math.inf
-    expect(good, "seconds is {}, not a number >= 0", seconds)
+    finite = type(seconds) is float and 0 <= seconds < math.inf
+    expect(finite, "seconds is {}, not a number >= 0", seconds)
     _rng_state(numbers["rng_state"], fresh["rng_state"])
 
     like["train_nll"] = np.empty(epoch)
     like["val_nll"] = np.empty(0 if table.validation is None else epoch)
     for name, array in like.items():
-        if not name.startswith("optimizer."):
-            _check_array(name, arrays.get(name), array)
+        if name.startswith("optimizer."):
+            continue
+        expect(name in arrays, f"there is no array {name}")
+        found = arrays[name]
+        same = (found.shape, found.dtype) == (array.shape, array.dtype)
+        expect(same, f"{name} is {{}}, not of {array.shape} and {array.dtype}", found)
+        expect(name not in _VECTORS or np.isfinite(found).all(), f"{name} is not finite")
     weight = arrays["weight"].item()
-    good = 0 < weight < math.inf if batch else weight == 0
-    expect(good, f"weight is {{}} after {batch} batches", weight)
+    possible = 0 < weight < math.inf if batch else weight == 0
+    expect(possible, f"weight is {{}} after {batch} batches", weight)
 
 
 def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]) -> None:
@@ -114,17 +116,13 @@ def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]
 
 def check_optimizer(run: Run) -> None:
     """A TypeError if the state of the optimiser cannot be written: now, not after an hour."""
-    if not hasattr(run.state, "arrays"):
+    arrays = run.state.arrays() if hasattr(run.state, "arrays") else None
+    if arrays is None or any(np.asarray(a).dtype.kind not in "biufc" for a in arrays.values()):
         raise TypeError(
-            f"the state of {run.optimizer!r} has no method arrays(), see OptimizerState: "
-            "without it there is no checkpoint"
+            f"checkpoint= needs an optimizer whose state has a method arrays() that returns a dict "
+            f"of arrays of numbers, see OptimizerState: that of {run.optimizer!r} returns "
+            f"{arrays!r:.200}"
         )
-    for name, array in run.state.arrays().items():
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc":
-            raise TypeError(
-                f"arrays() of the state of {run.optimizer!r} must give arrays of numbers: "
-                f"{name!r} is {array!r:.60}"
-            )
 
 
 def _integer(numbers: dict, name: str, low: int, high: int) -> int:
@@ -132,13 +130,6 @@ def _integer(numbers: dict, name: str, low: int, high: int) -> int:
     good = type(value) is int and low <= value <= high
     expect(good, f"{name} is {{}}, not in {low}..{high}", value)
     return value
-
-
-def _check_array(name: str, array: np.ndarray | None, like: np.ndarray) -> None:
-    expect(array is not None, f"there is no array {name}")
-    same = (array.shape, array.dtype) == (like.shape, like.dtype)
-    expect(same, f"{name} is {{}} of {array.dtype}, not of {like.shape} and {like.dtype}", array)
-    expect(name not in _VECTORS or np.isfinite(array).all(), f"{name} is not finite")
 
 
 def _rng_state(value, like, name: str = "rng_state"):
