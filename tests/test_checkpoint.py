@@ -3,9 +3,6 @@
 import contextlib
 import gc
 import os
-import signal
-import subprocess
-import sys
 import time
 import weakref
 import zipfile
@@ -136,41 +133,6 @@ def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
         assert_same(run(path, **options), straight)
         k += 11
     assert k > 1000
-
-
-PROGRAM = """
-import sys, numpy as np, flowcore
-from flowcore.training import fit
-X = np.random.default_rng(0).normal(size=(500, 3)) @ [[1, 1, 0], [0, 1, 1], [0, 0, 1]]
-flow = flowcore.flows.maf(3, layers=2, hidden=[8])
-options = dict(epochs=20, batch_size=10, average=0.9, learning_rate=0.01)
-path = sys.argv[1] if len(sys.argv) > 1 else None
-flow, history = fit(flow, X, checkpoint=path, checkpoint_every=0.01, **options)
-print(flow.params.tobytes().hex(), history.train_nll, history.val_nll, history.best_epoch)
-"""
-
-
-def test_a_killed_run_goes_on(path):
-    def start(*arguments):
-        command = [sys.executable, "-c", PROGRAM, *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    rng, killed = np.random.default_rng(0), 0
-    for _ in range(3):
-        process, before = start(str(path)), _changed(path)
-        while process.poll() is None and _changed(path) == before:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0.0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        process.stdout.close()
-    assert killed >= 2
-    straight, resumed = (start(*a).communicate()[0] for a in ((), (str(path),)))
-    assert resumed == straight != ""
-
-
-def _changed(path):
-    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def test_an_error_in_a_callback_saves_the_run(path):

@@ -155,14 +155,6 @@ def test_a_refusal_changes_no_generator(path):
     assert rng.bit_generator.state == expected.bit_generator.state
 
 
-def test_descriptions_that_are_none(path):
-    case = Case(path)
-    for text in (b"", b"[]", b"3", b"\xff", b"[" * 100_000, b"{" * 9, b"9" * 10_000):
-        path.write_bytes(pack({DESCRIPTION: np.frombuffer(text, np.uint8), **case.arrays}))
-        with pytest.raises(ValueError, match=r"run\.npz is damaged"):
-            case.run()
-
-
 def test_what_is_shown_of_a_foreign_file_is_short_and_printable(path):
     case = Case(path)
     evil = "\x1b[31m" * 9 + "x" * 10**5
