@@ -40,16 +40,8 @@ MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared 
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "targets",
          "estimator", "tables")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
-INTERNAL = (
-    "BaseDistribution",
-    "Bijector",
-    "Distribution",
-    "Foreign",
-    "Network",
-    "Pointwise",
-    "Target",
-    "Transformer",
-)
+INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
+            "Target", "Transformer")  # fmt: skip
 # name of a class that is gone -> "room.function" which builds today's object from its arguments
 RETIRED = {"Given": "distributions.conditioning.given"}
 PACKAGE = __name__.partition(".")[0]
