@@ -8,11 +8,10 @@ import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout, UnixFileLock
 from stub_runs import assert_same, interrupt_at, run
 
 from flowcore.files import disk
-from flowcore.training.resume import claim
-from flowcore.training.resume.claim import Claim
 
 HERE = os.path.dirname(__file__)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links, signals and forks of POSIX")
@@ -124,11 +123,9 @@ def test_links_meet(path, tmp_path):
     real, link = tmp_path / "folder" / "run.npz", tmp_path / "run.npz"
     link.symlink_to(real)
     (tmp_path / "other").symlink_to(tmp_path / "folder")
-    first = Claim(str(real))
-    first.take()
-    refused(link)
-    refused(tmp_path / "other" / "run.npz")
-    first.release()
+    with FileLock(tmp_path / "folder" / ".run.npz.lock"):
+        refused(link)
+        refused(tmp_path / "other" / "run.npz")
     run(link)
     assert real.exists() and link.is_symlink()
 
@@ -144,93 +141,40 @@ def test_an_error_gives_the_path_back(path):
     assert os.listdir(path.parent) == ["run.npz"]
 
 
-def test_a_lock_that_was_removed_before_it_was_had_is_taken_again(path, monkeypatch):
-    """Between opening the file and locking it, its last owner removes it."""
-    lock, tries = claim._lock, []
+@posix
+def test_a_lock_that_was_removed_before_it_was_had_is_none(path):
+    """Its last owner removes the file while another one waits: filelock sees that."""
+    lock = path.with_name(".run.npz.lock")
 
-    def late(file):
-        tries.append(1)
-        if len(tries) == 1:
-            os.unlink(mine.lock)
-        lock(file)
+    def callback(report):
+        if report.epoch == 1:
+            lock.unlink()
+            with FileLock(lock, blocking=False), pytest.raises(Timeout):
+                FileLock(lock, blocking=False).acquire()
 
-    monkeypatch.setattr(claim, "_lock", late)
-    mine, other = Claim(str(path)), Claim(str(path))
-    mine.take()
-    assert len(tries) == 2
-    with pytest.raises(ValueError, match="another fit"):
-        other.take()
-    other.release()
-    assert os.path.exists(mine.lock)
-    mine.release()
-    other.take()
-    mine.release()  # twice does nothing
-    assert os.path.exists(other.lock)
-    other.release()
-    assert os.listdir(path.parent) == []
+    assert_same(run(path, callback), run())
 
 
-def test_a_file_system_without_locks_is_a_warning(path, monkeypatch):
-    def unsupported(file):
-        raise OSError(95, "Operation not supported")
+@pytest.mark.parametrize("number", [37, 95])  # no locks available, not supported
+def test_a_file_system_without_locks_is_a_warning(path, monkeypatch, number):
+    def unsupported(self):
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(claim, "_lock", unsupported)
-    with pytest.warns(UserWarning, match=r"no file can be locked beside .*run\.npz.*not supp") as w:
+    other = path.with_name("other.npz")
+    monkeypatch.setattr(UnixFileLock, "_acquire", unsupported)
+    with pytest.warns(
+        UserWarning, match=r"no file can be locked beside .*run\.npz.*make sure"
+    ) as w:
         assert_same(run(path), run())
     assert w[0].filename == run.__code__.co_filename
-    assert os.listdir(path.parent) == ["run.npz"]
+    monkeypatch.undo()
+    with FileLock(path.with_name(".other.npz.lock")) as lock:
+        monkeypatch.setattr(UnixFileLock, "_acquire", unsupported)
+        with pytest.warns(UserWarning, match="no file can be locked"):
+            run(other)
+        assert os.path.exists(lock.lock_file)  # whoever has no lock removes none
     monkeypatch.undo()
     assert_same(run(path), run())
-    assert os.listdir(path.parent) == ["run.npz"]
-
-
-def test_without_locks_the_file_of_another_one_stays(path, monkeypatch):
-    def unsupported(file):
-        raise OSError(95, "Operation not supported")
-
-    other = Claim(str(path))
-    other.take()
-    monkeypatch.setattr(claim, "_lock", unsupported)
-    with pytest.raises(OSError, match="not supported"):
-        Claim(str(path)).take()
-    assert os.path.exists(other.lock)
-    other.release()
-    assert os.listdir(path.parent) == []
-
-
-def test_a_file_system_whose_files_are_never_the_same_is_a_warning(path, monkeypatch):
-    monkeypatch.setattr(claim.os.path, "samestat", lambda a, b: False)
-    with pytest.warns(UserWarning, match=r"no file can be locked beside .*\(.*never the file that"):
-        assert_same(run(path), run())
-    assert os.listdir(path.parent) == ["run.npz"]
-
-
-def test_a_system_without_locks_has_none(path, monkeypatch):
-    monkeypatch.setattr(claim, "fcntl", None)
-    monkeypatch.setattr(claim, "msvcrt", None)
-    assert_same(run(path), run())
-    assert os.listdir(path.parent) == ["run.npz"]
-
-
-def test_the_other_way_of_locking(path, monkeypatch):
-    """Windows: a lock on a byte, which another handle is refused; open files are not removed."""
-    owners = []
-
-    class Msvcrt:
-        LK_NBLCK = 2
-
-        @staticmethod
-        def locking(handle, mode, n):
-            if owners:
-                raise PermissionError(13, "Permission denied")
-            owners.append(handle)
-
-    monkeypatch.setattr(claim, "fcntl", None)
-    monkeypatch.setattr(claim, "msvcrt", Msvcrt)
-    run(path, lambda report: refused(path), epochs=1)
-    owners.clear()
-    assert_same(run(path), run())
-    assert os.listdir(path.parent) == ["run.npz"]
 
 
 # A parent that forks while it trains. The child outlives it, and then leaves `fit` on its own way.
@@ -313,13 +257,3 @@ def test_of_two_runs_that_start_together_one_is_refused(path):
         said = [a or "differs in rng" in b for a, b in zip(said, found, strict=True)]
         assert sorted(right) == [False, True] and said == right[::-1], found
     assert not list(path.parent.glob(".*"))
-
-
-def test_a_lock_that_is_given_back_leaves_no_weak_reference(path):
-    """Its callback would run at any time, and swallow an interrupt that comes then."""
-    own = claim.Claim(str(path))
-    own.take()
-    file = own._file
-    assert file in claim._open
-    own.release()
-    assert file not in claim._open and file.closed
