@@ -26,7 +26,7 @@ from flowcore import (
 from flowcore.spec.reference import log_abs_det, numerical_jacobian
 from flowcore.testing import randomize
 
-IDENTITIES = ("maf", "iaf", "realnvp", "nice", "coupling", "elementwise", "standardize-fresh",
+IDENTITIES = ("maf", "iaf", "nice", "coupling", "elementwise", "standardize-fresh",
               "lu-identity", "actnorm-fresh", "planar", "radial")  # fmt: skip
 AUTOREGRESSIVE = [name for name in BIJECTORS if name.startswith("maf-")]
 
@@ -39,7 +39,7 @@ def context_of(b, n, rng=1):
     return rows(n, b.context_dim, rng) if b.context_dim else None
 
 
-@pytest.mark.parametrize("name", [n for n in BIJECTORS if n.startswith(IDENTITIES)])
+@pytest.mark.parametrize("name", [n for n in BIJECTORS if n.startswith(IDENTITIES) and "mix" not in n])
 def test_a_fresh_one_is_the_identity(name):
     """Its last layers are zero."""
     b = BIJECTORS[name]()
