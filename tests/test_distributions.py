@@ -106,23 +106,6 @@ def test_shapes_and_agreement(name):
     assert flow.sample(rng=0, context=c).shape == (1, flow.dim)
 
 
-def test_scipy_minimize_takes_the_same_function():
-    from scipy.optimize import minimize
-
-    x = np.random.default_rng(0).standard_normal((200, 2)) @ [[1, 0.8], [0, 0.3]] + 2
-    flow = flows.maf(2, layers=1, hidden=[4], standardize=False)
-    found = minimize(
-        autograd.value_and_grad(lambda th: -anp.mean(flow.log_prob(x, params=th))),
-        flow.params,
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 200},
-    )
-    cov = np.cov(x.T, bias=True)
-    gaussian = 0.5 * np.linalg.slogdet(cov)[1] + np.log(2 * np.pi) + 1
-    assert found.fun < gaussian + 0.01
-
-
 @pytest.mark.parametrize("name", [name for name in FLOWS if name != "five dimensions"])
 def test_the_density_integrates_to_one(name):
     """The sum over a fine grid that holds all but 1e-6 of the mass."""

@@ -93,8 +93,8 @@ def interrupt_line(k, run):
     return result, left == 0
 
 
-@pytest.mark.parametrize("validated", [True, False])
-def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated):
+@pytest.mark.parametrize("validated, every", [(True, 1), (False, 5)])
+def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated, every):
     def run():
         return fit(
             Banana(),
@@ -108,7 +108,7 @@ def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated
         )
 
     epochs_done = set()
-    for k in range(1, 1000):
+    for k in range(1, 1000, every):
         (flow, history), came = interrupt_line(k, run)
         if not came:
             break

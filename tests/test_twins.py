@@ -79,7 +79,8 @@ def test_gradients_are_the_engines(name, way):
 
 # What is made of others has the derivatives of its parts: these are for all of their kind.
 MADE_OF_OTHERS = (
-    "maf-", "iaf-", "coupling-", "nice-", "flow", "blockwise-", "invert", "chain", "again", "recipe",
+    "maf-", "iaf-", "coupling-", "nice-", "flow", "blockwise-", "invert", "chain", "again",
+    "recipe",
 )  # fmt: skip
 FOR_ALL = (
     "maf-tanh", "maf-context-first-2", "maf-own-transformer", "maf-residual-context-first",
