@@ -335,14 +335,6 @@ def test_chain(method):
     close(density(chain).prob(GOLDEN["chain3/td_y"]), GOLDEN["chain3/prob"])
 
 
-def test_inverted_chain():
-    (maf0, maf1, maf2), permute = chain3_parts()
-    inverted = fc.Invert(fc.Chain([maf2, permute, maf1, permute, maf0]))
-    value, log_det = inverted.forward_and_log_det(GOLDEN["chain3/y"])
-    close(value, GOLDEN["chain3/inverse"])
-    close(log_det, GOLDEN["chain3/ildj"])
-
-
 def test_stages():
     (maf0, maf1, maf2), permute = chain3_parts()
     flow = density(fc.Chain([maf2, permute, maf1, permute, maf0]))

@@ -245,7 +245,3 @@ def test_layers_that_are_no_blocks_are_refused(name):
     for make in (MADE, lambda d, **o: MLP(d, (2,), **o), Coupling):
         with pytest.raises(ValueError, match=message):
             make(3, **{"residual": True, **options})
-
-
-def test_degrees_that_differ_are_fine_without_skips():
-    MADE(3, [3, 2, 3], degrees=[[1, 2, 1], [1, 2], [1, 1, 2]])

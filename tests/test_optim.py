@@ -165,14 +165,6 @@ def test_a_state_of_another_flow_is_refused():
         Adam().start(np.zeros(5, np.float32), arrays)
 
 
-def test_runs_of_one_adam_are_independent():
-    theta, gradients = problem(steps=4)
-    adam = Adam()
-    first, _ = run(adam, theta, gradients)
-    second, _ = run(adam, theta, gradients)
-    np.testing.assert_array_equal(first, second)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -258,12 +258,6 @@ def test_a_base_alone_is_no_flow():
         fit(GaussianMixture.spread(3, 2), np.zeros((10, 2)))
 
 
-def test_masked_values_are_refused():
-    X = np.ma.masked_greater(np.random.default_rng(0).standard_normal((20, 2)), 1.0)
-    with pytest.raises(ValueError, match="X has masked values"):
-        fit(Gaussian(2), X)
-
-
 def test_a_large_context_is_pointed_out():
     rng = np.random.default_rng(0)
     y, income = rng.standard_normal((40, 1)), rng.uniform(2e4, 9e4, (40, 1))
