@@ -3,29 +3,11 @@
 No engine here: what these tests establish, the engine's tests may lean on.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from stub_golden import CONFIG, GOLDEN, MADES, NVPS, close, weights_of
 
 from flowcore import reference as ref
-
-DATA = Path(__file__).parent / "data"
-GOLDEN = dict(np.load(DATA / "golden.npz"))
-CONFIG = json.loads((DATA / "golden_manifest.json").read_text())
-MADES = ["made_l2r", "made_r2l", "made_arr", "made_seed3"]  # shift and log-scale
-NVPS = ["nvp_num2", "nvp_numm2", "nvp_frac", "nvp_fracneg"]
-
-
-def close(actual, expected, tol=1e-10):
-    expected = np.broadcast_to(expected, np.shape(actual))
-    np.testing.assert_allclose(actual, expected, rtol=tol, atol=tol)
-
-
-def weights_of(name):
-    layers = sum(key.startswith(f"{name}/W") for key in GOLDEN)
-    return [(GOLDEN[f"{name}/W{i}"], GOLDEN[f"{name}/b{i}"]) for i in range(layers)]
 
 
 def degrees_of(name):
