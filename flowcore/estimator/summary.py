@@ -39,6 +39,10 @@ class Summary:
     n_folds: int
     left_out: tuple[str, ...] = ()
 
+    def __post_init__(self):
+        if not self.candidates:
+            raise ValueError("a summary has at least one candidate")
+
     @property
     def winner(self) -> Scored:
         """The candidate of the largest weight."""
