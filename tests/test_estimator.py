@@ -1,5 +1,6 @@
 """`FlowDensity`: an estimator as scikit-learn means it, which prefers what held-out rows prefer."""
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -208,6 +209,12 @@ def test_processes_change_nothing(backend):
 def test_a_joblib_backend_without_generators():
     with joblib.parallel_backend("multiprocessing"):
         assert run([partial(np.hypot, 3, k) for k in (4, 0)], 0, 2, True) == [5, 3]
+
+
+def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
+    monkeypatch.setattr("tqdm.std.time", itertools.count().__next__)  # a second between any two
+    assert run([partial(int, k) for k in range(60)], 0, 1, True) == list(range(60))
+    assert 5 < capsys.readouterr().err.count("60 [") < 15
 
 
 def test_pipeline_search_and_cross_validation():

@@ -26,6 +26,7 @@ from flowcore.estimator.scaling import scaling
 from flowcore.estimator.selection import Fitted, Folds, stacked
 from flowcore.estimator.stacking import crossed, mixed, stacked_weights
 from flowcore.estimator.stopping import Fit, floored, stopped_together
+from flowcore.estimator.summary import Scored
 
 ALL = tuple(FLOWS.values())
 
@@ -80,7 +81,7 @@ def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
     folds = Folds(rows, one, np.random.SeedSequence(0))
     density = fc.TransformedDistribution(fc.Normal(1), fc.Exp(1))
     both = [
-        Fitted(Candidate(name, None), (density,), own, 0.0, 1.0)
+        Fitted(Candidate(name, None), (density,), own, Scored(name, 0.0, 1.0, 0.0, False))
         for name, own in (("common", log_p), ("rare", -50 - log_p))
     ]
     found = stacked(both, 0, folds)
@@ -107,6 +108,20 @@ def test_gaussian_is_scikit_learns():
     np.testing.assert_allclose(found.log_prob(x), EM(1, reg_covar=0).fit(x).score_samples(x), 1e-6)
     covariance = np.cov(x.T, bias=True)
     np.testing.assert_allclose(shrunk(covariance, 50), oas(x)[0])
+
+
+@pytest.mark.parametrize("far", [0.0, 1e60])
+def test_student_tails_do_not_depend_on_the_order_of_the_columns(far):
+    """The whitening was by a Cholesky factor, of which one column comes first."""
+    x = correlated(50)
+    x[0, 1] += far
+    found = gaussians.student(Rows(x, None, equal(50)))
+    again = gaussians.student(Rows(x[:, ::-1], None, equal(50)))
+    np.testing.assert_allclose(found.log_prob(x), again.log_prob(x[:, ::-1]), rtol=1e-6)
+    factor = whitened(x, equal(50))[2]
+    scale = np.linalg.norm(factor, axis=1, keepdims=True)
+    matrix, factor = found.bijector.matrix() / scale, factor / scale
+    np.testing.assert_allclose(matrix @ matrix.T, factor @ factor.T, atol=1e-7)
 
 
 def test_mixture_finds_clusters_and_does_not_collapse():

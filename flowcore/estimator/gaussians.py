@@ -6,6 +6,7 @@ They are candidates that can win, as any other, and what is printed beside a flo
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import lu
 
 from ..bijectors import LULinear
 from ..distributions import (
@@ -35,9 +36,19 @@ def gaussian(rows: Rows, rng=None, shrink: bool = True) -> TransformedDistributi
 
 
 def student(rows: Rows, rng=None) -> TransformedDistribution:
-    """Tails on every side: independent Student t densities, wide ones, of the whitened columns."""
-    whitening = gaussian(rows).bijector
-    return TransformedDistribution(StudentT(whitening.dim, df=3.0), whitening)
+    """Tails on every side: independent Student t densities, wide ones, of whitened columns.
+
+        x = diag(s) R^(1/2) z + mean       s the standard deviations, R the correlations
+
+    The root is the symmetric one, so the order of the columns does not matter (ZCA-cor: Kessy,
+    Lewin and Strimmer, "Optimal whitening and decorrelation", 2018).
+    """
+    _, mean, factor = whitened(rows.x, rows.weight)
+    scale = np.linalg.norm(factor, axis=1, keepdims=True)
+    u, root, _ = np.linalg.svd(factor / scale)
+    order, lower, upper = lu(scale * (u * root @ u.T), p_indices=True)
+    linear = LULinear.from_lu(np.tril(lower, -1) + upper, order, mean, log_scale_bound=None)
+    return TransformedDistribution(StudentT(len(mean), df=3.0), linear)
 
 
 def mixture(

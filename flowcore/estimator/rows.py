@@ -31,10 +31,6 @@ class Rows:
         context = None if self.context is None else self.context[index]
         return Rows(self.x[index], context, weight / weight.sum())
 
-    def has_constant_column(self) -> bool:
-        """Whether some column has a single value."""
-        return bool((self.x == self.x[0]).all(axis=0).any())
-
 
 @dataclass(frozen=True)
 class Fold:

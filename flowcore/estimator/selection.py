@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -25,13 +25,12 @@ SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
 @dataclass(frozen=True)
 class Fitted:
     """A candidate after its fits: a density of every fold, the log-densities of all held-out rows
-    (n,), their mean and its standard error."""
+    (n,), and its line in the summary."""
 
     candidate: Candidate | FlowCandidate
     densities: tuple[Distribution, ...]
     log_p: np.ndarray
-    score: float
-    error: float
+    scored: Scored
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,11 @@ class Folds:
 
     def tasks(
         self, candidate: Candidate | FlowCandidate, seed: int, **options
-    ) -> list[Callable[..., Fit]]:
+    ) -> Iterator[Callable[..., Fit]]:
         """A candidate's fits, one for each fold."""
-        words = [[*own.generate_state(2).tolist(), seed] for own in self._seeds]
-        seeds = [int(np.random.SeedSequence(own).generate_state(1)[0]) for own in words]
-        return [
-            partial(candidate.fitted, fold, seed, **options)
-            for fold, seed in zip(self.folds, seeds, strict=True)
-        ]
+        for fold, own in zip(self.folds, self._seeds, strict=True):
+            words = np.random.SeedSequence([*own.generate_state(2).tolist(), seed])
+            yield partial(candidate.fitted, fold, int(words.generate_state(1)[0]), **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
         """The candidate, stopped at the epoch that is best for all folds."""
@@ -74,7 +70,9 @@ class Folds:
         log_p = np.empty(len(self.number))
         for k, own in enumerate(scores):
             log_p[self.number == k] = own
-        return Fitted(candidate, densities, log_p, *mean_and_error(log_p, self.weight))
+        mean, error = mean_and_error(log_p, self.weight)
+        scored = Scored(candidate.name, mean, error, 0.0, candidate.is_flow)
+        return Fitted(candidate, densities, log_p, scored)
 
 
 def select(
@@ -108,8 +106,8 @@ def best_of(family: Family, folds: Folds) -> Fitted:
         fitted = [
             folds.fitted(one, [fit() for fit in folds.tasks(one, one.seed)]) for one in variants
         ]
-        top = max(fitted, key=lambda one: one.score)
-        better = best is None or top.score > best.score
+        top = max(fitted, key=lambda one: one.scored.score)
+        better = best is None or top.scored.score > best.scored.score
         best, worse = (top, 0) if better else (best, worse + 1)
         if worse == 2:
             break
@@ -122,27 +120,28 @@ def stacked(
     """The mixture of the candidates from the first one on, those of little weight left out."""
     log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
     w = stacked_weights(log_p, folds.weight)
-    total = mean_and_error(crossed(log_p, folds.number, folds.weight), folds.weight)
+    mean, error = mean_and_error(crossed(log_p, folds.number, folds.weight), folds.weight)
     kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
     w = np.where(kept, w, 0) / w[kept].sum()
-    weights = [0.0] * first + w.tolist()
+    scored = [
+        replace(one.scored, weight=weight)
+        for one, weight in zip(fitted, [0.0] * first + w.tolist(), strict=True)
+    ]
     parts = [
-        (density, weight / len(one.densities))
-        for one, weight in zip(fitted, weights, strict=True)
+        (density, own.weight / len(one.densities))
+        for one, own in zip(fitted, scored, strict=True)
         for density in one.densities
-        if weight
+        if own.weight
     ]
     latent = max(
         (i for i, one in enumerate(fitted) if hasattr(one.densities[0], "to_latent")),
-        key=weights.__getitem__,
+        key=lambda i: scored[i].weight,
     )
     scores = np.full(len(folds.held_out), np.nan)
     scores[folds.held_out] = mixed(log_p[:, w > 0], w[w > 0])
-    candidates = tuple(
-        Scored(one.candidate.name, one.score, one.error, weight, one.candidate.is_flow)
-        for one, weight in zip(fitted, weights, strict=True)
+    total = Scored("this density", mean, error, 1.0, False)
+    counts = len(scores), len(folds.number), len(folds.folds)
+    summary = Summary(tuple(scored), total, *counts, left_out)
+    return Selection(
+        Mixture(*zip(*parts, strict=True)), fitted[latent].densities[0], scores, summary
     )
-    summary = Summary(candidates, Scored("this density", *total, 1.0, False), len(scores),
-                      len(folds.number), len(folds.folds), left_out)  # fmt: skip
-    return Selection(Mixture(*zip(*parts, strict=True)), fitted[latent].densities[0], scores,
-                     summary)  # fmt: skip

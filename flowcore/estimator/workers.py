@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from ..core import n_threads
@@ -30,10 +30,14 @@ def run(
         return Parallel(n_jobs=jobs)(calls)
     with nullcontext() if jobs == 1 else _deaf_to_interrupts():
         results = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    if not progress:
-        return list(results)
-    with sparse_bar(len(tasks), "flow") as bar:
-        return [bar.update() or result for result in results]
+    return list(_shown(results, len(tasks)) if progress else results)
+
+
+def _shown(results: Iterable, total: int) -> Iterator:
+    with sparse_bar(total, "flow") as bar:
+        for result in results:
+            bar.update()
+            yield result
 
 
 @contextmanager
