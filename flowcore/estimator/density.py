@@ -161,7 +161,7 @@ class FlowDensity(
         if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
             raise ValueError(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
-                "are held out, and many more for a density that says something"
+                "are held out, and many more for a good density"
             )
         check_columns(X, np.flatnonzero(weight > 0), labels)
         scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)

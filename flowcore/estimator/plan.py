@@ -16,7 +16,7 @@ from .gaussians import MOST_ROWS
 
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
 FOLDS = ((10, 10), (5, 5), (10, 3), (10, 2), (10, 1))  # (into how many parts, how many are used)
-HELD_OUT = 1000  # rows at least, or all of them: fewer do not tell candidates apart
+HELD_OUT = 1000  # rows at least, or all of them: by fewer, candidates differ too little
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # of fewer rows no flow can be learned
 TOGETHER = 2000  # rows: up to there all folds stop at the same epoch
 SNAPSHOTS, FEWEST = 40, 8  # of a flow, for that; where memory holds fewer, each fold stops alone
