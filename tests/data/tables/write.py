@@ -87,7 +87,6 @@ def tied():
     return over(part, fc.Permute([1, 0]), fc.Invert(part), part)
 
 
-
 # ---------------------------------------------------------------- tables
 
 
