@@ -175,7 +175,7 @@ def draws_of(density: AnyDensity, rows: Rows, n: int, rng: np.random.Generator) 
             f"{np.count_nonzero(~finite):,} of {len(finite):,} draws of the density are not "
             "finite: there is nothing to compare the rows with"
         )
-    x[~finite] = x[finite][0]  # only for log_prob: these are left out
+    x = np.where(finite[:, None], x, x[finite][0])  # for log_prob only: these are left out
     log_p = density.log_prob("its own draws", Rows(x, context))
     kept = finite.reshape((shape[0], -1)).all(axis=1)  # a row needs all its draws
     index = index if context is None else index[kept]

@@ -122,7 +122,14 @@ def diagnose(
     else:
         names = _names(names, X_held_out)
         held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
-        train = _train(X_train, context_train, X_held_out, context, held_out)
+        train = None
+        if X_train is not None:
+            check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
+            check_labels("context_train", column_labels(context_train), column_labels(context))
+            train = _rows("X_train", X_train, "context_train", context_train, len(names))
+            if (train.context is None) != (held_out.context is None):
+                raise ValueError("give context and context_train, or neither")
+            warn_of_shared(held_out, train)
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
     adapter = AnyDensity.of(model, len(names), X_held_out, context)
@@ -149,21 +156,11 @@ def diagnose(
     mean, error = mean_and_error(log_p)
     some = rng.permutation(len(log_p))[:SHOWN], rng.permutation(len(own.flat))[:SHOWN_DRAWS]
     return Diagnosis(
-        density=type(density).__name__,
-        n=len(log_p),
-        names=tuple(names),
-        given=given,
-        mean=mean,
-        standard_error=error,
-        median=float(np.median(log_p)),
-        draws=own.count,
-        alpha=float(alpha),
-        findings=tuple(found),
-        worst=worst,
-        rows=frozen(held_out.x[some[0]]),
-        drawn=frozen(own.flat[some[1]]),
-        history=history,
-    )
+        density=type(density).__name__, n=len(log_p), names=tuple(names), given=given, mean=mean,
+        standard_error=error, median=float(np.median(log_p)), draws=own.count, alpha=float(alpha),
+        findings=tuple(found), worst=worst, rows=frozen(held_out.x[some[0]]),
+        drawn=frozen(own.flat[some[1]]), history=history,
+    )  # fmt: skip
 
 
 def _latents(density, held_out, names, rng) -> list[Finding]:
@@ -224,18 +221,6 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, tuple[str, ...], R
         if len(plain.different) > MOSTLY * len(plain.x):
             warn_of_shared(Rows(own.plain, own.context), plain)
     return own.density, own.names, Rows(own.rows, own.context), train
-
-
-def _train(X_train, context_train, X_held_out, context, held_out: Rows) -> Rows | None:
-    if X_train is None:
-        return None
-    check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
-    train = _rows("X_train", X_train, "context_train", context_train, held_out.x.shape[1])
-    check_labels("context_train", column_labels(context_train), column_labels(context))
-    if (train.context is None) != (held_out.context is None):
-        raise ValueError("give context and context_train, or neither")
-    warn_of_shared(held_out, train)
-    return train
 
 
 def _names(names, table) -> list[str]:

@@ -58,7 +58,7 @@ ADVICE = {  # the most urgent first: (for a flow, for an estimator)
     ),
     "support": (
         "Map a column with an edge by fc.Exp, fc.Softplus or fc.Sigmoid at the data end, in a "
-        'fc.Blockwise. If there is no edge, use heavier tails: fc.flows.nsf(..., base="student_t").',
+        'fc.Blockwise. Without an edge, use heavier tails: fc.flows.nsf(..., base="student_t").',
         FIT_TABLE.format("positive and bounded columns"),
     ),
     "baselines": (
@@ -155,7 +155,7 @@ def sentences(findings: Sequence[Finding], alpha: float) -> list[str]:
     """The largest significant effects of each kind, or what was not found; "- ..." for a fault."""
     lines = []
     for kind, group in groupby(findings, lambda found: found.kind):
-        shown, nothing = list(group), KINDS[kind].nothing
+        shown, nothing = [found for found in group if found.sentence], KINDS[kind].nothing
         if nothing is not None:
             largest = max(found.effect for found in shown)
             shown = [found for found in shown if found.adjusted < alpha]
@@ -164,8 +164,7 @@ def sentences(findings: Sequence[Finding], alpha: float) -> list[str]:
                 lines.append(f"+ {nothing.format(largest)}")
         for found in shown[:NAMED]:
             small = " The difference is small." * (found.adjusted < alpha and not found.fault)
-            if found.sentence:
-                lines.append(f"{'-' if found.fault else '+'} {found.sentence}{small}")
+            lines.append(f"{'-' if found.fault else '+'} {found.sentence}{small}")
         if more := shown[NAMED:]:
             names = listed([found.name for found in more])
             lines.append(f"{'-' if more[0].fault else '+'} Also significant: {names}.")

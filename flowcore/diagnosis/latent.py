@@ -106,7 +106,9 @@ def conditionals(
     for j in range(dim):
         exchanged = rows.x.copy()
         exchanged[:, j] = np.roll(rows.x[:, j], 1)
-        depends[:, j] = (uniforms_of(Rows(exchanged, rows.context)) != u).any(axis=0)
+        other = uniforms_of(Rows(exchanged, rows.context))
+        inside = (np.minimum(u, other) > 0).all(axis=1)  # of the support
+        depends[:, j] = (other != u)[inside].any(axis=0)
     known, found = np.zeros(dim, bool), {}
     for i in np.argsort(depends.sum(axis=1), kind="stable").tolist():
         new = np.flatnonzero(depends[i] & ~known).tolist()

@@ -14,7 +14,7 @@ from ..bijectors import Standardize
 from ..core.inputs import named
 from ..distributions.normal_mixture import fitted
 from .density import AnyDensity, Rows
-from .findings import Finding, count, nats
+from .findings import Finding, nats
 from .tests import Row
 
 MOST_ROWS = 10_000  # that baselines and training means are made of: more hardly change them
@@ -33,8 +33,8 @@ def support(log_p: np.ndarray) -> list[Finding]:
     """Rows whose density is 0."""
     rows = np.flatnonzero(np.isneginf(log_p)).tolist()
     text = (
-        f"The density is 0 at {count(len(rows), 'row')} ({named('row', rows)}): outside of its "
-        "support, or too far out for a floating-point number. The mean is -inf."
+        f"The density is 0 at {len(rows):,} of {len(log_p):,} rows ({named('row', rows)}): outside "
+        "of its support, or too far out for a floating-point number. The mean is -inf."
     )
     found = Finding("support", "rows of density 0", len(rows), fault=True, sentence=text,
                     rows=tuple(rows))  # fmt: skip
@@ -58,7 +58,7 @@ def baselines(
     if train is None:
         others, here = np.array_split(rng.permutation(len(log_p)), 2)
         learn = held_out.of(others)
-        half = " (on half of the rows: the baselines learned from the others)"
+        half = " (on half of the rows; the baselines learned from the others)"
     means, gains = [], []
     for name, theirs in _baselines(learn, held_out.of(here), rng):
         mean, gain = mean_and_error(theirs), mean_and_error(log_p[here] - theirs)
@@ -75,11 +75,11 @@ def _compared(name: str, gain: float, error: float) -> tuple[bool, str]:
         return True, f"The density is 0 at some rows, where {name} is not"
     if not math.isfinite(gain):
         return False, ""
-    size = f"{nats(abs(gain), error)} nats a row"
     if abs(gain) > 2 * error:
-        return gain < 0, f"The density is {'worse' if gain < 0 else 'better'} than {name} by {size}"
+        than = "worse" if gain < 0 else "better"
+        return gain < 0, f"The density is {than} than {name} by {nats(abs(gain), error)} nats a row"
     # as good as the truth may be: a fault only where a test has found one
-    return False, f"The density is no better than {name}, which is simpler (difference: {size})"
+    return False, f"The density is no better than {name}: {nats(gain, error)} nats a row"
 
 
 def _baselines(learn: Rows, rows: Rows, rng) -> Iterator[tuple[str, np.ndarray]]:

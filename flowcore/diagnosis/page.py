@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from .report import Diagnosis
 
-FEW_ROWS = 200  # for 20 bars
 MOST_COLUMNS = 12  # in pairs
 MOST_HISTOGRAMS, COLUMNS = 8, 4
 LETTERS, MOST_LINES = 84, 30  # of the verdict
@@ -30,14 +29,19 @@ def page(report: Diagnosis) -> Figure:
     figure = new_figure((15, 9.6), "constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
     _pairs(left, report)
-    lines, histograms = _lines(report), _histograms(report)
+    lines = [
+        line
+        for text in report.verdict
+        for line in fill(text, LETTERS, subsequent_indent="   ").split("\n")
+    ]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], "   ... (print the report for the rest)"]
+    histograms = _histograms(report)
     n_rows = -(-len(histograms) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
     words, flat, last = right.subfigures(3, 1, height_ratios=heights)
-    _title(words, fill(report.headline, LETTERS - 8))
-    text = words.subplots()
-    text.axis("off")
-    text.text(0, 1, _plain("\n".join(lines)), va="top", fontsize=SMALL + 0.5, in_layout=False)
+    _title(words, fill(report.headline, LETTERS - 14))
+    _text(words.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
     _title(flat, "Where rows stand among draws (PIT), and KS: flat is right")
     panels = flat.subplots(n_rows, COLUMNS, squeeze=False).flat
     for panel, found in zip(panels, histograms, strict=False):
@@ -45,7 +49,7 @@ def page(report: Diagnosis) -> Figure:
     for panel in panels[len(histograms) :]:
         panel.remove()
     if report.history is not None and report.history.train_nll:
-        last, curve = last.subplots(1, 2, width_ratios=[1.5, 1])
+        last, curve = last.subplots(1, 2, width_ratios=[1.6, 1])
         losses(report.history, ax=curve)
         curve.set_ylabel("NLL (nats)", fontsize=SMALL)
         curve.legend(fontsize=SMALL - 1)
@@ -54,10 +58,6 @@ def page(report: Diagnosis) -> Figure:
         last = last.subplots()
     _worst(last, report.worst, report.draws)
     return figure
-
-
-def _title(figure, text: str):
-    figure.suptitle(_plain(text), x=0.01, ha="left", fontsize=SMALL + 1, weight="bold")
 
 
 def _pairs(figure, report: Diagnosis):
@@ -87,22 +87,6 @@ def _one_column(ax: Axes, report: Diagnosis, name: str):
     ax.legend(frameon=False)
 
 
-def _lines(report: Diagnosis) -> list[str]:
-    """The verdict and what to do next."""
-    texts = [
-        text.replace("- ", "\N{MINUS SIGN} ", 1) if text.startswith("- ") else text
-        for text in report.sentences
-    ]
-    if report.advice:
-        texts += ["", "What to do next", *(f"* {text}" for text in report.advice)]
-    lines = [
-        line for text in texts for line in fill(text, LETTERS, subsequent_indent="   ").split("\n")
-    ]
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], "   ... (print the report for the rest)"]
-    return lines
-
-
 def _histograms(report: Diagnosis) -> list[Finding]:
     """Of log p itself, then of columns and latent coordinates, the worst of them."""
     found = report.of("columns") + report.of("latents")
@@ -112,13 +96,10 @@ def _histograms(report: Diagnosis) -> list[Finding]:
 
 def _histogram(ax: Axes, found: Finding, alpha: float):
     """It should be flat: 95% of the bars of one that is end in the band."""
-    counts, bad = np.array(found.counts), found.adjusted < alpha
-    n = counts.sum()
-    if n < FEW_ROWS:
-        counts = counts.reshape((-1, 2)).sum(axis=1)
-    heights, wide = counts * len(counts) / n, 1.96 * np.sqrt((len(counts) - 1) / n)
+    heights, bad = np.array(found.counts) / np.mean(found.counts), found.adjusted < alpha
+    wide = 1.96 * np.sqrt((len(heights) - 1) / sum(found.counts))
     ax.axhspan(max(1 - wide, 0), 1 + wide, color=PALE, lw=0)
-    ax.stairs(heights, np.linspace(0, 1, len(counts) + 1), fill=True, alpha=0.7,
+    ax.stairs(heights, np.linspace(0, 1, len(heights) + 1), fill=True, alpha=0.7,
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
     ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
@@ -128,16 +109,23 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
 
 
 def _worst(ax: Axes, worst: tuple[Row, ...], n_draws: int):
-    ax.axis("off")
     ax.set_title("the least probable rows", fontsize="medium")
-    lines = [(f"{'row':>8}{'log p':>10}{'draws below':>13}  furthest out in", BLACK)]
-    for row in worst:
+    style = {"fontsize": SMALL - 0.5, "family": "monospace"}
+    _text(ax, 0.95, f"{'row':>8}{'log p':>10}{'draws below':>13}  furthest out in", **style)
+    for k, row in enumerate(worst, 1):
         share = f"< {1 / n_draws:.2g}" if row.level < 1 / n_draws else f"{row.level:.2%}"
-        line = f"{row.index:>8}{row.log_p:>10.4g}{share:>13}  {short(row.column, 14)} = "
-        lines.append((f"{line}{row.value:.4g}", VERMILLION if row.level < SHARE else BLACK))
-    for k, (line, colour) in enumerate(lines):
-        ax.text(0, 0.95 - k / (len(lines) + 1), _plain(line), va="top", color=colour,
-                fontsize=SMALL - 0.5, family="monospace", in_layout=False)  # fmt: skip
+        line = f"{row.index:>8}{row.log_p:>10.4g}{share:>13}  {short(row.column, 12)} = "
+        colour = VERMILLION if row.level < SHARE else BLACK
+        _text(ax, 0.95 - k / (len(worst) + 2), f"{line}{row.value:.4g}", color=colour, **style)
+
+
+def _title(figure, text: str):
+    figure.suptitle(_plain(text), x=0.01, ha="left", fontsize=SMALL + 1, weight="bold")
+
+
+def _text(ax: Axes, y: float, text: str, **style):
+    ax.axis("off")
+    ax.text(0, y, _plain(text), va="top", in_layout=False, **style)
 
 
 def _plain(text: str) -> str:

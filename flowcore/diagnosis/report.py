@@ -87,6 +87,12 @@ class Diagnosis:
         return advice(self.findings, self.density)
 
     @property
+    def verdict(self) -> list[str]:
+        """The sentences, and what to do next."""
+        todo = [f"* {text}" for text in self.advice]
+        return self.sentences + (["", "What to do next", *todo] if todo else [])
+
+    @property
     def trusted(self) -> bool:
         """True if no finding is a fault."""
         return not any(found.fault for found in self.findings)
@@ -121,17 +127,11 @@ class Diagnosis:
         return json.loads(json.dumps(found), parse_constant=lambda not_finite: None)
 
     def __str__(self) -> str:
-        lines = [self.headline, "", *self.sentences, ""]
-        if self.advice:
-            lines += ["What to do next", *(f"* {text}" for text in self.advice), ""]
-        return "\n".join([*lines, *table(self.findings)])
+        return "\n".join([self.headline, "", *self.verdict, "", *table(self.findings)])
 
     def __repr__(self) -> str:
-        return (
-            f"Diagnosis({self.density}, {self.n} rows of {len(self.names)} columns, mean log p "
-            f"{self.mean:.4g}, {count(sum(found.fault for found in self.findings), 'fault')}: "
-            "print it)"
-        )
+        faults = count(sum(found.fault for found in self.findings), "fault")
+        return f"Diagnosis({self.density}, mean log p {self.mean:.4g}, {faults}: print it)"
 
 
 def table(findings: tuple[Finding, ...]) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from ..core import imported
 from ..core.inputs import named
 from .density import Draws, Rows
-from .findings import Finding, count, listed
+from .findings import Finding, listed
 
 BINS = 20  # of a histogram of u: 5% each
 LIKELY = 3.0  # standard errors from which the end of a histogram is called too high
@@ -113,9 +113,8 @@ def tails(log_p: np.ndarray, log_p_of_draws: np.ndarray) -> Finding:
     p = imported("scipy.stats").betabinom.sf(len(below) - 1, n, r, m + 1 - r)
     listing = f"; {named('row', below)}" if below else ""
     text = (
-        f"{len(below):,} of {count(n, 'held-out row')} ({len(below) / n:.2%}) "
-        f"{'is' if len(below) == 1 else 'are'} less probable than all but {r / m:.1%} of the draws "
-        f"(expected: {n * r / (m + 1):.1f}{listing})."
+        f"{len(below):,} of {n:,} held-out rows ({len(below) / n:.2%}) have a lower log p than all "
+        f"but {r / m:.1%} of the draws (expected: {n * r / (m + 1):.1f}{listing})."
     )
     return Finding("tails", "rows in the tails", len(below), p=float(min(p, 1.0)) if below else 1.0,
                    sentence=text, rows=tuple(below))  # fmt: skip
@@ -227,9 +226,9 @@ def uniformity(
     who, what: in the sentence "who puts too much mass in the tails of what".
     """
     shape, ks = shape_of(u), float(test.statistic)
-    counts, _ = np.histogram(u, BINS, (0.0, 1.0))
+    counts = np.histogram(u, BINS, (0.0, 1.0))[0].tolist()
     text = f"{texts.get(shape, texts['shape']).format(who, what)} (KS {ks:.3f})."
-    return Finding(kind, name, ks, p=float(test.pvalue), sentence=text, counts=tuple(counts.tolist()),
+    return Finding(kind, name, ks, p=float(test.pvalue), sentence=text, counts=tuple(counts),
                    remedy=REMEDIES.get(shape, "flexible"))  # fmt: skip
 
 
@@ -248,13 +247,10 @@ def shape_of(u: np.ndarray) -> str:
     largest = np.argmax(np.abs(coefficients))
     error = np.sqrt(0.05 * 0.95 / len(u))
     below, above = ((end.mean() - 0.05) / error for end in (u < 0.05, u > 0.95))
-    if largest == 1 and width < 0:
-        return "wide"
-    if largest == 1 and (below > 0) == (above > 0):
-        return "narrow"
-    if largest == 1 or (largest > 1 and max(below, above) > LIKELY):
-        both = min(below, above) > LIKELY
-        return "narrow" if both else "below" if below > above else "above"
-    if largest == 0:
-        return "low" if location > 0 else "high"
-    return "shape"
+    if largest > 0 and max(below, above) > LIKELY:
+        return "narrow" if min(below, above) > 0 else "below" if below > above else "above"
+    if largest > 1:
+        return "shape"
+    if largest == 1:
+        return "narrow" if width > 0 else "wide"
+    return "low" if location > 0 else "high"
