@@ -45,7 +45,7 @@ def test_the_page(dim, history):
     said = texts(figure)
     assert any(text.startswith("Mean log p") for text in said)
     assert not any("(print the report for the rest)" in text for text in said)
-    first = [text.split()[0] for text in said]
+    first = [text.split()[0] for text in said if text.strip()]
     assert {f"{row.index}" for row in report.worst} <= set(first)
     assert ("best epoch 2: 2.200" in said) == (history is not None)
     assert ("the 12 columns of the largest KS, of 14" in said) == (dim == 14)

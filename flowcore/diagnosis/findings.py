@@ -48,44 +48,32 @@ KINDS = {
 }  # fmt: skip
 ONE_TEST = "columns", "latents"  # a group of tests that weighs as much as one
 
-FIT_TABLE = "Model {} by fc.tables.fit_table(X, schema), with FlowDensity as its learn=."
-TIME = "allow more time, FlowDensity(budget=...), or add rows."
-FLOWS = f"Model a table with learn=fc.FlowDensity(), {TIME}"
-ADVICE = {  # the most urgent first: (for a flow, for an estimator)
-    "gridded": (
-        "Add noise of one step to gridded columns, fc.Dequantize, or pass them as context.",
-        FIT_TABLE.format("integers and grids"),
-    ),
-    "support": (
-        "Map a column with an edge by fc.Exp, fc.Softplus or fc.Sigmoid at the data end, in a "
-        'fc.Blockwise. Without an edge, use heavier tails: fc.flows.nsf(..., base="student_t").',
-        FIT_TABLE.format("positive and bounded columns"),
-    ),
-    "baselines": (
-        "Use the simpler density, or fit more gently: fewer layers, more epochs, patience=20.",
-        f"Use the simpler density, {TIME}",
-    ),
-    "overfitting": (
-        "Use fewer or narrower layers, patience=20, more rows, or the average of several fits.",
-        FLOWS,
-    ),
-    "tails": (
-        "Check the listed rows: are they errors? If not, use heavier tails: "
-        'fc.flows.nsf(..., base="student_t").',
-        "Check the listed rows: are they errors? If not, take logarithms. "
-        + FIT_TABLE.format("positive columns"),
-    ),
-    "thin": (
-        "The tails have too much mass: use more epochs, or a base with thinner tails.",
-        f"The tails have too much mass: {TIME}",
-    ),
-    "flexible": (
-        "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate groups "
-        "base=fc.GaussianMixture.from_data(X, k).",
-        FLOWS,
-    ),
-    "draws": ("Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",) * 2,
+HEAVIER = 'use heavier tails: fc.flows.nsf(..., base="student_t").'
+ADVICE = {  # the most urgent first
+    "gridded": "Add noise of one step to gridded columns, fc.Dequantize, or pass them as context.",
+    "support": "Map a column with an edge by fc.Exp, fc.Softplus or fc.Sigmoid at the data end, in "
+    f"a fc.Blockwise. Without an edge, {HEAVIER}",
+    "baselines": "Use the simpler density, or fit more gently: fewer layers, more epochs, "
+    "patience=20.",
+    "overfitting": "Use fewer or narrower layers, patience=20, more rows, or the average of "
+    "several fits.",
+    "tails": f"Check the listed rows: are they errors? If not, {HEAVIER}",
+    "thin": "The tails have too much mass: use more epochs, or a base with thinner tails.",
+    "flexible": "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate "
+    "groups base=fc.GaussianMixture.from_data(X, k).",
+    "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
 }
+FIT_TABLE = "by fc.tables.fit_table(X, schema), with FlowDensity as its learn=."
+OF_ESTIMATORS = {  # those have other options than flows
+    "gridded": f"Model integers and grids {FIT_TABLE}",
+    "support": f"Model positive and bounded columns {FIT_TABLE}",
+    "tails": "Check the listed rows: are they errors? If not, take logarithms: model positive "
+    f"columns {FIT_TABLE}",
+}
+ELSE = (
+    "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "
+    "rows, or use a simpler density."
+)
 ESTIMATORS = "FlowDensity", "TableDensity"
 
 
@@ -156,18 +144,18 @@ def sentences(findings: Sequence[Finding], alpha: float) -> list[str]:
     lines = []
     for kind, group in groupby(findings, lambda found: found.kind):
         shown, nothing = [found for found in group if found.sentence], KINDS[kind].nothing
-        if nothing is not None:
+        if nothing is not None:  # tests
             largest = max(found.effect for found in shown)
             shown = [found for found in shown if found.adjusted < alpha]
             shown.sort(key=lambda found: -found.effect)
             if nothing and not shown:
                 lines.append(f"+ {nothing.format(largest)}")
-        for found in shown[:NAMED]:
+            if others := listed([found.name for found in shown[NAMED:]]):
+                also = replace(shown[NAMED], sentence=f"Also significant: {others}.")
+                shown = [*shown[:NAMED], also]
+        for found in shown:
             small = " The difference is small." * (found.adjusted < alpha and not found.fault)
             lines.append(f"{'-' if found.fault else '+'} {found.sentence}{small}")
-        if more := shown[NAMED:]:
-            names = listed([found.name for found in more])
-            lines.append(f"{'-' if more[0].fault else '+'} Also significant: {names}.")
     return lines
 
 
@@ -184,8 +172,10 @@ def headline(mean: str, findings: Sequence[Finding]) -> str:
 def advice(findings: Sequence[Finding], density: str) -> list[str]:
     """What helps against the faults, the most urgent first."""
     remedies = {found.remedy or found.kind for found in findings if found.fault}
-    texts = (options[density in ESTIMATORS] for key, options in ADVICE.items() if key in remedies)
-    return list(dict.fromkeys(texts))
+    keys = [key for key in ADVICE if key in remedies]
+    if density not in ESTIMATORS:
+        return [ADVICE[key] for key in keys]
+    return list(dict.fromkeys(OF_ESTIMATORS.get(key, ELSE) for key in keys))
 
 
 # ---------------------------------------------------------------------------- numbers and names
