@@ -46,17 +46,18 @@ def diagnose(
     alpha: float = 0.05,
     rng: Seed = 0,
 ) -> Diagnosis:
-    """Can a density be trusted? Compared with simple ones, and tested, on rows it has not seen.
+    """Tests a density on held-out rows: a verdict in words, a page, and numbers.
 
-    What is looked at: log p beside that of a Gaussian and of a mixture of Gaussians (BIC); where
-    every column's values stand among the density's own draws; for a flow, whether z = f^-1(x) looks
-    like its base; whether a classifier tells rows from draws; rows far below all draws; training
-    rows against held-out ones. All p-values are adjusted together, by Holm's method: of a density
-    that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
+    It compares mean log p with a Gaussian and a mixture of Gaussians (BIC), the values of every
+    column and log p itself with those of the density's own draws, and for a flow z = f^-1(x) with
+    the base. A classifier tries to separate rows from draws, rows far in the tails are counted, and
+    training rows are compared with held-out ones. All p-values are adjusted together, by Holm's
+    method: of a density that is the truth, 95% of the reports find nothing (alpha=0.05).
+    Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: keep others back. If
     most of the held-out rows are training rows, or copies of each other, there is a warning.
-    Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
+    Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
     wrong number, columns that are not those of X_held_out or of an estimator's `fit`; for a density
@@ -70,9 +71,9 @@ def diagnose(
         scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: its numbers
         are judged, given its categories; rows that miss a value are left out, with a warning.
     X_held_out : array_like
-        (n, D), rows it has not seen; a table with names is fine.
+        (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
-        (m, D), the rows it learned from: for the baselines, and for overfitting. None: the
+        (m, D), the rows of the fit: for the baselines, and for overfitting. None: the
         baselines learn from half of the held-out rows, and are compared on the other half.
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
@@ -83,9 +84,9 @@ def diagnose(
     draws : int
         How many samples to compare with, >= 1000; with a context at least 19 for every row.
     alpha : float
-        The chance that a density which is the truth is found at fault.
+        The chance that any test of a density which is the truth is significant.
     rng : int or numpy Generator
-        Of the draws, the halves, the classifiers.
+        Of the draws, the halves, the classifier.
 
     Returns
     -------

@@ -52,6 +52,7 @@ def page(report: Diagnosis) -> Figure:
         last, curve = last.subplots(1, 2, width_ratios=[1.6, 1])
         losses(report.history, ax=curve)
         curve.set_ylabel("NLL (nats)", fontsize=SMALL)
+        curve.set_title(curve.get_title(loc="left"), loc="left", fontsize=SMALL - 1, color=GREY)
         curve.legend(fontsize=SMALL - 1)
         curve.tick_params(labelsize=SMALL)
     else:
