@@ -511,7 +511,7 @@ GOOD = {"x": x, "y": y}
 @pytest.mark.parametrize(
     ("X", "edit", "message"),
     [
-        ({**GOOD, "c": np.ones(50)}, {}, r"'c' is constant \(always 1;.*edit\({'c': 'aside'}\)"),
+        ({**GOOD, "c": np.ones(50)}, {}, r"'c' is constant \(always 1:.*edit\({'c': 'aside'}\)"),
         ({**GOOD, "c": [f"row {i}" for i in range(50)]}, {}, "'c' is text .* an identifier"),
         ({**GOOD, "c": ["z"] * 50}, {}, "'c' is constant"),
         ({**GOOD, "z": x}, {}, "column 'z' repeats column 'x'"),
