@@ -37,8 +37,8 @@ def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
     >>> str(error), error.fix
     ("a row misses a value: fill it, or pass missing='drop'", ({'missing': 'drop'},))
     """
-    passed = (", ".join(f"{name}={value!r}" for name, value in one.items()) for one in fix)
-    found = kind(problem + (words or ", or ".join(f"pass {arguments}" for arguments in passed)))
+    passed = [", ".join(f"{name}={value!r}" for name, value in one.items()) for one in fix]
+    found = kind(problem + (words or f"pass {' or '.join(passed)}"))
     found.problem, found.fix = problem, fix
     return found
 

@@ -210,6 +210,7 @@ def _check_columns(x: np.ndarray, schema: Schema) -> None:
                 f"column {names[j]!r:.40} repeats column {names[first]!r:.40}, so that rows have "
                 "no density",
                 [names[j]],
+                "one of them",
             )
     ends = line(schema.numbers)
     gridded = [c.kind.is_gridded for c in schema.numbers]
@@ -225,8 +226,9 @@ def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
         raise _refusal(
             f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
             "multiples of them (or of their logarithms, where they are positive). Such rows have "
-            f"no density, until {too_many} of these columns are left out",
+            "no density",
             [names[dependent[-1]]],
+            f"{too_many} of these columns",
         )
 
 
@@ -249,10 +251,10 @@ def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
         )
 
 
-def _refusal(problem: str, names: list) -> ValueError:
+def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
     """About columns without a density."""
-    aside = {name: "aside" for name in names}
-    words = f"leave them out, or set them aside: schema.edit({aside!r:.200})"
+    aside = dict.fromkeys(names, "aside")
+    words = f"leave {these} out, or set aside, such as by schema.edit({aside!r:.200})"
     return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
 
 
