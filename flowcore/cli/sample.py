@@ -15,7 +15,7 @@ def run(model: str, n: int, out: str | None, seed: int) -> None:
     """Draw n rows and write them."""
     check_table(out, model)
     density, rng = read_model(model), np.random.default_rng(seed)
-    names = drawn(density, 0, rng).names
+    names = [name if density.schema.is_named else f"x{name}" for name in drawn(density, 0, rng)]
     with opened(out, names) as sink:
         for start in range(0, max(n, 1), ROWS):
             sink.write(dict(drawn(density, min(ROWS, n - start), rng)))
@@ -27,4 +27,4 @@ def drawn(density: TableDensity, n: int, rng: np.random.Generator) -> Frame:
     if isinstance(found, Frame):
         return found
     modelled = [j for j, c in enumerate(density.schema.columns) if c.kind.name != "aside"]
-    return Frame({f"{j}": found[:, j] for j in modelled})
+    return Frame({j: found[:, j] for j in modelled})

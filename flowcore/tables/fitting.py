@@ -254,7 +254,7 @@ def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
 def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
     """About columns without a density."""
     aside = dict.fromkeys(names, "aside")
-    words = f"leave {these} out, or set aside, such as by schema.edit({aside!r:.200})"
+    words = f"leave {these} out, such as by schema.edit({aside!r:.200})"
     return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
 
 
