@@ -1,9 +1,9 @@
 """The command line on tables good and bad: all that is printed, and the exit status.
 
-`data/transcript/<case>.txt` has lines that are typed beside the files of that case (`$ flowcore ...`,
-with `< file` for standard input, or `$ cat file`), and what they printed. Where a change is wanted,
-`python tests/data/transcript/write.py` writes it again, and the difference is there to be reviewed.
-Numbers are rounded to two places, since machines differ.
+`data/transcript/<case>.txt` has the lines that are typed beside the files of a case, `$ flowcore
+...` with `< file` for standard input, or `$ cat file`, and what they printed. Where a change is
+wanted, `python tests/data/transcript/write.py` writes it again, and the difference is there to be
+reviewed. Numbers are rounded to two places, since machines differ.
 """
 
 import difflib
