@@ -127,7 +127,7 @@ BAD = {
     "two separators": ("a;b,c\n1;2,3\n", {}, "has ',' and ';', and one of them.*: pass sep"),
     "zero byte": ("a,b\n1,2\0\n", {}, "line 2 has a zero byte"),
     "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is utf-16, not text of utf-8: pass encoding="),
-    "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {}, 'line 3 is not utf-8.*encoding=.latin-1. or enc'),
+    "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {}, 'is not utf-8.*ing=.latin-1. or enc'),
     "packed": (gzip.compress(b"a,b\n1,2\n"), {}, "is gzip, not text.*unpack it first"),
     "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but \\['a', 'b'\\]"),
     "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),

@@ -13,6 +13,7 @@ from typer import Exit, Option, Typer
 from .._version import __version__
 from .arguments import (
     Data,
+    HeldOut,
     Json,
     Kinds,
     Missing,
@@ -101,10 +102,12 @@ def fit(
 
     Prints the candidates that were tried and their held-out log-densities.
     """
-    from .fit import Settings, run
+    from .fit import run
 
-    settings = Settings(flow, budget, quick, seed, missing, jobs, _shown(progress))
-    run(data, out, reading, columns, dict(kind), suggested, settings, json)
+    run(
+        data, out, reading, columns, dict(kind), suggested, missing, json, flow=flow, budget=budget,
+        quick=quick, seed=seed, jobs=jobs, progress=_shown(progress),
+    )  # fmt: skip
 
 
 @command
@@ -168,9 +171,9 @@ def plot(
 @command
 def diagnose(
     model: Model,
-    data: Data,
+    held_out: HeldOut,
     train: Annotated[
-        str | None, Option(metavar="DATA", help="The training rows, to detect overfitting.")
+        str | None, Option(metavar="X_TRAIN", help="The training rows, to detect overfitting.")
     ] = None,
     out: Annotated[
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
@@ -187,7 +190,7 @@ def diagnose(
     """
     from .diagnose import run
 
-    run(model, data, train, out, missing, seed, reading, json)
+    run(model, held_out, train, out, missing, seed, reading, json)
 
 
 @command

@@ -28,14 +28,10 @@ def named(help: str, *flags: str):
 
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A file that fit or flowcore.save wrote.")]
-Data = Annotated[
-    str,
-    Argument(metavar="DATA", help="A CSV, .npy, .npz or Parquet file; - is standard input."),
-]
-SomeData = Annotated[
-    str | None,
-    Argument(metavar="[DATA]", help="A CSV, .npy, .npz or Parquet file; - is standard input."),
-]
+TABLE = "A CSV, .npy, .npz or Parquet file; - is standard input."
+Data = Annotated[str, Argument(metavar="DATA", help=TABLE)]
+SomeData = Annotated[str | None, Argument(metavar="[DATA]", help=TABLE)]
+HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = Annotated[bool, Option("--json", help="Print the result as JSON.")]
 Progress = Annotated[

@@ -30,8 +30,6 @@ def run(
     others = None if train is None else table(train, reading, density.schema)
     if others is not None:
         complete_rows(others, missing)
-    if density.schema.categories:
-        note("the numbers are judged, given the categories, whose probabilities are not")
     if any(column.kind.is_gridded for column in density.schema.numbers):
         note("whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say")
     report = diagnose(density, held_out, others, rng=rng)

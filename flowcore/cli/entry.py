@@ -69,8 +69,7 @@ def _run(argv: list[str]) -> int:
             raise
         context = getattr(problem, "ctx", None)
         name = "flowcore" if context is None else context.command_path
-        message = problem.format_message().replace("Value error, ", "")
-        _print_error(f"{name}: error: {message} (see {name} --help)")
+        _print_error(f"{name}: error: {problem.format_message()} (see {name} --help)")
         return USAGE
     if text := printed.getvalue():
         print(text, end="")
@@ -95,7 +94,7 @@ def _is_open(stream) -> bool:
 
 
 def _drop_what_cannot_be_printed() -> None:
-    """Or Python tries once more when it ends, and print that."""
+    """Or Python tries once more when it ends, and prints the error."""
     try:
         if _is_open(sys.stdout):
             sys.stdout.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from .._version import __version__
 from ..estimator import FlowDensity
@@ -20,28 +19,16 @@ from .problem import Problem
 QUICK = 0.1  # of the budget
 
 
-class Settings(NamedTuple):
-    """How a density is learned: see `flowcore fit --help`."""
-
-    flow: str = "auto"
-    budget: float | None = None
-    quick: bool = False
-    seed: int = 0
-    missing: str = "error"
-    jobs: int | None = None
-    progress: bool = False
-
-
 def run(
     data: str, out: str, reading: dict, columns: Sequence[str], kinds: dict[str, str],
-    suggested: bool, settings: Settings, json: bool,
+    suggested: bool, missing: str, json: bool, **learning,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
     aside = [name for name, kind in kinds.items() if kind == "aside"]
     frame = read(data, reading, aside)  # as text: what is left out may be anything
-    schema = schema_of(frame, columns, kinds, suggested, settings.missing)
-    density = learned(frame, schema, settings)
+    schema = schema_of(frame, columns, kinds, suggested, missing)
+    density = learned(frame, schema, missing, **learning)
     save(density, out)
     describe(out, density, json, f"\nwritten to {out}")
 
@@ -67,21 +54,19 @@ def schema_of(
     return Schema(tuple(every), found.n_rows)
 
 
-def learned(frame: Frame, schema: Schema, settings: Settings) -> TableDensity:
+def learned(
+    frame: Frame, schema: Schema, missing: str, *, jobs: int | None, progress: bool, flow: str,
+    budget: float | None, quick: bool, seed: int,
+) -> TableDensity:  # fmt: skip
     """The density; its notes also hold what it was learned from, and how."""
-    flow, budget, quick, seed, missing, jobs, progress = settings
-    minutes = default_minutes(len(frame)) if budget is None and quick else budget
-    estimator = FlowDensity(
-        flow, budget=QUICK * minutes if quick else minutes, n_jobs=jobs, random_state=seed,
-        progress=progress,
-    )  # fmt: skip
+    notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
+    if quick:
+        budget = QUICK * (default_minutes(len(frame)) if budget is None else budget)
+    estimator = FlowDensity(flow, budget=budget, n_jobs=jobs, random_state=seed, progress=progress)
     found = fit_table(frame, schema, learn=estimator, missing=missing, rng=seed)
     own = schema.select(frame)
-    notes = {
-        **found.notes,
-        "digest": digest(own.take(complete_rows(own, missing)), schema),
-        **{"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__},
-    }
+    known = digest(own.take(complete_rows(own, missing)), schema)
+    notes = {**found.notes, "digest": known, **notes}
     return TableDensity(found.schema, found.frequencies, found.density, notes)
 
 

@@ -37,19 +37,18 @@ def run(
 def _chosen(density: TableDensity, columns: Sequence[str]) -> list[str]:
     """At most twelve columns of numbers."""
     there = [f"{column.name}" for column in density.schema.numbers]
-    if not columns and len(there) > MOST:
-        note(f"{len(there)} columns are too many to draw: the first {MOST}; see --columns")
-    names = list(columns) or there[:MOST]
-    unknown = [name for name in names if name not in there]
-    if unknown:
+    unknown = [name for name in columns if name not in there]
+    if unknown or not there:
+        what = f"column {named(unknown)}" if unknown else "any column"
         raise Problem(
-            f"the model has no numbers in a column {named(unknown)}, but in {named(there)}"
+            f"the model has no numbers in {what}: its numbers are {named(there) or 'none'}"
         )
-    if not names:
-        raise Problem("the model has no numbers, only categories: there is nothing to draw")
+    names = list(columns) or there
     if len(names) > MOST:
-        raise Problem(f"{len(names)} columns are too many to draw: choose {MOST} by --columns")
-    return names
+        note(
+            f"{len(names)} columns are too many to draw: these are the first {MOST}; see --columns"
+        )
+    return names[:MOST]
 
 
 def _numbers(frame: Frame, names: Sequence[str]) -> np.ndarray:

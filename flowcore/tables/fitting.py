@@ -234,21 +234,18 @@ def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
 
 def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
     """Columns that nearly follow from others, as they are learnt: flows hardly find the valley."""
-    if not len(x) or not x.shape[1]:
+    if not x.size:
         return
     names, ends = [c.name for c in schema.numbers], line(schema.numbers)
     found, n = dependent_columns(x if ends is None else ends.inverse(x), np.arange(len(x)), NARROW)
     if found.size:
         these, aside = named("column", found, names, shown=20), {names[found[-1]]: "aside"}
-        warn(
-            fixable(
-                UserWarning,
-                f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: "
-                "a flow hardly learns that. If it is no news, ",
-                {"kind": aside},
-                words=f"set one of them aside: schema.edit({aside!r:.100})",
-            )
+        problem = (
+            f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: a "
+            "flow hardly learns that. If it is no news, "
         )
+        words = f"leave {n} out, such as by schema.edit({aside!r:.100})"
+        warn(fixable(UserWarning, problem, {"kind": aside}, words=words))
 
 
 def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
