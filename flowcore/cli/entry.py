@@ -69,7 +69,8 @@ def _run(argv: list[str]) -> int:
             raise
         context = getattr(problem, "ctx", None)
         name = "flowcore" if context is None else context.command_path
-        _print_error(f"{name}: error: {problem.format_message()} (see {name} --help)")
+        message = problem.format_message().replace("Value error, ", "")  # pydantic's, in typer's
+        _print_error(f"{name}: error: {message} (see {name} --help)")
         return USAGE
     if text := printed.getvalue():
         print(text, end="")
