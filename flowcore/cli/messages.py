@@ -48,7 +48,8 @@ def option(name: str, value) -> str:
     if isinstance(value, dict):
         return " ".join(option(name, f"{column}={kind}") for column, kind in value.items())
     text = ",".join(map(str, value)) if isinstance(value, list) else value
-    return f"--{flag} {shlex.quote(text)}"
+    quote = shlex.quote if any(map(str.isalnum, text)) else repr  # a comma alone would look odd
+    return f"--{flag} {quote(text)}"
 
 
 def _sentence(problem: BaseException) -> str:
