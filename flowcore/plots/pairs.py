@@ -39,7 +39,7 @@ def pairs(
     there are lines around half of the samples and around 95% of them. Panels show at most 2000
     rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far
     outliers are left out of the frame, and counted in the histogram of their column: rows, then
-    samples. Errors: ValueError for rows that are not (n, D), 2 <= D <= 12, samples of another D,
+    samples. Errors: ValueError for rows that are not (n, D), 1 <= D <= 12, samples of another D,
     names of a wrong number.
 
     Parameters
@@ -89,11 +89,11 @@ def pairs(
 def _names(names, x) -> list[str]:
     labels = column_labels(x) if names is None else list(names)
     shape = np.shape(x)
-    if len(shape) != 2 or not 2 <= shape[1] <= MOST:
+    if len(shape) != 2 or not 1 <= shape[1] <= MOST:
         hint = (
             f"; choose some of them, x[:, :{MOST}]" if len(shape) == 2 and shape[1] > MOST else ""
         )
-        raise ValueError(f"pairs draws rows (n, D) of 2 to {MOST} columns, not {shape}{hint}")
+        raise ValueError(f"pairs draws rows (n, D) of 1 to {MOST} columns, not {shape}{hint}")
     if labels is None:
         return [f"$x_{{{j + 1}}}$" for j in range(shape[1])]
     if len(labels) != shape[1]:
@@ -202,7 +202,7 @@ def _explain(figure):
     from matplotlib.patches import Patch
 
     handles = [Patch(color=BLUE, alpha=0.6, label="data"),
-               Patch(color=VERMILLION, alpha=0.6, label="samples (above)"),
+               Patch(color=VERMILLION, alpha=0.6, label="samples"),
                Line2D([], [], color=VERMILLION, lw=1, label="50% and 95% of them")]  # fmt: skip
     figure.legend(handles=handles, loc="upper center", ncols=3, frameon=False,
                   fontsize=SMALL + 1, handlelength=1.4)  # fmt: skip

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
+from ..core import fixable
 from .frame import DATES, Frame, Name, as_frame, no_number
 
 PIECE = 2**24  # bytes that are asked for at once
@@ -137,9 +138,10 @@ def _of_archive(arrays, source, columns, block_bytes, member) -> Iterator[Frame]
         return
     flat = all(len(a.shape) == 1 and not a.dtype.names for a in arrays.values())
     if not arrays or not flat or len({a.shape for a in arrays.values()}) != 1:
-        raise ValueError(
-            f"{source} holds {told}: neither one table nor columns of one length; choose one by "
-            "member="
+        raise fixable(
+            ValueError,
+            f"{source} holds {told}: neither one table nor columns of one length: ",
+            *({"member": name} for name in list(arrays)[:3]),
         )
     row = 0
     for n in next(iter(arrays.values())).sizes(block_bytes // len(arrays)):

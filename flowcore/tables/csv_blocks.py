@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from ..core import warn
-from .csv_cells import Chunk, Layout, decoded, exact_columns, exact_rows, mend
+from ..core import fixable, warn
+from .csv_cells import Chunk, Layout, decoded, exact_columns, exact_rows, unread
 from .csv_engines import engine_named
 from .csv_header import HEAD_ROWS, check_title, first_record, read_header
 from .dialect import Dialect
@@ -20,7 +20,7 @@ HEAD_BYTES = 2**22  # at most
 LONGEST = 2**26  # bytes of one record
 SIGNS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
          b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd", b"\xd0\xcf\x11\xe0": "Excel"}  # fmt: skip
-FIXES = {"utf-16": 'pass encoding="utf-16"', "Excel": "save the sheet as a CSV",
+FIXES = {"Excel": "save the sheet as a CSV",
          "gzip": "unpack it first, for example into a pipe by gunzip -c"}  # fmt: skip
 
 
@@ -106,8 +106,10 @@ def _utf8(stream: BinaryIO, source: str, encoding: str, block_bytes: int) -> Ite
 def _check_start(data: bytes, source: str) -> None:
     for sign, what in SIGNS.items():
         if data.startswith(sign):
-            fix = FIXES.get(what, "unpack it first")
-            raise ValueError(f"{source} is {what}, not text of utf-8: {fix}")
+            problem = f"{source} is {what}, not text of utf-8: "
+            if what == "utf-16":
+                raise fixable(ValueError, problem, {"encoding": what})
+            raise ValueError(problem + FIXES.get(what, "unpack it first"))
 
 
 def _last_end(buffer: bytes, quote: bytes) -> int:
@@ -144,7 +146,7 @@ def _settled(
         try:
             dialect = replace(dialect, separator=dialect.found_in(first_record(stripped, dialect)))
         except ValueError as problem:
-            raise ValueError(f"{source}: {problem}") from None
+            raise fixable(ValueError, f"{source}: {problem.problem}", *problem.fix) from None
     names: tuple[Name, ...] | None = None
     if header:
         names, chunk = read_header(chunk, source, dialect, columns)
@@ -205,21 +207,24 @@ def _is_text(cells: list[str], lines: list[int], layout: Layout, j: int) -> bool
     given = [i for i, c in enumerate(cells) if not dialect.is_missing(c.strip(" \t"))]
     wrong = [i for i in given if not dialect.reads_as_number(cells[i])]
     if wrong and 2 * len(wrong) < len(given):
-        raise ValueError(
+        raise unread(
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is no number, but most of the "
-            f"column is{_more(cells, wrong)}: {mend(cells[wrong[0]])}"
+            f"column is{_more(cells, wrong)}",
+            cells[wrong[0]],
+            layout.names[j],
         )
     other = Dialect(None, "," if dialect.decimal == "." else ".")
     if wrong and 2 * sum(other.reads_as_number(cells[i]) for i in wrong) > len(given):
-        fix = f"pass decimal={other.decimal!r}, or name the column in text=. (Separators of "
-        fix += "thousands are not read.)"
-        if dialect.separator == other.decimal:  # which decimal= would refuse
-            fix = "take it out (separators of thousands are not read), or name the column in text="
-        raise ValueError(
+        possible = dialect.separator != other.decimal  # else decimal= would refuse
+        raise fixable(
+            ValueError,
             f"{layout.source}: line {lines[wrong[0]]} (row {wrong[0]}), column "
             f"{layout.names[j]!r:.40}: {cells[wrong[0]]!r:.40} is a number where the decimal sign "
-            f"is {other.decimal!r}: {fix}"
+            f"is {other.decimal!r} (separators of thousands are not read): "
+            + ("" if possible else "take it out, or "),
+            *[{"decimal": other.decimal}] * possible,
+            {"text": [layout.names[j]]},
         )
     if not wrong:
         _tell_codes([cells[i].strip(" \t") for i in given], layout, j)
@@ -231,7 +236,9 @@ def _tell_codes(cells: list[str], layout: Layout, j: int) -> None:
     padded = [cell for cell in cells if cell[0] == "0"]
     alike = len(set(map(len, cells))) == 1 and "".join(cells).isdecimal()
     if padded and alike and len(padded[0]) > 2:
-        warn(
-            f"{layout.source}, column {layout.names[j]!r:.40}: {padded[0]!r:.40} is read as a "
-            "number, without its zeros: if it is a code, name the column in text="
+        name = layout.names[j]
+        problem = (
+            f"{layout.source}, column {name!r:.40}: {padded[0]!r:.40} is read as a number, without "
+            "its zeros: if it is a code, "
         )
+        warn(fixable(UserWarning, problem, {"text": [name]}))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core import fixable
 from .dialect import Dialect
 from .frame import Name
 from .labels import mark_of
@@ -87,15 +88,14 @@ def exact_rows(
     return rows, lines
 
 
-def mend(cell: str) -> str:
-    """What to do about a cell that is no number; a word may stand for what is missing."""
+def unread(problem: str, cell: str, column: Name) -> ValueError:
+    """About a cell that is no number; a word may stand for what is missing."""
     word, mark = cell.strip(" \t"), mark_of(cell)
     todo = f"take {mark} out of it" if mark else "mend it"
     if "\u2212" in cell:
         todo = "write its minus sign as '-'"
-    if not any(sign.isdigit() for sign in word):
-        todo += f", or pass its word in missing_values ({word!r:.40})"
-    return f"{todo}, or name the column in text="
+    fix = [{"missing_values": word}] * (not any(sign.isdigit() for sign in word))
+    return fixable(ValueError, f"{problem}: {todo}, or ", *fix, {"text": [column]})
 
 
 def _blank(source: str, line: int) -> ValueError:
@@ -142,9 +142,12 @@ def decoded(chunk: Chunk, source: str) -> str:
         return chunk.data.decode()
     except UnicodeDecodeError as problem:
         line = chunk.line + chunk.data.count(b"\n", 0, problem.start)
-        raise ValueError(
-            f"{source}: line {line} is not utf-8 (byte {chunk.data[problem.start]:#04x}): pass "
-            'encoding="latin-1" or "cp1252", if that is what it is'
+        raise fixable(
+            ValueError,
+            f"{source}: line {line} is not utf-8 (byte {chunk.data[problem.start]:#04x}): if it is "
+            "latin-1 or cp1252, ",
+            {"encoding": "latin-1"},
+            {"encoding": "cp1252"},
         ) from None
 
 
@@ -159,9 +162,10 @@ def _column(cells: list[str], lines: list[int], first: int, layout: Layout, j: i
         try:
             values[i] = dialect.number(cell)
         except (ValueError, OverflowError) as problem:
-            raise ValueError(
+            raise unread(
                 f"{layout.source}: line {lines[i]} (row {first + i}), column "
-                f"{layout.names[j]!r:.40}: {cell!r:.40} {problem}, but the column has numbers: "
-                f"{mend(cell)}"
+                f"{layout.names[j]!r:.40}: {cell!r:.40} {problem}, but the column has numbers",
+                cell,
+                layout.names[j],
             ) from None
     return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
+from ..core import fixable
 from .csv_cells import Chunk, decoded
 from .dialect import SEPARATORS, Dialect
 
@@ -35,16 +36,18 @@ def read_header(
 
 def _check_names(names: tuple[str, ...], source: str, dialect: Dialect, columns) -> None:
     if all(dialect.reads_as_number(name) for name in names):
-        raise ValueError(
+        raise fixable(
+            ValueError,
             f"{source}: the first line has numbers, {list(names)!s:.80}, where names are "
-            "expected: pass header=False, if there are none"
+            "expected: if there are none, ",
+            {"header": False},
         )
     wanted = names if columns is None else [name for name in names if name in columns]
     if "" in wanted:
         raise ValueError(
             f"{source}: column {names.index('')} has no name in the header (pandas' index? then "
             "write with index=False; separators at the end of all lines? then delete them): name "
-            "it in the first line, or choose columns="
+            "it in the first line"
         )
     twice = [name for name in wanted if names.count(name) > 1]
     if twice:

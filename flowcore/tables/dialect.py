@@ -7,6 +7,8 @@ import io
 import re
 from dataclasses import dataclass
 
+from ..core import fixable
+
 SEPARATORS = (",", ";", "\t", "|")
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
@@ -46,9 +48,11 @@ class Dialect:
         bare = self.without_quoted(line)
         found = [s for s in SEPARATORS if s in bare and s != self.decimal]
         if len(found) > 1:
-            raise ValueError(
-                f"the first line has {' and '.join(map(repr, found))}: say which separates "
-                f"columns, such as separator={found[0]!r}"
+            raise fixable(
+                ValueError,
+                f"the first line has {' and '.join(map(repr, found))}, and one of them separates "
+                "columns: ",
+                *({"separator": sign} for sign in found),
             )
         return found[0] if found else ";" if self.decimal == "," else ","
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import remaking, warn
+from ..core import fixable, remaking, warn
 from ..core.inputs import named
 from ..distributions import Distribution, Foreign
 from ..flows import nsf
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from .._typing import Base, Seed, TableLike
     from ..estimator import FlowDensity
+
+NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
 def learn_flow(
@@ -134,6 +136,7 @@ def fit_table(
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
     check_inside(frame, schema.numbers, x)
     _check_columns(x, schema)
+    _warn_of_narrow(x, schema)
     frequencies = _frequencies(frame, own, schema, weight)
     estimated = None if callable(learn) else Estimated(learn, schema)  # None: its defaults
     density = _learnt(x, own, schema, frequencies, weight, estimated or learn, rng)
@@ -177,12 +180,14 @@ def _refuse_unmodelled(schema: Schema, missing: str) -> None:
         raise ValueError("all columns of the schema are aside: there is nothing to model")
     if bad:
         edit = {c.name: "aside" for c in bad}
-        c = bad[0]
-        raise ValueError(
-            f"column {c.name!r:.40} is {c.kind} ({c.why}; {c.note}), and so has no density: leave "
-            f"it out, or set it aside: schema = Schema.from_data(X{_drop(missing)})"
-            f".edit({edit!r:.300})"
-        )
+        told = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
+        kinds = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
+        raise fixable(
+            ValueError, f"column {told}, and so cannot be modelled: ",
+            *({"kind": edits} for edits in (edit, kinds) if edits),
+            words="leave it out, or set it aside: schema = "
+            f"Schema.from_data(X{_drop(missing)}).edit({edit!r:.300})",
+        )  # fmt: skip
 
 
 def _check_columns(x: np.ndarray, schema: Schema) -> None:
@@ -195,17 +200,19 @@ def _check_columns(x: np.ndarray, schema: Schema) -> None:
     names, rows = [c.name for c in schema.numbers], np.arange(len(x))
     constant = constant_columns(x, rows)
     if constant.size:
-        raise ValueError(
-            f"X is constant in {named('column', constant, names)}: it has no density, leave it "
-            f"out, or set it aside: schema.edit({ {names[j]: 'aside' for j in constant}!r:.200})"
+        raise _refusal(
+            f"X is constant in {named('column', constant, names)}, and so has no density",
+            [names[j] for j in constant],
         )
     seen: dict[bytes, int] = {}
     for j, column in enumerate(np.ascontiguousarray(x.T)):
         first = seen.setdefault(column.tobytes(), j)
         if first != j:
-            raise ValueError(
+            raise _refusal(
                 f"column {names[j]!r:.40} repeats column {names[first]!r:.40}, so that rows have "
-                f"no density: leave one of them out, or schema.edit({ {names[j]: 'aside'}!r:.100})"
+                "no density",
+                [names[j]],
+                "one of them",
             )
     ends = line(schema.numbers)
     gridded = [c.kind.is_gridded for c in schema.numbers]
@@ -218,12 +225,36 @@ def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
     dependent, too_many = dependent_columns(x, rows)
     if dependent.size:
         these = named("column", dependent, names, shown=20)
-        raise ValueError(
+        raise _refusal(
             f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
             "multiples of them (or of their logarithms, where they are positive). Such rows have "
-            f"no density: leave {too_many} of these columns out, or set them aside, such as "
-            f"schema.edit({ {names[dependent[-1]]: 'aside'}!r:.100})"
+            "no density",
+            [names[dependent[-1]]],
+            f"{too_many} of these columns",
         )
+
+
+def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
+    """Columns that nearly follow from others, as they are learnt: flows hardly find the valley."""
+    if not x.size:
+        return
+    names, ends = [c.name for c in schema.numbers], line(schema.numbers)
+    found, n = dependent_columns(x if ends is None else ends.inverse(x), np.arange(len(x)), NARROW)
+    if found.size:
+        these, aside = named("column", found, names, shown=20), {names[found[-1]]: "aside"}
+        problem = (
+            f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: a "
+            "flow hardly learns that. If it is no news, "
+        )
+        words = f"leave {n} out, such as by schema.edit({aside!r:.100})"
+        warn(fixable(UserWarning, problem, {"kind": aside}, words=words))
+
+
+def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
+    """About columns without a density."""
+    aside = dict.fromkeys(names, "aside")
+    words = f"leave {these} out, such as by schema.edit({aside!r:.200})"
+    return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
 
 
 def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies | None:

@@ -1,4 +1,4 @@
-"""Warnings: to whoever called flowcore, in the line where they did.
+"""Errors and warnings whose fix is data; warnings go to the line that called flowcore.
 
 What a constructor says is for whoever makes an object, and not for whoever reads it back.
 `warnings.catch_warnings` is no way to keep it quiet: it replaces the filters of the whole process,
@@ -11,6 +11,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 _quiet = ContextVar("flowcore_remakes_what_somebody_made", default=False)
 _PACKAGE = __name__.partition(".")[0]
@@ -26,7 +27,23 @@ def remaking():
         _quiet.reset(before)
 
 
-def warn(message: str) -> None:
+def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
+    """An exception or warning of this kind; its fix is data, which the command line phrases, too.
+
+    problem: the sentence up to its fix. fix: alternatives, each a set of arguments. words: the end
+    of the sentence in Python, where that is more than to pass these arguments.
+
+    >>> error = fixable(ValueError, "a row misses a value: fill it, or ", {"missing": "drop"})
+    >>> str(error), error.fix
+    ("a row misses a value: fill it, or pass missing='drop'", ({'missing': 'drop'},))
+    """
+    passed = [", ".join(f"{name}={value!r}" for name, value in one.items()) for one in fix]
+    found = kind(problem + (words or f"pass {' or '.join(passed)}"))
+    found.problem, found.fix = problem, fix
+    return found
+
+
+def warn(message: str | Warning) -> None:
     """A UserWarning that points to the line outside of flowcore from which it was called."""
     if _quiet.get():
         return
