@@ -104,7 +104,7 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
     ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-    name = short(found.name.removeprefix("KS of ").replace(" given others", " | rest"), 18)
+    name = short(found.name.removeprefix("KS of ").replace(" given others", " | rest"), 14)
     ax.set_title(_plain(f"{name}: {found.effect:.2f}"), fontsize=SMALL,
                  weight="bold" if bad else "normal")  # fmt: skip
 
