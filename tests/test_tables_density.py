@@ -391,7 +391,7 @@ def test_missing_and_impossible_rows():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"price": ["x"]}, "row 0, column 'price' is 'x', but the column is positive"),
+        ({"price": ["x"]}, "row 0, column 'price' is 'x', no number"),
         ({"rooms": [2.5]}, "row 0, column 'rooms' is 2.5, which is not on the grid of integer"),
         ({"city": [3.0]}, "row 0, column 'city' is .*3.0.*, but the column was of texts in fit"),
     ],
@@ -621,7 +621,8 @@ def test_any_table_is_modelled_or_refused_with_a_word(columns):
         log_p = density.log_prob(X)
         assert log_p.shape == (len(columns[0]),) and not np.isnan(log_p).any()
         sample = density.sample(20, rng=0)
-        assert sample.names == tuple(X) and not np.isnan(density.log_prob(sample)).any()
+        assert not np.isnan(density.log_prob(sample)).any()
+        assert sample.names == tuple(c.name for c in schema.columns if c.kind.name != "aside")
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..bijectors import Chain
+from ..core import warn
 from ..core.inputs import as_integers, check_count
-from .encoding import as_values, cell, codes, coordinates, line, noise, outside, restored
+from ..distributions import TransformedDistribution
+from .encoding import (
+    as_values,
+    cell,
+    check_inside,
+    codes,
+    coordinates,
+    line,
+    noise,
+    outside,
+    restored,
+)
 from .frame import Frame
 from .frequencies import Frequencies
-from .schema import Schema
+from .schema import Schema, complete_rows
 from .slots import Slots
 
 if TYPE_CHECKING:
     from .._typing import Base, Seed, TableLike
     from ..estimator import Summary
-    from .numbers import Numbers
 
 ROWS = 2**10  # of a block, each of them at all points of its cell
+
+
+class Numbers(NamedTuple):
+    """density of rows (n, D), given context (n, C) or None; names of the columns.
+
+    Numbers on a grid have noise, which fills their cells: so all of them have a density. In `plain`
+    they have none.
+    """
+
+    density: Any
+    names: tuple[str, ...]
+    rows: np.ndarray
+    context: np.ndarray | None
+    plain: np.ndarray
 
 
 class TableDensity:
@@ -248,12 +274,31 @@ class TableDensity:
     def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
         """What `diagnose` judges: the numbers of the rows of X and their density, given categories.
 
-        Rows that miss a value are left out, with a warning; rng is for noise on grids. Errors:
-        ValueError for a model without numbers, and for a row outside of a column's support.
+        Rows that miss a value, or have a category that was never seen, are left out, with a
+        warning; rng is for noise on grids. Errors: ValueError for a model without numbers, and for
+        a row outside of a column's support.
         """
-        from .numbers import Numbers
-
-        return Numbers.of(self, self.schema.select(X), "drop", np.random.default_rng(rng))
+        columns, frame = self.schema.numbers, self.schema.select(X)
+        if not columns:
+            raise ValueError("the model has no numbers, only categories: none can be judged")
+        complete = complete_rows(frame, "drop")
+        _warn_left_out(~complete, "missing values, and not counted in row numbers")
+        frame, context, density = frame.take(complete), None, self.density
+        if getattr(density, "context_dim", 0):
+            slots = self._slots.of(codes(frame, self.schema.categories))
+            known = (slots >= 0).all(axis=1)
+            _warn_left_out(~known, "a category that was never seen")
+            frame, context = frame.take(known), self._slots.context(slots[known])
+        plain = rows = coordinates(frame, columns)
+        check_inside(frame, columns, plain)
+        if self._noise is not None:
+            rows = self._noise(plain, np.random.default_rng(rng))
+        if self._line is not None and isinstance(density, TransformedDistribution):
+            ends = Chain([self._line, density.bijector])
+            density = TransformedDistribution(density.base, ends)
+        elif self._line is not None:
+            density = TransformedDistribution(density, self._line)
+        return Numbers(density, tuple(f"{c.name}" for c in columns), rows, context, plain)
 
     def _sample_numbers(self, n, slots, rng) -> np.ndarray:
         context = self._context(slots)
@@ -276,3 +321,8 @@ class TableDensity:
         listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
         own = repr(self.density)
         return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
+
+
+def _warn_left_out(rows: np.ndarray, why: str) -> None:
+    if n := np.count_nonzero(rows):
+        warn(f"{n:,} row{'' if n == 1 else 's'} left out for {why}")
