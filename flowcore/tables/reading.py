@@ -25,23 +25,19 @@ from numpy.lib import NumpyVersion
 from ..core import warn
 from .binary import archive_blocks, array_blocks, parquet_blocks
 from .frame import Frame, Name, check_there
-from .labels import mark_of
 from .schema import Schema
 
 if TYPE_CHECKING:
     from os import PathLike
 
-SEPARATORS = (",", ";", "\t", "|")
+SEPARATORS = ",;\t|"
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
 FIRST = 2**18  # characters of the block that settles the types, whatever `block_bytes` is
 LONGEST = 2**20  # characters of a header
 LEAST_BYTES = 1024
-EXACT = {"float_precision": "round_trip"}  # of pandas before 3.1, which reads exactly
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
-OTHERS = {b"\xff\xfe": 'utf-16, not utf-8: pass encoding="utf-16"',
-          b"\xfe\xff": 'utf-16, not utf-8: pass encoding="utf-16"',
-          b"\xd0\xcf\x11\xe0": "an Excel file: save the sheet as a CSV"}  # fmt: skip
+EXACT = {"float_precision": "round_trip"}  # of pandas before 3.1, which reads exactly
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.A | re.I)
 
 
@@ -220,7 +216,7 @@ class _Csv:
     """A text table: how it is written, and, once its first block is read, what its columns are.
 
     read: name -> place of the columns that are wanted; numbers, texts: place -> words for what is
-    missing
+    missing, of the columns of each type
     """
 
     source: str
@@ -235,33 +231,25 @@ class _Csv:
     encoding: str
 
     def __post_init__(self):
-        if not all(isinstance(word, str) for word in self.words):
-            raise ValueError(f"missing_values are texts: got {self.words!r:.80}")
-        if self.decimal not in (".", ","):
-            raise ValueError(f'decimal is "." or ",": got {self.decimal!r:.20}')
-        if self.quote not in ('"', "'"):
-            raise ValueError(f"quote is \" or ': got {self.quote!r:.20}")
-        taken, given = set("0123456789+-.eE\r\n") | {self.decimal, self.quote}, self.separator
+        if self.decimal not in (".", ",") or self.quote not in ('"', "'"):
+            raise ValueError(
+                f'decimal is "." or ",", quote is " or \': got {self.decimal!r:.20} and '
+                f"{self.quote!r:.20}"
+            )
+        taken, given = {*"0123456789+-.eE\r\n", self.decimal, self.quote}, self.separator
         if given is not None and (len(given) != 1 or not given.isascii() or given in taken):
             raise ValueError(
                 "separator is one character, not part of numbers (the decimal sign is "
                 f"{self.decimal!r}): got {given!r:.20}"
             )
-        try:
-            "".encode(self.encoding)  # a LookupError for a codec of something else, such as rot13
-        except (LookupError, TypeError, ValueError):
-            raise ValueError(f"there is no encoding {self.encoding!r:.40}") from None
 
     def blocks(self, stream: BinaryIO, block_bytes: int) -> Iterator[Frame]:
         """Frames of the records of a stream."""
-        _pandas(self.source)
-        as_it_is = codecs.lookup(self.encoding).name == "utf-8"
-        for sign, what in OTHERS.items():
-            if as_it_is and stream.peek(4).startswith(sign):
-                raise ValueError(f"{self.source} is {what}")
-        encoding = "utf-8-sig" if as_it_is else self.encoding  # leaves out a byte order mark
-        lines, line, row = io.TextIOWrapper(stream, encoding, newline=""), 1, 0
+        line, row, lines, self.pandas = 1, 0, None, _pandas(self.source)
         try:
+            as_it_is = codecs.lookup(self.encoding).name == "utf-8"
+            encoding = "utf-8-sig" if as_it_is else self.encoding  # leaves out a byte order mark
+            lines = io.TextIOWrapper(stream, encoding, newline="")
             part, line = self._head(lines)
             part += lines.readlines(FIRST)
             while True:
@@ -274,43 +262,43 @@ class _Csv:
                 line, row = line + count, row + len(frame)
                 if not (part := lines.readlines(block_bytes)):
                     return
-        except UnicodeError as problem:
+        except (UnicodeError, LookupError) as problem:
             raise ValueError(
                 f"{self.source} is not {self.encoding} after line {line} ({problem!s:.80}): pass "
-                'encoding="latin-1" or "cp1252", if that is what it is'
+                'encoding="latin-1" or "cp1252" or "utf-16", if it is; of Excel, save the sheet as a CSV'
             ) from None
         finally:
-            lines.detach()
+            if lines is not None:
+                lines.detach()
 
     def _head(self, lines) -> tuple[list[str], int]:
         """Settle separator and names; (lines that belong to the rows, the first one's number)."""
-        record, text, count = [], "", 0
-        for line in lines:
-            count += 1
-            record += [line] if record or line.strip() else []
-            text = "".join(record)
-            if text and (text.count(self.quote) % 2 == 0 or len(text) > LONGEST):
+        record, count = "", 0
+        for count, line in enumerate(lines, 1):  # noqa: B007
+            record += line if record or line.strip() else ""
+            if record and (record.count(self.quote) % 2 == 0 or len(record) > LONGEST):
                 break
         if not record:
             raise ValueError(f"{self.source} is empty: there is not even a header")
-        self.separator = self.separator or self._found_in(text)
+        self.separator = self.separator or self._found_in(record)
+        own = record.splitlines(True)
         try:
-            names = next(self._reader(record))
+            names = next(self._reader(own))
         except csv.Error as problem:
             raise ValueError(f"{self.source}: the first line cannot be read: {problem}") from None
-        if not self.header:
-            self.names = tuple(range(len(names)))
-            return record, count + 1 - len(record)
-        self.names = tuple(name.strip() for name in names)
-        self._check_names()
-        return [], count + 1
+        if self.header:
+            self.names = tuple(name.strip() for name in names)
+            self._check_names()
+            return [], count + 1
+        self.names = tuple(range(len(names)))
+        return own, count + 1 - len(own)
 
     def _reader(self, lines):
         return csv.reader(lines, delimiter=self.separator, quotechar=self.quote, strict=True)
 
-    def _found_in(self, text: str) -> str:
+    def _found_in(self, record: str) -> str:
         """The separator of a first record; a ValueError if several may be it."""
-        bare = re.sub(f"{self.quote}[^{self.quote}]*{self.quote}", "", text)
+        bare = re.sub(f"{self.quote}[^{self.quote}]*{self.quote}", "", record)
         found = [sign for sign in SEPARATORS if sign in bare and sign != self.decimal]
         if len(found) > 1:
             raise ValueError(
@@ -320,30 +308,30 @@ class _Csv:
         return found[0] if found else ";" if self.decimal == "," else ","
 
     def _check_names(self) -> None:
+        counts, problem = Counter(self.names), ""
         if all(self._number(name) is not None for name in self.names):
-            raise ValueError(
-                f"{self.source}: the first line has numbers, {list(self.names)!s:.80}, where names "
-                "are expected: pass header=False, if there are none"
+            problem = (
+                f"the first line has numbers, {list(self.names)!s:.80}, where names are expected: "
+                "pass header=False, if there are none"
             )
-        counts = Counter(self.names)
         for name in self.columns or self.names:
             if name == "" and counts[name]:
-                raise ValueError(
-                    f"{self.source}: column {self.names.index('')} has no name in the header "
-                    "(pandas' index? then write with index=False; separators at the end of all "
-                    "lines? then delete them): name it in the first line, or choose columns="
+                problem = (
+                    f"column {self.names.index('')} has no name in the header (pandas' index? then "
+                    "write with index=False; separators at the end of all lines? then delete "
+                    "them): name it in the first line, or choose columns="
                 )
-            if counts[name] > 1:
-                raise ValueError(
-                    f"{self.source}: two columns are called {name!r:.40}: rename one of them"
-                )
+            elif counts[name] > 1:
+                problem = f"two columns are called {name!r:.40}: rename one of them"
+        if problem:
+            raise ValueError(f"{self.source}: {problem}")
 
     # ------------------------------------------------------------ records
 
     def _by_pandas(self, lines: list[str]) -> dict | None:
         """name -> values of lines without quotes, a record each. None where something is odd: then
         `_by_csv` has the values, or the error."""
-        pandas, sign, n = _pandas(self.source), self.separator, len(self.names)
+        pandas, sign, n = self.pandas, self.separator, len(self.names)
         text = "".join(lines)
         odd = self.quote in text or "\0" in text or lines[0].count(sign) != n - 1
         if odd or text.count(sign) != (n - 1) * len(lines):  # pandas fills up rows cut short
@@ -359,70 +347,63 @@ class _Csv:
         except (ValueError, OverflowError):
             return None
         found = {name: table[j].to_numpy() for name, j in self.read.items()}
-        if len(table) != len(lines):
+        kinds = {found[name].dtype.kind for name, j in self.read.items() if j in self.numbers}
+        if len(table) != len(lines) or not kinds <= {"i", "f"}:
             return None
         for name, j in self.read.items():
             if j in self.texts:
                 found[name] = _texts(found[name].tolist(), self.texts[j])
-            elif found[name].dtype.kind not in "if":
-                return None
         return found
 
     def _by_csv(self, lines, most: int, line: int, row: int) -> tuple[dict, int]:
         """(name -> values of the records that begin in `most` lines, how many lines they take)."""
-        rows, numbers, n = [], [], len(self.names)
-        reader, start, blank = self._reader(lines), line, None
+        rows, places, n = [], [], len(self.names)  # places: (line, row) of each record
+        reader, place, blank = self._reader(lines), (line, row), None
         try:
             for cells in reader:
                 if not cells or (len(cells) == 1 < n and not cells[0].strip()):
-                    blank = start
+                    blank = place[0]
                 elif len(cells) != n or (n == 1 and blank):
-                    raise ValueError(self._ragged(cells, start, row + len(rows), blank))
+                    raise ValueError(self._ragged(cells, place, blank))
                 else:
                     rows.append(cells)
-                    numbers.append(start)
-                start = line + reader.line_num
+                    places.append(place)
+                place = line + reader.line_num, row + len(rows)
                 if reader.line_num >= most:
                     break
         except csv.Error as problem:
             raise ValueError(
-                f"{self.source}: line {start} (row {row + len(rows)}): {problem}; quotes inside of "
-                "quotes are doubled"
+                f"{self._at(place)}: {problem}; quotes inside of quotes are doubled"
             ) from None
         cells = list(zip(*rows, strict=True)) or [()] * n
         if not hasattr(self, "read"):
-            self._settle(cells, numbers)
+            self._settle(cells, places)
         found = {}
         for name, j in self.read.items():
             if j in self.texts:
                 found[name] = _texts(cells[j], self.texts[j])
             else:
-                found[name] = self._as_numbers(j, cells[j], numbers, row)
+                found[name] = self._as_numbers(j, cells[j], places)
         return found, reader.line_num
 
-    def _ragged(self, cells: list[str], line: int, row: int, blank: int | None) -> str:
-        n = len(self.names)
-        if len(cells) == n:
+    def _ragged(self, cells: list[str], place: tuple, blank: int | None) -> str:
+        if len(cells) == len(self.names):
             return (
                 f"{self.source}: line {blank} is blank, which in a table of one column may be a "
                 "missing value or nothing: write NA, or delete it"
             )
-        text = f"{cells}"
-        text = text if len(text) <= 120 else f"{text[:60]} ... {text[-50:]}"
+        text = f"{cells}" if len(f"{cells}") <= 120 else f"{cells!s:.60} ... {f'{cells}'[-50:]}"
         fix = "is it cut short, or a comment?"
-        if len(cells) > n:
+        if len(cells) > len(self.names):
             fix = "put quotes round a cell that has the separator in it, or delete what is too much"
-        return (
-            f"{self.source}: line {line} (row {row}) has {len(cells)} cells, not {n}: {text}; {fix}"
-        )
+        return f"{self._at(place)} has {len(cells)} cells, not {len(self.names)}: {text}; {fix}"
 
     # ------------------------------------------------------------ columns
 
-    def _settle(self, cells: list, lines: list[int]) -> None:
+    def _settle(self, cells: list, places: list) -> None:
         """Which columns are text, by the schema or the cells of the first block."""
         check_there([*self.text, *(self.columns or ())], self.names, self.source)
-        known = self._of_schema()
-        wanted = set(self.columns or self.names)
+        known, wanted = self._of_schema(), set(self.columns or self.names)
         self.read = {name: j for j, name in enumerate(self.names) if name in wanted}
         self.numbers, self.texts = {}, {}
         for name, j in self.read.items():
@@ -430,52 +411,45 @@ class _Csv:
             if column is not None:
                 is_text |= column.type == "text" or column.kind.name == "aside"
             if column is None or column.type == "boolean":
-                is_text = is_text or self._looks_like_text(j, cells[j], lines)
+                is_text = is_text or self._looks_like_text(j, cells[j], places)
             if is_text:
-                values = () if column is None else column.values or ()
-                self.texts[j] = set(self.words).difference(values)
+                self.texts[j] = set(self.words).difference((column and column.values) or ())
             else:
                 self.numbers[j] = self.words
 
     def _of_schema(self) -> dict:
         """name -> column of the schema; by position, if it or the file has no names."""
-        if self.schema is None:
-            return {}
-        columns = self.schema.columns
-        if self.schema.is_named and self.header:
+        columns = () if self.schema is None else self.schema.columns
+        if columns and self.schema.is_named and self.header:
             return {column.name: column for column in columns}
         if len(columns) != len(self.names):
-            columns = tuple(column for column in columns if column.kind.name != "aside")
+            columns = [column for column in columns if column.kind.name != "aside"]
         return dict(zip(self.names, columns, strict=False))
 
-    def _looks_like_text(self, j: int, cells: Sequence[str], lines: list[int]) -> bool:
+    def _looks_like_text(self, j: int, cells: Sequence[str], places: list) -> bool:
         """A ValueError if a column is mostly numbers, with something else."""
         given = [i for i, cell in enumerate(cells) if cell.strip() not in self.words]
         wrong = [i for i in given if self._number(cells[i]) is None]
         if not wrong:
             self._warn_of_codes(j, [cells[i].strip() for i in given])
         elif 2 * len(wrong) < len(given):
-            raise ValueError(self._surprise(j, cells, wrong, lines, 0))
+            raise ValueError(self._surprise(j, cells, wrong, places))
         other = "," if self.decimal == "." else "."
         if 2 * sum(self._number(cells[i], other) is not None for i in wrong) > len(given):
-            fix = f"pass decimal={other!r}, or name the column in text=. (Separators of thousands "
-            fix += "are not read.)"
-            if self.separator == other:  # which decimal= would refuse
-                fix = "take it out (separators of thousands are not read), or name the column in "
-                fix += "text="
             raise ValueError(
-                f"{self._place(j, wrong[0], lines, 0)}: {cells[wrong[0]]!r:.40} is a number where "
-                f"the decimal sign is {other!r}: {fix}"
+                f"{self._at(places[wrong[0]], j)}: {cells[wrong[0]]!r:.40} is a number where the "
+                f"decimal sign is {other!r}: pass decimal={other!r}, or name the column in text=. "
+                "(Separators of thousands are not read.)"
             )
         return bool(wrong)
 
-    def _as_numbers(self, j: int, cells: Sequence[str], lines: list[int], row: int) -> np.ndarray:
+    def _as_numbers(self, j: int, cells: Sequence[str], places: list) -> np.ndarray:
         """Integers if all are whole, else floats; a ValueError for anything else."""
         missing = set(self.words)
         found = [np.nan if c.strip() in missing else self._number(c) for c in cells]
         wrong = [i for i, value in enumerate(found) if value is None]
         if wrong:
-            raise ValueError(self._surprise(j, cells, wrong, lines, row))
+            raise ValueError(self._surprise(j, cells, wrong, places))
         values = np.array(found)
         return values if values.dtype.kind == "i" else values.astype(float)
 
@@ -488,23 +462,22 @@ class _Csv:
             return None
         return int(cell) if cell.lstrip("+-").isdigit() and len(cell) < 20 else float(cell)
 
-    def _surprise(self, j: int, cells, wrong: list[int], lines: list[int], row: int) -> str:
+    def _surprise(self, j: int, cells, wrong: list[int], places: list) -> str:
         """Something else than a number, and other words in the column: one look finds them all."""
-        first, mark = cells[wrong[0]], mark_of(cells[wrong[0]])
+        first = cells[wrong[0]]
         others = [
             f"{word!r:.20}" for word in dict.fromkeys(cells[i] for i in wrong) if word != first
         ]
         more = f" (further down also {', '.join(others[:5])})" if others else ""
-        fix = f"take {mark} out of it" if mark else "mend it"
-        if not any(sign.isdigit() for sign in first):
-            fix += f", or pass its word in missing_values ({first.strip()!r:.40})"
         return (
-            f"{self._place(j, wrong[0], lines, row)}: {first!r:.40} is no number, but the column "
-            f"has numbers{more}: {fix}, or name the column in text="
+            f"{self._at(places[wrong[0]], j)}: {first!r:.40} is no number, but the column has "
+            f"numbers{more}: mend it, or pass its word in missing_values ({first.strip()!r:.40}), "
+            "or name the column in text="
         )
 
-    def _place(self, j: int, i: int, lines: list[int], row: int) -> str:
-        return f"{self.source}: line {lines[i]} (row {row + i}), column {self.names[j]!r:.40}"
+    def _at(self, place: tuple[int, int], j: int | None = None) -> str:
+        column = "" if j is None else f", column {self.names[j]!r:.40}"
+        return f"{self.source}: line {place[0]} (row {place[1]}){column}"
 
     def _warn_of_codes(self, j: int, cells: list[str]) -> None:
         """About numbers of one length with zeros in front, such as postal codes."""
@@ -518,9 +491,7 @@ class _Csv:
 
 
 def _texts(cells: Sequence[str], missing: set[str]) -> np.ndarray:
-    out = np.empty(len(cells), object)
-    out[:] = [None if cell in missing else cell for cell in cells]
-    return out
+    return np.fromiter((None if cell in missing else cell for cell in cells), object, len(cells))
 
 
 def _pandas(source: str):
