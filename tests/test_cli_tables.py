@@ -18,7 +18,6 @@ import pytest
 
 import flowcore as fc
 from flowcore.cli import learning, main, outputs, sample
-from flowcore.cli import parquet as cli_parquet
 from flowcore.cli.fit import Settings, schema_of
 from flowcore.cli.score import Seen
 from flowcore.tables import (
@@ -342,21 +341,21 @@ def test_row_numbers_are_told(here, capsys):
         (["1,2", "3,4"], [], "pass --no-header, if there are none"),
         (["a,", "1,2", "3,4"], [], "then delete them): name it in the first line"),
         (["a,b", "1,5", "3,4", "7,8,9"], [], "['7', '8', '9']; put quotes round a cell"),
-        (["a;b", "1,5;2", "3,5;4"], [], "decimal sign is ',': pass --decimal ',', or name"),
+        (["a;b", "1,5;2", "3,5;4"], [], "or pass --decimal ',', or name"),
         (["a,b;c", "1,5;2", "3,5;4"], [], "which separates columns, such as --separator ','"),
         (["a,b", "1,2"], ["--separator", "5"], "numbers (the decimal sign is '.'): got '5'"),
-        (["a,b", "1,2"], ["--encoding", "rot13"], "not rot13 after line 1"),
-        (["a,b", "1,2"], ["--encoding", "zip"], "not zip after line 1"),
-        (["a,b", "1,2"], ["--encoding", "undefined"], "not undefined after line 1"),
+        (["a,b", "1,2"], ["--encoding", "rot13"], "is no text of rot13 ("),
+        (["a,b", "1,2"], ["--encoding", "zip"], "is no text of zip ("),
+        (["a,b", "1,2"], ["--encoding", "undefined"], "is no text of undefined ("),
         (["a,b", "1,5", "3,4", "7,-"], [], "mend it, or pass --missing-value '-', or name"),
         (["a,b", "1,5", "3,4", "7,8", "1,-", "2,9", "3,?"], [],
-         "the column has numbers (further down also '?'): mend it, or pass --missing-value '-', or"),
+         "column has numbers (further down also '?'): mend it, or pass --missing-value '-', or"),
         (["a,b", "1,5", "3,4", "7,8 kg"], [], "mend it, or pass --missing-value '8 kg', or name t"),
         (["a,b", "1,5", "3,4", "7,(none)"], [], "or pass --missing-value '(none)', or name"),
         (["a,b,c", "1,5,", "3,4,", "7,8,"], [], "'c' has no values: pass --kind 'c'=aside"),
         (["a b", "1 2", "3 4"], [], "has a single column, 'a b': if it is several, pass --"),
         (["a,b", "1,inf", "3,4", "7,8"], [], "'b' of x.csv is inf: make it a number, or pass --mi"),
-        (["a,b", '1,"1,200"', '2,"3,400"'], [], "name the column in --text. (Separators of thousands are not"),
+        (["a,b", '1,"1,200"', '2,"3,400"'], [], "take it out (separators of thousands are not"),
         (["a,b,c,d", *(f"{k},{k * k},{k * k + k},{k**3}" for k in range(60))], [],
          "of these columns out, or pass --kind c=aside"),
     ],
@@ -492,7 +491,7 @@ def test_rows_that_repeat_others_are_counted(here, capsys):
 def test_bytes_that_are_no_utf8_come_with_what_to_type(here, capsys):
     (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
     told = refused(capsys, "fit", "x.csv", "-o", "x.npz")
-    assert "x.csv is not utf-8 after line 1 (" in told and "0xf6" in told and "latin-1" in told
+    assert "x.csv is no text of utf-8 (" in told and "0xf6" in told and "--encoding cp1252" in told
     (here / "x.csv").write_bytes("größe,b\n1,2\n".encode("utf-16"))
     assert "utf-16" in refused(capsys, "fit", "x.csv", "-o", "x.npz")
 
@@ -869,8 +868,7 @@ def test_the_disk_that_is_full_is_named(numbers, capsys, monkeypatch):
 def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
     """What is read back is what a CSV says, types and missing values included."""
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(cli_parquet, "GROUP", 100)
-    monkeypatch.setattr(sample, "ROWS", 64)
+    monkeypatch.setattr(sample, "ROWS", 100)
     for name in ("draws.csv", "draws.parquet"):
         run(capsys, "sample", "flats.npz", "-n", 300, "-o", name)
     assert parquet.ParquetFile("draws.parquet").num_row_groups == 3
@@ -895,7 +893,7 @@ def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
 def test_parquet_without_pyarrow_says_what_to_install(here, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     told = refused(capsys, "sample", "flats.npz", "-o", "x.parquet")
-    assert told == "flowcore: x.parquet needs pyarrow: pip install pyarrow"
+    assert told == 'flowcore: x.parquet needs pyarrow: pip install "flowcore[tables]"'
 
 
 # ---------------------------------------------------------------- processes

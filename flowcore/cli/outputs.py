@@ -20,7 +20,6 @@ from .problem import Problem
 
 TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
-WHOLE = 2.0**53  # smaller floats that are integers are written as such
 NPY_HEADER = 128  # bytes: room for any number of rows
 
 
@@ -176,12 +175,13 @@ class ParquetRows:
         import pyarrow as pa
         from pyarrow import parquet
 
-        arrays = {str(name): _arrow(name, column) for name, column in columns.items()}
-        schema = None if self._writer is None else self._writer.schema
-        table = pa.table(arrays) if schema is None else pa.table(arrays).cast(schema)
+        table = pa.table({f"{name}": _arrow(name, column) for name, column in columns.items()})
         if self._writer is None:
             self._writer = parquet.ParquetWriter(self._file, table.schema)
-        self._writer.write_table(table)
+        try:
+            self._writer.write_table(table.cast(self._writer.schema))
+        except pa.ArrowInvalid as problem:
+            raise Problem(f"{problem}: the first rows settle the types; write a CSV") from None
 
     def end(self) -> None:
         """Write what ends a file."""
@@ -191,16 +191,20 @@ class ParquetRows:
 def _arrow(name, column: np.ndarray):
     import pyarrow as pa
 
-    kind = pa.string() if any(isinstance(v, str) for v in column.tolist()) else None
-    if column.dtype == object and kind is None:
-        given = any(v is not None for v in column.tolist())
-    return pa.array(column, from_pandas=name != "log_prob")
+    if column.dtype != object:
+        return pa.array(column, from_pandas=name != "log_prob")
+    given = {type(value) for value in column.tolist()} - {type(None)}
+    if given and given <= {bool, np.bool_}:
+        return pa.array(column, pa.bool_())
+    return pa.array([None if value is None else str(value) for value in column], pa.string())
 
 
 def require_pyarrow(what: str) -> None:
     """A ModuleNotFoundError that names what to install."""
-    if find_spec("pyarrow") is None:
-        raise ModuleNotFoundError(f'{what} needs pyarrow: pip install "flowcore[tables]"')
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ModuleNotFoundError(f'{what} needs pyarrow: pip install "flowcore[tables]"') from None
 
 
 class NpyRows:
@@ -233,19 +237,12 @@ class NpyRows:
 def _cells(name, column: np.ndarray) -> list[str]:
     """Numbers as the shortest text that gives the same float; what is missing is empty.
 
-    But a log-density that is nan says so.
+    But a log-density that is nan is written as nan.
     """
-    if column.dtype == object:
-        return ["" if value is None else _quoted(value) for value in column.tolist()]
+    if column.dtype.kind in "OmM":
+        return ["" if value is None else _quoted(value) for value in column.astype(object)]
     cells = list(map(repr, column.tolist()))
-    if column.dtype != float or name == "log_prob":
-        return cells
-    if not np.isfinite(column).all():
-        cells = ["" if cell == "nan" else cell for cell in cells]
-    whole = np.flatnonzero((column == np.rint(column)) & (np.abs(column) < WHOLE))
-    for i in whole.tolist():
-        cells[i] = cells[i].removesuffix(".0")
-    return cells
+    return cells if name == "log_prob" else ["" if cell == "nan" else cell for cell in cells]
 
 
 def _quoted(value) -> str:

@@ -264,8 +264,8 @@ class _Csv:
                     return
         except (UnicodeError, LookupError) as problem:
             raise ValueError(
-                f"{self.source} is not {self.encoding} after line {line} ({problem!s:.80}): pass "
-                'encoding="latin-1" or "cp1252" or "utf-16", if it is; of Excel, save the sheet as a CSV'
+                f"{self.source} is no text of {self.encoding} ({problem!s:.80}): pass "
+                'encoding="cp1252" or "utf-16", if it is; of Excel, save the sheet as a CSV'
             ) from None
         finally:
             if lines is not None:
@@ -432,16 +432,11 @@ class _Csv:
         wrong = [i for i in given if self._number(cells[i]) is None]
         if not wrong:
             self._warn_of_codes(j, [cells[i].strip() for i in given])
-        elif 2 * len(wrong) < len(given):
+            return False
+        commas = sum(self._number(cells[i], self._other) is not None for i in wrong)
+        if 2 * len(wrong) < len(given) or 2 * commas > len(given):
             raise ValueError(self._surprise(j, cells, wrong, places))
-        other = "," if self.decimal == "." else "."
-        if 2 * sum(self._number(cells[i], other) is not None for i in wrong) > len(given):
-            raise ValueError(
-                f"{self._at(places[wrong[0]], j)}: {cells[wrong[0]]!r:.40} is a number where the "
-                f"decimal sign is {other!r}: pass decimal={other!r}, or name the column in text=. "
-                "(Separators of thousands are not read.)"
-            )
-        return bool(wrong)
+        return True
 
     def _as_numbers(self, j: int, cells: Sequence[str], places: list) -> np.ndarray:
         """Integers if all are whole, else floats; a ValueError for anything else."""
@@ -452,6 +447,10 @@ class _Csv:
             raise ValueError(self._surprise(j, cells, wrong, places))
         values = np.array(found)
         return values if values.dtype.kind == "i" else values.astype(float)
+
+    @property
+    def _other(self) -> str:
+        return "," if self.decimal == "." else "."
 
     def _number(self, cell: str, decimal: str | None = None) -> float | None:
         """The number that a cell is, None for anything else."""
@@ -469,11 +468,15 @@ class _Csv:
             f"{word!r:.20}" for word in dict.fromkeys(cells[i] for i in wrong) if word != first
         ]
         more = f" (further down also {', '.join(others[:5])})" if others else ""
-        return (
-            f"{self._at(places[wrong[0]], j)}: {first!r:.40} is no number, but the column has "
-            f"numbers{more}: mend it, or pass its word in missing_values ({first.strip()!r:.40}), "
-            "or name the column in text="
-        )
+        what = f"is no number, but the column has numbers{more}"
+        fix = f"mend it, or pass its word in missing_values ({first.strip()!r:.40})"
+        if self._number(first, self._other) is not None:
+            what = f"is a number where the decimal sign is {self._other!r}"
+            fix = "take it out (separators of thousands are not read)"
+            if self.separator != self._other:
+                fix += f", or pass decimal={self._other!r}"
+        place = self._at(places[wrong[0]], j)
+        return f"{place}: {first!r:.40} {what}: {fix}, or name the column in text="
 
     def _at(self, place: tuple[int, int], j: int | None = None) -> str:
         column = "" if j is None else f", column {self.names[j]!r:.40}"
