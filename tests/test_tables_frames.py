@@ -184,7 +184,7 @@ def test_a_frame_of_numbers_is_a_table_for_densities():
     assert fc.Normal(2).log_prob(frame.take(np.array([0]))).shape == (1,)
     with pytest.raises(ValueError, match=r"\(column 0 'a'\)"):
         fc.diagnose(fc.Normal(2), frame.take(np.arange(20) % 2))
-    with pytest.raises(KeyError, match=r"no column 0, .*as a table of others: frame.to_pandas\(\)"):
+    with pytest.raises(KeyError, match="no column 0, but a, b"):
         frame[0]
 
 

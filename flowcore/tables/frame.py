@@ -91,11 +91,9 @@ class Frame:
     def __getitem__(self, name):
         if isinstance(name, list):
             return self.select(name)
-        try:
-            return self._columns[name]
-        except KeyError:
-            fix = "" if isinstance(name, str) else "; as a table of others: frame.to_pandas()"
-            raise KeyError(f"there is no column {name!r}, but {self._listed()}{fix}") from None
+        if name not in self._columns:
+            raise KeyError(f"there is no column {name!r}, but {self._listed()}")
+        return self._columns[name]
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.numbers(), dtype)
@@ -207,8 +205,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
         if name in columns:
             raise ValueError(f"two columns are called {name!r:.40}: rename one of them")
         place = Frame({}, source, first_row).place
-        values, is_category = _values(values)
-        columns[name] = _as_column(name, values, place)
+        columns[name], is_category = _as_column(name, values, place)
         declared |= {name} if is_category else set()
     if not columns:
         raise ValueError("a table needs at least one column")
@@ -252,23 +249,18 @@ def _matrix(X) -> np.ndarray:
     return array
 
 
-def _values(values) -> tuple[Any, bool]:
-    """(the values of a column as an array or list, whether they are declared to be categories)."""
-    series = nw.from_native(values, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
-        is_category = isinstance(series.dtype, (nw.Categorical, nw.Enum))
-        # their NumPy arrays may have no place for missing values
-        return series.to_list() if is_category else series.to_numpy(), is_category
-    if hasattr(values, "categories") and hasattr(values, "codes"):  # pandas' array of them
-        return np.asarray(values), True
-    return values, False
-
-
-def _as_column(name, values, place) -> np.ndarray:
-    """Values as integers, float64, bool, dates, or objects: text, None, or numbers beside text."""
+def _as_column(name, values, place) -> tuple[np.ndarray, bool]:
+    """(values as integers, float64, bool, dates, or objects: text, None, or numbers beside text;
+    whether they are declared to be categories)."""
     if np.ma.is_masked(values):
         i = int(np.flatnonzero(np.ma.getmaskarray(values))[0])
         raise ValueError(f"{place(i, name)} is masked, which is no number: fill or drop it")
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    is_category = hasattr(values, "categories") and hasattr(values, "codes")  # pandas' array
+    if isinstance(series, nw.Series):
+        is_category = isinstance(series.dtype, (nw.Categorical, nw.Enum))
+        # their NumPy arrays may have no place for missing values
+        values = series.to_list() if is_category else series.to_numpy()
     if isinstance(values, (list, tuple)):  # NumPy would make text of [1, "x"]
         values = np.fromiter(values, object, len(values))
     values = np.asarray(values)
@@ -276,16 +268,16 @@ def _as_column(name, values, place) -> np.ndarray:
         raise ValueError(f"column {name!r:.40} has shape {values.shape}, not (n,)")
     kind = values.dtype.kind
     if kind in "OTUS":
-        return _objects(name, values.astype(object), place)
-    if kind in "iu" and values.dtype != np.uint64:
-        return values.astype(np.int64, copy=False)
-    if kind == "f":
+        values = _objects(name, values.astype(object), place)
+    elif kind in "if":
         with np.errstate(over="ignore"):  # a long double that no float64 holds is infinite
-            return values.astype(float, copy=False)
-    if kind in "buM" or kind == "m":
-        return values
-    first = f", such as {str(values[0])!r:.40}" if len(values) else ""
-    raise ValueError(f"column {name!r:.40} holds {values.dtype}{first}: leave it out")
+            values = values.astype(np.int64 if kind == "i" else float, copy=False)
+    elif kind == "u" and values.dtype != np.uint64:
+        values = values.astype(np.int64)
+    elif kind not in "bumM":
+        first = f", such as {str(values[0])!r:.40}" if len(values) else ""
+        raise ValueError(f"column {name!r:.40} holds {values.dtype}{first}: leave it out")
+    return values, is_category
 
 
 def _objects(name, values: np.ndarray, place) -> np.ndarray:
@@ -297,14 +289,14 @@ def _objects(name, values: np.ndarray, place) -> np.ndarray:
                 f"{place(i, name)} is a {type(v).__name__}, {str(v)!r:.40}, neither a number nor "
                 "text"
             )
-    found = [v for v in items if v is not None]
-    if any(isinstance(v, (str, bool, np.bool_)) for v in found):
-        if len(found) == len(items) and all(isinstance(v, (bool, np.bool_)) for v in found):
-            return np.array(items, bool)
+    kinds = {bool if isinstance(v, np.bool_) else type(v) for v in items}
+    if kinds == {bool}:
+        return np.array(items, bool)
+    if any(issubclass(kind, (str, bool)) for kind in kinds):
         return np.fromiter(items, object, len(items))
-    if items and all(isinstance(v, int) and abs(v) < 2**63 for v in items):
-        return np.array(items, np.int64)
     try:
+        if kinds == {int} and max(map(abs, items)) < 2**63:
+            return np.array(items, np.int64)
         return np.array([np.nan if v is None else float(v) for v in items], float)
     except (OverflowError, ValueError) as problem:
         raise ValueError(f"column {name!r:.40} has a number too large: {problem}") from None

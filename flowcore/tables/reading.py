@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SEPARATORS = ",;\t|"
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
 FIRST = 2**18  # characters of the block that settles the types, whatever `block_bytes` is
-LONGEST = 2**20  # characters of a header
+LONGEST = 1000  # lines of a header
 LEAST_BYTES = 1024
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
@@ -273,24 +273,25 @@ class _Csv:
 
     def _head(self, lines) -> tuple[list[str], int]:
         """Settle separator and names; (lines that belong to the rows, the first one's number)."""
-        record, count = "", 0
+        own, count = [], 0
         for count, line in enumerate(lines, 1):  # noqa: B007
-            record += line if record or line.strip() else ""
-            if record and (record.count(self.quote) % 2 == 0 or len(record) > LONGEST):
+            own += [line] if own or line.strip() else []
+            record = "".join(own)
+            if own and (record.count(self.quote) % 2 == 0 or len(own) > LONGEST):
                 break
-        if not record:
+        if not own:
             raise ValueError(f"{self.source} is empty: there is not even a header")
         self.separator = self.separator or self._found_in(record)
-        own = record.splitlines(True)
+        reader = self._reader(own)
         try:
-            names = next(self._reader(own))
+            names = next(reader)
         except csv.Error as problem:
             raise ValueError(f"{self.source}: the first line cannot be read: {problem}") from None
+        self.names = tuple(range(len(names)))
         if self.header:
+            own = own[reader.line_num :]
             self.names = tuple(name.strip() for name in names)
             self._check_names()
-            return [], count + 1
-        self.names = tuple(range(len(names)))
         return own, count + 1 - len(own)
 
     def _reader(self, lines):
