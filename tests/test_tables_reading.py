@@ -482,6 +482,7 @@ def check_ways_agree(data, options):
 @example([["a", "b"], ["1", "x"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
 @example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",")
 @example([["a"], ["\ufeff"]], "\n", {"header": True}, ",")
+@example([["a", "b"], ["x", "y"], ["\ufeff", "y"]], "\n", {"header": True}, ",")
 def test_both_ways_agree_on_every_text(records, end, options, separator):
     text = end.join(separator.join(record) for record in records) + end
     check_ways_agree(text.encode("utf-8", "surrogatepass"), options)

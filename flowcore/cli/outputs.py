@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
+from numpy.lib.format import write_array_header_1_0
 
 from ..files import remove_unfinished, replacing
 from .problem import Problem
 
 TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
-NPY_HEADER = 128  # bytes: room for any number of rows
 
 
 @contextmanager
@@ -214,7 +214,12 @@ class NpyRows:
         if not file.seekable():
             raise Problem("an .npy is not written to a pipe: write a CSV")
         self._file, self._n, self._width = file, 0, len(names)
-        file.write(b"\0" * NPY_HEADER)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        shape = (self._n,) if self._width == 1 else (self._n, self._width)
+        described = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        write_array_header_1_0(self._file, described)  # as long for any number of rows
 
     def write(self, columns: Mapping) -> None:
         """Append rows."""
@@ -226,12 +231,9 @@ class NpyRows:
         self._file.write(np.ascontiguousarray(rows, "<f8").data)
 
     def end(self) -> None:
-        """How many rows there were is said at the start."""
-        shape = (self._n,) if self._width == 1 else (self._n, self._width)
-        described = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
-        text = described.ljust(NPY_HEADER - 11).encode() + b"\n"
+        """Write at the start how many rows there were."""
         self._file.seek(0)
-        self._file.write(b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text)
+        self._write_header()
 
 
 def _cells(name, column: np.ndarray) -> list[str]:

@@ -203,8 +203,11 @@ class Frequencies:
         return np.column_stack([slot[own] for slot, own in zip(known, codes.T, strict=True)])
 
     def context(self, slots: np.ndarray) -> np.ndarray:
-        """(n, C) of slots (n, K) without -1: 1 in the slot of the row's value and 0 in the others
-        of that column; two slots are one number, one slot is none."""
+        """(n, C) of slots (n, K) without -1.
+
+        1 in the slot of the row's value and 0 in the others of that column. Two slots are one
+        number, one slot is none.
+        """
         parts = []
         for own, slot_of in zip(slots.T, self._slot_of, strict=True):
             size = slot_of.max() + 1

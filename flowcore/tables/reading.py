@@ -36,6 +36,7 @@ FIRST = 2**18  # characters of the block that settles the types, whatever `block
 LONGEST = 1000  # lines of a header
 LEAST_BYTES = 1024
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 EXACT = {"float_precision": "round_trip"}  # of pandas before 3.1, which reads exactly
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.A | re.I)
@@ -159,7 +160,7 @@ def read_table(source: str | PathLike[str] | BinaryIO, **options: Any) -> Frame:
     """
     frames = list(read_blocks(source, **options))
     whole = {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0].names}
-    return Frame(whole, frames[0].source)
+    return Frame(whole, frames[0].source, declared=frames[0].declared)
 
 
 @contextmanager
@@ -187,7 +188,7 @@ def _opened(source) -> Iterator[tuple[Any, str, str | None]]:
 def _blocks(stream, path: str | None, table: _Csv, member, block_bytes: int) -> Iterator[Frame]:
     """The frames of a stream, by what its first bytes are."""
     start, source = stream.peek(8)[:8], table.source
-    if start.startswith((b"PK", b"PAR1")) and not stream.seekable():
+    if start.startswith((*ZIP, b"PAR1")) and not stream.seekable():
         raise ValueError(f"{source} is not read from a pipe, as it is no text: save it")
     for sign, unpack in PACKED.items():
         if start.startswith(sign):
@@ -196,7 +197,7 @@ def _blocks(stream, path: str | None, table: _Csv, member, block_bytes: int) -> 
         return array_blocks(stream, source, path, block_bytes)
     if start.startswith(b"PAR1"):
         return parquet_blocks(stream, source, table.columns, block_bytes)
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if start.startswith(ZIP):
         archive = zipfile.ZipFile(stream)
         names = archive.namelist()
         if "xl/workbook.xml" in names:
@@ -334,8 +335,10 @@ class _Csv:
         `_by_csv` has the values, or the error."""
         pandas, sign, n = self.pandas, self.separator, len(self.names)
         text = "".join(lines)
-        odd = self.quote in text or "\0" in text or lines[0].count(sign) != n - 1
-        if odd or text.count(sign) != (n - 1) * len(lines):  # pandas fills up rows cut short
+        odd = self.quote in text or "\0" in text or text.startswith("\ufeff")
+        if (
+            odd or lines[0].count(sign) != n - 1 or text.count(sign) != (n - 1) * len(lines)
+        ):  # pandas fills up rows cut short
             return None
         exact = {} if NumpyVersion(pandas.__version__) >= "3.1.0" else EXACT
         try:
