@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import clone
 
 from ..core import remaking, warn
 from ..core.inputs import named
@@ -252,6 +251,8 @@ def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None
 
     Errors of the summary are those of log p(z | c): what is added is the same for all candidates.
     """
+    from sklearn.base import clone
+
     from ..estimator import FlowDensity
 
     learn = FlowDensity() if learn is None else learn
