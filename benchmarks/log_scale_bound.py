@@ -27,7 +27,7 @@ import json
 import numpy as np
 
 import flowcore as fc
-from flowcore.moons import Moons, finite_share, fit_like_the_tutorial, nll
+from flowcore.moons import TUTORIAL, Moons, finite_share, nll
 
 BOUNDS = (None, 5.0, 3.0, 2.0, 1.0)
 
@@ -47,7 +47,8 @@ def run_once(bound, hidden, epochs, seed):
     moons = Moons.make(seed)
     with np.errstate(all="ignore"):  # the unbounded runs overflow: that is the point
         try:
-            flow, _ = fit_like_the_tutorial(chain(bound, hidden, seed), moons, epochs)
+            given = {"validation_data": moons.validation, "epochs": epochs, **TUTORIAL}
+            flow, _ = fc.fit(chain(bound, hidden, seed), moons.train, **given)
         except fc.TrainingDivergedError as problem:
             flow = problem.flow
         return nll(flow, moons.fresh()), finite_share(flow)

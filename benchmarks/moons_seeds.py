@@ -3,7 +3,7 @@
     python -m benchmarks.moons_seeds [--seeds 20] [--first-seed 100] [--json FILE] [--quick]
 
 Every seed has its own 800 points and weights. What is published is of seeds that chose nothing:
-those of the recipe are in flowcore/moons/three.py. The JSON is written after every seed.
+those of the recipe are in flowcore/teaching/moons/three.py. The JSON is written after every seed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import sys
 
 import numpy as np
 
-from flowcore.moons import Moons, Settings, contestants, train
-from flowcore.moons.three import Result
+from flowcore.moons import Moons, Result, Settings, contestants, train
 
 from .common import Report, parse, parser, print_table, write_json
 

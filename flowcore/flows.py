@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 def maf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
+    activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
+    standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
@@ -77,7 +78,10 @@ def maf(
     base : str or Distribution
         "normal", "student_t" (a `StudentT` whose degrees of freedom are trained: for heavy tails),
         or any density of dimension D, a flow as well.
-    activation, residual, dtype :
+    activation : str
+        As for MADE. None: "tanh", and with a context "elu", which reaches a lower loss on most
+        conditional densities; where the context is a one-hot category take "tanh".
+    residual, dtype :
         As for MADE.
     standardize_context : bool
         The layers see the context standardised, by a `StandardizeContext` that `fit` initialises.
@@ -104,8 +108,9 @@ def maf(
 def iaf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
+    activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
+    standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
 
@@ -135,8 +140,9 @@ def iaf(
 def realnvp(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
+    activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
+    standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
@@ -170,7 +176,7 @@ def realnvp(
 def nice(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
-    base: Base | str = "normal", activation: str = "tanh", residual: bool = False,
+    base: Base | str = "normal", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
@@ -201,7 +207,7 @@ def nsf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
-    base: Base | str = "student_t", activation: str = "tanh", residual: bool = False,
+    base: Base | str = "student_t", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
@@ -257,8 +263,9 @@ def nsf(
 def made(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
     rng: Seed = 0, *, transformer: Transformer | None = None,
-    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
+    activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
+    standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2).
 
@@ -292,8 +299,9 @@ def made(
 def made_mog(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
     rng: Seed = 0, *, components: int = 10, log_scale_bound: float = 5.0,
-    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
+    activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
+    standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
@@ -332,8 +340,9 @@ def maf_mog(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, components: int = 10,
     transformer: Transformer | None = None, log_scale_bound: float = 5.0,
-    order: str | ArrayLike = "left-to-right", base: Base | str = "normal", activation: str = "tanh",
-    residual: bool = False, dtype: DTypeLike = float, standardize_context: bool = True,
+    order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
+    activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
+    standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
 
@@ -374,7 +383,7 @@ def maf_mog(
 def glow(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
-    base: Base | str = "normal", activation: str = "tanh", residual: bool = False,
+    base: Base | str = "normal", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
@@ -435,6 +444,8 @@ BASES = {
 
 def _network(hidden, context_dim, activation, residual, dtype) -> dict:
     """What MADE and Coupling both take for their networks."""
+    if activation is None:
+        activation = "elu" if context_dim else "tanh"
     return {
         "hidden": hidden,
         "context_dim": context_dim,

@@ -8,6 +8,7 @@ random parameters and rows for it. Names that say "unbounded" may overflow far o
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from math import log
 from typing import NamedTuple
 
@@ -71,8 +72,6 @@ ORDERS = {
     "random": "random",
     "cyclic": None,  # 2, 3, ..., D, 1: from D = 3 on it is not its own inverse
 }
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "softplus")
-BOUNDS = {"unbounded": None, "bound3": 3, "bound1": 1}
 LOW, HIGH = np.array([-2.0, 0.0, 1.0]), np.array([5.0, 0.1, 9.0])
 MEANS = [[-2.0, 0.0], [1.0, 1.5], [0.5, -2.0]]
 SCALES = [[0.5, 1.0], [0.3, 0.4], [1.2, 0.2]]
@@ -189,11 +188,11 @@ def iaf(dim, **options):
     return Invert(maf(dim, **options))
 
 
-def narrow_maf(dim, transformer=None, **made):
+def narrow_maf(dim, **made):
     """A MAF with layers that lose dependencies, or with units that nobody reads: MADE warns."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "MADE", UserWarning)
-        return maf(dim, transformer=transformer, activation="tanh", **made)
+        return maf(dim, activation="tanh", **made)
 
 
 def data(dim):
@@ -268,113 +267,98 @@ def over(base, context_dim=0):
 
 INNER = [[1, 1, 2, 3, 4, 5, 0, 7, 2], [2, 1, 5, 5], [3, 3, 1, 2, 4, 1, 1]]  # degrees
 
+# Each option is in one case at least, D = 1, 2, 3, 5 are spread over them: no product of choices.
+MAFS = {
+    "1": dict(dim=1),
+    "sigmoid": dict(dim=2, hidden=[8], activation="sigmoid", order="right-to-left"),
+    "relu": dict(dim=5, order="random"),
+    "tanh": dict(dim=5, activation="tanh", order=None),
+    "elu": dict(dim=3, hidden=[8, 5, 7], activation="elu", order=None),
+    "softplus": dict(dim=3, activation="softplus"),
+    "bare": dict(dim=5, hidden=[], order="right-to-left"),
+    "textbook-loop": dict(dim=5, order=None, method="sequential"),
+    "unbounded": dict(dim=2, transformer=Affine(None)),
+    "shift": dict(dim=3, transformer=Shift()),
+    "scale-unbounded": dict(dim=3, transformer=Scale(), activation="tanh", rng=1),
+    "own-transformer": dict(dim=3, transformer=OwnTransformer(), order=None, context_dim=2),
+    "random-degrees": dict(dim=5, hidden=[40, 40], degrees="random", order="random"),
+    "given-degrees": dict(dim=3, degrees=[[2, 1, 0, 1, 2, 2, 1, 3], [1, 2] * 4 + [0]]),
+    "wide": dict(dim=7, hidden=[150, 130], activation="tanh"),
+    "context-all-1": dict(dim=1, context_dim=2),
+    "context-first-2": dict(dim=2, context_dim=2, context_layers="first", order=None),
+    "context-all-3": dict(dim=3, context_dim=2, order=None),
+    "context-first-5": dict(dim=5, context_dim=2, context_layers="first", order=None),
+    "context-bare": dict(dim=3, hidden=[], context_dim=2),
+    "context-textbook-loop": dict(dim=3, context_dim=2, method="sequential", order=None),
+    "residual": dict(dim=3, hidden=[8] * 3, residual=True, order=None),
+    "residual-two-blocks": dict(dim=5, hidden=[9, 6, 9, 7, 9], residual=True),
+    "residual-one-input": dict(dim=1, hidden=[5] * 3, context_dim=2, residual=True),
+    "residual-context-first": dict(
+        dim=3, hidden=[8] * 3, context_dim=2, context_layers="first", residual=True
+    ),
+    "spline-context": dict(dim=3, transformer=RationalQuadratic(4), context_dim=2, order=None),
+    "composed": dict(dim=3, transformer=Compose([Affine(), RationalQuadratic(5)])),
+    "mixture-1": dict(dim=1, transformer=MixtureOfGaussians(3), context_dim=2),
+    "mixture": dict(dim=3, transformer=MixtureOfGaussians(3), context_dim=2, order=None),
+    "mixture-textbook-loop": dict(dim=2, transformer=MixtureOfGaussians(3), method="sequential"),
+}
+COUPLINGS = {
+    "2": dict(dim=2, hidden=[8, 9]),
+    "tanh": dict(dim=3, num_masked=-2, hidden=[], activation="tanh"),
+    "sigmoid": dict(dim=5, num_masked=2, hidden=[8], activation="sigmoid"),
+    "elu": dict(dim=5, num_masked=-1, hidden=[8, 5], activation="elu"),
+    "softplus": dict(dim=3, hidden=[8, 5, 7], activation="softplus"),
+    "unbounded": dict(dim=3, hidden=[8], transformer=Affine(None)),
+    "bound1": dict(dim=2, hidden=[8], transformer=Affine(1)),
+    "fraction": dict(dim=5, fraction_masked=0.25, hidden=[8]),
+    "scale-unbounded": dict(dim=3, transformer=Scale(), hidden=[8], rng=2),
+    "context": dict(dim=3, num_masked=-1, context_dim=2, hidden=[8, 8]),
+    "residual": dict(dim=3, num_masked=-1, hidden=[8] * 5, context_dim=2, residual=True),
+    "spline": dict(dim=3, transformer=RationalQuadratic(3, 1.0, min_slope=0.1), hidden=[8]),
+    "composed": dict(
+        dim=3, transformer=Compose([RationalQuadratic(), OwnTransformer(), Shift()]), hidden=[8]
+    ),
+    "mixture": dict(dim=3, hidden=[8], transformer=MixtureOfGaussians(3), context_dim=2),
+    "own-conditioner": dict(dim=3, num_masked=1, conditioner=MLP(1, (2, 2), [6], "elu")),
+}
+RECIPES = {"maf": 5, "iaf": 1, "realnvp": 3, "nice": 2, "nsf": 5, "glow": 2}
+
 BIJECTORS = {
-    # the autoregressive ones: dimension x order, then one choice at a time
-    **{
-        f"maf-{dim}-{name}": lambda dim=dim, order=order: maf(dim, order=order)
-        for dim in (1, 2, 3, 5)
-        for name, order in ORDERS.items()
-        if dim > 1 or name == "l2r"
-    },
-    **{
-        f"maf-textbook-loop-{dim}": lambda dim=dim: maf(dim, order=None, method="sequential")
-        for dim in (1, 2, 3, 5)
-    },
-    **{f"maf-{act}": lambda act=act: maf(3, activation=act, order=None) for act in ACTIVATIONS},
-    **{f"maf-{n}-hidden": lambda n=n: maf(3, hidden=[8, 5, 7][:n]) for n in range(4)},
-    **{f"maf-{name}": lambda b=b: maf(3, transformer=Affine(b)) for name, b in BOUNDS.items()},
-    "maf-shift": lambda: maf(3, transformer=Shift()),
-    "maf-own-transformer": lambda: maf(3, transformer=OwnTransformer(), order=None),
-    "maf-own-transformer-context": lambda: maf(3, transformer=OwnTransformer(), context_dim=2),
-    "maf-scale-unbounded": lambda: maf(3, transformer=Scale(), activation="tanh", rng=1),
-    "maf-random-degrees": lambda: maf(5, hidden=[40, 40], degrees="random", order="random"),
-    "maf-given-degrees": lambda: maf(3, degrees=[[2, 1, 0, 1, 2, 2, 1, 3], [1, 2] * 4 + [0]]),
-    **{
-        f"maf-context-{layers}-{dim}": lambda dim=dim, layers=layers: maf(
-            dim, context_dim=2, context_layers=layers, order=None
-        )
-        for dim in (1, 2, 3, 5)
-        for layers in ("all", "first")
-    },
-    **{
-        f"maf-narrow-{name}": lambda t=t: narrow_maf(
-            6, t, hidden=[4, 3], degrees=[[1, 1, 4, 5], [2, 4, 5]]
-        )
-        for name, t in {"affine": Affine(), "unbounded": Affine(None), "shift": Shift()}.items()
-    },
+    **{f"maf-{name}": lambda o=options: maf(**o) for name, options in MAFS.items()},
+    "maf-narrow": lambda: narrow_maf(6, hidden=[4, 3], degrees=[[1, 1, 4, 5], [2, 4, 5]]),
     "maf-useless-units": lambda: narrow_maf(3, hidden=[5], degrees=[[0, 1, 2, 3, 7]]),
-    "maf-wide": lambda: maf(7, hidden=[150, 130], activation="tanh"),
-    "maf-context-bare": lambda: maf(3, hidden=[], context_dim=2),
-    "maf-residual": lambda: maf(3, hidden=[8] * 3, residual=True, order=None),
-    "maf-residual-two-blocks": lambda: maf(5, hidden=[9, 6, 9, 7, 9], residual=True),
-    "maf-residual-random": lambda: maf(
-        5, hidden=[40] * 3, degrees="random", order="random", residual=True
-    ),
-    "maf-residual-context": lambda: maf(3, hidden=[8] * 3, context_dim=2, residual=True),
-    "maf-residual-one-input": lambda: maf(1, hidden=[5] * 3, context_dim=2, residual=True),
-    "maf-residual-context-first": lambda: maf(
-        3, hidden=[8] * 3, context_dim=2, context_layers="first", residual=True
-    ),
     "maf-residual-degrees": lambda: narrow_maf(
         6,
         hidden=[9, 4, 9, 7, 9],
         degrees=[INNER[0], INNER[1], INNER[0], INNER[2], INNER[0]],
         residual=True,
     ),
-    "iaf-residual": lambda: iaf(3, hidden=[8] * 3, residual=True),
-    "coupling-residual": lambda: Coupling(3, hidden=[8] * 5, residual=True),
-    "coupling-residual-context": lambda: RealNVP(
-        3, -1, hidden=[8] * 5, context_dim=2, residual=True
-    ),
-    "nice-residual": lambda: NICE(3, hidden=[8] * 3, residual=True),
-    "maf-spline-one-bin": lambda: maf(3, transformer=RationalQuadratic(1)),
-    "coupling-spline-options": lambda: Coupling(
-        3, transformer=RationalQuadratic(3, 1.0, min_slope=0.1), hidden=[8]
-    ),
-    "maf-spline": lambda: maf(3, transformer=RationalQuadratic(), order=None),
-    "maf-spline-context": lambda: maf(3, transformer=RationalQuadratic(4), context_dim=2),
-    "maf-composed": lambda: maf(3, transformer=Compose([Affine(), RationalQuadratic(5)])),
-    "iaf-spline": lambda: iaf(3, transformer=RationalQuadratic(3, 2.0), order=None),
-    "coupling-spline": lambda: Coupling(3, transformer=RationalQuadratic(), hidden=[8]),
-    "coupling-composed": lambda: Coupling(
-        3, transformer=Compose([RationalQuadratic(), OwnTransformer(), Shift()]), hidden=[8]
-    ),
-    "maf-context-textbook-loop": lambda: maf(3, context_dim=2, method="sequential", order=None),
-    **{f"iaf-{dim}": lambda dim=dim: iaf(dim, order=None) for dim in (1, 2, 3, 5)},
+    "iaf-2": lambda: iaf(2),
+    "iaf-5": lambda: iaf(5, order=None),
     "iaf-context": lambda: iaf(3, context_dim=2),
-    # couplings
-    **{
-        f"realnvp-{dim}-{m}": lambda dim=dim, m=m: RealNVP(dim, num_masked=m, hidden=[8, 9])
-        for dim, masks in {2: (1, -1), 3: (1, -2), 5: (2, -1)}.items()
-        for m in masks
-    },
-    **{f"coupling-{act}": lambda act=act: Coupling(3, hidden=[8], activation=act)
-       for act in ACTIVATIONS},
-    **{f"coupling-{n}-hidden": lambda n=n: Coupling(5, hidden=[8, 5, 7][:n]) for n in range(4)},
-    **{f"coupling-{name}": lambda b=b: Coupling(3, hidden=[8], transformer=Affine(b))
-       for name, b in BOUNDS.items()},
-    "coupling-fraction": lambda: Coupling(5, fraction_masked=0.25, hidden=[8]),
-    "coupling-own-transformer": lambda: Coupling(3, transformer=OwnTransformer(), hidden=[8]),
-    "coupling-scale-unbounded": lambda: Coupling(3, transformer=Scale(), hidden=[8], rng=2),
-    "coupling-context": lambda: Coupling(3, num_masked=-1, context_dim=2, hidden=[8, 8]),
-    "coupling-own-conditioner": lambda: Coupling(3, 1, conditioner=MLP(1, (2, 2), [6], "elu")),
-    **{f"nice-{dim}": lambda dim=dim: NICE(dim, hidden=[8]) for dim in (2, 3, 5)},
+    "iaf-residual": lambda: iaf(3, hidden=[8] * 3, residual=True),
+    "iaf-spline": lambda: iaf(3, transformer=RationalQuadratic(3, 2.0), order=None),
+    "iaf-mixture": lambda: iaf(2, transformer=MixtureOfGaussians(3), context_dim=2),
+    **{f"coupling-{name}": lambda o=options: Coupling(**o) for name, options in COUPLINGS.items()},
+    "nice-2": lambda: NICE(2, hidden=[8]),
+    "nice-5": lambda: NICE(5, hidden=[8]),
     # without networks
-    **{f"permute-{dim}": lambda dim=dim: Permute([*range(1, dim), 0]) for dim in (1, 2, 3, 5)},
-    **{f"standardize-{dim}": lambda dim=dim: Standardize.from_data(data(dim))
-       for dim in (1, 2, 3, 5)},
+    "permute-1": lambda: Permute([0]),
+    "permute-5": lambda: Permute([*range(1, 5), 0]),
+    "standardize-1": lambda: Standardize.from_data(data(1)),
     "standardize-fresh": lambda: Standardize(3),
     "context-standardised": of_standardised_contexts,
     "context-standardised-fresh": lambda: StandardizeContext(RealNVP(3, hidden=[8], context_dim=2)),
     "context-standardised-inverted": lambda: Invert(of_standardised_contexts()[1]),
-    **{
-        f"elementwise-{t.__name__.lower()}-{dim}": lambda dim=dim, t=t: Elementwise(dim, t())
-        for dim in (1, 3)
-        for t in (Shift, Scale, Affine, OwnTransformer, RationalQuadratic)
-    },
-    **{f"lu-{dim}": lambda dim=dim: LULinear(dim) for dim in (1, 2, 3, 5)},
-    "lu-identity": lambda: LULinear(3, permutation=None),
-    "lu-bound1": lambda: LULinear(3, log_scale_bound=1.0),
+    "elementwise-shift": lambda: Elementwise(1, Shift()),
+    "elementwise-scale": lambda: Elementwise(2, Scale()),
+    "elementwise-affine": lambda: Elementwise(5, Affine()),
+    "elementwise-own": lambda: Elementwise(3, OwnTransformer()),
+    "elementwise-spline": lambda: Elementwise(2, RationalQuadratic()),
+    "elementwise-mixture": lambda: Elementwise(3, MixtureOfGaussians(3)),
+    "elementwise-mixture-of-10": lambda: Elementwise(1, MixtureOfGaussians(10)),
+    **{f"lu-{dim}": lambda dim=dim: LULinear(dim) for dim in (1, 3, 5)},
+    "lu-identity": lambda: LULinear(2, permutation=None, log_scale_bound=1.0),
     "invert-lu": lambda: Invert(LULinear(3, [2, 0, 1])),
     "lu-unbounded": lambda: LULinear(3, [2, 0, 1], signs=[1, -1, -1], log_scale_bound=None),
     "actnorm-fresh": lambda: ActNorm(3),
@@ -382,54 +366,30 @@ BIJECTORS = {
     "invert-actnorm": lambda: Invert(ActNorm(3)),
     "fixed-affine": lambda: ElementwiseAffine([1.0, 2.0, 3.0], [-2.0, 0.5, 1.0]),
     "fixed-affine-scalar": lambda: ElementwiseAffine(3.0, [1.0, -2.0]),
-    "fixed-sigmoid": lambda: Sigmoid(3),
+    "fixed-sigmoid": lambda: Sigmoid(1),
     "fixed-sigmoid-ends": lambda: Sigmoid(3, LOW, HIGH),
-    "fixed-logit": lambda: Logit(3, low=-2, high=5),
     "fixed-logit-ends": lambda: Logit(3, LOW, HIGH),
-    "fixed-tanh": lambda: Tanh(3),
-    "fixed-softplus": lambda: Softplus(3, hinge_softness=0.3, low=1),
+    "fixed-tanh": lambda: Tanh(5),
+    "fixed-softplus": lambda: Softplus(2, hinge_softness=0.3, low=1),
     "fixed-softplus-hinges": lambda: Softplus(3, [0.3, 1.0, 4.0], LOW),
     "fixed-exp": lambda: Exp(3),
-    "fixed-sinh-arcsinh": lambda: SinhArcsinh(3, skewness=0.4, tailweight=1.3),
+    "fixed-sinh-arcsinh": lambda: SinhArcsinh(2, skewness=0.4, tailweight=1.3),
     "fixed-sinh-arcsinhs": lambda: SinhArcsinh(3, LOW, [0.5, 1.0, 2.0]),
-    "invert-sigmoid": lambda: Invert(Sigmoid(2)),
     "invert-logit": lambda: Invert(Logit(2, high=[1.0, 3.0])),
     "invert-exp": lambda: Invert(Exp(1)),
     "chain-bounded": lambda: Chain([Sigmoid(3, LOW, HIGH), LULinear(3)]),
     "blockwise": lambda: Blockwise([Exp(1), LULinear(2), maf(2, context_dim=2)]),
     "blockwise-everywhere": lambda: Blockwise([RealNVP(2, hidden=[8]), ActNorm(1)]),
-    "blockwise-fixed": lambda: Blockwise([Exp(2), Sigmoid(1)]),
     "blockwise-mixed": mixed_columns,
     "blockwise-tied": tied_blocks,
     "blockwise-inverted": lambda: Invert(mixed_columns()),
     "blockwise-nested": lambda: Blockwise(
         [Blockwise([Tanh(1), Softplus(1)]), Elementwise(2, Affine())]
     ),
-    # mixtures: near the identity at first, not equal to it
-    "mixture-maf": lambda: maf(3, transformer=MixtureOfGaussians(3), order=None),
-    "mixture-maf-context": lambda: maf(3, transformer=MixtureOfGaussians(3), context_dim=2),
-    "mixture-coupling": lambda: Coupling(3, hidden=[8], transformer=MixtureOfGaussians(3)),
-    "mixture-maf-1": lambda: maf(1, transformer=MixtureOfGaussians(3), context_dim=2),
-    "mixture-maf-textbook-loop": lambda: maf(
-        2, transformer=MixtureOfGaussians(3), method="sequential"
-    ),
-    "mixture-iaf": lambda: iaf(2, transformer=MixtureOfGaussians(3), context_dim=2),
-    "mixture-coupling-context": lambda: Coupling(
-        3, hidden=[8], transformer=MixtureOfGaussians(3), context_dim=2
-    ),
-    **{f"mixture-elementwise-{dim}": lambda dim=dim: Elementwise(dim, MixtureOfGaussians(3))
-       for dim in (1, 3)},
-    **{f"mixture-elementwise-of-{k}": lambda k=k: Elementwise(2, MixtureOfGaussians(k))
-       for k in (1, 10)},
-    **{
-        f"{kind.__name__.lower()}-{dim}": lambda dim=dim, kind=kind: kind(dim)
-        for dim in (1, 2, 3, 5)
-        for kind in (Planar, Radial)
-    },
+    **{f"planar-{dim}": lambda dim=dim: Planar(dim) for dim in (1, 3, 5)},
+    **{f"radial-{dim}": lambda dim=dim: Radial(dim) for dim in (1, 2, 3)},
     # compositions
-    "invert-planar": lambda: Invert(Planar(3)),
-    "invert-radial": lambda: Invert(Radial(3)),
-    "chain-planar-radial": lambda: Chain([Planar(3), Invert(Planar(3, rng=1)), Radial(3)]),
+    "chain-planar-radial": lambda: Chain([Planar(3), Invert(Planar(3, rng=1)), Invert(Radial(3))]),
     "invert-coupling": lambda: Invert(RealNVP(3, hidden=[8])),
     "invert-invert": lambda: Invert(Invert(maf(3))),
     "invert-standardize": lambda: Invert(Standardize.from_data(data(3))),
@@ -442,8 +402,7 @@ BIJECTORS = {
         f"again-maf-{a}-{b}": lambda a=a, b=b: Chain(
             [maf(3, order=ORDERS[name], rng=k) for k, name in enumerate((a, b))]
         )
-        for a in ORDERS
-        for b in ORDERS
+        for a, b in pairwise(["l2r", "l2r", "r2l", "cyclic", "cyclic", "random", "l2r"])
     },
     "again-iaf": lambda: Chain([iaf(3), iaf(3, order="right-to-left", rng=1), maf(3, rng=2)]),
     "again-maf-bare": lambda: Chain([maf(3, hidden=[]), maf(3, hidden=[], order=None, rng=1)]),
@@ -472,21 +431,18 @@ BIJECTORS = {
     "tied-network": tied_network,
     # whole flows
     **{
-        f"flows.{recipe.__name__}-{dim}": lambda recipe=recipe, dim=dim: recipe(
+        f"flows.{name}-{dim}": lambda name=name, dim=dim: getattr(flows, name)(
             dim, layers=3, hidden=[8, 9]
         ).bijector
-        for recipe in (flows.maf, flows.iaf, flows.realnvp, flows.nice, flows.nsf, flows.glow)
-        for dim in (1, 2, 3, 5)
-        if dim > 1 or recipe in (flows.maf, flows.iaf, flows.nsf)
+        for name, dim in RECIPES.items()
     },
     **{
-        f"flows.{recipe.__name__}-context": lambda recipe=recipe: recipe(
-            3, layers=3, hidden=[8], context_dim=2, activation="tanh"
+        f"flows.{name}-context": lambda name=name: getattr(flows, name)(
+            3, layers=2, hidden=[8], context_dim=2, activation="tanh"
         ).bijector.initialize(data(3), context=np.ones((50, 2)))
-        for recipe in (flows.maf, flows.iaf, flows.realnvp, flows.nice, flows.nsf, flows.glow)
+        for name in RECIPES
     },
     "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
-    "recipe-made_mog": lambda: flows.made_mog(3, components=3, hidden=[8]).bijector,
     "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
     # with somebody's own classes
     "own-bijector": OwnBijector,
@@ -535,23 +491,25 @@ DENSITIES = {
 }
 
 RESIDUAL = {
-    **{a: dict(hidden=[8] * 3, activation=a) for a in ACTIVATIONS},
-    "two-blocks": dict(hidden=[9, 7, 9, 6, 9]),
-    "three-blocks": dict(hidden=[6] * 7),
-    "context": dict(hidden=[9] * 5, context_dim=2, activation="tanh"),
+    "relu": dict(hidden=[8] * 3),
+    "elu": dict(hidden=[9, 7, 9, 6, 9], activation="elu"),
+    "sigmoid": dict(hidden=[6] * 7, activation="sigmoid"),
+    "context": dict(hidden=[9] * 5, context_dim=2, activation="softplus"),
     "wide": dict(hidden=[150, 130, 150], activation="tanh"),
 }
+HIDDEN = {"relu": [8, 9], "tanh": [9], "sigmoid": [9, 6, 8], "elu": [8, 9], "softplus": [9]}
 NETWORKS = {
-    **{f"made-{a}": lambda a=a: MADE(3, [8, 9], activation=a) for a in ACTIVATIONS},
-    **{f"mlp-{a}": lambda a=a: MLP(3, (2, 2), [8, 9], activation=a) for a in ACTIVATIONS},
-    **{f"made-{n}-hidden": lambda n=n: MADE(4, [9, 6, 8][:n], n_out=3) for n in range(4)},
-    **{f"mlp-{n}-hidden": lambda n=n: MLP(4, (5,), [9, 6, 8][:n]) for n in range(4)},
+    **{f"made-{a}": lambda a=a, h=h: MADE(3, h, activation=a) for a, h in HIDDEN.items()},
+    **{f"mlp-{a}": lambda a=a, h=h: MLP(3, (2, 2), h, activation=a) for a, h in HIDDEN.items()},
+    "made-bare": lambda: MADE(4, [], n_out=3),
+    "mlp-bare": lambda: MLP(4, (5,), []),
     "made-1": lambda: MADE(1, [4]),
     "made-1-context": lambda: MADE(1, [4], context_dim=1),
-    "made-r2l": lambda: MADE(5, [8, 8], order="right-to-left"),
     "made-random": lambda: MADE(5, [40, 40], order="random", degrees="random", rng=3),
     "made-context": lambda: MADE(4, [9, 9], context_dim=2, order=[2, 4, 1, 3]),
-    "made-context-first": lambda: MADE(4, [9, 9], context_dim=2, context_layers="first"),
+    "made-context-first": lambda: MADE(
+        4, [9, 9], context_dim=2, context_layers="first", order="right-to-left"
+    ),
     "mlp-context": lambda: MLP(2, (3, 2), [8, 8], context_dim=3),
     # 128 units and more: a few panels instead of one dense product
     "made-wide": lambda: MADE(7, [160, 200], activation="tanh"),
@@ -563,15 +521,10 @@ NETWORKS = {
     **{f"mlp-residual-{n}": lambda a=a: MLP(4, (3, 2), **a, residual=True)
        for n, a in RESIDUAL.items()},
     "made-residual-1": lambda: MADE(1, [6] * 3, residual=True),
-    "made-residual-order": lambda: MADE(5, [11, 9, 11], order=[3, 1, 5, 2, 4], residual=True),
-    "made-residual-r2l": lambda: MADE(5, [10] * 3, order="right-to-left", residual=True),
     "made-residual-random": lambda: MADE(
         6, [40] * 5, order="random", degrees="random", rng=3, residual=True
     ),
-    "made-residual-given": lambda: narrow_maf(
-        6, hidden=[9, 4, 9, 7, 9], residual=True,
-        degrees=[INNER[0], INNER[1], INNER[0], INNER[2], INNER[0]],
-    ).made,
+    "made-residual-given": lambda: BIJECTORS["maf-residual-degrees"]().made,
 }  # fmt: skip
 TRANSFORMERS = {
     "shift": Shift(),

@@ -5,18 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 import flowcore as fc
-from flowcore.diagnosis.findings import (
-    Association,
-    Beside,
-    Far,
-    Learned,
-    Row,
-    TwoSamples,
-    Uniformity,
-)
+from flowcore.diagnosis.findings import KINDS, Finding, adjusted
+from flowcore.diagnosis.tests import Row
 
 QUICK = {"draws": 1000}
 FLAT = (10,) * 20
+NAMES = ("age", "income", "height", "weight", "year")
 
 
 class Plain:
@@ -32,50 +26,35 @@ class Plain:
         return self.sampler.sample(n, rng)
 
 
-def uniformity(name="age", ks=0.02, adjusted=1.0, shape="shape", given=None):
-    return Uniformity(name, ks, adjusted, adjusted, shape, FLAT, 200, given)
+def ks(kind, name, effect=0.02, p=0.5, **changes):
+    return Finding(kind, f"KS of {name}", effect, p=p, sentence=f"`{name}` is wrong.",
+                   remedy="flexible", counts=FLAT, **changes)  # fmt: skip
 
 
-def report(**changes):
-    """A report that finds nothing, with some of its numbers changed."""
-    names = ("age", "income", "height", "weight", "year")
-    nothing = fc.Diagnosis(
-        density="Flow",
-        n=5000,
-        names=names,
-        mean=-2.0,
-        standard_error=0.05,
-        median=-1.9,
-        baselines=(
-            Beside("a Gaussian", -3.0, 1.0, 0.1),
-            Beside("a mixture of 3 Gaussians", -2.5, 0.5, 0.1),
-        ),
-        baselines_by_halves=False,
-        columns=tuple(uniformity(name) for name in names),
-        latents=tuple(uniformity(f"z_{i}") for i in range(1, 6)),
-        latents_of="coordinates",
-        association=Association(0.02, 0.5, 1.0),
-        own_level=uniformity("log p"),
-        classifier=TwoSamples(0.501, 0.01, 0.4, 1.0, 500),
-        far=Far(0.001, -9.0, (), 5.0, 1.0, 1.0, 0),
-        worst=(Row(7, -8.0, 0.01, "age", 90.0, 0.999),),
-        pull=0.001,
-        learned=Learned(-1.95, 0.05, 0.07),
-        gridded=(),
-        draws=20_000,
-        wild_draws=0,
-        alpha=0.05,
+def report(*findings, density="Flow", **changes):
+    """A report without faults, but for the findings: each takes the place of one of its kind."""
+    usual = [
+        Finding("baselines", "gain over a Gaussian", 1.0, 0.1, sentence="The density is better."),
+        *(ks("columns", name) for name in NAMES),
+        Finding("classifier", "AUC of a classifier", 0.501, p=0.4, sentence="It separates."),
+        *(ks("latents", f"z_{i}") for i in range(1, 6)),
+        ks("level", "log p"),
+        Finding("tails", "rows in the tails", 2, p=1.0, sentence="2 rows are far out."),
+    ]
+    for new in findings:
+        same = [k for k, old in enumerate(usual) if old.kind == new.kind and old not in findings]
+        place = same[0] if same else len(usual)
+        usual[place : place + 1] = [new]
+    usual.sort(key=lambda found: list(KINDS).index(found.kind))
+    made = fc.Diagnosis(
+        density=density, n=5000, names=NAMES, given=(), mean=-2.0, standard_error=0.05,
+        median=-1.9, draws=20_000, alpha=0.05, findings=tuple(adjusted(usual, 0.05)),
+        worst=(Row(7, -8.0, 0.01, "age", 90.0),), rows=np.zeros((3, 5)), drawn=np.zeros((3, 5)),
         history=None,
-        rows=np.zeros((3, 5)),
-        drawn=np.zeros((3, 5)),
-    )
-    return replace(nothing, **changes)
+    )  # fmt: skip
+    return replace(made, **changes)
 
 
 def faults(found):
-    """The kinds of the sentences that speak against a density."""
-    return {sentence.kind for sentence in found.sentences if sentence.fault}
-
-
-def text_of(found, kind):
-    return " ".join(sentence.text for sentence in found.sentences if sentence.kind == kind)
+    """The kinds of the findings that speak against a density."""
+    return {one.kind for one in found.findings if one.fault}

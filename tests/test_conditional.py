@@ -111,6 +111,8 @@ FLOWS = {
     "nice": lambda **k: fc.flows.nice(3, layers=2, hidden=[16], **k),
     "nsf": lambda **k: fc.flows.nsf(3, layers=1, hidden=[16], **k),
     "nsf, coupling": lambda **k: fc.flows.nsf(3, layers=2, hidden=[16], kind="coupling", **k),
+    "glow": lambda **k: fc.flows.glow(3, layers=2, hidden=[16], **k),
+    "made_mog": lambda **k: fc.flows.made_mog(3, components=2, hidden=[16], **k),
     "one variable": lambda **k: fc.flows.maf(1, layers=1, hidden=[16], **k),
 }
 

@@ -92,16 +92,6 @@ def test_gradients_by_the_context_are_in_its_units():
         np.testing.assert_allclose(slope[:, j], difference / (2 * step), rtol=1e-5, atol=1e-8)
 
 
-def test_a_file_keeps_the_constants(tmp_path):
-    x, context = incomes()
-    flow = randomize(small().initialize(x, context), 0.5)
-    fc.save(flow, tmp_path / "flow.npz")
-    again = fc.load(tmp_path / "flow.npz")
-    np.testing.assert_array_equal(
-        again.log_prob(x, context=context), flow.log_prob(x, context=context)
-    )
-
-
 def raw():
     """A flow that reads its context as it is, and differs from one row of it to the next."""
     flow = small(standardize=False, standardize_context=False)

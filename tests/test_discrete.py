@@ -85,10 +85,6 @@ def test_far_out_the_noise_is_uniform_and_infinities_are_silent():
     assert np.isinf(both([[2.0, np.inf]], rng=0)[0, 1])
 
 
-def test_bits_of_a_list():
-    np.testing.assert_allclose(bits_per_dim([-2 * np.log(2), 0.0], dim=2), [1.0, 0.0])
-
-
 def test_a_point_that_rounding_carries_over_the_edge_stays_in_its_cell():
     x = np.full((1000, 1), 2.0**52)  # here floats are one apart: x + u is x or x + 1
     y = Dequantize()(x, rng=0)
@@ -190,14 +186,6 @@ def _entropy_bits():
     y = stats.norm(MEAN, SD)
     p = y.cdf(k + 1) - y.cdf(k)
     return -(p * np.log2(np.maximum(p, 1e-300))).sum() / 2
-
-
-def test_the_jensen_slack_is_the_one_of_the_formula():
-    """E_u[log p(x + u)] of a Gaussian in closed form."""
-    x = integers(20)
-    terms = -0.5 * ((x + 0.5 - MEAN) ** 2 + 1 / 12) / SD**2 - np.log(SD * np.sqrt(2 * np.pi))
-    found = np.mean([Dequantize().log_prob(GAUSSIAN, x, rng=k) for k in range(4000)], axis=0)
-    np.testing.assert_allclose(found, terms.sum(axis=-1), atol=0.05)
 
 
 def test_a_fitted_flow_comes_close_to_the_entropy_and_not_below():

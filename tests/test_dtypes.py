@@ -154,14 +154,6 @@ def test_traced_values_are_the_plain_ones_and_gradients_are_of_their_dtype(name)
 
 
 @for_all_flows
-def test_float32_and_float64_tell_the_same(name):
-    small = made_of(name)
-    wide, x = small.with_params(small.params.astype(F64)), rows(500)
-    assert wide.log_prob(x).dtype == wide.sample(3, rng=0).dtype == F64
-    np.testing.assert_allclose(small.log_prob(x), wide.log_prob(x), rtol=2e-4, atol=2e-4)
-
-
-@for_all_flows
 def test_fit_keeps_the_dtype(name):
     flow, x = made_of(name), rows(60)
     fitted, history = fc.fit(flow, x, epochs=2, batch_size=20, rng=0)

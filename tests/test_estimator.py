@@ -1,9 +1,11 @@
 """`FlowDensity`: an estimator as scikit-learn means it, which prefers what held-out rows prefer."""
 
+import itertools
 import os
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import joblib
 import numpy as np
@@ -18,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import flowcore as fc
 from flowcore.estimator import FlowDensityRecord
 from flowcore.estimator.record import checked_options
-from flowcore.estimator.selection import in_processes
+from flowcore.estimator.workers import run
 
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
 
@@ -168,7 +170,7 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     ("change", "message"),
     [
         ({"options": {}}, "its options are"),
-        ({"latent": fc.Normal(2)}, "is a Normal, no flow"),
+        ({"latent": fc.Normal(2)}, "its density or latent is no flow"),
         ({"density": fc.targets.two_moons()}, "no flow"),
         ({"density": fc.flows.maf(3, 1, [4])}, "not that of its density"),
         ({"names": ["a", "a"]}, "1 names for 2 columns"),
@@ -206,7 +208,13 @@ def test_processes_change_nothing(backend):
 
 def test_a_joblib_backend_without_generators():
     with joblib.parallel_backend("multiprocessing"):
-        assert in_processes(2)([(np.hypot, (3, k), {}) for k in (4, 0)], 0, True) == [5, 3]
+        assert run([partial(np.hypot, 3, k) for k in (4, 0)], 0, 2, True) == [5, 3]
+
+
+def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
+    monkeypatch.setattr("tqdm.std.time", itertools.count().__next__)  # a second between any two
+    assert run([partial(int, k) for k in range(60)], 0, 1, True) == list(range(60))
+    assert 5 < capsys.readouterr().err.count("60 [") < 15
 
 
 def test_pipeline_search_and_cross_validation():
@@ -405,7 +413,7 @@ def test_latents_of_a_table_with_names_go_back_without_a_warning():
     assert list(z) == ["flowdensity0", "flowdensity1", "flowdensity2"]
     np.testing.assert_allclose(density.inverse_transform(z.to_numpy()), X, atol=1e-8)
     np.testing.assert_allclose(density.inverse_transform(z), X, atol=1e-8)
-    with pytest.raises(ValueError, match="X has 2 features, but FlowDensity is expecting 3"):
+    with pytest.raises(ValueError, match=r"X has shape \(30, 2\), but the flow has dim 3"):
         density.inverse_transform(z.iloc[:, :2])
 
 
@@ -436,7 +444,7 @@ def test_what_is_no_number_has_a_way_out():
         ValueError, match=r"NAType.* in row 1 \(column 0 'age'\): drop or fill them$"
     ):
         fc.FlowDensity(**QUICK).fit(X[["age"]].assign(height=[1.5, 1.6]))
-    with pytest.raises(ValueError, match="two columns are called 'city': rename one"):
+    with pytest.raises(ValueError, match="X has 'city' more than once"):
         fc.FlowDensity(**QUICK).fit(pd.DataFrame(gaussian_rows(9, dim=2), columns=["city"] * 2))
     with pytest.raises(TypeError, match=r"X is a dict, no table: write pandas.DataFrame\(X\)"):
         fc.FlowDensity(**QUICK).fit({"age": [1.0, 2.0]})
@@ -535,13 +543,13 @@ def test_bad_rows_are_named():
 def test_an_interrupt_is_heard_by_one_process_only():
     """A terminal sends it to all of them."""
     script = """
-import os, signal, sys, time
-from flowcore.estimator.selection import LIGHT, in_processes
+import os, signal
+from flowcore.estimator.workers import LIGHT, run
 
 def ignores(threads): return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, os.getpid()
 
 if __name__ == "__main__":
-    found = in_processes(2)([(ignores, (), {})] * 4, 2 * LIGHT, False)
+    found = run([ignores] * 4, 2 * LIGHT, 2)
     assert all(ignored and pid != os.getpid() for ignored, pid in found), found
     assert not ignores(1)[0]
 """

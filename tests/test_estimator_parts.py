@@ -19,12 +19,14 @@ from flowcore.distributions.expectation_maximization import (
 )
 from flowcore.estimator import gaussians
 from flowcore.estimator.candidates import Candidate
-from flowcore.estimator.plan import FLOWS, MEMORY, default_minutes, plan
-from flowcore.estimator.rows import fold_of, merged, quantile
+from flowcore.estimator.plan import MEMORY, default_minutes, plan
+from flowcore.estimator.recipes import FLOWS
+from flowcore.estimator.rows import Rows, merged, quantile
 from flowcore.estimator.scaling import scaling
-from flowcore.estimator.selection import Fitted, _mixed
+from flowcore.estimator.selection import Fitted, Folds, stacked
 from flowcore.estimator.stacking import crossed, mixed, stacked_weights
-from flowcore.estimator.stopping import Seen, floored, stopped_together
+from flowcore.estimator.stopping import Fit, floored, stopped_together
+from flowcore.estimator.summary import Scored
 
 ALL = tuple(FLOWS.values())
 
@@ -75,12 +77,14 @@ def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
     """The weights that stacking finds for disjoint candidates are their shares of the rows."""
     n, rare = 10_000, round(10_000 * share)
     log_p = np.where(np.arange(n) < rare, -50.0, 0.0)
-    folds = SimpleNamespace(
-        fold=np.zeros(n, int), held_out=np.arange(n), weight=equal(n), parts=[None]
-    )
-    light = [Fitted(Candidate(name, None), (fc.TransformedDistribution(fc.Normal(1), fc.Exp(1)),),
-                    own) for name, own in (("common", log_p), ("rare", -50 - log_p))]  # fmt: skip
-    found = _mixed(light, [], folds, False)
+    rows, one = Rows(np.empty((n, 1)), None, equal(n)), SimpleNamespace(parts=1, used=1)
+    folds = Folds(rows, one, np.random.SeedSequence(0))
+    density = fc.TransformedDistribution(fc.Normal(1), fc.Exp(1))
+    both = [
+        Fitted(Candidate(name, None), (density,), own, Scored(name, 0.0, 1.0, 0.0, False))
+        for name, own in (("common", log_p), ("rare", -50 - log_p))
+    ]
+    found = stacked(both, 0, folds)
     np.testing.assert_allclose(
         [scored.weight for scored in found.summary.candidates], [1 - weight, weight], atol=2e-4
     )
@@ -100,22 +104,36 @@ def test_crossed_weights_are_those_of_other_folds():
 
 def test_gaussian_is_scikit_learns():
     x = correlated(50)
-    found = gaussians.gaussian(x, equal(50), shrink=False)
+    found = gaussians.gaussian(Rows(x, None, equal(50)), shrink=False)
     np.testing.assert_allclose(found.log_prob(x), EM(1, reg_covar=0).fit(x).score_samples(x), 1e-6)
     covariance = np.cov(x.T, bias=True)
     np.testing.assert_allclose(shrunk(covariance, 50), oas(x)[0])
+
+
+@pytest.mark.parametrize("far", [0.0, 1e60])
+def test_student_tails_do_not_depend_on_the_order_of_the_columns(far):
+    """The whitening was by a Cholesky factor, of which one column comes first."""
+    x = correlated(50)
+    x[0, 1] += far
+    found = gaussians.student(Rows(x, None, equal(50)))
+    again = gaussians.student(Rows(x[:, ::-1], None, equal(50)))
+    np.testing.assert_allclose(found.log_prob(x), again.log_prob(x[:, ::-1]), rtol=1e-6)
+    factor = whitened(x, equal(50))[2]
+    scale = np.linalg.norm(factor, axis=1, keepdims=True)
+    matrix, factor = found.bijector.matrix() / scale, factor / scale
+    np.testing.assert_allclose(matrix @ matrix.T, factor @ factor.T, atol=1e-7)
 
 
 def test_mixture_finds_clusters_and_does_not_collapse():
     rng = np.random.default_rng(0)
     x = np.concatenate([correlated(150, seed=1) - 20, correlated(350, seed=2)])
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    found = gaussians.mixture(x, equal(500), 2, rng, prior=0.01)
+    found = gaussians.mixture(Rows(x, None, equal(500)), rng, 2, prior=0.01)
     np.testing.assert_allclose(np.sort(found.weights), [0.3, 0.7], atol=0.01)
     truth = EM(2, random_state=0).fit(x).score(x)
     assert found.log_prob(x).mean() > truth - 0.05
     twice = np.concatenate([x[:30], np.zeros((30, 4))])  # a point that is there thirty times
-    spiky = gaussians.mixture(twice, equal(60), 8, rng, prior=0.01)
+    spiky = gaussians.mixture(Rows(twice, None, equal(60)), rng, 8, prior=0.01)
     assert spiky.log_prob(np.zeros(4)) < 30
 
 
@@ -215,8 +233,10 @@ def test_a_share_of_the_rows_is_below_its_quantile(n):
 
 
 def test_folds_are_of_one_size():
-    sizes = np.bincount(fold_of(103, 10, np.random.default_rng(0)))
-    assert len(sizes) == 10 and set(sizes) == {10, 11}
+    rows, todo = Rows(np.empty((103, 1)), None, equal(103)), SimpleNamespace(parts=10, used=10)
+    folds = Folds(rows, todo, np.random.SeedSequence(0)).folds
+    assert len(folds) == 10 and {len(fold.held_out) for fold in folds} == {10, 11}
+    assert sum(fold.mask for fold in folds).tolist() == [1] * 103
 
 
 def test_scaling_does_not_mind_a_far_value():
@@ -243,7 +263,7 @@ def test_plan_of_small_tables_and_of_one_flow():
     assert plan(30, 3, 0, ALL).flows == () and len(plan(30, 3, 0, ALL[:1]).flows) == 1
     assert FLOWS["white"] in plan(500, 3, 0, ALL).flows
     assert FLOWS["white"] not in plan(500, 2, 0, ALL).flows
-    assert plan(500, 3, 1, ALL).components == ()
+    assert len(plan(500, 3, 1, ALL).families) == 2 < len(plan(500, 3, 0, ALL).families)
     minutes = [default_minutes(n) for n in (100, 500, 20_000)]
     np.testing.assert_allclose(minutes, [1 / 3, 1 / 3, 1.5], rtol=0.02)
 
@@ -273,13 +293,13 @@ def test_wide_tables_keep_to_time_and_memory(dim, minutes):
 def test_what_a_plan_counts_as_memory_is_a_flows_parameters():
     for flow in ALL:
         for dim in (16, 100) if flow.widens else (16, 30):
-            own = flow.options["recipe"](dim, rng=0, standardize=False)
+            own = flow.recipe(dim, rng=0, standardize=False)
             assert 0.6 < flow.nbytes(dim) / own.params.nbytes < 4
 
 
 def test_mixtures_of_wide_tables():
     todo = plan(20_000, 300, 0, ALL)
-    assert todo.components == () and "mixture of 2, which" in todo.left_out[0]
+    assert len(todo.families) == 2 and "mixture of 2, which" in todo.left_out[0]
     with pytest.raises(ValueError, match=r"X has 5,000 columns, .* take at most 3,450"):
         plan(10_000, 5_000, 0, ALL)
 
@@ -288,9 +308,9 @@ def test_folds_stop_together():
     flow = fc.flows.maf(1, layers=1, hidden=[2], standardize=False)
     thetas = np.arange(3)[:, None] * np.ones(flow.n_params, np.float32)
     # the first fold likes the last snapshot by luck, the second one, larger, that in the middle
-    first = Seen(flow, thetas, np.array([[-3.0], [-2.5], [-2.4]]))
-    second = Seen(flow, thetas, np.array([[-3.0] * 5, [-2.0] * 5, [-4.0] * 5]))
-    short = Seen(flow, thetas[:1], np.array([[-3.0]]))
+    first = Fit(flow, np.array([[-3.0], [-2.5], [-2.4]]), thetas)
+    second = Fit(flow, np.array([[-3.0] * 5, [-2.0] * 5, [-4.0] * 5]), thetas)
+    short = Fit(flow.with_params(thetas[0].astype(float)), np.array([[-3.0]]))
     weights = [np.ones(1), np.ones(5), np.ones(1)]
     stopped = stopped_together([first, second, short], weights)
     assert [found.params[0] for found, _ in stopped] == [1, 1, 0]

@@ -1,7 +1,5 @@
 """A flow is a base for another flow: values, gradients, fits, samples, context, files."""
 
-import pickle
-
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -139,17 +137,6 @@ def test_the_parts_of_a_mixture_are_initialised():
     np.testing.assert_allclose(base.parts[0].log_prob(z, context=context), expected)
     found, history = fc.fit(mixture, x, context=context, epochs=2)
     assert found.n_params == mixture.n_params and np.isfinite(history.train_nll).all()
-
-
-@for_all_flows
-def test_it_comes_back_from_a_file_and_a_pickle(name, tmp_path):
-    flow, context = made_of(name)
-    fc.save(flow, tmp_path / "flow.npz")
-    for other in (fc.load(tmp_path / "flow.npz"), pickle.loads(pickle.dumps(flow))):
-        np.testing.assert_array_equal(other.params, flow.params)
-        np.testing.assert_array_equal(
-            other.log_prob(X, context=context), flow.log_prob(X, context=context)
-        )
 
 
 def test_a_tie_between_base_and_bijector_is_one_set_of_parameters():

@@ -18,10 +18,7 @@ from flowcore import (
     Standardize,
     TransformedDistribution,
     fit,
-    flows,
-    load,
     reference,
-    save,
 )
 from flowcore.testing import randomize
 
@@ -36,11 +33,6 @@ def data(n=400, dim=3):
     """Correlated rows, far from standard."""
     A = np.array([[3.0, 0.0, 0.0], [2.0, 0.5, 0.0], [-1.0, 0.4, 0.1]])[:dim, :dim]
     return rows(n, dim, 1) @ A.T + [5.0, -2.0, 100.0][:dim]
-
-
-def reloaded(flow, tmp_path):
-    save(flow, tmp_path / "flow.npz")
-    return load(tmp_path / "flow.npz", classes=[ActNorm, LULinear])
 
 
 # ---------------------------------------------------------------- LULinear
@@ -197,29 +189,6 @@ def test_a_constant_column_gets_scale_one():
         Standardize(3).initialize(X)
 
 
-@pytest.mark.parametrize("method", ["initialize", "initialize_inverted"])
-def test_bad_data_for_initialize(method):
-    X = data()
-    X[3, 1] = np.nan
-    start = getattr(ActNorm(3), method)
-    with pytest.raises(ValueError, match=r"NaN or inf in row 3 \(column 1\)"):
-        start(X)
-    with pytest.raises(ValueError, match="at least two rows"):
-        start(data(1))
-    with pytest.raises(ValueError, match=r"\(..., 3\)"):
-        start(rows(5, 2))
-
-
-def test_actnorm_is_saved_and_pickled(tmp_path):
-    for b in (ActNorm(3), ActNorm(3).initialize(data()), ActNorm(3, np.float32)):
-        flow = TransformedDistribution(Normal(3), b)
-        for again in (reloaded(flow, tmp_path).bijector, pickle.loads(pickle.dumps(b))):
-            assert again.initialized is b.initialized
-            np.testing.assert_array_equal(again.params, b.params)
-            assert again.params.dtype == b.params.dtype
-        assert b.with_params(b.params + 1).initialized is b.initialized
-
-
 def test_float32_stays():
     b = ActNorm(3, dtype=np.float32).initialize(data())
     assert b.params.dtype == np.float32 and b.inverse(data()).dtype == np.float32
@@ -254,16 +223,9 @@ def test_fit_initialises_actnorm_once():
     assert flow.initialized and history.train_nll[-1] < history.train_nll[0]
     assert history.train_nll[-1] < gaussian_nll(X) + 0.05
     theta = flow.params
-    again, _ = fit(flow, 3 * X, epochs=1, learning_rate=1e-6)
+    with pytest.warns(UserWarning, match="was fitted to other rows, and stays"):
+        again, _ = fit(flow, 3 * X, epochs=1, learning_rate=1e-6)
     np.testing.assert_allclose(again.params, theta, atol=1e-4)
-
-
-def test_actnorm_between_the_layers_of_a_flow():
-    """A whole flow: its latents are standardised before the first step of training."""
-    maf = flows.maf(3, layers=2, hidden=[8]).bijector
-    flow = TransformedDistribution(Normal(3), Chain([maf, ActNorm(3)]))
-    z = flow.with_params(randomize(flow).params).initialize(data()).to_latent(data())
-    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-8)
 
 
 def test_repr():

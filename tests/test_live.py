@@ -91,19 +91,6 @@ print(sorted({{"scipy", "sklearn", "matplotlib", "tqdm"}} & set(sys.modules)))
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
-@pytest.mark.parametrize("name", ["circles", "ring", "two_spirals"])
-def test_targets_that_are_left_out_would_need_more(name):
-    program = f"""
-import sys, flowcore as fc
-target = fc.targets.{name}()
-target.log_prob(target.sample(3, rng=0))
-target.entropy()
-assert "scipy" in sys.modules
-"""
-    assert name not in densities.TARGETS
-    subprocess.run([sys.executable, "-c", program], check=True)
-
-
 # ------------------------------------------------------------ flows and their training
 
 
@@ -194,10 +181,7 @@ def test_a_loss_that_is_not_finite_is_told():
     "settings",
     [
         {"flow": "maf", "permute": False},
-        {"flow": "iaf", "permute": False},
-        {"flow": "realnvp", "permute": False},
         {"flow": "made"},
-        {"flow": "nice"},
         {"flow": "nice", "data": "checkerboard"},
         {"flow": "realnvp", "layers": 1, "data": "eight_gaussians"},
     ],

@@ -213,10 +213,11 @@ def test_a_barrier_that_is_crossed_later_keeps_the_last_good_flow():
 def test_a_checkpoint_knows_the_penalty(tmp_path):
     path = tmp_path / "run.npz"
     straight, history = fit(Banana(), X, epochs=4, penalty=l2)
-    fit(Banana(), X, epochs=2, penalty=l2, checkpoint=path)
+    fit(Banana(), X, epochs=2, penalty=l2, checkpoint=path, checkpoint_key="l2")
     with pytest.raises(ValueError, match="belongs to another run, which differs in penalty"):
         fit(Banana(), X, epochs=4, checkpoint=path)
-    resumed, again = fit(Banana(), X, epochs=4, penalty=l2, checkpoint=path)
+    options = {"penalty": l2, "checkpoint": path, "checkpoint_key": "l2"}
+    resumed, again = fit(Banana(), X, epochs=4, **options)
     np.testing.assert_array_equal(resumed.params, straight.params)
     assert again.train_nll == history.train_nll
 

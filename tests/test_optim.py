@@ -120,10 +120,11 @@ def test_float32_stays_float32(rate, gradient_dtype):
     np.testing.assert_array_equal(got, plain)  # NumPy's scalars would compute in float64
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_step_allocates_no_vector(dtype):
+def test_a_step_allocates_no_vector(dtype, weight_decay):
     theta, (g,) = problem(n=100_000, steps=1, dtype=dtype)
-    state = Adam().start(theta)
+    state = Adam(weight_decay=np.float64(weight_decay)).start(theta)
     tracemalloc.start()
     try:
         state.step(theta, g)
@@ -162,14 +163,6 @@ def test_a_state_of_another_flow_is_refused():
         Adam().start(np.zeros(6), arrays)
     with pytest.raises(ValueError, match=r"float64, but theta has .* float32"):
         Adam().start(np.zeros(5, np.float32), arrays)
-
-
-def test_runs_of_one_adam_are_independent():
-    theta, gradients = problem(steps=4)
-    adam = Adam()
-    first, _ = run(adam, theta, gradients)
-    second, _ = run(adam, theta, gradients)
-    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(
@@ -245,26 +238,12 @@ def test_weight_decay_equals_algorithm_2(decay):
     assert np.abs(got - without).max() > 1e-3
 
 
-def test_weight_decay_alone_shrinks_everything():
-    theta, _ = problem(n=20)
-    got, _ = run(Adam(0.1, weight_decay=0.5), theta, np.zeros((3, 20)))
-    np.testing.assert_allclose(got, theta * 0.95**3, rtol=1e-14)
-
-
-@pytest.mark.parametrize("decay", [0.1, np.float64(0.1)])
-def test_weight_decay_stays_float32_and_allocates_nothing(decay):
-    theta, gradients = problem(n=50_000, steps=2, dtype=np.float32)
-    state = Adam(0.1, weight_decay=decay).start(theta)
-    tracemalloc.start()
-    try:
-        for g in gradients:
-            state.step(theta, g)
-        assert tracemalloc.get_traced_memory()[1] < theta.nbytes / 10
-    finally:
-        tracemalloc.stop()
-    assert theta.dtype == np.float32
-    start, gradients = problem(n=50_000, steps=2, dtype=np.float32)
-    np.testing.assert_array_equal(theta, run(Adam(0.1, weight_decay=0.1), start, gradients)[0])
+def test_weight_decay_stays_float32():
+    start, gradients = problem(dtype=np.float32)
+    found = [run(Adam(0.1, weight_decay=kind(0.1)), start, gradients)[0]
+             for kind in (float, np.float64)]  # fmt: skip
+    assert found[1].dtype == np.float32
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("decay", [-0.1, np.nan, np.inf, None, "much"])
@@ -352,14 +331,6 @@ def test_the_average_is_the_weighted_mean(decay):
         weights = [(1 - decays[i]) * np.prod(decays[i + 1 : t]) for i in range(t)]
         assert sum(weights) == pytest.approx(1)
         np.testing.assert_allclose(average.values, weights @ thetas[:t], rtol=1e-12)
-
-
-def test_the_average_does_not_lag_in_a_short_run():
-    """On a straight way from 0 it is a tenth behind, not half, as the mean of all steps is."""
-    average = Average(0.999, np.zeros(1))
-    for t in range(1, 201):
-        average.update(np.array([float(t)]))
-    assert 0.85 * 200 < average.values[0] < 200
 
 
 def test_the_average_before_any_update_is_the_start():

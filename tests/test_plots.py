@@ -288,7 +288,7 @@ def test_long_names_take_two_lines():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plots.pairs(np.zeros((5, 1))), r"2 to 12 columns, not \(5, 1\)"),
+        (lambda: plots.pairs(np.zeros((5, 13))), r"1 to 12 columns, not \(5, 13\)"),
         (lambda: plots.pairs(np.zeros((5, 13))), r"not \(5, 13\); choose some of them, x\[:, :12"),
         (lambda: plots.pairs(np.zeros(5)), r"not \(5,\)"),
         (lambda: plots.pairs(np.eye(3), np.eye(2)), r"samples has shape \(2, 2\), but x has 3"),

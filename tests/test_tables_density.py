@@ -30,6 +30,7 @@ from flowcore.tables import (
     fit_table,
     learn_flow,
 )
+from flowcore.tables.encoding import codes
 
 rng = np.random.default_rng(0)
 SCORED = {"name": "Gaussian", "score": 2.0, "error": 0.1, "weight": 1.0, "is_flow": False}
@@ -563,7 +564,7 @@ GOOD = {"x": x, "y": y}
 @pytest.mark.parametrize(
     ("X", "edit", "message"),
     [
-        ({**GOOD, "c": np.ones(50)}, {}, r"'c' is constant \(always 1;.*edit\({'c': 'aside'}\)"),
+        ({**GOOD, "c": np.ones(50)}, {}, r"'c' is constant \(always 1:.*edit\({'c': 'aside'}\)"),
         ({**GOOD, "c": [f"row {i}" for i in range(50)]}, {}, "'c' is text .* an identifier"),
         ({**GOOD, "c": ["z"] * 50}, {}, "'c' is constant"),
         ({**GOOD, "z": x}, {}, "column 'z' repeats column 'x'"),
@@ -846,3 +847,65 @@ def test_an_estimator_learns_and_its_summary_is_in_the_units_of_the_table(tmp_pa
     assert fit_table(X, schema, learn=shifted).summary is None
     with pytest.raises(TypeError, match="learn is a FlowDensity or a function: got 'spline'"):
         fit_table(X, schema, learn="spline")
+
+
+def test_a_column_that_nearly_follows_from_others_is_warned_of_before_anything_is_learned():
+    def learn(x, context=None, sample_weight=None, rng=0):
+        raise KeyboardInterrupt
+
+    month = np.random.default_rng(0).normal(3000, 900, 60).round(2)
+    schema = Schema(tuple(Column(name, Kind("continuous")) for name in ("year", "month")))
+    warned = pytest.warns(UserWarning, match="1 nearly follow")
+    with pytest.raises(KeyboardInterrupt), warned as told:
+        fit_table({"year": (12 * month).round(), "month": month}, schema, learn=learn)
+    assert told[0].message.fix == ({"kind": {"month": "aside"}},)
+    with pytest.raises(KeyboardInterrupt):
+        fit_table({"year": (12 * month).round(-2), "month": month}, schema, learn=learn)
+
+
+class Tens(fc.Distribution):
+    """x = 10 c + z."""
+
+    dim, context_dim = 1, 1
+
+    def log_prob(self, x, params=None, context=None, threads=None):
+        return fc.Normal(1).log_prob(x - 10 * context)
+
+    def sample(self, n=1, rng=None, context=None):
+        return 10 * context + np.random.default_rng(rng).normal(size=(n, len(context), 1))
+
+
+def test_a_diagnosis_is_about_x_given_c():
+    rng = np.random.default_rng(0)
+    right = rng.random(400) < 0.3
+    table = {"x": 10.0 * right + rng.normal(size=400), "side": np.where(right, "r", "l")}
+    table["side"][:2] = "u"
+
+    def learn(x, context=None, sample_weight=None, rng=0):
+        return Tens()
+
+    known = {name: column[2:] for name, column in table.items()}
+    model = fit_table(known, learn=learn)
+    with pytest.warns(UserWarning, match="2 rows left out for a category that was never seen"):
+        found = model.numbers_of(table, rng)
+    assert np.array_equal(found.rows[:, 0], known["x"]) and isinstance(found.density, Tens)
+    good = fc.diagnose(found.density, found.rows, context=found.context, draws=2000)
+    bad = fc.diagnose(found.density, found.rows, context=1 - found.context, draws=2000)
+    assert good.trusted and not bad.trusted
+
+
+def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories():
+    """p(c, x) = p(c) times the mean density of the noisy numbers, and their steps are 1."""
+    X = table(40)
+    frame = as_frame({name: X[name] for name in ("price", "rooms", "city")})
+    schema = Schema.from_data(frame).edit(price="positive", rooms="integer(0)")
+    model = fit_table(frame, schema, learn=lambda x, **_: fc.GaussianMixture.from_data(x, 1))
+    numbers = []
+    for seed in range(200):
+        found = model.numbers_of(frame, seed)
+        assert np.array_equal(np.floor(found.rows[:, 1]), frame["rooms"])
+        given = {} if found.context is None else {"context": found.context}
+        numbers.append(np.exp(found.density.log_prob(found.rows, **given)))
+    own = model.frequencies.log_prob(codes(frame, model.schema.categories))
+    log_p = np.log(np.mean(numbers, axis=0)) + own
+    assert log_p == pytest.approx(model.log_prob(frame), abs=0.1)

@@ -150,7 +150,7 @@ def test_many_values_are_no_category():
     [
         (
             {"a": [1.0, np.nan, 3.0]},
-            r"row 1, column 'a' is missing \(1 of 3.*missing=\"drop\"",
+            r"row 1, column 'a' is missing \(1 of 3.*missing='drop'",
         ),
         ({"a": ["x", None, "y"]}, "row 1, column 'a' is missing"),
         ({"a": [1.0, np.inf]}, "row 1, column 'a' is inf"),

@@ -1,4 +1,4 @@
-"""The exact toy densities: density, sampler, entropy and moments must tell the same story."""
+"""Two moons, the target of the first lesson; what all targets share is in test_targets_all.py."""
 
 import pickle
 from dataclasses import FrozenInstanceError
@@ -13,14 +13,6 @@ from sklearn.datasets import make_moons
 from flowcore.targets import Target, two_moons
 
 CENTRES = ((np.array([0.0, 0.0]), 1.0), (np.array([1.0, 0.5]), -1.0))  # (centre, orientation)
-
-
-def grid(noise, step):
-    """Points (n, m, 2) of a square grid that holds the whole distribution, and the cell's area."""
-    pad = 9 * noise
-    first = np.arange(-1 - pad, 2 + pad, step)
-    second = np.arange(-0.5 - pad, 1 + pad, step)
-    return np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1), step**2
 
 
 def brute_force_log_prob(x, noise):
@@ -58,12 +50,6 @@ def brute_force_log_prob(x, noise):
 # ------------------------------------------------------------------------------------- density
 
 
-@pytest.mark.parametrize("noise", [0.02, 0.05, 0.3])
-def test_density_integrates_to_one(noise):
-    x, area = grid(noise, noise / 2)
-    assert two_moons(noise).prob(x).sum() * area == pytest.approx(1.0, abs=1e-10)
-
-
 @pytest.mark.parametrize("noise", [0.01, 0.05, 0.3, 1.0])
 def test_log_prob_is_the_brute_force_integral(noise):
     moons = two_moons(noise)
@@ -91,42 +77,6 @@ def test_density_is_symmetric_under_the_half_turn_but_not_under_reflections():
     assert np.abs(moons.log_prob(x * [1, -1] + [0, 0.5]) - moons.log_prob(x)).max() > 1.0
 
 
-def test_prob_is_the_exponential_of_log_prob():
-    moons = two_moons()
-    x = moons.sample(100, rng=4)
-    assert np.array_equal(moons.prob(x), np.exp(moons.log_prob(x)))
-    assert moons.prob([100.0, 100.0]) == 0.0
-
-
-def test_any_leading_axes():
-    moons = two_moons()
-    x = moons.sample(600, rng=5)
-    rows = moons.log_prob(x)
-    assert rows.shape == (600,)
-    assert rows == pytest.approx([moons.log_prob(row) for row in x], rel=1e-12, abs=1e-12)
-    assert np.shape(moons.log_prob(x[0])) == ()
-    assert np.array_equal(moons.log_prob(x.reshape(20, 30, 2)), rows.reshape(20, 30))
-    assert moons.log_prob(np.zeros((3, 0, 2))).shape == (3, 0)
-
-
-def test_integers_lists_and_float32_are_cast():
-    moons = two_moons(0.3)
-    expected = moons.log_prob(np.array([1.0, 0.0]))
-    for x in ([1, 0], np.array([1, 0]), np.array([1, 0], dtype=np.float32)):
-        assert moons.log_prob(x) == expected
-
-
-def test_nan_and_infinity_stay_in_their_rows():
-    x = two_moons().sample(300, rng=6)
-    expected = two_moons().log_prob(x)
-    x[7, 1], x[130], x[200, 0], x[201] = np.nan, (np.nan, np.inf), -np.inf, (1e200, -1e200)
-    found = two_moons().log_prob(x)
-    changed = [7, 130, 200, 201]
-    assert np.isnan(found[[7, 130]]).all()
-    assert (found[[200, 201]] == -np.inf).all()
-    assert np.delete(found, changed) == pytest.approx(np.delete(expected, changed), rel=1e-12)
-
-
 # ------------------------------------------------------------------------------------- entropy
 
 
@@ -138,14 +88,6 @@ def test_known_entropies():
     assert moons.entropy() - np.log([0.8675, 0.4963]).sum() == pytest.approx(1.132, abs=1e-3)
 
 
-@pytest.mark.parametrize("noise", [0.05, 0.1, 0.5])
-def test_entropy_is_that_of_the_density_on_a_grid(noise):
-    moons = two_moons(noise)
-    x, area = grid(noise, noise / 4)
-    log_p = moons.log_prob(x)
-    assert moons.entropy() == pytest.approx(-np.sum(np.exp(log_p) * log_p) * area, abs=1e-6)
-
-
 def test_entropy_limits_of_much_and_of_little_noise():
     # a blurred point; and two separate curves of length pi, each with a Gaussian across
     assert two_moons(100.0).entropy() == pytest.approx(np.log(2 * np.pi * np.e * 1e4), abs=1e-4)
@@ -154,42 +96,6 @@ def test_entropy_limits_of_much_and_of_little_noise():
 
 
 # ------------------------------------------------------------------------------------- sampler
-
-
-@pytest.mark.parametrize("noise", [0.01, 0.05, 0.5])
-def test_samples_have_the_entropy(noise):
-    moons = two_moons(noise)
-    surprise = -moons.log_prob(moons.sample(40_000, rng=7))
-    standard_error = surprise.std() / np.sqrt(len(surprise))
-    assert abs(surprise.mean() - moons.entropy()) < 4 * standard_error
-
-
-def test_samples_fall_into_cells_as_the_density_says():
-    moons, n, cell = two_moons(0.1), 50_000, 10
-    x, area = grid(0.1, 0.02)
-    x = x[: len(x) // cell * cell, : x.shape[1] // cell * cell]
-    expected = n * area * moons.prob(x).reshape(len(x) // cell, cell, -1, cell).sum(axis=(1, 3))
-    edges = [axis[0] - 0.01 + 0.2 * np.arange(m + 1)
-             for axis, m in zip((x[:, 0, 0], x[0, :, 1]), expected.shape, strict=True)]  # fmt: skip
-    observed = np.histogram2d(*moons.sample(n, rng=8).T, bins=edges)[0]
-    full = expected >= 10
-    statistic = np.sum((observed - expected)[full] ** 2 / expected[full])
-    assert full.sum() > 60
-    assert stats.chi2.sf(statistic, full.sum() - 1) > 1e-3
-
-
-def test_moments_are_those_of_the_density_and_of_the_samples():
-    moons, n = two_moons(0.2), 200_000
-    x, area = grid(0.2, 0.1)
-    p = moons.prob(x)[..., None] * area
-    mean = (p * x).sum(axis=(0, 1))
-    assert moons.mean() == pytest.approx(mean, abs=1e-10)
-    assert moons.std() == pytest.approx(np.sqrt((p * (x - mean) ** 2).sum(axis=(0, 1))), abs=1e-10)
-    draws = moons.sample(n, rng=9)
-    squares = (draws - moons.mean()) ** 2
-    assert (abs(draws.mean(axis=0) - moons.mean()) < 4 * moons.std() / np.sqrt(n)).all()
-    error = squares.mean(axis=0) - moons.std() ** 2
-    assert (abs(error) < 4 * squares.std(axis=0) / np.sqrt(n)).all()
 
 
 def test_samples_are_distributed_as_in_scikit_learn():
@@ -210,16 +116,6 @@ def test_sample_shapes_and_order():
     upper = moons.sample(2000, rng=11)[:, 1] > 0.25  # shuffled: no run of one moon
     switches = np.count_nonzero(np.diff(upper))
     assert 850 < switches < 1150
-
-
-def test_rng_is_a_seed_or_a_generator_and_never_global():
-    moons = two_moons()
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
-    assert np.array_equal(moons.sample(5, rng=0), moons.sample(5, rng=0))
-    assert np.array_equal(moons.sample(5, rng=0), moons.sample(5, np.random.default_rng(0)))
-    generator = np.random.default_rng(0)
-    assert not np.array_equal(moons.sample(5, generator), moons.sample(5, generator))
-    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
 # ------------------------------------------------------------------------- the object and errors
@@ -247,23 +143,3 @@ def test_a_new_target_needs_sample_log_prob_and_entropy():
 
     with pytest.raises(TypeError, match="entropy"):
         Unfinished()
-
-
-@pytest.mark.parametrize("noise", [0, -0.1, np.nan, np.inf, None, "0.1"])
-def test_noise_must_be_positive_and_finite(noise):
-    with pytest.raises(ValueError, match="noise must be a finite number > 0, not ") as error:
-        two_moons(noise)
-    assert repr(noise) in str(error.value)
-
-
-@pytest.mark.parametrize("n", [-1, 2.5])
-def test_number_of_samples_is_checked(n):
-    with pytest.raises(ValueError, match=f"number of samples must be an integer >= 0, not {n}"):
-        two_moons().sample(n, rng=0)
-
-
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (5, 1), ()])
-def test_wrong_last_axis_is_an_error_with_both_shapes(shape):
-    with pytest.raises(ValueError) as error:
-        two_moons().log_prob(np.zeros(shape))
-    assert "(..., 2)" in str(error.value) and str(shape) in str(error.value)

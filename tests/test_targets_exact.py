@@ -20,6 +20,7 @@ from flowcore.targets import (
     funnel,
     pinwheel,
     ring,
+    two_moons,
     two_spirals,
 )
 from flowcore.targets.pinwheel import _mean_log_distance, _solutions
@@ -258,7 +259,8 @@ def test_banana_is_a_bent_gaussian():
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (circles, "noise"), (ring, "radius"), (ring, "noise"), (two_spirals, "noise"),
+        (two_moons, "noise"), (circles, "noise"), (ring, "radius"), (ring, "noise"),
+        (two_spirals, "noise"),
         (pinwheel, "radial_std"), (pinwheel, "tangential_std"), (pinwheel, "rate"),
         (pinwheel, "scale"), (funnel, "scale"), (banana, "sd"),
     ],

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowcore.teaching import EXERCISES, check, question, solution
-from flowcore.teaching.exercise import Exercise, Mistake
+from flowcore.teaching import EXERCISES, Exercise, Mistake, check, question, solution
 
 MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mistakes))]
 

@@ -242,18 +242,6 @@ def test_weights_apply_to_the_validation_rows_of_a_split(X):
     assert history.val_nll[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_memmap_is_read_in_place(X, tmp_path):
-    path = tmp_path / "X.npy"
-    np.save(path, X)
-    mapped = np.load(path, mmap_mode="r")
-    a, _ = fit(Banana(), mapped, epochs=2, batch_size=32)
-    b, _ = fit(Banana(), X, epochs=2, batch_size=32)
-    np.testing.assert_array_equal(a.params, b.params)
-    spy = Spy()
-    fit(spy, mapped, epochs=1, **EVERYTHING)
-    assert np.shares_memory(spy.seen("train")[0], mapped)
-
-
 def test_integers_and_lists_are_cast(X):
     whole = np.stack([np.arange(300), np.arange(300) ** 2])
     flow, _ = fit(Gaussian(), whole.T, epochs=1)

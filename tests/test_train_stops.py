@@ -14,7 +14,7 @@ from stub_flows import EVERYTHING, Banana, Cliff, Gaussian, banana_data, nll
 from stub_flows import textbook_fit as fit
 
 import flowcore
-from flowcore.training import EpochReport, History, TrainingDivergedError
+from flowcore.training import Adam, EpochReport, History, TrainingDivergedError, loop
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def interrupt_line(k, run):
     return result, left == 0
 
 
-@pytest.mark.parametrize("validated", [True, False])
-def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated):
+@pytest.mark.parametrize("validated, every", [(True, 1), (False, 5)])
+def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated, every):
     def run():
         return fit(
             Banana(),
@@ -108,7 +108,7 @@ def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated
         )
 
     epochs_done = set()
-    for k in range(1, 1000):
+    for k in range(1, 1000, every):
         (flow, history), came = interrupt_line(k, run)
         if not came:
             break
@@ -123,6 +123,29 @@ def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated
                 assert nll(flow, X[200:]) == pytest.approx(known, rel=1e-12)
     assert not came and not history.interrupted and k > 100
     assert epochs_done == {0, 1, 2}
+
+
+class Interrupts:
+    """Whatever it is asked for."""
+
+    def __getattr__(self, name):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments"),
+    [("begin_epoch", ()), ("step", (np.zeros(4), 1.0, 1.0)), ("end_epoch", (None,))],
+)
+def test_a_run_interrupted_amid_a_change_is_torn_for_good(change, arguments):
+    """And so is not written into its file; between changes it is whole."""
+    run = loop.Run(Gaussian(), Adam(0.1))
+    run.begin_epoch()
+    run.step(np.ones(4), 1.0, 1.0)
+    assert not run.torn
+    run.rng = run.state = Interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(run, change)(*arguments)
+    assert run.torn
 
 
 # ---------------------------------------------------------------- divergence

@@ -310,14 +310,6 @@ def test_the_average_is_validated_reported_and_returned(X, validated):
         assert history.best_epoch == 7 and (plain.params != flow.params).any()
 
 
-def test_averaging_calms_a_noisy_run(X):
-    best = nll(Banana(Banana.solution(X)), X)
-    options = {"epochs": 60, "batch_size": 10, "learning_rate": 0.1, "validation_split": 0}
-    raw, _ = fit(Banana(), X, **options)
-    averaged, _ = fit(Banana(), X, average=0.99, **options)
-    assert nll(averaged, X) - best < 0.3 * (nll(raw, X) - best)
-
-
 def test_weight_decay_reaches_fit(X):
     decayed, _ = fit(Banana(), X, epochs=400, optimizer=Adam(0.02, weight_decay=5.0), **EVERYTHING)
     plain, _ = fit(Banana(), X, epochs=400, learning_rate=0.02, **EVERYTHING)

@@ -1,8 +1,9 @@
 """The command line on tables good and bad: all that is printed, and the exit status.
 
-`data/transcript/<case>.txt` has what `stub_transcript.CASES` printed when it was written. Where a
-change of wording is wanted, `python tests/data/transcript/write.py` writes it again, and the
-difference is there to be reviewed. Numbers are rounded to two places, since machines differ.
+`data/transcript/<case>.txt` has the lines that are typed beside the files of a case, `$ flowcore
+...` with `< file` for standard input, or `$ cat file`, and what they printed. Where a change is
+wanted, `python tests/data/transcript/write.py` writes it again, and the difference is there to be
+reviewed. Numbers are rounded to two places, since machines differ.
 """
 
 import difflib
@@ -31,13 +32,13 @@ OF_OTHERS = [  # what other libraries print, which differs between their version
 
 def transcript(name: str, folder: Path) -> str:
     """What a case prints; it runs in an empty folder."""
-    files, typed = CASES[name]
-    for path, data in files.items():
+    text = (HERE / f"{name}.txt").read_text(encoding="utf-8")
+    lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    for path, data in CASES[name].items():
         (folder / path).write_bytes(data() if callable(data) else data)
     before = os.getcwd()
     os.chdir(folder)
     try:
-        lines = typed.strip().split("\n")
         return "\n".join(f"$ {line}\n{comparable(printed(line))}" for line in lines)
     finally:
         os.chdir(before)
@@ -75,8 +76,7 @@ def rounded(number: re.Match) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_is_printed(name, tmp_path):
-    path = HERE / f"{name}.txt"
-    expected = path.read_text(encoding="utf-8") if path.exists() else ""
+    expected = (HERE / f"{name}.txt").read_text(encoding="utf-8")
     found = transcript(name, tmp_path)
     names = (f"data/transcript/{name}.txt", "printed now")
     change = difflib.unified_diff(expected.splitlines(True), found.splitlines(True), *names)

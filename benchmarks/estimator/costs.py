@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 import flowcore as fc
-from flowcore.estimator.plan import FLOWS
+from flowcore.estimator.recipes import FLOWS
 
 from ..common import parser, print_table
 
@@ -42,9 +42,9 @@ def main(argv=None) -> int:
         for batch in args.batches:
             for name, candidate in FLOWS.items():
                 options = {"rng": 0, "standardize": False}
-                if "n_modes" in candidate.options:
+                if candidate.modes:
                     options["base"] = fc.GaussianMixture.spread(3, dim)
-                flow = candidate.options["recipe"](dim, **options)
+                flow = candidate.recipe(dim, **options)
                 found = milliseconds(flow, batch, 5 if args.quick else 100)
                 planned = candidate.milliseconds(dim, batch)
                 rows.append([name, dim, batch, f"{found:.2f}", f"{planned:.2f}"])

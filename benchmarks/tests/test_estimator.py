@@ -105,6 +105,27 @@ def test_costs_are_printed_beside_the_plans(capsys):
     assert out.count("\n") == 7 and "spline" in out and "planned" in out
 
 
+def test_optimism_is_measured_by_nested_folds(tmp_path, monkeypatch, capsys):
+    from benchmarks.estimator import optimism
+
+    assert not set(optimism.TABLES) & set(tables.REPORTING)
+    x = fc.targets.two_moons().sample(60, rng=0)
+    monkeypatch.setattr(optimism, "load", lambda name: x)
+    raw = tmp_path / "raw.json"
+    call = ["--tables", "ais", "--folds", "2", "--budget", "0.001", "--raw", str(raw)]
+    assert optimism.main(call) == 0 and "optimism" in capsys.readouterr().out
+    before = raw.read_text("utf-8")
+    assert optimism.main(call) == 0 and raw.read_text("utf-8") == before  # nothing again
+    for row in json.loads(before):
+        assert len(row["held_out"]) == 54 and len(row["one_fold"]) == 6
+        assert (np.array(row["one_fold"]) < row["density"]).all()  # an average of densities
+    own = [{**row, "one_fold": [-2.0] * 6, "density": [-1.0] * 6, "held_out": [-1.5] * 54,
+            "stated": -1.4} for row in json.loads(before)]  # fmt: skip
+    assert optimism.compared("ais", own)[3:] == [
+        "-1.400", "-2.000", "-1.000", "+0.600", "0.000", "-0.400", "0.000",
+    ]  # fmt: skip
+
+
 def test_seconds_of_a_fit_are_printed(capsys):
     from benchmarks.estimator import seconds
 

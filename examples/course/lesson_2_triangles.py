@@ -57,7 +57,7 @@ print(teaching.check("2a", guess))
 
 shear = fc.LULinear.from_lu([[1.0, 0.0], [3.0, 1.0]])  # x = A z with this matrix A
 fig, axes = plt.subplots(1, 2, figsize=(6.5, 3.4), layout="constrained")
-fc.plots.grid(shear, cells=4, reach=1.0, ax=axes, xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
+teaching.grid(shear, cells=4, reach=1.0, ax=axes, xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
 axes[0].set_title("z")
 axes[1].set_title("x, sheared")
 
@@ -87,7 +87,7 @@ square = np.concatenate([[t, 0 * t], [0 * t + 1, t], [1 - t, 0 * t + 1], [0 * t,
 
 fig, axes = plt.subplots(1, 3, figsize=(8.5, 3.2), layout="constrained")
 for f, place in ((linear, [0, 1]), (bent, [0, 2])):
-    fc.plots.grid(f, cells=4, reach=2.0, ax=axes[place])
+    teaching.grid(f, cells=4, reach=2.0, ax=axes[place])
 for ax, f, name in zip(
     axes, (fc.Permute([0, 1]), linear, bent), ("z", "linear", "bent"), strict=True
 ):
@@ -262,7 +262,7 @@ x = np.random.default_rng(0).standard_normal(6)
 
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), layout="compressed")
 for ax, f, name in zip(axes, (one, two), ("one layer", "two layers, two orders"), strict=True):
-    fc.plots.jacobian(f, x, ax=ax)
+    teaching.jacobian(f, x, ax=ax)
     ax.set_title(f"{name}\n{ax.get_title()}", fontsize="medium")
 
 J = fc.reference.numerical_jacobian(one.inverse, x)

@@ -115,7 +115,7 @@ print(teaching.check("4a", guess))
 fig, axes = plt.subplots(
     1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
 )
-fc.plots.network(small, output=2, ax=axes[0])
+teaching.network(small, output=2, ax=axes[0])
 panels = fc.plots.masks(small, ax=axes[1:])
 
 # %%
@@ -135,7 +135,7 @@ assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 # the first three. Each hidden degree occurs twice, so that they are staircases with steps of two.
 
 big = fc.MADE(5, hidden=[8, 8], activation="tanh")
-fc.plots.network(big, output=2, ax=plt.subplots(figsize=(6, 3.4), layout="constrained")[1])
+teaching.network(big, output=2, ax=plt.subplots(figsize=(6, 3.4), layout="constrained")[1])
 fig, axes = plt.subplots(2, 2, figsize=(7, 6.4), layout="constrained")
 panels = fc.plots.masks(big, ax=axes)
 
@@ -256,7 +256,7 @@ for number in (J[:, 0], J[:, 1]):
 # :math:`<` of the output layer is for, and lesson 5 is about what can be done with it.
 
 maf = fc.MaskedAutoregressiveFlow(made)
-fc.plots.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constrained")[1])
+teaching.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constrained")[1])
 
 # %%
 # Another order
@@ -269,8 +269,8 @@ fc.plots.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constra
 other = fc.MADE(3, hidden=[4], order=[2, 3, 1], activation="tanh")
 other = fc.testing.randomize(other, rng=0)
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
-fc.plots.network(other, output=0, ax=axes[0])
-fc.plots.network(other, output=1, ax=axes[1])
+teaching.network(other, output=0, ax=axes[0])
+teaching.network(other, output=1, ax=axes[1])
 
 # %%
 # Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. The Jacobian is no triangle
@@ -279,8 +279,8 @@ fc.plots.network(other, output=1, ax=axes[1])
 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
 maf, point = fc.MaskedAutoregressiveFlow(other), np.array([0.5, -1.0, 1.0])
-fc.plots.jacobian(maf, point, ax=axes[0])
-fc.plots.jacobian(maf, point, order=[2, 3, 1], ax=axes[1])
+teaching.jacobian(maf, point, ax=axes[0])
+teaching.jacobian(maf, point, order=[2, 3, 1], ax=axes[1])
 
 J = jacobian(other)(point)[:, 0]
 first_to_last = np.argsort([2, 3, 1])  # positions 2, 0, 1: x_3, x_1, x_2
@@ -310,7 +310,7 @@ with warnings.catch_warnings(record=True) as said:
 print(said[0].message)
 assert 3 not in narrow.degrees[1] and len(said) == 1
 
-ax = fc.plots.network(narrow, output=3, ax=plt.subplots(figsize=(5, 2.6), layout="constrained")[1])
+ax = teaching.network(narrow, output=3, ax=plt.subplots(figsize=(5, 2.6), layout="constrained")[1])
 sees = reduce(np.matmul, narrow.masks)[:, ::2]  # (input, output); one column of each pair
 assert sees[:, 3].tolist() == [True, True, False, False]
 

@@ -151,7 +151,7 @@ def final(units):
 
 def light(ax, new, old):
     """The network: units of `new` blue, of `old` grey; the edges that new units read."""
-    fc.plots.network(made, ax=ax)
+    teaching.network(made, ax=ax)
     new_at = {
         tuple(place)
         for column, on in zip(ax.collections, new, strict=True)

@@ -97,7 +97,7 @@ point = np.array([0.5, -1.0, 0.3, 1.2, -0.7])
 
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 4.3), layout="constrained")
 for ax, bijector, name in zip(axes, (nice_layer, realnvp_layer), ("NICE", "RealNVP"), strict=True):
-    fc.plots.jacobian(bijector, point, direction="forward", ax=ax)
+    teaching.jacobian(bijector, point, direction="forward", ax=ax)
     ax.set_title(f"{name}: {ax.get_title()}")
 
 # %%
@@ -247,7 +247,7 @@ for ax, name in zip(axes[1:], flows, strict=True):
 # The number of layers does not occur, nor does the network. This is a *floor*: no width, depth or
 # training takes it away. ``volume_preserving_floor`` computes it for any density in the plane.
 
-floor = fc.targets.volume_preserving_floor(board)
+floor = teaching.volume_preserving_floor(board)
 print(f"floor {floor:.3f}, 1 - log 2 = {1 - np.log(2):.3f} nats")
 assert abs(floor - (1 - np.log(2))) < 1e-3
 assert kl["NICE"].kl > floor - 3 * kl["NICE"].standard_error
@@ -280,7 +280,7 @@ for ax, title, flow in zip(axes, titles, (None, *flows.values()), strict=True):
 # with eight times their variance, so with the same peak. Above every height both have the same
 # area. So the eight are the one, cut into pieces, and moving pieces is what NICE may do:
 
-eight = fc.targets.volume_preserving_floor(fc.targets.eight_gaussians())
+eight = teaching.volume_preserving_floor(fc.targets.eight_gaussians())
 print(f"floor of eight Gaussians: {eight:.3f} nats")
 assert eight < 0.02
 

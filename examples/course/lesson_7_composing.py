@@ -75,8 +75,8 @@ for name, names in orders.items():
           f"   {history.seconds:.0f} s")  # fmt: skip
 
 floors = {
-    "all (1, 2)": fc.targets.affine_floor(truth, (1, 2)),
-    "all (2, 1)": fc.targets.affine_floor(truth, (2, 1)),
+    "all (1, 2)": teaching.affine_floor(truth, (1, 2)),
+    "all (2, 1)": teaching.affine_floor(truth, (2, 1)),
 }
 
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -186,7 +186,7 @@ six, history = fc.fit(flow_of([there, turned] * 3), data, epochs=120)
 print(f"six layers in turn: KL {fc.kl_to_truth(six, truth).kl:.3f} nats, {history.seconds:.0f} s")
 
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="compressed")
-fc.plots.grid(six, ax=axes)
+teaching.grid(six, ax=axes)
 
 # %%
 # No single step is dramatic. Each shifts and scales one coordinate given the other one, and the
@@ -219,7 +219,7 @@ fc.plots.scatter(data, ax=axes[0])
 for k, point in enumerate(points):
     axes[0].text(*point, str(k + 1), ha="center", va="center", weight="bold",
                  bbox={"boxstyle": "circle", "facecolor": "white"})  # fmt: skip
-fc.plots.log_dets(six, points, ax=axes[1])
+teaching.log_dets(six, points, ax=axes[1])
 
 # %%
 # On the moons the log-dets of the way back have a positive sum: the moons are small, so the way

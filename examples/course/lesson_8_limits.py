@@ -99,10 +99,10 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # touch at their fringes: almost a ring. There are paths from cloud to cloud along it, but its hole
 # is a new problem: the image of the disk has to cover it, or leave the ring open somewhere.
 #
-# On a linear scale of colours you would not see any of this. ``plots.bridges`` draws the density in
-# decades (powers of ten) and hatches it beyond the black lines, outside of the region of highest
-# density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself has
-# 0.1%.
+# On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the
+# density in decades (powers of ten) and hatches it beyond the black lines, outside of the region of
+# highest density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself
+# has 0.1%.
 #
 # Below, four flows learn the same 10,000 points:
 #
@@ -134,7 +134,7 @@ for name, flow in candidates.items():
 
 fig, axes = plt.subplots(2, 2, figsize=(9.5, 8), layout="compressed")
 for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
-    fc.plots.bridges(flow, truth, (-4.8, 4.8), (-4.8, 4.8), ax=ax)
+    teaching.bridges(flow, truth, (-4.8, 4.8), (-4.8, 4.8), ax=ax)
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats\n{ax.get_title()}")
 
 # %%

@@ -45,7 +45,9 @@ y_val = dequantize(np.tile(x_val, (2, 1)), rng=2)
 
 
 def digits_flow(context_dim):
-    recipe = fc.flows.nsf(dim, layers=2, hidden=[128], context_dim=context_dim, dtype=np.float32)
+    recipe = fc.flows.nsf(
+        dim, layers=2, hidden=[128], context_dim=context_dim, activation="tanh", dtype=np.float32
+    )
     to_pixels = fc.logit_preprocessing(dim, LEVELS, squash=1e-3)
     return fc.TransformedDistribution(recipe.base, fc.Chain([to_pixels, recipe.bijector]))
 

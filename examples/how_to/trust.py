@@ -66,7 +66,7 @@ print(f"\n{gain:.2f} nats a row; trusted: {better.trusted}")
 # %%
 # For a program: all of it as plain numbers.
 found = better.to_dict()
-print([round(column["ks"], 3) for column in found["columns"]], found["verdict"]["trusted"])
+print({finding["name"]: round(finding["effect"], 3) for finding in found["findings"]})
 assert options.quick or gain > 0
 
 if not (options.save or options.quick):

@@ -3,18 +3,16 @@
 Help, versions and wrong arguments need no NumPy, and Ctrl-C while that is imported is no
 traceback: so nothing is imported here.
 
-entry.py    streams, exit status               app.py      the commands and their options
-arguments.py the types of options              problem.py  what the user can mend
+entry.py     streams, exit status              app.py      the commands
+arguments.py the types of their options        problem.py  what the user can mend
+messages.py  errors, notes and their fixes     signals.py  Ctrl-C and SIGTERM
 
-fit.py      a table -> a model, one file       score.py   log-densities of rows, in blocks
-sample.py   rows from a model                  plot.py    pairs of columns
-diagnose.py can it be trusted?                 info.py    what is in a model
+fit.py       a table -> a model, one file      score.py    log-densities of rows, in blocks
+sample.py    rows from a model                 plot.py     pairs of columns
+diagnose.py  can it be trusted?
 
-model.py    files of models                    inputs.py  files of rows, their columns checked
-outputs.py  CSV, .npy, Parquet, pictures; safe places
-telling.py  errors and notes in one line       learning.py by `FlowDensity`
-report.py   a model as text and as data        interrupts.py signals
-oddities.py rows with a score to explain       digest.py  recognises the training table
+model.py     files of models, and their text   inputs.py   files of rows, their columns checked
+outputs.py   CSV, .npy, Parquet, pictures      digest.py   recognises the training table
 """
 
 import sys

@@ -1,40 +1,30 @@
-"""The commands and their options. Each returns what is to be done, once the arguments are right.
+"""The commands and their options: each is a function that does its work once all are parsed.
 
-What does it is imported only then.
+What it needs is imported only then.
 """
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from functools import partial, wraps
+from inspect import Signature, signature
+from typing import Annotated, Literal
 
-from typer import BadParameter, Exit, Option, Typer
+from typer import Exit, Option, Typer
 
 from .._version import __version__
 from .arguments import (
-    MOST_SEED,
     Data,
-    Decimal,
-    DecimalSign,
-    Drop,
-    Encoding,
+    HeldOut,
     Json,
-    Layers,
-    Member,
+    Kinds,
     Missing,
-    MissingValue,
     Model,
-    NoHeader,
     Progress,
+    Reading,
     Rows,
     Seed,
-    Separator,
     SomeData,
-    Text,
+    named,
 )
-
-Job = Callable[[], int]
 
 app = Typer(
     help="Normalizing flows in pure NumPy: fit a density to a table.",
@@ -61,7 +51,26 @@ def _all_commands(
     """Normalizing flows in pure NumPy: fit a density to a table."""
 
 
-@app.command()
+def command(function):
+    """A command that, once parsed, is the call that is to be made.
+
+    A parameter `reading` stands for the options of `Reading`, and gets them as a dict.
+    """
+    own = dict(signature(function).parameters)
+    reading = signature(Reading).parameters if own.pop("reading", None) else {}
+
+    @wraps(function)
+    def parsed(**given):
+        options = {name: given.pop(name) for name in reading}
+        return partial(
+            function, **given, **({"reading": Reading(**options).options} if reading else {})
+        )
+
+    parsed.__signature__ = Signature([*own.values(), *reading.values()])
+    return app.command()(parsed)
+
+
+@command
 def fit(
     data: Data,
     out: Annotated[
@@ -75,198 +84,124 @@ def fit(
         float | None,
         Option(help="Minutes on two cores (default: by the number of rows, 1.5 for 20,000)."),
     ] = None,
-    quick: Annotated[bool, Option("--quick", help="Use a tenth of the default budget.")] = False,
+    quick: Annotated[bool, Option("--quick", help="Use a tenth of the budget.")] = False,
     seed: Seed = 0,
-    columns: Annotated[
-        list[str] | None,
-        Option("--columns", "-c", metavar="A,B", help="Model only these; set the others aside."),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        Option(
-            "--kind",
-            "-k",
-            metavar="NAME=KIND",
-            help="Kind of a column: continuous, positive, bounded(0, 1), integer(0), "
-            "gridded(0.5), categorical, boolean, aside. May be repeated.",
-        ),
-    ] = None,
+    columns: named("Model only these; set the others aside.", "--columns", "-c") = (),
+    kind: Kinds = (),
     suggested: Annotated[bool, Option("--suggested", help="Adopt every suggested kind.")] = False,
-    missing: Drop = Missing.error,
+    missing: Missing = "error",
     jobs: Annotated[
         int | None, Option(min=1, help="Number of processes (default: number of cores).")
     ] = None,
     json: Json = False,
     progress: Progress = None,
-    text: Text = None,
-    separator: Separator = None,
-    decimal: DecimalSign = Decimal.point,
-    no_header: NoHeader = False,
-    encoding: Encoding = "utf-8",
-    member: Member = None,
-    missing_value: MissingValue = None,
-) -> Job:
+    *,
+    reading: Reading,
+) -> None:
     """Fit a density to a table and write it to a file.
 
     Prints the candidates that were tried and their held-out log-densities.
     """
-    if budget is not None and not budget > 0:
-        raise BadParameter("must be more than 0 minutes", param_hint="--budget")
-    if budget is not None and quick:
-        raise BadParameter("cannot be combined with --quick", param_hint="--budget")
-    kinds = [_pair(pair) for pair in kind or ()]
-    reading = _reading(text, separator, decimal, no_header, encoding, member, missing_value)
+    from .fit import run
 
-    def job() -> int:
-        from . import fit
-
-        settings = fit.Settings(
-            flow, budget, quick, seed, _listed(columns), dict(kinds), suggested,
-            missing.value, jobs,
-        )  # fmt: skip
-        return fit.run(data, out, settings, reading, json, _shown(progress))
-
-    return job
+    run(
+        data, out, reading, columns, dict(kind), suggested, missing, json, flow=flow, budget=budget,
+        quick=quick, seed=seed, jobs=jobs, progress=_shown(progress),
+    )  # fmt: skip
 
 
-@app.command()
+@command
 def score(
     model: Model,
     data: Data,
     out: Rows = None,
-    keep: Annotated[
-        list[str] | None,
-        Option(metavar="A,B", help="Columns of DATA to write beside the scores."),
-    ] = None,
+    keep: named("Columns of DATA to write beside the scores.") = (),
     ignore_extra: Annotated[
         bool, Option("--ignore-extra", help="Ignore columns that the model does not know.")
     ] = False,
     json: Annotated[bool, Option("--json", help="Print a summary as JSON, and no scores.")] = False,
     progress: Progress = None,
-    separator: Separator = None,
-    decimal: DecimalSign = Decimal.point,
-    no_header: NoHeader = False,
-    encoding: Encoding = "utf-8",
-    member: Member = None,
-    missing_value: MissingValue = None,
-) -> Job:
+    *,
+    reading: Reading,
+) -> None:
     """Compute the log-density of every row.
 
     In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
     in blocks: memory does not grow with the table.
     """
-    if out is not None and out.endswith(".npy") and keep:
-        raise BadParameter(
-            "cannot be combined with an .npy: write a .csv or .parquet", param_hint="--keep"
-        )
-    reading = _reading(None, separator, decimal, no_header, encoding, member, missing_value)
+    from .score import run
 
-    def job() -> int:
-        from . import score
-
-        settings = score.Settings(_listed(keep) or (), ignore_extra)
-        return score.run(model, data, out, settings, reading, json, _shown(progress))
-
-    return job
+    run(model, data, out, reading, keep, ignore_extra, json, _shown(progress))
 
 
-@app.command()
+@command
 def sample(
     model: Model,
     n: Annotated[int, Option("-n", min=0, help="Number of rows.")] = 1000,
     out: Rows = None,
     seed: Seed = 0,
-) -> Job:
+) -> None:
     """Sample rows from a model."""
+    from .sample import run
 
-    def job() -> int:
-        from . import sample
-
-        return sample.run(model, n, out, seed)
-
-    return job
+    run(model, n, out, seed)
 
 
-@app.command()
+@command
 def plot(
     model: Model,
     data: SomeData = None,
     out: Annotated[
         str, Option("--out", "-o", metavar="PICTURE", help="Write to this .png, .pdf or .svg file.")
     ] = "pairs.png",
-    columns: Annotated[
-        list[str] | None,
-        Option("--columns", "-c", metavar="A,B", help="Draw these columns, at most twelve."),
-    ] = None,
+    columns: named("Draw these columns, at most twelve.", "--columns", "-c") = (),
     seed: Seed = 0,
-    separator: Separator = None,
-    decimal: DecimalSign = Decimal.point,
-    no_header: NoHeader = False,
-    encoding: Encoding = "utf-8",
-    member: Member = None,
-    missing_value: MissingValue = None,
-) -> Job:
+    *,
+    reading: Reading,
+) -> None:
     """Draw every pair of columns.
 
     With DATA: its rows below the diagonal, samples from the model above it.
     """
-    reading = _reading(None, separator, decimal, no_header, encoding, member, missing_value)
+    from .plot import run
 
-    def job() -> int:
-        from . import plot
-
-        return plot.run(model, data, out, _listed(columns), seed, reading)
-
-    return job
+    run(model, data, out, columns, seed, reading)
 
 
-@app.command()
+@command
 def diagnose(
     model: Model,
-    data: Data,
+    held_out: HeldOut,
     train: Annotated[
-        str | None, Option(metavar="DATA", help="The training rows, to detect overfitting.")
+        str | None, Option(metavar="X_TRAIN", help="The training rows, to detect overfitting.")
     ] = None,
     out: Annotated[
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
-    missing: Drop = Missing.error,
+    missing: Missing = "error",
     seed: Seed = 0,
     json: Json = False,
-    separator: Separator = None,
-    decimal: DecimalSign = Decimal.point,
-    no_header: NoHeader = False,
-    encoding: Encoding = "utf-8",
-    member: Member = None,
-    missing_value: MissingValue = None,
-) -> Job:
+    *,
+    reading: Reading,
+) -> None:
     """Test whether a model can be trusted.
 
     Compares the model with held-out rows and prints a verdict.
     """
-    reading = _reading(None, separator, decimal, no_header, encoding, member, missing_value)
+    from .diagnose import run
 
-    def job() -> int:
-        from . import diagnose
-
-        return diagnose.run(model, data, train, out, missing.value, seed, reading, json)
-
-    return job
+    run(model, held_out, train, out, missing, seed, reading, json)
 
 
-@app.command()
-def info(model: Model, json: Json = False) -> Job:
+@command
+def info(model: Model, json: Json = False) -> None:
     """Show the columns of a model and its held-out log-density."""
+    from .model import describe, read_model
 
-    def job() -> int:
-        from . import info
-
-        return info.run(model, json)
-
-    return job
+    describe(model, read_model(model), json)
 
 
-@app.command()
+@command
 def moons(
     out: Annotated[str, Option(metavar="DIR", help="Folder for the pictures.")] = "moons",
     seed: Seed = 0,
@@ -278,8 +213,9 @@ def moons(
         ),
     ] = None,
     flow: Annotated[
-        Layers, Option(help="Kind of layer in the first two flows.")
-    ] = Layers.maf,
+        Literal["maf", "iaf", "realnvp", "nice"],
+        Option(help="Kind of layer in the first two flows."),
+    ] = "maf",
     quick: Annotated[
         bool,
         Option(
@@ -294,51 +230,20 @@ def moons(
             help="Repeat for N seeds, from --seed on; print NLL and KL, draw nothing.",
         ),
     ] = None,
-) -> Job:  # fmt: skip
+) -> None:  # fmt: skip
     """Fit three flows to two moons.
 
     One layer and six, as in the tutorial, and flowcore's own recipe, each on 800 points of
     scikit-learn's two moons. Prints the distance of each flow from the truth; draws densities,
     samples, losses and stages.
     """
-    if seeds and seed + seeds - 1 > MOST_SEED:
-        raise BadParameter(
-            f"the last of --seeds {seeds}, from --seed {seed} on, must be at most 2^32 - 1"
-        )
+    from .. import moons
 
-    def job() -> int:
-        from .. import moons
-
-        settings = moons.Settings(flow.value, epochs, quick)
-        if seeds:
-            moons.compare_seeds(settings, range(seed, seed + seeds))
-        else:
-            moons.run(settings, seed, out)
-        return 0
-
-    return job
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, sign, kind = text.rpartition("=")
-    if not sign or not name:
-        raise BadParameter(f"{text!r} is not NAME=KIND", param_hint="--kind")
-    return name, kind
-
-
-def _listed(given: list[str] | None) -> tuple[str, ...] | None:
-    """Names, each between commas, from an option that may be repeated."""
-    if not given:
-        return None
-    return tuple(name for text in given for name in text.split(",") if name)
-
-
-def _reading(text, separator, decimal, no_header, encoding, member, missing_value) -> dict:
-    """The arguments of flowcore's reader; `missing_values` are those beside the usual ones."""
-    separator = "\t" if separator in ("\\t", "tab") else separator
-    return dict(text=_listed(text) or (), separator=separator, decimal=decimal.value,
-                header=not no_header, encoding=encoding, member=member,
-                missing_values=missing_value or ())  # fmt: skip
+    settings = moons.Settings(flow, epochs, quick)
+    if seeds:
+        moons.compare_seeds(settings, range(seed, seed + seeds))
+    else:
+        moons.run(settings, seed, out)
 
 
 def _shown(progress: bool | None) -> bool:

@@ -1,42 +1,37 @@
-"""The types of the commands' arguments and options: what they are called, and their help."""
+"""The types of the commands' arguments and options: their names, values and help."""
 
-from __future__ import annotations
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from enum import Enum
-from typing import Annotated
-
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 
 MOST_SEED = 2**32 - 1  # of NumPy's older generator, which scikit-learn's moons are drawn from
 
 
-class Layers(str, Enum):
-    """The kinds of layers that `moons` knows."""
-
-    maf, iaf, realnvp, nice = "maf", "iaf", "realnvp", "nice"
-
-
-class Missing(str, Enum):
-    """What to do with rows that miss a value."""
-
-    error, drop = "error", "drop"
+def split(values: list[str]) -> list[str]:
+    """Names between commas, from an option that may be repeated."""
+    return [name for text in values for name in text.split(",") if name]
 
 
-class Decimal(str, Enum):
-    """Decimal signs."""
+def pairs(values: list[str]) -> list[tuple[str, str]]:
+    """(name, kind) of each NAME=KIND."""
+    found = [text.rpartition("=") for text in values]
+    for name, sign, kind in found:
+        if not name:
+            raise BadParameter(f"{name + sign + kind!r} is not NAME=KIND")
+    return [(name, kind) for name, _, kind in found]
 
-    point, comma = ".", ","
+
+def named(help: str, *flags: str):
+    """The type of an option that takes names of columns."""
+    return Annotated[list[str], Option(*flags, metavar="A,B", callback=split, help=help)]
 
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A file that fit or flowcore.save wrote.")]
-Data = Annotated[
-    str,
-    Argument(metavar="DATA", help="A CSV, .npy, .npz or Parquet file; - is standard input."),
-]
-SomeData = Annotated[
-    str | None,
-    Argument(metavar="[DATA]", help="A CSV, .npy, .npz or Parquet file; - is standard input."),
-]
+TABLE = "A CSV, .npy, .npz or Parquet file; - is standard input."
+Data = Annotated[str, Argument(metavar="DATA", help=TABLE)]
+SomeData = Annotated[str | None, Argument(metavar="[DATA]", help=TABLE)]
+HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = Annotated[bool, Option("--json", help="Print the result as JSON.")]
 Progress = Annotated[
@@ -54,29 +49,45 @@ Rows = Annotated[
         help="Write to this .csv, .npy or .parquet file (default: print a CSV).",
     ),
 ]  # fmt: skip
-Drop = Annotated[
-    Missing, Option(help="Rows with a missing value: stop with an error, or drop them.")
+Missing = Annotated[
+    Literal["error", "drop"],
+    Option(help="Rows with a missing value: stop with an error, or drop them."),
 ]
-
-# how a file is written; for the reader
-Text = Annotated[
-    list[str] | None,
-    Option(metavar="A,B", help="Read these columns as text, although they look like numbers."),
-]
-Separator = Annotated[
-    str | None,
-    Option(help="CSV separator (default: detected from the first line among , ; tab |)."),
-]
-DecimalSign = Annotated[Decimal, Option("--decimal", help="CSV decimal sign; never detected.")]
-NoHeader = Annotated[
-    bool, Option("--no-header", help="The CSV has no header: its first line is a row.")
-]
-Encoding = Annotated[str, Option(help="CSV encoding.")]
-Member = Annotated[str | None, Option(help="Name of the array in an .npz file.")]
-MissingValue = Annotated[
-    list[str] | None,
+Kinds = Annotated[
+    list[str],
     Option(
-        metavar="WORD",
-        help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
+        "--kind", "-k", metavar="NAME=KIND", callback=pairs,
+        help="Kind of a column: continuous, positive, bounded(0, 1), integer(0), gridded(0.5), "
+        "categorical, boolean, aside. May be repeated.",
     ),
-]
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is written: arguments of `flowcore.tables.read_blocks`."""
+
+    text: named("Read these columns as text, although they look like numbers.") = ()
+    separator: Annotated[
+        str | None,
+        Option(help="CSV separator (default: detected from the first line among , ; tab |)."),
+    ] = None
+    decimal: Annotated[Literal[".", ","], Option(help="CSV decimal sign; never detected.")] = "."
+    header: Annotated[
+        bool, Option(help="Whether the first line of a CSV has names, or is a row.")
+    ] = True
+    encoding: Annotated[str, Option(help="CSV encoding.")] = "utf-8"
+    member: Annotated[str | None, Option(help="Name of the array in an .npz file.")] = None
+    missing_values: Annotated[
+        list[str],
+        Option(
+            "--missing-values", "--missing-value", metavar="WORD",
+            help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
+        ),
+    ] = ()  # fmt: skip
+
+    @property
+    def options(self) -> dict:
+        """The arguments."""
+        separator = "\t" if self.separator in ("\\t", "tab") else self.separator
+        return {**vars(self), "separator": separator}

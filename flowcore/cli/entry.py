@@ -23,66 +23,69 @@ def run(argv=None) -> int:
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
             return run(argv)
     if not _is_open(sys.stdout):
-        _tell("flowcore: standard output is closed: nowhere to print to")
+        _print_error("flowcore: standard output is closed: nowhere to print to")
         return USAGE
     try:
         try:
-            return _understood(sys.argv[1:] if argv is None else list(argv))
+            return _run(sys.argv[1:] if argv is None else list(argv))
         finally:
-            sys.stdout.flush()  # here, where an error is told in one line
+            sys.stdout.flush()  # here, where an error is one line
     except KeyboardInterrupt:
-        _tell("interrupted")
+        _print_error("interrupted")
         return INTERRUPTED
-    except SystemExit as ended:  # by a signal, see flowcore/cli/interrupts.py
+    except SystemExit as ended:  # by a signal, see flowcore/cli/signals.py
         return ended.code
     except BrokenPipeError:  # e.g. `| head -1`, which has read enough
         return BROKEN_PIPE
     except Problem as problem:
-        _tell(f"flowcore: {problem}")
+        _print_error(f"flowcore: {problem}")
         return MENDED
-    except OSError as problem:
-        place = "standard output: " if problem.filename is None else ""
-        _tell(f"flowcore: {place}{problem.strerror if place else problem}")
-        return USAGE
-    except ValueError as problem:
-        _tell(f"flowcore: {problem}")
+    except (OSError, ValueError) as problem:  # of standard output
+        reason = getattr(problem, "strerror", None) or problem
+        _print_error(f"flowcore: standard output: {reason}")
         return USAGE
     except Exception as problem:
         if sys.flags.dev_mode:
             raise
-        _tell(f"flowcore: a bug, please report it: {type(problem).__name__}: {problem} "
-              "(python -X dev -m flowcore ... prints where)")  # fmt: skip
+        _print_error(
+            f"flowcore: a bug, please report it: {type(problem).__name__}: {problem} "
+            "(python -X dev -m flowcore ... prints where)"
+        )
         return MENDED
     finally:
         _drop_what_cannot_be_printed()
 
 
-def _understood(argv: list[str]) -> int:
-    """Parse the arguments, then do what they say: typer would end a broken pipe in its own way."""
+def _run(argv: list[str]) -> int:
+    """Parse the arguments, then do their work: typer would end a broken pipe in its own way."""
     from .app import app
 
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):  # help
-            found = app(args=argv, prog_name="flowcore", standalone_mode=False)
+            command = app(args=argv, prog_name="flowcore", standalone_mode=False)
     except Exception as problem:
         if getattr(problem, "exit_code", None) != USAGE:  # typer's errors of usage have it
             raise
         context = getattr(problem, "ctx", None)
-        command = "flowcore" if context is None else context.command_path
-        message = problem.format_message().replace("Value error, ", "")
-        _tell(f"{command}: error: {message} (see {command} --help)")
+        name = "flowcore" if context is None else context.command_path
+        message = problem.format_message().replace("Value error, ", "")  # pydantic's, in typer's
+        _print_error(f"{name}: error: {message} (see {name} --help)")
         return USAGE
     if text := printed.getvalue():
         print(text, end="")
-    if callable(found):
-        return found()
-    if found == INTERRUPTED:  # so typer says it, while it parses
+    if command == INTERRUPTED:  # so typer returns it, while it parses
         raise KeyboardInterrupt
-    return found or 0
+    if not callable(command):
+        return command or 0
+    from .messages import in_one_line
+
+    with in_one_line():
+        command()
+    return 0
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     print(one_line(text), file=sys.stderr)
 
 
@@ -92,7 +95,7 @@ def _is_open(stream) -> bool:
 
 
 def _drop_what_cannot_be_printed() -> None:
-    """Or Python tries once more when it ends, and tells of that."""
+    """Or Python tries once more when it ends, and prints the error."""
     try:
         if _is_open(sys.stdout):
             sys.stdout.flush()

@@ -3,83 +3,60 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
-from ..tables import Frame, TableDensity
+from ..tables import Frame, Schema
+from ..tables.encoding import coordinates, outside
 from .inputs import arranged, blocks, named
+from .messages import note
 from .model import read_model
-from .oddities import Oddities
 from .outputs import check_table, opened
 from .problem import Problem
-from .telling import note, settled, told_in_one_line
-
-
-class Settings(NamedTuple):
-    """What is asked for, apart from files."""
-
-    keep: tuple[str, ...] = ()
-    ignore_extra: bool = False
 
 
 def run(
-    model: str, data: str, out: str | None, settings: Settings, reading: dict, as_json: bool,
-    progress: bool,
-) -> int:  # fmt: skip
+    model: str, data: str, out: str | None, reading: dict, keep: Sequence[str],
+    ignore_extra: bool, as_json: bool, progress: bool,
+) -> None:  # fmt: skip
     """Score a file's rows, in order."""
-    with told_in_one_line():
-        check_table(out, model, data)
-        settings = settings._replace(keep=_names_kept(settings.keep))
-        density, seen = read_model(model), Seen()
-        settled([name for name in settings.keep if name not in density.schema.names])
-        names = (*settings.keep, "log_prob")
-        odd = Oddities(density.schema)
-        rows = scores(density, data, settings, reading, odd)
-        first = next(rows)  # its errors come before anything is written
-        silent = as_json and out is None
-        with nullcontext() if silent else opened(out, names) as sink, _bar(progress) as bar:
-            for kept, log_p in chain([first], rows):
-                seen.add(log_p)
-                bar.update(len(log_p))
-                if sink is not None:
-                    sink.write({**kept, "log_prob": log_p})
-        if as_json:
-            print(json.dumps({"model": model, "data": data, "out": out, **seen.to_dict()}))
-            return 0
-        if seen.missing:
-            note(f"{seen.missing:,} of {seen.rows:,} rows miss a value: their log_prob is nan")
-        for told in odd.notes(seen.rows):
-            note(told)
-    return 0
-
-
-def scores(
-    density: TableDensity, data: str, settings: Settings, reading: dict, odd: Oddities
-) -> Iterator[tuple[dict, np.ndarray]]:
-    """(columns that are kept, log p) of every block, which `odd` has a look at."""
-    for frame in blocks(data, reading, density.schema):
-        kept = _kept(frame, settings.keep)
-        own = arranged(frame, density.schema, settings.keep, settings.ignore_extra)
-        log_p = density.log_prob(own)
-        odd.look(own, log_p)
-        yield kept, log_p
-
-
-def _names_kept(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Each once; a `Problem` for the name of what is written beside them."""
-    if "log_prob" in names:
+    check_table(out, model, data)
+    if "log_prob" in keep:
         raise Problem("--keep log_prob: the scores are called so: rename that column in the file")
-    return tuple(dict.fromkeys(names))
+    density, keep = read_model(model), list(dict.fromkeys(keep))
+    schema, scores = density.schema, Scores(density.schema)
+    carried = [name for name in keep if name not in schema.names]  # as they are: as text
+    reading = {**reading, "text": [*reading["text"], *carried]}
+
+    def scored() -> Iterator[dict]:
+        for frame in blocks(data, reading, schema):
+            kept, own = _kept(frame, keep), arranged(frame, schema, keep, ignore_extra)
+            log_p = density.log_prob(own)
+            scores.add(own, log_p)
+            yield {**kept, "log_prob": log_p}
+
+    rows = scored()
+    first = next(rows)  # its errors come before anything is written
+    sink = nullcontext() if as_json and out is None else opened(out, [*keep, "log_prob"])
+    bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
+    with sink as file, bar:
+        for block in chain([first], rows):
+            bar.update(len(block["log_prob"]))
+            if file is not None:
+                file.write(block)
+    if as_json:
+        print(json.dumps({"model": model, "data": data, "out": out, **scores.summary()}))
+        return
+    for text in scores.notes():
+        note(text)
 
 
-def _kept(frame: Frame, names: tuple[str, ...]) -> dict:
+def _kept(frame: Frame, names: Sequence[str]) -> dict:
     there = {str(name): name for name in frame.names}
     missing = [name for name in names if name not in there]
     if missing:
@@ -89,51 +66,62 @@ def _kept(frame: Frame, names: tuple[str, ...]) -> dict:
     return {name: frame[there[name]] for name in names}
 
 
-@dataclass
-class Seen:
-    """What a summary needs, in constant memory: sums are of differences from the first value."""
+class Scores:
+    """What is printed about the scores of all blocks: a few numbers of each, and a reason."""
 
-    rows: int = 0
-    missing: int = 0
-    impossible: int = 0
-    least: float = math.inf
-    most: float = -math.inf
-    first: float = 0.0
-    total: float = 0.0
-    squares: float = 0.0
+    def __init__(self, schema: Schema):
+        self.schema, self.blocks = schema, []
+        self.reason = ""  # of the first row of density 0
+        self.unseen: dict = {}  # name of a column -> a value that fit has not seen
 
-    def add(self, log_p: np.ndarray) -> None:
-        """One more block."""
-        self.rows += len(log_p)
-        self.missing += int(np.isnan(log_p).sum())
-        self.impossible += int(np.isneginf(log_p).sum())
-        found = log_p[np.isfinite(log_p)]
-        if not found.size:
-            return
-        if self.most == -math.inf:
-            self.first = float(found[0])
-        self.least, self.most = min(self.least, found.min()), max(self.most, found.max())
-        self.total += float((found - self.first).sum())
-        self.squares += float(((found - self.first) ** 2).sum())
+    def add(self, frame: Frame, log_p: np.ndarray) -> None:
+        """One more block; frame: the columns of the schema."""
+        finite, zero = log_p[np.isfinite(log_p)], np.flatnonzero(np.isneginf(log_p))
+        n, missing = len(log_p), np.count_nonzero(np.isnan(log_p))
+        moments = (
+            (finite.mean(), finite.var(), finite.min(), finite.max()) if finite.size else [0] * 4
+        )
+        self.blocks.append((n, missing, len(zero), finite.size, *moments))
+        if len(zero) and not self.reason:
+            self.reason = self._reason(frame, zero[0])
+        for column in self.schema.categories:
+            if column.kind.name == "categorical" and column.name not in self.unseen:
+                new = set(frame[column.name].tolist()) - {*column.values, None}
+                new = sorted(str(value) for value in new if value == value)  # without nan
+                self.unseen |= {column.name: new[0]} if new else {}
 
-    def to_dict(self) -> dict:
-        """The summary; mean and error are of the rows whose log p is finite, None without them."""
-        n = self.rows - self.missing - self.impossible
-        mean = self.total / n if n else 0.0
-        variance = (self.squares - n * mean**2) / (n - 1) if n > 1 else math.nan
-        error = math.sqrt(max(variance, 0.0) / n) if n > 1 else None
-        return {
-            "rows": self.rows,
-            "missing": self.missing,
-            "density_zero": self.impossible,
-            "mean_log_prob": self.first + mean if n else None,
-            "standard_error": error,
-            "least": float(self.least) if n else None,
-            "most": float(self.most) if n else None,
-        }
+    def _reason(self, frame: Frame, row: int) -> str:
+        """Which value of a row has no density, if it is a single one."""
+        one = frame.take(np.array([row]))
+        for column in self.schema.numbers:
+            x = coordinates(one, [column])
+            if outside(x, [column]).any():
+                place = one.place(0, column.name)
+                return f"{place} is {x[0, 0]:g}, not inside of {column.kind}"
+        return f"the first is row {one.row_numbers(0)}"
 
+    def summary(self) -> dict:
+        """Counts; moments of the finite log p, None without any."""
+        rows, missing, zero, n, mean, variance, least, most = np.array(self.blocks, float).T
+        found = dict.fromkeys(("mean_log_prob", "standard_error", "least", "most"))
+        if n.any():
+            total, overall = n.sum(), np.average(mean, weights=n)
+            squares = n @ (variance + (mean - overall) ** 2)
+            error = np.sqrt(squares / (total - 1) / total) if total > 1 else None
+            least, most = least[n > 0].min(), most[n > 0].max()
+            found = dict(zip(found, (overall, error, least, most), strict=True))
+        counts = {"rows": rows, "missing": missing, "density_zero": zero}
+        return {name: int(count.sum()) for name, count in counts.items()} | found
 
-def _bar(shown: bool):
-    from tqdm import tqdm
-
-    return tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not shown)
+    def notes(self) -> Iterator[str]:
+        """One about each thing that is odd."""
+        rows, missing, zero = np.sum(self.blocks, axis=0)[:3].astype(int)
+        if missing:
+            yield f"{missing:,} of {rows:,} rows miss a value: their log_prob is nan"
+        if zero:
+            yield f"{zero:,} of {rows:,} rows have the density 0, a log_prob of -inf: {self.reason}"
+        for name, value in self.unseen.items():
+            yield (
+                f"column {name!r:.40} has values that fit has not seen, such as {value!r:.40}: "
+                "they share the probability of all that was not seen"
+            )

@@ -6,9 +6,9 @@ from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate
 from .cores import ENVIRONMENT, n_threads
 from .derived import derived
+from .errors import fixable, remaking, warn
 from .inputs import as_numbers
 from .log_sum_exp import log_sum_exp
-from .notices import remaking, warn
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Layout, Parametric, frozen
 from .workspace import Step, Workspace, check_overrides, copied, require
@@ -31,6 +31,7 @@ __all__ = [
     "copied",
     "derived",
     "evaluate",
+    "fixable",
     "frozen",
     "imported",
     "in_threads",

@@ -1,12 +1,12 @@
-"""Can a density be trusted? What is measured on rows that it has not seen, and said in words.
+"""Can a density be trusted? Tests on held-out rows, and a verdict in plain English.
 
 diagnose.py     the function: start here
-uniforms.py     what is uniform if a flow is right; uniformity.py   is it?
-draws.py        rows among the density's own draws; classifier.py   can they be told apart?
-rows.py         the least probable rows; baselines.py   what a density has to beat
-verdict.py      the sentences; report.py   the object; page.py   the figure
-judged.py       anybody's density, seen as two functions; of_table.py   a `TableDensity`
-findings.py     one small object a finding
+density.py      any density as two functions: log p of rows, and draws
+latent.py       numbers that are uniform if a flow is right
+tests.py        rows against draws: columns, log p, a classifier, the tails; the latent space
+likelihood.py   mean log p against baselines, against training rows, without the worst row
+findings.py     `Finding`; Holm's adjustment; the verdict and the advice, made of findings
+report.py       `Diagnosis`: prints, draws the page (page.py), becomes a dict
 """
 
 from .diagnose import diagnose

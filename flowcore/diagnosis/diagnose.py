@@ -1,30 +1,24 @@
-"""`diagnose`: is a density good? Everything is measured on rows that it has not seen."""
+"""`diagnose`: is a density good? Everything is measured on rows that were held out."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import BLAS, warn
+from ..core import BLAS, frozen, imported, warn
 from ..core.inputs import as_numbers, check_dim, column_labels
 from ..core.labels import check_labels
 from ..training.checks import as_context, check_finite
 from ..training.columns import few_valued_columns
-from .baselines import baselines, conditional_log_prob, name_of
-from .classifier import tell_apart
-from .draws import drawn_from
-from .findings import Association, Beside, Learned
-from .judged import Judged, Rows, different, warn_of_shared
-from .of_table import of_table
+from .density import AnyDensity, Rows, draws_of, warn_of_shared
+from .findings import Finding, adjusted, listed
+from .latent import conditionals, uniforms
+from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
-from .rows import far_rows, pull_of_the_worst, worst_rows
-from .uniformity import holm, independence, of_uniforms
-from .uniforms import conditionals, uniforms
+from .tests import classifier, columns, latents, level, tails, worst_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,6 +29,8 @@ if TYPE_CHECKING:
 FEWEST = 10  # held-out rows
 FEWEST_DRAWS = 1000
 SHOWN, SHOWN_DRAWS = 2000, 10_000  # that are kept for the page
+FEW = 0.1  # rows are few if they do not show a KS of this size
+MOSTLY = 0.9  # of the training rows of a table differ: else new rows are like some of them, too
 
 
 def diagnose(
@@ -50,17 +46,18 @@ def diagnose(
     alpha: float = 0.05,
     rng: Seed = 0,
 ) -> Diagnosis:
-    """Can a density be trusted? Compared with simple ones, and tested, on rows it has not seen.
+    """Tests a density on held-out rows: a verdict in words, a page, and numbers.
 
-    What is looked at: log p beside that of a Gaussian and of a mixture of Gaussians (BIC); where
-    every column's values stand among the density's own draws; for a flow, whether z = f^-1(x) looks
-    like its base; whether a classifier tells rows from draws; rows far below all draws; training
-    rows against held-out ones. All p-values are adjusted together, by Holm's method: of a density
-    that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
+    It compares mean log p with a Gaussian and a mixture of Gaussians (BIC), the values of every
+    column and log p itself with those of the density's own draws, and for a flow z = f^-1(x) with
+    the base. A classifier tries to separate rows from draws, rows far in the tails are counted, and
+    training rows are compared with held-out ones. All p-values are adjusted together, by Holm's
+    method: of a density that is the truth, 95% of the reports find nothing (alpha=0.05).
+    Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: keep others back. If
     most of the held-out rows are training rows, or copies of each other, there is a warning.
-    Cost: log_prob of all rows, `draws` samples and their log_prob, five classifiers on at most 5000
+    Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows.
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
     wrong number, columns that are not those of X_held_out or of an estimator's `fit`; for a density
@@ -74,9 +71,9 @@ def diagnose(
         scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: its numbers
         are judged, given its categories; rows that miss a value are left out, with a warning.
     X_held_out : array_like
-        (n, D), rows it has not seen; a table with names is fine.
+        (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
-        (m, D), the rows it learned from: for the baselines, and for overfitting. None: the
+        (m, D), the rows of the fit: for the baselines, and for overfitting. None: the
         baselines learn from half of the held-out rows, and are compared on the other half.
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
@@ -87,9 +84,9 @@ def diagnose(
     draws : int
         How many samples to compare with, >= 1000; with a context at least 19 for every row.
     alpha : float
-        The chance that a density which is the truth is found at fault.
+        The chance that any test of a density which is the truth is significant.
     rng : int or numpy Generator
-        Of the draws, the halves, the classifiers.
+        Of the draws, the halves, the classifier.
 
     Returns
     -------
@@ -109,76 +106,122 @@ def diagnose(
     Mean log p -2.328 +- 0.031 nats on 1,000 held-out rows of 2 columns: nothing speaks against this
     density.
     """
+    # a stream of its own: rows that were drawn by the same seed must not come again as draws
+    rng = np.random.default_rng(np.random.default_rng(rng).integers(2**63))
+    draws = check_dim("draws", draws, FEWEST_DRAWS)
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
+        raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
+    given, model = (), density
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
             raise ValueError(
-                "a TableDensity knows names and categories from the table: leave out names=, "
+                "a TableDensity has names and categories from the table: leave out names=, "
                 "context=, context_train="
             )
-        return of_table(diagnose, density, X_held_out, X_train,
-                        history=history, draws=draws, alpha=alpha, rng=rng)  # fmt: skip
-    rng, draws = np.random.default_rng(rng), check_dim("draws", draws, FEWEST_DRAWS)
-    if not (isinstance(alpha, Real) and 0 < alpha < 1):
-        raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
-    names = _names(names, X_held_out)
-    held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
+        model, names, held_out, train = _numbers(density, X_held_out, X_train, rng)
+        given = tuple(f"{column.name}" for column in density.schema.categories)
+    else:
+        names = _names(names, X_held_out)
+        held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
+        train = None
+        if X_train is not None:
+            check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
+            check_labels("context_train", column_labels(context_train), column_labels(context))
+            train = _rows("X_train", X_train, "context_train", context_train, len(names))
+            if (train.context is None) != (held_out.context is None):
+                raise ValueError("give context and context_train, or neither")
+            warn_of_shared(held_out, train)
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
-    judged, train = Judged.of(density, len(names), X_held_out, context), None
-    if X_train is not None:
-        check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
-        train = _rows("X_train", X_train, "context_train", context_train, len(names))
-        check_labels("context_train", column_labels(context_train), column_labels(context))
-        if (train.context is None) != (held_out.context is None):
-            raise ValueError("give context and context_train, or neither")
-        warn_of_shared(held_out, train)
+    adapter = AnyDensity.of(model, len(names), X_held_out, context)
 
     with BLAS.single_threaded():
-        return _adjusted(_examined(judged, held_out, train, names, history, draws, alpha, rng))
-
-
-def _examined(judged, held_out, train, names, history, draws, alpha, rng) -> Diagnosis:
-    """All findings, every test on its own."""
-    log_p = judged.log_prob("X_held_out", *held_out)
-    beside, by_halves = _beside(log_p, held_out, train, rng)
-    drawn = drawn_from(judged, held_out, draws, rng)
-    latents, latents_of, association = _latents(judged.density, held_out, names, rng)
-    gridded, _, _ = few_valued_columns(held_out.x, np.arange(len(held_out.x)))
-    n_different = len(different(held_out))
-    if 2 * n_different < len(log_p) and not gridded.size:
-        warn(
-            f"X_held_out has {len(log_p):,} rows, but only {n_different:,} different ones, as a "
-            "Markov chain or a bootstrap sample: p-values take rows for independent. Thin the "
-            "chain, or pass each row once"
-        )
-    finite = np.isfinite(log_p).all()
+        log_p = adapter.log_prob("X_held_out", held_out)
+        own = draws_of(adapter, held_out, draws, rng)
+        worst = worst_rows(held_out.x, log_p, own, names)
+        tests = [
+            *support(log_p),
+            *baselines(log_p, held_out, train, rng),
+            *columns(held_out.x[own.index], own.x, names, rng),
+            *classifier(held_out, own, names, rng),
+            *_latents(model, held_out, names, rng),
+            level(log_p[own.index], own.log_p, rng),
+            tails(log_p, own.log_p),
+            worst_row(log_p, worst[0], own.count),
+        ]
+        found = adjusted(tests, alpha)
+        if train is not None:
+            harm = any(one.fault or one.adjusted < alpha for one in found)
+            found.append(overfitting(log_p, adapter, train, harm, rng))
+        found += _limits(held_out, names, own, found, alpha, given)
+    mean, error = mean_and_error(log_p)
+    some = rng.permutation(len(log_p))[:SHOWN], rng.permutation(len(own.flat))[:SHOWN_DRAWS]
     return Diagnosis(
-        density=judged.name,
-        n=len(log_p),
-        names=tuple(names),
-        mean=float(log_p.mean()),
-        standard_error=float(log_p.std(ddof=1) / math.sqrt(len(log_p))) if finite else math.nan,
-        median=float(np.median(log_p)),
-        baselines=tuple(beside),
-        baselines_by_halves=by_halves,
-        columns=drawn.columns(names),
-        latents=latents,
-        latents_of=latents_of,
-        association=association,
-        own_level=drawn.level(log_p),
-        classifier=tell_apart(*drawn.pairs(held_out, rng), names, rng),
-        far=far_rows(log_p, drawn.log_p),
-        worst=worst_rows(held_out.x, log_p, drawn.x, drawn.log_p, names),
-        pull=pull_of_the_worst(log_p),
-        learned=_learned(judged, log_p, train, rng),
-        gridded=tuple(names[j] for j in gridded),
-        draws=drawn.count,
-        wild_draws=drawn.count - len(drawn.x),
-        alpha=float(alpha),
-        history=history,
-        rows=_frozen(held_out.x[rng.permutation(len(log_p))[:SHOWN]]),
-        drawn=_frozen(drawn.x[rng.permutation(len(drawn.x))[:SHOWN_DRAWS]]),
-    )
+        density=type(density).__name__, n=len(log_p), names=tuple(names), given=given, mean=mean,
+        standard_error=error, median=float(np.median(log_p)), draws=own.count, alpha=float(alpha),
+        findings=tuple(found), worst=worst, rows=frozen(held_out.x[some[0]]),
+        drawn=frozen(own.flat[some[1]]), history=history,
+    )  # fmt: skip
+
+
+def _latents(density, held_out, names, rng) -> list[Finding]:
+    if held_out.context is None:  # of an estimator: the density that it fitted
+        density = getattr(density, "density_", density)
+    seed = int(rng.integers(2**31))
+
+    def uniforms_of(rows: Rows) -> np.ndarray | None:
+        return uniforms(density, rows.x, np.random.default_rng(seed), rows.context)
+
+    u = uniforms_of(held_out)
+    return [] if u is None else latents(u, names, conditionals(uniforms_of, held_out))
+
+
+def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
+    """What limits the tests: columns and draws that are no numbers, copies of rows, few rows."""
+    n, different, found = len(held_out.x), len(held_out.different), []
+    if gridded := [names[j] for j in few_valued_columns(held_out.x, np.arange(n))[0]]:
+        text = (
+            f"Columns of few distinct values have no density: {listed(gridded)}. The mean log p "
+            "has no upper limit there."
+        )
+        found.append(Finding("gridded", "columns of few values", len(gridded), fault=True,
+                             sentence=text))  # fmt: skip
+    elif 2 * different < n:
+        warn(
+            f"X_held_out has {n:,} rows, but only {different:,} different ones, as a Markov chain "
+            "or a bootstrap sample: p-values assume independent rows. Thin the chain, or pass each "
+            "row once"
+        )
+    if wild := draws.n_not_finite:
+        text = f"{wild:,} of {draws.count:,} draws are not finite; they are left out."
+        found.append(Finding("draws", "draws that are not finite", wild, held_out=False,
+                             fault=True, sentence=text))  # fmt: skip
+    kinds = len({test.kind for test in tests if test.p >= 0})
+    seen = float(imported("scipy.stats").kstwo.isf(alpha / kinds / len(names), n))
+    if seen > FEW and all(test.adjusted >= alpha for test in tests if test.kind == "columns"):
+        text = f"With {n} rows the tests detect only a KS of {seen:.2f} or more."
+        found.append(Finding("power", "smallest KS detected", seen, sentence=text))
+    if given:
+        text = f"The numbers are judged given {listed(given)}: p of these is not judged."
+        found.append(Finding("given", "categories", sentence=text))
+    return found
+
+
+# ---------------------------------------------------------------------------- rows as given
+
+
+def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, tuple[str, ...], Rows, Rows | None]:
+    """(density of the numbers, their names, rows, training rows); on a grid they have noise.
+
+    Shared rows are looked for without the noise, unless new rows often equal some training row.
+    """
+    own, train = density.numbers_of(X_held_out, rng), None
+    if X_train is not None:
+        theirs = density.numbers_of(X_train, rng)
+        train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.plain, theirs.context)
+        if len(exact.different) > MOSTLY * len(exact.x):
+            warn_of_shared(Rows(own.plain, own.context), exact)
+    return own.density, own.names, Rows(own.rows, own.context), train
 
 
 def _names(names, table) -> list[str]:
@@ -200,82 +243,3 @@ def _rows(name, values, context_name, context, dim: int) -> Rows:
     check_finite(name, x, float, column_labels(values))
     context = as_context(context_name, context, name, len(x))
     return Rows(x, None if context is None else context.astype(float, copy=False))
-
-
-@np.errstate(over="ignore", invalid="ignore")  # at rows so far out that both densities are 0
-def _beside(log_p, held_out, train, rng) -> tuple[list[Beside], bool]:
-    """The baselines on the held-out rows, or on half of them; in units of powers of two, exactly,
-    in which no square over- or underflows."""
-    here, learn = np.arange(len(log_p)), train
-    if train is None:
-        half, here = np.array_split(rng.permutation(len(log_p)), 2)
-        learn = held_out.of(half)
-    units = [None if a is None else np.frexp(np.abs(a).max(axis=0))[1] for a in learn]
-    learn, rows = (
-        [None if a is None else np.ldexp(a, -unit) for a, unit in zip(table, units, strict=True)]
-        for table in (learn, held_out.of(here))
-    )
-    found = []
-    for simple in baselines(*learn, rng):
-        theirs = conditional_log_prob(simple, *rows) - units[0].sum() * math.log(2)
-        theirs[np.isnan(theirs)] = -np.inf
-        gain, error = log_p[here] - theirs, math.nan
-        if np.isfinite(gain).all():
-            error = float(gain.std(ddof=1) / math.sqrt(len(gain)))
-        found.append(Beside(name_of(simple), float(theirs.mean()), float(gain.mean()), error))
-    return found, train is None
-
-
-def _learned(judged, log_p, train, rng) -> Learned | None:
-    if train is None:
-        return None
-    some = train.of(np.sort(rng.permutation(len(train.x))[: max(len(log_p), 10_000)]))
-    theirs = judged.log_prob("X_train", *some)
-    mean = float(theirs.mean())
-    if not (np.isfinite(theirs).all() and np.isfinite(log_p).all()) or len(theirs) < 2:
-        return Learned(mean, math.nan, math.nan)
-    error = math.sqrt(theirs.var(ddof=1) / len(theirs) + log_p.var(ddof=1) / len(log_p))
-    return Learned(mean, float(mean - log_p.mean()), error)
-
-
-def _latents(density, held_out, names, rng):
-    """(a Uniformity for each coordinate or None, what they are of, their correlations)."""
-    if held_out.context is None:  # of an estimator: the density that it fitted
-        density = getattr(density, "density_", density)
-    u = uniforms(density, held_out.x, rng, held_out.context)
-    if u is None:
-        return None, "", None
-    order = conditionals(density)
-    if order is None:
-        labels = [(f"z_{i + 1}", None) for i in range(len(names))]
-    else:
-        labels = [(names[j], tuple(names[k] for k in given)) for j, given in order]
-    found = tuple(
-        of_uniforms(name, own, given)
-        for own, (name, given) in zip(u.T, labels, strict=True)
-        if given != ()  # given nothing, it is a column, and told as such
-    )
-    tied = independence(u)
-    association = None if tied is None else Association(tied[0], tied[1], tied[1])
-    return found, "coordinates" if order is None else "conditionals", association
-
-
-def _adjusted(report: Diagnosis) -> Diagnosis:
-    """The same with Holm's p-values, over all tests together."""
-    single = ("association", "own_level", "classifier", "far")
-    tests = [*report.columns, *(report.latents or ())]
-    tests += [test for name in single if (test := getattr(report, name)) is not None]
-    shares = [1 / len(group) for group in (report.columns, report.latents or ()) for _ in group]
-    weights = shares + [1.0] * (len(tests) - len(shares))  # a group counts as one of the others
-    p_values = holm([test.p_value for test in tests], weights)
-    found = iter([replace(t, adjusted=p) for t, p in zip(tests, p_values, strict=True)])
-    columns = tuple(next(found) for _ in report.columns)
-    latents = None if report.latents is None else tuple(next(found) for _ in report.latents)
-    others = {name: next(found) for name in single if getattr(report, name) is not None}
-    return replace(report, columns=columns, latents=latents, **others)
-
-
-def _frozen(x: np.ndarray) -> np.ndarray:
-    x = x.copy()
-    x.flags.writeable = False
-    return x

@@ -1,15 +1,13 @@
 """Past one machine: tables that are Dask arrays or dataframes, and the workers of a cluster.
 
-blocks.py   `log_prob` and `sample`, block by block: start here
-fit.py      `fit`: every worker keeps its rows, and sends the gradient of its share
-share.py    what a worker holds, and is asked; shared.py   the whole table, as the client sees it
-total.py    the loss: a sum over the workers
+blocks.py    `log_prob` and `sample`, block by block: start here
+fitting.py   `fit`: every worker keeps its rows, and sends the gradient of its share
 
-Dask is imported when something is called: `pip install 'flowcore[dask]'`. docs/past_one_machine.md
-tells what it costs, and has recipes for Ray and Spark.
+Dask is imported at the first use of a name: `pip install 'flowcore[dask]'`. For what it costs, and
+for recipes for Ray and Spark, see docs/past_one_machine.md.
 """
 
-from .blocks import log_prob, sample
-from .fit import fit
+from .._lazy import door
 
 __all__ = ["fit", "log_prob", "sample"]
+__getattr__ = door(__name__, {".blocks": ("log_prob", "sample"), ".fitting": ("fit",)})

@@ -1,13 +1,11 @@
-"""Log-densities and draws, block by block: what Dask does with them is lazy, and any scheduler's.
+"""Log-densities and draws, block by block: graphs of Dask, for any scheduler.
 
-A flow is one more value of the graph, which goes to every worker once, and not with every block.
+A flow is one more value of the graph: it goes to every worker once, not with every block.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,12 @@ import numpy as np
 from .._forks import imported
 from ..core import BLAS
 from ..core.inputs import check_context, check_count, check_dim, check_event
-from ..distributions import Distribution
+
+try:
+    import dask.array as da
+    from dask import delayed, is_dask_collection
+except ImportError as problem:
+    raise ImportError(f"{problem}; flowcore.distributed: pip install 'flowcore[dask]'") from None
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,16 +64,24 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     >>> found.chunks, found.compute().round(2)
     (((3, 2),), array([-1.84, -1.84, -1.84, -1.84, -1.84]))
     """
-    kind = check_dask("X", X)
-    width = len(X.columns) if kind == "frame" else X.shape[-1]
-    if kind == "frame" or X.ndim == 0:
-        check_event(np.empty((0, width)), flow.dim, flow)
-    else:
-        check_event(np.broadcast_to(0.0, (1,) * (X.ndim - 1) + (width,)), flow.dim, flow)
-    context, rows_of_context = _context_of(flow, context, kind)
-    if kind == "frame":
-        return _log_prob_of_frame(flow, X, context, rows_of_context)
-    return _log_prob_of_array(flow, X, context, rows_of_context)
+    X = table("X", X)
+    check_event(np.empty((0, *X.shape[-1:])), flow.dim, flow)
+    context = _context_of(flow, context)
+    rowwise, dtype = is_dask_collection(context), getattr(flow, "dtype", np.dtype(float))
+    options = dict(flow=delayed(flow, pure=True), dtype=dtype)
+    if not isinstance(X, da.Array):
+        if rowwise and context.npartitions != X.npartitions:
+            raise ValueError(
+                f"X has {X.npartitions} partitions, context {context.npartitions}: take both from "
+                "one frame, as in frame[columns] and frame[others]"
+            )
+        meta = imported("pandas").Series(np.empty(0, dtype), name="log_prob")
+        options |= dict(meta=meta, align_dataframes=False)
+        return X.map_partitions(log_prob_of_block, context, **options)
+    lead = tuple(range(X.ndim - 1))
+    cut = (*lead, -2) if rowwise else None
+    options |= dict(meta=np.empty((0,) * len(lead), dtype), concatenate=True)
+    return da.blockwise(log_prob_of_block, lead, X, (*lead, -1), context, cut, **options)
 
 
 def sample(
@@ -118,149 +129,73 @@ def sample(
     >>> X.chunks, bool((X.compute() == X.compute()).all())
     (((400, 400, 200), (2,)), True)
     """
-    da = imported_dask("dask.array")
     n, entropy = check_count(n), np.random.default_rng(rng).integers(2**63, size=4).tolist()
-    if columns is not None and len(columns) != flow.dim:
-        raise ValueError(f"columns has {len(columns)} names, but the flow has dim {flow.dim}")
-    context, rows_of_context = _context_of(flow, context, "array")
-    options = dict(flow=_in_graph(flow), entropy=entropy, dtype=dtype_of(flow))
-    if rows_of_context is not None:
-        if columns is not None:
-            raise ValueError("columns= needs (n, D), but draws for rows of context are (n, m, D)")
-        if rows_of_context.ndim != 2:
-            raise ValueError(f"context must have shape (m, C), not {rows_of_context.shape}")
-        context = whole_rows(rows_of_context)
-        chunks = ((n,), context.chunks[0], (flow.dim,))
-        meta = np.empty((0, 0, 0), options["dtype"])
-        return da.map_blocks(
-            _draws_for, context, n=n, new_axis=0, chunks=chunks, meta=meta, **options
-        )
-    size = check_dim("rows", max(1, NUMBERS // flow.dim) if rows is None else rows)
-    edges = [*range(0, n, size), n] if n else [0, 0]
-    chunks = tuple(b - a for a, b in pairwise(edges))
-    meta = np.empty((0, 0), options["dtype"])
-    found = da.map_blocks(
-        _draws, context=context, chunks=(chunks, (flow.dim,)), meta=meta, **options
-    )
+    context, dtype = _context_of(flow, context), getattr(flow, "dtype", np.dtype(float))
+    options = dict(flow=delayed(flow, pure=True), entropy=entropy, dtype=dtype)
+    if is_dask_collection(context):
+        options |= dict(chunks=((n,), context.chunks[0], (flow.dim,)), new_axis=0)
+        found = da.map_blocks(_draws, context, meta=np.empty((0, 0, 0), dtype), **options)
+    else:
+        size = check_dim("rows", max(1, NUMBERS // flow.dim) if rows is None else rows)
+        options |= dict(chunks=da.core.normalize_chunks((size, -1), (n, flow.dim)), context=context)
+        found = da.map_blocks(_draws, meta=np.empty((0, 0), dtype), **options)
     if columns is None:
         return found
-    return imported_dask("dask.dataframe").from_dask_array(found, columns=list(columns))
+    return imported("dask.dataframe").from_dask_array(found, columns=list(columns))
 
 
 # ---------------------------------------------------------------- what is done with a block
 
 
-def log_prob_of_block(x, context=None, flow=None):
-    """log p of the rows of a block. A frame stays one: an error then names its columns."""
-    if context is not None and len(context) != len(x) and np.ndim(context) > 1:
+def log_prob_of_block(x, context=None, flow=None, dtype=None):
+    """log p of the rows of a block; of a frame, a Series with its index.
+
+    A frame stays one until it is in `log_prob`: an error then names its columns.
+    """
+    if np.ndim(context) > 1 and len(context) != len(x):
         raise ValueError(
             f"a block of X has {len(x)} rows, and that of context {len(context)}: cut both alike"
         )
     with BLAS.single_threaded():
-        return flow.log_prob(x, **_given(context), **one_thread(flow.log_prob))
+        found = flow.log_prob(x, **options_of(flow.log_prob, context))
+    if isinstance(x, np.ndarray):
+        return found
+    return imported("pandas").Series(np.asarray(found, dtype), x.index, name="log_prob")
 
 
-def _log_prob_of_partition(frame, context=None, flow=None, dtype=None):
-    """As a Series with the frame's index."""
-    found = log_prob_of_block(frame, context, flow)
-    return imported("pandas").Series(np.asarray(found, dtype), frame.index, name="log_prob")
-
-
-def _draws(flow=None, entropy=None, context=None, dtype=None, block_info=None):
-    (n, _), place = block_info[None]["chunk-shape"], block_info[None]["chunk-location"][0]
-    return _draw(flow, n, entropy, place, context)
-
-
-def _draws_for(context, flow=None, entropy=None, n=0, dtype=None, block_info=None):
-    return _draw(flow, n, entropy, block_info[0]["chunk-location"][0], context)
-
-
-def _draw(flow, n: int, entropy: list[int], place: int, context) -> np.ndarray:
-    """The draws of block number `place`."""
-    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(place,)))
+def _draws(context=None, flow=None, entropy=None, dtype=None, block_info=None):
+    """The draws of one block, by a generator of its own."""
+    here = block_info[None]
+    seed = np.random.SeedSequence(entropy, spawn_key=(max(here["chunk-location"]),))
     with BLAS.single_threaded():
-        return flow.sample(n, rng, **_given(context), **one_thread(flow.sample))
+        options = options_of(flow.sample, context)
+        return flow.sample(here["chunk-shape"][0], np.random.default_rng(seed), **options)
 
 
-def _given(context) -> dict:
-    return {} if context is None else {"context": context}
+def options_of(method, context) -> dict:
+    """context=, if there is one; threads=1, if the method of a density takes it."""
+    options = {} if context is None else {"context": context}
+    return options | ({"threads": 1} if "threads" in inspect.signature(method).parameters else {})
 
 
-def one_thread(method) -> dict:
-    """threads=1, if the method has such an argument; that of somebody's own may have none."""
-    return {"threads": 1} if "threads" in inspect.signature(method).parameters else {}
+# ---------------------------------------------------------------- what Dask is given
 
 
-# ---------------------------------------------------------------- what Dask is told
-
-
-def _log_prob_of_array(flow, X, context, rows_of_context):
-    da = imported_dask("dask.array")
-    X, dtype = whole_rows(X), dtype_of(flow)
-    lead = tuple(range(X.ndim - 1))
-    meta = np.empty((0,) * len(lead), dtype)
-    options = dict(flow=_in_graph(flow), dtype=dtype, meta=meta, concatenate=True)
-    if rows_of_context is None:
-        return da.blockwise(log_prob_of_block, lead, X, (*lead, -1), context=context, **options)
-    if rows_of_context.shape[:-1] != X.shape[:-1] and not math.isnan(sum(X.shape[:-1])):
-        raise ValueError(
-            f"context has shape {rows_of_context.shape}, X {X.shape}: it needs a row for each of X"
+def table(name: str, X, ndim: int = 2):
+    """A Dask array, all columns in one block; or a frame of so many axes, checked in every
+    partition. TypeError for anything else."""
+    if isinstance(X, da.Array):
+        return X.rechunk({X.ndim - 1: -1}) if X.ndim > 1 else X
+    if not (is_dask_collection(X) and hasattr(X, "map_partitions") and X.ndim == ndim):
+        raise TypeError(
+            f"{name} must be a Dask array or dataframe, not {type(X).__name__}: "
+            f"dask.array.from_array({name}, chunks=(100_000, D)), or flow.log_prob and fc.fit"
         )
-    rows_of_context = whole_rows(rows_of_context)
-    return da.blockwise(
-        log_prob_of_block, lead, X, (*lead, -1), rows_of_context, (*lead, -2), **options
-    )
+    return X if ndim == 1 else X.map_partitions(_announced, list(X.columns), meta=X._meta)
 
 
-def _log_prob_of_frame(flow, X, context, rows_of_context):
-    dtype, X = dtype_of(flow), as_announced(X)
-    meta = imported("pandas").Series(np.empty(0, dtype), X._meta.index, name="log_prob")
-    options = dict(flow=_in_graph(flow), dtype=dtype, meta=meta, align_dataframes=False)
-    if rows_of_context is None:
-        return X.map_partitions(_log_prob_of_partition, context, **options)
-    if rows_of_context.npartitions != X.npartitions:
-        raise ValueError(
-            f"X has {X.npartitions} partitions, context {rows_of_context.npartitions}: take both "
-            "from one frame, as in frame[columns] and frame[others]"
-        )
-    return X.map_partitions(_log_prob_of_partition, as_announced(rows_of_context), **options)
-
-
-def _context_of(flow, context, kind: str):
-    """(one context for all rows, the context of every row): at least one of them is None."""
-    context_dim = getattr(flow, "context_dim", 0)
-    if not is_collection(context):
-        if context is not None and np.ndim(context) != 1:
-            raise TypeError(
-                f"context must be a Dask {kind} like X, or one for all rows, ({context_dim},): got "
-                f"{type(context).__name__} of shape {np.shape(context)}"
-            )
-        return check_context(context, context_dim, flow), None
-    if check_dask("context", context) != kind:
-        raise TypeError(f"context must be a Dask {kind}, not {type(context).__name__}")
-    width = len(context.columns) if kind == "frame" else context.shape[-1]
-    check_context(np.empty((0, width)), context_dim, flow)
-    return None, context
-
-
-def check_dask(name: str, X) -> str:
-    """ "array" or "frame"; a TypeError for anything else."""
-    if isinstance(X, imported_dask("dask.array").Array):
-        return "array"
-    if is_collection(X) and hasattr(X, "to_delayed") and hasattr(X, "columns") and X.ndim == 2:
-        return "frame"
-    raise TypeError(
-        f"{name} must be a Dask array or dataframe, not {type(X).__name__}: what fits into memory "
-        f"is for flow.log_prob and fc.fit; or dask.array.from_array({name}, chunks=(100_000, D))"
-    )
-
-
-def as_announced(X):
-    """X, a frame; ValueError in a partition whose columns are others, or in another order."""
-    return X.map_partitions(_with_columns, names=list(X.columns), meta=X._meta)
-
-
-def _with_columns(part, names: list):
+def _announced(part, names: list):
+    """A partition of a frame, whose columns are those of the frame and in their order."""
     if list(part.columns) != names:
         raise ValueError(
             f"a partition has the columns {list(part.columns)}, but its frame announces {names}: "
@@ -269,29 +204,10 @@ def _with_columns(part, names: list):
     return part
 
 
-def is_collection(X) -> bool:
-    return imported_dask("dask.base").is_dask_collection(X)
-
-
-def whole_rows(X):
-    """X with all columns in one block."""
-    return X if len(X.chunks[-1]) == 1 else X.rechunk({X.ndim - 1: -1})
-
-
-def _in_graph(flow):
-    """The flow as a value of the graph, which tasks refer to."""
-    return imported_dask("dask").delayed(flow, pure=True)
-
-
-def dtype_of(flow) -> np.dtype:
-    return flow.dtype if isinstance(flow, Distribution) else np.dtype(float)
-
-
-def imported_dask(name: str):
-    """The module; where there is none, an error that says how to get it."""
-    try:
-        return imported(name)
-    except ImportError as problem:
-        raise ImportError(
-            f"{problem}; flowcore.distributed: pip install 'flowcore[dask]'"
-        ) from None
+def _context_of(flow, context):
+    """One context for all rows, an array (C,) or None; or a table with the context of each."""
+    rowwise = is_dask_collection(context) or np.ndim(context) > 1
+    context = table("context", context) if rowwise else context
+    shown = np.empty((0, *context.shape[-1:])) if rowwise else context
+    shown = check_context(shown, getattr(flow, "context_dim", 0), flow)
+    return context if rowwise else shown

@@ -95,9 +95,6 @@ class Distribution(Parametric):
             return found
         return self._log_prob_of_wild_rows(found, x, far, params, context)
 
-    def _warn_of_far_rows(self, x: np.ndarray) -> None:
-        """Say that rows are far from what a density expects that has not seen data yet."""
-
     def _log_prob_of_wild_rows(self, found, x, far, params, context):
         """`found`, where rows x are infinite, NaN, or have something that overflows on the way."""
         x, theta, context, _ = gate(self, x, params, context)

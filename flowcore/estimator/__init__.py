@@ -1,7 +1,11 @@
-"""The estimator: a density of a table, chosen by what held-out rows say.
+"""The estimator: a density of a table, chosen by the log-density of held-out rows.
 
-`FlowDensity` stands in `density.py`; what is tried in `candidates.py` and `gaussians.py`, how much
-of it in `plan.py`, how it is weighed in `selection.py` and `stacking.py`; as a file in `record.py`.
+density.py                     `FlowDensity`; record.py   the same in a file
+inputs.py, rows.py, scaling.py the table: checked, equal rows merged, standardised
+candidates.py, recipes.py      what is tried: simple densities (gaussians.py) and flows
+plan.py                        how much of it, by the budget
+selection.py                   on which folds, in workers.py, until when (stopping.py), with
+                               which weights (stacking.py); reported by summary.py
 """
 
 from typing import TYPE_CHECKING

@@ -1,69 +1,129 @@
-"""The candidates: what is fitted to a part of the rows, to be compared on the rest.
-
-All of them get standardised rows, and give densities of flowcore's, which can be mixed.
-"""
+"""The candidates, as data: what is fitted to the training rows of every fold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..bijectors import Chain
 from ..core import remaking
-from ..distributions import StudentT, TransformedDistribution
+from ..distributions import Distribution, TransformedDistribution
 from ..training import TrainingDivergedError, fit
-from . import gaussians
-from .rows import Rows
-from .stopping import Seen, Watch
+from .gaussians import gaussian, mixture, modes, student
+from .rows import Fold, Rows
+from .stopping import Fit, Snapshots, log_prob
 
+PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
+PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 WIDTH = 32  # columns: in wider tables, networks are wider
 PER_PARAMETER = 2e-5  # milliseconds of an update
-PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
-
-
-@dataclass(frozen=True)
-class Part:
-    """One fold: indices of the rows to learn from, and of those to be judged by."""
-
-    table: Rows
-    learn: np.ndarray
-    judge: np.ndarray
-
-    def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """(x, context) of some rows."""
-        context = self.table.context
-        return self.table.x[index], None if context is None else context[index]
-
-    @property
-    def x_to_learn(self) -> np.ndarray:
-        """x of the rows to learn from."""
-        return self.table.x[self.learn]
-
-    def to_learn(self) -> tuple[np.ndarray, np.ndarray]:
-        """(x, weight) of the rows to learn from; the weights have the sum 1."""
-        weight = self.table.weight[self.learn]
-        return self.x_to_learn, weight / weight.sum()
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A name, and learn(part, rng, **options) -> a density.
+    """A simple density: density(rows, rng, **options), fitted to standardised rows.
 
-    is_flow   it is trained by `fit`
-    cost      milliseconds of an update, (constant, per D, per row of the batch, per row and D), as
-              measured on one core up to D = WIDTH
-    widens    its networks are as wide as the table: from there on, work and memory grow as D^2
+    seed   of its random numbers, beside that of the fold; kept   however small its weight is
     """
 
     name: str
-    learn: Callable[..., object]
-    is_flow: bool = False
-    cost: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    density: Callable[..., Distribution]
     options: dict = field(default_factory=dict)
+    seed: int = 0
+    kept: bool = False
+    is_flow = False
+
+    def fitted(self, fold: Fold, seed: int) -> Fit:
+        """To the training rows of a fold."""
+        rng = np.random.default_rng(seed)
+        with remaking():  # warnings about the table have been given
+            found = self.density(fold.training, rng, **self.options)
+            return Fit(found, log_prob(found, fold.held_out)[None])
+
+
+# Candidates of one family differ in little, and the best one of them is stacked. They come by size,
+# as mixtures do: those of a larger size are tried while they are better.
+Family = Sequence[Sequence[Candidate]]
+GAUSSIAN: Family = [
+    [Candidate("Gaussian", gaussian), Candidate("Gaussian", gaussian, {"shrink": False})]
+]
+STUDENT: Family = [[Candidate("Student t", student, kept=True)]]  # the net below far rows
+
+
+def mixtures(sizes: Sequence[int]) -> Family:
+    """Mixtures of Gaussians of so many components."""
+    return [
+        [
+            Candidate(f"mixture of {k}", mixture, {"n_components": k, "prior": p}, 10 + 2 * k + i)
+            for i, p in enumerate(PRIORS)
+        ]
+        for k in sizes
+    ]
+
+
+@dataclass(frozen=True)
+class FlowCandidate:
+    """A flow, recipe(dim, rng=..., **options), and what it costs.
+
+    cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D), as
+             measured on one core up to D = WIDTH
+    modes    its base is a mixture of Gaussians
+    white    it starts at the Gaussian, with a full matrix at the data end
+    widens   its networks are as wide as the table: from there on, work and memory grow as D^2
+    least_dim, below_rows   in smaller dimensions, or of so many rows, "auto" leaves it out
+    """
+
+    name: str
+    recipe: Callable[..., TransformedDistribution]
+    cost: tuple[float, float, float, float]
+    modes: bool = False
+    white: bool = False
     widens: bool = True
+    least_dim: int = 1
+    below_rows: float = np.inf
+    kept = False
+    is_flow = True
+
+    def fitted(
+        self, fold: Fold, seed: int, epochs: int, snapshots: int, n_modes: int, threads=None
+    ) -> Fit:
+        """To the training rows of a fold, until the log-density of held-out ones stops improving.
+
+        snapshots: how many to take, so that the epoch is chosen later; 0: it is chosen here
+        """
+        rng = np.random.default_rng(seed)
+        rows, held_out = fold.training, fold.held_out
+        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)), PATIENCE)
+        options = {"epochs": epochs, "threads": threads, "rng": rng, "context": rows.context}
+        if (rows.weight != rows.weight[0]).any():
+            options["sample_weight"] = rows.weight
+        if snapshots:
+            options |= {"validation_split": 0, "callbacks": [seen]}
+        else:
+            others = held_out.x if held_out.context is None else (held_out.x, held_out.context)
+            options |= {"validation_data": others, "patience": PATIENCE}
+        with remaking():
+            flow = None
+            if (
+                (rows.x != rows.x[0]).any(axis=0).all()
+            ):  # else a column varies in held-out rows only
+                flow = _trained(self._untrained(rows, rng, n_modes), rows.x, options)
+            if seen.thetas:
+                return seen.fit()
+            if snapshots or flow is None:  # it diverged before the first one
+                flow = student(rows)
+            return Fit(flow, log_prob(flow, held_out, threads)[None])
+
+    def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
+        options = {"base": modes(rows, rng, n_modes)} if self.modes else {}
+        options["context_dim"] = 0 if rows.context is None else rows.context.shape[1]
+        options |= {"standardize": False, "standardize_context": False}  # that has been done
+        flow = self.recipe(rows.x.shape[1], rng=rng, **options)
+        if not self.white:
+            return flow
+        return TransformedDistribution(flow.base, Chain([gaussian(rows).bijector, flow.bijector]))
 
     def milliseconds(self, dim: int, batch_size: int) -> float:
         """Of one update."""
@@ -79,106 +139,12 @@ class Candidate:
         return dim * max(1.0, dim / WIDTH) if self.widens else dim
 
 
-def judged(candidate: Candidate, part: Part, seed: int, **options) -> tuple:
-    """(the candidate's density, log-densities of the rows to be judged by), in a worker; or what
-    was seen of a flow, and None."""
-    rng = np.random.default_rng(seed)
-    with remaking():  # what is to be said about the table has been said
-        density = candidate.learn(part, rng, **candidate.options, **options)
-        if isinstance(density, Seen):
-            return density, None
-        x, context = part.rows(part.judge)
-        own_context = {"context": context} if density.context_dim else {}
-        log_p = density.log_prob(x, threads=options.get("threads"), **own_context)
-    return density, log_p
-
-
-def learn_gaussian(part: Part, rng, shrink: bool = True, **_):
-    """A Gaussian of full covariance."""
-    return gaussians.gaussian(*part.to_learn(), shrink)
-
-
-def learn_broad(part: Part, rng, **_):
-    """Tails on every side: independent Student t densities, wide ones, along the principal axes."""
-    flow = gaussians.gaussian(*part.to_learn())
-    return TransformedDistribution(StudentT(flow.dim, df=3.0), flow.bijector)
-
-
-def learn_mixture(part: Part, rng, n_components: int, prior: float, **_):
-    """A mixture of Gaussians of full covariance."""
-    return gaussians.mixture(*_some(part, rng), n_components, rng, prior)
-
-
-def _some(part: Part, rng) -> tuple[np.ndarray, np.ndarray]:
-    """(x, weight) of as many rows to learn from as a mixture needs."""
-    x, weight = part.to_learn()
-    if len(x) > gaussians.MOST_ROWS:
-        chosen = rng.choice(len(x), gaussians.MOST_ROWS, replace=False)
-        x, weight = x[chosen], weight[chosen] / weight[chosen].sum()
-    return x, weight
-
-
-def learn_flow(
-    part: Part,
-    rng,
-    recipe: Callable,
-    n_modes: int = 0,
-    white: bool = False,
-    snapshots: int = 0,
-    **fit_options,
-):
-    """A flow, trained until the log-density of the rows to be judged by stops improving.
-
-    recipe(dim, rng=..., **options) -> a flow; n_modes: its base is a mixture of so
-    many Gaussians; white: it starts at the Gaussian, with a full matrix at the data end; snapshots:
-    what was `Seen` at so many epochs is returned, and when to stop is decided later
-    """
-    x, context = part.rows(part.learn)
-    if (x == x[0]).all(axis=0).any():  # a column that varies in the other rows only
-        return learn_broad(part, rng)
-    options = {"base": gaussians.modes(*_some(part, rng), n_modes, rng)} if n_modes else {}
-    options["context_dim"] = 0 if context is None else context.shape[1]
-    options |= {"standardize": False, "standardize_context": False}  # that has been done
-    flow = recipe(x.shape[1], rng=rng, **options)
-    if white:
-        ends = gaussians.gaussian(*part.to_learn()).bijector
-        flow = TransformedDistribution(flow.base, Chain([ends, flow.bijector]))
-    _, weight = part.to_learn()
-    fit_options |= {"context": context, "rng": rng}
-    if not (weight == weight[0]).all():
-        fit_options["sample_weight"] = weight
-    if snapshots:
-        trained = _watched(flow, part, snapshots, **fit_options)
-    else:
-        trained = _validated(flow, part, **fit_options)
-    return learn_broad(part, rng) if trained is None else trained
-
-
-def _watched(flow, part: Part, snapshots: int, epochs: int, **fit_options):
-    """What was `Seen`; None if nothing was."""
-    judge, context = part.rows(part.judge)
-    own_context = {} if context is None else {"context": context}
-    watch = Watch(judge, own_context, -(-epochs // snapshots), PATIENCE)
-    fit_options |= {"epochs": epochs, "validation_split": 0, "callbacks": [watch]}
-    with suppress(TrainingDivergedError):  # what was seen until then is finite
-        _uninterrupted(fit(flow, part.x_to_learn, **fit_options))
-    return watch.seen() if watch.thetas else None
-
-
-def _validated(flow, part: Part, **fit_options):
-    """The flow of the epoch that is best for the part's own rows to be judged by."""
-    judge, context = part.rows(part.judge)
-    judged_by = judge if context is None else (judge, context)
-    fit_options |= {"validation_data": judged_by, "patience": PATIENCE}
+def _trained(flow, x: np.ndarray, options: dict) -> TransformedDistribution:
+    """The flow that `fit` returns, the best finite one; an interrupt ends all fits, not one."""
     try:
-        return _uninterrupted(fit(flow, part.x_to_learn, **fit_options))
+        flow, history = fit(flow, x, **options)
     except TrainingDivergedError as error:
-        return error.flow  # the best finite one
-
-
-def _uninterrupted(found):
-    """The flow that `fit` returned; an interrupt, which ends one fit, ends them all."""
-    flow, history = found
+        return error.flow
     if history.interrupted:
         raise KeyboardInterrupt
     return flow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,19 +16,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, Standardize
 from ..core.inputs import column_labels
-from ..core.labels import are_names
+from ..core.labels import are_names, check_labels
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
-from ..training.checks import as_weights
+from ..training.checks import as_context, as_table, as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .inputs import check_latents, check_rows, given_context, seed_sequence
+from .inputs import check_rows, seed_sequence
 from .plan import plan
 from .recipes import as_candidates
 from .record import OPTIONS, Record, as_data, as_summary, checked_options
 from .rows import from_the_centre, merged, quantile
-from .scaling import check_reach, scaling, standardised
-from .selection import in_processes, select
+from .scaling import check_reach, scaling
+from .selection import select
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -152,39 +153,39 @@ class FlowDensity(
         minutes, contamination = checked_options(self.budget, self.contamination, self.n_jobs)
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
-        names, context = column_labels(context), given_context(context, len(X), None)
         weight = np.ones(len(X)) if weight is None else weight
+        names, context = column_labels(context), as_context("context", context, "X", len(X))
+        self.context_dim_ = 0 if context is None else context.shape[1]
+        self.context_names_in_ = names if are_names(names) else None
         rows = merged(X, weight, context)
         if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
             raise ValueError(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
-                "are held out, and many more for a density that says something"
+                "are held out, and many more for a good density"
             )
         check_columns(X, np.flatnonzero(weight > 0), labels)
-        context_scale = None if context is None else scaling(rows.context)
-        self.context_dim_ = 0 if context is None else context.shape[1]
-        self.context_names_in_ = names if are_names(names) else None
-        scale, dims = scaling(rows.x), (X.shape[1], self.context_dim_)
+        scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
         check_reach(X, weight, scale, labels)
+        dims = X.shape[1], self.context_dim_
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
-        rows = from_the_centre(standardised(rows, scale, context_scale))
-        found = select(rows, todo, seeds, in_processes(self.n_jobs), not is_auto(self.flow),
-                       self.progress)  # fmt: skip
+        rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
+        found = select(rows, todo, seeds, self.n_jobs, alone, self.progress)
         units = float(scale.inverse_log_det(X[:1])[0])
         self.density_ = _in_units(found.density, scale, context_scale)
         self.latent_ = _in_units(found.latent, scale, context_scale)
         self.summary_ = found.summary.shifted(units)
-        scores = np.full(len(rows) + 1, np.nan)  # one more: where -1 of `original` points at
-        scores[found.held_out] = found.log_p + units
+        scores = np.append(found.log_p + units, np.nan)  # the last one is where -1 points at
         self.held_out_scores_ = scores[rows.original]
-        weight = rows.weight[found.held_out]
-        self.offset_ = quantile(scores[found.held_out], weight, contamination)
+        seen = np.isfinite(found.log_p)
+        self.offset_ = quantile(scores[:-1][seen], rows.weight[seen], contamination)
         self._n_features_out = X.shape[1]
         return self
 
     def score_samples(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x) of every row of X (n, D), in nats, in the units of X: shape (n,)."""
-        return self._of_rows("log_prob", self._fitted("density_"), X, context)
+        check_is_fitted(self)
+        X, _ = check_rows(self, X, reset=False)
+        return self.density_.log_prob(X, context=self._read_by(self.density_, context, len(X)))
 
     def score(self, X: ArrayLike, y: None = None, *, context: Context = None) -> float:
         """The mean of `score_samples`."""
@@ -197,13 +198,12 @@ class FlowDensity(
         context: Context = None,
     ) -> np.ndarray:
         """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
-        density = self._fitted("density_")
+        check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
-        own_context = self._given(context, None)
-        if own_context and not density.context_dim:  # nothing that looks at it has any weight
-            shape = (n_samples, *own_context["context"].shape[:-1])
-            return density.sample(shape, rng)
-        return density.sample(n_samples, rng, **own_context)
+        given = self._read_by(self.density_, context, None)
+        if context is not None and given is None:  # nothing that reads it has any weight
+            n_samples = (n_samples, *np.shape(context)[:-1])
+        return self.density_.sample(n_samples, rng, context=given)
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """`score_samples` - `offset_`: below 0 are the outliers."""
@@ -233,54 +233,46 @@ class FlowDensity(
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): what the single best flow's base density sees."""
-        return self._of_rows("to_latent", self._fitted("latent_"), X, context)
+        check_is_fitted(self)
+        X, _ = check_rows(self, X, reset=False)
+        return self.latent_.to_latent(X, context=self._read_by(self.latent_, context, len(X)))
 
     def inverse_transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """The rows that `transform` takes to X (n, D)."""
-        latent = self._fitted("latent_")
-        Z = check_latents(self, X)
-        own_context = self._given(context, len(Z)) if latent.context_dim else {}
-        return latent.from_latent(Z, **own_context)
+        check_is_fitted(self)
+        Z = as_table("X", X, self.n_features_in_)
+        return self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
 
     def as_record(self) -> FlowDensityRecord:
         """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
         check_is_fitted(self)
         options = {name: getattr(self, name) for name in OPTIONS}
-        if not isinstance(options["random_state"], (int, np.integer)):
+        if not isinstance(options["random_state"], Integral):
             options["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
-        of_context = getattr(self, "context_names_in_", None)  # not in older pickles
         return FlowDensityRecord(
-            options, self.density_, self.latent_,
-            None if names is None else [str(name) for name in names],
+            options, self.density_, self.latent_, None if names is None else names.tolist(),
             self.held_out_scores_, float(self.offset_), as_data(self.summary_),
-            None if of_context is None else [str(name) for name in of_context], self.context_dim_,
+            self.context_names_in_, self.context_dim_,
         )  # fmt: skip
 
-    def _fitted(self, name: str) -> Distribution:
-        check_is_fitted(self)
-        return getattr(self, name)
-
-    def _of_rows(self, method: str, density, X, context) -> np.ndarray:
-        X, _ = check_rows(self, X, reset=False)
-        own_context = self._given(context, len(X))
-        return getattr(density, method)(X, **(own_context if density.context_dim else {}))
-
-    def _given(self, context, n: int | None) -> dict:
-        """The context as an argument for flowcore's densities; a ValueError unless it is like that
-        of `fit`."""
+    def _read_by(self, density: Distribution, context, n: int | None) -> np.ndarray | None:
+        """The context (n, C), checked, if the density reads it; n: None if it may be any number."""
         dim = self.context_dim_
-        if not dim and context is None:
-            return {}
-        if not dim:
-            raise ValueError("this density was fitted without a context, but one was given")
-        if context is None:
+        if context is None and dim:
             raise ValueError(
                 f"this density needs context=, (n, {dim}), as in fit; from cross_val_score "
                 "and pipelines: set_score_request(context=True)"
             )
-        names = getattr(self, "context_names_in_", None)
-        return {"context": given_context(context, n, dim, names)}
+        if context is not None and not dim:
+            raise ValueError("this density was fitted without a context, but one was given")
+        if context is None:
+            return None
+        check_labels("context", column_labels(context), self.context_names_in_)
+        table = as_context("context", context, "X", len(context) if n is None else n)
+        if table.shape[1] != dim:
+            raise ValueError(f"context has {table.shape[1]} columns, but in fit it had {dim}")
+        return table if density.context_dim else None
 
 
 def _in_units(

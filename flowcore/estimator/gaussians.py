@@ -1,4 +1,4 @@
-"""Gaussians and mixtures of them, with full covariance matrices and weighted rows: the baselines.
+"""The simple densities of rows, which are standardised: Gaussians, their mixtures, Student tails.
 
 They are candidates that can win, as any other, and what is printed beside a flow.
 """
@@ -6,49 +6,69 @@ They are candidates that can win, as any other, and what is printed beside a flo
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import lu
 
 from ..bijectors import LULinear
 from ..distributions import (
     GaussianMixture,
     MultivariateNormalMixture,
     Normal,
+    StudentT,
     TransformedDistribution,
 )
 from ..distributions.expectation_maximization import best_of_starts, moved, whitened
+from .rows import Rows
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
 
 
-def gaussian(x: np.ndarray, weight: np.ndarray, shrink: bool = True) -> TransformedDistribution:
-    """The Gaussian x = A z + mean of the rows x (n, D), which are standardised; A A^T is their
-    covariance. It has a latent space. weight (n,) sums to 1; shrink: see `whitened`.
+def gaussian(rows: Rows, rng=None, shrink: bool = True) -> TransformedDistribution:
+    """The Gaussian x = A z + mean of full covariance A A^T. It has a latent space.
+
+    shrink: see `whitened`.
     """
-    _, mean, factor = whitened(x, weight, shrink)
+    _, mean, factor = whitened(rows.x, rows.weight, shrink)
     scale = np.diagonal(factor)
     packed = np.tril(factor / scale, -1) + np.diag(scale)  # L below the diagonal, s on it
     linear = LULinear.from_lu(packed, bias=mean, log_scale_bound=None)
     return TransformedDistribution(Normal(len(mean)), linear)
 
 
+def student(rows: Rows, rng=None) -> TransformedDistribution:
+    """Tails on every side: independent Student t densities, wide ones, of whitened columns.
+
+        x = diag(s) R^(1/2) z + mean       s the standard deviations, R the correlations
+
+    The root is the symmetric one, so the order of the columns does not matter (ZCA-cor: Kessy,
+    Lewin and Strimmer, "Optimal whitening and decorrelation", 2018).
+    """
+    _, mean, factor = whitened(rows.x, rows.weight)
+    scale = np.linalg.norm(factor, axis=1, keepdims=True)
+    u, root, _ = np.linalg.svd(factor / scale)
+    order, lower, upper = lu(scale * (u * root @ u.T), p_indices=True)
+    linear = LULinear.from_lu(np.tril(lower, -1) + upper, order, mean, log_scale_bound=None)
+    return TransformedDistribution(StudentT(len(mean), df=3.0), linear)
+
+
 def mixture(
-    x: np.ndarray,
-    weight: np.ndarray,
-    n_components: int,
-    rng: np.random.Generator,
-    prior: float = 0.3,
+    rows: Rows, rng: np.random.Generator, n_components: int, prior: float = 0.3
 ) -> MultivariateNormalMixture:
-    """The mixture that EM finds for the rows x (n, D), the best of some starts; weight sums to 1.
+    """The mixture of full covariances that EM finds, the best of some starts.
+
     Clusters far apart want less of a prior.
     """
-    rows, mean, factor = whitened(x, weight, shrink=False, more=1e-6)
-    starts = [x, x, rows] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
-    _, found = best_of_starts(rows, weight, starts, n_components, rng, prior)
+    if len(rows) > MOST_ROWS:
+        rows = rows.take(rng.choice(len(rows), MOST_ROWS, replace=False))
+    x, weight = rows.x, rows.weight
+    white, mean, factor = whitened(x, weight, shrink=False, more=1e-6)
+    starts = [x, x, white] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
+    _, found = best_of_starts(white, weight, starts, n_components, rng, prior)
     return MultivariateNormalMixture(*moved(found, mean, factor))
 
 
-def modes(x: np.ndarray, weight: np.ndarray, n_components: int, rng) -> GaussianMixture:
+def modes(rows: Rows, rng: np.random.Generator, n_components: int) -> GaussianMixture:
     """The same, of diagonal covariances, as the base of a flow, which learns the rest."""
-    found = mixture(x, weight, n_components, rng)
+    found = mixture(rows, rng, n_components)
     scales = np.sqrt((found.scale_tril**2).sum(axis=2))
     return GaussianMixture(found.means, scales, found.weights)

@@ -1,16 +1,16 @@
-"""What `FlowDensity` is given: tables of any kind, contexts, seeds."""
+"""What `FlowDensity` takes: tables of any kind, seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..core.inputs import as_numbers, column_labels
 from ..core.labels import check_labels
-from ..training.checks import as_context, check_finite
+from ..training.checks import check_finite
 
 
 def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
@@ -25,13 +25,9 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         X = X.to_pandas()
     labels = column_labels(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "f")
-    if np.ma.is_masked(X):
-        as_numbers("X", X)
-    if labels or kind in "mMSU":  # dates would count as integers
+    if labels or kind in "mMSU" or np.ma.is_masked(X):  # dates would count as integers
         _check_numbers(X)
-        twice = next((name for i, name in enumerate(labels) if name in labels[:i]), None)
-        if twice is not None:
-            raise ValueError(f"two columns are called {twice!r:.40}: rename one of them")
+        check_labels("X", labels, labels and list(dict.fromkeys(labels)))
     options = dict(dtype=float, order="C", ensure_all_finite=False)
     try:
         table = validate_data(estimator, X, reset=reset, skip_check_array=False,
@@ -44,27 +40,15 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     return table, labels
 
 
-def check_latents(estimator, Z) -> np.ndarray:
-    """Z as floats (n, D): of other columns than the table, so that names do not matter."""
-    Z = check_array(np.asarray(Z), dtype=float, order="C", estimator=estimator)
-    if Z.shape[1] != estimator.n_features_in_:
-        raise ValueError(
-            f"X has {Z.shape[1]} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input"
-        )
-    return Z
-
-
 def _check_numbers(X) -> None:
     """A ValueError that names row, column, value and a way out, for a table of other things."""
     try:
         as_numbers("X", X)
     except ValueError as problem:
-        known = f"{problem}".endswith("fill them")
-        fix = "" if known else (
-            ": leave the column out, or take flowcore.tables.fit_table, which knows categories"
-        )  # fmt: skip
-        raise ValueError(f"{problem}{fix}") from None
+        if " drop" in str(problem):
+            raise
+        fix = "leave the column out, or take flowcore.tables.fit_table, which knows categories"
+        raise ValueError(f"{problem}: {fix}") from None
 
 
 def _name_the_cell(X, problem: Exception) -> None:
@@ -74,23 +58,6 @@ def _name_the_cell(X, problem: Exception) -> None:
     except ValueError as place:
         error = TypeError if isinstance(problem, TypeError) else ValueError
         raise error(f"{place}: {str(problem).splitlines()[0]}") from None
-
-
-def given_context(
-    context, n: int | None, dim: int | None, names: list | None = None
-) -> np.ndarray | None:
-    """The context as floats (n, C); n, dim: how many there have to be, None: any number.
-
-    names: those of its columns in `fit`, if they had some; a table with names has the same ones.
-    """
-    if context is None:
-        return None
-    check_labels("context", column_labels(context), names)
-    table = as_numbers("context", context)
-    context = as_context("context", context, "X", len(table) if n is None else n)
-    if dim is not None and context.shape[1] != dim:
-        raise ValueError(f"context has {context.shape[1]} columns, but in fit it had {dim}")
-    return context
 
 
 def seed_sequence(random_state) -> np.random.SeedSequence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
 
 
+@dataclass(eq=False)
 class Record:
     """What a `FlowDensity` has learned, and its options.
 
@@ -48,54 +49,49 @@ class Record:
         Of older files, whose density and latent want a standardised context.
     """
 
-    def __init__(
-        self,
-        options: dict,
-        density: Base,
-        latent: Base,
-        names: Sequence[str] | None,
-        held_out_scores: np.ndarray,
-        offset: float,
-        summary: dict,
-        context_names: Sequence[str] | None = None,
-        context_dim: int = 0,
-        context_scaling: ElementwiseAffine | None = None,
-    ):
-        if context_scaling is not None:
-            context_dim, constants = (
-                context_scaling.dim,
-                (context_scaling.loc, context_scaling.scale),
-            )
-            density, latent = given(density, *constants), given(latent, *constants)
-        self.options, self.density, self.latent = options, density, latent
-        self.context_dim, self.offset = context_dim, offset
-        self.names = None if names is None else list(names)
-        self.held_out_scores, self.summary = held_out_scores, summary
-        self.context_names = None if context_names is None else list(context_names)
-        if sorted(options) != sorted(OPTIONS):
-            raise ValueError(f"its options are {sorted(options)}, not {sorted(OPTIONS)}")
-        checked_options(options["budget"], options["contamination"], options["n_jobs"])
-        for flow in (density, latent):
-            if not isinstance(flow, TransformedDistribution):
-                raise ValueError(f"its density or latent is a {type(flow).__name__}, no flow")
-        if latent.dim != density.dim:
-            raise ValueError("its latent space is not that of its density")
-        if names is not None and not len(set(names)) == len(names) == density.dim:
-            raise ValueError(f"it has {len(set(names))} names for {density.dim} columns")
-        widths = [getattr(p, "context_dim", 0) for p in (density, latent)]
-        if not set(widths) <= {0, context_dim}:
-            raise ValueError(f"its flows want contexts of widths {widths}, not of {context_dim}")
-        if context_names is not None and len(context_names) != context_dim:
-            raise ValueError(f"it has {len(context_names)} names for a context of {context_dim}")
-        if held_out_scores.ndim != 1 or held_out_scores.dtype != float:
-            raise ValueError("its held-out scores are no vector of floats")
-        if not math.isfinite(offset):
-            raise ValueError(f"its offset is {offset}")
-        as_summary(summary)
+    options: dict
+    density: Base
+    latent: Base
+    names: Sequence[str] | None
+    held_out_scores: np.ndarray
+    offset: float
+    summary: dict
+    context_names: Sequence[str] | None = None
+    context_dim: int = 0
+    context_scaling: ElementwiseAffine | None = None
+
+    def __post_init__(self):
+        if self.context_scaling is not None:
+            old, self.context_scaling = self.context_scaling, None
+            self.context_dim = old.dim
+            self.density = given(self.density, old.loc, old.scale)
+            self.latent = given(self.latent, old.loc, old.scale)
+        flows, names, dim = (self.density, self.latent), self.names, self.density.dim
+        context_names, context_dim = self.context_names, self.context_dim
+        widths = [getattr(flow, "context_dim", 0) for flow in flows]
+        for wrong, message in (
+            (sorted(self.options) != sorted(OPTIONS), f"its options are not {sorted(OPTIONS)}"),
+            (not all(isinstance(flow, TransformedDistribution) for flow in flows),
+             "its density or latent is no flow"),
+            (self.latent.dim != dim, "its latent space is not that of its density"),
+            (names is not None and not len(set(names)) == len(names) == dim,
+             f"it has {len(set(names or ()))} names for {dim} columns"),
+            (not {*widths} <= {0, context_dim},
+             f"its flows want contexts of widths {widths}, not of {context_dim}"),
+            (context_names is not None and len(context_names) != context_dim,
+             f"it has {len(context_names or ())} names for a context of {context_dim}"),
+            (self.held_out_scores.ndim != 1 or self.held_out_scores.dtype != float,
+             "its held-out scores are no vector of floats"),
+            (not math.isfinite(self.offset), f"its offset is {self.offset}"),
+        ):  # fmt: skip
+            if wrong:
+                raise ValueError(message)
+        checked_options(*(self.options[name] for name in ("budget", "contamination", "n_jobs")))
+        as_summary(self.summary)
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        return dict(vars(self))
+        return {name: v for name, v in vars(self).items() if name != "context_scaling"}
 
 
 def checked_options(budget, contamination, n_jobs) -> tuple[float | None, float]:
@@ -115,17 +111,14 @@ def as_data(summary: Summary) -> dict:
 
 
 def as_summary(data: dict) -> Summary:
-    """The summary that `as_data` has told of; a ValueError for other data."""
+    """The summary from `as_data`; a ValueError for other data."""
     try:
-        counts = {name: int(data[name]) for name in ("n_rows", "n_held_out", "n_folds")}
         candidates = tuple(_scored(one) for one in data["candidates"])
+        counts = (int(data[name]) for name in ("n_rows", "n_held_out", "n_folds"))
         left_out = tuple(map(str, data.get("left_out", ())))  # not in older files
-        found = Summary(candidates, _scored(data["density"]), **counts, left_out=left_out)
+        return Summary(candidates, _scored(data["density"]), *counts, left_out)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
-    if not candidates:
-        raise ValueError("its summary has no candidates")
-    return found
 
 
 def _scored(data: dict) -> Scored:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..bijectors import Standardize
 from ..training.repeats import first_equal
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Different rows: x (n, D), context (n, C) or None, weight (n,) with the sum 1.
+    """Different rows: x (n, D), context (n, C) or None, weight (n,).
 
     original   (N,): which of them each row of the table is; -1 for one of weight 0
     """
@@ -19,10 +20,32 @@ class Rows:
     x: np.ndarray
     context: np.ndarray | None
     weight: np.ndarray
-    original: np.ndarray
+    original: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def take(self, index: np.ndarray) -> Rows:
+        """Some of them, by number or by a mask; their weights have the sum 1."""
+        weight = self.weight[index]
+        context = None if self.context is None else self.context[index]
+        return Rows(self.x[index], context, weight / weight.sum())
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A table, of which some rows are held out: a mask (n,)."""
+
+    table: Rows
+    mask: np.ndarray
+
+    @property
+    def training(self) -> Rows:
+        return self.table.take(~self.mask)
+
+    @property
+    def held_out(self) -> Rows:
+        return self.table.take(self.mask)
 
 
 def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Rows:
@@ -40,8 +63,18 @@ def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Row
     number = np.zeros(len(x), int)
     number[kept] = np.arange(len(kept))
     original = np.where(weight > 0, number[first], -1)
-    own_context = None if context is None else context[kept]
-    return Rows(x[kept], own_context, total[kept] / total[kept].sum(), original)
+    return replace(Rows(x, context, total).take(kept), original=original)
+
+
+def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize | None) -> Rows:
+    """The same rows, standardised, by their distance from 0: an order that depends neither on the
+    order in which they were given, nor on signs, units or the order of the columns."""
+    x, context = scale.inverse(rows.x), rows.context
+    context = None if context is None else context_scale.inverse(context)
+    order = np.argsort(np.sum(x**2, axis=1), kind="stable")
+    place = np.append(np.argsort(order), -1)  # of -1: -1
+    found = replace(rows, x=x, context=context).take(order)
+    return replace(found, original=place[rows.original])
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
@@ -50,17 +83,3 @@ def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
     below = np.cumsum(weight[order])
     at = np.searchsorted(below, share * below[-1] * (1 + 1e-12))
     return float(values[order[min(at, len(values) - 1)]])
-
-
-def fold_of(n: int, parts: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,): the part that each row belongs to; sizes differ by at most one."""
-    return rng.permutation(n) % parts
-
-
-def from_the_centre(rows: Rows) -> Rows:
-    """The same rows, standardised ones, by their distance from 0: an order that depends neither on
-    the order in which they were given, nor on signs, units or the order of the columns."""
-    order = np.argsort(np.sum(rows.x**2, axis=1), kind="stable")
-    place = np.append(np.argsort(order), -1)  # of -1: -1
-    context = None if rows.context is None else rows.context[order]
-    return Rows(rows.x[order], context, rows.weight[order], place[rows.original])

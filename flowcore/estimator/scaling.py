@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..bijectors import Standardize
 from ..core.inputs import where
-from .rows import Rows
 
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
@@ -39,9 +36,3 @@ def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: l
             f"X has a value {where(far, labels)} that is too far from all others: "
             f"{x[row, column]:.3g}, where the column's scale is {scale.scale[column]:.3g}: drop it"
         )
-
-
-def standardised(rows: Rows, scale: Standardize, context_scale: Standardize | None) -> Rows:
-    """The same rows, standardised."""
-    context = None if rows.context is None else context_scale.inverse(rows.context)
-    return replace(rows, x=scale.inverse(rows.x), context=context)

@@ -25,7 +25,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a fitted `FlowDensity` tells of itself, as numbers; print it.
+    """The scores behind a fitted `FlowDensity`, as numbers; print it.
 
     candidates   all that were tried; density   what was made of them; n_rows   of the table;
     n_held_out   rows of which each was scored by fits that had not seen it; n_folds;
@@ -38,6 +38,10 @@ class Summary:
     n_held_out: int
     n_folds: int
     left_out: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.candidates:
+            raise ValueError("a summary has at least one candidate")
 
     @property
     def winner(self) -> Scored:

@@ -24,11 +24,11 @@ proportion to its size, whoever wrote it.
     archive.py    arrays <-> bytes            disk.py   bytes <-> a file, whole or not at all
 """
 
-from .archive import DESCRIPTION, DIGITS, SEAL, check_seal, pack, read_sealed, unpack
+from .archive import DESCRIPTION, DIGITS, SEAL, pack, read_sealed, sealed, unpack, unsealed
 from .describe import Writer
-from .disk import open_ordinary, path_text, remove_unfinished, replacing, write_atomically
+from .disk import remove_unfinished, replacing, write_atomically
 from .load import load
-from .messages import expect, printable, shown
+from .messages import expect, printable
 from .save import save
 
 __all__ = [
@@ -36,18 +36,16 @@ __all__ = [
     "DIGITS",
     "SEAL",
     "Writer",
-    "check_seal",
     "expect",
     "load",
-    "open_ordinary",
     "pack",
-    "path_text",
     "printable",
     "read_sealed",
     "remove_unfinished",
     "replacing",
     "save",
-    "shown",
+    "sealed",
     "unpack",
+    "unsealed",
     "write_atomically",
 ]

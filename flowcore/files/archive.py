@@ -3,16 +3,16 @@
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
 changed byte is noticed before anything is interpreted.
 
-`pack` leaves the writing to zipfile, so that every program can open the file. `unpack` reads that
-one layout and no other: members stand one after the other, uncompressed, each an .npy array behind
-its own header. (The directory that follows them is for other programs.) So members cannot overlap,
-and nothing is ever made that is larger than the file.
+The archive itself is zipfile's, both ways, so that every program can open it. `unpack` takes no
+compressed members, and none that are together larger than the file, and of arrays those of numbers
+whose size is what their header says: so nothing is ever made that is larger than the file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import os
 import re
@@ -22,27 +22,21 @@ import zipfile
 import numpy as np
 
 from .disk import open_ordinary
+from .messages import expect, printable
 
 DESCRIPTION = "flowcore.json"  # the member that holds JSON, the first one
 SEAL = b"flowcore sha256 "  # and 64 hexadecimal digits: the end of a file, in every format
 DIGITS = 64
+LONGEST = 40  # characters of a number: 128 bits, as in the states of random generators
 
-_MEMBER, _DIRECTORY = b"PK\x03\x04", b"PK\x01\x02"  # what they begin with
-# version, flags, method, time, date, checksum, size, size uncompressed, lengths of name and extra
-_HEADER = struct.Struct("<4x5H3I2H")
-_UTF8 = 0x800  # the flag of a name that is not ASCII
-_LARGE, _SIZES = 0xFFFFFFFF, struct.Struct("<2H2Q")  # "see the extra", which holds both sizes
-
-# The header of an .npy array of numbers, as NumPy has written it ever since.
-_NUMBER = rb"(?:0|[1-9][0-9]{0,18})"
-_SHAPE = rb"|%b,|%b(?:, %b){1,63}" % (_NUMBER, _NUMBER, _NUMBER)
-_ARRAY = re.compile(
-    rb"\x93NUMPY\x01\x00(..){'descr': '(.{1,9})', 'fortran_order': (False|True), "
-    rb"'shape': \((%b)\), } *\n" % _SHAPE,
+# The start of an .npy array of numbers, as NumPy has written it ever since.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..{'descr': '([<>|][biufc]\d\d?)', 'fortran_order': (False|True), "
+    rb"'shape': \(([\d, ]{0,999})\), } *\n",
     re.DOTALL,
 )
-_DTYPES = {np.dtype(f"{order}{code}").str: np.dtype(f"{order}{code}")
-           for order in "<>" for code in "?bhilqBHILQefdgFDG"}  # fmt: skip
+# What zipfile raises where an archive is not as it should be.
+_BROKEN = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, struct.error)
 
 
 class _Archive(zipfile.ZipFile):
@@ -53,6 +47,42 @@ class _Archive(zipfile.ZipFile):
     """
 
     __del__ = object.__hash__  # does nothing
+
+
+def sealed(description: dict, arrays: dict[str, np.ndarray]) -> bytes:
+    """A whole file: the arrays, and the description as JSON that people can read."""
+    text = json.dumps(
+        description, indent=1, ensure_ascii=False, allow_nan=False, default=np.ndarray.tolist
+    )
+    # A line break is never part of a JSON string, so these are brackets and not text.
+    innermost = r"(?<=[\[{])\n *([^\[\]{}]*?)\n *(?=[\]}])"
+    text = re.sub(innermost, lambda m: re.sub(r"\n *", " ", m[1]), text)
+    return pack({DESCRIPTION: np.frombuffer(text.encode(), np.uint8), **arrays})
+
+
+def unsealed(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+    """(description, arrays) of a whole file, whose checksum is right.
+
+    Errors: ValueError, whose message continues '<path> ...'.
+    """
+    try:
+        arrays = unpack(data)
+        expect(DESCRIPTION in arrays, f"there is no {DESCRIPTION}")
+        description = _value_of_json(arrays.pop(DESCRIPTION).tobytes())
+        expect(isinstance(description, dict), "its description is {}", description)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"is damaged: {printable(str(problem))}") from problem
+    return description, arrays
+
+
+def _value_of_json(text: bytes):
+    """The value of a JSON text; a ValueError for any other text, and for endless numbers."""
+
+    def number(digits: str):
+        expect(len(digits) <= LONGEST, "the number {} is too long", digits)
+        return int(digits) if digits.lstrip("-").isdigit() else float(digits)
+
+    return json.loads(text.decode(), parse_int=number, parse_float=number)
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
@@ -88,21 +118,15 @@ def read_sealed(path: str) -> bytes:
         _check_ends(file.read(DIGITS), end)
         file.seek(0)
         data = file.read()
-    check_seal(data)
-    return data
-
-
-def check_seal(data: bytes) -> None:
-    """A ValueError that says what is wrong with a file whose checksum is."""
-    _check_ends(data[:DIGITS], data[-DIGITS - len(SEAL) :])
     if hashlib.sha256(memoryview(data)[:-DIGITS]).hexdigest().encode() != data[-DIGITS:]:
         raise ValueError("is damaged: its bytes do not match its checksum")
+    return data
 
 
 def _check_ends(start: bytes, end: bytes) -> None:
     """A ValueError unless a file that starts and ends so may be one of flowcore's."""
     name = f"{DESCRIPTION}.npy".encode()  # of the first member, behind a header of 30 bytes
-    archive = _MEMBER.startswith(start[:4])
+    archive = b"PK\x03\x04".startswith(start[:4])
     ours = archive and name.startswith(start[30 : 30 + len(name)])
     if end.startswith(SEAL) and len(end) == len(SEAL) + DIGITS:
         if not ours:
@@ -113,57 +137,42 @@ def _check_ends(start: bytes, end: bytes) -> None:
     if not archive:
         kinds = {b"\x80": "a pickle", b"\x93NUMPY": "an .npy array"}
         kind = next((k for begin, k in kinds.items() if start.startswith(begin)), "another file")
-        raise ValueError(f"was not written by flowcore.save: it is {kind}, {start[:8]!r}...")
+        raise ValueError(f"was not written by flowcore: it is {kind}, {start[:8]!r}...")
     if not ours:
-        raise ValueError(f"was not written by flowcore.save: an archive without {DESCRIPTION}")
+        raise ValueError(f"was not written by flowcore: it is an archive without {DESCRIPTION}")
     raise ValueError("is truncated, or was rewritten by another program: its checksum is missing")
 
 
 def unpack(data: bytes) -> dict[str, np.ndarray]:
     """The arrays of an archive; a ValueError for anything that `pack` does not write."""
-    arrays, place, view = {}, 0, memoryview(data)
-    while data.startswith(_MEMBER, place):
-        name, begin, end = _member(data, place)
-        if name in arrays:
-            raise ValueError("two members of the same name")
-        arrays[name] = _array(view[begin:end])
-        place = end
-    if not data.startswith(_DIRECTORY, place):
-        raise ValueError("members that do not follow each other")
+    arrays = {}
+    try:
+        archive = _Archive(io.BytesIO(data))
+        members = archive.infolist()
+        expect(sum(m.file_size for m in members) < len(data), "members larger than the file")
+        for member in members:
+            expect(member.compress_type == zipfile.ZIP_STORED, "compressed members")
+            name = member.filename.removesuffix(".npy")
+            expect(name not in arrays, "two members of the same name")
+            arrays[name] = _array(archive.read(member))
+    except _BROKEN as problem:
+        raise ValueError(f"an archive that cannot be read: {problem}") from problem
     return arrays
 
 
-def _member(data: bytes, place: int) -> tuple[str, int, int]:
-    """(name, where its content begins, where it ends) of the member with its header at place."""
-    if len(data) < place + _HEADER.size:
-        raise ValueError("a member without its header")
-    _, flags, method, _, _, _, size, whole, n_name, n_extra = _HEADER.unpack_from(data, place)
-    if method != zipfile.ZIP_STORED or flags not in (0, _UTF8):
-        raise ValueError("compressed or encrypted members")
-    extra = place + _HEADER.size + n_name
-    begin = extra + n_extra
-    if size == whole == _LARGE and n_extra == _SIZES.size and begin <= len(data):
-        *_, whole, size = _SIZES.unpack_from(data, extra)
-    if size != whole or begin + size > len(data):
-        raise ValueError("a member that is larger than the file")
-    name = data[place + _HEADER.size : extra].decode()
-    if not name.endswith(".npy"):
-        raise ValueError("a member that is no .npy array")
-    return name.removesuffix(".npy"), begin, begin + size
-
-
-def _array(raw: memoryview) -> np.ndarray:
+def _array(raw: bytes) -> np.ndarray:
     """The array of an .npy member: numbers only, and all of them there."""
-    header = _ARRAY.match(raw)
-    if header is None or int.from_bytes(header[1], "little") != header.end() - 10:
-        raise ValueError("a member that is no .npy array of numbers, in format 1.0")
-    descr, shape = header[2].decode("latin-1"), tuple(map(int, re.findall(_NUMBER, header[4])))
-    if descr not in _DTYPES:
-        raise ValueError(f"an array of {descr!r}, which are no numbers of this machine")
-    dtype, size, content = _DTYPES[descr], math.prod(shape), raw[header.end() :]
-    if size * dtype.itemsize != len(content):
-        raise ValueError(f"an array of {size} numbers in {len(content)} bytes")
-    flat = np.frombuffer(content, dtype) if size else np.empty(0, dtype)
-    if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+    header = _HEADER.match(raw)
+    expect(header is not None, "a member that is no .npy array of numbers, in format 1.0")
+    shape = tuple(map(int, re.findall(rb"\d+", header[3])))
+    try:
+        dtype = np.dtype(header[1].decode())
+    except TypeError:
+        raise ValueError(f"numbers of type {header[1].decode()}, unknown to this machine") from None
+    size, place = math.prod(shape), header.end()
+    fits = size * dtype.itemsize == len(raw) - place
+    expect(fits, f"an array of {{}} numbers in {len(raw) - place} bytes", size)
+    array = np.ndarray(shape, dtype, raw, place, order="F" if header[2] == b"True" else "C")
+    if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
         raise ValueError("an array of truth values other than 0 and 1")
-    return flat.reshape(shape, order="F" if header[3] == b"True" else "C").copy(order="K")
+    return array.copy(order="K")

@@ -30,12 +30,11 @@ from ..core.parameters import Parametric
 from ..distributions import Foreign
 from ..networks.network import Network
 from ..transformers import Transformer
-from .kinds import is_int
+from .kinds import BASE, is_int
 
 FORMAT = 1  # of the description
 MAX_DEPTH = 300  # of nested nodes
 MAX_VALUES = 100  # of nested lists and dicts within a node
-BASE = ("dim", "sample", "log_prob")  # what a density has, of whatever class
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
 

@@ -12,13 +12,6 @@ import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-_KINDS = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
 
 def path_text(name: str, path) -> str:
     """The path that the argument `name` gives, as text.
@@ -91,8 +84,7 @@ def check_ordinary(path: str) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{path} is a folder, not a file")
     if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something special")
-        raise shutil.SpecialFileError(f"{path} is {kind}, not an ordinary file")
+        raise shutil.SpecialFileError(f"{path} is a device, FIFO or socket, not an ordinary file")
 
 
 def _unfinished(path: str) -> str:

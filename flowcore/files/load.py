@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._version import __version__
-from .archive import DESCRIPTION, read_sealed, unpack
+from .archive import read_sealed, unsealed
 from .describe import FORMAT
 from .disk import path_text
-from .messages import expect, printable, unquoted
+from .messages import expect, unquoted
 from .rebuild import Reader, foreign_classes
 
 if TYPE_CHECKING:
@@ -51,13 +50,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
 
 def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
     """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
-    try:
-        arrays = unpack(data)
-        text = arrays.pop(DESCRIPTION).tobytes()
-        description = read_json(text)
-        expect(isinstance(description, dict), "its description is {}", description)
-    except ValueError as problem:
-        raise ValueError(f"is damaged: {printable(str(problem))}") from problem
+    description, arrays = unsealed(data)
     version, kind, writer = (description.get(name) for name in ("format", "kind", "flowcore"))
     if kind is not None:
         raise ValueError(f"is a {unquoted(kind)}, not a flow: give it to fit(checkpoint=)")
@@ -69,24 +62,4 @@ def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
         )
     # whoever made the flow has been warned of constants that overflow
     with np.errstate(all="ignore"):
-        return Reader(arrays, foreign, len(text)).read(description.get("nodes"))
-
-
-def read_json(text: bytes) -> Any:
-    """The value of a JSON text; a ValueError for any other text, and for endless numbers."""
-    try:
-        return json.loads(text.decode(), parse_int=_int, parse_float=_float)
-    except RecursionError:
-        raise ValueError("its description is nested too deeply") from None
-
-
-def _int(digits: str) -> int:
-    if len(digits) > 20 or abs(int(digits)) >= 2**63:
-        raise ValueError(f"the number {digits[:20]}... is too large")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    if len(digits) > 40:
-        raise ValueError(f"the number {digits[:20]}... is too long")
-    return float(digits)
+        return Reader(arrays, foreign, len(data)).read(description.get("nodes"))

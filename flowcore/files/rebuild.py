@@ -40,16 +40,8 @@ MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared 
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "targets",
          "estimator", "tables")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
-INTERNAL = (
-    "BaseDistribution",
-    "Bijector",
-    "Distribution",
-    "Foreign",
-    "Network",
-    "Pointwise",
-    "Target",
-    "Transformer",
-)
+INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
+            "Target", "Transformer")  # fmt: skip
 # name of a class that is gone -> "room.function" which builds today's object from its arguments
 RETIRED = {"Given": "distributions.conditioning.given"}
 PACKAGE = __name__.partition(".")[0]
@@ -91,11 +83,10 @@ def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
 class Reader:
     """Nodes and arrays -> objects, trusting neither: whatever is wrong is a ValueError."""
 
-    def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_text: int):
+    def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_bytes: int):
         self._arrays, self._foreign = dict(arrays), foreign
         self._problems = ORDINARY if foreign else ValueError
-        # how many more numbers constructors may be asked for
-        self._room = SMALL + 2 * (n_text + sum(a.size for a in arrays.values()))
+        self._room = SMALL + 2 * n_bytes  # how many more numbers constructors may be asked for
         self._objects: list = []
         self._extents: list[tuple[int, int]] = []  # (depth, nodes with shared ones repeated)
         self._refs: list[int] = []
@@ -154,6 +145,8 @@ class Reader:
             value.encode()  # half of a pair of surrogates is no text: a ValueError
         if isinstance(value, float):
             expect(math.isfinite(value), "{} as a plain number", value)
+        if isinstance(value, int):
+            expect(abs(value) < 2**63, "the number {} is too large", value)
         if isinstance(value, list):
             return [self._decode(item, depth + 1) for item in value]
         if not isinstance(value, dict):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .._version import __version__
-from .archive import DESCRIPTION, pack
+from .archive import sealed
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
 from .disk import path_text, remove_unfinished, write_atomically
 from .load import from_bytes
@@ -64,10 +60,8 @@ def _to_bytes(flow) -> bytes:
     """The whole file, proven to give the same objects again."""
     writer = Writer()
     writer.add(flow)
-    version = __version__
-    description = {"format": FORMAT, "flowcore": version, "nodes": writer.nodes}
-    text = np.frombuffer(_readable_json(description).encode(), np.uint8)
-    data = pack({DESCRIPTION: text, **writer.arrays})
+    description = {"format": FORMAT, "flowcore": __version__, "nodes": writer.nodes}
+    data = sealed(description, writer.arrays)
     try:
         again = from_bytes(data, foreign_classes({type(obj): 0 for obj in writer.objects}))
     except ValueError as problem:
@@ -77,11 +71,3 @@ def _to_bytes(flow) -> bytes:
         if lost:
             raise unsavable(type(old), f"its attribute {lost!r} would be lost or changed")
     return data
-
-
-def _readable_json(value) -> str:
-    """Indented JSON with the innermost lists and objects on one line each."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    # A line break is never part of a JSON string, so these are brackets and not text.
-    innermost = r"(?<=[\[{])\n *([^\[\]{}]*?)\n *(?=[\]}])"
-    return re.sub(innermost, lambda m: re.sub(r"\n *", " ", m[1]), text)

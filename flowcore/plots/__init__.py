@@ -1,4 +1,4 @@
-"""Pictures of flows: points, pairs of columns, stages, grids, densities, losses, networks, more.
+"""Pictures of flows: points, pairs of columns, stages, densities, losses, masks.
 
 Every function draws into the Axes it is given (`ax=`; a sequence if there are several panels) and
 returns them; the rest of matplotlib is at hand through `ax.figure`:
@@ -15,31 +15,16 @@ or turns pyplot's interactive mode on with `plt.ion()`; both ways the figures ar
 
 Global settings (rcParams) are obeyed and never changed. Nothing is hidden: whatever lies outside
 the frame or is not a finite number is counted in the picture (for a density: from 1% of it on).
+The pictures of the lessons are in `flowcore.teaching`; `plots.grid` and the like are found there.
 """
 
-from .bars import log_dets
-from .bridges import bridges
+from .._lazy import door
 from .clouds import compare, scatter, stages
 from .contours import densities, density
 from .curves import losses
-from .grids import grid, grid_animation
-from .network import network
+from .masks import masks
 from .pairs import pairs
-from .structure import jacobian, masks
 
-__all__ = [
-    "bridges",
-    "compare",
-    "densities",
-    "density",
-    "grid",
-    "grid_animation",
-    "jacobian",
-    "log_dets",
-    "losses",
-    "masks",
-    "network",
-    "pairs",
-    "scatter",
-    "stages",
-]
+__all__ = ["compare", "densities", "density", "losses", "masks", "pairs", "scatter", "stages"]
+_OF_LESSONS = "bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"
+__getattr__ = door(__name__, {"flowcore.teaching.pictures": _OF_LESSONS})

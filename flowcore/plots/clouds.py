@@ -7,27 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .drawing import (
-    BLUE,
-    PALETTE,
-    SMALL,
-    VERMILLION,
-    check_plane,
-    classes,
-    dots,
-    frame,
-    frames_of,
-    legend_of_dots,
-    limits_of,
-    name_axes,
-    new_axes,
-    panels,
-    points,
-    quadrant,
-    small_ticks,
-    square,
-    window,
-)
+from . import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,15 +50,15 @@ def scatter(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['left', 'right']
     """
-    x = points("x", x)
-    names, which = classes(labels, len(x))
-    ax = new_axes((4.5, 4.2)) if ax is None else ax
+    x = drawing.points("x", x)
+    names, which = drawing.classes(labels, len(x))
+    ax = drawing.new_axes((4.5, 4.2)) if ax is None else ax
     for k, name in enumerate(names):
-        dots(ax, x[which == k], PALETTE[k], n=len(x), label=name)
+        drawing.dots(ax, x[which == k], drawing.PALETTE[k], n=len(x), label=name)
     if labels is not None:
-        legend_of_dots(ax, len(x))
-    frame(ax, x, *window(xlim, ylim, square(*limits_of(x))))
-    name_axes(ax)
+        drawing.legend_of_dots(ax, len(x))
+    drawing.frame(ax, x, *drawing.window(xlim, ylim, drawing.square(*drawing.limits_of(x))))
+    drawing.name_axes(ax)
     return ax
 
 
@@ -108,20 +88,20 @@ def compare(
     >>> left.get_title(), right.get_title(), left.get_xlim() == right.get_xlim()
     ('data', 'samples', True)
     """
-    data, samples = points("data", data), points("samples", samples)
+    data, samples = drawing.points("data", data), drawing.points("samples", samples)
     overlay = ax is not None and not isinstance(ax, Sequence | np.ndarray)
-    left, right = axes = np.array([ax, ax]) if overlay else panels(ax, 2, 2, (8.4, 4.2))
-    limits, n = square(*limits_of(data, samples)), max(len(data), len(samples))
-    dots(left, data, BLUE, n, label="data")
-    dots(right, samples, VERMILLION, n, label="samples")
+    left, right = axes = np.array([ax, ax]) if overlay else drawing.panels(ax, 2, 2, (8.4, 4.2))
+    limits, n = drawing.square(*drawing.limits_of(data, samples)), max(len(data), len(samples))
+    drawing.dots(left, data, drawing.BLUE, n, label="data")
+    drawing.dots(right, samples, drawing.VERMILLION, n, label="samples")
     if overlay:
-        legend_of_dots(ax, n)
-        frame(ax, np.concatenate([data, samples]), *limits)
+        drawing.legend_of_dots(ax, n)
+        drawing.frame(ax, np.concatenate([data, samples]), *limits)
     else:
         for panel, x, title in ((left, data, "data"), (right, samples, "samples")):
             panel.set_title(title)
-            frame(panel, x, *limits)
-    name_axes(*axes)
+            drawing.frame(panel, x, *limits)
+    drawing.name_axes(*axes)
     return ax if overlay else axes
 
 
@@ -168,29 +148,27 @@ def stages(
     ['base', '1: MAF', '2: MAF']
     """
     found = _run_stages(flow, n, rng, context) if hasattr(flow, "stages") else list(flow)
-    arrays = [points(f"stage {name!r}", x) for name, x in found]
+    arrays = [drawing.points(f"stage {name!r}", x) for name, x in found]
     if len({len(x) for x in arrays}) != 1:
         raise ValueError(f"stages need the same points in all: they have {list(map(len, arrays))}")
-    kinds, which = classes(quadrant(arrays[0]) if labels is None else labels, len(arrays[0]))
-    colours = np.array(PALETTE)[which]
+    kinds, which = drawing.classes(
+        drawing.quadrant(arrays[0]) if labels is None else labels, len(arrays[0])
+    )
+    colours = np.array(drawing.PALETTE)[which]
 
-    frames, shared = frames_of(arrays)
-    columns = min(len(arrays), 4 if len(arrays) <= 16 else 6)
-    made_here = ax is None
-    axes = panels(ax, len(arrays), columns, (2.5 * columns, 2.6 * -(-len(arrays) // columns)))
+    axes, frames = drawing.film_strip(ax, arrays)
     for k, (panel, x, (name, _)) in enumerate(zip(axes, arrays, found, strict=True)):
-        dots(panel, x, colours, n=2 * len(x))
-        frame(panel, x, *frames[k])
+        drawing.dots(panel, x, colours, n=2 * len(x))
+        drawing.frame(panel, x, *frames[k])
         panel.set_title(f"{k}: {name}" if k else name)
-    small_ticks(axes, columns if made_here and shared else None)
     if labels is not None:
-        for kind, colour in zip(kinds, PALETTE, strict=False):
+        for kind, colour in zip(kinds, drawing.PALETTE, strict=False):
             axes[0].scatter([], [], color=colour, label=kind)
-        legend_of_dots(axes[0], len(which), fontsize=SMALL)
+        drawing.legend_of_dots(axes[0], len(which), fontsize=drawing.SMALL)
     return axes
 
 
 def _run_stages(flow, n, rng, context):
-    check_plane(flow)
+    drawing.check_plane(flow)
     with np.errstate(all="ignore"):  # points that overflow are counted in the picture
         return flow.stages(flow.base.sample(n, np.random.default_rng(rng)), context=context)

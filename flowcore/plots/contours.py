@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .drawing import (
-    BLUE,
-    SMALL,
-    check_plane,
-    count_outside,
-    limits_of,
-    name_axes,
-    new_axes,
-    panels,
-    points,
-    remark,
-    set_limits,
-    square,
-    window,
-)
+from . import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
 
     from .._typing import Context, Limits
 
-NO_SAMPLES = (-3.0, 3.0)  # the window of a function
+NO_SAMPLES = ((-3.0, 3.0), (-3.0, 3.0))  # the window of a function
 DRAWS = 1000  # samples that say where a flow has its mass
 
 
@@ -77,16 +64,10 @@ def density(
     >>> ax.get_ylim() == (-2, 2), ax.figure.axes[1].get_ylabel()
     (True, 'density')
     """
-    drawn = samples_of(flow, context)
-    xlim, ylim = window(xlim, ylim, _around(drawn))
-    check_filled(drawn, xlim, ylim)
-    grid = grid_over(xlim, ylim, n)
-    p = density_at(flow, grid, context)
-    ax = new_axes((5.4, 4.2)) if ax is None else ax
-    filled = _fill(ax, grid, p, *_levels(p.compressed()))
+    seen = Seen.of([flow], xlim, ylim, n, context)
+    ax = drawing.new_axes((5.4, 4.2)) if ax is None else ax
+    filled = _fill(ax, seen, 0, *_levels(seen.p[0].compressed()))
     ax.figure.colorbar(filled, ax=ax, label="density")
-    name_axes(ax)
-    tell_outside(ax, drawn, xlim, ylim)
     return ax
 
 
@@ -133,81 +114,98 @@ def densities(
     """
     if not flows:
         raise ValueError("densities needs at least one flow: {title: flow}")
-    drawn = [samples_of(flow, context) for flow in flows.values()]
-    xlim, ylim = window(xlim, ylim, _around(drawn[0]))
-    check_filled(drawn[0], xlim, ylim)
-    grid = grid_over(xlim, ylim, n)
-    found = [density_at(flow, grid, context) for flow in flows.values()]
-    levels, _ = _levels(found[0].compressed())
-    beyond = any(p.max() > levels[-1] for p in found if p.count())
-    axes = panels(ax, len(found), len(found), (3.0 * len(found) + 0.8, 3.2))
-    for panel, title, p, sample in zip(axes, flows, found, drawn, strict=True):
-        filled = _fill(panel, grid, p, levels, beyond)
+    seen = Seen.of(list(flows.values()), xlim, ylim, n, context)
+    levels, _ = _levels(seen.p[0].compressed())
+    beyond = any(p.max() > levels[-1] for p in seen.p if p.count())
+    axes = drawing.panels(ax, len(flows), len(flows), (3.0 * len(flows) + 0.8, 3.2))
+    for k, (panel, title) in enumerate(zip(axes, flows, strict=True)):
+        filled = _fill(panel, seen, k, levels, beyond)
         panel.set_title(title)
-        tell_outside(panel, sample, xlim, ylim)
     width = 0.15 / len(axes)  # of all Axes: as broad as that of one
     axes[0].figure.colorbar(filled, ax=list(axes), label="density", fraction=width, pad=width / 3)
-    name_axes(*axes)
     return axes
 
 
-def _around(drawn):
-    """Limits around the samples (m, 2), if there are any."""
-    return square(*limits_of(drawn)) if len(drawn) else (NO_SAMPLES, NO_SAMPLES)
+class Seen(NamedTuple):
+    """What a picture of densities shows: samples (m, 2) of each, a grid, and p of each on it."""
+
+    samples: list[np.ndarray]
+    grid: np.ndarray  # (n, n, 2), rows have one x2
+    p: list[np.ma.MaskedArray]  # (n, n); what is not finite is masked
+
+    @classmethod
+    def of(cls, flows: Sequence, xlim, ylim, n, context=None, wider: float = 0.0) -> Seen:
+        """Over the given rectangle, or around the samples of the first flow, `wider` on each side.
+
+        Errors: ValueError if all its samples lie outside: the picture would be of a far tail.
+        """
+        samples = [_samples_of(flow, context) for flow in flows]
+        first = samples[0]
+        found = drawing.square(*drawing.limits_of(first)) if len(first) else NO_SAMPLES
+        around = [(a - wider * (b - a), b + wider * (b - a)) for a, b in found]
+        xlim, ylim = drawing.window(xlim, ylim, around)
+        if len(first) and drawing.count_outside(first, xlim, ylim) == len(first):
+            raise ValueError(
+                f"none of {len(first):,} samples lies in the window, x1 in {xlim} and x2 in "
+                f"{ylim}: leave xlim and ylim out, and it is where the samples are"
+            )
+        if n != int(n) or n < 2:
+            raise ValueError(f"n must be an integer >= 2, not {n!r}")
+        x1, x2 = (np.linspace(*limits, int(n)) for limits in (xlim, ylim))
+        grid = np.stack(np.meshgrid(x1, x2), axis=-1)
+        return cls(samples, grid, [_density_at(flow, grid, context) for flow in flows])
+
+    def frame(self, ax, k: int) -> None:
+        """The Axes of the k-th density; the share of its samples outside, unless it is small."""
+        xlim, ylim = (self.grid[[0, -1], [0, -1], i].tolist() for i in (0, 1))
+        drawing.set_limits(ax, xlim, ylim)
+        drawing.name_axes(ax)
+        drawn = self.samples[k]
+        out = drawing.count_outside(drawn, xlim, ylim)
+        if out and out >= 0.01 * len(drawn):
+            drawing.remark(ax, f"{out / len(drawn):.0%} outside")
+
+    def hatch_holes(self, ax, k: int) -> list[Patch]:
+        """Hatch where the k-th density is not finite; what tells a legend so, if there is such."""
+        from matplotlib.patches import Patch
+
+        p = self.p[k]
+        if not (holes := np.ma.count_masked(p)):
+            return []
+        style = {"facecolor": "#C9E6F7", "edgecolor": drawing.BLUE, "hatch": "xxxx", "linewidth": 0}
+        ax.patch.set(**style)
+        return [Patch(label=f"not finite at {holes:,} of {p.size:,} points", **style)]
 
 
-def grid_over(xlim, ylim, n) -> np.ndarray:
-    """The points (n, n, 2) of a grid over the rectangle; rows have one x2."""
-    if n != int(n) or n < 2:
-        raise ValueError(f"n must be an integer >= 2, not {n!r}")
-    return np.stack(np.meshgrid(np.linspace(*xlim, int(n)), np.linspace(*ylim, int(n))), axis=-1)
-
-
-def _fill(ax, grid, p, levels, beyond):
-    """Filled contours of p (n, n) on its grid; with `beyond`, a colour for what exceeds them."""
+def _fill(ax, seen: Seen, k: int, levels, beyond):
+    """Filled contours of the k-th density; with `beyond`, a colour for what exceeds the levels."""
     inks, extend = _inks(len(levels) - 1 + beyond), "max" if beyond else "neither"
-    filled = ax.contourf(grid[0, :, 0], grid[:, 0, 1], p, levels, colors=inks, extend=extend)
-    if holes := np.ma.count_masked(p):
-        hole = hatch_holes(ax, f"not finite at {holes:,} of {p.size:,} points")
-        ax.legend(handles=[hole], loc="upper right", fontsize=SMALL, framealpha=1)
-    set_limits(ax, *(grid[[0, -1], [0, -1], k].tolist() for k in (0, 1)))
+    x1, x2 = seen.grid[0, :, 0], seen.grid[:, 0, 1]
+    filled = ax.contourf(x1, x2, seen.p[k], levels, colors=inks, extend=extend)
+    if holes := seen.hatch_holes(ax, k):
+        ax.legend(handles=holes, loc="upper right", fontsize=drawing.SMALL, framealpha=1)
+    seen.frame(ax, k)
     return filled
 
 
-def samples_of(flow, context) -> np.ndarray:
+def _samples_of(flow, context) -> np.ndarray:
     """Some samples (DRAWS, 2) of the flow, always the same ones; none (0, 2) if it has none."""
     if not (hasattr(flow, "sample") and hasattr(flow, "log_prob")):
         return np.empty((0, 2))
-    check_plane(flow)
+    drawing.check_plane(flow)
     options = {} if context is None else {"context": context}
     with np.errstate(all="ignore"):  # what overflows lies outside, and is counted
         drawn = flow.sample(DRAWS, rng=np.random.default_rng(0), **options)
-    return points("the sample", drawn)
+    return drawing.points("the sample", drawn)
 
 
-def check_filled(drawn, xlim, ylim):
-    """A ValueError if all samples lie outside: the picture would be of a far tail, if anything."""
-    if len(drawn) and count_outside(drawn, xlim, ylim) == len(drawn):
-        raise ValueError(
-            f"none of {len(drawn):,} samples lies in the window, x1 in {xlim} and x2 in {ylim}: "
-            "leave xlim and ylim out, and it is where the samples are"
-        )
-
-
-def tell_outside(ax, drawn, xlim, ylim):
-    """The share of the samples outside of the frame, unless it is small."""
-    out = count_outside(drawn, xlim, ylim)
-    if out and out >= 0.01 * len(drawn):
-        remark(ax, f"{out / len(drawn):.0%} outside")
-
-
-def density_at(flow, grid, context) -> np.ma.MaskedArray:
+def _density_at(flow, grid, context) -> np.ma.MaskedArray:
     """p at the points of a grid (n, n, 2), in float64; whatever is not finite is masked."""
     rows = grid.reshape(-1, 2)
     options = {} if context is None else {"context": context}
     with np.errstate(all="ignore"):
         if hasattr(flow, "log_prob"):
-            check_plane(flow)
+            drawing.check_plane(flow)
             p = np.exp(np.asarray(flow.log_prob(rows, **options), float))
         elif callable(flow):
             p = np.asarray(flow(rows, **options), float)
@@ -248,12 +246,3 @@ def _inks(n: int):
     from matplotlib import colormaps
 
     return ["white", *colormaps["magma"](np.linspace(0.9, 0.05, n - 1))]
-
-
-def hatch_holes(ax, label: str):
-    """Hatch whatever of the Axes stays empty; returns the patch that tells a legend what it is."""
-    from matplotlib.patches import Patch
-
-    style = {"facecolor": "#C9E6F7", "edgecolor": BLUE, "hatch": "xxxx", "linewidth": 0}
-    ax.patch.set(**style)
-    return Patch(label=label, **style)

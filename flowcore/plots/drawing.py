@@ -94,10 +94,10 @@ def check_plane(flow):
         raise ValueError(f"only dim 2 can be drawn in a plane; this density has dim {dim}")
 
 
-def dots(ax, x, colour, n: int, label=None):
-    """Points, sized for a panel that holds n of them."""
-    size = float(np.clip(7000 / max(n, 1), 3, 20))
-    ax.scatter(x[:, 0], x[:, 1], s=size, c=colour, alpha=0.75, linewidths=0, label=label)
+def dots(ax, x, colour, n: int, label=None, scale: float = 1.0):
+    """Points, sized for a panel that holds n of them; scale: for a smaller panel, below 1."""
+    size = scale * float(np.clip(7000 / max(n, 1), 3, 20))
+    ax.scatter(*x.T, s=size, c=colour, alpha=0.7, linewidths=0, label=label, rasterized=True)
 
 
 def legend_of_dots(ax, n: int, **style):
@@ -137,26 +137,28 @@ def square(xlim, ylim):
     return tuple((sum(lim) / 2 - half, sum(lim) / 2 + half) for lim in (xlim, ylim))
 
 
-def fills(limits, frame, share: float = 0.4) -> bool:
-    """Would a cloud with these limits be large enough to be seen in the frame?"""
-    return all(b - a >= share * (d - c) for (a, b), (c, d) in zip(limits, frame, strict=True))
-
-
-def frames_of(arrays) -> tuple[list, bool]:
+def frames_of(clouds) -> tuple[list, bool]:
     """The frame of each cloud, and whether it is one for all: not if some cloud would be a dot."""
-    shared = square(*limits_of(*arrays))
-    own = [square(*limits_of(x)) for x in arrays]
-    if all(fills(limits, shared) for limits in own):
-        return [shared] * len(own), True
-    return own, False
+    (left, right), (low, high) = shared = square(*limits_of(*clouds))
+    own = [square(*limits_of(x)) for x in clouds]
+    sizes = np.diff(own)[..., 0] / [right - left, high - low]
+    return ([shared] * len(own), True) if (sizes >= 0.4).all() else (own, False)
 
 
-def small_ticks(axes, columns: int | None):
-    """Small numbers; of panels in `columns` with one frame, along the left and lower edge only."""
-    for k, panel in enumerate(axes):
+def film_strip(axes, clouds) -> tuple[np.ndarray, list]:
+    """Axes for one cloud of points after the other, and the frame of each.
+
+    New Axes of one frame have numbers along the left and lower edge only.
+    """
+    frames, shared = frames_of(clouds)
+    columns = min(len(clouds), 4 if len(clouds) <= 16 else 6)
+    size = (2.5 * columns, 2.6 * -(-len(clouds) // columns))
+    found = panels(axes, len(clouds), columns, size)
+    for k, panel in enumerate(found):
         panel.tick_params(labelsize=SMALL)
-        if columns is not None:
-            panel.tick_params(labelleft=k % columns == 0, labelbottom=k + columns >= len(axes))
+        if axes is None and shared:
+            panel.tick_params(labelleft=k % columns == 0, labelbottom=k + columns >= len(found))
+    return found, frames
 
 
 def frame(ax, x, xlim, ylim):
@@ -167,9 +169,11 @@ def frame(ax, x, xlim, ylim):
 
 
 def count_outside(x, xlim, ylim) -> int:
-    """How many points are not in the rectangle; those that are not finite are not."""
+    """How many points (n, 2) are not in the rectangle, or cells (n, points, 2) not wholly; what is
+    not finite is not."""
     low, high = zip(xlim, ylim, strict=True)
-    return len(x) - np.count_nonzero(((x >= low) & (x <= high)).all(axis=1))
+    inside = ((x >= low) & (x <= high)).all(axis=tuple(range(1, x.ndim)))
+    return len(x) - np.count_nonzero(inside)
 
 
 def remark(ax, text: str):
@@ -205,3 +209,31 @@ def window(xlim, ylim, around):
 def name_axes(*axes):
     for ax in axes:
         ax.set(xlabel="$x_{1}$", ylabel="$x_{2}$")
+
+
+def as_made(name: str, made):
+    """A MADE; a TypeError for anything else."""
+    if not (hasattr(made, "masks") and hasattr(made, "degrees")):
+        hint = "; give its .made" if hasattr(made, "made") else ""
+        raise TypeError(f"{name} takes a MADE, not {made!r}{hint}")
+    return made
+
+
+def cell_edges(ax, shape):
+    """White lines between the cells of a heat map, while there are few enough to be seen."""
+    if max(shape) <= 32:
+        ax.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)
+        ax.grid(which="minor", color="white", lw=1)
+    ax.tick_params(which="both", length=0)
+    ax.spines[:].set_visible(False)
+
+
+def unit_ticks(axis, labels, most: int = 12):
+    """A label for every unit; of many, evenly spaced ones."""
+    places = np.arange(0, len(labels), -(-len(labels) // most))
+    axis.set_ticks(places, [str(labels[k]) for k in places])
+
+
+def subscripted(symbol: str, index) -> list[str]:
+    return [f"${symbol}_{{{i + 1}}}$" for i in index]

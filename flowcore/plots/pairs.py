@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import imported
 from ..core.inputs import as_numbers, column_labels
-from .drawing import BLUE, GREY, SMALL, VERMILLION, limits_of, new_figure
+from .drawing import BLUE, GREY, SMALL, VERMILLION, dots, limits_of, new_figure, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 12  # columns: smaller panels show nothing
 DOTS, FEW = 2000, 300  # in a panel: more hide each other; samples are as many as rows, or a few
 BINS = 30
+INKS = BLUE, VERMILLION  # of data, and of samples
 CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
 SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
 MARGINS = {"left": 0.85, "right": 0.1, "bottom": 0.75, "top": 0.45}  # inches, for 10-point text
@@ -38,7 +39,7 @@ def pairs(
     there are lines around half of the samples and around 95% of them. Panels show at most 2000
     rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far
     outliers are left out of the frame, and counted in the histogram of their column: rows, then
-    samples. Errors: ValueError for rows that are not (n, D), 2 <= D <= 12, samples of another D,
+    samples. Errors: ValueError for rows that are not (n, D), 1 <= D <= 12, samples of another D,
     names of a wrong number.
 
     Parameters
@@ -64,38 +65,35 @@ def pairs(
     ('age', 'height', 'age')
     """
     names = _names(names, x)
-    x = _rows("x", x, len(names))
-    samples = None if samples is None else _rows("samples", samples, len(names))
-    dim = len(names)
-    frames = _frames(x, samples)
-    axes = _panels(ax, dim)
-    above, ink = (x, BLUE) if samples is None else (samples, VERMILLION)
-    shown = min(max(len(x), FEW), DOTS)
-    for i in range(dim):
-        for j in range(dim):
-            panel = axes[i, j]
-            if i == j:
-                _histograms(panel, x[:, i], None if samples is None else samples[:, i], frames[i])
-            else:
-                rows, colour = (x, BLUE) if i > j else (above, ink)
-                _dots(panel, rows[:, [j, i]], colour, shown, dim)
-                if i > j and samples is not None:
-                    _outlines(panel, samples[:, [j, i]], frames[j], frames[i])
-                panel.set(xlim=frames[j], ylim=frames[i])
+    tables = [_rows("x", x, len(names))]
+    tables += [] if samples is None else [_rows("samples", samples, len(names))]
+    frames = [limits_of(*(rows[:, [j, j]] for rows in tables))[0] for j in range(len(names))]
+    axes = _panels(ax, len(names))
+    shown = min(max(len(tables[0]), FEW), DOTS)
+    for (i, j), panel in np.ndenumerate(axes):
+        if i == j:
+            _histograms(panel, [rows[:, i] for rows in tables], frames[i])
+            continue
+        rows, colour = (tables[-1], INKS[len(tables) - 1]) if i < j else (tables[0], INKS[0])
+        rows = rows[:: max(1, -(-len(rows) // shown)), [j, i]]
+        dots(panel, rows, colour, len(rows), scale=2.5 / (len(names) + 1.5))
+        if i > j and len(tables) == 2:
+            _outlines(panel, tables[1][:, [j, i]], frames[j], frames[i])
+        panel.set(xlim=frames[j], ylim=frames[i])
     _edges(axes, names)
-    if samples is not None:
-        _tell(axes[0, 0])
+    if len(tables) == 2:
+        _explain(axes[0, 0].figure)
     return axes
 
 
 def _names(names, x) -> list[str]:
     labels = column_labels(x) if names is None else list(names)
     shape = np.shape(x)
-    if len(shape) != 2 or not 2 <= shape[1] <= MOST:
+    if len(shape) != 2 or not 1 <= shape[1] <= MOST:
         hint = (
             f"; choose some of them, x[:, :{MOST}]" if len(shape) == 2 and shape[1] > MOST else ""
         )
-        raise ValueError(f"pairs draws rows (n, D) of 2 to {MOST} columns, not {shape}{hint}")
+        raise ValueError(f"pairs draws rows (n, D) of 1 to {MOST} columns, not {shape}{hint}")
     if labels is None:
         return [f"$x_{{{j + 1}}}$" for j in range(shape[1])]
     if len(labels) != shape[1]:
@@ -110,21 +108,11 @@ def _rows(name, x, dim) -> np.ndarray:
     return x
 
 
-def _frames(x, samples) -> list[tuple[float, float]]:
-    """The limits of every column: those of the data, and of samples that are not far outliers."""
-    both = [x] if samples is None else [x, samples]
-    return [limits_of(*(np.stack([rows[:, j]] * 2, axis=1) for rows in both))[0]
-            for j in range(x.shape[1])]  # fmt: skip
-
-
 def _panels(axes, dim) -> np.ndarray:
-    if axes is not None:
-        axes = np.ravel(np.asarray(axes, dtype=object))
-        if len(axes) != dim * dim:
-            raise ValueError(f"{dim * dim} Axes are needed, one a panel, not {len(axes)}")
-        return axes.reshape((dim, dim))
-    side = max(CELL, min(2.2, 7 / dim)) * dim + MARGINS["left"] + MARGINS["right"]
-    return grid_of(new_figure((side, side), None), dim, side, side)
+    if axes is None:
+        side = max(CELL, min(2.2, 7 / dim)) * dim + MARGINS["left"] + MARGINS["right"]
+        return grid_of(new_figure((side, side), None), dim, side, side)
+    return panels(axes, dim * dim, dim, None).reshape((dim, dim))
 
 
 def grid_of(figure: FigureBase, dim: int, width: float, height: float) -> np.ndarray:
@@ -143,12 +131,6 @@ def grid_of(figure: FigureBase, dim: int, width: float, height: float) -> np.nda
                            gridspec_kw={**edges, "wspace": 0.08, "hspace": 0.08})  # fmt: skip
 
 
-def _dots(panel, x, colour, most, dim):
-    x = x[:: max(1, -(-len(x) // most))]
-    size = float(np.clip(7000 / max(len(x), 1), 3, 20)) * (2.5 / (dim + 1.5))
-    panel.scatter(x[:, 0], x[:, 1], s=size, c=colour, alpha=0.6, linewidths=0, rasterized=True)
-
-
 def _outlines(panel, x, xlim, ylim):
     """Where samples are, over the data: lines around half of them, and around 95%."""
     smooth = imported("scipy.ndimage").gaussian_filter
@@ -165,26 +147,20 @@ def _outlines(panel, x, xlim, ylim):
     panel.contour(*middles, height.T, levels, colors=VERMILLION, linewidths=0.8)
 
 
-def _histograms(panel, x, samples, frame):
-    edges = np.linspace(*frame, BINS + 1)
-    inside = (x >= frame[0]) & (x <= frame[1])
-    panel.hist(x[inside], edges, weights=_shares(x)[inside], color=BLUE, alpha=0.45)
-    if samples is not None:
-        kept = (samples >= frame[0]) & (samples <= frame[1])
-        panel.hist(samples[kept], edges, weights=_shares(samples)[kept], histtype="step",
-                   color=VERMILLION, lw=1.2)  # fmt: skip
+def _histograms(panel, columns, frame):
+    """Of the data, and as a line of the samples: shares of each; what is outside is counted."""
+    edges, outside = np.linspace(*frame, BINS + 1), []
+    styles = {"color": BLUE, "alpha": 0.45}, {"histtype": "step", "color": VERMILLION, "lw": 1.2}
+    for column, style in zip(columns, styles, strict=False):
+        inside = column[(column >= frame[0]) & (column <= frame[1])]
+        panel.hist(inside, edges, weights=np.full(len(inside), 1 / max(len(column), 1)), **style)
+        outside.append(len(column) - len(inside))
     panel.set(xlim=frame, yticks=[])
     panel.margins(y=0.2)
-    out = [f"{np.count_nonzero(~inside):,}" if (~inside).any() else ""]
-    if samples is not None and not kept.all():
-        out.append(f"{np.count_nonzero(~kept):,}")
-    if any(out):
-        panel.text(0.98, 0.97, f"{' + '.join(filter(None, out))} outside", ha="right", va="top",
+    if any(outside):
+        counts = [f"{out:,}" for out in outside if out]
+        panel.text(0.98, 0.97, f"{' + '.join(counts)} outside", ha="right", va="top",
                    fontsize=SMALL - 2, color=GREY, transform=panel.transAxes)  # fmt: skip
-
-
-def _shares(x):
-    return np.full(len(x), 1 / max(len(x), 1))
 
 
 def _edges(axes, names):
@@ -221,12 +197,12 @@ def _broken(name: str, letters: int) -> str:
     return "\n".join(shown)
 
 
-def _tell(panel):
+def _explain(figure):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    told = [Patch(color=BLUE, alpha=0.6, label="data"),
-            Patch(color=VERMILLION, alpha=0.6, label="samples (above)"),
-            Line2D([], [], color=VERMILLION, lw=1, label="50% and 95% of them")]  # fmt: skip
-    panel.figure.legend(handles=told, loc="upper center", ncols=3, frameon=False,
-                        fontsize=SMALL + 1, handlelength=1.4)  # fmt: skip
+    handles = [Patch(color=BLUE, alpha=0.6, label="data"),
+               Patch(color=VERMILLION, alpha=0.6, label="samples"),
+               Line2D([], [], color=VERMILLION, lw=1, label="50% and 95% of them")]  # fmt: skip
+    figure.legend(handles=handles, loc="upper center", ncols=3, frameon=False,
+                  fontsize=SMALL + 1, handlelength=1.4)  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ..core import fixable
 from .frame import Frame, Name, as_frame, check_there
 
 # numpy.load of a file that somebody has tampered with raises almost anything
@@ -44,9 +45,10 @@ def archive_blocks(stream, source: str, member: str | None, block_bytes: int) ->
         return _rows(*arrays.values(), source, block_bytes)
     if len(shapes) != 1 or len(*shapes) != 1:
         found = ", ".join(f"{key} {a.shape}" for key, a in list(arrays.items())[:20]) or "nothing"
-        raise ValueError(
-            f"{source} holds {found}: neither one table nor columns of one length; choose one by "
-            "member="
+        raise fixable(
+            ValueError,
+            f"{source} holds {found}: neither one table nor columns of one length: ",
+            *({"member": name} for name in names[:3]),
         )
     return _rows(arrays, source, block_bytes)
 

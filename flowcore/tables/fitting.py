@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import remaking, warn
+from ..core import fixable, remaking, warn
 from ..core.inputs import named
 from ..distributions import Distribution, Foreign
 from ..estimator.record import as_data
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from .._typing import Base, Seed, TableLike
     from ..estimator import FlowDensity, Summary
+
+NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
 def learn_flow(
@@ -57,7 +59,9 @@ def learn_flow(
         The flow.
     """
     context_dim = 0 if context is None else context.shape[1]
-    flow = nsf(x.shape[1], context_dim=context_dim, rng=rng, standardize_context=False)
+    flow = nsf(
+        x.shape[1], context_dim=context_dim, rng=rng, activation="tanh", standardize_context=False
+    )
     flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     if history.interrupted:
         raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too
@@ -131,6 +135,7 @@ def fit_table(
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
     check_inside(frame, schema.numbers, x)
     _check_columns(x, schema)
+    _warn_of_narrow(x, schema)
     frequencies, nats, context = _frequencies(frame, own, schema, weight), 0.0, None
     if frequencies is not None:
         nats = float(np.average(frequencies.log_prob(own), weights=weight))
@@ -182,12 +187,14 @@ def _refuse_unmodelled(schema: Schema, missing: str) -> None:
         raise ValueError("all columns of the schema are aside: there is nothing to model")
     if bad:
         edit = {c.name: "aside" for c in bad}
-        c = bad[0]
-        raise ValueError(
-            f"column {c.name!r:.40} is {c.kind} ({c.why}; {c.note}), and so has no density: leave "
-            f"it out, or set it aside: schema = Schema.from_data(X{_drop(missing)})"
-            f".edit({edit!r:.300})"
-        )
+        told = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
+        kinds = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
+        raise fixable(
+            ValueError, f"column {told}, and so cannot be modelled: ",
+            *({"kind": edits} for edits in (edit, kinds) if edits),
+            words="leave it out, or set it aside: schema = "
+            f"Schema.from_data(X{_drop(missing)}).edit({edit!r:.300})",
+        )  # fmt: skip
 
 
 def _check_columns(x: np.ndarray, schema: Schema) -> None:
@@ -200,17 +207,19 @@ def _check_columns(x: np.ndarray, schema: Schema) -> None:
     names, rows = [c.name for c in schema.numbers], np.arange(len(x))
     constant = constant_columns(x, rows)
     if constant.size:
-        raise ValueError(
-            f"X is constant in {named('column', constant, names)}: it has no density, leave it "
-            f"out, or set it aside: schema.edit({ {names[j]: 'aside' for j in constant}!r:.200})"
+        raise _refusal(
+            f"X is constant in {named('column', constant, names)}, and so has no density",
+            [names[j] for j in constant],
         )
     seen: dict[bytes, int] = {}
     for j, column in enumerate(np.ascontiguousarray(x.T)):
         first = seen.setdefault(column.tobytes(), j)
         if first != j:
-            raise ValueError(
+            raise _refusal(
                 f"column {names[j]!r:.40} repeats column {names[first]!r:.40}, so that rows have "
-                f"no density: leave one of them out, or schema.edit({ {names[j]: 'aside'}!r:.100})"
+                "no density",
+                [names[j]],
+                "one of them",
             )
     ends = line(schema.numbers)
     gridded = [c.kind.is_gridded for c in schema.numbers]
@@ -223,12 +232,36 @@ def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
     dependent, too_many = dependent_columns(x, rows)
     if dependent.size:
         these = named("column", dependent, names, shown=20)
-        raise ValueError(
+        raise _refusal(
             f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
             "multiples of them (or of their logarithms, where they are positive). Such rows have "
-            f"no density: leave {too_many} of these columns out, or set them aside, such as "
-            f"schema.edit({ {names[dependent[-1]]: 'aside'}!r:.100})"
+            "no density",
+            [names[dependent[-1]]],
+            f"{too_many} of these columns",
         )
+
+
+def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
+    """Columns that nearly follow from others, as they are learnt: flows hardly find the valley."""
+    if not x.size:
+        return
+    names, ends = [c.name for c in schema.numbers], line(schema.numbers)
+    found, n = dependent_columns(x if ends is None else ends.inverse(x), np.arange(len(x)), NARROW)
+    if found.size:
+        these, aside = named("column", found, names, shown=20), {names[found[-1]]: "aside"}
+        problem = (
+            f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: a "
+            "flow hardly learns that. If it is no news, "
+        )
+        words = f"leave {n} out, such as by schema.edit({aside!r:.100})"
+        warn(fixable(UserWarning, problem, {"kind": aside}, words=words))
+
+
+def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
+    """About columns without a density."""
+    aside = dict.fromkeys(names, "aside")
+    words = f"leave {these} out, such as by schema.edit({aside!r:.200})"
+    return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
 
 
 def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.lib import NumpyVersion
 
-from ..core import warn
+from ..core import fixable, warn
 from .binary import archive_blocks, array_blocks, parquet_blocks
 from .frame import Frame, Name, check_there
 from .schema import Schema
@@ -247,6 +247,7 @@ class _Csv:
     def blocks(self, stream: BinaryIO, block_bytes: int) -> Iterator[Frame]:
         """Frames of the records of a stream."""
         line, row, lines, self.pandas = 1, 0, None, _pandas(self.source)
+        is_utf16 = stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         try:
             as_it_is = codecs.lookup(self.encoding).name == "utf-8"
             encoding = "utf-8-sig" if as_it_is else self.encoding  # leaves out a byte order mark
@@ -264,9 +265,12 @@ class _Csv:
                 if not (part := lines.readlines(block_bytes)):
                     return
         except (UnicodeError, LookupError) as problem:
-            raise ValueError(
-                f"{self.source} is no text of {self.encoding} ({problem!s:.80}): pass "
-                'encoding="cp1252" or "utf-16", if it is; of Excel, save the sheet as a CSV'
+            others = ("utf-16",) if is_utf16 else ("utf-8", "cp1252", "latin-1")
+            raise fixable(
+                ValueError,
+                f"{self.source} is no text of {self.encoding} ({problem!s:.80}): if it is Excel's, "
+                "save the sheet as a CSV; else ",
+                *({"encoding": other} for other in others if other != self.encoding),
             ) from None
         finally:
             if lines is not None:
@@ -303,25 +307,29 @@ class _Csv:
         bare = re.sub(f"{self.quote}[^{self.quote}]*{self.quote}", "", record)
         found = [sign for sign in SEPARATORS if sign in bare and sign != self.decimal]
         if len(found) > 1:
-            raise ValueError(
-                f"{self.source}: the first line has {' and '.join(map(repr, found))}: say which "
-                f"separates columns, such as separator={found[0]!r}"
+            raise fixable(
+                ValueError,
+                f"{self.source}: the first line has {' and '.join(map(repr, found))}, and one of "
+                "them separates columns: ",
+                *({"separator": sign} for sign in found),
             )
         return found[0] if found else ";" if self.decimal == "," else ","
 
     def _check_names(self) -> None:
         counts, problem = Counter(self.names), ""
         if all(self._number(name) is not None for name in self.names):
-            problem = (
-                f"the first line has numbers, {list(self.names)!s:.80}, where names are expected: "
-                "pass header=False, if there are none"
+            raise fixable(
+                ValueError,
+                f"{self.source}: the first line has numbers, {list(self.names)!s:.80}, where names "
+                "are expected: if there are none, ",
+                {"header": False},
             )
         for name in self.columns or self.names:
             if name == "" and counts[name]:
                 problem = (
                     f"column {self.names.index('')} has no name in the header (pandas' index? then "
                     "write with index=False; separators at the end of all lines? then delete "
-                    "them): name it in the first line, or choose columns="
+                    "them): name it in the first line"
                 )
             elif counts[name] > 1:
                 problem = f"two columns are called {name!r:.40}: rename one of them"
@@ -439,7 +447,7 @@ class _Csv:
             return False
         commas = sum(self._number(cells[i], self._other) is not None for i in wrong)
         if 2 * len(wrong) < len(given) or 2 * commas > len(given):
-            raise ValueError(self._surprise(j, cells, wrong, places))
+            raise self._surprise(j, cells, wrong, places)
         return True
 
     def _as_numbers(self, j: int, cells: Sequence[str], places: list) -> np.ndarray:
@@ -448,7 +456,7 @@ class _Csv:
         found = [np.nan if c.strip() in missing else self._number(c) for c in cells]
         wrong = [i for i, value in enumerate(found) if value is None]
         if wrong:
-            raise ValueError(self._surprise(j, cells, wrong, places))
+            raise self._surprise(j, cells, wrong, places)
         values = np.array(found)
         return values if values.dtype.kind == "i" else values.astype(float)
 
@@ -465,22 +473,26 @@ class _Csv:
             return None
         return int(cell) if cell.lstrip("+-").isdigit() and len(cell) < 20 else float(cell)
 
-    def _surprise(self, j: int, cells, wrong: list[int], places: list) -> str:
+    def _surprise(self, j: int, cells, wrong: list[int], places: list) -> ValueError:
         """Something else than a number, and other words in the column: one look finds them all."""
         first = cells[wrong[0]]
         others = [
             f"{word!r:.20}" for word in dict.fromkeys(cells[i] for i in wrong) if word != first
         ]
         more = f" (further down also {', '.join(others[:5])})" if others else ""
-        what = f"is no number, but the column has numbers{more}"
-        fix = f"mend it, or pass its word in missing_values ({first.strip()!r:.40})"
+        problem = f"is no number, but the column has numbers{more}: mend it, or "
+        fix = [] if re.search(r"\d", first) else [{"missing_values": first.strip()}]
         if self._number(first, self._other) is not None:
-            what = f"is a number where the decimal sign is {self._other!r}"
-            fix = "take it out (separators of thousands are not read)"
-            if self.separator != self._other:
-                fix += f", or pass decimal={self._other!r}"
+            possible = self.separator != self._other  # else decimal= would refuse
+            problem = (
+                f"is a number where the decimal sign is {self._other!r} (separators of thousands "
+                f"are not read): {'' if possible else 'take it out, or '}"
+            )
+            fix = [{"decimal": self._other}] if possible else []
         place = self._at(places[wrong[0]], j)
-        return f"{place}: {first!r:.40} {what}: {fix}, or name the column in text="
+        return fixable(
+            ValueError, f"{place}: {first!r:.40} {problem}", *fix, {"text": [self.names[j]]}
+        )
 
     def _at(self, place: tuple[int, int], j: int | None = None) -> str:
         column = "" if j is None else f", column {self.names[j]!r:.40}"
@@ -491,10 +503,11 @@ class _Csv:
         padded = next((cell for cell in cells if cell[0] == "0"), "")
         alike = len(set(map(len, cells))) == 1 and "".join(cells).isdecimal()
         if alike and len(padded) > 2:
-            warn(
+            problem = (
                 f"{self.source}, column {self.names[j]!r:.40}: {padded!r:.40} is read as a "
-                "number, without its zeros: if it is a code, name the column in text="
+                "number, without its zeros: if it is a code, "
             )
+            warn(fixable(UserWarning, problem, {"text": [self.names[j]]}))
 
 
 def _texts(cells: Sequence[str], missing: set[str]) -> np.ndarray:

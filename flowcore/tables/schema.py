@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import fixable
 from .column import Column
 from .finding import find_columns
 from .frame import DATES, NUMBERS, Frame, Name, as_frame
@@ -217,17 +218,22 @@ def complete_rows(frame: Frame, missing: str) -> np.ndarray:
     if missing not in MISSING:
         raise ValueError(f'missing is "error" or "drop": got {missing!r:.40}')
     if len(frame) == 0:
-        raise ValueError("X has no rows")
+        raise ValueError(f"{frame.source or 'X'} has no rows")
     complete = np.ones(len(frame), bool)
     for name in frame.names:
         gone = is_missing(frame[name])
         if gone.all():
-            raise ValueError(f"column {name!r:.40} has no values: leave it out")
+            raise fixable(
+                ValueError, f"column {name!r:.40} has no values: ", {"kind": {name: "aside"}},
+                words="leave it out",
+            )  # fmt: skip
         if gone.any() and missing == "error":
             rows = np.flatnonzero(gone)
-            raise ValueError(
+            raise fixable(
+                ValueError,
                 f"{frame.place(rows[0], name)} is missing ({len(rows):,} of {len(frame):,} rows "
-                'miss it): fill it, leave the column out, or pass missing="drop"'
+                "miss it): fill it, leave the column out, or ",
+                {"missing": "drop"},
             )
         _check_infinite(frame, name)
         complete &= ~gone

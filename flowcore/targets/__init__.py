@@ -18,13 +18,14 @@ known, `mean` and `std`.
     eight_gaussians, checkerboard             separate pieces
     correlated_gaussian, funnel, banana       Gaussians, plain and bent; the first two in any dim
 
-How close a family of flows can come, at best: `affine_floor`, `volume_preserving_floor`.
+How close a family of flows can come, at best: `affine_floor`, `volume_preserving_floor`, which are
+found in `flowcore.teaching`.
 """
 
+from .._lazy import door
 from ..metrics import kl_to_truth
 from .base import Target
 from .circles import Circles, Ring, circles, ring
-from .floors import affine_floor, volume_preserving_floor
 from .gaussians import Banana, CorrelatedGaussian, Funnel, banana, correlated_gaussian, funnel
 from .mixtures import Checkerboard, EightGaussians, checkerboard, eight_gaussians
 from .pinwheel import Pinwheel, pinwheel
@@ -43,7 +44,6 @@ __all__ = [
     "Target",
     "TwoMoons",
     "TwoSpirals",
-    "affine_floor",
     "banana",
     "checkerboard",
     "circles",
@@ -55,5 +55,7 @@ __all__ = [
     "ring",
     "two_moons",
     "two_spirals",
-    "volume_preserving_floor",
 ]
+__getattr__ = door(
+    __name__, {"flowcore.teaching.floors": ("affine_floor", "volume_preserving_floor")}
+)

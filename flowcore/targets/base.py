@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import as_numbers, check_event
+from ..core.inputs import as_numbers, check_count, check_event
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -68,6 +68,47 @@ class Target(ABC):
         return np.exp(self.log_prob(x))
 
 
+class Exact(Target):
+    """A target of flowcore: it writes `_draw(n, rng)` and `_log_p(events)`; its mean is 0, or it
+    writes `mean`, too."""
+
+    block = 1024  # events at a time, for bounded memory
+
+    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
+        """n independent draws in random order, (n, dim); n < 0 is a ValueError."""
+        return self._draw(check_count(n), np.random.default_rng(rng))
+
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
+        """log p(x) in nats, float64: x of shape (..., dim) gives (...).
+
+        Accuracy and cost stand at the class. An event with a NaN gives NaN, one with an infinity
+        -inf; another last axis is a ValueError.
+        """
+        x = as_numbers("x", x).astype(float, copy=False)
+        check_event(x, self.dim, self)
+        return by_blocks(self._log_p_of_any, x, self.block)
+
+    def mean(self) -> np.ndarray:
+        """E x, (dim,)."""
+        return np.zeros(self.dim)
+
+    def _draw(self, n, rng):
+        """n draws, (n, dim)."""
+        raise NotImplementedError
+
+    def _log_p(self, x):
+        """log p of finite events (n, dim); an overflow, to -inf or NaN, counts as -inf."""
+        raise NotImplementedError
+
+    def _log_p_of_any(self, x):
+        finite = np.isfinite(x).all(axis=-1)
+        log_p = np.where(np.isnan(x).any(axis=-1), np.nan, -np.inf)
+        with np.errstate(all="ignore"):
+            found = self._log_p(x[finite])
+        log_p[finite] = np.where(np.isnan(found), -np.inf, found)
+        return log_p
+
+
 # ---------------------------------------------------------------------------- arguments
 
 
@@ -87,26 +128,6 @@ def set_positive(target, why: dict[str, str]) -> None:
 
 
 # ---------------------------------------------------------------------------- rows
-
-
-def log_prob_of_rows(target: Target, f: Callable, x, rows: int = 1024) -> np.ndarray:
-    """f, the log-density of finite events (n, D) -> (n,), for any x (..., D).
-
-    A NaN in an event gives NaN, an infinity -inf. f sees `rows` events at a time, for bounded
-    memory; it may overflow to -inf, or to NaN (inf - inf), which is -inf too.
-    """
-    x = as_numbers("x", x).astype(float, copy=False)
-    check_event(x, target.dim, target)
-
-    def guarded(events):
-        finite = np.isfinite(events).all(axis=-1)
-        log_p = np.where(np.isnan(events).any(axis=-1), np.nan, -np.inf)
-        with np.errstate(all="ignore"):
-            found = f(events[finite])
-        log_p[finite] = np.where(np.isnan(found), -np.inf, found)
-        return log_p
-
-    return by_blocks(guarded, x, rows)
 
 
 def by_blocks(f: Callable, x: np.ndarray, rows: int = 128) -> np.ndarray:

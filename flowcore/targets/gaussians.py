@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import as_numbers, check_count, check_dim
-from .base import Target, log_prob_of_rows, set_positive
+from ..core.inputs import as_numbers, check_dim
+from .base import Exact, set_positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-    from .._typing import Seed
 
 LOG_2PI = math.log(2.0 * math.pi)
 WIDEST = 50.0  # of a funnel: exp(x1 / 2) has to stay a float
@@ -58,7 +56,7 @@ def correlated_gaussian(
 
 
 @dataclass(frozen=True)
-class CorrelatedGaussian(Target):
+class CorrelatedGaussian(Exact):
     """A Gaussian with mean 0: x ~ N(0, C), C = covariance.
 
     With Cholesky's C = L L^T,
@@ -66,6 +64,7 @@ class CorrelatedGaussian(Target):
         log p(x) = -|L^-1 x|^2 / 2 - sum(log diag L) - D/2 log(2 pi)
         H        = D/2 log(2 pi e) + sum(log diag L)
 
+    `log_prob` is exact to rounding, and takes D^2 operations a row, and D^3 for 1024 rows.
     `covariance` is kept as a tuple of tuples, so that equal targets compare equal.
 
     Parameters
@@ -103,34 +102,20 @@ class CorrelatedGaussian(Target):
     def _cholesky(self) -> np.ndarray:
         return np.linalg.cholesky(np.array(self.covariance))
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n independent draws, (n, D); n < 0 is a ValueError."""
-        noise = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+    def _draw(self, n, rng):
+        noise = rng.standard_normal((n, self.dim))
         return noise @ self._cholesky.T
 
-    def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x) in nats, float64, to rounding: x of shape (..., D) gives (...).
-
-        A row with a NaN gives NaN, one with an infinity -inf; a last axis other than D is a
-        ValueError. Cost: D^3, and D^2 a row (0.2 microseconds at D = 2).
-        """
+    def _log_p(self, x):
         cholesky = self._cholesky
         constant = np.log(np.diag(cholesky)).sum() + 0.5 * self.dim * LOG_2PI
-
-        def log_p(rows):
-            white = np.linalg.solve(cholesky, rows.T)
-            return -0.5 * np.sum(white**2, axis=0) - constant
-
-        return log_prob_of_rows(self, log_p, x)
+        white = np.linalg.solve(cholesky, x.T)
+        return -0.5 * np.sum(white**2, axis=0) - constant
 
     def entropy(self) -> float:
         """H in nats, exactly."""
         log_det = np.log(np.diag(self._cholesky)).sum()
         return float(log_det + 0.5 * self.dim * (LOG_2PI + 1.0))
-
-    def mean(self) -> np.ndarray:
-        """E x = 0, (D,)."""
-        return np.zeros(self.dim)
 
     def std(self) -> np.ndarray:
         """sqrt(diag C), (D,)."""
@@ -165,11 +150,13 @@ def funnel(dim: int = 2, scale: float = 3.0) -> Funnel:
 
 
 @dataclass(frozen=True)
-class Funnel(Target):
+class Funnel(Exact):
     """x1 ~ N(0, scale^2), and x2 ... xD ~ N(0, exp(x1)) given x1, exp(x1) being their variance.
 
         log p(x) = log N(x1; 0, scale^2) - (D-1)/2 (x1 + log(2 pi)) - exp(-x1)/2 sum x_i^2
         H        = D/2 log(2 pi e) + log scale            (E x1 = 0)
+
+    `log_prob` is exact to rounding, and takes 0.1 microseconds a row at D = 2.
 
     Parameters
     ----------
@@ -195,28 +182,15 @@ class Funnel(Target):
         if self.scale > WIDEST:
             raise ValueError(f"scale must be at most {WIDEST:g}, not {self.scale!r}: exp overflows")
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n independent draws, (n, D); n < 0 is a ValueError."""
-        x = np.random.default_rng(rng).standard_normal((check_count(n), self.dim))
+    def _draw(self, n, rng):
+        x = rng.standard_normal((n, self.dim))
         x[:, 0] *= self.scale
         x[:, 1:] *= np.exp(x[:, :1] / 2.0)
         return x
 
-    def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x) in nats, float64, to rounding: x of shape (..., D) gives (...).
-
-        A row with a NaN gives NaN, one with an infinity -inf; a last axis other than D is a
-        ValueError. Cost: 0.1 microseconds a row at D = 2.
-        """
-        return log_prob_of_rows(self, self._log_p, x)
-
     def entropy(self) -> float:
         """H in nats, exactly."""
         return 0.5 * self.dim * (LOG_2PI + 1.0) + math.log(self.scale)
-
-    def mean(self) -> np.ndarray:
-        """E x = 0, (D,)."""
-        return np.zeros(self.dim)
 
     def std(self) -> np.ndarray:
         """scale, and exp(scale^2 / 4) for all others, (D,): E exp(x1) = exp(scale^2 / 2)."""
@@ -258,7 +232,7 @@ def banana(b: float = 0.1, sd: float = 10.0) -> Banana:
 
 
 @dataclass(frozen=True)
-class Banana(Target):
+class Banana(Exact):
     """A Gaussian whose second coordinate is shifted by a parabola of the first.
 
         x1 = sd n1,   x2 = n2 - b (x1^2 - sd^2),    n ~ N(0, I)
@@ -267,6 +241,8 @@ class Banana(Target):
 
         log p(x) = log N(x1; 0, sd^2) + log N(x2 + b (x1^2 - sd^2); 0, 1)
         H        = log(2 pi e) + log sd
+
+    `log_prob` is exact to rounding, and takes 0.1 microseconds a row.
 
     Parameters
     ----------
@@ -295,28 +271,15 @@ class Banana(Target):
             raise ValueError(f"b must be a finite number, not {self.b!r}")
         object.__setattr__(self, "b", float(self.b))
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n independent draws, (n, 2); n < 0 is a ValueError."""
-        x = np.random.default_rng(rng).standard_normal((check_count(n), 2))
+    def _draw(self, n, rng):
+        x = rng.standard_normal((n, 2))
         x[:, 0] *= self.sd
         x[:, 1] -= self._bend(x[:, 0])
         return x
 
-    def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x) in nats, float64, to rounding: x of shape (..., 2) gives (...).
-
-        A row with a NaN gives NaN, one with an infinity -inf; a last axis other than 2 is a
-        ValueError. Cost: 0.1 microseconds a row.
-        """
-        return log_prob_of_rows(self, self._log_p, x)
-
     def entropy(self) -> float:
         """H in nats, exactly."""
         return LOG_2PI + 1.0 + math.log(self.sd)
-
-    def mean(self) -> np.ndarray:
-        """E x = 0."""
-        return np.zeros(2)
 
     def std(self) -> np.ndarray:
         """sd, sqrt(1 + 2 b^2 sd^4), (2,): the variance of x1^2 is 2 sd^4."""

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import check_count
-from .base import Target, log_prob_of_rows, normal_grid
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .._typing import Seed
+from .base import Exact, normal_grid
 
 
 def checkerboard() -> Checkerboard:
@@ -34,10 +27,12 @@ def checkerboard() -> Checkerboard:
 
 
 @dataclass(frozen=True)
-class Checkerboard(Target):
+class Checkerboard(Exact):
     """Uniform on every other of the 4 x 4 squares of side 2 that make up [-4, 4)^2.
 
         p(x) = 1/32  if -4 <= x1, x2 < 4 and floor(x1 / 2) + floor(x2 / 2) is even, else 0
+
+    `log_prob` is exact, and takes 0.1 microseconds a row.
 
     References
     ----------
@@ -51,29 +46,14 @@ class Checkerboard(Target):
 
     dim = 2
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
-        n = check_count(n)
-        rng = np.random.default_rng(rng)
+    def _draw(self, n, rng):
         column = rng.integers(-2, 2, n)
         row = 2 * rng.integers(-1, 1, n) + column % 2
         return 2.0 * (np.stack([column, row], axis=-1) + rng.random((n, 2)))
 
-    def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """-log 32, or -inf outside the squares, exactly: x of shape (..., 2) gives (...), float64.
-
-        A square has its lower edges, not its upper ones. A row with a NaN gives NaN; a last axis
-        other than 2 is a ValueError. Cost: 0.1 microseconds a row.
-        """
-        return log_prob_of_rows(self, self._log_p, x)
-
     def entropy(self) -> float:
         """H = log 32 nats, exactly."""
         return math.log(32.0)
-
-    def mean(self) -> np.ndarray:
-        """E x = 0."""
-        return np.zeros(2)
 
     def std(self) -> np.ndarray:
         """4 / sqrt(3) for both coordinates, (2,): each alone is uniform on [-4, 4)."""
@@ -106,11 +86,13 @@ def eight_gaussians() -> EightGaussians:
 
 
 @dataclass(frozen=True)
-class EightGaussians(Target):
+class EightGaussians(Exact):
     """Equal, round Gaussians at eight evenly spaced angles, one of them 0.
 
         p(x) = 1/8 sum over k of  N(x; R (cos(k pi/4), sin(k pi/4)), s^2 I)
         R = 4 / 1.414,   s = 0.5 / 1.414
+
+    `log_prob` is exact to rounding, and takes 0.3 microseconds a row.
 
     References
     ----------
@@ -132,20 +114,9 @@ class EightGaussians(Target):
         angle = np.arange(8) * (np.pi / 4.0)
         return self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
-        n = check_count(n)
-        rng = np.random.default_rng(rng)
+    def _draw(self, n, rng):
         centre = self.centres[rng.integers(8, size=n)]
         return centre + self.noise * rng.standard_normal((n, 2))
-
-    def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x) in nats, float64, to rounding: x of shape (..., 2) gives (...).
-
-        A row with a NaN gives NaN, one with an infinity -inf; a last axis other than 2 is a
-        ValueError. Cost: 0.3 microseconds a row.
-        """
-        return log_prob_of_rows(self, self._log_p, x)
 
     def entropy(self) -> float:
         """H = -E log p in nats, to 1e-10, by the trapezoid rule around one centre: all are alike.
@@ -154,10 +125,6 @@ class EightGaussians(Target):
         """
         n, weight = normal_grid(0.2)
         return float(-np.sum(weight * self._log_p(self.centres[0] + self.noise * n)))
-
-    def mean(self) -> np.ndarray:
-        """E x = 0."""
-        return np.zeros(2)
 
     def std(self) -> np.ndarray:
         """sqrt(R^2 / 2 + s^2) for both coordinates, (2,)."""

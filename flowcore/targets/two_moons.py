@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import as_numbers, check_count, check_event
-from .base import CUT, Target, by_blocks, gauss_legendre, set_positive
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .._typing import Seed
+from .base import CUT, Exact, by_blocks, gauss_legendre, set_positive
 
 
 def two_moons(noise: float = 0.05) -> TwoMoons:
@@ -49,7 +42,7 @@ def two_moons(noise: float = 0.05) -> TwoMoons:
 
 
 @dataclass(frozen=True)
-class TwoMoons(Target):
+class TwoMoons(Exact):
     """Two interleaved half circles of radius 1, blurred by a Gaussian of standard deviation s.
 
         x = e(t) + s n                    with probability 1/2  (upper arc), else
@@ -81,7 +74,8 @@ class TwoMoons(Target):
     J is what `_falling_integral` computes. It cannot underflow, so the sums are done in log space
     without loss, however far out u may be.
 
-    Accuracy and cost stand at each method.
+    The error of `log_prob` is below 1e-11 (1 + |log p|): p itself is right to ten digits near the
+    moons, and log p at any distance. It takes 3 microseconds a row.
 
     Parameters
     ----------
@@ -101,30 +95,19 @@ class TwoMoons(Target):
 
     noise: float = 0.05
 
-    dim = 2
+    dim, block = 2, 128
 
     def __post_init__(self):
         set_positive(self, {"noise": "moons without noise are curves, which have no density"})
 
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n independent draws in random order, (n, 2); n < 0 is a ValueError."""
-        n = check_count(n)
-        rng = np.random.default_rng(rng)
+    def _draw(self, n, rng):
         t = rng.uniform(0.0, np.pi, n)
         arc = np.stack([np.cos(t), np.sin(t)], axis=-1)
         upper = rng.random((n, 1)) < 0.5
         return np.where(upper, arc, _half_turn(arc)) + self.noise * rng.standard_normal((n, 2))
 
-    def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x) in nats, float64: x of shape (..., 2) gives (...).
-
-        The error is below 1e-11 (1 + |log p|): p itself is right to ten digits near the moons, and
-        log p at any distance. A row with a NaN gives NaN, one with an infinity -inf; a last axis
-        other than 2 is a ValueError. Cost: 3 microseconds a row, in blocks of bounded memory.
-        """
-        x = as_numbers("x", x).astype(float, copy=False)
-        check_event(x, self.dim, self)
-        return by_blocks(lambda rows: self._log_a_and_p(rows)[1], x)
+    def _log_p(self, x):
+        return self._log_a_and_p(x)[1]
 
     def entropy(self) -> float:
         """H = -E log p in nats, to 1e-6, by quadrature. Cost: about 2 ms / noise, the first time.
@@ -166,8 +149,7 @@ class TwoMoons(Target):
         lowest = energy.min(axis=-1)
         pieces = np.exp(lowest[..., None] - energy) * _falling_integral(kappa, start, length)
         log_a = np.log(pieces.sum(axis=-1)) - lowest - (np.log(2.0) + 2.0 * np.log(np.pi * s))
-        log_a = np.where(np.isfinite(lowest), log_a, -np.inf)  # the energy overflows far enough out
-        return np.where(np.isnan(u).any(axis=-1), np.nan, log_a)
+        return np.where(np.isfinite(lowest), log_a, -np.inf)  # the energy overflows far enough out
 
 
 @lru_cache(maxsize=64)  # a loop that tells a KL after every epoch asks again and again

@@ -1,102 +1,19 @@
-"""The course's exercises: questions, answers that are checked, and hints that name the mistake.
+"""The course: its exercises, exact floors, the pictures of its lessons, and the moons' story.
 
-    print(question("1a"))
-    print(check("1a", -0.226))
+exercises/   questions, answers that are checked, and hints that name the mistake: start here
+floors.py    how close a family of flows can come to a target, at best
+pictures/    what only lessons draw: grids, networks, Jacobians, log-determinants, bridges
+moons/       the story of the command `flowcore moons`
 
-The eight lessons are in `examples/course/`. `check` says what went wrong where it can tell: a sign,
-a missing log-determinant, a transposed mask; never just "wrong". What is right, and why, is told by
-`solution`, which no lesson calls.
+Everything is imported at its first use: the exercises compute their answers, which takes a moment.
 """
 
-from __future__ import annotations
+from .._lazy import door
 
-from typing import TYPE_CHECKING
-
-from .exercise import Exercise, Mistake, Verdict, find, known
-from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
-from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
-
-if TYPE_CHECKING:
-    from .exercise import Answer
-
-EXERCISES = known(
-    [*STRETCH, *DETERMINANT, *LEARNING, *ORDER, *DIRECTIONS, *COUPLINGS, *COMPOSING, *LIMITS]
-)
-
-__all__ = ["EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"]
-
-
-def check(name: str, answer: Answer) -> Verdict:
-    """Whether an answer to an exercise is right; if not, a hint.
-
-    Two decimals are enough. Errors: ValueError for an exercise that there is not.
-
-    Parameters
-    ----------
-    name : str
-        Lesson and letter, such as "3b".
-    answer : number or function
-        What the question asks for.
-
-    Returns
-    -------
-    Verdict
-        True if it is right; printed, it is what is to be said.
-
-    Examples
-    --------
-    >>> check("1a", -0.226)
-    1a: not yet. The sign: where z is stretched, the density gets thinner, so log 2 is subtracted.
-    >>> bool(check("1a", -1.612))
-    True
-    """
-    return find(EXERCISES, name).judge(answer)
-
-
-def question(name: str) -> str:
-    """The text of an exercise. Errors: ValueError for an exercise that there is not.
-
-    Parameters
-    ----------
-    name : str
-        Lesson and letter, such as "3b".
-
-    Returns
-    -------
-    str
-        The question, as the lesson asks it.
-
-    Examples
-    --------
-    >>> question("1a")
-    'z ~ N(0, 1) and x = 2 z. What is log p(x = 0), in nats?'
-    """
-    return find(EXERCISES, name).question
-
-
-def solution(name: str) -> str:
-    """The answer of an exercise and why it is so; of a function, what it is and no code.
-
-    Errors: ValueError for an exercise that there is not.
-
-    Parameters
-    ----------
-    name : str
-        Lesson and letter, such as "3b".
-
-    Returns
-    -------
-    str
-        The answer in words.
-
-    Examples
-    --------
-    >>> print(solution("2b"))
-    1.609. 2 * 3 - 1 * 1 = 5: this matrix is no triangle, so the diagonal alone is not enough.
-    """
-    exercise = find(EXERCISES, name)
-    if exercise.inputs:
-        return exercise.why
-    value = float(exercise.answer)
-    shown = f"{value:g}" if value == round(value, 1) else f"{value:.3f}"
-    return f"{shown}. {exercise.why}"
+_ROOMS = {
+    ".exercises": ("EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"),
+    ".floors": ("affine_floor", "volume_preserving_floor"),
+    ".pictures": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
+}
+__all__ = [name for names in _ROOMS.values() for name in names]
+__getattr__ = door(__name__, _ROOMS)

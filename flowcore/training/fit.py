@@ -2,7 +2,7 @@
 
 What it minimises is in `loss.py`, how a gradient changes theta in `optim.py`, which rows a batch
 holds in `table.py`; what a run remembers and how it ends is in `loop.py`, what it tells in
-`history.py`; that it goes on after a power cut is in the room `resume`.
+`history.py`; how it goes on after a power cut is in the room `resume`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .history import EpochReport, History, progress_bar
 from .loop import Run, clipped
 from .loss import Loss
 from .optim import LearningRate, Optimizer, as_optimizer, scheduled
-from .resume import Checkpoint, fingerprint
+from .resume import Checkpoint, fingerprint_of
 from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def fit(
     progress: bool = False,
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
+    checkpoint_key: str | None = None,
     threads: int | None = None,
     penalty: Callable | None = None,
     rng: Seed = 0,
@@ -92,15 +93,14 @@ def fit(
     once. The file is replaced atomically; it belongs to one run, and a call that differs in the
     flow, the data or an option is refused (a Generator must be in the state that it had). Only
     `patience` may change, and `epochs` if the schedule does not depend on them, as with
-    schedule="constant": more epochs then continue a finished run. Functions, such as a
-    learning rate or a penalty, are told apart by their code and by the values in it (defaults,
-    closures, global constants), an optimizer or any other object by its attributes, or by what
-    pickle would write of it, and by its `__call__`; classes by name. So a function that is to be
-    resumed is not changed by being called, and Python, whose version is in the code, not updated.
-    Callbacks are not told again of epochs that the file holds; those since it was written are done,
-    and told, once more. While it runs, `fit` keeps other runs from the path, by a lock on a hidden
-    file beside it. A checkpoint that cannot be written, as when the disk is full, is a warning:
-    training goes on, and it is tried again when it is due.
+    schedule="constant": more epochs then continue a finished run. `fit` compares numbers, texts,
+    arrays and flowcore's own objects. It cannot compare a function (a learning rate, a penalty), an
+    optimizer of your own class, or a part of a flow that `save` cannot describe: with these, pass
+    checkpoint_key="1", and another text whenever you change them. The callbacks are not compared.
+    They are not called again for epochs that the file holds; epochs after its last writing are
+    done, and reported, once more. While it runs, `fit` keeps other runs from the path, by a lock on
+    a hidden file beside it. If a checkpoint cannot be written, as when the disk is full, that is a
+    warning: training goes on, and writing is tried again when it is due.
 
     Errors: ValueError for bad input or a checkpoint that is damaged, of another run or in use;
     OSError if one cannot be read, or its folder cannot be written to at the start;
@@ -163,6 +163,8 @@ def fit(
         The state of the run is written there, and the same call goes on from it (see above).
     checkpoint_every : float
         At most every so many seconds, also in the middle of an epoch.
+    checkpoint_key : str
+        Your name for the present version of your own functions and classes (see above).
     threads : int
         How many work on a large batch, and on validation rows; None: the environment variable
         FLOWCORE_THREADS, or the cores that this process may use, at most 8. Results do not depend
@@ -229,8 +231,9 @@ def fit(
         run.history.settings |= {"rows": len(given.used), "distinct_rows": n}
     file = nullcontext()
     if checkpoint is not None:
-        marks = fingerprint(flow, table, run, rng_state, clip_norm=clip_norm, penalty=penalty)
-        file = Checkpoint(checkpoint, checkpoint_every, run, marks, table)
+        options = {"clip_norm": clip_norm, "penalty": penalty}
+        identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
+        file = Checkpoint(checkpoint, checkpoint_every, run, identity, table)
 
     with file, run, BLAS.single_threaded(), progress_bar(progress, epochs, run.told) as bar:
         told = [*bar, *callbacks]

@@ -106,18 +106,11 @@ class TrainingDivergedError(RuntimeError):
 
 @contextmanager
 def progress_bar(wanted: bool, epochs: int, done: int = 0):
-    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none.
-
-    In a log, where nothing is overwritten, the bar is written about ten times.
-    """
+    """A list of callbacks: the one that moves a tqdm bar if it is wanted, or none."""
     if not wanted:
         yield []
         return
-    from tqdm.auto import tqdm
-
-    overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
-    rarely = {} if overwritten else {"miniters": max(1, epochs // 10), "mininterval": 0}
-    with tqdm(total=epochs, initial=done, unit="epoch", **rarely) as bar:
+    with sparse_bar(epochs, "epoch", done) as bar:
 
         def show(report: EpochReport):
             nll = {"train": report.train_nll, "val": report.val_nll}
@@ -126,3 +119,12 @@ def progress_bar(wanted: bool, epochs: int, done: int = 0):
             bar.update()
 
         yield [show]
+
+
+def sparse_bar(total: int, unit: str, done: int = 0):
+    """A bar of tqdm. In a log, where nothing is overwritten, it is written about ten times."""
+    from tqdm.auto import tqdm
+
+    overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
+    rarely = {} if overwritten else {"miniters": max(1, total // 10), "mininterval": 0}
+    return tqdm(total=total, initial=done, unit=unit, **rarely)

@@ -11,8 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from flowcore.teaching import EXERCISES
-from flowcore.teaching.exercise import Exercise, Mistake, Verdict
+from flowcore.teaching import EXERCISES, Exercise, Mistake, Verdict
 
 from . import drawings
 from .densities import TARGETS, Data

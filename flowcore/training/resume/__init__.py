@@ -1,12 +1,11 @@
-"""That a stopped run of `fit` goes on: nothing else in training knows of it.
+"""A stopped run of `fit` goes on from its file: nothing else in training depends on this room.
 
-checkpoint.py   the file, written now and then
-claim.py        one run at a time on a path
-state.py        what is in the file, and what can be; plain.py   the state of a random generator
-marks.py        whose file it is; inside.py   what makes two objects different
+checkpoint.py    the file, written now and then, and the lock of its path
+fingerprint.py   which run a file belongs to
+state.py         what is in the file, and what is accepted from it
 """
 
 from .checkpoint import Checkpoint
-from .marks import fingerprint
+from .fingerprint import fingerprint_of
 
-__all__ = ["Checkpoint", "fingerprint"]
+__all__ = ["Checkpoint", "fingerprint_of"]

@@ -1,166 +1,155 @@
 """The state of a run as data: numbers for JSON and arrays; and the way back, which trusts nothing.
 
-A file may be whole and still not be what `export` writes: so `check` looks at every fact, against
-the run that is to go on and against the others, before `restore` changes anything.
+A file may be whole and still not be what `export` writes: so `check` compares every number and
+array with the run that is to go on, before `restore` changes anything.
 """
 
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 
+from ...files import expect
 from ..loop import Kept, Run
 from ..optim import Average
 from ..table import Table
-from .plain import plain, unplain
 
-_FACTS = ("epochs", "epoch", "batch", "total", "weight", "reported", "stopped")
-_KEPT = ("best", "latest", "earlier")
+_NUMBERS = ("epochs", "epoch", "batch", "reported", "stopped", "rng_state")
+_VECTORS = ("theta", "best", "latest", "earlier", "average")
+# NumPy checks no state that it is given. These are indices into buffers: it reads beyond them.
+_LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 
 
 def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
-    """(numbers for JSON, arrays): the whole state of a run."""
-    kept = {name: getattr(run, name) for name in _KEPT}
-    facts = {name: getattr(run, name) for name in _FACTS}
-    facts["rng_state"] = plain(run.rng_state)
-    facts["kept"] = {name: k.epoch for name, k in kept.items()}
-    facts["averaged"] = 0 if run.average is None else run.average.updates
-    arrays = {"theta": run.theta, **{f"{name}.theta": k.theta for name, k in kept.items()}}
-    arrays |= {f"optimizer.{name}": array for name, array in run.state.arrays().items()}
+    """(numbers for JSON, arrays): the whole state of a run. NaN is what it does not know yet."""
+    numbers = {name: getattr(run, name) for name in _NUMBERS}
+    numbers["seconds"] = run.seconds + time.perf_counter() - run.started
+    latest, earlier = run.latest.theta, run.earlier.theta
+    if run.latest.epoch < run.epoch - 1:  # the next epoch has not begun: written as if it had
+        latest, earlier = run.result, latest
+    arrays = {"theta": run.theta, "best": run.best.theta, "latest": latest, "earlier": earlier}
     if run.average is not None:
         arrays["average"] = run.average.values
-    arrays["initial"] = np.array(() if run.initial is None else run.initial, np.float64)
-    arrays["first_nll"] = np.array([] if run.first_nll is None else [run.first_nll])
-    arrays["train_nll"] = np.array(run.history.train_nll, np.float64)
-    arrays["val_nll"] = np.array(run.history.val_nll, np.float64)
-    return facts, arrays
+    floats = {
+        "total": run.total,
+        "weight": run.weight,
+        "first_nll": math.nan if run.first_nll is None else run.first_nll,
+        "initial": (math.nan, math.nan) if run.initial is None else run.initial,
+        "train_nll": run.history.train_nll,
+        "val_nll": run.history.val_nll,
+    }
+    arrays |= {name: np.array(value, np.float64) for name, value in floats.items()}
+    arrays |= {f"optimizer.{name}": np.asarray(a) for name, a in run.state.arrays().items()}
+    return numbers, arrays
 
 
 def can_go_on(run: Run) -> bool:
     """False after an update that overflowed: the next loss ends the run, there is no way on."""
-    vectors = run.theta, run.result, *(getattr(run, name).theta for name in _KEPT)
-    return all(np.isfinite(vector).all() for vector in vectors)
+    kept = [run.best.theta, run.latest.theta, run.earlier.theta]
+    return all(np.isfinite(vector).all() for vector in (run.theta, run.result, *kept))
 
 
-def restore(run: Run, facts: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Make `run` the one that `export` described; its generator becomes what it was, too.
+def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> None:
+    """A ValueError for what cannot be a state of `run`, which is new and trains on `table`.
+
+    (The optimiser checks its own arrays.)
+    """
+    fresh, like = export(run)
+    same = isinstance(numbers, dict) and numbers.keys() == fresh.keys()
+    expect(same, f"run is {{}}, not an object with {', '.join(fresh)}", numbers)
+    epochs = _integer(numbers, "epochs", 1, 2**63)
+    epoch = _integer(numbers, "epoch", 0, epochs)
+    batch = _integer(numbers, "batch", 0, table.batches_per_epoch if epoch < epochs else 0)
+    for name in ("reported", "stopped"):
+        expect(type(numbers[name]) is bool, f"{name} is {{}}, not true or false", numbers[name])
+    at_an_end = epoch > 0 and batch == 0
+    expect(numbers["reported"] or at_an_end, "reported is false before the end of an epoch")
+    seconds = numbers["seconds"]
+    finite = type(seconds) is float and 0 <= seconds < math.inf
+    expect(finite, "seconds is {}, not a number >= 0", seconds)
+    _rng_state(numbers["rng_state"], fresh["rng_state"])
+
+    like["train_nll"] = np.empty(epoch)
+    like["val_nll"] = np.empty(0 if table.validation is None else epoch)
+    for name, array in like.items():
+        if name.startswith("optimizer."):
+            continue
+        expect(name in arrays, f"there is no array {name}")
+        found = arrays[name]
+        same = (found.shape, found.dtype) == (array.shape, array.dtype)
+        expect(same, f"{name} is {{}}, not of {array.shape} and {array.dtype}", found)
+        expect(name not in _VECTORS or np.isfinite(found).all(), f"{name} is not finite")
+    weight = arrays["weight"].item()
+    possible = 0 < weight < math.inf if batch else weight == 0
+    expect(possible, f"weight is {{}} after {batch} batches", weight)
+
+
+def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]) -> None:
+    """Give a new `run` the state that `export` described and `check` accepted.
 
     Errors: ValueError if the optimiser cannot start from its arrays; then nothing has changed.
     """
-    run.state = run.optimizer.start(run.theta, _own(arrays, "optimizer."))
-    epochs = run.epochs
-    for name in _FACTS:
-        setattr(run, name, facts[name])
-    run.stopped = run.stopped and epochs <= run.epochs  # more epochs: go on all the same
-    run.epochs = epochs
+    own = {n.removeprefix("optimizer."): a for n, a in arrays.items() if n.startswith("optimizer.")}
+    run.state = run.optimizer.start(run.theta, own)
     run.theta[:] = arrays["theta"]
+    for name in ("epoch", "batch", "reported", "seconds"):
+        setattr(run, name, numbers[name])
+    run.stopped = numbers["stopped"] and run.epochs <= numbers["epochs"]  # else go on
     if run.average is not None:
-        restored = arrays["average"], facts["averaged"]
-        run.average = Average(run.average.decay, run.theta, *restored)
-    run.initial = tuple(arrays["initial"].tolist()) or None
-    run.first_nll = next(iter(arrays["first_nll"].tolist()), None)
-    for name in ("train_nll", "val_nll"):
-        setattr(run.history, name, arrays[name].tolist())
-    for name, epoch in facts["kept"].items():
-        nll = run.history.val_nll[epoch] if name == "best" and epoch >= 0 else math.inf
-        setattr(run, name, Kept(epoch, nll, arrays[f"{name}.theta"]))
-    run.rng_state = unplain(facts["rng_state"], run.rng.bit_generator.state)
+        updates = run.epoch * table.batches_per_epoch + run.batch
+        run.average = Average(run.average.decay, run.theta, arrays["average"], updates)
+    run.total, run.weight, first = (arrays[n].item() for n in ("total", "weight", "first_nll"))
+    run.first_nll = None if math.isnan(first) else first
+    run.initial = None if np.isnan(arrays["initial"]).any() else tuple(arrays["initial"].tolist())
+    run.history.train_nll = arrays["train_nll"].tolist()
+    run.history.val_nll = val_nll = arrays["val_nll"].tolist()
+    finite = ((nll, epoch) for epoch, nll in enumerate(val_nll) if math.isfinite(nll))
+    nll, epoch = min(finite, default=(math.inf, -1))
+    run.best = Kept(epoch, nll, arrays["best"])
+    run.latest = Kept(run.epoch - 1, math.inf, arrays["latest"])
+    run.earlier = Kept(max(-1, run.epoch - 2), math.inf, arrays["earlier"])
+    run.rng_state = _rng_state(numbers["rng_state"], run.rng_state)
     run.rng.bit_generator.state = run.rng_state
 
 
-def _own(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-
-
-# ---------------------------------------------------------------- what can be a state
-
-
-def check(run: Run, table: Table, facts, arrays: dict[str, np.ndarray]) -> None:
-    """A ValueError that names what cannot be: in a state of `run`, which trains on `table`.
-
-    (What the arrays of the optimiser may be is the optimiser's to say.)
-    """
-    _expect(isinstance(facts, dict), "run", facts, "an object")
-    epochs = _integer(facts, "epochs", 1, 2**63)
-    epoch = _integer(facts, "epoch", 0, epochs)
-    batch = _integer(facts, "batch", 0, table.batches_per_epoch if epoch < epochs else 0)
-    _check_totals(facts, batch)
-    for name in ("reported", "stopped"):
-        _expect(type(facts.get(name)) is bool, name, facts.get(name), "true or false")
-    told = facts["reported"] or (epoch > 0 and batch == 0)
-    _expect(told, "reported", False, "true before the first epoch and within every other")
-
-    validated = table.validation is not None
-    train_nll = _losses(arrays, "train_nll", epoch)
-    val_nll = _losses(arrays, "val_nll", epoch * validated)
-    _expect(not np.isnan(train_nll).any(), "train_nll", train_nll, "numbers")
-    unknown = epoch + batch == 0 and not arrays.get("initial", np.empty(2)).size
-    initial = _losses(arrays, "initial", 2 * (validated and not unknown))
-    _expect(not (initial[1:] < 0).any(), "initial", initial, "an NLL and its error")
-    first_nll = _losses(arrays, "first_nll", int(epoch + batch > 0))
-    _expect(np.isfinite(first_nll).all(), "first_nll", first_nll, "finite")
-    _check_kept(facts, epoch, batch, val_nll)
-
-    updates = 0 if run.average is None else epoch * table.batches_per_epoch + batch
-    _integer(facts, "averaged", updates, updates)
-    averages = () if run.average is None else ("average",)
-    for name in ("theta", *(f"{name}.theta" for name in _KEPT), *averages):
-        finite = np.isfinite(_array(arrays, name, run.theta)).all()
-        _expect(finite, name, arrays[name], "finite")
-    unplain(facts.get("rng_state"), run.rng.bit_generator.state)
-
-
-def _check_totals(facts: dict, batch: int) -> None:
-    total, weight = _number(facts, "total"), _number(facts, "weight")
-    if batch == 0:
-        _expect(total == 0 == weight, "total", total, "0 with weight 0, before an epoch's start")
-    else:
-        _expect(not math.isnan(total), "total", total, "a sum of losses")
-        _expect(0 < weight < math.inf, "weight", weight, "a sum of positive weights")
-
-
-def _check_kept(facts: dict, epoch: int, batch: int, val_nll: np.ndarray) -> None:
-    """The epochs whose parameters are kept, -1 for the initial ones."""
-    kept = facts.get("kept")
-    ours = isinstance(kept, dict) and kept.keys() == set(_KEPT)
-    _expect(ours, "kept", kept, f"an object with {', '.join(_KEPT)}")
-    best = _integer(kept, "best", -1, len(val_nll) - 1)
-    _expect(best < 0 or math.isfinite(val_nll[best]), "best", best, "of a finite validation NLL")
-    earliest = epoch - 1 if batch else epoch - 2  # the next epoch may have begun, or not
-    latest = _integer(kept, "latest", max(-1, earliest), max(-1, epoch - 1))
-    _integer(kept, "earlier", max(-1, latest - 1), max(-1, latest - 1))
-
-
-def _integer(facts: dict, name: str, low: int, high: int) -> int:
-    value = facts.get(name)
-    _expect(type(value) is int and low <= value <= high, name, value, f"in {low}..{high}")
-    return value
-
-
-def _number(facts: dict, name: str) -> float:
-    value = facts.get(name)
-    _expect(type(value) is float, name, value, "a number")
-    return value
-
-
-def _losses(arrays: dict[str, np.ndarray], name: str, length: int) -> np.ndarray:
-    return _array(arrays, name, np.empty(length))
-
-
-def _array(arrays: dict[str, np.ndarray], name: str, like: np.ndarray) -> np.ndarray:
-    """The array of this name, of that shape and dtype."""
-    if name not in arrays:
-        raise ValueError(f"there is no array {name}")
-    array = arrays[name]
-    if (array.shape, array.dtype) != (like.shape, like.dtype):
-        raise ValueError(
-            f"{name} has shape {array.shape} and dtype {array.dtype}, not {like.shape} and "
-            f"{like.dtype}"
+def check_optimizer(run: Run) -> None:
+    """A TypeError if the state of the optimiser cannot be written: now, not after an hour."""
+    arrays = run.state.arrays() if hasattr(run.state, "arrays") else None
+    if arrays is None or any(np.asarray(a).dtype.kind not in "biufc" for a in arrays.values()):
+        raise TypeError(
+            f"checkpoint= needs an optimizer whose state has a method arrays() that returns a dict "
+            f"of arrays of numbers, see OptimizerState: that of {run.optimizer!r} returns "
+            f"{arrays!r:.200}"
         )
-    return array
 
 
-def _expect(true: bool, name: str, value, expected: str) -> None:
-    if not true:
-        raise ValueError(f"{name} is {value!r:.60}, not {expected}")
+def _integer(numbers: dict, name: str, low: int, high: int) -> int:
+    value = numbers[name]
+    good = type(value) is int and low <= value <= high
+    expect(good, f"{name} is {{}}, not in {low}..{high}", value)
+    return value
+
+
+def _rng_state(value, like, name: str = "rng_state"):
+    """The state of a bit generator from its JSON; `like` is a state of the same generator.
+
+    Errors: ValueError for anything that cannot be such a state.
+    """
+    if isinstance(like, dict):
+        same = isinstance(value, dict) and value.keys() == like.keys()
+        expect(same, f"{name} is {{}}, not an object with {', '.join(like)}", value)
+        return {key: _rng_state(value[key], item, f"{name}.{key}") for key, item in like.items()}
+    if isinstance(like, np.ndarray):
+        same = isinstance(value, list) and like.shape == (len(value),)
+        expect(same, f"{name} is {{}}, not {like.size} integers", value)
+        return np.array([_rng_state(n, like[0], name) for n in value], like.dtype)
+    if isinstance(like, (int, np.integer)):
+        most = 2**128 - 1 if isinstance(like, int) else np.iinfo(like.dtype).max
+        most = min(most, _LARGEST.get(name.rpartition(".")[2], most))
+        good = type(value) is int and 0 <= value <= most
+        expect(good, f"{name} is {{}}, not an integer in 0..{most}", value)
+    else:
+        expect(value == like, f"{name} is {{}}, not {like!r}", value)  # the generator's name
+    return value

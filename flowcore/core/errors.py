@@ -1,0 +1,58 @@
+"""Errors and warnings whose fix is data; warnings go to the line that called flowcore.
+
+What a constructor says is for whoever makes an object, and not for whoever reads it back.
+`warnings.catch_warnings` is no way to keep it quiet: it replaces the filters of the whole process,
+and two threads that do so at once leave the wrong ones behind.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_quiet = ContextVar("flowcore_remakes_what_somebody_made", default=False)
+_PACKAGE = __name__.partition(".")[0]
+
+
+@contextmanager
+def remaking():
+    """A context, of this thread alone, in which `warn` says nothing: who made it was told."""
+    before = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(before)
+
+
+def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
+    """An exception or warning of this kind; its fix is data, which the command line phrases, too.
+
+    problem: the sentence up to its fix. fix: alternatives, each a set of arguments. words: the end
+    of the sentence in Python, where that is more than to pass these arguments.
+
+    >>> error = fixable(ValueError, "a row misses a value: fill it, or ", {"missing": "drop"})
+    >>> str(error), error.fix
+    ("a row misses a value: fill it, or pass missing='drop'", ({'missing': 'drop'},))
+    """
+    passed = [", ".join(f"{name}={value!r}" for name, value in one.items()) for one in fix]
+    found = kind(problem + (words or f"pass {' or '.join(passed)}"))
+    found.problem, found.fix = problem, fix
+    return found
+
+
+def warn(message: str | Warning) -> None:
+    """A UserWarning that points to the line outside of flowcore from which it was called."""
+    if _quiet.get():
+        return
+    frame, level = sys._getframe(1), 2
+    while frame is not None and _is_ours(frame.f_globals.get("__name__")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _is_ours(module: object) -> bool:
+    """Is this the name of one of flowcore's modules? (Code that is executed has any, or none.)"""
+    return str(module).partition(".")[0] == _PACKAGE

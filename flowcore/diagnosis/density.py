@@ -1,0 +1,183 @@
+"""Any density as two functions: the log-density of rows, and draws.
+
+flowcore's densities have `log_prob(x, context=)` and `sample(n, rng, context=)`; scikit-learn's
+estimators `score_samples(x)` and `sample(n, random_state=)`, or without a seed.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import copy
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core import warn
+from ..core.inputs import as_numbers, column_labels, named
+from ..core.labels import check_labels
+
+PER_ROW = 19  # draws for every row with a context of its own, at least
+MOST_ROWS = 20_000  # rows that get draws of their own
+LOOKED_AT = 2000  # held-out rows, for whether they are training rows
+
+
+class Rows(NamedTuple):
+    """x (n, D), and the context of each, (n, C) or None."""
+
+    x: np.ndarray
+    context: np.ndarray | None
+
+    def of(self, index) -> Rows:
+        """Some of the rows."""
+        return Rows(self.x[index], None if self.context is None else self.context[index])
+
+    @property
+    def joint(self) -> np.ndarray:
+        """(x, context), (n, D + C)."""
+        return self.x if self.context is None else np.hstack([self.x, self.context])
+
+    @property
+    def different(self) -> set[bytes]:
+        """The rows, each once."""
+        return {row.tobytes() for row in self.joint}
+
+
+def warn_of_shared(held_out: Rows, train: Rows) -> None:
+    """A warning if most of the held-out rows are training rows."""
+    own = held_out.of(slice(LOOKED_AT)).different
+    shared = len(own & train.different)
+    if 2 * shared > len(own):
+        warn(
+            f"{shared:,} of {len(own):,} different rows of X_held_out are in X_train: the density "
+            "was fitted to them, and looks better than it is; keep rows back before the fit"
+        )
+
+
+class AnyDensity(NamedTuple):
+    """A density of rows of length `dim`, by anybody."""
+
+    density: Any
+    dim: int
+
+    @classmethod
+    def of(cls, density: Any, n_columns: int, table: Any = None, context: Any = None) -> AnyDensity:
+        """TypeError for what is no density; ValueError for a density of other columns.
+
+        table, context: the rows as they were given. An estimator that knows the names of its
+        columns wants the same ones; a copy of it forgets them, since it gets arrays.
+        """
+        scores = hasattr(density, "log_prob") or hasattr(density, "score_samples")
+        if not (scores and hasattr(density, "sample")):
+            is_pipeline = hasattr(density, "steps")
+            fix = "; write diagnose(pipe[-1], pipe[:-1].transform(X_held_out))" * is_pipeline
+            raise TypeError(
+                "diagnose needs a density with log_prob(x), or score_samples(x), and sample(n, "
+                f"rng): {type(density).__name__ if is_pipeline else repr(density):.80} has not{fix}"
+            )
+        dim = getattr(density, "dim", getattr(density, "n_features_in_", n_columns))
+        if dim != n_columns:
+            raise ValueError(f"the density has dim {dim}, but X_held_out has {n_columns} columns")
+        names = getattr(density, "context_names_in_", None)
+        if names is not None:
+            check_labels("context", column_labels(context), list(names))
+        names = getattr(density, "feature_names_in_", None)
+        if names is not None:
+            check_labels("X_held_out", column_labels(table), list(names))
+            density = copy(density)
+            del density.feature_names_in_
+        return cls(density, dim)
+
+    def log_prob(self, what: str, rows: Rows) -> np.ndarray:
+        """(n,) in float64; ValueError if it is no log-density of the rows `what`."""
+        run = getattr(self.density, "log_prob", None) or self.density.score_samples
+        found = np.asarray(run(rows.x, **_given(rows.context)), float)
+        if found.shape != (len(rows.x),):
+            raise ValueError(
+                f"the density's log_prob of rows {rows.x.shape} has shape {found.shape}: not one a "
+                "row"
+            )
+        wrong = np.flatnonzero(np.isnan(found) | np.isposinf(found))
+        if wrong.size:
+            raise ValueError(
+                f"the density's log_prob is NaN or +inf in {named('row', wrong)} of {what}: "
+                "diagnose needs numbers"
+            )
+        return found
+
+    def sample(
+        self, n: int, rng: np.random.Generator, context: np.ndarray | None = None
+    ) -> np.ndarray:
+        """n draws (n, D), in no order; with a context (n, C) one for each of its rows."""
+        count = n if context is None else 1
+        options, positional, known = _given(context), [count], _parameters(self.density.sample)
+        if "random_state" in known:
+            options["random_state"] = int(rng.integers(2**31))
+        elif "rng" in known:
+            options["rng"] = rng
+        elif len(known) > 1:
+            positional.append(rng)
+        drawn = self.density.sample(*positional, **options)
+        if isinstance(drawn, tuple):  # scikit-learn's mixture returns components, too
+            drawn = drawn[0]
+        drawn = as_numbers("the density's sample", drawn).astype(float, copy=False)
+        shape = (n, self.dim) if context is None else (1, n, self.dim)
+        if drawn.shape != shape:
+            raise ValueError(
+                f"the density's sample({count}, ...) has shape {drawn.shape}, not {shape}"
+            )
+        return rng.permutation(drawn) if context is None else drawn[0]
+
+
+def _given(context) -> dict:
+    return {} if context is None else {"context": context}
+
+
+def _parameters(function) -> list[str]:
+    try:
+        found = signature(function).parameters.values()
+    except (TypeError, ValueError):  # of compiled code they may not be known
+        return ["n", "rng"]
+    return [parameter.name for parameter in found if parameter.kind is not Parameter.VAR_KEYWORD]
+
+
+class Draws(NamedTuple):
+    """The density's own draws, finite ones, and the held-out rows to compare with them.
+
+    Without a context all rows are compared with the same draws x (m, D). With one, row i of those
+    at `index` has k draws of its own context, x (n, k, D): where it stands among them is uniform,
+    whatever the contexts are. log_p has the shape of x without D. `count` draws were made.
+    """
+
+    index: np.ndarray
+    x: np.ndarray
+    log_p: np.ndarray
+    count: int
+    n_not_finite: int
+
+    @property
+    def flat(self) -> np.ndarray:
+        """All draws, (m, D)."""
+        return self.x.reshape((-1, self.x.shape[-1]))
+
+
+def draws_of(density: AnyDensity, rows: Rows, n: int, rng: np.random.Generator) -> Draws:
+    """About n draws; ValueError if half of them or more are not finite."""
+    index, shape, context = np.arange(len(rows.x)), (n,), None
+    if rows.context is not None:
+        index = index[:: math.ceil(len(index) / MOST_ROWS)]
+        shape = len(index), max(PER_ROW, math.ceil(n / len(index)))
+        context = np.repeat(rows.context[index], shape[1], axis=0)
+    x = density.sample(math.prod(shape), rng, context)
+    finite = np.isfinite(x).all(axis=1)
+    if finite.mean() <= 0.5:
+        raise ValueError(
+            f"{np.count_nonzero(~finite):,} of {len(finite):,} draws of the density are not "
+            "finite: there is nothing to compare the rows with"
+        )
+    x = np.where(finite[:, None], x, x[finite][0])  # for log_prob only: these are left out
+    log_p = density.log_prob("its own draws", Rows(x, context))
+    kept = finite.reshape((shape[0], -1)).all(axis=1)  # a row needs all its draws
+    index = index if context is None else index[kept]
+    x, log_p = x.reshape((*shape, -1))[kept], log_p.reshape(shape)[kept]
+    return Draws(index, x, log_p, len(finite), int(np.count_nonzero(~finite)))

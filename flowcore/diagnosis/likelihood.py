@@ -1,0 +1,152 @@
+"""Mean log p: against simple densities, against training rows, and without the worst row.
+
+Log-densities are in nats, and every difference has its standard error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..bijectors import Standardize
+from ..core.inputs import named
+from ..distributions.normal_mixture import fitted
+from .density import AnyDensity, Rows
+from .findings import Finding, nats
+from .tests import Row
+
+MOST_ROWS = 10_000  # that baselines and training means are made of: more hardly change them
+LARGE_GAP = 0.1  # nats between training and held-out rows
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """The mean of values (n,), and its standard error; nan unless all are finite."""
+    error = math.nan
+    if len(values) > 1 and np.isfinite(values).all():
+        error = float(values.std(ddof=1) / math.sqrt(len(values)))
+    return float(values.mean()), error
+
+
+def support(log_p: np.ndarray) -> list[Finding]:
+    """Rows whose density is 0."""
+    rows = np.flatnonzero(np.isneginf(log_p)).tolist()
+    text = (
+        f"The density is 0 at {len(rows):,} of {len(log_p):,} rows ({named('row', rows)}): outside "
+        "of its support, or too far out for a floating-point number. The mean is -inf."
+    )
+    found = Finding("support", "rows of density 0", len(rows), fault=True, sentence=text,
+                    rows=tuple(rows))  # fmt: skip
+    return [found] * bool(rows)
+
+
+# ---------------------------------------------------------------------------- baselines
+
+
+@np.errstate(over="ignore", invalid="ignore")  # at rows so far out that both densities are 0
+def baselines(
+    log_p: np.ndarray, held_out: Rows, train: Rows | None, rng: np.random.Generator
+) -> list[Finding]:
+    """How far the density is above a Gaussian, and above the mixture of the best BIC.
+
+    Without training rows these learn from half of the held-out rows, and all are compared on the
+    other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c), which
+    for a Gaussian is linear regression.
+    """
+    here, learn, half = np.arange(len(log_p)), train, ""
+    if train is None:
+        others, here = np.array_split(rng.permutation(len(log_p)), 2)
+        learn = held_out.of(others)
+        half = " (on half of the rows; the baselines learned from the others)"
+    means, gains = [], []
+    for name, theirs in _baselines(learn, held_out.of(here), rng):
+        mean, gain = mean_and_error(theirs), mean_and_error(log_p[here] - theirs)
+        means.append(Finding("baselines", f"mean log p of {name}", *mean))
+        fault, text = _compared(name, *gain)
+        gains.append(Finding("baselines", f"gain over {name}", *gain, fault=fault,
+                             sentence=f"{text}{half}." if text else ""))  # fmt: skip
+    return means + gains
+
+
+def _compared(name: str, gain: float, error: float) -> tuple[bool, str]:
+    """(is the baseline better, a sentence without its end)."""
+    if gain == -math.inf:
+        return True, f"The density is 0 at some rows, where {name} is not"
+    if not math.isfinite(gain):
+        return False, ""
+    if abs(gain) > 2 * error:
+        than = "worse" if gain < 0 else "better"
+        return gain < 0, f"The density is {than} than {name} by {nats(abs(gain), error)} nats a row"
+    # as good as the truth may be: a fault only where a test has found one
+    return False, f"The density is no better than {name}: {nats(gain, error)} nats a row"
+
+
+def _baselines(learn: Rows, rows: Rows, rng) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, log p(x | c) of the rows), of a Gaussian, and of a mixture if there is a better one.
+
+    In units of powers of two, exactly, in which no square over- or underflows.
+    """
+    dim, known = learn.x.shape[1], learn.joint
+    if len(known) < 2:
+        raise ValueError("X_train has one row: a Gaussian beside the density needs two at least")
+    known = known[rng.permutation(len(known))[:MOST_ROWS]]
+    unit = np.frexp(np.abs(known).max(axis=0))[1]
+    known, x = np.ldexp(known, -unit), np.ldexp(rows.joint, -unit)
+    # a column may be constant, such as a category's: `from_data` would raise
+    standardize = Standardize(len(unit)).initialize_from_context(known)
+    weight = np.full(len(known), 1 / len(known))
+    for k in (1, "bic"):
+        p = fitted(known, weight, k, rng, standardize)
+        if k == "bic" and p.n_components == 1:
+            return
+        log_p = p.log_prob(x)
+        if len(unit) > dim:
+            log_p = log_p - p.marginal(range(dim, len(unit))).log_prob(x[:, dim:])
+        log_p = log_p - unit[:dim].sum() * math.log(2)
+        name = "a Gaussian" if k == 1 else f"a mixture of {p.n_components} Gaussians"
+        yield name, np.where(np.isnan(log_p), -np.inf, log_p)
+
+
+# ---------------------------------------------------------------------------- rows that decide
+
+
+@np.errstate(invalid="ignore")  # of rows of density 0
+def worst_row(log_p: np.ndarray, worst: Row, n_draws: int) -> Finding:
+    """By how many nats the least probable row alone lowers the mean.
+
+    A fault only if no draw is as improbable: else it is how this density is.
+    """
+    mean, error = mean_and_error(log_p)
+    pull = float((log_p.sum() - log_p.min()) / (len(log_p) - 1) - mean)
+    decides = pull > max(0.1, 0.7 * error)
+    text = (
+        f"Row {worst.index} alone (log p {nats(worst.log_p)}) lowers the mean by {nats(pull)} "
+        f"nats; the median row has {nats(float(np.median(log_p)))}."
+    )
+    return Finding("worst row", "nats that the worst row costs", pull, remedy="tails",
+                   fault=decides and worst.level * n_draws < 1, sentence=text * decides,
+                   rows=(worst.index,))  # fmt: skip
+
+
+def overfitting(
+    log_p: np.ndarray, density: AnyDensity, train: Rows, harm: bool, rng: np.random.Generator
+) -> Finding:
+    """Mean log p of training rows minus that of held-out rows.
+
+    A gap alone is no fault: one together with `harm`, anything that is wrong on held-out rows, is.
+    """
+    some = np.sort(rng.permutation(len(train.x))[: max(len(log_p), MOST_ROWS)])
+    mean, error = mean_and_error(density.log_prob("X_train", train.of(some)))
+    gap, error = mean - float(log_p.mean()), math.hypot(error, mean_and_error(log_p)[1])
+    size, large = f"overfitting: {nats(gap, error)} nats", gap > max(2 * error, LARGE_GAP)
+    text = f"Training rows are hardly more likely than held-out rows ({size})."
+    if large and harm:
+        text = f"The density has learned training rows by heart ({size})."
+    elif large:
+        text = (
+            f"Training rows are more likely than held-out rows ({size}), as is usual for a "
+            "flexible density. The held-out rows show no harm; quote their mean."
+        )
+    return Finding("overfitting", "overfitting", gap, error, held_out=False, fault=large and harm,
+                   sentence=text * math.isfinite(error))  # fmt: skip

@@ -1,0 +1,3 @@
+"""The tutorial, end to end (`flowcore moons`): a short path to `flowcore.teaching.moons`."""
+
+from .teaching.moons import *  # noqa: F403

@@ -1,0 +1,107 @@
+"""The course's exercises: questions, answers that are checked, and hints that name the mistake.
+
+    print(question("1a"))
+    print(check("1a", -0.226))
+
+The eight lessons are in `examples/course/`. `check` names the mistake where it recognises one: a
+sign, a missing log-determinant, a transposed mask; never just "wrong". `solution` gives the right
+answer and its reason; no lesson calls it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .exercise import Exercise, Mistake, Verdict
+from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
+from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
+
+if TYPE_CHECKING:
+    from .exercise import Answer
+
+LESSONS = STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS
+EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesson}
+
+__all__ = ["EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"]
+
+
+def check(name: str, answer: Answer) -> Verdict:
+    """Whether an answer to an exercise is right; if not, a hint.
+
+    Two decimals are enough. Errors: ValueError for an exercise that there is not.
+
+    Parameters
+    ----------
+    name : str
+        Lesson and letter, such as "3b".
+    answer : number or function
+        What the question asks for.
+
+    Returns
+    -------
+    Verdict
+        True if it is right; printed, it is what is to be said.
+
+    Examples
+    --------
+    >>> check("1a", -0.226)
+    1a: not yet. The sign: a stretch makes the density thinner, so subtract log 2.
+    >>> bool(check("1a", -1.612))
+    True
+    """
+    return _find(name).judge(answer)
+
+
+def question(name: str) -> str:
+    """The text of an exercise. Errors: ValueError for an exercise that there is not.
+
+    Parameters
+    ----------
+    name : str
+        Lesson and letter, such as "3b".
+
+    Returns
+    -------
+    str
+        The question, as the lesson asks it.
+
+    Examples
+    --------
+    >>> question("1a")
+    'z ~ N(0, 1) and x = 2 z. What is log p(x = 0), in nats?'
+    """
+    return _find(name).question
+
+
+def solution(name: str) -> str:
+    """The answer of an exercise and why it is so; of a function, what it is and no code.
+
+    Errors: ValueError for an exercise that there is not.
+
+    Parameters
+    ----------
+    name : str
+        Lesson and letter, such as "3b".
+
+    Returns
+    -------
+    str
+        The answer in words.
+
+    Examples
+    --------
+    >>> print(solution("2b"))
+    1.609. 2 * 3 - 1 * 1 = 5: this matrix is no triangle, so the diagonal alone is not enough.
+    """
+    exercise = _find(name)
+    if exercise.inputs:
+        return exercise.why
+    value = float(exercise.answer)
+    shown = f"{value:g}" if value == round(value, 1) else f"{value:.3f}"
+    return f"{shown}. {exercise.why}"
+
+
+def _find(name: str) -> Exercise:
+    if name not in EXERCISES:
+        raise ValueError(f"there is no exercise {name!r}: choose of {', '.join(EXERCISES)}")
+    return EXERCISES[name]

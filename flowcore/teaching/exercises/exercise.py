@@ -1,0 +1,116 @@
+"""An exercise: its question, its answer, and what is said of the mistakes that people make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    Answer = ArrayLike | Callable[..., ArrayLike]
+
+CLOSE = 0.005  # answers to two decimals are enough
+
+
+class Mistake(NamedTuple):
+    """An answer that people give, and the hint that names what went wrong."""
+
+    answer: Answer
+    hint: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A question with one right answer.
+
+    name       lesson and letter, "3b"
+    question   as the lesson asks it
+    answer     a number, or a function, which is then run on `inputs`
+    why        what is said to the right answer
+    mistakes   answers that are not right, each with its hint
+    hint       what is said to any other answer
+    inputs     argument tuples on which functions are compared
+    """
+
+    name: str
+    question: str
+    answer: Answer
+    why: str
+    mistakes: Sequence[Mistake]
+    hint: str
+    inputs: Sequence[tuple] = ()
+
+    def judge(self, answer: Answer) -> Verdict:
+        """What to say of an answer."""
+        try:
+            given = self.values_of(answer)
+        except Exception as problem:
+            what = f"{type(problem).__name__}: {problem}".rstrip(" .")
+            return Verdict(False, f"{self.name}: it stops: {what}. {self.hint}")
+        if _same(given, self.values_of(self.answer)):
+            return Verdict(True, f"{self.name}: right. {self.why}")
+        for mistake in self.mistakes:
+            if _same(given, self.values_of(mistake.answer)):
+                return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
+        return Verdict(False, f"{self.name}: not yet. {self._shape_of(given)}{self.hint}")
+
+    def values_of(self, answer: Answer) -> list[np.ndarray]:
+        """Of a function, its value on every input; of anything else, itself."""
+        if not self.inputs:
+            return [_as_floats(answer)]
+        if not callable(answer):
+            raise TypeError(f"a function is asked for, not {answer!r:.60}")
+        # copies: what an answer writes into its arguments is gone with them
+        given = [[np.array(argument) for argument in arguments] for arguments in self.inputs]
+        return [_as_floats(answer(*arguments)) for arguments in given]
+
+    def _shape_of(self, given: Sequence[np.ndarray]) -> str:
+        """What is wrong with the shape, on the first input where it is that."""
+        for value, wanted in zip(given, self.values_of(self.answer), strict=True):
+            if value.shape != wanted.shape:
+                return f"Its shape is {value.shape}, and should be {wanted.shape}. "
+        return ""
+
+
+class Verdict(NamedTuple):
+    """Whether an answer is right, and what is said to it; true if it is right."""
+
+    right: bool
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return self.message
+
+    __str__ = __repr__
+
+
+def _as_floats(value) -> np.ndarray:
+    if value is None:
+        raise TypeError("there is no value: does the function return something?")
+    return np.asarray(value, float)
+
+
+def _same(given: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> bool:
+    return all(
+        a.shape == b.shape and bool(np.allclose(a, b, _tolerance(b), CLOSE, equal_nan=True))
+        for a, b in zip(given, right, strict=True)
+    )
+
+
+def _tolerance(right: np.ndarray) -> float:
+    """Relative; of a count, none."""
+    return 0.0 if np.array_equal(right, np.round(right)) else CLOSE
+
+
+def exercise(name: str, question: str, answer: Answer, why: str, hint: str, *mistakes: tuple,
+             inputs: Sequence[tuple] = ()) -> Exercise:  # fmt: skip
+    """An `Exercise` from its parts, in the order in which they are read; mistakes are pairs."""
+    found = [Mistake(*mistake) for mistake in mistakes]
+    return Exercise(name, question, answer, why, found, hint, inputs)

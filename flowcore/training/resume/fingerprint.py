@@ -1,0 +1,106 @@
+"""Which run a checkpoint belongs to: hashes of the flow and of the data, and the options as text.
+
+Functions, and objects of classes that are not flowcore's, are not looked into: the user names them
+by `checkpoint_key`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from ...files import Writer, printable
+from ..checks import blocks
+from ..loop import Run
+from ..optim import is_number
+from ..table import Rows, Table
+
+_PACKAGE = __name__.partition(".")[0] + "."
+
+
+def fingerprint_of(
+    flow, table: Table, run: Run, rng_state: dict, key: str | None, **options
+) -> dict[str, str]:
+    """{name: text} of the flow, the data, and the options that the result depends on.
+
+    flow        as the caller gave it to `fit`: not initialised yet
+    rng_state   of the generator as the caller gave it
+    key         the user's `checkpoint_key`
+
+    Errors: ValueError if there is no key, and a part or an option can only be compared by one.
+    """
+    if not (key is None or isinstance(key, str)):
+        raise TypeError(f"checkpoint_key must be a str, not {key!r:.60}")
+    data, validation = table.data, table.given or Rows(None)
+    tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
+    tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
+    options |= {
+        "batch_size": table.batch_size,
+        "optimizer": run.optimizer,
+        "average": None if run.average is None else run.average.decay,
+        "validation_split": table.held_out,
+        "shuffle": table.shuffle,
+        "rows for initialize": table.n_first,  # fewer of a large memmap
+    }
+    state = json.dumps(rng_state, default=np.ndarray.tolist)
+    return {
+        "flow": _flow_text(flow, key),
+        **{name: "None" if array is None else _table_text(array) for name, array in tables.items()},
+        **{name: _option_text(name, value, key) for name, value in options.items()},
+        "rng": f"{rng_state['bit_generator']} {hashlib.sha256(state.encode()).hexdigest()}",
+        "checkpoint_key": repr(key),
+    }
+
+
+def differences(there: dict[str, str], here: dict[str, str]) -> str:
+    """The names and texts in which two fingerprints differ, as part of a message."""
+    names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
+    texts = [[printable(str(v), 200) for v in (n, there.get(n), here.get(n))] for n in names[:20]]
+    return ", ".join(f"{n} ({a} there, {b} here)" for n, a, b in texts)
+
+
+def _flow_text(flow, key: str | None) -> str:
+    """The class, and a hash of the description as `save` writes it, and of all arrays."""
+    writer = Writer()
+    try:
+        writer.add(flow)
+    except (AttributeError, TypeError, ValueError) as problem:  # a part of the user's own
+        if key is None:
+            raise _keyless("flow", flow) from problem
+    arrays = [flow.params, *writer.arrays.values()]
+    text = json.dumps([writer.nodes, [_table_text(array) for array in arrays]])
+    return f"{type(flow).__name__} {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _table_text(array: np.ndarray) -> str:
+    """Shape, dtype and a hash of the numbers, read in blocks of rows: a memmap is not copied."""
+    found, rows = hashlib.sha256(), np.atleast_1d(array)
+    for block in blocks(len(rows), rows[:1].size):
+        found.update(rows[block].tobytes())
+    return f"{array.shape} {array.dtype.str} {found.hexdigest()}"
+
+
+def _option_text(name: str, value, key: str | None) -> str:
+    """A number (of any type), a text or None as it is; an object of flowcore's field by field."""
+    if value is None or isinstance(value, (bool, str)):
+        return repr(value)
+    if is_number(value):
+        return f"{float(value):.17g}"
+    kind = type(value)
+    if is_dataclass(kind) and kind.__module__.startswith(_PACKAGE):
+        values = {f.name: getattr(value, f.name) for f in fields(kind)}
+        texts = (f"{n}={_option_text(f'{name}.{n}', v, key)}" for n, v in values.items())
+        return f"{kind.__name__}({', '.join(texts)})"
+    if key is None:
+        raise _keyless(name, value)
+    return getattr(value, "__qualname__", kind.__qualname__)
+
+
+def _keyless(name: str, value) -> ValueError:
+    return ValueError(
+        f"checkpoint= cannot compare {name} ({value!r:.80}) with that of another run: pass "
+        'checkpoint_key="1", any text that you change whenever your functions or classes change'
+    )
