@@ -264,7 +264,9 @@ class _Csv:
                 line, row = line + count, row + len(frame)
                 if not (part := lines.readlines(block_bytes)):
                     return
-        except (UnicodeError, LookupError) as problem:
+        except LookupError as problem:
+            raise ValueError(f"{self.source}: {problem}: name another encoding") from None
+        except UnicodeError as problem:
             others = ("utf-16",) if is_utf16 else ("utf-8", "cp1252", "latin-1")
             raise fixable(
                 ValueError,
