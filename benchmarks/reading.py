@@ -3,8 +3,7 @@
     python -m benchmarks.reading [ROWS]
 
 makes a file of so many rows (5 million unless given) and six columns of random floats, and reads it
-in a process of its own for each reader. pandas and pyarrow are measured if they are installed;
-flowcore's engine "pyarrow" needs the latter, "numpy" nothing.
+in a process of its own for each reader. pyarrow is measured if it is installed.
 """
 
 from __future__ import annotations
@@ -19,14 +18,9 @@ import numpy as np
 
 COLUMNS, STEP = 6, 100_000
 READERS = {
-    'flowcore, engine="pyarrow"': """
+    "flowcore": """
 from flowcore.tables import read_blocks
-import pyarrow.csv
-def read(path): return sum(len(frame) for frame in read_blocks(path, engine="pyarrow"))
-""",
-    'flowcore, engine="numpy"': """
-from flowcore.tables import read_blocks
-def read(path): return sum(len(frame) for frame in read_blocks(path, engine="numpy"))
+def read(path): return sum(len(frame) for frame in read_blocks(path))
 """,
     "pyarrow, streaming": """
 from pyarrow import csv

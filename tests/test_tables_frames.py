@@ -60,7 +60,7 @@ def plain(frame):
 def test_the_same_table_from_every_library(maker):
     frame = as_frame(MAKERS[maker](COLUMNS))
     assert plain(frame) == COLUMNS
-    assert frame["x"].dtype == frame["n"].dtype == frame["gap"].dtype == float
+    assert frame["x"].dtype == frame["gap"].dtype == float and frame["n"].dtype == np.int64
     assert frame["flag"].dtype == bool and frame["city"].dtype == object
 
 
@@ -136,7 +136,7 @@ def test_frames_back_to_libraries():
         ({"a": np.eye(2)}, r"column 'a' has shape \(2, 2\)"),
         ({"a": [[1], [3, 4]]}, r"row 0, column 'a' is a list, '\[1\]'"),
         ({"a": np.array([10**400], object)}, "column 'a' has a number too large"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called alike: .*'a'"),
         (pl.LazyFrame({"a": [1]}), r"X is a LazyFrame: collect\(\) it first"),
     ],
 )
@@ -175,7 +175,7 @@ def test_days_among_objects_are_text():
 def test_a_frame_is_a_table_of_pandas_again():
     X = pd.DataFrame({"x": [1.0, 2.0], "city": ["Bern", "Rome"]})
     assert as_frame(X).to_pandas().astype(X.dtypes).equals(X)
-    with pytest.raises(ValueError, match=r"is 'Bern', no number; a table is frame.to_pandas\(\)"):
+    with pytest.raises(ValueError, match="row 0, column 'city' is 'Bern', no number"):
         pd.DataFrame(as_frame(X))
 
 
@@ -184,7 +184,7 @@ def test_a_frame_of_numbers_is_a_table_for_densities():
     assert fc.Normal(2).log_prob(frame.take(np.array([0]))).shape == (1,)
     with pytest.raises(ValueError, match=r"\(column 0 'a'\)"):
         fc.diagnose(fc.Normal(2), frame.take(np.arange(20) % 2))
-    with pytest.raises(KeyError, match=r"no column 0, .*as a table of others: frame.to_pandas\(\)"):
+    with pytest.raises(KeyError, match="no column 0, but a, b"):
         frame[0]
 
 
@@ -214,7 +214,7 @@ def test_whatever_is_given_is_a_frame_or_a_documented_error(values, way):
     except ValueError:
         return
     for name in frame.names:
-        assert frame[name].dtype in (float, bool, object)
+        assert frame[name].dtype in (float, np.int64, bool, object)
         if frame[name].dtype == object:
             kinds = {type(v) for v in frame[name].tolist()}
             assert not kinds & {complex, list, bytes, datetime.date}

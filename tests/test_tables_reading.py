@@ -1,12 +1,15 @@
 """Files of tables: every flaw has its message, every engine the same values, memory is bounded."""
 
+import bz2
 import datetime
 import gzip
 import io
+import lzma
 import os
 import subprocess
 import sys
 import threading
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -15,10 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stub_cost import cpu_seconds
 
-from flowcore.tables import Schema, csv_blocks, fit_table, read_blocks, read_table
-
-ENGINES = ["pyarrow", "numpy", "exact"]
+import flowcore as fc
+from flowcore.cli import main
+from flowcore.tables import Schema, fit_table, read_blocks, read_table, reading
 
 
 def read(data, **options):
@@ -30,11 +34,6 @@ def plain(frame):
         return None if v is None or v != v else v
 
     return {name: [item(v) for v in frame[name].tolist()] for name in frame.names}
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    return request.param
 
 
 # ---------------------------------------------------------------- what is read
@@ -75,14 +74,26 @@ GOOD = {
     "one column, separators in quotes": (
         'name\n"Smith, J1"\n"Lee, ""A"""\nLi; B\nHo; C\n', {},
         {"name": ["Smith, J1", 'Lee, "A"', "Li; B", "Ho; C"]}),
-    "hash within": ("a,b\n1,#x\n", {}, {"a": [1], "b": ["#x"]}),
+    "hashes": ("#id,b\n1,#x\n", {}, {"#id": [1], "b": ["#x"]}),
+    "old line ends": ("a,b\r1,2\r", {}, {"a": [1], "b": [2]}),
+    "old line ends in quotes": ('a,b\n1,"x\ry"\n', {}, {"a": [1], "b": ["x\ry"]}),
+    "too large": ("a,b\n1,1e999\n", {}, {"a": [1], "b": [np.inf]}),
+    "minus": ("a,b\n1,\u22122\n", {}, {"a": [1], "b": [-2]}),
+    "quotes amid names": ('5" disk,b\n1,2\n3,5" x\n', {}, {'5" disk': [1, 3], "b": ["2", '5" x']}),
+    "quotes amid text": ('a,b\n1,5" disk\n2,x\n', {}, {"a": [1, 2], "b": ['5" disk', "x"]}),
+    "beyond 2^53": (f"a,b\n{2**60},{2**60 + 1}\n", {}, {"a": [2**60], "b": [2**60 + 1]}),
+    "gzip": (gzip.compress(b"a,b\n1,x\n"), {}, {"a": [1], "b": ["x"]}),
+    "bzip2": (bz2.compress(b"a,b\n1,x\n"), {}, {"a": [1], "b": ["x"]}),
+    "xz": (lzma.compress(b"a,b\n1,x\n"), {}, {"a": [1], "b": ["x"]}),
+    "a country": ("a,b\n1,NA\n2,\n", {"missing_values": [""]},
+                  {"a": [1, 2], "b": ["NA", None]}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_texts_that_are_read(case, engine):
+def test_texts_that_are_read(case):
     data, options, expected = GOOD[case]
-    assert plain(read(data, engine=engine, **options)) == expected
+    assert plain(read(data, **options)) == expected
 
 
 def test_encodings():
@@ -91,9 +102,9 @@ def test_encodings():
         assert plain(read(data.encode(encoding), encoding=encoding)) == plain(read(data))
 
 
-def test_numbers_are_the_nearest_floats(engine):
+def test_numbers_are_the_nearest_floats():
     values = ["9007199254740993", "0.1", "1e-320", "2.2250738585072011e-308", "123456789012345678"]
-    found = read("a\n" + "\n".join(values) + "\n", engine=engine)["a"]
+    found = read("a\n" + "\n".join(values) + "\n")["a"]
     assert found.tolist() == [float(v) for v in values]
 
 
@@ -106,29 +117,29 @@ BAD = {
     "numbers for names": ("1,2\n3,4\n", {}, r"first line has numbers, \['1', '2'\].*header=False"),
     "two names": ("a,a\n1,2\n", {}, "two columns are called 'a'"),
     "no name": (",a\n0,1\n", {}, "column 0 has no name.*pandas' index"),
-    "comment": ("# made by hand\na,b\n", {}, "first line starts with '#': comments are not read"),
-    "later comment": ("a,b\n1,2\n# x\n", {}, r"line 3 \(row 1\) has 1 cells, not 2 \(a comment"),
+    "later comment": ("a,b\n1,2\n# x\n", {}, r"line 3 \(row 1\) has 1 cells, not 2: .*comment"),
     "short": ("a,b\n1,2\n\n3\n", {}, r"line 4 \(row 1\) has 1 cells, not 2: \['3'\]"),
     "long": ("a,b\n1,2\n3,4,5\n", {}, r"line 3 \(row 1\) has 3 cells, not 2"),
     "word": ("a,b\n1,2\n1,oops\n3,4\n", {}, r"line 3 \(row 1\), column 'b': 'oops' is no number"),
     "comma for a point": ("a;b\n1,5;2\n2,5;3\nx;3\n", {},
                           r"line 2 \(row 0\), column 'a': '1,5' is a number where.*decimal=','"),
     "point for a comma": ("a;b\n1,5;2.5\n2,5;3\n3;3\n", {"decimal": ","},
-                          "column 'b': '2.5' is no number"),
-    "thousands": ('a,b\n1,"1,000"\n2,3\n3,4\n', {}, "column 'b': '1,000' is no number"),
+                          "column 'b': '2.5' is a number where the decimal sign is '.'"),
+    "thousands": ('a,b\n1,"1,000"\n2,3\n3,4\n', {}, "column 'b': '1,000' is a number where .*th"),
     "underscores": ("a,b\n1,1_000\n2,3\n3,4\n", {}, "column 'b': '1_000' is no number"),
     "hexadecimal": ("a,b\n1,0x10\n2,3\n3,4\n", {}, "column 'b': '0x10' is no number"),
-    "too large": ("a,b\n1,1e999\n", {}, "column 'b': '1e999' is beyond what a float64 holds"),
     "digits of others": ("a,b\n1,\u0661\n2,3\n3,4\n", {}, "column 'b': '\u0661' is no number"),
     "open quote": ('a,b\n1,"x\n2,y\n', {}, r"line 2 \(row 0\): unexpected end of data"),
     "text after a quote": ('a,b\n1,"x"y\n', {}, r"line 2 \(row 0\): .*expected after"),
-    "old line ends": ("a,b\r1,2\r", {}, r"line 1 has a \\r alone"),
     "blank in one column": ("a\n1\n\n2\n", {}, "line 3 is blank, which in a table of one column"),
     "two separators": ("a;b,c\n1;2,3\n", {}, "has ',' and ';', and one of them.*: pass sep"),
-    "zero byte": ("a,b\n1,2\0\n", {}, "line 2 has a zero byte"),
-    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is utf-16, not text of utf-8: pass encoding="),
-    "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {}, 'is not utf-8.*ing=.latin-1. or enc'),
-    "packed": (gzip.compress(b"a,b\n1,2\n"), {}, "is gzip, not text.*unpack it first"),
+    "zero byte": ("a,b\n1,2\n3,4\n1,2\0\n", {}, r"line 4 \(row 2\), column 'b': '2\\x00' is no"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is no text of utf-8 .* pass encoding='utf-16'$"),
+    "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {},
+                "is no text of utf-8 .*0xe9.*ing='cp1252' or encoding='latin-1'"),
+    "cut": (gzip.compress(b"a,b\n1,2\n")[:-9], {}, "the stream cannot be unpacked"),
+    "spoilt": (b"BZh9" + bytes(30), {}, "the stream cannot be unpacked"),
+    "Excel": (b"\xd0\xcf\x11\xe0", {}, "save the sheet as a CSV"),
     "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but \\['a', 'b'\\]"),
     "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),
     "separator": ("a,b\n", {"separator": "::"}, "separator is one character"),
@@ -136,30 +147,29 @@ BAD = {
     "separator as decimal": ("a,b\n", {"separator": ",", "decimal": ","}, "separator is one"),
     "decimal": ("a,b\n", {"decimal": "·"}, 'decimal is "." or ","'),
     "quote": ("a,b\n", {"quote": "x"}, "quote is"),
-    "encoding": ("a,b\n", {"encoding": "klingon"}, "there is no encoding 'klingon'"),
+    "encoding": ("a,b\n", {"encoding": "klingon"}, "unknown encoding: klingon: name"),
     "block": ("a,b\n", {"block_bytes": 3}, "block_bytes must be an integer >= 1024"),
-    "engine": ("a,b\n", {"engine": "magic"}, "engine is one of 'auto', 'pyarrow', 'numpy'"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_texts_that_are_refused(case, engine):
+def test_texts_that_are_refused(case):
     data, options, message = BAD[case]
     with pytest.raises(ValueError, match=message):
-        read(data, **{"engine": engine, **options})
+        read(data, **options)
 
 
-def test_a_later_surprise_names_its_row(engine, tmp_path):
+def test_a_later_surprise_names_its_row(tmp_path):
     path = tmp_path / "data.csv"
     lines = [f"{i},{i / 7}\n" for i in range(5000)]
     lines[4321] = "4321,n.a.\n"
     path.write_text("id,x\n" + "".join(lines))
     with pytest.raises(ValueError, match=r"data.csv: line 4323 \(row 4321\), column 'x': 'n.a.' i"):
-        read_table(path, engine=engine, block_bytes=2048)
+        read_table(path, block_bytes=2048)
     lines[4321] = '4321,"1\n'
     path.write_text("id,x\n" + "".join(lines))
     with pytest.raises(ValueError, match=r"(row|record of) .*43\d\d"):
-        read_table(path, engine=engine, block_bytes=2048)
+        read_table(path, block_bytes=2048)
 
 
 def test_files_that_are_not_there(tmp_path):
@@ -176,7 +186,7 @@ def test_files_that_are_not_there(tmp_path):
 # ---------------------------------------------------------------- blocks, pipes, other kinds
 
 
-def test_blocks_are_the_whole_table(engine, tmp_path):
+def test_blocks_are_the_whole_table(tmp_path):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {
@@ -186,11 +196,11 @@ def test_blocks_are_the_whole_table(engine, tmp_path):
         }
     )
     table.to_csv(tmp_path / "t.csv", index=False)
-    whole = read_table(tmp_path / "t.csv", engine="exact")
+    whole = read_table(tmp_path / "t.csv")
     assert (whole["x"] == table["x"]).all()
     assert plain(whole)["c"] == [v or None for v in table["c"]]
     for size in (*range(1024, 1100, 9), 5000, 2**20):
-        frames = list(read_blocks(tmp_path / "t.csv", engine=engine, block_bytes=size))
+        frames = list(read_blocks(tmp_path / "t.csv", block_bytes=size))
         starts = np.cumsum([0, *map(len, frames)])
         assert [f.first_row for f in frames] == starts[:-1].tolist() and starts[-1] == 3000
         assert all(f.source.endswith("t.csv") for f in frames)
@@ -244,15 +254,15 @@ def test_arrays(tmp_path):
     ("make", "message"),
     [
         (lambda p: np.save(p, np.zeros(3)), r"shape \(3,\), not \(n, D\); save x\[:, None\]"),
-        (lambda p: np.save(p, np.array([{}]), allow_pickle=True), "holds Python objects"),
+        (lambda p: np.save(p, np.array([{}]), allow_pickle=True), "no array that can .*objects"),
         (lambda p: np.save(p, np.zeros((2, 2), complex)), "column 0 holds complex128"),
         (lambda p: np.savez(p, a=np.zeros((2, 2)), b=np.zeros(3)), "neither one table nor columns"),
         (lambda p: np.savez(p), "holds nothing: neither"),
-        (lambda p: np.savez(p, a=np.array([[None]])), "holds Python objects"),
-        (lambda p: p.write_bytes(b"\x93NUMPY" + b"x" * 30), "is no .npy file"),
-        (lambda p: p.write_bytes(b"PK\x03\x04" + b"x" * 30), "is no .npz archive"),
+        (lambda p: np.savez(p, a=np.array([[None]])), "no array that can be read: Object arrays"),
+        (lambda p: p.write_bytes(b"\x93NUMPY" + b"x" * 30), "is no array that can be read"),
+        (lambda p: p.write_bytes(b"PK\x03\x04" + b"x" * 30), "cannot be unpacked"),
         (lambda p: p.write_bytes(b"PAR1" + b"x" * 30), "is no Parquet file"),
-        (lambda p: (np.save(p, np.zeros((9, 9))), cut(p)), "ends too early"),
+        (lambda p: (np.save(p, np.zeros((9, 9))), cut(p)), "is no array that can be read"),
         (lambda p: pq.write_table(pa.table({"a": [[1]]}), p), "column 'a'"),
     ],
 )
@@ -301,18 +311,19 @@ def test_parquet(tmp_path):
         read_table(tmp_path / "t.parquet", columns=["z"])
     pq.write_table(table.slice(0, 0), tmp_path / "e.parquet")
     assert read_table(tmp_path / "e.parquet").names == ("x", "c", "f", "n")
-    with pytest.raises(ValueError, match="is not read from a pipe"):
+    with pytest.raises(ValueError, match="the stream is not read from a pipe"):
         read_table(Pipe((tmp_path / "t.parquet").read_bytes()))
 
 
-def test_times_and_durations_of_parquet_are_text(tmp_path):
+def test_times_of_parquet_are_text(tmp_path):
     table = pa.table({
         "at": pa.array([datetime.time(10, 30), None], "time32[s]"),
         "took": pa.array([90, None], "duration[s]"), "x": [1.0, 2.0],
     })  # fmt: skip
     pq.write_table(table, tmp_path / "t.parquet")
-    found = plain(read_table(tmp_path / "t.parquet"))
-    assert found == {"at": ["10:30:00.000", None], "took": ["90 s", None], "x": [1, 2]}
+    found = read_table(tmp_path / "t.parquet")
+    assert found["at"].tolist() == ["10:30:00", None] and found["x"].tolist() == [1, 2]
+    assert found["took"].dtype.kind == "m" and np.isnat(found["took"][1])
 
 
 class Pipe(io.RawIOBase):
@@ -328,31 +339,64 @@ class Pipe(io.RawIOBase):
         return self._left.readinto(memoryview(buffer)[:7])  # in small pieces, as pipes do
 
 
-def test_streams_that_give_little_at_once(engine):
+def test_streams_that_give_little_at_once():
     data = b"a,b\n" + b"1.5,x\n" * 1000
-    found = read_table(io.BufferedReader(Pipe(data)), engine=engine)
+    found = read_table(io.BufferedReader(Pipe(data)))
     assert plain(found) == {"a": [1.5] * 1000, "b": ["x"] * 1000}
     assert plain(read_table(Pipe(data))) == plain(found)
 
 
-def test_without_pyarrow():
-    code = """
-import sys
-sys.modules["pyarrow"] = None
-import io, numpy as np
-from flowcore.tables import read_table
-assert read_table(io.BytesIO(b"a,b\\n1,x\\n"))["b"][0] == "x"
-for data, options, error in ((b"PAR1", {}, "is a Parquet file, which needs pyarrow: pip install"),
-                             (b"a", {"engine": "pyarrow"}, 'engine="pyarrow" needs pyarrow')):
-    try:
-        read_table(io.BytesIO(data), **options)
-    except ModuleNotFoundError as problem:
-        assert error in str(problem), problem
+@pytest.mark.parametrize(("library", "data"), [("pandas", b"a"), ("pyarrow", b"PAR1")])
+def test_what_is_not_installed_is_one_line(library, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ModuleNotFoundError) as problem:
+        read(data)
+    assert str(problem.value).endswith(f'needs {library}: pip install "flowcore[tables]"')
+
+
+def test_twenty_thousand_columns_take_a_second():
+    names, rows = ",".join(f"c{j}" for j in range(20_000)), ",".join(["1.5"] * 20_000) + "\n"
+    with cpu_seconds() as seconds:
+        assert len(read(f"{names}\n" + rows * 9)) == 9
+    assert seconds() < 2
+
+
+@pytest.mark.parametrize("extension", [".csv.zip", ".csv.gz", ".npy.xz"])
+def test_compressed_files(extension, tmp_path):
+    path, table = tmp_path / f"t{extension}", pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    if "npy" in extension:
+        np.save(tmp_path / "t.npy", table[["a"]])
+        path.write_bytes(lzma.compress((tmp_path / "t.npy").read_bytes()))
+        assert read_table(path)[0].tolist() == [1, 2]
     else:
-        raise AssertionError
-assert "pandas" not in sys.modules and "polars" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+        table.to_csv(path, index=False)
+        assert plain(read_table(path)) == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_a_url_is_not_fetched():
+    with pytest.raises(FileNotFoundError):
+        read_table("https://example.org/table.csv")
+
+
+WORDS = ["NA", "null", "nan", "None", "", "a\rb", "a\nb", '5" disk', "x;y", " x ", "1", "\u2212"]
+
+
+def test_what_is_written_is_read_back(tmp_path, capsys):
+    """By the command line: categories that look like missing values, a name like a comment."""
+    rng = np.random.default_rng(0)
+    table = {"#id": rng.choice(WORDS, 900), "x;y": rng.normal(size=900),
+             "n": rng.choice([2**60, 2**60 + 1], 900)}  # fmt: skip
+    schema = Schema.from_data(table).edit(n="categorical")
+    density = fit_table(table, schema, learn=lambda x, **given: fc.Normal(1))
+    fc.save(density, tmp_path / "m.npz")
+    for name in ("t.csv", "t.parquet"):
+        model, table, out = (f"{tmp_path}/{own}" for own in ("m.npz", name, "s.npy"))
+        assert main(["sample", model, "-o", table, "-n", "900"]) == 0
+        assert main(["score", model, table, "-o", out]) == 0
+        drawn = density.sample(900, rng=0)
+        np.testing.assert_array_equal(np.load(out), density.log_prob(drawn))
+        assert set(drawn["#id"]) == set(WORDS)
+    assert capsys.readouterr().err == ""
 
 
 def test_what_a_density_needs(tmp_path):
@@ -402,76 +446,77 @@ OPTIONS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def outcome(data, engine, options):
-    """Columns as bytes and reprs, or the message."""
-    try:
-        frame = read_table(io.BytesIO(data), engine=engine, **options)
-    except ValueError as problem:
-        return f"{problem}"
-    return [(name, frame[name].dtype.kind, frame[name].tolist().__repr__()) for name in frame.names]
+def outcome(data, options, way, first=1):
+    """Columns as reprs, or the message; the first line settles the types."""
+    with patch.object(reading, "FIRST", first), patch.object(reading._Csv, "_by_pandas", way):
+        try:
+            frame = read_table(io.BytesIO(data), **options)
+        except ValueError as problem:
+            return f"{problem}"
+    return [(name, frame[name].tolist().__repr__()) for name in frame.names]
 
 
-def check_engines_agree(data, options):
-    exact = outcome(data, "exact", options)
-    for engine in ("pyarrow", "numpy"):
-        assert outcome(data, engine, options) == exact, engine
-    small = outcome(data * 1, "exact", {**options, "block_bytes": 1024})
-    assert small == exact
-    return exact
+def check_ways_agree(data, options):
+    """What pandas reads is what the exact way reads, row by row."""
+    by_pandas, found = reading._Csv._by_pandas, []
+
+    def both(table, lines):
+        first = by_pandas(table, lines)
+        if first is not None:
+            second, count = table._by_csv(iter(lines), len(lines), 1, 0)
+            assert count == len(lines)
+            for name, values in first.items():
+                assert repr(values.tolist()) == repr(second[name].tolist())
+            found.append(len(lines))
+        return first
+
+    for size in (1024, 2**22):
+        quick = outcome(data, {**options, "block_bytes": size}, both)
+        assert quick == outcome(data, {**options, "block_bytes": size}, lambda *_: None)
+    return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]))
-@example([["a", "b"], ["nan(1)", "1"]], "\n", {"header": True}, ",")
-@example([["a", "b"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
+@example([["a", "b"], ["1", "1"], ["nan(1)", "1"]], "\n", {"header": True}, ",")
+@example([["a", "b"], ["1", "x"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
 @example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",")
 @example([["a"], ["\ufeff"]], "\n", {"header": True}, ",")
-def test_engines_agree_on_every_text(records, end, options, separator):
+@example([["a", "b"], ["x", "y"], ["\ufeff", "y"]], "\n", {"header": True}, ",")
+def test_both_ways_agree_on_every_text(records, end, options, separator):
     text = end.join(separator.join(record) for record in records) + end
-    check_engines_agree(text.encode("utf-8", "surrogatepass"), options)
+    check_ways_agree(text.encode("utf-8", "surrogatepass"), options)
 
 
 FLAWS = [
-    *(
-        '3,"x',
-        '3,"x\n4,y"',
-        '3,x"y',
-        "3,x\ry",
-        "3,x\r",
-        "3",
-        "3,4,5",
-        "",
-        "  ",
-        "\t",
-        "#",
-        "3,",
-        ",",
-    ),
+    *('3,"x', '3,"x\n4,y"', '3,x"y', "3,x\ry", "3,x\r", "3", "3,4,5", "", "  ", "\t", "#", "3,"),
     *("nan(1),x", "1e999,x", "inf,x", "-Inf,x", "nan,x", " NA,x", "1_0,x", "\x0b1,x", "1\xa0,x"),
-    *("3,\x00", "0x1,x", "+1,x", "1.,x", "1e5,x", "1e,x", '"1",x', '" 1 ",x', "\u06631,x", "1d5,x"),
-    *("3,\ufeff", '3,"NA"', "1;2,x"),
-]
+    *("3,\x00", "0x1,x", "+1,x", "1.,x", "1e5,x", "1e,x", '"1",x', '" 1 ",x', "\u06631,x", ","),
+    *("3,\ufeff", '3,"NA"', "1;2,x", "True,x", "2.5.,x", "9223372036854775808,x", '"1"5,x'),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
-@pytest.mark.parametrize("kind", ["two columns", "numbers", "one column"])
-def test_engines_agree_on_flaws_that_come_late(flaw, kind, monkeypatch):
-    """Beyond the lines that settle the types: there, engines see them first."""
-    monkeypatch.setattr(csv_blocks, "HEAD_ROWS", 5)
+@pytest.mark.parametrize("kind", ["two columns", "numbers", "one column", "commas"])
+def test_both_ways_agree_on_flaws_that_come_late(flaw, kind):
+    """Beyond the lines that settle the types: there, pandas sees them first."""
     if kind == "numbers":
         flaw = flaw.replace("x", "1").replace("y", "2")
     if kind == "one column":
         flaw = flaw.split(",")[0]
-    good = {"two columns": "1.5,x", "numbers": "1.5,2", "one column": "7"}[kind]
-    header = "a" if kind == "one column" else "a,b"
+    good = {"two columns": "1.5,x", "numbers": "1.5,2", "one column": "7", "commas": "1,5;x"}[kind]
+    header, options = "a" if kind == "one column" else "a,b", {}
+    if kind == "commas":
+        header, flaw, options = "a;b", flaw.replace(",", ";"), {"decimal": ","}
     text = "\n".join([header, *[good] * 20, flaw, good, good]) + "\n"
-    check_engines_agree(text.encode(), {})
+    check_ways_agree(text.encode(), options)
+    assert check_ways_agree("\n".join([header, *[good] * 20]).encode(), options)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60), OPTIONS)
-def test_engines_agree_on_every_noise(data, options):
-    check_engines_agree(data, options)
+def test_both_ways_agree_on_every_noise(data, options):
+    check_ways_agree(data, options)
 
 
 TABLES = st.integers(1, 4).flatmap(
@@ -485,7 +530,7 @@ TABLES = st.integers(1, 4).flatmap(
 @settings(max_examples=100, deadline=None)
 @given(TABLES, st.sampled_from([".", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_what_was_written_is_read(rows, decimal, end, quoted):
-    """Never a wrong number: repr of a float is read back to the last bit, by every engine."""
+    """Never a wrong number: repr of a float is read back to the last bit, in both ways."""
 
     def cell(v):
         text = repr(v).replace(".", decimal)
@@ -493,37 +538,48 @@ def test_what_was_written_is_read(rows, decimal, end, quoted):
 
     header = ";".join(f"c{j}" for j in range(len(rows[0])))
     text = end.join([header, *(";".join(map(cell, row)) for row in rows)]) + end
-    for engine in ENGINES:
-        found = read(text, engine=engine, decimal=decimal)
+    for first in (1, 2**18):
+        with patch.object(reading, "FIRST", first):
+            found = read(text, decimal=decimal)
         assert np.asarray(found).tobytes() == np.array(rows).tobytes()
 
 
 @pytest.mark.slow
 @settings(max_examples=6000, deadline=None)
 @given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(0, 40))
-def test_engines_agree_on_very_many_texts(records, end, options, separator, copies):
+def test_both_ways_agree_on_very_many_texts(records, end, options, separator, copies):
     body = end.join(separator.join(record) for record in records)
     text = "a,b\n" * (copies % 2) + (body + end) * (1 + copies)
-    check_engines_agree(text.encode("utf-8", "surrogatepass"), options)
+    check_ways_agree(text.encode("utf-8", "surrogatepass"), options)
+
+
+MEGABYTES = """
+import resource, sys
+import pandas
+from flowcore.tables import read_blocks
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    n = sum(len(frame) for frame in read_blocks(sys.argv[1]))
+except ValueError as problem:
+    n = problem
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024, n)
+"""
 
 
 @pytest.mark.slow
-def test_memory_is_bounded(tmp_path):
-    """A million rows take no more than a few blocks, by every engine."""
+@pytest.mark.parametrize("kind", ["numbers", "an open quote", "a quote amid text", "Fortran"])
+def test_memory_is_bounded(kind, tmp_path):
+    """A million rows take no more than a few blocks, and a quote does not swallow them."""
     path = tmp_path / "big.csv"
-    line = ",".join(["0.123456789012345"] * 6) + "\n"
-    path.write_text("a,b,c,d,e,f\n" + line * 1_000_000)  # 108 MB
-    code = """
-import resource, sys
-from flowcore.tables import read_blocks
-if sys.argv[2] == "pyarrow":
-    import pyarrow.csv
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-n = sum(len(frame) for frame in read_blocks(sys.argv[1], engine=sys.argv[2]))
-assert n == 1_000_000, n
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024)
-"""
-    for engine in ("pyarrow", "numpy"):
-        command = [sys.executable, "-c", code, path, engine]
-        megabytes = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        assert megabytes < 120, (engine, megabytes)
+    if kind == "Fortran":
+        np.save(path.with_suffix(".npy"), np.zeros((6, 4_000_000)).T)  # 192 MB
+        path = path.with_suffix(".npy")
+    else:
+        first = {"an open quote": '"5', "a quote amid text": '5"'}.get(kind, "5")
+        text = "" if kind == "numbers" else "x"
+        line = ",".join([f"0.123456789012345{text}"] * 6) + "\n"
+        path.write_text(f"a,b,c,d,e,f\n{first}{line}" + line * 1_000_000)  # 108 MB
+    done = subprocess.run([sys.executable, "-c", MEGABYTES, path], check=True,
+                          capture_output=True, text=True).stdout.split()  # fmt: skip
+    assert int(done[0]) < 120, done
+    assert ("limit" in done) == (kind == "an open quote"), done

@@ -408,7 +408,7 @@ def test_control_is_among_the_contestants(tmp_path, monkeypatch):
 def test_readers_are_measured_in_processes_of_their_own(capsys, monkeypatch):
     from benchmarks import reading
 
-    one = 'flowcore, engine="numpy"'
+    one = "flowcore"
     monkeypatch.setattr(reading, "READERS", {one: reading.READERS[one]})
     reading.main(["3000"])
     printed = capsys.readouterr().out

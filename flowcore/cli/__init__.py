@@ -12,8 +12,7 @@ sample.py    rows from a model                 plot.py     pairs of columns
 diagnose.py  can it be trusted?
 
 model.py     files of models, and their text   inputs.py   files of rows, their columns checked
-outputs.py   CSV, .npy, pictures; safe places  parquet.py  Parquet, in groups
-digest.py    recognises the training table
+outputs.py   CSV, .npy, Parquet, pictures      digest.py   recognises the training table
 """
 
 import sys

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from ..tables import Frame, Schema, read_blocks, read_table
-from ..tables.dialect import MISSING_WORDS
+from ..tables.reading import MISSING_WORDS
 from .problem import Problem
 
 
@@ -17,12 +17,13 @@ def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
 
 def blocks(data: str, reading: dict, schema: Schema) -> Iterator[Frame]:
     """The rows of a file, block after block, as the types that a schema has."""
-    yield from read_blocks(_source(data), **_options(reading, **_types(schema)))
+    yield from read_blocks(_source(data), **_options(reading), schema=schema, others=True)
 
 
 def table(data: str, reading: dict, schema: Schema) -> Frame:
     """All rows of a file, with the columns of a schema."""
-    return schema.select(read_table(_source(data), **_options(reading, **_types(schema))))
+    own = read_table(_source(data), **_options(reading), schema=schema, others=True)
+    return schema.select(own)
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
@@ -37,20 +38,13 @@ def named(names: Sequence, most: int = 10) -> str:
     return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)
 
 
-def _types(schema: Schema) -> dict:
-    """Which columns are text, and which are aside, so that they may hold anything, or be absent."""
-    aside = [c.name for c in schema.columns if c.kind.name == "aside"]
-    text = [c.name for c in schema.columns if c.type == "text" and c.kind.is_category]
-    return {"text": text if schema.is_named else (), "aside": aside}
-
-
-def _options(reading: dict, text: Sequence = (), **others) -> dict:
+def _options(reading: dict, text: Sequence = ()) -> dict:
     """The reader's arguments: words for missing values come on top of the usual ones."""
     text = [*reading["text"], *text]
     if not reading["header"]:  # then columns are called 0, 1, ...
         text = [int(name) if str(name).isdecimal() else name for name in text]
     words = (*MISSING_WORDS, *reading["missing_values"])
-    return {**reading, **others, "text": text, "missing_values": words}
+    return {**reading, "text": text, "missing_values": words}
 
 
 def _source(data: str):

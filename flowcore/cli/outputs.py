@@ -14,15 +14,13 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
+from numpy.lib.format import write_array_header_1_0
 
 from ..files import remove_unfinished, replacing
-from .parquet import ParquetRows, require_pyarrow
 from .problem import Problem
 
 TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
-WHOLE = 2.0**53  # smaller floats that are integers are written as such
-NPY_HEADER = 128  # bytes: room for any number of rows
 
 
 @contextmanager
@@ -155,13 +153,58 @@ class CsvRows:
     def write(self, columns: Mapping) -> None:
         """Append rows."""
         cells = [_cells(name, column) for name, column in columns.items()]
-        lines = cells[0] if len(cells) == 1 else map(",".join, zip(*cells, strict=True))
-        text = "\n".join(lines)
-        if text:
-            self._file.write(f"{text}\n".encode())
+        lines = [",".join(row) + "\n" for row in zip(*cells, strict=True)]
+        self._file.write("".join(lines).encode())
 
     def end(self) -> None:
         """Nothing is left to do."""
+
+
+class ParquetRows:
+    """Rows as Parquet, a group for each block. The first block settles the types of the columns.
+
+    Missing values are null; but a log-density that is nan is written as nan.
+    """
+
+    def __init__(self, file: BinaryIO, names: Sequence):
+        require_pyarrow("a Parquet file")
+        self._file, self._writer = file, None
+
+    def write(self, columns: Mapping) -> None:
+        """Append rows."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        table = pa.table({f"{name}": _arrow(name, column) for name, column in columns.items()})
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, table.schema)
+        try:
+            self._writer.write_table(table.cast(self._writer.schema))
+        except pa.ArrowInvalid as problem:
+            raise Problem(f"{problem}: the first rows settle the types; write a CSV") from None
+
+    def end(self) -> None:
+        """Write what ends a file."""
+        self._writer.close()
+
+
+def _arrow(name, column: np.ndarray):
+    import pyarrow as pa
+
+    if column.dtype != object:
+        return pa.array(column, from_pandas=name != "log_prob")
+    given = {type(value) for value in column.tolist()} - {type(None)}
+    if given and given <= {bool, np.bool_}:
+        return pa.array(column, pa.bool_())
+    return pa.array([None if value is None else str(value) for value in column], pa.string())
+
+
+def require_pyarrow(what: str) -> None:
+    """A ModuleNotFoundError that names what to install."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ModuleNotFoundError(f'{what} needs pyarrow: pip install "flowcore[tables]"') from None
 
 
 class NpyRows:
@@ -171,7 +214,12 @@ class NpyRows:
         if not file.seekable():
             raise Problem("an .npy is not written to a pipe: write a CSV")
         self._file, self._n, self._width = file, 0, len(names)
-        file.write(b"\0" * NPY_HEADER)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        shape = (self._n,) if self._width == 1 else (self._n, self._width)
+        described = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        write_array_header_1_0(self._file, described)  # as long for any number of rows
 
     def write(self, columns: Mapping) -> None:
         """Append rows."""
@@ -183,30 +231,20 @@ class NpyRows:
         self._file.write(np.ascontiguousarray(rows, "<f8").data)
 
     def end(self) -> None:
-        """How many rows there were is said at the start."""
-        shape = (self._n,) if self._width == 1 else (self._n, self._width)
-        described = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
-        text = described.ljust(NPY_HEADER - 11).encode() + b"\n"
+        """Write at the start how many rows there were."""
         self._file.seek(0)
-        self._file.write(b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text)
+        self._write_header()
 
 
 def _cells(name, column: np.ndarray) -> list[str]:
     """Numbers as the shortest text that gives the same float; what is missing is empty.
 
-    But a log-density that is nan says so.
+    But a log-density that is nan is written as nan.
     """
-    if column.dtype == object:
-        return ["" if value is None else _quoted(value) for value in column.tolist()]
+    if column.dtype.kind in "OmM":
+        return ["" if value is None else _quoted(value) for value in column.astype(object)]
     cells = list(map(repr, column.tolist()))
-    if column.dtype != float or name == "log_prob":
-        return cells
-    if not np.isfinite(column).all():
-        cells = ["" if cell == "nan" else cell for cell in cells]
-    whole = np.flatnonzero((column == np.rint(column)) & (np.abs(column) < WHOLE))
-    for i in whole.tolist():
-        cells[i] = cells[i].removesuffix(".0")
-    return cells
+    return cells if name == "log_prob" else ["" if cell == "nan" else cell for cell in cells]
 
 
 def _quoted(value) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..tables import Frame, TableDensity
+from ..tables import Frame, TableDensity, as_frame
 from .model import read_model
 from .outputs import check_table, opened
 
@@ -24,7 +24,7 @@ def run(model: str, n: int, out: str | None, seed: int) -> None:
 def drawn(density: TableDensity, n: int, rng: np.random.Generator) -> Frame:
     """n rows as a frame, columns aside left out."""
     found = density.sample(n, rng)
-    if isinstance(found, Frame):
-        return found
+    if not isinstance(found, np.ndarray):
+        return as_frame(found)
     modelled = [j for j, c in enumerate(density.schema.columns) if c.kind.name != "aside"]
     return Frame({j: found[:, j] for j in modelled})

@@ -1,17 +1,11 @@
 """Tables with columns of every kind: what the columns are, their density, files of them.
 
-frame.py       a table of any library as one thing         kind.py      what a column can be
-column.py      a column: kind and facts                    finding.py   how they are found
-schema.py      all columns, printed, edited, saved         encoding.py  rows as arrays, and back
-frequencies.py p(c)                                        slots.py     c as a context
-density.py     p(c) p(x | c)                               fitting.py   from a table to it
-estimated.py   `FlowDensity` as what learns                numbers.py   what `diagnose` sees
-labels.py      texts that say numbers
-
-reading.py     files in blocks of rows                     binary.py    .npy, .npz, Parquet
-csv_blocks.py  text, cut at the ends of records            dialect.py   how it is written
-csv_header.py  its first lines                             csv_engines.py  faster ways to read
-csv_cells.py   the exact way to read it, and all errors
+frame.py       a table of any library as arrays     kind.py      what a column can be
+column.py      a column: kind and facts             finding.py   how they are found
+schema.py      all columns, printed, edited, saved  labels.py    texts that are numbers or days
+encoding.py    rows as arrays, and back             frequencies.py p(c), and c as a context
+density.py     p(c) p(x | c)                        fitting.py   from a table to it
+reading.py     files in blocks of rows, by pandas   binary.py    .npy, .npz, Parquet
 """
 
 from .column import Column

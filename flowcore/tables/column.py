@@ -160,4 +160,4 @@ def _is_value(value) -> bool:
 def _is_finite(value) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..bijectors import Chain
+from ..core import warn
 from ..core.inputs import as_integers, check_count
-from .encoding import as_values, cell, codes, coordinates, line, noise, outside, restored
-from .frame import Frame
+from ..distributions import TransformedDistribution
+from .encoding import (
+    as_values,
+    cell,
+    check_inside,
+    codes,
+    coordinates,
+    line,
+    noise,
+    outside,
+    restored,
+)
+from .frame import LIBRARIES, Frame
 from .frequencies import Frequencies
-from .schema import Schema
-from .slots import Slots
+from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
     from .._typing import Base, Seed, TableLike
     from ..estimator import Summary
-    from .numbers import Numbers
 
 ROWS = 2**10  # of a block, each of them at all points of its cell
+
+
+class Numbers(NamedTuple):
+    """density of rows (n, D), given context (n, C) or None; names of the columns.
+
+    Numbers on a grid have noise, which fills their cells: so all of them have a density. In `plain`
+    they have none.
+    """
+
+    density: Any
+    names: tuple[str, ...]
+    rows: np.ndarray
+    context: np.ndarray | None
+    plain: np.ndarray
 
 
 class TableDensity:
@@ -53,7 +79,7 @@ class TableDensity:
         q, of all numbers mapped to the whole line; None without numbers.
     notes : dict or None
         What is to be remembered, and saved: plain data, such as how it was learned. "summary",
-        "rows" and "dropped" are read again: a ValueError for what they cannot be.
+        "rows", "dropped" and "library" are read again: a ValueError for what they cannot be.
 
     References
     ----------
@@ -84,7 +110,6 @@ class TableDensity:
         self.dim = len(self.schema.numbers) + len(self.schema.categories)
         self._check()
         self._check_notes()
-        self._slots = None if frequencies is None else Slots(self.frequencies)
         self._line, self._noise = line(self.schema.numbers), noise(self.schema.numbers)
 
     def _as_frequencies(self, given) -> Frequencies | None:
@@ -120,6 +145,8 @@ class TableDensity:
             count = (self.notes or {}).get(name, 0)
             if not (isinstance(count, int) and count >= 0):
                 raise ValueError(f"notes[{name!r}] is a number of rows: got {count!r:.40}")
+        if (self.notes or {}).get("library") not in (None, *LIBRARIES):
+            raise ValueError(f"notes['library'] is one of {LIBRARIES}")
         _ = self.summary
 
     def config(self) -> dict:
@@ -179,14 +206,14 @@ class TableDensity:
         log sum_v w_v p(x | v) over the values v that an unseen one may have; one v of weight 1, if
         all were seen.
         """
-        if self._slots is None:
+        if self.frequencies is None:
             return self._given(x, None)
-        log_p, slots = np.full(len(x), -np.inf), self._slots.of(own)
+        log_p, slots = np.full(len(x), -np.inf), self.frequencies.slots(own)
         patterns, which = np.unique(slots < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
             filled = slots[rows]
-            for values, weight in zip(*self._slots.alternatives(unseen), strict=True):
+            for values, weight in zip(*self.frequencies.alternatives(unseen), strict=True):
                 filled[:, unseen] = values
                 each = np.log(weight) + self._given(x[rows], filled)
                 log_p[rows] = np.logaddexp(log_p[rows], each)
@@ -210,7 +237,7 @@ class TableDensity:
     def _context(self, slots) -> np.ndarray | None:
         # somebody's own density need not say whether it reads one
         reads = slots is not None and getattr(self.density, "context_dim", 1)
-        return self._slots.context(slots) if reads and self._slots.dim else None
+        return self.frequencies.context(slots) if reads and self.frequencies.context_dim else None
 
     def _of_points(self, y, context=None) -> np.ndarray:
         """log q(z | c) + log |det dz/dy|."""
@@ -222,11 +249,12 @@ class TableDensity:
 
     # ------------------------------------------------------------ samples
 
-    def sample(self, n: int = 1, rng: Seed = None) -> Frame | np.ndarray:
+    def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
         """n rows, of the kinds of the data: categories as they were, integers integers.
 
-        A `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes; an array (n, D)
-        if the table had no names. Values that were never seen are not drawn: rows are drawn from p
+        A table of the library that it was fitted to, pandas, polars or pyarrow. For a mapping a
+        `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes. An array (n, D) if
+        the table had no names. Values that were never seen are not drawn: rows are drawn from p
         given that all categories are known ones. Columns aside are left out, except for constant
         ones; in an array they are NaN.
         """
@@ -235,7 +263,7 @@ class TableDensity:
         slots = None
         if self.frequencies is not None:
             own = self.frequencies.sample(n, rng)
-            slots = self._slots.of(own)
+            slots = self.frequencies.slots(own)
             for k, column in enumerate(self.schema.categories):
                 found[column.name] = as_values(column, own[:, k])
         if self.density is not None:
@@ -248,12 +276,31 @@ class TableDensity:
     def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
         """What `diagnose` judges: the numbers of the rows of X and their density, given categories.
 
-        Rows that miss a value are left out, with a warning; rng is for noise on grids. Errors:
-        ValueError for a model without numbers, and for a row outside of a column's support.
+        Rows that miss a value, or have a category that was never seen, are left out, with a
+        warning; rng is for noise on grids. Errors: ValueError for a model without numbers, and for
+        a row outside of a column's support.
         """
-        from .numbers import Numbers
-
-        return Numbers.of(self, self.schema.select(X), "drop", np.random.default_rng(rng))
+        columns, frame = self.schema.numbers, self.schema.select(X)
+        if not columns:
+            raise ValueError("the model has no numbers, only categories: none can be judged")
+        complete = complete_rows(frame, "drop")
+        _warn_left_out(~complete, "missing values, and not counted in row numbers")
+        frame, context, density = frame.take(complete), None, self.density
+        if getattr(density, "context_dim", 0):
+            slots = self.frequencies.slots(codes(frame, self.schema.categories))
+            known = (slots >= 0).all(axis=1)
+            _warn_left_out(~known, "a category that was never seen")
+            frame, context = frame.take(known), self.frequencies.context(slots[known])
+        plain = rows = coordinates(frame, columns)
+        check_inside(frame, columns, plain)
+        if self._noise is not None:
+            rows = self._noise(plain, np.random.default_rng(rng))
+        if self._line is not None and isinstance(density, TransformedDistribution):
+            ends = Chain([self._line, density.bijector])
+            density = TransformedDistribution(density.base, ends)
+        elif self._line is not None:
+            density = TransformedDistribution(density, self._line)
+        return Numbers(density, tuple(f"{c.name}" for c in columns), rows, context, plain)
 
     def _sample_numbers(self, n, slots, rng) -> np.ndarray:
         context = self._context(slots)
@@ -265,9 +312,11 @@ class TableDensity:
             z = self.density.sample(1, rng=rng, context=context)[0]
         return np.asarray(z, float) if self._line is None else self._line.forward(z)
 
-    def _as_given(self, found: dict, n: int) -> Frame | np.ndarray:
+    def _as_given(self, found: dict, n: int) -> TableLike:
         if self.schema.is_named:
-            return Frame({name: found[name] for name in self.schema.names if name in found})
+            frame = Frame({name: found[name] for name in self.schema.names if name in found})
+            library = (self.notes or {}).get("library")
+            return frame.to(library) if library and find_spec(library) else frame
         columns = [found.get(name, np.full(n, np.nan)) for name in self.schema.names]
         dtype = object if any(column.dtype == object for column in columns) else float
         return np.column_stack([np.asarray(column, dtype) for column in columns])
@@ -276,3 +325,8 @@ class TableDensity:
         listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
         own = repr(self.density)
         return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
+
+
+def _warn_left_out(rows: np.ndarray, why: str) -> None:
+    if n := np.count_nonzero(rows):
+        warn(f"{n:,} row{'' if n == 1 else 's'} left out for {why}")

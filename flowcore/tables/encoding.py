@@ -34,23 +34,10 @@ def coordinates(frame: Frame, columns: Sequence[Column]) -> np.ndarray:
     """
     x = np.empty((len(frame), len(columns)))
     for j, column in enumerate(columns):
-        values = frame[column.name]
-        if values.dtype == object:
-            values = _numbers(frame, column, values)
-        x[:, j] = values
+        x[:, j] = frame.as_floats(column.name)
         if column.kind.is_gridded:
             _check_grid(frame, column, x[:, j])
     return x
-
-
-def _numbers(frame: Frame, column: Column, values: np.ndarray) -> np.ndarray:
-    for i, value in enumerate(values.tolist()):
-        if isinstance(value, str):
-            raise ValueError(
-                f"{frame.place(i, column.name)} is {value!r:.40}, but the column is {column.kind}: "
-                "make it a number, or missing"
-            )
-    return np.array([np.nan if v is None else v for v in values.tolist()], float)
 
 
 def _check_grid(frame: Frame, column: Column, x: np.ndarray) -> None:
@@ -206,11 +193,5 @@ def restored(x: np.ndarray, columns: Sequence[Column]) -> dict:
 
 def as_values(column: Column, own: np.ndarray) -> np.ndarray:
     """Codes as the category's values: text, booleans, whole numbers or floats."""
-    values = np.empty(len(column.values), object)
-    values[:] = column.values
-    if column.kind.name == "boolean":
-        values = values.astype(bool)
-    elif column.type == "number":
-        whole = all(isinstance(v, int) for v in column.values)
-        values = values.astype(np.int64 if whole else float)
-    return values[own]
+    dtype = {"text": object, "number": None, "boolean": bool}[column.type]
+    return np.array(column.values, bool if column.kind.name == "boolean" else dtype)[own]

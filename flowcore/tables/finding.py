@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ..discrete import EPS
 from ..training.checks import EXAMINED
 from ..training.columns import few_valued_columns
 from .column import MOST_VALUES, Column, Value
-from .frame import DATES, DAYS, Frame, Name
+from .frame import DATES, DAYS, NUMBERS, Frame, Name
 from .kind import Kind
 from .labels import said_by
 
@@ -25,6 +26,7 @@ SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value tha
 FEW_ROWS = 50  # fewer say little about a shape
 RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
+TOO_LARGE = "whole numbers beyond 2^53, which float64 does not tell apart: codes"
 ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
@@ -34,7 +36,7 @@ def find_columns(frame: Frame) -> tuple[Column, ...]:
     """A `Column` for each of a frame without missing values."""
     n = len(frame)
     sample = np.arange(0, n, max(1, math.ceil(n / EXAMINED)))
-    numbers = [name for name in frame.names if frame[name].dtype == float]
+    numbers = [name for name in frame.names if frame[name].dtype.kind in NUMBERS]
     few: set[Name] = set()
     if numbers:
         x = np.column_stack([frame[name][sample] for name in numbers])
@@ -52,18 +54,23 @@ def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
     if values.dtype.kind in DATES:
         why = f"{values.dtype} from {values.min()!s:.10} to {values.max()!s:.10}"
         return Column(name, Kind("text"), "text", why=why, note=DAYS)
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return Column(name, Kind("constant"), "number", (_value(low),), low, high,
+    low, high, distinct = float(values.min()), float(values.max()), np.unique(values)
+    if len(distinct) == 1:
+        return Column(name, Kind("constant"), "number", (_value(values[0].item()),), low, high,
                       f"always {_short(low)}", note="it has no density")  # fmt: skip
-    distinct = np.unique(values)
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
     column = Column(name, CONTINUOUS, "number", kept, low, high, why)
+    if name in frame.declared and kept:
+        return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
-        return Column(**{**vars(column), "suggestion": Kind("aside"), "note": ROW_NUMBER})
-    suggestion, note = _grid(distinct) if few else _shape(values[sample])
-    return Column(**{**vars(column), "suggestion": suggestion, "note": note})
+        suggestion, note = Kind("aside"), ROW_NUMBER
+    elif values.dtype != float and max(-low, high) > 2**53:
+        repeats = kept and 2 * len(kept) <= len(values)
+        suggestion, note = CATEGORICAL if repeats else Kind("aside"), TOO_LARGE
+    else:
+        suggestion, note = _grid(distinct) if few else _shape(values[sample])
+    return replace(column, suggestion=suggestion, note=note)
 
 
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
@@ -91,7 +98,8 @@ def _text(frame: Frame, name: Name) -> Column:
     counts = Counter(values)
     if all(isinstance(v, (bool, np.bool_)) for v in counts):
         return _boolean(name, np.array(values, bool))
-    number = {v: _reads_as_number(v) for v in counts}
+    declared = name in frame.declared
+    number = {v: not declared and _reads_as_number(v) for v in counts}
     share = sum(counts[v] for v in counts if number[v]) / len(values)
     if 0.5 <= share < 1:
         i = next(i for i, v in enumerate(values) if not number[v])
@@ -113,6 +121,8 @@ def _text(frame: Frame, name: Name) -> Column:
         note = "it tells nothing"
         return Column(name, Kind("constant"), "text", kept, why=f"always {distinct[0]!r:.40}",
                       note=note)  # fmt: skip
+    if declared and kept:
+        return Column(name, CATEGORICAL, "text", kept, why=why)
     if said := said_by(counts):
         why = f"{said[0]}, such as {distinct[0]!r:.40}"
         return Column(name, Kind("text"), "text", kept, why=why, note=said[1])
@@ -200,7 +210,8 @@ def grid_step(distinct: np.ndarray) -> float:
 
 def _value(number: float) -> Value:
     """A category's value as it is written: 3, not 3.0."""
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    whole = isinstance(number, int) or (number.is_integer() and abs(number) < 2**53)
+    return int(number) if whole else number
 
 
 def _short(number: float) -> str:

@@ -10,23 +10,22 @@ import numpy as np
 from ..core import fixable, remaking, warn
 from ..core.inputs import named
 from ..distributions import Distribution, Foreign
+from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
 from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
 from .density import TableDensity
 from .encoding import check_inside, codes, coordinates, line, noise
-from .estimated import Estimated
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .schema import Schema, complete_rows
-from .slots import Slots
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .._typing import Base, Seed, TableLike
-    from ..estimator import FlowDensity
+    from ..estimator import FlowDensity, Summary
 
 NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
@@ -123,8 +122,8 @@ def fit_table(
     """
     rng = np.random.default_rng(rng)
     frame = as_frame(X)
-    weight = as_weights(sample_weight, len(frame))
-    given = len(frame) if weight is None else np.count_nonzero(weight)
+    library, weight = frame.library, as_weights(sample_weight, len(frame))
+    given = len(frame) if weight is None else int(np.count_nonzero(weight))
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         schema = Schema.from_data(frame)
@@ -137,10 +136,18 @@ def fit_table(
     check_inside(frame, schema.numbers, x)
     _check_columns(x, schema)
     _warn_of_narrow(x, schema)
-    frequencies = _frequencies(frame, own, schema, weight)
-    estimated = None if callable(learn) else Estimated(learn, schema)  # None: its defaults
-    density = _learnt(x, own, schema, frequencies, weight, estimated or learn, rng)
-    notes = estimated and estimated.notes(frequencies, own, weight, given - len(frame))
+    frequencies, nats, context = _frequencies(frame, own, schema, weight), 0.0, None
+    if frequencies is not None:
+        nats = float(np.average(frequencies.log_prob(own), weights=weight))
+        context = frequencies.context(frequencies.slots(own)) if frequencies.context_dim else None
+    density, summary = _learnt(x, context, schema, weight, learn, rng)
+    notes = {
+        "library": library,
+        "rows": len(frame),
+        "dropped": given - len(frame),
+        "log_prob_of_categories": nats if density is None else None,
+        "summary": None if summary is None else as_data(summary.shifted(nats)),
+    }
     return TableDensity(schema, frequencies, density, notes)
 
 
@@ -272,17 +279,33 @@ def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequ
     return Frequencies.from_codes(own, sizes, closed, weight)
 
 
-def _learnt(x, own, schema: Schema, frequencies, weight, learn, rng) -> Base | None:
-    """q(z | c), by the caller's function."""
+def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None, Summary | None]:
+    """(q(z | c), what a `FlowDensity` says of log p(x | c) on held-out rows, in the table's units).
+
+    Errors of the summary are those of log p(z | c): what is added is the same for all candidates.
+    """
+    from sklearn.base import clone
+
+    from ..estimator import FlowDensity
+
+    learn = FlowDensity() if learn is None else learn
+    if not callable(learn) and not isinstance(learn, FlowDensity):
+        raise TypeError(f"learn is a FlowDensity or a function: got {learn!r:.80}")
     if not schema.numbers:
-        return None
+        return None, None
     dequantize, ends = noise(schema.numbers), line(schema.numbers)
     y = x if dequantize is None else dequantize(x, rng)
     z = y if ends is None else ends.inverse(y)
-    context = None
-    if frequencies is not None:
-        slots = Slots(frequencies)
-        context = slots.context(slots.of(own)) if slots.dim else None
     with remaking():  # what is to be said about these columns has been said
-        density = learn(z, context=context, sample_weight=weight, rng=rng)
-    return density if isinstance(density, Distribution) else Foreign(density).density
+        if callable(learn):
+            density = learn(z, context=context, sample_weight=weight, rng=rng)
+            return density if isinstance(density, Distribution) else Foreign(density).density, None
+        seed = int(rng.integers(2**31)) if learn.random_state is None else learn.random_state
+        learn = clone(learn).set_params(random_state=seed)
+        learn.fit(z, sample_weight=weight, context=context)
+    held_out = np.isfinite(learn.held_out_scores_)
+    nats = np.log([c.kind.step for c in schema.numbers if c.kind.is_gridded]).sum()
+    if ends is not None and held_out.any():
+        own = None if weight is None else weight[held_out]
+        nats -= np.average(ends.forward_log_det(z[held_out]), weights=own)
+    return learn.density_, learn.summary_.shifted(float(nats))

@@ -1,19 +1,15 @@
-"""Tables of any library as one thing: a `Frame`, some named columns of equal length.
-
-pandas, polars and pyarrow are understood by the names of their methods; none of them is imported.
-"""
+"""A table of any library as arrays by name: a `Frame`. narwhals has what libraries share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
-
-from ..core.inputs import named
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,14 +17,16 @@ if TYPE_CHECKING:
     from .._typing import TableLike
 
 Name = str | int
+LIBRARIES = ("pandas", "polars", "pyarrow")  # whose tables come back as such
 DATES = "mM"  # the kinds of dtypes that are dates and durations
+NUMBERS = "iuf"
 DAYS = "make it a number first, such as days since a day"
 
 
 class Frame:
-    """Some rows of a table: named columns, each numbers (float64), booleans, objects, or dates.
+    """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
 
-    What a reader yields, and what every function here makes of the table it is given. NaN and None
+    What a reader yields, and what every function here makes of the table that it gets. NaN and None
     are missing values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and
     pyarrow take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
 
@@ -40,6 +38,10 @@ class Frame:
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
         The number of the first row there, or those of all rows.
+    declared : set
+        The columns that their library declares to be categories.
+    library : str or None
+        The library whose table it was.
 
     Examples
     --------
@@ -50,24 +52,31 @@ class Frame:
     np.float64(38.0)
     """
 
-    def __init__(self, columns: Mapping, source: str = "", first_row: int | np.ndarray = 0):
+    def __init__(
+        self,
+        columns: Mapping,
+        source: str = "",
+        first_row: int | np.ndarray = 0,
+        declared: Iterable[Name] = (),
+        library: str | None = None,
+    ):
         self._columns = {name: _read_only(column) for name, column in dict(columns).items()}
-        self.names = tuple(self._columns)
+        self.names = self.columns = tuple(self._columns)
         self.source, self.first_row = source, first_row
-        self._n = len(next(iter(self._columns.values()), ()))
-        for column in self._columns.values():
-            if column.shape != (self._n,):
-                raise ValueError(f"columns differ in length: {self._n} and {column.shape}")
+        self.declared, self.library = frozenset(declared), library
+        lengths = {len(column) for column in self._columns.values()} or {0}
+        if len(lengths) > 1:
+            sizes = {name: len(column) for name, column in self._columns.items()}
+            raise ValueError(f"columns differ in length: {sizes!s:.200}")
+        (self._n,) = lengths
+
+    def _with(self, columns: Mapping, first_row: int | np.ndarray) -> Frame:
+        return Frame(columns, self.source, first_row, self.declared, self.library)
 
     @property
     def is_named(self) -> bool:
         """Whether the columns have names of their own."""
         return self.names != tuple(range(len(self.names)))
-
-    @property
-    def columns(self) -> tuple[Name, ...]:
-        """The names, as other tables call them: what takes numbers writes them in its messages."""
-        return self.names
 
     def __len__(self):
         return self._n
@@ -82,47 +91,56 @@ class Frame:
     def __getitem__(self, name):
         if isinstance(name, list):
             return self.select(name)
-        try:
-            return self._columns[name]
-        except KeyError:
-            fix = "" if isinstance(name, str) else "; as a table of others: frame.to_pandas()"
-            raise KeyError(f"there is no column {name!r}, but {self._listed()}{fix}") from None
+        if name not in self._columns:
+            raise KeyError(f"there is no column {name!r}, but {self._listed()}")
+        return self._columns[name]
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.numbers(), dtype)
 
     def numbers(self) -> np.ndarray:
         """All columns as float64, (n, D); a ValueError that names the first text."""
-        out = np.empty((self._n, len(self.names)))
-        for j, name in enumerate(self.names):
+        return np.column_stack([np.empty((self._n, 0)), *map(self.as_floats, self.names)])
+
+    def as_floats(self, name: Name) -> np.ndarray:
+        """A column as float64; a ValueError that names the first text."""
+        column = self._columns[name]
+        self.check_no_dates([name])
+        if column.dtype != object:
+            return column.astype(float, copy=False)
+        for i, value in enumerate(column.tolist()):
+            if isinstance(value, str):
+                raise ValueError(
+                    f"{self.place(i, name)} is {value!r:.40}, no number: make it one, or missing"
+                )
+        return column.astype(float)  # None is NaN
+
+    def check_no_dates(self, names: Iterable[Name]) -> None:
+        """A ValueError for a column of dates, which is no number."""
+        for name in names:
             column = self._columns[name]
             if column.dtype.kind in DATES:
-                raise no_number(name, column)
-            if column.dtype == object:
-                i = next((i for i, v in enumerate(column) if v is not None), 0)
-                if self._n and column[i] is not None:
-                    raise ValueError(
-                        f"{self.place(i, name)} is {column[i]!r:.40}, no number; a table is "
-                        "frame.to_pandas()"
-                    )
-                column = np.full(self._n, np.nan)
-            out[:, j] = column
-        return out
+                first = f", such as {str(column[0])!r:.40}" if self._n else ""
+                raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {DAYS}")
 
     def to_pandas(self) -> DataFrame:
         """The table as a DataFrame; pandas has to be installed."""
-        from pandas import DataFrame
+        return self.to("pandas")
 
-        return DataFrame(dict(self))
+    def to(self, library: str | None) -> Any:
+        """The table of a library, "pandas", "polars" or "pyarrow"; None: the frame itself."""
+        if library is None:
+            return self
+        return nw.from_dict(dict(self), backend=library).to_native()
 
     def take(self, rows: np.ndarray) -> Frame:
         """Some of the rows, by index or mask, as a frame of its own."""
         chosen = {name: column[rows] for name, column in self._columns.items()}
-        return Frame(chosen, self.source, self.row_numbers(np.arange(self._n)[rows]))
+        return self._with(chosen, self.row_numbers(np.arange(self._n)[rows]))
 
     def select(self, names: Iterable[Name]) -> Frame:
         """Some of the columns, as a frame of its own."""
-        return Frame({name: self[name] for name in names}, self.source, self.first_row)
+        return self._with({name: self[name] for name in names}, self.first_row)
 
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
         """What rows with these indices are called in messages."""
@@ -133,11 +151,6 @@ class Frame:
         of = f" of {self.source}" if self.source else ""
         return f"row {self.row_numbers(row)}, column {name!r:.40}{of}"
 
-    def rows(self, index: np.ndarray) -> str:
-        """'rows 3, 5, 8 of data.csv', for messages."""
-        of = f" of {self.source}" if self.source else ""
-        return named("row", self.row_numbers(np.asarray(index))) + of
-
     def _listed(self) -> str:
         return ", ".join(f"{name}" for name in self.names[:20]) + ", ..." * (len(self.names) > 20)
 
@@ -145,11 +158,25 @@ class Frame:
         return f"Frame({self._n} rows: {self._listed()})"
 
 
-def as_frame(X: TableLike, source: str = "") -> Frame:
+def check_there(wanted: Iterable[Name], names: Sequence[Name], source: str) -> None:
+    """A ValueError for the first wanted column that a file does not have."""
+    there = set(names)
+    for name in wanted:
+        if name not in there:
+            raise ValueError(f"{source} has no column {name!r:.40}, but {list(names)!s:.200}")
+
+
+def _read_only(column: np.ndarray) -> np.ndarray:
+    column = column.view()
+    column.flags.writeable = False
+    return column
+
+
+def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     """A table of any kind as a `Frame`.
 
-    Dates and durations stay what they are, as objects become text: what wants numbers refuses them,
-    by name.
+    Integers stay integers, other numbers are float64; objects are numbers, booleans or text. Dates
+    and durations stay what they are: what wants numbers refuses them, by name.
     Errors: ValueError for what is no table, for two columns of one name, and, naming column and
     row, for complex numbers, masked values and objects that are neither numbers nor text.
 
@@ -160,75 +187,52 @@ def as_frame(X: TableLike, source: str = "") -> Frame:
         list (n, D), whose columns are then called 0, 1, ...
     source : str
         Where it comes from, for messages.
+    first_row : int
+        The number of its first row there.
 
     Returns
     -------
     Frame
-        The table; numbers in float64, which are not copied if they are that already.
+        The table; floats are not copied if they are float64 already.
     """
     if isinstance(X, Frame):
         return X
-    pairs = _named_columns(X)
-    if pairs is None:
-        pairs = enumerate(_matrix(X).T)
-    pairs, columns = list(pairs), {}
+    pairs, library = _named_columns(X)
+    columns, declared = {}, set()
     numbered = [name for name, _ in pairs] == list(range(len(pairs)))
     for name, values in pairs:
         name = int(name) if numbered else str(name)
         if name in columns:
             raise ValueError(f"two columns are called {name!r:.40}: rename one of them")
-        columns[name] = _as_column(name, values, source)
+        place = Frame({}, source, first_row).place
+        columns[name], is_category = _as_column(name, values, place)
+        declared |= {name} if is_category else set()
     if not columns:
         raise ValueError("a table needs at least one column")
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"columns differ in length: {lengths!s:.200}")
-    return Frame(columns, source)
+    return Frame(columns, source, first_row, declared, library)
 
 
-def _read_only(column: np.ndarray) -> np.ndarray:
-    column = column.view()
-    column.flags.writeable = False
-    return column
-
-
-def _named_columns(X) -> Iterable | None:
-    """(name, values) of each column of a table that has names; None of one that has none."""
-    if hasattr(X, "get_columns"):  # polars
-        return [(series.name, series.to_numpy()) for series in X.get_columns()]
-    if hasattr(X, "collect_schema"):
+def _named_columns(X) -> tuple[list, str | None]:
+    """([(name, values), ...] of a table, its library)."""
+    if hasattr(X, "collect_schema") and hasattr(X, "collect"):
         raise ValueError(f"X is a {type(X).__name__}: collect() it first")
-    if hasattr(X, "column_names") and hasattr(X, "columns"):  # pyarrow
-        return [(n, _of_arrow(c)) for n, c in zip(X.column_names, X.columns, strict=True)]
-    if hasattr(X, "columns") and hasattr(X, "iloc"):  # pandas; a name may stand there twice
-        return [(n, _of_pandas(X.iloc[:, j])) for j, n in enumerate(X.columns)]
     if isinstance(X, Mapping):
-        return [(name, X[name]) for name in X]
+        return [(name, X[name]) for name in X], None
     if isinstance(X, np.ndarray) and X.dtype.names and not np.ma.isMaskedArray(X):
-        return [(name, X[name]) for name in X.dtype.names]
-    if hasattr(X, "__arrow_c_stream__"):  # any other table that knows Arrow
-        import pyarrow
-
-        return _named_columns(pyarrow.table(X))
-    return None
-
-
-def _of_pandas(series):
-    kind = getattr(series.dtype, "kind", "O")
-    if kind in "iuf" and not isinstance(series.dtype, np.dtype):  # its own NA becomes NaN
-        return series.to_numpy(dtype=float, na_value=np.nan)
-    if kind == "M" and not isinstance(series.dtype, np.dtype):  # with a time zone: in UTC
-        return series.to_numpy(dtype="M8[us]")
-    return series.to_numpy()
-
-
-def _of_arrow(column):
-    kind = type(column.type).__name__
-    if "Dictionary" in kind:
-        column = column.cast(column.type.value_type)
-    return (
-        np.asarray(column) if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False)
-    )
+        return [(name, X[name]) for name in X.dtype.names], None
+    try:
+        table = nw.from_native(X, eager_only=True, pass_through=True)
+        if not isinstance(table, nw.DataFrame) and hasattr(X, "__arrow_c_stream__"):
+            table = nw.from_arrow(X, backend="pyarrow")  # any other table that knows Arrow
+    except nw.exceptions.DuplicateError as problem:
+        raise ValueError(
+            f"two columns are called alike: {' '.join(f'{problem}'.split())}"
+        ) from None
+    if isinstance(table, nw.DataFrame):
+        own = zip(table.columns, table.iter_columns(), strict=True)
+        library = table.implementation.value
+        return list(own), library if library in LIBRARIES else None
+    return list(enumerate(_matrix(X).T)), None
 
 
 def _matrix(X) -> np.ndarray:
@@ -245,66 +249,63 @@ def _matrix(X) -> np.ndarray:
     return array
 
 
-def _as_column(name, values, source: str) -> np.ndarray:
-    """Values as float64, bool, or objects that are text, None, or numbers beside text."""
+def _as_column(name, values, place) -> tuple[np.ndarray, bool]:
+    """(values as integers, float64, bool, dates, or objects: text, None, or numbers beside text;
+    whether they are declared to be categories)."""
     if np.ma.is_masked(values):
         i = int(np.flatnonzero(np.ma.getmaskarray(values))[0])
-        raise ValueError(
-            f"{_place(i, name, source)} is masked, which is no number: fill or drop it"
-        )
+        raise ValueError(f"{place(i, name)} is masked, which is no number: fill or drop it")
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    is_category = hasattr(values, "categories") and hasattr(values, "codes")  # pandas' array
+    if isinstance(series, nw.Series):
+        is_category = isinstance(series.dtype, (nw.Categorical, nw.Enum))
+        # their NumPy arrays may have no place for missing values
+        values = series.to_list() if is_category else series.to_numpy()
     if isinstance(values, (list, tuple)):  # NumPy would make text of [1, "x"]
         values = np.fromiter(values, object, len(values))
     values = np.asarray(values)
     if values.ndim != 1:
         raise ValueError(f"column {name!r:.40} has shape {values.shape}, not (n,)")
     kind = values.dtype.kind
-    if kind == "b":
-        return values
-    if kind in "iuf":
+    if kind in "OTUS":
+        values = _objects(name, values.astype(object), place)
+    elif kind in "if":
         with np.errstate(over="ignore"):  # a long double that no float64 holds is infinite
-            return values.astype(float, copy=False)
-    if kind == "U":
-        return values.astype(object)
-    if kind == "S":
-        return np.array([v.decode("utf-8", "replace") for v in values.tolist()], object)
-    if kind == "T" or values.dtype == object:  # numpy's strings of any length
-        return _objects(name, values.astype(object), source)
-    if kind in DATES:  # refused where they are wanted, not where they are left out
-        return values
-    raise no_number(name, values)
+            values = values.astype(np.int64 if kind == "i" else float, copy=False)
+    elif kind == "u" and values.dtype != np.uint64:
+        values = values.astype(np.int64)
+    elif kind not in "bumM":
+        first = f", such as {str(values[0])!r:.40}" if len(values) else ""
+        raise ValueError(f"column {name!r:.40} holds {values.dtype}{first}: leave it out")
+    return values, is_category
 
 
-def no_number(name: Name, values: np.ndarray) -> ValueError:
-    """For a column that is neither numbers nor text."""
-    first = f", such as {str(values[0])!r:.40}" if len(values) else ""
-    fix = DAYS if values.dtype.kind in DATES else "leave it out"
-    return ValueError(f"column {name!r:.40} holds {values.dtype}{first}: {fix}")
-
-
-def _objects(name, values: np.ndarray, source: str) -> np.ndarray:
-    """Objects as floats if all are numbers, as booleans if all are; else text, missing as None."""
-    items = [None if _is_missing(v) else _day_as_text(v) for v in values.tolist()]
+def _objects(name, values: np.ndarray, place) -> np.ndarray:
+    """Objects as numbers if all are numbers, as booleans if all are; else text, missing as None."""
+    items = [None if _is_missing(v) else _as_text(v) for v in values.tolist()]
     for i, v in enumerate(items):
         if v is not None and not isinstance(v, (str, Real, Decimal, np.bool_)):
             raise ValueError(
-                f"{_place(i, name, source)} is a {type(v).__name__}, {str(v)!r:.40}, neither a "
-                "number nor text"
+                f"{place(i, name)} is a {type(v).__name__}, {str(v)!r:.40}, neither a number nor "
+                "text"
             )
-    found = [v for v in items if v is not None]
-    if found and len(found) == len(items) and all(isinstance(v, (bool, np.bool_)) for v in found):
+    kinds = {bool if isinstance(v, np.bool_) else type(v) for v in items}
+    if kinds == {bool}:
         return np.array(items, bool)
-    if any(isinstance(v, (str, bool, np.bool_)) for v in found):
-        out = np.empty(len(items), object)
-        out[:] = items
-        return out
+    if any(issubclass(kind, (str, bool)) for kind in kinds):
+        return np.fromiter(items, object, len(items))
     try:
+        if kinds == {int} and max(map(abs, items)) < 2**63:
+            return np.array(items, np.int64)
         return np.array([np.nan if v is None else float(v) for v in items], float)
     except (OverflowError, ValueError) as problem:
         raise ValueError(f"column {name!r:.40} has a number too large: {problem}") from None
 
 
-def _day_as_text(value):
-    """A day, a time or a period as it is written: what a CSV has."""
+def _as_text(value):
+    """A day, a time, a period, or bytes as they are written: what a CSV has."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     is_day = isinstance(value, (date, time, timedelta)) or type(value).__name__ == "Period"
     return str(value) if is_day else value
 
@@ -316,7 +317,3 @@ def _is_missing(value) -> bool:
     if isinstance(value, Decimal):
         return value.is_nan()
     return isinstance(value, (float, np.floating)) and value != value
-
-
-def _place(row: int, name, source: str) -> str:
-    return Frame({}, source).place(row, name)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .._typing import Seed
 
 PSEUDO = 0.5  # a count that every known value gets: Krichevsky and Trofimov 1981
+RARE = 10  # rows: values seen less often share a slot, so that no flow learns one row's spike
+MOST = 256  # combinations that an unseen value is averaged over
 STRENGTHS = (*np.logspace(-1, 6, 29), np.inf)
 
 
@@ -79,7 +81,13 @@ class Frequencies:
             )
         self.sizes, self.strength = tuple(sizes.tolist()), float(strength)
         self._check()
-        self._totals = [self._total(k) for k in range(len(self.sizes))]
+        self._totals = [
+            np.bincount(own, self.counts, minlength=size)
+            for own, size in zip(self.combinations.T, self.sizes, strict=True)
+        ]
+        self._slot_of = [_slot_of(total) for total in self._totals]
+        self._slots = self.slots(self.combinations)
+        self.context_dim = self.context(self._slots[:1]).shape[1]
 
     def _check(self) -> None:
         inside = (self.combinations >= 0) & (self.combinations < np.array(self.sizes))
@@ -134,9 +142,6 @@ class Frequencies:
             p = (np.maximum(self.counts - 1, 0) + strength * q) / (max(n - 1, 0) + strength)
         return float(self.counts @ np.log(np.maximum(p, 1e-300)))
 
-    def _total(self, k: int) -> np.ndarray:
-        return np.bincount(self.combinations[:, k], self.counts, minlength=self.sizes[k])
-
     def of_column(self, k: int) -> np.ndarray:
         """(L + 1,): the probabilities of column k alone; the last is that of all unseen values."""
         smoothed = self._totals[k] + PSEUDO
@@ -187,8 +192,47 @@ class Frequencies:
             found[alone, k] = _draw(total + PSEUDO, int(alone.sum()), rng)
         return found
 
+    # ------------------------------------------------------------ as a context
+
+    def slots(self, codes: np.ndarray) -> np.ndarray:
+        """(n, K): the slots of codes (n, K); -1 for a value that was never seen.
+
+        Each value of a column has a slot, and all that were seen in fewer than 10 rows share one.
+        """
+        known = [np.append(slot, -1) for slot in self._slot_of]
+        return np.column_stack([slot[own] for slot, own in zip(known, codes.T, strict=True)])
+
+    def context(self, slots: np.ndarray) -> np.ndarray:
+        """(n, C) of slots (n, K) without -1.
+
+        1 in the slot of the row's value and 0 in the others of that column. Two slots are one
+        number, one slot is none.
+        """
+        parts = []
+        for own, slot_of in zip(slots.T, self._slot_of, strict=True):
+            size = slot_of.max() + 1
+            first = {1: 1, 2: 1}.get(size, 0)
+            parts.append((own[:, None] == np.arange(first, size)).astype(float))
+        return np.concatenate(parts, axis=1)
+
+    def alternatives(self, unseen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(slots (m, U), weights (m,)) of the columns marked in `unseen` (K,), as they occurred.
+
+        The most frequent 256, with weights that sum to 1.
+        """
+        distinct, inverse = np.unique(self._slots[:, unseen], axis=0, return_inverse=True)
+        weight = np.bincount(inverse.reshape(-1), self.counts)
+        most = np.argsort(-weight, kind="stable")[:MOST]
+        return distinct[most], weight[most] / weight[most].sum()
+
     def __repr__(self):
         return f"Frequencies(sizes={self.sizes}, strength={self.strength:.3g})"
+
+
+def _slot_of(total: np.ndarray) -> np.ndarray:
+    """(L,): the slot of each value of a column; rare ones share the last."""
+    often = total >= RARE
+    return np.where(often, np.cumsum(often) - 1, often.sum())
 
 
 def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import fixable
 from .column import Column
 from .finding import find_columns
-from .frame import DATES, Frame, Name, as_frame, no_number
+from .frame import DATES, NUMBERS, Frame, Name, as_frame
 from .kind import DENSITY, PROBABILITY, Kind
 
 if TYPE_CHECKING:
@@ -156,11 +156,8 @@ class Schema:
             words += [f"has {_listed(unknown)}, which was not there in fit"] * bool(unknown)
             found = " and ".join(words)
             raise ValueError(f"{frame.source or 'X'} {found}: the columns are {self._listed()}")
-        frame = frame.select(wanted)
-        for name in wanted:
-            if frame[name].dtype.kind in DATES:
-                raise no_number(name, frame[name])
-        return frame
+        frame.check_no_dates(wanted)
+        return frame.select(wanted)
 
     def _named(self, frame: Frame, wanted: list[Name]) -> Frame:
         """The frame with the names of the schema, by position; columns aside may be left out."""
@@ -171,7 +168,7 @@ class Schema:
                 f"{self._listed()}"
             )
         columns = {name: frame[given] for name, given in zip(names, frame.names, strict=True)}
-        return Frame(columns, frame.source, frame.first_row)
+        return Frame(columns, frame.source, frame.first_row, library=frame.library)
 
     def _listed(self) -> str:
         return _listed(self.names)
@@ -247,14 +244,14 @@ def complete_rows(frame: Frame, missing: str) -> np.ndarray:
 
 def _check_infinite(frame: Frame, name: Name) -> None:
     values = frame[name]
-    if values.dtype == float and np.isinf(values).any():
+    if values.dtype.kind in NUMBERS and np.isinf(values).any():
         row = np.flatnonzero(np.isinf(values))[0]
         raise ValueError(f"{frame.place(row, name)} is {values[row]}: make it a number, or NaN")
 
 
 def is_missing(values: np.ndarray) -> np.ndarray:
     """Where a column of a frame has NaN or None."""
-    if values.dtype == float:
+    if values.dtype.kind in NUMBERS:
         return np.isnan(values)
     if values.dtype.kind in DATES:
         return np.isnat(values)
