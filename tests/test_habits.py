@@ -45,7 +45,7 @@ def test_nothing_takes_locks_or_filters_that_belong_to_everybody(word):
     users = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "flowcore").rglob("*.py")
-        # inside.py knows those of others; the process of the command line belongs to nobody else
+        # the process of the command line belongs to nobody else
         if path.parent.name != "cli"
         if re.search(rf"^[^#`]*\b{word}\b(?!`)", path.read_text(encoding="utf-8"), flags=re.M)
     ]
