@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .report import Diagnosis
 
 MOST_COLUMNS = 12  # in pairs
 MOST_HISTOGRAMS, COLUMNS = 8, 4
@@ -24,7 +23,7 @@ LETTERS, MOST_LINES = 84, 30  # of the verdict
 LINE, ROW, LOW = 0.17, 1.3, 2.5  # inches: a line, a row of histograms, the part below these
 
 
-def page(report: Diagnosis) -> Figure:
+def page(report: Any) -> Figure:
     """One figure."""
     figure = new_figure((15, 9.6), "constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
@@ -61,7 +60,7 @@ def page(report: Diagnosis) -> Figure:
     return figure
 
 
-def _pairs(figure, report: Diagnosis):
+def _pairs(figure, report: Any):
     """At most 12 columns, in their own order: those that are furthest from right."""
     by_ks = np.argsort([-found.effect for found in report.of("columns")], kind="stable")
     chosen = np.sort(by_ks[:MOST_COLUMNS])
@@ -77,7 +76,7 @@ def _pairs(figure, report: Diagnosis):
         figure.supxlabel(text, fontsize=SMALL, color=GREY)
 
 
-def _one_column(ax: Axes, report: Diagnosis, name: str):
+def _one_column(ax: Axes, report: Any, name: str):
     both = np.concatenate([report.rows, report.drawn])
     limits = limits_of(np.hstack([both, both]))[0]
     edges = np.linspace(*limits, 61)
@@ -88,7 +87,7 @@ def _one_column(ax: Axes, report: Diagnosis, name: str):
     ax.legend(frameon=False)
 
 
-def _histograms(report: Diagnosis) -> list[Finding]:
+def _histograms(report: Any) -> list[Finding]:
     """Of log p itself, then of columns and latent coordinates, the worst of them."""
     found = report.of("columns") + report.of("latents")
     kept = sorted(found, key=lambda one: -one.effect)[: MOST_HISTOGRAMS - 1]
