@@ -261,6 +261,9 @@ def test_the_first_result_may_go_where_its_input_stands(x):
     assert whole is own
     np.testing.assert_array_equal(own, 2 * x)
     np.testing.assert_array_equal(total, x.sum(axis=1))
+    sizes = []
+    blocks.map_blocks(lambda a: [sizes.append(len(a)) or a], (own[:1],), 1, own[:1])
+    assert sizes == [1]  # and no call for no rows
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -135,6 +135,7 @@ def test_a_new_network_keeps_the_variance_of_what_passes(name, masked, context_d
 
 def test_default_widths_and_sizes_of_weights():
     assert np.abs(MLP(100, (1,), [50]).weights()[0][0]).max() <= (3 / 100) ** 0.5
+    assert 0.95 < np.abs(MLP(1, (1,), [500]).weights()[0][1]).max() <= 1
     assert MLP(40, (1,)).hidden == (80, 80)
     assert Coupling(40, residual=True).conditioner.hidden == (80, 80, 80)
 
