@@ -19,7 +19,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def remaking():
-    """A context, of this thread alone, in which `warn` says nothing: who made it was told."""
+    """A context, of this thread alone, in which `warn` is silent: the first maker was warned."""
     before = _quiet.set(True)
     try:
         yield

@@ -138,7 +138,7 @@ class TableDensity:
             raise ValueError(f"density has dim {dim}, but the schema has {len(numbers)} numbers")
 
     def _check_notes(self) -> None:
-        """A ValueError for notes that are not what is told of them, as in a forged file."""
+        """A ValueError for notes of a wrong kind, as in a forged file."""
         if not isinstance(self.notes, (dict, type(None))):
             raise ValueError(f"notes are a dict or None: got {self.notes!r:.40}")
         for name in ("rows", "dropped"):

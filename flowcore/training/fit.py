@@ -1,7 +1,7 @@
 """`fit`: maximum likelihood, one loop over epochs and one over batches.
 
 What it minimises is in `loss.py`, how a gradient changes theta in `optim.py`, which rows a batch
-holds in `table.py`; what a run remembers and how it ends is in `loop.py`, what it tells in
+holds in `table.py`; what a run remembers and how it ends is in `loop.py`, what it reports in
 `history.py`; how it goes on after a power cut is in the room `resume`.
 """
 

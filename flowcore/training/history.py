@@ -1,4 +1,4 @@
-"""What a training loop tells: its history, a report after every epoch, and how it failed."""
+"""What a training loop reports: its history, a report after every epoch, and how it failed."""
 
 from __future__ import annotations
 
