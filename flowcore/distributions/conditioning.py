@@ -38,7 +38,7 @@ def with_standardized_context(density: Distribution, standardize: Standardize) -
     return TransformedDistribution(with_standardized_context(density.base, standardize), bijector)
 
 
-def given(density: Base, loc: ArrayLike, scale: ArrayLike) -> Base:
+def from_given(density: Base, loc: ArrayLike, scale: ArrayLike) -> Base:
     """What stands for a `Given` of an older file: log p(x | c) = log q(x | (c - loc) / scale)."""
     loc, scale = (np.array(as_numbers("loc and scale", a), float) for a in (loc, scale))
     if loc.ndim != 1 or loc.shape != scale.shape:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..distributions import TransformedDistribution
-from ..distributions.conditioning import given
+from ..distributions.conditioning import from_given
 from .summary import Scored, Summary
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Record:
         if self.context_scaling is not None:
             old, self.context_scaling = self.context_scaling, None
             self.context_dim = old.dim
-            self.density = given(self.density, old.loc, old.scale)
-            self.latent = given(self.latent, old.loc, old.scale)
+            self.density = from_given(self.density, old.loc, old.scale)
+            self.latent = from_given(self.latent, old.loc, old.scale)
         flows, names, dim = (self.density, self.latent), self.names, self.density.dim
         context_names, context_dim = self.context_names, self.context_dim
         widths = [getattr(flow, "context_dim", 0) for flow in flows]
