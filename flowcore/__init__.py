@@ -14,7 +14,7 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 
-from ._forks import unforked
+from ._imports import unforked
 from ._version import __version__ as __version__
 
 

@@ -47,7 +47,7 @@ from .transformers import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from ._typing import Base, Hidden, Seed
+    from .core.typing import Base, Hidden, Seed
 
 
 def maf(

@@ -9,7 +9,7 @@ import numpy as np
 from .core.inputs import as_numbers, check_dim
 
 if TYPE_CHECKING:
-    from ._typing import Density, HasLogProb, Seed
+    from .core.typing import Density, HasLogProb, Seed
 
 
 class KLEstimate(NamedTuple):

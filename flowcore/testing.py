@@ -23,7 +23,7 @@ from .transformers import Transformer
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ._typing import Seed
+    from .core.typing import Seed
 
 ROWS = 4
 STEPS = np.array([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])  # of finite differences: one is right near kinks

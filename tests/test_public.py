@@ -156,7 +156,7 @@ def test_import_flowcore_loads_no_room_and_no_numpy():
     found = loaded("import flowcore; dir(flowcore)")
     assert "numpy" not in found
     assert {name for name in found if name.startswith("flowcore.")} == {
-        "flowcore._forks",
+        "flowcore._imports",
         "flowcore._version",
     }
 
@@ -165,7 +165,7 @@ def test_a_flow_loads_the_engine_and_nothing_around_it():
     found = loaded("import flowcore; flowcore.flows.maf(2)")
     parts = [name.split(".") for name in found]
     assert {part[1] for part in parts if part[0] == "flowcore" and len(part) > 1} == {
-        *("_forks", "_version", "core", "networks", "transformers", "bijectors", "distributions"),
+        *("_imports", "_version", "core", "networks", "transformers", "bijectors", "distributions"),
         "flows",
     }
     assert not {"scipy", "sklearn", "matplotlib", "joblib", "tqdm"} & {part[0] for part in parts}

@@ -5,8 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "flowcore"
 ORDER = """
-    _version _typing _forks
-    _lazy
+    _version _imports
     core
     networks transformers
     bijectors

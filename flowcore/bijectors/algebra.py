@@ -15,8 +15,8 @@ from .bijector import ANYWHERE, Bijector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Bound, Box, Context, Seed
     from ..core import Workspace
+    from ..core.typing import Bound, Box, Context, Seed
 
 
 class Composite(Bijector):

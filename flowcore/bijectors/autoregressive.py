@@ -13,8 +13,8 @@ from ..transformers import Affine, Transformer, bind_transformer, check_transfor
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from .._typing import Bound
     from ..core import Workspace
+    from ..core.typing import Bound
 
 
 class MaskedAutoregressiveFlow(Bijector):

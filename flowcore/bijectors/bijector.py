@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from .._typing import Array, Bound, Box, Context, Params, Seed
     from ..core import Workspace
+    from ..core.typing import Array, Bound, Box, Context, Params, Seed
 
 ANYWHERE = (-np.inf, np.inf)
 METHODS = ("forward_and_log_det", "inverse_and_log_det")

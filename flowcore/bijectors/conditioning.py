@@ -13,8 +13,8 @@ from .linear import Standardize
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Bound, Box, Context, Seed
     from ..core import Workspace
+    from ..core.typing import Bound, Box, Context, Seed
 
 
 class StandardizeContext(Bijector):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
     from typing_extensions import Self
 
-    from .._typing import Bound, Hidden, Seed, Weights
     from ..core import Workspace
+    from ..core.typing import Bound, Hidden, Seed, Weights
 
 
 class Coupling(Bijector):

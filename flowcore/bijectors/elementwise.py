@@ -14,8 +14,8 @@ from .maps import FixedMap, column
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Bound, Box
     from ..core import Workspace
+    from ..core.typing import Bound, Box
 
 
 class Elementwise(Bijector):

@@ -13,8 +13,8 @@ from .bijector import Bijector, increasing_image
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Bound, Box, Context, Seed
     from ..core import Parametric, Workspace
+    from ..core.typing import Bound, Box, Context, Seed
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse

@@ -14,8 +14,8 @@ from .bijector import Bijector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Bound, Seed
     from ..core import Workspace
+    from ..core.typing import Bound, Seed
 
 
 class LULinear(Bijector):

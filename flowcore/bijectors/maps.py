@@ -24,8 +24,8 @@ from .bijector import ANYWHERE, Bijector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Bound, Box
     from ..core import Workspace
+    from ..core.typing import Bound, Box
 
 
 class FixedMap(Bijector):

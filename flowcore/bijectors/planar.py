@@ -25,8 +25,8 @@ from .bijector import Bijector
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from .._typing import Bound, Seed
     from ..core import Workspace
+    from ..core.typing import Bound, Seed
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 

@@ -1,6 +1,6 @@
 """What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
 
-from .._forks import imported, unforked
+from .._imports import imported, unforked
 from .blas import BLAS
 from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate

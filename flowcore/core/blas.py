@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from threading import get_ident
 from weakref import WeakSet
 
-from .._forks import imported, unforked
+from .._imports import imported, unforked
 
 
 class _User:

@@ -15,7 +15,7 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
-from .._forks import imported
+from .._imports import imported
 from .blas import BLAS
 from .blocks import FEW, block_rows, keep_freed_memory, map_blocks
 from .inputs import gate

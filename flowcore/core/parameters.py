@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from .._typing import Array, Params
+    from .typing import Array, Params
 
 
 class Parametric:

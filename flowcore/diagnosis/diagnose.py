@@ -23,7 +23,7 @@ from .tests import classifier, columns, latents, level, tails, worst_rows
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Context, Seed
+    from ..core.typing import Context, Seed
     from ..training import History
 
 FEWEST = 10  # held-out rows

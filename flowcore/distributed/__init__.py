@@ -7,7 +7,7 @@ Dask is imported at the first use of a name: `pip install 'flowcore[dask]'`. For
 for recipes for Ray and Spark, see docs/past_one_machine.md.
 """
 
-from .._lazy import door
+from .._imports import door
 
 __all__ = ["fit", "log_prob", "sample"]
 __getattr__ = door(__name__, {".blocks": ("log_prob", "sample"), ".fitting": ("fit",)})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._forks import imported
+from .._imports import imported
 from ..core import BLAS
 from ..core.inputs import check_context, check_count, check_dim, check_event
 
@@ -23,7 +23,7 @@ except ImportError as problem:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._typing import Seed
+    from ..core.typing import Seed
     from ..distributions import TransformedDistribution
 
 NUMBERS = 2**22  # in a block of draws: 32 MB in float64

@@ -20,8 +20,8 @@ from .distribution import BaseDistribution, Normal
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Bound
     from ..core import Workspace
+    from ..core.typing import Bound
 
 
 class MultivariateNormalDiag(BaseDistribution):

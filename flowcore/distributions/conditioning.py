@@ -15,7 +15,7 @@ from .transformed import TransformedDistribution
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Base
+    from ..core.typing import Base
 
 
 def with_standardized_context(density: Distribution, standardize: Standardize) -> Distribution:

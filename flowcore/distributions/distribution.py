@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from .._typing import Array, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
+    from ..core.typing import Array, Bound, Context, Params, Seed, Threads
 
 
 class Distribution(Parametric):

@@ -16,8 +16,8 @@ from .mixture import mixture_weights
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Bound, Seed
     from ..core import Workspace
+    from ..core.typing import Bound, Seed
 
 
 class GaussianMixture(BaseDistribution):

@@ -15,8 +15,8 @@ from .distribution import Distribution, Foreign
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Base, Bound, Context, Seed
     from ..core import Workspace
+    from ..core.typing import Base, Bound, Context, Seed
 
 
 class Mixture(Distribution):

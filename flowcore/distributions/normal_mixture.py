@@ -18,8 +18,8 @@ from .mixture import mixture_weights
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Bound, Seed
     from ..core import Workspace
+    from ..core.typing import Bound, Seed
 
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 

@@ -24,8 +24,8 @@ from .distribution import Distribution, Foreign
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Array, Base, Bound, Context, Params, Seed, Threads
     from ..core import Workspace
+    from ..core.typing import Array, Base, Bound, Context, Params, Seed, Threads
 
 FAR = 10.0  # standard deviations: the median size of rows that surprises a flow without data
 _UNSEEN = "this flow has not seen data: its Standardize does nothing yet"

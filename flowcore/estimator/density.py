@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from .._typing import Context
+    from ..core.typing import Context
     from ..distributions import Distribution
 
 LEAST_ROWS = 3  # one is held out, and a single other one has no spread

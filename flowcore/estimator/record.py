@@ -15,8 +15,8 @@ from ..distributions.conditioning import from_given
 from .summary import Scored, Summary
 
 if TYPE_CHECKING:
-    from .._typing import Base
     from ..bijectors import ElementwiseAffine
+    from ..core.typing import Base
 
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
 

@@ -24,7 +24,7 @@ from .network import Network, hidden_widths
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-    from .._typing import Hidden, Seed
+    from ..core.typing import Hidden, Seed
 
 
 class MADE(Network):

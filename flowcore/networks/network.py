@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
     from typing_extensions import Self
 
-    from .._typing import Array, Bound, Context, Hidden, Params, Seed, Weights
     from ..core import Workspace
+    from ..core.typing import Array, Bound, Context, Hidden, Params, Seed, Weights
 
 
 class Network(Parametric):

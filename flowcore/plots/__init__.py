@@ -18,7 +18,7 @@ the frame or is not a finite number is counted in the picture (for a density: fr
 The pictures of the lessons are in `flowcore.teaching`; `plots.grid` and the like are found there.
 """
 
-from .._lazy import door
+from .._imports import door
 from .clouds import compare, scatter, stages
 from .contours import densities, density
 from .curves import losses

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from .._typing import Context, Limits, Seed
+    from ..core.typing import Context, Limits, Seed
 
 
 def scatter(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
-    from .._typing import Context, Limits
+    from ..core.typing import Context, Limits
 
 NO_SAMPLES = ((-3.0, 3.0), (-3.0, 3.0))  # the window of a function
 DRAWS = 1000  # samples that say where a flow has its mass

@@ -11,7 +11,7 @@ from .drawing import BLACK, GREY, SKY, SMALL, VERMILLION, interval, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .._typing import Limits
+    from ..core.typing import Limits
     from ..training import History
 
 # Told apart in grey, too: a pale band of noise, and a dark line over it.

@@ -27,7 +27,7 @@ from .frequencies import Frequencies
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
-    from .._typing import Base, Seed, TableLike
+    from ..core.typing import Base, Seed, TableLike
     from ..estimator import Summary
 
 ROWS = 2**10  # of a block, each of them at all points of its cell

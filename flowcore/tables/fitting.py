@@ -24,7 +24,7 @@ from .schema import Schema, complete_rows
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Base, Seed, TableLike
+    from ..core.typing import Base, Seed, TableLike
     from ..estimator import FlowDensity, Summary
 
 NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .._typing import TableLike
+    from ..core.typing import TableLike
 
 Name = str | int
 LIBRARIES = ("pandas", "polars", "pyarrow")  # whose tables come back as such

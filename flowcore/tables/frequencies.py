@@ -12,7 +12,7 @@ from ..core.inputs import as_integers, as_numbers, check_count
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Seed
+    from ..core.typing import Seed
 
 PSEUDO = 0.5  # a count that every known value gets: Krichevsky and Trofimov 1981
 RARE = 10  # rows: values seen less often share a slot, so that no flow learns one row's spike

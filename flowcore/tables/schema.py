@@ -15,7 +15,7 @@ from .frame import DATES, NUMBERS, Frame, Name, as_frame
 from .kind import DENSITY, PROBABILITY, Kind
 
 if TYPE_CHECKING:
-    from .._typing import TableLike
+    from ..core.typing import TableLike
 
 FORMAT = 1
 MISSING = ("error", "drop")

@@ -22,7 +22,7 @@ How close a family of flows can come, at best: `affine_floor`, `volume_preservin
 found in `flowcore.teaching`.
 """
 
-from .._lazy import door
+from .._imports import door
 from ..metrics import kl_to_truth
 from .base import Target
 from .circles import Circles, Ring, circles, ring

@@ -15,7 +15,7 @@ from ..core.inputs import as_numbers, check_count, check_event
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Seed
+    from ..core.typing import Seed
 
 
 class Target(ABC):

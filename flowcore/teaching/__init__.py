@@ -8,7 +8,7 @@ moons/       the story of the command `flowcore moons`
 Everything is imported at its first use: the exercises compute their answers, which takes a moment.
 """
 
-from .._lazy import door
+from .._imports import door
 
 _ROOMS = {
     ".exercises": ("EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"),

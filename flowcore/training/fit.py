@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .._typing import Context, Seed
+    from ..core.typing import Context, Seed
     from ..distributions import TransformedDistribution
 
 

@@ -15,8 +15,8 @@ from ..core.inputs import positive
 from .transformer import Transformer, bind_transformer, check_transformer
 
 if TYPE_CHECKING:
-    from .._typing import Bound
     from ..core import Workspace
+    from ..core.typing import Bound
 
 
 class Affine(Transformer):

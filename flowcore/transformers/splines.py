@@ -21,8 +21,8 @@ from .transformer import Transformer, matched
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._typing import Bound
     from ..core import Workspace
+    from ..core.typing import Bound
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot

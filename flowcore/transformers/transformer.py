@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from .._typing import Array, Bound
     from ..core import Workspace
+    from ..core.typing import Array, Bound
 
 
 METHODS = ("forward_and_log_det", "inverse_and_log_det")

@@ -13,7 +13,7 @@ from ...plots.drawing import BLACK, SMALL, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..._typing import Limits
+    from ...core.typing import Limits
 
 DECADES = 4  # of density below its highest: what is thinner is white
 KEPT = 0.999  # of the truth's mass is inside of the line

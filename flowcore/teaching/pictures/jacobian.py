@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from ..._typing import Context
+    from ...core.typing import Context
     from ...distributions import TransformedDistribution
 
 

@@ -182,7 +182,7 @@ class Checkpoint:
 
         Errors: ValueError if another run has it. That nothing can be locked there is a warning.
         """
-        # Not imported with the room, which a fork waits for, see `_forks.py`: filelock waits for
+        # Not imported with the room, which a fork waits for, see `_imports.py`: filelock waits for
         # forks itself while it is imported, and the two would wait for each other.
         from filelock import FileLock, Timeout
 

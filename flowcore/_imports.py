@@ -1,4 +1,4 @@
-"""What a fork must not cut in two.
+"""How modules are imported: when their names are first used, and whole, whoever forks meanwhile.
 
 A forked child has one thread, the one that forked, and every lock as it was. What another thread
 was in the middle of stays half done there for ever: a module half imported, BLAS limited by
@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
+from typing import Any
 
 _lock = RLock()  # may be taken again: a signal handler, which may fork, runs in any line of ours
 
@@ -42,6 +44,19 @@ def imported(name: str) -> ModuleType:
         return module
     with unforked():
         return import_module(name)
+
+
+def door(package: str, rooms: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package; rooms: a module, as import_module takes it -> its names."""
+
+    def found(name: str) -> Any:
+        for module, names in rooms.items():
+            if name in names:
+                with unforked():  # a fork waits until the room is whole
+                    return getattr(import_module(module, package), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return found
 
 
 def _is_half_there(module: ModuleType) -> bool:
