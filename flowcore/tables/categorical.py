@@ -7,13 +7,14 @@ never seen: their probability u_k depends on no other column. Each density is ex
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core import log_sum_exp
-from ..estimator.stacking import mixed, stacked_weights
-from .frequencies import PSEUDO, STRENGTHS, Frequencies
+from ..estimator.stacking import stacked_weights
+from .frequencies import PSEUDO, STRENGTHS, Frequencies, unseen_shares
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 CLASSES = (2, 5, 10, 20, 40)  # numbers of latent classes that are tried
 STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a row that goes on
 IMAGINED = 2.0  # rows, distributed as the whole column, that every class has
-FOLDS, LEAST_ROWS = 5, 50
+FOLDS, LEAST_ROWS, MOST_ROWS = 5, 50, 50_000
 SMALLEST_WEIGHT = 0.01
 BLOCK = 2**22  # numbers that are held at once
 
@@ -89,11 +90,20 @@ class LatentClasses:
 
     def to_dict(self) -> dict:
         """The constructor's arguments."""
-        return {
-            "weights": self.weights,
-            "probabilities": list(self.probabilities),
-            "unseen": self.unseen,
-        }
+        return {"weights": self.weights, "probabilities": list(self.probabilities),
+                "unseen": self.unseen}  # fmt: skip
+
+    def check(self, sizes: Sequence[int]) -> None:
+        """A ValueError for what is no density of columns of these sizes."""
+        check_shares(self.unseen, sizes)
+        check_probabilities("weights", self.weights, (n := self.weights.size,))
+        if len(self.probabilities) != len(sizes):
+            raise ValueError(f"there are classes of {len(self.probabilities)} columns")
+        for p, size in zip(self.probabilities, sizes, strict=True):
+            check_probabilities("those of a class", p, (n, size))
+
+    def __repr__(self):
+        return f"LatentClasses({self.weights.size})"
 
 
 class ChowLiuTree:
@@ -190,6 +200,28 @@ class ChowLiuTree:
         found = {name: getattr(self, name) for name in names}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
 
+    def check(self, sizes: Sequence[int]) -> None:
+        """A ValueError for what is no density of columns of these sizes."""
+        check_shares(self.unseen, sizes)
+        own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
+        if own != {len(sizes)} or not all(a >= 0 for a in self.strengths):
+            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are negative")
+        for k, (parent, size) in enumerate(zip(self.parents, sizes, strict=True)):
+            check_probabilities("marginals", self.marginals[k], (size,))
+            above = k
+            for _ in sizes:
+                above = self.parents[above] if above >= 0 else above
+            if above != -1 or parent >= len(sizes):
+                raise ValueError(f"the parents {self.parents!s:.80} are no tree")
+            m, l, n = self.pairs[k].T
+            top = sizes[parent] if parent >= 0 else 0
+            inside = (m >= 0) & (m < top) & (l >= 0) & (l < size) & (n > 0) & np.isfinite(n)
+            if not inside.all() or (np.diff(m * size + l) <= 0).any():
+                raise ValueError("pairs of the tree are not sorted counts of its values")
+
+    def __repr__(self):
+        return f"ChowLiuTree({self.parents!s:.60})"
+
 
 def _tree(codes: np.ndarray, weight: np.ndarray) -> list[int]:
     """The parent of every column in the tree of the largest mutual information; -1 of a root.
@@ -234,75 +266,144 @@ def _drawn_towards(joint, total, strength: float, q):
 
 
 class CategoricalMixture:
-    """p(c) = sum_i w_i p_i(c), with densities of the same columns.
+    """p(c) = sum_i w_i p_i(c): counts, a tree and latent classes of the same columns.
+
+    `slots`, `context` and `alternatives` are those of the counts.
 
     Parameters
     ----------
     weights : ndarray
-        w, (I,).
-    densities : sequence
-        Of `Frequencies`, `ChowLiuTree`, `LatentClasses`.
+        w, (I,), of the densities in this order; that of the counts may be 0.
+    counts : Frequencies
+        Counts of the combinations.
+    tree : ChowLiuTree or None
+        A tree.
+    classes : sequence of LatentClasses
+        Of different numbers of classes.
     """
 
-    def __init__(self, weights, densities: Sequence):
-        self.weights, self.densities = np.asarray(weights, float), tuple(densities)
+    def __init__(self, weights, counts: Frequencies, tree: ChowLiuTree | None = None, classes=()):
+        self.weights, self.counts, self.tree = np.asarray(weights, float), counts, tree
+        self.classes = tuple(classes)
+        self.densities = (counts, *([] if tree is None else [tree]), *self.classes)
+        self.slots, self.context, self.alternatives = (
+            counts.slots, counts.context, counts.alternatives
+        )  # fmt: skip
+        self.sizes, self.context_dim = counts.sizes, counts.context_dim
 
     @classmethod
     def from_codes(
         cls, codes: np.ndarray, sizes: Sequence[int], closed: Sequence[bool], weight, rng
     ) -> CategoricalMixture:
-        """Fit all kinds of densities, weighted so that held-out rows are most probable together.
+        """All kinds, weighted so that held-out rows are most probable under them together.
 
-        Numbers of classes are tried until two are no better. Cost: about 20 s for 30,000 rows of
-        ten columns.
+        Numbers of classes are tried until two are no better. Of more than 50,000 rows, as many
+        decide. Cost: about 10 s for ten columns of 10,000 rows.
         """
-        weight = np.ones(len(codes)) if weight is None else weight / weight.mean()
-        fits: list[Callable] = [lambda c, w: Frequencies.from_codes(c, sizes, closed, w)]
+        counts = Frequencies.from_codes(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:
-            return cls([1.0], [fits[0](codes, weight)])
-        seed = int(rng.integers(2**31))
-        number = rng.permutation(len(codes)) % FOLDS
+            return cls([1.0], counts)
+        weight = np.ones(len(codes)) if weight is None else weight / weight.mean()
+        some = rng.permutation(len(codes))[:MOST_ROWS]
+        codes, weight, number = codes[some], weight[some], np.arange(len(some)) % FOLDS
+        seeds = {h: int(rng.integers(2**31)) for h in CLASSES}
 
-        def unseen(c, w):
-            return Frequencies.unseen_share(c, closed, w)
-
-        def classes(h):
-            def fit(c, w):
-                own = np.random.default_rng([seed, h])
-                return LatentClasses.from_codes(c, sizes, unseen(c, w), w, h, own)
-
-            return fit
-
-        def held_out(fit):
+        def held_out(fit: Callable) -> np.ndarray:
             log_p = np.empty(len(codes))
             for k in range(FOLDS):
                 here = number == k
                 log_p[here] = fit(codes[~here], weight[~here]).log_prob(codes[here])
             return log_p
 
-        fits.append(lambda c, w: ChowLiuTree.from_codes(c, sizes, unseen(c, w), w))
-        scores = [held_out(fit) for fit in fits]
+        def counted(c, w):
+            return Frequencies.from_codes(c, sizes, closed, w)
+
+        def tree(c, w):
+            return ChowLiuTree.from_codes(c, sizes, unseen_shares(c, closed), w)
+
+        def classes(c, w, h):
+            u, own = unseen_shares(c, closed), np.random.default_rng(seeds[h])
+            return LatentClasses.from_codes(c, sizes, u, w, h, own)
+
+        fits, scores = [counted, tree], [held_out(counted), held_out(tree)]
         best, worse = -np.inf, 0
         for h in CLASSES:
-            fits.append(classes(h))
+            fits.append(partial(classes, h=h))
             scores.append(held_out(fits[-1]))
             now = weight @ scores[-1]
             best, worse = (now, 0) if now > best else (best, worse + 1)
             if worse == 2:
                 break
         w = stacked_weights(np.stack(scores, axis=1), weight)
-        kept = np.flatnonzero(w >= SMALLEST_WEIGHT)
-        return cls(w[kept] / w[kept].sum(), [fits[i](codes, weight) for i in kept])
+        kept = [i for i in range(1, len(w)) if w[i] >= SMALLEST_WEIGHT]
+        found = [fits[i](codes, weight) for i in kept]
+        has_tree = 1 in kept
+        w = w[[0, *kept]]
+        return cls(w / w.sum(), counts, found[0] if has_tree else None, found[has_tree:])
 
     def log_prob(self, codes: np.ndarray) -> np.ndarray:
-        """log p(c) of rows of codes (n, K), shape (n,)."""
-        return mixed(np.stack([d.log_prob(codes) for d in self.densities], axis=1), self.weights)
+        """log p(c) of rows of codes (n, K), shape (n,); a code -1 gives NaN."""
+        log_p, unknown = np.full(len(codes), -np.inf), (codes < 0).any(axis=1)
+        known = np.maximum(codes, 0)
+        for w, density in zip(self.weights, self.densities, strict=True):
+            if w:
+                log_p = np.logaddexp(log_p, np.log(w) + density.log_prob(known))
+        return np.where(unknown, np.nan, log_p)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """n rows of codes (n, K), of values that were seen."""
         which = rng.choice(len(self.weights), n, p=self.weights)
-        parts = [d.sample(n, rng) for d in self.densities]
-        return np.stack(parts)[which, np.arange(n)]
+        found = np.empty((n, len(self.sizes)), np.int64)
+        for i, density in enumerate(self.densities):
+            here = which == i
+            found[here] = density.sample(np.count_nonzero(here), rng)
+        return found
+
+    def to_dict(self) -> dict:
+        """As data: dicts and lists of arrays."""
+        return {
+            "weights": self.weights,
+            "counts": self.counts.to_dict(),
+            "tree": None if self.tree is None else self.tree.to_dict(),
+            "classes": [own.to_dict() for own in self.classes],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict, sizes: Sequence[int]) -> CategoricalMixture:
+        """What `to_dict` made, of columns of these sizes; a ValueError for anything else."""
+        try:
+            counts = data["counts"]
+            own = [int(size) for size in counts["sizes"]]
+            if own != list(sizes):
+                raise ValueError(f"sizes {own!s:.80}, but the categories have {sizes!s:.80}")
+            tree = data["tree"] and ChowLiuTree(**data["tree"])
+            classes = [LatentClasses(**one) for one in data["classes"]]
+            found = cls(data["weights"], Frequencies(**counts), tree, classes)
+            for density in found.densities[1:]:
+                density.check(sizes)
+        except (TypeError, KeyError, AttributeError, OverflowError) as problem:
+            raise ValueError(f"categories: {problem!s:.200}") from None
+        w = found.weights
+        if w.shape != (len(found.densities),) or not ((w >= 0).all() and abs(w.sum() - 1) < 1e-9):
+            raise ValueError(f"weights of categories are {w!s:.80}")
+        return found
+
+    def __repr__(self):
+        parts = zip(self.weights, self.densities, strict=True)
+        return f"CategoricalMixture({', '.join(f'{w:.2f} {d!r}' for w, d in parts)})"
+
+
+def check_probabilities(name: str, p: np.ndarray, shape: tuple[int, ...]) -> None:
+    """A ValueError unless p has this shape and its last axis sums to 1."""
+    good = p.shape == shape and (p >= 0).all() and np.allclose(p.sum(axis=-1), 1, atol=1e-9)
+    if not good:
+        raise ValueError(f"{name} are no probabilities of shape {shape}")
+
+
+def check_shares(unseen: np.ndarray, sizes: Sequence[int]) -> None:
+    """A ValueError unless there is one share in [0, 1) for every column."""
+    if unseen.shape != (len(sizes),) or not ((unseen >= 0) & (unseen < 1)).all():
+        raise ValueError(f"unseen must be {len(sizes)} numbers in [0, 1)")
 
 
 def one_hot(codes: np.ndarray, sizes: Sequence[int]) -> csr_array:

@@ -35,6 +35,8 @@ class Column:
         A kind that would fit better, but changes what log p means: adopted if you say so.
     note : str
         Why that is suggested, or what is wrong.
+    missing : bool
+        Whether a missing cell is a value of the column, with a probability of its own.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Column:
     why: str = ""
     suggestion: Kind | None = None
     note: str = ""
+    missing: bool = False
 
     def __post_init__(self):
         if self.type not in TYPES:
@@ -112,7 +115,8 @@ class Column:
             return
         low, high = kind.support
         low, high = low - kind.step / 2, high - kind.step / 2  # of a grid, both ends are inside
-        for number in (self.low, self.high):
+        numbers = self.values or (self.low, self.high)
+        for number in set(numbers) - set(kind.atoms):
             if not low < number < high:
                 raise ValueError(
                     f"{self._named} has the value {number!r}, which is not inside of {kind}: "
@@ -124,6 +128,7 @@ class Column:
         plain = asdict(self) | {"kind": str(self.kind)}
         plain["suggestion"] = None if self.suggestion is None else str(self.suggestion)
         plain["values"] = None if self.values is None else list(self.values)
+        plain["missing"] = self.missing or None
         return {k: v for k, v in plain.items() if k == "name" or v not in (None, "")}
 
     @classmethod
@@ -150,6 +155,8 @@ class Column:
         for key in ("low", "high"):
             if key in given and not _is_finite(given[key]):
                 raise ValueError(f"{key} of column {given['name']!r:.40} must be a number")
+        if type(given.get("missing", False)) is not bool:
+            raise ValueError(f"missing of column {given['name']!r:.40} is true or false")
         return cls(**given)
 
 

@@ -1,197 +1,203 @@
-"""Rows of a table as arrays, and back: coordinates on the whole line, and codes of categories."""
+"""Rows of a table as arrays, and back: codes of categories and atoms, coordinates of numbers.
+
+A column is a `Category`, one code, or a `Number`: one coordinate, and one code if it has atoms (0
+for any other number, then the atoms, then a missing cell). A number that is not there, since an
+atom or a missing cell is, has the coordinate NaN. `coordinates.py` maps the numbers to the line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from itertools import groupby
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import (
-    Bijector,
-    Blockwise,
-    Chain,
-    ElementwiseAffine,
-    Exp,
-    Permute,
-    Sigmoid,
-    Softplus,
-)
-from ..discrete import OFF_GRID, Dequantize
+from ..discrete import OFF_GRID
 from .column import Column
 from .frame import Frame
-from .kind import Kind
 
-POINTS = 32  # of a cell, a power of 2; measured: within .01 nats for up to eight gridded columns
-UNKNOWN = -1  # the code of a missing category; len(values) is that of one not seen in fit
+if TYPE_CHECKING:
+    from .kind import Kind
+    from .schema import Schema
+
+UNKNOWN = -1  # the code of a cell that is missing, and no value of its column
 
 
-def coordinates(frame: Frame, columns: Sequence[Column]) -> np.ndarray:
-    """The numbers of these columns, (n, D), in their own units.
+@dataclass(frozen=True)
+class Category:
+    """A column that is one of some values: the code is the place of its value.
 
-    Errors: ValueError, naming row, column and value, for text and for what is off a column's grid.
+    Behind them come a missing cell, if that is a value, and then all values that fit has not seen.
     """
-    x = np.empty((len(frame), len(columns)))
-    for j, column in enumerate(columns):
-        x[:, j] = frame.as_floats(column.name)
-        if column.kind.is_gridded:
-            _check_grid(frame, column, x[:, j])
-    return x
 
+    column: Column
+    kinds: tuple[Kind, ...] = ()
 
-def _check_grid(frame: Frame, column: Column, x: np.ndarray) -> None:
-    kind = column.kind
-    with np.errstate(all="ignore"):  # far out, steps are finer than floats
-        place = (x - (kind.low or 0)) / kind.step
-        off = np.abs(place - np.rint(place)) > OFF_GRID
-    if off.any():
-        i = int(np.flatnonzero(off)[0])
-        raise ValueError(
-            f"{frame.place(i, column.name)} is {x[i]:.6g}, which is not on the grid of {kind}: "
-            f"{np.count_nonzero(off):,} of {len(x):,} values are not; round it, or make it missing"
-        )
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (len(self.column.values) + self.column.missing,)
 
+    @property
+    def closed(self) -> tuple[bool, ...]:
+        return (self.column.kind.name == "boolean",)
 
-def outside(x: np.ndarray, columns: Sequence[Column]) -> np.ndarray:
-    """(n, D): the numbers outside of their columns' supports; an infinite one is."""
-    low, high = np.array([c.kind.support for c in columns]).reshape(-1, 2).T
-    step = np.array([c.kind.step for c in columns])
-    with np.errstate(all="ignore"):
-        return ~((x > low - step / 2) & (x < high - step / 2)) & ~np.isnan(x)
-
-
-def check_inside(frame: Frame, columns: Sequence[Column], x: np.ndarray) -> None:
-    """A ValueError for the first number outside of its column's support."""
-    out = outside(x, columns)
-    if out.any():
-        i, j = np.argwhere(out)[0]
-        raise ValueError(
-            f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
-            f"{columns[j].kind}, as {np.count_nonzero(out.any(axis=1)):,} of {len(x):,} rows: take "
-            "another kind, or leave them out"
-        )
-
-
-def codes(frame: Frame, columns: Sequence[Column]) -> np.ndarray:
-    """(n, K): the place of each category in its column's values; -1 missing, len(values) unseen."""
-    found = np.empty((len(frame), len(columns)), np.int64)
-    for k, column in enumerate(columns):
-        found[:, k] = _codes(frame, column)
-    return found
-
-
-def _codes(frame: Frame, column: Column) -> np.ndarray:
-    values, known = frame[column.name], {v: i for i, v in enumerate(column.values)}
-    is_text = values.dtype == object and any(isinstance(v, str) for v in values.tolist())
-    was_text = column.type == "text"
-    if was_text != is_text and not (is_text and column.kind.name == "boolean"):
-        present = [i for i, v in enumerate(values.tolist()) if v is not None and v == v]
-        if present:
-            raise ValueError(
-                f"{frame.place(present[0], column.name)} is {values[present[0]]!r:.40}, but the "
-                f"column was of {column.type}s in fit, such as {column.values[0]!r:.40}"
-            )
-    if column.kind.name == "boolean":
-        known |= {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
-    unseen = len(column.values)
-    if values.dtype == object:
-        known[None] = UNKNOWN
-        return np.array([known.get(v, unseen) for v in values.tolist()], np.int64)
-    distinct, inverse = np.unique(values, return_inverse=True)
-    each = [UNKNOWN if v != v else known.get(v, unseen) for v in distinct.tolist()]
-    return np.array(each, np.int64)[inverse.reshape(-1)]
-
-
-def line(columns: Sequence[Column]) -> Bijector | None:
-    """The map from the whole line to each column's support; None if all are the whole line.
-
-        continuous   x = z                       positive(low)        x = low + exp(z)
-        bounded      x = low + (high - low) sigmoid(z)
-        gridded with both ends: as bounded, to high + step; with a lower one: low + softplus(z)
-
-    Neighbours that are mapped alike are one part.
-    """
-    shapes = [_shape(column.kind) for column in columns]
-    if not any(shapes):
-        return None
-    parts, sizes = [], []
-    for shape, run in groupby(range(len(columns)), key=lambda j: shapes[j]):
-        own = [columns[j].kind for j in run]
-        parts.append(_part(shape, own))
-        sizes.append(len(own))
-    return Blockwise(parts, sizes)
-
-
-def _shape(kind: Kind) -> str:
-    low, high = np.isfinite(kind.support)
-    if low and high:
-        return "interval"
-    return ("soft" if kind.is_gridded else "half") if low else ""
-
-
-def _part(shape: str, kinds: Sequence[Kind]) -> Bijector:
-    n = len(kinds)
-    low, high = np.array([kind.support for kind in kinds]).T
-    if shape == "interval":
-        return Sigmoid(n, low, high)
-    if shape == "soft":
-        return Softplus(n, np.array([kind.step for kind in kinds]), low)
-    if shape == "half":
-        return Chain([ElementwiseAffine(low, 1.0), Exp(n)]) if low.any() else Exp(n)
-    return Permute(range(n))
-
-
-def noise(columns: Sequence[Column]) -> Dequantize | None:
-    """What spreads the gridded columns over their cells; None if there are none."""
-    steps = np.array([column.kind.step for column in columns])
-    lows = [(c.kind.low or 0.0) if c.kind.is_gridded else 0.0 for c in columns]
-    return Dequantize(steps, np.array(lows)) if steps.any() else None
-
-
-def cell(steps: np.ndarray) -> tuple[np.ndarray, float]:
-    """(u (M, D), log(size / M)): where p is looked at for its integral over the cell of a row.
-
-    The integral is the mean of p(x + step u) times the size. A step of 0 is of a continuous column:
-    u = 0.
-    """
-    gridded, u = steps > 0, np.zeros((POINTS, len(steps)))
-    u[:, gridded] = _unit_cube(np.count_nonzero(gridded))
-    return u, float(np.log(steps[gridded]).sum() - np.log(POINTS))
-
-
-@cache
-def _unit_cube(dim: int) -> np.ndarray:
-    """(M, dim): the first points of Sobol's sequence, at the centres of their intervals."""
-    from scipy.stats.qmc import Sobol  # half a second, which only gridded columns cost
-
-    return Sobol(dim, scramble=False).random(POINTS) + 0.5 / POINTS
-
-
-def restored(x: np.ndarray, columns: Sequence[Column]) -> dict:
-    """name -> values of a kind with the data: what noise and rounding did is undone.
-
-    A number that floats put on the edge of its support is moved inside by as little as they can.
-    """
-    dequantize = noise(columns)
-    x = x if dequantize is None else dequantize.quantize(x)
-    found = {}
-    for j, column in enumerate(columns):
-        kind, values = column.kind, x[:, j]
-        low, high = kind.support
-        if kind.is_gridded:
-            top = np.inf if kind.high is None else kind.high
-            values = np.clip(values, low, top)
-            values = np.round(values, kind.decimals) if kind.decimals <= 15 else values
-            whole = kind.decimals == 0 and (np.abs(values) < 2**53).all()
-            values = values.astype(np.int64) if whole else values
+    def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """(codes (n, 1), coordinates (n, 0))."""
+        column, values = self.column, frame[self.column.name]
+        known: dict = {v: i for i, v in enumerate(column.values)}
+        is_text = values.dtype == object and any(isinstance(v, str) for v in values.tolist())
+        was_text = column.type == "text"
+        if was_text != is_text and not (is_text and column.kind.name == "boolean"):
+            present = [i for i, v in enumerate(values.tolist()) if v is not None and v == v]
+            if present:
+                raise ValueError(
+                    f"{frame.place(present[0], column.name)} is {values[present[0]]!r:.40}, but "
+                    f"the column was of {column.type}s in fit, such as {column.values[0]!r:.40}"
+                )
+        if column.kind.name == "boolean":
+            known |= {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
+        (unseen,), missing = self.sizes, len(column.values) if column.missing else UNKNOWN
+        if values.dtype == object:
+            known[None] = missing
+            found = [known.get(v, unseen) for v in values.tolist()]
         else:
-            values = np.clip(values, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
-        found[column.name] = values
-    return found
+            distinct, inverse = np.unique(values, return_inverse=True)
+            each = [missing if v != v else known.get(v, unseen) for v in distinct.tolist()]
+            found = np.array(each, np.int64)[inverse.reshape(-1)]
+        return np.array(found, np.int64).reshape(-1, 1), np.empty((len(frame), 0))
+
+    def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The values: text, booleans, whole numbers or floats."""
+        column = self.column
+        dtype = {"text": object, "number": None, "boolean": bool}[column.type]
+        dtype = bool if column.kind.name == "boolean" else dtype
+        if not column.missing:
+            return np.array(column.values, dtype)[codes[:, 0]]
+        nothing = np.nan if column.type == "number" else None
+        values = np.array([*column.values, nothing], None if column.type == "number" else object)
+        return values[codes[:, 0]]
 
 
-def as_values(column: Column, own: np.ndarray) -> np.ndarray:
-    """Codes as the category's values: text, booleans, whole numbers or floats."""
-    dtype = {"text": object, "number": None, "boolean": bool}[column.type]
-    return np.array(column.values, bool if column.kind.name == "boolean" else dtype)[own]
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers, some of which may be atoms."""
+
+    column: Column
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return (self.column.kind.rest,)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        n = len(self.column.kind.atoms) + self.column.missing
+        return (1 + n,) if n else ()
+
+    @property
+    def closed(self) -> tuple[bool, ...]:
+        return (True,) * len(self.sizes)
+
+    def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """(codes (n, 0 or 1), coordinates (n, 1)); a ValueError for what is off the grid."""
+        kind, x = self.column.kind, np.array(frame.as_floats(self.column.name))
+        codes = np.zeros(len(x), np.int64)
+        for i, atom in enumerate(kind.atoms):
+            codes[np.abs(x - atom) <= OFF_GRID * kind.step] = 1 + i
+        if self.column.missing:
+            codes[np.isnan(x)] = 1 + len(kind.atoms)
+        x[codes > 0] = np.nan
+        if kind.is_gridded:
+            with np.errstate(all="ignore"):  # far out, steps are finer than floats
+                place = (x - (kind.low or 0)) / kind.step
+                off = np.abs(place - np.rint(place)) > OFF_GRID
+            self._check_grid(frame, x, off)
+            below = np.searchsorted(kind.places, np.rint(place))
+            x = np.where(np.isnan(x), x, x - kind.step * below) if len(kind.places) else x
+        return codes[:, None][:, : len(self.sizes)], x[:, None]
+
+    def _check_grid(self, frame: Frame, x: np.ndarray, off: np.ndarray) -> None:
+        if off.any():
+            i = int(np.flatnonzero(off)[0])
+            raise ValueError(
+                f"{frame.place(i, self.column.name)} is {x[i]:.6g}, which is not on the grid of "
+                f"{self.column.kind}: {np.count_nonzero(off):,} of {len(x):,} values are not; "
+                "round it, or make it missing"
+            )
+
+    def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The numbers: integers, if all are whole and none is missing."""
+        kind, x = self.column.kind, x[:, 0]
+        if kind.is_gridded:
+            place = np.rint((x - (kind.low or 0)) / kind.step)
+            for atom in kind.places:  # the smallest first
+                place += place >= atom
+            x = (kind.low or 0) + kind.step * place
+            x = np.round(x, kind.decimals) if kind.decimals <= 15 else x
+        if self.sizes:
+            values = np.append(kind.atoms, np.nan)
+            x = np.where(codes[:, 0] > 0, values[codes[:, 0] - 1], x)
+        whole = kind.is_gridded and (x == np.rint(x)).all() and (np.abs(x) < 2**53).all()
+        return x.astype(np.int64) if whole and not kind.decimals else x
+
+
+class Encoding:
+    """All modelled columns of a schema: rows of a frame as codes (n, K) and coordinates (n, D)."""
+
+    def __init__(self, schema: Schema):
+        self.parts = [
+            Category(column) if column.kind.is_category else Number(column)
+            for column in schema.columns
+            if column.kind.is_category or column.kind.is_number
+        ]
+        self.kinds = [kind for part in self.parts for kind in part.kinds]
+        self.sizes = [size for part in self.parts for size in part.sizes]
+        self.closed = [closed for part in self.parts for closed in part.closed]
+        self.optional = [bool(part.sizes) for part in self.parts for _ in part.kinds]
+
+    def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(codes (n, K), coordinates (n, D), (n,) whether something is missing that may not be).
+
+        Errors: ValueError, naming row, column and value, for text and for what is off a grid.
+        """
+        codes, x = [np.empty((len(frame), 0), np.int64)], [np.empty((len(frame), 0))]
+        unknown = np.zeros(len(frame), bool)
+        for part in self.parts:
+            own_codes, own_x = part.encode(frame)
+            there = (own_codes == 0).all(axis=1, keepdims=True)
+            unknown |= (own_codes < 0).any(axis=1) | (np.isnan(own_x) & there).any(axis=1)
+            codes.append(own_codes)
+            x.append(own_x)
+        return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
+
+    def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
+        """name -> values of a kind with the data."""
+        found, k, d = {}, 0, 0
+        for part in self.parts:
+            more_k, more_d = k + len(part.sizes), d + len(part.kinds)
+            found[part.column.name] = part.decode(codes[:, k:more_k], x[:, d:more_d])
+            k, d = more_k, more_d
+        return found
+
+    def is_there(self, codes: np.ndarray) -> np.ndarray:
+        """(n, D): whether a number is there, and no atom or missing cell in its place."""
+        found, k = [np.ones((len(codes), 0), bool)], 0
+        for part in self.parts:
+            own, k = codes[:, k : k + len(part.sizes)], k + len(part.sizes)
+            if part.kinds:
+                found.append((own == 0).all(axis=1, keepdims=True))
+        return np.concatenate(found, axis=1)
+
+    def check_inside(self, frame: Frame, x: np.ndarray, outside: np.ndarray) -> None:
+        """A ValueError for the first number outside (n, D) of its column's support."""
+        if outside.any():
+            i, j = np.argwhere(outside)[0]
+            column = [part.column for part in self.parts if part.kinds][j]
+            raise ValueError(
+                f"{frame.place(i, column.name)} is {float(frame[column.name][i])!r}, which is not "
+                f"inside of {column.kind}, as {np.count_nonzero(outside.any(axis=1)):,} of "
+                f"{len(x):,} rows: take another kind, or leave them out"
+            )
+
+    def column_of_code(self, k: int) -> Column:
+        """The column that code k belongs to."""
+        return [part.column for part in self.parts for _ in part.sizes][k]

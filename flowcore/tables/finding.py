@@ -33,7 +33,7 @@ CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
 def find_columns(frame: Frame) -> tuple[Column, ...]:
-    """A `Column` for each of a frame without missing values."""
+    """A `Column` for each of a frame. Missing cells are values, and not looked at otherwise."""
     n = len(frame)
     sample = np.arange(0, n, max(1, math.ceil(n / EXAMINED)))
     numbers = [name for name in frame.names if frame[name].dtype.kind in NUMBERS]

@@ -1,8 +1,7 @@
-"""`fit_table`: from a table to its density. How the numbers are learnt is an argument."""
+"""From a table to the parts of its density. How the numbers are learned is an argument."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +14,19 @@ from ..flows import nsf
 from ..training import fit
 from ..training.checks import as_weights
 from ..training.columns import constant_columns, dependent_columns
-from .density import TableDensity
-from .encoding import check_inside, codes, coordinates, line, noise
+from ..training.repeats import first_equal
+from .categorical import CategoricalMixture
+from .coordinates import Coordinates
+from .encoding import Encoding
 from .frame import Frame, as_frame
-from .frequencies import Frequencies
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from ..core.typing import Base, Seed, TableLike
-    from ..estimator import FlowDensity, Summary
+    from ..estimator import Summary
 
+CHANCE = 0.01  # of the pairs of equal rows, if independent columns explain no more, rows are copies
+MARGINS = 4096  # values of a column that are kept
 NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
@@ -68,117 +68,114 @@ def learn_flow(
     return flow
 
 
-def fit_table(
-    X: TableLike,
-    schema: Schema | None = None,
-    *,
-    learn: Callable[..., Base] | FlowDensity | None = None,
-    missing: str = "error",
-    sample_weight: ArrayLike | None = None,
-    rng: Seed = 0,
-) -> TableDensity:
-    """The density p(c) p(x | c) of a table with columns of every kind.
-
-    Errors: ValueError, naming row, column and value, for missing values, text among numbers, what
-    is off a grid or outside of a support; naming the columns, for constant ones and free text that
-    are not set aside, and for those that repeat others or follow from them. Cost: `learn`, and a
-    sort of each column.
-
-    Parameters
-    ----------
-    X : table
-        Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
-    schema : Schema or None
-        What the columns are. None: `Schema.from_data(X)`, with one warning if it has suggestions.
-    learn : FlowDensity or callable or None
-        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: with its
-        defaults. A callable: learn(x, context=, sample_weight=, rng=) -> a density of the numbers,
-        which come mapped to the whole line, given the categories, which come as a context: see
-        `learn_flow`.
-    missing : str
-        "error", or "drop": rows that miss a value take no part.
-    sample_weight : array_like or None
-        (n,) >= 0; rows of weight 0 take no part.
-    rng : int or Generator
-        For noise, initial weights, batches.
-
-    Returns
-    -------
-    TableDensity
-        With `log_prob` in the units of the table, and `sample`.
-
-    Examples
-    --------
-    >>> from flowcore import GaussianMixture
-    >>> rng = np.random.default_rng(0)
-    >>> table = {"height": rng.normal(1.7, 0.1, 300), "smokes": rng.random(300) < 0.3}
-    >>> def normal(x, context=None, sample_weight=None, rng=0):
-    ...     return GaussianMixture.from_data(x, 1)
-    >>> density = fit_table(table | {"smokes": rng.normal(size=300)}, learn=normal)
-    >>> density.schema.meaning
-    'p is a density of height, smokes, in units of 1/[height] 1/[smokes]'
-    >>> len(density.sample(5, rng=0))
-    5
-    """
-    rng = np.random.default_rng(rng)
-    frame = as_frame(X)
+def fitted_parts(
+    X: TableLike, schema: Schema | None, learn, missing: str, sample_weight, rng: Seed,
+    ignore_extra: bool,
+) -> tuple:  # fmt: skip
+    """(schema, p(c), coordinates, density, margins, notes) of a table: see `TableDensity`."""
+    rng, frame = np.random.default_rng(rng), as_frame(X)
     library, weight = frame.library, as_weights(sample_weight, len(frame))
-    given = len(frame) if weight is None else int(np.count_nonzero(weight))
+    n_rows = len(frame) if weight is None else int(np.count_nonzero(weight))
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
-        schema = Schema.from_data(frame)
-        _refuse_unmodelled(schema, missing)
-        _say_suggestions(schema, missing)
+        found = Schema.from_data(frame, missing)
+        _refuse_unmodelled(found, missing)
+        schema = found.suggested()
+        _warn_of_assumptions(found, missing)
     else:
         _refuse_unmodelled(schema, missing)
-        frame, weight = _complete(schema.select(frame), weight, missing)
-    x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
-    check_inside(frame, schema.numbers, x)
-    _check_columns(x, schema)
-    _warn_of_narrow(x, schema)
-    frequencies, nats, context = _frequencies(frame, own, schema, weight), 0.0, None
-    if frequencies is not None:
-        nats = float(np.average(frequencies.log_prob(own), weights=weight))
-        context = frequencies.context(frequencies.slots(own)) if frequencies.context_dim else None
-    density, summary = _learnt(x, context, schema, weight, learn, rng)
+        frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
+    frame, encoding = schema.select(frame), Encoding(schema)
+    codes, x, _ = encoding.encode(frame)
+    coordinates = Coordinates(encoding.kinds, encoding.optional)
+    encoding.check_inside(frame, x, coordinates.outside(x))
+    _check_columns(x, schema, coordinates)
+    _check_known(frame, codes, encoding)
+    categories, nats, context = None, 0.0, None
+    if encoding.sizes:
+        categories = CategoricalMixture.from_codes(
+            codes, encoding.sizes, encoding.closed, weight, rng
+        )
+        nats = float(np.average(categories.log_prob(codes), weights=weight))
+        if categories.context_dim:
+            context = categories.context(categories.slots(codes))
+    u = _noise(codes, x, coordinates, rng)
+    coordinates = coordinates.fitted(x, u)
+    density, summary = _learnt(*coordinates.to_line(x, u), context, weight, learn, rng)
     notes = {
         "library": library,
         "rows": len(frame),
-        "dropped": given - len(frame),
+        "dropped": n_rows - len(frame),
         "log_prob_of_categories": nats if density is None else None,
         "summary": None if summary is None else as_data(summary.shifted(nats)),
     }
-    return TableDensity(schema, frequencies, density, notes)
+    margins = [_quantiles(own) for own in x.T]
+    return schema, categories, coordinates, density, margins, notes
 
 
-def _complete(frame: Frame, weight, missing: str):
-    """(frame, weight) without rows that miss something or weigh nothing."""
+def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> np.ndarray:
+    """u (n, D), what stands for whatever the rows leave open.
+
+    Rows that are copies of others get the same noise, so that they stay copies, which no fold
+    separates. They are copies if far more pairs of rows are equal than of rows with independent
+    columns; in a small table of whole numbers rows are equal by chance, and each has its own noise.
+    """
+    u, both = rng.random(x.shape), np.column_stack([codes, np.nan_to_num(x, nan=-1e300)])
+    if not coordinates.is_open(x).any() or not len(x):
+        return u
+    first = first_equal(both, None)
+    if first is None:
+        return u
+    pairs, expected = _pairs(first), _pairs(np.zeros(len(x), int))
+    for column in both.T:
+        expected *= _pairs(np.unique(column, return_inverse=True)[1]) / _pairs(np.zeros(len(x), int))
+    return u[first] if expected < CHANCE * pairs else u
+
+
+def _pairs(number: np.ndarray) -> float:
+    """How many pairs of rows have the same number."""
+    counts = np.bincount(number).astype(float)
+    return float(np.sum(counts * (counts - 1)) / 2)
+
+
+def _quantiles(x: np.ndarray) -> np.ndarray:
+    """The values of a column in order, evenly spaced ones of many."""
+    values = np.sort(x[~np.isnan(x)])
+    if len(values) <= MARGINS:
+        return values if len(values) else np.zeros(1)
+    return values[((np.arange(MARGINS) + 0.5) / MARGINS * len(values)).astype(int)]
+
+
+def _complete(frame: Frame, weight, missing: str, schema: Schema | None = None):
+    """(frame, weight) without rows that miss something which has to be there, or weigh nothing."""
     if weight is not None and not weight.all():
         frame, weight = frame.take(weight > 0), weight[weight > 0]
-    complete = complete_rows(frame, missing)
+    complete = complete_rows(frame, missing, schema)
     if complete.all():
         return frame, weight
     return frame.take(complete), None if weight is None else weight[complete]
 
 
-def _say_suggestions(schema: Schema, missing: str) -> None:
-    """One warning with all that the schema would rather have, and the line to paste."""
-    wanted = [c for c in schema.columns if c.note and (c.suggestion or c.kind.is_number)]
+def _warn_of_assumptions(found: Schema, missing: str) -> None:
+    """One warning with all that the columns are taken for beside numbers as they are."""
+    wanted = [c for c in found.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
         return
-    reasons = "; ".join(f"{c.name!r:.40} looks {c.looks} ({c.note})" for c in wanted[:10])
-    drop, edits = _drop(missing), schema.suggestions or {c.name: "aside" for c in wanted}
-    found = f"schema = Schema.from_data(X{drop})"
+    lines = "".join(
+        f"\n  {c.name!r:.40}: {c.suggestion or c.kind} ({c.note})" for c in wanted[:20]
+    )
+    more = f"\n  and {len(wanted) - 20} more" if len(wanted) > 20 else ""
+    schema = f"schema = Schema.from_data(X{_missing(missing)})"
     warn(
-        f"columns that are taken as continuous: {reasons}. To follow: "
-        f"{found}.edit({edits!r}); to leave it so, and hear no more: {found}. "
-        f"Then fit_table(X, schema{drop})"
+        f"columns are taken for:{lines}{more}\nTo see all, print the schema. To take numbers as "
+        f"they are: {schema}; fit_table(X, schema{_missing(missing)}). To change a column: "
+        f"schema.suggested().edit(...)"
     )
 
 
-def _drop(missing: str) -> str:
-    """What lines to be pasted have to say, too."""
-    return ', missing="drop"' if missing == "drop" else ""
+def _missing(missing: str) -> str:
+    """What lines to be pasted need, too."""
+    return "" if missing == "error" else f', missing="{missing}"'
 
 
 def _refuse_unmodelled(schema: Schema, missing: str) -> None:
@@ -193,15 +190,18 @@ def _refuse_unmodelled(schema: Schema, missing: str) -> None:
             ValueError, f"column {told}, and so cannot be modelled: ",
             *({"kind": edits} for edits in (edit, kinds) if edits),
             words="leave it out, or set it aside: schema = "
-            f"Schema.from_data(X{_drop(missing)}).edit({edit!r:.300})",
+            f"Schema.from_data(X{_missing(missing)}).edit({edit!r:.300})",
         )  # fmt: skip
 
 
-def _check_columns(x: np.ndarray, schema: Schema) -> None:
+def _check_columns(x: np.ndarray, schema: Schema, coordinates: Coordinates) -> None:
     """A ValueError for numbers that are constant, repeat another column, or follow from others.
 
-    Looked at in their own units and as they are learnt: x y = const is a sum in logarithms.
+    Looked at in their own units and as they are learned: x y = const is a sum in logarithms. A
+    warning for those that nearly follow from others: flows hardly find such a valley. Of rows with
+    a number that is not there, nothing is asked.
     """
+    x = x[~np.isnan(x).any(axis=1)]
     if not len(x) or not x.shape[1]:
         return
     names, rows = [c.name for c in schema.numbers], np.arange(len(x))
@@ -221,11 +221,11 @@ def _check_columns(x: np.ndarray, schema: Schema) -> None:
                 [names[j]],
                 "one of them",
             )
-    ends = line(schema.numbers)
-    gridded = [c.kind.is_gridded for c in schema.numbers]
-    if ends is not None and not any(gridded):
-        _check_dependence(ends.inverse(x), names, rows)
+    z = x if coordinates.line is None else coordinates.line.inverse(x)
+    if not coordinates.step.any():
+        _check_dependence(z, names, rows)
     _check_dependence(x, names, rows)
+    _warn_of_narrow(z, names, rows)
 
 
 def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
@@ -241,12 +241,8 @@ def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
         )
 
 
-def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
-    """Columns that nearly follow from others, as they are learnt: flows hardly find the valley."""
-    if not x.size:
-        return
-    names, ends = [c.name for c in schema.numbers], line(schema.numbers)
-    found, n = dependent_columns(x if ends is None else ends.inverse(x), np.arange(len(x)), NARROW)
+def _warn_of_narrow(z: np.ndarray, names: list, rows: np.ndarray) -> None:
+    found, n = dependent_columns(z, rows, NARROW)
     if found.size:
         these, aside = named("column", found, names, shown=20), {names[found[-1]]: "aside"}
         problem = (
@@ -264,25 +260,22 @@ def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
     return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
 
 
-def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies | None:
-    columns = schema.categories
-    if not columns:
-        return None
-    sizes = [len(column.values) for column in columns]
-    for i, k in np.argwhere(own >= sizes)[:1]:
-        name = columns[k].name
+def _check_known(frame: Frame, codes: np.ndarray, encoding: Encoding) -> None:
+    """A ValueError for a category that the schema does not have."""
+    for i, k in np.argwhere(codes >= encoding.sizes)[:1]:
+        name = encoding.column_of_code(k).name
         raise ValueError(
             f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not know: "
             "find the schema from these rows"
         )
-    closed = [column.kind.name == "boolean" for column in columns]
-    return Frequencies.from_codes(own, sizes, closed, weight)
 
 
-def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None, Summary | None]:
+def _learnt(
+    z: np.ndarray, log_w: np.ndarray, context, weight, learn, rng
+) -> tuple[Base | None, Summary | None]:
     """(q(z | c), what a `FlowDensity` says of log p(x | c) on held-out rows, in the table's units).
 
-    Errors of the summary are those of log p(z | c): what is added is the same for all candidates.
+    Errors of the summary are those of log q(z | c): log w is the same for all candidates.
     """
     from sklearn.base import clone
 
@@ -291,12 +284,9 @@ def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None
     learn = FlowDensity() if learn is None else learn
     if not callable(learn) and not isinstance(learn, FlowDensity):
         raise TypeError(f"learn is a FlowDensity or a function: got {learn!r:.80}")
-    if not schema.numbers:
+    if not z.shape[1]:
         return None, None
-    dequantize, ends = noise(schema.numbers), line(schema.numbers)
-    y = x if dequantize is None else dequantize(x, rng)
-    z = y if ends is None else ends.inverse(y)
-    with remaking():  # what is to be said about these columns has been said
+    with remaking():  # warnings about these columns have been given
         if callable(learn):
             density = learn(z, context=context, sample_weight=weight, rng=rng)
             return density if isinstance(density, Distribution) else Foreign(density).density, None
@@ -304,8 +294,6 @@ def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None
         learn = clone(learn).set_params(random_state=seed)
         learn.fit(z, sample_weight=weight, context=context)
     held_out = np.isfinite(learn.held_out_scores_)
-    nats = np.log([c.kind.step for c in schema.numbers if c.kind.is_gridded]).sum()
-    if ends is not None and held_out.any():
-        own = None if weight is None else weight[held_out]
-        nats -= np.average(ends.forward_log_det(z[held_out]), weights=own)
+    own = None if weight is None else weight[held_out]
+    nats = np.average(log_w[held_out], weights=own) if held_out.any() else 0.0
     return learn.density_, learn.summary_.shifted(float(nats))

@@ -124,20 +124,12 @@ class Frequencies:
         seen = weight > 0
         combinations, inverse = np.unique(codes[seen], axis=0, return_inverse=True)
         counts = np.bincount(inverse.reshape(-1), weight[seen])
-        unseen = cls.unseen_share(codes[seen], closed)
+        unseen = unseen_shares(codes[seen], closed)
         found = cls(sizes, combinations, counts, unseen, np.inf)
         if len(sizes) == 1:
             return found
         strengths = max(STRENGTHS, key=found._left_out)
         return cls(sizes, combinations, counts, unseen, strengths)
-
-    @staticmethod
-    def unseen_share(codes: np.ndarray, closed: Sequence[bool], weight=None) -> np.ndarray:
-        """u of each column, (K,), by the number of values that were seen once."""
-        once = [np.count_nonzero(np.bincount(own) == 1) for own in codes.T]
-        unseen = (np.array(once) + PSEUDO) / (len(codes) + 1)
-        unseen[np.array(closed, bool)] = 0
-        return unseen
 
     def _left_out(self, strength: float) -> float:
         """Log-likelihood of the rows, each with its own count taken away."""
@@ -233,6 +225,14 @@ class Frequencies:
 
     def __repr__(self):
         return f"Frequencies(sizes={self.sizes}, strength={self.strength:.3g})"
+
+
+def unseen_shares(codes: np.ndarray, closed: Sequence[bool]) -> np.ndarray:
+    """u of each column, (K,), by the number of values that were seen once; 0 of a closed one."""
+    once = [np.count_nonzero(np.bincount(own) == 1) for own in codes.T]
+    unseen = (np.array(once) + PSEUDO) / (len(codes) + 1)
+    unseen[np.array(closed, bool)] = 0
+    return unseen
 
 
 def _slot_of(total: np.ndarray) -> np.ndarray:

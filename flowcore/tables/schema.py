@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.typing import TableLike
 
 FORMAT = 1
-MISSING = ("error", "drop")
+MISSING = ("error", "drop", "atom")
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,8 +70,9 @@ class Schema:
     def from_data(cls, X: TableLike, missing: str = "error") -> Schema:
         """Find the columns of X: a table of pandas, polars or pyarrow, a mapping, an array (n, D).
 
-        missing: "error" for a ValueError that names the first missing value, "drop" to look at the
-        other rows only. Errors: ValueError for infinite numbers, too, and for text among numbers,
+        missing: a number that is missing is an error ("error"), its row is not looked at ("drop"),
+        or it is a value of its own ("atom"), as a missing category is unless rows are dropped.
+        Errors: ValueError for infinite numbers, too, and for text among numbers,
         naming row, column and value. Cost: a sort of each column.
         """
         frame = as_frame(X)
@@ -84,7 +85,8 @@ class Schema:
 
         changes: the same as a mapping, for names that are no Python names. The kinds, as text:
         continuous, positive, positive(low), bounded(low, high), integer, integer(low, high),
-        gridded(step), gridded(step, low, high), categorical, boolean, aside. Errors: ValueError for
+        gridded(step), gridded(step, low, high), each of them with atoms(0, ...) behind it or not,
+        categorical, boolean, aside. Errors: ValueError for
         an unknown column or kind, and for one that the data do not fit.
         """
         wanted = {**(changes or {}), **kinds}
@@ -139,18 +141,18 @@ class Schema:
         unit = f", in units of {' '.join(units)}" if units else ", a pure number"
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
-    def select(self, X: TableLike) -> Frame:
+    def select(self, X: TableLike, ignore_extra: bool = False) -> Frame:
         """X as a frame with the columns of the schema, in its order; those aside are left out.
 
         Columns are found by their names, or by position if X or the schema has none. Those aside
         may be there or not, whatever they hold. Errors: ValueError that names the columns which are
-        missing or unknown.
+        missing, or unknown and not to be ignored.
         """
         frame, wanted = as_frame(X), [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
             frame = self._named(frame, wanted)
         missing = [name for name in wanted if name not in frame.names]
-        unknown = [name for name in frame.names if name not in self.names]
+        unknown = [n for n in frame.names if n not in self.names and not ignore_extra]
         if missing or unknown:
             words = [f"lacks {_listed(missing)}"] * bool(missing)
             words += [f"has {_listed(unknown)}, which was not there in fit"] * bool(unknown)
@@ -210,36 +212,52 @@ class Schema:
         return cls(tuple(map(Column.from_dict, columns)), n_rows)
 
 
-def complete_rows(frame: Frame, missing: str) -> np.ndarray:
-    """(n,): the rows that miss nothing.
+def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> np.ndarray:
+    """(n,): the rows that miss nothing which has to be there.
 
-    Errors: ValueError if missing="error" and some do, and for infinite numbers.
+    A missing category is a value, as `Schema.from_data` finds it, unless missing="drop"; a missing
+    number with missing="atom". With a schema: what its columns say. Errors: ValueError if other
+    cells are missing, unless missing="drop", and for infinite numbers.
     """
     if missing not in MISSING:
-        raise ValueError(f'missing is "error" or "drop": got {missing!r:.40}')
+        raise ValueError(f'missing is "error", "drop" or "atom": got {missing!r:.40}')
     if len(frame) == 0:
         raise ValueError(f"{frame.source or 'X'} has no rows")
-    complete = np.ones(len(frame), bool)
-    for name in frame.names:
-        gone = is_missing(frame[name])
+    gaps = {name: is_missing(frame[name]) for name in frame.names}
+    for name, gone in gaps.items():
         if gone.all():
             raise fixable(
                 ValueError, f"column {name!r:.40} has no values: ", {"kind": {name: "aside"}},
                 words="leave it out",
             )  # fmt: skip
-        if gone.any() and missing == "error":
-            rows = np.flatnonzero(gone)
-            raise fixable(
-                ValueError,
-                f"{frame.place(rows[0], name)} is missing ({len(rows):,} of {len(frame):,} rows "
-                "miss it): fill it, leave the column out, or ",
-                {"missing": "drop"},
-            )
         _check_infinite(frame, name)
-        complete &= ~gone
+    if schema is not None:
+        values = {column.name for column in schema.columns if column.missing}
+    elif missing == "error":
+        values = {name for name in gaps if frame[name].dtype == object or name in frame.declared}
+    else:
+        values = set(gaps) if missing == "atom" else set()
+    open_gaps = {name: gone for name, gone in gaps.items() if gone.any() and name not in values}
+    complete = ~np.logical_or.reduce([np.zeros(len(frame), bool), *open_gaps.values()])
+    if open_gaps and missing != "drop":
+        raise _refuse_gaps(frame, open_gaps, int(complete.sum()), schema)
     if not complete.any():
         raise ValueError("every row misses a value: fill them, or leave columns out")
     return complete
+
+
+def _refuse_gaps(frame: Frame, gaps: dict, n_complete: int, schema) -> ValueError:
+    """Which cells are missing, and what it costs to leave their rows out."""
+    name = next(iter(gaps))
+    each = ", ".join(f"{own!r:.40} {gone.sum():,}" for own, gone in [*gaps.items()][:10])
+    fix = {"missing": "drop"}, *([{"missing": "atom"}] if schema is None else [])
+    return fixable(
+        ValueError,
+        f"{frame.place(np.flatnonzero(gaps[name])[0], name)} is missing. Missing cells of each "
+        f"column: {each}{', ...' * (len(gaps) > 10)}; {n_complete:,} of {len(frame):,} rows are "
+        "complete. Fill them, leave columns out, or ",
+        *fix,
+    )
 
 
 def _check_infinite(frame: Frame, name: Name) -> None:

@@ -1,0 +1,118 @@
+"""A fitted `TableDensity` as data, which `save` writes and `load` reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .categorical import CategoricalMixture
+from .coordinates import Coordinates
+from .encoding import Encoding
+from .frame import LIBRARIES
+from .schema import Schema
+
+if TYPE_CHECKING:
+    from ..core.typing import Base
+    from .density import TableDensity
+
+
+@dataclass(eq=False)
+class TableRecord:
+    """What a `TableDensity` has learned.
+
+    Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
+
+    Parameters
+    ----------
+    schema : dict
+        Of the columns, as `Schema.to_dict` has it.
+    categories : dict or None
+        p(c), as `CategoricalMixture.to_dict` has it; None without categories and atoms.
+    density : Distribution or None
+        Of the numbers on the whole line; None without numbers.
+    fillers, reach : ndarray or None
+        Of the `Coordinates`, (2, D).
+    margins : sequence of ndarray
+        Of every number, sorted values of the table.
+    notes : dict or None
+        How it was learned: plain data.
+    """
+
+    schema: dict
+    categories: dict | None
+    density: Base | None
+    fillers: np.ndarray | None = None
+    reach: np.ndarray | None = None
+    margins: list | None = None
+    notes: dict | None = None
+
+    def restored(self) -> TableDensity:
+        """The density, fitted."""
+        from .density import TableDensity
+
+        schema = Schema.from_dict(self.schema)
+        encoding = Encoding(schema)
+        categories = self.categories
+        if categories is not None:
+            categories = CategoricalMixture.from_dict(categories, encoding.sizes)
+        elif encoding.sizes:
+            raise ValueError("there are no categories, but the schema has some")
+        dim = 0 if self.density is None else self.density.dim
+        if dim != len(encoding.kinds):
+            raise ValueError(f"density has dim {dim}, but the schema has {len(encoding.kinds)} numbers")
+        if dim + len(encoding.sizes) == 0:
+            raise ValueError("the schema has neither numbers nor categories: nothing to model")
+        for name, value in (("fillers", self.fillers), ("reach", self.reach)):
+            if value is not None and (value.shape != (2, dim) or np.isnan(value).any()):
+                raise ValueError(f"{name} has shape {value.shape}, not (2, {dim}), or a NaN")
+        if self.fillers is not None and not (self.fillers[1] > 0).all():
+            raise ValueError("fillers has a scale that is not positive")
+        _check_margins(self.margins, dim)
+        check_notes(self.notes)
+        coordinates = Coordinates(encoding.kinds, encoding.optional, self.fillers, self.reach)
+        found = TableDensity(schema)
+        return found.with_parts(
+            schema, categories, coordinates, self.density, self.margins, self.notes
+        )
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        return dict(vars(self))
+
+
+def from_frequencies(
+    schema: dict, frequencies: dict | None, density: Base | None, notes: dict | None = None
+) -> TableRecord:
+    """What stands for a `TableDensity` of an older file, whose p(c) was one of counts."""
+    categories = None
+    if frequencies is not None:
+        categories = {"weights": np.ones(1), "counts": frequencies, "tree": None, "classes": []}
+    return TableRecord(schema, categories, density, notes=notes)
+
+
+def _check_margins(margins, dim: int) -> None:
+    if margins is None:
+        return
+    if len(margins) != dim or not all(
+        isinstance(own, np.ndarray) and own.ndim == 1 and own.size and np.isfinite(own).all()
+        for own in margins
+    ):
+        raise ValueError(f"margins are {dim} vectors of finite numbers")
+
+
+def check_notes(notes) -> None:
+    """A ValueError for notes of a wrong kind, as in a forged file."""
+    from ..estimator.record import as_summary
+
+    if not isinstance(notes, (dict, type(None))):
+        raise ValueError(f"notes are a dict or None: got {notes!r:.40}")
+    for name in ("rows", "dropped"):
+        count = (notes or {}).get(name, 0)
+        if not (isinstance(count, int) and count >= 0):
+            raise ValueError(f"notes[{name!r}] is a number of rows: got {count!r:.40}")
+    if (notes or {}).get("library") not in (None, *LIBRARIES):
+        raise ValueError(f"notes['library'] is one of {LIBRARIES}")
+    if (notes or {}).get("summary") is not None:
+        as_summary(notes["summary"])
