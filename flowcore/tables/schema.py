@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..core import fixable
 from .column import Column
 from .finding import find_columns
-from .frame import DATES, NUMBERS, Frame, Name, as_frame
+from .frame import DATES, NUMBERS, Frame, Name, as_frame, listed
 from .kind import DENSITY, PROBABILITY, Kind
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Schema:
         wanted = {**(changes or {}), **kinds}
         unknown = [name for name in wanted if name not in self.names]
         if unknown:
-            raise ValueError(f"there is no column {unknown[0]!r:.40}, but {self._listed()}")
+            raise ValueError(f"there is no column {unknown[0]!r:.40}, but {listed(self.names)}")
         columns = (c.edited(wanted[c.name]) if c.name in wanted else c for c in self.columns)
         return replace(self, columns=tuple(columns))
 
@@ -148,30 +148,27 @@ class Schema:
         """
         frame, wanted = as_frame(X), [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
-            frame = self._named(frame, wanted)
+            frame = self._by_position(frame, wanted)
         missing = [name for name in wanted if name not in frame.names]
         unknown = [name for name in frame.names if name not in self.names]
         if missing or unknown:
-            words = [f"lacks {_listed(missing)}"] * bool(missing)
-            words += [f"has {_listed(unknown)}, which was not there in fit"] * bool(unknown)
-            found = " and ".join(words)
-            raise ValueError(f"{frame.source or 'X'} {found}: the columns are {self._listed()}")
-        frame.check_no_dates(wanted)
+            found = [f"lacks {listed(missing)}"] * bool(missing)
+            found += [f"has {listed(unknown)}, which was not there in fit"] * bool(unknown)
+            raise ValueError(
+                f"{frame.source or 'X'} {' and '.join(found)}: the columns are {listed(self.names)}"
+            )
         return frame.select(wanted)
 
-    def _named(self, frame: Frame, wanted: list[Name]) -> Frame:
-        """The frame with the names of the schema, by position; columns aside may be left out."""
+    def _by_position(self, frame: Frame, wanted: list[Name]) -> Frame:
+        """The frame with the names of the schema; columns aside may be left out."""
         names = wanted if len(frame.names) == len(wanted) else self.names
         if len(frame.names) != len(names):
             raise ValueError(
                 f"X has {len(frame.names)} columns, but the schema has {len(names)}: "
-                f"{self._listed()}"
+                f"{listed(self.names)}"
             )
-        columns = {name: frame[given] for name, given in zip(names, frame.names, strict=True)}
+        columns = {name: frame[own] for name, own in zip(names, frame.names, strict=True)}
         return Frame(columns, frame.source, frame.first_row, library=frame.library)
-
-    def _listed(self) -> str:
-        return _listed(self.names)
 
     # ------------------------------------------------------------ printed, saved
 
@@ -191,22 +188,22 @@ class Schema:
         return f"Schema({', '.join(f'{c.name}: {c.kind}' for c in self.columns)})"
 
     def to_dict(self) -> dict:
-        """The schema as plain data, for JSON: `from_dict` is the way back."""
+        """The schema as data for JSON: `from_dict` is the way back."""
         columns = [column.to_dict() for column in self.columns]
         return {"format": FORMAT, "n_rows": self.n_rows, "columns": columns}
 
     @classmethod
-    def from_dict(cls, plain: dict) -> Schema:
+    def from_dict(cls, data: dict) -> Schema:
         """The schema that `to_dict` described; a ValueError for anything else."""
-        if not isinstance(plain, dict) or set(plain) != {"format", "n_rows", "columns"}:
-            raise ValueError(f"{plain!r:.80} describes no schema")
-        if plain["format"] != FORMAT:
+        if not isinstance(data, dict) or set(data) != {"format", "n_rows", "columns"}:
+            raise ValueError(f"{data!r:.80} describes no schema")
+        columns, n_rows = data["columns"], data["n_rows"]
+        if data["format"] != FORMAT:
             raise ValueError(
-                f"a schema of format {plain['format']!r:.20}: this flowcore reads {FORMAT}"
+                f"a schema of format {data['format']!r:.20}: this flowcore reads {FORMAT}"
             )
-        columns, n_rows = plain["columns"], plain["n_rows"]
         if not isinstance(columns, (list, tuple)) or type(n_rows) is not int or n_rows < 0:
-            raise ValueError(f"{plain!r:.80} describes no schema")
+            raise ValueError(f"{data!r:.80} describes no schema")
         return cls(tuple(map(Column.from_dict, columns)), n_rows)
 
 
@@ -221,7 +218,7 @@ def complete_rows(frame: Frame, missing: str) -> np.ndarray:
         raise ValueError(f"{frame.source or 'X'} has no rows")
     complete = np.ones(len(frame), bool)
     for name in frame.names:
-        gone = is_missing(frame[name])
+        gone, values = is_missing(frame[name]), frame[name]
         if gone.all():
             raise fixable(
                 ValueError, f"column {name!r:.40} has no values: ", {"kind": {name: "aside"}},
@@ -235,31 +232,17 @@ def complete_rows(frame: Frame, missing: str) -> np.ndarray:
                 "miss it): fill it, leave the column out, or ",
                 {"missing": "drop"},
             )
-        _check_infinite(frame, name)
+        infinite = np.flatnonzero(np.isinf(values)) if values.dtype.kind in NUMBERS else ()
+        for i in infinite[:1]:
+            raise ValueError(f"{frame.place(i, name)} is {values[i]}: make it a number, or NaN")
         complete &= ~gone
     if not complete.any():
         raise ValueError("every row misses a value: fill them, or leave columns out")
     return complete
 
 
-def _check_infinite(frame: Frame, name: Name) -> None:
-    values = frame[name]
-    if values.dtype.kind in NUMBERS and np.isinf(values).any():
-        row = np.flatnonzero(np.isinf(values))[0]
-        raise ValueError(f"{frame.place(row, name)} is {values[row]}: make it a number, or NaN")
-
-
 def is_missing(values: np.ndarray) -> np.ndarray:
     """Where a column of a frame has NaN or None."""
-    if values.dtype.kind in NUMBERS:
-        return np.isnan(values)
-    if values.dtype.kind in DATES:
-        return np.isnat(values)
     if values.dtype == object:
         return np.array([v is None for v in values.tolist()], bool)
-    return np.zeros(len(values), bool)
-
-
-def _listed(names: Iterable[Name], most: int = 10) -> str:
-    names = list(names)
-    return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)
+    return np.isnat(values) if values.dtype.kind in DATES else values != values
