@@ -24,6 +24,7 @@ from .encoding import (
 )
 from .frame import LIBRARIES, Frame
 from .frequencies import Frequencies
+from .onehot import OneHot
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class TableDensity:
     --------
     >>> from flowcore import Normal
     >>> schema = Schema.from_data({"height": [1.6, 1.7, 1.9], "smokes": [True, False, False]})
-    >>> smokes = Frequencies.from_codes([[1], [0], [0]], sizes=(2,), closed=(True,))
+    >>> smokes = Frequencies.fit([[1], [0], [0]], sizes=(2,), closed=(True,))
     >>> density = TableDensity(schema, smokes, Normal(1))
     >>> density.log_prob({"height": [0.0], "smokes": [True]}).round(4) == np.round(
     ...     np.log(1.5 / 4) - 0.5 * np.log(2 * np.pi), 4)
@@ -106,47 +107,26 @@ class TableDensity:
     ):
         self.notes = notes
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
-        self.frequencies, self.density = self._as_frequencies(frequencies), density
-        self.dim = len(self.schema.numbers) + len(self.schema.categories)
-        self._check()
-        self._check_notes()
-        self._line, self._noise = line(self.schema.numbers), noise(self.schema.numbers)
-
-    def _as_frequencies(self, given) -> Frequencies | None:
-        """A ValueError if they are not of the schema, before anything of their size is made."""
-        plain = given.to_dict() if isinstance(given, Frequencies) else given or {"sizes": []}
-        own = [len(column.values) for column in self.schema.categories]
-        sizes = as_integers("sizes", plain.get("sizes")).tolist()
-        if sizes != own:
-            raise ValueError(f"frequencies of sizes {sizes!s:.80}, but the categories have {own}")
-        if not isinstance(given, dict):
-            return given
-        try:
-            return Frequencies(**given)
-        except TypeError as problem:  # arguments that it has not
-            raise ValueError(f"frequencies: {problem!s:.200}") from None
-
-    def _check(self) -> None:
-        numbers = self.schema.numbers
-        odd = [c for c in self.schema.columns if c.kind.name in ("constant", "text")]
-        if odd:
-            raise ValueError(f"column {odd[0].name!r:.40} is {odd[0].kind}: edit it to aside")
+        numbers, categories = self.schema.numbers, self.schema.categories
+        for column in self.schema.columns:
+            if column.kind.name in ("constant", "text"):
+                raise ValueError(f"column {column.name!r:.40} is {column.kind}: edit it to aside")
+        self.dim = len(numbers) + len(categories)
         if not self.dim:
             raise ValueError("the schema has neither numbers nor categories: nothing to model")
-        dim = 0 if self.density is None else self.density.dim
+        dim = 0 if density is None else density.dim
         if dim != len(numbers):
             raise ValueError(f"density has dim {dim}, but the schema has {len(numbers)} numbers")
-
-    def _check_notes(self) -> None:
-        """A ValueError for notes of a wrong kind, as in a forged file."""
-        if not isinstance(self.notes, (dict, type(None))):
-            raise ValueError(f"notes are a dict or None: got {self.notes!r:.40}")
-        for name in ("rows", "dropped"):
-            count = (self.notes or {}).get(name, 0)
-            if not (isinstance(count, int) and count >= 0):
-                raise ValueError(f"notes[{name!r}] is a number of rows: got {count!r:.40}")
-        if (self.notes or {}).get("library") not in (None, *LIBRARIES):
-            raise ValueError(f"notes['library'] is one of {LIBRARIES}")
+        sizes = [len(column.values) for column in categories]
+        self.frequencies, self.density = _as_frequencies(frequencies, sizes), density
+        self._one_hot = None
+        # somebody's own density need not have a `context_dim`
+        if self.frequencies is not None and getattr(density, "context_dim", density is not None):
+            own = self.frequencies
+            one_hot = OneHot(own.combinations, own.counts, own.sizes)
+            self._one_hot = one_hot if one_hot.dim else None
+        self._line, self._noise = line(numbers), noise(numbers)
+        _check_notes(notes)
         _ = self.summary
 
     def config(self) -> dict:
@@ -206,46 +186,38 @@ class TableDensity:
         log sum_v w_v p(x | v) over the values v that an unseen one may have; one v of weight 1, if
         all were seen.
         """
-        if self.frequencies is None:
-            return self._given(x, None)
-        log_p, slots = np.full(len(x), -np.inf), self.frequencies.slots(own)
-        patterns, which = np.unique(slots < 0, axis=0, return_inverse=True)
+        if self._one_hot is None:
+            return self._given_context(x, None)
+        log_p, levels = np.full(len(x), -np.inf), self._one_hot.levels(own)
+        patterns, which = np.unique(levels < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
-            filled = slots[rows]
-            for values, weight in zip(*self.frequencies.alternatives(unseen), strict=True):
+            filled = levels[rows]
+            for values, weight in zip(*self._one_hot.alternatives(unseen), strict=True):
                 filled[:, unseen] = values
-                each = np.log(weight) + self._given(x[rows], filled)
-                log_p[rows] = np.logaddexp(log_p[rows], each)
+                each = self._given_context(x[rows], self._one_hot.context(filled))
+                log_p[rows] = np.logaddexp(log_p[rows], np.log(weight) + each)
         return log_p
 
-    def _given(self, x, slots) -> np.ndarray:
+    def _given_context(self, x, context) -> np.ndarray:
         """log p(x | c); of gridded columns the mean of p over the cell, times its size."""
-        context, log_p = self._context(slots), np.empty(len(x))
         if self._noise is None:
             return self._of_points(x, context)
-        u, log_size = cell(self._noise.step)
+        log_p, (u, log_size) = np.empty(len(x)), cell(self._noise.step)
         for start in range(0, len(x), ROWS):
             rows = slice(start, start + ROWS)
             y = self._noise.points(x[rows], u[:, None]).reshape(-1, x.shape[1])
-            given = None if context is None else np.tile(context[rows], (len(u), 1))
-            found = self._of_points(y, given).reshape(len(u), -1)
+            again = None if context is None else np.tile(context[rows], (len(u), 1))
+            found = self._of_points(y, again).reshape(len(u), -1)
             with np.errstate(all="ignore"):  # a NaN stays one
                 log_p[rows] = np.logaddexp.reduce(found) + log_size
         return log_p
 
-    def _context(self, slots) -> np.ndarray | None:
-        # somebody's own density need not say whether it reads one
-        reads = slots is not None and getattr(self.density, "context_dim", 1)
-        return self.frequencies.context(slots) if reads and self.frequencies.context_dim else None
-
-    def _of_points(self, y, context=None) -> np.ndarray:
+    def _of_points(self, y, context) -> np.ndarray:
         """log q(z | c) + log |det dz/dy|."""
-        z, log_det = y, 0.0
-        if self._line is not None:
-            z, log_det = self._line.inverse_and_log_det(y)
-        given = {} if context is None else {"context": context}
-        return self.density.log_prob(z, **given) + log_det
+        z, log_det = (y, 0.0) if self._line is None else self._line.inverse_and_log_det(y)
+        options = {} if context is None else {"context": context}
+        return self.density.log_prob(z, **options) + log_det
 
     # ------------------------------------------------------------ samples
 
@@ -260,18 +232,32 @@ class TableDensity:
         """
         n, rng = check_count(n), np.random.default_rng(rng)
         found: dict = {}
-        slots = None
+        own = np.zeros((n, 0), int)
         if self.frequencies is not None:
             own = self.frequencies.sample(n, rng)
-            slots = self.frequencies.slots(own)
             for k, column in enumerate(self.schema.categories):
                 found[column.name] = as_values(column, own[:, k])
         if self.density is not None:
-            found |= restored(self._sample_numbers(n, slots, rng), self.schema.numbers)
+            found |= restored(self._sample_numbers(n, own, rng), self.schema.numbers)
         for column in self.schema.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
                 found[column.name] = as_values(column, np.zeros(n, int))
-        return self._as_given(found, n)
+        if self.schema.is_named:
+            frame = Frame({name: found[name] for name in self.schema.names if name in found})
+            library = (self.notes or {}).get("library")
+            return frame.to(library) if library and find_spec(library) else frame
+        columns = [found.get(name, np.full(n, np.nan)) for name in self.schema.names]
+        dtype = object if any(column.dtype == object for column in columns) else float
+        return np.column_stack([np.asarray(column, dtype) for column in columns])
+
+    def _sample_numbers(self, n, own, rng) -> np.ndarray:
+        if n == 0:
+            return np.zeros((0, self.density.dim))
+        if self._one_hot is None:
+            z = self.density.sample(n, rng=rng)
+        else:
+            z = self.density.sample(1, rng=rng, context=self._one_hot(own))[0]
+        return np.asarray(z, float) if self._line is None else self._line.forward(z)
 
     def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
         """What `diagnose` judges: the numbers of the rows of X and their density, given categories.
@@ -286,45 +272,52 @@ class TableDensity:
         complete = complete_rows(frame, "drop")
         _warn_left_out(~complete, "missing values, and not counted in row numbers")
         frame, context, density = frame.take(complete), None, self.density
-        if getattr(density, "context_dim", 0):
-            slots = self.frequencies.slots(codes(frame, self.schema.categories))
-            known = (slots >= 0).all(axis=1)
+        if self._one_hot is not None:
+            own = codes(frame, self.schema.categories)
+            known = (self._one_hot.levels(own) >= 0).all(axis=1)
             _warn_left_out(~known, "a category that was never seen")
-            frame, context = frame.take(known), self.frequencies.context(slots[known])
+            frame, context = frame.take(known), self._one_hot(own[known])
         plain = rows = coordinates(frame, columns)
         check_inside(frame, columns, plain)
         if self._noise is not None:
             rows = self._noise(plain, np.random.default_rng(rng))
-        if self._line is not None and isinstance(density, TransformedDistribution):
-            ends = Chain([self._line, density.bijector])
-            density = TransformedDistribution(density.base, ends)
-        elif self._line is not None:
-            density = TransformedDistribution(density, self._line)
+        if self._line is not None:
+            parts = [self._line]
+            if isinstance(density, TransformedDistribution):
+                parts, density = [self._line, density.bijector], density.base
+            density = TransformedDistribution(density, Chain(parts))
         return Numbers(density, tuple(f"{c.name}" for c in columns), rows, context, plain)
 
-    def _sample_numbers(self, n, slots, rng) -> np.ndarray:
-        context = self._context(slots)
-        if n == 0:
-            return np.zeros((0, self.density.dim))
-        if context is None:
-            z = self.density.sample(n, rng=rng)
-        else:
-            z = self.density.sample(1, rng=rng, context=context)[0]
-        return np.asarray(z, float) if self._line is None else self._line.forward(z)
-
-    def _as_given(self, found: dict, n: int) -> TableLike:
-        if self.schema.is_named:
-            frame = Frame({name: found[name] for name in self.schema.names if name in found})
-            library = (self.notes or {}).get("library")
-            return frame.to(library) if library and find_spec(library) else frame
-        columns = [found.get(name, np.full(n, np.nan)) for name in self.schema.names]
-        dtype = object if any(column.dtype == object for column in columns) else float
-        return np.column_stack([np.asarray(column, dtype) for column in columns])
-
     def __repr__(self):
-        listed = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
+        kinds = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)
         own = repr(self.density)
-        return f"TableDensity({listed}; {own if len(own) <= 300 else f'{own[:297]}...'})"
+        return f"TableDensity({kinds}; {own if len(own) <= 300 else f'{own[:297]}...'})"
+
+
+def _as_frequencies(found, sizes: list[int]) -> Frequencies | None:
+    """A ValueError if they are not of these sizes, before anything of their size is made."""
+    data = found.to_dict() if isinstance(found, Frequencies) else found or {"sizes": []}
+    own = as_integers("sizes", data.get("sizes")).tolist()
+    if own != sizes:
+        raise ValueError(f"frequencies of sizes {own!s:.80}, but the categories have {sizes}")
+    if not isinstance(found, dict):
+        return found
+    try:
+        return Frequencies(**found)
+    except TypeError as problem:  # arguments that it has not
+        raise ValueError(f"frequencies: {problem!s:.200}") from None
+
+
+def _check_notes(notes) -> None:
+    """A ValueError for notes of a wrong kind, as in a forged file."""
+    if not isinstance(notes, (dict, type(None))):
+        raise ValueError(f"notes are a dict or None: got {notes!r:.40}")
+    for name in ("rows", "dropped"):
+        count = (notes or {}).get(name, 0)
+        if not (isinstance(count, int) and count >= 0):
+            raise ValueError(f"notes[{name!r}] is a number of rows: got {count!r:.40}")
+    if (notes or {}).get("library") not in (None, *LIBRARIES):
+        raise ValueError(f"notes['library'] is one of {LIBRARIES}")
 
 
 def _warn_left_out(rows: np.ndarray, why: str) -> None:

@@ -19,6 +19,7 @@ from .density import TableDensity
 from .encoding import check_inside, codes, coordinates, line, noise
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
+from .onehot import OneHot
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def fit_table(
     frequencies, nats, context = _frequencies(frame, own, schema, weight), 0.0, None
     if frequencies is not None:
         nats = float(np.average(frequencies.log_prob(own), weights=weight))
-        context = frequencies.context(frequencies.slots(own)) if frequencies.context_dim else None
+        one_hot = OneHot(frequencies.combinations, frequencies.counts, frequencies.sizes)
+        context = one_hot(own) if one_hot.dim else None
     density, summary = _learnt(x, context, schema, weight, learn, rng)
     notes = {
         "library": library,
@@ -276,7 +278,7 @@ def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequ
             "find the schema from these rows"
         )
     closed = [column.kind.name == "boolean" for column in columns]
-    return Frequencies.from_codes(own, sizes, closed, weight)
+    return Frequencies.fit(own, sizes, closed, weight)
 
 
 def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None, Summary | None]:
