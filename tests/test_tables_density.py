@@ -597,7 +597,7 @@ def test_rows_that_a_schema_does_not_fit():
             {"b": np.where(np.arange(50) == 3, 0.5, 1.0)},
             "row 3, column 'b' is 0.5, which is not",
         ),
-        ({"c": ["v"] * 49 + ["w"]}, "row 49, column 'c' is 'w', which the schema does not know"),
+        ({"c": ["v"] * 49 + ["w"]}, "row 49, column 'c' is 'w', which the schema does not have"),
     ):
         with pytest.raises(ValueError, match=message):
             fit_table({**good, **changes}, schema, learn=shifted)

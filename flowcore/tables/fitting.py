@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import fixable, remaking, warn
-from ..core.inputs import named
 from ..distributions import Distribution, Foreign
 from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
 from ..training.checks import as_weights
-from ..training.columns import constant_columns, dependent_columns
+from .checks import check_numbers
 from .density import TableDensity
 from .encoding import check_inside, codes, coordinates, line, noise
 from .frame import Frame, as_frame
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from ..core.typing import Base, Seed, TableLike
     from ..estimator import FlowDensity, Summary
-
-NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
 def learn_flow(
@@ -65,7 +62,7 @@ def learn_flow(
     )
     flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     if history.interrupted:
-        raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too
+        raise KeyboardInterrupt  # a density has no history to show it; `FlowDensity` stops, too
     return flow
 
 
@@ -124,29 +121,30 @@ def fit_table(
     rng = np.random.default_rng(rng)
     frame = as_frame(X)
     library, weight = frame.library, as_weights(sample_weight, len(frame))
-    given = len(frame) if weight is None else int(np.count_nonzero(weight))
-    if schema is None:
-        frame, weight = _complete(frame, weight, missing)
+    n = len(frame) if weight is None else int(np.count_nonzero(weight))
+    found = schema is None
+    if not found:
+        _check_kinds(schema, missing)
+        frame = schema.select(frame)
+    frame, weight = _complete(frame, weight, missing)
+    if found:
         schema = Schema.from_data(frame)
-        _refuse_unmodelled(schema, missing)
-        _say_suggestions(schema, missing)
-    else:
-        _refuse_unmodelled(schema, missing)
-        frame, weight = _complete(schema.select(frame), weight, missing)
+        _check_kinds(schema, missing)
+        _warn_of_suggestions(schema, missing)
     x, own = coordinates(frame, schema.numbers), codes(frame, schema.categories)
     check_inside(frame, schema.numbers, x)
-    _check_columns(x, schema)
-    _warn_of_narrow(x, schema)
-    frequencies, nats, context = _frequencies(frame, own, schema, weight), 0.0, None
-    if frequencies is not None:
+    check_numbers(x, schema)
+    frequencies, nats, context = None, 0.0, None
+    if schema.categories:
+        frequencies = _frequencies(frame, own, schema, weight)
         nats = float(np.average(frequencies.log_prob(own), weights=weight))
         one_hot = OneHot(frequencies.combinations, frequencies.counts, frequencies.sizes)
         context = one_hot(own) if one_hot.dim else None
-    density, summary = _learnt(x, context, schema, weight, learn, rng)
+    density, summary = _learned(x, context, schema, weight, learn, rng)
     notes = {
         "library": library,
         "rows": len(frame),
-        "dropped": given - len(frame),
+        "dropped": n - len(frame),
         "log_prob_of_categories": nats if density is None else None,
         "summary": None if summary is None else as_data(summary.shifted(nats)),
     }
@@ -163,8 +161,8 @@ def _complete(frame: Frame, weight, missing: str):
     return frame.take(complete), None if weight is None else weight[complete]
 
 
-def _say_suggestions(schema: Schema, missing: str) -> None:
-    """One warning with all that the schema would rather have, and the line to paste."""
+def _warn_of_suggestions(schema: Schema, missing: str) -> None:
+    """One warning with all that the schema suggests, and the line to paste."""
     wanted = [c for c in schema.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
         return
@@ -172,119 +170,51 @@ def _say_suggestions(schema: Schema, missing: str) -> None:
     drop, edits = _drop(missing), schema.suggestions or {c.name: "aside" for c in wanted}
     found = f"schema = Schema.from_data(X{drop})"
     warn(
-        f"columns that are taken as continuous: {reasons}. To follow: "
-        f"{found}.edit({edits!r}); to leave it so, and hear no more: {found}. "
-        f"Then fit_table(X, schema{drop})"
+        f"columns that are taken as continuous: {reasons}. To follow: {found}.edit({edits!r}); "
+        f"to leave it so, without this warning: {found}. Then fit_table(X, schema{drop})"
     )
 
 
 def _drop(missing: str) -> str:
-    """What lines to be pasted have to say, too."""
+    """An argument of the lines to be pasted."""
     return ', missing="drop"' if missing == "drop" else ""
 
 
-def _refuse_unmodelled(schema: Schema, missing: str) -> None:
-    bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
+def _check_kinds(schema: Schema, missing: str) -> None:
+    """A ValueError for columns that are constant or free text."""
     if all(c.kind.name == "aside" for c in schema.columns):
         raise ValueError("all columns of the schema are aside: there is nothing to model")
+    bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
     if bad:
-        edit = {c.name: "aside" for c in bad}
-        told = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
-        kinds = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
+        aside = {c.name: "aside" for c in bad}
+        texts = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
+        reasons = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
         raise fixable(
-            ValueError, f"column {told}, and so cannot be modelled: ",
-            *({"kind": edits} for edits in (edit, kinds) if edits),
+            ValueError, f"column {reasons}, and so cannot be modelled: ",
+            *({"kind": edits} for edits in (aside, texts) if edits),
             words="leave it out, or set it aside: schema = "
-            f"Schema.from_data(X{_drop(missing)}).edit({edit!r:.300})",
+            f"Schema.from_data(X{_drop(missing)}).edit({aside!r:.300})",
         )  # fmt: skip
 
 
-def _check_columns(x: np.ndarray, schema: Schema) -> None:
-    """A ValueError for numbers that are constant, repeat another column, or follow from others.
-
-    Looked at in their own units and as they are learnt: x y = const is a sum in logarithms.
-    """
-    if not len(x) or not x.shape[1]:
-        return
-    names, rows = [c.name for c in schema.numbers], np.arange(len(x))
-    constant = constant_columns(x, rows)
-    if constant.size:
-        raise _refusal(
-            f"X is constant in {named('column', constant, names)}, and so has no density",
-            [names[j] for j in constant],
-        )
-    seen: dict[bytes, int] = {}
-    for j, column in enumerate(np.ascontiguousarray(x.T)):
-        first = seen.setdefault(column.tobytes(), j)
-        if first != j:
-            raise _refusal(
-                f"column {names[j]!r:.40} repeats column {names[first]!r:.40}, so that rows have "
-                "no density",
-                [names[j]],
-                "one of them",
-            )
-    ends = line(schema.numbers)
-    gridded = [c.kind.is_gridded for c in schema.numbers]
-    if ends is not None and not any(gridded):
-        _check_dependence(ends.inverse(x), names, rows)
-    _check_dependence(x, names, rows)
-
-
-def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
-    dependent, too_many = dependent_columns(x, rows)
-    if dependent.size:
-        these = named("column", dependent, names, shown=20)
-        raise _refusal(
-            f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
-            "multiples of them (or of their logarithms, where they are positive). Such rows have "
-            "no density",
-            [names[dependent[-1]]],
-            f"{too_many} of these columns",
-        )
-
-
-def _warn_of_narrow(x: np.ndarray, schema: Schema) -> None:
-    """Columns that nearly follow from others, as they are learnt: flows hardly find the valley."""
-    if not x.size:
-        return
-    names, ends = [c.name for c in schema.numbers], line(schema.numbers)
-    found, n = dependent_columns(x if ends is None else ends.inverse(x), np.arange(len(x)), NARROW)
-    if found.size:
-        these, aside = named("column", found, names, shown=20), {names[found[-1]]: "aside"}
-        problem = (
-            f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: a "
-            "flow hardly learns that. If it is no news, "
-        )
-        words = f"leave {n} out, such as by schema.edit({aside!r:.100})"
-        warn(fixable(UserWarning, problem, {"kind": aside}, words=words))
-
-
-def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
-    """About columns without a density."""
-    aside = dict.fromkeys(names, "aside")
-    words = f"leave {these} out, such as by schema.edit({aside!r:.200})"
-    return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
-
-
-def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies | None:
+def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies:
     columns = schema.categories
-    if not columns:
-        return None
     sizes = [len(column.values) for column in columns]
     for i, k in np.argwhere(own >= sizes)[:1]:
         name = columns[k].name
         raise ValueError(
-            f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not know: "
+            f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not have: "
             "find the schema from these rows"
         )
-    closed = [column.kind.name == "boolean" for column in columns]
+    closed = [not column.kind.has_unseen for column in columns]
     return Frequencies.fit(own, sizes, closed, weight)
 
 
-def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None, Summary | None]:
-    """(q(z | c), what a `FlowDensity` says of log p(x | c) on held-out rows, in the table's units).
+def _learned(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None, Summary | None]:
+    """(q(z | c), the summary of a `FlowDensity` about log p(x | c) of held-out rows).
 
-    Errors of the summary are those of log p(z | c): what is added is the same for all candidates.
+    The summary is in the table's units. Its errors are those of log p(z | c): what is added is the
+    same for all candidates.
     """
     from sklearn.base import clone
 
@@ -298,7 +228,7 @@ def _learnt(x, context, schema: Schema, weight, learn, rng) -> tuple[Base | None
     dequantize, ends = noise(schema.numbers), line(schema.numbers)
     y = x if dequantize is None else dequantize(x, rng)
     z = y if ends is None else ends.inverse(y)
-    with remaking():  # what is to be said about these columns has been said
+    with remaking():  # warnings about these columns were given above
         if callable(learn):
             density = learn(z, context=context, sample_weight=weight, rng=rng)
             return density if isinstance(density, Distribution) else Foreign(density).density, None
