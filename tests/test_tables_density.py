@@ -31,6 +31,7 @@ from flowcore.tables import (
     learn_flow,
 )
 from flowcore.tables.encoding import codes
+from flowcore.tables.onehot import OneHot
 
 rng = np.random.default_rng(0)
 SCORED = {"name": "Gaussian", "score": 2.0, "error": 0.1, "weight": 1.0, "is_flow": False}
@@ -100,7 +101,7 @@ def everything(frequencies):
 def test_probabilities_of_categories_have_the_sum_one(rows, columns, closed, weighted):
     codes = np.array(rows)[:, :columns]
     weight = 1.0 + np.arange(len(codes)) % 4 if weighted else None
-    found = Frequencies.from_codes(codes, (3,) * columns, closed[:columns], weight)
+    found = Frequencies.fit(codes, (3,) * columns, closed[:columns], weight)
     p = np.exp(found.log_prob(everything(found)))
     assert p.sum() == pytest.approx(1, abs=1e-12)
     assert (np.exp(found.log_prob(codes)) > 0).all()
@@ -112,7 +113,7 @@ def test_probabilities_of_categories_have_the_sum_one(rows, columns, closed, wei
 def test_one_column_is_the_formula():
     counts, n, seen_once = np.array([5, 3, 1, 1]), 10, 2
     codes = np.repeat(np.arange(4), counts)[:, None]
-    found = Frequencies.from_codes(codes, (4,), (False,))
+    found = Frequencies.fit(codes, (4,), (False,))
     unseen = (seen_once + 0.5) / (n + 1)
     expected = [*((1 - unseen) * (counts + 0.5) / (n + 2)), unseen]
     np.testing.assert_allclose(np.exp(found.log_prob(np.arange(5)[:, None])), expected)
@@ -120,7 +121,7 @@ def test_one_column_is_the_formula():
 
 def test_combinations_are_counts_drawn_towards_independence():
     codes = np.array([[0, 0]] * 50 + [[1, 1]] * 50 + [[0, 1]])
-    found = Frequencies.from_codes(codes, (2, 2), (True, True))
+    found = Frequencies.fit(codes, (2, 2), (True, True))
     q = np.outer(found.of_column(0)[:2], found.of_column(1)[:2])
     counts = np.array([[50, 1], [0, 50]])
     expected = (counts + found.strength * q) / (101 + found.strength)
@@ -128,14 +129,14 @@ def test_combinations_are_counts_drawn_towards_independence():
     np.testing.assert_allclose(np.exp(found.log_prob(both)), expected.ravel())
     assert found.strength < 10  # these two belong together
     free = np.random.default_rng(1).integers(0, 3, (400, 3))
-    assert Frequencies.from_codes(free, (3,) * 3, (True,) * 3).strength > 100  # and these do not
+    assert Frequencies.fit(free, (3,) * 3, (True,) * 3).strength > 100  # and these do not
 
 
 def test_the_strength_is_the_best_for_rows_left_out():
     draws = np.random.default_rng(2)
     first, other = draws.integers(0, 4, (2, 60))
     codes = np.column_stack([first, np.where(draws.random(60) < 0.4, first, other)])
-    found = Frequencies.from_codes(codes, (4, 4), (True, True))
+    found = Frequencies.fit(codes, (4, 4), (True, True))
     assert np.isfinite(found.strength)
 
     def left_out(strength):
@@ -151,7 +152,7 @@ def test_the_strength_is_the_best_for_rows_left_out():
 
 def test_samples_of_categories_are_from_p():
     codes = np.array([[0, 0]] * 30 + [[1, 1]] * 20 + [[2, 0]] * 3)
-    found = Frequencies.from_codes(codes, (3, 2), (False, True))
+    found = Frequencies.fit(codes, (3, 2), (False, True))
     draws = found.sample(40_000, rng=0)
     known = np.array(list(itertools.product(range(3), range(2))))
     p = np.exp(found.log_prob(known))
@@ -171,7 +172,7 @@ def test_samples_are_given_that_all_values_are_known():
 
 def test_many_columns_do_not_underflow():
     codes = np.random.default_rng(0).integers(0, 50, (100, 300))
-    found = Frequencies.from_codes(codes, (50,) * 300, (False,) * 300)
+    found = Frequencies.fit(codes, (50,) * 300, (False,) * 300)
     assert np.isfinite(found.log_prob(codes[:, ::-1])).all()
 
 
@@ -221,7 +222,7 @@ def test_log_p_is_the_sum_of_its_parts():
     density, X = fitted("price", "share", "city", "flag")
     codes = np.column_stack([np.unique(X["city"], return_inverse=True)[1], X["flag"]])
     frequencies = density.frequencies
-    context = frequencies.context(frequencies.slots(codes))
+    context = OneHot(frequencies.combinations, frequencies.counts, frequencies.sizes)(codes)
     assert context.shape == (300, 4) and set(np.unique(context)) == {0, 1}  # three, and one
     z = np.column_stack([np.log(X["price"]), np.log(X["share"]) - np.log1p(-X["share"])])
     log_det = -np.log(X["price"]) - np.log(X["share"] * (1 - X["share"]))
@@ -361,17 +362,16 @@ def test_values_that_were_never_seen_tell_nothing():
 
 def test_rare_values_share_a_slot():
     codes = np.repeat([0, 1, 2, 3], [50, 20, 3, 1])[:, None]
-    slots = Frequencies.from_codes(codes, (4,), (False,))
-    assert slots.context_dim == 3
-    own = slots.slots(np.arange(5)[:, None])
-    assert own[:, 0].tolist() == [0, 1, 2, 2, -1]
-    assert slots.context(own[:4]).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
+    one_hot = OneHot(np.arange(4)[:, None], np.array([50, 20, 3, 1]), (4,))
+    assert one_hot.dim == 3
+    assert one_hot.levels(np.arange(5)[:, None])[:, 0].tolist() == [0, 1, 2, 2, -1]
+    assert one_hot(codes[[0, 50, 70, 73]]).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
 
 
 def test_a_context_that_never_varies_is_none():
     X = {"x": rng.normal(size=8), "c": list("aabbccdd")}  # all rare: one slot
     density = fit_table(X, learn=shifted)
-    assert density.frequencies.context_dim == 0 and np.isfinite(density.log_prob(X)).all()
+    assert np.isfinite(density.log_prob(X)).all()
     assert np.isfinite(density.log_prob({"x": [0.0], "c": ["?"]})).all()
     assert len(density.sample(3, rng=0)) == 3
 
@@ -597,7 +597,7 @@ def test_rows_that_a_schema_does_not_fit():
             {"b": np.where(np.arange(50) == 3, 0.5, 1.0)},
             "row 3, column 'b' is 0.5, which is not",
         ),
-        ({"c": ["v"] * 49 + ["w"]}, "row 49, column 'c' is 'w', which the schema does not know"),
+        ({"c": ["v"] * 49 + ["w"]}, "row 49, column 'c' is 'w', which the schema does not have"),
     ):
         with pytest.raises(ValueError, match=message):
             fit_table({**good, **changes}, schema, learn=shifted)

@@ -184,7 +184,7 @@ def test_a_frame_of_numbers_is_a_table_for_densities():
     assert fc.Normal(2).log_prob(frame.take(np.array([0]))).shape == (1,)
     with pytest.raises(ValueError, match=r"\(column 0 'a'\)"):
         fc.diagnose(fc.Normal(2), frame.take(np.arange(20) % 2))
-    with pytest.raises(KeyError, match="no column 0, but a, b"):
+    with pytest.raises(KeyError, match="no column 0, but 'a', 'b'"):
         frame[0]
 
 
@@ -192,7 +192,7 @@ def test_numbers_of_text():
     frame = Frame({"a": np.array([None, "x"], object)}, "data.csv", 7)
     with pytest.raises(ValueError, match=r"row 8, column 'a' of data.csv is 'x', no number"):
         frame.numbers()
-    with pytest.raises(KeyError, match="there is no column 'b', but a"):
+    with pytest.raises(KeyError, match="there is no column 'b', but 'a'"):
         frame["b"]
 
 

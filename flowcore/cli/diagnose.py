@@ -29,7 +29,7 @@ def run(
     _note_training_rows(density, held_out, missing)
     others = None if train is None else table(train, reading, density.schema)
     if others is not None:
-        complete_rows(others, missing)
+        complete_rows(others, missing, density.schema)
     if any(column.kind.is_gridded for column in density.schema.numbers):
         note("whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say")
     report = diagnose(density, held_out, others, rng=rng)
@@ -42,7 +42,9 @@ def run(
 
 
 def _note_training_rows(density: TableDensity, frame: Frame, missing: str) -> None:
-    known, complete = (density.notes or {}).get("digest"), complete_rows(frame, missing)
+    known, complete = (density.notes or {}).get("digest"), complete_rows(
+        frame, missing, density.schema
+    )
     if known is not None and digest(frame.take(complete), density.schema) == known:
         note(
             f"{frame.source} has the very rows that the model learned from: a verdict wants rows "

@@ -65,9 +65,9 @@ def learned(
     estimator = FlowDensity(flow, budget=budget, n_jobs=jobs, random_state=seed, progress=progress)
     found = fit_table(frame, schema, learn=estimator, missing=missing, rng=seed)
     own = schema.select(frame)
-    known = digest(own.take(complete_rows(own, missing)), schema)
-    notes = {**found.notes, "digest": known, **notes}
-    return TableDensity(found.schema, found.frequencies, found.density, notes)
+    known = digest(own.take(complete_rows(own, missing, schema)), schema)
+    found.notes |= {"digest": known, **notes}
+    return found
 
 
 def _check_separator(frame: Frame) -> None:

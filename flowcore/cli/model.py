@@ -10,7 +10,7 @@ import warnings
 from ..distributions import Distribution
 from ..estimator.record import as_data
 from ..files import load
-from ..tables import Column, Kind, Schema, TableDensity
+from ..tables import Column, Kind, Schema, TableDensity, TableRecord
 from .outputs import check_place
 from .problem import Problem, printable
 
@@ -44,12 +44,13 @@ def _of_numbers(path: str, density, names, context_dim: int, notes=None) -> Tabl
     if context_dim:
         raise Problem(f"{path} holds a density given a context, which the command line has not")
     columns = tuple(Column(name, Kind("continuous")) for name in names)
-    return TableDensity(Schema(columns), None, density, notes)
+    schema = Schema(columns).to_dict()
+    return TableRecord(schema, None, density, notes=notes).restored()
 
 
 def describe(path: str, density: TableDensity, as_json: bool, end: str = "") -> None:
     """Print the columns, the meaning of log p, and what was tried."""
-    schema, notes = density.schema, density.notes or {}
+    schema, notes = density.schema_, density.notes or {}
     rows = [(f"{c.name}", f"{c.kind}", c.kind.counts_as) for c in schema.columns]
     if as_json:
         columns = [dict(zip(("name", "kind", "counts_as"), row, strict=True)) for row in rows]
@@ -69,7 +70,7 @@ def describe(path: str, density: TableDensity, as_json: bool, end: str = "") -> 
     if summary is not None:
         lines.append(f"{summary}")
     elif not notes:
-        lines.append(f"{density.density!r:.300}")
+        lines.append(f"{density.density_!r:.300}")
     print(printable("\n".join(lines) + end))
 
 

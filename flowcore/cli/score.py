@@ -12,7 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..tables import Frame, Schema
-from ..tables.encoding import coordinates, outside
+from ..tables.coordinates import Coordinates
+from ..tables.encoding import Encoding
 from .inputs import arranged, blocks, named
 from .messages import note
 from .model import read_model
@@ -92,12 +93,13 @@ class Scores:
 
     def _reason(self, frame: Frame, row: int) -> str:
         """Which value of a row has no density, if it is a single one."""
-        one = frame.take(np.array([row]))
-        for column in self.schema.numbers:
-            x = coordinates(one, [column])
-            if outside(x, [column]).any():
-                place = one.place(0, column.name)
-                return f"{place} is {x[0, 0]:g}, not inside of {column.kind}"
+        one, encoding = frame.take(np.array([row])), Encoding(self.schema)
+        x = encoding.encode(one)[1]
+        out = Coordinates(encoding.kinds, encoding.optional).outside(x)[0]
+        for j in np.flatnonzero(out)[:1]:
+            column = self.schema.numbers[j]
+            place = one.place(0, column.name)
+            return f"{place} is {one[column.name][0]:g}, not inside of {column.kind}"
         return f"the first is row {one.row_numbers(0)}"
 
     def summary(self) -> dict:

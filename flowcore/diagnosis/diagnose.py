@@ -119,7 +119,7 @@ def diagnose(
                 "context=, context_train="
             )
         model, names, held_out, train = _numbers(density, X_held_out, X_train, rng)
-        given = tuple(f"{column.name}" for column in density.schema.categories)
+        given = tuple(f"{column.name}" for column in density.schema_.categories)
     else:
         names = _names(names, X_held_out)
         held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
@@ -218,9 +218,9 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, tuple[str, ...], R
     own, train = density.numbers_of(X_held_out, rng), None
     if X_train is not None:
         theirs = density.numbers_of(X_train, rng)
-        train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.plain, theirs.context)
+        train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.exact, theirs.context)
         if len(exact.different) > MOSTLY * len(exact.x):
-            warn_of_shared(Rows(own.plain, own.context), exact)
+            warn_of_shared(Rows(own.exact, own.context), exact)
     return own.density, own.names, Rows(own.rows, own.context), train
 
 

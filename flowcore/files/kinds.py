@@ -81,8 +81,7 @@ KINDS: dict[str, Callable] = {
     "tuple[int, ...]": _is_integers,
     "Hidden": lambda value: value is None or _is_integers(value),
     "dict": _is_instance(dict),
-    "Schema": lambda value: False,  # in a file it is a dict
-    "Frequencies": lambda value: False,
+    "list": _is_instance(list),
     "Bijector": _is_instance(Bijector),
     "Standardize": _is_instance(Standardize),
     "ElementwiseAffine": _is_instance(ElementwiseAffine),

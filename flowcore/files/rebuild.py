@@ -43,7 +43,10 @@ ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
             "Target", "Transformer")  # fmt: skip
 # name of a class that is gone -> "room.function" which builds today's object from its arguments
-RETIRED = {"Given": "distributions.conditioning.from_given"}
+RETIRED = {
+    "Given": "distributions.conditioning.from_given",
+    "TableDensity": "tables.record.from_frequencies",
+}
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError)  # fmt: skip

@@ -3,27 +3,36 @@
 frame.py       a table of any library as arrays     kind.py      what a column can be
 column.py      a column: kind and facts             finding.py   how they are found
 schema.py      all columns, printed, edited, saved  labels.py    texts that are numbers or days
-encoding.py    rows as arrays, and back             frequencies.py p(c), and c as a context
-density.py     p(c) p(x | c)                        fitting.py   from a table to it
+encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
+frequencies.py p(c) by counts                       categorical.py a tree, latent classes, mixed
+onehot.py      c as a context                       checks.py    numbers without a density
+fitting.py     from a table to the parts            density.py   p(c) p(x | c), of these
+record.py      what is saved
 reading.py     files in blocks of rows, by pandas   binary.py    .npy, .npz, Parquet
 """
 
+from .categorical import CategoricalMixture, ChowLiuTree, LatentClasses
 from .column import Column
-from .density import TableDensity
-from .fitting import fit_table, learn_flow
+from .density import TableDensity, fit_table
+from .fitting import learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .kind import Kind
 from .reading import read_blocks, read_table
+from .record import TableRecord
 from .schema import Schema
 
 __all__ = [
+    "CategoricalMixture",
+    "ChowLiuTree",
     "Column",
     "Frame",
     "Frequencies",
     "Kind",
+    "LatentClasses",
     "Schema",
     "TableDensity",
+    "TableRecord",
     "as_frame",
     "fit_table",
     "learn_flow",

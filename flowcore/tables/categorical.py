@@ -56,7 +56,7 @@ class LatentClasses:
         self.probabilities = tuple(np.asarray(p, float) for p in probabilities)
 
     @classmethod
-    def from_codes(cls, codes, sizes, unseen, weight, n_classes: int, rng) -> LatentClasses:
+    def fit(cls, codes, sizes, unseen, weight, n_classes: int, rng) -> LatentClasses:
         """H classes by EM, which starts at rows drawn at random. Cost: H n K an iteration."""
         ones, ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
         marginal = [p / p.sum() for p in np.split(weight @ ones + PSEUDO, ends)]
@@ -139,7 +139,7 @@ class ChowLiuTree:
         self.unseen = np.asarray(unseen, float)
 
     @classmethod
-    def from_codes(cls, codes, sizes, unseen, weight) -> ChowLiuTree:
+    def fit(cls, codes, sizes, unseen, weight) -> ChowLiuTree:
         """The tree of rows of codes. Cost: a sort of the rows for each of the K^2 / 2 pairs."""
         totals = [np.bincount(c, weight, size) for c, size in zip(codes.T, sizes, strict=True)]
         marginals = [(t + PSEUDO) / (t + PSEUDO).sum() for t in totals]
@@ -230,8 +230,11 @@ def _tree(codes: np.ndarray, weight: np.ndarray) -> list[int]:
     values and pairs that were seen (Miller 1955): it is subtracted.
     """
     from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import breadth_first_order, connected_components
-    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.sparse.csgraph import (
+        breadth_first_order,
+        connected_components,
+        minimum_spanning_tree,
+    )
 
     n_columns, n = codes.shape[1], weight.sum()
     alone = [counts(codes[:, [k]], weight)[:, -1] for k in range(n_columns)]
@@ -268,8 +271,6 @@ def _drawn_towards(joint, total, strength: float, q):
 class CategoricalMixture:
     """p(c) = sum_i w_i p_i(c): counts, a tree and latent classes of the same columns.
 
-    `slots`, `context` and `alternatives` are those of the counts.
-
     Parameters
     ----------
     weights : ndarray
@@ -286,13 +287,10 @@ class CategoricalMixture:
         self.weights, self.counts, self.tree = np.asarray(weights, float), counts, tree
         self.classes = tuple(classes)
         self.densities = (counts, *([] if tree is None else [tree]), *self.classes)
-        self.slots, self.context, self.alternatives = (
-            counts.slots, counts.context, counts.alternatives
-        )  # fmt: skip
-        self.sizes, self.context_dim = counts.sizes, counts.context_dim
+        self.sizes = counts.sizes
 
     @classmethod
-    def from_codes(
+    def fit(
         cls, codes: np.ndarray, sizes: Sequence[int], closed: Sequence[bool], weight, rng
     ) -> CategoricalMixture:
         """All kinds, weighted so that held-out rows are most probable under them together.
@@ -300,7 +298,7 @@ class CategoricalMixture:
         Numbers of classes are tried until two are no better. Of more than 50,000 rows, as many
         decide. Cost: about 10 s for ten columns of 10,000 rows.
         """
-        counts = Frequencies.from_codes(codes, sizes, closed, weight)
+        counts = Frequencies.fit(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:
             return cls([1.0], counts)
         weight = np.ones(len(codes)) if weight is None else weight / weight.mean()
@@ -308,22 +306,22 @@ class CategoricalMixture:
         codes, weight, number = codes[some], weight[some], np.arange(len(some)) % FOLDS
         seeds = {h: int(rng.integers(2**31)) for h in CLASSES}
 
-        def held_out(fit: Callable) -> np.ndarray:
+        def held_out(fitted: Callable) -> np.ndarray:
             log_p = np.empty(len(codes))
             for k in range(FOLDS):
                 here = number == k
-                log_p[here] = fit(codes[~here], weight[~here]).log_prob(codes[here])
+                log_p[here] = fitted(codes[~here], weight[~here]).log_prob(codes[here])
             return log_p
 
         def counted(c, w):
-            return Frequencies.from_codes(c, sizes, closed, w)
+            return Frequencies.fit(c, sizes, closed, w)
 
         def tree(c, w):
-            return ChowLiuTree.from_codes(c, sizes, unseen_shares(c, closed), w)
+            return ChowLiuTree.fit(c, sizes, unseen_shares(c, closed), w)
 
         def classes(c, w, h):
             u, own = unseen_shares(c, closed), np.random.default_rng(seeds[h])
-            return LatentClasses.from_codes(c, sizes, u, w, h, own)
+            return LatentClasses.fit(c, sizes, u, w, h, own)
 
         fits, scores = [counted, tree], [held_out(counted), held_out(tree)]
         best, worse = -np.inf, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from .frame import Name
 from .kind import FORMS, Kind
@@ -32,7 +32,7 @@ class Column:
     why : str
         What the kind was found from.
     suggestion : Kind or None
-        A kind that would fit better, but changes what log p means: adopted if you say so.
+        A kind that would fit better, but changes what log p means: adopted on request.
     note : str
         Why that is suggested, or what is wrong.
     missing : bool
@@ -57,21 +57,31 @@ class Column:
     missing: bool = False
 
     def __post_init__(self):
-        if self.type not in TYPES:
-            raise ValueError(
-                f"{self._named} is of type {self.type!r:.40}, not one of {list(TYPES)}"
-            )
-        fits = isinstance(self.name, (str, int)) and not isinstance(self.name, bool)
-        if not fits or (isinstance(self.name, int) and self.name < 0):
+        values, kind, named = self.values or (), self.kind, f"column {self.name!r:.40}"
+        is_name = isinstance(self.name, (str, int)) and not isinstance(self.name, bool)
+        if not is_name or (isinstance(self.name, int) and self.name < 0):
             raise ValueError(f"a column is called {self.name!r:.40}: names are text, or 0, 1, ...")
-        for value in self.values or ():
+        if self.type not in TYPES:
+            raise ValueError(f"{named} is of type {self.type!r:.40}, not one of {list(TYPES)}")
+        for value in values:
             if not isinstance(value, TYPES[self.type]):
-                raise ValueError(f"{self._named} of type {self.type} has the value {value!r:.40}")
-        if self.kind.is_category:
-            self._check_values()
-        if self.kind.is_number and self.type != "number":
+                raise ValueError(f"{named} of type {self.type} has the value {value!r:.40}")
+        if kind.is_number and self.type != "number":
             raise ValueError(
-                f"{self._named} is {self.type} and cannot be {self.kind}: take categorical or aside"
+                f"{named} is {self.type} and cannot be {kind}: take categorical or aside"
+            )
+        if not kind.is_category:
+            return
+        if self.values is None:
+            raise ValueError(
+                f"{named} has too many different values for a category (over {MOST_VALUES}): "
+                "take another kind, or aside"
+            )
+        if not values or len(set(values)) != len(values):
+            raise ValueError(f"{named} needs different values: {values!r:.80}")
+        if kind.name == "boolean" and not set(values) <= {False, True}:
+            raise ValueError(
+                f"{named} is boolean, but has the values {values!r:.80}: take categorical"
             )
 
     @property
@@ -81,87 +91,55 @@ class Column:
             return "odd"
         return "like an identifier" if self.suggestion.name == "aside" else str(self.suggestion)
 
-    @property
-    def _named(self) -> str:
-        return f"column {self.name!r:.40}"
-
-    def _check_values(self) -> None:
-        if self.values is None:
-            raise ValueError(
-                f"{self._named} has too many different values for a category (over {MOST_VALUES}): "
-                "take another kind, or aside"
-            )
-        if not self.values or len(set(self.values)) != len(self.values):
-            raise ValueError(f"{self._named} needs different values: {self.values!r:.80}")
-        if self.kind.name == "boolean" and not set(self.values) <= {False, True}:
-            raise ValueError(
-                f"{self._named} is boolean, but has the values {self.values!r:.80}: take "
-                "categorical"
-            )
-
     def edited(self, kind: str | Kind) -> Column:
-        """The same column as another kind: a `Kind`, or its text, such as "bounded(0, 1)"."""
+        """The same column as another kind: a `Kind`, or its text, such as "bounded(0, 1)".
+
+        Errors: ValueError if the numbers that were seen do not fit.
+        """
         kind = kind if isinstance(kind, Kind) else Kind.parse(kind)
+        named = f"column {self.name!r:.40}"
         if kind.name in ("constant", "text"):
-            raise ValueError(f"{self._named}: {kind} is found, not chosen: take one of {FORMS}")
-        self._check_support(kind)
+            raise ValueError(f"{named}: {kind} is found, not chosen: take one of {FORMS}")
+        ends = self.values or [end for end in (self.low, self.high) if end is not None]
+        for number in set(ends) - set(kind.atoms) if kind.is_number else ():
+            if not kind.contains(number):
+                raise ValueError(
+                    f"{named} has the value {number!r}, which is not inside of {kind}: "
+                    "give other ends, or take another kind"
+                )
         boolean = kind.name == "boolean" and set(self.values or ("?",)) <= {False, True}
         values = (False, True) if boolean else self.values
         return replace(self, kind=kind, values=values, suggestion=None, note="")
 
-    def _check_support(self, kind: Kind) -> None:
-        """A ValueError if the numbers that were seen do not fit."""
-        if not kind.is_number or self.low is None:
-            return
-        low, high = kind.support
-        low, high = low - kind.step / 2, high - kind.step / 2  # of a grid, both ends are inside
-        numbers = self.values or (self.low, self.high)
-        for number in set(numbers) - set(kind.atoms):
-            if not low < number < high:
-                raise ValueError(
-                    f"{self._named} has the value {number!r}, which is not inside of {kind}: "
-                    "give other ends, or take another kind"
-                )
-
     def to_dict(self) -> dict:
         """The column as plain data, for JSON."""
-        plain = asdict(self) | {"kind": str(self.kind)}
-        plain["suggestion"] = None if self.suggestion is None else str(self.suggestion)
-        plain["values"] = None if self.values is None else list(self.values)
-        plain["missing"] = self.missing or None
-        return {k: v for k, v in plain.items() if k == "name" or v not in (None, "")}
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
+        data["values"] = None if self.values is None else list(self.values)
+        data["missing"] = self.missing or None
+        return {key: v for key, v in data.items() if key == "name" or v not in (None, "")}
 
     @classmethod
-    def from_dict(cls, plain: dict) -> Column:
-        """What `to_dict` made; a ValueError for anything else."""
-        if not isinstance(plain, dict) or not {"name", "kind"} <= set(plain):
-            raise ValueError(f"{plain!r:.80} describes no column")
-        unknown = set(plain) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise ValueError(f"a column has no {sorted(map(str, unknown))[0]!r:.40}")
-        given = dict(plain)
-        for key in ("kind", "suggestion"):
-            if key in given:
-                given[key] = Kind.parse(given[key])
-        if "values" in given:
-            values = given["values"]
-            good = isinstance(values, (list, tuple)) and all(map(_is_value, values))
-            if not good or len(values) > MOST_VALUES:
-                raise ValueError(f"column {given['name']!r:.40} has the values {values!r:.80}")
-            given["values"] = tuple(values)
-        for key in ("why", "note", "type"):
-            if not isinstance(given.get(key, ""), str):
-                raise ValueError(f"{key} of column {given['name']!r:.40} must be text")
-        for key in ("low", "high"):
-            if key in given and not _is_finite(given[key]):
-                raise ValueError(f"{key} of column {given['name']!r:.40} must be a number")
-        if type(given.get("missing", False)) is not bool:
-            raise ValueError(f"missing of column {given['name']!r:.40} is true or false")
-        return cls(**given)
-
-
-def _is_value(value) -> bool:
-    return isinstance(value, (str, bool)) or _is_finite(value)
+    def from_dict(cls, data: dict) -> Column:
+        """The column that `to_dict` described; a ValueError for anything else."""
+        if not isinstance(data, dict) or not {"name", "kind"} <= set(data):
+            raise ValueError(f"{data!r:.80} describes no column")
+        found, values = dict(data), data.get("values", ())
+        for key in found:
+            if key not in cls.__dataclass_fields__:
+                raise ValueError(f"a column has no {key!r:.40}")
+            if key in ("why", "note", "type") and not isinstance(found[key], str):
+                raise ValueError(f"{key} of column {data['name']!r:.40} must be text")
+            if key == "missing" and type(found[key]) is not bool:
+                raise ValueError(f"missing of column {data['name']!r:.40} must be true or false")
+            if key in ("low", "high") and not _is_finite(found[key]):
+                raise ValueError(f"{key} of column {data['name']!r:.40} must be a number")
+        if not isinstance(values, (list, tuple)) or len(values) > MOST_VALUES:
+            raise ValueError(f"column {data['name']!r:.40} has the values {values!r:.80}")
+        if not all(isinstance(v, (str, bool)) or _is_finite(v) for v in values):
+            raise ValueError(f"column {data['name']!r:.40} has the values {values!r:.80}")
+        found |= {key: Kind.parse(found[key]) for key in ("kind", "suggestion") if key in found}
+        return cls(**(found | {"values": tuple(values)} if "values" in found else found))
 
 
 def _is_finite(value) -> bool:

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import (
-    Bijector,
-    Blockwise,
-    Chain,
-    ElementwiseAffine,
-    Exp,
-    Permute,
-    Sigmoid,
-    Softplus,
-)
+from ..bijectors import Bijector, Blockwise
 from ..discrete import Dequantize
 
 if TYPE_CHECKING:
@@ -58,7 +49,6 @@ class Coordinates:
         self.fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
         self.reach = np.tile([[-np.inf], [np.inf]], self.dim) if reach is None else reach
         self.step = np.array([kind.step for kind in kinds])
-        self.low, self.high = np.array([kind.support for kind in kinds]).reshape(-1, 2).T
         self.line, self.noise = line(kinds), noise(kinds)
 
     def fitted(self, x: np.ndarray, u: np.ndarray) -> Coordinates:
@@ -75,9 +65,8 @@ class Coordinates:
 
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""
-        with np.errstate(all="ignore"):
-            inside = (x > self.low - self.step / 2) & (x < self.high - self.step / 2)
-        return ~inside & ~np.isnan(x)
+        inside = [kind.contains(own) for kind, own in zip(self.kinds, x.T, strict=True)]
+        return ~np.isnan(x) & ~np.array(inside, bool).reshape(self.dim, len(x)).T
 
     def is_open(self, x: np.ndarray) -> np.ndarray:
         """(n,): whether u matters."""
@@ -86,7 +75,8 @@ class Coordinates:
     @cached_property
     def points(self) -> np.ndarray:
         """u (M, D)."""
-        is_open, u = (self.step > 0) | np.array(self.optional, bool), np.full((POINTS, self.dim), 0.5)
+        is_open = (self.step > 0) | np.array(self.optional, bool)
+        u = np.full((POINTS, self.dim), 0.5)
         u[:, is_open] = _unit_cube(np.count_nonzero(is_open))
         return u
 
@@ -128,48 +118,15 @@ class Coordinates:
         """x of z (n, D): without noise, and inside of the supports, as floats allow."""
         y = z if self.line is None else self.line.forward(z)
         x = y if self.noise is None else self.noise.quantize(y)
-        low = np.where(self.step > 0, self.low, np.nextafter(self.low, np.inf))
-        high = np.where(self.step > 0, self.high - self.step, np.nextafter(self.high, -np.inf))
-        return np.clip(x, low, high)
+        return np.column_stack([k.restored(own) for k, own in zip(self.kinds, x.T, strict=True)])
 
 
 def line(kinds: Sequence[Kind]) -> Bijector | None:
-    """The map from the whole line to each kind's support; None if all are the whole line.
-
-        continuous   x = z                       positive(low)        x = low + exp(z)
-        bounded      x = low + (high - low) sigmoid(z)
-        gridded with both ends: as bounded, to high + step; with a lower one: low + softplus(z)
-
-    Neighbours that are mapped alike are one part.
-    """
-    shapes = [_shape(kind) for kind in kinds]
-    if not any(shapes):
+    """The map from the whole line to each kind's support; None if all are the whole line."""
+    if np.isinf([kind.support for kind in kinds]).all():
         return None
-    parts, sizes = [], []
-    for shape, run in groupby(range(len(kinds)), key=lambda j: shapes[j]):
-        own = [kinds[j] for j in run]
-        parts.append(_part(shape, own))
-        sizes.append(len(own))
-    return Blockwise(parts, sizes)
-
-
-def _shape(kind: Kind) -> str:
-    low, high = np.isfinite(kind.support)
-    if low and high:
-        return "interval"
-    return ("soft" if kind.is_gridded else "half") if low else ""
-
-
-def _part(shape: str, kinds: Sequence[Kind]) -> Bijector:
-    n = len(kinds)
-    low, high = np.array([kind.support for kind in kinds]).T
-    if shape == "interval":
-        return Sigmoid(n, low, high)
-    if shape == "soft":
-        return Softplus(n, np.array([kind.step for kind in kinds]), low)
-    if shape == "half":
-        return Chain([ElementwiseAffine(low, 1.0), Exp(n)]) if low.any() else Exp(n)
-    return Permute(range(n))
+    runs = [(kind, len([*run])) for kind, run in groupby(kinds)]
+    return Blockwise([kind.line(n) for kind, n in runs], [n for _, n in runs])
 
 
 def noise(kinds: Sequence[Kind]) -> Dequantize | None:

@@ -17,8 +17,9 @@ from ..distributions import TransformedDistribution
 from .encoding import Encoding
 from .fitting import fitted_parts
 from .frame import Frame
+from .onehot import OneHot
 from .record import TableRecord
-from .schema import Schema, complete_rows
+from .schema import Schema
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -131,9 +132,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.ignore_extra = ignore_extra
         self.random_state = random_state
 
-    def fit(
-        self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
+    def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to the rows of a table; see `fit_table` for its kinds, and for errors."""
         parts = fitted_parts(
             X, self.schema, self.learn, self.missing, sample_weight, self.random_state,
@@ -154,7 +153,11 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self._encoding = Encoding(schema)
+        self._encoding, self._one_hot = Encoding(schema), None
+        # somebody's own density need not have a `context_dim`
+        if categories is not None and getattr(density, "context_dim", density is not None):
+            one_hot = OneHot.of(categories.counts)
+            self._one_hot = one_hot if one_hot.dim else None
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -220,22 +223,22 @@ class TableDensity(DensityMixin, BaseEstimator):
         log sum_v w_v p(x | v) over the values v that an unseen one may have; one v of weight 1, if
         all were seen.
         """
-        if self.categories_ is None:
-            return self._given_slots(x, None)
-        log_p, slots = np.full(len(x), -np.inf), self.categories_.slots(codes)
-        patterns, which = np.unique(slots < 0, axis=0, return_inverse=True)
+        if self._one_hot is None:
+            return self._given(x, None)
+        log_p, levels = np.full(len(x), -np.inf), self._one_hot.levels(codes)
+        patterns, which = np.unique(levels < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
-            filled = slots[rows]
-            for values, weight in zip(*self.categories_.alternatives(unseen), strict=True):
+            filled = levels[rows]
+            for values, weight in zip(*self._one_hot.alternatives(unseen), strict=True):
                 filled[:, unseen] = values
-                each = np.log(weight) + self._given_slots(x[rows], filled)
+                each = np.log(weight) + self._given(x[rows], self._one_hot.context(filled))
                 log_p[rows] = np.logaddexp(log_p[rows], each)
         return log_p
 
-    def _given_slots(self, x, slots) -> np.ndarray:
+    def _given(self, x, context) -> np.ndarray:
         """log p(x | c): the mean of q w over the points of what a row leaves open."""
-        context, log_p = self._context(slots), np.empty(len(x))
+        log_p = np.empty(len(x))
         is_open = self.coordinates_.is_open(x)
         u = self.coordinates_.points
         for rows, points in ((~is_open, u[:1]), (is_open, u)):
@@ -249,11 +252,6 @@ class TableDensity(DensityMixin, BaseEstimator):
                 with np.errstate(all="ignore"):  # a NaN stays one
                     log_p[block] = np.logaddexp.reduce(found) - np.log(m)
         return log_p
-
-    def _context(self, slots) -> np.ndarray | None:
-        # somebody's own density need not say whether it reads one
-        reads = slots is not None and getattr(self.density_, "context_dim", 1)
-        return self.categories_.context(slots) if reads and self.categories_.context_dim else None
 
     # ------------------------------------------------------------ samples
 
@@ -273,13 +271,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n, rng = check_count(n), np.random.default_rng(rng)
-        codes, slots = np.zeros((n, 0), np.int64), None
+        codes, x = np.zeros((n, 0), np.int64), np.zeros((n, 0))
         if self.categories_ is not None:
             codes = self.categories_.sample(n, rng)
-            slots = self.categories_.slots(codes)
-        x = np.zeros((n, 0))
         if self.density_ is not None:
-            x = self.coordinates_.from_line(self._sample_numbers(n, slots, rng))
+            context = None if self._one_hot is None else self._one_hot(codes)
+            x = self.coordinates_.from_line(self._sample_numbers(n, context, rng))
         if margins == "table":
             x = self._with_margins(x, codes)
         elif margins != "model":
@@ -290,9 +287,9 @@ class TableDensity(DensityMixin, BaseEstimator):
                 found[column.name] = np.array(column.values * n, None if n else object)
         return self._as_table(found, n)
 
-    def _sample_numbers(self, n, slots, rng) -> np.ndarray:
+    def _sample_numbers(self, n, context, rng) -> np.ndarray:
         """z (n, D); draws out of reach are replaced."""
-        context, z = self._context(slots), np.zeros((n, self.density_.dim))
+        z = np.zeros((n, self.density_.dim))
         todo, (low, high) = np.arange(n), self.coordinates_.reach
         for _ in range(ROUNDS):
             if not len(todo):
@@ -329,15 +326,15 @@ class TableDensity(DensityMixin, BaseEstimator):
         frame = self.schema_.select(X, self.ignore_extra)
         codes, x, unknown = self._encoding.encode(frame)
         _warn_left_out(unknown, "missing values, and not counted in row numbers")
-        known = ~unknown
-        slots = None if self.categories_ is None else self.categories_.slots(codes)
-        if slots is not None and self._context(slots[:0]) is not None:
-            seen = (slots >= 0).all(axis=1)
+        known, context = ~unknown, None
+        if self._one_hot is not None:
+            levels = self._one_hot.levels(codes)
+            seen = (levels >= 0).all(axis=1)
             _warn_left_out(known & ~seen, "a category that was never seen")
             known &= seen
-        frame, codes, x = frame.take(known), codes[known], x[known]
+            context = self._one_hot.context(levels[known])
+        frame, x = frame.take(known), x[known]
         self._encoding.check_inside(frame, x, self.coordinates_.outside(x))
-        context = None if slots is None else self._context(slots[known])
         u = np.random.default_rng(rng).random(x.shape)
         z, density, line = self.coordinates_.to_line(x, u)[0], self.density_, self.coordinates_.line
         if line is not None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..discrete import OFF_GRID
 from .column import Column
 from .frame import Frame
 
@@ -39,7 +38,7 @@ class Category:
 
     @property
     def closed(self) -> tuple[bool, ...]:
-        return (self.column.kind.name == "boolean",)
+        return (not self.column.kind.has_unseen,)
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes (n, 1), coordinates (n, 0))."""
@@ -55,7 +54,7 @@ class Category:
                     f"the column was of {column.type}s in fit, such as {column.values[0]!r:.40}"
                 )
         if column.kind.name == "boolean":
-            known |= {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
+            known |= column.kind.texts
         (unseen,), missing = self.sizes, len(column.values) if column.missing else UNKNOWN
         if values.dtype == object:
             known[None] = missing
@@ -99,45 +98,30 @@ class Number:
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes (n, 0 or 1), coordinates (n, 1)); a ValueError for what is off the grid."""
-        kind, x = self.column.kind, np.array(frame.as_floats(self.column.name))
-        codes = np.zeros(len(x), np.int64)
-        for i, atom in enumerate(kind.atoms):
-            codes[np.abs(x - atom) <= OFF_GRID * kind.step] = 1 + i
+        kind, x = self.column.kind, frame.as_floats(self.column.name)
+        codes = kind.atom_of(x)
         if self.column.missing:
             codes[np.isnan(x)] = 1 + len(kind.atoms)
-        x[codes > 0] = np.nan
-        if kind.is_gridded:
-            with np.errstate(all="ignore"):  # far out, steps are finer than floats
-                place = (x - (kind.low or 0)) / kind.step
-                off = np.abs(place - np.rint(place)) > OFF_GRID
-            self._check_grid(frame, x, off)
-            below = np.searchsorted(kind.places, np.rint(place))
-            x = np.where(np.isnan(x), x, x - kind.step * below) if len(kind.places) else x
-        return codes[:, None][:, : len(self.sizes)], x[:, None]
-
-    def _check_grid(self, frame: Frame, x: np.ndarray, off: np.ndarray) -> None:
-        if off.any():
-            i = int(np.flatnonzero(off)[0])
+        x = np.where(codes > 0, np.nan, x)
+        off = np.flatnonzero(kind.off_grid(x)) if kind.is_gridded else ()
+        if len(off):
             raise ValueError(
-                f"{frame.place(i, self.column.name)} is {x[i]:.6g}, which is not on the grid of "
-                f"{self.column.kind}: {np.count_nonzero(off):,} of {len(x):,} values are not; "
-                "round it, or make it missing"
+                f"{frame.place(off[0], self.column.name)} is {x[off[0]]:.6g}, which is not on the "
+                f"grid of {kind}: {len(off):,} of {len(x):,} values are not; round it, or make it "
+                "missing"
             )
+        return codes[:, None][:, : len(self.sizes)], kind.without_atoms(x)[:, None]
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The numbers: integers, if all are whole and none is missing."""
-        kind, x = self.column.kind, x[:, 0]
-        if kind.is_gridded:
-            place = np.rint((x - (kind.low or 0)) / kind.step)
-            for atom in kind.places:  # the smallest first
-                place += place >= atom
-            x = (kind.low or 0) + kind.step * place
-            x = np.round(x, kind.decimals) if kind.decimals <= 15 else x
+        """The numbers: integers, if they lie on a grid of integers and none is missing."""
+        kind, x = self.column.kind, self.column.kind.with_atoms(x[:, 0])
         if self.sizes:
             values = np.append(kind.atoms, np.nan)
-            x = np.where(codes[:, 0] > 0, values[codes[:, 0] - 1], x)
+            x = np.where(codes[:, 0] > 0, values[codes[:, 0] - 1], kind.restored(x))
+        else:
+            x = kind.restored(x)
         whole = kind.is_gridded and (x == np.rint(x)).all() and (np.abs(x) < 2**53).all()
-        return x.astype(np.int64) if whole and not kind.decimals else x
+        return x.astype(np.int64) if whole and float(kind.step).is_integer() else x
 
 
 class Encoding:
@@ -198,6 +182,12 @@ class Encoding:
                 f"{len(x):,} rows: take another kind, or leave them out"
             )
 
-    def column_of_code(self, k: int) -> Column:
-        """The column that code k belongs to."""
-        return [part.column for part in self.parts for _ in part.sizes][k]
+    def check_known(self, frame: Frame, codes: np.ndarray) -> None:
+        """A ValueError for the first category that the schema does not have."""
+        columns = [part.column for part in self.parts for _ in part.sizes]
+        for i, k in np.argwhere(codes >= np.array(self.sizes, int))[:1]:
+            name = columns[k].name
+            raise ValueError(
+                f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not "
+                "have: find the schema from these rows"
+            )

@@ -15,16 +15,23 @@ import numpy as np
 
 from ..discrete import EPS
 from ..training.checks import EXAMINED
-from ..training.columns import few_valued_columns
 from .column import MOST_VALUES, Column, Value
-from .frame import DATES, DAYS, NUMBERS, Frame, Name
+from .frame import DATES, DAYS, NUMBERS, Frame, Name, is_missing
 from .kind import Kind
 from .labels import said_by
 
-GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers as they are
-SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value that are a spike
+GAIN, LOSS = 0.1, 0.3  # nats a row by which a logarithm or logit has to beat the numbers as they
+# are; and may be worse, of numbers that reach down to 0
+LEAST = 10  # rows that have an atom
+ATOMS, MOST_ATOMS = ((0.05, 5), (0.005, 10)), 10  # (share of the rows, times as often as others)
+ABOVE_NEXT = 3  # times as often as the values next to it
+END, AT_END = 0.05, 0.02  # this part of the range, and the share of the rows in it, show an end
+ODD = 0.001  # of the rows may be off a grid, if they have few values
+MOST_ODD = 5
 FEW_ROWS = 50  # fewer say little about a shape
-RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
+FEW_VALUES = 10  # of a column: none of them is an atom
+COLLISIONS = 10  # that would be expected among whole numbers drawn at random
+RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not tell apart: codes"
 ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
@@ -33,49 +40,101 @@ CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
 def find_columns(frame: Frame) -> tuple[Column, ...]:
-    """A `Column` for each of a frame. Missing cells are values, and not looked at otherwise."""
-    n = len(frame)
-    sample = np.arange(0, n, max(1, math.ceil(n / EXAMINED)))
+    """A `Column` for each of a frame; its missing cells, if it has some, count as a value."""
     numbers = [name for name in frame.names if frame[name].dtype.kind in NUMBERS]
-    few: set[Name] = set()
-    if numbers:
-        x = np.column_stack([frame[name][sample] for name in numbers])
-        found, _, _ = few_valued_columns(x, np.arange(len(x)))
-        few = {numbers[j] for j in found}
-    return tuple(_find(frame, name, sample, name in few) for name in frame.names)
+    repeated = 1.0  # how often a row comes: what is resampled is on no grid
+    if len(numbers) > 1:
+        sample = np.arange(0, len(frame), math.ceil(len(frame) / EXAMINED))
+        x = np.column_stack([frame[name][sample].astype(float) for name in numbers])
+        repeated = len(x) / len({row.tobytes() for row in x})
+    return tuple(_find(frame, name, repeated) for name in frame.names)
 
 
-def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
-    values = frame[name]
+def _find(frame: Frame, name: Name, repeated: float) -> Column:
+    gone = is_missing(frame[name])
+    values, missing = frame[name][~gone], bool(gone.any())
     if values.dtype == bool:
-        return _boolean(name, values)
-    if values.dtype == object:
-        return _text(frame, name)
-    if values.dtype.kind in DATES:
+        found = _boolean(name, values)
+    elif values.dtype == object:
+        found = _text(frame.take(~gone) if missing else frame, name)
+    elif values.dtype.kind in DATES:
         why = f"{values.dtype} from {values.min()!s:.10} to {values.max()!s:.10}"
-        return Column(name, Kind("text"), "text", why=why, note=DAYS)
-    low, high, distinct = float(values.min()), float(values.max()), np.unique(values)
+        found = Column(name, Kind("text"), "text", why=why, note=DAYS)
+    else:
+        found = _number(name, values, name in frame.declared, repeated)
+    if not missing:
+        return found
+    why = f"{found.why}, {gone.sum():,} cells are missing"
+    kind = CATEGORICAL if found.kind.name == "constant" else found.kind  # it is there, or not
+    return replace(found, kind=kind, why=why, missing=True)
+
+
+def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> Column:
+    distinct, counts = np.unique(values, return_counts=True)
+    low, high = float(distinct[0]), float(distinct[-1])
     if len(distinct) == 1:
         return Column(name, Kind("constant"), "number", (_value(values[0].item()),), low, high,
                       f"always {_short(low)}", note="it has no density")  # fmt: skip
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
     column = Column(name, CONTINUOUS, "number", kept, low, high, why)
-    if name in frame.declared and kept:
+    if declared and kept:
         return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
-        suggestion, note = Kind("aside"), ROW_NUMBER
-    elif values.dtype != float and max(-low, high) > 2**53:
+        return replace(column, suggestion=Kind("aside"), note=ROW_NUMBER)
+    if values.dtype != float and max(-low, high) > 2**53:
         repeats = kept and 2 * len(kept) <= len(values)
-        suggestion, note = CATEGORICAL if repeats else Kind("aside"), TOO_LARGE
+        return replace(column, suggestion=CATEGORICAL if repeats else Kind("aside"), note=TOO_LARGE)
+    distinct = distinct.astype(float)
+    atoms, notes = find_atoms(distinct, counts), []
+    if atoms.any():
+        shares = zip(distinct[atoms], counts[atoms] / len(values), strict=True)
+        notes = [", ".join(f"{_short(a)} in {share:.2g} of the rows" for a, share in shares)]
+    rest, often = distinct[~atoms], counts[~atoms]
+    if 2 * len(rest) * repeated < often.sum():
+        kind, note, odd = _grid(rest, often)
+        atoms[~atoms] = odd
     else:
-        suggestion, note = _grid(distinct) if few else _shape(values[sample])
-    return replace(column, suggestion=suggestion, note=note)
+        kind, note = _shape(np.repeat(rest, often)[:: math.ceil(often.sum() / EXAMINED)])
+    notes += [note] if note else []
+    if kind is None and atoms.any():
+        kind = CONTINUOUS
+    if kind is not None and kind.is_number:
+        kind = replace(kind, atoms=tuple(distinct[atoms].tolist()))
+    return replace(column, suggestion=kind, note="; ".join(notes))
+
+
+def find_atoms(distinct: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Which of the values, in order, are atoms: much more frequent than those around them.
+
+    Of a grid every value comes back: an atom comes 3 times as often as those next to it, and 5 or
+    10 times as often as is usual among the ten around it.
+
+    >>> find_atoms(np.arange(30.0), np.append(900, np.full(29, 30))).nonzero()[0]
+    array([0])
+    """
+    n, m = counts.sum(), len(counts)
+    found = np.zeros(m, bool)
+    if m < FEW_VALUES:
+        return found
+    padded = np.pad(counts.astype(float), 5, constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 11)
+    others = np.delete(around, 5, axis=1)
+    usual = np.nanmedian(others, axis=1)
+    next_to = np.nanmax(others[:, 4:6], axis=1)
+    for share, times in ATOMS:
+        found |= (counts >= max(share * n, LEAST)) & (counts >= times * usual)
+    found &= counts >= ABOVE_NEXT * next_to
+    most = np.argsort(-counts * found, kind="stable")[:MOST_ATOMS]
+    return found & np.isin(np.arange(m), most)
 
 
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
-    """Whether whole numbers only tell n rows apart: they hardly repeat, and are called so, or
-    start at 0 or 1 and leave hardly a gap. (Years leave none either, and tell of the time.)
+    """Whether whole numbers only tell n rows apart.
+
+    They hardly repeat, and are called so; or start at 0 or 1 and leave hardly a gap; or none comes
+    twice, where ten would if they had been drawn at random, as of a part of the rows. (Years leave
+    no gap either, and are informative.)
 
     >>> x = np.arange(1000.0)
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)
@@ -83,8 +142,11 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     """
     if n < FEW_ROWS or len(distinct) < 0.9 * n or (distinct != np.rint(distinct)).any():
         return False
-    counted = distinct[0] in (0, 1) and distinct[-1] < 1.1 * len(distinct)
-    return bool(counted or _NUMBERS_ROWS.search(name))
+    first, last = float(distinct[0]), float(distinct[-1])
+    counted = first in (0, 1) and last < 1.1 * len(distinct)
+    drawn = len(distinct) == n and n * n / 2 > COLLISIONS * (last - first + 1)
+    part = drawn and 0 <= first < 0.05 * last
+    return bool(counted or part or _NUMBERS_ROWS.search(name))
 
 
 def _boolean(name: Name, values: np.ndarray) -> Column:
@@ -133,50 +195,67 @@ def _text(frame: Frame, name: Name) -> Column:
     return Column(name, CATEGORICAL, "text", kept, why=why, note=note)
 
 
-def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:
-    """What few different numbers may be."""
+def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, np.ndarray]:
+    """(what values that come back may be, why, which of them are off that grid)."""
+    none, spikes = np.zeros(len(distinct), bool), "values that repeat have no density"
     if len(distinct) == 2:
-        return CATEGORICAL, "two values: a density of them grows without bound"
-    step = grid_step(distinct)
-    spikes = "they come back, and a density of such numbers grows without bound"
-    if step == 1:
-        counts = 0 <= distinct[0] <= distinct[-1] - distinct[0]  # draws of it are none below 0
-        return Kind("integer", 1.0, 0.0 if counts else None), f"whole numbers: {spikes}"
-    if step:
-        first = float(distinct[0])
-        off = abs(first - step * round(first / step))
-        origin = None if off < 1e-6 * step + 4 * EPS * abs(first) else first
-        return Kind("gridded", step, origin), f"multiples of {_short(step)}: {spikes}"
-    if len(distinct) <= 20:
-        return CATEGORICAL, f"few values: {spikes}"
-    return None, f"values that come back, on no grid: {spikes}. Add noise, or leave it aside"
+        return CATEGORICAL, f"two values: {spikes}", none
+    step, origin, odd = grid_of(distinct, counts)
+    if not step and len(distinct) <= 20:
+        return CATEGORICAL, f"few values: {spikes}", none
+    if not step:
+        note = f"values that come back, on no grid: {spikes}. Add noise, or leave it aside"
+        return None, note, none
+    note = f"{'whole numbers' if step == 1 else f'multiples of {_short(step)}'}: {spikes}"
+    if odd.any():
+        note += f"; {', '.join(map(_short, distinct[odd]))} is not on this grid"
+    on_grid, often = distinct[~odd], counts[~odd]
+    low, high = _ends(on_grid, often)
+    if low is None and origin:
+        low = float(on_grid[0])
+    if low is None and 0 <= on_grid[0] <= on_grid[-1] - on_grid[0]:
+        low = 0.0  # a count
+    if low is not None and high is not None and not low < high:
+        high = None
+    if low is None:
+        high = None
+    return Kind("integer" if step == 1 else "gridded", step, low, high), note, odd
+
+
+def _ends(distinct: np.ndarray, counts: np.ndarray) -> tuple[float | None, float | None]:
+    """The least and the largest value, where so many rows are near that it is an end."""
+    n, reach = counts.sum(), END * (distinct[-1] - distinct[0])
+    near_low, near_high = distinct <= distinct[0] + reach, distinct >= distinct[-1] - reach
+    shown = [max(AT_END * n, LEAST) <= counts[near].sum() for near in (near_low, near_high)]
+    return (
+        float(distinct[0]) if shown[0] else None,
+        float(distinct[-1]) if shown[1] else None,
+    )
 
 
 def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
-    """What numbers that differ may be: of one sign, between two ends; or a spike among them."""
-    values, counts = np.unique(x, return_counts=True)
-    most = counts.max()
-    if most >= max(LEAST, SPIKE * len(x)):
-        value = _short(values[counts.argmax()])
-        return None, (
-            f"{most / len(x):.2g} of the rows have exactly {value}, a spike, which has no density: "
-            "make it a category of its own beside the other numbers, or leave those rows out"
-        )
-    if len(x) < FEW_ROWS or values[0] <= 0:
+    """What sorted numbers that differ may be: of one sign, between two ends."""
+    if len(x) < FEW_ROWS:
         return None, ""
-    plain = _normal_score(x, 0.0)
-    found = [(_normal_score(np.log(x), np.log(x)) - plain, Kind("positive"), "a logarithm")]
+    plain, found, spread = _normal_score(x, 0.0), [], x[-1] - x[0]
+    if x[0] > 0:
+        log = np.log(x)
+        found.append((_normal_score(log, log) - plain, Kind("positive"), "a logarithm"))
     for low, high in RANGES:
-        if x.max() < high and x.max() > 0.9 * high and x.min() < 0.1 * high:
+        near = END * (high - low)
+        if low < x[0] < low + 2 * near and high - 2 * near < x[-1] < high:
             z = np.log(x - low) - np.log(high - x)
             slope = np.log(x - low) + np.log(high - x) - np.log(high - low)
-            found.append(
-                (_normal_score(z, slope) - plain, Kind("bounded", 0.0, low, high), "a logit")
-            )
-    gain, kind, name = max(found, key=lambda item: item[0])
-    if not GAIN < gain < math.inf:
+            kind = Kind("bounded", 0.0, low, high)
+            found.append((_normal_score(z, slope) - plain, kind, "a logit"))
+    if not found:
         return None, ""
-    return kind, f"all inside; {name} makes it more normal, by {gain:.2f} nats a row"
+    gain, kind, name = max(found, key=lambda item: item[0])
+    if GAIN < gain < math.inf:
+        return kind, f"all inside; {name} makes it more normal, by {gain:.2f} nats a row"
+    if -LOSS < gain < math.inf and (kind.name == "bounded" or x[0] < END * spread):
+        return kind, "all inside, and near the end" if kind.name == "positive" else "all inside"
+    return None, ""
 
 
 def _normal_score(z: np.ndarray, log_slope) -> float:
@@ -185,27 +264,43 @@ def _normal_score(z: np.ndarray, log_slope) -> float:
         return float(-np.log(z.std()) - np.mean(log_slope))
 
 
-def grid_step(distinct: np.ndarray) -> float:
-    """The largest round step such that all values are whole steps apart, or 0: there is none.
+def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """(the largest round step by which values are apart, an origin, which values are off); 0, if
+    there is none.
 
     Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: that a few numbers are all
-    even, say, is luck, and the next one may not be.
+    even, say, is luck, and the next one may not be. A thousandth of the rows may be off the grid,
+    if they have few values.
 
-    >>> grid_step(np.array([0.5, 1.0, 2.0])), grid_step(np.array([0, 0.3, np.pi]))
+    >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
-    >>> grid_step(1.7e9 + np.array([0, 0.1, 0.2]))
-    0.1
+    >>> grid_of(np.array([0, 0.3, np.pi]), np.ones(3))[0]
+    0.0
+    >>> grid_of(np.array([1.99, 4.99, 5.99, 16.99]), np.ones(4))[:2]
+    (1.0, 0.99)
     """
+    most = max(1.0, ODD * counts.sum()) if counts.sum() >= 2 * FEW_ROWS else 0.0
+
+    def few(off):
+        return counts[off].sum() <= most and np.count_nonzero(off) <= MOST_ODD
+
     for decimals in range(7):
         scaled = distinct * 10.0**decimals
         whole, largest = np.rint(scaled), np.abs(scaled).max()
         if largest >= 2**53:
-            return 0.0
-        if np.abs(scaled - whole).max() <= 1e-8 + 4 * EPS * largest:  # what decimals are off
-            common = int(np.gcd.reduce(np.diff(whole.astype(np.int64))))
-            if common:
-                return max(step for step in ROUND if common % step == 0) / 10**decimals
-    return 0.0
+            break
+        off = np.abs(scaled - whole) > 1e-8 + 4 * EPS * largest
+        if not few(off):
+            continue
+        for step in reversed(ROUND):
+            if step > whole[-1] - whole[0]:
+                continue
+            residue = whole % step
+            usual = residue[~off][np.argmax(counts[~off])]
+            odd = off | (residue != usual)
+            if few(odd):
+                return step / 10.0**decimals, float(usual / 10.0**decimals), odd
+    return 0.0, 0.0, np.zeros(len(distinct), bool)
 
 
 def _value(number: float) -> Value:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import fixable, remaking, warn
-from ..core.inputs import named
 from ..distributions import Distribution, Foreign
 from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
 from ..training.checks import as_weights
-from ..training.columns import constant_columns, dependent_columns
 from ..training.repeats import first_equal
 from .categorical import CategoricalMixture
+from .checks import check_numbers
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
+from .onehot import OneHot
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CHANCE = 0.01  # of the pairs of equal rows, if independent columns explain no more, rows are copies
 MARGINS = 4096  # values of a column that are kept
-NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
 def learn_flow(
@@ -79,29 +78,27 @@ def fitted_parts(
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         found = Schema.from_data(frame, missing)
-        _refuse_unmodelled(found, missing)
+        _check_kinds(found, missing)
         schema = found.suggested()
         _warn_of_assumptions(found, missing)
     else:
-        _refuse_unmodelled(schema, missing)
+        _check_kinds(schema, missing)
         frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
     frame, encoding = schema.select(frame), Encoding(schema)
     codes, x, _ = encoding.encode(frame)
     coordinates = Coordinates(encoding.kinds, encoding.optional)
     encoding.check_inside(frame, x, coordinates.outside(x))
-    _check_columns(x, schema, coordinates)
-    _check_known(frame, codes, encoding)
+    encoding.check_known(frame, codes)
+    check_numbers(x, schema, coordinates)
     categories, nats, context = None, 0.0, None
     if encoding.sizes:
-        categories = CategoricalMixture.from_codes(
-            codes, encoding.sizes, encoding.closed, weight, rng
-        )
+        categories = CategoricalMixture.fit(codes, encoding.sizes, encoding.closed, weight, rng)
         nats = float(np.average(categories.log_prob(codes), weights=weight))
-        if categories.context_dim:
-            context = categories.context(categories.slots(codes))
+        one_hot = OneHot.of(categories.counts)
+        context = one_hot(codes) if one_hot.dim else None
     u = _noise(codes, x, coordinates, rng)
     coordinates = coordinates.fitted(x, u)
-    density, summary = _learnt(*coordinates.to_line(x, u), context, weight, learn, rng)
+    density, summary = _learned(*coordinates.to_line(x, u), context, weight, learn, rng)
     notes = {
         "library": library,
         "rows": len(frame),
@@ -126,9 +123,10 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> n
     first = first_equal(both, None)
     if first is None:
         return u
-    pairs, expected = _pairs(first), _pairs(np.zeros(len(x), int))
+    every = expected = _pairs(np.zeros(len(x), int))
     for column in both.T:
-        expected *= _pairs(np.unique(column, return_inverse=True)[1]) / _pairs(np.zeros(len(x), int))
+        expected *= _pairs(np.unique(column, return_inverse=True)[1]) / every
+    pairs = _pairs(first)
     return u[first] if expected < CHANCE * pairs else u
 
 
@@ -161,9 +159,7 @@ def _warn_of_assumptions(found: Schema, missing: str) -> None:
     wanted = [c for c in found.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
         return
-    lines = "".join(
-        f"\n  {c.name!r:.40}: {c.suggestion or c.kind} ({c.note})" for c in wanted[:20]
-    )
+    lines = "".join(f"\n  {c.name!r:.40}: {c.suggestion or c.kind} ({c.note})" for c in wanted[:20])
     more = f"\n  and {len(wanted) - 20} more" if len(wanted) > 20 else ""
     schema = f"schema = Schema.from_data(X{_missing(missing)})"
     warn(
@@ -178,7 +174,7 @@ def _missing(missing: str) -> str:
     return "" if missing == "error" else f', missing="{missing}"'
 
 
-def _refuse_unmodelled(schema: Schema, missing: str) -> None:
+def _check_kinds(schema: Schema, missing: str) -> None:
     bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
     if all(c.kind.name == "aside" for c in schema.columns):
         raise ValueError("all columns of the schema are aside: there is nothing to model")
@@ -194,83 +190,7 @@ def _refuse_unmodelled(schema: Schema, missing: str) -> None:
         )  # fmt: skip
 
 
-def _check_columns(x: np.ndarray, schema: Schema, coordinates: Coordinates) -> None:
-    """A ValueError for numbers that are constant, repeat another column, or follow from others.
-
-    Looked at in their own units and as they are learned: x y = const is a sum in logarithms. A
-    warning for those that nearly follow from others: flows hardly find such a valley. Of rows with
-    a number that is not there, nothing is asked.
-    """
-    x = x[~np.isnan(x).any(axis=1)]
-    if not len(x) or not x.shape[1]:
-        return
-    names, rows = [c.name for c in schema.numbers], np.arange(len(x))
-    constant = constant_columns(x, rows)
-    if constant.size:
-        raise _refusal(
-            f"X is constant in {named('column', constant, names)}, and so has no density",
-            [names[j] for j in constant],
-        )
-    seen: dict[bytes, int] = {}
-    for j, column in enumerate(np.ascontiguousarray(x.T)):
-        first = seen.setdefault(column.tobytes(), j)
-        if first != j:
-            raise _refusal(
-                f"column {names[j]!r:.40} repeats column {names[first]!r:.40}, so that rows have "
-                "no density",
-                [names[j]],
-                "one of them",
-            )
-    z = x if coordinates.line is None else coordinates.line.inverse(x)
-    if not coordinates.step.any():
-        _check_dependence(z, names, rows)
-    _check_dependence(x, names, rows)
-    _warn_of_narrow(z, names, rows)
-
-
-def _check_dependence(x: np.ndarray, names: list, rows: np.ndarray) -> None:
-    dependent, too_many = dependent_columns(x, rows)
-    if dependent.size:
-        these = named("column", dependent, names, shown=20)
-        raise _refusal(
-            f"X has dependent columns: of {these}, {too_many} follow from the others, as sums of "
-            "multiples of them (or of their logarithms, where they are positive). Such rows have "
-            "no density",
-            [names[dependent[-1]]],
-            f"{too_many} of these columns",
-        )
-
-
-def _warn_of_narrow(z: np.ndarray, names: list, rows: np.ndarray) -> None:
-    found, n = dependent_columns(z, rows, NARROW)
-    if found.size:
-        these, aside = named("column", found, names, shown=20), {names[found[-1]]: "aside"}
-        problem = (
-            f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: a "
-            "flow hardly learns that. If it is no news, "
-        )
-        words = f"leave {n} out, such as by schema.edit({aside!r:.100})"
-        warn(fixable(UserWarning, problem, {"kind": aside}, words=words))
-
-
-def _refusal(problem: str, names: list, these: str = "them") -> ValueError:
-    """About columns without a density."""
-    aside = dict.fromkeys(names, "aside")
-    words = f"leave {these} out, such as by schema.edit({aside!r:.200})"
-    return fixable(ValueError, f"{problem}: ", {"kind": aside}, words=words)
-
-
-def _check_known(frame: Frame, codes: np.ndarray, encoding: Encoding) -> None:
-    """A ValueError for a category that the schema does not have."""
-    for i, k in np.argwhere(codes >= encoding.sizes)[:1]:
-        name = encoding.column_of_code(k).name
-        raise ValueError(
-            f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not know: "
-            "find the schema from these rows"
-        )
-
-
-def _learnt(
+def _learned(
     z: np.ndarray, log_w: np.ndarray, context, weight, learn, rng
 ) -> tuple[Base | None, Summary | None]:
     """(q(z | c), what a `FlowDensity` says of log p(x | c) on held-out rows, in the table's units).

@@ -64,14 +64,10 @@ class Frame:
         self.names = self.columns = tuple(self._columns)
         self.source, self.first_row = source, first_row
         self.declared, self.library = frozenset(declared), library
-        lengths = {len(column) for column in self._columns.values()} or {0}
-        if len(lengths) > 1:
-            sizes = {name: len(column) for name, column in self._columns.items()}
-            raise ValueError(f"columns differ in length: {sizes!s:.200}")
-        (self._n,) = lengths
-
-    def _with(self, columns: Mapping, first_row: int | np.ndarray) -> Frame:
-        return Frame(columns, self.source, first_row, self.declared, self.library)
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns differ in length: {lengths!s:.200}")
+        self._n = max(lengths.values(), default=0)
 
     @property
     def is_named(self) -> bool:
@@ -92,7 +88,7 @@ class Frame:
         if isinstance(name, list):
             return self.select(name)
         if name not in self._columns:
-            raise KeyError(f"there is no column {name!r}, but {self._listed()}")
+            raise KeyError(f"there is no column {name!r}, but {listed(self.names)}")
         return self._columns[name]
 
     def __array__(self, dtype=None, copy=None):
@@ -103,44 +99,36 @@ class Frame:
         return np.column_stack([np.empty((self._n, 0)), *map(self.as_floats, self.names)])
 
     def as_floats(self, name: Name) -> np.ndarray:
-        """A column as float64; a ValueError that names the first text."""
+        """A column as float64; a ValueError that names the first text, or for dates."""
         column = self._columns[name]
-        self.check_no_dates([name])
-        if column.dtype != object:
-            return column.astype(float, copy=False)
-        for i, value in enumerate(column.tolist()):
+        if column.dtype.kind in DATES:
+            first = f", such as {str(column[0])!r:.40}" if self._n else ""
+            raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {DAYS}")
+        for i, value in enumerate(column.tolist() if column.dtype == object else ()):
             if isinstance(value, str):
                 raise ValueError(
                     f"{self.place(i, name)} is {value!r:.40}, no number: make it one, or missing"
                 )
-        return column.astype(float)  # None is NaN
-
-    def check_no_dates(self, names: Iterable[Name]) -> None:
-        """A ValueError for a column of dates, which is no number."""
-        for name in names:
-            column = self._columns[name]
-            if column.dtype.kind in DATES:
-                first = f", such as {str(column[0])!r:.40}" if self._n else ""
-                raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {DAYS}")
+        return column.astype(float, copy=False)  # None is NaN
 
     def to_pandas(self) -> DataFrame:
         """The table as a DataFrame; pandas has to be installed."""
         return self.to("pandas")
 
-    def to(self, library: str | None) -> Any:
-        """The table of a library, "pandas", "polars" or "pyarrow"; None: the frame itself."""
-        if library is None:
-            return self
+    def to(self, library: str) -> Any:
+        """The table of a library: "pandas", "polars" or "pyarrow"."""
         return nw.from_dict(dict(self), backend=library).to_native()
 
     def take(self, rows: np.ndarray) -> Frame:
         """Some of the rows, by index or mask, as a frame of its own."""
-        chosen = {name: column[rows] for name, column in self._columns.items()}
-        return self._with(chosen, self.row_numbers(np.arange(self._n)[rows]))
+        numbers = self.row_numbers(np.arange(self._n)[rows])
+        columns = {name: column[rows] for name, column in self._columns.items()}
+        return Frame(columns, self.source, numbers, self.declared, self.library)
 
     def select(self, names: Iterable[Name]) -> Frame:
         """Some of the columns, as a frame of its own."""
-        return self._with({name: self[name] for name in names}, self.first_row)
+        columns = {name: self[name] for name in names}
+        return Frame(columns, self.source, self.first_row, self.declared, self.library)
 
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
         """What rows with these indices are called in messages."""
@@ -151,11 +139,14 @@ class Frame:
         of = f" of {self.source}" if self.source else ""
         return f"row {self.row_numbers(row)}, column {name!r:.40}{of}"
 
-    def _listed(self) -> str:
-        return ", ".join(f"{name}" for name in self.names[:20]) + ", ..." * (len(self.names) > 20)
-
     def __repr__(self):
-        return f"Frame({self._n} rows: {self._listed()})"
+        return f"Frame({self._n} rows: {', '.join(map(str, self.names))!s:.300})"
+
+
+def listed(names: Iterable[Name], most: int = 10) -> str:
+    """Names in a message."""
+    names = list(names)
+    return ", ".join(f"{name!r:.40}" for name in names[:most]) + ", ..." * (len(names) > most)
 
 
 def check_there(wanted: Iterable[Name], names: Sequence[Name], source: str) -> None:
@@ -163,7 +154,7 @@ def check_there(wanted: Iterable[Name], names: Sequence[Name], source: str) -> N
     there = set(names)
     for name in wanted:
         if name not in there:
-            raise ValueError(f"{source} has no column {name!r:.40}, but {list(names)!s:.200}")
+            raise ValueError(f"{source} has no column {name!r:.40}, but {listed(names)}")
 
 
 def _read_only(column: np.ndarray) -> np.ndarray:
@@ -198,14 +189,14 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     if isinstance(X, Frame):
         return X
     pairs, library = _named_columns(X)
-    columns, declared = {}, set()
     numbered = [name for name, _ in pairs] == list(range(len(pairs)))
+    columns: dict = {}
+    declared = set()
     for name, values in pairs:
         name = int(name) if numbered else str(name)
         if name in columns:
             raise ValueError(f"two columns are called {name!r:.40}: rename one of them")
-        place = Frame({}, source, first_row).place
-        columns[name], is_category = _as_column(name, values, place)
+        columns[name], is_category = _as_column(name, values, Frame({}, source, first_row).place)
         declared |= {name} if is_category else set()
     if not columns:
         raise ValueError("a table needs at least one column")
@@ -225,20 +216,19 @@ def _named_columns(X) -> tuple[list, str | None]:
         if not isinstance(table, nw.DataFrame) and hasattr(X, "__arrow_c_stream__"):
             table = nw.from_arrow(X, backend="pyarrow")  # any other table that knows Arrow
     except nw.exceptions.DuplicateError as problem:
-        raise ValueError(
-            f"two columns are called alike: {' '.join(f'{problem}'.split())}"
-        ) from None
+        text = " ".join(f"{problem}".split())
+        raise ValueError(f"two columns are called alike: {text}") from None
     if isinstance(table, nw.DataFrame):
-        own = zip(table.columns, table.iter_columns(), strict=True)
         library = table.implementation.value
-        return list(own), library if library in LIBRARIES else None
+        pairs = zip(table.columns, table.iter_columns(), strict=True)
+        return list(pairs), library if library in LIBRARIES else None
     return list(enumerate(_matrix(X).T)), None
 
 
 def _matrix(X) -> np.ndarray:
     """X as an array (n, D)."""
     try:
-        array = X if isinstance(X, np.ndarray) else np.asanyarray(X)
+        array = np.asanyarray(X)
         if array.dtype.kind == "U" and not isinstance(X, np.ndarray):
             array = np.array(X, object)  # [[1, "a"]] is a number and a text
     except (TypeError, ValueError, OverflowError) as problem:
@@ -251,7 +241,7 @@ def _matrix(X) -> np.ndarray:
 
 def _as_column(name, values, place) -> tuple[np.ndarray, bool]:
     """(values as integers, float64, bool, dates, or objects: text, None, or numbers beside text;
-    whether they are declared to be categories)."""
+    whether their library declares them to be categories)."""
     if np.ma.is_masked(values):
         i = int(np.flatnonzero(np.ma.getmaskarray(values))[0])
         raise ValueError(f"{place(i, name)} is masked, which is no number: fill or drop it")
@@ -269,11 +259,9 @@ def _as_column(name, values, place) -> tuple[np.ndarray, bool]:
     kind = values.dtype.kind
     if kind in "OTUS":
         values = _objects(name, values.astype(object), place)
-    elif kind in "if":
+    elif kind in "if" or (kind == "u" and values.dtype != np.uint64):
         with np.errstate(over="ignore"):  # a long double that no float64 holds is infinite
-            values = values.astype(np.int64 if kind == "i" else float, copy=False)
-    elif kind == "u" and values.dtype != np.uint64:
-        values = values.astype(np.int64)
+            values = values.astype(float if kind == "f" else np.int64, copy=False)
     elif kind not in "bumM":
         first = f", such as {str(values[0])!r:.40}" if len(values) else ""
         raise ValueError(f"column {name!r:.40} holds {values.dtype}{first}: leave it out")
@@ -282,14 +270,12 @@ def _as_column(name, values, place) -> tuple[np.ndarray, bool]:
 
 def _objects(name, values: np.ndarray, place) -> np.ndarray:
     """Objects as numbers if all are numbers, as booleans if all are; else text, missing as None."""
-    items = [None if _is_missing(v) else _as_text(v) for v in values.tolist()]
+    items = list(map(_item, values.tolist()))
+    kinds = set(map(type, items))
     for i, v in enumerate(items):
-        if v is not None and not isinstance(v, (str, Real, Decimal, np.bool_)):
-            raise ValueError(
-                f"{place(i, name)} is a {type(v).__name__}, {str(v)!r:.40}, neither a number nor "
-                "text"
-            )
-    kinds = {bool if isinstance(v, np.bool_) else type(v) for v in items}
+        if not isinstance(v, (str, Real, Decimal, type(None))):
+            found = f"{type(v).__name__}, {str(v)!r:.40}"
+            raise ValueError(f"{place(i, name)} is a {found}, neither a number nor text")
     if kinds == {bool}:
         return np.array(items, bool)
     if any(issubclass(kind, (str, bool)) for kind in kinds):
@@ -302,18 +288,23 @@ def _objects(name, values: np.ndarray, place) -> np.ndarray:
         raise ValueError(f"column {name!r:.40} has a number too large: {problem}") from None
 
 
-def _as_text(value):
-    """A day, a time, a period, or bytes as they are written: what a CSV has."""
+def _item(value):
+    """None for what is missing; days, times, periods and bytes as they are written in a CSV."""
+    kind = type(value).__name__
+    if value is None or kind in ("NAType", "NaTType"):
+        return None
+    if value.is_nan() if isinstance(value, Decimal) else isinstance(value, Real) and value != value:
+        return None
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    is_day = isinstance(value, (date, time, timedelta)) or type(value).__name__ == "Period"
+    if isinstance(value, np.bool_):
+        return bool(value)
+    is_day = isinstance(value, (date, time, timedelta)) or kind == "Period"
     return str(value) if is_day else value
 
 
-def _is_missing(value) -> bool:
-    """None, NaN, and what pandas writes for them."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    return isinstance(value, (float, np.floating)) and value != value
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Where a column of a frame has NaN or None."""
+    if values.dtype == object:
+        return np.array([v is None for v in values.tolist()], bool)
+    return np.isnat(values) if values.dtype.kind in DATES else values != values

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ..core.typing import Seed
 
 PSEUDO = 0.5  # a count that every known value gets: Krichevsky and Trofimov 1981
-RARE = 10  # rows: values seen less often share a slot, so that no flow learns one row's spike
-MOST = 256  # combinations that an unseen value is averaged over
 STRENGTHS = (*np.logspace(-1, 6, 29), np.inf)
 
 
@@ -56,7 +54,7 @@ class Frequencies:
 
     Examples
     --------
-    >>> coin = Frequencies.from_codes([[0], [0], [1]], sizes=(2,), closed=(True,))
+    >>> coin = Frequencies.fit([[0], [0], [1]], sizes=(2,), closed=(True,))
     >>> np.exp(coin.log_prob([[0], [1]])).round(3)
     array([0.625, 0.375])
     """
@@ -80,18 +78,8 @@ class Frequencies:
                 f"combinations, counts, unseen and strength have shapes {shapes} for {k} sizes"
             )
         self.sizes, self.strength = tuple(sizes.tolist()), float(strength)
-        self._check()
-        self._totals = [
-            np.bincount(own, self.counts, minlength=size)
-            for own, size in zip(self.combinations.T, self.sizes, strict=True)
-        ]
-        self._slot_of = [_slot_of(total) for total in self._totals]
-        self._slots = self.slots(self.combinations)
-        self.context_dim = self.context(self._slots[:1]).shape[1]
-
-    def _check(self) -> None:
-        inside = (self.combinations >= 0) & (self.combinations < np.array(self.sizes))
-        if not inside.all() or len(np.unique(self.combinations, axis=0)) != len(inside):
+        inside = (self.combinations >= 0) & (self.combinations < sizes)
+        if not inside.all() or len(np.unique(self.combinations, axis=0)) != m:
             raise ValueError(f"combinations must be different codes below {self.sizes}")
         with np.errstate(over="ignore"):
             total = self.counts.sum()
@@ -99,6 +87,10 @@ class Frequencies:
             raise ValueError("counts must be positive, with a finite sum")
         if not ((self.unseen >= 0) & (self.unseen < 1)).all() or not self.strength >= 0:
             raise ValueError("unseen must be in [0, 1), strength >= 0")
+        self._smoothed = [
+            np.bincount(own, self.counts, minlength=size) + PSEUDO
+            for own, size in zip(self.combinations.T, self.sizes, strict=True)
+        ]
 
     def to_dict(self) -> dict:
         """The constructor's arguments."""
@@ -106,7 +98,7 @@ class Frequencies:
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_codes(
+    def fit(
         cls,
         codes: ArrayLike,
         sizes: Sequence[int],
@@ -128,22 +120,20 @@ class Frequencies:
         found = cls(sizes, combinations, counts, unseen, np.inf)
         if len(sizes) == 1:
             return found
-        strengths = max(STRENGTHS, key=found._left_out)
-        return cls(sizes, combinations, counts, unseen, strengths)
+        strength = max(STRENGTHS, key=found._left_out)
+        return cls(sizes, combinations, counts, unseen, strength)
 
     def _left_out(self, strength: float) -> float:
         """Log-likelihood of the rows, each with its own count taken away."""
-        n, q = self.counts.sum(), np.exp(self._independent(self.combinations))
-        if strength == np.inf:
-            p = q
-        else:
-            p = (np.maximum(self.counts - 1, 0) + strength * q) / (max(n - 1, 0) + strength)
-        return float(self.counts @ np.log(np.maximum(p, 1e-300)))
+        q = np.exp(self._independent(self.combinations))
+        if strength < np.inf:
+            n = self.counts.sum()
+            q = (np.maximum(self.counts - 1, 0) + strength * q) / (max(n - 1, 0) + strength)
+        return float(self.counts @ np.log(np.maximum(q, 1e-300)))
 
     def of_column(self, k: int) -> np.ndarray:
         """(L + 1,): the probabilities of column k alone; the last is that of all unseen values."""
-        smoothed = self._totals[k] + PSEUDO
-        known = (1 - self.unseen[k]) * smoothed / smoothed.sum()
+        known = (1 - self.unseen[k]) * self._smoothed[k] / self._smoothed[k].sum()
         return np.append(known, self.unseen[k])
 
     def log_prob(self, codes: ArrayLike) -> np.ndarray:
@@ -186,42 +176,9 @@ class Frequencies:
         alone = np.ones(n, bool)
         if np.isfinite(self.strength):
             alone = rng.random(n) < independent / (self.counts.sum() + independent)
-        for k, total in enumerate(self._totals):
-            found[alone, k] = _draw(total + PSEUDO, int(alone.sum()), rng)
+        for k, smoothed in enumerate(self._smoothed):
+            found[alone, k] = _draw(smoothed, int(alone.sum()), rng)
         return found
-
-    # ------------------------------------------------------------ as a context
-
-    def slots(self, codes: np.ndarray) -> np.ndarray:
-        """(n, K): the slots of codes (n, K); -1 for a value that was never seen.
-
-        Each value of a column has a slot, and all that were seen in fewer than 10 rows share one.
-        """
-        known = [np.append(slot, -1) for slot in self._slot_of]
-        return np.column_stack([slot[own] for slot, own in zip(known, codes.T, strict=True)])
-
-    def context(self, slots: np.ndarray) -> np.ndarray:
-        """(n, C) of slots (n, K) without -1.
-
-        1 in the slot of the row's value and 0 in the others of that column. Two slots are one
-        number, one slot is none.
-        """
-        parts = []
-        for own, slot_of in zip(slots.T, self._slot_of, strict=True):
-            size = slot_of.max() + 1
-            first = {1: 1, 2: 1}.get(size, 0)
-            parts.append((own[:, None] == np.arange(first, size)).astype(float))
-        return np.concatenate(parts, axis=1)
-
-    def alternatives(self, unseen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(slots (m, U), weights (m,)) of the columns marked in `unseen` (K,), as they occurred.
-
-        The most frequent 256, with weights that sum to 1.
-        """
-        distinct, inverse = np.unique(self._slots[:, unseen], axis=0, return_inverse=True)
-        weight = np.bincount(inverse.reshape(-1), self.counts)
-        most = np.argsort(-weight, kind="stable")[:MOST]
-        return distinct[most], weight[most] / weight[most].sum()
 
     def __repr__(self):
         return f"Frequencies(sizes={self.sizes}, strength={self.strength:.3g})"
@@ -233,12 +190,6 @@ def unseen_shares(codes: np.ndarray, closed: Sequence[bool]) -> np.ndarray:
     unseen = (np.array(once) + PSEUDO) / (len(codes) + 1)
     unseen[np.array(closed, bool)] = 0
     return unseen
-
-
-def _slot_of(total: np.ndarray) -> np.ndarray:
-    """(L,): the slot of each value of a column; rare ones share the last."""
-    often = total >= RARE
-    return np.where(often, np.cumsum(often) - 1, often.sum())
 
 
 def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

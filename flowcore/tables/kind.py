@@ -1,4 +1,4 @@
-"""What a column can be: ten kinds, each of which reads as it is written: "bounded(0, 1)"."""
+"""What a column can be: a class for each kind, which reads as it is written: "bounded(0, 1)"."""
 
 from __future__ import annotations
 
@@ -7,25 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import ClassVar
 
 import numpy as np
 
+from ..bijectors import Bijector, Chain, ElementwiseAffine, Exp, Permute, Sigmoid, Softplus
 from ..discrete import OFF_GRID
 
-# kind -> (how many arguments it may have, what it counts as in log p)
 DENSITY, PROBABILITY, NOTHING = "density", "probability", "nothing"
-ARGUMENTS = {
-    "continuous": ((0,), DENSITY),
-    "positive": ((0, 1), DENSITY),
-    "bounded": ((2,), DENSITY),
-    "gridded": ((1, 2, 3), PROBABILITY),
-    "integer": ((0, 1, 2), PROBABILITY),
-    "categorical": ((0,), PROBABILITY),
-    "boolean": ((0,), PROBABILITY),
-    "constant": ((0,), NOTHING),
-    "text": ((0,), NOTHING),
-    "aside": ((0,), NOTHING),
-}
 FORMS = (
     "continuous, positive, positive(low), bounded(low, high), integer, integer(low, high), "
     "gridded(step), gridded(step, low, high), categorical, boolean, aside; behind a number's kind: "
@@ -34,12 +23,12 @@ FORMS = (
 _FORM = re.compile(r"([a-z]+)(?:\s*\(([^()]*)\))?(?:\s+atoms\s*\(([^()]*)\))?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Kind:
     """What a column is, and so what it adds to log p.
 
         continuous            any real number                                  a density
-        positive(low)         numbers > low (0 unless given)                   a density
+        positive(low)         numbers > low (0 by default)                     a density
         bounded(low, high)    numbers strictly between                         a density
         integer(low, high)    whole numbers; either end may be left out        a probability
         gridded(step, ...)    low + k step with an integer k                   a probability
@@ -48,9 +37,11 @@ class Kind:
         constant, text        found, not modelled: `fit_table` refuses them    nothing
         aside                 left out                                         nothing
 
-    A number may have atoms, values that have probabilities of their own: `positive atoms(0)` is 0,
-    or a number > 0 with a density; `integer(0) atoms(40)` is 40, or another whole number.
-    `str(kind)` is what `Kind.parse` reads.
+    A number may have atoms, values with probabilities of their own: `positive atoms(0)` is 0, or a
+    number > 0 with a density; `integer(0) atoms(40)` is 40, or another whole number.
+
+    `Kind("integer", 1)` is an `Integer`: each kind is a class, named like it. `str(kind)` is what
+    `Kind.parse` reads.
 
     Parameters
     ----------
@@ -62,14 +53,14 @@ class Kind:
         The ends of the support, where the kind has some; of a gridded column both are values that
         occur.
     atoms : tuple of float
-        Values of a number, each with a probability of its own.
+        Values of a number that have a probability each, the smallest first.
 
     Examples
     --------
     >>> Kind.parse("gridded(0.5, 0, 10)")
-    Kind(name='gridded', step=0.5, low=0.0, high=10.0, atoms=())
-    >>> str(Kind.parse("positive"))
-    'positive'
+    Kind.parse('gridded(0.5, 0, 10)')
+    >>> Kind.parse("positive").support
+    (0.0, inf)
     """
 
     name: str
@@ -78,107 +69,251 @@ class Kind:
     high: float | None = None
     atoms: tuple[float, ...] = ()
 
+    counts_as: ClassVar[str] = NOTHING  # what the column adds to log p
+    n_arguments: ClassVar[tuple[int, ...]] = (0,)
+    is_number: ClassVar[bool] = False  # a coordinate of the continuous part
+    is_gridded: ClassVar[bool] = False  # a number on a grid, which gets noise
+    is_category: ClassVar[bool] = False
+
+    def __new__(cls, name="", *_, **__):
+        """An object of the kind's own class."""
+        if cls is Kind and name not in KINDS:
+            raise ValueError(f"there is no kind of column {name!r:.40}: take one of {FORMS}")
+        return super().__new__(KINDS[name] if cls is Kind else cls)
+
     def __post_init__(self):
-        if self.name not in ARGUMENTS:
-            raise ValueError(f"there is no kind of column {self.name!r:.40}: take one of {FORMS}")
-        ends = [end for end in (self.low, self.high) if end is not None]
+        ends = self._ends
         if not all(map(math.isfinite, (self.step, *ends))) or sorted(set(ends)) != ends:
             raise ValueError(f"{self}: needs finite numbers, low less than high")
         if self.atoms and not self.is_number:
             raise ValueError(f"{self}: only numbers have atoms")
         if not all(map(math.isfinite, self.atoms)) or sorted(set(self.atoms)) != [*self.atoms]:
             raise ValueError(f"{self}: atoms are different numbers, the smallest first")
-        if self.is_gridded and not self.step > 0:
-            raise ValueError(f"{self}: step must be positive")
-        if self.is_gridded and self.low is None and self.high is not None:
-            raise ValueError(f"{self}: an upper end needs a lower one")
-        if self.is_gridded and len(ends) == 2:
-            cells = (self.high - self.low) / self.step
-            if not cells < 2**53:
-                raise ValueError(f"{self}: has more cells than floats tell apart")
-            if abs(cells - round(cells)) > 0.01:
-                raise ValueError(f"{self}: low and high must be whole steps apart")
 
-    @classmethod
-    def parse(cls, text: str) -> Kind:
+    @staticmethod
+    def parse(text: str) -> Kind:
         """The kind that `text` names; a ValueError that lists the forms for anything else."""
         found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
-        name = found[1] if found else None
-        if name not in ARGUMENTS:
+        if not found or found[1] not in KINDS:
             raise ValueError(f"there is no kind of column {text!r:.40}: take one of {FORMS}")
+        kind = KINDS[found[1]]
         try:
-            given, atoms = (
+            numbers, atoms = (
                 [float(part) for part in (inside or "").split(",") if part.strip()]
                 for inside in found.groups()[1:]
             )
         except ValueError:
             raise ValueError(f"kind {text!r:.40} has an argument that is no number") from None
-        if len(given) not in ARGUMENTS[name][0]:
-            raise ValueError(f"kind {text!r:.40} has {len(given)} arguments: take one of {FORMS}")
-        step = given.pop(0) if name == "gridded" else float(name == "integer")
-        low, high = (*given, None, None)[:2]
-        return cls(name, step, low, high, tuple(sorted(atoms)))
+        if len(numbers) not in kind.n_arguments:
+            raise ValueError(f"kind {text!r:.40} has {len(numbers)} arguments: take one of {FORMS}")
+        step = numbers.pop(0) if kind is Gridded else float(kind is Integer)
+        low, high = (*numbers, None, None)[:2]
+        return kind(found[1], step, low, high, tuple(sorted(atoms)))
 
     @property
-    def counts_as(self) -> str:
-        """What the column adds to log p: "density", "probability" or "nothing"."""
-        return ARGUMENTS[self.name][1]
+    def _ends(self) -> list[float]:
+        return [end for end in (self.low, self.high) if end is not None]
 
-    @property
-    def is_gridded(self) -> bool:
-        """Whether it is a number on a grid, which gets noise: gridded or integer."""
-        return self.name in ("gridded", "integer")
+    def __str__(self):
+        numbers = [self.step] * (self.name == "gridded") + self._ends
+        kind = f"{self.name}({_listed(numbers)})" if numbers else self.name
+        return f"{kind} atoms({_listed(self.atoms)})" if self.atoms else kind
 
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a coordinate of the continuous part."""
-        return self.counts_as == DENSITY or self.is_gridded
+    def __repr__(self):
+        return f"Kind.parse({str(self)!r})"
 
-    @property
-    def is_category(self) -> bool:
-        """Whether it is one of some values: categorical or boolean."""
-        return self.name in ("categorical", "boolean")
+
+class Continuous(Kind):
+    """Any real number: x = z. The base of all kinds of numbers."""
+
+    counts_as = DENSITY
+    is_number = True
 
     @property
     def support(self) -> tuple[float, float]:
         """(low, high), open: where a number of this column lives, noise included."""
-        low = 0.0 if self.name == "positive" and self.low is None else self.low
-        high = self.high if self.high is None or not self.is_gridded else self.high + self.step
-        return -math.inf if low is None else low, math.inf if high is None else high
+        return -math.inf, math.inf
+
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        """Where x is inside of the support, as a value that occurs; an infinite number is not."""
+        low, high = self.support
+        with np.errstate(all="ignore"):
+            return (x > low - self.step / 2) & (x < high - self.step / 2)
+
+    def line(self, n: int) -> Bijector:
+        """The map from the whole line to the support, for n columns of this kind."""
+        return Permute(range(n))
 
     @property
     def rest(self) -> Kind:
-        """What is left without the atoms: those on the grid are cut out of it, and the cells above
-        move down."""
-        if not self.atoms:
-            return self
-        inside = len(self.places) if self.high is not None else 0
-        high = None if self.high is None else self.high - inside * self.step
+        """The kind of the numbers that are no atoms, as coordinates: see `without_atoms`."""
+        return replace(self, atoms=())
+
+    def atom_of(self, x: np.ndarray) -> np.ndarray:
+        """1, 2, ... where x is the first atom, the second, ...; else 0."""
+        found = np.zeros(np.shape(x), np.int64)
+        for i, atom in enumerate(self.atoms):
+            found[np.abs(x - atom) <= OFF_GRID * self.step] = 1 + i
+        return found
+
+    def without_atoms(self, x: np.ndarray) -> np.ndarray:
+        """The coordinates of numbers that are no atoms: themselves."""
+        return x
+
+    def with_atoms(self, x: np.ndarray) -> np.ndarray:
+        """The way back."""
+        return x
+
+    def restored(self, x: np.ndarray) -> np.ndarray:
+        """Draws as numbers of the column.
+
+        A number that floats put on the edge of its support is moved inside by as little as they
+        can.
+        """
+        low, high = self.support
+        return np.clip(x, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
+
+
+class Positive(Continuous):
+    """Numbers > low: x = low + exp(z)."""
+
+    n_arguments = (0, 1)
+
+    @property
+    def support(self):
+        return self.low or 0.0, math.inf
+
+    def line(self, n):
+        return Chain([ElementwiseAffine(np.full(n, self.low)), Exp(n)]) if self.low else Exp(n)
+
+
+class Bounded(Continuous):
+    """Numbers strictly between: x = low + (high - low) sigmoid(z)."""
+
+    n_arguments = (2,)
+
+    @property
+    def support(self):
+        return self.low, self.high
+
+    def line(self, n):
+        return Sigmoid(n, *self.support)
+
+
+class Gridded(Continuous):
+    """Values low + k step, spread over their cells by noise: y in [x, x + step).
+
+    With both ends y is mapped as bounded, to high + step; with a lower one y = low + softplus(z).
+    """
+
+    counts_as = PROBABILITY
+    n_arguments = (1, 2, 3)
+    is_gridded = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.step > 0:
+            raise ValueError(f"{self}: step must be positive")
+        if self.low is None and self.high is not None:
+            raise ValueError(f"{self}: an upper end needs a lower one")
+        cells = 0.0 if self.high is None else (self.high - self.low) / self.step
+        if not cells < 2**53:
+            raise ValueError(f"{self}: has more cells than floats tell apart")
+        if abs(cells - round(cells)) > 0.01:
+            raise ValueError(f"{self}: low and high must be whole steps apart")
+
+    @property
+    def support(self):
+        low = -math.inf if self.low is None else self.low
+        return low, math.inf if self.high is None else self.high + self.step
+
+    def line(self, n):
+        if self.high is not None:
+            return Sigmoid(n, *self.support)
+        return super().line(n) if self.low is None else Softplus(n, self.step, self.low)
+
+    def off_grid(self, x: np.ndarray) -> np.ndarray:
+        """Where x is no value low + k step."""
+        with np.errstate(all="ignore"):  # far out, steps are finer than floats
+            place = self._place(x)
+            return np.abs(place - np.rint(place)) > OFF_GRID
+
+    def _place(self, x):
+        """k, of x = low + k step."""
+        return (x - (self.low or 0)) / self.step
+
+    @property
+    def _cut(self) -> np.ndarray:
+        """k of the atoms that are on the grid, inside of the ends."""
+        atoms = np.array(self.atoms, float)
+        return np.rint(self._place(atoms[~self.off_grid(atoms) & self.contains(atoms)]))
+
+    @property
+    def rest(self):
+        high = None if self.high is None else self.high - self.step * len(self._cut)
         return replace(self, high=high, atoms=())
 
-    @property
-    def places(self) -> np.ndarray:
-        """k of the atoms low + k step that are on the grid, and inside of it."""
-        if not self.is_gridded:
-            return np.zeros(0)
-        place = (np.array(self.atoms, float) - (self.low or 0)) / self.step
-        on_grid = np.abs(place - np.rint(place)) <= OFF_GRID
-        low, high = self.support
-        atoms = np.array(self.atoms) + self.step / 2
-        return np.rint(place[on_grid & (atoms > low) & (atoms < high)])
+    def without_atoms(self, x):
+        """The cells of atoms are cut out of the grid, and those above them move down."""
+        if not len(self._cut):
+            return x
+        return x - self.step * np.searchsorted(self._cut, np.rint(self._place(x)))
 
-    @property
-    def decimals(self) -> int:
-        """Decimal places of the grid's values."""
+    def with_atoms(self, x):
+        place = np.rint(self._place(x))
+        for atom in self._cut:
+            place += place >= atom
+        return (self.low or 0) + self.step * place
+
+    def restored(self, x):
+        x = np.clip(x, self.support[0], np.inf if self.high is None else self.high)
         grid = (float(self.step), float(self.low or 0))
-        return max(0, *(-Decimal(repr(v)).normalize().as_tuple().exponent for v in grid))
+        decimals = max(0, *(-Decimal(repr(v)).normalize().as_tuple().exponent for v in grid))
+        return np.round(x, decimals) if decimals <= 15 else x
 
-    def __str__(self):
-        step = [self.step] if self.name == "gridded" else []
-        numbers = [*step, *(end for end in (self.low, self.high) if end is not None)]
-        kind = f"{self.name}({_listed(numbers)})" if numbers else self.name
-        return f"{kind} atoms({_listed(self.atoms)})" if self.atoms else kind
+
+class Integer(Gridded):
+    """Whole numbers: a grid of step 1."""
+
+    n_arguments = (0, 1, 2)
 
 
 def _listed(numbers: Sequence[float]) -> str:
     return ", ".join(f"{float(number)!r}".removesuffix(".0") for number in numbers)
+
+
+class Categorical(Kind):
+    """One of some values, of any type."""
+
+    counts_as = PROBABILITY
+    is_category = True
+    has_unseen: ClassVar[bool] = True  # values that were never seen
+
+
+class Boolean(Categorical):
+    """False or True, which may be written as text."""
+
+    has_unseen = False
+    texts: ClassVar[dict[str, int]] = {
+        "true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0,
+    }  # fmt: skip
+
+
+class Constant(Kind):
+    """Always the same value: found, and refused by `fit_table`."""
+
+
+class Text(Kind):
+    """Free text, or dates: found, and refused by `fit_table`."""
+
+
+class Aside(Kind):
+    """Left out."""
+
+
+KINDS = {
+    kind.__name__.lower(): kind
+    for kind in (
+        Continuous, Positive, Bounded, Gridded, Integer, Categorical, Boolean, Constant, Text, Aside
+    )
+}  # fmt: skip

@@ -34,7 +34,7 @@ class TableRecord:
         Of the numbers on the whole line; None without numbers.
     fillers, reach : ndarray or None
         Of the `Coordinates`, (2, D).
-    margins : sequence of ndarray
+    margins : list of ndarray or None
         Of every number, sorted values of the table.
     notes : dict or None
         How it was learned: plain data.
@@ -60,8 +60,8 @@ class TableRecord:
         elif encoding.sizes:
             raise ValueError("there are no categories, but the schema has some")
         dim = 0 if self.density is None else self.density.dim
-        if dim != len(encoding.kinds):
-            raise ValueError(f"density has dim {dim}, but the schema has {len(encoding.kinds)} numbers")
+        if dim != (n := len(encoding.kinds)):
+            raise ValueError(f"density has dim {dim}, but the schema has {n} numbers")
         if dim + len(encoding.sizes) == 0:
             raise ValueError("the schema has neither numbers nor categories: nothing to model")
         for name, value in (("fillers", self.fillers), ("reach", self.reach)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..core import fixable
 from .column import Column
 from .finding import find_columns
-from .frame import DATES, NUMBERS, Frame, Name, as_frame
+from .frame import NUMBERS, Frame, Name, as_frame, is_missing, listed
 from .kind import DENSITY, PROBABILITY, Kind
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Schema:
 
         missing: a number that is missing is an error ("error"), its row is not looked at ("drop"),
         or it is a value of its own ("atom"), as a missing category is unless rows are dropped.
-        Errors: ValueError for infinite numbers, too, and for text among numbers,
-        naming row, column and value. Cost: a sort of each column.
+        Errors: ValueError for infinite numbers, too, and for text among numbers, naming row, column
+        and value. Cost: a sort of each column.
         """
         frame = as_frame(X)
         complete = complete_rows(frame, missing)
@@ -92,7 +92,7 @@ class Schema:
         wanted = {**(changes or {}), **kinds}
         unknown = [name for name in wanted if name not in self.names]
         if unknown:
-            raise ValueError(f"there is no column {unknown[0]!r:.40}, but {self._listed()}")
+            raise ValueError(f"there is no column {unknown[0]!r:.40}, but {listed(self.names)}")
         columns = (c.edited(wanted[c.name]) if c.name in wanted else c for c in self.columns)
         return replace(self, columns=tuple(columns))
 
@@ -150,30 +150,27 @@ class Schema:
         """
         frame, wanted = as_frame(X), [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
-            frame = self._named(frame, wanted)
+            frame = self._by_position(frame, wanted)
         missing = [name for name in wanted if name not in frame.names]
         unknown = [n for n in frame.names if n not in self.names and not ignore_extra]
         if missing or unknown:
-            words = [f"lacks {_listed(missing)}"] * bool(missing)
-            words += [f"has {_listed(unknown)}, which was not there in fit"] * bool(unknown)
-            found = " and ".join(words)
-            raise ValueError(f"{frame.source or 'X'} {found}: the columns are {self._listed()}")
-        frame.check_no_dates(wanted)
+            found = [f"lacks {listed(missing)}"] * bool(missing)
+            found += [f"has {listed(unknown)}, which was not there in fit"] * bool(unknown)
+            raise ValueError(
+                f"{frame.source or 'X'} {' and '.join(found)}: the columns are {listed(self.names)}"
+            )
         return frame.select(wanted)
 
-    def _named(self, frame: Frame, wanted: list[Name]) -> Frame:
-        """The frame with the names of the schema, by position; columns aside may be left out."""
+    def _by_position(self, frame: Frame, wanted: list[Name]) -> Frame:
+        """The frame with the names of the schema; columns aside may be left out."""
         names = wanted if len(frame.names) == len(wanted) else self.names
         if len(frame.names) != len(names):
             raise ValueError(
                 f"X has {len(frame.names)} columns, but the schema has {len(names)}: "
-                f"{self._listed()}"
+                f"{listed(self.names)}"
             )
-        columns = {name: frame[given] for name, given in zip(names, frame.names, strict=True)}
+        columns = {name: frame[own] for name, own in zip(names, frame.names, strict=True)}
         return Frame(columns, frame.source, frame.first_row, library=frame.library)
-
-    def _listed(self) -> str:
-        return _listed(self.names)
 
     # ------------------------------------------------------------ printed, saved
 
@@ -193,22 +190,22 @@ class Schema:
         return f"Schema({', '.join(f'{c.name}: {c.kind}' for c in self.columns)})"
 
     def to_dict(self) -> dict:
-        """The schema as plain data, for JSON: `from_dict` is the way back."""
+        """The schema as data for JSON: `from_dict` is the way back."""
         columns = [column.to_dict() for column in self.columns]
         return {"format": FORMAT, "n_rows": self.n_rows, "columns": columns}
 
     @classmethod
-    def from_dict(cls, plain: dict) -> Schema:
+    def from_dict(cls, data: dict) -> Schema:
         """The schema that `to_dict` described; a ValueError for anything else."""
-        if not isinstance(plain, dict) or set(plain) != {"format", "n_rows", "columns"}:
-            raise ValueError(f"{plain!r:.80} describes no schema")
-        if plain["format"] != FORMAT:
+        if not isinstance(data, dict) or set(data) != {"format", "n_rows", "columns"}:
+            raise ValueError(f"{data!r:.80} describes no schema")
+        columns, n_rows = data["columns"], data["n_rows"]
+        if data["format"] != FORMAT:
             raise ValueError(
-                f"a schema of format {plain['format']!r:.20}: this flowcore reads {FORMAT}"
+                f"a schema of format {data['format']!r:.20}: this flowcore reads {FORMAT}"
             )
-        columns, n_rows = plain["columns"], plain["n_rows"]
         if not isinstance(columns, (list, tuple)) or type(n_rows) is not int or n_rows < 0:
-            raise ValueError(f"{plain!r:.80} describes no schema")
+            raise ValueError(f"{data!r:.80} describes no schema")
         return cls(tuple(map(Column.from_dict, columns)), n_rows)
 
 
@@ -225,59 +222,39 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
         raise ValueError(f"{frame.source or 'X'} has no rows")
     gaps = {name: is_missing(frame[name]) for name in frame.names}
     for name, gone in gaps.items():
+        values = frame[name]
         if gone.all():
             raise fixable(
                 ValueError, f"column {name!r:.40} has no values: ", {"kind": {name: "aside"}},
                 words="leave it out",
             )  # fmt: skip
-        _check_infinite(frame, name)
+        infinite = np.flatnonzero(np.isinf(values)) if values.dtype.kind in NUMBERS else ()
+        for i in infinite[:1]:
+            raise ValueError(f"{frame.place(i, name)} is {values[i]}: make it a number, or NaN")
     if schema is not None:
-        values = {column.name for column in schema.columns if column.missing}
+        allowed = {column.name for column in schema.columns if column.missing}
     elif missing == "error":
-        values = {name for name in gaps if frame[name].dtype == object or name in frame.declared}
+        allowed = {name for name in gaps if frame[name].dtype == object or name in frame.declared}
     else:
-        values = set(gaps) if missing == "atom" else set()
-    open_gaps = {name: gone for name, gone in gaps.items() if gone.any() and name not in values}
-    complete = ~np.logical_or.reduce([np.zeros(len(frame), bool), *open_gaps.values()])
-    if open_gaps and missing != "drop":
-        raise _refuse_gaps(frame, open_gaps, int(complete.sum()), schema)
+        allowed = set(gaps) if missing == "atom" else set()
+    gaps = {name: gone for name, gone in gaps.items() if gone.any() and name not in allowed}
+    complete = ~np.logical_or.reduce([np.zeros(len(frame), bool), *gaps.values()])
+    if gaps and missing != "drop":
+        raise _missing_cells(frame, gaps, int(complete.sum()), schema)
     if not complete.any():
         raise ValueError("every row misses a value: fill them, or leave columns out")
     return complete
 
 
-def _refuse_gaps(frame: Frame, gaps: dict, n_complete: int, schema) -> ValueError:
-    """Which cells are missing, and what it costs to leave their rows out."""
+def _missing_cells(frame: Frame, gaps: dict, n_complete: int, schema: Schema | None):
+    """A ValueError about all columns that miss something, and what it costs to drop their rows."""
     name = next(iter(gaps))
     each = ", ".join(f"{own!r:.40} {gone.sum():,}" for own, gone in [*gaps.items()][:10])
-    fix = {"missing": "drop"}, *([{"missing": "atom"}] if schema is None else [])
     return fixable(
         ValueError,
         f"{frame.place(np.flatnonzero(gaps[name])[0], name)} is missing. Missing cells of each "
         f"column: {each}{', ...' * (len(gaps) > 10)}; {n_complete:,} of {len(frame):,} rows are "
         "complete. Fill them, leave columns out, or ",
-        *fix,
+        {"missing": "drop"},
+        *([{"missing": "atom"}] if schema is None else []),
     )
-
-
-def _check_infinite(frame: Frame, name: Name) -> None:
-    values = frame[name]
-    if values.dtype.kind in NUMBERS and np.isinf(values).any():
-        row = np.flatnonzero(np.isinf(values))[0]
-        raise ValueError(f"{frame.place(row, name)} is {values[row]}: make it a number, or NaN")
-
-
-def is_missing(values: np.ndarray) -> np.ndarray:
-    """Where a column of a frame has NaN or None."""
-    if values.dtype.kind in NUMBERS:
-        return np.isnan(values)
-    if values.dtype.kind in DATES:
-        return np.isnat(values)
-    if values.dtype == object:
-        return np.array([v is None for v in values.tolist()], bool)
-    return np.zeros(len(values), bool)
-
-
-def _listed(names: Iterable[Name], most: int = 10) -> str:
-    names = list(names)
-    return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)

@@ -1,0 +1,78 @@
+"""`OneHot`: categories as a context for a density of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .frequencies import Frequencies
+
+RARE = 10  # rows: values seen less often share a level, so that no flow learns one row's spike
+MOST = 256  # combinations that an unseen value is averaged over
+
+
+class OneHot:
+    """Rows of codes (n, K) as a context (n, C): 1 in the level of the row's value, else 0.
+
+    Each value of a column has a level, and all that were seen in fewer than 10 rows share one. Two
+    levels are one number, one level is none.
+
+    Parameters
+    ----------
+    combinations : ndarray
+        (m, K), the different rows of codes that were seen.
+    counts : ndarray
+        (m,): how often each was seen, or its weight.
+    sizes : tuple of int
+        The number of values of each column.
+
+    Examples
+    --------
+    >>> one_hot = OneHot(np.array([[0], [1], [2]]), np.array([50, 20, 30]), (3,))
+    >>> one_hot(np.array([[2], [0]]))
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+
+    def __init__(self, combinations: np.ndarray, counts: np.ndarray, sizes: tuple[int, ...]):
+        self._level_of = []
+        for codes, size in zip(combinations.T, sizes, strict=True):
+            often = np.bincount(codes, counts, minlength=size) >= RARE
+            level = np.where(often, np.cumsum(often) - 1, often.sum())
+            self._level_of.append(np.append(level, -1))
+        self._seen, self._counts = self.levels(combinations), counts
+        self.dim = self.context(self._seen[:1]).shape[1]
+
+    @classmethod
+    def of(cls, counts: Frequencies) -> OneHot:
+        """Of the categories that were counted."""
+        return cls(counts.combinations, counts.counts, counts.sizes)
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        """The context (n, C) of codes (n, K) of values that were seen."""
+        return self.context(self.levels(codes))
+
+    def levels(self, codes: np.ndarray) -> np.ndarray:
+        """(n, K): the levels of codes (n, K); -1 for a value that was never seen."""
+        pairs = zip(self._level_of, codes.T, strict=True)
+        return np.column_stack([level[own] for level, own in pairs])
+
+    def context(self, levels: np.ndarray) -> np.ndarray:
+        """The context (n, C) of levels (n, K) without -1."""
+        parts = []
+        for own, level_of in zip(levels.T, self._level_of, strict=True):
+            size = level_of.max() + 1
+            parts.append((own[:, None] == np.arange(int(size <= 2), size)).astype(float))
+        return np.concatenate(parts, axis=1)
+
+    def alternatives(self, unseen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(levels (m, U), weights (m,)) of the columns marked in `unseen` (K,), as they occurred.
+
+        The most frequent 256, with weights that sum to 1.
+        """
+        distinct, inverse = np.unique(self._seen[:, unseen], axis=0, return_inverse=True)
+        weight = np.bincount(inverse.reshape(-1), self._counts)
+        most = np.argsort(-weight, kind="stable")[:MOST]
+        return distinct[most], weight[most] / weight[most].sum()
