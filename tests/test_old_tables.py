@@ -30,7 +30,7 @@ def numbers(model, rows, context=None) -> dict:
     """What a density or an estimator computes exactly, in float64."""
     options = {} if context is None else {"context": as_table(context)}
     x = as_table(rows)
-    if not hasattr(model, "score_samples"):
+    if not hasattr(model, "transform"):
         return {"log_prob": np.asarray(model.log_prob(x, **options), float)}
     found = {"log_prob": model.score_samples(x, **options), "latent": model.transform(x, **options)}
     scores = model.held_out_scores_

@@ -42,8 +42,9 @@ def run(
 
 
 def _note_training_rows(density: TableDensity, frame: Frame, missing: str) -> None:
-    known, complete = (density.notes or {}).get("digest"), complete_rows(
-        frame, missing, density.schema
+    known, complete = (
+        (density.notes or {}).get("digest"),
+        complete_rows(frame, missing, density.schema),
     )
     if known is not None and digest(frame.take(complete), density.schema) == known:
         note(

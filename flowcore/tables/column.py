@@ -37,6 +37,10 @@ class Column:
         Why that is suggested, or what is wrong.
     missing : bool
         Whether a missing cell is a value of the column, with a probability of its own.
+    decimals : int or None
+        Decimal places of all numbers, and so of draws; None: more than 6.
+    rounded : bool
+        Whether numbers off the grid, which was found and not chosen, are taken as the next one.
 
     Examples
     --------
@@ -55,6 +59,8 @@ class Column:
     suggestion: Kind | None = None
     note: str = ""
     missing: bool = False
+    rounded: bool = False
+    decimals: int | None = None
 
     def __post_init__(self):
         values, kind, named = self.values or (), self.kind, f"column {self.name!r:.40}"
@@ -109,14 +115,15 @@ class Column:
                 )
         boolean = kind.name == "boolean" and set(self.values or ("?",)) <= {False, True}
         values = (False, True) if boolean else self.values
-        return replace(self, kind=kind, values=values, suggestion=None, note="")
+        rounded = self.rounded and kind == self.suggestion
+        return replace(self, kind=kind, values=values, suggestion=None, note="", rounded=rounded)
 
     def to_dict(self) -> dict:
         """The column as plain data, for JSON."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
         data["values"] = None if self.values is None else list(self.values)
-        data["missing"] = self.missing or None
+        data |= {"missing": self.missing or None, "rounded": self.rounded or None}
         return {key: v for key, v in data.items() if key == "name" or v not in (None, "")}
 
     @classmethod
@@ -130,9 +137,9 @@ class Column:
                 raise ValueError(f"a column has no {key!r:.40}")
             if key in ("why", "note", "type") and not isinstance(found[key], str):
                 raise ValueError(f"{key} of column {data['name']!r:.40} must be text")
-            if key == "missing" and type(found[key]) is not bool:
-                raise ValueError(f"missing of column {data['name']!r:.40} must be true or false")
-            if key in ("low", "high") and not _is_finite(found[key]):
+            if key in ("missing", "rounded") and type(found[key]) is not bool:
+                raise ValueError(f"{key} of column {data['name']!r:.40} must be true or false")
+            if key in ("low", "high", "decimals") and not _is_finite(found[key]):
                 raise ValueError(f"{key} of column {data['name']!r:.40} must be a number")
         if not isinstance(values, (list, tuple)) or len(values) > MOST_VALUES:
             raise ValueError(f"column {data['name']!r:.40} has the values {values!r:.80}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .kind import Kind
 
 POINTS = 32  # of a cell, a power of 2; measured: within .01 nats for up to eight gridded columns
-TAIL = 0.05  # a draw may be as much farther out than the last row as that is than the last 5%
+TAIL = 10  # a draw may be as much farther out than the last row as that is than the tenth last
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -57,9 +57,9 @@ class Coordinates:
         fillers, reach = [], []
         for own in z.T:
             own = np.sort(own[np.isfinite(own)]) if np.isfinite(own).any() else np.zeros(1)
-            inner_low, inner_high = np.quantile(own, [TAIL, 1 - TAIL])
+            inner = min(TAIL, (len(own) + 1) // 2) - 1
             fillers.append((own.mean(), own.std() or 1.0))
-            reach.append((2 * own[0] - inner_low, 2 * own[-1] - inner_high))
+            reach.append((2 * own[0] - own[inner], 2 * own[-1] - own[-1 - inner]))
         ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
         return Coordinates(self.kinds, self.optional, *ends)
 

@@ -262,7 +262,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes. An array (n, D) if
         the table had no names. Values that were never seen are not drawn: rows are drawn from p
         given that all categories are known ones. Nor are numbers drawn that are farther out than
-        the last of the table by more than that is from the last 5%, on the whole line. Columns
+        the last of the table by more than that is from the tenth last, on the whole line. Columns
         aside are left out, except for constant ones; in an array they are NaN.
 
         margins: "model", draws from p. "table": each number of the draws, atoms apart, is replaced

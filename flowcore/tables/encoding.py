@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import warn
 from .column import Column
 from .frame import Frame
 
@@ -105,23 +106,29 @@ class Number:
         x = np.where(codes > 0, np.nan, x)
         off = np.flatnonzero(kind.off_grid(x)) if kind.is_gridded else ()
         if len(off):
-            raise ValueError(
+            problem = (
                 f"{frame.place(off[0], self.column.name)} is {x[off[0]]:.6g}, which is not on the "
-                f"grid of {kind}: {len(off):,} of {len(x):,} values are not; round it, or make it "
-                "missing"
+                f"grid of {kind}: {len(off):,} of {len(x):,} values are not; "
             )
+            if not self.column.rounded:
+                raise ValueError(f"{problem}round it, or make it missing")
+            warn(f"{problem}they are rounded")
+            x[off] = kind.nearest(x[off])
         return codes[:, None][:, : len(self.sizes)], kind.without_atoms(x)[:, None]
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The numbers: integers, if they lie on a grid of integers and none is missing."""
-        kind, x = self.column.kind, self.column.kind.with_atoms(x[:, 0])
+        column, kind = self.column, self.column.kind
+        x = kind.restored(kind.with_atoms(x[:, 0]))
+        if column.decimals is not None and not kind.is_gridded:
+            rounded = np.round(x, column.decimals)
+            x = np.where(kind.contains(rounded), rounded, x)
         if self.sizes:
             values = np.append(kind.atoms, np.nan)
-            x = np.where(codes[:, 0] > 0, values[codes[:, 0] - 1], kind.restored(x))
-        else:
-            x = kind.restored(x)
-        whole = kind.is_gridded and (x == np.rint(x)).all() and (np.abs(x) < 2**53).all()
-        return x.astype(np.int64) if whole and float(kind.step).is_integer() else x
+            x = np.where(codes[:, 0] > 0, values[codes[:, 0] - 1], x)
+        whole = column.decimals == 0 or (kind.is_gridded and float(kind.step).is_integer())
+        whole = whole and (x == np.rint(x)).all() and (np.abs(x) < 2**53).all()
+        return x.astype(np.int64) if whole else x
 
 
 class Encoding:

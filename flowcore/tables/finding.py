@@ -23,11 +23,11 @@ from .labels import said_by
 GAIN, LOSS = 0.1, 0.3  # nats a row by which a logarithm or logit has to beat the numbers as they
 # are; and may be worse, of numbers that reach down to 0
 LEAST = 10  # rows that have an atom
-ATOMS, MOST_ATOMS = ((0.05, 5), (0.005, 10)), 10  # (share of the rows, times as often as others)
-ABOVE_NEXT = 3  # times as often as the values next to it
+ATOM, CAP = 0.05, 0.002  # of the rows have a value that is an atom; the same of the last value
+TIMES, MOST_ATOMS = 5, 10  # an atom is so many times as frequent as values around it
+ABOVE_NEXT = 3  # times as frequent as the values next to it
 END, AT_END = 0.05, 0.02  # this part of the range, and the share of the rows in it, show an end
-ODD = 0.001  # of the rows may be off a grid, if they have few values
-MOST_ODD = 5
+ODD = 0.02  # of the rows may be off a grid: they are rounded
 FEW_ROWS = 50  # fewer say little about a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
@@ -77,7 +77,8 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
                       f"always {_short(low)}", note="it has no density")  # fmt: skip
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
-    column = Column(name, CONTINUOUS, "number", kept, low, high, why)
+    decimals = decimals_of(distinct)
+    column = Column(name, CONTINUOUS, "number", kept, low, high, why, decimals=decimals)
     if declared and kept:
         return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
@@ -85,15 +86,14 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
     if values.dtype != float and max(-low, high) > 2**53:
         repeats = kept and 2 * len(kept) <= len(values)
         return replace(column, suggestion=CATEGORICAL if repeats else Kind("aside"), note=TOO_LARGE)
-    distinct = distinct.astype(float)
-    atoms, notes = find_atoms(distinct, counts), []
+    distinct, rounded = distinct.astype(float), False
+    atoms, notes = find_atoms(counts), []
     if atoms.any():
         shares = zip(distinct[atoms], counts[atoms] / len(values), strict=True)
         notes = [", ".join(f"{_short(a)} in {share:.2g} of the rows" for a, share in shares)]
     rest, often = distinct[~atoms], counts[~atoms]
     if 2 * len(rest) * repeated < often.sum():
-        kind, note, odd = _grid(rest, often)
-        atoms[~atoms] = odd
+        kind, note, rounded = _grid(rest, often)
     else:
         kind, note = _shape(np.repeat(rest, often)[:: math.ceil(often.sum() / EXAMINED)])
     notes += [note] if note else []
@@ -101,16 +101,30 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         kind = CONTINUOUS
     if kind is not None and kind.is_number:
         kind = replace(kind, atoms=tuple(distinct[atoms].tolist()))
-    return replace(column, suggestion=kind, note="; ".join(notes))
+    return replace(column, suggestion=kind, note="; ".join(notes), rounded=rounded)
 
 
-def find_atoms(distinct: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Which of the values, in order, are atoms: much more frequent than those around them.
+def decimals_of(x: np.ndarray) -> int | None:
+    """The decimal places that all numbers have, None for more than six.
 
-    Of a grid every value comes back: an atom comes 3 times as often as those next to it, and 5 or
-    10 times as often as is usual among the ten around it.
+    >>> decimals_of(np.array([0.25, 3.5])), decimals_of(np.array([np.pi]))
+    (2, None)
+    """
+    for decimals in range(7):
+        scaled = x * 10.0**decimals
+        if (np.abs(scaled - np.rint(scaled)) <= 1e-8 + 4 * EPS * np.abs(scaled)).all():
+            return decimals
+    return None
 
-    >>> find_atoms(np.arange(30.0), np.append(900, np.full(29, 30))).nonzero()[0]
+
+def find_atoms(counts: np.ndarray) -> np.ndarray:
+    """Which of the values, in order, with these counts are atoms: (m,).
+
+    On a grid every value comes back: an atom, a twentieth of the rows or more, comes 3 times as
+    often as those next to it, and 5 times as often as is usual among the ten around it; so does a
+    cap, the first or last value, of a five hundredth of the rows.
+
+    >>> find_atoms(np.append(900, np.full(29, 30))).nonzero()[0]
     array([0])
     """
     n, m = counts.sum(), len(counts)
@@ -122,8 +136,9 @@ def find_atoms(distinct: np.ndarray, counts: np.ndarray) -> np.ndarray:
     others = np.delete(around, 5, axis=1)
     usual = np.nanmedian(others, axis=1)
     next_to = np.nanmax(others[:, 4:6], axis=1)
-    for share, times in ATOMS:
-        found |= (counts >= max(share * n, LEAST)) & (counts >= times * usual)
+    share = np.full(m, ATOM)
+    share[[0, -1]] = CAP
+    found = (counts >= np.maximum(share * n, LEAST)) & (counts >= TIMES * usual)
     found &= counts >= ABOVE_NEXT * next_to
     most = np.argsort(-counts * found, kind="stable")[:MOST_ATOMS]
     return found & np.isin(np.arange(m), most)
@@ -195,42 +210,41 @@ def _text(frame: Frame, name: Name) -> Column:
     return Column(name, CATEGORICAL, "text", kept, why=why, note=note)
 
 
-def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, np.ndarray]:
-    """(what values that come back may be, why, which of them are off that grid)."""
-    none, spikes = np.zeros(len(distinct), bool), "values that repeat have no density"
+def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, bool]:
+    """(what values that come back may be, why, whether it is a grid)."""
+    spikes = "values that repeat have no density"
     if len(distinct) == 2:
-        return CATEGORICAL, f"two values: {spikes}", none
+        return CATEGORICAL, f"two values: {spikes}", False
     step, origin, odd = grid_of(distinct, counts)
     if not step and len(distinct) <= 20:
-        return CATEGORICAL, f"few values: {spikes}", none
+        return CATEGORICAL, f"few values: {spikes}", False
     if not step:
         note = f"values that come back, on no grid: {spikes}. Add noise, or leave it aside"
-        return None, note, none
-    note = f"{'whole numbers' if step == 1 else f'multiples of {_short(step)}'}: {spikes}"
+        return None, note, False
+    note = "whole numbers" if step == 1 else f"multiples of {_short(step)}"
     if odd.any():
-        note += f"; {', '.join(map(_short, distinct[odd]))} is not on this grid"
-    on_grid, often = distinct[~odd], counts[~odd]
-    low, high = _ends(on_grid, often)
+        these = ", ".join(map(_short, distinct[odd][:3])) + ", ..." * int(odd.sum() > 3)
+        note += f"; {counts[odd].sum():,} cells are off this grid, and rounded: {these}"
+    on_grid = distinct[~odd]
+    low, high = _ends(on_grid, counts[~odd])
     if low is None and origin:
         low = float(on_grid[0])
     if low is None and 0 <= on_grid[0] <= on_grid[-1] - on_grid[0]:
         low = 0.0  # a count
-    if low is not None and high is not None and not low < high:
-        high = None
-    if low is None:
-        high = None
-    return Kind("integer" if step == 1 else "gridded", step, low, high), note, odd
+    name, high = "integer" if step == 1 else "gridded", None if low is None else high
+    return Kind(name, step, low, high), note, True
 
 
 def _ends(distinct: np.ndarray, counts: np.ndarray) -> tuple[float | None, float | None]:
-    """The least and the largest value, where so many rows are near that it is an end."""
-    n, reach = counts.sum(), END * (distinct[-1] - distinct[0])
-    near_low, near_high = distinct <= distinct[0] + reach, distinct >= distinct[-1] - reach
-    shown = [max(AT_END * n, LEAST) <= counts[near].sum() for near in (near_low, near_high)]
-    return (
-        float(distinct[0]) if shown[0] else None,
-        float(distinct[-1]) if shown[1] else None,
-    )
+    """The least and the largest value, where the numbers stop at once, and do not thin out."""
+    ends, reach = [], END * (distinct[-1] - distinct[0])
+    for end, often in ((distinct[0], counts), (distinct[-1], counts[::-1])):
+        away = np.abs(distinct - end)
+        near = counts[away <= reach].sum()
+        next_to = counts[(away > reach) & (away <= 2 * reach)].sum()
+        sudden = 2 * often[0] >= np.median(often[1:6]) and 2 * near >= next_to
+        ends.append(float(end) if sudden and near >= max(AT_END * counts.sum(), LEAST) else None)
+    return ends[0], ends[1]
 
 
 def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
@@ -269,8 +283,7 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     there is none.
 
     Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: that a few numbers are all
-    even, say, is luck, and the next one may not be. A thousandth of the rows may be off the grid,
-    if they have few values.
+    even, say, is luck, and the next one may not be. A fiftieth of the rows may be off the grid.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
@@ -279,10 +292,10 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     >>> grid_of(np.array([1.99, 4.99, 5.99, 16.99]), np.ones(4))[:2]
     (1.0, 0.99)
     """
-    most = max(1.0, ODD * counts.sum()) if counts.sum() >= 2 * FEW_ROWS else 0.0
+    most = ODD * counts.sum() if counts.sum() >= FEW_ROWS else 0.0
 
     def few(off):
-        return counts[off].sum() <= most and np.count_nonzero(off) <= MOST_ODD
+        return counts[off].sum() <= most
 
     for decimals in range(7):
         scaled = distinct * 10.0**decimals

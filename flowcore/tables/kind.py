@@ -238,6 +238,10 @@ class Gridded(Continuous):
             place = self._place(x)
             return np.abs(place - np.rint(place)) > OFF_GRID
 
+    def nearest(self, x: np.ndarray) -> np.ndarray:
+        """The values low + k step next to x."""
+        return (self.low or 0) + self.step * np.rint(self._place(x))
+
     def _place(self, x):
         """k, of x = low + k step."""
         return (x - (self.low or 0)) / self.step
@@ -260,7 +264,7 @@ class Gridded(Continuous):
         return x - self.step * np.searchsorted(self._cut, np.rint(self._place(x)))
 
     def with_atoms(self, x):
-        place = np.rint(self._place(x))
+        place = np.rint(self._place(x))  # infinite ones stay
         for atom in self._cut:
             place += place >= atom
         return (self.low or 0) + self.step * place
