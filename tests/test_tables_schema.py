@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.tables import Column, Kind, Schema, as_frame, fit_table
-from flowcore.tables.finding import grid_step
-from flowcore.tables.labels import said_by
+from flowcore.tables.finding import grid_step, pattern_of
 
 rng = np.random.default_rng(0)
 N = 400
@@ -365,7 +364,7 @@ def test_a_number_of_the_row_is_told(name, values, found):
     ],
 )  # fmt: skip
 def test_what_texts_say(text, said):
-    found = said_by({text.format(k=10 + k): 1 for k in range(60)})
+    found = pattern_of({text.format(k=10 + k): 1 for k in range(60)})
     assert (found and found[0]) == said
 
 
@@ -374,7 +373,7 @@ def test_what_texts_say(text, said):
 )
 def test_days_that_texts_say(text):
     days = [(m, d) for m in range(1, 13) for d in (1, 12, 31)]
-    assert said_by({text.format(m=m, d=d): 1 for m, d in days})[0] == "days or times"
+    assert pattern_of({text.format(m=m, d=d): 1 for m, d in days})[0] == "days or times"
 
 
 def test_dates_are_found_refused_and_may_be_set_aside():

@@ -14,7 +14,7 @@ from .fitting import fit_table, learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .kind import Kind
-from .reading import read_blocks, read_table
+from .files import read_blocks, read_table
 from .schema import Schema
 
 __all__ = [

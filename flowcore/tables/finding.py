@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,6 @@ from ..training.columns import few_valued_columns
 from .column import MOST_VALUES, Column, Value
 from .frame import DATES, DAYS, NUMBERS, Frame, Name
 from .kind import Kind
-from .labels import said_by
 
 GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers as they are
 SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value that are a spike
@@ -29,6 +29,17 @@ ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not tell apart: codes"
 ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
+FEW = 20  # different texts are categories, whatever they are: 10%, 20%, 30%
+MOST_OF = 0.9  # of the rows have the same unit
+THOUSANDS = "separators of thousands"
+_M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
+_DAY = re.compile(
+    rf"(\d{{4}}([-/.]){_M}\2{_D}|({_D}([-/.]){_M}\4|{_M}([-/]){_D}\5)(\d{{4}}|\d\d))([T ]\d.*)?"
+    r"|\d?\d:[0-5]\d(:[0-5]\d.*)?",
+    re.ASCII,
+)
+_WITH_UNIT = re.compile(r"([^\w\s+-]{0,2}) *([+-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d))*)(\D{0,8})")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'\u2019\u00a0\u202f]\d{3}|( \d{3}){2})+([.,]\d+)?")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -123,9 +134,9 @@ def _text(frame: Frame, name: Name) -> Column:
                       note=note)  # fmt: skip
     if declared and kept:
         return Column(name, CATEGORICAL, "text", kept, why=why)
-    if said := said_by(counts):
-        why = f"{said[0]}, such as {distinct[0]!r:.40}"
-        return Column(name, Kind("text"), "text", kept, why=why, note=said[1])
+    if pattern := pattern_of(counts):
+        why = f"{pattern[0]}, such as {distinct[0]!r:.40}"
+        return Column(name, Kind("text"), "text", kept, why=why, note=pattern[1])
     note = "it reads as numbers: make it one, unless it is a code" if share == 1 else ""
     if kept is None or (2 * k > n and n >= LEAST):
         note = note or "an identifier, or free text: nearly all of it is different"
@@ -206,6 +217,46 @@ def grid_step(distinct: np.ndarray) -> float:
             if common:
                 return max(step for step in ROUND if common % step == 0) / 10**decimals
     return 0.0
+
+
+# ---------------------------------------------------------------- texts
+
+
+def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
+    """(what most of these texts are, what to do), or None: neither numbers nor days.
+
+    counts: how many rows have each text.
+
+    >>> pattern_of({f"{k}%": 1 for k in range(30)})[0]
+    "numbers with '%'"
+    """
+    least = MOST_OF * sum(counts.values())
+    if len(counts) <= FEW:
+        return None
+    if sum(n for text, n in counts.items() if _DAY.fullmatch(text.strip())) >= least:
+        return "days or times", "make it a number, such as days since a day"
+    units: Counter[str | None] = Counter()
+    for text, n in counts.items():
+        units[unit_of(text)] += n
+    unit = max(filter(None, units), key=units.__getitem__, default=None)
+    if unit and units[unit] + (units[""] if unit == THOUSANDS else 0) >= least:
+        return f"numbers with {unit}", "take that out of the file to have numbers"
+    return None
+
+
+def unit_of(text: str) -> str | None:
+    """What makes a text no number: a sign or unit on one side of it, separators of thousands; ''
+    for a number, None for another text.
+
+    >>> unit_of("72.5 m²"), unit_of("1,234.50"), unit_of("72.5"), unit_of("from 3 to 4")
+    ("' m²'", 'separators of thousands', '', None)
+    """
+    found = _WITH_UNIT.fullmatch(text.strip())
+    if not found or (found[1] and found[3]):
+        return None
+    if found[1] or found[3]:
+        return repr(found[1] or found[3])
+    return THOUSANDS if _THOUSANDS.fullmatch(found[2]) else ""
 
 
 def _value(number: float) -> Value:
