@@ -10,11 +10,11 @@ reading.py     files in blocks of rows, by pandas   binary.py    .npy, .npz, Par
 
 from .column import Column
 from .density import TableDensity
+from .files import read_blocks, read_table
 from .fitting import fit_table, learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .kind import Kind
-from .files import read_blocks, read_table
 from .schema import Schema
 
 __all__ = [

@@ -111,19 +111,19 @@ def codes(frame: Frame, columns: Sequence[Column]) -> np.ndarray:
 
 def _codes(frame: Frame, column: Column) -> np.ndarray:
     values, known = frame[column.name], {v: i for i, v in enumerate(column.values)}
-    is_text = values.dtype == object and any(isinstance(v, str) for v in values.tolist())
-    boolean = column.kind.name == "boolean"
+    boolean, items = column.kind.name == "boolean", values.tolist()
+    is_text = values.dtype == object and any(isinstance(v, str) for v in items)
     if is_text != (column.type == "text") and not (is_text and boolean):
-        for i in [i for i, v in enumerate(values.tolist()) if v is not None and v == v][:1]:
+        for i in [i for i, v in enumerate(items) if v is not None and v == v][:1]:
             raise ValueError(
-                f"{frame.place(i, column.name)} is {values[i]!r:.40}, but the column was of "
+                f"{frame.place(i, column.name)} is {items[i]!r:.40}, but the column was of "
                 f"{column.type}s in fit, such as {column.values[0]!r:.40}"
             )
     known |= column.kind.texts if boolean else {}
     unseen = len(column.values)
     if values.dtype == object:
         known[None] = UNKNOWN
-        return np.array([known.get(v, unseen) for v in values.tolist()], np.int64)
+        return np.array([known.get(v, unseen) for v in items], np.int64)
     distinct, inverse = np.unique(values, return_inverse=True)
     each = [UNKNOWN if v != v else known.get(v, unseen) for v in distinct.tolist()]
     return np.array(each, np.int64)[inverse.reshape(-1)]

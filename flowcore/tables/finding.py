@@ -38,7 +38,9 @@ _DAY = re.compile(
     r"|\d?\d:[0-5]\d(:[0-5]\d.*)?",
     re.ASCII,
 )
-_WITH_UNIT = re.compile(r"([^\w\s+-]{0,2}) *([+-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d))*)(\D{0,8})")
+_WITH_UNIT = re.compile(
+    r"([^\w\s+-]{0,2}) *([+-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d))*)(\D{0,8})"
+)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'\u2019\u00a0\u202f]\d{3}|( \d{3}){2})+([.,]\d+)?")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 

@@ -1,4 +1,4 @@
-"""`OneHot`: categories as a context for a density of numbers, values that were never seen as well."""
+"""`OneHot`: categories as a context for a density of numbers."""
 
 from __future__ import annotations
 
