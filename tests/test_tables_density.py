@@ -606,8 +606,8 @@ def test_forged_notes_are_refused(notes):
         ({"frequencies": {"extra": 1}}, "frequencies.*'extra'"),
         ({"frequencies": {"sizes": [10**11]}}, r"sizes \[100000000000\], but the categories"),
         ({"frequencies": {"strength": {"dict": {}}}}, "strength must hold"),
-        ({"column": {"kind": "gridded(5e-324, 0, 1)"}}, "more cells than floats tell apart"),
-        ({"column": {"kind": "integer(0, 1e308)"}}, "more cells than floats tell apart"),
+        ({"column": {"kind": "gridded(5e-324, 0, 1)"}}, "more cells than floats distinguish"),
+        ({"column": {"kind": "integer(0, 1e308)"}}, "more cells than floats distinguish"),
         ({"column": {"kind": "a" + " " * 30_000 + "!"}}, "no kind of column"),
         ({"category": {"type": "number"}}, "of type number has the value 'Bern'"),
     ],
@@ -681,7 +681,7 @@ def test_the_lines_to_paste_work():
         fit_table(X, missing="drop", learn=shifted)
     assert len(caught) == 1 and caught[0].filename == __file__
     text = str(caught[0].message)
-    assert "'rooms' looks integer(0) (whole numbers: they come back" in text
+    assert "'rooms' looks integer(0) (whole numbers: values that repeat" in text
     exec(text.partition("To follow: ")[2].partition("; to leave")[0], scope)
     assert str(scope["schema"].columns[0].kind) == "integer(0)"
     exec("density = " + text.rpartition("Then ")[2], scope)  # without a warning

@@ -319,7 +319,7 @@ def test_columns_that_are_no_schema():
 )
 def test_row_numbers_are_found(name, values, found):
     column = Schema.from_data({name: values}).columns[0]
-    assert ("tell rows apart" in column.note) == found == (column.suggestion == Kind("aside"))
+    assert ("identify rows" in column.note) == found == (column.suggestion == Kind("aside"))
     assert column.kind == Kind("continuous")
     assert (column.looks == "like an identifier") == found
 

@@ -15,7 +15,7 @@ Value = str | float | int | bool
 
 @dataclass(frozen=True)
 class Column:
-    """What is known of a column.
+    """The facts about a column.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Column:
         return replace(self, kind=kind, values=values, suggestion=None, note="")
 
     def to_dict(self) -> dict:
-        """The column as plain data, for JSON."""
+        """The column as data for JSON."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
         data["values"] = None if self.values is None else list(self.values)

@@ -37,7 +37,7 @@ ROWS = 2**10  # of a block, each of them at all points of its cell
 class Numbers(NamedTuple):
     """density of rows (n, D), given context (n, C) or None; names of the columns.
 
-    Numbers on a grid have noise, which fills their cells: so all of them have a density. In `plain`
+    Numbers on a grid have noise, which fills their cells: so all of them have a density. In `values`
     they have none.
     """
 
@@ -45,7 +45,7 @@ class Numbers(NamedTuple):
     names: tuple[str, ...]
     rows: np.ndarray
     context: np.ndarray | None
-    plain: np.ndarray
+    values: np.ndarray
 
 
 class TableDensity:
@@ -62,8 +62,8 @@ class TableDensity:
     at M = 32 fixed points u_m of the unit cube, the same for every row: the first points of Sobol's
     sequence, each at the centre of its interval. So log p of a row depends on that row alone.
     p has the unit 1 / units of the continuous, positive and bounded columns, as
-    `density.schema.meaning` says. Values of a column that were never seen have together the
-    probability u of `Frequencies`, and do not inform about x:
+    `density.schema.meaning` states. Values of a column that were never seen have together the
+    probability u of `Frequencies`, and carry no information about x:
     p(x | unseen) = sum_v w_v p(x | v), over the values (or combinations) v that were seen.
 
     `dim` is the number of columns that p is a density or probability of: those aside do not count.
@@ -79,7 +79,7 @@ class TableDensity:
     density : Distribution or None
         q, of all numbers mapped to the whole line; None without numbers.
     notes : dict or None
-        What is to be remembered, and saved: plain data, such as how it was learned. "summary",
+        What is saved with it: numbers, text, lists and dicts, such as how it was learned. "summary",
         "rows", "dropped" and "library" are read again: a ValueError for what they cannot be.
 
     References
@@ -260,7 +260,7 @@ class TableDensity:
         return np.asarray(z, float) if self._line is None else self._line.forward(z)
 
     def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
-        """What `diagnose` judges: the numbers of the rows of X and their density, given categories.
+        """What `diagnose` tests: the numbers of the rows of X and their density, given categories.
 
         Rows that miss a value, or have a category that was never seen, are left out, with a
         warning; rng is for noise on grids. Errors: ValueError for a model without numbers, and for
@@ -268,7 +268,7 @@ class TableDensity:
         """
         columns, frame = self.schema.numbers, self.schema.select(X)
         if not columns:
-            raise ValueError("the model has no numbers, only categories: none can be judged")
+            raise ValueError("the model has no numbers, only categories: there is nothing to test")
         complete = complete_rows(frame, "drop")
         _warn_left_out(~complete, "missing values, and not counted in row numbers")
         frame, context, density = frame.take(complete), None, self.density
@@ -277,16 +277,16 @@ class TableDensity:
             known = (self._one_hot.levels(own) >= 0).all(axis=1)
             _warn_left_out(~known, "a category that was never seen")
             frame, context = frame.take(known), self._one_hot(own[known])
-        plain = rows = coordinates(frame, columns)
-        check_inside(frame, columns, plain)
+        values = rows = coordinates(frame, columns)
+        check_inside(frame, columns, values)
         if self._noise is not None:
-            rows = self._noise(plain, np.random.default_rng(rng))
+            rows = self._noise(values, np.random.default_rng(rng))
         if self._line is not None:
             parts = [self._line]
             if isinstance(density, TransformedDistribution):
                 parts, density = [self._line, density.bijector], density.base
             density = TransformedDistribution(density, Chain(parts))
-        return Numbers(density, tuple(f"{c.name}" for c in columns), rows, context, plain)
+        return Numbers(density, tuple(f"{c.name}" for c in columns), rows, context, values)
 
     def __repr__(self):
         kinds = ", ".join(f"{c.name}: {c.kind}" for c in self.schema.columns)

@@ -23,11 +23,11 @@ from .kind import Kind
 
 GAIN = 0.1  # nats a row by which a logarithm or logit has to beat the numbers as they are
 SPIKE, LEAST = 0.05, 10  # the share, and the number, of rows with one value that are a spike
-FEW_ROWS = 50  # fewer say little about a shape
+FEW_ROWS = 50  # fewer show little of a shape
 RANGES = ((0.0, 1.0), (0.0, 100.0))  # that numbers are often bounded by
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
-TOO_LARGE = "whole numbers beyond 2^53, which float64 does not tell apart: codes"
-ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
+TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
+ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
 FEW = 20  # different texts are categories, whatever they are: 10%, 20%, 30%
 MOST_OF = 0.9  # of the rows have the same unit
@@ -87,8 +87,8 @@ def _find(frame: Frame, name: Name, sample: np.ndarray, few: bool) -> Column:
 
 
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
-    """Whether whole numbers only tell n rows apart: they hardly repeat, and are called so, or
-    start at 0 or 1 and leave hardly a gap. (Years leave none either, and tell of the time.)
+    """Whether whole numbers only identify n rows: they hardly repeat, and are called so, or start
+    at 0 or 1 and leave hardly a gap. (Years leave none either, and have a meaning.)
 
     >>> x = np.arange(1000.0)
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)
@@ -101,8 +101,8 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
 
 
 def _boolean(name: Name, values: np.ndarray) -> Column:
-    share = f"True in {values.mean():.3g} of the rows"
-    return Column(name, Kind("boolean"), "boolean", (False, True), why=share)
+    why = f"True in {values.mean():.3g} of the rows"
+    return Column(name, Kind("boolean"), "boolean", (False, True), why=why)
 
 
 def _text(frame: Frame, name: Name) -> Column:
@@ -131,7 +131,7 @@ def _text(frame: Frame, name: Name) -> Column:
     kept = tuple(distinct) if k <= MOST_VALUES else None
     why = f"{k:,} different texts in {n:,} rows"
     if k == 1:
-        note = "it tells nothing"
+        note = "it is always the same"
         return Column(name, Kind("constant"), "text", kept, why=f"always {distinct[0]!r:.40}",
                       note=note)  # fmt: skip
     if declared and kept:
@@ -149,9 +149,9 @@ def _text(frame: Frame, name: Name) -> Column:
 def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:
     """What few different numbers may be."""
     if len(distinct) == 2:
-        return CATEGORICAL, "two values: a density of them grows without bound"
+        return CATEGORICAL, "two values: values that repeat have no density"
     step = grid_step(distinct)
-    spikes = "they come back, and a density of such numbers grows without bound"
+    spikes = "values that repeat have no density"
     if step == 1:
         counts = 0 <= distinct[0] <= distinct[-1] - distinct[0]  # draws of it are none below 0
         return Kind("integer", 1.0, 0.0 if counts else None), f"whole numbers: {spikes}"
@@ -162,7 +162,7 @@ def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:
         return Kind("gridded", step, origin), f"multiples of {_short(step)}: {spikes}"
     if len(distinct) <= 20:
         return CATEGORICAL, f"few values: {spikes}"
-    return None, f"values that come back, on no grid: {spikes}. Add noise, or leave it aside"
+    return None, f"on no grid: {spikes}. Add noise, or leave it aside"
 
 
 def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
@@ -177,14 +177,14 @@ def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
         )
     if len(x) < FEW_ROWS or values[0] <= 0:
         return None, ""
-    plain = _normal_score(x, 0.0)
-    found = [(_normal_score(np.log(x), np.log(x)) - plain, Kind("positive"), "a logarithm")]
+    score = _normal_score(x, 0.0)
+    found = [(_normal_score(np.log(x), np.log(x)) - score, Kind("positive"), "a logarithm")]
     for low, high in RANGES:
         if x.max() < high and x.max() > 0.9 * high and x.min() < 0.1 * high:
             z = np.log(x - low) - np.log(high - x)
             slope = np.log(x - low) + np.log(high - x) - np.log(high - low)
             found.append(
-                (_normal_score(z, slope) - plain, Kind("bounded", 0.0, low, high), "a logit")
+                (_normal_score(z, slope) - score, Kind("bounded", 0.0, low, high), "a logit")
             )
     gain, kind, name = max(found, key=lambda item: item[0])
     if not GAIN < gain < math.inf:

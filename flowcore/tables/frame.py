@@ -26,7 +26,7 @@ DAYS = "make it a number first, such as days since a day"
 class Frame:
     """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
 
-    What a reader yields, and what every function here makes of the table that it gets. NaN and None
+    Readers yield it, and every function here makes one of its argument. NaN and None
     are missing values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and
     pyarrow take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
 
@@ -214,7 +214,9 @@ def _named_columns(X) -> tuple[list, str | None]:
     try:
         table = nw.from_native(X, eager_only=True, pass_through=True)
         if not isinstance(table, nw.DataFrame) and hasattr(X, "__arrow_c_stream__"):
-            table = nw.from_arrow(X, backend="pyarrow")  # any other table that knows Arrow
+            table = nw.from_arrow(
+                X, backend="pyarrow"
+            )  # any other table that has Arrow's interface
     except nw.exceptions.DuplicateError as problem:
         text = " ".join(f"{problem}".split())
         raise ValueError(f"two columns are called alike: {text}") from None

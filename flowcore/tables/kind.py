@@ -41,7 +41,7 @@ class Kind:
     Parameters
     ----------
     name : str
-        The word before the brackets.
+        The name before the brackets.
     step : float
         Of a gridded or integer column, the distance of neighbouring values; else 0.
     low, high : float or None
@@ -182,7 +182,7 @@ class Gridded(Continuous):
             raise ValueError(f"{self}: an upper end needs a lower one")
         cells = 0.0 if self.high is None else (self.high - self.low) / self.step
         if not cells < 2**53:
-            raise ValueError(f"{self}: has more cells than floats tell apart")
+            raise ValueError(f"{self}: has more cells than floats distinguish")
         if abs(cells - round(cells)) > 0.01:
             raise ValueError(f"{self}: low and high must be whole steps apart")
 
