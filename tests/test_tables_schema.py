@@ -1,7 +1,5 @@
 """Columns: what is found, what is only suggested, what can be edited, what is refused."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -249,34 +247,6 @@ def test_forged_columns_are_refused_or_harmless(column, whole):
     except ValueError:
         return
     assert Schema.from_dict(schema.to_dict()) == schema
-
-
-VALUES = st.one_of(
-    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30),
-    st.lists(st.floats(width=16, allow_nan=False, allow_infinity=False), min_size=1, max_size=30),
-    st.lists(st.integers(-3, 3), min_size=1, max_size=30),
-    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30),
-    st.lists(st.booleans(), min_size=1, max_size=30),
-    st.lists(st.sampled_from(["a", "b", "", "é", "1 "]), min_size=1, max_size=30),
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(VALUES)
-def test_every_column_has_a_schema_or_a_documented_error(values):
-    try:
-        schema = Schema.from_data({"x": values})
-    except ValueError as problem:
-        assert "column 'x'" in str(problem)
-        return
-    (column,) = schema.columns
-    for one in (schema, schema.suggested()):
-        assert str(one) and Schema.from_dict(json.loads(json.dumps(one.to_dict()))) == one
-    adopted = schema.suggested().columns[0]  # a suggestion always fits the data it came from
-    if adopted.kind.is_category:
-        assert set(adopted.values) >= set(values)
-    if column.low is not None:
-        assert column.low == min(map(float, values)) and column.high == max(map(float, values))
 
 
 @given(st.integers(1, 999), st.integers(0, 4), st.lists(st.integers(-99, 99), min_size=2))

@@ -1,11 +1,15 @@
 """Tables with columns of every kind: what the columns are, their density, files of them.
 
-frame.py       a table of any library as arrays     kind.py      what a column can be
-column.py      a column: kind and facts             finding.py   how they are found
-schema.py      all columns, printed, edited, saved  labels.py    texts that are numbers or days
-encoding.py    rows as arrays, and back             frequencies.py p(c), and c as a context
-density.py     p(c) p(x | c)                        fitting.py   from a table to it
-reading.py     files in blocks of rows, by pandas   binary.py    .npy, .npz, Parquet
+A table goes one way, and back:
+
+frame.py        a table of any library as arrays
+kind.py         what a column can be, a class each     finding.py   which kind a column is
+column.py       a column: its kind, and facts          schema.py    all columns: print, edit, save
+encoding.py     rows as numbers and codes, and back    checks.py    numbers without a density
+frequencies.py  p(c): fit, log_prob, sample            onehot.py    c as a context
+density.py      p(c) p(x | c)                          fitting.py   from a table to its density
+files.py        files in blocks of rows                reading.py   CSV, by pandas
+binary.py       .npy, .npz, Parquet
 """
 
 from .column import Column

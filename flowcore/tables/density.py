@@ -37,8 +37,8 @@ ROWS = 2**10  # of a block, each of them at all points of its cell
 class Numbers(NamedTuple):
     """density of rows (n, D), given context (n, C) or None; names of the columns.
 
-    Numbers on a grid have noise, which fills their cells: so all of them have a density. In `values`
-    they have none.
+    Numbers on a grid have noise, which fills their cells: so all of them have a density. `values`
+    are the numbers without noise.
     """
 
     density: Any
@@ -79,8 +79,8 @@ class TableDensity:
     density : Distribution or None
         q, of all numbers mapped to the whole line; None without numbers.
     notes : dict or None
-        What is saved with it: numbers, text, lists and dicts, such as how it was learned. "summary",
-        "rows", "dropped" and "library" are read again: a ValueError for what they cannot be.
+        Facts that are saved with it, such as how it was learned: data for JSON. "summary", "rows",
+        "dropped" and "library" are read again: a ValueError for what they cannot be.
 
     References
     ----------

@@ -109,41 +109,38 @@ def _text(frame: Frame, name: Name) -> Column:
     """A category; a ValueError for a column of numbers with something else among them."""
     values = frame[name].tolist()
     counts = Counter(values)
-    if all(isinstance(v, (bool, np.bool_)) for v in counts):
+    if all(isinstance(v, bool) for v in counts):
         return _boolean(name, np.array(values, bool))
     declared = name in frame.declared
-    number = {v: not declared and _reads_as_number(v) for v in counts}
-    share = sum(counts[v] for v in counts if number[v]) / len(values)
-    if 0.5 <= share < 1:
-        i = next(i for i, v in enumerate(values) if not number[v])
+    others = [] if declared else [v for v in counts if not _reads_as_number(v)]
+    n_others = sum(counts[v] for v in others)
+    if 0 < n_others <= 0.5 * len(values):
         raise ValueError(
-            f"{frame.place(i, name)} is {values[i]!r:.40}, but most of the column reads as "
-            "numbers: make it a number, or missing"
+            f"{frame.place(values.index(others[0]), name)} is {others[0]!r:.40}, but most of the "
+            "column reads as numbers: make it a number, or missing"
         )
-    if not all(isinstance(v, str) for v in counts):
-        i = next(i for i, v in enumerate(values) if not isinstance(v, str))
+    for v in [v for v in counts if not isinstance(v, str)][:1]:
         raise ValueError(
-            f"{frame.place(i, name)} is {values[i]!r:.40}, but the column has text: write it as "
-            f"text, such as {str(values[i])!r:.40}"
+            f"{frame.place(values.index(v), name)} is {v!r:.40}, but the column has text: write "
+            f"it as text, such as {str(v)!r:.40}"
         )
     distinct = sorted(counts)
     n, k = len(values), len(distinct)
     kept = tuple(distinct) if k <= MOST_VALUES else None
     why = f"{k:,} different texts in {n:,} rows"
+    kind, note = CATEGORICAL, ""
     if k == 1:
-        note = "it is always the same"
-        return Column(name, Kind("constant"), "text", kept, why=f"always {distinct[0]!r:.40}",
-                      note=note)  # fmt: skip
-    if declared and kept:
-        return Column(name, CATEGORICAL, "text", kept, why=why)
-    if pattern := pattern_of(counts):
+        kind, note = Kind("constant"), "it is always the same"
+        why = f"always {distinct[0]!r:.40}"
+    elif pattern := None if declared and kept else pattern_of(counts):
+        kind, note = Kind("text"), pattern[1]
         why = f"{pattern[0]}, such as {distinct[0]!r:.40}"
-        return Column(name, Kind("text"), "text", kept, why=why, note=pattern[1])
-    note = "it reads as numbers: make it one, unless it is a code" if share == 1 else ""
-    if kept is None or (2 * k > n and n >= LEAST):
-        note = note or "an identifier, or free text: nearly all of it is different"
-        return Column(name, Kind("text"), "text", kept, why=why, note=note)
-    return Column(name, CATEGORICAL, "text", kept, why=why, note=note)
+    elif not (declared and kept):
+        note = "" if others or declared else "it reads as numbers: make it one, unless it is a code"
+        if kept is None or (2 * k > n and n >= LEAST):
+            kind = Kind("text")
+            note = note or "an identifier, or free text: nearly all of it is different"
+    return Column(name, kind, "text", kept, why=why, note=note)
 
 
 def _grid(distinct: np.ndarray) -> tuple[Kind | None, str]:

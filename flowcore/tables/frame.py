@@ -26,9 +26,9 @@ DAYS = "make it a number first, such as days since a day"
 class Frame:
     """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
 
-    Readers yield it, and every function here makes one of its argument. NaN and None
-    are missing values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and
-    pyarrow take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
+    Readers yield it, and every function here makes one of its argument. NaN and None are missing
+    values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and pyarrow
+    take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
 
     Parameters
     ----------
