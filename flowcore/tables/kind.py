@@ -67,8 +67,10 @@ class Kind:
     is_gridded: ClassVar[bool] = False  # a number on a grid, which gets noise
     is_category: ClassVar[bool] = False
 
-    def __new__(cls, name="", *_, **__):
-        """An object of the kind's own class."""
+    def __new__(
+        cls, name: str = "", step: float = 0.0, low: float | None = None, high: float | None = None
+    ):
+        """An object of the kind's own class; pickle passes no arguments."""
         if cls is Kind and name not in KINDS:
             raise ValueError(f"there is no kind of column {name!r:.40}: take one of {FORMS}")
         return super().__new__(KINDS[name] if cls is Kind else cls)
