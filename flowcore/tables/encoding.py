@@ -28,13 +28,13 @@ def coordinates(frame: Frame, columns: Sequence[Column]) -> np.ndarray:
     x = np.empty((len(frame), len(columns)))
     for j, column in enumerate(columns):
         x[:, j] = frame.as_floats(column.name)
-        off = np.flatnonzero(column.kind.off_grid(x[:, j])) if column.kind.is_gridded else ()
-        if len(off):
-            place = frame.place(off[0], column.name)
-            raise ValueError(
-                f"{place} is {x[off[0], j]:.6g}, which is not on the grid of {column.kind}: "
-                f"{len(off):,} of {len(x):,} values are not; round it, or make it missing"
+        if column.kind.is_gridded:
+            off = column.kind.off_grid(x[:, j])
+            n = f"{np.count_nonzero(off):,} of {len(x):,} values are not"
+            problem = (
+                f"which is not on the grid of {column.kind}: {n}; round it, or make it missing"
             )
+            frame.check(column.name, off, problem)
     return x
 
 
@@ -48,13 +48,12 @@ def outside(x: np.ndarray, columns: Sequence[Column]) -> np.ndarray:
 
 def check_inside(frame: Frame, columns: Sequence[Column], x: np.ndarray) -> None:
     """A ValueError for the first number outside of its column's support."""
-    out = outside(x, columns)
-    for i, j in np.argwhere(out)[:1]:
-        raise ValueError(
-            f"{frame.place(i, columns[j].name)} is {float(x[i, j])!r}, which is not inside of "
-            f"{columns[j].kind}, as {np.count_nonzero(out.any(axis=1)):,} of {len(x):,} rows: take "
-            "another kind, or leave them out"
+    for column, out in zip(columns, outside(x, columns).T, strict=True):
+        n = f"{np.count_nonzero(out):,} of {len(x):,} rows"
+        problem = (
+            f"which is not inside of {column.kind}, as {n}: take another kind, or leave them out"
         )
+        frame.check(column.name, out, problem)
 
 
 def line(columns: Sequence[Column]) -> Bijector | None:
@@ -114,11 +113,8 @@ def _codes(frame: Frame, column: Column) -> np.ndarray:
     boolean, items = column.kind.name == "boolean", values.tolist()
     is_text = values.dtype == object and any(isinstance(v, str) for v in items)
     if is_text != (column.type == "text") and not (is_text and boolean):
-        for i in [i for i, v in enumerate(items) if v is not None and v == v][:1]:
-            raise ValueError(
-                f"{frame.place(i, column.name)} is {items[i]!r:.40}, but the column was of "
-                f"{column.type}s in fit, such as {column.values[0]!r:.40}"
-            )
+        problem = f"but the column was of {column.type}s in fit, such as {column.values[0]!r:.40}"
+        frame.check(column.name, [v is not None and v == v for v in items], problem)
     known |= column.kind.texts if boolean else {}
     unseen = len(column.values)
     if values.dtype == object:

@@ -112,18 +112,12 @@ def _text(frame: Frame, name: Name) -> Column:
     if all(isinstance(v, bool) for v in counts):
         return _boolean(name, np.array(values, bool))
     declared = name in frame.declared
-    others = [] if declared else [v for v in counts if not _reads_as_number(v)]
-    n_others = sum(counts[v] for v in others)
-    if 0 < n_others <= 0.5 * len(values):
-        raise ValueError(
-            f"{frame.place(values.index(others[0]), name)} is {others[0]!r:.40}, but most of the "
-            "column reads as numbers: make it a number, or missing"
-        )
-    for v in [v for v in counts if not isinstance(v, str)][:1]:
-        raise ValueError(
-            f"{frame.place(values.index(v), name)} is {v!r:.40}, but the column has text: write "
-            f"it as text, such as {str(v)!r:.40}"
-        )
+    others = set() if declared else {v for v in counts if not _reads_as_number(v)}
+    if 0 < sum(counts[v] for v in others) <= 0.5 * len(values):
+        problem = "but most of the column reads as numbers: make it a number, or missing"
+        frame.check(name, [v in others for v in values], problem)
+    problem = "but the column has text: write it as text, or make all of it numbers"
+    frame.check(name, [not isinstance(v, str) for v in values], problem)
     distinct = sorted(counts)
     n, k = len(values), len(distinct)
     kept = tuple(distinct) if k <= MOST_VALUES else None

@@ -200,12 +200,9 @@ def _check_kinds(schema: Schema, missing: str) -> None:
 def _frequencies(frame: Frame, own: np.ndarray, schema: Schema, weight) -> Frequencies:
     columns = schema.categories
     sizes = [len(column.values) for column in columns]
-    for i, k in np.argwhere(own >= sizes)[:1]:
-        name = columns[k].name
-        raise ValueError(
-            f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not have: "
-            "find the schema from these rows"
-        )
+    problem = "which the schema does not have: find the schema from these rows"
+    for column, size, codes_of_column in zip(columns, sizes, own.T, strict=True):
+        frame.check(column.name, codes_of_column >= size, problem)
     closed = [not column.kind.has_unseen for column in columns]
     return Frequencies.fit(own, sizes, closed, weight)
 

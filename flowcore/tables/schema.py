@@ -232,9 +232,8 @@ def complete_rows(frame: Frame, missing: str) -> np.ndarray:
                 "miss it): fill it, leave the column out, or ",
                 {"missing": "drop"},
             )
-        infinite = np.flatnonzero(np.isinf(values)) if values.dtype.kind in NUMBERS else ()
-        for i in infinite[:1]:
-            raise ValueError(f"{frame.place(i, name)} is {values[i]}: make it a number, or NaN")
+        if values.dtype.kind in NUMBERS:
+            frame.check(name, np.isinf(values), "no number: make it one, or NaN")
         complete &= ~gone
     if not complete.any():
         raise ValueError("every row misses a value: fill them, or leave columns out")
