@@ -87,35 +87,44 @@ def test_arrays_of_every_dtype(dtype):
         assert frame.numbers().dtype == float and (frame.numbers() == x).all()
 
 
-def test_numbers_of_python_in_objects():
-    frame = as_frame({"a": np.array([Decimal("1.5"), Fraction(1, 4), 2, np.float32(3), None])})
-    assert plain(frame) == {"a": [1.5, 0.25, 2.0, 3.0, None]}
-
-
-def test_lists_of_numbers_and_text_stay_what_they_are():
-    assert plain(as_frame({"a": [1, "1", 2.5, None, True]})) == {"a": [1, "1", 2.5, None, True]}
-
-
-def test_records_and_mixed_arrays():
-    records = np.array([(1, "x"), (2, "y")], [("n", int), ("c", "U3")])
-    assert plain(as_frame(records)) == {"n": [1, 2], "c": ["x", "y"]}
-    assert plain(as_frame([[1, "x"], [2, "y"]])) == {0: [1, 2], 1: ["x", "y"]}
-
-
-def test_names_that_are_numbers_but_not_all_of_them_are_text():
-    assert as_frame(pd.DataFrame(np.eye(3))).names == (0, 1, 2)
-    assert as_frame(pd.DataFrame(np.eye(3), columns=[1, 2, 5])).names == ("1", "2", "5")
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        ({"a": np.array([Decimal("1.5"), Fraction(1, 4), 2, np.float32(3), Decimal("NaN")])},
+         {"a": [1.5, 0.25, 2.0, 3.0, None]}),
+        ({"a": [1, "1", 2.5, None, True]}, {"a": [1, "1", 2.5, None, True]}),
+        (np.array([(1, "x")], [("n", int), ("c", "U3")]), {"n": [1], "c": ["x"]}),
+        ([[1, "x"], [2, "y"]], {0: [1, 2], 1: ["x", "y"]}),
+        (pd.DataFrame(np.eye(2)), {0: [1, 0], 1: [0, 1]}),
+        (pd.DataFrame(np.eye(2), columns=[1, 5]), {"1": [1, 0], "5": [0, 1]}),
+    ],
+)  # fmt: skip
+def test_tables_of_python(X, expected):
+    assert plain(as_frame(X)) == expected
 
 
 def test_frames_back_to_libraries():
-    frame = as_frame({"a": [1.0, 2.0], "c": ["x", "y"]})
-    assert pd.DataFrame(dict(frame))["c"].tolist() == ["x", "y"]
+    X = pd.DataFrame({"a": [1.0, 2.0], "c": ["x", "y"]})
+    frame = as_frame(X)
+    assert frame.to_pandas().astype(X.dtypes).equals(X)
     assert pl.DataFrame(dict(frame))["a"].to_list() == [1.0, 2.0]
     assert pa.table(dict(frame)).column_names == ["a", "c"]
     with pytest.raises(ValueError, match="read-only"):
         frame["a"][0] = 7.0
+    with pytest.raises(ValueError, match="row 0, column 'c' is 'x', no number"):
+        pd.DataFrame(frame)
+    with pytest.raises(KeyError, match="there is no column 'b', but 'a', 'c'"):
+        frame["b"]
     assert as_frame(frame) is frame and repr(frame) == "Frame(2 rows: a, c)"
     assert np.asarray(frame.select(["a"])).shape == (2, 1)
+
+
+def test_rows_keep_their_numbers_when_others_are_dropped():
+    frame = Frame({"a": np.array([None, "x", "y", None], object)}, "data.csv", 7)
+    kept = frame.take(np.array([False, True, False, True]))
+    with pytest.raises(ValueError, match=r"row 8, column 'a' of data.csv is 'x', no number"):
+        kept.numbers()
+    assert kept.take(np.array([1])).place(0, "a") == "row 10, column 'a' of data.csv"
 
 
 @pytest.mark.parametrize(
@@ -172,13 +181,6 @@ def test_days_among_objects_are_text():
         as_frame(X).numbers()
 
 
-def test_a_frame_is_a_table_of_pandas_again():
-    X = pd.DataFrame({"x": [1.0, 2.0], "city": ["Bern", "Rome"]})
-    assert as_frame(X).to_pandas().astype(X.dtypes).equals(X)
-    with pytest.raises(ValueError, match="row 0, column 'city' is 'Bern', no number"):
-        pd.DataFrame(as_frame(X))
-
-
 def test_a_frame_of_numbers_is_a_table_for_densities():
     frame = as_frame({"a": [1.0, np.nan], "b": [2.0, 3.0]})
     assert fc.Normal(2).log_prob(frame.take(np.array([0]))).shape == (1,)
@@ -186,14 +188,6 @@ def test_a_frame_of_numbers_is_a_table_for_densities():
         fc.diagnose(fc.Normal(2), frame.take(np.arange(20) % 2))
     with pytest.raises(KeyError, match="no column 0, but 'a', 'b'"):
         frame[0]
-
-
-def test_numbers_of_text():
-    frame = Frame({"a": np.array([None, "x"], object)}, "data.csv", 7)
-    with pytest.raises(ValueError, match=r"row 8, column 'a' of data.csv is 'x', no number"):
-        frame.numbers()
-    with pytest.raises(KeyError, match="there is no column 'b', but 'a'"):
-        frame["b"]
 
 
 ANYTHING = st.one_of(

@@ -5,10 +5,8 @@ import datetime
 import gzip
 import io
 import lzma
-import os
 import subprocess
 import sys
-import threading
 from unittest.mock import patch
 
 import numpy as np
@@ -47,7 +45,7 @@ GOOD = {
     "semicolons": ("a;b\n1;2\n", {}, {"a": [1], "b": [2]}),
     "tabs": ("a\tb\n1\t2\n", {}, {"a": [1], "b": [2]}),
     "bars": ("a|b\n1|2\n", {}, {"a": [1], "b": [2]}),
-    "told": ("a:b\n1:2\n", {"separator": ":"}, {"a": [1], "b": [2]}),
+    "colons": ("a:b\n1:2\n", {"separator": ":"}, {"a": [1], "b": [2]}),
     "spaces": ("a b\n1 2\n", {"separator": " "}, {"a": [1], "b": [2]}),
     "decimal comma": ("a;b\n1,5;-2,5e3\n", {"decimal": ","}, {"a": [1.5], "b": [-2500]}),
     "quotes": ('"a","b"\n"1","x, ""y""\nz"\n', {}, {"a": [1], "b": ['x, "y"\nz']}),
@@ -57,7 +55,7 @@ GOOD = {
     "one column": ("a\n1\n2\n\n\n", {}, {"a": [1, 2]}),
     "one column, missing": ('a\n1\n""\nNA\n', {}, {"a": [1, None, None]}),
     "missing": ("a,b\n1,\nNA,y\nnan,N/A\n", {}, {"a": [1, None, None], "b": [None, "y", None]}),
-    "missing, told": ("a,b\n1,x\n?,-\n", {"missing_values": ("?", "-")},
+    "missing, by option": ("a,b\n1,x\n?,-\n", {"missing_values": ("?", "-")},
                       {"a": [1, None], "b": ["x", None]}),
     "no header": ("1,x\n2,y\n", {"header": False}, {0: [1, 2], 1: ["x", "y"]}),
     "only a header": ("a,b\n", {}, {"a": [], "b": []}),
@@ -77,11 +75,13 @@ GOOD = {
     "hashes": ("#id,b\n1,#x\n", {}, {"#id": [1], "b": ["#x"]}),
     "old line ends": ("a,b\r1,2\r", {}, {"a": [1], "b": [2]}),
     "old line ends in quotes": ('a,b\n1,"x\ry"\n', {}, {"a": [1], "b": ["x\ry"]}),
-    "too large": ("a,b\n1,1e999\n", {}, {"a": [1], "b": [np.inf]}),
     "minus": ("a,b\n1,\u22122\n", {}, {"a": [1], "b": [-2]}),
     "quotes amid names": ('5" disk,b\n1,2\n3,5" x\n', {}, {'5" disk': [1, 3], "b": ["2", '5" x']}),
     "quotes amid text": ('a,b\n1,5" disk\n2,x\n', {}, {"a": [1, 2], "b": ['5" disk', "x"]}),
     "beyond 2^53": (f"a,b\n{2**60},{2**60 + 1}\n", {}, {"a": [2**60], "b": [2**60 + 1]}),
+    "the nearest float64": (
+        "a\n9007199254740993\n0.1\n1e-320\n2.2250738585072011e-308\n", {},
+        {"a": [float(2**53), 0.1, 1e-320, 2.2250738585072011e-308]}),
     "gzip": (gzip.compress(b"a,b\n1,x\n"), {}, {"a": [1], "b": ["x"]}),
     "bzip2": (bz2.compress(b"a,b\n1,x\n"), {}, {"a": [1], "b": ["x"]}),
     "xz": (lzma.compress(b"a,b\n1,x\n"), {}, {"a": [1], "b": ["x"]}),
@@ -100,12 +100,6 @@ def test_encodings():
     data = "é,b\n1,ü\n2,€\n"
     for encoding in ("cp1252", "utf-16", "utf-8-sig"):
         assert plain(read(data.encode(encoding), encoding=encoding)) == plain(read(data))
-
-
-def test_numbers_are_the_nearest_floats():
-    values = ["9007199254740993", "0.1", "1e-320", "2.2250738585072011e-308", "123456789012345678"]
-    found = read("a\n" + "\n".join(values) + "\n")["a"]
-    assert found.tolist() == [float(v) for v in values]
 
 
 # ---------------------------------------------------------------- what is refused
@@ -134,13 +128,23 @@ BAD = {
     "blank in one column": ("a\n1\n\n2\n", {}, "line 3 is blank, which in a table of one column"),
     "two separators": ("a;b,c\n1;2,3\n", {}, "has ',' and ';', and one of them.*: pass sep"),
     "zero byte": ("a,b\n1,2\n3,4\n1,2\0\n", {}, r"line 4 \(row 2\), column 'b': '2\\x00' is no"),
-    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {}, "is no text of utf-8 .* pass encoding='utf-16'$"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), {},
+               r"line 1 is no text of utf-8 from b'\\xff.*; else pass encoding='utf-16'$"),
     "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {},
-                "is no text of utf-8 .*0xe9.*ing='cp1252' or encoding='latin-1'"),
+                r"line 3 \(row 1\), column 'b' is no text of utf-8 from b'\\xe9' on: if it is Ex.*"
+                "; else pass encoding='cp1252' or encoding='latin-1'$"),
+    "late latin-1": (b"a\n" + b"1234567\n" * 50_000 + b"1\xb5\n", {},
+                     r"line 50002 \(row 50000\), column 'a' is no text of utf-8 from b'\\xb5'"),
+    "too large": ("a\n1\n-1e400\n3\n", {},
+                  r"line 3 \(row 1\), column 'a': '-1e400' is too large for a float64: rescale"),
+    "too large, late": ("a\n" + "1234567\n" * 50_000 + "1e400\n", {},
+                        r"line 50002 \(row 50000\), column 'a': '1e400' is too large"),
+    "a unit": ("a\n1\n2 kg\n3\n", {},
+               r"line 3 \(row 1\), column 'a': '2 kg' is no n.*: take ' kg' out, or pass text="),
     "cut": (gzip.compress(b"a,b\n1,2\n")[:-9], {}, "the stream cannot be unpacked"),
     "spoilt": (b"BZh9" + bytes(30), {}, "the stream cannot be unpacked"),
     "Excel": (b"\xd0\xcf\x11\xe0", {}, "save the sheet as a CSV"),
-    "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but \\['a', 'b'\\]"),
+    "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but 'a', 'b'"),
     "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),
     "separator": ("a,b\n", {"separator": "::"}, "separator is one character"),
     "separator of numbers": ("a,b\n", {"separator": "e"}, "separator is one character"),
@@ -175,6 +179,8 @@ def test_a_later_surprise_names_its_row(tmp_path):
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "nothing.csv")
+    with pytest.raises(FileNotFoundError):  # it is not fetched
+        read_table("https://example.org/table.csv")
     with pytest.raises(IsADirectoryError):
         read_table(tmp_path)
     with pytest.raises(TypeError, match="source is a path or a file"):
@@ -210,27 +216,6 @@ def test_blocks_are_the_whole_table(tmp_path):
     assert len(frames) == 1
 
 
-def test_from_a_pipe(tmp_path):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(4000, 3))
-    np.save(tmp_path / "x.npy", x)
-    np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b,c", comments="", fmt="%.17g")
-    for name in ("x.npy", "x.csv"):
-        data = (tmp_path / name).read_bytes()
-        ends = os.pipe()
-        writer = threading.Thread(target=lambda ends=ends, data=data: _write(ends[1], data))
-        writer.start()
-        with os.fdopen(ends[0], "rb") as pipe:
-            found = np.concatenate([np.asarray(f) for f in read_blocks(pipe, block_bytes=4096)])
-        writer.join()
-        assert (found == x).all()
-
-
-def _write(end, data):
-    with os.fdopen(end, "wb") as file:
-        file.write(data)
-
-
 def test_arrays(tmp_path):
     x = np.random.default_rng(0).normal(size=(500, 3))
     records = np.array([(1, 2.5), (3, 4.5)], [("n", "i4"), ("x", "f8")])
@@ -254,15 +239,24 @@ def test_arrays(tmp_path):
     ("make", "message"),
     [
         (lambda p: np.save(p, np.zeros(3)), r"shape \(3,\), not \(n, D\); save x\[:, None\]"),
-        (lambda p: np.save(p, np.array([{}]), allow_pickle=True), "no array that can .*objects"),
+        (
+            lambda p: np.save(p, np.array([{}]), allow_pickle=True),
+            "it holds Python objects: save num",
+        ),
         (lambda p: np.save(p, np.zeros((2, 2), complex)), "column 0 holds complex128"),
         (lambda p: np.savez(p, a=np.zeros((2, 2)), b=np.zeros(3)), "neither one table nor columns"),
         (lambda p: np.savez(p), "holds nothing: neither"),
-        (lambda p: np.savez(p, a=np.array([[None]])), "no array that can be read: Object arrays"),
+        (
+            lambda p: np.savez(p, a=np.array([[None]])),
+            "it holds Python objects: save numbers, or a",
+        ),
         (lambda p: p.write_bytes(b"\x93NUMPY" + b"x" * 30), "is no array that can be read"),
         (lambda p: p.write_bytes(b"PK\x03\x04" + b"x" * 30), "cannot be unpacked"),
         (lambda p: p.write_bytes(b"PAR1" + b"x" * 30), "is no Parquet file"),
-        (lambda p: (np.save(p, np.zeros((9, 9))), cut(p)), "is no array that can be read"),
+        (
+            lambda p: (np.save(p, np.zeros((9, 9))), cut(p)),
+            "it may be cut short, or still being wri",
+        ),
         (lambda p: pq.write_table(pa.table({"a": [[1]]}), p), "column 'a'"),
     ],
 )
@@ -302,28 +296,21 @@ def test_damaged_arrays_are_refused_or_the_same(data):
 
 def test_parquet(tmp_path):
     table = pa.table({"x": [0.5, None, 2.5], "c": ["a", None, "b"], "f": [True, False, True],
-                      "n": [1, 2, 3]})  # fmt: skip
-    pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
-    found = read_table(tmp_path / "t.parquet")
-    assert plain(found) == table.to_pydict() and found["f"].dtype == bool
-    assert read_table(tmp_path / "t.parquet", columns=["n", "x"]).names == ("n", "x")
-    with pytest.raises(ValueError, match="has no column 'z'"):
-        read_table(tmp_path / "t.parquet", columns=["z"])
-    pq.write_table(table.slice(0, 0), tmp_path / "e.parquet")
-    assert read_table(tmp_path / "e.parquet").names == ("x", "c", "f", "n")
-    with pytest.raises(ValueError, match="the stream is not read from a pipe"):
-        read_table(Pipe((tmp_path / "t.parquet").read_bytes()))
-
-
-def test_times_of_parquet_are_text(tmp_path):
-    table = pa.table({
-        "at": pa.array([datetime.time(10, 30), None], "time32[s]"),
-        "took": pa.array([90, None], "duration[s]"), "x": [1.0, 2.0],
-    })  # fmt: skip
-    pq.write_table(table, tmp_path / "t.parquet")
-    found = read_table(tmp_path / "t.parquet")
-    assert found["at"].tolist() == ["10:30:00", None] and found["x"].tolist() == [1, 2]
+                      "n": [1, 2, 3], "at": pa.array([datetime.time(10, 30), None, None]),
+                      "took": pa.array([90, None, 7], "duration[s]")})  # fmt: skip
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, row_group_size=2)
+    found = read_table(path)
+    assert plain(found.select("xcfn")) == table.select(list("xcfn")).to_pydict()
+    assert found["f"].dtype == bool and found["at"].tolist() == ["10:30:00", None, None]
     assert found["took"].dtype.kind == "m" and np.isnat(found["took"][1])
+    assert read_table(path, columns=["n", "x"]).names == ("n", "x")
+    with pytest.raises(ValueError, match="has no column 'z'"):
+        read_table(path, columns=["z"])
+    with pytest.raises(ValueError, match="the stream is not read from a pipe"):
+        read_table(Pipe(path.read_bytes()))
+    pq.write_table(table.slice(0, 0), path)
+    assert len(read_table(path)) == 0 and read_table(path).names == tuple(table.column_names)
 
 
 class Pipe(io.RawIOBase):
@@ -339,11 +326,14 @@ class Pipe(io.RawIOBase):
         return self._left.readinto(memoryview(buffer)[:7])  # in small pieces, as pipes do
 
 
-def test_streams_that_give_little_at_once():
-    data = b"a,b\n" + b"1.5,x\n" * 1000
-    found = read_table(io.BufferedReader(Pipe(data)))
-    assert plain(found) == {"a": [1.5] * 1000, "b": ["x"] * 1000}
-    assert plain(read_table(Pipe(data))) == plain(found)
+def test_from_a_pipe():
+    x, file = np.random.default_rng(0).normal(size=(4000, 3)), io.BytesIO()
+    np.save(file, x)
+    csv = pd.DataFrame(x, columns=["a", "b", "c"]).to_csv(index=False)
+    for data in (file.getvalue(), csv.encode()):
+        for pipe in (Pipe(data), io.BufferedReader(Pipe(data))):
+            frames = list(read_blocks(pipe, block_bytes=4096))
+            assert (np.concatenate(list(map(np.asarray, frames))) == x).all()
 
 
 @pytest.mark.parametrize(("library", "data"), [("pandas", b"a"), ("pyarrow", b"PAR1")])
@@ -361,21 +351,12 @@ def test_twenty_thousand_columns_take_a_second():
     assert seconds() < 2
 
 
-@pytest.mark.parametrize("extension", [".csv.zip", ".csv.gz", ".npy.xz"])
-def test_compressed_files(extension, tmp_path):
-    path, table = tmp_path / f"t{extension}", pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    if "npy" in extension:
-        np.save(tmp_path / "t.npy", table[["a"]])
-        path.write_bytes(lzma.compress((tmp_path / "t.npy").read_bytes()))
-        assert read_table(path)[0].tolist() == [1, 2]
-    else:
-        table.to_csv(path, index=False)
-        assert plain(read_table(path)) == {"a": [1, 2], "b": ["x", "y"]}
-
-
-def test_a_url_is_not_fetched():
-    with pytest.raises(FileNotFoundError):
-        read_table("https://example.org/table.csv")
+def test_compressed_files(tmp_path):
+    table, path = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), tmp_path / "t.csv.zip"
+    table.to_csv(path, index=False)
+    assert plain(read_table(path)) == {"a": [1, 2], "b": ["x", "y"]}
+    np.save(tmp_path / "t.npy", table[["a"]])
+    assert read(lzma.compress((tmp_path / "t.npy").read_bytes()))[0].tolist() == [1, 2]
 
 
 WORDS = ["NA", "null", "nan", "None", "", "a\rb", "a\nb", '5" disk', "x;y", " x ", "1", "\u2212"]
@@ -405,24 +386,12 @@ def test_what_a_density_needs(tmp_path):
                           "zip": rng.choice(["01", "02"], 90)})  # fmt: skip
     table.to_csv(tmp_path / "t.csv", index=False)
     schema = Schema.from_data(table).edit(id="aside")
-
-    class Normal:
-        dim = 1
-
-        def log_prob(self, x, context=None):
-            return -0.5 * (x**2).sum(axis=-1)
-
-        def sample(self, n, rng=None, context=None):
-            raise NotImplementedError
-
-    density = fit_table(table, schema, learn=lambda x, **given: Normal())
-    frames = list(read_blocks(tmp_path / "t.csv", schema=density.schema, block_bytes=1024))
-    assert frames[0].names == ("x", "zip") and frames[0]["zip"][0] in ("01", "02")
-    found = np.concatenate([density.log_prob(frame) for frame in frames])
-    np.testing.assert_array_equal(found, density.log_prob(table))
+    frames = list(read_blocks(tmp_path / "t.csv", schema=schema, block_bytes=1024))
+    assert frames[0].names == ("x", "zip") and frames[0]["zip"].tolist() == list(table["zip"])
+    np.testing.assert_array_equal(frames[0]["x"], table["x"])
     table.assign(zip="03", x="oops").to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(ValueError, match=r"t.csv: line 2 \(row 0\), column 'x': 'oops' is no numb"):
-        next(read_blocks(tmp_path / "t.csv", schema=density.schema))
+        next(read_blocks(tmp_path / "t.csv", schema=schema))
 
 
 # ---------------------------------------------------------------- fuzz
@@ -446,45 +415,42 @@ OPTIONS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def outcome(data, options, way, first=1):
-    """Columns as reprs, or the message; the first line settles the types."""
-    with patch.object(reading, "FIRST", first), patch.object(reading._Csv, "_by_pandas", way):
+def outcome(data, options, by_pandas):
+    """(columns as reprs, or the message; how many blocks pandas read). A line settles the types."""
+    found = []
+
+    def counted(table, lines):
+        block = by_pandas(table, lines)
+        found.extend([block] if block else [])
+        return block
+
+    with patch.object(reading, "FIRST", 1), patch.object(reading.Csv, "_by_pandas", counted):
         try:
             frame = read_table(io.BytesIO(data), **options)
         except ValueError as problem:
-            return f"{problem}"
-    return [(name, frame[name].tolist().__repr__()) for name in frame.names]
+            return f"{problem}", len(found)
+    return [(name, repr(frame[name].tolist())) for name in frame.names], len(found)
 
 
 def check_ways_agree(data, options):
-    """What pandas reads is what the exact way reads, row by row."""
-    by_pandas, found = reading._Csv._by_pandas, []
-
-    def both(table, lines):
-        first = by_pandas(table, lines)
-        if first is not None:
-            second, count = table._by_csv(iter(lines), len(lines), 1, 0)
-            assert count == len(lines)
-            for name, values in first.items():
-                assert repr(values.tolist()) == repr(second[name].tolist())
-            found.append(len(lines))
-        return first
-
+    """What pandas reads is what the `csv` module reads; how many blocks pandas read."""
+    by_pandas, n = reading.Csv._by_pandas, 0
     for size in (1024, 2**22):
-        quick = outcome(data, {**options, "block_bytes": size}, both)
-        assert quick == outcome(data, {**options, "block_bytes": size}, lambda *_: None)
-    return found
+        options = {**options, "block_bytes": size}
+        quick, n = outcome(data, options, by_pandas)
+        assert quick == outcome(data, options, lambda *_: None)[0]
+    return n
 
 
 @settings(max_examples=300, deadline=None)
-@given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]))
-@example([["a", "b"], ["1", "1"], ["nan(1)", "1"]], "\n", {"header": True}, ",")
-@example([["a", "b"], ["1", "x"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",")
-@example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",")
-@example([["a"], ["\ufeff"]], "\n", {"header": True}, ",")
-@example([["a", "b"], ["x", "y"], ["\ufeff", "y"]], "\n", {"header": True}, ",")
-def test_both_ways_agree_on_every_text(records, end, options, separator):
-    text = end.join(separator.join(record) for record in records) + end
+@given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(1, 20))
+@example([["a", "b"], ["1", "1"], ["nan(1)", "1"]], "\n", {"header": True}, ",", 1)
+@example([["a", "b"], ["1", "x"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",", 1)
+@example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",", 1)
+@example([["a"], ["\ufeff"]], "\n", {"header": True}, ",", 1)
+@example([["a", "b"], ["x", "y"], ["\ufeff", "y"]], "\n", {"header": True}, ",", 1)
+def test_both_ways_agree_on_every_text(records, end, options, separator, copies):
+    text = (end.join(separator.join(record) for record in records) + end) * copies
     check_ways_agree(text.encode("utf-8", "surrogatepass"), options)
 
 
@@ -542,15 +508,6 @@ def test_what_was_written_is_read(rows, decimal, end, quoted):
         with patch.object(reading, "FIRST", first):
             found = read(text, decimal=decimal)
         assert np.asarray(found).tobytes() == np.array(rows).tobytes()
-
-
-@pytest.mark.slow
-@settings(max_examples=6000, deadline=None)
-@given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(0, 40))
-def test_both_ways_agree_on_very_many_texts(records, end, options, separator, copies):
-    body = end.join(separator.join(record) for record in records)
-    text = "a,b\n" * (copies % 2) + (body + end) * (1 + copies)
-    check_ways_agree(text.encode("utf-8", "surrogatepass"), options)
 
 
 MEGABYTES = """

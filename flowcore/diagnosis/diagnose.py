@@ -218,9 +218,9 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, tuple[str, ...], R
     own, train = density.numbers_of(X_held_out, rng), None
     if X_train is not None:
         theirs = density.numbers_of(X_train, rng)
-        train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.exact, theirs.context)
+        train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.values, theirs.context)
         if len(exact.different) > MOSTLY * len(exact.x):
-            warn_of_shared(Rows(own.exact, own.context), exact)
+            warn_of_shared(Rows(own.values, own.context), exact)
     return own.density, own.names, Rows(own.rows, own.context), train
 
 

@@ -14,11 +14,11 @@ reading.py     files in blocks of rows, by pandas   binary.py    .npy, .npz, Par
 from .categorical import CategoricalMixture, ChowLiuTree, LatentClasses
 from .column import Column
 from .density import TableDensity, fit_table
+from .files import read_blocks, read_table
 from .fitting import learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .kind import Kind
-from .reading import read_blocks, read_table
 from .record import TableRecord
 from .schema import Schema
 

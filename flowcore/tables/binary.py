@@ -3,73 +3,69 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..core import fixable
 from .frame import Frame, Name, as_frame, check_there
 
-# numpy.load of a file that somebody has tampered with raises almost anything
-ARRAYS = "{} is no array that can be read: {}"
 
-
-def array_blocks(stream, source: str, path: str | None, block_bytes: int) -> Iterator[Frame]:
-    """Frames of an array (n, D), or of records. path: its file, None if it has none that is mapped
-    into memory: then the whole array is read."""
-
-    def load() -> np.ndarray:
-        if path is not None:
-            return np.load(path, mmap_mode="r")
-        return np.load(io.BytesIO(stream.read()))
-
-    try:
-        array = load()
-    except Exception as problem:
-        raise ValueError(ARRAYS.format(source, problem)) from None
-    return _rows(array, source, block_bytes, load if path is not None else None)
-
-
-def archive_blocks(stream, source: str, member: str | None, block_bytes: int) -> Iterator[Frame]:
-    """Frames of the one table of an archive, or of its columns, arrays (n,) of one length."""
-    try:
-        with np.load(stream) as archive:
-            names = archive.files
-            arrays = {name: archive[name] for name in names if member in (None, name)}
-    except Exception as problem:
-        raise ValueError(ARRAYS.format(source, problem)) from None
-    if member is not None and not arrays:
-        raise ValueError(f"{source} has no array {member!r:.40}, but {', '.join(names)!s:.200}")
-    shapes = {a.shape for a in arrays.values()}
-    if len(arrays) == 1:
-        return _rows(*arrays.values(), source, block_bytes)
-    if len(shapes) != 1 or len(*shapes) != 1:
-        found = ", ".join(f"{key} {a.shape}" for key, a in list(arrays.items())[:20]) or "nothing"
-        raise fixable(
-            ValueError,
-            f"{source} holds {found}: neither one table nor columns of one length: ",
-            *({"member": name} for name in names[:3]),
-        )
-    return _rows(arrays, source, block_bytes)
-
-
-def _rows(
-    table: np.ndarray | Mapping, source: str, block_bytes: int, again: Callable | None = None
+def array_blocks(
+    stream, source: str, path: str | None, member: str | None, block_bytes: int
 ) -> Iterator[Frame]:
-    """Frames of rows. again: maps the array anew, so that the pages of a block leave memory."""
-    columns = list(table.values()) if isinstance(table, Mapping) else [table]
-    if not isinstance(table, Mapping) and table.ndim != (1 if table.dtype.names else 2):
+    """Frames of an array (n, D), of records, or of the columns (n,) of an archive.
+
+    path: the stream's file; None if it has none that can be mapped into memory: then the whole
+    array is read.
+    """
+
+    def load():
+        return np.load(path or io.BytesIO(stream.read()), mmap_mode="r" if path else None)
+
+    try:
+        table = load()
+        archive = None if isinstance(table, np.ndarray) else table
+        if archive is not None:
+            table = {name: archive[name] for name in archive.files if member in (None, name)}
+            archive.close()
+    except Exception as problem:  # a file that somebody has tampered with raises almost anything
+        fix = "it may be cut short, or still being written: save it again"
+        if "object" in f"{problem}".lower():
+            fix = "it holds Python objects: save numbers, or a table with text as CSV or Parquet"
+        raise ValueError(f"{source} is no array that can be read ({problem}): {fix}") from None
+    if archive is not None:
+        table = _of_archive(table, archive.files, source, member)
+    if isinstance(table, np.ndarray) and table.ndim != (1 if table.dtype.names else 2):
         hint = "; save x[:, None]" if table.ndim == 1 else ""
         raise ValueError(f"{source} holds an array of shape {table.shape}, not (n, D){hint}")
+    columns = list(table.values()) if isinstance(table, dict) else [table]
     n, size = len(columns[0]), sum(column.nbytes for column in columns)
     step = max(1, n * block_bytes // max(1, size))
     for start in range(0, max(n, 1), step):
         rows = slice(start, start + step)
-        if isinstance(table, Mapping):
+        if isinstance(table, dict):
             part = {name: column[rows] for name, column in table.items()}
-        else:
-            part = np.array(again()[rows] if again else table[rows])
+        else:  # mapped anew, so that the pages of a block leave memory
+            part = np.array((table if archive or not path else load())[rows])
         yield as_frame(part, source, start)
+
+
+def _of_archive(arrays: dict, names: list[str], source: str, member: str | None):
+    """The one array of an archive, or all of its columns."""
+    if member is not None and not arrays:
+        raise ValueError(f"{source} has no array {member!r:.40}, but {', '.join(names)!s:.200}")
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    shapes = {array.shape for array in arrays.values()}
+    if len(shapes) != 1 or len(*shapes) != 1:
+        found = ", ".join(f"{name} {a.shape}" for name, a in list(arrays.items())[:20])
+        raise fixable(
+            ValueError,
+            f"{source} holds {found or 'nothing'}: neither one table nor columns of one length: ",
+            *({"member": name} for name in names[:3]),
+        )
+    return arrays
 
 
 def parquet_blocks(

@@ -15,7 +15,7 @@ Value = str | float | int | bool
 
 @dataclass(frozen=True)
 class Column:
-    """What is known of a column.
+    """The facts about a column.
 
     Parameters
     ----------
@@ -59,36 +59,32 @@ class Column:
     suggestion: Kind | None = None
     note: str = ""
     missing: bool = False
-    rounded: bool = False
     decimals: int | None = None
+    rounded: bool = False
 
     def __post_init__(self):
-        values, kind, named = self.values or (), self.kind, f"column {self.name!r:.40}"
+        named, kind, values = f"column {self.name!r:.40}", self.kind, self.values or ()
         is_name = isinstance(self.name, (str, int)) and not isinstance(self.name, bool)
-        if not is_name or (isinstance(self.name, int) and self.name < 0):
-            raise ValueError(f"a column is called {self.name!r:.40}: names are text, or 0, 1, ...")
-        if self.type not in TYPES:
-            raise ValueError(f"{named} is of type {self.type!r:.40}, not one of {list(TYPES)}")
+        allowed = TYPES.get(self.type)
+        for wrong, problem in (
+            (not is_name or (isinstance(self.name, int) and self.name < 0),
+             f"a column is called {self.name!r:.40}: names are text, or 0, 1, ..."),
+            (not allowed, f"{named} is of type {self.type!r:.40}, not one of {list(TYPES)}"),
+            (kind.is_number and self.type != "number",
+             f"{named} is {self.type} and cannot be {kind}: take categorical or aside"),
+            (kind.is_category and self.values is None,
+             f"{named} has too many different values for a category (over {MOST_VALUES}): take "
+             "another kind, or aside"),
+            (kind.is_category and len(set(values)) != max(1, len(values)),
+             f"{named} needs different values: {values!r:.80}"),
+            (kind.name == "boolean" and not set(values) <= {False, True},
+             f"{named} is boolean, but has the values {values!r:.80}: take categorical"),
+        ):  # fmt: skip
+            if wrong:
+                raise ValueError(problem)
         for value in values:
-            if not isinstance(value, TYPES[self.type]):
+            if not isinstance(value, allowed):
                 raise ValueError(f"{named} of type {self.type} has the value {value!r:.40}")
-        if kind.is_number and self.type != "number":
-            raise ValueError(
-                f"{named} is {self.type} and cannot be {kind}: take categorical or aside"
-            )
-        if not kind.is_category:
-            return
-        if self.values is None:
-            raise ValueError(
-                f"{named} has too many different values for a category (over {MOST_VALUES}): "
-                "take another kind, or aside"
-            )
-        if not values or len(set(values)) != len(values):
-            raise ValueError(f"{named} needs different values: {values!r:.80}")
-        if kind.name == "boolean" and not set(values) <= {False, True}:
-            raise ValueError(
-                f"{named} is boolean, but has the values {values!r:.80}: take categorical"
-            )
 
     @property
     def looks(self) -> str:
@@ -119,7 +115,7 @@ class Column:
         return replace(self, kind=kind, values=values, suggestion=None, note="", rounded=rounded)
 
     def to_dict(self) -> dict:
-        """The column as plain data, for JSON."""
+        """The column as data for JSON."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
         data["values"] = None if self.values is None else list(self.values)
@@ -131,22 +127,26 @@ class Column:
         """The column that `to_dict` described; a ValueError for anything else."""
         if not isinstance(data, dict) or not {"name", "kind"} <= set(data):
             raise ValueError(f"{data!r:.80} describes no column")
-        found, values = dict(data), data.get("values", ())
-        for key in found:
+        found, named = dict(data), f"column {data['name']!r:.40}"
+        for key, value in data.items():
             if key not in cls.__dataclass_fields__:
                 raise ValueError(f"a column has no {key!r:.40}")
-            if key in ("why", "note", "type") and not isinstance(found[key], str):
-                raise ValueError(f"{key} of column {data['name']!r:.40} must be text")
-            if key in ("missing", "rounded") and type(found[key]) is not bool:
-                raise ValueError(f"{key} of column {data['name']!r:.40} must be true or false")
-            if key in ("low", "high", "decimals") and not _is_finite(found[key]):
-                raise ValueError(f"{key} of column {data['name']!r:.40} must be a number")
-        if not isinstance(values, (list, tuple)) or len(values) > MOST_VALUES:
-            raise ValueError(f"column {data['name']!r:.40} has the values {values!r:.80}")
-        if not all(isinstance(v, (str, bool)) or _is_finite(v) for v in values):
-            raise ValueError(f"column {data['name']!r:.40} has the values {values!r:.80}")
-        found |= {key: Kind.parse(found[key]) for key in ("kind", "suggestion") if key in found}
-        return cls(**(found | {"values": tuple(values)} if "values" in found else found))
+            if key in ("why", "note", "type") and not isinstance(value, str):
+                raise ValueError(f"{key} of {named} must be text")
+            if key in ("missing", "rounded") and type(value) is not bool:
+                raise ValueError(f"{key} of {named} must be true or false")
+            if key in ("low", "high", "decimals") and not _is_finite(value):
+                raise ValueError(f"{key} of {named} must be a number")
+            if key in ("kind", "suggestion"):
+                found[key] = Kind.parse(value)
+            if key == "values":
+                is_list = isinstance(value, (list, tuple)) and len(value) <= MOST_VALUES
+                if not is_list or not all(
+                    isinstance(v, (str, bool)) or _is_finite(v) for v in value
+                ):
+                    raise ValueError(f"{named} has the values {value!r:.80}")
+                found[key] = tuple(value)
+        return cls(**found)
 
 
 def _is_finite(value) -> bool:

@@ -38,14 +38,14 @@ class Numbers(NamedTuple):
     """density of rows (n, D), given context (n, C) or None; names of the columns.
 
     What is gridded has noise, and what is not there is filled, so that all rows have a density. In
-    `exact` they have none.
+    `values` they have none.
     """
 
     density: Any
     names: tuple[str, ...]
     rows: np.ndarray
     context: np.ndarray | None
-    exact: np.ndarray
+    values: np.ndarray
 
 
 class TableDensity(DensityMixin, BaseEstimator):
@@ -63,9 +63,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     at M = 32 fixed points u_m of the unit cube, the same for every row: the first points of Sobol's
     sequence, each at the centre of its interval. So log p of a row depends on that row alone.
     p has the unit 1 / units of the continuous, positive and bounded columns, as
-    `schema_.meaning` says. Values of a column that were never seen have together the probability u
-    of `Frequencies`, and do not inform about x: p(x | unseen) = sum_v w_v p(x | v), over the values
-    (or combinations) v that were seen.
+    `schema_.meaning` states. Values of a column that were never seen have together the probability
+    u of `Frequencies`, and carry no information about x: p(x | unseen) = sum_v w_v p(x | v), over
+    the values (or combinations) v that were seen.
 
     Saved by `flowcore.save`, its columns included; `flowcore.load` gives a fitted one.
 
@@ -322,7 +322,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         names = tuple(f"{column.name}" for column in self.schema_.numbers)
         if not names:
-            raise ValueError("the model has no numbers, only categories: none can be judged")
+            raise ValueError("the model has no numbers, only categories: there is nothing to test")
         frame = self.schema_.select(X, self.ignore_extra)
         codes, x, unknown = self._encoding.encode(frame)
         _warn_left_out(unknown, "missing values, and not counted in row numbers")

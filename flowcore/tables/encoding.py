@@ -45,21 +45,16 @@ class Category:
         """(codes (n, 1), coordinates (n, 0))."""
         column, values = self.column, frame[self.column.name]
         known: dict = {v: i for i, v in enumerate(column.values)}
-        is_text = values.dtype == object and any(isinstance(v, str) for v in values.tolist())
-        was_text = column.type == "text"
-        if was_text != is_text and not (is_text and column.kind.name == "boolean"):
-            present = [i for i, v in enumerate(values.tolist()) if v is not None and v == v]
-            if present:
-                raise ValueError(
-                    f"{frame.place(present[0], column.name)} is {values[present[0]]!r:.40}, but "
-                    f"the column was of {column.type}s in fit, such as {column.values[0]!r:.40}"
-                )
-        if column.kind.name == "boolean":
-            known |= column.kind.texts
+        items, boolean = values.tolist(), column.kind.name == "boolean"
+        is_text = values.dtype == object and any(isinstance(v, str) for v in items)
+        if is_text != (column.type == "text") and not (is_text and boolean):
+            problem = f"but the column was of {column.type}s in fit: {column.values[0]!r:.40}"
+            frame.check(column.name, [v is not None and v == v for v in items], problem)
+        known |= column.kind.texts if boolean else {}
         (unseen,), missing = self.sizes, len(column.values) if column.missing else UNKNOWN
         if values.dtype == object:
             known[None] = missing
-            found = [known.get(v, unseen) for v in values.tolist()]
+            found = [known.get(v, unseen) for v in items]
         else:
             distinct, inverse = np.unique(values, return_inverse=True)
             each = [missing if v != v else known.get(v, unseen) for v in distinct.tolist()]
@@ -104,15 +99,14 @@ class Number:
         if self.column.missing:
             codes[np.isnan(x)] = 1 + len(kind.atoms)
         x = np.where(codes > 0, np.nan, x)
-        off = np.flatnonzero(kind.off_grid(x)) if kind.is_gridded else ()
-        if len(off):
-            problem = (
-                f"{frame.place(off[0], self.column.name)} is {x[off[0]]:.6g}, which is not on the "
-                f"grid of {kind}: {len(off):,} of {len(x):,} values are not; "
-            )
-            if not self.column.rounded:
-                raise ValueError(f"{problem}round it, or make it missing")
-            warn(f"{problem}they are rounded")
+        off = kind.off_grid(x) if kind.is_gridded else np.zeros(len(x), bool)
+        n = f"{np.count_nonzero(off):,} of {len(x):,} values are not"
+        problem = f"which is not on the grid of {kind}: {n}; "
+        if not self.column.rounded:
+            frame.check(self.column.name, off, f"{problem}round it, or make it missing")
+        elif off.any():
+            i = np.flatnonzero(off)[0]
+            warn(f"{frame.place(i, self.column.name)} is {x[i]:.6g}, {problem}they are rounded")
             x[off] = kind.nearest(x[off])
         return codes[:, None][:, : len(self.sizes)], kind.without_atoms(x)[:, None]
 
@@ -180,21 +174,18 @@ class Encoding:
 
     def check_inside(self, frame: Frame, x: np.ndarray, outside: np.ndarray) -> None:
         """A ValueError for the first number outside (n, D) of its column's support."""
-        if outside.any():
-            i, j = np.argwhere(outside)[0]
-            column = [part.column for part in self.parts if part.kinds][j]
-            raise ValueError(
-                f"{frame.place(i, column.name)} is {float(frame[column.name][i])!r}, which is not "
-                f"inside of {column.kind}, as {np.count_nonzero(outside.any(axis=1)):,} of "
-                f"{len(x):,} rows: take another kind, or leave them out"
+        columns = [part.column for part in self.parts if part.kinds]
+        for column, out in zip(columns, outside.T, strict=True):
+            n = f"{np.count_nonzero(out):,} of {len(x):,} rows"
+            problem = (
+                f"which is not inside of {column.kind}, as {n}: take another kind, or leave them "
+                "out"
             )
+            frame.check(column.name, out, problem)
 
     def check_known(self, frame: Frame, codes: np.ndarray) -> None:
         """A ValueError for the first category that the schema does not have."""
         columns = [part.column for part in self.parts for _ in part.sizes]
-        for i, k in np.argwhere(codes >= np.array(self.sizes, int))[:1]:
-            name = columns[k].name
-            raise ValueError(
-                f"{frame.place(i, name)} is {frame[name][i]!r:.40}, which the schema does not "
-                "have: find the schema from these rows"
-            )
+        problem = "which the schema does not have: find the schema from these rows"
+        for column, own, size in zip(columns, codes.T, self.sizes, strict=True):
+            frame.check(column.name, own >= size, problem)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,6 @@ from ..training.checks import EXAMINED
 from .column import MOST_VALUES, Column, Value
 from .frame import DATES, DAYS, NUMBERS, Frame, Name, is_missing
 from .kind import Kind
-from .labels import said_by
 
 GAIN, LOSS = 0.1, 0.3  # nats a row by which a logarithm or logit has to beat the numbers as they
 # are; and may be worse, of numbers that reach down to 0
@@ -28,14 +28,27 @@ TIMES, MOST_ATOMS = 5, 10  # an atom is so many times as frequent as values arou
 ABOVE_NEXT = 3  # times as frequent as the values next to it
 END, AT_END = 0.05, 0.02  # this part of the range, and the share of the rows in it, show an end
 ODD = 0.02  # of the rows may be off a grid: they are rounded
-FEW_ROWS = 50  # fewer say little about a shape
+FEW_ROWS = 50  # fewer show little of a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
 RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
-TOO_LARGE = "whole numbers beyond 2^53, which float64 does not tell apart: codes"
-ROW_NUMBER = "whole numbers that tell rows apart, as the number of a row does"
+TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
+ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
+FEW = 20  # different texts are categories, whatever they are: 10%, 20%, 30%
+MOST_OF = 0.9  # of the rows have the same unit
+THOUSANDS = "separators of thousands"
+_M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
+_DAY = re.compile(
+    rf"(\d{{4}}([-/.]){_M}\2{_D}|({_D}([-/.]){_M}\4|{_M}([-/]){_D}\5)(\d{{4}}|\d\d))([T ]\d.*)?"
+    r"|\d?\d:[0-5]\d(:[0-5]\d.*)?",
+    re.ASCII,
+)
+_WITH_UNIT = re.compile(
+    r"([^\w\s+-]{0,2}) *([+-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d))*)(\D{0,8})"
+)
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'\u2019\u00a0\u202f]\d{3}|( \d{3}){2})+([.,]\d+)?")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -145,7 +158,7 @@ def find_atoms(counts: np.ndarray) -> np.ndarray:
 
 
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
-    """Whether whole numbers only tell n rows apart.
+    """Whether whole numbers only identify n rows.
 
     They hardly repeat, and are called so; or start at 0 or 1 and leave hardly a gap; or none comes
     twice, where ten would if they had been drawn at random, as of a part of the rows. (Years leave
@@ -165,49 +178,40 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
 
 
 def _boolean(name: Name, values: np.ndarray) -> Column:
-    share = f"True in {values.mean():.3g} of the rows"
-    return Column(name, Kind("boolean"), "boolean", (False, True), why=share)
+    why = f"True in {values.mean():.3g} of the rows"
+    return Column(name, Kind("boolean"), "boolean", (False, True), why=why)
 
 
 def _text(frame: Frame, name: Name) -> Column:
     """A category; a ValueError for a column of numbers with something else among them."""
     values = frame[name].tolist()
     counts = Counter(values)
-    if all(isinstance(v, (bool, np.bool_)) for v in counts):
+    if all(isinstance(v, bool) for v in counts):
         return _boolean(name, np.array(values, bool))
     declared = name in frame.declared
-    number = {v: not declared and _reads_as_number(v) for v in counts}
-    share = sum(counts[v] for v in counts if number[v]) / len(values)
-    if 0.5 <= share < 1:
-        i = next(i for i, v in enumerate(values) if not number[v])
-        raise ValueError(
-            f"{frame.place(i, name)} is {values[i]!r:.40}, but most of the column reads as "
-            "numbers: make it a number, or missing"
-        )
-    if not all(isinstance(v, str) for v in counts):
-        i = next(i for i, v in enumerate(values) if not isinstance(v, str))
-        raise ValueError(
-            f"{frame.place(i, name)} is {values[i]!r:.40}, but the column has text: write it as "
-            f"text, such as {str(values[i])!r:.40}"
-        )
+    others = set() if declared else {v for v in counts if not _reads_as_number(v)}
+    if 0 < sum(counts[v] for v in others) <= 0.5 * len(values):
+        problem = "but most of the column reads as numbers: make it a number, or missing"
+        frame.check(name, [v in others for v in values], problem)
+    problem = "but the column has text: write it as text, or make all of it numbers"
+    frame.check(name, [not isinstance(v, str) for v in values], problem)
     distinct = sorted(counts)
     n, k = len(values), len(distinct)
     kept = tuple(distinct) if k <= MOST_VALUES else None
     why = f"{k:,} different texts in {n:,} rows"
+    kind, note = CATEGORICAL, ""
     if k == 1:
-        note = "it tells nothing"
-        return Column(name, Kind("constant"), "text", kept, why=f"always {distinct[0]!r:.40}",
-                      note=note)  # fmt: skip
-    if declared and kept:
-        return Column(name, CATEGORICAL, "text", kept, why=why)
-    if said := said_by(counts):
-        why = f"{said[0]}, such as {distinct[0]!r:.40}"
-        return Column(name, Kind("text"), "text", kept, why=why, note=said[1])
-    note = "it reads as numbers: make it one, unless it is a code" if share == 1 else ""
-    if kept is None or (2 * k > n and n >= LEAST):
-        note = note or "an identifier, or free text: nearly all of it is different"
-        return Column(name, Kind("text"), "text", kept, why=why, note=note)
-    return Column(name, CATEGORICAL, "text", kept, why=why, note=note)
+        kind, note = Kind("constant"), "it is always the same"
+        why = f"always {distinct[0]!r:.40}"
+    elif pattern := None if declared and kept else pattern_of(counts):
+        kind, note = Kind("text"), pattern[1]
+        why = f"{pattern[0]}, such as {distinct[0]!r:.40}"
+    elif not (declared and kept):
+        note = "" if others or declared else "it reads as numbers: make it one, unless it is a code"
+        if kept is None or (2 * k > n and n >= LEAST):
+            kind = Kind("text")
+            note = note or "an identifier, or free text: nearly all of it is different"
+    return Column(name, kind, "text", kept, why=why, note=note)
 
 
 def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, bool]:
@@ -219,7 +223,7 @@ def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, b
     if not step and len(distinct) <= 20:
         return CATEGORICAL, f"few values: {spikes}", False
     if not step:
-        note = f"values that come back, on no grid: {spikes}. Add noise, or leave it aside"
+        note = f"on no grid: {spikes}. Add noise, or leave it aside"
         return None, note, False
     note = "whole numbers" if step == 1 else f"multiples of {_short(step)}"
     if odd.any():
@@ -314,6 +318,46 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
             if few(odd):
                 return step / 10.0**decimals, float(usual / 10.0**decimals), odd
     return 0.0, 0.0, np.zeros(len(distinct), bool)
+
+
+# ---------------------------------------------------------------- texts
+
+
+def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
+    """(what most of these texts are, what to do), or None: neither numbers nor days.
+
+    counts: how many rows have each text.
+
+    >>> pattern_of({f"{k}%": 1 for k in range(30)})[0]
+    "numbers with '%'"
+    """
+    least = MOST_OF * sum(counts.values())
+    if len(counts) <= FEW:
+        return None
+    if sum(n for text, n in counts.items() if _DAY.fullmatch(text.strip())) >= least:
+        return "days or times", "make it a number, such as days since a day"
+    units: Counter[str | None] = Counter()
+    for text, n in counts.items():
+        units[unit_of(text)] += n
+    unit = max(filter(None, units), key=units.__getitem__, default=None)
+    if unit and units[unit] + (units[""] if unit == THOUSANDS else 0) >= least:
+        return f"numbers with {unit}", "take that out of the file to have numbers"
+    return None
+
+
+def unit_of(text: str) -> str | None:
+    """What makes a text no number: a sign or unit on one side of it, separators of thousands; ''
+    for a number, None for another text.
+
+    >>> unit_of("72.5 m²"), unit_of("1,234.50"), unit_of("72.5"), unit_of("from 3 to 4")
+    ("' m²'", 'separators of thousands', '', None)
+    """
+    found = _WITH_UNIT.fullmatch(text.strip())
+    if not found or (found[1] and found[3]):
+        return None
+    if found[1] or found[3]:
+        return repr(found[1] or found[3])
+    return THOUSANDS if _THOUSANDS.fullmatch(found[2]) else ""
 
 
 def _value(number: float) -> Value:

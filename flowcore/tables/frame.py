@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from pandas import DataFrame
 
     from ..core.typing import TableLike
@@ -26,9 +27,9 @@ DAYS = "make it a number first, such as days since a day"
 class Frame:
     """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
 
-    What a reader yields, and what every function here makes of the table that it gets. NaN and None
-    are missing values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and
-    pyarrow take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
+    Readers yield it, and every function here makes one of its argument. NaN and None are missing
+    values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and pyarrow
+    take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
 
     Parameters
     ----------
@@ -104,11 +105,9 @@ class Frame:
         if column.dtype.kind in DATES:
             first = f", such as {str(column[0])!r:.40}" if self._n else ""
             raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {DAYS}")
-        for i, value in enumerate(column.tolist() if column.dtype == object else ()):
-            if isinstance(value, str):
-                raise ValueError(
-                    f"{self.place(i, name)} is {value!r:.40}, no number: make it one, or missing"
-                )
+        if column.dtype == object:
+            texts = [isinstance(value, str) for value in column.tolist()]
+            self.check(name, texts, "no number: make it one, or missing")
         return column.astype(float, copy=False)  # None is NaN
 
     def to_pandas(self) -> DataFrame:
@@ -138,6 +137,12 @@ class Frame:
         """'row 17, column 'age' of data.csv': where a value stands, for messages."""
         of = f" of {self.source}" if self.source else ""
         return f"row {self.row_numbers(row)}, column {name!r:.40}{of}"
+
+    def check(self, name: Name, bad: ArrayLike, problem: str) -> None:
+        """A ValueError that names the first value of a column where `bad` (n,) is true, if any."""
+        for row in np.flatnonzero(bad)[:1]:
+            (value,) = self._columns[name][[row]].tolist()
+            raise ValueError(f"{self.place(row, name)} is {value!r:.40}, {problem}")
 
     def __repr__(self):
         return f"Frame({self._n} rows: {', '.join(map(str, self.names))!s:.300})"
@@ -214,7 +219,9 @@ def _named_columns(X) -> tuple[list, str | None]:
     try:
         table = nw.from_native(X, eager_only=True, pass_through=True)
         if not isinstance(table, nw.DataFrame) and hasattr(X, "__arrow_c_stream__"):
-            table = nw.from_arrow(X, backend="pyarrow")  # any other table that knows Arrow
+            table = nw.from_arrow(
+                X, backend="pyarrow"
+            )  # any other table that has Arrow's interface
     except nw.exceptions.DuplicateError as problem:
         text = " ".join(f"{problem}".split())
         raise ValueError(f"two columns are called alike: {text}") from None

@@ -46,7 +46,7 @@ class Kind:
     Parameters
     ----------
     name : str
-        The word before the brackets.
+        The name before the brackets.
     step : float
         Of a gridded or integer column, the distance of neighbouring values; else 0.
     low, high : float or None
@@ -75,8 +75,11 @@ class Kind:
     is_gridded: ClassVar[bool] = False  # a number on a grid, which gets noise
     is_category: ClassVar[bool] = False
 
-    def __new__(cls, name="", *_, **__):
-        """An object of the kind's own class."""
+    def __new__(
+        cls, name: str = "", step: float = 0.0, low: float | None = None,
+        high: float | None = None, atoms: tuple[float, ...] = (),
+    ):  # fmt: skip
+        """An object of the kind's own class; pickle passes no arguments."""
         if cls is Kind and name not in KINDS:
             raise ValueError(f"there is no kind of column {name!r:.40}: take one of {FORMS}")
         return super().__new__(KINDS[name] if cls is Kind else cls)
@@ -218,7 +221,7 @@ class Gridded(Continuous):
             raise ValueError(f"{self}: an upper end needs a lower one")
         cells = 0.0 if self.high is None else (self.high - self.low) / self.step
         if not cells < 2**53:
-            raise ValueError(f"{self}: has more cells than floats tell apart")
+            raise ValueError(f"{self}: has more cells than floats distinguish")
         if abs(cells - round(cells)) > 0.01:
             raise ValueError(f"{self}: low and high must be whole steps apart")
 

@@ -228,9 +228,8 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
                 ValueError, f"column {name!r:.40} has no values: ", {"kind": {name: "aside"}},
                 words="leave it out",
             )  # fmt: skip
-        infinite = np.flatnonzero(np.isinf(values)) if values.dtype.kind in NUMBERS else ()
-        for i in infinite[:1]:
-            raise ValueError(f"{frame.place(i, name)} is {values[i]}: make it a number, or NaN")
+        if values.dtype.kind in NUMBERS:
+            frame.check(name, np.isinf(values), "no number: make it one, or NaN")
     if schema is not None:
         allowed = {column.name for column in schema.columns if column.missing}
     elif missing == "error":

@@ -1,0 +1,195 @@
+"""`read_blocks`: files of tables, in blocks of rows of bounded memory."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from .binary import array_blocks, parquet_blocks
+from .frame import Frame, Name, check_there
+from .reading import MISSING_WORDS, Csv
+from .schema import Schema
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+LEAST_BYTES = 1024
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+
+
+def read_blocks(
+    source: str | PathLike[str] | BinaryIO,
+    *,
+    columns: Sequence[Name] | None = None,
+    schema: Schema | None = None,
+    others: bool = False,
+    text: Sequence[Name] = (),
+    header: bool = True,
+    separator: str | None = None,
+    decimal: str = ".",
+    quote: str = '"',
+    missing_values: Sequence[str] = MISSING_WORDS,
+    encoding: str = "utf-8",
+    member: str | None = None,
+    block_bytes: int = 2**22,
+) -> Iterator[Frame]:
+    r"""The rows of a file, a `Frame` for every block. What kind of file it is, its bytes decide.
+
+    CSV: a header, one record a line, quotes doubled inside of quotes. Blank lines are left out;
+    comments are not read. A number is the nearest float64, a whole number an exact integer. The
+    first block decides which columns are text; later, text among numbers is an error. pandas
+    reads blocks without quotes. Python's `csv` module, which refuses broken quotes, reads others.
+    .npy: an array (n, D), or records; .npz: one such array, or columns (n,). Parquet: by pyarrow.
+    Files that gzip, bzip2, xz or zip has compressed are unpacked. A URL is not fetched.
+
+    Errors: ValueError, naming file, row, column and value, for whatever is not so; OSError as
+    `open` raises it; ModuleNotFoundError if pandas or pyarrow is needed. Memory: a few blocks, but
+    the whole of an array that is compressed or comes from a pipe. .npz, .zip and Parquet are not
+    read from a pipe.
+
+    Parameters
+    ----------
+    source : str, PathLike or binary file
+        A path, or what `open(path, "rb")` or `sys.stdin.buffer` is.
+    columns : sequence or None
+        The columns to read, by name (without a header 0, 1, ...), in this order; None: all.
+    schema : Schema or None
+        Reads the columns of a schema (those aside left out), as the types that they had. A text
+        for missing values that is one of a column's categories is that category.
+    others : bool
+        With a schema: reads all columns. Those aside are text; they may hold anything, or be gone.
+    text : sequence
+        Columns that are text, though they look like numbers, such as postal codes.
+    header : bool
+        Whether the first line of a CSV has names.
+    separator : str or None
+        One character; None: the one of , ; tab | that the first line has.
+    decimal : str
+        "." or ","; never guessed.
+    quote : str
+        '"' or "'".
+    missing_values : sequence of str
+        Cells that are missing. Pass `[""]` for a text column in which "NA" is a value.
+    encoding : str
+        Of a CSV.
+    member : str or None
+        Which array of an .npz.
+    block_bytes : int
+        Size of a block, about.
+
+    Yields
+    ------
+    Frame
+        At least one, which may have no rows.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO(b"age;height\n31;1,75\n45;NA\n")
+    >>> [np.asarray(frame) for frame in read_blocks(file, decimal=",")]
+    [array([[31.  ,  1.75],
+           [45.  ,   nan]])]
+    """
+    if not isinstance(block_bytes, int) or block_bytes < LEAST_BYTES:
+        raise ValueError(f"block_bytes must be an integer >= {LEAST_BYTES}: got {block_bytes!r}")
+    if schema is not None and columns is None and not others:
+        columns = [c.name for c in schema.columns if c.kind.name != "aside"]
+    missing = [missing_values] if isinstance(missing_values, str) else list(missing_values)
+    with _opened(source) as (stream, name, path):
+        table = Csv(
+            name, columns, schema, text, header, separator, decimal, quote, missing, encoding
+        )
+        try:
+            for frame in _blocks(stream, path, table, member, block_bytes):
+                if columns is not None:
+                    check_there(columns, frame.names, name)
+                    frame = frame.select(dict.fromkeys(columns))
+                yield frame
+        except (*DAMAGED, OSError) as problem:
+            if getattr(problem, "errno", None) is not None:  # those of gzip and bzip2 have none
+                raise
+            raise ValueError(f"{name} cannot be unpacked: {problem}") from None
+
+
+def read_table(source: str | PathLike[str] | BinaryIO, **options: Any) -> Frame:
+    r"""All rows of a file as one `Frame`.
+
+    Parameters
+    ----------
+    source : str, PathLike or binary file
+        As for `read_blocks`.
+    **options : Any
+        The arguments of `read_blocks`.
+
+    Returns
+    -------
+    Frame
+        The table; memory for two of it.
+
+    Examples
+    --------
+    >>> import io
+    >>> read_table(io.BytesIO(b"a,b\n1,x\n2,y\n"))["b"]
+    array(['x', 'y'], dtype=object)
+    """
+    frames = list(read_blocks(source, **options))
+    whole = {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0].names}
+    return Frame(whole, frames[0].source, declared=frames[0].declared)
+
+
+@contextmanager
+def _opened(source) -> Iterator[tuple[Any, str, str | None]]:
+    """(a stream of bytes that can be peeked at, what it is called, its path)."""
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            yield file, os.fsdecode(source), os.fsdecode(source)
+        return
+    if not hasattr(source, "read"):
+        raise TypeError(
+            f"source is a path or a file that is open in binary mode, not {type(source).__name__}"
+        )
+    if isinstance(source, io.TextIOBase):
+        raise ValueError('source is open as text: open it in binary mode, "rb"')
+    name = getattr(source, "name", None)
+    stream = source if hasattr(source, "peek") else io.BufferedReader(source)
+    try:
+        yield stream, name if isinstance(name, str) else "the stream", None
+    finally:
+        if stream is not source:
+            stream.detach()
+
+
+def _blocks(stream, path: str | None, table: Csv, member, block_bytes: int) -> Iterator[Frame]:
+    """The frames of a stream, by what its first bytes are."""
+    start, source = stream.peek(8)[:8], table.source
+    if start.startswith((*ZIP, b"PAR1")) and not stream.seekable():
+        raise ValueError(f"{source} is not read from a pipe, as it is no text: save it")
+    for sign, unpack in PACKED.items():
+        if start.startswith(sign):
+            return _blocks(unpack(stream), None, table, member, block_bytes)
+    if start.startswith(b"\x93NUMPY"):
+        return array_blocks(stream, source, path, member, block_bytes)
+    if start.startswith(b"PAR1"):
+        return parquet_blocks(stream, source, table.columns, block_bytes)
+    if start.startswith(ZIP):
+        archive = zipfile.ZipFile(stream)
+        names = archive.namelist()
+        if "xl/workbook.xml" in names:
+            raise ValueError(f"{source} is an Excel file: save the sheet as a CSV")
+        if len(names) == 1 and not names[0].endswith(".npy"):
+            return _blocks(archive.open(names[0]), None, table, member, block_bytes)
+        stream.seek(0)
+        return array_blocks(stream, source, path, member, block_bytes)
+    return table.blocks(stream, block_bytes)
