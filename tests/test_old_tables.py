@@ -41,7 +41,7 @@ def numbers(model, rows, context=None) -> dict:
 def draws(model, context, n=5):
     """n rows for each row of the context, as one array."""
     options = {} if context is None else {"context": as_table(context)}
-    seed = {"random_state": 3} if hasattr(model, "score_samples") else {"rng": 3}
+    seed = {"random_state": 3} if hasattr(model, "transform") else {"rng": 3}
     return model.sample(n, **seed, **options)
 
 
