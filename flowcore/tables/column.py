@@ -9,7 +9,7 @@ from .frame import Name
 from .kind import FORMS, Kind
 
 MOST_VALUES = 1000  # of a category; more are no categories
-TYPES = {"number": (int, float), "boolean": bool, "text": str}  # of the values
+TYPES = {"number": (int, float), "boolean": bool, "text": str, "date": ()}  # of the values
 Value = str | float | int | bool
 
 
@@ -24,7 +24,7 @@ class Column:
     kind : Kind
         What it is taken for.
     type : str
-        What its values are: "number", "boolean" or "text".
+        What its values are: "number", "boolean", "text" or "date".
     values : tuple or None
         The different values, in order, if they are few enough to be categories.
     low, high : float or None
@@ -69,8 +69,8 @@ class Column:
         for wrong, problem in (
             (not is_name or (isinstance(self.name, int) and self.name < 0),
              f"a column is called {self.name!r:.40}: names are text, or 0, 1, ..."),
-            (not allowed, f"{named} is of type {self.type!r:.40}, not one of {list(TYPES)}"),
-            (kind.is_number and self.type != "number",
+            (allowed is None, f"{named} is of type {self.type!r:.40}, not one of {list(TYPES)}"),
+            (kind.is_number and self.type != "number" and not kind.is_date,
              f"{named} is {self.type} and cannot be {kind}: take categorical or aside"),
             (kind.is_category and self.values is None,
              f"{named} has too many different values for a category (over {MOST_VALUES}): take "
@@ -103,7 +103,8 @@ class Column:
         if kind.name in ("constant", "text"):
             raise ValueError(f"{named}: {kind} is found, not chosen: take one of {FORMS}")
         ends = self.values or [end for end in (self.low, self.high) if end is not None]
-        for number in set(ends) - set(kind.atoms) if kind.is_number else ():
+        is_number = kind.is_number and not kind.is_date
+        for number in set(ends) - set(kind.atoms) if is_number else ():
             if not kind.contains(number):
                 raise ValueError(
                     f"{named} has the value {number!r}, which is not inside of {kind}: "

@@ -1,8 +1,9 @@
 """Rows of a table as arrays, and back: codes of categories and atoms, coordinates of numbers.
 
-A column is a `Category`, one code, or a `Number`: one coordinate, and one code if it has atoms (0
-for any other number, then the atoms, then a missing cell). A number that is not there, since an
-atom or a missing cell is, has the coordinate NaN. `coordinates.py` maps the numbers to the line.
+A column is a `Category`, one code; or a `Number`, one coordinate, and one code if it has atoms (0
+for any other number, then the atoms, then a missing cell); or a `Day`. A number that is not there,
+since an atom or a missing cell is, has the coordinate NaN. `coordinates.py` maps the numbers to the
+line.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 
 from ..core import warn
 from .column import Column
-from .frame import Frame
+from .dates import DAY, MONDAY, calendar, from_calendar, seconds_of, weekday, written
+from .frame import Frame, is_missing
+from .kind import Kind
 
 if TYPE_CHECKING:
-    from .kind import Kind
     from .schema import Schema
 
 UNKNOWN = -1  # the code of a cell that is missing, and no value of its column
@@ -32,6 +34,11 @@ class Category:
 
     column: Column
     kinds: tuple[Kind, ...] = ()
+    may_be_gone = False
+
+    def is_there(self, codes: np.ndarray) -> np.ndarray:
+        """(n,): True."""
+        return np.ones(len(codes), bool)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,6 +91,14 @@ class Number:
         return (self.column.kind.rest,)
 
     @property
+    def may_be_gone(self) -> bool:
+        return bool(self.sizes)
+
+    def is_there(self, codes: np.ndarray) -> np.ndarray:
+        """(n,): whether no atom or missing cell is in its place."""
+        return (codes == 0).all(axis=1)
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         n = len(self.column.kind.atoms) + self.column.missing
         return (1 + n,) if n else ()
@@ -125,19 +140,107 @@ class Number:
         return x.astype(np.int64) if whole else x
 
 
+@dataclass(frozen=True)
+class Day:
+    """A column of dates or times of day, in seconds.
+
+    One coordinate; or, where the week or the year repeats, a code for the weekday or month, and
+    coordinates for the week, or for the year and the day of the month; and, of units less than a
+    day, one more for the time of day.
+    """
+
+    column: Column
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        kind, one = self.column.kind, Kind("integer", 1.0)
+        clock = (Kind("integer", 1.0, 0.0, DAY / kind.step - 1),) if kind.step < DAY else ()
+        if kind.name == "time":
+            return clock
+        if kind.repeats == "year":
+            return (one, Kind("integer", 1.0, 0.0, 30.0), *clock)
+        return (one, *clock) if kind.repeats else (one,)
+
+    @property
+    def may_be_gone(self) -> bool:
+        return self.column.missing
+
+    def is_there(self, codes: np.ndarray) -> np.ndarray:
+        """(n,): whether no missing cell is in its place."""
+        return codes[:, 0] == 0 if self.column.missing else np.ones(len(codes), bool)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        missing = (2,) * self.column.missing
+        return missing + {"week": (7,), "year": (12,)}.get(self.column.kind.repeats, ())
+
+    @property
+    def closed(self) -> tuple[bool, ...]:
+        return (True,) * len(self.sizes)
+
+    def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """(codes, coordinates); a ValueError for what is no date of this format and unit."""
+        kind, values = self.column.kind, frame[self.column.name]
+        gone = is_missing(values)
+        seconds = seconds_of(values, kind.form)
+        there = np.where(gone, 0.0, seconds)
+        problem = f"which is no {kind}: write it so, or make it missing"
+        frame.check(self.column.name, ~(there % kind.step == 0), problem)
+        clock = there % DAY / kind.step
+        codes, x = [gone] * self.column.missing, [clock] if kind.name == "time" else []
+        if kind.repeats == "week":
+            codes.append(weekday(there))
+            x = [(there + MONDAY) // (7 * DAY), clock]
+        elif kind.repeats == "year":
+            year, month, of_month = calendar(there)
+            codes.append(month)
+            x = [year, of_month, clock]
+        elif kind.name == "date":
+            x = [there / kind.step]
+        x = np.array(x[: len(self.kinds)], float).T
+        codes = np.array(codes, np.int64).reshape(len(self.sizes), len(there)).T.copy()
+        x[gone] = np.nan
+        if not self.column.missing:
+            codes[gone] = UNKNOWN
+        return codes, x
+
+    def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The dates, as the column has them."""
+        kind, step = self.column.kind, self.column.kind.step
+        if kind.repeats == "week":
+            seconds = 7 * DAY * x[:, 0] - MONDAY + DAY * codes[:, -1]
+        elif kind.repeats == "year":
+            seconds = from_calendar(x[:, 0], codes[:, -1], x[:, 1])
+        else:
+            seconds = step * x[:, 0]
+        if kind.repeats and step < DAY:
+            seconds = seconds + step * x[:, -1]
+        if self.column.missing:
+            seconds = np.where(codes[:, 0] > 0, np.nan, seconds)
+        return written(seconds, kind.form, self.column.type == "number")
+
+
+def part(column: Column) -> Category | Number | Day:
+    """What a modelled column is in arrays."""
+    if column.kind.is_category:
+        return Category(column)
+    return Day(column) if column.kind.is_date else Number(column)
+
+
 class Encoding:
     """All modelled columns of a schema: rows of a frame as codes (n, K) and coordinates (n, D)."""
 
     def __init__(self, schema: Schema):
         self.parts = [
-            Category(column) if column.kind.is_category else Number(column)
+            part(column)
             for column in schema.columns
             if column.kind.is_category or column.kind.is_number
         ]
         self.kinds = [kind for part in self.parts for kind in part.kinds]
         self.sizes = [size for part in self.parts for size in part.sizes]
         self.closed = [closed for part in self.parts for closed in part.closed]
-        self.optional = [bool(part.sizes) for part in self.parts for _ in part.kinds]
+        self.optional = [part.may_be_gone for part in self.parts for _ in part.kinds]
+        self.names = [name for part in self.parts for name in _names(part)]
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(codes (n, K), coordinates (n, D), (n,) whether something is missing that may not be).
@@ -148,8 +251,8 @@ class Encoding:
         unknown = np.zeros(len(frame), bool)
         for part in self.parts:
             own_codes, own_x = part.encode(frame)
-            there = (own_codes == 0).all(axis=1, keepdims=True)
-            unknown |= (own_codes < 0).any(axis=1) | (np.isnan(own_x) & there).any(axis=1)
+            unknown |= (own_codes < 0).any(axis=1)
+            unknown |= (np.isnan(own_x) & part.is_there(own_codes)[:, None]).any(axis=1)
             codes.append(own_codes)
             x.append(own_x)
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
@@ -168,13 +271,12 @@ class Encoding:
         found, k = [np.ones((len(codes), 0), bool)], 0
         for part in self.parts:
             own, k = codes[:, k : k + len(part.sizes)], k + len(part.sizes)
-            if part.kinds:
-                found.append((own == 0).all(axis=1, keepdims=True))
+            found += [part.is_there(own)[:, None]] * len(part.kinds)
         return np.concatenate(found, axis=1)
 
     def check_inside(self, frame: Frame, x: np.ndarray, outside: np.ndarray) -> None:
         """A ValueError for the first number outside (n, D) of its column's support."""
-        columns = [part.column for part in self.parts if part.kinds]
+        columns = [part.column for part in self.parts for _ in part.kinds]
         for column, out in zip(columns, outside.T, strict=True):
             n = f"{np.count_nonzero(out):,} of {len(x):,} rows"
             problem = (
@@ -189,3 +291,9 @@ class Encoding:
         problem = "which the schema does not have: find the schema from these rows"
         for column, own, size in zip(columns, codes.T, self.sizes, strict=True):
             frame.check(column.name, own >= size, problem)
+
+
+def _names(part: Category | Number | Day) -> list[str]:
+    """Of its coordinates, for messages and pictures."""
+    name, n = f"{part.column.name}", len(part.kinds)
+    return [name] * n if n < 2 else [f"{name}, part {j + 1}" for j in range(n)]

@@ -17,8 +17,9 @@ import numpy as np
 from ..discrete import EPS
 from ..training.checks import EXAMINED
 from .column import MOST_VALUES, Column, Value
-from .frame import DATES, DAYS, NUMBERS, Frame, Name, is_missing
-from .kind import Kind
+from .dates import format_of, repeats_of, seconds_of, unit_of, written
+from .frame import DATES, NUMBERS, Frame, Name, is_missing
+from .kind import Date, Kind, Time
 
 GAIN, LOSS = 0.1, 0.3  # nats a row by which a logarithm or logit has to beat the numbers as they
 # are; and may be worse, of numbers that reach down to 0
@@ -33,6 +34,7 @@ FEW_VALUES = 10  # of a column: none of them is an atom
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
 RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
+DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
 ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
@@ -71,8 +73,7 @@ def _find(frame: Frame, name: Name, repeated: float) -> Column:
     elif values.dtype == object:
         found = _text(frame.take(~gone) if missing else frame, name)
     elif values.dtype.kind in DATES:
-        why = f"{values.dtype} from {values.min()!s:.10} to {values.max()!s:.10}"
-        found = Column(name, Kind("text"), "text", why=why, note=DAYS)
+        found = _dates(name, values)
     else:
         found = _number(name, values, name in frame.declared, repeated)
     if not missing:
@@ -96,6 +97,9 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
         return replace(column, suggestion=Kind("aside"), note=ROW_NUMBER)
+    if values.dtype != float and low >= 0 and (form := format_of(distinct.tolist(), number=True)):
+        kind = _dates(name, distinct, form, "number").kind
+        return replace(column, suggestion=kind, note=f"all of them are {kind.name}s as {form}")
     if values.dtype != float and max(-low, high) > 2**53:
         repeats = kept and 2 * len(kept) <= len(values)
         return replace(column, suggestion=CATEGORICAL if repeats else Kind("aside"), note=TOO_LARGE)
@@ -177,6 +181,21 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     return bool(counted or part or _NUMBERS_ROWS.search(name))
 
 
+def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -> Column:
+    """A column of dates, or of texts and numbers in the format of dates or times."""
+    if values.dtype.kind == "m":
+        return Column(name, Kind("text"), "text", why=f"{values.dtype}", note=DURATIONS)
+    seconds = seconds_of(values, form)
+    if form and "%Y" not in form:
+        kind = Time.of(unit_of(seconds % 3600), form)
+    else:
+        kind = Date.of(unit_of(seconds), form, repeats_of(seconds))
+    first, last = (written(np.array([s]), "", False)[0] for s in (seconds.min(), seconds.max()))
+    why = f"{len(np.unique(seconds)):,} different {kind.name}s"
+    why += f" from {first!s:.10} to {last!s:.10}" if kind.name == "date" else ""
+    return Column(name, kind, type, why=why)
+
+
 def _boolean(name: Name, values: np.ndarray) -> Column:
     why = f"True in {values.mean():.3g} of the rows"
     return Column(name, Kind("boolean"), "boolean", (False, True), why=why)
@@ -203,6 +222,8 @@ def _text(frame: Frame, name: Name) -> Column:
     if k == 1:
         kind, note = Kind("constant"), "it is always the same"
         why = f"always {distinct[0]!r:.40}"
+    elif not declared and (form := format_of(distinct)):
+        return _dates(name, np.array(values, object), form, "text")
     elif pattern := None if declared and kept else pattern_of(counts):
         kind, note = Kind("text"), pattern[1]
         why = f"{pattern[0]}, such as {distinct[0]!r:.40}"
@@ -338,18 +359,18 @@ def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
         return "days or times", "make it a number, such as days since a day"
     units: Counter[str | None] = Counter()
     for text, n in counts.items():
-        units[unit_of(text)] += n
+        units[suffix_of(text)] += n
     unit = max(filter(None, units), key=units.__getitem__, default=None)
     if unit and units[unit] + (units[""] if unit == THOUSANDS else 0) >= least:
         return f"numbers with {unit}", "take that out of the file to have numbers"
     return None
 
 
-def unit_of(text: str) -> str | None:
+def suffix_of(text: str) -> str | None:
     """What makes a text no number: a sign or unit on one side of it, separators of thousands; ''
     for a number, None for another text.
 
-    >>> unit_of("72.5 m²"), unit_of("1,234.50"), unit_of("72.5"), unit_of("from 3 to 4")
+    >>> suffix_of("72.5 m²"), suffix_of("1,234.50"), suffix_of("72.5"), suffix_of("from 3 to 4")
     ("' m²'", 'separators of thousands', '', None)
     """
     found = _WITH_UNIT.fullmatch(text.strip())

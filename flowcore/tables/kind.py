@@ -13,12 +13,13 @@ import numpy as np
 
 from ..bijectors import Bijector, Chain, ElementwiseAffine, Exp, Permute, Sigmoid, Softplus
 from ..discrete import OFF_GRID
+from .dates import DAY, UNITS
 
 DENSITY, PROBABILITY, NOTHING = "density", "probability", "nothing"
 FORMS = (
     "continuous, positive, positive(low), bounded(low, high), integer, integer(low, high), "
     "gridded(step), gridded(step, low, high), categorical, boolean, aside; behind a number's kind: "
-    "atoms(0, ...)"
+    "atoms(0, ...); date(unit, format), time(unit, format) with a unit day, hour, minute or second"
 )
 _FORM = re.compile(r"([a-z]+)(?:\s*\(([^()]*)\))?(?:\s+atoms\s*\(([^()]*)\))?")
 
@@ -32,13 +33,17 @@ class Kind:
         bounded(low, high)    numbers strictly between                         a density
         integer(low, high)    whole numbers; either end may be left out        a probability
         gridded(step, ...)    low + k step with an integer k                   a probability
+        date(unit, ...)       days, hours, minutes or seconds                  a probability
+        time(unit, format)    times of day                                     a probability
         categorical           one of some values, of any type                  a probability
         boolean               False or True                                    a probability
         constant, text        found, not modelled: `fit_table` refuses them    nothing
         aside                 left out                                         nothing
 
     A number may have atoms, values with probabilities of their own: `positive atoms(0)` is 0, or a
-    number > 0 with a density; `integer(0) atoms(40)` is 40, or another whole number.
+    number > 0 with a density; `integer(0) atoms(40)` is 40, or another whole number. Dates that are
+    text or numbers have a format: `date(day, %d.%m.%Y)`. `date(day, week, ...)` and `date(day,
+    year, ...)` model the weekday or the month as a category.
 
     `Kind("integer", 1)` is an `Integer`: each kind is a class, named like it. `str(kind)` is what
     `Kind.parse` reads.
@@ -54,6 +59,10 @@ class Kind:
         occur.
     atoms : tuple of float
         Values of a number that have a probability each, the smallest first.
+    form : str
+        How a date or time is written, as `strptime` has it.
+    repeats : str
+        "week" or "year", of a date.
 
     Examples
     --------
@@ -68,16 +77,20 @@ class Kind:
     low: float | None = None
     high: float | None = None
     atoms: tuple[float, ...] = ()
+    form: str = ""
+    repeats: str = ""
 
     counts_as: ClassVar[str] = NOTHING  # what the column adds to log p
     n_arguments: ClassVar[tuple[int, ...]] = (0,)
     is_number: ClassVar[bool] = False  # a coordinate of the continuous part
     is_gridded: ClassVar[bool] = False  # a number on a grid, which gets noise
     is_category: ClassVar[bool] = False
+    is_date: ClassVar[bool] = False  # days or times of day
 
     def __new__(
         cls, name: str = "", step: float = 0.0, low: float | None = None,
-        high: float | None = None, atoms: tuple[float, ...] = (),
+        high: float | None = None, atoms: tuple[float, ...] = (), form: str = "",
+        repeats: str = "",
     ):  # fmt: skip
         """An object of the kind's own class; pickle passes no arguments."""
         if cls is Kind and name not in KINDS:
@@ -100,6 +113,8 @@ class Kind:
         if not found or found[1] not in KINDS:
             raise ValueError(f"there is no kind of column {text!r:.40}: take one of {FORMS}")
         kind = KINDS[found[1]]
+        if kind.is_date:
+            return kind.parse_date(found[2] or "")
         try:
             numbers, atoms = (
                 [float(part) for part in (inside or "").split(",") if part.strip()]
@@ -289,6 +304,45 @@ def _listed(numbers: Sequence[float]) -> str:
     return ", ".join(f"{float(number)!r}".removesuffix(".0") for number in numbers)
 
 
+class Date(Gridded):
+    """Dates, as seconds since 1970-01-01 on a grid of days, hours, minutes or seconds."""
+
+    is_date = True
+
+    @classmethod
+    def parse_date(cls, inside: str) -> Kind:
+        """The kind with these arguments: a unit, what repeats if something does, a format."""
+        unit, *others = (part.strip() for part in inside.split(",", 1))
+        repeats, *form = (part.strip() for part in others[0].split(",", 1)) if others else ("",)
+        if repeats not in ("", "week", "year"):
+            repeats, form = "", others
+        return cls.of(unit or "day", form[0] if form else "", repeats)
+
+    @classmethod
+    def of(cls, unit: str, form: str = "", repeats: str = "") -> Kind:
+        """The kind of a unit: day, hour, minute, second."""
+        if unit not in UNITS:
+            raise ValueError(f"a unit of dates is one of {', '.join(UNITS)}: got {unit!r:.40}")
+        return cls(cls.__name__.lower(), float(UNITS[unit]), form=form, repeats=repeats)
+
+    @property
+    def unit(self) -> str:
+        """day, hour, minute or second."""
+        return next(unit for unit, step in UNITS.items() if step == self.step)
+
+    def __str__(self):
+        return f"{self.name}({', '.join(filter(None, (self.unit, self.repeats, self.form)))})"
+
+
+class Time(Date):
+    """Times of day, as seconds since midnight on a grid of hours, minutes or seconds."""
+
+    @classmethod
+    def of(cls, unit, form="", repeats=""):
+        found = super().of(unit, form)
+        return replace(found, low=0.0, high=DAY - found.step)
+
+
 class Categorical(Kind):
     """One of some values, of any type."""
 
@@ -321,6 +375,7 @@ class Aside(Kind):
 KINDS = {
     kind.__name__.lower(): kind
     for kind in (
-        Continuous, Positive, Bounded, Gridded, Integer, Categorical, Boolean, Constant, Text, Aside
+        Continuous, Positive, Bounded, Gridded, Integer, Date, Time, Categorical, Boolean, Constant,
+        Text, Aside,
     )
 }  # fmt: skip

@@ -1,0 +1,136 @@
+"""Dates and times of day: read from texts and numbers, as seconds, and written again.
+
+Dates are seconds since 1970-01-01, times of day seconds since midnight. Formats are those of
+Python's `strptime`; %-d and %-m write a day and a month without a leading zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import product
+
+import numpy as np
+
+DAY = 86400
+UNITS = {"day": DAY, "hour": 3600, "minute": 60, "second": 1}
+EPOCH, MONDAY = datetime(1970, 1, 1), 3 * DAY  # 1970-01-01 was a Thursday
+DAYS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%-m/%-d/%Y",
+    "%d-%m-%Y", "%b %d %Y", "%b %-d %Y", "%b %d, %Y", "%b %-d, %Y", "%d %b %Y", "%-d %b %Y",
+    "%B %-d, %Y", "%-d %B %Y", "%Y%m%d",
+)  # fmt: skip
+CLOCKS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M")
+TIMES = ("%H:%M", "%H:%M:%S")
+LEAST, SOME = 10, 200  # different values that show a format; those that are tried first
+FIRST, LAST = 17000101, 21991231  # of numbers that may be days
+
+
+def seconds_of(values: np.ndarray, form: str) -> np.ndarray:
+    """(n,): seconds of dates, or of texts and numbers in a format; NaN where missing or no date."""
+    if values.dtype.kind == "M":
+        whole = values.astype("datetime64[s]").astype(np.int64).astype(float)
+        return np.where(np.isnat(values), np.nan, whole)
+    texts = _texts(values, form)
+    known = {text: _parsed(text, form) for text in set(texts)}
+    return np.array([known[text] for text in texts], float)
+
+
+def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
+    """The dates of seconds (n,): datetime64 without a format, else texts, or numbers."""
+    if not form:
+        whole = np.where(np.isnan(seconds), 0, seconds).astype(np.int64).astype("datetime64[s]")
+        return np.where(np.isnan(seconds), np.datetime64("NaT"), whole)
+    known = {s: _formatted(s, form) for s in set(seconds[~np.isnan(seconds)].tolist())}
+    texts = [known.get(s) for s in seconds.tolist()]
+    if number:
+        whole = [np.nan if text is None else int(text) for text in texts]
+        return np.array(whole, float if None in texts else np.int64)
+    return np.fromiter(texts, object, len(texts))
+
+
+def format_of(values: Sequence, number: bool = False) -> str | None:
+    """The format of all of these texts or numbers, if they are dates or times of day."""
+    if len(values) < LEAST:
+        return None
+    if number:
+        days = min(values) >= FIRST and max(values) <= LAST
+        forms = ("%Y%m%d",) if days else ("%H%M",)
+    else:
+        forms = (*map("".join, product(DAYS, CLOCKS)), *TIMES)
+    array = np.array(values)
+    for form in forms:
+        texts = _texts(array[:SOME], form)
+        if all(_parsed(t, form) == _parsed(t, form) for t in texts) and (
+            number or [_formatted(_parsed(t, form), form) for t in texts] == texts
+        ):
+            if not np.isnan(seconds_of(array, form)).any():
+                return form
+    return None
+
+
+def unit_of(seconds: np.ndarray) -> str:
+    """The largest unit of which all are multiples."""
+    return next(unit for unit, step in UNITS.items() if not (seconds % step).any())
+
+
+def repeats_of(seconds: np.ndarray) -> str:
+    """What repeats: "week" or "year", if it makes the half of the dates more probable that was not
+    counted; else "".
+
+    gain = mean log(L p(l)) of the weekdays or months l of every second date, with p from the others
+    """
+    gains = {"": 0.0}
+    for name, codes, size in (
+        ("week", weekday(seconds), 7), ("year", calendar(seconds)[1], 12),
+    ):  # fmt: skip
+        span = seconds.max() - seconds.min()
+        if span < {"week": 28, "year": 730}[name] * DAY:
+            continue
+        counts = np.bincount(codes[::2], minlength=size) + 0.5
+        gains[name] = float(np.mean(np.log(size * counts / counts.sum())[codes[1::2]]))
+    return max(gains, key=gains.__getitem__)
+
+
+def weekday(seconds: np.ndarray) -> np.ndarray:
+    """0 is Monday."""
+    return ((seconds + MONDAY) // DAY % 7).astype(np.int64)
+
+
+def calendar(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(year, month 0..11, day of the month 0..30)."""
+    days = (seconds // DAY).astype(np.int64).astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    number = months.astype(np.int64)
+    day = (days - months.astype("datetime64[D]")).astype(np.int64)
+    return 1970 + number // 12, number % 12, day
+
+
+def from_calendar(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Seconds; of a day that a month does not have, those of its last one."""
+    months = (12 * (year - 1970) + month).astype(np.int64).astype("datetime64[M]")
+    first, after = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]")
+    found = np.minimum(first + day.astype(np.int64), after - 1)
+    return found.astype(np.int64) * float(DAY)
+
+
+def _texts(values: np.ndarray, form: str) -> list:
+    if values.dtype.kind in "iuf":
+        width = 4 if form == "%H%M" else 0
+        return [f"{v:.0f}".zfill(width) if v == v else None for v in values.tolist()]
+    return values.tolist()
+
+
+def _parsed(text, form: str) -> float:
+    try:
+        found = datetime.strptime(text, form.replace("%-", "%"))
+    except (TypeError, ValueError):
+        return np.nan
+    start = EPOCH if "%Y" in form else datetime(1900, 1, 1)
+    return (found - start).total_seconds()
+
+
+def _formatted(seconds: float, form: str) -> str:
+    date = (EPOCH if "%Y" in form else datetime(1900, 1, 1)) + timedelta(seconds=seconds)
+    own = form.replace("%-d", f"{date.day}").replace("%-m", f"{date.month}")
+    return date.strftime(own)
