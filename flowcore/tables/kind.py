@@ -14,10 +14,6 @@ from ..bijectors import Bijector, Chain, ElementwiseAffine, Exp, Permute, Sigmoi
 from ..discrete import OFF_GRID
 
 DENSITY, PROBABILITY, NOTHING = "density", "probability", "nothing"
-FORMS = (
-    "continuous, positive, positive(low), bounded(low, high), integer, integer(low, high), "
-    "gridded(step), gridded(step, low, high), categorical, boolean, aside"
-)
 _FORM = re.compile(r"([a-z]+)(?:\s*\(([^()]*)\))?")
 
 
@@ -62,7 +58,7 @@ class Kind:
     high: float | None = None
 
     counts_as: ClassVar[str] = NOTHING  # what the column adds to log p
-    n_arguments: ClassVar[tuple[int, ...]] = (0,)
+    forms: ClassVar[tuple[str, ...]] = ()  # how it is written, if it may be chosen
     is_number: ClassVar[bool] = False  # a coordinate of the continuous part
     is_gridded: ClassVar[bool] = False  # a number on a grid, which gets noise
     is_category: ClassVar[bool] = False
@@ -91,7 +87,7 @@ class Kind:
             numbers = [float(part) for part in (found[2] or "").split(",") if part.strip()]
         except ValueError:
             raise ValueError(f"kind {text!r:.40} has an argument that is no number") from None
-        if len(numbers) not in kind.n_arguments:
+        if len(numbers) not in {form.count(",") + ("(" in form) for form in kind.forms or ("",)}:
             raise ValueError(f"kind {text!r:.40} has {len(numbers)} arguments: take one of {FORMS}")
         step = numbers.pop(0) if kind is Gridded else float(kind is Integer)
         return kind(found[1], step, *numbers)
@@ -114,6 +110,7 @@ class Continuous(Kind):
 
     counts_as = DENSITY
     is_number = True
+    forms = ("continuous",)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -143,7 +140,7 @@ class Continuous(Kind):
 class Positive(Continuous):
     """Numbers > low: x = low + exp(z)."""
 
-    n_arguments = (0, 1)
+    forms = ("positive", "positive(low)")
 
     @property
     def support(self):
@@ -156,7 +153,7 @@ class Positive(Continuous):
 class Bounded(Continuous):
     """Numbers strictly between: x = low + (high - low) sigmoid(z)."""
 
-    n_arguments = (2,)
+    forms = ("bounded(low, high)",)
 
     @property
     def support(self):
@@ -173,7 +170,7 @@ class Gridded(Continuous):
     """
 
     counts_as = PROBABILITY
-    n_arguments = (1, 2, 3)
+    forms = ("gridded(step)", "gridded(step, low)", "gridded(step, low, high)")
     is_gridded = True
 
     def __post_init__(self):
@@ -215,7 +212,7 @@ class Gridded(Continuous):
 class Integer(Gridded):
     """Whole numbers: a grid of step 1."""
 
-    n_arguments = (0, 1, 2)
+    forms = ("integer", "integer(low)", "integer(low, high)")
 
 
 class Categorical(Kind):
@@ -223,12 +220,14 @@ class Categorical(Kind):
 
     counts_as = PROBABILITY
     is_category = True
+    forms = ("categorical",)
     has_unseen: ClassVar[bool] = True  # values that were never seen
 
 
 class Boolean(Categorical):
     """False or True, which may be written as text."""
 
+    forms = ("boolean",)
     has_unseen = False
     texts: ClassVar[dict[str, int]] = {
         "true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0,
@@ -246,6 +245,8 @@ class Text(Kind):
 class Aside(Kind):
     """Left out."""
 
+    forms = ("aside",)
+
 
 KINDS = {
     kind.__name__.lower(): kind
@@ -253,3 +254,4 @@ KINDS = {
         Continuous, Positive, Bounded, Gridded, Integer, Categorical, Boolean, Constant, Text, Aside
     )
 }  # fmt: skip
+FORMS = ", ".join(form for kind in KINDS.values() for form in kind.forms)
