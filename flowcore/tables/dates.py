@@ -61,9 +61,11 @@ def format_of(values: Sequence, number: bool = False) -> str | None:
     array = np.array(values)
     for form in forms:
         texts = _texts(array[:SOME], form)
-        if all(_parsed(t, form) == _parsed(t, form) for t in texts) and (
-            number or [_formatted(_parsed(t, form), form) for t in texts] == texts
-        ) and not np.isnan(seconds_of(array, form)).any():
+        if (
+            all(_parsed(t, form) == _parsed(t, form) for t in texts)
+            and (number or [_formatted(_parsed(t, form), form) for t in texts] == texts)
+            and not np.isnan(seconds_of(array, form)).any()
+        ):
             return form
     return None
 

@@ -16,11 +16,6 @@ from ..discrete import OFF_GRID
 from .dates import DAY, UNITS
 
 DENSITY, PROBABILITY, NOTHING = "density", "probability", "nothing"
-FORMS = (
-    "continuous, positive, positive(low), bounded(low, high), integer, integer(low, high), "
-    "gridded(step), gridded(step, low, high), categorical, boolean, aside; behind a number's kind: "
-    "atoms(0, ...); date(unit, format), time(unit, format) with a unit day, hour, minute or second"
-)
 _FORM = re.compile(r"([a-z]+)(?:\s*\(([^()]*)\))?(?:\s+atoms\s*\(([^()]*)\))?")
 
 
@@ -81,7 +76,7 @@ class Kind:
     repeats: str = ""
 
     counts_as: ClassVar[str] = NOTHING  # what the column adds to log p
-    n_arguments: ClassVar[tuple[int, ...]] = (0,)
+    forms: ClassVar[tuple[str, ...]] = ()  # how it is written, if it may be chosen
     is_number: ClassVar[bool] = False  # a coordinate of the continuous part
     is_gridded: ClassVar[bool] = False  # a number on a grid, which gets noise
     is_category: ClassVar[bool] = False
@@ -122,7 +117,7 @@ class Kind:
             )
         except ValueError:
             raise ValueError(f"kind {text!r:.40} has an argument that is no number") from None
-        if len(numbers) not in kind.n_arguments:
+        if len(numbers) not in {form.count(",") + ("(" in form) for form in kind.forms or ("",)}:
             raise ValueError(f"kind {text!r:.40} has {len(numbers)} arguments: take one of {FORMS}")
         step = numbers.pop(0) if kind is Gridded else float(kind is Integer)
         low, high = (*numbers, None, None)[:2]
@@ -146,6 +141,7 @@ class Continuous(Kind):
 
     counts_as = DENSITY
     is_number = True
+    forms = ("continuous",)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -195,7 +191,7 @@ class Continuous(Kind):
 class Positive(Continuous):
     """Numbers > low: x = low + exp(z)."""
 
-    n_arguments = (0, 1)
+    forms = ("positive", "positive(low)")
 
     @property
     def support(self):
@@ -208,7 +204,7 @@ class Positive(Continuous):
 class Bounded(Continuous):
     """Numbers strictly between: x = low + (high - low) sigmoid(z)."""
 
-    n_arguments = (2,)
+    forms = ("bounded(low, high)",)
 
     @property
     def support(self):
@@ -225,7 +221,7 @@ class Gridded(Continuous):
     """
 
     counts_as = PROBABILITY
-    n_arguments = (1, 2, 3)
+    forms = ("gridded(step)", "gridded(step, low)", "gridded(step, low, high)")
     is_gridded = True
 
     def __post_init__(self):
@@ -297,7 +293,7 @@ class Gridded(Continuous):
 class Integer(Gridded):
     """Whole numbers: a grid of step 1."""
 
-    n_arguments = (0, 1, 2)
+    forms = ("integer", "integer(low)", "integer(low, high)")
 
 
 def _listed(numbers: Sequence[float]) -> str:
@@ -308,6 +304,7 @@ class Date(Gridded):
     """Dates, as seconds since 1970-01-01 on a grid of days, hours, minutes or seconds."""
 
     is_date = True
+    forms = ("date(unit)", "date(unit, format)", "date(unit, week or year, format)")
 
     @classmethod
     def parse_date(cls, inside: str) -> Kind:
@@ -337,6 +334,8 @@ class Date(Gridded):
 class Time(Date):
     """Times of day, as seconds since midnight on a grid of hours, minutes or seconds."""
 
+    forms = ("time(unit, format)",)
+
     @classmethod
     def of(cls, unit, form="", repeats=""):
         found = super().of(unit, form)
@@ -348,12 +347,14 @@ class Categorical(Kind):
 
     counts_as = PROBABILITY
     is_category = True
+    forms = ("categorical",)
     has_unseen: ClassVar[bool] = True  # values that were never seen
 
 
 class Boolean(Categorical):
     """False or True, which may be written as text."""
 
+    forms = ("boolean",)
     has_unseen = False
     texts: ClassVar[dict[str, int]] = {
         "true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0,
@@ -371,6 +372,8 @@ class Text(Kind):
 class Aside(Kind):
     """Left out."""
 
+    forms = ("aside",)
+
 
 KINDS = {
     kind.__name__.lower(): kind
@@ -379,3 +382,7 @@ KINDS = {
         Text, Aside,
     )
 }  # fmt: skip
+FORMS = (
+    ", ".join(form for kind in KINDS.values() for form in kind.forms)
+    + "; behind a number's kind: atoms(0, ...)"
+)

@@ -84,10 +84,10 @@ class Schema:
         """The schema with other kinds for some columns, such as `edit(age="integer(0)")`.
 
         changes: the same as a mapping, for names that are no Python names. The kinds, as text:
-        continuous, positive, positive(low), bounded(low, high), integer, integer(low, high),
-        gridded(step), gridded(step, low, high), each of them with atoms(0, ...) behind it or not,
-        categorical, boolean, aside. Errors: ValueError for
-        an unknown column or kind, and for one that the data do not fit.
+        continuous, positive, positive(low), bounded(low, high), integer(low, high) and
+        gridded(step, low, high), whose ends may be left out, each with atoms(0, ...) behind it or
+        not, date(unit, format), time(unit, format), categorical, boolean, aside. Errors: ValueError
+        for an unknown column or kind, and for one that the data do not fit.
         """
         wanted = {**(changes or {}), **kinds}
         unknown = [name for name in wanted if name not in self.names]
