@@ -43,9 +43,9 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     name, foreign = path_text("path", path), foreign_classes(classes)
     try:
         found = from_bytes(read_sealed(name), foreign)[-1]
+        return found.restored() if hasattr(type(found), "restored") else found
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
-    return found.restored() if hasattr(type(found), "restored") else found
 
 
 def from_bytes(data: bytes, foreign: dict[str, type]) -> list:

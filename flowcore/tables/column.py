@@ -103,8 +103,8 @@ class Column:
         if kind.name in ("constant", "text"):
             raise ValueError(f"{named}: {kind} is found, not chosen: take one of {FORMS}")
         ends = self.values or [end for end in (self.low, self.high) if end is not None]
-        is_number = kind.is_number and not kind.is_date
-        for number in set(ends) - set(kind.atoms) if is_number else ():
+        is_number = self.type == "number" and kind.is_number and not kind.is_date
+        for number in sorted(set(ends) - set(kind.atoms)) if is_number else ():
             if not kind.contains(number):
                 raise ValueError(
                     f"{named} has the value {number!r}, which is not inside of {kind}: "

@@ -55,11 +55,12 @@ class Coordinates:
         """The same with fillers and reach of the rows x (n, D), NaN where a number is not there."""
         z = np.where(np.isnan(x), np.nan, self.to_line(x, u)[0])
         fillers, reach = [], []
-        for own in z.T:
+        for own, optional in zip(z.T, self.optional, strict=True):
             own = np.sort(own[np.isfinite(own)]) if np.isfinite(own).any() else np.zeros(1)
-            inner = min(TAIL, (len(own) + 1) // 2) - 1
-            fillers.append((own.mean(), own.std() or 1.0))
-            reach.append((2 * own[0] - own[inner], 2 * own[-1] - own[-1 - inner]))
+            inner = min(TAIL, len(own)) - 1
+            with np.errstate(over="ignore"):
+                reach.append((2 * own[0] - own[inner], 2 * own[-1] - own[-1 - inner]))
+            fillers.append((own.mean(), own.std() or 1.0) if optional else (0.0, 1.0))
         ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
         return Coordinates(self.kinds, self.optional, *ends)
 

@@ -70,7 +70,7 @@ def format_of(values: Sequence, number: bool = False) -> str | None:
     return None
 
 
-def unit_of(seconds: np.ndarray) -> str:
+def resolution_of(seconds: np.ndarray) -> str:
     """The largest unit of which all are multiples."""
     return next(unit for unit, step in UNITS.items() if not (seconds % step).any())
 

@@ -416,7 +416,7 @@ def fit_table(
     """
     found = TableDensity(schema, learn, missing=missing, random_state=rng)
     found.fit(X, sample_weight=sample_weight)
-    return found.set_params(schema=found.schema_)
+    return found.set_params(schema=found.schema_, learn=None)  # which pickle may not take
 
 
 def _warn_left_out(rows: np.ndarray, why: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from ..discrete import EPS
 from ..training.checks import EXAMINED
 from .column import MOST_VALUES, Column, Value
-from .dates import format_of, repeats_of, seconds_of, unit_of, written
+from .dates import format_of, repeats_of, resolution_of, seconds_of, written
 from .frame import DATES, NUMBERS, Frame, Name, is_missing
 from .kind import Date, Kind, Time
 
@@ -128,7 +128,10 @@ def decimals_of(x: np.ndarray) -> int | None:
     (2, None)
     """
     for decimals in range(7):
-        scaled = x * 10.0**decimals
+        with np.errstate(all="ignore"):
+            scaled = x * 10.0**decimals
+        if not np.isfinite(scaled).all():
+            break
         if (np.abs(scaled - np.rint(scaled)) <= 1e-8 + 4 * EPS * np.abs(scaled)).all():
             return decimals
     return None
@@ -187,9 +190,9 @@ def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -
         return Column(name, Kind("text"), "text", why=f"{values.dtype}", note=DURATIONS)
     seconds = seconds_of(values, form)
     if form and "%Y" not in form:
-        kind = Time.of(unit_of(seconds % 3600), form)
+        kind = Time.of(resolution_of(seconds % 3600), form)
     else:
-        kind = Date.of(unit_of(seconds), form, repeats_of(seconds))
+        kind = Date.of(resolution_of(seconds), form, repeats_of(seconds))
     first, last = (written(np.array([s]), "", False)[0] for s in (seconds.min(), seconds.max()))
     why = f"{len(np.unique(seconds)):,} different {kind.name}s"
     why += f" from {first!s:.10} to {last!s:.10}" if kind.name == "date" else ""
@@ -359,18 +362,18 @@ def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
         return "days or times", "make it a number, such as days since a day"
     units: Counter[str | None] = Counter()
     for text, n in counts.items():
-        units[suffix_of(text)] += n
+        units[unit_of(text)] += n
     unit = max(filter(None, units), key=units.__getitem__, default=None)
     if unit and units[unit] + (units[""] if unit == THOUSANDS else 0) >= least:
         return f"numbers with {unit}", "take that out of the file to have numbers"
     return None
 
 
-def suffix_of(text: str) -> str | None:
+def unit_of(text: str) -> str | None:
     """What makes a text no number: a sign or unit on one side of it, separators of thousands; ''
     for a number, None for another text.
 
-    >>> suffix_of("72.5 m²"), suffix_of("1,234.50"), suffix_of("72.5"), suffix_of("from 3 to 4")
+    >>> unit_of("72.5 m²"), unit_of("1,234.50"), unit_of("72.5"), unit_of("from 3 to 4")
     ("' m²'", 'separators of thousands', '', None)
     """
     found = _WITH_UNIT.fullmatch(text.strip())

@@ -19,6 +19,7 @@ from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
 from .onehot import OneHot
+from .record import check_dim
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def fitted_parts(
     u = _noise(codes, x, coordinates, rng)
     coordinates = coordinates.fitted(x, u)
     density, summary = _learned(*coordinates.to_line(x, u), context, weight, learn, rng)
+    check_dim(density, coordinates.dim)
     notes = {
         "library": library,
         "rows": len(frame),

@@ -53,15 +53,14 @@ class TableRecord:
         from .density import TableDensity
 
         schema = Schema.from_dict(self.schema)
+        schema.check_kinds()
         encoding = Encoding(schema)
         categories = self.categories
         if categories is not None:
             categories = CategoricalMixture.from_dict(categories, encoding.sizes)
         elif encoding.sizes:
             raise ValueError("there are no categories, but the schema has some")
-        dim = 0 if self.density is None else self.density.dim
-        if dim != (n := len(encoding.kinds)):
-            raise ValueError(f"density has dim {dim}, but the schema has {n} numbers")
+        check_dim(self.density, dim := len(encoding.kinds))
         if dim + len(encoding.sizes) == 0:
             raise ValueError("the schema has neither numbers nor categories: nothing to model")
         for name, value in (("fillers", self.fillers), ("reach", self.reach)):
@@ -92,6 +91,13 @@ def from_frequencies(
     return TableRecord(schema, categories, density, notes=notes)
 
 
+def check_dim(density: Base | None, n_numbers: int) -> None:
+    """A ValueError unless the density is of so many numbers."""
+    dim = 0 if density is None else density.dim
+    if dim != n_numbers:
+        raise ValueError(f"density has dim {dim}, but the schema has {n_numbers} numbers")
+
+
 def _check_margins(margins, dim: int) -> None:
     if margins is None:
         return
@@ -115,4 +121,7 @@ def check_notes(notes) -> None:
     if (notes or {}).get("library") not in (None, *LIBRARIES):
         raise ValueError(f"notes['library'] is one of {LIBRARIES}")
     if (notes or {}).get("summary") is not None:
-        as_summary(notes["summary"])
+        try:
+            as_summary(notes["summary"])
+        except ValueError as problem:
+            raise ValueError(f"notes['summary']: {problem}") from None

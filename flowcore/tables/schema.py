@@ -141,6 +141,12 @@ class Schema:
         unit = f", in units of {' '.join(units)}" if units else ", a pure number"
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
+    def check_kinds(self) -> None:
+        """A ValueError for a column that cannot be modelled."""
+        for column in self.columns:
+            if column.kind.name in ("constant", "text"):
+                raise ValueError(f"column {column.name!r:.40} is {column.kind}: edit it to aside")
+
     def select(self, X: TableLike, ignore_extra: bool = False) -> Frame:
         """X as a frame with the columns of the schema, in its order; those aside are left out.
 
