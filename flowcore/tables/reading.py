@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -94,7 +95,7 @@ class Csv:
         """Settle separator and names; (lines that belong to the rows, the first one's number)."""
         head, count = [], 0
         for count, line in enumerate(lines, 1):
-            if _NO_TEXT.search(line):
+            if not _is_text(line):
                 raise self._not_text(f"{self.source}: line {count}", line)
             head += [line] if head or line.strip() else []
             record = "".join(head)
@@ -162,7 +163,7 @@ class Csv:
         exact = {} if NumpyVersion(pandas.__version__) >= "3.1.0" else EXACT
         if (
             self.quote in text or "\0" in text or text.startswith("\ufeff")
-            or _NO_TEXT.search(text) or lines[0].count(sign) != n - 1
+            or not _is_text(text) or lines[0].count(sign) != n - 1
             or text.count(sign) != (n - 1) * len(lines)  # pandas fills up rows cut short
         ):  # fmt: skip
             return None
@@ -209,8 +210,8 @@ class Csv:
             ) from None
         cells = list(zip(*rows, strict=True)) or [()] * n
         for j, column in enumerate(cells):
-            if _NO_TEXT.search("\n".join(column)):
-                i = next(i for i, cell in enumerate(column) if _NO_TEXT.search(cell))
+            if not _is_text("".join(column)):
+                i = next(i for i, cell in enumerate(column) if not _is_text(cell))
                 raise self._not_text(self._at(places[i], j), column[i])
         if not hasattr(self, "read"):
             self._settle(cells, places)
@@ -309,7 +310,7 @@ class Csv:
         if cell.lstrip("+-").isdigit() and len(cell) < 20:
             return int(cell)
         value = float(cell)
-        return None if np.isinf(value) and "n" not in cell.lower() else value
+        return None if math.isinf(value) and "n" not in cell.lower() else value
 
     def _no_number(self, j: int, cells, wrong: list[int], places: list) -> ValueError:
         """About a cell of a column of numbers that is none, and others in it: once for all."""
@@ -348,6 +349,15 @@ class Csv:
                 "number, without its zeros: if it is a code, "
             )
             warn(fixable(UserWarning, problem, {"text": [self.names[j]]}))
+
+
+def _is_text(text: str) -> bool:
+    """Whether all of its bytes could be decoded; much faster than a regular expression."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _texts(cells: Sequence[str], missing: set[str]) -> np.ndarray:
