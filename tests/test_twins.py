@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from autograd import elementwise_grad, grad, hessian_vector_product
 from autograd.tracer import getval
-from registry import CASES, case, close
+from registry import CASES, ForeignBase, case, close
 
 import flowcore as fc
 from flowcore.spec import twins, twins_scalar
@@ -109,6 +109,7 @@ HESSIANS = {
     "gaussian mixture": lambda: fc.TransformedDistribution(
         fc.GaussianMixture.spread(3, 2), fc.RealNVP(2, hidden=[8], activation="tanh")
     ),
+    "somebody's own in a mixture": lambda: fc.Mixture([ForeignBase(), fc.StudentT(2, 3.0, True)]),
 }
 
 

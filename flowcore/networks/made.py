@@ -12,7 +12,6 @@ Then output d sees only the inputs that come before it in the order: phi_d = phi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,16 +98,10 @@ class MADE(Network):
         self.degrees = [frozen(degrees) for degrees in self.degrees]
         # what a narrow layer inside a block cannot pass on, the skip around the block does
         _warn_if_narrow(self.degrees, range(lowest, dim), step=2 if residual else 1)
-        outputs = np.repeat(self.degrees[0], self.n_out)
+        out_shape = dim, self.n_out
+        units = [*self.degrees, np.repeat(self.degrees[0], self.n_out)]
         super().__init__(
-            [*self.degrees, outputs],
-            (dim, self.n_out),
-            activation,
-            context_dim,
-            context_layers,
-            rng,
-            dtype,
-            residual,
+            units, out_shape, activation, context_dim, context_layers, rng, dtype, residual
         )
         self.output_selectors = self.input_selectors
         self.bounds = [_bounds(units, dim) for units in self.degrees[1:]]
@@ -116,7 +109,7 @@ class MADE(Network):
     @property
     def masks(self) -> list[np.ndarray]:
         """One bool array (in, out) per layer, in the caller's unit order."""
-        return masks_from_degrees(self.degrees, self.n_out)
+        return [w > 0 for w, _, _ in self.places()]
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`: random orders and degrees as they came out."""
@@ -145,11 +138,12 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
     """The degree of every input, a permutation of 1..D."""
     ascending = np.arange(1, dim + 1)
     if isinstance(order, str):
-        named = {"left-to-right": ascending, "right-to-left": ascending[::-1].copy()}
+        if order == "left-to-right":
+            return ascending
+        if order == "right-to-left":
+            return ascending[::-1].copy()
         if order == "random":
             return rng.permutation(ascending)
-        if order in named:
-            return named[order]
         raise ValueError(
             'order must be "left-to-right", "right-to-left", "random" or a permutation of 1..D, '
             f"not {order!r}"
@@ -213,13 +207,6 @@ def _given_degrees(degrees, widths, residual):
             f"these layers the same degrees; got {[d.tolist() for d in layers[::2]]}"
         )
     return layers
-
-
-def masks_from_degrees(degrees, n_out: int) -> list[np.ndarray]:
-    """The masks (in, out) of all layers from [inputs, hidden 1, ..., hidden L]; pure."""
-    hidden = [a[:, None] <= b for a, b in pairwise(degrees)]
-    output = degrees[-1][:, None] < np.repeat(degrees[0], n_out)
-    return [*hidden, output]
 
 
 def _bounds(degrees, dim: int) -> list[int]:

@@ -56,15 +56,10 @@ class Network(Parametric):
         # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
         self.input_selectors = _selectors(self.orders[0])
         self.output_selectors = slice(None), slice(None)
-        self.layers = [
-            Layer(
-                degrees[l],
-                degrees[l + 1],
-                self.context_dim if l == 0 or context_layers == "all" else 0,
-                strict=l == last,
-            )
-            for l in range(last + 1)
-        ]
+        self.layers = []
+        for l, (below, above) in enumerate(pairwise(degrees)):
+            n_context = self.context_dim if l == 0 or context_layers == "all" else 0
+            self.layers.append(Layer(below, above, n_context, strict=l == last))
         stops = np.cumsum([layer.size for layer in self.layers]).tolist()
         self.slices = [slice(a, b) for a, b in pairwise([0, *stops])]
         self.params = self._first_params(np.random.default_rng(rng)).astype(dtype)
@@ -226,8 +221,9 @@ class BoundNetwork:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
             self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
             # where transformers write it, unless it has to be sorted: then it is copied anyway
-            sorted_already = _is_unchanged(network.output_selectors[0])
-            name = "phi_bar" if sorted_already else "outputs_bar"
+            by_degree = network.output_selectors[0]
+            is_sorted = isinstance(by_degree, slice) and by_degree == slice(None)
+            name = "phi_bar" if is_sorted else "outputs_bar"
             self.phi_bar = at.scratch(name, *network.out_shape, n_rows)
             self.bars.append(self.phi_bar.reshape(self.units[-1].shape))
         self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
@@ -268,10 +264,6 @@ def _checked_layer(l, given, places):
             "connection; multiply W by the mask first"
         )
     return arrays
-
-
-def _is_unchanged(selector) -> bool:
-    return isinstance(selector, slice) and selector == slice(None)
 
 
 def _selectors(order):
