@@ -200,7 +200,7 @@ REFUSED = {
     "an infinite scale": (
         lambda: fc.MultivariateNormalDiag([0, 0], np.inf), ValueError, "scale_diag",
     ),
-    "its own name in the error": (lambda: fc.NICE(1), ValueError, "NICE needs dim >= 2"),
+    "a coupling of one coordinate": (lambda: fc.NICE(1), ValueError, "coupling needs dim >= 2"),
     "a fraction that is no number": (
         lambda: fc.RealNVP(4, fraction_masked=np.nan), ValueError, "fraction_masked",
     ),

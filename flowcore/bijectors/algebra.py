@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class Composite(Bijector):
-    """A bijector made of others: what `Chain` and `Blockwise` have in common."""
+    """A bijector made of others, its `parts`: it waits for data as long as one of them does.
+
+    A subclass writes `_initialize(direction, x, context, rng)`, where x is what that direction
+    starts from, and `image`.
+    """
 
     def __init__(self, bijectors: Sequence[Bijector]):
         name = type(self).__name__
@@ -139,7 +143,7 @@ class Chain(Composite):
         return f"Chain({' -> '.join(['z', *map(repr, reversed(self.parts)), 'x'])})"
 
 
-class Invert(Bijector):
+class Invert(Composite):
     """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
 
     `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
@@ -185,20 +189,9 @@ class Invert(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         return self.bijector.bind(at, OPPOSITE[direction])
 
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        found = self.bijector.initialize_inverted(x, context, rng)
-        return self.rebuilt({id(self.bijector): found})
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Bijector:
-        found = self.bijector.initialize(x, context, rng)
-        return self.rebuilt({id(self.bijector): found})
-
-    @property
-    def initialized(self) -> bool:
-        """False while the bijector waits for data."""
-        return self.bijector.initialized
+    def _initialize(self, direction, x, context, rng):
+        start = initializer(self.bijector, OPPOSITE[direction])
+        return self.rebuilt({id(self.bijector): start(x, context, rng)})
 
     def steps(self, direction: str) -> list[tuple[Bijector, str]]:
         return self.bijector.steps(OPPOSITE[direction])
@@ -323,11 +316,15 @@ def initialize_part(old, way: str, x, context, rng, new: dict) -> Bijector:
 
     new   id of a leaf -> its initialised self, which grows: a tied leaf is initialised once
     """
-    part = old.rebuilt(dict(new))
-    start = part.initialize if way == "inverse" else part.initialize_inverted
+    start = initializer(old.rebuilt(dict(new)), way)
     part = start(x, context if old.context_dim else None, rng)
     new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
     return part
+
+
+def initializer(part: Bijector, way: str) -> Callable:
+    """Its method that initialises it from where `way` starts."""
+    return part.initialize if way == "inverse" else part.initialize_inverted
 
 
 def common_context_dim(parts: Sequence[Parametric]) -> int:

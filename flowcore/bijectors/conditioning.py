@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import as_numbers
+from .algebra import Composite, initializer
 from .bijector import Bijector
 from .linear import Standardize
 
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core import Workspace
-    from ..core.typing import Bound, Box, Context, Seed
+    from ..core.typing import Bound, Box
 
 
-class StandardizeContext(Bijector):
+class StandardizeContext(Composite):
     """A bijector whose parts see the context standardised, with constants of the training data.
 
         x = f(z; (c - mean) / scale)       log-det of f
@@ -71,26 +72,11 @@ class StandardizeContext(Bijector):
         """The bijector that sees the standardised context."""
         return self.parts[1]
 
-    @property
-    def initialized(self) -> bool:
-        """False while the constants, or a part of the bijector, wait for data."""
-        return self.standardize.initialized and self.bijector.initialized
-
-    @property
-    def domain(self) -> Box:
-        """Where z lives: (low, high)."""
-        return self.bijector.domain
-
-    @property
-    def codomain(self) -> Box:
-        """Where x lives: (low, high)."""
-        return self.bijector.codomain
-
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return self.bijector.image(direction, low, high)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, scale = (a[:, None] for a in self._moments)
+        mean, scale = self.standardize.mean[:, None], self.standardize.scale[:, None]
         given, own = at.context_as_given(), at.with_own_context()
         wide = at.scratch("wide context", *given.shape, dtype=float)
         to_given = np.asarray(1 / scale, at.dtype)
@@ -122,25 +108,13 @@ class StandardizeContext(Bijector):
             for part, way in steps
         ]
 
-    @property
-    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.standardize.mean, self.standardize.scale
-
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        return self._initialized("initialize", x, context, rng)
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Bijector:
-        return self._initialized("initialize_inverted", x, context, rng)
-
-    def _initialized(self, method: str, x, context, rng) -> StandardizeContext:
+    def _initialize(self, direction, x, context, rng):
         if context is None:
             raise ValueError(f"{self!r} is initialised with the context of its data: give context=")
         context = as_numbers("context", context)
         standardize = self.standardize.initialize_from_context(context)
-        own_context = standardize.inverse(context)
-        bijector = getattr(self.bijector, method)(x, own_context, rng)
+        start = initializer(self.bijector, direction)
+        bijector = start(x, standardize.inverse(context), rng)
         return self.rebuilt({id(self.standardize): standardize, id(self.bijector): bijector})
 
     def __repr__(self):

@@ -77,7 +77,7 @@ class Coupling(Bijector):
         self.dim = dim = check_dim("dim", dim)
         self.transformer = Affine() if transformer is None else transformer
         check_transformer(self.transformer)
-        self.num_masked = _num_masked("Coupling", dim, num_masked, fraction_masked)
+        self.num_masked = _num_masked(dim, num_masked, fraction_masked)
         kept = abs(self.num_masked)
         out_shape = (dim - kept, self.transformer.n_out)
         if conditioner is None:
@@ -172,11 +172,11 @@ def _check_conditioner(conditioner, kept, out_shape):
             )
 
 
-def _num_masked(name, dim, num_masked, fraction_masked) -> int:
+def _num_masked(dim, num_masked, fraction_masked) -> int:
     if dim < 2:
         raise ValueError(
-            f"{name} needs dim >= 2, not {dim}: with one coordinate nothing is left to condition "
-            "on; a MaskedAutoregressiveFlow works at dim=1"
+            f"a coupling needs dim >= 2, not {dim}: with one coordinate nothing is left to "
+            "condition on; a MaskedAutoregressiveFlow works at dim=1"
         )
     if num_masked is not None and fraction_masked is not None:
         raise ValueError(
@@ -185,13 +185,13 @@ def _num_masked(name, dim, num_masked, fraction_masked) -> int:
     if num_masked is None:
         fraction = 0.5 if fraction_masked is None else float(fraction_masked)
         if not abs(fraction) < 1:
-            raise ValueError(f"{name}: fraction_masked must lie between -1 and 1, not {fraction}")
+            raise ValueError(f"fraction_masked must lie between -1 and 1, not {fraction}")
         num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
     else:
         given = ""
     if not 1 <= abs(num_masked) <= dim - 1 or num_masked != int(num_masked):
         raise ValueError(
-            f"{name}: {given}num_masked must be 1..{dim - 1} (or negative, for the last "
+            f"{given}num_masked must be 1..{dim - 1} (or negative, for the last "
             f"coordinates), not {num_masked}"
         )
     return int(num_masked)
@@ -233,9 +233,7 @@ def RealNVP(
     >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
     array([0.])
     """
-    dim = check_dim("dim", dim)
-    kept = _num_masked("RealNVP", dim, num_masked, fraction_masked)
-    return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
+    return Coupling(dim, num_masked, fraction_masked, transformer, **options)
 
 
 def NICE(
@@ -268,6 +266,4 @@ def NICE(
     >>> NICE(3, num_masked=1).conditioner
     MLP(1, (2, 1), hidden=[64, 64], 'relu')
     """
-    dim = check_dim("dim", dim)
-    kept = _num_masked("NICE", dim, num_masked, fraction_masked)
-    return Coupling(dim, kept, None, Shift(), **options)
+    return Coupling(dim, num_masked, fraction_masked, Shift(), **options)

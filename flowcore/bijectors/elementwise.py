@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from ..core import Workspace
-    from ..core.typing import Bound, Box
+    from ..core.typing import Bound
 
 
 class Elementwise(Bijector):
@@ -64,8 +64,7 @@ class Elementwise(Bijector):
 
         return run, back
 
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return increasing_image(self, direction, low, high)
+    image = increasing_image
 
     def __repr__(self):
         return f"Elementwise({self.dim}, {self.transformer!r})"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from ..core import Parametric, Workspace
-    from ..core.typing import Bound, Box, Context, Seed
+    from ..core.typing import Bound, Context, Seed
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse
@@ -67,8 +67,8 @@ class Standardize(Bijector):
         """The same for a context, which needs no density: a constant column has the scale 1."""
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(context, self)
-        return self.with_moments(mean, np.where(flat, 1.0, scale))
+        mean, scale, _ = _mean_and_scale(context, self)
+        return self.with_moments(mean, scale)
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
@@ -123,8 +123,7 @@ class Standardize(Bijector):
 
         return run, back
 
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return increasing_image(self, direction, low, high)
+    image = increasing_image
 
     def __repr__(self):
         if not self.initialized:
@@ -177,16 +176,15 @@ class ActNorm(Bijector):
         if self.initialized:
             return self
         check_resolution(as_numbers("x", x), self)
-        mean, scale, flat = _mean_and_scale(x, self)
-        return self._with(mean, np.log(np.where(flat, 1.0, scale)))
+        mean, scale, _ = _mean_and_scale(x, self)
+        return self._with(mean, np.log(scale))
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> ActNorm:
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) is to be standardised
-        scale = np.where(flat, 1.0, scale)
+        mean, scale, _ = _mean_and_scale(x, self)  # forward(x) is to be standardised
         return self._with(-mean / scale, -np.log(scale))
 
     def _with(self, loc, log_scale):
@@ -216,15 +214,14 @@ class ActNorm(Bijector):
 
         return run, back
 
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return increasing_image(self, direction, low, high)
+    image = increasing_image
 
     def __repr__(self):
         return f"ActNorm({self.dim}{', initialized' if self.initialized else ''})"
 
 
 def check_resolution(x: ArrayLike, owner: Parametric) -> None:
-    """A ValueError, or a warning, if the dtype of a flow cannot tell the rows x (n, D) apart.
+    """A ValueError, or a warning, if the dtype of a flow is too coarse for the rows x (n, D).
 
     Near its mean m, floats are |m| eps apart. Where that is no longer small beside the standard
     deviation, a sample takes few distinct values, however good the density is.
@@ -264,7 +261,8 @@ def _moments(x, owner):
 
 @np.errstate(all="ignore")
 def _mean_and_scale(x, owner):
-    """Mean and standard deviation of every column, in float64, and whether it is constant."""
+    """Mean and standard deviation of every column, in float64, and whether it is constant: then
+    1 stands for the deviation."""
     x = as_numbers("x", x)
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:
@@ -281,4 +279,4 @@ def _mean_and_scale(x, owner):
     flat = (x == x[0]).all(axis=0) | (most <= 8 * np.finfo(float).eps * np.abs(mean))
     unit = np.ldexp(0.5, np.frexp(most)[1])  # the squares of huge or tiny distances are no floats
     distance /= unit
-    return mean, np.where(flat, 0.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat
+    return mean, np.where(flat, 1.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat
