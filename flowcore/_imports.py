@@ -64,14 +64,6 @@ def _is_half_there(module: ModuleType) -> bool:
     return getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
-def _wait() -> None:
-    _lock.acquire()
-
-
-def _go_on() -> None:
-    _lock.release()
-
-
 def _renew() -> None:
     """In the child: threads that are not there may have been waiting for the lock.
 
@@ -83,4 +75,5 @@ def _renew() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(before=_wait, after_in_parent=_go_on, after_in_child=_renew)
+    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release())
+    os.register_at_fork(after_in_child=_renew)

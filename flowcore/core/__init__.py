@@ -10,7 +10,7 @@ from .errors import fixable, remaking, warn
 from .inputs import as_numbers
 from .log_sum_exp import log_sum_exp
 from .own_parts import by_autograd, is_built_in, vjp_of
-from .parameters import Layout, Parametric, frozen
+from .parameters import Parametric, frozen
 from .workspace import Step, Workspace, check_overrides, copied, require
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "LARGE",
     "MANY",
     "ROWS",
-    "Layout",
     "Parametric",
     "Plan",
     "Step",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from threading import Lock, Thread
 
@@ -111,7 +112,9 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
 
     helpers = [Thread(target=help_out) for _ in range(min(workers, len(items)) - 1)]
     try:
-        _start(helpers)
+        with suppress(RuntimeError):  # no more threads: those that run do the rest
+            for helper in helpers:
+                helper.start()
         work()
         _join(helpers)
     finally:  # an interrupt: nobody takes another item, and nobody is left behind
@@ -125,15 +128,6 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
             failed.clear()  # it holds this frame, which would hold it
     for k in sorted(undone):  # by threads that stayed behind when f forked
         f(items[k])
-
-
-def _start(threads: Sequence[Thread]) -> None:
-    """All that can be."""
-    for thread in threads:
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads
-            return
 
 
 def _join(threads: Sequence[Thread]) -> None:

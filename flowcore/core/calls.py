@@ -19,7 +19,6 @@ from .._imports import imported
 from .blas import BLAS
 from .blocks import FEW, block_rows, keep_freed_memory, map_blocks
 from .inputs import gate
-from .own_parts import is_built_in
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
@@ -154,7 +153,7 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
 
     if threads is None and (len(x) < FEW or len(x) <= block_rows(len(x), theta.size)):
         return rows(x, context)
-    if not _is_built_in(part):
+    if not part._memo_built_in:
         threads = 1  # it may use autograd, whose traces threads confuse, or arrays of its own
     return map_blocks(rows, (x, context), threads, out, theta.size)
 
@@ -182,13 +181,6 @@ def _traced_vjp(argnums, ans, args, kwargs):
 
 
 defvjp_argnums(_traced, _traced_vjp)
-
-
-def _is_built_in(part) -> bool:
-    """As `is_built_in` says, once for each object."""
-    if "_memo_built_in" not in part.__dict__:
-        part.__dict__["_memo_built_in"] = is_built_in(part)
-    return part.__dict__["_memo_built_in"]
 
 
 def _twin_gradient(lease, args, i, bars):

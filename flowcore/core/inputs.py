@@ -290,17 +290,21 @@ def check_count(n) -> int:
     return check_dim("the number of samples", n, least=0)
 
 
-def as_shape(n) -> tuple[int, ...]:
-    """The leading axes of n samples, n a number or a tuple of numbers; or a ValueError."""
-    return tuple(map(check_count, (n,) if np.ndim(n) == 0 else n))
+def sample_gate(owner, n, context=None):
+    """(N, context (N, C) or None, leading axes) of n samples, for every row of the context.
 
-
-def check_size(lead: tuple[int, ...], dim: int) -> int:
-    """The number of rows of length dim with these leading axes, or a ValueError if it is absurd."""
+    n is a number, or a tuple of numbers. ValueError for a negative one, or for absurdly many rows.
+    """
+    lead = tuple(map(check_count, (n,) if np.ndim(n) == 0 else n))
+    context = check_context(context, owner.context_dim, owner)
+    if context is not None:
+        lead += context.shape[:-1]
+        context = np.broadcast_to(context, (*lead, owner.context_dim))
+        context = context.reshape((-1, owner.context_dim))
     n = math.prod(lead)
-    if n * dim >= 2**60:  # NumPy's integers would wrap around: no samples instead of too many
-        raise ValueError(f"{lead} samples of {dim} numbers each do not fit into any memory")
-    return n
+    if n * owner.dim >= 2**60:  # NumPy's integers would wrap around: no samples instead of too many
+        raise ValueError(f"{lead} samples of {owner.dim} numbers each do not fit into any memory")
+    return n, context, lead
 
 
 def _broadcast(x, lead: tuple[int, ...]):

@@ -81,7 +81,7 @@ class Workspace:
             self.context = np.empty((root.context_dim, n_rows), dtype)
             self.context_bar = np.zeros_like(self.context)
         self.nbytes = self.theta_bar.nbytes * 2 + OBJECTS  # and of all other arrays
-        self._places, self._met = root.layout.slices, set()
+        self._places, self._met = root.layout, set()
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._shared: dict[tuple, np.ndarray] = {}
         self._refresh: list[Callable] = []

@@ -18,7 +18,7 @@ from ..core import (
     is_built_in,
     require,
 )
-from ..core.inputs import as_shape, check_dim, check_size, gate, infinite
+from ..core.inputs import check_dim, gate, infinite, sample_gate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -147,9 +147,8 @@ class BaseDistribution(Distribution):
 
         rng: an int or numpy Generator; None draws a fresh seed.
         """
-        lead = as_shape(n)
-        rows = self._draw(check_size(lead, self.dim), np.random.default_rng(rng))
-        return rows.reshape((*lead, self.dim))
+        n_rows, _, lead = sample_gate(self, n)
+        return self._draw(n_rows, np.random.default_rng(rng)).reshape((*lead, self.dim))
 
     def _draw(self, n, rng):
         """n rows, (n, D)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..core import frozen, log_sum_exp
-from ..core.inputs import as_numbers, as_shape, check_context, check_size, show
+from ..core.inputs import as_numbers, sample_gate, show
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -92,13 +92,7 @@ class Mixture(Distribution):
     ) -> np.ndarray:
         """Draws of shape (n, D), or (*n, D); with context c: (n, *c.shape[:-1], D)."""
         rng = np.random.default_rng(rng)
-        lead = as_shape(n)
-        context = check_context(context, self.context_dim, self)
-        if context is not None:
-            lead += context.shape[:-1]
-            context = np.broadcast_to(context, (*lead, self.context_dim))
-            context = context.reshape((-1, self.context_dim))
-        rows = check_size(lead, self.dim)
+        rows, context, lead = sample_gate(self, n, context)
         x = np.empty((rows, self.dim), self.dtype)
         who = rng.choice(len(self.parts), size=rows, p=self.weights)
         for k, part in enumerate(self.parts):

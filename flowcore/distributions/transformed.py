@@ -11,14 +11,7 @@ from ..bijectors import Bijector, Invert, StandardizeContext
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import check_resolution
 from ..core import call, evaluate, is_built_in, warn
-from ..core.inputs import (
-    as_numbers,
-    as_shape,
-    check_context,
-    check_event,
-    check_params,
-    check_size,
-)
+from ..core.inputs import as_numbers, check_context, check_event, check_params, sample_gate
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -197,12 +190,10 @@ class TransformedDistribution(Distribution):
         if not self.initialized:
             check_resolution(x, self)
         bijector = initialize_part(self.bijector, "inverse", x, context, rng, new)
-        base = self.parts[0].rebuilt(dict(new))  # a tied part is initialised already
-        if not base.initialized:
-            own_contexts = [context if part.context_dim else None for part in (bijector, base)]
-            z = bijector.inverse(x, context=own_contexts[0])
-            found = base.initialize(z, own_contexts[1], rng)
-            new.update({id(a): b for a, b in zip(self.parts[0].leaves, found.leaves, strict=True)})
+        base = self.parts[0]
+        if not base.rebuilt(dict(new)).initialized:  # a tied part is initialised already
+            z = bijector.inverse(x, context=context if bijector.context_dim else None)
+            initialize_part(base, "inverse", z, context, rng, new)
         return self.rebuilt(new)
 
     def _own(self, part):
@@ -242,18 +233,13 @@ class TransformedDistribution(Distribution):
 
     def _base_sample(self, shape, rng, context):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
-        shape = as_shape(shape)
-        context = check_context(context, self.context_dim, self)
+        n, context, lead = sample_gate(self, shape, context)
         if self._memo_new is self.parts:
             warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
-        lead = shape if context is None else shape + context.shape[:-1]
         rng, base = np.random.default_rng(rng), self.parts[0]
         if base.n_params and base.dtype != self.dtype:  # draw what has these very parameters
             base = base.with_params(self._own(base))
-        z = np.empty((check_size(lead, self.dim), self.dim), self.params.dtype)
-        if context is not None:
-            context = np.broadcast_to(context, (*lead, self.context_dim))
-            context = context.reshape((-1, self.context_dim))
+        z = np.empty((n, self.dim), self.params.dtype)
         for start in range(0, len(z), DRAWS):
             here = z[start : start + DRAWS]
             if base.context_dim:  # a flow: one draw for every row of the context
