@@ -189,19 +189,14 @@ class Compose(Transformer):
             check_transformer(part)
         self.n_out = sum(part.n_out for part in self.transformers)
 
-    def _steps(self, direction):
-        """[(part, its slice of phi), ...] in the order in which they are run."""
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         steps, start = [], 0
         for part in self.transformers:
-            steps.append((part, slice(start, start + part.n_out)))
-            start += part.n_out
-        return steps if direction == "inverse" else steps[::-1]
-
-    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
-        steps = [
-            (own, *bind_transformer(part, at, direction, dim))
-            for part, own in self._steps(direction)
-        ]
+            own = slice(start, start + part.n_out)  # of phi
+            steps.append((own, *bind_transformer(part, at, direction, dim)))
+            start = own.stop
+        if direction == "forward":
+            steps.reverse()
         phi_bar = at.scratch("composed", dim, self.n_out, at.n_rows)
 
         def run(x, phi):
