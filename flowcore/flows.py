@@ -250,12 +250,11 @@ def nsf(
         raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
     net = _network(hidden, context_dim, activation, residual, dtype)
     transformer = RationalQuadratic(bins, tail)
-    if isinstance(affine, Transformer):
-        transformer = Compose([affine, transformer])
-    elif isinstance(affine, (bool, np.bool_)):
-        transformer = Compose([Affine(), transformer]) if affine else transformer
-    else:
+    if not isinstance(affine, (bool, np.bool_, Transformer)):
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
+    if affine:
+        after = affine if isinstance(affine, Transformer) else Affine()
+        transformer = Compose([after, transformer])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
     return _flow(dim, parts, standardize, base, dtype, standardize_context)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.calls import OPPOSITE
-from ..core.inputs import check_dim, constant, show
+from ..core.inputs import check_dim, constant, interval, show
 from .bijector import ANYWHERE, Bijector
 
 if TYPE_CHECKING:
@@ -114,12 +114,7 @@ class _Interval(FixedMap):
 
     def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         super().__init__(dim)
-        self.low, self.high = constant("low", low, dim), constant("high", high, dim)
-        if not np.all(np.less(self.low, self.high)):
-            raise ValueError(f"low must be less than high, not {low} and {high}")
-        half = np.subtract(np.divide(self.high, 2), np.divide(self.low, 2))
-        if not np.all(half < np.finfo(float).max / 2):
-            raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
+        self.low, self.high = interval(low, high, dim)
 
     @property
     def _ends(self):

@@ -229,22 +229,24 @@ def check_context(context, context_dim: int, owner):
     return context
 
 
-def check_log_det(owner, value, log_det):
-    """A ValueError unless a log-det has one number per row: never a silent (n, n)."""
-    if np.shape(log_det) != np.shape(value)[:-1]:
+def check_one_a_row(owner, subject: str, found, rows):
+    """A ValueError unless `found` has one number per row: never a silent (n, n)."""
+    wanted = np.shape(rows)[:-1]
+    if np.shape(found) != wanted:
         raise ValueError(
-            f"{_name(owner)} returned a log-det of shape {np.shape(log_det)} with values of shape "
-            f"{np.shape(value)}: it must be {np.shape(value)[:-1]}, summed over the last axis only"
+            f"{_name(owner)}: {subject} must return shape {wanted} for rows of shape "
+            f"{np.shape(rows)}, not {np.shape(found)}: the sum over the last axis only"
         )
 
 
-def check_log_prob(owner, z, log_prob):
-    """A ValueError unless there is one log-density per row."""
-    if np.shape(log_prob) != np.shape(z)[:-1]:
-        raise ValueError(
-            f"{_name(owner)}.log_prob must return shape {np.shape(z)[:-1]} for z of shape "
-            f"{np.shape(z)}, not {np.shape(log_prob)}"
-        )
+def interval(low, high, dim: int) -> tuple:
+    """low and high as `constant` returns them; a ValueError unless low < high, and both finite."""
+    low, high = constant("low", low, dim), constant("high", high, dim)
+    if not np.all(np.less(low, high)):
+        raise ValueError(f"low must be less than high, not {low} and {high}")
+    if not np.all(np.divide(high, 2) - np.divide(low, 2) < np.finfo(float).max / 2):
+        raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
+    return low, high
 
 
 def constant(name: str, value, dim: int | None = None, positive: bool = False):

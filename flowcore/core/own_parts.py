@@ -13,7 +13,7 @@ from autograd.builtins import tuple as atuple
 from autograd.core import VJPNode, make_vjp
 from autograd.tracer import getval, isbox, new_box, trace_stack
 
-from .inputs import check_log_det, check_log_prob
+from .inputs import check_one_a_row
 from .workspace import Workspace
 
 
@@ -40,11 +40,11 @@ def by_autograd(f: Callable, at: Workspace, part):
             _check_reads_params(outputs, args, part)
             checked = True
         if not isinstance(found, tuple):
-            check_log_prob(part, x.T, found)
+            check_one_a_row(part, "log_prob", found, x.T)
             np.add(l, found, l, casting="same_kind")
             return None
         value, log_det = found
-        check_log_det(part, value, log_det)
+        check_one_a_row(part, "the log-det", log_det, value)
         np.add(l, log_det, l, casting="same_kind")
         return np.asarray(value, at.dtype).T
 

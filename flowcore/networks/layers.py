@@ -93,10 +93,6 @@ class Layer:
             a[r0:r1, :k] = block
         return a
 
-    def packed(self, a) -> np.ndarray:
-        """The flat vector of the free entries of A."""
-        return np.concatenate([a[r0:r1, :k].ravel() for r0, r1, k in self.blocks])
-
 
 class BlockTriangular:
     """The matrix A of a layer, bound to theta and to its gradient: lists of NumPy calls.

@@ -148,13 +148,12 @@ class Network(Parametric):
         """This network with the given [(W, b) or (W, b, C), ...], laid out as `weights()`."""
         if len(weights) != len(self.layers):
             raise ValueError(f"{self!r} has {len(self.layers)} layers, not {len(weights)}")
-        theta = []
+        theta = np.empty(1 + self.n_params, self.params.dtype)
         for l, (given, places) in enumerate(zip(weights, self.places(), strict=True)):
-            w, b, c = _checked_layer(l, given, places)
-            columns = [b[None], w[self.orders[l]]] if c is None else [b[None], c, w[self.orders[l]]]
-            a = np.concatenate(columns)[:, self.orders[l + 1]].T
-            theta.append(self.layers[l].packed(a))
-        return self.with_params(np.concatenate(theta).astype(self.params.dtype))
+            for a, place in zip(_checked_layer(l, given, places), places, strict=True):
+                if a is not None:
+                    theta[place] = a
+        return self.with_params(theta[1:])
 
     def _first_params(self, rng) -> np.ndarray:
         """theta of a new network. With n the fan-in that the mask leaves, m and s the mean and the
