@@ -77,14 +77,14 @@ class StandardizeContext(Composite):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.standardize.mean[:, None], self.standardize.scale[:, None]
-        given, own = at.context_as_given(), at.with_own_context()
-        wide = at.scratch("wide context", *given.shape, dtype=float)
-        to_given = np.asarray(1 / scale, at.dtype)
+        uncast, own = at.uncast_context(), at.with_own_context()
+        wide = at.scratch("wide context", *uncast.shape, dtype=float)
+        per_scale = np.asarray(1 / scale, at.dtype)
         forward, backward = self.bijector.bind(own, direction)
         at.nbytes += own.nbytes
 
         def run(x, l):
-            np.divide(np.subtract(given, mean, wide), scale, wide)  # in float64: years are alike
+            np.divide(np.subtract(uncast, mean, wide), scale, wide)  # in float64: years are alike
             own.context[...] = wide
             return forward(x, l)
 
@@ -92,7 +92,7 @@ class StandardizeContext(Composite):
             own.context_bar.fill(0)
             x_bar = backward(y_bar, l_bar)
             if at.inputs_bar:
-                np.multiply(own.context_bar, to_given, own.context_bar)
+                np.multiply(own.context_bar, per_scale, own.context_bar)
                 np.add(at.context_bar, own.context_bar, at.context_bar)
             return x_bar
 

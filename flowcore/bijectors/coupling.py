@@ -115,7 +115,7 @@ class Coupling(Bijector):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         if not isinstance(self.conditioner, MLP):  # somebody's own
-            return by_autograd(partial(self._plain, direction), at, self)
+            return by_autograd(partial(self._by_methods, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
         n_changed = self.dim - abs(self.num_masked)
         network, network_back = self.conditioner.bind(at)
@@ -138,7 +138,7 @@ class Coupling(Bijector):
 
         return run, back
 
-    def _plain(self, direction, params, x, context):
+    def _by_methods(self, direction, params, x, context):
         """One direction in autograd.numpy."""
         transform = getattr(self.transformer, f"{direction}_and_log_det")
         kept, changed = x[..., self.kept], x[..., self.changed]
@@ -182,16 +182,15 @@ def _num_masked(dim, num_masked, fraction_masked) -> int:
         raise ValueError(
             f"give num_masked or fraction_masked, not both ({num_masked} and {fraction_masked})"
         )
+    origin = ""
     if num_masked is None:
         fraction = 0.5 if fraction_masked is None else float(fraction_masked)
         if not abs(fraction) < 1:
             raise ValueError(f"fraction_masked must lie between -1 and 1, not {fraction}")
-        num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
-    else:
-        given = ""
+        num_masked, origin = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
     if not 1 <= abs(num_masked) <= dim - 1 or num_masked != int(num_masked):
         raise ValueError(
-            f"{given}num_masked must be 1..{dim - 1} (or negative, for the last "
+            f"{origin}num_masked must be 1..{dim - 1} (or negative, for the last "
             f"coordinates), not {num_masked}"
         )
     return int(num_masked)

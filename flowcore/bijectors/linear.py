@@ -197,9 +197,9 @@ class ActNorm(Bijector):
         (loc, log_scale), (loc_bar, log_scale_bar) = theta[..., None], theta_bar
         sign, x, y = 1 if direction == "forward" else -1, None, None
 
-        def run(given, l):
+        def run(argument, l):
             nonlocal x, y
-            x = np.ascontiguousarray(given, at.dtype)
+            x = np.ascontiguousarray(argument, at.dtype)
             factor = np.exp(sign * log_scale)
             y = loc + factor * x if sign == 1 else (x - loc) * factor
             np.add(l, sign * log_scale.sum(), l)

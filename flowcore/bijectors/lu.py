@@ -182,9 +182,9 @@ class LULinear(Bijector):
 
         at.whenever_theta_changes(refresh)
 
-        def run(given, l):
+        def run(argument, l):
             nonlocal x, value
-            x = np.ascontiguousarray(given, at.dtype)
+            x = np.ascontiguousarray(argument, at.dtype)
             A, A_inv, (_, _, log_s, bias) = matrices
             if forward:
                 value = (A @ x)[there] + bias[:, None]

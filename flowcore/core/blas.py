@@ -91,19 +91,15 @@ def _find_libraries() -> list:
 def _set_threads(libraries, numbers) -> None:
     """The number of threads of each library.
 
-    Newer versions of threadpoolctl listen to the thread alone that was first to set OpenBLAS's
-    number, as long as it lives, and ignore others. Ours are counted, and the last one out is seldom
-    the first one in.
+    In newer versions of threadpoolctl, the first thread that sets OpenBLAS's number controls it as
+    long as that thread lives, and others are ignored. Our users are counted instead, and the last
+    one out is seldom the first one in.
     """
     for library, n in zip(libraries, numbers, strict=True):
-        _let_everybody_set(library)
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
         library.set_num_threads(n)
-        _let_everybody_set(library)
-
-
-def _let_everybody_set(library) -> None:
-    if hasattr(library, "clear_controlling_thread"):
-        library.clear_controlling_thread(force=True)
+        release(force=True)
 
 
 BLAS = _Blas()

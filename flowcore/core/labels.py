@@ -22,10 +22,10 @@ def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
         raise ValueError(f"{name} has its columns in another order; write {name}[{wanted!r:.300}]")
     unknown = [one for one in extra if one not in wanted]
     again = [one for one in extra if one in wanted]
-    words = [f"lacks {_listed(missing)}"] * bool(missing)
-    words += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
-    words += [f"has {_listed(again)} more than once"] * bool(again)
-    raise ValueError(f"{name} {' and '.join(words)}: the columns are {_listed(wanted)}")
+    differences = [f"lacks {_listed(missing)}"] * bool(missing)
+    differences += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
+    differences += [f"has {_listed(again)} more than once"] * bool(again)
+    raise ValueError(f"{name} {' and '.join(differences)}: the columns are {_listed(wanted)}")
 
 
 def are_names(labels: list | None) -> bool:

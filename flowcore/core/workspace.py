@@ -132,8 +132,8 @@ class Workspace:
         own.nbytes = own.context.nbytes * 2
         return own
 
-    def context_as_given(self) -> np.ndarray:
-        """The context as wide as the caller may give it, for who subtracts before it is cast."""
+    def uncast_context(self) -> np.ndarray:
+        """The context before it is cast, for a part that subtracts first: float64 at most."""
         if self.dtype == float or not self._is_loaded:
             return self.context
         if self.wide_context is None:

@@ -271,11 +271,8 @@ class StudentT(BaseDistribution):
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         # the parameters are stored anyway, and may be such that exp overflows
-        return {
-            "dim": self.dim,
-            "df": 1.0 if self.trainable else self._df,
-            "trainable": self.trainable,
-        }
+        df = 1.0 if self.trainable else self._df
+        return {"dim": self.dim, "df": df, "trainable": self.trainable}
 
     def __repr__(self):
         trainable = ", trainable=True" if self.trainable else ""

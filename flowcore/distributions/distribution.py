@@ -201,9 +201,9 @@ class Normal(BaseDistribution):
         z, z_bar = None, at.array("z_bar", self.dim, at.n_rows)
         total = at.scratch("total", at.n_rows)
 
-        def run(given, l):
+        def run(argument, l):
             nonlocal z
-            z = np.asarray(given, at.dtype)
+            z = np.asarray(argument, at.dtype)
             np.einsum("dn,dn->n", z, z, out=total)  # no warning far out, where a density is 0
             np.subtract(l, np.add(np.multiply(total, half, total), constant, total), l)
 
@@ -231,5 +231,5 @@ class Foreign(Distribution):
         return by_autograd(lambda theta, x, context: self.density.log_prob(x), at, self)
 
     def __repr__(self):
-        plain = type(self.density).__repr__ is object.__repr__  # no address in memory, please
-        return f"{type(self.density).__name__}({self.dim})" if plain else repr(self.density)
+        has_no_repr = type(self.density).__repr__ is object.__repr__  # no address in memory, please
+        return f"{type(self.density).__name__}({self.dim})" if has_no_repr else repr(self.density)

@@ -146,10 +146,10 @@ def expectation_maximization(
         sums, reached = np.zeros_like(sums), 0.0
         for rows, phi in _features(columns):
             log_p = linear @ phi
-            value, share = log_sum_exp(log_p, out=log_p)
+            value, posterior = log_sum_exp(log_p, out=log_p)
             reached += weight[rows] @ value
-            share *= weights[rows]
-            sums += share @ phi.T
+            posterior *= weights[rows]
+            sums += posterior @ phi.T
         if reached - before < LEAST_GAIN:
             break
         before = reached

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autograd.tracer import isbox
 
-from ..bijectors import Bijector, Invert, StandardizeContext
+from ..bijectors import Bijector, Invert, MaskedAutoregressiveFlow, StandardizeContext
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import check_resolution
 from ..core import call, evaluate, is_built_in, warn
@@ -261,10 +261,9 @@ class TransformedDistribution(Distribution):
 
 def short_name(step: Bijector) -> str:
     """What pictures call a bijector: "MAF", "IAF", else the name of its class."""
-    short = {"MaskedAutoregressiveFlow": "MAF"}
     if isinstance(step, StandardizeContext):
         return short_name(step.bijector)
     if isinstance(step, Invert):
         inner = short_name(step.bijector)
         return {"MAF": "IAF", "IAF": "MAF"}.get(inner, f"Invert({inner})")
-    return short.get(type(step).__name__, type(step).__name__)
+    return "MAF" if isinstance(step, MaskedAutoregressiveFlow) else type(step).__name__

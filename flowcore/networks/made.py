@@ -169,7 +169,7 @@ def hidden_degrees(
     """
     dim, lowest = len(inputs), 0 if has_context else min(1, len(inputs) - 1)
     if not isinstance(degrees, str):
-        return _given_degrees(degrees, widths, residual)
+        return _checked_degrees(degrees, widths, residual)
     if degrees == "equal":
         if has_context:
             return [_ceil_div(u, dim) - 1 for u in widths]
@@ -191,7 +191,7 @@ def _ceil_div(u, steps):
     return -(-np.arange(1, u + 1) * steps // (u + 1))
 
 
-def _given_degrees(degrees, widths, residual):
+def _checked_degrees(degrees, widths, residual):
     layers = [as_integers("degrees", d) for d in degrees]
     lengths = [len(d) if d.ndim == 1 else d.shape for d in layers]
     if lengths != list(widths):

@@ -149,8 +149,8 @@ class Network(Parametric):
         if len(weights) != len(self.layers):
             raise ValueError(f"{self!r} has {len(self.layers)} layers, not {len(weights)}")
         theta = np.empty(1 + self.n_params, self.params.dtype)
-        for l, (given, places) in enumerate(zip(weights, self.places(), strict=True)):
-            for a, place in zip(_checked_layer(l, given, places), places, strict=True):
+        for l, (own, places) in enumerate(zip(weights, self.places(), strict=True)):
+            for a, place in zip(_checked_layer(l, own, places), places, strict=True):
                 if a is not None:
                     theta[place] = a
         return self.with_params(theta[1:])
@@ -245,12 +245,12 @@ class BoundNetwork:
         return out, back
 
 
-def _checked_layer(l, given, places):
+def _checked_layer(l, own, places):
     """One layer's (W, b, C) as arrays of the right shapes, nothing where the mask forbids it."""
     names = [f"layer {l}: {name}" for name in "WbC"]
     arrays = [
         None if a is None else as_numbers(name, a)
-        for name, a in zip(names, (*given, None)[:3], strict=True)
+        for name, a in zip(names, (*own, None)[:3], strict=True)
     ]
     for name, a, place in zip(names, arrays, places, strict=True):
         shape, wanted = (None if v is None else v.shape for v in (a, place))

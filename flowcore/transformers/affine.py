@@ -60,9 +60,9 @@ class Affine(Transformer):
         phi_bar, x = at.scratch("phi_bar", dim, 2, at.n_rows), None
         mu_bar, raw_bar = phi_bar[:, 0], phi_bar[:, 1]
 
-        def run(given, phi):
+        def run(argument, phi):
             nonlocal x
-            x, mu, raw = given, phi[:, 0], phi[:, 1]
+            x, mu, raw = argument, phi[:, 0], phi[:, 1]
             if bound is None:
                 np.multiply(raw, sign, s)
             else:
