@@ -45,9 +45,7 @@ from .transformers import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from .core.typing import Base, Hidden, Seed
+    from .core.typing import ArrayLike, Base, DTypeLike, Hidden, Seed
 
 
 def maf(

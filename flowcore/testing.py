@@ -22,9 +22,7 @@ from .core.calls import OPPOSITE
 from .transformers import Transformer
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .core.typing import Seed
+    from .core.typing import ArrayLike, Seed
 
 ROWS = 4
 STEPS = np.array([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])  # of finite differences: one is right near kinks

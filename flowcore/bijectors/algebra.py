@@ -13,10 +13,7 @@ from ..core.inputs import as_integers, check_event, show
 from .bijector import ANYWHERE, Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box, Context, Seed
+    from ..core.typing import ArrayLike, Bound, Box, Context, Seed, Workspace
 
 
 class Composite(Bijector):

@@ -13,8 +13,7 @@ from ..transformers import Affine, Transformer, bind_transformer, check_transfor
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import Bound, Workspace
 
 
 class MaskedAutoregressiveFlow(Bijector):

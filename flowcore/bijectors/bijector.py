@@ -47,11 +47,7 @@ import numpy as np
 from ..core import Parametric, by_autograd, call, check_overrides, require
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
-    from ..core import Workspace
-    from ..core.typing import Array, Bound, Box, Context, Params, Seed
+    from ..core.typing import Array, ArrayLike, Bound, Box, Context, Params, Seed, Self, Workspace
 
 ANYWHERE = (-np.inf, np.inf)
 METHODS = ("forward_and_log_det", "inverse_and_log_det")
@@ -176,14 +172,31 @@ class Bijector(Parametric):
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         """(low, high): a box that holds the image, in this direction, of the box low to high.
 
-        Of that box only what the map is defined on counts. Write it for a map of each coordinate on
-        its own; see `increasing_image`.
+        Points on which the map is not defined do not count. Override it for a map of each
+        coordinate on its own: `image = increasing_image` if the map is increasing.
         """
         return self.codomain if direction == "forward" else self.domain
 
 
 def increasing_image(bijector: Bijector, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-    """`Bijector.image` of a map that takes every coordinate's line onto itself, increasing."""
+    """The image of a box under a map that takes every coordinate's line onto itself, increasing.
+
+    Write `image = increasing_image` in the class of such a bijector.
+
+    Parameters
+    ----------
+    bijector : Bijector
+        The map.
+    direction : str
+        "forward" or "inverse".
+    low, high : array_like
+        The box: numbers or (D,) arrays, which may be infinite.
+
+    Returns
+    -------
+    tuple
+        (low, high) of its image, (D,) each.
+    """
     run = getattr(bijector, direction)
     ends = [np.broadcast_to(np.asarray(end, float), bijector.dim) for end in (low, high)]
     return tuple(np.where(np.isinf(end), end, run(np.where(np.isinf(end), 0, end))) for end in ends)

@@ -12,10 +12,7 @@ from .bijector import Bijector
 from .linear import Standardize
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box
+    from ..core.typing import ArrayLike, Bound, Box, Workspace
 
 
 class StandardizeContext(Composite):

@@ -15,11 +15,7 @@ from ..transformers import Affine, Shift, Transformer, bind_transformer, check_t
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-    from typing_extensions import Self
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Hidden, Seed, Weights
+    from ..core.typing import Bound, DTypeLike, Hidden, Seed, Self, Weights, Workspace
 
 
 class Coupling(Bijector):

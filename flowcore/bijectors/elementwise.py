@@ -12,10 +12,7 @@ from .bijector import Bijector, increasing_image
 from .maps import FixedMap, column
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
 
 
 class Elementwise(Bijector):

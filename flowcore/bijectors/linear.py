@@ -11,10 +11,8 @@ from ..core.inputs import check_dim, check_event, named, show, where
 from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Parametric, Workspace
-    from ..core.typing import Bound, Context, Seed
+    from ..core import Parametric
+    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Seed, Workspace
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse

@@ -13,10 +13,7 @@ from .algebra import Permute
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Seed, Workspace
 
 
 class LULinear(Bijector):

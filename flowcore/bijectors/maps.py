@@ -22,10 +22,7 @@ from ..core.inputs import check_dim, constant, interval, show
 from .bijector import ANYWHERE, Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box
+    from ..core.typing import ArrayLike, Bound, Box, Workspace
 
 
 class FixedMap(Bijector):

@@ -23,10 +23,7 @@ from ..core.inputs import check_dim
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import Bound, DTypeLike, Seed, Workspace
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 

@@ -1,4 +1,9 @@
-"""What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
+"""What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks.
+
+What is imported here is what `core` offers.
+"""
+
+# ruff: noqa: F401
 
 from .._imports import imported, unforked
 from .blas import BLAS
@@ -12,34 +17,3 @@ from .log_sum_exp import log_sum_exp
 from .own_parts import by_autograd, is_built_in, vjp_of
 from .parameters import Parametric, frozen
 from .workspace import Step, Workspace, check_overrides, copied, require
-
-__all__ = [
-    "BLAS",
-    "ENVIRONMENT",
-    "LARGE",
-    "MANY",
-    "ROWS",
-    "Parametric",
-    "Plan",
-    "Step",
-    "Workspace",
-    "as_numbers",
-    "by_autograd",
-    "call",
-    "check_overrides",
-    "copied",
-    "derived",
-    "evaluate",
-    "fixable",
-    "frozen",
-    "imported",
-    "in_threads",
-    "is_built_in",
-    "log_sum_exp",
-    "n_threads",
-    "remaking",
-    "require",
-    "unforked",
-    "vjp_of",
-    "warn",
-]

@@ -24,10 +24,7 @@ from .inputs import as_vector, check_params
 from .own_parts import is_built_in
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
-    from .typing import Array, Params
+    from .typing import Array, ArrayLike, Params, Self
 
 
 class Parametric:

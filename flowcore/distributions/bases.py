@@ -18,10 +18,7 @@ from ..core.inputs import as_numbers, check_dim, constant, interval, show
 from .distribution import BaseDistribution, Normal
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
 
 
 class MultivariateNormalDiag(BaseDistribution):

@@ -13,9 +13,7 @@ from .mixture import Mixture
 from .transformed import TransformedDistribution
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core.typing import Base
+    from ..core.typing import ArrayLike, Base
 
 
 def with_standardized_context(density: Distribution, standardize: Standardize) -> Distribution:

@@ -21,11 +21,8 @@ from ..core import (
 from ..core.inputs import check_dim, gate, infinite, sample_gate
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
     from ..core import Workspace
-    from ..core.typing import Array, Bound, Context, Params, Seed, Threads
+    from ..core.typing import Array, ArrayLike, Bound, Context, Params, Seed, Self, Threads
 
 
 class Distribution(Parametric):

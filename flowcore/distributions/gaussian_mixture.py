@@ -14,10 +14,7 @@ from .distribution import BaseDistribution
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Seed, Workspace
 
 
 class GaussianMixture(BaseDistribution):

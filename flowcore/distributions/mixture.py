@@ -13,10 +13,7 @@ from ..core.inputs import as_numbers, sample_gate, show
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Base, Bound, Context, Seed
+    from ..core.typing import ArrayLike, Base, Bound, Context, Seed, Workspace
 
 
 class Mixture(Distribution):

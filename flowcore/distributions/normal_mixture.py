@@ -16,10 +16,7 @@ from .expectation_maximization import by_bic, moved, whitened
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import ArrayLike, Bound, Seed, Workspace
 
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 

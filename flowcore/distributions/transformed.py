@@ -15,10 +15,8 @@ from ..core.inputs import as_numbers, check_context, check_event, check_params, 
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from ..core import Workspace
-    from ..core.typing import Array, Base, Bound, Context, Params, Seed, Threads
+    from ..core.typing import Array, ArrayLike, Base, Bound, Context, Params, Seed, Threads
 
 FAR = 10.0  # standard deviations: the median size of rows that surprises a flow without data
 _UNSEEN = "this flow has not seen data: its Standardize does nothing yet"

@@ -21,9 +21,7 @@ from ..core.inputs import as_integers, as_numbers, check_dim
 from .network import Network, hidden_widths
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core.typing import Hidden, Seed
+    from ..core.typing import ArrayLike, DTypeLike, Hidden, Seed
 
 
 class MADE(Network):

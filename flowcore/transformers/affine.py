@@ -15,8 +15,7 @@ from ..core.inputs import positive
 from .transformer import Transformer, bind_transformer, check_transformer
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import Bound, Workspace
 
 
 class Affine(Transformer):

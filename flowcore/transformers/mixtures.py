@@ -22,8 +22,7 @@ from .affine import bounded
 from .transformer import Transformer
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import Bound, Workspace
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 TINY = 1e-290  # a smaller probability is computed by its logarithm

@@ -19,10 +19,7 @@ from ..core.inputs import as_numbers, check_dim, positive
 from .transformer import Transformer, matched
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import ArrayLike, Bound, Workspace
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot

@@ -15,11 +15,7 @@ import numpy as np
 from ..core import Parametric, as_numbers, call, check_overrides, require, vjp_of
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
-    from ..core import Workspace
-    from ..core.typing import Array, Bound
+    from ..core.typing import Array, ArrayLike, Bound, Self, Workspace
 
 
 METHODS = ("forward_and_log_det", "inverse_and_log_det")
