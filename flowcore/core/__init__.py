@@ -1,4 +1,4 @@
-"""What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks.
+"""The foundation: one flat vector, one input gate, binding, one primitive, rows in blocks.
 
 What is imported here is what `core` offers.
 """

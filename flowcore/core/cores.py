@@ -1,4 +1,4 @@
-"""How many threads are worth having: as many as there are cores that this process may use."""
+"""The number of threads that pay: as many as the cores that this process may use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def n_threads(threads: int | None = None) -> int:
 
 
 def n_cores() -> int:
-    """The cores that this process may use: what the system, its affinity and its quota leave."""
+    """The cores that this process may use, by its affinity and its quota."""
     if sys.platform == "emscripten":  # a browser: no threads
         return 1
     if hasattr(os, "process_cpu_count"):  # Python 3.13
@@ -45,8 +45,8 @@ def n_cores() -> int:
 def _quota() -> float:
     """Cores' worth of time that Linux grants this process's control group; infinity without one.
 
-    A container that is given 2 of 64 cores sees 64: the threads of 64 would spend the share of a
-    tenth of a second in a moment, and all stand still for the rest of it.
+    A container limited to 2 of 64 cores sees 64. Sixty-four threads would use up the quota of each
+    tenth of a second in a moment, and stand still for the rest of it.
     """
     return min(quotas(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")), default=2.0**31)
 

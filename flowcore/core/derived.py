@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 class derived(Generic[T]):
-    """An attribute that is computed when it is first wanted, then kept: for immutable objects.
+    """An attribute that is computed at its first use, then kept: for immutable objects.
 
-    `functools.cached_property` holds a lock while it computes (before Python 3.12), one for all
-    objects of the class: other threads wait for it, and a child that is forked meanwhile waits for
-    ever. Here threads that come at once all compute it, and all get the one that was first.
+    Before Python 3.12, `functools.cached_property` holds one lock for all objects of the class
+    while it computes: other threads wait, and a child that is forked meanwhile waits for ever.
+    Here threads that come at the same time all compute the value, and all get the first one.
     """
 
     def __init__(self, compute: Callable[[Any], T]):

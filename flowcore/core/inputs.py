@@ -1,4 +1,4 @@
-"""The one gate: what a public call is given, checked, cast and laid out, before anything is run.
+"""The one gate of public calls: arguments are checked, cast and laid out before anything runs.
 
 Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fit.
 """
@@ -37,7 +37,7 @@ def gate(owner, x, params, context, name="x"):
 
 
 def as_numbers(name: str, x):
-    """x as an array of floats; a ValueError for what holds no real numbers, which says where.
+    """x as an array of floats; a ValueError that names the place of what is no real number.
 
     Integers become float64; float32 and float64 stay; an autograd box stays a box.
     """
@@ -74,7 +74,7 @@ def _real(name: str, x) -> np.ndarray:
 
 
 def _check_masks(name: str, x) -> None:
-    """A ValueError for masked values, also in a list of masked rows: NumPy reads what is below."""
+    """A ValueError for masked values, also in lists of masked rows: NumPy would ignore the mask."""
     if isinstance(x, (list, tuple)):
         masked = np.array([np.ma.is_masked(row) for row in x], bool)
         place = where(masked) if masked.any() else ""
@@ -87,8 +87,8 @@ def _check_masks(name: str, x) -> None:
 
 
 def _check_columns(name: str, table, labels: list) -> None:
-    """A ValueError that names the first column of dates, durations or complex numbers: as a whole,
-    a table of another library may hand them over as numbers."""
+    """A ValueError that names the first column of dates, durations or complex numbers: a table of
+    another library may turn them into numbers when it becomes one array."""
     columns = table.get_columns() if hasattr(table, "get_columns") else None  # polars
     if columns is None and hasattr(table, "column_names"):  # pyarrow
         columns = table.columns

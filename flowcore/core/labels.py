@@ -1,4 +1,4 @@
-"""Two tables with names: have they the same columns?"""
+"""Do two tables have the same columns?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
     """A ValueError unless the table `name` has the wanted columns, in their order.
 
-    None, or anything but text, as in a table of pandas that was given none: nothing is known.
+    Nothing is checked without names: None, or labels that are no text, as pandas numbers columns.
 
     >>> check_labels("X", ["a", "b", "b"], ["a", "b"])
     Traceback (most recent call last):
@@ -29,7 +29,7 @@ def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
 
 
 def are_names(labels: list | None) -> bool:
-    """Are these names of columns, as scikit-learn means it: text?"""
+    """True if these are names of columns in scikit-learn's sense: text."""
     return bool(labels) and all(isinstance(label, str) for label in labels)
 
 

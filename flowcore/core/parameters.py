@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Parametric:
     """A leaf with a flat vector of parameters, or a composite of `parts`.
 
-    What a class of your own may set:
+    A class of your own may set:
 
     parts         the objects that it is made of, a tuple; () for a leaf, which sets `self.params`
                   in its constructor
@@ -77,14 +77,14 @@ class Parametric:
         super().__setattr__(name, value)
 
     def check_fitted(self) -> None:
-        """A ValueError if the `fitted` constants are such as `initialize` never sets: `load` asks.
+        """A ValueError if the `fitted` constants are such as `initialize` never sets.
 
-        For a class with such constants; the others have nothing to check.
+        `load` calls it. Only classes with such constants override it.
         """
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the parameters, and so of all results."""
+        """The dtype of the parameters, and so of all results."""
         return self.params.dtype
 
     @property
@@ -143,7 +143,7 @@ class Parametric:
         return new.get(id(self), self)
 
     def share(self, params: Params, part: Parametric) -> Array | None:
-        """What of `params`, a vector of this tree's parameters, belongs to `part`; None for None.
+        """The piece of `params`, a vector of this tree's parameters, of `part`; None for None.
 
         For a class that calls the methods of its parts itself:
         `part.forward_and_log_det(z, self.share(params, part), context)`.
@@ -154,7 +154,7 @@ class Parametric:
         return pieces[0] if len(pieces) == 1 else anp.concatenate([params[:0], *pieces])
 
     def param_scale(self) -> np.ndarray:
-        """Per parameter, the standard deviation that keeps a random value of it harmless."""
+        """The standard deviation of random values that is harmless, for every parameter."""
         if self.parts:
             return np.concatenate([np.zeros(0), *(leaf.param_scale() for leaf in self.leaves)])
         return np.ones(self.n_params)
