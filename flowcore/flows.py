@@ -6,9 +6,9 @@ Every recipe stacks `layers` bijectors over a base density and ends, at the data
     z -> layer 1 -> layer 2 -> ... -> Standardize -> x
 
 Orders are counted from the data end, whatever the number of layers: the last layer, next to the
-Standardize, has the order that is asked for, and towards the base every layer has the reverse of
-the one behind it. With few layers the order at the data end decides much: it should go from what is
-simple to what depends on it.
+Standardize, has the order of the argument, and towards the base every layer has the reverse of the
+one behind it. With few layers the order at the data end matters much: it should go from simple
+coordinates to those that depend on them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A fresh flow is the identity (its last layers are zero) and would pass nearly every test, so
 everything is tested at random parameters: `randomize`. Each property is one small function below,
-of one direction of the bijector; the list CHECKS puts first what explains most when it fails.
+of one direction of the bijector; CHECKS lists first those whose failure explains most.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Composite(Bijector):
 
     @property
     def bijectors(self) -> tuple[Bijector, ...]:
-        """The parts, as given (of a Chain the last one is applied first by `forward`)."""
+        """The parts, in the argument's order: a Chain's `forward` applies the last one first."""
         return self.parts
 
     @property
@@ -239,16 +239,16 @@ class Blockwise(Composite):
         x = (f_1(z_1), ..., f_K(z_K))       log |det dx/dz| = sum_k log |det df_k/dz_k|
         z = (f_1^-1(x_1), ..., f_K^-1(x_K))
 
-    Cost: the sum of its parts. An object that appears twice shares its parameters. At the data end
-    of a flow it takes care of columns of different kinds, e.g. one that is positive.
-    Errors: ValueError for other sizes, TypeError for what is no bijector.
+    Cost: the sum of its parts. An object that appears twice shares its parameters. Use it at the
+    data end of a flow for columns of different kinds, e.g. one that is positive.
+    Errors: ValueError for other sizes, TypeError for parts that are no bijectors.
 
     Parameters
     ----------
     bijectors : sequence of Bijector
         f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context.
     sizes : sequence of int
-        Their dims again, if you want to have them checked.
+        Their dims again, to have them checked.
 
     Examples
     --------

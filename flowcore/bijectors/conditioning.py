@@ -1,4 +1,4 @@
-"""`StandardizeContext`: what a flow's parts are conditional on, in units that networks like."""
+"""`StandardizeContext`: the context of a flow's parts in units that suit networks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StandardizeContext(Composite):
 
         x = f(z; (c - mean) / scale)       log-det of f
 
-    The recipes with a `context_dim` have one: years or prices as a context need no scaling by hand.
+    Recipes with a `context_dim` contain one: years or prices as a context need no scaling by hand.
     `fit` (through `initialize`) sets mean and scale from the contexts of the training rows, once;
     until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
     Parameters are those of the bijector. Cost: O(C) per row more than the bijector.

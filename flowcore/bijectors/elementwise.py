@@ -76,7 +76,7 @@ class ElementwiseAffine(FixedMap):
     Parameters
     ----------
     loc, scale : array_like
-        Numbers or (D,) arrays, at least one of them an array, which says what D is.
+        Numbers or (D,) arrays, at least one of them an array, which sets D.
 
     Examples
     --------

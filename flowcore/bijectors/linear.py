@@ -74,7 +74,7 @@ class Standardize(Bijector):
         if self.initialized:
             return self
         mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
-        with np.errstate(over="ignore"):  # is refused
+        with np.errstate(over="ignore"):  # `check_fitted` refuses it
             return self.with_moments(-mean / scale, 1 / scale)
 
     def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Standardize:
@@ -139,7 +139,7 @@ class ActNorm(Bijector):
     deviation 1 in every coordinate (inside an `Invert`: such that the rows forward(z) have); `fit`
     calls it once, with the training rows. From then on they are parameters like any other. Until
     then it is the identity, and other values given by `with_params` would be overwritten.
-    A constant column, which inside a flow is no reason to stop, gets scale 1.
+    A constant column gets scale 1: inside a flow it is no error.
     Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section 3.1,
     where s = exp(-log_scale) and b = -loc s of our names.
 

@@ -7,7 +7,7 @@
 At the data end of a flow such a map confines the density to a support: `log_prob` is -inf at a row
 with a coordinate outside of it, or on its boundary. There `inverse` returns a finite point (z_i = 0
 in that coordinate), so that nothing downstream becomes NaN; a NaN in x stays one.
-Where a float cannot tell an image from the boundary, e.g. sigmoid(40) = 1, it is the boundary.
+Where rounding puts an image on the boundary, e.g. sigmoid(40) = 1, it counts as the boundary.
 """
 
 from __future__ import annotations

@@ -197,8 +197,8 @@ def _above_minus_one(a):
 def _u_hat(w, u):
     """u^, m = w.u^, p = 1 + m, and pullback(u^_bar, m_bar) -> (w_bar, u_bar).
 
-    Where w.u >= 0 nothing is to be done; with c = max(-w.u, 0), u^ = u + c^2/(1 + c) w/|w|^2, which
-    has the limit u for w -> 0, where any u^ will do.
+    With c = max(-w.u, 0), u^ = u + c^2/(1 + c) w/|w|^2. So u^ = u where w.u >= 0, and in the limit
+    w -> 0, where any u^ will do.
     """
     a = w @ u
     m, p, m_slope = _above_minus_one(a)

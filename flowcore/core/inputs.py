@@ -229,12 +229,12 @@ def check_context(context, context_dim: int, owner):
     return context
 
 
-def check_one_a_row(owner, subject: str, found, rows):
+def check_one_a_row(owner, what: str, found, rows):
     """A ValueError unless `found` has one number per row: never a silent (n, n)."""
     wanted = np.shape(rows)[:-1]
     if np.shape(found) != wanted:
         raise ValueError(
-            f"{_name(owner)}: {subject} must return shape {wanted} for rows of shape "
+            f"{_name(owner)} must return shape {wanted} as {what} of rows of shape "
             f"{np.shape(rows)}, not {np.shape(found)}: the sum over the last axis only"
         )
 

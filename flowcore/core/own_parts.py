@@ -43,7 +43,7 @@ def by_autograd(f: Callable, at: Workspace, part):
             np.add(l, found, l, casting="same_kind")
             return None
         value, log_det = found
-        check_one_a_row(part, "the log-det", log_det, value)
+        check_one_a_row(part, "log-det", log_det, value)
         np.add(l, log_det, l, casting="same_kind")
         return np.asarray(value, at.dtype).T
 

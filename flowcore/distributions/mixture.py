@@ -56,7 +56,7 @@ class Mixture(Distribution):
 
     @property
     def densities(self) -> list:
-        """The parts, as they were given."""
+        """The parts, as they were passed."""
         return [part.density if isinstance(part, Foreign) else part for part in self.parts]
 
     @property

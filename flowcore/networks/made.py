@@ -94,7 +94,7 @@ class MADE(Network):
         )
         lowest = 0 if context_dim and isinstance(degrees, str) else 1
         self.degrees = [frozen(degrees) for degrees in self.degrees]
-        # what a narrow layer inside a block cannot pass on, the skip around the block does
+        # the skip around a block passes on what a narrow layer inside of it cannot
         _warn_if_narrow(self.degrees, range(lowest, dim), step=2 if residual else 1)
         out_shape = dim, self.n_out
         units = [*self.degrees, np.repeat(self.degrees[0], self.n_out)]
@@ -110,7 +110,7 @@ class MADE(Network):
         return [w > 0 for w, _, _ in self.places()]
 
     def config(self) -> dict:
-        """The constructor's arguments, for `save`: random orders and degrees as they came out."""
+        """The constructor's arguments, for `save`: random orders and degrees as drawn."""
         names = (
             "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual"
         )  # fmt: skip
@@ -163,7 +163,7 @@ def hidden_degrees(
                the first variable has units that see the context
     "random"   uniform between the smallest degree of the layer before and D-1
 
-    Of a residual network, layers 3, 5, ... have the degrees of layer 1.
+    In a residual network, layers 3, 5, ... have the degrees of layer 1.
     """
     dim, lowest = len(inputs), 0 if has_context else min(1, len(inputs) - 1)
     if not isinstance(degrees, str):
@@ -208,8 +208,8 @@ def _checked_degrees(degrees, widths, residual):
 
 
 def _bounds(degrees, dim: int) -> list[int]:
-    """Where the units of degree 0, 1, ..., D begin among those of a layer, and where they end; of
-    degree D are all from D on, which no output reads."""
+    """The place of the first unit of degree 0, 1, ..., D among a layer's units, sorted by degree,
+    and their number. Units of degree D or more count as degree D: no output reads them."""
     begins = np.searchsorted(np.sort(degrees), np.arange(dim + 1)).tolist()
     return [*begins, len(degrees)]
 

@@ -84,7 +84,7 @@ class Network(Parametric):
 
     def bind(self, at: Workspace) -> Bound:
         """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar),
-        or None if nobody needs it.
+        or None if it is not needed.
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
@@ -161,10 +161,11 @@ class Network(Parametric):
 
             a = e_0 / sqrt(n) + sum_k sqrt(3 / n) e_k (h_k - m) / s       over k = 1..n inputs h_k
 
-        (m = 0, s = 1 for what no activation has touched). A residual network of B blocks adds up B
-        such sums: there the weights into it are smaller by sqrt(B). Where few inputs are read, in
-        all N, units of the first layer that flatten out start steeper, by c / sqrt(N) if that is
-        more than 1 (c: STEEPNESS): each then is a step somewhere in the data, not nearly linear.
+        (m = 0, s = 1 for the inputs, which no activation has changed). A residual network of B
+        blocks adds up B such sums: the weights into this sum are smaller by sqrt(B). If the first
+        layer reads few inputs, N, and its units saturate, their weights start larger, by
+        c / sqrt(N) if that is more than 1 (c: STEEPNESS): each unit is then a step somewhere in the
+        data instead of nearly linear.
         """
         theta = rng.uniform(-1, 1, self.slices[-1].stop)
         theta[self.slices[-1]] = 0
@@ -219,7 +220,7 @@ class BoundNetwork:
         if at.tape:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
             self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
-            # where transformers write it, unless it has to be sorted: then it is copied anyway
+            # the array that transformers write to, unless phi_bar has to be sorted, by a copy
             by_degree = network.output_selectors[0]
             is_sorted = isinstance(by_degree, slice) and by_degree == slice(None)
             name = "phi_bar" if is_sorted else "outputs_bar"
@@ -246,7 +247,7 @@ class BoundNetwork:
 
 
 def _checked_layer(l, own, places):
-    """One layer's (W, b, C) as arrays of the right shapes, nothing where the mask forbids it."""
+    """One layer's (W, b, C) as arrays, if their shapes are right and masked weights are 0."""
     names = [f"layer {l}: {name}" for name in "WbC"]
     arrays = [
         None if a is None else as_numbers(name, a)

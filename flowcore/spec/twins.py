@@ -7,15 +7,15 @@ without reuse, and autograd derives the rest, as often as you like:
 * they are the second derivatives: autograd, asked to differentiate a hand-written gradient, is
   given the gradient of the twin instead. Nothing else imports this file.
 
-One function a kind, and in it one formula a class (`one_formula_a_class` finds it); what concerns a
-single coordinate stands in `twins_scalar`:
+There is one function a kind, and one formula a class, which `one_formula_a_class` finds; the
+formulas of a single coordinate stand in `twins_scalar`:
 
     transform(transformer, direction, x, phi)          -> y and log dy/dx, of x's shape
     network(net, x, params, context)                   -> phi (N, ...)
     bijector(b, direction, x, params, context)         -> y (N, D) and the log-det (N,)
     log_prob(density, x, params, context)              -> (N,)
 
-A class of somebody's own is its own twin: its methods, with these arguments. Rows are (N, D).
+A user's own class is its own twin: its methods, with these arguments. Rows are (N, D).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ ACTIVATIONS = {
 
 @one_formula_a_class
 def network(net, x, params, context):
-    """phi of rows x; of somebody's own network, what it returns when it is called."""
+    """phi of rows x; a user's own network is called."""
     return net(x, params, context)
 
 
@@ -124,7 +124,7 @@ def network(net, x, params, context):
 def _dense_network(net, x, params, context):
     """h_l = act(a_l),  a_l = h_{l-1} W_l + c C_l + b_l  (+ a_{l-2}),  phi = a of the last layer.
 
-    What stands in brackets is added in hidden layers 3, 5, ... of a residual network.
+    The term in brackets belongs to hidden layers 3, 5, ... of a residual network.
     """
     theta, h, before = behind_zero(params), x, []
     for i, (W, b, C) in enumerate(net.places()):
@@ -148,12 +148,12 @@ def behind_zero(theta):
 
 @one_formula_a_class
 def bijector(b, direction, x, params, context):
-    """y and log |det dy/dx| of one direction; of somebody's own, what its methods return."""
+    """y and log |det dy/dx| of one direction; a user's own class: by its methods."""
     return own_method(b, Bijector, f"{direction}_and_log_det")(x, params, context)
 
 
 def _part(b, params, part, direction, x, context):
-    """A part of b, run with its share of the parameters, and with the context if it reads one."""
+    """A part of b, run with its own parameters, and with the context if it reads one."""
     own_context = context if part.context_dim else None
     return bijector(part, direction, x, b.share(params, part), own_context)
 
@@ -352,7 +352,7 @@ def _fixed_map(b, direction, x, params, context):
 
 @one_formula_a_class
 def log_prob(density, x, params, context):
-    """log p(x) in nats; of somebody's own density, what its method returns."""
+    """log p(x) in nats; a user's own class: by its method."""
     options = {"params": params} if density.n_params else {}
     if density.context_dim:
         options["context"] = context
@@ -361,7 +361,7 @@ def log_prob(density, x, params, context):
 
 @log_prob.register(Foreign)
 def _foreign(density, x, params, context):
-    """What an object that derives from nothing returns."""
+    """The log_prob of an object that derives from no class of flowcore."""
     return density.density.log_prob(x)
 
 

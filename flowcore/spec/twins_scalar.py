@@ -1,8 +1,8 @@
 """The plain twins of one coordinate: smooth functions of a number, transformers, fixed maps.
 
-`twins` builds on them. All work on arrays of any shape, number by number; a derivative that they
-return is the logarithm of |dy/dx|, not summed. A where() is fed with harmless numbers where its
-other branch is taken: autograd multiplies what is not taken by 0, and 0 times infinity is NaN.
+`twins` builds on them. All work on arrays of any shape, number by number; derivatives are returned
+as log |dy/dx|, not summed. Where a where() takes its other branch, a branch computes with harmless
+numbers: autograd multiplies its gradient by 0, and 0 times infinity is NaN.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ STEEPEST = 300.0  # log of the largest slope that a Newton step takes
 
 
 def one_formula_a_class(default: Callable) -> Callable:
-    """`singledispatch` over the class of the first argument, but never to a wrong formula: a class
-    with methods of its own takes `default`, these methods; a subclass with a `bind` of its own
-    needs a formula of its own."""
+    """`singledispatch` over the class of the first argument, but never to a wrong formula: for a
+    class that writes the methods, `default` calls these; a subclass that writes another `bind`
+    needs another formula."""
     dispatch = singledispatch(default)
 
     @wraps(default)
@@ -141,13 +141,12 @@ def newton(root, step):
 
 @one_formula_a_class
 def transform(transformer, direction, x, phi):
-    """y and log dy/dx of one direction; of somebody's own transformer, what its methods
-    return."""
+    """y and log dy/dx of one direction; a user's own transformer: by its methods."""
     return own_method(transformer, Transformer, f"{direction}_and_log_det")(x, phi)
 
 
 def own_method(part, base: type, name: str):
-    """Somebody's own method; a NotImplementedError if the class writes `bind` alone."""
+    """The method of a user's own class; a NotImplementedError if it writes `bind` alone."""
     if getattr(type(part), name, None) is getattr(base, name):
         raise NotImplementedError(
             f"second derivatives of {part!r}: beside bind, write {name} in autograd.numpy"

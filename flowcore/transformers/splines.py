@@ -168,8 +168,8 @@ class RationalQuadratic(Transformer):
         return self.min_slope + (np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))))
 
     def _phi_bar(self, curve, g_bar, l_bar, z_bar):
-        """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar, so that z, at
-        fixed knots, receives z_bar."""
+        """The gradient by phi, from g_bar and l_bar, those by g and log g' at a fixed z, and z_bar,
+        the one by z at fixed knots."""
         n, bin_, shape = self.bins, curve.bin, g_bar.shape
         s_bar, slope_bars = curve.bars(g_bar, l_bar)
         per_w = s_bar / bin_.w
@@ -235,8 +235,8 @@ class _Axes:
     """Both axes, cut into pieces: [L, H] is to a piece as `whole` to e_j + c E, see `_Cutter`.
 
     raw (2, K, ...): first those of the widths, then of the heights. The weights stay as they are,
-    (2, K, ...), with their sums in upto and the last of these in whole: to divide all of them is
-    dear, and only those of the bin that a point falls into are looked at.
+    (2, K, ...), with their sums in upto and the last of these in whole. Dividing all of them would
+    be slow, and only those of the bin that a point falls into are needed.
     """
 
     def __init__(self, cutter: _Cutter, raw):
@@ -262,7 +262,7 @@ class _Axes:
         return ends - sizes, sizes
 
     def gradient(self, bin_, start_bar, size_bar, out):
-        """What `raw` receives from starts and sizes of the bins' pieces, into out (2, K, ...)."""
+        """out (2, K, ...): the gradient by `raw`, from those by the bins' starts and sizes."""
         cutter, numbers = self.cutter, self.cutter.numbers
         k, scale = bin_.k.astype(out.dtype), cutter.width / TEMPERATURE / self.whole
         before = (numbers < k).astype(out.dtype)
