@@ -86,7 +86,7 @@ class TransformedDistribution(Distribution):
         return run, back
 
     def unseen(self) -> TransformedDistribution:
-        """This flow, marked as new: `sample` warns, and `log_prob` and `to_latent` warn of far rows.
+        """This flow, marked as new: `sample` warns, `log_prob` and `to_latent` warn of far rows.
 
         The mark belongs to these very parts; copies and pickles keep it. The flows that `fit`,
         `initialize` and `with_params` return have other parts, and so no mark.
