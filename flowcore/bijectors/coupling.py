@@ -110,7 +110,7 @@ class Coupling(Bijector):
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        if not isinstance(self.conditioner, MLP):  # somebody's own
+        if not isinstance(self.conditioner, MLP):  # a user's own
             return by_autograd(partial(self._by_methods, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
         n_changed = self.dim - abs(self.num_masked)

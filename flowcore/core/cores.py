@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .inputs import check_dim
 
-MOST = 1024  # threads: whoever asks for more has made a mistake
+MOST = 1024  # threads: a larger number is a mistake
 ENVIRONMENT = "FLOWCORE_THREADS"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -22,13 +22,7 @@ class derived(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    @overload
-    def __get__(self, obj: None, owner: type | None = None) -> derived[T]: ...
-
-    @overload
-    def __get__(self, obj: object, owner: type | None = None) -> T: ...
-
-    def __get__(self, obj, owner=None):
-        if obj is None:
+    def __get__(self, obj: Any, owner: type | None = None) -> T:
+        if obj is None:  # of the class: for documentation
             return self
         return obj.__dict__.setdefault(self.name, self.compute(obj))

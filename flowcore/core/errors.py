@@ -1,6 +1,6 @@
 """Errors and warnings whose fix is data; warnings go to the line that called flowcore.
 
-A constructor's warnings are for whoever makes an object, and not for whoever loads it.
+A constructor warns the code that makes an object; loading it must not warn again.
 `warnings.catch_warnings` cannot silence them: it replaces the filters of the whole process, and two
 threads that do so at once leave the wrong ones behind.
 """

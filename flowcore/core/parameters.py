@@ -182,7 +182,7 @@ def _replaced(value, new: dict):
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """`array`, read-only; copied first if somebody else could still write to it."""
+    """`array`, read-only; a copy if another array could still write to its memory."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base

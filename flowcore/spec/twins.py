@@ -4,8 +4,8 @@ The engine writes its gradients by hand. Here the same values stand in textbook 
 without reuse, and autograd derives the rest, as often as you like:
 
 * they are the specification: the tests hold values and gradients of the engine equal to theirs;
-* they are the second derivatives: autograd, asked to differentiate a hand-written gradient, is
-  given the gradient of the twin instead. Nothing else imports this file.
+* they are the second derivatives: when autograd differentiates a hand-written gradient, it gets the
+  gradient of the twin instead. Nothing else imports this file.
 
 There is one function a kind, and one formula a class, which `one_formula_a_class` finds; the
 formulas of a single coordinate stand in `twins_scalar`:
