@@ -74,15 +74,14 @@ class StandardizeContext(Composite):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.standardize.mean[:, None], self.standardize.scale[:, None]
-        uncast, own = at.uncast_context(), at.with_own_context()
-        wide = at.scratch("wide context", *uncast.shape, dtype=float)
+        own = at.with_own_context()
         per_scale = np.asarray(1 / scale, at.dtype)
         forward, backward = self.bijector.bind(own, direction)
         at.nbytes += own.nbytes
 
         def run(x, l):
-            np.divide(np.subtract(uncast, mean, wide), scale, wide)  # in float64: years are alike
-            own.context[...] = wide
+            np.subtract(at.context, mean, own.context)  # in float64: years are alike
+            np.divide(own.context, scale, own.context)
             return forward(x, l)
 
         def back(y_bar, l_bar):

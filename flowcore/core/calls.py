@@ -57,8 +57,6 @@ class Plan:
             self._holds_own = theta is self._own_params
         if context is not None:
             self.at.context[...] = context.T
-            if self.at.wide_context is not None:
-                self.at.wide_context[...] = context.T
 
     def __call__(self, x):
         """The results for rows x (N, D), rows last, in arrays of the plan's."""

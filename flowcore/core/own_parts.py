@@ -33,7 +33,9 @@ def by_autograd(f: Callable, at: Workspace, part):
     def run(x, l):
         nonlocal vjp, checked
         params = np.concatenate([at.theta[:0], *(theta for theta, _ in pieces)])
-        args = (params, np.array(x.T, at.dtype), *([at.context.T.copy()] if reads_context else []))
+        args = (params, np.array(x.T, at.dtype))
+        if reads_context:
+            args = (*args, np.array(at.context.T, at.dtype, order="C"))
         vjp, found = vjp_of(outputs, args, part) if at.tape else (None, outputs(args))
         if at.tape and part.n_params and not checked:
             _check_reads_params(outputs, args, part)

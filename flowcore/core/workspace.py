@@ -55,9 +55,8 @@ class Workspace:
     """Where parts are bound: a flat vector and its gradient, a number of rows, work arrays.
 
     theta, theta_bar       the vector of the whole tree, and its gradient
-    n_rows, dtype          of all arrays in here
-    context, context_bar   (C, N), or None
-    wide_context           the same in float64, if a part needs it
+    n_rows, dtype          of all arrays in here but the context
+    context, context_bar   (C, N), or None; the context in float64, as a part may subtract first
     tape                   True: arrays made by `array` are kept for the way back
     inputs_bar             False: the gradients by x and by the context are not needed
     """
@@ -75,11 +74,10 @@ class Workspace:
         self.inputs_bar = inputs_bar
         self.theta = np.empty(root.n_params, dtype) if theta is None else theta
         self.theta_bar = np.zeros(root.n_params, dtype)
-        self.context = self.context_bar = self.wide_context = None
-        self._is_loaded = True  # its context comes from the caller
+        self.context = self.context_bar = None
         if root.context_dim:
-            self.context = np.empty((root.context_dim, n_rows), dtype)
-            self.context_bar = np.zeros_like(self.context)
+            self.context = np.empty((root.context_dim, n_rows))
+            self.context_bar = np.zeros(self.context.shape, dtype)
         self.nbytes = self.theta_bar.nbytes * 2 + OBJECTS  # and of all other arrays
         self._places, self._met = root.layout, set()
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
@@ -127,19 +125,9 @@ class Workspace:
         """The same workspace with a new context and context_bar, and nbytes from 0: for a part
         whose own parts see another context."""
         own = copy(self)
-        own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context)
-        own.wide_context, own._is_loaded = None, False
-        own.nbytes = own.context.nbytes * 2
+        own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context_bar)
+        own.nbytes = own.context.nbytes + own.context_bar.nbytes
         return own
-
-    def uncast_context(self) -> np.ndarray:
-        """The context before it is cast, for a part that subtracts first: float64 at most."""
-        if self.dtype == float or not self._is_loaded:
-            return self.context
-        if self.wide_context is None:
-            self.wide_context = np.empty(self.context.shape)
-            self.nbytes += self.wide_context.nbytes
-        return self.wide_context
 
     def array(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
         """An array for `run` to write to: kept for the way back, if there is a tape."""

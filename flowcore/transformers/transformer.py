@@ -144,9 +144,10 @@ class Pointwise(Parametric):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         transform, transform_back = self.transformer.bind(at, direction, 1)
-        phi, phi_bar = at.context[None], at.context_bar[None]
+        phi, phi_bar = at.array("phi", 1, *at.context.shape), at.context_bar[None]
 
         def run(x, l):
+            phi[...] = at.context
             y, log_det = transform(np.asarray(x, at.dtype), phi)
             np.add(l, log_det[0], l)
             return y
