@@ -240,7 +240,7 @@ def test_affine_floor_refuses_a_grid_that_is_too_coarse(order):
     """Not a floor of minus infinity, or one below 0: an error."""
     narrow = targets.correlated_gaussian(0.999)  # given one coordinate, the other varies by 0.045
     for n in (130, 150):
-        with pytest.raises(ValueError, match=r"too wide for the details.*varies by 0\.0.* only"):
+        with pytest.raises(ValueError, match="too wide for the details|details too fine"):
             affine_floor(narrow, order, n=n)
     assert abs(affine_floor(narrow, order, n=250)) < 1e-4
     for noise in (0.01, 0.003):
