@@ -137,7 +137,7 @@ def by_blocks(f: Callable, x: np.ndarray, rows: int = 128) -> np.ndarray:
 
 
 def gauss_legendre(n: int, low: float, high: float, width: float = math.inf):
-    """Nodes and weights: n of them on each of the equal panels, up to `width` wide, of [low, high]."""
+    """Nodes and weights, n on each of the equal panels of [low, high] that `width` allows."""
     edges = np.linspace(low, high, 1 + max(1, math.ceil((high - low) / width)))
     node, weight = np.polynomial.legendre.leggauss(n)
     half = (edges[1] - edges[0]) / 2.0
