@@ -219,20 +219,18 @@ def as_made(name: str, made):
     return made
 
 
-def cell_edges(ax, shape):
-    """White lines between the cells of a heat map, while there are few enough to be seen."""
-    if max(shape) <= 32:
-        ax.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
-        ax.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)
-        ax.grid(which="minor", color="white", lw=1)
+def heat_map(ax, cells, rows, columns, most: int = 12, **style):
+    """The image of a matrix; its rows and columns have labels, of many some evenly spaced ones."""
+    image = ax.imshow(cells, **style)
+    for axis, labels in ((ax.yaxis, rows), (ax.xaxis, columns)):
+        places = np.arange(0, len(labels), -(-len(labels) // most))
+        axis.set_ticks(places, [str(labels[k]) for k in places])
+        if max(cells.shape) <= 32:  # white lines between cells that are large enough
+            axis.set_ticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", lw=1)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-
-
-def unit_ticks(axis, labels, most: int = 12):
-    """A label for every unit; of many, evenly spaced ones."""
-    places = np.arange(0, len(labels), -(-len(labels) // most))
-    axis.set_ticks(places, [str(labels[k]) for k in places])
+    return image
 
 
 def subscripted(symbol: str, index) -> list[str]:
