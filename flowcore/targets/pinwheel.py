@@ -229,7 +229,8 @@ def _solutions(r: np.ndarray, start: np.ndarray, rate: float, far: float):
 
     The phase start + v is cut at the multiples of pi. Where the cosine falls, g rises. Where it
     rises, dg/dv = 1/v + r sin(start + v) is convex (the sine is negative there): it has at most
-    two zeros, one on either side of its minimum, and g rises, falls and rises between them. On a
+    two zeros, one on either side of its minimum, and g rises, falls and rises between them. So
+    every piece is cut in three at `lowest` and around it, wherever that is if g only rises. On a
     monotone piece there is a solution if and only if the sign of g changes.
     """
     low, high = -r - 1e-6, np.minimum(r + 1e-6, far)  # |t| <= r, and an end may be a solution
@@ -238,34 +239,28 @@ def _solutions(r: np.ndarray, start: np.ndarray, rate: float, far: float):
         cut = np.log((np.arange(n_cuts + 1) * np.pi - start[:, None]) / rate)
     cut = np.clip(np.where(np.isnan(cut), -np.inf, cut), low[:, None], high[:, None])
     index, k = np.nonzero(cut[:, 1:] > cut[:, :-1])
-    first, last = cut[index, k], cut[index, k + 1]
-
-    cos_rises = k % 2 == 1
-    r_, start_ = r[index[cos_rises]], start[index[cos_rises]]
+    one, four = cut[index, k], cut[index, k + 1]
+    r, start = r[index], start[index]
 
     def slope(t):  # v dg/dv
         v = rate * np.exp(t)
-        return 1.0 + v * r_ * np.sin(start_ + v)
+        return 1.0 + v * r * np.sin(start + v)
 
     def curvature(t):  # v^2 d^2g/dv^2
         v = rate * np.exp(t)
-        return v * v * r_ * np.cos(start_ + v) - 1.0
+        return v * v * r * np.cos(start + v) - 1.0
 
-    one, four = first[cos_rises], last[cos_rises]
     lowest = bisect_rising(curvature, one, four, 30)
     two = bisect_rising(lambda t: -slope(t), one, lowest, 30)
     three = bisect_rising(slope, lowest, four, 30)
-
-    rows = [index[~cos_rises], *3 * [index[cos_rises]]]
-    index = np.concatenate(rows)
-    first = np.concatenate([first[~cos_rises], one, two, three])
-    last = np.concatenate([last[~cos_rises], two, three, four])
+    first, last = np.concatenate([one, two, three]), np.concatenate([two, three, four])
+    index, r, start = np.tile(index, 3), np.tile(r, 3), np.tile(start, 3)
 
     def g(t):
-        return t - r[index] * np.cos(start[index] + rate * np.exp(t))
+        return t - r * np.cos(start + rate * np.exp(t))
 
     falls = g(first) >= 0.0
     changes = falls != (g(last) >= 0.0)
-    index, first, last = index[changes], first[changes], last[changes]
+    index, r, start, first, last = (a[changes] for a in (index, r, start, first, last))
     sign = np.where(falls[changes], -1.0, 1.0)
     return index, bisect_rising(lambda t: sign * g(t), first, last)
