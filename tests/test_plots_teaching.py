@@ -1,4 +1,4 @@
-"""The pictures of the course: what is drawn is what is computed, and what is left out is counted."""
+"""The pictures of the course: what is computed is drawn, and what is left out is counted."""
 
 import matplotlib
 import numpy as np
