@@ -354,15 +354,6 @@ def test_another_walk_loses_no_training(name):
     assert in_two_walks == pytest.approx(call("described")["nll"], abs=1e-9)
 
 
-def test_the_textbooks_loop_gives_the_same_flow():
-    x = densities.TARGETS["two_moons"].sample(20, rng=0)
-    for name in ("maf", "iaf", "nsf"):
-        flows = [trained(10, flow=name, width=8, method=m).flow for m in ("by_degree", "loop")]
-        assert [repr(flow.bijector).count("sequential") for flow in flows] == [0, 3]
-        a, b = (flow.from_latent(flow.to_latent(x)) for flow in flows)
-        np.testing.assert_allclose(a, b, atol=1e-8)
-
-
 # ------------------------------------------------------------ tasks
 
 

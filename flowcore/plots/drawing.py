@@ -13,7 +13,7 @@ from ..core import as_numbers
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours: told apart with every kind of colour vision
+# Okabe and Ito's colours: distinct for every kind of colour vision
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 VERMILLION, SKY, YELLOW, BLACK = "#D55E00", "#56B4E9", "#F0E442", "#000000"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, YELLOW, BLACK)
@@ -24,7 +24,7 @@ SMALL = 8  # points, for remarks and crowded ticks; all else has matplotlib's ow
 def new_figure(size, layout="compressed"):
     """A figure of pyplot's where somebody looks on, of nobody's in a script.
 
-    "compressed" is matplotlib's constrained layout for panels of one fixed aspect; plain
+    "compressed" is matplotlib's constrained layout for panels of one fixed aspect;
     "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
     """
     import matplotlib
@@ -76,8 +76,8 @@ def classes(labels, n: int):
     names, which = np.unique(labels, return_inverse=True)
     if len(names) > len(PALETTE):
         raise ValueError(
-            f"labels have {len(names)} different values, but only {len(PALETTE)} colours can be "
-            "told apart: group them"
+            f"labels have {len(names)} different values, but there are {len(PALETTE)} colours: "
+            "group them"
         )
     return names.tolist(), which
 
@@ -199,7 +199,7 @@ def interval(name: str, limits) -> tuple[float, float]:
 
 
 def window(xlim, ylim, around):
-    """The limits that were given; where there are none, those of `around`."""
+    """xlim and ylim, checked; those of `around` where they are None."""
     return (
         around[0] if xlim is None else interval("xlim", xlim),
         around[1] if ylim is None else interval("ylim", ylim),

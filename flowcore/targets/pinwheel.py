@@ -89,8 +89,8 @@ class Pinwheel(Exact):
             if getattr(self, name) > most:
                 raise ValueError(
                     f"{name} must be at most {most}, not {getattr(self, name)}: beyond it the arms "
-                    "are wound up so densely that their folds cannot be told apart; to enlarge "
-                    "the figure, use scale"
+                    "are wound up so densely that their folds merge; to enlarge the figure, "
+                    "use scale"
                 )
 
     def _draw(self, n, rng):
@@ -124,7 +124,7 @@ class Pinwheel(Exact):
         The second is singular, weakly, where another arm's fold covers the arm: H is exact to 1e-8
         at the default parameters, to 1e-4 at rate = 2, and to about 5e-3 with tangential_std = 1;
         to 0.02 if most of the arm is covered (tangential_std = 3, radial_std = 0.5). A smaller
-        `step` of the rule tells. Cost: about 0.5 s (10 s if covered), like 1 / step^2.
+        `step` of the rule shows it. Cost: about 0.5 s (10 s if covered), like 1 / step^2.
         """
         noise, weight = normal_grid(step)
         noise, weight = noise[weight > 1e-17], weight[weight > 1e-17]

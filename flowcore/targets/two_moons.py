@@ -141,7 +141,7 @@ class TwoMoons(Exact):
         return np.where(np.isfinite(lowest), log_a, -np.inf)  # the energy overflows far enough out
 
 
-@lru_cache(maxsize=64)  # a loop that tells a KL after every epoch asks again and again
+@lru_cache(maxsize=64)  # a loop may print a KL after every epoch
 def _entropy(moons: TwoMoons) -> float:
     """See `TwoMoons.entropy`."""
 

@@ -11,9 +11,6 @@ from .base import CUT, Exact, bisect_rising, by_blocks, falling_integral, set_po
 
 LAST = 3.0 * np.pi  # the angle T at which both spirals end
 SCAN = np.linspace(0.0, LAST, 97)  # where the slope of the energy is looked at first
-SCAN_SLOPE = 3.0 * np.stack(  # of which it is SCAN + x @ SCAN_SLOPE
-    [np.cos(SCAN) - SCAN * np.sin(SCAN), -np.sin(SCAN) - SCAN * np.cos(SCAN)]
-)
 
 
 @dataclass(frozen=True)
@@ -157,7 +154,7 @@ def _falling_pieces(x: np.ndarray):
     between two neighbours of SCAN are overlooked: the distance hardly changes between them.
     """
     r, w = np.hypot(x[:, 0], x[:, 1]), np.arctan2(x[:, 1], x[:, 0])
-    falls = SCAN + x @ SCAN_SLOPE < 0.0
+    falls = _slope(SCAN, r[:, None], w[:, None]) < 0.0
     row, k = np.nonzero(falls[:, 1:] != falls[:, :-1])
     sign = np.where(falls[row, k], 1.0, -1.0)
     zero = bisect_rising(lambda t: sign * _slope(t, r[row], w[row]), SCAN[k], SCAN[k + 1], 30)

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.inputs import as_integers, check_dim
 from ..targets import Target
 
-DRAWS = 20_000  # samples that say where a target has its mass
+DRAWS = 20_000  # samples, which show where a target has its mass
 MARGIN = 0.15  # of their extent, added on each side of the grid
 UNSETTLED = 5e-3  # nats by which a coarser grid without a margin may move a floor
 LOST = 0.02  # of the mass: more outside the grid is an error
