@@ -199,55 +199,37 @@ def test_a_grid_of_a_conditional_flow():
 # ---------------------------------------------------------------------------- animation
 
 
-def film_of(flow, **options):
-    film = teaching.grid_animation(flow, **options)
+@pytest.mark.parametrize(
+    ("flow", "windows"),
+    [
+        (overlaid(1.5, 1.0), 1),
+        (overlaid(50.0, 40.0), 6),
+        (chain("maf", layers=2), 1),
+        (Broken(), 1),
+    ],
+)
+def test_a_film_rests_at_every_stage_and_goes_straight_on_between(flow, windows):
+    film = teaching.grid_animation(flow, cells=5, frames=5)
     film._draw_was_started = True  # or its end is a warning
-    return film, film._fig.axes[0]
-
-
-def test_a_film_rests_at_every_stage_and_goes_straight_on_between():
-    flow = chain("maf", layers=2)
-    film, ax = film_of(flow, cells=4, frames=5)
-    base = outlines(teaching.grid(flow, cells=4)[0])
-    stages = [x.reshape(base.shape) for _, x in flow.stages(base.reshape(-1, 2))]
-    moments = list(film.new_frame_seq())
-    assert len(moments) == 4 * grids.HOLD + 3 * 5
-    shares = [share for k, share in moments if k == 1]
+    ax, panels = film._fig.axes[0], teaching.grid(flow, cells=5)
+    stages, last = [outlines(panel) for panel in panels], len(panels) - 1
+    moments, limits = list(film.new_frame_seq()), set()
+    assert len(moments) == (last + 1) * grids.HOLD + last * 5
+    shares = [share for k, share in moments if k == 0]
     assert shares == sorted(shares) and shares[: grids.HOLD] == [0] * grids.HOLD
     assert shares[-3] == pytest.approx(0.5)
     for k, share in moments:
         film._func((k, share))
-        goal = stages[min(k + 1, 3)]
-        assert_allclose(outlines(ax), (1 - share) * stages[k] + share * goal, atol=1e-12)
-        name = flow.stages(base[0])[k if share < 0.5 else k + 1][0]
-        assert ax.get_title().endswith(name)
-    assert ax.get_title() == "3: MAF"
-
-
-def test_the_frame_of_a_film_moves_along_only_if_it_must():
-    film, ax = film_of(overlaid(1.5, 1.0), cells=4)
-    limits = set()
-    for moment in film.new_frame_seq():
-        film._func(moment)
+        goal = min(k + 1, last)
+        wanted = (1 - share) * stages[k] + share * stages[goal] if share else stages[k]
+        assert_allclose(outlines(ax), wanted, atol=1e-12)  # NaN where a cell is not finite
+        lost = np.isnan(wanted).any(axis=(1, 2)).sum()
+        assert remarks(ax) == ([f"{lost} of 25 cells outside"] if lost else [""])
+        assert ax.get_title() == titles(panels)[k if share < 0.5 else goal]
+        reach = np.nanmax(wanted) / ax.get_xlim()[1]
+        assert reach < 1 and (windows == 1 or reach > 0.5)
         limits.add((ax.get_xlim(), ax.get_ylim()))
-    assert len(limits) == 1
-    film, ax = film_of(overlaid(50.0, 40.0), cells=4)
-    for moment in film.new_frame_seq():
-        film._func(moment)
-        x = outlines(ax)
-        assert x.max() < ax.get_xlim()[1] < 2 * x.max()
-
-
-def test_a_film_leaves_out_what_is_not_finite():
-    film, ax = film_of(Broken(), cells=5, frames=2)
-    counts = []
-    for moment in film.new_frame_seq():
-        film._func(moment)
-        drawn = np.isfinite(outlines(ax)).all(axis=(1, 2))
-        assert np.isnan(outlines(ax)[~drawn]).all()  # or a part of the cell would be drawn
-        counts.append(drawn.sum())
-        assert remarks(ax) == (["16 of 25 cells outside"] if counts[-1] == 9 else [""])
-    assert counts == [25] * grids.HOLD + [9] * (2 + grids.HOLD)
+    assert len(limits) >= windows and (windows > 1) == (len(limits) > 1)  # it moves if it must
 
 
 def test_a_film_is_written_as_gif(tmp_path):
@@ -370,55 +352,48 @@ def stacks(ax):
             for bar in ax.containers}  # fmt: skip
 
 
-def marks(ax):
+def sums(ax):
     """The middle and the height of every black mark."""
     (lines,) = (c for c in ax.collections if c.get_label() == "log p(x), the sum")
     return np.array([segment.mean(axis=0) for segment in lines.get_segments()]).reshape(-1, 2)
 
 
-@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp"])
-def test_bars_add_up_to_the_log_density(kind):
-    flow = chain(kind, layers=6)
-    x = flow.sample(5, rng=1)
-    ax = teaching.log_dets(flow, x)
-    found = stacks(ax)
+def with_a_base_that_is_a_flow():
+    inner, outer = chain("maf", layers=1, context_dim=2), chain("maf", layers=3, context_dim=2)
+    return fc.TransformedDistribution(inner, outer.bijector)
+
+
+@pytest.mark.parametrize(
+    ("flow", "name", "context"),
+    [
+        *((chain(kind, layers=3), name, None)
+          for kind, name in (("maf", "MAF"), ("iaf", "IAF"), ("realnvp", "Coupling"))),
+        (with_a_base_that_is_a_flow(), "MAF", [0.5, -1.0]),
+        (with_a_base_that_is_a_flow(), "MAF", np.linspace(-1, 1, 10).reshape(5, 2)),
+    ],
+)  # fmt: skip
+def test_bars_add_up_to_the_log_density(flow, name, context):
+    x = np.random.default_rng(1).normal(size=(5, 2))
+    ax = teaching.log_dets(flow, x, context=context)
+    found, log_p = stacks(ax), flow.log_prob(x, context=context)
+    assert list(found) == ["base: log p(z)", *(f"{k}: {name}" for k in (1, 3, 5))]  # no swaps
+    z = flow.to_latent(x, context=context)
+    options = {} if context is None else {"context": context}
+    assert_allclose(found["base: log p(z)"][:, 1], flow.base.log_prob(z, **options))
+    for k, (part, way) in enumerate(flow.bijector.steps("forward"), 1):
+        own = context if part.context_dim else None
+        z, log_det = getattr(part, f"{way}_and_log_det")(z, context=own)
+        if k % 2:
+            assert_allclose(found[f"{k}: {name}"][:, 1], -np.broadcast_to(log_det, 5))
     heights = np.array([bar[:, 1] for bar in found.values()])
-    assert_allclose(heights.sum(axis=0), flow.log_prob(x))
-    assert_allclose(marks(ax), np.c_[np.arange(5), flow.log_prob(x)])
+    assert_allclose(heights.sum(axis=0), log_p)
+    assert_allclose(sums(ax), np.c_[np.arange(5), log_p])
     assert ticks(ax.xaxis) == ["1", "2", "3", "4", "5"] and ax.get_ylabel() == "nats"
     for point in range(5):  # each bar begins where the last one of its side ends
         ends = {True: 0.0, False: 0.0}
         for bottom, height in (bar[point] for bar in found.values()):
             assert bottom == pytest.approx(ends[height >= 0])
             ends[height >= 0] += height
-
-
-def test_bars_are_those_of_the_stages_with_their_names_and_numbers():
-    flow = chain("maf", layers=3)
-    x = flow.sample(4, rng=1)
-    found = stacks(teaching.log_dets(flow, x))
-    assert list(found) == ["base: log p(z)", "1: MAF", "3: MAF", "5: MAF"]  # the swaps add nothing
-    z = flow.to_latent(x)
-    assert_allclose(found["base: log p(z)"][:, 1], flow.base.log_prob(z))
-    names = [f"{k}: {name}" if k else name for k, (name, _) in enumerate(flow.stages(z))]
-    for k, (part, way) in enumerate(flow.bijector.steps("forward"), 1):
-        z, log_det = getattr(part, f"{way}_and_log_det")(z)
-        if names[k] in found:
-            assert_allclose(found[names[k]][:, 1], -np.broadcast_to(log_det, 4))
-    assert_allclose(z, x)
-    iaf = chain("iaf", layers=1)
-    assert list(stacks(teaching.log_dets(iaf, x))) == ["base: log p(z)", "1: IAF"]
-
-
-def test_bars_of_a_base_that_is_a_flow_with_a_context():
-    inner, outer = chain("maf", layers=1, context_dim=2), chain("maf", layers=2, context_dim=2)
-    flow = fc.TransformedDistribution(inner, outer.bijector)
-    context = np.random.default_rng(0).normal(size=(3, 2))
-    x = np.random.default_rng(1).normal(size=(3, 2))
-    for given in (context, context[0]):
-        found = stacks(teaching.log_dets(flow, x, context=given))
-        heights = np.array([bar[:, 1] for bar in found.values()])
-        assert_allclose(heights.sum(axis=0), flow.log_prob(x, context=given))
 
 
 def test_many_parts_look_different_and_none_is_black():
@@ -438,10 +413,10 @@ def test_a_point_without_a_finite_density_has_its_value():
     ax = teaching.log_dets(flow, [[0.5, 0.0], [2.0, 0.0]])
     assert remarks(ax) == [" log p = \N{MINUS SIGN}inf"]
     assert ax.texts[0].get_position() == (1, ax.get_ylim()[0])
-    assert_allclose(marks(ax), [[0, flow.log_prob([0.5, 0.0])]])
+    assert_allclose(sums(ax), [[0, flow.log_prob([0.5, 0.0])]])
     box = fc.TransformedDistribution(fc.Uniform(2, 0.0, 1.0), fc.Permute([1, 0]))
     ax = teaching.log_dets(box, [[3.0, 3.0]])
-    assert remarks(ax) == [" log p = \N{MINUS SIGN}inf"] and len(marks(ax)) == 0
+    assert remarks(ax) == [" log p = \N{MINUS SIGN}inf"] and len(sums(ax)) == 0
     ax.figure.draw_without_rendering()
 
 
