@@ -53,7 +53,8 @@ def own_class(name: str) -> type | None:
     """flowcore's public class of this name, if it has one that can be a node."""
     for room in ROOMS:
         found = getattr(imported(f"{PACKAGE}.{room}"), name, None)
-        if isinstance(found, type) and found.__module__.startswith(PACKAGE):
+        own = isinstance(found, type) and found.__module__.startswith(PACKAGE)
+        if own and found.__name__ == name:
             return found if is_describable(found) and name not in INTERNAL else None
     return None
 
