@@ -128,23 +128,6 @@ def test_a_density_gets_its_context_standardised_in_all_of_its_parts(name, tmp_p
     )
 
 
-def test_a_density_of_ones_own_standardises_its_context_itself():
-    class Own(fc.Distribution):
-        dim, context_dim = 2, 2
-
-        def sample(self, n=1, rng=None, context=None):
-            raise NotImplementedError
-
-        def log_prob(self, x, params=None, context=None):
-            raise NotImplementedError
-
-    standardize = fc.Standardize.from_data(incomes()[1])
-    with pytest.raises(ValueError, match=r"Own\(2\) reads a context: standardise it in there"):
-        with_standardized_context(Own(), standardize)
-    normal = fc.Normal(2)
-    assert with_standardized_context(normal, standardize) is normal
-
-
 def test_its_layers_are_still_seen():
     for recipe in (fc.flows.maf, fc.flows.iaf, fc.flows.glow):
         plain, given = (recipe(2, layers=2, hidden=[8], context_dim=c) for c in (0, 2))
@@ -168,19 +151,3 @@ def test_float32_tells_times_apart():
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wide.log_prob(x, context=seconds), atol=1e-4)
     assert len(np.unique(found)) > 150
-
-
-def test_what_it_refuses():
-    conditional = fc.RealNVP(2, hidden=[8], context_dim=2)
-    with pytest.raises(ValueError, match=r"reads no context \(context_dim 0\)"):
-        fc.StandardizeContext(fc.RealNVP(2, hidden=[8]))
-    with pytest.raises(TypeError, match="takes a bijector, not 3"):
-        fc.StandardizeContext(3)
-    with pytest.raises(TypeError, match="takes a Standardize, not Exp"):
-        fc.StandardizeContext(conditional, fc.Exp(2))
-    with pytest.raises(
-        ValueError, match="the Standardize has dim 3, but the bijector context_dim 2"
-    ):
-        fc.StandardizeContext(conditional, fc.Standardize(3))
-    with pytest.raises(ValueError, match="is initialised with the context of its data"):
-        fc.StandardizeContext(conditional).initialize(np.zeros((5, 2)))

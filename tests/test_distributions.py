@@ -249,67 +249,6 @@ def test_prob_of_a_density_without_threads():
 # ---------------------------------------------------------------- bad input
 
 
-class Columns(Laplace):
-    def sample(self, n, rng):
-        return super().sample(n, rng)[:, :1]
-
-    def log_prob(self, z):
-        return super().log_prob(z)[..., None]
-
-
-REFUSED = {
-    "negative n": (lambda f: f.sample(-1), "integer >= 0, not -1"),
-    "n that is no integer": (lambda f: f.sample(1.5), "not 1.5"),
-    "a negative shape": (lambda f: f.sample((2, -1)), "not -1"),
-    "negative n of a base": (lambda f: f.base.sample(-3), "not -3"),
-    "a wrong last axis": (lambda f: f.log_prob(np.zeros((4, 3))), r"\(\.\.\., 2\), not \(4, 3\)"),
-    "a wrong latent": (lambda f: f.from_latent(np.zeros(3)), r"not \(3,\)"),
-    "an unexpected context": (lambda f: f.sample(2, context=np.zeros(1)), "takes no context"),
-    "a context in log_prob": (lambda f: f.log_prob(np.zeros(2), context=np.zeros(1)), "no context"),
-    "a missing context": (lambda f: FLOWS["conditional"]().sample(2), "needs context="),
-    "a context of a wrong width": (
-        lambda f: FLOWS["conditional"]().sample(2, context=np.zeros((4, 3))),
-        r"\(\.\.\., 2\), not \(4, 3\)",
-    ),
-    "two dims": (lambda f: TransformedDistribution(Normal(3), Permute([1, 0])), "dim=3.*dim=2"),
-    "a base of no dimension": (lambda f: Normal(0), "dim must be an integer >= 1, not 0"),
-    "a scale of zero": (lambda f: MultivariateNormalDiag([0, 0], [1, 0]), r"\[1, 0\]"),
-    "scales of another length": (lambda f: MultivariateNormalDiag([0, 0], [1, 1, 1]), r"\(2,\)"),
-    "a scalar loc": (lambda f: MultivariateNormalDiag(0.0), r"not of shape \(\)"),
-    "a base that samples (n, 1)": (
-        lambda f: TransformedDistribution(Columns(2), Permute([1, 0])).sample(5, rng=0),
-        r"not \(5, 1\)",
-    ),
-    "a base whose log_prob is (n, 1)": (
-        lambda f: TransformedDistribution(Columns(2), Permute([1, 0])).log_prob(np.zeros((5, 2))),
-        r"must return shape \(5,\).*not \(5, 1\)",
-    ),
-    "the same under autograd": (
-        lambda f: autograd.grad(
-            lambda a: anp.sum(TransformedDistribution(Columns(2), Permute([1, 0])).log_prob(a))
-        )(np.zeros((5, 2))),
-        r"must return shape \(5,\).*not \(5, 1\)",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused(name):
-    call, message = REFUSED[name]
-    with pytest.raises(ValueError, match=message):
-        call(FLOWS["normal"]())
-
-
-def test_one_column_of_numbers_gets_a_hint():
-    with pytest.raises(ValueError, match=r"x\[:, None\]"):
-        FLOWS["one dimension"]().log_prob(np.zeros(10))
-
-
-def test_a_bijector_is_wanted():
-    with pytest.raises(TypeError, match=r"bijector must be a flowcore\.Bijector, not MADE"):
-        TransformedDistribution(Normal(2), MADE(2, [4]))
-
-
 def test_a_base_that_autograd_cannot_follow_is_named():
     flow = TransformedDistribution(targets.ring(), Elementwise(2, Affine()))
     assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()

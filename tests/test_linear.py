@@ -1,7 +1,6 @@
 """LULinear and ActNorm: golden values, their plain twins, and the Gaussian that they can be."""
 
 import pickle
-from pathlib import Path
 
 import autograd
 import autograd.numpy as anp
@@ -22,8 +21,6 @@ from flowcore import (
 )
 from flowcore.testing import randomize
 
-GOLDEN = dict(np.load(Path(__file__).parent / "data" / "golden_maps.npz"))
-
 
 def rows(n, dim, rng=0):
     return np.random.default_rng(rng).standard_normal((n, dim))
@@ -36,19 +33,6 @@ def data(n=400, dim=3):
 
 
 # ---------------------------------------------------------------- LULinear
-
-
-def test_golden():
-    b = LULinear.from_lu(GOLDEN["lu/lower_upper"], np.argsort(GOLDEN["lu/permutation"]))
-    np.testing.assert_allclose(b.matrix(), GOLDEN["lu/matrix"], rtol=1e-12)
-    assert b.signs == tuple(np.sign(np.diag(GOLDEN["lu/lower_upper"])))
-    for way, arg, value, log_det in (
-        ("forward", "x", "forward", "fldj"),
-        ("inverse", "y", "inverse", "ildj"),
-    ):
-        got = getattr(b, f"{way}_and_log_det")(GOLDEN[f"lu/{arg}"])
-        np.testing.assert_allclose(got[0], GOLDEN[f"lu/{value}"], rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(got[1], np.full(4, GOLDEN[f"lu/{log_det}"]), rtol=1e-12)
 
 
 def test_the_matrix_is_that_of_the_paper():
@@ -120,27 +104,6 @@ def test_without_a_bound_every_value_is_valid(size, dtype):
             assert not np.isnan(value).any() and (log_det == sign * 2 * size).all()
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: LULinear(0), "dim must be an integer"),
-        (lambda: LULinear(3, [0, 0, 1]), "permutation of 0..D-1"),
-        (lambda: LULinear(3, [1, 0]), "must have 3 entries"),
-        (lambda: LULinear(3, "reversed"), "'reversed'"),
-        (lambda: LULinear(2, signs=[1, 0]), r"1 or -1, not \[1, 0\]"),
-        (lambda: LULinear(2, signs=[1]), "must be 2 numbers"),
-        (lambda: LULinear(2, log_scale_bound=0.0), "positive number or None, not 0.0"),
-        (lambda: LULinear.from_lu([[1.0, 2.0]]), "square matrix"),
-        (lambda: LULinear.from_lu([[1.0, 2.0], [3.0, 0.0]]), "not 0 on its diagonal"),
-        (lambda: LULinear.from_lu([[np.nan, 2.0], [3.0, 1.0]]), "finite"),
-        (lambda: LULinear.from_lu([[1e10]]), "larger log_scale_bound"),
-    ],
-)
-def test_bad_arguments(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
 def test_its_own_matrices_follow_its_parameters():
     """They are kept for the object's own parameters, and for no others."""
     b = LULinear(2, permutation=None)
@@ -155,17 +118,6 @@ def test_its_own_matrices_follow_its_parameters():
 
 
 # ---------------------------------------------------------------- ActNorm
-
-
-def test_initialize_inside_a_chain_and_a_tie():
-    X, tied = data(), ActNorm(3)
-    chain = Chain([tied, randomize(LULinear(3)), ActNorm(3), tied]).initialize(X)
-    assert chain.initialized and chain[0] is chain[3] and chain.n_params == 12 + 2 * 6
-    first = chain[0].inverse(X)
-    np.testing.assert_allclose(first.std(axis=0), 1, rtol=1e-10)
-    second = chain[2].inverse(chain[1].inverse(first))
-    np.testing.assert_allclose(second.mean(axis=0), 0, atol=1e-10)
-    np.testing.assert_allclose(second.std(axis=0), 1, rtol=1e-10)
 
 
 def test_it_is_the_papers():
@@ -187,13 +139,6 @@ def test_a_constant_column_gets_scale_one():
     assert new.params[4] == 0
     with pytest.raises(ValueError, match=r"column \[1\] of the data is constant"):
         Standardize(3).initialize(X)
-
-
-def test_float32_stays():
-    b = ActNorm(3, dtype=np.float32).initialize(data())
-    assert b.params.dtype == np.float32 and b.inverse(data()).dtype == np.float32
-    b = LULinear(3, log_scale_bound=np.float64(20), dtype="float32")
-    assert b.forward(data()).dtype == b.inverse_log_det(data()).dtype == np.float32
 
 
 # ---------------------------------------------------------------- training
@@ -228,11 +173,6 @@ def test_fit_initialises_actnorm_once():
     np.testing.assert_allclose(again.params, theta, atol=1e-4)
 
 
-def test_repr():
-    assert repr(LULinear(3)) == "LULinear(3)" and repr(ActNorm(2)) == "ActNorm(2)"
-    assert repr(ActNorm(2).initialize([[0.0, 1.0], [2.0, 5.0]])) == "ActNorm(2, initialized)"
-
-
 @pytest.mark.parametrize("kind", [Standardize, ActNorm])
 @pytest.mark.parametrize(
     "centre, sd", [(1.7e9, 1e-3), (0.0, 1e-170), (0.0, 1e200), (-1e250, 1e249)]
@@ -252,9 +192,3 @@ def test_a_constant_that_its_mean_only_rounds_to_is_constant(value, n):
     with pytest.raises(ValueError, match=r"column \[1\] of the data is constant"):
         Standardize(2).initialize(x)
     assert ActNorm(2).initialize(x).params[3] == 0
-
-
-def test_data_too_large_for_floats():
-    with pytest.raises(ValueError, match="too large"):
-        Standardize(1).initialize([[-1.7e308], [-1.7e308], [1.7e308]])
-    assert np.isfinite(Standardize.from_data([[1e308], [-1e308], [1.5e308]]).scale).all()

@@ -179,54 +179,6 @@ def test_the_narrow_warning_is_true():
     assert ((paths(narrow) == 0) & allowed(narrow)).any()
 
 
-REFUSED = {
-    "dim 0": (lambda: MADE(0), "dim must be an integer >= 1, not 0"),
-    "n_out 0": (lambda: MADE(2, n_out=0), "n_out must be an integer >= 1, not 0"),
-    "a layer of no units": (
-        lambda: MADE(2, [8, 0]),
-        "width of a hidden layer must be an integer >= 1, not 0",
-    ),
-    "an unknown order": (lambda: MADE(2, [4], order="sideways"), "'sideways'"),
-    "a 0-based order": (lambda: MADE(3, [4], order=[0, 1, 2]), r"1\.\.3, not \[0, 1, 2\]"),
-    "an order too short": (lambda: MADE(3, [4], order=[1, 2]), r"not \[1, 2\]"),
-    "unknown degrees": (lambda: MADE(2, [4], degrees="even"), "'even'"),
-    "degrees of another length": (lambda: MADE(2, [4], degrees=[[1, 1]]), r"lengths \[4\].*\[2\]"),
-    "degrees for another depth": (lambda: MADE(2, [4, 4], degrees=[[1] * 4]), r"lengths \[4, 4\]"),
-    "degrees that are no integers": (lambda: MADE(2, [2], degrees=[[0.5, 1]]), "integer"),
-    "negative degrees": (lambda: MADE(2, [2], degrees=[[-1, 1]]), "negative"),
-    "an unknown activation": (lambda: MADE(2, [4], activation="gelu"), "'gelu'"),
-    "unknown context layers": (lambda: MADE(2, [4], context_layers="last"), "'last'"),
-    "a negative context width": (lambda: MADE(2, [4], context_dim=-1), "-1"),
-    "integer parameters": (lambda: MADE(2, [4], dtype=int), "float32 or float64, not int"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused(name):
-    make, message = REFUSED[name]
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-def test_with_weights_refuses_what_does_not_fit():
-    made = MADE(3, [4])
-    (w1, b1, _), (w2, b2, _) = made.weights()
-    with pytest.raises(
-        ValueError, match="layer 0: W has 1 non-zero entries where the mask forbids"
-    ):
-        made.with_weights([(w1 + np.eye(3, 4)[::-1] * [[0], [0], [1]], b1), (w2, b2)])
-    with pytest.raises(ValueError, match=r"layer 1: W must have shape \(4, 6\), not \(6, 4\)"):
-        made.with_weights([(w1, b1), (w2.T, b2)])
-    with pytest.raises(ValueError, match=r"layer 0: b must have shape \(4,\)"):
-        made.with_weights([(w1, b1[:2]), (w2, b2)])
-    with pytest.raises(ValueError, match=r"layer 0: C must have shape None, not \(1, 4\)"):
-        made.with_weights([(w1, b1, np.ones((1, 4))), (w2, b2)])
-    with pytest.raises(ValueError, match="has 2 layers, not 1"):
-        made.with_weights([(w1, b1)])
-    with pytest.raises(ValueError, match=r"C must have shape \(2, 4\), not None"):
-        MADE(3, [4], context_dim=2).with_weights(made.weights())
-
-
 def test_output_columns_are_d_times_n_out_plus_j():
     made = MADE(3, [4], n_out=2)
     *body, (w, _, _) = made.weights()

@@ -77,12 +77,6 @@ def test_seed_generator_and_float32():
     assert kl_to_truth(small, truth, 50) == pytest.approx(kl_to_truth(flow, truth, 50), rel=1e-4)
 
 
-@pytest.mark.parametrize("n", [1, 0, -5, 2.5, None])
-def test_needs_two_draws(n):
-    with pytest.raises(ValueError, match=f"n must be an integer >= 2, not {n}"):
-        kl_to_truth(fc.Normal(2), targets.ring(), n=n)
-
-
 def test_dims_and_log_probs_are_checked():
     with pytest.raises(ValueError, match="the flow has dim=3, the target dim=2"):
         kl_to_truth(fc.Normal(3), targets.ring())

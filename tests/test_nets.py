@@ -143,19 +143,6 @@ def test_default_widths_and_sizes_of_weights():
 # ---------------------------------------------------------------- masks and degrees of skips
 
 
-@pytest.mark.parametrize("name", [name for name in RESIDUAL if name.startswith("made")])
-def test_the_masks_are_respected(name):
-    """d phi_i / d x_j is exactly 0 unless j comes before i, and then not 0."""
-    net, _, (_, x, *context) = case(name, "phi", n=20)
-    degrees = net.degrees[0]
-    before = degrees[None] < degrees[:, None]  # (output, input)
-    for i in range(net.dim):
-        out = autograd.elementwise_grad(lambda x, i=i: net(x, None, *context)[..., i, 0])(x)
-        assert (out[:, ~before[i]] == 0).all()
-        if name != "made-residual-given":
-            assert (out[:, before[i]] != 0).any(axis=0).all()
-
-
 @pytest.mark.parametrize("context_dim", [0, 2])
 @pytest.mark.parametrize("degrees", ["equal", "random"])
 def test_skipping_layers_share_their_degrees(degrees, context_dim):
@@ -182,67 +169,3 @@ def test_a_narrow_inner_layer_loses_nothing(recwarn):
 def test_a_narrow_skipping_layer_warns():
     with pytest.warns(UserWarning, match="hidden layer 1 of 3 units.*minimum width is 5"):
         MADE(6, [3, 20, 3], residual=True)
-
-
-# ---------------------------------------------------------------- repr, training, what is refused
-
-
-def test_repr_shows_the_architecture():
-    assert repr(MLP(2, (3, 2), [16] * 3, "tanh", context_dim=1, residual=True)) == (
-        "MLP(2, (3, 2), hidden=[16, 16, 16], 'tanh', context_dim=1, residual=True)"
-    )
-    assert repr(MADE(3, [8], n_out=1, order="right-to-left")) == (
-        "MADE(3, hidden=[8], n_out=1, 'relu', order='right-to-left')"
-    )
-    assert "order=[2, 3, 1]" in repr(MADE(3, [8], order=[2, 3, 1]))
-    assert "residual" not in repr(MADE(3, [8] * 3)) + repr(MLP(3, (1,), [8] * 3))
-    assert "[8, 8, 8], 'relu', residual=True)" in repr(Coupling(2, hidden=[8] * 3, residual=True))
-
-
-CALLS = {
-    "no inputs": (lambda: MLP(0, (1,)), "in_dim must be an integer >= 1, not 0"),
-    "an output of half a number": (lambda: MLP(1, (2.5,)), "out_shape must be an integer >= 1"),
-    "an activation in a list": (lambda: MLP(1, (1,), activation=["relu"]), "activation must be"),
-    "a context of half a number": (lambda: MLP(1, (1,), context_dim=0.5), "context_dim must be"),
-    "degrees that are no lists": (lambda: MADE(2, [1], degrees=[1]), r"lengths \[1\].*\[\(\)\]"),
-    "an order of complex numbers": (lambda: MADE(1, [1], order=[1j]), "order must hold real"),
-    "a wrong last axis": (
-        lambda: MLP(3, (1,), [4])(np.ones((5, 2))),
-        r"\(\.\.\., 3\), not \(5, 2\)",
-    ),
-    "params of a wrong length": (lambda: MLP(1, (1,), [])(np.ones(1), np.ones(3)), r"2 parameters"),
-    "a missing context": (lambda: MLP(1, (1,), [4], context_dim=2)(np.ones(1)), "needs context="),
-    "an unexpected context": (
-        lambda: MLP(1, (1,), [4])(np.ones(1), context=np.ones(2)),
-        "takes no context",
-    ),
-    "degrees that differ where they are added": (
-        lambda: MADE(3, [3, 2, 3], degrees=[[1, 2, 1], [1, 2], [1, 1, 2]], residual=True),
-        r"the same degrees; got \[\[1, 2, 1\], \[1, 1, 2\]\]",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_refused(name):
-    make, message = CALLS[name]
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-BLOCKS = {
-    "no layer": (dict(hidden=[]), r"at least 3.*hidden=\[\] has 0"),
-    "one layer": (dict(hidden=[8]), r"hidden=\[64, 64, 64\]: hidden=\[8\] has 1"),
-    "an even number": (dict(hidden=[8] * 4), r"odd number of hidden layers.*has 4"),
-    "widths": (dict(hidden=[8, 8, 9]), r"widths must be equal, not \[8, 9\]"),
-    "later widths": (dict(hidden=[8, 5, 8, 5, 7]), r"not \[8, 8, 7\] \(hidden=\[8, 5, 8, 5, 7\]\)"),
-    "a number of blocks": (dict(hidden=[8] * 3, residual=2), "must be True or False, not 2"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_layers_that_are_no_blocks_are_refused(name):
-    options, message = BLOCKS[name]
-    for make in (MADE, lambda d, **o: MLP(d, (2,), **o), Coupling):
-        with pytest.raises(ValueError, match=message):
-            make(3, **{"residual": True, **options})

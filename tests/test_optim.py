@@ -165,26 +165,6 @@ def test_a_state_of_another_flow_is_refused():
         Adam().start(np.zeros(5, np.float32), arrays)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"learning_rate": 0.0}, "learning_rate must be a positive number .* got 0.0"),
-        ({"learning_rate": -1e-3}, "learning_rate"),
-        ({"learning_rate": np.nan}, "learning_rate"),
-        ({"learning_rate": np.inf}, "learning_rate"),
-        ({"learning_rate": "fast"}, "learning_rate .* got 'fast'"),
-        ({"learning_rate": None}, "learning_rate"),
-        ({"beta1": 1.0}, r"beta1 must lie in \[0, 1\): got 1.0"),
-        ({"beta2": -0.1}, "beta2"),
-        ({"beta2": None}, "beta2"),
-        ({"epsilon": 0.0}, "epsilon must be a positive number"),
-    ],
-)
-def test_bad_hyperparameters(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        Adam(**arguments)
-
-
 @pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf, None, "x"])
 def test_a_bad_schedule_stops_before_anything_changes(rate):
     theta, gradients = problem(steps=2)
@@ -246,12 +226,6 @@ def test_weight_decay_stays_float32():
     np.testing.assert_array_equal(*found)
 
 
-@pytest.mark.parametrize("decay", [-0.1, np.nan, np.inf, None, "much"])
-def test_bad_weight_decay(decay):
-    with pytest.raises(ValueError, match="weight_decay must be a number >= 0: got"):
-        Adam(weight_decay=decay)
-
-
 # ---------------------------------------------------------------- schedules
 
 
@@ -286,23 +260,6 @@ def test_schedules_can_be_printed_compared_and_pickled():
     assert cosine_decay(1e-3, 100) != cosine_decay(1e-3, 101)
     with pytest.raises(AttributeError):
         constant(1e-3).peak = 1.0
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: cosine_decay(0.0, 10), "peak and steps must be positive numbers: got 0.0 and 10"),
-        (lambda: cosine_decay(1e-3, 0), "peak and steps"),
-        (lambda: cosine_decay(1e-3, 10, 10), "warm_up must be an integer >= 0 and < 10.*: got 10"),
-        (lambda: cosine_decay(1e-3, 10, -1), "warm_up"),
-        (lambda: cosine_decay(1e-3, 10, 1.5), "warm_up must be an integer >= 0"),
-        (lambda: constant(-1.0), "peak must be a positive number: got -1.0"),
-        (lambda: constant(1.0, True), "warm_up must be an integer >= 0: got True"),
-    ],
-)
-def test_bad_schedules(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
 
 
 def test_scheduled_replaces_the_number_only():

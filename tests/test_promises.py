@@ -72,6 +72,11 @@ def test_arguments_are_not_written_to_and_results_are_nobody_elses(name, way):
         a[...] = 7
     for a, b in zip([*run.args, *everything(bars)], [*before, *kept], strict=True):
         np.testing.assert_array_equal(a, b)
+    for layout in (np.asfortranarray, lambda a: a[::-1]):
+        args = [run.args[0], *map(layout, run.args[1:])]
+        results = run(*args)
+        for i, a in enumerate(results):
+            assert not any(np.shares_memory(a, b) for b in (*args, *results[:i]))
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in logaddexp")  # OwnTransformer's

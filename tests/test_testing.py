@@ -450,11 +450,6 @@ def test_same_rng_same_verdict_and_nothing_is_changed():
     assert messages[0] == messages[1]
 
 
-def test_only_bijectors():
-    with pytest.raises(TypeError, match=r"takes a flowcore\.Bijector, not Transformed"):
-        check_bijector(flows.maf(2, layers=1, hidden=[4]))
-
-
 PARAMETRIC = [
     MADE(3, hidden=[8]),
     MLP(2, (3,), hidden=[8]),
