@@ -481,6 +481,11 @@ DENSITIES = {
     "flow-over-a-flow-context": lambda: TransformedDistribution(
         over(Normal(2), context_dim=3), RealNVP(2, hidden=[4], context_dim=3)
     ),
+    "flow-context-inside": lambda: over(over(over(Normal(2), context_dim=3))),
+    "flow-context-outside": lambda: over(over(Normal(2)), context_dim=3),
+    "flow-tied-to-its-base": lambda: (
+        lambda tied: TransformedDistribution(TransformedDistribution(Normal(2), tied), tied)
+    )(Chain([maf(2, activation="tanh"), Permute([1, 0])])),
     "flow-own-bijector": lambda: TransformedDistribution(
         Normal(2), Chain([LULinear(2), OwnBijector()])
     ),

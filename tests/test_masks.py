@@ -94,23 +94,6 @@ def test_the_network_obeys_its_masks(made):
             ).all()
 
 
-@given(mades(), st.integers(0, 100))
-@FIXED
-def test_weights_round_trip(made, seed):
-    made = randomize(made, rng=seed)
-    other = MADE(
-        made.dim,
-        made.hidden,
-        n_out=made.n_out,
-        activation="tanh",
-        order=made.degrees[0],
-        context_dim=made.context_dim,
-        context_layers=made.context_layers,
-    )
-    np.testing.assert_array_equal(other.with_weights(made.weights()).params, made.params)
-    assert made.with_weights(made.weights()) is not made
-
-
 @given(mades(wide_enough=False))
 @FIXED
 @pytest.mark.filterwarnings("ignore:MADE. hidden layer")
@@ -171,16 +154,3 @@ def test_a_narrow_made_warns_with_the_minimum_width(dim, hidden, context_dim, mi
     with pytest.warns(UserWarning, match=f"minimum width is {minimum} units"):
         MADE(dim, hidden, context_dim=context_dim)
     MADE(dim, [minimum] * len(hidden), context_dim=context_dim)  # no warning: they are errors here
-
-
-def test_the_narrow_warning_is_true():
-    with pytest.warns(UserWarning, match=r"degree \[2, 3\]|degree \[\d"):
-        narrow = MADE(5, [2])
-    assert ((paths(narrow) == 0) & allowed(narrow)).any()
-
-
-def test_output_columns_are_d_times_n_out_plus_j():
-    made = MADE(3, [4], n_out=2)
-    *body, (w, _, _) = made.weights()
-    phi = made.with_weights([*body, (w, np.arange(6.0))])(np.zeros(3))
-    np.testing.assert_array_equal(phi, [[0, 1], [2, 3], [4, 5]])

@@ -5,9 +5,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-import flowcore as fc
 from flowcore.bijectors.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
-from flowcore.distributions import GaussianMixture
 from flowcore.testing import randomize
 
 KINDS = [Planar, Radial]
@@ -66,16 +64,14 @@ def test_radial_as_the_paper_prints_it():
             np.testing.assert_allclose(np.exp(log_det), det, rtol=1e-11)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 5])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fresh_one_and_theta_zero_are_the_identity(kind, dim):
-    b = kind(dim)
-    assert (kind(dim, rng=1).params != kind(dim, rng=2).params).any()
-    for new in (b, b.with_params(np.zeros(b.n_params))):
-        for way in WAYS:
-            value, log_det = getattr(new, f"{way}_and_log_det")(rows(6, dim))
-            np.testing.assert_allclose(value, rows(6, dim), rtol=1e-14, atol=1e-15)
-            np.testing.assert_array_equal(log_det, np.zeros(6))
+def test_theta_zero_is_the_identity(kind):
+    assert (kind(2, rng=1).params != kind(2, rng=2).params).any()
+    new = kind(2).with_params(np.zeros(kind(2).n_params))
+    for way in WAYS:
+        value, log_det = getattr(new, f"{way}_and_log_det")(rows(6, 2))
+        np.testing.assert_allclose(value, rows(6, 2), rtol=1e-14, atol=1e-15)
+        np.testing.assert_array_equal(log_det, np.zeros(6))
 
 
 @pytest.mark.parametrize("size", [1, 1e2, 1e4])
@@ -169,25 +165,3 @@ def test_radial_at_its_centre(dim):
         np.testing.assert_allclose(log_det, sign * dim * np.log(p), rtol=1e-14)
         jacobian = autograd.jacobian(getattr(b, way))(z0)
         np.testing.assert_allclose(jacobian, p**sign * np.eye(dim), rtol=1e-13)
-
-
-# ---------------------------------------------------------------- ten layers
-
-
-@pytest.mark.parametrize("kind, inverted", [(Planar, False), (Radial, True)])
-def test_ten_layers_fit_two_modes(kind, inverted):
-    """By likelihood, through the inverse that the paper does without or, inverted, its forward."""
-    truth = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], [[0.5, 1.0]] * 2)
-    x, fresh = truth.sample(2000, rng=0), truth.sample(5000, rng=1)
-    layers = [kind(2, rng=k) for k in range(10)]
-    layers = [fc.Invert(layer) for layer in layers] if inverted else layers
-    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain([fc.Standardize(2), *layers]))
-    flow, history = fc.fit(flow, x, epochs=30, learning_rate=0.03, validation_split=0)
-    nll, entropy = -flow.log_prob(fresh).mean(), -truth.log_prob(fresh).mean()
-    gaussian = 0.5 * np.linalg.slogdet(np.cov(fresh.T))[1] + np.log(2 * np.pi) + 1
-    assert gaussian - entropy > 0.7
-    # a radial layer bends space around one point only: it closes half of the gap, planar ones all
-    assert nll < (entropy + 0.07 if kind is Planar else gaussian - 0.3)
-    z = flow.to_latent(fresh)
-    np.testing.assert_allclose(flow.from_latent(z), fresh, atol=1e-9)
-    assert history.train_nll[-1] < history.train_nll[0]

@@ -170,7 +170,8 @@ def test_numbers_are_the_same_for_any_number_of_threads(name):
     given = many.copy()
     functions = [lambda **o: flow.log_prob(many, theta, *context, **o)]
     if isinstance(flow, fc.TransformedDistribution):
-        options = dict(zip(["context"], context, strict=False))
+        own = context if flow.bijector.context_dim else []
+        options = dict(zip(["context"], own, strict=False))
         functions += [
             lambda **o: flow.to_latent(many, **options, **o),
             lambda **o: flow.from_latent(0.1 * many, **options, **o),

@@ -404,13 +404,6 @@ def test_a_transformer_without_a_gradient_says_what_to_write():
         grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
 
 
-def test_a_bijector_in_autograds_numpy_has_a_gradient():
-    flow = over_normal(Own())
-    slope = grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
-    z = flow.to_latent(X)
-    np.testing.assert_allclose(slope, [(z[:, 1] * X[:, 0]).sum()])
-
-
 # ---------------------------------------------------------------- plans
 
 

@@ -107,14 +107,6 @@ def test_a_very_steep_knot_is_finite(dtype, raw):
         assert np.isfinite(log_det).all() and (np.abs(value) <= 1.000001 * SPLINE.tail).all()
 
 
-def test_knots_and_ends():
-    _, phi = random_case(SPLINE, n=1, dim=1)
-    xs, ys, slopes = knots(SPLINE, phi[0, 0])
-    x, log_det = SPLINE.forward_and_log_det(xs[:, None], np.broadcast_to(phi, (6, 1, SPLINE.n_out)))
-    np.testing.assert_allclose(x[:, 0], ys, atol=1e-12)
-    np.testing.assert_allclose(log_det[:, 0], np.log(slopes), atol=1e-12)
-
-
 def test_an_interval_is_a_moved_and_scaled_spline(tmp_path):
     """On [-4, 5]: g(z) = 1/2 + 4.5/2.5 f((z - 1/2) 2.5/4.5) with f on [-2.5, 2.5]."""
     spline, (z, phi) = RationalQuadratic(5, (-4, 5)), random_case(SPLINE)
@@ -153,18 +145,13 @@ def test_single_precision_at_the_knots_is_finite(direction):
         assert np.isfinite(found).all() and found[0].dtype == np.float32
 
 
-def test_phi_is_broadcast_and_checked():
+def test_phi_is_broadcast():
     spline = RationalQuadratic(3)
     z, phi = np.linspace(-2, 2, 8).reshape(4, 2), np.linspace(-1, 1, 16).reshape(1, 2, 8)
     full = spline.forward_and_log_det(z, np.broadcast_to(phi, (4, 2, 8)))
     np.testing.assert_array_equal(spline.forward_and_log_det(z, phi), full)
     one = spline.forward_and_log_det(z[:1], np.broadcast_to(phi, (4, 2, 8)))
     assert one[0].shape == (4, 2)
-    for wrong in (phi[..., :7], np.zeros((3, 2, 8))):
-        with pytest.raises(ValueError, match=r"phi of shape \(\.\.\., 8\).*argument \(4, 2\)"):
-            spline.forward_and_log_det(z, wrong)
-    with pytest.raises(ValueError, match=r"phi of shape \(\.\.\., 8\)"):
-        spline.knots(np.zeros(7))
     assert spline.knots(np.arange(8))[0].dtype == float
 
 
