@@ -13,17 +13,13 @@ from flowcore import (
     Chain,
     Distribution,
     Elementwise,
-    ElementwiseAffine,
-    Exp,
     Invert,
-    Logit,
     MaskedAutoregressiveFlow,
     Mixture,
     MultivariateNormalDiag,
     Normal,
     Permute,
     RealNVP,
-    Shift,
     Sigmoid,
     Standardize,
     TransformedDistribution,
@@ -235,31 +231,6 @@ def test_short_names_of_inverses():
     assert names == ["MAF", "IAF", "MAF", "Invert(Sigmoid)"]
 
 
-@pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
-def test_latents_of_points_outside_of_the_support_are_nan(lead):
-    """They were 0, the centre of the base."""
-    x = np.broadcast_to([1.0, 2.0], (*lead, 2)).copy()
-    flow = TransformedDistribution(Normal(2), randomize(Chain([Exp(2), RealNVP(2, hidden=[4])])))
-    inside = flow.to_latent(x)
-    assert np.isfinite(inside).all()
-    x.reshape(-1, 2)[0, 1] = -1.0
-    found = flow.to_latent(x).reshape(-1, 2)
-    assert np.isnan(found[0]).all() and flow.log_prob(x).ravel()[0] == -np.inf
-    np.testing.assert_array_equal(found[1:], inside.reshape(-1, 2)[1:])
-    assert np.isnan(TransformedDistribution(Normal(2), Logit(2)).from_latent([0.5, 7.0])).all()
-
-
-def test_every_draw_belongs_to_its_row_of_the_context():
-    shift = MADE(1, [], n_out=1, context_dim=1)
-    shift = shift.with_weights([(np.zeros((1, 1)), np.zeros(1), np.ones((1, 1)))])  # mu(c) = c
-    inner = over(Normal(1), MaskedAutoregressiveFlow(shift, Shift()))
-    flow = over(inner, ElementwiseAffine([0.0], 2.0))
-    context = 100.0 * np.arange(5)[:, None]
-    x = flow.sample(3, rng=0, context=context)
-    assert x.shape == (3, 5, 1)
-    assert np.abs(x - 2 * context).max() < 20
-
-
 def test_a_base_that_waits_for_data_gets_those_of_its_own_end():
     x = np.random.default_rng(7).normal([10, -20], [3, 0.1], size=(300, 2))
     inner = over(Normal(2), Chain([Standardize(2), bijector()]))
@@ -305,13 +276,6 @@ def test_base_and_params_of_a_flow():
     trainable = FLOWS["trainable base"]()
     np.testing.assert_array_equal(trainable.params[:2], trainable.base.params)
     np.testing.assert_array_equal(trainable.params[2:], trainable.bijector.params)
-
-
-def test_prob_of_a_density_without_threads():
-    """Only log_prob of flowcore's own densities takes `threads`."""
-    base, z = Trainable(2), np.zeros((3, 2))
-    np.testing.assert_allclose(base.prob(z, params=[1.0, 0]), np.exp(base.log_prob(z, [1.0, 0])))
-    np.testing.assert_allclose(base.prob(z[0], threads=1), 1 / (2 * np.pi))
 
 
 # ---------------------------------------------------------------- bad input

@@ -16,7 +16,6 @@ from flowcore import (
     Coupling,
     Elementwise,
     Invert,
-    MaskedAutoregressiveFlow,
     Normal,
     Permute,
     Scale,
@@ -143,34 +142,29 @@ def test_numbers_of_parameters():
     assert flows.iaf(3, layers=2, hidden=[8]).n_params == 2 * free
 
 
-def test_defaults():
-    for name, recipe in RECIPES.items():
-        flow = recipe(3)
-        layers = [p for p, _ in steps(flow) if isinstance(p, MaskedAutoregressiveFlow | Coupling)]
-        assert len(layers) == {"made": 1, "made_mog": 1, "maf_mog": 6}.get(name, 5)
-        networks = [p.conditioner if isinstance(p, Coupling) else p.made for p in layers]
-        assert {n.hidden for n in networks} == {(64, 64)} and {n.activation for n in networks} == {
-            "tanh"
-        }
-        assert isinstance(flow.base, base_of(name))
-    assert flows.maf(40, layers=1).bijector[1].made.hidden == (80, 80)
-    assert flows.realnvp(40, layers=1).bijector[1].conditioner.hidden == (80, 80)
-
-
-def test_with_a_context_units_are_elu():
-    for recipe in RECIPES.values():
-        kinds = {leaf.activation for leaf in recipe(2, context_dim=1).bijector.leaves
-                 if hasattr(leaf, "activation")}  # fmt: skip
-        assert kinds == {"elu"}
-    maf = flows.maf(2, layers=1, context_dim=1, activation="tanh", standardize_context=False)
-    assert maf.bijector[1].made.activation == "tanh"
-
-
-def test_maf_and_iaf_reverse_the_order_in_every_layer():
-    for recipe, inverted in ((flows.maf, False), (flows.iaf, True)):
-        layers = steps(recipe(3, layers=3, hidden=[8]))[:-1]
-        assert orders(layers) == [[1, 2, 3], [3, 2, 1], [1, 2, 3]]
-        assert [backwards for _, backwards in layers] == [inverted] * 3
+@pytest.mark.parametrize("name", RECIPES)
+def test_defaults_and_options(name):
+    recipe = RECIPES[name]
+    for context_dim, activation in ((0, "tanh"), (1, "elu")):
+        flow = recipe(3, context_dim=context_dim)
+        networks = [leaf for leaf in flow.leaves if hasattr(leaf, "activation")]
+        n_layers = {"made": 1, "made_mog": 1, "maf_mog": 6}.get(name, 5)
+        assert len(networks) == n_layers and {n.activation for n in networks} == {activation}
+        assert {n.hidden for n in networks} == {(64, 64)} and isinstance(flow.base, base_of(name))
+    wide = [leaf for leaf in recipe(40, layers=1).leaves if hasattr(leaf, "hidden")]
+    assert {n.hidden for n in wide} == {(80, 80)}
+    options = {"layers": 2, "hidden": [8]}
+    for base, kind in (("normal", Normal), ("student_t", StudentT)):
+        found = recipe(3, base=base, **options).base
+        assert isinstance(found, kind) and (found.n_params > 0) == (kind is StudentT)
+    laplace = fc.Laplace(2)
+    assert recipe(2, base=laplace, **options).base is laplace
+    assert recipe(2, dtype=np.float32, **options).params.dtype == np.float32
+    same, other = (recipe(2, rng=np.random.default_rng(k), **options) for k in (1, 2))
+    np.testing.assert_array_equal(recipe(2, rng=1, **options).params, same.params)
+    assert (other.params != same.params).any()
+    first = [leaf.weights()[0] for leaf in same.leaves if hasattr(leaf, "hidden")]
+    assert all((a[1] != b[1]).any() for a, b in pairwise(first))  # not one seed for every layer
 
 
 def orders(layers):
@@ -232,32 +226,6 @@ def test_nice_preserves_volume_but_for_its_scaling():
     assert all(part.transformer == Shift() for part in couplings if isinstance(part, Coupling))
     log_det = flow.bijector.forward_log_det(data(3))
     np.testing.assert_allclose(log_det, scaling.params.sum(), rtol=1e-10)
-
-
-def test_seeds_and_dtype():
-    same, other = flows.maf(2, hidden=[8], rng=1), flows.maf(2, hidden=[8], rng=2)
-    np.testing.assert_array_equal(flows.maf(2, hidden=[8], rng=1).params, same.params)
-    assert (other.params != same.params).any()
-    layers = [p.params for p, _ in steps(flows.maf(2, layers=3, hidden=[8])) if p.n_params]
-    assert (layers[0] != layers[2]).any()  # not the same seed for every layer
-    np.testing.assert_array_equal(
-        flows.maf(2, hidden=[8], rng=np.random.default_rng(1)).params, same.params
-    )
-    for recipe in RECIPES.values():
-        assert recipe(2, layers=2, hidden=[8], dtype=np.float32).params.dtype == np.float32
-
-
-def test_bases():
-    for recipe in RECIPES.values():
-        named = {
-            base: recipe(3, layers=1, hidden=[8], base=base) for base in ("normal", "student_t")
-        }
-        assert isinstance(named["normal"].base, Normal) and named["normal"].base.n_params == 0
-        assert isinstance(named["student_t"].base, StudentT) and named["student_t"].base.trainable
-        laplace = fc.Laplace(3)
-        assert recipe(3, layers=1, hidden=[8], base=laplace).base is laplace
-        with pytest.raises(ValueError, match="base has dim=3, bijector dim=2"):
-            recipe(2, layers=1, hidden=[8], base=laplace)
 
 
 def test_splines_and_what_stands_around_them():
@@ -327,7 +295,7 @@ def test_a_recipe_without_data_says_so(name, again):
         assert [w.filename for w in caught] == [__file__]
 
 
-def test_who_has_worked_on_a_recipe_is_not_told():
+def test_a_recipe_that_has_been_worked_on_does_not_warn():
     flow, far = flows.maf(2, hidden=[8]), data(2)
     flow.log_prob(np.ones((3, 2)))  # near N(0, I) it may be meant
     for known in (

@@ -12,7 +12,6 @@ from flowcore import (
     MADE,
     MLP,
     Coupling,
-    reference,
 )
 from flowcore.networks.activations import MOMENTS
 from flowcore.testing import randomize
@@ -22,35 +21,7 @@ BOTH = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("name", ["made-relu", "made-context-first", "mlp-tanh", "made-wide"])
-def test_weights_are_the_network(name):
-    """The printed formula h W + c C + b with `weights()`, in plain numpy."""
-    net, _, (_, x, *context) = case(name, "phi")
-    act, h = reference.ACTIVATIONS[net.activation], x
-    for i, (w, b, c) in enumerate(net.weights()):
-        h = h @ w + b + (0 if c is None else context[0] @ c)
-        h = act(h) if i < net.n_hidden else h
-    phi = net(x, None, *context).reshape(len(x), -1)
-    np.testing.assert_allclose(phi, h, rtol=1e-12, atol=1e-12)
-
-
 RESIDUAL = [name for name in NETWORKS if "residual" in name]
-
-
-@pytest.mark.parametrize("name", [n for n in RESIDUAL if "context" not in n])
-def test_the_printed_formula_of_residual_networks(name, monkeypatch):
-    """A context is a change of the biases; none of these has one."""
-    elu = {"elu": lambda a: np.where(a > 0, a, np.expm1(a))}
-    softplus = {"softplus": lambda a: np.logaddexp(0, a)}
-    for own in (elu, softplus):
-        monkeypatch.setattr(reference, "ACTIVATIONS", {**reference.ACTIVATIONS, **own})
-    net, _, (_, x) = case(name, "phi")
-    weights = [(w, b) for w, b, _ in net.weights()]
-    printed = [reference.residual_network(row, weights, net.activation) for row in x]
-    np.testing.assert_allclose(net(x).reshape(len(x), -1), printed, rtol=1e-11, atol=1e-11)
-    if net.dim > 1:  # the skips are felt
-        without = [reference.network(row, weights, net.activation) for row in x]
-        assert np.abs(np.array(without) - printed).max() > 0.01
 
 
 def test_every_skip_counts():
