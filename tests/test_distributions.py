@@ -192,20 +192,6 @@ def test_context_shapes(lead):
     assert gradient.shape == theta.shape and gradient.any() == (0 not in lead)
 
 
-def test_rng():
-    flow = FLOWS["normal"]()
-    np.testing.assert_array_equal(flow.sample(3, rng=1), flow.sample(3, rng=1))
-    np.testing.assert_array_equal(
-        flow.sample(3, rng=np.random.default_rng(1)), flow.sample(3, rng=1)
-    )
-    generator = np.random.default_rng(1)
-    assert (flow.sample(3, rng=generator) != flow.sample(3, rng=generator)).all()
-    np.random.seed(0)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    assert (flow.sample(3) != flow.sample(3)).all()
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-
-
 def test_stages_start_at_the_base_and_end_at_the_data():
     b = randomize(RealNVP(2, hidden=[4]))
     maf = randomize(MaskedAutoregressiveFlow(MADE(2, [4])))
@@ -264,18 +250,6 @@ def test_fit_trains_the_base_too(name):
     assert type(fitted.base) is type(flow.base)
     assert (fitted.base.params != flow.base.params).mean() > 0.9
     assert history.train_nll[-1] < history.train_nll[0]
-
-
-# ---------------------------------------------------------------- bases
-
-
-def test_base_and_params_of_a_flow():
-    base = Laplace(2)
-    flow = TransformedDistribution(base, Permute([1, 0]))
-    assert flow.base is base and flow.n_params == 0 and flow.with_params([]).base is base
-    trainable = FLOWS["trainable base"]()
-    np.testing.assert_array_equal(trainable.params[:2], trainable.base.params)
-    np.testing.assert_array_equal(trainable.params[2:], trainable.bijector.params)
 
 
 # ---------------------------------------------------------------- bad input

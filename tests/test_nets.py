@@ -24,16 +24,6 @@ BOTH = pytest.mark.parametrize(
 RESIDUAL = [name for name in NETWORKS if "residual" in name]
 
 
-def test_every_skip_counts():
-    """hidden=[1]*5 by hand: a_1 = x, a_3 = a_1 + a_2's, a_5 = a_3 + a_4's."""
-    mlp = MLP(1, (1,), [1] * 5, "relu", residual=True)
-    through = [(np.ones((1, 1)), np.zeros(1))] * 6
-    assert mlp.with_weights(through)(np.ones(1)).item() == 4
-    for cut, answer in ((1, 2), (2, 2), (3, 2), (4, 2), (5, 0), (0, 0)):
-        broken = [(w * (i != cut), b) for i, (w, b) in enumerate(through)]
-        assert mlp.with_weights(broken)(np.ones(1)).item() == answer
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_come_back(name):
     net = case(name, "phi").part
