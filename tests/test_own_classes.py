@@ -1,5 +1,10 @@
-"""A class that writes `bind` is taken at its word: its numeric methods are final, and an override,
-also by a mixin, is a TypeError when the class is made."""
+"""Somebody's own classes: their parts are trained and initialised, wrong shapes are refused.
+
+A class that writes `bind` is taken at its word: its numeric methods are final, and an override,
+also by a mixin, is a TypeError when the class is made.
+"""
+
+from dataclasses import dataclass
 
 import autograd.numpy as anp
 import numpy as np
@@ -7,6 +12,7 @@ import pytest
 from autograd import grad
 
 import flowcore as fc
+from flowcore.spec import twins
 from flowcore.testing import check_bijector, randomize
 
 X = np.random.default_rng(0).normal(size=(5, 2))
@@ -94,8 +100,9 @@ class Held(fc.Bijector):
 
 def test_parts_under_other_names_get_the_new_parameters():
     one, two = fc.ActNorm(2), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8], activation="tanh"))
-    held = randomize(Held(two, [one.initialize(X)]), rng=3)
-    same = fc.Chain([*held.others, held.inner])
+    own = Doubled(lambda x, log_det: np.full(x.shape[:-1], log_det))
+    held = randomize(Held(two, [own, one.initialize(X)]), rng=3)
+    same = fc.Chain([*held.others[::-1], held.inner])
     assert held.inner is held.parts[0] and not np.array_equal(held.inner.params, two.params)
     np.testing.assert_array_equal(held.inverse(X), same.inverse(X))
     check_bijector(held)
@@ -162,3 +169,121 @@ def test_a_bind_with_the_methods_beside_it_is_differentiated_twice():
         return grad(lambda x: anp.sum(anp.sin(Both().inverse(x))))(x)
 
     np.testing.assert_allclose(grad(lambda x: anp.sum(slope(x)))(X), -anp.sin(X / 2) / 4)
+
+
+# ---------------------------------------------------------------- shapes, data, copies
+
+
+class Doubled(fc.Bijector):
+    """x = 2 z in two dimensions; `slip` is what goes wrong with its log-det log 4."""
+
+    def __init__(self, slip):
+        super().__init__(2)
+        self.slip = slip
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return 2 * z, self.slip(z, np.log(4.0))
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x / 2, self.slip(x, -np.log(4.0))
+
+
+SLIPS = {
+    "keepdims": lambda x, v: np.full((*x.shape[:-1], 1), v),
+    "not summed": lambda x, v: np.full(x.shape, v / 2),
+    "summed over the rows": lambda x, v: v * len(x),
+    "a number": lambda x, v: v,
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_log_det_of_the_wrong_shape_is_refused(slip, chained):
+    bijector = Doubled(SLIPS[slip])
+    bijector = fc.Chain([bijector, fc.Permute([1, 0])]) if chained else bijector
+    flow = fc.TransformedDistribution(fc.Normal(2), bijector)
+    for n in (2, 7, 5000):
+        with pytest.raises(ValueError, match="log-det of shape"):
+            flow.log_prob(np.zeros((n, 2)))
+        with pytest.raises(ValueError, match="log-det of shape"):
+            flow.sample_and_log_prob(n)
+    with pytest.raises(ValueError, match="log-det of shape"):
+        grad(lambda x: anp.sum(flow.log_prob(x)))(np.zeros((7, 2)))
+
+
+class Center(fc.Bijector):
+    """Somebody's own data-dependent shift, without a word about `initialized`."""
+
+    def __init__(self, dim, shift=0.0):
+        super().__init__(dim)
+        self.shift = shift
+
+    def initialize(self, x, context=None, rng=None):
+        return Center(self.dim, np.mean(x, axis=0))
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return z + self.shift, np.zeros(z.shape[:-1])
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        return x - self.shift, np.zeros(x.shape[:-1])
+
+
+def test_somebodys_own_initialize_is_called_in_a_chain_and_loud_in_an_invert():
+    x = np.random.default_rng(0).normal(5, 2, size=(50, 2))
+    chain = fc.Chain([fc.Permute([1, 0]), Center(2)]).initialize(x)
+    np.testing.assert_allclose(chain.inverse(x).mean(axis=0), 0, atol=1e-12)
+    assert repr(chain[1]) == "Center(2)"
+    with pytest.raises(NotImplementedError, match="initialize_inverted"):
+        fc.Chain([fc.Invert(Center(2))]).initialize(x)
+
+
+def test_a_frozen_dataclass_is_a_bijector():
+    @dataclass(frozen=True)
+    class Scaled(fc.Bijector):
+        dim: int = 2
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            return 2 * z, np.full(z.shape[:-1], 2 * np.log(2))
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            return x / 2, np.full(x.shape[:-1], -2 * np.log(2))
+
+    chain = fc.Chain([Scaled(), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8]))])
+    assert chain.inverse_log_det(np.zeros((3, 2))).shape == (3,)
+    check_bijector(chain)
+
+
+class BoundAlone:
+    """What a class has that writes `bind` and no method in autograd.numpy."""
+
+    def bind(self, at, *way):
+        raise AssertionError("not wanted here")
+
+    def sample(self, n=1, rng=None):
+        raise AssertionError("not wanted here")
+
+
+@pytest.mark.parametrize("kind", [fc.Bijector, fc.Transformer, fc.Distribution])
+def test_second_derivatives_of_a_class_with_bind_alone_are_refused(kind):
+    part = type("Own", (BoundAlone, kind), {"dim": 1, "n_out": 1, "__repr__": lambda self: "Own"})
+    way = "log_prob" if kind is fc.Distribution else "forward"
+    theta = np.zeros((2, 1, 1)) if kind is fc.Transformer else np.zeros(0)
+    with pytest.raises(NotImplementedError, match=r"Own: beside bind, write (log_prob|forward_)"):
+        twins.evaluate(part.__new__(part), way, theta, np.zeros((2, 1)))
+
+
+class Foreign:
+    """A transformer that derives from nothing: x = sinh(z + a)."""
+
+    n_out = 1
+
+    def forward_and_log_det(self, z, phi):
+        u = z + phi[..., 0]
+        return anp.sinh(u), anp.log(anp.cosh(u))
+
+    def inverse_and_log_det(self, x, phi):
+        return anp.arcsinh(x) - phi[..., 0], -0.5 * anp.log(1 + x * x)
+
+
+def test_any_object_with_the_three_names_is_a_transformer():
+    check_bijector(fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], n_out=1), Foreign()))
