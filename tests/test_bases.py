@@ -136,11 +136,11 @@ def test_infinite_and_nan_rows(name, dtype):
 def test_log_sum_exp():
     """Of numbers whose exponentials overflow, and where all are -inf; its gradient, too."""
     a = np.array([[1000.0, -1000.0, -np.inf, 0.0], [999.0, -1001.0, -np.inf, -np.inf]])
-    value, share = log_sum_exp(a)
+    value, shares = log_sum_exp(a)
     both, first = np.log1p(np.exp(-1)), 1 / (1 + np.exp(-1))
     np.testing.assert_allclose(value, [1000 + both, -1000 + both, -np.inf, 0], rtol=1e-15)
-    np.testing.assert_allclose(share[0], [first, first, 0, 1])
-    assert log_sum_exp(a, out=a)[1] is a and np.array_equal(a, share)
+    np.testing.assert_allclose(shares[0], [first, first, 0, 1])
+    assert log_sum_exp(a, out=a)[1] is a and np.array_equal(a, shares)
 
 
 def test_far_tails_of_student_and_laplace_are_finite():

@@ -127,9 +127,9 @@ def test_samples_and_latents_are_nobody_elses():
         lambda: flow.sample_and_log_prob(5, rng=0)[1],
         *(lambda k=k: flow.stages(x)[k][1] for k in range(3)),
     ]
-    expected, given = [call().copy() for call in calls], x.copy()
+    expected, untouched = [call().copy() for call in calls], x.copy()
     for call in calls:
         call()[...] = 7
-    np.testing.assert_array_equal(x, given)
+    np.testing.assert_array_equal(x, untouched)
     for call, value in zip(calls, expected, strict=True):
         close(call(), value, 0)

@@ -32,9 +32,6 @@ RECIPES = {
     "iaf": lambda: fc.flows.iaf(
         1, layers=1, hidden=[32, 32], context_dim=1, activation="tanh", rng=0
     ),
-    "nsf": lambda: fc.flows.nsf(
-        1, layers=1, hidden=[32, 32], context_dim=1, activation="tanh", rng=0
-    ),
 }
 
 

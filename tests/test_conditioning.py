@@ -108,9 +108,9 @@ def test_a_density_gets_its_context_standardised_in_all_of_its_parts(name, tmp_p
 
 def test_its_layers_are_still_seen():
     for recipe in (fc.flows.maf, fc.flows.iaf, fc.flows.glow):
-        plain, given = (recipe(2, layers=2, hidden=[8], context_dim=c) for c in (0, 2))
+        plain, conditional = (recipe(2, layers=2, hidden=[8], context_dim=c) for c in (0, 2))
         z, context = np.zeros((3, 2)), np.zeros((3, 2))
-        names = [name for name, _ in given.stages(z, context=context)]
+        names = [name for name, _ in conditional.stages(z, context=context)]
         assert names == [name for name, _ in plain.stages(z)]
     flow = randomize(small().initialize(*incomes()), 0.5)
     z, (_, context) = np.ones((5, 2)), incomes(5)

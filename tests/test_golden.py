@@ -66,7 +66,7 @@ def test_degrees_and_masks(case):
     order, degrees = config["input_order"], "equal"
     if config["hidden_degrees"] == "random":
         order, degrees = golden[0], golden[1:]
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         made = fc.MADE(config["D"], config["hidden"], order=order, degrees=degrees)
     for mine, theirs in zip([*made.degrees, *made.masks], [*golden, *masks], strict=True):
@@ -74,7 +74,7 @@ def test_degrees_and_masks(case):
     paths = np.linalg.multi_dot([np.eye(config["D"]), *(mask.astype(float) for mask in masks)])
     allowed = golden[0][:, None] < np.repeat(golden[0], 2)
     assert np.array_equal(paths > 0, allowed) == (case not in (6, 8))
-    assert [f"minimum width is {config['D'] - 1}" in str(w.message) for w in told] == (
+    assert [f"minimum width is {config['D'] - 1}" in str(w.message) for w in caught] == (
         [True] if case in (6, 8) else []
     )
 

@@ -118,9 +118,9 @@ def test_degrees_random_and_given():
     random = MADE(5, [200, 200], degrees="random", rng=3)
     for layer in random.degrees[1:]:
         assert layer.min() == 1 and layer.max() == 4
-    given = [[1, 2, 1, 2, 2], [2, 1, 1]]
-    made = MADE(3, [5, 3], degrees=given)
-    assert [d.tolist() for d in made.degrees[1:]] == given
+    degrees = [[1, 2, 1, 2, 2], [2, 1, 1]]
+    made = MADE(3, [5, 3], degrees=degrees)
+    assert [d.tolist() for d in made.degrees[1:]] == degrees
     with_context = MADE(4, [200], degrees="random", context_dim=1)
     assert set(with_context.degrees[1]) == {0, 1, 2, 3}
 

@@ -203,7 +203,7 @@ def test_numbers_are_the_same_for_any_number_of_threads(name):
     run = case(name, "log_prob", n=9)
     flow, (theta, x, *context) = run.part, run.args
     many, context = x[rows] + 1e-3 * rows[:, None], [c[rows] for c in context]
-    given = many.copy()
+    before = many.copy()
     functions = [lambda **o: flow.log_prob(many, theta, *context, **o)]
     if isinstance(flow, fc.TransformedDistribution):
         own = context if flow.bijector.context_dim else []
@@ -219,7 +219,7 @@ def test_numbers_are_the_same_for_any_number_of_threads(name):
             one = f(threads=1)
             for threads in (2, 3):
                 np.testing.assert_array_equal(f(threads=threads), one)
-            np.testing.assert_array_equal(many, given)
+            np.testing.assert_array_equal(many, before)
         few = flow.log_prob(many[-5:], theta, *[c[-5:] for c in context])
     close(functions[0]()[-5:], few, 1e-11)
 

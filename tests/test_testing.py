@@ -421,9 +421,9 @@ def test_same_rng_same_verdict_and_nothing_is_changed():
     assert pickle.dumps(b) == before
     messages = []
     for _ in range(2):
-        with pytest.raises(AssertionError) as told:
+        with pytest.raises(AssertionError) as caught:
             check_bijector(BROKEN["sign"][0](), rng=7)
-        messages.append(str(told.value).split("\nassert")[0])  # what pytest adds has addresses
+        messages.append(str(caught.value).split("\nassert")[0])  # what pytest adds has addresses
     assert messages[0] == messages[1]
 
 
