@@ -19,6 +19,7 @@ from flowcore.distributions import (
     Uniform,
 )
 from flowcore.distributions.bases import _half_step
+from flowcore.distributions.expectation_maximization import whitened
 
 MEANS, SCALES, FACTORS = np.array(MEANS), np.array(SCALES), np.array(FACTORS)
 WEIGHTS = np.array([0.5, 0.2, 0.3])
@@ -327,6 +328,8 @@ def test_normal_mixture_of_weighted_rows():
     np.testing.assert_array_equal(make(x, 3, times).means, make(x, 3, 5 * times).means)
     np.testing.assert_allclose(make(x, 1).means[0], x.mean(axis=0), rtol=1e-9)
     assert make(x[:5], 4).log_prob(x).max() < 20  # does not collapse onto a row
+    z, _, factor = whitened(np.ones((5, 2)), np.full(5, 0.2), shrink=False)  # no variance at all
+    assert not z.any() and (np.diagonal(factor) > 0).all()
 
 
 def test_spread_has_unit_scale():
