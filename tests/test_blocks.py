@@ -15,13 +15,7 @@ import pytest
 from autograd import value_and_grad
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from flowcore import (
-    Bijector,
-    Chain,
-    Normal,
-    TransformedDistribution,
-    flows,
-)
+import flowcore as fc
 from flowcore.core import blas, blocks, calls, cores
 from flowcore.testing import randomize
 
@@ -30,7 +24,7 @@ N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end
 
 @pytest.fixture(scope="module")
 def flow():
-    flow = flows.maf(3, layers=2, hidden=[32, 32], rng=1)
+    flow = fc.flows.maf(3, layers=2, hidden=[32, 32], rng=1)
     return randomize(flow.initialize(np.random.default_rng(0).normal(3, 2, size=(500, 3))))
 
 
@@ -47,7 +41,7 @@ def test_samples_are_those_of_the_base_pushed_forward(flow):
 
 
 def test_other_parameters_leading_axes_and_context():
-    flow = randomize(flows.maf(2, layers=2, hidden=[8], context_dim=2), rng=4)
+    flow = randomize(fc.flows.maf(2, layers=2, hidden=[8], context_dim=2), rng=4)
     rng = np.random.default_rng(5)
     x, context = rng.normal(size=(3, N // 2, 2)), rng.normal(size=(3, 1, 2))
     theta = flow.params * 0.5
@@ -114,7 +108,7 @@ def test_a_large_batch_is_halved(flow, x, monkeypatch):
     np.testing.assert_allclose(halves[0], whole, rtol=1e-12)
 
 
-class InAnyThread(Bijector):
+class InAnyThread(fc.Bijector):
     """A bijector of somebody's own that remembers in which threads it ran."""
 
     threads: ClassVar[set] = set()
@@ -129,7 +123,7 @@ class InAnyThread(Bijector):
 
 def test_somebodys_own_parts_run_in_one_thread(flow, x):
     """They may use autograd, which counts its traces for the whole process, or arrays of theirs."""
-    own = TransformedDistribution(Normal(3), Chain([flow.bijector, InAnyThread(3)]))
+    own = fc.TransformedDistribution(fc.Normal(3), fc.Chain([flow.bijector, InAnyThread(3)]))
     np.testing.assert_allclose(own.log_prob(x, threads=4), flow.log_prob(x), rtol=1e-12)
     own.sample(N, 0, threads=4)
     assert InAnyThread.threads == {threading.get_ident()}

@@ -6,27 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from flowcore import (
-    MADE,
-    Affine,
-    Bijector,
-    Chain,
-    Distribution,
-    Elementwise,
-    Invert,
-    MaskedAutoregressiveFlow,
-    Mixture,
-    MultivariateNormalDiag,
-    Normal,
-    Permute,
-    RealNVP,
-    Sigmoid,
-    Standardize,
-    TransformedDistribution,
-    fit,
-    flows,
-    targets,
-)
+import flowcore as fc
 from flowcore.distributions.transformed import short_name
 from flowcore.testing import randomize
 
@@ -44,7 +24,7 @@ class Laplace:
         return anp.sum(-anp.abs(z) - np.log(2), axis=-1)
 
 
-class Trainable(Distribution):
+class Trainable(fc.Distribution):
     """N(mu, I) with mu trained."""
 
     def __init__(self, dim):
@@ -55,28 +35,28 @@ class Trainable(Distribution):
 
     def log_prob(self, z, params=None):
         mu = self.params if params is None else params
-        return Normal(self.dim).log_prob(z - mu)
+        return fc.Normal(self.dim).log_prob(z - mu)
 
 
 def bijector(dim=2, context_dim=0, rng=0):
     """Bounded by 1, tanh: smooth enough for a grid."""
-    made = MADE(dim, [8, 8], activation="tanh", context_dim=context_dim, rng=rng)
-    maf = MaskedAutoregressiveFlow(made, Affine(1.0))
-    parts = [maf, Permute([*range(1, dim), 0])]
-    return randomize(Chain([*parts, Elementwise(dim, Affine(1.0))]), scale=0.7, rng=rng)
+    made = fc.MADE(dim, [8, 8], activation="tanh", context_dim=context_dim, rng=rng)
+    maf = fc.MaskedAutoregressiveFlow(made, fc.Affine(1.0))
+    parts = [maf, fc.Permute([*range(1, dim), 0])]
+    return randomize(fc.Chain([*parts, fc.Elementwise(dim, fc.Affine(1.0))]), scale=0.7, rng=rng)
 
 
 FLOWS = {
-    "normal": lambda: TransformedDistribution(Normal(2), bijector()),
-    "diagonal": lambda: TransformedDistribution(
-        MultivariateNormalDiag([1, -1], [2, 0.5]), bijector()
+    "normal": lambda: fc.TransformedDistribution(fc.Normal(2), bijector()),
+    "diagonal": lambda: fc.TransformedDistribution(
+        fc.MultivariateNormalDiag([1, -1], [2, 0.5]), bijector()
     ),
-    "foreign base": lambda: TransformedDistribution(Laplace(2), bijector()),
-    "trainable base": lambda: randomize(TransformedDistribution(Trainable(2), bijector())),
-    "inverted": lambda: TransformedDistribution(Normal(2), Invert(bijector())),
-    "one dimension": lambda: TransformedDistribution(Normal(1), bijector(1)),
-    "five dimensions": lambda: TransformedDistribution(Normal(5), bijector(5)),
-    "conditional": lambda: TransformedDistribution(Normal(2), bijector(context_dim=2)),
+    "foreign base": lambda: fc.TransformedDistribution(Laplace(2), bijector()),
+    "trainable base": lambda: randomize(fc.TransformedDistribution(Trainable(2), bijector())),
+    "inverted": lambda: fc.TransformedDistribution(fc.Normal(2), fc.Invert(bijector())),
+    "one dimension": lambda: fc.TransformedDistribution(fc.Normal(1), bijector(1)),
+    "five dimensions": lambda: fc.TransformedDistribution(fc.Normal(5), bijector(5)),
+    "conditional": lambda: fc.TransformedDistribution(fc.Normal(2), bijector(context_dim=2)),
     "over a flow": lambda: over(FLOWS["normal"](), bijector(rng=1)),
     "over a flow with a context": lambda: over(FLOWS["conditional"](), bijector(rng=1)),
     "context in both": lambda: over(FLOWS["conditional"](), bijector(context_dim=2, rng=1)),
@@ -86,7 +66,7 @@ DRAWN = [name for name in FLOWS if name in list(FLOWS)[:8]]
 
 
 def over(base, bijector):
-    return TransformedDistribution(base, bijector)
+    return fc.TransformedDistribution(base, bijector)
 
 
 def context_of(flow, *lead):
@@ -193,12 +173,13 @@ def test_context_shapes(lead):
 
 
 def test_stages_start_at_the_base_and_end_at_the_data():
-    b = randomize(RealNVP(2, hidden=[4]))
-    maf = randomize(MaskedAutoregressiveFlow(MADE(2, [4])))
-    flow = TransformedDistribution(
-        Normal(2), Chain([Standardize(2), Chain([b, Permute([1, 0])]), Invert(maf), maf])
+    b = randomize(fc.RealNVP(2, hidden=[4]))
+    maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4])))
+    flow = fc.TransformedDistribution(
+        fc.Normal(2),
+        fc.Chain([fc.Standardize(2), fc.Chain([b, fc.Permute([1, 0])]), fc.Invert(maf), maf]),
     )
-    z = Normal(2).sample(5, rng=0)
+    z = fc.Normal(2).sample(5, rng=0)
     names, arrays = zip(*flow.stages(z), strict=True)
     assert names == ("base", "MAF", "IAF", "Permute", "Coupling", "Standardize")
     np.testing.assert_array_equal(arrays[0], z)
@@ -212,15 +193,18 @@ def test_stages_start_at_the_base_and_end_at_the_data():
 
 
 def test_short_names_of_inverses():
-    maf = MaskedAutoregressiveFlow(MADE(2, [4]))
-    names = [short_name(b) for b in (maf, Invert(maf), Invert(Invert(maf)), Invert(Sigmoid(2)))]
+    maf = fc.MaskedAutoregressiveFlow(fc.MADE(2, [4]))
+    names = [
+        short_name(b)
+        for b in (maf, fc.Invert(maf), fc.Invert(fc.Invert(maf)), fc.Invert(fc.Sigmoid(2)))
+    ]
     assert names == ["MAF", "IAF", "MAF", "Invert(Sigmoid)"]
 
 
 def test_a_base_that_waits_for_data_gets_those_of_its_own_end():
     x = np.random.default_rng(7).normal([10, -20], [3, 0.1], size=(300, 2))
-    inner = over(Normal(2), Chain([Standardize(2), bijector()]))
-    flow = over(inner, Permute([1, 0]))
+    inner = over(fc.Normal(2), fc.Chain([fc.Standardize(2), bijector()]))
+    flow = over(inner, fc.Permute([1, 0]))
     assert not flow.initialized
     new = flow.initialize(x)
     assert new.initialized
@@ -231,14 +215,14 @@ def test_the_parts_of_a_mixture_are_initialised():
     """As a base and alone, with a context and without; a part that is there twice, once."""
     rng = np.random.default_rng(0)
     x, context = rng.normal(5, 3, (200, 2)), rng.normal(100, 9, (200, 1))
-    part = flows.maf(2, 1, [4], context_dim=1)
-    mixture = Mixture([part, flows.nsf(2, 1, [4]), Normal(2), part])
-    base = over(mixture, Permute([1, 0])).initialize(x, context=context).base
+    part = fc.flows.maf(2, 1, [4], context_dim=1)
+    mixture = fc.Mixture([part, fc.flows.nsf(2, 1, [4]), fc.Normal(2), part])
+    base = over(mixture, fc.Permute([1, 0])).initialize(x, context=context).base
     assert base.initialized and not mixture.initialized and base.parts[0] is base.parts[3]
     z = x[:, ::-1]
     expected = part.initialize(z, context=context).log_prob(z, context=context)
     np.testing.assert_allclose(base.parts[0].log_prob(z, context=context), expected)
-    found, history = fit(mixture, x, context=context, epochs=2)
+    found, history = fc.fit(mixture, x, context=context, epochs=2)
     assert found.n_params == mixture.n_params and np.isfinite(history.train_nll).all()
 
 
@@ -246,7 +230,7 @@ def test_the_parts_of_a_mixture_are_initialised():
 def test_fit_trains_the_base_too(name):
     flow, rng = FLOWS[name](), np.random.default_rng(5)
     x, context = rng.normal(1, 2, size=(200, 2)), context_of(flow, 200)
-    fitted, history = fit(flow, x, epochs=3, batch_size=50, context=context, rng=0)
+    fitted, history = fc.fit(flow, x, epochs=3, batch_size=50, context=context, rng=0)
     assert type(fitted.base) is type(flow.base)
     assert (fitted.base.params != flow.base.params).mean() > 0.9
     assert history.train_nll[-1] < history.train_nll[0]
@@ -256,13 +240,15 @@ def test_fit_trains_the_base_too(name):
 
 
 def test_a_base_that_autograd_cannot_follow_is_named():
-    flow = TransformedDistribution(targets.ring(), Elementwise(2, Affine()))
+    flow = fc.TransformedDistribution(fc.targets.ring(), fc.Elementwise(2, fc.Affine()))
     assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
     with pytest.raises(TypeError, match=r"Ring\(.*is wanted.*autograd.numpy"):
         autograd.grad(lambda th: flow.log_prob(np.ones((3, 2)), params=th).sum())(flow.params)
 
 
-@pytest.mark.parametrize("recipe", [flows.maf, flows.iaf, flows.realnvp, flows.nsf, flows.made_mog])
+@pytest.mark.parametrize(
+    "recipe", [fc.flows.maf, fc.flows.iaf, fc.flows.realnvp, fc.flows.nsf, fc.flows.made_mog]
+)
 def test_an_infinite_row_has_density_zero_without_a_warning(recipe):
     flow = randomize(recipe(2, hidden=[8]))
     x = np.array([[np.inf, 0.5], [0.1, 0.2], [np.nan, np.inf], [0.1, -np.inf]])
@@ -275,7 +261,7 @@ def test_an_infinite_row_has_density_zero_without_a_warning(recipe):
 def test_infinite_rows_take_no_part_in_arithmetic():
     """Somebody's bijector on positive numbers; context; leading axes; float32; objects."""
 
-    class Logarithm(Bijector):
+    class Logarithm(fc.Bijector):
         codomain = (0.0, np.inf)
 
         def forward_and_log_det(self, z, params=None, context=None):
@@ -284,13 +270,13 @@ def test_infinite_rows_take_no_part_in_arithmetic():
         def inverse_and_log_det(self, x, params=None, context=None):
             return np.log(x), -np.sum(np.log(x), axis=-1)
 
-    flow = TransformedDistribution(Normal(1), Logarithm(1))
+    flow = fc.TransformedDistribution(fc.Normal(1), Logarithm(1))
     log_p = flow.log_prob([[[np.inf], [1.0]], [[np.nan], [2.0]]])
     assert np.isneginf(log_p[0, 0]) and np.isnan(log_p[1, 0])
     np.testing.assert_allclose(log_p[:, 1], flow.log_prob([[1.0], [2.0]]))
     assert np.isneginf(flow.log_prob([[np.inf], [np.inf]])).all()
 
-    conditional = randomize(flows.maf(2, hidden=[8], context_dim=1, dtype=np.float32))
+    conditional = randomize(fc.flows.maf(2, hidden=[8], context_dim=1, dtype=np.float32))
     x, context = np.array([[np.inf, 0.0], [np.inf, 1.0], [0.0, 0.0]]), [[np.nan], [0.0], [0.0]]
     log_p = conditional.log_prob(x, context=context)
     assert log_p.dtype == np.float32

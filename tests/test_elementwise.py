@@ -6,23 +6,7 @@ import numpy as np
 import pytest
 from registry import BIJECTORS
 
-from flowcore import (
-    Chain,
-    Invert,
-    Normal,
-    Permute,
-    TransformedDistribution,
-)
-from flowcore.bijectors import (
-    Blockwise,
-    ElementwiseAffine,
-    Exp,
-    Logit,
-    Sigmoid,
-    SinhArcsinh,
-    Softplus,
-    Tanh,
-)
+import flowcore as fc
 from flowcore.testing import randomize
 
 EVERYWHERE = (-np.inf, np.inf)
@@ -34,7 +18,7 @@ def rows(n, dim, rng=0):
 
 
 def density(bijector):
-    return TransformedDistribution(Normal(bijector.dim), bijector)
+    return fc.TransformedDistribution(fc.Normal(bijector.dim), bijector)
 
 
 # ---------------------------------------------------------------- tails
@@ -45,12 +29,12 @@ FAR = np.array([40.0, 800.0, 1e3, 1e6])
 @pytest.mark.parametrize(
     "b, low, high, right, left",
     [
-        (Sigmoid(1), 0, 1, -FAR, -FAR),
-        (Sigmoid(1, -2, 5), -2, 5, np.log(7) - FAR, np.log(7) - FAR),
-        (Tanh(1), -1, 1, np.log(4) - 2 * FAR, np.log(4) - 2 * FAR),
-        (Softplus(1), 0, FAR, -np.exp(-FAR), -FAR),
-        (Softplus(1, 0.5, 3), 3, 3 + FAR, -np.exp(-2 * FAR), -2 * FAR),
-        (Exp(1), 0, [np.exp(40.0), np.inf, np.inf, np.inf], FAR, -FAR),
+        (fc.Sigmoid(1), 0, 1, -FAR, -FAR),
+        (fc.Sigmoid(1, -2, 5), -2, 5, np.log(7) - FAR, np.log(7) - FAR),
+        (fc.Tanh(1), -1, 1, np.log(4) - 2 * FAR, np.log(4) - 2 * FAR),
+        (fc.Softplus(1), 0, FAR, -np.exp(-FAR), -FAR),
+        (fc.Softplus(1, 0.5, 3), 3, 3 + FAR, -np.exp(-2 * FAR), -2 * FAR),
+        (fc.Exp(1), 0, [np.exp(40.0), np.inf, np.inf, np.inf], FAR, -FAR),
     ],
 )
 def test_far_out(b, low, high, right, left):
@@ -63,19 +47,21 @@ def test_far_out(b, low, high, right, left):
     np.testing.assert_allclose(l_left, left, rtol=1e-14)
 
 
-@pytest.mark.parametrize("b", [Sigmoid(1), Exp(1), Softplus(1), Softplus(1, 0.1), Logit(1)])
+@pytest.mark.parametrize(
+    "b", [fc.Sigmoid(1), fc.Exp(1), fc.Softplus(1), fc.Softplus(1, 0.1), fc.Logit(1)]
+)
 def test_inverse_near_an_end_at_zero(b):
     """Where floats are dense, down to the smallest: z follows the logarithm of x."""
     x = np.array([1e-10, 1e-100, 1e-300, 5e-324])[:, None]
-    run = b.forward if isinstance(b, Logit) else b.inverse
-    c = b.hinge_softness if isinstance(b, Softplus) else 1.0
+    run = b.forward if isinstance(b, fc.Logit) else b.inverse
+    c = b.hinge_softness if isinstance(b, fc.Softplus) else 1.0
     np.testing.assert_allclose(run(x)[:3], c * np.log(x / c)[:3], rtol=1e-9)
     assert np.isfinite(run(x)).all() and np.isfinite(b.inverse_log_det(x)).all()
 
 
 def test_inverse_near_the_other_end():
     """One float below high; the distance to it is exact."""
-    for b, slope in ((Sigmoid(1), 1.0), (Sigmoid(1, -2, 5), 1.0), (Tanh(1), 0.5)):
+    for b, slope in ((fc.Sigmoid(1), 1.0), (fc.Sigmoid(1, -2, 5), 1.0), (fc.Tanh(1), 0.5)):
         high = b.codomain[1]
         x = np.nextafter(high, 0)
         z = b.inverse([x])[0]
@@ -87,7 +73,7 @@ def test_inverse_near_the_other_end():
 def test_a_heavy_map_beyond_floats():
     """x = sinh(1071), which is inf; its log-slope, about that of z^50, is not."""
     z = np.array([1e9])
-    x, log_det = SinhArcsinh(1, tailweight=50.0).forward_and_log_det(z)
+    x, log_det = fc.SinhArcsinh(1, tailweight=50.0).forward_and_log_det(z)
     m = np.log(2 / np.sinh(50 * np.arcsinh(2)))
     assert x == np.inf
     np.testing.assert_allclose(log_det, m + np.log(50) + 49 * np.log(z[0]) + 49 * np.log(2))
@@ -95,21 +81,21 @@ def test_a_heavy_map_beyond_floats():
 
 def test_a_heavy_map_inverted_beyond_floats():
     """z would be about exp(2000)."""
-    b = density(SinhArcsinh(1, tailweight=0.01))
+    b = density(fc.SinhArcsinh(1, tailweight=0.01))
     assert b.log_prob(np.array([1e9])) == -np.inf and np.isnan(b.to_latent(np.array([1e9])))
 
 
 # ---------------------------------------------------------------- supports
 
 SUPPORTS = {
-    "sigmoid": (Sigmoid(2), [0.5, 0.2], [[0, 0.5], [0.5, 1], [-3, 0.5], [2, 2], [np.inf, 0.5]]),
-    "sigmoid-5": (Sigmoid(2, -2, [5, 1]), [4, 0.5], [[-2, 0], [4, 1], [5, 0], [0, -np.inf]]),
-    "inverted-logit": (Invert(Logit(2)), [0.5, 0.2], [[0, 0.5], [0.5, 1], [-3, 0.5]]),
-    "tanh": (Tanh(2), [0.5, -0.2], [[1, 0], [0, -1], [7, 0], [-1e30, 0]]),
-    "exp": (Exp(2), [3, 1e-5], [[0, 1], [1, -1], [1, -np.inf], [np.inf, 1]]),
-    "softplus": (Softplus(2, 0.3, 1), [3, 1.1], [[1, 2], [2, 0], [-5, -5], [np.inf, 2]]),
-    "sinh-arcsinh": (SinhArcsinh(2, 0.4, 1.3), [3, 0], [[np.inf, 0], [0, -np.inf]]),
-    "affine": (ElementwiseAffine(0.0, [1, -2]), [3, 0], [[np.inf, 0], [0, -np.inf]]),
+    "sigmoid": (fc.Sigmoid(2), [0.5, 0.2], [[0, 0.5], [0.5, 1], [-3, 0.5], [2, 2], [np.inf, 0.5]]),
+    "sigmoid-5": (fc.Sigmoid(2, -2, [5, 1]), [4, 0.5], [[-2, 0], [4, 1], [5, 0], [0, -np.inf]]),
+    "inverted-logit": (fc.Invert(fc.Logit(2)), [0.5, 0.2], [[0, 0.5], [0.5, 1], [-3, 0.5]]),
+    "tanh": (fc.Tanh(2), [0.5, -0.2], [[1, 0], [0, -1], [7, 0], [-1e30, 0]]),
+    "exp": (fc.Exp(2), [3, 1e-5], [[0, 1], [1, -1], [1, -np.inf], [np.inf, 1]]),
+    "softplus": (fc.Softplus(2, 0.3, 1), [3, 1.1], [[1, 2], [2, 0], [-5, -5], [np.inf, 2]]),
+    "sinh-arcsinh": (fc.SinhArcsinh(2, 0.4, 1.3), [3, 0], [[np.inf, 0], [0, -np.inf]]),
+    "affine": (fc.ElementwiseAffine(0.0, [1, -2]), [3, 0], [[np.inf, 0], [0, -np.inf]]),
 }
 
 
@@ -118,7 +104,7 @@ SUPPORTS = {
 def test_log_prob_out_of_support(name, dtype):
     """-inf outside and on the boundary, NaN for NaN, and nothing in the rows between."""
     b, inside, outside = SUPPORTS[name]
-    for bijector in (b, Chain([b, Permute([1, 0])]), Blockwise([b])):
+    for bijector in (b, fc.Chain([b, fc.Permute([1, 0])]), fc.Blockwise([b])):
         flow = density(bijector)
         outside = np.array(outside, dtype)
         n = len(outside)
@@ -141,7 +127,7 @@ def test_log_prob_out_of_support(name, dtype):
 def test_gradients_next_to_rows_out_of_support(name):
     """Zero there, and the same as alone everywhere else."""
     b, inside, outside = SUPPORTS[name]
-    flow = density(Chain([b, ElementwiseAffine([0.3, -0.2], 1.5)]))
+    flow = density(fc.Chain([b, fc.ElementwiseAffine([0.3, -0.2], 1.5)]))
     x = np.array([inside, *outside], float)
     gradient = autograd.grad(lambda x: anp.sum(flow.log_prob(x)))(x)
     alone = autograd.grad(lambda x: anp.sum(flow.log_prob(x)))(x[:1])
@@ -165,7 +151,7 @@ def density_of(b, x, k):
 
 def test_constants_cannot_be_changed():
     low = LOW.copy()
-    b = Sigmoid(3, low, 9.0)
+    b = fc.Sigmoid(3, low, 9.0)
     low[0] = 100.0
     assert b.low[0] == LOW[0] and not b.low.flags.writeable
 

@@ -11,31 +11,19 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore import (
-    Coupling,
-    Elementwise,
-    Invert,
-    Normal,
-    Permute,
-    Scale,
-    Shift,
-    Standardize,
-    StudentT,
-    flows,
-)
 from flowcore.testing import randomize
 
 RECIPES = {
-    "maf": flows.maf,
-    "iaf": flows.iaf,
-    "realnvp": flows.realnvp,
-    "nice": flows.nice,
-    "nsf": flows.nsf,
-    "nsf-coupling": partial(flows.nsf, kind="coupling", affine=True),
-    "glow": flows.glow,
-    "made": lambda dim, layers=1, **options: flows.made(dim, **options),
-    "made_mog": lambda dim, layers=1, **options: flows.made_mog(dim, components=3, **options),
-    "maf_mog": partial(flows.maf_mog, components=3),
+    "maf": fc.flows.maf,
+    "iaf": fc.flows.iaf,
+    "realnvp": fc.flows.realnvp,
+    "nice": fc.flows.nice,
+    "nsf": fc.flows.nsf,
+    "nsf-coupling": partial(fc.flows.nsf, kind="coupling", affine=True),
+    "glow": fc.flows.glow,
+    "made": lambda dim, layers=1, **options: fc.flows.made(dim, **options),
+    "made_mog": lambda dim, layers=1, **options: fc.flows.made_mog(dim, components=3, **options),
+    "maf_mog": partial(fc.flows.maf_mog, components=3),
 }
 COUPLINGS = ("realnvp", "nice", "nsf-coupling", "glow")
 MIXTURES = ("made_mog", "maf_mog")  # only close to the identity at first
@@ -48,13 +36,13 @@ def data(dim, n=60):
 
 
 def base_of(name):
-    return StudentT if "nsf" in name else Normal
+    return fc.StudentT if "nsf" in name else fc.Normal
 
 
 def steps(flow):
     """[(part, inverted?), ...] from the base to the data."""
     return [
-        (part.bijector, True) if isinstance(part, Invert) else (part, False)
+        (part.bijector, True) if isinstance(part, fc.Invert) else (part, False)
         for part in reversed(flow.bijector.bijectors)
     ]
 
@@ -98,7 +86,7 @@ def test_standardize_is_part_of_the_density(name, dim):
         np.testing.assert_allclose(ready.log_prob(x), expected, rtol=1e-10)
     again = ready.initialize(3 * x + 1)
     np.testing.assert_array_equal(again.log_prob(x), ready.log_prob(x))
-    assert isinstance(ready.bijector[0], Standardize)
+    assert isinstance(ready.bijector[0], fc.Standardize)
     np.testing.assert_array_equal(ready.bijector[0].mean, x.mean(axis=0))
 
 
@@ -137,9 +125,9 @@ def test_defaults_and_options(name):
     wide = [leaf for leaf in recipe(40, layers=1).leaves if hasattr(leaf, "hidden")]
     assert {n.hidden for n in wide} == {(80, 80)}
     options = {"layers": 2, "hidden": [8]}
-    for base, kind in (("normal", Normal), ("student_t", StudentT)):
+    for base, kind in (("normal", fc.Normal), ("student_t", fc.StudentT)):
         found = recipe(3, base=base, **options).base
-        assert isinstance(found, kind) and (found.n_params > 0) == (kind is StudentT)
+        assert isinstance(found, kind) and (found.n_params > 0) == (kind is fc.StudentT)
     laplace = fc.Laplace(2)
     assert recipe(2, base=laplace, **options).base is laplace
     assert recipe(2, dtype=np.float32, **options).params.dtype == np.float32
@@ -167,75 +155,83 @@ def orders(layers):
 def test_orders_are_counted_from_the_data_end(layers, order, last):
     """Whatever the number of layers, the one next to the Standardize has the order asked for."""
     wanted = [last, [4 - degree for degree in last]] * 3
-    for recipe in (flows.maf, flows.iaf, flows.nsf, flows.maf_mog):
+    for recipe in (fc.flows.maf, fc.flows.iaf, fc.flows.nsf, fc.flows.maf_mog):
         parts = steps(recipe(3, layers=layers, hidden=[8], order=order))[:-1]
-        assert len(parts) == layers + (recipe is flows.maf_mog)
+        assert len(parts) == layers + (recipe is fc.flows.maf_mog)
         assert orders(parts)[::-1] == wanted[: len(parts)]
-    for recipe in (flows.made, flows.made_mog):
+    for recipe in (fc.flows.made, fc.flows.made_mog):
         assert orders(steps(recipe(3, hidden=[8], order=order))[:-1]) == [last]
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 @pytest.mark.parametrize(("order", "moved"), [("left-to-right", [2, 3]), ("right-to-left", [0, 1])])
 def test_which_half_a_coupling_transforms_at_the_data_end(layers, order, moved):
-    for recipe in (flows.realnvp, flows.nice, partial(flows.nsf, kind="coupling")):
+    for recipe in (fc.flows.realnvp, fc.flows.nice, partial(fc.flows.nsf, kind="coupling")):
         flow = recipe(4, layers=layers, hidden=[8], order=order)
-        couplings = [part for part, _ in steps(flow) if isinstance(part, Coupling)][::-1]
+        couplings = [part for part, _ in steps(flow) if isinstance(part, fc.Coupling)][::-1]
         stays = [part.num_masked > 0 for part in couplings]
         assert stays == [(i % 2 == 0) == (order == "left-to-right") for i in range(layers)]
         z = np.ones((1, 4))
         changed = randomize(couplings[0]).forward(z) != z
         assert np.flatnonzero(changed).tolist() == moved
         if layers > 2:  # the pair next to the data stays together
-            assert [type(part) for part in flow.bijector][1:4] == [Coupling, Coupling, Permute]
+            assert [type(part) for part in flow.bijector][1:4] == [
+                fc.Coupling,
+                fc.Coupling,
+                fc.Permute,
+            ]
 
 
 def test_permutations_stand_between_pairs_of_couplings():
-    kinds = [type(part).__name__ for part, _ in steps(flows.realnvp(4, layers=4, hidden=[8]))]
+    kinds = [type(part).__name__ for part, _ in steps(fc.flows.realnvp(4, layers=4, hidden=[8]))]
     assert kinds == ["Coupling", "Coupling", "Permute", "Coupling", "Coupling", "Standardize"]
-    assert not any(isinstance(p, Permute) for p, _ in steps(flows.realnvp(2, layers=6, hidden=[8])))
+    assert not any(
+        isinstance(p, fc.Permute) for p, _ in steps(fc.flows.realnvp(2, layers=6, hidden=[8]))
+    )
     different = {
         part.permutation
-        for part, _ in steps(flows.realnvp(9, layers=20, hidden=[8]))
-        if isinstance(part, Permute)
+        for part, _ in steps(fc.flows.realnvp(9, layers=20, hidden=[8]))
+        if isinstance(part, fc.Permute)
     }
     assert len(different) > 5
 
 
 def test_nice_preserves_volume_but_for_its_scaling():
-    flow = randomize(flows.nice(3, layers=4, hidden=[8], standardize=False))
+    flow = randomize(fc.flows.nice(3, layers=4, hidden=[8], standardize=False))
     scaling, *couplings = [part for part, _ in steps(flow)]
-    assert isinstance(scaling, Elementwise) and isinstance(scaling.transformer, Scale)
-    assert all(part.transformer == Shift() for part in couplings if isinstance(part, Coupling))
+    assert isinstance(scaling, fc.Elementwise) and isinstance(scaling.transformer, fc.Scale)
+    assert all(
+        part.transformer == fc.Shift() for part in couplings if isinstance(part, fc.Coupling)
+    )
     log_det = flow.bijector.forward_log_det(data(3))
     np.testing.assert_allclose(log_det, scaling.params.sum(), rtol=1e-10)
 
 
 def test_splines_and_what_stands_around_them():
     spline = fc.RationalQuadratic(bins=6, tail=4.0)
-    alone = flows.nsf(2, layers=1, bins=6, tail=4.0, affine=False).bijector[1]
+    alone = fc.flows.nsf(2, layers=1, bins=6, tail=4.0, affine=False).bijector[1]
     assert alone.transformer == spline
     options = {"bins": 6, "tail": 4.0, "affine": fc.Affine(3.0)}
-    both = flows.nsf(2, layers=1, kind="coupling", **options).bijector[1]
-    assert isinstance(both, Coupling)
+    both = fc.flows.nsf(2, layers=1, kind="coupling", **options).bijector[1]
+    assert isinstance(both, fc.Coupling)
     assert both.transformer == fc.Compose([fc.Affine(3.0), spline])
-    plain = flows.nsf(2, layers=1, bins=6, tail=4.0, affine=np.True_).bijector[1]
+    plain = fc.flows.nsf(2, layers=1, bins=6, tail=4.0, affine=np.True_).bijector[1]
     assert plain.transformer == fc.Compose([fc.Affine(), spline])
     with pytest.raises(TypeError, match=r"affine must be True, False or an Affine\(...\), not 5.0"):
-        flows.nsf(2, affine=5.0)
+        fc.flows.nsf(2, affine=5.0)
 
 
 def test_made_is_one_layer_of_maf():
     x = data(3)
-    made = flows.made(3, hidden=[8], rng=4)
-    maf = flows.maf(3, layers=1, hidden=[8], rng=4, transformer=fc.Affine(5.0))
+    made = fc.flows.made(3, hidden=[8], rng=4)
+    maf = fc.flows.maf(3, layers=1, hidden=[8], rng=4, transformer=fc.Affine(5.0))
     np.testing.assert_array_equal(made.params, maf.params)
     made, maf = (randomize(flow.initialize(x)) for flow in (made, maf))
     np.testing.assert_array_equal(made.log_prob(x), maf.log_prob(x))
 
 
 def test_layers_of_glow_differ():
-    parts = list(flows.glow(6, layers=3, hidden=[8], standardize=False).bijector)
+    parts = list(fc.flows.glow(6, layers=3, hidden=[8], standardize=False).bijector)
     mixers, couplings = parts[1::3], parts[2::3]
     orders = [mixer.permutation for mixer in mixers]
     assert len({tuple(range(6)), *orders}) == 4
@@ -269,11 +265,11 @@ def test_a_recipe_without_data_says_so(name, again):
 
 
 def test_a_recipe_that_has_been_worked_on_does_not_warn():
-    flow, far = flows.maf(2, hidden=[8]), data(2)
+    flow, far = fc.flows.maf(2, hidden=[8]), data(2)
     flow.log_prob(np.ones((3, 2)))  # near N(0, I) it may be meant
     for known in (
         flow.initialize(far), flow.with_params(flow.params),
-        flows.maf(2, hidden=[8], standardize=False), fc.fit(flow, far, epochs=1)[0],
+        fc.flows.maf(2, hidden=[8], standardize=False), fc.fit(flow, far, epochs=1)[0],
         fc.TransformedDistribution(flow.base, flow.bijector),
     ):  # fmt: skip
         known.log_prob(far), known.sample(3, rng=0)

@@ -8,15 +8,7 @@ from registry import BIJECTORS, DENSITIES, case
 from stub_flows import EVERYTHING, Banana, Gaussian, banana_data, nll
 from stub_flows import textbook_fit as fit
 
-from flowcore import (
-    Affine,
-    Chain,
-    Elementwise,
-    Normal,
-    Standardize,
-    TransformedDistribution,
-    flows,
-)
+import flowcore as fc
 from flowcore.testing import randomize
 from flowcore.training import Loss, Rows, TrainingDivergedError
 from flowcore.training.loss import NotFinite
@@ -87,12 +79,12 @@ def test_a_penalty_may_ask_what_the_flow_does():
         return 100.0 * anp.sum(anp.mean(x, axis=0) ** 2)
 
     options = {"epochs": 60, "learning_rate": 1e-2, "validation_split": 0}
-    flow = randomize(flows.maf(2, layers=1, hidden=[8], standardize=False), 0.3, rng=0)
+    flow = randomize(fc.flows.maf(2, layers=1, hidden=[8], standardize=False), 0.3, rng=0)
     free, _ = fit(flow, X + 2.0, **options)
     pulled, _ = fit(flow, X + 2.0, penalty=centred, **options)
     means = [np.abs(f.bijector.forward(z).mean(axis=0)).max() for f in (free, pulled)]
     assert means[1] < 0.2 < 1.0 < means[0]
-    assert all(isinstance(f, TransformedDistribution) for f in seen)
+    assert all(isinstance(f, fc.TransformedDistribution) for f in seen)
 
 
 def test_an_argument_with_a_default_is_the_users_own():
@@ -200,8 +192,8 @@ def plain_gradient(flow, x, context):
 
 
 BEFORE = {  # what stands between the data and a part
-    "nothing with parameters": lambda part, x: [Standardize.from_data(x)],
-    "another part": lambda part, x: [randomize(Elementwise(part.dim, Affine()), rng=2)],
+    "nothing with parameters": lambda part, x: [fc.Standardize.from_data(x)],
+    "another part": lambda part, x: [randomize(fc.Elementwise(part.dim, fc.Affine()), rng=2)],
     "itself": lambda part, x: [part],
 }
 PLACES = [(n, w) for i, n in enumerate(BIJECTORS) for k, w in enumerate(BEFORE)
@@ -214,7 +206,9 @@ def test_what_nobody_asks_for_is_missed_by_nobody(name, behind):
     parameters, wherever that is, and the gradient by theta is whole."""
     part, _, (_, x, *context) = case(name, "inverse", n=6)
     context = context[0] if context else None
-    flow = TransformedDistribution(Normal(part.dim), Chain([*BEFORE[behind](part, x), part]))
+    flow = fc.TransformedDistribution(
+        fc.Normal(part.dim), fc.Chain([*BEFORE[behind](part, x), part])
+    )
     with np.errstate(all="ignore"):
         inside = np.isfinite(flow.log_prob(x, context=context))
         x, context = x[inside], None if context is None else context[inside]

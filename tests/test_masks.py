@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowcore import MADE
+import flowcore as fc
 from flowcore.testing import randomize
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=60)
@@ -19,7 +19,7 @@ def mades(draw, wide_enough=True):
     """A MADE of any shape; wide enough that no dependency is lost."""
     dim, context_dim = draw(st.integers(1, 7)), draw(st.sampled_from([0, 0, 1, 3]))
     lowest = dim + 1 if wide_enough else 1
-    return MADE(
+    return fc.MADE(
         dim,
         hidden=draw(st.lists(st.integers(lowest, 20), max_size=3)),
         n_out=draw(st.integers(1, 3)),
@@ -107,7 +107,7 @@ def test_a_narrow_one_is_still_autoregressive(made):
 @pytest.mark.parametrize("units", [8, 16, 100])
 def test_equal_degrees_with_a_context_start_at_0_and_are_spread_evenly(dim, units):
     """Without one they are those of the reference, see test_reference.py."""
-    degrees = MADE(dim, [units], context_dim=1).degrees[1]
+    degrees = fc.MADE(dim, [units], context_dim=1).degrees[1]
     k = np.arange(1, units + 1)
     np.testing.assert_array_equal(degrees, np.ceil(k * dim / (units + 1) - 1e-12) - 1)
     counts = np.bincount(degrees, minlength=dim)
@@ -115,24 +115,24 @@ def test_equal_degrees_with_a_context_start_at_0_and_are_spread_evenly(dim, unit
 
 
 def test_degrees_random_and_given():
-    random = MADE(5, [200, 200], degrees="random", rng=3)
+    random = fc.MADE(5, [200, 200], degrees="random", rng=3)
     for layer in random.degrees[1:]:
         assert layer.min() == 1 and layer.max() == 4
     degrees = [[1, 2, 1, 2, 2], [2, 1, 1]]
-    made = MADE(3, [5, 3], degrees=degrees)
+    made = fc.MADE(3, [5, 3], degrees=degrees)
     assert [d.tolist() for d in made.degrees[1:]] == degrees
-    with_context = MADE(4, [200], degrees="random", context_dim=1)
+    with_context = fc.MADE(4, [200], degrees="random", context_dim=1)
     assert set(with_context.degrees[1]) == {0, 1, 2, 3}
 
 
 def test_orders():
-    assert MADE(4, [8]).degrees[0].tolist() == [1, 2, 3, 4]
-    assert MADE(4, [8], order="right-to-left").degrees[0].tolist() == [4, 3, 2, 1]
-    assert MADE(4, [8], order=[2, 4, 1, 3]).degrees[0].tolist() == [2, 4, 1, 3]
-    seeds = {tuple(MADE(4, [8], order="random", rng=rng).degrees[0]) for rng in range(20)}
+    assert fc.MADE(4, [8]).degrees[0].tolist() == [1, 2, 3, 4]
+    assert fc.MADE(4, [8], order="right-to-left").degrees[0].tolist() == [4, 3, 2, 1]
+    assert fc.MADE(4, [8], order=[2, 4, 1, 3]).degrees[0].tolist() == [2, 4, 1, 3]
+    seeds = {tuple(fc.MADE(4, [8], order="random", rng=rng).degrees[0]) for rng in range(20)}
     assert len(seeds) > 5 and all(sorted(order) == [1, 2, 3, 4] for order in seeds)
-    again = MADE(4, [8], order="random", rng=3)
-    np.testing.assert_array_equal(again.params, MADE(4, [8], order="random", rng=3).params)
+    again = fc.MADE(4, [8], order="random", rng=3)
+    np.testing.assert_array_equal(again.params, fc.MADE(4, [8], order="random", rng=3).params)
 
 
 # ---------------------------------------------------------------- what is refused or warned about
@@ -144,5 +144,7 @@ def test_orders():
 )
 def test_a_narrow_made_warns_with_the_minimum_width(dim, hidden, context_dim, minimum):
     with pytest.warns(UserWarning, match=f"minimum width is {minimum} units"):
-        MADE(dim, hidden, context_dim=context_dim)
-    MADE(dim, [minimum] * len(hidden), context_dim=context_dim)  # no warning: they are errors here
+        fc.MADE(dim, hidden, context_dim=context_dim)
+    fc.MADE(
+        dim, [minimum] * len(hidden), context_dim=context_dim
+    )  # no warning: they are errors here

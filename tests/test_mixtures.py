@@ -10,23 +10,16 @@ from autograd.scipy.stats import norm as traced_norm
 from scipy.special import log_ndtr, ndtri
 from scipy.stats import norm
 
-from flowcore import (
-    MADE,
-    Affine,
-    MaskedAutoregressiveFlow,
-    Normal,
-    TransformedDistribution,
-)
+import flowcore as fc
 from flowcore.testing import randomize
 from flowcore.transformers import mixtures
-from flowcore.transformers.mixtures import MixtureOfGaussians
 
 
 def draw(components, rows=200, scale=1.0, rng=0):
     """A mixture, random phi, and standard normal points."""
     rng = np.random.default_rng(rng)
     phi = scale * rng.standard_normal((rows, 3 * components))
-    return MixtureOfGaussians(components), phi, rng.standard_normal(rows)
+    return fc.MixtureOfGaussians(components), phi, rng.standard_normal(rows)
 
 
 def numbers(mixture, phi):
@@ -82,7 +75,7 @@ def test_density_is_that_of_scipy(components):
 
 def test_one_component_is_affine_however_far_out():
     _, phi, z = draw(1)
-    mixture, affine = MixtureOfGaussians(1, log_scale_bound=2.0), Affine(2.0)
+    mixture, affine = fc.MixtureOfGaussians(1, log_scale_bound=2.0), fc.Affine(2.0)
     for size in (0, 1, 36.5, 38, 1e3, 1e8, 1e50):
         for way in ("forward", "inverse"):
             found, expected = (
@@ -96,7 +89,7 @@ def test_one_component_is_affine_however_far_out():
 def test_phi_zero_is_nearly_normal_and_spread():
     x = np.linspace(-8, 8, 4001)
     for components in (2, 3, 10, 30):
-        mixture, phi = MixtureOfGaussians(components), np.zeros((x.size, 3 * components))
+        mixture, phi = fc.MixtureOfGaussians(components), np.zeros((x.size, 3 * components))
         z, log_det = mixture.inverse_and_log_det(x, phi)
         log_f = norm.logpdf(z) + log_det
         density, width = norm.pdf(x), x[1] - x[0]
@@ -109,7 +102,7 @@ def test_phi_zero_is_nearly_normal_and_spread():
 
 
 def test_scales_stay_above_the_minimum():
-    mixture = MixtureOfGaussians(2, log_scale_bound=4.0)
+    mixture = fc.MixtureOfGaussians(2, log_scale_bound=4.0)
     for raw, sigma in ((-1e6, 2**-0.2 * np.exp(-4)), (1e6, 2**-0.2 * np.exp(4))):
         phi = np.array([[0, 0, 0, 0, raw, raw]])
         c = numbers(mixture, phi)[1][0, 1]
@@ -137,7 +130,7 @@ def test_tails_are_finite_monotone_and_invertible(components):
 
 def test_a_rare_component_rules_its_tail():
     """z beyond the reach of a probability: log F = log pi_1 + log Phi, with pi_1 = e^-2000."""
-    mixture, phi = MixtureOfGaussians(2), np.array([[-2000.0, 0, 0, 0, 5, 0]])
+    mixture, phi = fc.MixtureOfGaussians(2), np.array([[-2000.0, 0, 0, 0, 5, 0]])
     (weight, mean, scale), x = numbers(mixture, phi), np.array([-70.0])
     assert weight[0, 0] == 0
     z, log_det = mixture.inverse_and_log_det(x, phi)
@@ -160,7 +153,7 @@ def test_the_body_and_the_tail_agree(z, monkeypatch):
 
 @pytest.mark.parametrize("z0", [0.0, 1e-9, -0.3, 3.0])
 def test_gaps_between_narrow_components(z0):
-    mixture, phi = MixtureOfGaussians(2), narrow_pair(5)
+    mixture, phi = fc.MixtureOfGaussians(2), narrow_pair(5)
     z = z0 + np.array([-1e-3, -1e-6, 0, 1e-6, 1e-3])
     x, _ = mixture.forward_and_log_det(z, phi)
     back, _ = mixture.inverse_and_log_det(x, phi)
@@ -228,9 +221,11 @@ def test_above_a_normal_base_no_distribution_function_is_differentiated(monkeypa
 
 
 def made_mog(dim, components=3, hidden=(16, 16), rng=0):
-    made = MADE(dim, hidden, n_out=3 * components, activation="tanh", rng=rng)
-    transformer = MixtureOfGaussians(components)
-    return TransformedDistribution(Normal(dim), MaskedAutoregressiveFlow(made, transformer))
+    made = fc.MADE(dim, hidden, n_out=3 * components, activation="tanh", rng=rng)
+    transformer = fc.MixtureOfGaussians(components)
+    return fc.TransformedDistribution(
+        fc.Normal(dim), fc.MaskedAutoregressiveFlow(made, transformer)
+    )
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -243,8 +238,10 @@ def test_made_mog_is_the_product_of_its_mixtures(dim):
 
 
 def test_components_move_apart_from_the_start():
-    made = MADE(1, [], n_out=12)
-    flow = TransformedDistribution(Normal(1), MaskedAutoregressiveFlow(made, MixtureOfGaussians(4)))
+    made = fc.MADE(1, [], n_out=12)
+    flow = fc.TransformedDistribution(
+        fc.Normal(1), fc.MaskedAutoregressiveFlow(made, fc.MixtureOfGaussians(4))
+    )
     x = np.random.default_rng(0).standard_normal((500, 1)) ** 3
     slopes = grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
     for group in slopes.reshape(3, 4):  # logits, means, log-scales

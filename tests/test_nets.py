@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 from registry import NETWORKS, case
 
-from flowcore import (
-    MADE,
-    MLP,
-    Coupling,
-)
+import flowcore as fc
 from flowcore.networks.activations import MOMENTS
 from flowcore.testing import randomize
 
 BOTH = pytest.mark.parametrize(
-    "make", [lambda *a, **o: MADE(3, *a, **o), lambda *a, **o: MLP(3, (2,), *a, **o)]
+    "make", [lambda *a, **o: fc.MADE(3, *a, **o), lambda *a, **o: fc.MLP(3, (2,), *a, **o)]
 )
 
 
@@ -80,7 +76,7 @@ def test_a_new_network_keeps_the_variance_of_what_passes(name, masked, context_d
     options["context_dim"] = context_dim
     kept = []
     for seed in range(8):
-        net = MADE(6, rng=seed, **options) if masked else MLP(6, (2,), rng=seed, **options)
+        net = fc.MADE(6, rng=seed, **options) if masked else fc.MLP(6, (2,), rng=seed, **options)
         rng = np.random.default_rng(seed)
         h, context, before = rng.normal(size=(300, 6)), rng.normal(size=(300, context_dim)), []
         for l, (w, b, c) in enumerate(net.weights()[:-1], start=1):
@@ -95,10 +91,10 @@ def test_a_new_network_keeps_the_variance_of_what_passes(name, masked, context_d
 
 
 def test_default_widths_and_sizes_of_weights():
-    assert np.abs(MLP(100, (1,), [50]).weights()[0][0]).max() <= (3 / 100) ** 0.5
-    assert 0.95 < np.abs(MLP(1, (1,), [500]).weights()[0][1]).max() <= 1
-    assert MLP(40, (1,)).hidden == (80, 80)
-    assert Coupling(40, residual=True).conditioner.hidden == (80, 80, 80)
+    assert np.abs(fc.MLP(100, (1,), [50]).weights()[0][0]).max() <= (3 / 100) ** 0.5
+    assert 0.95 < np.abs(fc.MLP(1, (1,), [500]).weights()[0][1]).max() <= 1
+    assert fc.MLP(40, (1,)).hidden == (80, 80)
+    assert fc.Coupling(40, residual=True).conditioner.hidden == (80, 80, 80)
 
 
 # ---------------------------------------------------------------- masks and degrees of skips
@@ -108,7 +104,7 @@ def test_default_widths_and_sizes_of_weights():
 @pytest.mark.parametrize("degrees", ["equal", "random"])
 def test_skipping_layers_share_their_degrees(degrees, context_dim):
     options = dict(degrees=degrees, context_dim=context_dim, rng=5)
-    made = MADE(6, [30, 20, 30, 25, 30], residual=True, **options)
+    made = fc.MADE(6, [30, 20, 30, 25, 30], residual=True, **options)
     one, two, three, four, five = made.degrees[1:]
     np.testing.assert_array_equal(three, one)
     np.testing.assert_array_equal(five, one)
@@ -119,7 +115,7 @@ def test_skipping_layers_share_their_degrees(degrees, context_dim):
 
 def test_a_narrow_inner_layer_loses_nothing(recwarn):
     """What it cannot pass on goes around it: no warning, and every dependency is there."""
-    made = randomize(MADE(6, [10, 2, 10], activation="tanh", residual=True))
+    made = randomize(fc.MADE(6, [10, 2, 10], activation="tanh", residual=True))
     assert not recwarn.list
     x = np.random.default_rng(0).standard_normal((5, 6))
     for i in range(6):
@@ -129,4 +125,4 @@ def test_a_narrow_inner_layer_loses_nothing(recwarn):
 
 def test_a_narrow_skipping_layer_warns():
     with pytest.warns(UserWarning, match="hidden layer 1 of 3 units.*minimum width is 5"):
-        MADE(6, [3, 20, 3], residual=True)
+        fc.MADE(6, [3, 20, 3], residual=True)

@@ -5,10 +5,11 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from flowcore.bijectors.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
+import flowcore as fc
+from flowcore.bijectors.planar import _above_minus_one, _positive_root, _solve
 from flowcore.testing import randomize
 
-KINDS = [Planar, Radial]
+KINDS = [fc.Planar, fc.Radial]
 WAYS = ["forward", "inverse"]
 
 
@@ -34,7 +35,7 @@ def test_planar_as_the_paper_prints_it():
     """Eqs. 10-12 and A.1, with our m, for w.u of either sign; the log-det as that of a matrix."""
     signs = set()
     for seed in range(8):
-        b = randomize(Planar(3), 2.0, rng=seed)
+        b = randomize(fc.Planar(3), 2.0, rng=seed)
         w, u, bias = b.params[:3], b.params[3:6], b.params[6]
         signs.add(w @ u > 0)
         u_hat = u + (m(w @ u) - w @ u) * w / np.sum(w**2)
@@ -52,7 +53,7 @@ def test_planar_as_the_paper_prints_it():
 def test_radial_as_the_paper_prints_it():
     """Eq. 14 and A.2, with beta^ = alpha m(beta)."""
     for seed in range(8):
-        b = randomize(Radial(3), rng=seed)
+        b = randomize(fc.Radial(3), rng=seed)
         z0, alpha = b.params[:3], np.exp(b.params[3])
         beta_hat = alpha * m(b.params[4])
         for z in rows(4, 3, seed):
@@ -81,7 +82,7 @@ def test_every_theta_is_a_flow(kind, size):
     x = 3 * rows(20, 3)
     for seed in range(20):
         b = randomize(kind(3), size, rng=seed)
-        if kind is Radial:  # log alpha: exp overflows beyond 700
+        if kind is fc.Radial:  # log alpha: exp overflows beyond 700
             b = b.with_params(np.where(np.arange(5) == 3, b.params / size, b.params))
         z, log_det = b.inverse_and_log_det(x)
         again, forward_log_det = b.forward_and_log_det(z)
@@ -118,8 +119,8 @@ def test_the_quadratic_is_solved_to_full_precision(p):
 @pytest.mark.parametrize("a", [1e18, -1e18])
 def test_no_theta_is_singular(a):
     """1 + m of a = -1e18 must not round to 0."""
-    planar = Planar(2).with_params([1e9, 0.0, a / 1e9, 0.5, 0.0])
-    radial = Radial(2).with_params([0.0, 0.0, 0.0, a])
+    planar = fc.Planar(2).with_params([1e9, 0.0, a / 1e9, 0.5, 0.0])
+    radial = fc.Radial(2).with_params([0.0, 0.0, 0.0, a])
     for b, power in ((planar, 1), (radial, 2)):
         for way, sign in zip(WAYS, (1, -1), strict=True):
             value, log_det = getattr(b, f"{way}_and_log_det")(np.zeros((1, 2)))
@@ -128,10 +129,10 @@ def test_no_theta_is_singular(a):
 
 
 def test_random_directions_have_about_unit_length():
-    scale = Planar(100).param_scale()
+    scale = fc.Planar(100).param_scale()
     np.testing.assert_array_equal(scale, np.repeat([0.1, 1.0], [100, 101]))
-    assert 0.7 < np.linalg.norm(randomize(Planar(100)).params[:100]) < 1.3
-    assert 0.7 < np.linalg.norm(Planar(100).params[:100]) < 1.3
+    assert 0.7 < np.linalg.norm(randomize(fc.Planar(100)).params[:100]) < 1.3
+    assert 0.7 < np.linalg.norm(fc.Planar(100).params[:100]) < 1.3
 
 
 def test_the_slope_of_m():
@@ -147,7 +148,7 @@ def test_planar_without_a_direction():
     u, z = np.array([-2.0, 3.0]), rows(4, 2)
     for w in (np.zeros(2), np.array([1e-9, -1e-9]), np.array([1e-200, -1e-200])):
         theta = np.concatenate([w, u, [0.7]])
-        b = Planar(2).with_params(theta)
+        b = fc.Planar(2).with_params(theta)
         x, log_det = b.forward_and_log_det(z)
         np.testing.assert_allclose(x, z + u * np.tanh(0.7), atol=1e-7)
         np.testing.assert_allclose(log_det, 0, atol=1e-7)
@@ -157,7 +158,7 @@ def test_planar_without_a_direction():
 
 @pytest.mark.parametrize("dim", [1, 3])
 def test_radial_at_its_centre(dim):
-    b = randomize(Radial(dim), rng=1)
+    b = randomize(fc.Radial(dim), rng=1)
     z0, p = b.params[:dim], 1 + m(b.params[dim + 1])
     for way, sign in zip(WAYS, (1, -1), strict=True):
         value, log_det = getattr(b, f"{way}_and_log_det")(z0)

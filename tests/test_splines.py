@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore import RationalQuadratic
 from flowcore import reference as ref
 from flowcore.testing import check_bijector, randomize
 from flowcore.transformers.splines import TEMPERATURE
 
-SPLINE = RationalQuadratic(bins=5, tail=2.5)
+SPLINE = fc.RationalQuadratic(bins=5, tail=2.5)
 
 
 def softmax(raw):
@@ -109,7 +108,7 @@ def test_a_very_steep_knot_is_finite(dtype, raw):
 
 def test_an_interval_is_a_moved_and_scaled_spline(tmp_path):
     """On [-4, 5]: g(z) = 1/2 + 4.5/2.5 f((z - 1/2) 2.5/4.5) with f on [-2.5, 2.5]."""
-    spline, (z, phi) = RationalQuadratic(5, (-4, 5)), random_case(SPLINE)
+    spline, (z, phi) = fc.RationalQuadratic(5, (-4, 5)), random_case(SPLINE)
     y, log_det = SPLINE.forward_and_log_det(z, phi)
     x, found = spline.forward_and_log_det(0.5 + 1.8 * z, phi)
     np.testing.assert_allclose(x, 0.5 + 1.8 * y, atol=1e-12)
@@ -119,10 +118,10 @@ def test_an_interval_is_a_moved_and_scaled_spline(tmp_path):
     b = randomize(fc.Elementwise(2, spline))
     check_bijector(b, far_tails=True, float32=True)
     fc.save(b, tmp_path / "b.npz")
-    assert fc.load(tmp_path / "b.npz").transformer == spline != RationalQuadratic(5, (-4, 6))
+    assert fc.load(tmp_path / "b.npz").transformer == spline != fc.RationalQuadratic(5, (-4, 6))
     assert repr(spline) == "RationalQuadratic(bins=5, tail=(-4.0, 5.0))"
     np.testing.assert_array_equal(
-        RationalQuadratic(5, (-2.5, 2.5)).forward_and_log_det(z, phi), (y, log_det)
+        fc.RationalQuadratic(5, (-2.5, 2.5)).forward_and_log_det(z, phi), (y, log_det)
     )
 
 
@@ -137,7 +136,7 @@ def test_knots_are_public():
 @pytest.mark.parametrize("direction", ["forward", "inverse"])
 def test_single_precision_at_the_knots_is_finite(direction):
     """Rounding puts points just outside of the bin that they were found in."""
-    spline = RationalQuadratic()
+    spline = fc.RationalQuadratic()
     phi = 5 * np.random.default_rng(0).standard_normal((500, 1, spline.n_out), dtype=np.float32)
     at = spline.knots(phi)[0 if direction == "forward" else 1][:, 0, 1:-1].T[..., None]
     for point in (at, np.nextafter(at, np.float32(9)), np.nextafter(at, np.float32(-9))):
@@ -146,7 +145,7 @@ def test_single_precision_at_the_knots_is_finite(direction):
 
 
 def test_phi_is_broadcast():
-    spline = RationalQuadratic(3)
+    spline = fc.RationalQuadratic(3)
     z, phi = np.linspace(-2, 2, 8).reshape(4, 2), np.linspace(-1, 1, 16).reshape(1, 2, 8)
     full = spline.forward_and_log_det(z, np.broadcast_to(phi, (4, 2, 8)))
     np.testing.assert_array_equal(spline.forward_and_log_det(z, phi), full)

@@ -11,22 +11,11 @@ import pytest
 from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 
-from flowcore import (
-    MADE,
-    MLP,
-    Affine,
-    Chain,
-    Invert,
-    MaskedAutoregressiveFlow,
-    Permute,
-    RealNVP,
-    flows,
-)
-from flowcore.bijectors import Bijector
+import flowcore as fc
 from flowcore.testing import check_bijector, randomize
 
 
-class Shear(Bijector):
+class Shear(fc.Bijector):
     """The ten-line bijector of bijector.py."""
 
     def __init__(self):
@@ -43,7 +32,7 @@ class Shear(Bijector):
         return z, np.zeros(x.shape[:-1])
 
 
-class Scaling(Bijector):
+class Scaling(fc.Bijector):
     """x = exp(a + c) z in D dimensions, with the context c (one number): the faults start here."""
 
     def __init__(self, dim=2, context_dim=0):
@@ -66,7 +55,7 @@ class Scaling(Bijector):
         return x * anp.exp(-alpha), -self.log_det(alpha, x)
 
 
-class Sinh(Bijector):
+class Sinh(fc.Bijector):
     """No parameters, no super().__init__."""
 
     def __init__(self, dim):
@@ -80,7 +69,7 @@ class Sinh(Bijector):
         return z, -anp.sum(anp.log(anp.cosh(z)), axis=-1)
 
 
-class Logistic(Bijector):
+class Logistic(fc.Bijector):
     """Onto the unit cube."""
 
     def forward_and_log_det(self, z, params=None, context=None):
@@ -92,7 +81,7 @@ class Logistic(Bijector):
 
 
 def maf(dim=3, **options):
-    return MaskedAutoregressiveFlow(MADE(dim, hidden=[8], **options))
+    return fc.MaskedAutoregressiveFlow(fc.MADE(dim, hidden=[8], **options))
 
 
 RIGHT = {
@@ -101,10 +90,10 @@ RIGHT = {
     "conditional": lambda: Scaling(context_dim=1),
     "parameter-free": lambda: Sinh(3),
     "onto a part": lambda: Logistic(2),
-    "from a part": lambda: Invert(Logistic(1)),
-    "with a MAF": lambda: Chain([Shear(), maf(2), Invert(Shear())]),
-    "tied": lambda: (lambda s: Chain([s, Permute([1, 0]), s]))(Shear()),
-    "conditional in a chain": lambda: Chain([Scaling(context_dim=1), maf(2, context_dim=1)]),
+    "from a part": lambda: fc.Invert(Logistic(1)),
+    "with a MAF": lambda: fc.Chain([Shear(), maf(2), fc.Invert(Shear())]),
+    "tied": lambda: (lambda s: fc.Chain([s, fc.Permute([1, 0]), s]))(Shear()),
+    "conditional in a chain": lambda: fc.Chain([Scaling(context_dim=1), maf(2, context_dim=1)]),
 }
 
 
@@ -169,7 +158,7 @@ class WrongFromThreeOn(Scaling):
         return anp.concatenate([x[..., :1], x[..., 1:] - x[..., :-1][..., -1:]], axis=-1), log_det
 
 
-class WrongOrder(Bijector):
+class WrongOrder(fc.Bijector):
     """The loop walks the permutation where it should walk its inverse."""
 
     def __init__(self, maf):
@@ -189,7 +178,7 @@ class WrongOrder(Bijector):
         return self.maf.inverse_and_log_det(x, params, context)
 
 
-class Leaky(Bijector):
+class Leaky(fc.Bijector):
     """Nearly autoregressive: the mask lets every x_i see itself."""
 
     def __init__(self, dim):
@@ -214,11 +203,11 @@ class Leaky(Bijector):
         return x, total
 
 
-class OtherNetwork(Bijector):
+class OtherNetwork(fc.Bijector):
     """A coupling whose inverse calls its second network (the pyro #2084 fault)."""
 
     def __init__(self):
-        self.parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
+        self.parts = (fc.MLP(1, (1,), hidden=[8]), fc.MLP(1, (1,), hidden=[8], rng=1))
         self.dim = 2
 
     def _shift(self, k, a, params):
@@ -352,7 +341,7 @@ BROKEN = {  # name: (constructor, what the message must say)
         broken(__getstate__=lambda self: {"dim": 2, "params": np.zeros(2)}), "copies: ",
     ),
     "arguments swapped": (Swapped, "composition: "),
-    "support not given": (lambda: Invert(Logistic(2)), "shapes: .*domain="),
+    "support not given": (lambda: fc.Invert(Logistic(2)), "shapes: .*domain="),
 }  # fmt: skip
 
 
@@ -365,7 +354,7 @@ def test_a_broken_one_fails_with_its_reason(name):
             check_bijector(make(), rng=rng)
 
 
-class Clipped(Bijector):
+class Clipped(fc.Bijector):
     """z, clipped to what "no data reach"; with a slope, x goes on, and the log-det ignores it."""
 
     def __init__(self, reach, slope=0.0):
@@ -387,7 +376,7 @@ OPTIONAL_FAULTS = {
     "far_tails, a kink at 50": (lambda: Clipped(50, 2.0), "far tails: forward.*term is missing"),
     "far_tails": (lambda: Sinh(2), "far tails: "),
     "far_tails, unbounded scale": (
-        lambda: MaskedAutoregressiveFlow(MADE(3, hidden=[8]), Affine(None)),
+        lambda: fc.MaskedAutoregressiveFlow(fc.MADE(3, hidden=[8]), fc.Affine(None)),
         "far tails: ",
     ),
     "arguments": (Shear, "arguments: "),
@@ -415,7 +404,7 @@ def test_fresh_zero_flows_do_not_pass_vacuously():
 
 
 def test_same_rng_same_verdict_and_nothing_is_changed():
-    b = RealNVP(3, hidden=[8])
+    b = fc.RealNVP(3, hidden=[8])
     before = pickle.dumps(b)
     check_bijector(b, rng=5)
     assert pickle.dumps(b) == before
@@ -428,11 +417,11 @@ def test_same_rng_same_verdict_and_nothing_is_changed():
 
 
 PARAMETRIC = [
-    MADE(3, hidden=[8]),
-    MLP(2, (3,), hidden=[8]),
-    flows.iaf(2, hidden=[8]),
+    fc.MADE(3, hidden=[8]),
+    fc.MLP(2, (3,), hidden=[8]),
+    fc.flows.iaf(2, hidden=[8]),
     Shear(),
-    Permute([0, 1]),
+    fc.Permute([0, 1]),
 ]
 
 
@@ -447,7 +436,7 @@ def test_randomize(b):
 
 
 def test_randomize_scales_with_the_fan_in_and_keeps_the_dtype():
-    mlp = randomize(MLP(400, (50,), hidden=[100], dtype=np.float32), rng=0)
+    mlp = randomize(fc.MLP(400, (50,), hidden=[100], dtype=np.float32), rng=0)
     assert mlp.params.dtype == np.float32
     (w1, b1, _), (w2, _, _) = mlp.weights()
     for array, fan_in in ((w1, 400), (b1, 400), (w2, 100)):
