@@ -151,11 +151,3 @@ def test_a_nan_in_the_parameters_or_the_context_stays():
     theta[-1] = np.nan
     assert np.isnan(flow.log_prob(x, params=theta, context=np.zeros((3, 1)))).all()
     assert np.isnan(flow.log_prob([[1e308, 1e308]], params=theta, context=[[0.0]])).all()
-
-
-def test_numpys_error_state_is_as_it_was():
-    flow = randomize(fc.flows.nsf(2, 1, [8]), 30.0)
-    with np.errstate(over="raise", under="warn", invalid="print"):
-        before = np.geterr()
-        flow.log_prob(rows(2, float)), flow.sample(10, rng=0)
-        assert np.geterr() == before

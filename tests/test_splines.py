@@ -144,16 +144,6 @@ def test_single_precision_at_the_knots_is_finite(direction):
         assert np.isfinite(found).all() and found[0].dtype == np.float32
 
 
-def test_phi_is_broadcast():
-    spline = fc.RationalQuadratic(3)
-    z, phi = np.linspace(-2, 2, 8).reshape(4, 2), np.linspace(-1, 1, 16).reshape(1, 2, 8)
-    full = spline.forward_and_log_det(z, np.broadcast_to(phi, (4, 2, 8)))
-    np.testing.assert_array_equal(spline.forward_and_log_det(z, phi), full)
-    one = spline.forward_and_log_det(z[:1], np.broadcast_to(phi, (4, 2, 8)))
-    assert one[0].shape == (4, 2)
-    assert spline.knots(np.arange(8))[0].dtype == float
-
-
 def test_a_nan_context_is_not_lost_in_the_tails():
     flow = randomize(fc.flows.nsf(2, layers=2, hidden=[8], context_dim=1))
     log_p = flow.log_prob(np.full((2, 2), 7.0), context=[[np.nan], [0.0]])
