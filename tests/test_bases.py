@@ -328,6 +328,15 @@ def test_normal_mixture_of_weighted_rows():
     assert not z.any() and (np.diagonal(factor) > 0).all()
 
 
+@pytest.mark.parametrize("name", ["student-trainable", "mixture"])
+def test_a_file_keeps_parameters_that_exp_cannot_take(name, tmp_path):
+    """The constructor would refuse scales or df of 0."""
+    base = BASES[name][0]()
+    base = base.with_params(np.full(base.n_params, -800.0))
+    fc.save(base, tmp_path / "base.npz")
+    np.testing.assert_array_equal(fc.load(tmp_path / "base.npz").params, base.params)
+
+
 def test_spread_has_unit_scale():
     z = np.concatenate([fc.GaussianMixture.spread(8, 2, rng=k).sample(100, k) for k in range(100)])
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.1)

@@ -230,6 +230,15 @@ def test_made_is_one_layer_of_maf():
     np.testing.assert_array_equal(made.log_prob(x), maf.log_prob(x))
 
 
+def test_where_the_mixture_of_maf_mog_stands():
+    """Next to the base."""
+    options = {"components": 2, "hidden": [8], "log_scale_bound": 4.0}
+    parts = [part for part, _ in fc.flows.maf_mog(3, layers=2, **options).bijector.steps("forward")]
+    mixture = fc.MixtureOfGaussians(2, 4.0)
+    assert [part.transformer for part in parts[:3]] == [mixture, fc.Affine(), fc.Affine()]
+    assert fc.flows.made_mog(3, **options).bijector[1].transformer == mixture
+
+
 def test_layers_of_glow_differ():
     parts = list(fc.flows.glow(6, layers=3, hidden=[8], standardize=False).bijector)
     mixers, couplings = parts[1::3], parts[2::3]
@@ -256,8 +265,9 @@ def test_a_recipe_without_data_says_so(name, again):
     ) as caught:
         flow.log_prob(data(2))
     assert [w.filename for w in caught] == [__file__]
-    with pytest.warns(UserWarning, match="has not seen data.* median size"):
-        flow.to_latent(data(2))
+    rare = [[np.nan] * 2, [np.inf, -np.inf], [1.7e308] * 2]
+    with np.errstate(all="raise"), pytest.warns(UserWarning, match="has not seen data.* median"):
+        flow.to_latent(data(2)), flow.log_prob(rare)
     for draw in (flow.sample, flow.sample_and_log_prob):
         with pytest.warns(UserWarning, match="has not seen data.* draws of its base") as caught:
             draw(3, rng=0)

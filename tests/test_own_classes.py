@@ -10,6 +10,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
+from registry import OwnBase
 
 import flowcore as fc
 from flowcore.spec import twins
@@ -270,6 +271,30 @@ def test_second_derivatives_of_a_class_with_bind_alone_are_refused(kind):
     theta = np.zeros((2, 1, 1)) if kind is fc.Transformer else np.zeros(0)
     with pytest.raises(NotImplementedError, match=r"Own: beside bind, write (log_prob|forward_)"):
         twins.evaluate(part.__new__(part), way, theta, np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        (np.ones((2, 2)), "flat"),
+        (np.ones(2, np.float16), "float32 or float64"),
+        (np.ones(2, np.longdouble), "float32 or float64"),
+    ],
+)
+def test_parameters_are_one_vector_of_float32_or_float64(params, message):
+    class Own(Doubled):
+        def __init__(self):
+            fc.Bijector.__init__(self, 2, params)
+
+    with pytest.raises(ValueError, match=message):
+        Own()
+
+
+def test_the_density_of_a_distribution_of_ones_own():
+    """Only log_prob of flowcore's own densities takes `threads`."""
+    base = OwnBase()
+    np.testing.assert_allclose(base.prob(X, params=[0.3]), np.exp(base.log_prob(X, [0.3])))
+    np.testing.assert_allclose(base.prob(X[0], threads=1), np.exp(base.log_prob(X[0])))
 
 
 class Foreign:
