@@ -15,23 +15,6 @@ import flowcore as fc
 from flowcore.testing import check_bijector, randomize
 
 
-class Shear(fc.Bijector):
-    """The ten-line bijector of bijector.py."""
-
-    def __init__(self):
-        super().__init__(dim=2, params=np.zeros(1))
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        a = self.params if params is None else params
-        x = anp.stack([z[..., 0], z[..., 1] + a[0] * z[..., 0]], axis=-1)
-        return x, np.zeros(z.shape[:-1])
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        a = self.params if params is None else params
-        z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
-        return z, np.zeros(x.shape[:-1])
-
-
 class Scaling(fc.Bijector):
     """x = exp(a + c) z in D dimensions, with the context c (one number): the faults start here."""
 
@@ -85,14 +68,13 @@ def maf(dim=3, **options):
 
 
 RIGHT = {
-    "shear": Shear,
     "scaling": Scaling,
     "conditional": lambda: Scaling(context_dim=1),
     "parameter-free": lambda: Sinh(3),
     "onto a part": lambda: Logistic(2),
     "from a part": lambda: fc.Invert(Logistic(1)),
-    "with a MAF": lambda: fc.Chain([Shear(), maf(2), fc.Invert(Shear())]),
-    "tied": lambda: (lambda s: fc.Chain([s, fc.Permute([1, 0]), s]))(Shear()),
+    "with a MAF": lambda: fc.Chain([Scaling(), maf(2), fc.Invert(Scaling())]),
+    "tied": lambda: (lambda s: fc.Chain([s, fc.Permute([1, 0]), s]))(Scaling()),
     "conditional in a chain": lambda: fc.Chain([Scaling(context_dim=1), maf(2, context_dim=1)]),
 }
 
@@ -102,9 +84,8 @@ def test_a_right_one_passes(name):
     support = {"from a part": {"domain": (0, 1)}, "onto a part": {"codomain": (0, 1)}}
     for rng in (0, 1, np.random.default_rng(2)):
         check_bijector(RIGHT[name](), rng=rng, **support.get(name, {}))
-    check_bijector(
-        RIGHT[name](), **({} if "domain" not in support.get(name, {}) else support[name])
-    )
+    if name == "onto a part":
+        check_bijector(RIGHT[name]())
 
 
 # ---------------------------------------------------------------- broken ones
@@ -379,9 +360,9 @@ OPTIONAL_FAULTS = {
         lambda: fc.MaskedAutoregressiveFlow(fc.MADE(3, hidden=[8]), fc.Affine(None)),
         "far tails: ",
     ),
-    "arguments": (Shear, "arguments: "),
+    "arguments": (Scaling, "arguments: "),
     "arguments, integers": (UncheckedInt, "arguments: forward of (a list|integers)"),
-    "float32": (Shear, r"float32: forward returns .*float64"),
+    "float32": (Scaling, r"float32: forward returns .*float64"),
 }
 
 
@@ -420,7 +401,7 @@ PARAMETRIC = [
     fc.MADE(3, hidden=[8]),
     fc.MLP(2, (3,), hidden=[8]),
     fc.flows.iaf(2, hidden=[8]),
-    Shear(),
+    Scaling(),
     fc.Permute([0, 1]),
 ]
 
