@@ -7,17 +7,7 @@ import numpy as np
 import pytest
 from registry import BIJECTORS, maf
 
-from flowcore import (
-    ActNorm,
-    Affine,
-    Blockwise,
-    Chain,
-    Exp,
-    Invert,
-    Permute,
-    RealNVP,
-    Standardize,
-)
+import flowcore as fc
 from flowcore.testing import randomize
 
 IDENTITIES = ("maf", "iaf", "nice", "coupling", "elementwise", "standardize-fresh",
@@ -66,28 +56,29 @@ def test_the_jacobian_is_exactly_triangular_in_the_order(name):
 
 
 def test_chain_applies_the_last_first_and_adds_the_log_dets():
-    f, g, z = randomize(maf(3)), Permute([1, 2, 0]), rows(4, 3)
-    chain = Chain([f, g])
+    f, g, z = randomize(maf(3)), fc.Permute([1, 2, 0]), rows(4, 3)
+    chain = fc.Chain([f, g])
     np.testing.assert_array_equal(chain.forward(z), f.forward(g.forward(z)))
     assert repr(chain) == f"Chain(z -> {g!r} -> {f!r} -> x)"
     assert (chain[0], chain[1], len(chain)) == (f, g, 2)
-    assert type(chain[1:]) is Chain and chain[:].parts == (f, g) and chain[1:].parts == (g,)
+    assert type(chain[1:]) is fc.Chain and chain[:].parts == (f, g) and chain[1:].parts == (g,)
     with pytest.raises(ValueError, match="at least one bijector"):
         chain[2:]
 
 
 def test_parameters_stand_in_the_order_of_first_appearance():
-    f, g, h = maf(3), RealNVP(3, hidden=[8], rng=1), maf(3, rng=2)
-    tree = Chain([Chain([g]), Permute([1, 2, 0]), Chain([h, Invert(Chain([f, Invert(g)]))])])
+    f, g, h = maf(3), fc.RealNVP(3, hidden=[8], rng=1), maf(3, rng=2)
+    inner = fc.Chain([h, fc.Invert(fc.Chain([f, fc.Invert(g)]))])
+    tree = fc.Chain([fc.Chain([g]), fc.Permute([1, 2, 0]), inner])
     np.testing.assert_array_equal(tree.params, np.concatenate([g.params, h.params, f.params]))
-    equal = Chain([f, maf(3)])  # and not the same, so not tied
+    equal = fc.Chain([f, maf(3)])  # and not the same, so not tied
     assert equal.n_params == 2 * f.n_params
 
 
 def test_invert_swaps_the_directions():
     b, z = randomize(maf(3, context_dim=2)), rows(4, 3)
     context = context_of(b, 4)
-    iaf = Invert(b)
+    iaf = fc.Invert(b)
     for got, expected in zip(
         iaf.forward_and_log_det(z, context=context),
         b.inverse_and_log_det(z, context=context),
@@ -99,11 +90,11 @@ def test_invert_swaps_the_directions():
 
 @pytest.mark.parametrize("bound", [1.0, 3.0])
 def test_the_bound_holds_far_out_and_has_slope_one_at_zero(bound):
-    t, raw = Affine(bound), np.array([-1e9, -1e-6, 0.0, 1e-6, 1e9])
+    t, raw = fc.Affine(bound), np.array([-1e9, -1e-6, 0.0, 1e-6, 1e9])
     phi = np.stack([np.zeros(5), raw], axis=-1)
     alpha = t.forward_and_log_det(np.ones(5), phi)[1]
     np.testing.assert_allclose(alpha, [-bound, -1e-6, 0, 1e-6, bound], rtol=1e-9)
-    np.testing.assert_array_equal(Affine(None).forward_and_log_det(np.ones(5), phi * 1e-9)[1],
+    np.testing.assert_array_equal(fc.Affine(None).forward_and_log_det(np.ones(5), phi * 1e-9)[1],
                                   raw * 1e-9)  # fmt: skip
 
 
@@ -146,17 +137,19 @@ DATA = rows(200, 3) @ np.diag([1.0, 10.0, 0.1]) + [5, 0, -3]
 
 
 INITIALIZED = {  # what is initialised by DATA, and then makes standard rows of them
-    "Standardize": Standardize(3),
-    "ActNorm": ActNorm(3),
-    "inverted": Invert(Standardize(3)),
-    "inverted ActNorm": Invert(ActNorm(3)),
-    "a chain": Chain([Standardize(3), randomize(maf(3, order=None)), Permute([1, 2, 0]),
-                      Invert(Standardize(3))]),
-    "nested chains": Chain([Chain([Chain([Permute([1, 2, 0]), ActNorm(3)])])]),
-    "an inverted chain": Invert(Chain([Standardize(3), Permute([1, 2, 0])])),
-    "the waiting part alone": Chain([Standardize.from_data(rows(50, 3)), Standardize(3)]),
-    "blocks": Blockwise([Chain([Exp(1), ActNorm(1)]), Standardize(1), Invert(ActNorm(1))]),
-    "inverted blocks": Invert(Blockwise([ActNorm(1), Standardize(2)])),
+    "Standardize": fc.Standardize(3),
+    "ActNorm": fc.ActNorm(3),
+    "inverted": fc.Invert(fc.Standardize(3)),
+    "inverted ActNorm": fc.Invert(fc.ActNorm(3)),
+    "a chain": fc.Chain([fc.Standardize(3), randomize(maf(3, order=None)), fc.Permute([1, 2, 0]),
+                      fc.Invert(fc.Standardize(3))]),
+    "nested chains": fc.Chain([fc.Chain([fc.Chain([fc.Permute([1, 2, 0]), fc.ActNorm(3)])])]),
+    "an inverted chain": fc.Invert(fc.Chain([fc.Standardize(3), fc.Permute([1, 2, 0])])),
+    "the waiting part alone": fc.Chain([fc.Standardize.from_data(rows(50, 3)), fc.Standardize(3)]),
+    "blocks": fc.Blockwise(
+        [fc.Chain([fc.Exp(1), fc.ActNorm(1)]), fc.Standardize(1), fc.Invert(fc.ActNorm(1))]
+    ),
+    "inverted blocks": fc.Invert(fc.Blockwise([fc.ActNorm(1), fc.Standardize(2)])),
 }  # fmt: skip
 
 
@@ -176,21 +169,21 @@ def test_constants_are_set_once_with_what_reaches_a_part(name):
         assert ready[0] is b[0]
 
 
-@pytest.mark.parametrize("kind", [Standardize, ActNorm])
+@pytest.mark.parametrize("kind", [fc.Standardize, fc.ActNorm])
 def test_the_constants_are_mean_and_deviation(kind):
     b = kind(3)
     ready = b.initialize(DATA)
     np.testing.assert_allclose(ready.inverse_log_det(DATA), -np.log(DATA.std(axis=0)).sum())
     moments = [*DATA.mean(axis=0), *np.log(DATA.std(axis=0))]
     np.testing.assert_allclose(ready.params, moments[: ready.n_params], rtol=1e-12)
-    assert not b.params.any() and ready.n_params == (6 if kind is ActNorm else 0)
+    assert not b.params.any() and ready.n_params == (6 if kind is fc.ActNorm else 0)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda s: Chain([s, Permute([1, 0, 2]), s]), lambda s: Blockwise([s, s]),
-             lambda s: Chain([c := Chain([s, maf(3)]), Permute([1, 2, 0]), Invert(c)])]
+    "make", [lambda s: fc.Chain([s, fc.Permute([1, 0, 2]), s]), lambda s: fc.Blockwise([s, s]),
+             lambda s: fc.Chain([c := fc.Chain([s, maf(3)]), fc.Permute([1, 2, 0]), fc.Invert(c)])]
 )  # fmt: skip
-@pytest.mark.parametrize("kind", [Standardize, ActNorm])
+@pytest.mark.parametrize("kind", [fc.Standardize, fc.ActNorm])
 def test_a_tied_part_is_initialised_where_it_is_met_first(make, kind):
     b = make(kind(3))
     x = np.tile(DATA, b.dim // 3) + np.arange(b.dim)
@@ -205,10 +198,10 @@ def test_a_tied_part_is_initialised_where_it_is_met_first(make, kind):
 
 
 BEHIND = {  # what stands between the data and a float32 network
-    "nothing": [Standardize(2)],
-    "a permutation": [Permute([1, 0]), Standardize(2)],
-    "blocks": [Blockwise([Permute([0]), Permute([0])]), Standardize(2)],
-    "in blocks": [Blockwise([Standardize(1), Standardize(1)])],
+    "nothing": [fc.Standardize(2)],
+    "a permutation": [fc.Permute([1, 0]), fc.Standardize(2)],
+    "blocks": [fc.Blockwise([fc.Permute([0]), fc.Permute([0])]), fc.Standardize(2)],
+    "in blocks": [fc.Blockwise([fc.Standardize(1), fc.Standardize(1)])],
 }
 
 
@@ -216,7 +209,7 @@ BEHIND = {  # what stands between the data and a float32 network
 def test_float32_subtracts_before_it_rounds(name):
     """Large means, small differences, which float32 alone cannot hold."""
     x = rows(200, 2) * [1, 5] + [1e8, 1.7e9]
-    b = Chain([*BEHIND[name], maf(2, dtype=np.float32)]).initialize(x)
+    b = fc.Chain([*BEHIND[name], maf(2, dtype=np.float32)]).initialize(x)
     z = b.inverse(x)
     assert z.dtype == np.float32
     np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-5)
