@@ -67,8 +67,6 @@ def test_a_continuous_column_next_to_a_discrete_one():
 
     exact = -np.log(4) + fc.Normal(1).log_prob(x[:, 1:])
     np.testing.assert_allclose(dequantize.log_prob(Both(), x, draws=3), exact, rtol=1e-12)
-    with pytest.raises(ValueError, match="step must be positive"):
-        fc.Dequantize([0.0, 0.0])
 
 
 def test_far_out_the_noise_is_uniform_and_infinities_are_silent():
@@ -112,7 +110,6 @@ def test_immutable():
         dequantize.step = 2.0
     with pytest.raises(ValueError, match="read-only"):
         dequantize.step[0] = 2.0
-    assert repr(dequantize) == "Dequantize(step=[1.0, 2.0], low=0.0)"
 
 
 def test_a_nan_stays_in_its_row():
@@ -133,16 +130,18 @@ def test_uniform_over_256_values_takes_exactly_8_bits():
         np.testing.assert_allclose(fc.bits_per_dim(log_p, 3), 8, rtol=1e-14)
 
 
-def test_the_unit_of_the_data_does_not_matter():
-    x = integers(50)
-    raw = fc.Dequantize().log_prob(GAUSSIAN, x, draws=3)
-    smaller = fc.MultivariateNormalDiag(MEAN / 256, SD / 256)
-    scaled = fc.Dequantize(1 / 256).log_prob(smaller, x / 256, draws=3)
-    np.testing.assert_allclose(scaled, raw, rtol=1e-12)
-    # what is often forgotten: the density alone is off by log2(256) = 8 bits per dimension
-    density = smaller.log_prob(fc.Dequantize(1 / 256)(x / 256, rng=0))
-    bits = fc.bits_per_dim(density, 2) - fc.bits_per_dim(fc.Dequantize().log_prob(GAUSSIAN, x), 2)
-    np.testing.assert_allclose(bits, -8, rtol=1e-12)
+def test_the_units_of_the_columns_do_not_matter():
+    x, steps, low = integers(50), np.array([1 / 256, 7.0]), np.array([0, 5.0])
+    scaled = fc.MultivariateNormalDiag(MEAN * steps + low, SD * steps)
+    dequantize, y = fc.Dequantize(steps, low), x * steps + low
+    raw, found = (d.log_prob(p, a, draws=3) for d, p, a in (
+        (fc.Dequantize(), GAUSSIAN, x), (dequantize, scaled, y)
+    ))  # fmt: skip
+    np.testing.assert_allclose(found, raw, rtol=1e-9)
+    # what is often forgotten: the density alone is off by log2(1 / step) bits
+    bits = fc.bits_per_dim(scaled.log_prob(dequantize(y, rng=0)), 2)
+    bits -= fc.bits_per_dim(fc.Dequantize().log_prob(GAUSSIAN, x), 2)
+    np.testing.assert_allclose(bits, np.log2(steps).mean(), rtol=1e-9)
 
 
 def test_many_draws_find_the_exact_probability():
