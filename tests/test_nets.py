@@ -10,6 +10,7 @@ from registry import NETWORKS, case
 
 import flowcore as fc
 from flowcore.networks.activations import MOMENTS
+from flowcore.networks.network import STEEPNESS
 from flowcore.testing import randomize
 
 BOTH = pytest.mark.parametrize(
@@ -88,6 +89,14 @@ def test_a_new_network_keeps_the_variance_of_what_passes(name, masked, context_d
         kept.append([a[:, a.var(axis=0) > 0].var(axis=0).mean() for a in before])
     typical = np.median(kept, axis=0)
     assert typical.min() > 1 / 4 and typical.max() < 4
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 400])
+def test_units_that_read_few_inputs_start_steeper(n):
+    steep = max(1, STEEPNESS["tanh"] / n**0.5)
+    w, b, _ = fc.MLP(n, (1,), [1000], "tanh").weights()[0]
+    for found, bound in ((w, (3 / n) ** 0.5), (b, n**-0.5)):
+        assert 0.99 * steep * bound < np.abs(found).max() <= steep * bound
 
 
 def test_default_widths_and_sizes_of_weights():
