@@ -18,7 +18,7 @@ from stub_flows import (
 from stub_flows import textbook_fit as fit
 
 import flowcore
-from flowcore.training import Adam, Loss, Rows, constant, cosine_decay, loop
+from flowcore.training import Adam, constant, cosine_decay, run
 
 
 @pytest.fixture
@@ -134,7 +134,9 @@ def test_an_absurd_learning_rate_is_not_passed_over(X):
 def test_without_validation_a_worse_end_is_said(X, batch_size, penalty):
     options = {"epochs": 4, "validation_split": 0, "batch_size": batch_size, "penalty": penalty}
     flow, _ = fit(Banana(), X, **options | {"epochs": 60, "learning_rate": 0.1})  # no warning
-    with pytest.warns(UserWarning, match="training made the flow worse: the loss of .* rows") as w:
+    with pytest.warns(
+        UserWarning, match="training made the flow worse: the loss of the first batch"
+    ) as w:
         found, history = fit(flow, X, learning_rate=1.0, **options)
     assert w[0].filename == __file__ and history.best_epoch == 3
     for said, after in (("was", flow), ("is", found)):
@@ -332,22 +334,10 @@ def test_an_interrupt_while_the_end_is_looked_at_loses_nothing(X, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop.Run, "_complaint", interrupted)
+    monkeypatch.setattr(run.Run, "_problem", interrupted)
     flow, history = fit(Gaussian(), X, epochs=3, validation_split=0)
     assert history.interrupted and len(history.train_nll) == 3
     monkeypatch.undo()
     np.testing.assert_array_equal(
         flow.params, fit(Gaussian(), X, epochs=3, validation_split=0)[0].params
     )
-
-
-def test_a_loop_of_ones_own_need_not_validate_the_start(X):
-    run = loop.Run(Gaussian(), Adam(0.1))
-    table = [Rows(X)]
-    objective = Loss(run.flow)
-    run.begin_epoch()
-    value, gradient = objective(run.theta, table[0])
-    run.step(gradient, value, 1.0)
-    run.end_epoch(objective.value(run.result, table))
-    flow, history = run.finish(objective, table[0])
-    assert history.best_epoch == 0 and nll(flow, X) == pytest.approx(history.val_nll[0])

@@ -2,10 +2,10 @@
 
     loss(theta) = sum_b nll_b(theta) / sum_b w_b + penalty(theta)          b the blocks of the table
 
-What a run remembers and how it ends (`Run`), Adam, schedules, averages, the history and the options
-are those of `flowcore.fit`; only the loss is another, `TotalLoss`. What is on the workers is the
-result of a task, and what is random follows from seeds that the client draws: if a worker dies, the
-scheduler computes elsewhere what it held, with the same numbers.
+The loop, Adam, schedules, averages, the history and the options are those of `flowcore.fit`; only
+the loss is another, `TotalLikelihood`. What is on the workers is the result of a task, and what is
+random follows from seeds that the client draws: if a worker dies, the scheduler computes elsewhere
+what it held, with the same numbers.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from dask import delayed
 
 from ..core import BLAS
 from ..core.inputs import column_labels
-from ..training import Loss, Rows, Run, clipped
+from ..training import Likelihood, Loss, Rows, Run, train
 from ..training import fit as fit_of_one_machine
 from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
-from ..training.history import progress_bar
 from ..training.optim import as_optimizer, scheduled
 from ..training.table import FIRST_LOOK, FIRST_NUMBERS, as_rows, merged
 from .blocks import da, options_of, table
@@ -141,56 +140,62 @@ def fit(
     check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
-    loss = TotalLoss(client, initialized, o.penalty, shares)
-    run = Run(initialized, optimizer, o.average, epochs, o.patience, rng, started)
-    run.history.settings = dict(
-        epochs=epochs, batch_size=size, optimizer=optimizer, average=o.average,
-        clip_norm=o.clip_norm, blocks=len(shares),
+    loss = TotalLikelihood(
+        client, initialized, o.penalty, shares, held, size, n_batches, o.shuffle, first
+    )
+    run = Run(
+        loss, optimizer, epochs=epochs, average=o.average, patience=o.patience,
+        clip_norm=o.clip_norm, rng=rng, started=started,
     )  # fmt: skip
-    with run, progress_bar(o.progress, epochs) as bar:
-        run.initial = loss.held_out(initialized.params, held) if held else None
-        while run.goes_on():
-            run.begin_epoch()
-            if o.shuffle and n_batches > 1:
-                loss.shuffle(rng)
-            for batch in range(n_batches):
-                value, gradient = loss(run.theta, (batch, n_batches))
-                gradient = clipped(gradient, o.clip_norm)
-                run.step(gradient, value - loss.penalty_value, loss.weight)
-            run.end_epoch(loss.held_out(run.result, held)[0] if held else None)
-            run.tell([*bar, *o.callbacks])
-    return run.finish(loss, first.take(np.arange(min(size, len(first.x)))))
+    run.history.settings["blocks"] = len(shares)
+    return train(run, o.callbacks, o.progress)
 
 
-class TotalLoss(Loss):
-    """A `Loss` of the rows that workers hold: sums over blocks, in their order.
+class TotalLikelihood(Loss):
+    """The NLL of the rows that workers hold: sums over blocks, in their order. A batch is a number.
 
-    client   of dask.distributed; shares   futures of a `Share` for every block, none empty
+    client   of dask.distributed; shares, held   futures of a `Share` for every block, none without
+             rows to train on, or held out
+    first    the rows that `initialize` was given
     """
 
-    def __init__(self, client, flow, penalty, shares: list):
-        super().__init__(flow, penalty, threads=1)
-        self._client, self._shares, self._calls = client, shares, [(s, None) for s in shares]
+    def __init__(
+        self, client, flow, penalty, shares: list, held: list = (), batch_size: int = 1,
+        n_batches: int = 1, shuffle: bool = False, first: Rows | None = None,
+    ):  # fmt: skip
+        super().__init__(flow, penalty)
+        self._client, self._shares, self._held, self._first = client, shares, held, first
+        self.batch_size, self.n_batches, self.validated = batch_size, n_batches, bool(held)
+        self._shuffle, self._calls = shuffle and n_batches > 1, [(s, None) for s in shares]
         self._there = client.compute(delayed(flow))
 
-    def shuffle(self, rng: np.random.Generator) -> None:
-        """Another order of the rows of every block."""
-        seeds = rng.integers(2**63, size=len(self._shares)).tolist()
-        orders = self._client.map(_order, self._shares, seeds, pure=False)
-        self._calls = list(zip(self._shares, orders, strict=True))
+    def batches(self, rng: np.random.Generator, epoch: int, first: int = 0) -> range:
+        """The numbers of the batches; every block takes its rows in another order."""
+        if self._shuffle:
+            seeds = rng.integers(2**63, size=len(self._shares)).tolist()
+            orders = self._client.map(_order, self._shares, seeds, pure=False)
+            self._calls = list(zip(self._shares, orders, strict=True))
+        return range(first, self.n_batches)
 
-    def nll_and_gradient(self, theta: np.ndarray, batch: tuple[int, int]):
-        """Of one batch, (its number, of how many): its weight is kept as `weight`."""
-        found = self._sum(_nll, theta, self._calls, *batch)
+    def value_and_gradient(self, theta: np.ndarray, batch: int) -> tuple[float, np.ndarray]:
+        """The NLL of a batch, and its gradient."""
+        found = self._sum(_nll, theta, self._calls, batch, self.n_batches)
         self.weight = float(found[0])
         return float(found[1]) / self.weight, (found[2:] / self.weight).astype(theta.dtype)
 
-    def held_out(self, theta: np.ndarray, held: list) -> tuple[float, float]:
+    def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
         """The NLL of all rows held out, and its standard error."""
-        weight, nll, *moments = self._sum(_moments, theta, [(share,) for share in held])
+        if not self.validated:
+            return None
+        weight, nll, *moments = self._sum(_moments, theta, [(share,) for share in self._held])
         mean = nll / weight
         variance = np.dot(moments, [mean**2, -2 * mean, 1.0])  # sum w^2 (v - mean)^2
         return mean, math.sqrt(variance) / weight if variance >= 0 else math.nan
+
+    def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
+        """The NLL of as many rows of those that `initialize` was given."""
+        rows = Rows(*(None if part is None else part[: self.batch_size] for part in self._first))
+        return Likelihood(self.flow, threads=1).value_and_error(theta, [rows])
 
     def _sum(self, task, theta: np.ndarray, calls: list[tuple], *args) -> np.ndarray:
         theta = delayed(theta, pure=False)
@@ -289,7 +294,7 @@ def _nll(flow, theta, share: Share, order, batch: int, n_batches: int) -> np.nda
     if not len(rows.x):
         return np.zeros(2 + len(theta))
     with BLAS.single_threaded():
-        nll, gradient = Loss(flow, threads=1)(theta, rows)
+        nll, gradient = Likelihood(flow, threads=1)(theta, rows)
     return rows.total_weight * np.concatenate([[1.0, nll], gradient])
 
 

@@ -12,9 +12,8 @@ import time
 import numpy as np
 
 from ...files import expect
-from ..loop import Kept, Run
 from ..optim import Average
-from ..table import Table
+from ..run import Kept, Run
 
 _NUMBERS = ("epochs", "epoch", "batch", "reported", "stopped", "rng_state")
 _VECTORS = ("theta", "best", "latest", "earlier", "average")
@@ -51,8 +50,8 @@ def can_go_on(run: Run) -> bool:
     return all(np.isfinite(vector).all() for vector in (run.theta, run.result, *kept))
 
 
-def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> None:
-    """A ValueError for what cannot be a state of `run`, which is new and trains on `table`.
+def check(run: Run, numbers, arrays: dict[str, np.ndarray]) -> None:
+    """A ValueError for what cannot be a state of `run`, which is new.
 
     (The optimiser checks its own arrays.)
     """
@@ -61,7 +60,7 @@ def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> Non
     expect(same, f"run is {{}}, not an object with {', '.join(fresh)}", numbers)
     epochs = _integer(numbers, "epochs", 1, 2**63)
     epoch = _integer(numbers, "epoch", 0, epochs)
-    batch = _integer(numbers, "batch", 0, table.batches_per_epoch if epoch < epochs else 0)
+    batch = _integer(numbers, "batch", 0, run.loss.n_batches if epoch < epochs else 0)
     for name in ("reported", "stopped"):
         expect(type(numbers[name]) is bool, f"{name} is {{}}, not true or false", numbers[name])
     at_an_end = epoch > 0 and batch == 0
@@ -72,7 +71,7 @@ def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> Non
     _rng_state(numbers["rng_state"], fresh["rng_state"])
 
     like["train_nll"] = np.empty(epoch)
-    like["val_nll"] = np.empty(0 if table.validation is None else epoch)
+    like["val_nll"] = np.empty(epoch if run.loss.validated else 0)
     for name, array in like.items():
         if name.startswith("optimizer."):
             continue
@@ -86,7 +85,7 @@ def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> Non
     expect(possible, f"weight is {{}} after {batch} batches", weight)
 
 
-def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]) -> None:
+def restore(run: Run, numbers: dict, arrays: dict[str, np.ndarray]) -> None:
     """Give a new `run` the state that `export` described and `check` accepted.
 
     Errors: ValueError if the optimiser cannot start from its arrays; then nothing has changed.
@@ -98,7 +97,7 @@ def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]
         setattr(run, name, numbers[name])
     run.stopped = numbers["stopped"] and run.epochs <= numbers["epochs"]  # else go on
     if run.average is not None:
-        updates = run.epoch * table.batches_per_epoch + run.batch
+        updates = run.epoch * run.loss.n_batches + run.batch
         run.average = Average(run.average.decay, run.theta, arrays["average"], updates)
     run.total, run.weight, first = (arrays[n].item() for n in ("total", "weight", "first_nll"))
     run.first_nll = None if math.isnan(first) else first
