@@ -262,7 +262,7 @@ UNSAVABLE = {
     "Unnamed cannot .*'size' is not an attribute.*config": lambda: Unnamed(2),
     r"Variable cannot .*'\*sizes'.*config": lambda: Variable(2, 3),
     "SetLater .*'offset' would be lost.*fitted": set_later,
-    r"\(WrongConfig\): .*unexpected keyword.*config": WrongConfig,
+    r"\(WrongConfig\): .*unexpected.*config": WrongConfig,
     "Options .*'numbers' holds the builtin.*config": lambda: Options(2, len),
     "Options .*'names' holds the Generator": lambda: Options(2, 1, np.random.default_rng(0)),
     "Options .*'numbers' holds the set": lambda: Options(2, [{1}]),

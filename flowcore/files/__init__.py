@@ -26,7 +26,7 @@ proportion to its size, whoever wrote it.
 
 from .archive import DESCRIPTION, DIGITS, SEAL, pack, read_sealed, sealed, unpack, unsealed
 from .describe import Writer
-from .disk import remove_unfinished, replacing, write_atomically
+from .disk import path_text, remove_unfinished, replaceable, replacing, write_atomically
 from .load import load
 from .messages import expect, printable
 from .save import save
@@ -39,9 +39,11 @@ __all__ = [
     "expect",
     "load",
     "pack",
+    "path_text",
     "printable",
     "read_sealed",
     "remove_unfinished",
+    "replaceable",
     "replacing",
     "save",
     "sealed",

@@ -228,28 +228,23 @@ def has_params(obj) -> bool:
 def first_difference(old, new) -> str | None:
     """The name of an attribute of plain data in which two objects differ, if there is one."""
     a, b = _state(old), _state(new)
-    return next((k for k in {**a, **b} if not _equal(a.get(k), b.get(k))), None)
+    return next((k for k in {**a, **b} if a.get(k) != b.get(k)), None)
 
 
 def _state(obj) -> dict:
     state = {k: v for k, v in getattr(obj, "__dict__", {}).items() if not k.startswith("_memo")}
-    own = state.pop("params", None)  # no parameters may be an empty array, or no array
-    return {**state, "params": obj.params} if own is not None and has_params(obj) else state
+    state.pop("params", None)  # no parameters may be an empty array, or no array
+    state |= {"params": obj.params} if has_params(obj) else {}
+    return {name: _bits(value) for name, value in state.items()}
 
 
-def _equal(a, b) -> bool:
-    """Equal bit for bit, as far as they are plain data; nodes are compared on their own."""
-    plain = (type(None), bool, int, float, str, list, tuple, dict, np.ndarray, np.generic)
-    if not isinstance(a, plain) and not isinstance(b, plain):
-        return True
-    if is_int(a) and is_int(b):
-        return a == b
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, (np.ndarray, np.generic)):
-        return (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes()
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(map(_equal, a.values(), b.values()))
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    return repr(a) == repr(b)  # a NaN equals itself, 0.0 is not -0.0
+def _bits(value):
+    """Plain data as what is equal bit for bit only; None for the rest: nodes are compared alone."""
+    if isinstance(value, (np.ndarray, np.generic)) and not is_int(value):
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, dict):
+        return dict, list(value), [*map(_bits, value.values())]
+    if isinstance(value, (list, tuple)):
+        return type(value), [*map(_bits, value)]
+    plain = value is None or isinstance(value, (bool, int, float, str, np.integer))
+    return repr(int(value) if is_int(value) else value) if plain else ()

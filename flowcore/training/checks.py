@@ -16,6 +16,7 @@ import numpy as np
 from ..bijectors import Standardize, StandardizeContext, check_resolution
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
+from ..files import path_text, replaceable
 from .defaults import is_auto
 from .optim import SCHEDULES, check_warm_up, is_number
 
@@ -69,22 +70,9 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
     """A path where a file can be written."""
     if not (is_number(checkpoint_every) and checkpoint_every >= 0):
         raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
-    given = os.fsdecode(checkpoint)
-    path = os.path.realpath(given)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder}, make it first")
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"checkpoint={path!r} is a folder: give a file in it a name")
-    if given.endswith((os.sep, os.altsep or os.sep)):
-        raise ValueError(f"checkpoint={given!r} ends like a folder: give a file in it a name")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(
-            f"checkpoint={path!r} is no ordinary file, but a device, a pipe or a socket: give a "
-            "path where a file can be"
-        )
+    folder = os.path.dirname(replaceable(path_text("checkpoint", checkpoint)))
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"checkpoint={path!r}: no file can be written in {folder}")
+        raise PermissionError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
 def as_table(name: str, values, dim: int, dtype=float) -> np.ndarray:

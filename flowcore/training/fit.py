@@ -102,7 +102,7 @@ def fit(
     warning: training goes on, and writing is tried again when it is due.
 
     Errors: ValueError for bad input or a checkpoint that is damaged, of another run or in use;
-    OSError if one cannot be read, or its folder cannot be written to at the start;
+    OSError if one cannot be read, or no file can be written there at the start;
     `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
     gradient is not finite. Cost of an epoch: a density and its gradient for every training row, a
     density for every validation row.
