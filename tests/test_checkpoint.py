@@ -5,7 +5,6 @@ import gc
 import os
 import time
 import weakref
-import zipfile
 
 import numpy as np
 import pytest
@@ -191,22 +190,6 @@ def test_a_file_that_came_meanwhile_is_not_overwritten(path):
     assert_same(run(path, rng=4), run(rng=4))
 
 
-def test_an_interrupt_while_the_file_is_packed(path, monkeypatch):
-    """ZipFile raises a ValueError of its own when it is left in the middle of a member."""
-    close, calls = zipfile._ZipWriteFile.close, []
-
-    def interrupted(self):
-        calls.append(1)
-        if len(calls) == 40:
-            raise KeyboardInterrupt
-        return close(self)
-
-    monkeypatch.setattr(zipfile._ZipWriteFile, "close", interrupted)
-    _, history = run(path)
-    assert history.interrupted
-    assert_same(run(path), run())
-
-
 @pytest.mark.parametrize("name", ["fsync", "replace"])
 def test_an_interrupt_of_the_last_writing_costs_no_result(path, monkeypatch, name):
     def interrupted(*arguments):
@@ -239,18 +222,6 @@ def test_nothing_of_a_run_stays_in_memory(path, stop):
             assert ref() is None
     finally:
         gc.enable()
-
-
-def test_what_a_killed_process_left_is_removed(path):
-    run(path, epochs=1)
-    names = [f"run.npz-{'0' * 16}", f"run.npz-{'1' * 16}", f"x.npz-{'0' * 16}", "run.npz-notes"]
-    old, new, *others = (path.parent / f".{name}.tmp" for name in names)
-    for left in (old, new, *others):
-        left.write_bytes(b"half of it")
-    for left in (old, *others):
-        os.utime(left, (0, 0))
-    run(path, epochs=2)
-    assert not old.exists() and all(left.exists() for left in (new, *others))
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
@@ -342,16 +313,6 @@ def test_fewer_epochs_are_refused(path):
     with pytest.raises(ValueError, match=r"run.npz is in epoch 4 already, but epochs=3. Give"):
         run(path, epochs=3)
     assert len(run(path, epochs=4)[1].train_nll) == 4
-
-
-def test_a_refusal_of_fewer_epochs_changes_no_generator(path):
-    """That of the caller is where the split has left it."""
-    run(path, interrupt_at(3))
-    rng, expected = np.random.default_rng(3), np.random.default_rng(3)
-    with pytest.raises(ValueError, match="epochs=3"):
-        run(path, rng=rng, epochs=3)
-    expected.shuffle(np.arange(300, dtype=np.int32))
-    assert rng.bit_generator.state == expected.bit_generator.state
 
 
 def test_the_length_of_a_cosine_is_part_of_the_run(path):

@@ -369,22 +369,6 @@ def test_equal_rows_of_a_block_are_one_row(client, table):
     np.testing.assert_allclose(found.log_prob(x), flow.log_prob(x), rtol=0, atol=1e-9)
 
 
-def test_callbacks_stop_and_interrupts_keep(client, table):
-    def stop(report):
-        return report.epoch == 1
-
-    def interrupt(report):
-        raise KeyboardInterrupt
-
-    options = dict(epochs=9, batch_size=None)
-    _, history = distributed.fit(client, flow_for(), cut(table[0]), callbacks=[stop], **options)
-    assert len(history.train_nll) == 2
-    _, history = distributed.fit(
-        client, flow_for(), cut(table[0]), callbacks=[interrupt], **options
-    )
-    assert history.interrupted
-
-
 def test_divergence_comes_back(client, table):
     with pytest.raises(TrainingDivergedError, match="training diverged at epoch 0, batch") as told:
         distributed.fit(

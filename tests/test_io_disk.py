@@ -111,9 +111,3 @@ def test_a_huge_foreign_file_is_refused_unread(start, end, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1e6
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless file")
-def test_an_endless_file_is_not_read():
-    with pytest.raises(OSError, match="is a device"):
-        load("/dev/zero")

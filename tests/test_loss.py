@@ -95,14 +95,6 @@ def test_both_nlls_are_without_the_penalty(batch_size):
     assert history.val_nll == plain.val_nll
 
 
-def test_a_penalty_shrinks_a_maf():
-    flow = flows.maf(2, layers=2, hidden=[8], rng=1)
-    options = {"epochs": 100, "learning_rate": 1e-2, "validation_split": 0}
-    free, _ = fit(flow, X, **options)
-    shrunk, _ = fit(flow, X, penalty=lambda theta: 0.1 * anp.sum(theta**2), **options)
-    assert np.sum(shrunk.params**2) < 0.5 * np.sum(free.params**2)
-
-
 def test_a_penalty_may_ask_what_the_flow_does():
     """The mean of the samples is pulled to the origin, through the flow's own bijector."""
     z = np.random.default_rng(0).normal(size=(64, 2))
@@ -210,18 +202,6 @@ def test_a_barrier_that_is_crossed_later_keeps_the_last_good_flow():
         )
     assert e.value.flow.params[0] > -0.25 and e.value.history.best_epoch is not None
     assert np.isfinite(e.value.history.train_nll).all()
-
-
-def test_a_checkpoint_knows_the_penalty(tmp_path):
-    path = tmp_path / "run.npz"
-    straight, history = fit(Banana(), X, epochs=4, penalty=l2)
-    fit(Banana(), X, epochs=2, penalty=l2, checkpoint=path, checkpoint_key="l2")
-    with pytest.raises(ValueError, match="belongs to another run, which differs in penalty"):
-        fit(Banana(), X, epochs=4, checkpoint=path)
-    options = {"penalty": l2, "checkpoint": path, "checkpoint_key": "l2"}
-    resumed, again = fit(Banana(), X, epochs=4, **options)
-    np.testing.assert_array_equal(resumed.params, straight.params)
-    assert again.train_nll == history.train_nll
 
 
 # ---------------------------------------------------------------- the plan behind it

@@ -41,13 +41,6 @@ def test_learns_the_maximum_likelihood_solution(kind, X):
     assert history.train_nll[-1] == pytest.approx(nll(kind(kind.solution(X)), X), abs=1e-10)
 
 
-def test_minibatches_come_close_too(X):
-    flow, _ = fit(
-        Banana(), X, epochs=150, batch_size=64, learning_rate=lambda step: 0.05 * 0.995**step
-    )
-    assert nll(flow, X) - nll(Banana(Banana.solution(X)), X) < 0.01
-
-
 @pytest.mark.parametrize("kind", [Gaussian, Banana])
 def test_scipy_can_train_a_flow_as_well(kind, X):
     from scipy.optimize import minimize
@@ -106,13 +99,6 @@ def test_epochs_are_shuffled_anew_or_not_at_all(X, shuffle):
     assert len(distinct) == (4 if shuffle else 1)
 
 
-def test_unshuffled_batches_keep_the_order_of_the_training_rows(X):
-    spy = Spy()
-    fit(spy, X, epochs=1, batch_size=64, shuffle=False)
-    for rows in (np.concatenate(spy.seen("train")), spy.seen("score")[0]):
-        assert (np.diff(find_rows(rows, X)) > 0).all()
-
-
 def test_the_given_flow_and_data_do_not_change(X):
     flow, kept = Banana(), X.copy()
     X.flags.writeable = False
@@ -166,15 +152,6 @@ def test_initialize_gets_the_training_rows_once(X):
 # ---------------------------------------------------------------- losses, batches, weights
 
 
-def test_train_nll_is_the_loss_before_each_update(X):
-    flow = Banana(np.full(6, 0.1))
-    seen = [flow]
-    _, history = fit(
-        flow, X, epochs=3, callbacks=[lambda report: seen.append(report.flow)], **EVERYTHING
-    )
-    np.testing.assert_allclose(history.train_nll, [nll(f, X) for f in seen[:3]], rtol=1e-13)
-
-
 @pytest.mark.parametrize("batch_size", [1, 7, 299, 300, 1000, None])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
@@ -191,12 +168,6 @@ def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
         learning_rate=STILL,
     )
     np.testing.assert_allclose(history.train_nll, nll(flow, X, w), rtol=1e-12)
-
-
-def test_batch_sizes(X):
-    spy = Spy()
-    fit(spy, X, epochs=1, batch_size=128, validation_split=0)
-    assert [len(x) for x in spy.seen("train")] == [128, 128, 44]
 
 
 @pytest.mark.parametrize("batch_size", [None, 300, 10**9])

@@ -93,25 +93,6 @@ def test_an_optimizer_without_a_learning_rate_stays_as_it_is():
     assert history.settings["optimizer"] is own
 
 
-def test_a_run_with_auto_goes_on(tmp_path):
-    """The resolved numbers belong to the run: the same table finds them again, another does not."""
-    x, path = banana_data(60), tmp_path / "run.npz"
-    options = {"checkpoint": path, "checkpoint_every": 0.0, "rng": 1}
-
-    def stop(report):
-        if report.epoch == 30:
-            raise KeyboardInterrupt
-
-    fit(Banana(), x, callbacks=[stop], **options)
-    resumed, history = fit(Banana(), x, **{**options, "patience": 99})
-    straight, whole = fit(Banana(), x, rng=1)
-    np.testing.assert_array_equal(resumed.params, straight.params)
-    assert history.val_nll == whole.val_nll and history.settings == whole.settings
-    assert fit(Banana(), x, epochs=120, **options)[1].val_nll == whole.val_nll
-    with pytest.raises(ValueError, match="differs in optimizer"):  # the schedule ends elsewhere
-        fit(Banana(), x, epochs=150, **options)
-
-
 def test_the_default_learns_a_small_table():
     """Without a word: a hundred rows of a narrow band, against the Gaussian that it starts as."""
     rng = np.random.default_rng(0)
@@ -123,13 +104,14 @@ def test_the_default_learns_a_small_table():
     assert gained > 0.8 and 0 < history.best_epoch < 60
 
 
-def test_a_default_flow_is_fitted_without_scipy():
+def test_a_default_flow_is_fitted_and_saved_without_scipy(tmp_path):
     code = (
         "import sys, numpy as np, flowcore as fc\n"
         "flow, _ = fc.fit(fc.flows.nsf(2, layers=1, hidden=[4]), "
         "np.random.default_rng(0).normal(size=(30, 2)), epochs=2)\n"
-        "flow.log_prob(flow.sample(3, rng=0))\n"
+        "fc.save(flow, sys.argv[1]); fc.load(sys.argv[1]).log_prob(flow.sample(3, rng=0))\n"
         "print(*{name.partition('.')[0] for name in sys.modules} & {'scipy', 'sklearn'})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, str(tmp_path / "flow.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

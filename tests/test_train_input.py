@@ -6,7 +6,6 @@ from stub_flows import EVERYTHING, Conditional, Gaussian, banana_data
 from stub_flows import textbook_fit as fit
 
 import flowcore as fc
-from flowcore import GaussianMixture
 from flowcore.training import Adam, checks, columns
 
 
@@ -248,11 +247,6 @@ def test_a_constant_is_found_beyond_the_first_block():
     assert columns.constant_columns(X, np.arange(len(X))).tolist() == [0]
     with pytest.raises(ValueError, match=f"row {2**18 - 1} "):
         checks.check_finite("X", np.where(X == 1.0, np.nan, X))
-
-
-def test_a_base_alone_is_no_flow():
-    with pytest.raises(TypeError, match="fit needs a flow, not a GaussianMixture"):
-        fit(GaussianMixture.spread(3, 2), np.zeros((10, 2)))
 
 
 def test_a_large_context_is_pointed_out():

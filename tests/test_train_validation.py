@@ -18,7 +18,7 @@ from stub_flows import (
 from stub_flows import textbook_fit as fit
 
 import flowcore
-from flowcore.training import Adam, constant, cosine_decay, run
+from flowcore.training import Adam, cosine_decay, run
 
 
 @pytest.fixture
@@ -248,14 +248,6 @@ def test_a_schedule_takes_exactly_the_planned_updates(X, batch_size, updates, wa
     np.testing.assert_array_equal(a.params, c.params)
 
 
-def test_a_warm_up_without_decay(X):
-    a, _ = fit(Banana(), X, epochs=2, learning_rate=1e-3, warm_up=3, batch_size=50)
-    b, _ = fit(Banana(), X, epochs=2, learning_rate=constant(1e-3, 3), batch_size=50)
-    c, _ = fit(Banana(), X, epochs=2, learning_rate=1e-3, batch_size=50)
-    np.testing.assert_array_equal(a.params, b.params)
-    assert (a.params != c.params).any()
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -310,12 +302,6 @@ def test_the_average_is_validated_reported_and_returned(X, validated):
         assert history.best_epoch == np.argmin(expected)
     else:
         assert history.best_epoch == 7 and (plain.params != flow.params).any()
-
-
-def test_weight_decay_reaches_fit(X):
-    decayed, _ = fit(Banana(), X, epochs=400, optimizer=Adam(0.02, weight_decay=5.0), **EVERYTHING)
-    plain, _ = fit(Banana(), X, epochs=400, learning_rate=0.02, **EVERYTHING)
-    assert np.linalg.norm(decayed.params) < 0.5 * np.linalg.norm(plain.params)
 
 
 def test_validation_rows_that_are_easier_than_the_first_batch(X):
