@@ -53,7 +53,7 @@ def test_a_path_that_names_a_folder_is_refused(path, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("act", [load, lambda path: save(Shift(), path)])
-def test_what_is_no_path_is_told(act, tmp_path, monkeypatch):
+def test_what_is_no_path_is_refused(act, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in (5, None, ["flow.npz"], 1.5):
         with pytest.raises(TypeError, match=r"^path must be a str or a PathLike, not"):
