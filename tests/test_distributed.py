@@ -294,24 +294,24 @@ def test_all_rows_at_once_is_the_fit_of_one_machine(client, table):
 
 def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     """Of every batch of an epoch; and each row is in one of them."""
-    from flowcore.distributed.fitting import Share, TotalLikelihood, _order
+    from flowcore.distributed.fitting import Block, TotalLikelihood, _order
 
     x, c, w = table
     w = w + 0.1
     flow = wild(c)
-    shares = [
-        Share(Rows(x[a:b], w[a:b], c[a:b]), Rows(x[:0])) for a, b in [(0, 30), (30, 200), (200, N)]
+    blocks = [
+        Block(Rows(x[a:b], w[a:b], c[a:b]), Rows(x[:0])) for a, b in [(0, 30), (30, 200), (200, N)]
     ]
-    loss = TotalLikelihood(client, flow, None, client.scatter(shares), n_batches=7, shuffle=True)
+    loss = TotalLikelihood(client, flow, None, client.scatter(blocks), n_batches=7, shuffle=True)
     batches = loss.batches(np.random.default_rng(2), epoch=0)
     seeds = np.random.default_rng(2).integers(2**63, size=3).tolist()
-    orders = [_order(share, seed) for share, seed in zip(shares, seeds, strict=True)]
+    orders = [_order(block, seed) for block, seed in zip(blocks, seeds, strict=True)]
     seen = []
     for batch in batches:
         value, gradient = loss(flow.params, batch)
-        ends = [(len(s.train.x) * batch // 7, len(s.train.x) * (batch + 1) // 7) for s in shares]
+        ends = [(len(s.train.x) * batch // 7, len(s.train.x) * (batch + 1) // 7) for s in blocks]
         rows = [
-            s.train.take(order[a:b]) for s, order, (a, b) in zip(shares, orders, ends, strict=True)
+            s.train.take(order[a:b]) for s, order, (a, b) in zip(blocks, orders, ends, strict=True)
         ]
         rows = Rows(*(np.concatenate(part) for part in zip(*rows, strict=True)))
         expected, slope = Likelihood(flow)(np.array(flow.params), rows)
@@ -320,16 +320,16 @@ def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
         assert math.isclose(loss.weight, rows.total_weight)
         seen.append(rows.x)
     np.testing.assert_array_equal(np.sort(np.concatenate(seen), axis=0), np.sort(x, axis=0))
-    assert not np.array_equal(_order(shares[2], 3), orders[2])
+    assert not np.array_equal(_order(blocks[2], 3), orders[2])
 
 
 def test_the_standard_error_of_held_out_rows(client, table):
-    from flowcore.distributed.fitting import Share, TotalLikelihood
+    from flowcore.distributed.fitting import Block, TotalLikelihood
 
     x, c, w = table
     flow, w = wild(c), w + 0.1
-    shares = [Share(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b])) for a, b in [(0, 30), (30, N)]]
-    found = TotalLikelihood(client, flow, None, [], client.scatter(shares)).validation(flow.params)
+    blocks = [Block(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b])) for a, b in [(0, 30), (30, N)]]
+    found = TotalLikelihood(client, flow, None, [], client.scatter(blocks)).validation(flow.params)
     expected = Likelihood(flow).value_and_error(flow.params, [Rows(x, w, c)])
     np.testing.assert_allclose(found, expected, rtol=1e-11)
 

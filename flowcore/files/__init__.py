@@ -20,7 +20,7 @@ proportion to its size, whoever wrote it.
 
     describe.py   objects -> nodes            save.py   the two together, and back again as a proof
     rebuild.py    nodes -> objects            load.py   the way back
-    kinds.py      what a constructor takes    messages.py   what is wrong, in a few words
+    kinds.py      what a constructor takes    messages.py   what is wrong, on one line
     archive.py    arrays <-> bytes            disk.py   bytes <-> a file, whole or not at all
 """
 

@@ -21,7 +21,7 @@ import zipfile
 
 import numpy as np
 
-from .disk import open_ordinary
+from .disk import check_ordinary
 from .messages import expect, printable
 
 DESCRIPTION = "flowcore.json"  # the member that holds JSON, the first one
@@ -92,7 +92,7 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
     for name, array in arrays.items():
         info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980
         info.create_system, info.external_attr = 3, 0o644 << 16  # on every system
-        info.file_size = array.nbytes + 128  # says only whether a header for 4 GB is needed
+        info.file_size = array.nbytes + 128  # only decides whether a header for 4 GB is needed
         with archive.open(info, "w") as member:
             np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
     archive.comment = SEAL + b"0" * DIGITS
@@ -110,7 +110,8 @@ def read_sealed(path: str) -> bytes:
     What is no ordinary file, or does not begin and end like one of flowcore's, is refused before
     the rest is read. Errors: OSError; ValueError, whose message continues '<path> ...'.
     """
-    with open_ordinary(path) as file:
+    check_ordinary(path)
+    with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - DIGITS - len(SEAL)))
         end = file.read(DIGITS + len(SEAL))
@@ -130,7 +131,8 @@ def _check_ends(start: bytes, end: bytes) -> None:
     whole = end.startswith(SEAL) and len(end) == len(SEAL) + DIGITS
     expect(start, "is empty: not even a truncated flow")
     expect(ours or not whole, "is damaged: it ends like a file of flowcore's, but begins otherwise")
-    expect(ours, "was not written by flowcore: it begins with {}", start[:8])
+    if not ours:
+        raise ValueError(f"was not written by flowcore: it begins with {start[:8]!r}")
     expect(whole, "is truncated, or was rewritten by another program: its checksum is missing")
 
 

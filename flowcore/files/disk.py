@@ -78,17 +78,9 @@ def replaceable(path: str) -> str:
     return place
 
 
-def open_ordinary(path: str) -> BinaryIO:
-    """A file, open for reading; an OSError for what would block (a FIFO) or never end (a device).
-
-    Errors: FileNotFoundError, IsADirectoryError, SpecialFileError and what else `open` raises.
-    """
-    check_ordinary(path)
-    return open(path, "rb")
-
-
 def check_ordinary(path: str) -> None:
-    """An OSError unless path is an ordinary file, or a link to one."""
+    """An OSError unless path is an ordinary file, or a link to one: a FIFO would block, a device
+    might never end."""
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{path} is a folder, not a file")

@@ -2,7 +2,7 @@
 
 The kinds are those that the constructors' own annotations name, e.g. `dim: int` or
 `log_scale_bound: float | None`. So a constructor has to check the values of its arguments, as it
-does for every caller, but is never given a string for a number by a file.
+does for every caller, but never gets a string for a number from a file.
 """
 
 from __future__ import annotations

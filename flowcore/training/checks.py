@@ -23,7 +23,7 @@ from .optim import SCHEDULES, check_warm_up, is_number
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size
 FAR = 10.0  # of standardised rows: their means, and the factor by which their deviations are off
-EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part tells enough
+EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part is enough
 
 
 def check_flow(flow) -> None:
@@ -40,7 +40,7 @@ def check_flow(flow) -> None:
 def check_options(
     epochs, batch_size, validation_split, patience, clip_norm, callbacks, schedule, warm_up, average
 ) -> None:
-    """The numbers and words among the arguments of `fit`."""
+    """The numbers and texts among the arguments of `fit`."""
     if not is_auto(epochs):
         _check_count("epochs", epochs, ' or "auto"')
     if not (batch_size is None or is_auto(batch_size)):

@@ -62,10 +62,10 @@ def fit(
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
-    The given flow is not changed: other threads may go on evaluating it.
+    The flow is not changed: other threads may go on evaluating it.
 
-    "auto" is chosen by the number of rows, see `training/defaults.py`, and the history says what it
-    was. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
+    "auto" is chosen by the number of rows, see `training/defaults.py`, and the history has what was
+    chosen. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
     batch_size and learning_rate.
 
     Equal rows (of X and context) count as one row, with the sum of their weights: a Metropolis
@@ -135,8 +135,8 @@ def fit(
         twentieth of all updates if the schedule is cosine, else none.
     average : float
         Decay rate in (0, 1): not theta itself but its exponential moving average over the updates
-        (`optim.Average`) is validated, given to the callbacks and returned; train_nll stays that of
-        theta. None: no average.
+        (`optim.Average`) is validated, reported and returned; train_nll stays that of theta. None:
+        no average.
     validation_split : float
         Fraction of the rows that is set aside, at random whether or not the batches are shuffled,
         to choose the best epoch; 0: none.

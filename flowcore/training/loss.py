@@ -18,7 +18,7 @@ from autograd.tracer import isbox
 
 
 class NotFinite(Exception):
-    """The loss or its gradient is not finite; the message says what, and where.
+    """The loss or its gradient is not finite; the message names what, and where.
 
     at_start   what to ask oneself if this happens before any update
     """
@@ -119,7 +119,7 @@ def _as_function_of_theta(penalty: Callable, flow) -> Callable:
     if not isbox(result):
         raise ValueError(
             f"penalty returned {result!r:.60}, which does not depend on theta: compute it in "
-            "autograd.numpy from the theta that it is given (params=theta), not from flow.params"
+            "autograd.numpy from the theta that it gets (params=theta), not from flow.params"
         )
     return of_theta
 

@@ -206,7 +206,7 @@ class Run:
 
     def _best_validated(self) -> tuple[Kept | None, str]:
         """The best epoch, or the initial parameters if they are better, by more than what is in
-        the validation rows by chance; and what is to be said of that."""
+        the validation rows by chance; and a warning about that."""
         if self.best.epoch < 0:
             return None, ""
         nll, error = (math.inf, 0.0) if self.initial is None else self.initial

@@ -34,7 +34,7 @@ def fingerprint_of(
     """
     if not (key is None or isinstance(key, str)):
         raise TypeError(f"checkpoint_key must be a str, not {key!r:.60}")
-    data, validation = table.data, table.given or Rows(None)
+    data, validation = table.data, table.validation_data or Rows(None)
     tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
     tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
     options |= {

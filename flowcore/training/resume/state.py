@@ -17,7 +17,7 @@ from ..run import Kept, Run
 
 _NUMBERS = ("epochs", "epoch", "batch", "reported", "stopped", "rng_state")
 _VECTORS = ("theta", "best", "latest", "earlier", "average")
-# NumPy checks no state that it is given. These are indices into buffers: it reads beyond them.
+# NumPy checks no state that it gets. These are indices into buffers: it reads beyond them.
 _LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 
 
