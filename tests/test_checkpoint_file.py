@@ -70,7 +70,7 @@ def test_a_failed_write_leaves_the_old_file_and_costs_no_result(path, monkeypatc
     run(path, interrupt_at(1))
     before = path.read_bytes()
     monkeypatch.setattr(disk.os, name, full)
-    message = r"could not be written.*run\.npz.*No space left.*Make room"
+    message = r"could not be written.*No space left.*run\.npz.*make room"
     with pytest.warns(UserWarning, match=message) as seen:
         assert_same(run(path), straight)
     assert len(seen) == 1  # for all its steps

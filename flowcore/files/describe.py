@@ -33,8 +33,6 @@ from ..transformers import Transformer
 from .kinds import BASE, is_int
 
 FORMAT = 1  # of the description
-MAX_DEPTH = 300  # of nested nodes
-MAX_VALUES = 100  # of nested lists and dicts within a node
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
 
@@ -51,17 +49,13 @@ def is_describable(cls: type) -> bool:
     return known or all(hasattr(cls, name) for name in BASE)
 
 
-def nodes_in(value, depth: int = 0) -> Iterator:
+def nodes_in(value) -> Iterator:
     """The nodes among the values of a config, also within lists and dicts."""
-    if depth > MAX_VALUES:
-        raise ValueError(
-            f"cannot be saved: a list or dict contains itself, or is nested {MAX_VALUES} times"
-        )
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         for item in value:
-            yield from nodes_in(item, depth + 1)
+            yield from nodes_in(item)
     elif is_node(value):
         yield value
 
@@ -76,27 +70,30 @@ def unsavable(cls: type, reason: str) -> ValueError:
 
 
 class Writer:
-    """Objects -> `nodes` and `arrays`, parts before wholes; `objects[k]` is node k."""
+    """An object -> `nodes` and `arrays`, parts before wholes; `objects[k]` is node k.
 
-    def __init__(self):
+    Errors: ValueError for what cannot be described.
+    """
+
+    def __init__(self, obj):
         self.nodes: list[dict] = []
         self.objects: list = []
         self.arrays: dict[str, np.ndarray] = {}
-        self._numbers: dict[int, int] = {}  # id of an object -> its node; -1 while it is visited
+        self._numbers: dict[int, int] = {}  # id of an object -> its node
+        try:
+            self._add(obj)
+        except RecursionError:
+            raise unsavable(type(obj), "it contains itself, or is nested too deep") from None
 
-    def add(self, obj, depth: int = 1) -> None:
+    def _add(self, obj) -> None:
         """Append the nodes of everything in obj that has none yet, then its own."""
-        known = self._numbers.get(id(obj))
-        if known == -1 or depth > MAX_DEPTH:
-            raise unsavable(type(obj), f"it contains itself, or is nested {MAX_DEPTH} times")
-        if known is not None:
+        if id(obj) in self._numbers:
             return
-        self._numbers[id(obj)] = -1
         config = _arguments(obj)
         parts = _unnamed_parts(obj, config)
         fitted = {name: getattr(obj, name) for name in fitted_names(obj)}
         for child in nodes_in([config, parts, fitted]):
-            self.add(child, depth + 1)
+            self._add(child)
         k = self._numbers[id(obj)] = len(self.objects)
         self.objects.append(obj)
         self.nodes.append(self._node(obj, k, config, parts, fitted))

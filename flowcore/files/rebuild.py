@@ -21,8 +21,6 @@ from ..networks import MADE, MLP, Network
 from ..transformers import Transformer
 from .describe import (
     LEFT_OUT,
-    MAX_DEPTH,
-    MAX_VALUES,
     argument_names,
     constructor_parameters,
     fitted_names,
@@ -34,6 +32,8 @@ from .describe import (
 from .kinds import fits, is_int
 from .messages import expect, printable, shown, unquoted
 
+MAX_DEPTH = 300  # of nested nodes
+MAX_VALUES = 100  # of nested lists and dicts within a node
 SMALL = 2**20  # a description may ask for this many numbers even if the file holds fewer
 MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
 # where a class that a file names is looked for, in this order; a room is imported when asked
@@ -68,16 +68,14 @@ def constructor(name: str) -> Callable | None:
 
 def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
     """Somebody's own classes, which a file may name beside flowcore's, by name."""
-    registry: dict[str, type] = {}
+    found: dict[str, type] = {}
     for cls in [classes] if isinstance(classes, type) else classes:
         if not isinstance(cls, type):
             raise TypeError(f"classes must be a list of classes, but contains {cls!r}")
-        own = own_class(cls.__name__)
-        if registry.setdefault(cls.__name__, cls) is not cls or own not in (None, cls):
+        first = found.setdefault(cls.__name__, cls)
+        if first is not cls or own_class(cls.__name__) not in (None, cls):
             raise ValueError(f"there are two classes named {cls.__name__}: rename yours")
-        if own is cls:
-            del registry[cls.__name__]
-    return registry
+    return {name: cls for name, cls in found.items() if own_class(name) is None}
 
 
 class Reader:

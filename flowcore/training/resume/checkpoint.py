@@ -131,15 +131,11 @@ class Checkpoint:
             self.write()
             self._problem = ""
         except (OSError, ValueError) as problem:
-            reason = getattr(problem, "strerror", None) or str(problem)
-            advice = (
-                ". Make room, or the folder writable again: the next try is after "
-                f"checkpoint_every={self.every:g} seconds"
-            )
-            advice = advice if isinstance(problem, OSError) else ""
-            if loud and reason != self._problem:
-                warn(f"{failure}: checkpoint={self.path!r}: {reason}{advice}")
-            self._problem = reason
+            if loud and str(problem) != self._problem:
+                fix = "make room, or the folder writable; " * isinstance(problem, OSError)
+                when = f"the next try is after checkpoint_every={self.every:g} seconds"
+                warn(f"{failure}: {problem}; {fix}{when}")
+            self._problem = str(problem)
 
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
         """What the file holds, if there is one; a ValueError unless it is a file of this run."""

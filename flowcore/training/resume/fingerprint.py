@@ -64,14 +64,15 @@ def differences(there: dict[str, str], here: dict[str, str]) -> str:
 
 def _flow_text(flow, key: str | None) -> str:
     """The class, and a hash of the description as `save` writes it, and of all arrays."""
-    writer = Writer()
+    nodes, arrays = [], {}
     try:
-        writer.add(flow)
+        writer = Writer(flow)
+        nodes, arrays = writer.nodes, writer.arrays
     except (AttributeError, TypeError, ValueError) as problem:  # a part of the user's own
         if key is None:
             raise _keyless("flow", flow) from problem
-    arrays = [flow.params, *writer.arrays.values()]
-    text = json.dumps([writer.nodes, [_table_text(array) for array in arrays]])
+    texts = [_table_text(array) for array in (flow.params, *arrays.values())]
+    text = json.dumps([nodes, texts])
     return f"{type(flow).__name__} {hashlib.sha256(text.encode()).hexdigest()}"
 
 
