@@ -83,35 +83,6 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(case, generator, path):
     np.testing.assert_equal(again_rng.bit_generator.state, straight_rng.bit_generator.state)
 
 
-class Countdown(Spy):
-    """Is interrupted in the k-th density of a batch."""
-
-    left = 10**9
-
-    def density(self, x, p, context):
-        type(self).left -= 1
-        if type(self).left == 0:
-            raise KeyboardInterrupt
-        return super().density(x, p, context)
-
-
-@pytest.mark.parametrize("every", [0.0, 60.0])
-@pytest.mark.parametrize("average", [None, 0.8])
-@pytest.mark.parametrize(("batch_size", "needed"), [(50, 15), (None, 5)])
-def test_interrupts_in_the_middle_of_an_epoch(
-    path, every, average, batch_size, needed, monkeypatch
-):
-    options = {"flow": Countdown(), "average": average, "batch_size": batch_size}
-    straight = run(**options)
-    for starts in range(1, 20):  # noqa: B007
-        monkeypatch.setattr(Countdown, "left", 4)  # an epoch has 6 batches, or 1; one validation
-        result = run(path, checkpoint_every=every, **options)
-        if not result[1].interrupted:
-            break
-    assert starts == needed  # 1 + 6 * 7 (or 2) densities, three at a time: nothing is done twice
-    assert_same(result, straight)
-
-
 def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
     """Also between two lines that change the state, or while a file is prepared."""
 
@@ -222,23 +193,6 @@ def test_nothing_of_a_run_stays_in_memory(path, stop):
             assert ref() is None
     finally:
         gc.enable()
-
-
-@pytest.mark.parametrize("epoch", [0, 2])
-@pytest.mark.parametrize("validated", [True, False])
-def test_a_run_that_becomes_worse_says_so_again(path, validated, epoch):
-    """The NLLs of the initial parameters are in the file."""
-    flow = Banana(Banana.solution(X))
-    options = {"validation_data": X} if validated else {"validation_split": 0}
-    options |= {"flow": flow, "learning_rate": 1.0}
-    found = []
-    for where, callback in ((None, None), (path, interrupt_at(epoch)), (path, None), (path, None)):
-        with pytest.warns(UserWarning, match="no epoch was better|made the flow worse"):
-            found.append(run(where, callback, **options))
-    straight, _, *resumed = found
-    for again in resumed:
-        assert_same(again, straight)
-    assert (straight[1].best_epoch is None) == validated
 
 
 def test_an_interrupt_where_the_last_update_went_over_the_edge(path):

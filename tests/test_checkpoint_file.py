@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from stub_runs import assert_same, interrupt_at, run, run_of
+from stub_runs import assert_same, run, run_of
 
 import flowcore
 from flowcore.files import archive, disk
@@ -64,22 +64,6 @@ def full(*arguments):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("name", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_file_and_costs_no_result(path, monkeypatch, name):
-    straight = run()
-    run(path, interrupt_at(1))
-    before = path.read_bytes()
-    monkeypatch.setattr(disk.os, name, full)
-    message = r"could not be written.*No space left.*run\.npz.*make room"
-    with pytest.warns(UserWarning, match=message) as seen:
-        assert_same(run(path), straight)
-    assert len(seen) == 1  # for all its steps
-    assert seen[0].filename == run.__code__.co_filename  # where fit was called
-    assert path.read_bytes() == before and os.listdir(path.parent) == ["run.npz"]
-    monkeypatch.undo()
-    assert_same(run(path), straight)
-
-
 def test_a_failed_write_is_tried_again(path, monkeypatch):
     """A folder that is gone for two epochs, and a disk that is full in another one."""
     folder, straight, files = path.parent / "inner", run(), []
@@ -126,29 +110,6 @@ assert_same(found, run())
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, cwd=HERE)
     assert os.listdir(path.parent) == ["run.npz"]
     assert_same(run(path, epochs=8), run(epochs=8))
-
-
-def test_what_is_no_file_is_not_written_to(path):
-    """It is removed underway, and something else is put in its place."""
-    gone = []
-
-    def callback(report):
-        if report.epoch == 1:
-            gone.append(path.read_bytes())
-            path.unlink()
-        if report.epoch == 2:
-            assert path.read_bytes() != gone[0]  # written again
-            path.write_bytes(b"notes")
-        if report.epoch == 3:
-            assert path.read_bytes() == b"notes"
-            path.unlink()
-            path.mkdir()
-
-    with pytest.warns(UserWarning, match="could not be written") as seen:
-        assert_same(run(path, callback), run())
-    messages = [str(w.message) for w in seen]
-    assert ["was not written by flowcore" in m for m in messages] == [True, False]
-    assert "is a folder" in messages[1] and path.is_dir()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")

@@ -8,7 +8,7 @@ import pytest
 from stub_flows import Banana, Gaussian, GradientDescent, banana_data
 
 import flowcore as fc
-from flowcore.training import Adam, constant, cosine_decay, fit
+from flowcore.training import Adam, cosine_decay, fit
 from flowcore.training.defaults import LEARNING_RATE, batch_size_for, epochs_for, resolved
 
 
@@ -70,21 +70,6 @@ def test_auto_is_what_the_numbers_are():
     a, b = fit(Banana(), x, rng=1), fit(Banana(), x, rng=1, **numbers)
     np.testing.assert_array_equal(a[0].params, b[0].params)
     assert a[1].settings == b[1].settings and a[1].val_nll == b[1].val_nll
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"learning_rate": constant(0.1)}, Adam(constant(0.1))),
-        ({"optimizer": Adam(0.1, beta2=0.9)}, Adam(cosine_decay(0.1, 10), beta2=0.9)),
-        ({"optimizer": Adam(0.1), "schedule": "constant"}, Adam(0.1)),
-        ({"learning_rate": 0.1, "schedule": "constant", "warm_up": 4}, Adam(constant(0.1, 4))),
-    ],
-)
-def test_what_has_a_schedule_of_its_own_keeps_it(options, expected):
-    x = banana_data(50)
-    _, history = fit(Banana(), x, epochs=10, batch_size=None, **options)
-    assert history.settings["optimizer"] == expected
 
 
 def test_an_optimizer_without_a_learning_rate_stays_as_it_is():

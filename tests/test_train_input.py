@@ -26,55 +26,6 @@ def spoiled(value, *rows):
 
 
 @pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        (GOOD[:, 0], r"X has shape \(40,\), but the flow has dim 2 and takes \(n, 2\)"),
-        (GOOD[0], r"X has shape \(2,\).*write X\[None, :\]"),
-        (GOOD[None], r"X has shape \(1, 40, 2\), but the flow has dim 2"),
-        (np.zeros((40, 3)), r"X has shape \(40, 3\), but the flow has dim 2 and takes \(n, 2\)"),
-        (np.zeros((0, 2)), r"X is empty: shape \(0, 2\)"),
-        (spoiled(np.nan, 3), r"X has NaN or infinite values in row 3 \(column 1\): "),
-        (spoiled(np.inf, 3, 5, 8), r"X has NaN or infinite values in rows 3, 5, 8 \(column 1\): "),
-        (spoiled(np.nan, *range(9, 20)), r"in rows 9, 10, 11, 12, 13, \.\.\. \(column 1\): "),
-        (spoiled(1.5, *range(40)), r"X is constant in column 1 .*always 1.5"),
-        (np.ones((40, 2)), "X is constant in columns 0, 1 of the training rows"),
-        (GOOD[:1], "leaves none of 1 distinct rows to train on: use validation_split=0"),
-    ],
-)
-def test_bad_data(X, message):
-    with pytest.raises(ValueError, match=message):
-        fit(Gaussian(), X, epochs=1)
-
-
-def test_one_column_of_numbers_gets_a_hint():
-    with pytest.raises(ValueError, match=r"X has shape \(40,\).*\(n, 1\); write X\[:, None\]"):
-        fit(Conditional(), GOOD[:, 0], context=GOOD[:, :1])
-
-
-def test_constant_is_meant_within_the_training_rows():
-    X = GOOD.copy()
-    X[:20, 0] = 2.0
-    with pytest.raises(ValueError, match=r"column 0 of the training rows .*always 2.0"):
-        fit(Gaussian(), X, epochs=1, sample_weight=np.arange(40) < 20)
-
-
-@pytest.mark.parametrize(
-    ("weight", "message"),
-    [
-        (np.ones(39), r"sample_weight has shape \(39,\), but X has 40 rows"),
-        (np.ones((40, 1)), r"sample_weight has shape \(40, 1\)"),
-        (np.zeros(40), "sample_weight is zero for all rows"),
-        (np.where(np.arange(40) == 7, -1.0, 1.0), r">= 0: row 7 \(the first: -1.0\)"),
-        (np.where(np.arange(40) < 2, np.nan, 1.0), r"rows 0, 1 \(the first: nan\)"),
-        (["heavy"] * 40, "sample_weight must hold real numbers"),
-    ],
-)
-def test_bad_weights(weight, message):
-    with pytest.raises(ValueError, match=message):
-        fit(Gaussian(), GOOD, epochs=1, sample_weight=weight)
-
-
-@pytest.mark.parametrize(
     ("context", "message"),
     [
         (np.ones((39, 1)), r"context has shape \(39, 1\), but X has 40 rows"),
@@ -124,6 +75,15 @@ def test_bad_validation_data(validation, message):
         ({"callbacks": print}, TypeError, "callbacks must be a list or tuple of functions"),
         ({"callbacks": None}, TypeError, "callbacks must be a list or tuple"),
         ({"callbacks": [print, 3]}, TypeError, "callbacks"),
+        ({"schedule": "linear"}, ValueError, "schedule must be one of .* 'cosine': got 'linear'"),
+        ({"schedule": None}, ValueError, "schedule must be one of"),
+        ({"warm_up": -1}, ValueError, "warm_up must be an integer >= 0: got -1"),
+        ({"warm_up": 0.5}, ValueError, "warm_up"),
+        ({"schedule": "cosine", "warm_up": 2, "epochs": 2}, ValueError, "and < 2, the num"),
+        ({"schedule": "cosine", "learning_rate": abs}, ValueError, "needs a number as learning_r"),
+        ({"average": 1.0}, ValueError, r"average is a decay rate in \(0, 1\), or None: got 1.0"),
+        ({"average": True}, ValueError, "average"),
+        ({"average": "yes"}, ValueError, "average"),
     ],
 )
 def test_bad_options(options, error, message):

@@ -248,29 +248,6 @@ def test_a_schedule_takes_exactly_the_planned_updates(X, batch_size, updates, wa
     np.testing.assert_array_equal(a.params, c.params)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"schedule": "linear"},
-            "schedule must be one of 'auto', 'constant', 'cosine': got 'linear'",
-        ),
-        ({"schedule": None}, "schedule must be one of"),
-        ({"warm_up": -1}, "warm_up must be an integer >= 0: got -1"),
-        ({"warm_up": 0.5}, "warm_up"),
-        ({"schedule": "cosine", "warm_up": 2, "epochs": 2, "batch_size": None}, "and < 2, the num"),
-        ({"schedule": "cosine", "learning_rate": lambda step: 0.1}, "needs a number as learning_r"),
-        ({"average": 1.0}, r"average is a decay rate in \(0, 1\), or None: got 1.0"),
-        ({"average": 0}, "average"),
-        ({"average": True}, "average"),
-        ({"average": "yes"}, "average"),
-    ],
-)
-def test_bad_schedules_and_averages(X, options, message):
-    with pytest.raises(ValueError, match=message):
-        fit(Gaussian(), X, **options)
-
-
 @pytest.mark.parametrize("validated", [True, False])
 def test_the_average_is_validated_reported_and_returned(X, validated):
     decay, thetas, averages = 0.8, [], []
