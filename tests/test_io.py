@@ -195,7 +195,7 @@ class Variable(Still):
 class SetLater(Still):
     def __init__(self):
         super().__init__(2)
-        self.offset = 0.0
+        self.offset, self.shift = 0.0, np.zeros(1)
 
 
 class WrongConfig(Still):
@@ -203,9 +203,9 @@ class WrongConfig(Still):
         return {"size": 2}
 
 
-def set_later():
+def set_later(name, value):
     thing = SetLater()
-    thing.offset = 1.5
+    setattr(thing, name, value)
     return thing
 
 
@@ -216,7 +216,8 @@ def clash():
 UNSAVABLE = {
     "Unnamed cannot .*'size' is not an attribute.*config": lambda: Unnamed(2),
     r"Variable cannot .*'\*sizes'.*config": lambda: Variable(2, 3),
-    "SetLater .*'offset' would be lost.*fitted": set_later,
+    "SetLater .*'offset' would be lost.*fitted": lambda: set_later("offset", 1.5),
+    "SetLater .*'shift' would be lost.*fitted": lambda: set_later("shift", np.ones(1)),
     r"\(WrongConfig\): .*unexpected.*config": WrongConfig,
     "Options .*'numbers' holds the builtin.*config": lambda: Options(2, len),
     "Options .*'names' holds the Generator": lambda: Options(2, 1, np.random.default_rng(0)),
