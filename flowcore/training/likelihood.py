@@ -47,13 +47,7 @@ class Likelihood(Loss):
     (True, (36,))
     """
 
-    def __init__(
-        self,
-        flow,
-        penalty: Callable | None = None,
-        threads: int | None = None,
-        table: Table | None = None,
-    ):
+    def __init__(self, flow, penalty=None, threads=None, table: Table | None = None):
         super().__init__(flow, penalty)
         self._threads, self._steps = n_threads(threads), {}
         if table is not None:

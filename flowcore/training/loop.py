@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
 
 import numpy as np
 
 from ..core import BLAS
-from .history import EpochReport, History, progress_bar
+from .history import progress_bar
 from .loss import NotFinite
 from .run import Run
 
-if TYPE_CHECKING:
-    from ..distributions import TransformedDistribution
 
-
-def train(
-    run: Run,
-    callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
-    progress: bool = False,
-    checkpoint: AbstractContextManager | None = None,
-) -> tuple[TransformedDistribution, History]:
+def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, checkpoint=None):
     """Minimise the loss of a run, from where the run is; returns (new_flow, history).
 
-    For the arguments, the errors and the warnings, see `fit`.
+    checkpoint   None, or a context that sets the run to what a file holds, and keeps the file
+
+    For the other arguments, the errors and the warnings, see `fit`.
     """
     loss, file = run.loss, nullcontext() if checkpoint is None else checkpoint
     with (
@@ -62,18 +55,10 @@ def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
     with np.errstate(all="ignore"):
         norm = math.sqrt(np.dot(gradient, gradient))
         if longest is not None and norm > longest:
-            gradient, norm = _shortened(gradient, norm, longest)
+            if math.isinf(norm):  # perhaps its square only: float32 ends at 3e38
+                gradient = gradient / float(np.abs(gradient).max())
+                norm = math.sqrt(np.dot(gradient, gradient))
+            gradient = gradient * (float(longest) / norm)
     if not math.isfinite(norm):
         raise NotFinite("the loss is finite, but its gradient is not finite")
     return gradient
-
-
-def _shortened(gradient: np.ndarray, norm: float, longest: float):
-    """A gradient of the same direction and the norm `longest`, and that; or it is not finite."""
-    if math.isinf(norm):  # perhaps its square only: float32 ends at 3e38
-        most = float(np.abs(gradient).max())
-        if math.isinf(most):
-            return gradient, norm
-        gradient = gradient / most
-        norm = math.sqrt(np.dot(gradient, gradient))
-    return gradient * (float(longest) / norm), longest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
@@ -33,20 +33,22 @@ class Loss:
 
         loss(theta, batch) = value(theta, batch) + penalty(theta)
 
-    Abstract: a loss has `value_and_gradient`, `batches`, `validation` and `first_batch`, and these
-    attributes. What a batch is, is its own affair.
-
     flow            the flow that is trained, initialised; penalty   None, or a function in
                     autograd.numpy: penalty(theta), or penalty(theta, flow)
-    batch_size      for the history; n_batches   of an epoch
-    validated       whether `validation` returns numbers
     penalty_value   the penalty's part of the last loss
     weight          of the last batch in the mean over an epoch
-    """
 
-    batch_size: int
-    n_batches: int
-    validated: bool
+    Abstract. What a batch is, is the affair of a loss, which has to have
+
+    value_and_gradient(theta, batch)   (value, gradient) in nats, without the penalty; it sets
+                    `weight`, and raises NotFinite if the value is not finite
+    batches(rng, epoch, first)   the batches of an epoch, without its first so many, which an
+                    earlier run has seen. They follow from the epoch's number, and from the state of
+                    rng at its start
+    validation(theta)   (value, standard error) by which the best epoch is chosen, or None
+    first_batch(theta)   (value, standard error) of one batch, always the same
+    batch_size, n_batches   for the history; of an epoch; validated   whether there is a validation
+    """
 
     def __init__(self, flow, penalty: Callable | None = None):
         self.flow = flow
@@ -66,25 +68,6 @@ class Loss:
                 return value, gradient
             self.penalty_value, slope = _penalty_and_gradient(self.penalty, theta)
             return value + self.penalty_value, gradient + slope
-
-    def value_and_gradient(self, theta: np.ndarray, batch: Any) -> tuple[float, np.ndarray]:
-        """Both without the penalty, in nats; sets `weight`. Errors: NotFinite, see `__call__`."""
-        raise NotImplementedError
-
-    def batches(self, rng: np.random.Generator, epoch: int, first: int = 0) -> Iterator:
-        """The batches of an epoch, without its first so many, which an earlier run has seen.
-
-        They follow from the state of rng at the start of the epoch, and from the epoch's number.
-        """
-        raise NotImplementedError
-
-    def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
-        """The value by which the best epoch is chosen, and its standard error; None without."""
-        raise NotImplementedError
-
-    def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
-        """The value of one batch, always the same, and its standard error."""
-        raise NotImplementedError
 
 
 # ---------------------------------------------------------------- the penalty

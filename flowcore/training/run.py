@@ -61,17 +61,9 @@ class Run:
     """
 
     def __init__(
-        self,
-        loss: Loss,
-        optimizer: Optimizer,
-        *,
-        epochs: int,
-        average: float | None = None,
-        patience: int | None = None,
-        clip_norm: float | None = None,
-        rng: np.random.Generator,
-        started: float,
-    ):
+        self, loss: Loss, optimizer: Optimizer, *, epochs: int, rng: np.random.Generator,
+        started: float, average=None, patience=None, clip_norm=None,
+    ):  # fmt: skip
         self.loss, self.flow, self.optimizer = loss, loss.flow, optimizer
         self.epochs, self.patience, self.clip_norm = epochs, patience, clip_norm
         self.rng, self.started = rng, started
@@ -239,10 +231,9 @@ class Run:
             return ""
         before, error = self.loss.first_batch(self.flow.params)
         after, _ = self.loss.first_batch(kept.theta)
-        penalty = self.loss.penalty
-        if penalty is not None:
-            before += float(penalty(self.flow.params))
-            after += float(penalty(kept.theta))
+        if self.loss.penalty is not None:
+            before += float(self.loss.penalty(self.flow.params))
+            after += float(self.loss.penalty(kept.theta))
         return _WORSE_AT_THE_END.format(before, after) if after > before + error else ""
 
     def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
