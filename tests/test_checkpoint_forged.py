@@ -120,6 +120,7 @@ def test_arrays_that_cannot_be(path):
             case.refused(name.removeprefix("optimizer."), arrays={name: array})
     for value in (math.nan, math.inf, 0.0, -1.0):
         case.refused("weight is .* after 3 batches", arrays={"weight": np.array(value)})
+    case.refused("first_nll is nan", arrays={"first_nll": np.array(np.nan)})
     for name, value in (("m", np.nan), ("m", np.inf), ("v", -1.0), ("v", np.nan)):
         case.refused("m must be finite", arrays={f"optimizer.{name}": np.full(6, value)})
     for t in (-1, 9.0, [9], np.nan, True, 1j):

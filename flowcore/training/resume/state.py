@@ -75,7 +75,8 @@ def check(run: Run, numbers, arrays: dict[str, np.ndarray]) -> None:
         same = (found.shape, found.dtype) == (array.shape, array.dtype)
         expect(same, f"{name} is {{}}, not of {array.shape} and {array.dtype}", found)
         expect(name not in _VECTORS or np.isfinite(found).all(), f"{name} is not finite")
-    weight = arrays["weight"].item()
+    first, weight = arrays["first_nll"].item(), arrays["weight"].item()
+    expect(math.isfinite(first) or epoch == batch == 0, "first_nll is {}", first)
     possible = 0 < weight < math.inf if batch else weight == 0
     expect(possible, f"weight is {{}} after {batch} batches", weight)
 
