@@ -51,15 +51,6 @@ def test_everything_public_comes_back_bit_for_bit(name, tmp_path):
         assert digest(again) == digest(thing)
 
 
-def test_dequantize_comes_back(tmp_path):
-    x = [[3.0, 0.35, 0.123], [-1.0, 7.05, 1e-9]]
-    old = flowcore.Dequantize([1.0, 0.1, 0.0], low=[0.0, 0.05, 0.0])
-    new = through_file(old, tmp_path)
-    assert new(x, rng=0).tobytes() == old(x, rng=0).tobytes()
-    uniform = flowcore.Uniform(3, -10.0, 10.0)
-    assert new.log_prob(uniform, x).tobytes() == old.log_prob(uniform, x).tobytes()
-
-
 def test_load_knows_the_kinds_of_all_arguments():
     for cls in own_classes().values():
         for parameter in constructor_parameters(cls):

@@ -7,11 +7,13 @@ from autograd import grad
 from registry import BIJECTORS, DENSITIES, case
 from stub_flows import EVERYTHING, Banana, Gaussian, banana_data, nll
 from stub_flows import textbook_fit as fit
+from stub_runs import Bowl, assert_same, interrupt_at, run_of
 
 import flowcore as fc
 from flowcore.testing import randomize
-from flowcore.training import Loss, Rows, TrainingDivergedError
+from flowcore.training import Likelihood, Rows, TrainingDivergedError, train
 from flowcore.training.loss import NotFinite
+from flowcore.training.resume import Checkpoint
 
 X = banana_data()
 W = np.random.default_rng(0).exponential(size=300)
@@ -29,26 +31,26 @@ def numerical_gradient(f, theta, step=1e-6):
 @pytest.mark.parametrize("penalty", [None, lambda theta: 0.3 * anp.sum(theta**2) + theta[0]])
 def test_the_value_is_the_weighted_nll_and_the_gradient_its_slope(weights, penalty):
     theta, rows = np.linspace(-0.3, 0.4, 6), Rows(X, weights)
-    loss = Loss(Banana(), penalty)
+    loss = Likelihood(Banana(), penalty)
     value, gradient = loss(theta, rows)
     expected = nll(Banana(theta), X, weights)
     assert value == pytest.approx(expected + (penalty(theta) if penalty else 0.0), rel=1e-13)
     assert value - loss.penalty_value == pytest.approx(expected, rel=1e-13)
-    assert loss.value(theta, [rows]) == pytest.approx(expected, rel=1e-13)
+    assert loss.value_and_error(theta, [rows])[0] == pytest.approx(expected, rel=1e-13)
     slope = numerical_gradient(lambda th: loss(th, rows)[0], theta)
     np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-7)
 
 
 def test_the_value_of_blocks_counts_by_their_weights():
     flow, blocks = Banana(np.full(6, 0.1)), [Rows(X[:70], W[:70]), Rows(X[70:], W[70:])]
-    assert Loss(flow).value(flow.params, blocks) == pytest.approx(nll(flow, X, W), rel=1e-13)
-    assert Loss(flow).value(flow.params, None) is None
+    value, _ = Likelihood(flow).value_and_error(flow.params, blocks)
+    assert value == pytest.approx(nll(flow, X, W), rel=1e-13)
 
 
 def test_a_loss_that_is_not_finite_says_where():
     rows = Rows(np.array([[0.0, 0.0], [np.inf, 1.0]]))
     with pytest.raises(NotFinite, match=r"log_prob is -inf for x = \[inf +1\.\]"):
-        Loss(Gaussian())(np.zeros(4), rows)
+        Likelihood(Gaussian())(np.zeros(4), rows)
 
 
 # ---------------------------------------------------------------- the penalty in fit
@@ -102,7 +104,7 @@ def test_an_argument_with_a_default_is_the_users_own():
 
 def test_float32_stays_float32():
     flow, _ = fit(Banana(dtype=np.float32), X, epochs=3, penalty=lambda th: 0.1 * anp.sum(th**2))
-    value, gradient = Loss(flow, l2)(flow.params, Rows(X))
+    value, gradient = Likelihood(flow, l2)(flow.params, Rows(X))
     assert flow.params.dtype == gradient.dtype == np.float32 and type(value) is float
 
 
@@ -169,18 +171,6 @@ def test_a_barrier_that_is_crossed_later_keeps_the_last_good_flow():
     assert np.isfinite(e.value.history.train_nll).all()
 
 
-def test_a_checkpoint_knows_the_penalty(tmp_path):
-    path = tmp_path / "run.npz"
-    straight, history = fit(Banana(), X, epochs=4, penalty=l2)
-    fit(Banana(), X, epochs=2, penalty=l2, checkpoint=path, checkpoint_key="l2")
-    with pytest.raises(ValueError, match="belongs to another run, which differs in penalty"):
-        fit(Banana(), X, epochs=4, checkpoint=path)
-    options = {"penalty": l2, "checkpoint": path, "checkpoint_key": "l2"}
-    resumed, again = fit(Banana(), X, epochs=4, **options)
-    np.testing.assert_array_equal(resumed.params, straight.params)
-    assert again.train_nll == history.train_nll
-
-
 # ---------------------------------------------------------------- the plan behind it
 
 
@@ -215,7 +205,7 @@ def test_what_nobody_asks_for_is_missed_by_nobody(name, behind):
         if flow.n_params == 0 or len(x) == 0:
             return
         expected = plain_gradient(flow, x, context)
-    _, gradient = Loss(flow)(np.array(flow.params), Rows(x, None, context))
+    _, gradient = Likelihood(flow)(np.array(flow.params), Rows(x, None, context))
     np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-11)
 
 
@@ -224,5 +214,37 @@ def test_the_same_of_densities(name):
     flow, (_, x, *context) = (found := case(name, "log_prob", n=6)).part, found.args
     context = context[0] if context else None
     expected = plain_gradient(flow, x, context)
-    _, gradient = Loss(flow)(np.array(flow.params), Rows(x, None, context))
+    _, gradient = Likelihood(flow)(np.array(flow.params), Rows(x, None, context))
     np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-11)
+
+
+# ---------------------------------------------------------------- another loss, the same loop
+
+
+def test_the_loop_takes_another_loss_and_resumes_it(tmp_path):
+    """Its batches are drawn by their numbers, so that a run that goes on draws the same."""
+
+    def trained(path=None, callbacks=()):
+        run = run_of(epochs=40)
+        file = None if path is None else Checkpoint(path, 0.0, run, {"loss": "bowl"})
+        return train(run, callbacks, checkpoint=file)
+
+    straight = trained()
+    np.testing.assert_allclose(straight[0].params, 1.0, atol=0.1)
+    assert straight[1].settings["batch_size"] == 5 and len(straight[1].val_nll) == 40
+    path = tmp_path / "run.npz"
+    assert trained(path, [interrupt_at(3)])[1].interrupted
+    assert_same(trained(path), straight)
+
+
+def test_another_loss_diverges_and_is_penalised_like_any():
+    class Broken(Bowl):
+        def value_and_gradient(self, theta, batch):
+            raise NotFinite("the bowl is broken")
+
+    with pytest.raises(TrainingDivergedError, match="epoch 0, batch 0: the bowl is broken"):
+        train(run_of(Broken(Gaussian())))
+    loss = Bowl(Gaussian(np.ones(4)), penalty=lambda theta: 5.0 * anp.sum(theta**2))
+    with pytest.warns(UserWarning, match="no epoch was better"):
+        _, history = train(run_of(loss))
+    assert history.train_nll[0] < 0.2 < history.val_nll[-1]

@@ -14,6 +14,7 @@ from registry import CASES, ForeignBase, case, close
 
 import flowcore as fc
 from flowcore.spec import twins, twins_scalar
+from flowcore.testing import randomize
 
 EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
 
