@@ -160,7 +160,7 @@ def test_a_crash_is_one_line(numbers, capsys, monkeypatch):
     def crash(path):
         raise TypeError("no\nnumber")
 
-    monkeypatch.setattr("flowcore.cli.model.read_model", crash)
+    monkeypatch.setattr("flowcore.cli.info.read_model", crash)
     told = refused(capsys, "info", "abc.npz")
     assert told.startswith("flowcore: a bug, please report it: TypeError: no number (python -X dev")
 
@@ -522,7 +522,7 @@ def test_an_interrupt_that_somebody_catches_is_one_all_the_same(capsys, monkeypa
         except BaseException:
             raise ImportError("no module") from None
 
-    monkeypatch.setattr("flowcore.cli.model.read_model", careless)
+    monkeypatch.setattr("flowcore.cli.info.read_model", careless)
     assert run(capsys, "info", "x.npz", status=130).err == "interrupted\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -533,7 +533,7 @@ def test_an_interrupt_that_is_lost_comes_again(capsys, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         time.sleep(30)
 
-    monkeypatch.setattr("flowcore.cli.model.read_model", deaf)
+    monkeypatch.setattr("flowcore.cli.info.read_model", deaf)
     begun = time.monotonic()
     run(capsys, "info", "x.npz", status=130)
     assert time.monotonic() - begun < 10

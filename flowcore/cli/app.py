@@ -1,10 +1,7 @@
-"""The commands and their options: each is a function that does its work once all are parsed.
+"""The commands and their options. What does the work is imported once all are parsed."""
 
-What it needs is imported only then.
-"""
-
-import sys
-from functools import partial, wraps
+from functools import wraps
+from importlib import import_module
 from inspect import Signature, signature
 from typing import Annotated, Literal
 
@@ -52,7 +49,7 @@ def _all_commands(
 
 
 def command(function):
-    """A command that, once parsed, is the call that is to be made.
+    """A command: `run` in the file of its name does the work, with these arguments.
 
     A parameter `reading` stands for the options of `Reading`, and gets them as a dict.
     """
@@ -60,14 +57,14 @@ def command(function):
     reading = signature(Reading).parameters if own.pop("reading", None) else {}
 
     @wraps(function)
-    def parsed(**given):
-        options = {name: given.pop(name) for name in reading}
-        return partial(
-            function, **given, **({"reading": Reading(**options).options} if reading else {})
-        )
+    def call(**options):
+        if reading:
+            options["reading"] = {name: options.pop(name) for name in reading}
+        import_module(f".{function.__name__}", __package__).run(**options)
 
-    parsed.__signature__ = Signature([*own.values(), *reading.values()])
-    return app.command()(parsed)
+    every = [*own.values(), *reading.values()]
+    call.__signature__ = Signature([one.replace(kind=one.KEYWORD_ONLY) for one in every])
+    return app.command()(call)
 
 
 @command
@@ -94,20 +91,14 @@ def fit(
         int | None, Option(min=1, help="Number of processes (default: number of cores).")
     ] = None,
     json: Json = False,
-    progress: Progress = None,
     *,
+    progress: Progress,
     reading: Reading,
 ) -> None:
     """Fit a density to a table and write it to a file.
 
     Prints the candidates that were tried and their held-out log-densities.
     """
-    from .fit import run
-
-    run(
-        data, out, reading, columns, dict(kind), suggested, missing, json, flow=flow, budget=budget,
-        quick=quick, seed=seed, jobs=jobs, progress=_shown(progress),
-    )  # fmt: skip
 
 
 @command
@@ -120,8 +111,8 @@ def score(
         bool, Option("--ignore-extra", help="Ignore columns that the model does not know.")
     ] = False,
     json: Annotated[bool, Option("--json", help="Print a summary as JSON, and no scores.")] = False,
-    progress: Progress = None,
     *,
+    progress: Progress,
     reading: Reading,
 ) -> None:
     """Compute the log-density of every row.
@@ -129,9 +120,6 @@ def score(
     In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
     in blocks: memory does not grow with the table.
     """
-    from .score import run
-
-    run(model, data, out, reading, keep, ignore_extra, json, _shown(progress))
 
 
 @command
@@ -142,9 +130,6 @@ def sample(
     seed: Seed = 0,
 ) -> None:
     """Sample rows from a model."""
-    from .sample import run
-
-    run(model, n, out, seed)
 
 
 @command
@@ -163,9 +148,6 @@ def plot(
 
     With DATA: its rows below the diagonal, samples from the model above it.
     """
-    from .plot import run
-
-    run(model, data, out, columns, seed, reading)
 
 
 @command
@@ -188,17 +170,11 @@ def diagnose(
 
     Compares the model with held-out rows and prints a verdict.
     """
-    from .diagnose import run
-
-    run(model, held_out, train, out, missing, seed, reading, json)
 
 
 @command
 def info(model: Model, json: Json = False) -> None:
     """Show the columns of a model and its held-out log-density."""
-    from .model import describe, read_model
-
-    describe(model, read_model(model), json)
 
 
 @command
@@ -237,14 +213,3 @@ def moons(
     scikit-learn's two moons. Prints the distance of each flow from the truth; draws densities,
     samples, losses and stages.
     """
-    from .. import moons
-
-    settings = moons.Settings(flow, epochs, quick)
-    if seeds:
-        moons.compare_seeds(settings, range(seed, seed + seeds))
-    else:
-        moons.run(settings, seed, out)
-
-
-def _shown(progress: bool | None) -> bool:
-    return sys.stderr.isatty() if progress is None else progress

@@ -1,5 +1,6 @@
 """The types of the commands' arguments and options: their names, values and help."""
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -35,17 +36,18 @@ HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = Annotated[bool, Option("--json", help="Print the result as JSON.")]
 Progress = Annotated[
-    bool | None,
+    bool,
     Option(
         "--progress/--no-progress",
         help="Show progress on standard error (default: if that is a terminal).",
+        default_factory=lambda: sys.stderr.isatty(),
         show_default=False,
     ),
 ]
 Rows = Annotated[
     str | None,
     Option(
-        "--out", "-o", metavar="FILE",
+        "--out", "-o", metavar="FILE", callback=lambda out: None if out == "-" else out,
         help="Write to this .csv, .npy or .parquet file (default: print a CSV).",
     ),
 ]  # fmt: skip
@@ -63,31 +65,32 @@ Kinds = Annotated[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+Separator = Annotated[
+    str | None,
+    Option(
+        callback=lambda sign: "\t" if sign in ("\\t", "tab") else sign,
+        help="CSV separator (default: detected from the first line among , ; tab |).",
+    ),
+]
+Words = Annotated[
+    list[str],
+    Option(
+        "--missing-values", "--missing-value", metavar="WORD",
+        help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
+    ),
+]  # fmt: skip
+
+
+@dataclass
 class Reading:
     """How a file is written: arguments of `flowcore.tables.read_blocks`."""
 
     text: named("Read these columns as text, although they look like numbers.") = ()
-    separator: Annotated[
-        str | None,
-        Option(help="CSV separator (default: detected from the first line among , ; tab |)."),
-    ] = None
+    separator: Separator = None
     decimal: Annotated[Literal[".", ","], Option(help="CSV decimal sign; never detected.")] = "."
     header: Annotated[
         bool, Option(help="Whether the first line of a CSV has names, or is a row.")
     ] = True
     encoding: Annotated[str, Option(help="CSV encoding.")] = "utf-8"
     member: Annotated[str | None, Option(help="Name of the array in an .npz file.")] = None
-    missing_values: Annotated[
-        list[str],
-        Option(
-            "--missing-values", "--missing-value", metavar="WORD",
-            help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
-        ),
-    ] = ()  # fmt: skip
-
-    @property
-    def options(self) -> dict:
-        """The arguments."""
-        separator = "\t" if self.separator in ("\\t", "tab") else self.separator
-        return {**vars(self), "separator": separator}
+    missing_values: Words = ()
