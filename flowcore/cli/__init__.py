@@ -4,8 +4,7 @@ Help, versions and wrong arguments need no NumPy, and Ctrl-C while that is impor
 traceback: so nothing is imported here.
 
 entry.py     streams, exit status              app.py      the commands and their options
-arguments.py the types of the options          messages.py errors, notes and their fixes
-signals.py   Ctrl-C and SIGTERM
+messages.py  errors, notes and their fixes     signals.py  Ctrl-C and SIGTERM
 
 fit.py       a table -> a model, one file      score.py    log-densities of rows, in blocks
 sample.py    rows from a model                 plot.py     pairs of columns
@@ -13,7 +12,7 @@ diagnose.py  can it be trusted?                info.py     a model as text or JS
 moons.py     the tutorial
 
 model.py     files of models                   inputs.py   files of rows, their columns checked
-outputs.py   CSV, .npy, Parquet, pictures      digest.py   recognises the training table
+outputs.py   CSV, .npy, Parquet, pictures
 """
 
 import sys

@@ -8,10 +8,9 @@ import numpy as np
 
 from ..diagnosis import diagnose
 from ..tables.schema import complete_rows
-from .digest import digest
 from .inputs import table
 from .messages import note, printable
-from .model import read_model
+from .model import digest, read_model
 from .outputs import check_picture, write_picture
 
 
@@ -24,11 +23,9 @@ def run(
     if out is not None:
         check_picture(out, model, held_out, train)
     schema, known = density.schema, (density.notes or {}).get("digest")
-    rows, others = (data and table(data, reading, schema) for data in (held_out, train))
-    complete = [
-        None if frame is None else complete_rows(frame, missing) for frame in (rows, others)
-    ]
-    if known is not None and digest(rows.take(complete[0]), schema) == known:
+    rows = table(held_out, reading, schema)
+    complete = complete_rows(rows, missing)
+    if known is not None and digest(rows.take(complete), schema) == known:
         note(
             f"{held_out} has the very rows that the model learned from: a verdict wants rows "
             "that it has not seen. Keep some back: fit without them, and pass them here"

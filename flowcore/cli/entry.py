@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import redirect_stderr
 
-from .messages import print_error, sentence, warnings_as_notes
+from .messages import errors_that_name, print_error, sentence, warnings_as_notes
 from .signals import at_once
 
 MENDED, USAGE = 1, 2
@@ -27,42 +27,42 @@ def run(argv=None) -> int:
         print_error("flowcore: standard output is closed: nowhere to print to")
         return USAGE
     try:
-        status = _status(sys.argv[1:] if argv is None else list(argv))
-        sys.stdout.flush()  # here, where an error is one line
-        return status
-    except BrokenPipeError:  # e.g. `| head -1`, which has read enough
-        return BROKEN_PIPE
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or problem
-        print_error(f"flowcore: standard output: {reason}")
-        return USAGE
+        return _status(sys.argv[1:] if argv is None else list(argv))
     finally:
         _drop_what_cannot_be_printed()
 
 
 def _status(argv: list[str]) -> int:
-    """Parse and run a command; click's `main` would end an interrupt or broken pipe in its way."""
     try:
-        from typer.main import get_command
-
-        from .app import app
-
-        command = get_command(app)
-        with at_once(), warnings_as_notes(), command.make_context("flowcore", argv) as context:
-            command.invoke(context)
+        try:
+            _invoke(argv)
+        finally:
+            with errors_that_name("standard output"):
+                sys.stdout.flush()  # here, where an error is one line
         return 0
     except KeyboardInterrupt:
         print_error("interrupted")
         return INTERRUPTED
     except SystemExit as ended:  # by a signal, see flowcore/cli/signals.py
         return ended.code
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # e.g. `| head -1`, which has read enough
+        return BROKEN_PIPE
     except MENDABLE as problem:
         print_error(f"flowcore: {sentence(problem)}")
-        return MENDED
+        return USAGE if sys.stdout.closed else MENDED
     except Exception as problem:
         return _status_of(problem)
+
+
+def _invoke(argv: list[str]) -> None:
+    """Parse and run a command; typer's `main` has ways of its own to end at a broken pipe."""
+    from typer.main import get_command
+
+    from .app import app
+
+    command = get_command(app)
+    with at_once(), warnings_as_notes(), command.make_context("flowcore", argv) as context:
+        command.invoke(context)
 
 
 def _status_of(problem: Exception) -> int:

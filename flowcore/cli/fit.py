@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from json import dumps
 
 from .._version import __version__
 from ..core import fixable
@@ -12,10 +11,10 @@ from ..estimator.plan import default_minutes
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, TableDensity, fit_table
 from ..tables.schema import complete_rows
-from .digest import digest
-from .info import as_data, as_text
+from .info import as_json, as_text
 from .inputs import found, read
 from .messages import note, option, printable
+from .model import digest
 from .outputs import check_model
 
 QUICK = 0.1  # of the budget
@@ -44,10 +43,8 @@ def run(
     notes = {**density.notes, "digest": known, **notes}
     density = TableDensity(density.schema, density.frequencies, density.density, notes)
     save(density, out)
-    if json:
-        print(dumps(as_data(out, density)))
-    else:
-        print(as_text(density), printable(f"written to {out}"), sep="\n")
+    text = as_text(density) + printable(f"\nwritten to {out}")
+    print(as_json(out, density) if json else text)
     _note_suggestions(schema)
 
 

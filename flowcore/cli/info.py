@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from json import dumps
+from json import dumps, loads
 
 from ..tables import TableDensity
 from .messages import printable
@@ -13,17 +12,18 @@ from .model import read_model
 def run(model: str, json: bool) -> None:
     """Read a model and print it."""
     density = read_model(model)
-    print(dumps(as_data(model, density)) if json else as_text(density))
+    print(as_json(model, density) if json else as_text(density))
 
 
-def as_data(path: str, density: TableDensity) -> dict:
-    """The columns, the meaning of log p, and the notes, for JSON."""
+def as_json(path: str, density: TableDensity) -> str:
+    """The columns, the meaning of log p, and the notes."""
     columns = [
         {"name": f"{c.name}", "kind": f"{c.kind}", "counts_as": c.kind.counts_as}
         for c in density.schema.columns
     ]
-    notes = _finite(density.notes or {})
-    return {"model": path, "columns": columns, "meaning": density.schema.meaning, **notes}
+    found = {"model": path, "columns": columns, "meaning": density.schema.meaning}
+    text = dumps(found | (density.notes or {}))
+    return dumps(loads(text, parse_constant=lambda not_finite: None))  # JSON has no nan
 
 
 def as_text(density: TableDensity) -> str:
@@ -44,12 +44,3 @@ def as_text(density: TableDensity) -> str:
     elif not notes:
         lines.append(f"{density.density!r:.300}")
     return printable("\n".join(lines))
-
-
-def _finite(value):
-    """Plain data, with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

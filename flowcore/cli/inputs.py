@@ -17,8 +17,7 @@ def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
 
 def blocks(data: str, reading: dict, schema: Schema, text: Sequence[str] = ()) -> Iterator[Frame]:
     """The rows of a file, block after block, as the types that a schema has."""
-    options = _options(reading, text)
-    yield from read_blocks(_source(data), **options, schema=schema, others=True)
+    return read_blocks(_source(data), **_options(reading, text), schema=schema, others=True)
 
 
 def table(data: str, reading: dict, schema: Schema) -> Frame:

@@ -42,15 +42,23 @@ def warnings_as_notes() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def errors_that_name(place: str) -> Iterator[None]:
+    """An OSError of a stream, a full disk for example, has its name, as that of a file has."""
+    try:
+        yield
+    except OSError as problem:
+        problem.filename = problem.filename or place
+        raise
+
+
 def sentence(problem: Warning | Exception) -> str:
     """An error or warning in words, its fix as options."""
-    if isinstance(problem, MemoryError):
-        return "there is not enough memory"
     if isinstance(problem, OSError) and problem.strerror:
         name = problem.filename
         return problem.strerror if name is None else f"{name or repr(name)}: {problem.strerror}"
     if not getattr(problem, "fix", ()):
-        return str(problem)
+        return str(problem) or type(problem).__name__
     typed = (" ".join(option(*pair) for pair in one.items()) for one in problem.fix)
     return f"{problem.problem}pass {' or '.join(typed)}"
 

@@ -1,14 +1,18 @@
-"""Files of models: what `fit` wrote, or any density that Python saved."""
+"""Files of models: what `fit` wrote, or any density that Python saved; the digest of its table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
+
+import numpy as np
 
 from ..distributions import Distribution
 from ..estimator import FlowDensity
 from ..estimator.record import as_data
 from ..files import load
-from ..tables import Column, Kind, Schema, TableDensity
+from ..tables import Column, Frame, Kind, Schema, TableDensity
+from ..tables.encoding import codes, coordinates
 
 
 def read_model(path: str) -> TableDensity:
@@ -30,3 +34,13 @@ def _of_numbers(path: str, density, names: Iterable, context_dim: int, notes=Non
         raise ValueError(f"{path} holds a density given a context, which the command line has not")
     columns = tuple(Column(name, Kind("continuous")) for name in names)
     return TableDensity(Schema(columns), None, density, notes)
+
+
+def digest(frame: Frame, schema: Schema) -> str:
+    """A hash of the rows in any order, by which a model recognises the table of its fit.
+
+    frame: the modelled columns, without missing values.
+    """
+    x = coordinates(frame, schema.numbers) + 0.0  # -0 is 0
+    rows = np.column_stack([x, codes(frame, schema.categories)])
+    return sha256(rows[np.lexsort(rows.T)].tobytes()).hexdigest()[:16]

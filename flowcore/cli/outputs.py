@@ -8,23 +8,21 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from typing import BinaryIO
 
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from ..files import remove_unfinished, replacing
+from .messages import errors_that_name
 
 TABLES = (".csv", ".npy", ".parquet", ".txt", "")
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
 NO_MODELS = (*TABLES[:-1], *PICTURES, ".tsv", ".json")
-ODD = set(
-    ";\t|\r"
-)  # what csv does not quote, but a reader may take for a separator or a line's end
+ODD = set(";\t|\r")  # not quoted by csv: a reader may see a separator there, or a line's end
 
 
 def check_model(out: str, *read: str) -> None:
@@ -73,22 +71,18 @@ class _TriedError(Exception):
 def _are_one(read: str, out: str | None) -> bool:
     """Is it one ordinary file, whatever its names are? Also through standard input and output."""
     try:
-        source = os.fstat(sys.stdin.fileno()) if read == "-" else os.stat(read)
-        target = os.fstat(sys.stdout.fileno()) if out is None else os.stat(out)
+        source = sys.stdin.fileno() if read == "-" else read
+        target = sys.stdout.fileno() if out is None else out
+        return os.path.isfile(target) and os.path.samefile(source, target)
     except (OSError, ValueError, AttributeError):  # not there yet, or not open
         return False
-    return stat.S_ISREG(target.st_mode) and os.path.samestat(source, target)
 
 
 def _is_stream(out: str | None) -> bool:
     """Standard output, a device or a FIFO, which is written to and not replaced."""
     if out is None:
         return True
-    try:
-        mode = os.stat(out).st_mode
-    except OSError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return os.path.exists(out) and not (os.path.isfile(out) or os.path.isdir(out))
 
 
 def _ending(out: str | None) -> str:
@@ -98,28 +92,19 @@ def _ending(out: str | None) -> str:
 @contextmanager
 def written(out: str | None) -> Iterator[BinaryIO]:
     """A file that replaces the one at `out` in the end; a stream as it is."""
-    if _is_stream(out):
-        try:
-            with _stream(out) as file:
-                yield file
-        except OSError as problem:
-            problem.filename = problem.filename or out or "standard output"
-            raise
-        return
-    with replacing(out) as file:
-        yield file
-    remove_unfinished(out)
-
-
-@contextmanager
-def _stream(out: str | None) -> Iterator[BinaryIO]:
-    if out is not None:
-        with open(out, "wb") as file:
+    if not _is_stream(out):
+        with replacing(out) as file:
             yield file
+        remove_unfinished(out)
         return
     sys.stdout.flush()
-    yield getattr(sys.stdout, "buffer", sys.stdout)  # bytes: a table is utf-8 in any locale
-    sys.stdout.flush()
+    own = getattr(sys.stdout, "buffer", sys.stdout)  # bytes: a table is utf-8 in any locale
+    with (
+        errors_that_name(out or "standard output"),
+        nullcontext(own) if out is None else open(out, "wb") as file,
+    ):
+        yield file
+        file.flush()
 
 
 def write_picture(figure, out: str) -> None:
@@ -131,18 +116,22 @@ def write_picture(figure, out: str) -> None:
 
 
 @contextmanager
-def table_writer(out: str | None, names: Sequence) -> Iterator[Callable[[Mapping], None]]:
+def table_writer(out: str | None) -> Iterator[Callable[[Mapping], None]]:
     """A function that appends rows, name -> array (n,), to a file or to standard output."""
     rows = {".npy": _npy_rows, ".parquet": _parquet_rows}.get(_ending(out), _csv_rows)
-    with written(out) as file, rows(file, names) as write:
+    with written(out) as file, rows(file) as write:
         yield write
 
 
 @contextmanager
-def _csv_rows(file: BinaryIO, names: Sequence):
-    """Rows as text: utf-8, one line each, quotes where they are needed."""
+def _csv_rows(file: BinaryIO):
+    """Rows as text: utf-8, one line each, quotes where they are needed; first the names."""
+    is_first = True
 
-    def write_lines(rows: list[Sequence]) -> None:
+    def write(columns: Mapping) -> None:
+        nonlocal is_first
+        names, is_first = [tuple(columns)] if is_first else [], False
+        rows = [*names, *zip(*map(_cells, columns, columns.values()), strict=True)]
         texts = {cell for row in rows for cell in row if isinstance(cell, str)}
         is_odd = ODD.intersection("".join(texts))
         quoting = csv.QUOTE_NONNUMERIC if is_odd else csv.QUOTE_MINIMAL
@@ -151,10 +140,6 @@ def _csv_rows(file: BinaryIO, names: Sequence):
         is_text = isinstance(file, io.TextIOBase)
         file.write(text.getvalue() if is_text else text.getvalue().encode())
 
-    def write(columns: Mapping) -> None:
-        write_lines(list(zip(*map(_cells, columns, columns.values()), strict=True)))
-
-    write_lines([names])
     yield write
 
 
@@ -168,7 +153,7 @@ def _cells(name, column: np.ndarray) -> list:
 
 
 @contextmanager
-def _parquet_rows(file: BinaryIO, names: Sequence):
+def _parquet_rows(file: BinaryIO):
     """Rows as Parquet, a group for each block. The first block settles the types of the columns.
 
     Missing values are null; but a log-density that is nan is written as nan.
@@ -183,12 +168,10 @@ def _parquet_rows(file: BinaryIO, names: Sequence):
 
     def write(columns: Mapping) -> None:
         nonlocal writer
-        table = pa.table(
-            {
-                f"{name}": pa.array(column, from_pandas=name != "log_prob")
-                for name, column in columns.items()
-            }
-        )
+        arrays = [
+            pa.array(column, from_pandas=name != "log_prob") for name, column in columns.items()
+        ]
+        table = pa.table(arrays, names=[*columns])
         writer = writer or parquet.ParquetWriter(file, table.schema)
         try:
             writer.write_table(table.cast(writer.schema))
@@ -200,16 +183,9 @@ def _parquet_rows(file: BinaryIO, names: Sequence):
 
 
 @contextmanager
-def _npy_rows(file: BinaryIO, names: Sequence):
+def _npy_rows(file: BinaryIO):
     """Rows of numbers as an array: (n,) of a single column, else (n, D)."""
-    if not file.seekable():
-        raise ValueError("an .npy is not written to a pipe: write a CSV")
     n = 0
-
-    def write_header() -> None:
-        shape = (n,) if len(names) == 1 else (n, len(names))
-        described = {"descr": "<f8", "fortran_order": False, "shape": shape}
-        write_array_header_1_0(file, described)  # as long for any number of rows
 
     def write(columns: Mapping) -> None:
         nonlocal n
@@ -218,9 +194,11 @@ def _npy_rows(file: BinaryIO, names: Sequence):
                 raise ValueError(f"column {name!r:.40} is text, which an .npy has no place for")
         rows = np.column_stack([np.asarray(column, float) for column in columns.values()])
         n += len(rows)
+        shape = (n,) if len(columns) == 1 else (n, len(columns))
+        described = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        file.seek(0)
+        write_array_header_1_0(file, described)  # as long for any number of rows
+        file.seek(0, os.SEEK_END)
         file.write(np.ascontiguousarray(rows, "<f8").data)
 
-    write_header()
     yield write
-    file.seek(0)
-    write_header()  # now with the number of rows

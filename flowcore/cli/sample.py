@@ -15,10 +15,11 @@ def run(model: str, n: int, out: str | None, seed: int) -> None:
     """Draw n rows and write them."""
     check_table(out, model)
     density, rng = read_model(model), np.random.default_rng(seed)
-    names = [name if density.schema.is_named else f"x{name}" for name in drawn(density, 0, rng)]
-    with table_writer(out, names) as write:
+    prefix = "" if density.schema.is_named else "x"
+    with table_writer(out) as write:
         for start in range(0, max(n, 1), ROWS):
-            write(dict(drawn(density, min(ROWS, n - start), rng)))
+            rows = drawn(density, min(ROWS, n - start), rng)
+            write({f"{prefix}{name}": rows[name] for name in rows})
 
 
 def drawn(density: TableDensity, n: int, rng: np.random.Generator) -> Frame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from itertools import chain
 from json import dumps
 
 import numpy as np
@@ -18,6 +17,8 @@ from .messages import note
 from .model import read_model
 from .outputs import check_table, table_writer
 
+MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
+
 
 def run(
     model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, json: bool,
@@ -26,29 +27,21 @@ def run(
     """Score a file's rows, in order."""
     check_table(out, model, data)
     if "log_prob" in keep:
-        raise ValueError("--keep log_prob: the scores are called so: rename that column in the file")
+        raise ValueError("--keep log_prob: scores are called so: rename that column in the file")
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema, Scores(density.schema)
     carried = [name for name in keep if name not in schema.names]  # as they are: as text
-
-    def scored() -> Iterator[dict]:
+    writer = nullcontext() if json and out is None else table_writer(out)
+    bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
+    with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in found(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
             log_p = density.log_prob(own)
             scores.add(own, log_p)
-            yield {**kept, "log_prob": log_p}
-
-    rows = scored()
-    first = next(rows)  # its errors come before anything is written
-    names = [*keep, "log_prob"]
-    writer = nullcontext() if json and out is None else table_writer(out, names)
-    bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
-    with writer as write, bar:
-        for block in chain([first], rows):
-            bar.update(len(block["log_prob"]))
+            bar.update(len(log_p))
             if write is not None:
-                write(block)
+                write({**kept, "log_prob": log_p})
     if json:
         print(dumps({"model": model, "data": data, "out": out, **scores.summary()}))
         return
@@ -60,17 +53,18 @@ class Scores:
     """What is printed about the scores of all blocks: a few numbers of each, and a reason."""
 
     def __init__(self, schema: Schema):
-        self.schema, self.blocks = schema, []
+        self.schema, self.counts = schema, np.zeros(3, int)  # rows, missing, of density 0
+        self.moments: list = []  # of the finite scores of each block
         self.reason = ""  # of the first row of density 0
         self.unseen: dict = {}  # name of a column -> a value that fit has not seen
 
     def add(self, frame: Frame, log_p: np.ndarray) -> None:
         """One more block; frame: the columns of the schema."""
         finite, zero = log_p[np.isfinite(log_p)], np.flatnonzero(np.isneginf(log_p))
-        least, most = finite.min(initial=np.inf), finite.max(initial=-np.inf)
-        moments = (finite.mean(), finite.var()) if finite.size else (0.0, 0.0)
-        missing = np.count_nonzero(np.isnan(log_p))
-        self.blocks.append((len(log_p), missing, len(zero), finite.size, *moments, least, most))
+        self.counts += (len(log_p), np.count_nonzero(np.isnan(log_p)), len(zero))
+        if len(finite):
+            moments = (finite.mean(), finite.var(), finite.min(), finite.max())
+            self.moments.append((len(finite), *moments))
         if len(zero) and not self.reason:
             self.reason = self._reason(frame.take(zero[:1]))
         for column in self.schema.categories:
@@ -89,19 +83,20 @@ class Scores:
 
     def summary(self) -> dict:
         """Counts; moments of the finite log p, None without any."""
-        rows, missing, zero, n, mean, variance, least, most = np.array(self.blocks, float).T
-        counts = {"rows": rows, "missing": missing, "density_zero": zero}
-        found = dict.fromkeys(("mean_log_prob", "standard_error", "least", "most"))
-        if total := n.sum():
-            overall = np.average(mean, weights=n)
+        rows, missing, zero = self.counts.tolist()
+        found = {"rows": rows, "missing": missing, "density_zero": zero}
+        found |= dict.fromkeys(MOMENTS)
+        if self.moments:
+            n, mean, variance, least, most = np.array(self.moments).T
+            total, overall = n.sum(), np.average(mean, weights=n)
             squares = n @ (variance + (mean - overall) ** 2)
             error = np.sqrt(squares / (total - 1) / total) if total > 1 else None
-            found = dict(zip(found, (overall, error, least.min(), most.max()), strict=True))
-        return {name: int(count.sum()) for name, count in counts.items()} | found
+            found |= zip(MOMENTS, (overall, error, least.min(), most.max()), strict=True)
+        return found
 
     def notes(self) -> Iterator[str]:
         """One about each thing that is odd."""
-        rows, missing, zero = np.sum(self.blocks, axis=0)[:3].astype(int)
+        rows, missing, zero = self.counts
         if missing:
             yield f"{missing:,} of {rows:,} rows miss a value: their log_prob is nan"
         if zero:
