@@ -108,12 +108,6 @@ def test_losses_and_densities_are_drawn_in_one_frame():
     ]
 
 
-def test_stages_of_the_tutorial_are_twelve_panels():
-    flow = moons.build("maf", 6, [8, 8], seed=0)
-    names = [name for name, _ in flow.stages(np.zeros((1, 2)))]
-    assert names == ["base", *["MAF", "Permute"] * 5, "MAF"]
-
-
 def test_several_seeds(capsys):
     assert main(["moons", "--seeds", "2", "--seed", "3", "--epochs", "3", "--quick"]) == 0
     printed = capsys.readouterr().out.splitlines()
@@ -207,7 +201,7 @@ sys.argv[1:] = ["moons", "--seeds", "1"]
 sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", printed)
+    assert (done.returncode, done.stderr) == (130, printed)
 
 
 def closed():
