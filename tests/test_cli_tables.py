@@ -172,17 +172,6 @@ def test_what_would_move_the_cursor_is_shown_escaped(here, capsys):
     assert all(one.err.count("\n") == 1 for one in printed[-4:])
 
 
-def test_a_crash_is_one_line(numbers, capsys, monkeypatch):
-    def crash(path):
-        raise TypeError("no\nnumber")
-
-    monkeypatch.setattr("flowcore.cli.info.read_model", crash)
-    printed = refused(capsys, "info", "abc.npz")
-    assert printed.startswith(
-        "flowcore: a bug, please report it: TypeError: no number (python -X dev"
-    )
-
-
 def test_days_of_parquet_are_left_out_or_kept(here, capsys):
     """As those of a CSV are."""
     pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
@@ -513,28 +502,39 @@ def test_a_signal_leaves_no_half_a_table(number, numbers):
     assert run.returncode == 128 + number and sorted(os.listdir()) == before
 
 
-def test_an_interrupt_that_somebody_catches_is_one_all_the_same(capsys, monkeypatch):
-    def careless(path):
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except BaseException:
-            raise ImportError("no module") from None
-
-    monkeypatch.setattr("flowcore.cli.info.read_model", careless)
-    assert run(capsys, "info", "x.npz", status=130).err == "interrupted\n"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def crash():
+    raise TypeError("no\nnumber")
 
 
-def test_an_interrupt_that_is_lost_comes_again(capsys, monkeypatch):
-    def deaf(path):
-        with suppress(BaseException):
-            signal.raise_signal(signal.SIGINT)
-        time.sleep(30)
+def careless():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        raise ImportError("no module") from None
 
-    monkeypatch.setattr("flowcore.cli.info.read_model", deaf)
+
+def deaf():
+    with suppress(BaseException):
+        signal.raise_signal(signal.SIGINT)
+    time.sleep(30)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "error"),
+    [
+        (crash, 1, "flowcore: a bug, please report it: TypeError: no number (python -X dev"),
+        (careless, 130, "interrupted\n"),
+        (deaf, 130, "interrupted\n"),
+    ],
+)
+def test_bugs_and_interrupts_are_one_line(behaviour, status, error, capsys, monkeypatch):
+    """Also an interrupt that somebody catches, and one that is lost comes again."""
+    monkeypatch.setattr("flowcore.cli.info.read_model", lambda path: behaviour())
     begun = time.monotonic()
-    run(capsys, "info", "x.npz", status=130)
+    printed = run(capsys, "info", "x.npz", status=status).err
+    assert printed.startswith(error) and printed.count("\n") == 1
     assert time.monotonic() - begun < 10
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_help_and_wrong_arguments_load_no_numpy():

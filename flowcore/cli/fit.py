@@ -12,7 +12,7 @@ from ..files import save
 from ..tables import Column, Frame, Kind, Schema, TableDensity, fit_table
 from ..tables.schema import complete_rows
 from .info import as_json, as_text
-from .inputs import found, read
+from .inputs import own_names, read
 from .messages import note, option, printable
 from .model import digest
 from .outputs import check_model
@@ -50,7 +50,7 @@ def run(
 
 def schema_of(frame: Frame, columns: Sequence[str], kinds: dict[str, str], missing: str) -> Schema:
     """What the columns are: found, then edited; those that are not chosen are aside."""
-    name_of = found(frame, (*columns, *kinds))
+    name_of = own_names(frame, (*columns, *kinds))
     kinds = {name_of[typed]: kind for typed, kind in kinds.items()}
     wanted = [name_of[typed] for typed in columns] or frame.names
     chosen = [name for name in frame.names if name in wanted and kinds.get(name) != "aside"]

@@ -33,7 +33,7 @@ def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: boo
     return schema.select(frame.select(rest))
 
 
-def found(frame: Frame, typed: Iterable[str]) -> dict[str, Name]:
+def own_names(frame: Frame, typed: Iterable[str]) -> dict[str, Name]:
     """typed name -> name of the column, which is a number where there are no names.
 
     Errors: ValueError for a column that is not there.

@@ -9,7 +9,7 @@ import numpy as np
 from ..plots import pairs
 from ..plots.pairs import MOST
 from ..tables import Frame
-from .inputs import found, table
+from .inputs import own_names, table
 from .messages import note, printable
 from .model import read_model
 from .outputs import check_picture, write_picture
@@ -41,5 +41,5 @@ def run(
 
 def _numbers(frame: Frame, names: Sequence[str]) -> np.ndarray:
     """(n, D), rows that miss something left out."""
-    x = frame.select(found(frame, names).values()).numbers()
+    x = frame.select(own_names(frame, names).values()).numbers()
     return x[np.isfinite(x).all(axis=1)]

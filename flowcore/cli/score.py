@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..tables import Frame, Schema
 from ..tables.encoding import codes, coordinates, outside
-from .inputs import arranged, blocks, found
+from .inputs import arranged, blocks, own_names
 from .messages import note
 from .model import read_model
 from .outputs import check_table, table_writer
@@ -35,7 +35,7 @@ def run(
     bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
-            kept = {typed: frame[name] for typed, name in found(frame, keep).items()}
+            kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
             log_p = density.log_prob(own)
             scores.add(own, log_p)
