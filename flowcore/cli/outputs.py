@@ -168,9 +168,8 @@ def _parquet_rows(file: BinaryIO):
 
     def write(columns: Mapping) -> None:
         nonlocal writer
-        arrays = [
-            pa.array(column, from_pandas=name != "log_prob") for name, column in columns.items()
-        ]
+        arrays = [pa.array(own, from_pandas=name != "log_prob") for name, own in columns.items()]
+        arrays = [own.cast(pa.string()) if own.type == pa.null() else own for own in arrays]
         table = pa.table(arrays, names=[*columns])
         writer = writer or parquet.ParquetWriter(file, table.schema)
         try:
