@@ -138,7 +138,10 @@ CASES = {
         "t.csv": chosen("height new"),
         "new.csv": b"height,new\n1.7,TRUE\n1.7,\n1.7,yes\n",
     },
-    "zeros-and-ones": {"t.csv": with_column("old", lambda i, r: i % 2)},
+    "zeros-and-ones": {
+        "t.csv": with_column("old", lambda i, r: i % 2),
+        "new.csv": b"height,price,old\n1.7,150,1\n1.7,150,2\n",
+    },
     "bounded": {
         "t.csv": with_column("share", lambda i, r: round(r.betavariate(2, 5), 3)),
         "new.csv": b"height,price,share\n1.7,150,0.5\n1.7,150,1.5\n1.7,150,0\n1.7,-5,0.5\n",

@@ -385,6 +385,7 @@ def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
     table = parquet.read_table("scores.parquet")
     assert [table[name].null_count for name in ("price", "city", "log_prob")] == [1, 1, 0]
     scored = Path("scores.csv").read_text().splitlines()[1:]
+    assert scored[0] == ",Bern,nan"
     expected = [float(line.split(",")[-1]) for line in scored]
     assert np.array_equal(table["log_prob"].to_numpy(), expected, equal_nan=True)
     run(capsys, "sample", "flats.npz", "-n", 0, "-o", "none.parquet")
