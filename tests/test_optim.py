@@ -8,8 +8,10 @@ import pytest
 
 from flowcore.training import optim
 from flowcore.training.optim import (
+    OPTIMIZERS,
     Adam,
     Average,
+    as_optimizer,
     constant,
     cosine_decay,
     scheduled,
