@@ -20,7 +20,7 @@ from flowcore.distributions.expectation_maximization import (
 from flowcore.estimator import gaussians
 from flowcore.estimator.candidates import Candidate
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
-from flowcore.estimator.recipes import FLOWS
+from flowcore.estimator.candidates import FLOWS
 from flowcore.estimator.rows import Rows, merged, quantile
 from flowcore.estimator.scaling import scaling
 from flowcore.estimator.selection import Fitted, Folds, stacked

@@ -1,16 +1,19 @@
-"""The candidates, as data: what is fitted to the training rows of every fold."""
+"""The candidates, as data: flows and simple densities, fitted to the training rows of a fold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from .. import flows
 from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import Distribution, TransformedDistribution
 from ..training import TrainingDivergedError, fit
+from ..training.defaults import is_auto
 from .gaussians import gaussian, mixture, modes, student
 from .rows import Fold, Rows
 from .stopping import Fit, Snapshots, log_prob
@@ -147,4 +150,44 @@ def _trained(flow, x: np.ndarray, options: dict) -> TransformedDistribution:
         return error.flow
     if history.interrupted:
         raise KeyboardInterrupt
+    return flow
+
+
+FEW = 5000  # rows: in larger tables the candidates for few rows are left out
+
+affine = partial(flows.maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
+spline = partial(flows.nsf, activation="tanh")
+FLOWS = {
+    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002)),
+    "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
+    "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
+                           (0.8, 0.05, 0.002, 0.001), modes=True, least_dim=2),
+    "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
+                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
+    "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
+                           (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
+}  # fmt: skip
+RECIPES = ("glow", "iaf", "made", "made_mog", "maf", "maf_mog", "nice", "nsf", "realnvp")
+COST = FLOWS["spline"].cost  # of a flow that nobody has measured
+
+
+def as_candidates(flow, dim: int, context_dim: int) -> tuple[FlowCandidate, ...]:
+    """The flows to try; flow: the argument of `FlowDensity`."""
+    if isinstance(flow, TransformedDistribution):
+        for what, wanted in (("dim", dim), ("context_dim", context_dim)):
+            if getattr(flow, what) != wanted:
+                has = getattr(flow, what)
+                raise ValueError(f"flow has {what}={has}, but the data have {wanted}")
+        return (FlowCandidate("your flow", partial(_own, flow), COST),)
+    names = ["auto", *FLOWS, *RECIPES]
+    if not (isinstance(flow, str) and flow in names):
+        raise ValueError(
+            f"flow must be one of {', '.join(names)}, or a TransformedDistribution: got {flow!r}"
+        )
+    if is_auto(flow):
+        return tuple(FLOWS.values())
+    return (FLOWS.get(flow) or FlowCandidate(flow, getattr(flows, flow), COST),)
+
+
+def _own(flow, dim, **options) -> TransformedDistribution:
     return flow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, Standardize
@@ -22,12 +23,10 @@ from ..distributions.conditioning import with_standardized_context
 from ..training.checks import as_context, as_table, as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .inputs import check_rows, seed_sequence
+from .candidates import as_candidates
 from .plan import plan
-from .recipes import as_candidates
-from .record import OPTIONS, Record, as_data, as_summary, checked_options
-from .rows import from_the_centre, merged, quantile
-from .scaling import check_reach, scaling
+from .record import OPTIONS, FlowDensityRecord, as_data
+from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling
 from .selection import select
 
 if TYPE_CHECKING:
@@ -169,15 +168,16 @@ class FlowDensity(
         dims = X.shape[1], self.context_dim_
         todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
-        found = select(rows, todo, seeds, self.n_jobs, alone, self.progress)
-        units = float(scale.inverse_log_det(X[:1])[0])
-        self.density_ = _in_units(found.density, scale, context_scale)
-        self.latent_ = _in_units(found.latent, scale, context_scale)
-        self.summary_ = found.summary.shifted(units)
-        scores = np.append(found.log_p + units, np.nan)  # the last one is where -1 points at
-        self.held_out_scores_ = scores[rows.original]
-        seen = np.isfinite(found.log_p)
-        self.offset_ = quantile(scores[:-1][seen], rows.weight[seen], contamination)
+        density, latent, log_p, summary = select(
+            rows, todo, seeds, self.n_jobs, alone, self.progress
+        )
+        nats = float(scale.inverse_log_det(X[:1])[0])
+        self.density_ = _in_units(density, scale, context_scale)
+        self.latent_ = _in_units(latent, scale, context_scale)
+        self.summary_ = summary.shifted(nats)
+        self.held_out_scores_ = np.append(log_p + nats, np.nan)[rows.original]  # -1: nan
+        seen = np.isfinite(log_p)
+        self.offset_ = quantile(log_p[seen] + nats, rows.weight[seen], contamination)
         self._n_features_out = X.shape[1]
         return self
 
@@ -200,10 +200,10 @@ class FlowDensity(
         """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
-        given = self._read_by(self.density_, context, None)
-        if context is not None and given is None:  # nothing that reads it has any weight
+        read = self._read_by(self.density_, context, None)
+        if context is not None and read is None:  # nothing that reads it has any weight
             n_samples = (n_samples, *np.shape(context)[:-1])
-        return self.density_.sample(n_samples, rng, context=given)
+        return self.density_.sample(n_samples, rng, context=read)
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """`score_samples` - `offset_`: below 0 are the outliers."""
@@ -286,17 +286,22 @@ def _in_units(
     return TransformedDistribution(density, scale)
 
 
-class FlowDensityRecord(Record):
-    """A `Record` in a file: `flowcore.save` writes it, `flowcore.load` makes the estimator."""
+def checked_options(budget, contamination, n_jobs) -> tuple[float | None, float]:
+    """(budget, contamination) as floats; a ValueError for an option that is none."""
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
+        raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
+    if budget is not None and not (isinstance(budget, Real) and budget > 0):
+        raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
+    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
+        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
+    return None if budget is None else float(budget), float(contamination)
 
-    def restored(self) -> FlowDensity:
-        """The estimator, fitted."""
-        found = FlowDensity(**self.options)
-        found.density_, found.latent_ = self.density, self.latent
-        found.context_dim_, found.offset_ = self.context_dim, self.offset
-        found.context_names_in_ = self.context_names
-        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
-        found.n_features_in_ = found._n_features_out = self.density.dim
-        if self.names is not None:
-            found.feature_names_in_ = np.array(self.names, object)
-        return found
+
+def seed_sequence(random_state) -> np.random.SeedSequence:
+    """What every fit's seed is drawn from; None: fresh, not NumPy's global state."""
+    if random_state is None:
+        return np.random.SeedSequence()
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(2**63, size=2).tolist())
+    state = check_random_state(random_state)
+    return np.random.SeedSequence(state.randint(2**31 - 1, size=4).tolist())

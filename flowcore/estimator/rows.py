@@ -1,13 +1,57 @@
-"""The rows of a table: equal ones are one row with their weights added, folds, quantiles."""
+"""The table: checked, equal rows one row with a weight, standardised; folds and quantiles."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize
+from ..core.inputs import as_numbers, column_labels, where
+from ..core.labels import check_labels
+from ..training.checks import check_finite
 from ..training.repeats import first_equal
+
+FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
+FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
+
+
+def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
+    """(X as floats (n, D), the names of its columns or None); pandas, polars, pyarrow as well.
+
+    reset: this is `fit`, which remembers the number of columns and their names; else they have to
+    be the same, in the same order.
+    """
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
+        raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+    labels = column_labels(X)
+    check_labels("X", labels, labels and list(dict.fromkeys(labels)))
+    try:
+        table = validate_data(estimator, X, reset=reset, skip_check_array=False, dtype=float,
+                              ensure_all_finite=False, order="C",
+                              ensure_min_samples=2 if reset else 1)  # fmt: skip
+        as_numbers("X", X)  # scikit-learn takes dates and text as numbers, and ignores masks
+    except (TypeError, ValueError, OverflowError) as problem:
+        _name_the_cell(X, labels, problem)
+        raise
+    check_finite("X", table, float, labels)
+    return table, labels
+
+
+def _name_the_cell(X, labels: list | None, problem: Exception) -> None:
+    """The same problem with the place of what is no number, and with a way out."""
+    try:
+        as_numbers("X", X if labels else np.array(X, object))
+    except ValueError as place:
+        words = [f"{place}", f"{problem}".split("\n")[0]]
+        if " drop" not in words[0]:
+            words.append(
+                "leave the column out, or take flowcore.tables.fit_table, which knows categories"
+            )
+        error = TypeError if isinstance(problem, TypeError) else ValueError
+        raise error(": ".join(dict.fromkeys(words))) from None
 
 
 @dataclass(frozen=True)
@@ -64,6 +108,33 @@ def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Row
     number[kept] = np.arange(len(kept))
     original = np.where(weight > 0, number[first], -1)
     return replace(Rows(x, context, total).take(kept), original=original)
+
+
+@np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
+def scaling(x: np.ndarray) -> Standardize:
+    """x = mean + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
+    low, high = np.quantile(x, (0.25, 0.75), axis=0)
+    reach = FAR * (high - low)
+    wide = np.where(reach > 0, reach, np.inf)
+    near = np.clip(x, low - wide, high + wide)
+    unit = np.abs(near).max(axis=0)  # no square overflows, none underflows
+    unit[unit == 0] = 1.0
+    scale = unit * (near / unit).std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    return Standardize(x.shape[1]).with_moments(unit * (near / unit).mean(axis=0), scale)
+
+
+def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
+    """A ValueError that names the first value whose square, in units of its column, is no float;
+    rows of weight 0 do not count."""
+    with np.errstate(over="ignore"):
+        far = ~(np.abs(scale.inverse(x)) < FARTHEST) & (weight > 0)[:, None]
+    if far.any():
+        row, column = np.argwhere(far)[0]
+        raise ValueError(
+            f"X has a value {where(far, labels)} that is too far from all others: "
+            f"{x[row, column]:.3g}, where the column's scale is {scale.scale[column]:.3g}: drop it"
+        )
 
 
 def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize | None) -> Rows:

@@ -12,14 +12,39 @@ from ..core import BLAS
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from .candidates import Candidate, Family, FlowCandidate
 from .plan import Plan
+from .record import Scored, Summary
 from .rows import Fold, Rows
-from .stacking import crossed, mixed, stacked_weights
+from .stacking import crossed, mean_and_error, mixed, stacked_weights
 from .stopping import Fit, stopped_together
-from .summary import Scored, Summary, mean_and_error
 from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
+Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
+
+
+def select(
+    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool
+) -> Selection:
+    """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
+
+    alone: the flows are; the simpler densities are in the summary, without a weight
+    """
+    folds = Folds(rows, plan, seeds)
+    with BLAS.single_threaded():  # small products: threads would wait for each other
+        simple = [best_of(family, folds) for family in plan.families]
+    components = max(one.candidate.options.get("n_components", 0) for one in simple)
+    options = {
+        "epochs": plan.epochs,
+        "snapshots": plan.snapshots,
+        "n_modes": min(components or MODES, MOST_MODES),
+    }
+    tasks = [
+        task for i, flow in enumerate(plan.flows) for task in folds.tasks(flow, 200 + i, **options)
+    ]
+    fits = iter(run(tasks, plan.seconds, n_jobs, progress))
+    flows = [folds.fitted(flow, [next(fits) for _ in folds.folds]) for flow in plan.flows]
+    return stacked([*simple, *flows], len(simple) if alone else 0, folds, plan.left_out)
 
 
 @dataclass(frozen=True)
@@ -31,17 +56,6 @@ class Fitted:
     densities: tuple[Distribution, ...]
     log_p: np.ndarray
     scored: Scored
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What was chosen: a density of standardised rows, the best single part that has a latent
-    space, and the log-densities (n,) of held-out rows, those of the others NaN."""
-
-    density: Mixture
-    latent: TransformedDistribution
-    log_p: np.ndarray
-    summary: Summary
 
 
 class Folds:
@@ -75,30 +89,6 @@ class Folds:
         return Fitted(candidate, densities, log_p, scored)
 
 
-def select(
-    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool
-) -> Selection:
-    """Fit the candidates of the plan to every fold, and stack them.
-
-    alone: the flows are; the simpler densities are in the summary, without a weight
-    """
-    folds = Folds(rows, plan, seeds)
-    with BLAS.single_threaded():  # small products: threads would wait for each other
-        simple = [best_of(family, folds) for family in plan.families]
-    components = max(one.candidate.options.get("n_components", 0) for one in simple)
-    options = {
-        "epochs": plan.epochs,
-        "snapshots": plan.snapshots,
-        "n_modes": min(components or MODES, MOST_MODES),
-    }
-    tasks = [
-        task for i, flow in enumerate(plan.flows) for task in folds.tasks(flow, 200 + i, **options)
-    ]
-    fits = iter(run(tasks, plan.seconds, n_jobs, progress))
-    flows = [folds.fitted(flow, [next(fits) for _ in folds.folds]) for flow in plan.flows]
-    return stacked([*simple, *flows], len(simple) if alone else 0, folds, plan.left_out)
-
-
 def best_of(family: Family, folds: Folds) -> Fitted:
     """The best of a family by held-out rows: larger sizes are tried until two are no better."""
     best, worse = None, 0
@@ -117,31 +107,30 @@ def best_of(family: Family, folds: Folds) -> Fitted:
 def stacked(
     fitted: list[Fitted], first: int, folds: Folds, left_out: tuple[str, ...] = ()
 ) -> Selection:
-    """The mixture of the candidates from the first one on, those of little weight left out."""
-    log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
+    """(a density, its best part with a latent space, log p, a summary), of standardised rows.
+
+    The density is the mixture of the candidates from the first one on, those of little weight left
+    out. log p (n,) is that of held-out rows; of the others NaN.
+    """
+    without, tried = fitted[:first], fitted[first:]
+    log_p = np.stack([one.log_p for one in tried], axis=1)
     w = stacked_weights(log_p, folds.weight)
     mean, error = mean_and_error(crossed(log_p, folds.number, folds.weight), folds.weight)
-    kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
+    kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in tried]
     w = np.where(kept, w, 0) / w[kept].sum()
-    scored = [
-        replace(one.scored, weight=weight)
-        for one, weight in zip(fitted, [0.0] * first + w.tolist(), strict=True)
-    ]
     parts = [
-        (density, own.weight / len(one.densities))
-        for one, own in zip(fitted, scored, strict=True)
+        (density, weight / len(one.densities))
+        for one, weight in zip(tried, w.tolist(), strict=True)
         for density in one.densities
-        if own.weight
+        if weight
     ]
-    latent = max(
-        (i for i, one in enumerate(fitted) if hasattr(one.densities[0], "to_latent")),
-        key=lambda i: scored[i].weight,
-    )
+    scored = [one.scored for one in without]
+    scored += [replace(one.scored, weight=own) for one, own in zip(tried, w.tolist(), strict=True)]
+    by_weight = [tried[i].densities[0] for i in np.argsort(-w, kind="stable")]
+    latent = next(density for density in by_weight if hasattr(density, "to_latent"))
     scores = np.full(len(folds.held_out), np.nan)
     scores[folds.held_out] = mixed(log_p[:, w > 0], w[w > 0])
     total = Scored("this density", mean, error, 1.0, False)
     counts = len(scores), len(folds.number), len(folds.folds)
     summary = Summary(tuple(scored), total, *counts, left_out)
-    return Selection(
-        Mixture(*zip(*parts, strict=True)), fitted[latent].densities[0], scores, summary
-    )
+    return Mixture(*zip(*parts, strict=True)), latent, scores, summary
