@@ -19,7 +19,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
 from flowcore.estimator import FlowDensityRecord
-from flowcore.estimator.record import checked_options
 from flowcore.estimator.workers import run
 
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
@@ -169,17 +168,17 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"options": {}}, "its options are"),
-        ({"latent": fc.Normal(2)}, "its density or latent is no flow"),
-        ({"density": fc.targets.two_moons()}, "no flow"),
-        ({"density": fc.flows.maf(3, 1, [4])}, "not that of its density"),
-        ({"names": ["a", "a"]}, "1 names for 2 columns"),
-        ({"offset": np.nan}, "its offset is nan"),
-        ({"names": ["a"]}, "1 names for 2 columns"),
-        ({"density": fc.flows.maf(2, 1, [4], 3)}, "contexts of widths"),
+        ({"options": {}}, "together"),
+        ({"latent": fc.Normal(2)}, "together"),
+        ({"density": fc.targets.two_moons()}, "together"),
+        ({"density": fc.flows.maf(3, 1, [4])}, "together"),
+        ({"density": fc.flows.maf(2, 1, [4], 3)}, "together"),
+        ({"names": ["a", "a"]}, "together"),
+        ({"names": ["a"]}, "together"),
+        ({"context_names": ["dose"]}, "together"),
+        ({"offset": np.nan}, "together"),
+        ({"held_out_scores": np.zeros((2, 2))}, "together"),
         ({"context_scaling": fc.ElementwiseAffine([0.0], -1.0)}, "loc and scale are"),
-        ({"context_names": ["dose"]}, "1 names for a context of 0"),
-        ({"held_out_scores": np.zeros((2, 2))}, "no vector of floats"),
         ({"summary": {"n_rows": 3}}, "its summary is no summary: KeyError"),
     ],
 )
@@ -336,7 +335,7 @@ def test_a_far_row_costs_the_others_little(far):
         ([[1.0, 2], [3, "a"]], r"a str 'a' in row 1 \(column 1\)"),
         ([[1.0, 2], [10**400, 3]], r"an? int '10+' in row 1 \(column 0\): int too"),
         ([[1.0, 2], [3, 1j]], r"a complex '1j' in row 1 \(column 1\)"),
-        (gaussian_rows(9) + 1j, r"a complex .* in rows 0, 1, .*: Complex data not supported$"),
+        (gaussian_rows(9) + 1j, r"a complex .* in rows 0, 1, .*: Complex data not supported;"),
         ([[1.0, 2], [3]], "inhomogeneous shape"),
     ],
 )
@@ -386,9 +385,9 @@ def test_context():
     )
     z = density.transform(x, context=c)
     np.testing.assert_allclose(density.inverse_transform(z, context=c), x, atol=1e-6)
-    with pytest.raises(ValueError, match=r"needs context="):
+    with pytest.raises(ValueError, match="context= has 0 columns, but in fit it had 1; cross_val"):
         density.score_samples(x)
-    with pytest.raises(ValueError, match="fitted without a context"):
+    with pytest.raises(ValueError, match="1 columns, but in fit it had 0"):
         plain.score_samples(x, context=c)
     with pytest.raises(ValueError, match="2 columns, but in fit it had 1"):
         density.score_samples(x, context=np.column_stack([c, c]))
@@ -438,7 +437,7 @@ def test_a_row_that_nothing_resembles_is_last_by_held_out_scores():
 def test_what_is_no_number_has_a_way_out():
     pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"city": ["Bern", "Rome"], "age": pd.array([3, None], dtype="Int64")})
-    with pytest.raises(ValueError, match=r"'city'\): leave the column out, or .*fit_table"):
+    with pytest.raises(ValueError, match=r"'city'\): .*; leave the column out, or .*fit_table"):
         fc.FlowDensity(**QUICK).fit(X[["city"]])
     with pytest.raises(
         ValueError, match=r"NAType.* in row 1 \(column 0 'age'\): drop or fill them$"
@@ -449,7 +448,7 @@ def test_what_is_no_number_has_a_way_out():
     with pytest.raises(TypeError, match=r"X is a dict, no table: write pandas.DataFrame\(X\)"):
         fc.FlowDensity(**QUICK).fit({"age": [1.0, 2.0]})
     X = pd.DataFrame({"day": pd.to_datetime(["2020-01-01", "2020-01-02"])})
-    with pytest.raises(ValueError, match=r"datetime64.*'2020-01-01.*: leave the column out"):
+    with pytest.raises(ValueError, match=r"datetime64.*'2020-01-01.*; leave the column out"):
         fc.FlowDensity(**QUICK).fit(X)
 
 
@@ -498,7 +497,7 @@ def test_the_global_random_state_is_left_alone():
 
 BAD = {
     "no such flow": ({"flow": "naf"}, {}, "flow must be one of auto, spline.*'naf'"),
-    "a flow of another dim": ({"flow": fc.flows.maf(2)}, {}, "dim=2, but the data have 3"),
+    "a flow of another dim": ({"flow": fc.flows.maf(2)}, {}, "dim=2 and context_dim=0, but the data have 3 and 0"),
     "budget": ({"budget": 0}, {}, "budget is a number of minutes > 0.*0"),
     "contamination": ({"contamination": 0.7}, {}, r"contamination.*\(0, 0.5\].*0.7"),
     "n_jobs": ({"n_jobs": "x"}, {}, "n_jobs is a number of processes, .*: 'x'"),
@@ -516,7 +515,6 @@ def test_bad_options(options, given, message):
 def test_options_may_be_numbers_of_numpys():
     options = {"contamination": np.float32(0.1), "n_jobs": np.int64(1)}
     fc.FlowDensity(**QUICK | options).fit(gaussian_rows(30))
-    assert checked_options(np.int64(1), np.float32(0.25), None) == (1, 0.25)
 
 
 def test_bad_rows_are_named():

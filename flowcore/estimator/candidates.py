@@ -16,12 +16,34 @@ from ..training import TrainingDivergedError, fit
 from ..training.defaults import is_auto
 from .gaussians import gaussian, mixture, modes, student
 from .rows import Fold, Rows
-from .stopping import Fit, Snapshots, log_prob
 
+LARGEST = 1e30  # of what float32 holds well
+LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
+LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
 PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 WIDTH = 32  # columns: in wider tables, networks are wider
 PER_PARAMETER = 2e-5  # milliseconds of an update
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A density fitted to the training rows of a fold, at S snapshots of its training.
+
+    density   the last one; log_p (S, n)   of the held-out rows at each snapshot;
+    thetas    (S, P), the parameters there; None: S = 1
+    """
+
+    density: Distribution
+    log_p: np.ndarray
+    thetas: np.ndarray | None = None
+
+    def at(self, snapshot: int) -> tuple[Distribution, np.ndarray]:
+        """The density there, and its log-densities of the held-out rows."""
+        density, thetas = self.density, self.thetas
+        if thetas is not None:
+            density = density.with_params(thetas[snapshot].astype(float))
+        return density, self.log_p[snapshot]
 
 
 @dataclass(frozen=True)
@@ -109,9 +131,8 @@ class FlowCandidate:
             options |= {"validation_data": others, "patience": PATIENCE}
         with remaking():
             flow = None
-            if (
-                (rows.x != rows.x[0]).any(axis=0).all()
-            ):  # else a column varies in held-out rows only
+            varies = (rows.x != rows.x[0]).any(axis=0)
+            if varies.all():  # else some column does in held-out rows only
                 flow = _trained(self._untrained(rows, rng, n_modes), rows.x, options)
             if seen.thetas:
                 return seen.fit()
@@ -140,6 +161,45 @@ class FlowCandidate:
 
     def _size(self, dim: int) -> float:
         return dim * max(1.0, dim / WIDTH) if self.widens else dim
+
+
+class Snapshots:
+    """A callback of `fit`: every so many epochs it keeps the parameters, and log p of the held-out
+    rows; it stops the training when that has not improved for `patience` epochs.
+
+    The best epoch by the dozen rows that one fold holds out is one of luck, and their log-density
+    there is flattered. So every fold takes the snapshot that is best for all of them.
+    """
+
+    def __init__(self, held_out: Rows, every: int, patience: int):
+        self.held_out, self.every, self.patience = held_out, every, patience
+        self.flow, self.thetas, self.log_p = None, [], []
+
+    def __call__(self, report) -> bool:
+        if (report.epoch + 1) % self.every:
+            return False
+        self.flow = report.flow
+        theta = self.flow.params
+        small = np.abs(theta).max() < LARGEST  # not the mean of a mode, on a far row
+        self.thetas.append(theta.astype(np.float32) if small else theta)
+        self.log_p.append(log_prob(self.flow, self.held_out))
+        best = int(np.argmax([floored(log_p).mean() for log_p in self.log_p]))
+        return (len(self.log_p) - 1 - best) * self.every >= self.patience
+
+    def fit(self) -> Fit:
+        """All of them."""
+        return Fit(self.flow, np.array(self.log_p), np.array(self.thetas))
+
+
+def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
+    """log p of the rows, (n,), given their context if the density reads one."""
+    context = {"context": rows.context} if density.context_dim else {}
+    return np.maximum(density.log_prob(rows.x, threads=threads, **context), LEAST)
+
+
+def floored(log_p: np.ndarray) -> np.ndarray:
+    """log p of rows (..., n), the lowest ones raised: one far row does not decide."""
+    return np.maximum(log_p, np.quantile(log_p, LOWEST, axis=-1, keepdims=True) - BELOW)
 
 
 def _trained(flow, x: np.ndarray, options: dict) -> TransformedDistribution:
@@ -171,22 +231,23 @@ RECIPES = ("glow", "iaf", "made", "made_mog", "maf", "maf_mog", "nice", "nsf", "
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 
 
-def as_candidates(flow, dim: int, context_dim: int) -> tuple[FlowCandidate, ...]:
+def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
     """The flows to try; flow: the argument of `FlowDensity`."""
     if isinstance(flow, TransformedDistribution):
-        for what, wanted in (("dim", dim), ("context_dim", context_dim)):
-            if getattr(flow, what) != wanted:
-                has = getattr(flow, what)
-                raise ValueError(f"flow has {what}={has}, but the data have {wanted}")
-        return (FlowCandidate("your flow", partial(_own, flow), COST),)
+        if (flow.dim, flow.context_dim) != (dim, context_dim):
+            raise ValueError(
+                f"flow has dim={flow.dim} and context_dim={flow.context_dim}, but the data have "
+                f"{dim} and {context_dim}"
+            )
+        return [FlowCandidate("your flow", partial(_own, flow), COST)]
     names = ["auto", *FLOWS, *RECIPES]
     if not (isinstance(flow, str) and flow in names):
         raise ValueError(
             f"flow must be one of {', '.join(names)}, or a TransformedDistribution: got {flow!r}"
         )
     if is_auto(flow):
-        return tuple(FLOWS.values())
-    return (FLOWS.get(flow) or FlowCandidate(flow, getattr(flows, flow), COST),)
+        return list(FLOWS.values())
+    return [FLOWS.get(flow) or FlowCandidate(flow, getattr(flows, flow), COST)]
 
 
 def _own(flow, dim, **options) -> TransformedDistribution:

@@ -15,7 +15,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain, Standardize
+from ..bijectors import Chain
 from ..core.inputs import column_labels
 from ..core.labels import are_names, check_labels
 from ..distributions import TransformedDistribution
@@ -25,7 +25,7 @@ from ..training.columns import check_columns
 from ..training.defaults import is_auto
 from .candidates import as_candidates
 from .plan import plan
-from .record import OPTIONS, FlowDensityRecord, as_data
+from .record import FlowDensityRecord, as_data
 from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling
 from .selection import select
 
@@ -136,27 +136,23 @@ class FlowDensity(
         self.progress = progress
 
     def fit(
-        self,
-        X: ArrayLike,
-        y: None = None,
-        sample_weight: ArrayLike | None = None,
-        *,
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Fit to the rows of X (n, D); y is not looked at.
 
         sample_weight: (n,) >= 0; rows of weight 0 take no part. context: (n, C), what the density
         is conditional on; every other method then wants one, too.
         """
         seeds = seed_sequence(self.random_state)
-        minutes, contamination = checked_options(self.budget, self.contamination, self.n_jobs)
+        check_options(self.budget, self.contamination, self.n_jobs)
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
         weight = np.ones(len(X)) if weight is None else weight
         names, context = column_labels(context), as_context("context", context, "X", len(X))
         self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
-        rows = merged(X, weight, context)
+        rows, first = merged(X, weight, context)
         if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
             raise ValueError(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
@@ -166,18 +162,24 @@ class FlowDensity(
         scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
         check_reach(X, weight, scale, labels)
         dims = X.shape[1], self.context_dim_
-        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
+        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), self.budget)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
         density, latent, log_p, summary = select(
             rows, todo, seeds, self.n_jobs, alone, self.progress
         )
         nats = float(scale.inverse_log_det(X[:1])[0])
-        self.density_ = _in_units(density, scale, context_scale)
-        self.latent_ = _in_units(latent, scale, context_scale)
+        if context_scale is not None:
+            density = with_standardized_context(density, context_scale)
+            latent = with_standardized_context(latent, context_scale)
+        self.density_ = TransformedDistribution(density, scale)
+        self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
         self.summary_ = summary.shifted(nats)
-        self.held_out_scores_ = np.append(log_p + nats, np.nan)[rows.original]  # -1: nan
+        log_p = log_p + nats
+        scores = np.full(len(X), np.nan)
+        scores[rows.place] = log_p
+        self.held_out_scores_ = np.where(weight > 0, scores[first], np.nan)
         seen = np.isfinite(log_p)
-        self.offset_ = quantile(log_p[seen] + nats, rows.weight[seen], contamination)
+        self.offset_ = quantile(log_p[seen], rows.weight[seen], self.contamination)
         self._n_features_out = X.shape[1]
         return self
 
@@ -192,17 +194,15 @@ class FlowDensity(
         return float(self.score_samples(X, context).mean())
 
     def sample(
-        self,
-        n_samples: int = 1,
-        random_state: int | np.random.RandomState | None = None,
+        self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None,
         context: Context = None,
-    ) -> np.ndarray:
+    ) -> np.ndarray:  # fmt: skip
         """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
-        read = self._read_by(self.density_, context, None)
+        read = self._read_by(self.density_, context, 0 if context is None else len(context))
         if context is not None and read is None:  # nothing that reads it has any weight
-            n_samples = (n_samples, *np.shape(context)[:-1])
+            n_samples = n_samples, len(context)
         return self.density_.sample(n_samples, rng, context=read)
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -214,13 +214,9 @@ class FlowDensity(
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
     def fit_predict(
-        self,
-        X: ArrayLike,
-        y: None = None,
-        sample_weight: ArrayLike | None = None,
-        *,
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
-    ) -> np.ndarray:
+    ) -> np.ndarray:  # fmt: skip
         """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
 
         So the share of outliers is `contamination`, which `predict` of rows of the fit is not: what
@@ -246,7 +242,7 @@ class FlowDensity(
     def as_record(self) -> FlowDensityRecord:
         """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
         check_is_fitted(self)
-        options = {name: getattr(self, name) for name in OPTIONS}
+        options = self.get_params(deep=False)
         if not isinstance(options["random_state"], Integral):
             options["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
@@ -256,52 +252,32 @@ class FlowDensity(
             self.context_names_in_, self.context_dim_,
         )  # fmt: skip
 
-    def _read_by(self, density: Distribution, context, n: int | None) -> np.ndarray | None:
-        """The context (n, C), checked, if the density reads it; n: None if it may be any number."""
-        dim = self.context_dim_
-        if context is None and dim:
-            raise ValueError(
-                f"this density needs context=, (n, {dim}), as in fit; from cross_val_score "
-                "and pipelines: set_score_request(context=True)"
-            )
-        if context is not None and not dim:
-            raise ValueError("this density was fitted without a context, but one was given")
-        if context is None:
-            return None
+    def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:
+        """The context of n rows, (n, C), checked; None if the density reads none."""
         check_labels("context", column_labels(context), self.context_names_in_)
-        table = as_context("context", context, "X", len(context) if n is None else n)
-        if table.shape[1] != dim:
-            raise ValueError(f"context has {table.shape[1]} columns, but in fit it had {dim}")
-        return table if density.context_dim else None
+        context, dim = as_context("context", context, "X", n), self.context_dim_
+        width = 0 if context is None else context.shape[1]
+        if width != dim:
+            raise ValueError(
+                f"context= has {width} columns, but in fit it had {dim}; cross_val_score and "
+                "pipelines pass it on after set_score_request(context=True)"
+            )
+        return context if density.context_dim else None
 
 
-def _in_units(
-    density, scale: Standardize, context_scale: Standardize | None
-) -> TransformedDistribution:
-    """A density of standardised rows, given a standardised context, in the units of the data."""
-    if context_scale is not None:
-        density = with_standardized_context(density, context_scale)
-    if isinstance(density, TransformedDistribution):
-        return TransformedDistribution(density.base, Chain([scale, density.bijector]))
-    return TransformedDistribution(density, scale)
-
-
-def checked_options(budget, contamination, n_jobs) -> tuple[float | None, float]:
-    """(budget, contamination) as floats; a ValueError for an option that is none."""
+def check_options(budget, contamination, n_jobs) -> None:
+    """A ValueError for an option that is none."""
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
         raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
     if budget is not None and not (isinstance(budget, Real) and budget > 0):
         raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
     if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
         raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
-    return None if budget is None else float(budget), float(contamination)
 
 
 def seed_sequence(random_state) -> np.random.SeedSequence:
     """What every fit's seed is drawn from; None: fresh, not NumPy's global state."""
     if random_state is None:
         return np.random.SeedSequence()
-    if isinstance(random_state, np.random.Generator):
-        return np.random.SeedSequence(random_state.integers(2**63, size=2).tolist())
     state = check_random_state(random_state)
     return np.random.SeedSequence(state.randint(2**31 - 1, size=4).tolist())

@@ -35,7 +35,7 @@ class Scored:
     is_flow: bool
 
     def __str__(self):
-        return f"{self.name} {_short(self.score)}"
+        return f"{self.name} {_number(self.score, 1 + (abs(self.score) < 10))}"
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,6 @@ class Summary:
     n_held_out: int
     n_folds: int
     left_out: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        if not self.candidates:
-            raise ValueError("a summary has at least one candidate")
 
     @property
     def winner(self) -> Scored:
@@ -82,23 +78,19 @@ class Summary:
             f"  {'':24s}{'score':>10s}{'+-':>8s}{'weight':>9s}",
         ]
         for s in self.candidates:
-            rows.append(f"  {s.name:24s}{_wide(s.score):>10s}{_wide(s.error):>8s}{s.weight:9.2f}")
+            rows.append(
+                f"  {s.name:24s}{_number(s.score):>10s}{_number(s.error):>8s}{s.weight:9.2f}"
+            )
         total = self.density
-        rows.append(f"  {total.name:24s}{_wide(total.score):>10s}{_wide(total.error):>8s}")
+        rows.append(f"  {total.name:24s}{_number(total.score):>10s}{_number(total.error):>8s}")
         rows += [f"the largest part is: {self.winner.name}"]
         return "\n".join(rows + [f"left out: {what}" for what in self.left_out])
 
     __repr__ = __str__
 
 
-def _wide(score: float) -> str:
-    return f"{score:.3f}" if abs(score) < HUGE else f"{score:.0e}"
-
-
-def _short(score: float) -> str:
-    if abs(score) >= HUGE:
-        return f"{score:.0e}"
-    return f"{score:.1f}" if abs(score) >= 10 else f"{score:.2f}"
+def _number(score: float, digits: int = 3) -> str:
+    return f"{score:.{digits}f}" if abs(score) < HUGE else f"{score:.0e}"
 
 
 def as_data(summary: Summary) -> dict:

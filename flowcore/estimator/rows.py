@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -26,45 +27,37 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
-    labels = column_labels(X)
+    if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
+        X = X.to_pandas()
+    labels, problem = column_labels(X), None
     check_labels("X", labels, labels and list(dict.fromkeys(labels)))
     try:
         table = validate_data(estimator, X, reset=reset, skip_check_array=False, dtype=float,
                               ensure_all_finite=False, order="C",
                               ensure_min_samples=2 if reset else 1)  # fmt: skip
-        as_numbers("X", X)  # scikit-learn takes dates and text as numbers, and ignores masks
-    except (TypeError, ValueError, OverflowError) as problem:
-        _name_the_cell(X, labels, problem)
-        raise
+    except (TypeError, ValueError, OverflowError) as found:  # it does not say where
+        problem = found
+    try:  # scikit-learn takes dates and text as numbers, and ignores masks
+        as_numbers("X", np.array(X, object) if problem and not labels else X)
+    except ValueError as place:
+        text = f"{place}: {problem}".split("\n")[0] if problem else f"{place}"
+        fix = "; leave the column out, or take flowcore.tables.fit_table, which knows categories"
+        error = TypeError if isinstance(problem, TypeError) else ValueError
+        raise error(f"{place}" if " drop" in text else text + fix) from None
+    if problem:
+        raise problem
     check_finite("X", table, float, labels)
     return table, labels
 
 
-def _name_the_cell(X, labels: list | None, problem: Exception) -> None:
-    """The same problem with the place of what is no number, and with a way out."""
-    try:
-        as_numbers("X", X if labels else np.array(X, object))
-    except ValueError as place:
-        words = [f"{place}", f"{problem}".split("\n")[0]]
-        if " drop" not in words[0]:
-            words.append(
-                "leave the column out, or take flowcore.tables.fit_table, which knows categories"
-            )
-        error = TypeError if isinstance(problem, TypeError) else ValueError
-        raise error(": ".join(dict.fromkeys(words))) from None
-
-
 @dataclass(frozen=True)
 class Rows:
-    """Different rows: x (n, D), context (n, C) or None, weight (n,).
-
-    original   (N,): which of them each row of the table is; -1 for one of weight 0
-    """
+    """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table."""
 
     x: np.ndarray
     context: np.ndarray | None
     weight: np.ndarray
-    original: np.ndarray | None = None
+    place: np.ndarray
 
     def __len__(self) -> int:
         return len(self.x)
@@ -73,27 +66,20 @@ class Rows:
         """Some of them, by number or by a mask; their weights have the sum 1."""
         weight = self.weight[index]
         context = None if self.context is None else self.context[index]
-        return Rows(self.x[index], context, weight / weight.sum())
+        return Rows(self.x[index], context, weight / weight.sum(), self.place[index])
 
 
-@dataclass(frozen=True)
-class Fold:
-    """A table, of which some rows are held out: a mask (n,)."""
+class Fold(NamedTuple):
+    """The rows that a candidate is fitted to, and those that it is scored on."""
 
-    table: Rows
-    mask: np.ndarray
-
-    @property
-    def training(self) -> Rows:
-        return self.table.take(~self.mask)
-
-    @property
-    def held_out(self) -> Rows:
-        return self.table.take(self.mask)
+    training: Rows
+    held_out: Rows
 
 
-def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Rows:
-    """The different rows of positive weight, sorted.
+def merged(
+    x: np.ndarray, weight: np.ndarray, context: np.ndarray | None
+) -> tuple[Rows, np.ndarray]:
+    """(the different rows of positive weight, sorted; for every row the first that equals it).
 
     A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
     known when it is held out, and a spike on it would look like a discovery.
@@ -104,10 +90,7 @@ def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Row
     kept = np.flatnonzero(total > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
     kept = kept[np.lexsort(both.T[::-1])]
-    number = np.zeros(len(x), int)
-    number[kept] = np.arange(len(kept))
-    original = np.where(weight > 0, number[first], -1)
-    return replace(Rows(x, context, total).take(kept), original=original)
+    return Rows(x, context, total, np.arange(len(x))).take(kept), first
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
@@ -143,9 +126,7 @@ def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize |
     x, context = scale.inverse(rows.x), rows.context
     context = None if context is None else context_scale.inverse(context)
     order = np.argsort(np.sum(x**2, axis=1), kind="stable")
-    place = np.append(np.argsort(order), -1)  # of -1: -1
-    found = replace(rows, x=x, context=context).take(order)
-    return replace(found, original=place[rows.original])
+    return replace(rows, x=x, context=context).take(order)
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:

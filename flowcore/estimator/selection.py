@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,12 +10,11 @@ import numpy as np
 
 from ..core import BLAS
 from ..distributions import Distribution, Mixture, TransformedDistribution
-from .candidates import Candidate, Family, FlowCandidate
+from .candidates import Candidate, Family, Fit, FlowCandidate, floored
 from .plan import Plan
 from .record import Scored, Summary
 from .rows import Fold, Rows
 from .stacking import crossed, mean_and_error, mixed, stacked_weights
-from .stopping import Fit, stopped_together
 from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
@@ -53,7 +52,7 @@ class Fitted:
     (n,), and its line in the summary."""
 
     candidate: Candidate | FlowCandidate
-    densities: tuple[Distribution, ...]
+    densities: list[Distribution]
     log_p: np.ndarray
     scored: Scored
 
@@ -64,8 +63,10 @@ class Folds:
     def __init__(self, rows: Rows, plan: Plan, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
         number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
-        self.folds = [Fold(rows, number == k) for k in range(plan.used)]
         self.held_out = number < plan.used  # (n,)
+        self.folds = [
+            Fold(rows.take(number != k), rows.take(number == k)) for k in range(plan.used)
+        ]
         self.number = number[self.held_out]
         self.weight = rows.weight[self.held_out]
 
@@ -78,12 +79,18 @@ class Folds:
             yield partial(candidate.fitted, fold, int(words.generate_state(1)[0]), **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
-        """The candidate, stopped at the epoch that is best for all folds."""
-        weights = [self.weight[self.number == k] for k in range(len(fits))]
-        densities, scores = zip(*stopped_together(fits, weights), strict=True)
-        log_p = np.empty(len(self.number))
-        for k, own in enumerate(scores):
-            log_p[self.number == k] = own
+        """The candidate at the snapshot that is best for all folds together; a fold whose training
+        had ended before takes its own best."""
+        parts = [self.number == k for k in range(len(fits))]
+        curves = [
+            floored(fit.log_p) @ self.weight[part] for fit, part in zip(fits, parts, strict=True)
+        ]
+        longest = max(map(len, curves))
+        best = int(np.argmax(sum(np.pad(c, (0, longest - len(c)), "edge") for c in curves)))
+        densities, log_p = [], np.empty(len(self.number))
+        for fit, part, curve in zip(fits, parts, curves, strict=True):
+            density, log_p[part] = fit.at(best if best < len(curve) else int(np.argmax(curve)))
+            densities.append(density)
         mean, error = mean_and_error(log_p, self.weight)
         scored = Scored(candidate.name, mean, error, 0.0, candidate.is_flow)
         return Fitted(candidate, densities, log_p, scored)
@@ -105,7 +112,7 @@ def best_of(family: Family, folds: Folds) -> Fitted:
 
 
 def stacked(
-    fitted: list[Fitted], first: int, folds: Folds, left_out: tuple[str, ...] = ()
+    fitted: list[Fitted], first: int, folds: Folds, left_out: Sequence[str] = ()
 ) -> Selection:
     """(a density, its best part with a latent space, log p, a summary), of standardised rows.
 
@@ -132,5 +139,5 @@ def stacked(
     scores[folds.held_out] = mixed(log_p[:, w > 0], w[w > 0])
     total = Scored("this density", mean, error, 1.0, False)
     counts = len(scores), len(folds.number), len(folds.folds)
-    summary = Summary(tuple(scored), total, *counts, left_out)
+    summary = Summary(tuple(scored), total, *counts, tuple(left_out))
     return Mixture(*zip(*parts, strict=True)), latent, scores, summary

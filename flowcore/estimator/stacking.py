@@ -60,8 +60,6 @@ def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarr
 
 def mean_and_error(log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """The weighted mean, and its standard error."""
-    mean = np.average(log_p, weights=weight)
     share = weight / weight.sum()
-    apart = share * (log_p - mean)
-    unit = np.abs(apart).max() or 1.0  # no square overflows
-    return float(mean), float(unit * np.sqrt(np.sum((apart / unit) ** 2)))
+    mean = np.average(log_p, weights=weight)
+    return float(mean), float(np.linalg.norm(share * (log_p - mean)))
