@@ -122,8 +122,8 @@ class FlowCandidate:
         rows, held_out = fold.training, fold.held_out
         seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)), PATIENCE)
         options = {"epochs": epochs, "threads": threads, "rng": rng, "context": rows.context}
-        if (rows.weight != rows.weight[0]).any():
-            options["sample_weight"] = rows.weight
+        equal = (rows.weight == rows.weight[0]).all()
+        options["sample_weight"] = None if equal else rows.weight
         if snapshots:
             options |= {"validation_split": 0, "callbacks": [seen]}
         else:

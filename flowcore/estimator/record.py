@@ -168,12 +168,10 @@ class FlowDensityRecord:
             and {flow.context_dim for flow in flows} <= {0, self.context_dim}
             and _are_names_of(self.names, self.density.dim)
             and _are_names_of(self.context_names, self.context_dim)
-            and self.held_out_scores.ndim == 1
-            and self.held_out_scores.dtype == float
             and math.isfinite(self.offset)
         ):
             raise ValueError(
-                "its options, density, latent space, names, context and scores do not fit together"
+                "its options, density, latent space, names and context do not fit together"
             )
 
     def config(self) -> dict:

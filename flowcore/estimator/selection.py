@@ -119,25 +119,24 @@ def stacked(
     The density is the mixture of the candidates from the first one on, those of little weight left
     out. log p (n,) is that of held-out rows; of the others NaN.
     """
-    without, tried = fitted[:first], fitted[first:]
-    log_p = np.stack([one.log_p for one in tried], axis=1)
+    log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
     w = stacked_weights(log_p, folds.weight)
     mean, error = mean_and_error(crossed(log_p, folds.number, folds.weight), folds.weight)
-    kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in tried]
+    kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
     w = np.where(kept, w, 0) / w[kept].sum()
+    scores = np.full(len(folds.held_out), np.nan)
+    scores[folds.held_out] = mixed(log_p[:, kept], w[kept])
+    chosen = list(zip(fitted, [0.0] * first + w.tolist(), strict=True))
     parts = [
         (density, weight / len(one.densities))
-        for one, weight in zip(tried, w.tolist(), strict=True)
+        for one, weight in chosen
         for density in one.densities
         if weight
     ]
-    scored = [one.scored for one in without]
-    scored += [replace(one.scored, weight=own) for one, own in zip(tried, w.tolist(), strict=True)]
-    by_weight = [tried[i].densities[0] for i in np.argsort(-w, kind="stable")]
+    by_weight = [one.densities[0] for one, _ in sorted(chosen, key=lambda own: -own[1])]
     latent = next(density for density in by_weight if hasattr(density, "to_latent"))
-    scores = np.full(len(folds.held_out), np.nan)
-    scores[folds.held_out] = mixed(log_p[:, w > 0], w[w > 0])
+    scored = tuple(replace(one.scored, weight=weight) for one, weight in chosen)
     total = Scored("this density", mean, error, 1.0, False)
     counts = len(scores), len(folds.number), len(folds.folds)
-    summary = Summary(tuple(scored), total, *counts, tuple(left_out))
+    summary = Summary(scored, total, *counts, tuple(left_out))
     return Mixture(*zip(*parts, strict=True)), latent, scores, summary
