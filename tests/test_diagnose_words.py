@@ -7,8 +7,9 @@ import pytest
 from stub_diagnosis import faults, ks, report
 
 from flowcore.diagnosis.density import AnyDensity, Rows
-from flowcore.diagnosis.findings import ADVICE, KINDS, Finding
+from flowcore.diagnosis.findings import KINDS, Finding
 from flowcore.diagnosis.likelihood import overfitting
+from flowcore.diagnosis.report import ADVICE
 from flowcore.diagnosis.tests import level, uniformity
 
 RNG = np.random.default_rng
@@ -31,7 +32,7 @@ def test_of_a_density_without_faults():
         "(largest KS 0.020).",
         "+ 2 rows are far out.",
     ]
-    assert repr(found) == "Diagnosis(Flow, mean log p -2, 0 faults: print it)"
+    assert repr(found) == "Diagnosis(Flow, mean log p -2, faults: 0; print it)"
 
 
 def test_the_largest_of_many_are_listed_first_and_the_others_named():
@@ -108,7 +109,7 @@ def test_overfitting_is_a_fault_if_it_harms():
         def sample(self, n):
             return np.zeros((n, 1))
 
-    density, log_p = AnyDensity.of(Density(), 1), RNG(0).normal(-2, 1, 400)
+    density, log_p = AnyDensity.of(Density(), None), RNG(0).normal(-2, 1, 400)
 
     def found(mean, harm):
         train = Rows(RNG(1).normal(mean, 1, (400, 1)), None)
