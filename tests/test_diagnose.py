@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
-from stub_diagnosis import QUICK, Plain, faults
 
 import flowcore as fc
 from flowcore import diagnose
@@ -18,11 +17,30 @@ from flowcore.diagnosis.density import AnyDensity, Draws, Rows
 from flowcore.diagnosis.findings import holm
 from flowcore.diagnosis.latent import conditionals, uniforms
 from flowcore.diagnosis.likelihood import baselines, worst_row
-from flowcore.diagnosis.tests import Row, classifier, ranks, shape_of, tails
+from flowcore.diagnosis.tests import Row, classifier, ranks, tails, uniformity
 from flowcore.tables import Column, Kind, Schema, TableDensity
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
+QUICK = {"draws": 1000}
+
+
+class Bare:
+    """No flow: nothing but `dim`, `log_prob` and `sample`, which may be those of two densities."""
+
+    def __init__(self, density, sampler=None):
+        self.density, self.sampler, self.dim = density, sampler or density, density.dim
+
+    def log_prob(self, x):
+        return self.density.log_prob(x)
+
+    def sample(self, n, rng=None):
+        return self.sampler.sample(n, rng)
+
+
+def faults(found):
+    """The kinds of the findings that speak against a density."""
+    return {one.kind for one in found.findings if one.fault}
 
 
 def flow(dim=3, layers=2, rng=0, **options):
@@ -112,13 +130,13 @@ def test_one_row_at_infinity_or_nearly():
     assert "The density is better" not in str(found)
 
 
-def test_rows_that_repeat_are_told():
+def test_rows_that_repeat_are_a_warning():
     x = normal(100)
     with pytest.warns(UserWarning, match=r"X_held_out has 300 rows, but only 100 different ones"):
         diagnose(fc.Normal(2), np.repeat(x, 3, axis=0), alpha=np.float32(0.05), **QUICK)
 
 
-def test_rows_outside_of_the_support_are_told():
+def test_rows_outside_of_the_support_are_named():
     box = fc.Uniform(2, -1.0, 1.0)
     x = np.vstack([[[3.0, 0.0]], RNG(0).uniform(-1, 1, (200, 2))])
     found = diagnose(box, x, **QUICK)
@@ -129,7 +147,7 @@ def test_rows_outside_of_the_support_are_told():
 
 
 def test_samples_of_another_density_than_log_prob():
-    found = diagnose(Plain(fc.Normal(2), fc.Laplace(2)), normal(1000), **QUICK)
+    found = diagnose(Bare(fc.Normal(2), fc.Laplace(2)), normal(1000), **QUICK)
     assert not found.of("latents") and not found.trusted
 
 
@@ -169,7 +187,7 @@ def test_tables_with_names():
         diagnose(fc.Normal(2), table, **QUICK)
 
 
-class NotFinite(Plain):
+class NotFinite(Bare):
     def __init__(self, wild):
         super().__init__(fc.Normal(2))
         self.wild = wild
@@ -300,10 +318,10 @@ def test_uniforms_are_uniform_and_independent(name):
 
 
 def test_of_somebodys_density_there_are_none():
-    assert uniforms(Plain(fc.Normal(2)), normal(), RNG(0)) is None
-    over = fc.TransformedDistribution(Plain(fc.Normal(2)), fc.Permute([1, 0]))
+    assert uniforms(Bare(fc.Normal(2)), normal(), RNG(0)) is None
+    over = fc.TransformedDistribution(Bare(fc.Normal(2)), fc.Permute([1, 0]))
     assert uniforms(over, normal(), RNG(0)) is None
-    part = SimpleNamespace(densities=[Plain(fc.Normal(2))], weights=[1.0])
+    part = SimpleNamespace(densities=[Bare(fc.Normal(2))], weights=[1.0])
     assert uniforms(part, normal(), RNG(0)) is None
 
 
@@ -372,20 +390,28 @@ def test_ranks_among_own_draws_are_uniform_also_with_ties():
 
 
 @pytest.mark.parametrize(
-    ("u", "shape"),
+    ("u", "sentence", "remedy"),
     [
-        (lambda u: u**0.7, "low"),
-        (lambda u: u**1.4, "high"),
-        (lambda u: stats.norm.cdf(1.5 * stats.norm.ppf(u)), "narrow"),
-        (lambda u: stats.norm.cdf(0.6 * stats.norm.ppf(u)), "wide"),
-        (lambda u: np.where(u > 0.9, 0.97 + 0.03 * u, u), "above"),
-        (lambda u: np.where(u < 0.1, 0.03 * u, u), "below"),
-        (lambda u: np.where(np.abs(u - 0.5) < 0.3, np.where(u < 0.5, 0.22, 0.78), u), "shape"),
+        (lambda u: u**0.7, "It's values of `age` are too low", "flexible"),
+        (lambda u: u**1.4, "It's values of `age` are too high", "flexible"),
+        (lambda u: stats.norm.cdf(1.5 * stats.norm.ppf(u)),
+         "It puts too little mass in the tails of `age`", "tails"),
+        (lambda u: stats.norm.cdf(0.6 * stats.norm.ppf(u)),
+         "It puts too much mass in the tails of `age`", "thin"),
+        (lambda u: np.where(u > 0.9, 0.97 + 0.03 * u, u),
+         "It puts too little mass at the upper end of `age`", "flexible"),
+        (lambda u: np.where(u < 0.1, 0.03 * u, u),
+         "It puts too little mass at the lower end of `age`", "flexible"),
+        (lambda u: np.where(np.abs(u - 0.5) < 0.3, np.where(u < 0.5, 0.22, 0.78), u),
+         "It's distribution of `age` has the wrong shape", "flexible"),
     ],
-)
-def test_shapes(u, shape):
-    """u: where rows stand under a density that is wrong in one way."""
-    assert shape_of(u((np.arange(2000) + 0.5) / 2000)) == shape
+)  # fmt: skip
+def test_the_shape_of_what_is_wrong(u, sentence, remedy):
+    test = SimpleNamespace(statistic=0.2, pvalue=1e-9)
+    u = u((np.arange(2000) + 0.5) / 2000)
+    found = uniformity("columns", "KS of age", "It", "`age`", u, test)
+    assert (found.sentence, found.remedy) == (f"{sentence} (KS 0.200).", remedy)
+    assert (found.effect, found.p, sum(found.counts)) == (0.2, 1e-9, 2000)
 
 
 def test_holm():
@@ -482,7 +508,7 @@ def test_of_the_truth_one_report_in_twenty_finds_something(case):
     truth = {
         "flow": lambda: flow(3),
         "triangular, few rows": lambda: flow(3, layers=1),
-        "no flow": lambda: Plain(fc.targets.two_moons()),
+        "no flow": lambda: Bare(fc.targets.two_moons()),
         "context": lambda: flow(2, context_dim=1),
     }[case]()
     n, found, p_values = 60 if "few" in case else 300, [], []
@@ -523,7 +549,7 @@ def test_a_column_that_stands_there_twice_is_named():
         check_labels("X_train", ["a", "b"], ["a", "b", "b"])
 
 
-def test_rows_that_are_not_held_out_are_told():
+def test_training_rows_among_the_held_out_are_a_warning():
     x, c = normal(60), normal(60, 1)
     with pytest.warns(UserWarning, match=r"31 of 60 different rows of X_held_out are in X_train"):
         diagnose(fc.Normal(2), x, x[29:], **QUICK)
@@ -534,20 +560,20 @@ def test_rows_that_are_not_held_out_are_told():
         diagnose(given, x, x, context=c, context_train=c, **QUICK)
 
 
-def test_rows_of_a_grid_that_are_not_held_out_are_told():
+def test_training_rows_of_a_grid_among_the_held_out():
     """Noise is drawn apart; and counts that all tables have are no rows that it has seen."""
     schema = Schema((Column("x", Kind("continuous")), Column("n", Kind.parse("integer"))))
     density = TableDensity(schema, None, fc.Normal(2))
     x = np.c_[normal(60)[:, 0], np.arange(60) % 5]
     X = {"x": x[:, 0], "n": x[:, 1]}
-    with pytest.warns(UserWarning, match="60 of 60 different rows") as told:
+    with pytest.warns(UserWarning, match="60 of 60 different rows") as found:
         diagnose(density, X, X, **QUICK)
-    assert len(told) == 1
+    assert len(found) == 1
     counts = TableDensity(Schema((Column("n", Kind.parse("integer")),)), None, fc.Normal(1))
     diagnose(counts, {"n": x[:, 1]}, {"n": x[:, 1]}, **QUICK)
 
 
-def test_a_pipeline_is_told_how():
+def test_a_pipeline_has_a_way_out():
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
