@@ -219,11 +219,6 @@ def test_merged_rows_keep_everything():
     assert len(apart) == 4 and apart.context[apart.place == 2] == 9
 
 
-def test_quantile_counts_weights():
-    values, weight = np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0])
-    assert [quantile(values, weight, q) for q in (0.1, 0.26, 0.7, 0.9)] == [1, 2, 2, 3]
-
-
 @pytest.mark.parametrize("n", range(10, 201, 10))
 def test_a_share_of_the_rows_is_below_its_quantile(n):
     """Whatever way the sum of n weights 1/n is rounded."""
