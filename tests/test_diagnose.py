@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import flowcore as fc
 from flowcore import diagnose
+from flowcore.core.labels import check_labels
 from flowcore.diagnosis.density import AnyDensity, Draws, Rows
 from flowcore.diagnosis.findings import holm
 from flowcore.diagnosis.latent import conditionals, uniforms
