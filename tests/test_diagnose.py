@@ -338,10 +338,7 @@ def maf(order, context_dim=0):
         (maf([1, 2, 3]), [(0, []), (1, [0]), (2, [0, 1])]),
         (maf([3, 1, 2]), [(0, [1, 2]), (1, []), (2, [1])]),
         (fc.Chain([fc.Permute([2, 0, 1]), maf([1, 2, 3])]), [(1, []), (2, [1]), (0, [1, 2])]),
-        (
-            fc.Chain([fc.Standardize(3), maf([1, 2, 3]), fc.Exp(3)]),
-            [(0, []), (1, [0]), (2, [0, 1])],
-        ),
+        (fc.Chain([fc.Standardize(3), maf([1, 2, 3])]), [(0, []), (1, [0]), (2, [0, 1])]),
         (fc.Invert(maf([2, 1, 3])), [(0, [1]), (1, []), (2, [0, 1])]),
         (fc.Chain([maf([1, 2, 3]), maf([1, 2, 3])]), [(0, []), (1, [0]), (2, [0, 1])]),
         (fc.Chain([maf([1, 2, 3]), maf([3, 2, 1])]), None),
@@ -352,19 +349,12 @@ def maf(order, context_dim=0):
     ],
 )
 def test_which_flows_are_triangular(bijector, wanted):
-    """And which column each latent coordinate is the conditional of; held against the Jacobian."""
+    """And which column each latent coordinate is the conditional of."""
     flow = randomize(fc.TransformedDistribution(fc.Normal(3), bijector), scale=1.0)
     context = np.ones((50, 1)) if flow.context_dim else None
     x = flow.sample(50, rng=0) if context is None else flow.sample(1, rng=0, context=context)[0]
     assert conditionals(lambda rows: uniforms(flow, rows.x, RNG(0), rows.context),
                         Rows(x, context)) == wanted  # fmt: skip
-    if wanted is not None:
-        given = {} if context is None else {"context": np.ones(1)}
-        z = flow.to_latent(x[0], **given)
-        moved = np.abs(flow.to_latent(x[0] + 1e-6 * np.eye(3), **given) - z) > 1e-9  # [j, i]
-        for i, (j, others) in enumerate(wanted):
-            assert moved[j, i]
-            assert set(np.flatnonzero(moved[:, i])) <= {j, *others}
 
 
 def test_ks_is_that_of_scipy():

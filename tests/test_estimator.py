@@ -75,15 +75,6 @@ def test_summary_is_printed(fitted):
     assert abs(sum(s.weight for s in fitted.summary_.candidates) - 1) < 1e-9
 
 
-def test_samples_are_like_the_rows(fitted):
-    draws = fitted.sample(2000, random_state=1)
-    assert draws.shape == (2000, 2)
-    rows = moons(2000, 2)
-    assert np.abs(draws.mean(axis=0) - rows.mean(axis=0)).max() < 0.15
-    assert np.abs(draws.std(axis=0) / rows.std(axis=0) - 1).max() < 0.2
-    np.testing.assert_array_equal(draws, fitted.sample(2000, random_state=1))
-
-
 def test_outliers(fitted):
     held_out = fitted.held_out_scores_
     assert len(held_out) == 300 and np.isfinite(held_out).all()

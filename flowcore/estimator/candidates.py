@@ -120,7 +120,7 @@ class FlowCandidate:
         """
         rng = np.random.default_rng(seed)
         rows, held_out = fold.training, fold.held_out
-        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)), PATIENCE)
+        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)))
         options = {"epochs": epochs, "threads": threads, "rng": rng, "context": rows.context}
         equal = (rows.weight == rows.weight[0]).all()
         options["sample_weight"] = None if equal else rows.weight
@@ -131,13 +131,17 @@ class FlowCandidate:
             options |= {"validation_data": others, "patience": PATIENCE}
         with remaking():
             flow = None
-            varies = (rows.x != rows.x[0]).any(axis=0)
-            if varies.all():  # else some column does in held-out rows only
-                flow = _trained(self._untrained(rows, rng, n_modes), rows.x, options)
-            if seen.thetas:
-                return seen.fit()
-            if snapshots or flow is None:  # it diverged before the first one
-                flow = student(rows)
+            if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
+                try:
+                    last, history = fit(self._untrained(rows, rng, n_modes), rows.x, **options)
+                except TrainingDivergedError as error:
+                    last, history = error.flow, error.history
+                if history.interrupted:
+                    raise KeyboardInterrupt  # ends all fits, not one
+                if seen.thetas:
+                    return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas))
+                flow = None if snapshots else last  # it diverged before the first one
+            flow = student(rows) if flow is None else flow
             return Fit(flow, log_prob(flow, held_out, threads)[None])
 
     def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
@@ -165,14 +169,14 @@ class FlowCandidate:
 
 class Snapshots:
     """A callback of `fit`: every so many epochs it keeps the parameters, and log p of the held-out
-    rows; it stops the training when that has not improved for `patience` epochs.
+    rows; it stops the training when that has not improved for PATIENCE epochs.
 
     The best epoch by the dozen rows that one fold holds out is one of luck, and their log-density
     there is flattered. So every fold takes the snapshot that is best for all of them.
     """
 
-    def __init__(self, held_out: Rows, every: int, patience: int):
-        self.held_out, self.every, self.patience = held_out, every, patience
+    def __init__(self, held_out: Rows, every: int):
+        self.held_out, self.every = held_out, every
         self.flow, self.thetas, self.log_p = None, [], []
 
     def __call__(self, report) -> bool:
@@ -184,11 +188,7 @@ class Snapshots:
         self.thetas.append(theta.astype(np.float32) if small else theta)
         self.log_p.append(log_prob(self.flow, self.held_out))
         best = int(np.argmax([floored(log_p).mean() for log_p in self.log_p]))
-        return (len(self.log_p) - 1 - best) * self.every >= self.patience
-
-    def fit(self) -> Fit:
-        """All of them."""
-        return Fit(self.flow, np.array(self.log_p), np.array(self.thetas))
+        return (len(self.log_p) - 1 - best) * self.every >= PATIENCE
 
 
 def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
@@ -200,17 +200,6 @@ def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> n
 def floored(log_p: np.ndarray) -> np.ndarray:
     """log p of rows (..., n), the lowest ones raised: one far row does not decide."""
     return np.maximum(log_p, np.quantile(log_p, LOWEST, axis=-1, keepdims=True) - BELOW)
-
-
-def _trained(flow, x: np.ndarray, options: dict) -> TransformedDistribution:
-    """The flow that `fit` returns, the best finite one; an interrupt ends all fits, not one."""
-    try:
-        flow, history = fit(flow, x, **options)
-    except TrainingDivergedError as error:
-        return error.flow
-    if history.interrupted:
-        raise KeyboardInterrupt
-    return flow
 
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out

@@ -88,7 +88,9 @@ def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None
         fewer = max(LEAST_EPOCHS, int(epochs * budget / seconds))
         epochs, seconds = fewer, seconds * fewer / epochs
     used = min(used, n)
-    snapshots = _snapshots(n, used * sum(flow.nbytes(dim) for flow in flows))
+    nbytes = used * sum(flow.nbytes(dim) for flow in flows)
+    snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
+    snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
     return Plan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
 
 
@@ -129,9 +131,3 @@ def _seconds(flow: FlowCandidate, n: int, dim: int, epochs: int) -> float:
     batch = batch_size_for(n)
     epochs = epochs * (STOPPED if n < LARGE else 1)
     return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch))
-
-
-def _snapshots(n: int, nbytes: float) -> int:
-    """As many as half of the memory holds, in float32; nbytes: the parameters of all folds."""
-    most = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)
-    return most if n < TOGETHER and most >= FEWEST else 0

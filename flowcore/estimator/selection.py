@@ -33,14 +33,9 @@ def select(
     with BLAS.single_threaded():  # small products: threads would wait for each other
         simple = [best_of(family, folds) for family in plan.families]
     components = max(one.candidate.options.get("n_components", 0) for one in simple)
-    options = {
-        "epochs": plan.epochs,
-        "snapshots": plan.snapshots,
-        "n_modes": min(components or MODES, MOST_MODES),
-    }
-    tasks = [
-        task for i, flow in enumerate(plan.flows) for task in folds.tasks(flow, 200 + i, **options)
-    ]
+    how = partial(folds.tasks, epochs=plan.epochs, snapshots=plan.snapshots,
+                  n_modes=min(components or MODES, MOST_MODES))  # fmt: skip
+    tasks = [task for i, flow in enumerate(plan.flows) for task in how(flow, 200 + i)]
     fits = iter(run(tasks, plan.seconds, n_jobs, progress))
     flows = [folds.fitted(flow, [next(fits) for _ in folds.folds]) for flow in plan.flows]
     return stacked([*simple, *flows], len(simple) if alone else 0, folds, plan.left_out)
