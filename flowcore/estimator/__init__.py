@@ -4,8 +4,8 @@ density.py      `FlowDensity`; record.py   its summary, and the same in a file
 rows.py         the table: checked, equal rows merged, standardised
 candidates.py   what is tried: flows, and simple densities (gaussians.py)
 plan.py         how much of it, by the budget
-selection.py    the candidates fitted on folds, in workers.py, until when (stopping.py), with
-                which weights (stacking.py)
+selection.py    the candidates fitted on folds, in processes (workers.py), and their weights
+                (stacking.py): read this first
 """
 
 from typing import TYPE_CHECKING

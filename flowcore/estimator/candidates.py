@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from .. import flows
 from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import Distribution, TransformedDistribution
+from ..flows import glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit
 from ..training.defaults import is_auto
 from .gaussians import gaussian, mixture, modes, student
@@ -204,8 +204,8 @@ def floored(log_p: np.ndarray) -> np.ndarray:
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out
 
-affine = partial(flows.maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
-spline = partial(flows.nsf, activation="tanh")
+affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
+spline = partial(nsf, activation="tanh")
 FLOWS = {
     "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002)),
     "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
@@ -216,7 +216,7 @@ FLOWS = {
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
 }  # fmt: skip
-RECIPES = ("glow", "iaf", "made", "made_mog", "maf", "maf_mog", "nice", "nsf", "realnvp")
+RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 
 
@@ -229,14 +229,13 @@ def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
                 f"{dim} and {context_dim}"
             )
         return [FlowCandidate("your flow", partial(_own, flow), COST)]
-    names = ["auto", *FLOWS, *RECIPES]
-    if not (isinstance(flow, str) and flow in names):
+    named = {recipe.__name__: FlowCandidate(recipe.__name__, recipe, COST) for recipe in RECIPES}
+    known = {"auto": None, **FLOWS, **named}
+    if not (isinstance(flow, str) and flow in known):
         raise ValueError(
-            f"flow must be one of {', '.join(names)}, or a TransformedDistribution: got {flow!r}"
+            f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"
         )
-    if is_auto(flow):
-        return list(FLOWS.values())
-    return [FLOWS.get(flow) or FlowCandidate(flow, getattr(flows, flow), COST)]
+    return list(FLOWS.values()) if is_auto(flow) else [known[flow]]
 
 
 def _own(flow, dim, **options) -> TransformedDistribution:

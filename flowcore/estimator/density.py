@@ -279,5 +279,7 @@ def seed_sequence(random_state) -> np.random.SeedSequence:
     """What every fit's seed is drawn from; None: fresh, not NumPy's global state."""
     if random_state is None:
         return np.random.SeedSequence()
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(2**63, size=2).tolist())
     state = check_random_state(random_state)
     return np.random.SeedSequence(state.randint(2**31 - 1, size=4).tolist())
