@@ -202,12 +202,12 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
         text = f"With {n} rows the tests detect only a KS of {seen:.2f} or more."
         found.append(Finding("power", "smallest KS detected", seen, sentence=text))
     if given:
-        text = f"The numbers are judged given {listed(given)}: p of these is not judged."
+        text = f"All tests are of the numbers given {listed(given)}: p of these is not tested."
         found.append(Finding("given", "categories", sentence=text))
     return found
 
 
-# ---------------------------------------------------------------------------- rows as given
+# ---------------------------------------------------------------------------- rows of the caller
 
 
 def _numbers(density, X_held_out, X_train, rng) -> tuple[AnyDensity, list[str], Rows, Rows | None]:

@@ -38,9 +38,9 @@ def page(report: Any) -> Figure:
     histograms = _histograms(report)
     n_rows = -(-len(histograms) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
-    words, flat, last = right.subfigures(3, 1, height_ratios=heights)
-    _title(words, fill(report.headline, LETTERS - 14))
-    _text(words.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
+    verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
+    _title(verdict, fill(report.headline, LETTERS - 14))
+    _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
     _title(flat, "Where rows stand among draws (PIT), and KS: flat is right")
     panels = flat.subplots(n_rows, COLUMNS, squeeze=False).flat
     for panel, found in zip(panels, histograms, strict=False):

@@ -60,8 +60,8 @@ class FlowDensity(
     on a grid, has no density (a warning).
     Errors: ValueError for what is no table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
-    Cost: `fit` as `budget` says, and about 2 GB at most on two cores: in wide tables, whose flows
-    and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
+    Cost: `fit` takes the minutes of `budget`, and about 2 GB at most on two cores: in wide tables,
+    whose flows and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
     `score_samples` costs one inverse of every flow in the density.
 
     Parameters
@@ -79,7 +79,7 @@ class FlowDensity(
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
-        Processes that fit flows (joblib). None: all cores, or what a joblib context says; one
+        Processes that fit flows (joblib). None: all cores, or those of a joblib context; one
         inside of another worker.
     random_state : int, RandomState or None
         Decides folds, initial weights, batches.

@@ -35,7 +35,7 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         table = validate_data(estimator, X, reset=reset, skip_check_array=False, dtype=float,
                               ensure_all_finite=False, order="C",
                               ensure_min_samples=2 if reset else 1)  # fmt: skip
-    except (TypeError, ValueError, OverflowError) as found:  # it does not say where
+    except (TypeError, ValueError, OverflowError) as found:  # it names no place
         problem = found
     try:  # scikit-learn takes dates and text as numbers, and ignores masks
         as_numbers("X", np.array(X, object) if problem and not labels else X)

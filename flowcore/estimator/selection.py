@@ -70,8 +70,8 @@ class Folds:
     ) -> Iterator[Callable[..., Fit]]:
         """A candidate's fits, one for each fold."""
         for fold, own in zip(self.folds, self._seeds, strict=True):
-            words = np.random.SeedSequence([*own.generate_state(2).tolist(), seed])
-            yield partial(candidate.fitted, fold, int(words.generate_state(1)[0]), **options)
+            state = np.random.SeedSequence([*own.generate_state(2).tolist(), seed])
+            yield partial(candidate.fitted, fold, int(state.generate_state(1)[0]), **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
         """The candidate at the snapshot that is best for all folds together; a fold whose training
