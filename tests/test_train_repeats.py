@@ -133,10 +133,10 @@ def test_initialize_counts_weights(tmp_path, monkeypatch, mapped):
 
 
 def test_the_estimator_merges_in_the_same_way():
-    rows = merged_of_estimator(MIXED, np.ones(len(MIXED)), None)
+    rows, _ = merged_of_estimator(MIXED, np.ones(len(MIXED)), None)
     u, inverse, counts = np.unique(MIXED, axis=0, return_inverse=True, return_counts=True)
     np.testing.assert_array_equal(rows.x, u)
-    np.testing.assert_array_equal(rows.original, inverse.ravel())
+    np.testing.assert_array_equal(inverse.ravel()[rows.place], np.arange(len(u)))
     np.testing.assert_allclose(rows.weight, counts / len(MIXED), rtol=1e-12)
 
 
