@@ -161,16 +161,16 @@ def workers(report: Report, path: Path, clients: dict) -> None:
 def updates(report: Report, client) -> None:
     """An update of a distributed fit with two blocks of one row: nothing but the way there."""
     from flowcore import flows
-    from flowcore.distributed.fitting import Share, TotalLoss
+    from flowcore.distributed.fitting import Block, TotalLikelihood
     from flowcore.training import Rows
 
     table = []
     for hidden in ((16,), (512, 512)):
         flow = flows.maf(report.args.dim, layers=2, hidden=hidden, standardize=False)
         row = Rows(np.zeros((1, flow.dim)))
-        shares = client.scatter([Share(row, row) for _ in range(2)])
-        loss = TotalLoss(client, flow, None, shares)
-        timings = report.interleave({"update": lambda l=loss, f=flow: l(f.params, (0, 1))})
+        blocks = client.scatter([Block(row, row) for _ in range(2)])
+        loss = TotalLikelihood(client, flow, None, blocks)
+        timings = report.interleave({"update": lambda l=loss, f=flow: l(f.params, 0)})
         name = f"update, {flow.n_params} parameters"
         report.add(name, timings, "update", parameters=flow.n_params)
         table.append([name, timings.spread("update").show(1e3)])

@@ -3,8 +3,9 @@
     forward = base -> data (sampling),  inverse = data -> base (density)
 
 Read in this order: the conventions (docs/conventions.md), `spec/reference.py`, the head of
-`core/workspace.py`, `bijectors/bijector.py`, `bijectors/autoregressive.py`, `networks/made.py`,
-`core/calls.py`.
+`core/workspace.py`, `bijectors/bijector.py`, `bijectors/autoregressive.py`,
+`transformers/affine.py`, `networks/made.py` (which unit reads what), `networks/layers.py` and
+`networks/network.py` (the products), `core/calls.py`.
 
 `import flowcore` loads no room, and not even NumPy. `__init__.pyi` lists the public names, one a
 line with its room, for type checkers and for this file, which imports a room at its first use.

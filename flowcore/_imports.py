@@ -1,18 +1,18 @@
-"""How modules are imported: when their names are first used, and whole, whoever forks meanwhile.
+"""Lazy imports, and a lock that a fork waits for.
 
-A forked child has one thread, the one that forked, and every lock as it was. What another thread
-was in the middle of stays half done there for ever: a module half imported, BLAS limited by
-somebody who will never come back. So what takes a moment and belongs to the whole process is done
+A forked child has one thread, the one that forked, and every lock in the state that it had. Work
+that another thread had begun stays half done in the child for ever: a module half imported, BLAS
+limited by a thread that does not exist. So short work that belongs to the whole process is done
 `with unforked():`, and a fork waits for it.
 
-What nobody here can mend: imports by others, such as `import flowcore.flows` or those of `pickle`.
-A child that imports a module while another thread of its parent was importing the same one waits
-for ever, whatever the module. And so do two threads of which one is the first to import a module
-here, while the other forks in the middle of importing it. Threads that are the first to import
-different modules of one package may get Python's `_DeadlockError`.
+Two cases remain. Imports by others, such as `import flowcore.flows` or those of `pickle`, do not
+take the lock: a child that imports a module while another thread of its parent was importing it
+waits for ever. So do two threads of which one is the first to import a module here, while the other
+forks in the middle of importing the same one. (Threads that are the first to import different
+modules of one package may get Python's `_DeadlockError`.)
 
-No module of flowcore may take this lock while it is imported: a thread that has the lock may be
-waiting for that import. (So it imports from rooms, and asks `flowcore` itself for nothing.)
+No module of flowcore may take this lock while it is imported: a thread that holds the lock may be
+waiting for that import. So modules import from rooms, and no names from `flowcore` itself.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _lock = RLock()  # may be taken again: a signal handler, which may fork, runs in
 
 
 def unforked():
-    """A context that a fork, from whatever thread, waits for; one thread at a time is in it."""
+    """A context for one thread at a time; a fork in any thread waits until it is left."""
     return _lock
 
 
 def imported(name: str) -> ModuleType:
     """The module of this name, for functions that many threads may be the first to call.
 
-    What is there is returned at once. Else a fork waits for the import, and the import for other
-    threads that import the same: see above what they must not do meanwhile.
+    A module that is loaded is returned at once. Otherwise a fork waits for the import, and the
+    import waits for other threads that import the same module: see above.
     """
     module = sys.modules.get(name)
     if module is not None and not _is_half_there(module):
@@ -60,27 +60,19 @@ def door(package: str, rooms: Mapping[str, Sequence[str]]) -> Callable[[str], An
 
 
 def _is_half_there(module: ModuleType) -> bool:
-    """Is somebody in the middle of importing it? The import system itself asks like this."""
+    """True while a thread is importing it; the import system uses the same attribute."""
     return getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
-def _wait() -> None:
-    _lock.acquire()
-
-
-def _go_on() -> None:
-    _lock.release()
-
-
 def _renew() -> None:
-    """In the child: threads that are not there may have been waiting for the lock.
+    """A new lock for the child: threads of the parent may have been waiting for the old one.
 
-    A `with` that the fork came in the middle of releases the lock that it took, the old one: it is
-    held by this thread, and nobody takes it any more.
+    If the fork came inside of a `with`, this thread holds the old lock and releases it at the end.
     """
     global _lock
     _lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(before=_wait, after_in_parent=_go_on, after_in_child=_renew)
+    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release())
+    os.register_at_fork(after_in_child=_renew)

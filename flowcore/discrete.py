@@ -23,9 +23,7 @@ from .bijectors import Sigmoid
 from .core.inputs import as_numbers, check_dim, constant, show
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .core.typing import HasLogProb, Seed
+    from .core.typing import ArrayLike, HasLogProb, Seed
 
 OFF_GRID = 0.01  # of a step: how far rounded numbers, such as float32 ones, may be off the grid
 EPS, LARGEST = float(np.finfo(float).eps), float(np.finfo(float).max)

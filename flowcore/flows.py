@@ -6,9 +6,9 @@ Every recipe stacks `layers` bijectors over a base density and ends, at the data
     z -> layer 1 -> layer 2 -> ... -> Standardize -> x
 
 Orders are counted from the data end, whatever the number of layers: the last layer, next to the
-Standardize, has the order that is asked for, and towards the base every layer has the reverse of
-the one behind it. With few layers the order at the data end decides much: it should go from what is
-simple to what depends on it.
+Standardize, has the order of the argument, and towards the base every layer has the reverse of the
+one behind it. With few layers the order at the data end matters much: it should go from simple
+coordinates to those that depend on them.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ from .transformers import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from .core.typing import Base, Hidden, Seed
+    from .core.typing import ArrayLike, Base, DTypeLike, Hidden, Seed
 
 
 def maf(
@@ -250,12 +248,11 @@ def nsf(
         raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
     net = _network(hidden, context_dim, activation, residual, dtype)
     transformer = RationalQuadratic(bins, tail)
-    if isinstance(affine, Transformer):
-        transformer = Compose([affine, transformer])
-    elif isinstance(affine, (bool, np.bool_)):
-        transformer = Compose([Affine(), transformer]) if affine else transformer
-    else:
+    if not isinstance(affine, (bool, np.bool_, Transformer)):
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
+    if affine:
+        after = affine if isinstance(affine, Transformer) else Affine()
+        transformer = Compose([after, transformer])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
     return _flow(dim, parts, standardize, base, dtype, standardize_context)
 

@@ -25,8 +25,8 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
 
     In nats. It is the excess of the flow's expected negative log-likelihood over the entropy, and
-    has less noise than that difference. A reparametrisation of x changes nothing, so flow and
-    target only have to speak of the same x: no standardisation. An estimate may lie below 0 by a
+    has less noise than that difference. A reparametrisation of x changes nothing: flow and target
+    only have to be densities of the same x, in any units. An estimate may lie below 0 by a
     few standard errors. Where the flow's density vanishes on a draw, the divergence is inf, and
     its standard error nan. Cost: one `log_prob` of each of the two on n rows.
 
@@ -81,7 +81,7 @@ def stray_mass(
 ) -> Share:
     """The share of a flow's mass that lies where the truth has next to nothing.
 
-    Next to nothing: the truth is less dense there than at a share `kept` of its own samples.
+    Next to nothing means: the truth is less dense there than at a share `kept` of its own samples.
     Samples that are not finite count as stray.
     Continuous maps of a connected base cannot leave a gap empty: where the truth is in pieces,
     some of the flow's mass lies between them, on bridges. Cost: n samples of both, and the density

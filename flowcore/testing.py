@@ -2,7 +2,7 @@
 
 A fresh flow is the identity (its last layers are zero) and would pass nearly every test, so
 everything is tested at random parameters: `randomize`. Each property is one small function below,
-of one direction of the bijector; the list CHECKS puts first what explains most when it fails.
+of one direction of the bijector; CHECKS lists first those whose failure explains most.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import autograd.numpy as anp
 import numpy as np
 
 from .bijectors import Bijector, Chain, Invert
-from .core.parameters import Parametric
+from .core import Parametric
+from .core.calls import OPPOSITE
 from .transformers import Transformer
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .core.typing import Seed
+    from .core.typing import ArrayLike, Seed
 
 ROWS = 4
 STEPS = np.array([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])  # of finite differences: one is right near kinks
@@ -122,8 +121,8 @@ def check_bijector(
             for way in ways:
                 check(way)
     except Exception as error:
-        told = isinstance(error, AssertionError)
-        what = str(error) if told else f"{type(error).__name__}: {error}"
+        failed = isinstance(error, AssertionError)
+        what = str(error) if failed else f"{type(error).__name__}: {error}"
         name = check.__name__.strip("_").replace("_", " ")
         raise AssertionError(f"{type(b).__name__}, {name}: {what}") from error
 
@@ -144,8 +143,7 @@ class _Way(NamedTuple):
 
     def back(self, points):
         """(value, log-det) of the other direction."""
-        other = {"forward": "inverse", "inverse": "forward"}[self.name]
-        return getattr(self.b, f"{other}_and_log_det")(points, context=self.context)
+        return getattr(self.b, f"{OPPOSITE[self.name]}_and_log_det")(points, context=self.context)
 
 
 def _directions(b, rng, domain, codomain):
@@ -195,10 +193,10 @@ def _repr(way):
 
 
 def _nothing_overwritten(way):
-    given = [way.points.copy(), np.array(way.b.params), copy.copy(way.context)]
-    before = copy.deepcopy(given)
-    result = way.run(*given)
-    for name, new, old in zip(("points", "params", "context"), given, before, strict=True):
+    args = [way.points.copy(), np.array(way.b.params), copy.copy(way.context)]
+    before = copy.deepcopy(args)
+    result = way.run(*args)
+    for name, new, old in zip(("points", "params", "context"), args, before, strict=True):
         same = old is None or np.array_equal(new, old, equal_nan=True)
         assert same, f"{way.name} overwrites its {name}: copy before writing"
     before = copy.deepcopy(result)
@@ -409,11 +407,10 @@ def _arguments(way):
 
 
 def _refuses(f, *args) -> bool:
-    try:
+    with suppress(ValueError):
         f(*args)
-    except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _float32(way):

@@ -14,6 +14,11 @@ def randomized(part, scale=0.5, rng=0):
     return part.with_params(theta.astype(part.params.dtype))
 
 
+MAF = randomized(
+    fc.MaskedAutoregressiveFlow(fc.MADE(4, [12], order=[3, 1, 4, 2], activation="tanh")), 0.4
+)
+
+
 def chain(kind, layers=6, hidden=(8,), context_dim=0, dtype=float):
     """`layers` bijectors with swaps between them, as in the tutorial."""
     parts = []
@@ -47,3 +52,8 @@ def remarks(ax):
 
 def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def cells(ax):
+    """What a heat map shows."""
+    return ax.images[0].get_array()

@@ -269,9 +269,9 @@ def workers(folder, *kinds):
 
 def check_worker(kind, same, problem):
     check(same, f"{kind}: other numbers")
-    told = isinstance(problem, TrainingDivergedError) and problem.epoch >= 0
-    check(told and isinstance(problem.flow, Cliff), f"{kind}: {problem!r}")
-    check(told and np.isfinite(problem.flow.params).all(), f"{kind}: {problem!r}")
+    diverged = isinstance(problem, TrainingDivergedError) and problem.epoch >= 0
+    check(diverged and isinstance(problem.flow, Cliff), f"{kind}: {problem!r}")
+    check(diverged and np.isfinite(problem.flow.params).all(), f"{kind}: {problem!r}")
 
 
 # ---------------------------------------------------------------- the end of the interpreter

@@ -1,8 +1,12 @@
 """Runs of `fit` on the banana, stopped and compared: for the tests of checkpoints."""
 
+import time
+
 import numpy as np
-from stub_flows import Banana, banana_data
+from stub_flows import Banana, Gaussian, banana_data
 from stub_flows import textbook_fit as fit
+
+from flowcore.training import Adam, Loss, Run
 
 X = banana_data()
 W = np.random.default_rng(0).exponential(size=300)
@@ -33,3 +37,30 @@ def assert_same(a, b):
     np.testing.assert_array_equal(flow.params, expected.params)
     for name in ("train_nll", "val_nll", "best_epoch", "interrupted"):
         assert getattr(history, name) == getattr(straight, name), name
+
+
+class Bowl(Loss):
+    """|theta - c|^2 / 2, c around 1, drawn anew for every batch: a loss without any rows."""
+
+    batch_size, n_batches, validated = 5, 2, True
+
+    def batches(self, rng, epoch, first=0):
+        for batch in range(first, self.n_batches):
+            yield np.random.default_rng([7, epoch, batch]).normal(1.0, 0.1, self.batch_size)
+
+    def value_and_gradient(self, theta, batch):
+        away = theta - batch.mean()
+        return float(away @ away) / 2, away
+
+    def validation(self, theta):
+        return float(np.sum((theta - 1.0) ** 2)) / 2, 0.0
+
+    first_batch = validation
+
+
+def run_of(loss=None, **options):
+    """A `Run` that has not begun."""
+    loss = Bowl(Gaussian(np.arange(4.0))) if loss is None else loss
+    rng = np.random.default_rng(0)
+    options = {"epochs": 5, "rng": rng, "started": time.perf_counter(), **options}
+    return Run(loss, Adam(0.1), **options)

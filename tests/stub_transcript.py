@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 
 import flowcore as fc
 from flowcore.cli import main
@@ -22,15 +23,10 @@ from flowcore.cli import main
 N = 39
 
 
-def lines(*rows, separator=","):
-    """Bytes of a CSV."""
-    return ("\n".join(separator.join(map(str, row)) for row in rows) + "\n").encode()
-
-
 def people(n=N, seed=0):
-    """height, price, rooms, stars, city, new: rows of a table with a column of every sort."""
+    """Rows of a table with a column of every sort."""
     r = random.Random(seed)
-    return [
+    rows = [
         (
             round(r.gauss(1.7, 0.1), 3),
             round(150 * 2.7 ** r.gauss(0, 0.5), 2),
@@ -41,48 +37,39 @@ def people(n=N, seed=0):
         )
         for _ in range(n)
     ]
+    return pd.DataFrame(rows, columns=["height", "price", "rooms", "stars", "city", "new"])
 
 
-NAMES = ("height", "price", "rooms", "stars", "city", "new")
 ROWS, OTHERS = people(), people(seed=1)
+HEIGHT, PRICE = ROWS["height"], ROWS["price"]
 
 
-def chosen(names, rows=ROWS, header=True, separator=","):
+def csv(table, **options):
+    """Bytes of a CSV."""
+    return table.to_csv(index=False, lineterminator="\n", **options).encode()
+
+
+def chosen(names, rows=ROWS, **options):
     """Some of the columns as a CSV."""
-    places = [NAMES.index(name) for name in names.split()]
-    head = [names.split()] if header else []
-    return lines(*head, *([row[j] for j in places] for row in rows), separator=separator)
+    return csv(rows[names.split()], **options)
 
 
-def with_column(name, cell, rows=ROWS):
+def with_column(name, cell):
     """height and price, and a column of which `cell(i, random)` gives the i-th value."""
     r = random.Random(2)
-    return lines(("height", "price", name), *((*row[:2], cell(i, r)) for i, row in enumerate(rows)))
+    return csv(ROWS[["height", "price"]].assign(**{name: [cell(i, r) for i in range(N)]}))
 
 
 def changed(data, old, new, count=1):
     """The same bytes, apart from a place that has to be there."""
-    assert old.encode() in data, old
-    return data.replace(old.encode(), new.encode(), count)
+    assert str(old).encode() in data, old
+    return data.replace(str(old).encode(), new.encode(), count)
 
 
 def array(save=np.save, **options):
     """height and price as .npy or .npz."""
-    out = io.BytesIO()
-    x = np.array([row[:2] for row in ROWS])
+    out, x = io.BytesIO(), ROWS[["height", "price"]].to_numpy()
     save(out, **{key: value(x) for key, value in options.items()}) if options else save(out, x)
-    return out.getvalue()
-
-
-def parquet():
-    """The table as Parquet, the last column true and false."""
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    columns = dict(zip(NAMES, zip(*ROWS, strict=True), strict=True))
-    columns["new"] = [cell == "true" for cell in columns["new"]]
-    out = io.BytesIO()
-    pa.parquet.write_table(pa.table({name: list(column) for name, column in columns.items()}), out)
     return out.getvalue()
 
 
@@ -93,27 +80,35 @@ def zipped(name, data):
     return out.getvalue()
 
 
+def in_folder(make):
+    """The bytes that `make` writes to a path."""
+    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        path = Path(folder) / "m.npz"
+        make(path)
+        return path.read_bytes()
+
+
 def saved(model):
     """The bytes of a model that `flowcore.save` wrote."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "saved.npz"
-        fc.save(model, path)
-        return path.read_bytes()
+    return in_folder(lambda path: fc.save(model, path))
 
 
 @functools.cache
 def learned():
     """The bytes of a model that `fit` learned from height and price."""
-    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        data, path = Path(folder) / "t.csv", Path(folder) / "m.npz"
+
+    def fit(path):
+        data = path.with_suffix(".csv")
         data.write_bytes(TWO)
         assert main(["fit", str(data), "-o", str(path)]) == 0
-        return path.read_bytes()
+
+    return in_folder(fit)
 
 
 TWO, SOME, NEW = chosen("height price"), chosen("height city"), chosen("height price", OTHERS[:4])
-EVERY, FEW = chosen(" ".join(NAMES)), chosen(" ".join(NAMES), OTHERS[:4])
-ALL_OTHERS, HELD_OUT = chosen(" ".join(NAMES), OTHERS), chosen("height price", OTHERS)
+EVERY, FEW, ALL_OTHERS = csv(ROWS), csv(OTHERS[:4]), csv(OTHERS)
+HELD_OUT = chosen("height price", OTHERS)
+PARQUET = ROWS.assign(new=ROWS["new"] == "true").to_parquet()
 
 # name -> files; "t.csv" is learned from, "new.csv" scored
 CASES = {
@@ -133,30 +128,27 @@ CASES = {
     "chosen-columns": {"t.csv": EVERY, "new.csv": NEW},
     "integers": {
         "t.csv": chosen("height rooms"),
-        "new.csv": lines(("height", "rooms"), (1.7, 2), (1.7, 9), (1.7, 2.5), (1.7, -1)),
+        "new.csv": b"height,rooms\n1.7,2\n1.7,9\n1.7,2.5\n1.7,-1\n",
     },
     "grids": {
         "t.csv": chosen("height stars"),
-        "new.csv": lines(("height", "stars"), (1.7, 2), (1.7, 2.2)),
+        "new.csv": b"height,stars\n1.7,2\n1.7,2.2\n",
     },
     "booleans": {
         "t.csv": chosen("height new"),
-        "new.csv": lines(("height", "new"), (1.7, "TRUE"), (1.7, ""), (1.7, "yes")),
+        "new.csv": b"height,new\n1.7,TRUE\n1.7,\n1.7,yes\n",
     },
-    "zeros-and-ones": {"t.csv": with_column("old", lambda i, r: i % 2)},
+    "zeros-and-ones": {
+        "t.csv": with_column("old", lambda i, r: i % 2),
+        "new.csv": b"height,price,old\n1.7,150,1\n1.7,150,2\n",
+    },
     "bounded": {
         "t.csv": with_column("share", lambda i, r: round(r.betavariate(2, 5), 3)),
-        "new.csv": lines(
-            ("height", "price", "share"),
-            (1.7, 150, 0.5),
-            (1.7, 150, 1.5),
-            (1.7, 150, 0),
-            (1.7, -5, 0.5),
-        ),
+        "new.csv": b"height,price,share\n1.7,150,0.5\n1.7,150,1.5\n1.7,150,0\n1.7,-5,0.5\n",
     },
     # ------------------------------------------------------------ columns that are not numbers
     "text-among-numbers": {
-        "t.csv": changed(TWO, str(ROWS[4][0]), "unknown"),
+        "t.csv": changed(TWO, HEIGHT[4], "unknown"),
         "new.csv": changed(NEW, "1.", "x1."),
         "two.npz": learned,
     },
@@ -165,13 +157,11 @@ CASES = {
     "codes": {"t.csv": with_column("code", lambda i, r: f"{i % 4:03d}")},
     "free-text": {"t.csv": with_column("note", lambda i, r: f"the number {i} of all")},
     "prices-with-signs": {"t.csv": with_column("paid", lambda i, r: f"${r.randrange(100, 999)}")},
-    "thousands": {
-        "t.csv": with_column("sum", lambda i, r: f'"{1 + i % 7},{r.randrange(100, 999)}"')
-    },
+    "thousands": {"t.csv": with_column("sum", lambda i, r: f"{1 + i % 7},{r.randrange(100, 999)}")},
     "constant": {"t.csv": with_column("kind", lambda i, r: 7)},
     "unseen-values": {
         "t.csv": SOME,
-        "new.csv": lines(("height", "city"), (1.7, "Paris"), (1.7, "Bern"), (1.7, "7")),
+        "new.csv": b"height,city\n1.7,Paris\n1.7,Bern\n1.7,7\n",
     },
     "a-column-aside": {
         "t.csv": with_column("note", lambda i, r: "2 kg" if i == 30 else i),
@@ -180,27 +170,27 @@ CASES = {
     "a-category-called-NA": {"t.csv": changed(SOME, "Bern", "NA", 99)},
     # ------------------------------------------------------------ values that are not there, or odd
     "missing-cells": {
-        "t.csv": changed(TWO, str(ROWS[4][1]), ""),
-        "new.csv": changed(NEW, f"{OTHERS[1][0]}", "NA"),
-        "out.csv": changed(HELD_OUT, str(OTHERS[1][0]), ""),
+        "t.csv": changed(TWO, PRICE[4], ""),
+        "new.csv": changed(NEW, OTHERS["height"][1], "NA"),
+        "out.csv": changed(HELD_OUT, OTHERS["height"][1], ""),
     },
     "a-column-of-nothing": {"t.csv": with_column("gone", lambda i, r: "")},
     "infinite": {
-        "t.csv": changed(TWO, str(ROWS[4][1]), "inf"),
+        "t.csv": changed(TWO, PRICE[4], "inf"),
         "new.csv": changed(NEW, "1.", "-inf"),
         "two.npz": learned,
     },
     "huge": {
-        "t.csv": lines(("a", "b"), *((f"{row[0]}e200", row[1]) for row in ROWS)),
-        "new.csv": lines(("height", "price"), ("1e308", 1), ("1e400", 1)),
+        "t.csv": csv(pd.DataFrame({"a": HEIGHT.astype(str) + "e200", "b": PRICE})),
+        "new.csv": b"height,price\n1e308,1\n1e400,1\n",
         "two.npz": learned,
     },
-    "rows-that-repeat": {"t.csv": chosen("height price", ROWS[:20] * 2)},
+    "rows-that-repeat": {"t.csv": chosen("height price", pd.concat([ROWS[:20]] * 2))},
     "few-rows": {f"{n}.csv": chosen("height price", ROWS[:n]) for n in range(4)},
     "columns-that-follow": {
-        "t.csv": lines(("a", "b", "c"), *((*row[:2], row[0] + row[1]) for row in ROWS)),
-        "twice.csv": lines(("a", "b"), *((row[0], row[0]) for row in ROWS)),
-        "nearly.csv": lines(("a", "b"), *((row[0], row[0] + row[1] / 1e9) for row in ROWS)),
+        "t.csv": csv(pd.DataFrame({"a": HEIGHT, "b": PRICE, "c": HEIGHT + PRICE})),
+        "twice.csv": csv(pd.DataFrame({"a": HEIGHT, "b": HEIGHT})),
+        "nearly.csv": csv(pd.DataFrame({"a": HEIGHT, "b": HEIGHT + PRICE / 1e9})),
     },
     # ------------------------------------------------------------ how files are written
     "no-header": {
@@ -211,13 +201,13 @@ CASES = {
     "names-that-are-empty": {"t.csv": changed(TWO, "price", "")},
     "a-header-that-is-a-comment": {"t.csv": b"#" + TWO, "new.csv": b"#" + NEW},
     "semicolons-and-commas": {
-        "t.csv": chosen("height city price", separator=";").replace(b".", b","),
-        "new.csv": chosen("height city price", OTHERS[:2], separator=";").replace(b".", b","),
+        "t.csv": chosen("height city price", sep=";").replace(b".", b","),
+        "new.csv": chosen("height city price", OTHERS[:2], sep=";").replace(b".", b","),
     },
     "tabs-bars-and-spaces": {
-        "tab.csv": chosen("height price", separator="\t"),
-        "bar.csv": chosen("height price", separator="|"),
-        "space.csv": chosen("height price", separator=" "),
+        "tab.csv": chosen("height price", sep="\t"),
+        "bar.csv": chosen("height price", sep="|"),
+        "space.csv": chosen("height price", sep=" "),
         "two.npz": learned,
     },
     "lines-of-windows": {
@@ -230,8 +220,8 @@ CASES = {
         "inside.csv": changed(SOME, "Bern", '"Be"rn"'),
     },
     "ragged": {
-        "t.csv": changed(TWO, f",{ROWS[4][1]}", ""),
-        "more.csv": changed(TWO, str(ROWS[4][1]), "1,2"),
+        "t.csv": changed(TWO, f",{PRICE[4]}", ""),
+        "more.csv": changed(TWO, PRICE[4], "1,2"),
     },
     "encodings": {
         "t.csv": changed(SOME, "Bern", "Zürich", 99).decode().encode("latin-1"),
@@ -253,7 +243,7 @@ CASES = {
     "npz": {
         "t.npz": array(np.savez, x=lambda x: x, y=lambda x: x[:, 0] ** 2, z=lambda x: x[:, 1] ** 2)
     },
-    "parquet": {"t.parquet": parquet(), "cut.parquet": parquet()[:-9]},
+    "parquet": {"t.parquet": PARQUET, "cut.parquet": PARQUET[:-9]},
     "standard-input": {"t.csv": TWO, "new.csv": NEW, "none": b""},
     # ------------------------------------------------------------ a table and the model of another
     "other-columns": {

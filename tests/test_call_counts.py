@@ -42,13 +42,6 @@ def calls_of(run) -> Counter:
     return calls
 
 
-def show(what, calls):
-    files = {file for file, _ in calls}
-    print(f"{what}: {calls.total()} calls in {len(files)} files")
-    for (file, name), n in calls.items():
-        print(f"  {n:3d} {file} {name}")
-
-
 @pytest.fixture(params=["bare", "with a Standardize"])
 def maf(request, x):
     bare = request.param == "bare"
@@ -64,8 +57,7 @@ def x():
 def test_log_prob_passes_few_files_and_calls(maf, x):
     maf.log_prob(x)
     calls = calls_of(lambda: maf.log_prob(x))
-    show("log_prob", calls)
-    assert 10 < calls.total() <= 45
+    assert 10 < calls.total() <= 45, calls
     assert len({file for file, _ in calls}) <= 9
 
 
@@ -73,8 +65,7 @@ def test_a_gradient_passes_few_calls(maf, x):
     gradient = value_and_grad(lambda theta: -anp.mean(maf.log_prob(x, params=theta)))
     gradient(maf.params)
     calls = calls_of(lambda: gradient(maf.params))
-    show("gradient", calls)
-    assert 20 < calls.total() <= 65
+    assert 20 < calls.total() <= 65, calls
 
 
 @pytest.mark.parametrize("standardize, most", [(False, 40), (True, 42)])
@@ -88,8 +79,7 @@ def test_a_step_of_fit_passes_few_calls(x, standardize, most):
     fit(2)
     two, three = calls_of(lambda: fit(2)), calls_of(lambda: fit(3))
     step = three - two  # all rows at once: an epoch is one step, what it writes down included
-    show("a step of fit", step)
-    assert 20 < step.total() <= most
+    assert 20 < step.total() <= most, step
 
 
 def test_what_is_bound_is_bound_once(maf, x):

@@ -5,7 +5,6 @@ import gc
 import os
 import time
 import weakref
-import zipfile
 
 import numpy as np
 import pytest
@@ -82,35 +81,6 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(case, generator, path):
     again_rng = rng()
     assert_same(run(path, rng=again_rng, **CASES[case]), straight)  # a finished one
     np.testing.assert_equal(again_rng.bit_generator.state, straight_rng.bit_generator.state)
-
-
-class Countdown(Spy):
-    """Is interrupted in the k-th density of a batch."""
-
-    left = 10**9
-
-    def density(self, x, p, context):
-        type(self).left -= 1
-        if type(self).left == 0:
-            raise KeyboardInterrupt
-        return super().density(x, p, context)
-
-
-@pytest.mark.parametrize("every", [0.0, 60.0])
-@pytest.mark.parametrize("average", [None, 0.8])
-@pytest.mark.parametrize(("batch_size", "needed"), [(50, 15), (None, 5)])
-def test_interrupts_in_the_middle_of_an_epoch(
-    path, every, average, batch_size, needed, monkeypatch
-):
-    options = {"flow": Countdown(), "average": average, "batch_size": batch_size}
-    straight = run(**options)
-    for starts in range(1, 20):  # noqa: B007
-        monkeypatch.setattr(Countdown, "left", 4)  # an epoch has 6 batches, or 1; one validation
-        result = run(path, checkpoint_every=every, **options)
-        if not result[1].interrupted:
-            break
-    assert starts == needed  # 1 + 6 * 7 (or 2) densities, three at a time: nothing is done twice
-    assert_same(result, straight)
 
 
 def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
@@ -191,22 +161,6 @@ def test_a_file_that_came_meanwhile_is_not_overwritten(path):
     assert_same(run(path, rng=4), run(rng=4))
 
 
-def test_an_interrupt_while_the_file_is_packed(path, monkeypatch):
-    """ZipFile raises a ValueError of its own when it is left in the middle of a member."""
-    close, calls = zipfile._ZipWriteFile.close, []
-
-    def interrupted(self):
-        calls.append(1)
-        if len(calls) == 40:
-            raise KeyboardInterrupt
-        return close(self)
-
-    monkeypatch.setattr(zipfile._ZipWriteFile, "close", interrupted)
-    _, history = run(path)
-    assert history.interrupted
-    assert_same(run(path), run())
-
-
 @pytest.mark.parametrize("name", ["fsync", "replace"])
 def test_an_interrupt_of_the_last_writing_costs_no_result(path, monkeypatch, name):
     def interrupted(*arguments):
@@ -239,35 +193,6 @@ def test_nothing_of_a_run_stays_in_memory(path, stop):
             assert ref() is None
     finally:
         gc.enable()
-
-
-def test_what_a_killed_process_left_is_removed(path):
-    run(path, epochs=1)
-    names = [f"run.npz-{'0' * 16}", f"run.npz-{'1' * 16}", f"x.npz-{'0' * 16}", "run.npz-notes"]
-    old, new, *others = (path.parent / f".{name}.tmp" for name in names)
-    for left in (old, new, *others):
-        left.write_bytes(b"half of it")
-    for left in (old, *others):
-        os.utime(left, (0, 0))
-    run(path, epochs=2)
-    assert not old.exists() and all(left.exists() for left in (new, *others))
-
-
-@pytest.mark.parametrize("epoch", [0, 2])
-@pytest.mark.parametrize("validated", [True, False])
-def test_a_run_that_becomes_worse_says_so_again(path, validated, epoch):
-    """The NLLs of the initial parameters are in the file."""
-    flow = Banana(Banana.solution(X))
-    options = {"validation_data": X} if validated else {"validation_split": 0}
-    options |= {"flow": flow, "learning_rate": 1.0}
-    found = []
-    for where, callback in ((None, None), (path, interrupt_at(epoch)), (path, None), (path, None)):
-        with pytest.warns(UserWarning, match="no epoch was better|made the flow worse"):
-            found.append(run(where, callback, **options))
-    straight, _, *resumed = found
-    for again in resumed:
-        assert_same(again, straight)
-    assert (straight[1].best_epoch is None) == validated
 
 
 def test_an_interrupt_where_the_last_update_went_over_the_edge(path):
@@ -342,16 +267,6 @@ def test_fewer_epochs_are_refused(path):
     with pytest.raises(ValueError, match=r"run.npz is in epoch 4 already, but epochs=3. Give"):
         run(path, epochs=3)
     assert len(run(path, epochs=4)[1].train_nll) == 4
-
-
-def test_a_refusal_of_fewer_epochs_changes_no_generator(path):
-    """That of the caller is where the split has left it."""
-    run(path, interrupt_at(3))
-    rng, expected = np.random.default_rng(3), np.random.default_rng(3)
-    with pytest.raises(ValueError, match="epochs=3"):
-        run(path, rng=rng, epochs=3)
-    expected.shuffle(np.arange(300, dtype=np.int32))
-    assert rng.bit_generator.state == expected.bit_generator.state
 
 
 def test_the_length_of_a_cosine_is_part_of_the_run(path):

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import time
@@ -11,12 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from stub_flows import Gaussian
-from stub_runs import X, assert_same, interrupt_at, run
+from stub_runs import assert_same, run, run_of
 
 import flowcore
-from flowcore.files import DESCRIPTION, archive, disk, unpack
-from flowcore.training import Adam, Run, table
+from flowcore.files import archive, disk
 from flowcore.training.resume import checkpoint, state
 
 HERE = os.path.dirname(__file__)
@@ -67,30 +64,6 @@ def full(*arguments):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("name", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_file_and_costs_no_result(path, monkeypatch, name):
-    straight = run()
-    run(path, interrupt_at(1))
-    before = path.read_bytes()
-    monkeypatch.setattr(disk.os, name, full)
-    message = r"could not be written.*run\.npz.*No space left.*Make room"
-    with pytest.warns(UserWarning, match=message) as seen:
-        assert_same(run(path), straight)
-    assert len(seen) == 1  # for all its steps
-    assert seen[0].filename == run.__code__.co_filename  # where fit was called
-    assert path.read_bytes() == before and os.listdir(path.parent) == ["run.npz"]
-    monkeypatch.undo()
-    assert_same(run(path), straight)
-
-
-def test_a_last_file_that_cannot_be_written_does_not_cost_the_result(path, monkeypatch):
-    monkeypatch.setattr(disk.os, "replace", full)
-    with pytest.warns(UserWarning, match="last checkpoint could not be written.*No space") as seen:
-        result = run(path, checkpoint_every=60.0)
-    assert seen[0].filename == run.__code__.co_filename
-    assert_same(result, run())
-
-
 def test_a_failed_write_is_tried_again(path, monkeypatch):
     """A folder that is gone for two epochs, and a disk that is full in another one."""
     folder, straight, files = path.parent / "inner", run(), []
@@ -139,73 +112,21 @@ assert_same(found, run())
     assert_same(run(path, epochs=8), run(epochs=8))
 
 
-def test_what_is_no_file_is_not_written_to(path):
-    """It is removed underway, and something else is put in its place."""
-    gone = []
-
-    def callback(report):
-        if report.epoch == 1:
-            gone.append(path.read_bytes())
-            path.unlink()
-        if report.epoch == 2:
-            assert path.read_bytes() != gone[0]  # written again
-            path.write_bytes(b"notes")
-        if report.epoch == 3:
-            assert path.read_bytes() == b"notes"
-            path.unlink()
-            path.mkdir()
-
-    with pytest.warns(UserWarning, match="could not be written") as seen:
-        assert_same(run(path, callback), run())
-    messages = [str(w.message) for w in seen]
-    assert ["was not written by flowcore" in m for m in messages] == [True, False]
-    assert "is a folder" in messages[1] and path.is_dir()
-
-
-def test_the_file_is_read_again_only_if_it_is_another_one(path, monkeypatch):
-    reads, read = [], checkpoint.Checkpoint._read
-
-    def counting(self):
-        reads.append(self.run.epoch)
-        return read(self)
-
-    monkeypatch.setattr(checkpoint.Checkpoint, "_read", counting)
-
-    def callback(report):
-        if report.epoch == 3:
-            path.write_bytes(old[0])
-        if report.epoch == 1:
-            old.append(path.read_bytes())
-
-    old = []
-    assert_same(run(path, callback), run())
-    assert reads == [0, 4]
-
-
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
 def test_bad_paths_are_refused_before_anything_else(tmp_path):
     nothing = "neither a table nor rows"
-    with pytest.raises(FileNotFoundError, match=r"no folder .*missing, make it first"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing"):
         run(tmp_path / "missing" / "run.npz", X=nothing)
-    with pytest.raises(IsADirectoryError, match="is a folder: give a file in it a name"):
+    with pytest.raises(IsADirectoryError, match="is a folder, not a file"):
         run(tmp_path, X=nothing)
-    with pytest.raises(ValueError, match=r"new/' ends like a folder: give a file in it a name"):
+    with pytest.raises(IsADirectoryError, match=r"new/': it names a folder, not a file"):
         run(f"{tmp_path}/new/", X=nothing)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a device, FIFO or socket"):
+        run(tmp_path / "pipe", X=nothing)
     for every in (-1.0, np.nan, None):
         with pytest.raises(ValueError, match="checkpoint_every is a number of seconds >= 0"):
             run(tmp_path / "run.npz", X=nothing, checkpoint_every=every)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
-def test_what_is_no_file_is_refused_without_opening_it(tmp_path):
-    pipe, socket_path, link = (tmp_path / name for name in ("pipe", "socket", "link"))
-    os.mkfifo(pipe)
-    link.symlink_to(pipe)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(socket_path))
-        for path in (pipe, socket_path, link, "/dev/null"):
-            with pytest.raises(ValueError, match=r"checkpoint=.* is no ordinary file"):
-                run(path, X="neither a table nor rows")
-    assert sorted(os.listdir(tmp_path)) == ["link", "pipe", "socket"]
 
 
 def test_an_optimizer_that_cannot_export_its_state_is_refused_at_once(path):
@@ -237,7 +158,7 @@ def test_foreign_files_are_refused_and_left_alone(path):
     flowcore.save(flowcore.flows.maf(2, layers=1, hidden=[8]), path)
     for content, message in [
         (path.read_bytes(), "is a flow written by flowcore.save, not a checkpoint"),
-        (pickle.dumps(Evil()), "was not written by flowcore: it is a pickle"),
+        (pickle.dumps(Evil()), "was not written by flowcore: it begins with"),
         (b"", "is empty"),
         (b"x,y\n1,2\n", "was not written by flowcore"),
     ]:
@@ -251,31 +172,24 @@ def test_foreign_files_are_refused_and_left_alone(path):
 
 def state_of_a_run():
     """A Run in the middle of its second epoch."""
-    rng = np.random.default_rng(0)
-    run = Run(Gaussian(np.arange(4.0)), Adam(1e-3), 0.9, epochs=5, rng=rng)
+    run = run_of(average=0.9)
     run.initial, run.first_nll = (1.75, 0.25), 1.75
     run.begin_epoch()
     run.step(np.ones(4), 2.0, 10.0)
     run.step(np.ones(4), 2.0, 10.0)
-    run.end_epoch(1.5)
-    run.tell([])
+    run.end_epoch((1.5, 0.1))
+    run.report([])
     run.begin_epoch()
     run.step(np.ones(4), 1.0, 10.0)
     return run
 
 
-def table_of_a_run():
-    """Two batches, and validation rows."""
-    rows = table.Rows(X[:200])
-    return table.Table(rows, np.arange(150), [table.Rows(X[150:200])], 75, True, 0.25, None)
-
-
 def test_the_whole_state_is_exported():
     run = state_of_a_run()
-    other = Run(Gaussian(), Adam(1e-3), 0.9, epochs=5, rng=np.random.default_rng(1))
+    other = run_of(average=0.9, rng=np.random.default_rng(1))
     content = json.loads(json.dumps(state.export(run)[0])), state.export(run)[1]
-    state.check(other, table_of_a_run(), *content)
-    state.restore(other, table_of_a_run(), *content)
+    state.check(other, *content)
+    state.restore(other, *content)
     numbers, arrays = state.export(other)
     expected, expected_arrays = state.export(run)
     assert other.rng.bit_generator.state == run.rng.bit_generator.state
@@ -290,20 +204,9 @@ def test_the_whole_state_is_exported():
 def test_a_torn_run_is_not_written(path):
     run = state_of_a_run()
     for run.torn in (True, False):
-        with checkpoint.Checkpoint(path, 60.0, run, {}, table_of_a_run()):
+        with checkpoint.Checkpoint(path, 60.0, run, {}):
             pass
         assert path.exists() != run.torn
-
-
-def test_its_description_is_strict_json(path):
-    """Also where losses are not known yet, or not finite."""
-    with pytest.warns(UserWarning, match="never finite"):
-        run(path, flow=Gaussian(), validation_data=1e200 * X, epochs=1)
-
-    def refuse(constant):
-        raise AssertionError(constant)
-
-    json.loads(unpack(path.read_bytes())[DESCRIPTION].tobytes(), parse_constant=refuse)
 
 
 def test_a_checkpoint_is_not_a_flow(path):
@@ -332,20 +235,6 @@ def test_damage_is_noticed(path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz is "):
             run(path)
-
-
-def test_what_callbacks_draw_counts(path):
-    """The generator of the run, drawn from in a callback, too."""
-
-    def go(path, epochs):
-        rng = np.random.default_rng(3)
-        found = run(path, lambda report: rng.random(5), rng=rng, epochs=epochs)
-        return found, rng.bit_generator.state
-
-    go(path, 2)
-    (resumed, state), (straight, expected) = go(path, 4), go(None, 4)
-    assert_same(resumed, straight)
-    assert state == expected == go(path, 4)[1]
 
 
 def test_out_of_memory_is_not_damage(path, monkeypatch):

@@ -1,9 +1,6 @@
 """Which run a checkpoint belongs to: flows, data and options; keys for functions and objects."""
 
-import json
 import os
-import subprocess
-import sys
 import tracemalloc
 
 import autograd.numpy as anp
@@ -193,34 +190,6 @@ def test_a_key_is_a_text_and_callbacks_need_none(path):
             run(path, checkpoint_key=key)
     run(path, lambda report: None, epochs=2)
     assert_same(run(path, lambda report: False), run())
-
-
-FINGERPRINT = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import json, numpy as np
-from stub_runs import X, run
-from flowcore.files import read_sealed, unsealed
-import flowcore
-run(sys.argv[2], flow=flowcore.flows.maf(2, layers=1, hidden=[4]), epochs=1)
-print(json.dumps(unsealed(read_sealed(sys.argv[2]))[0]["fingerprint"]))
-"""
-
-
-def test_fingerprints_are_the_same_in_every_process(tmp_path):
-    """Also with another seed of hashes, and under a tracer, such as that of a coverage tool."""
-    traced = "import sys; sys.settrace(lambda *_: None)\n"
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", program, HERE, str(tmp_path / f"{seed}.npz")],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed, program in (("1", FINGERPRINT), ("2", traced + FINGERPRINT))
-    ]
-    assert found[0] == found[1] and b"0x" not in found[0]
-    assert all(isinstance(text, str) for text in json.loads(found[0]).values())
 
 
 def test_blocks_of_a_table_are_hashed_in_bounded_memory(tmp_path):

@@ -4,11 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
-from filelock import FileLock, Timeout, UnixFileLock
+from filelock import FileLock, UnixFileLock
 from stub_runs import assert_same, interrupt_at, run
 
 from flowcore.files import disk
@@ -79,27 +78,6 @@ def test_a_second_process_is_refused_at_its_start(path):
     assert_same(run(path), run())
 
 
-def test_another_thread_of_the_process_is_refused_too(path):
-    begun, refusals = threading.Event(), []
-
-    def second():
-        begun.wait(60)
-        try:
-            run(path)
-        except ValueError as problem:
-            refusals.append(str(problem))
-
-    thread = threading.Thread(target=second)
-    thread.start()
-
-    def callback(report):
-        begun.set()
-        thread.join(60)
-
-    assert_same(run(path, callback), run())
-    assert len(refusals) == 1 and "another fit is writing" in refusals[0]
-
-
 def test_a_second_run_within_the_first_is_refused(path):
     def callback(report):
         refused(path)
@@ -139,20 +117,6 @@ def test_an_error_gives_the_path_back(path):
         run(path, interrupt_at(1, FloatingPointError))
     assert_same(run(path), run())
     assert os.listdir(path.parent) == ["run.npz"]
-
-
-@posix
-def test_a_lock_that_was_removed_before_it_was_had_is_none(path):
-    """Its last owner removes the file while another one waits: filelock sees that."""
-    lock = path.with_name(".run.npz.lock")
-
-    def callback(report):
-        if report.epoch == 1:
-            lock.unlink()
-            with FileLock(lock, blocking=False), pytest.raises(Timeout):
-                FileLock(lock, blocking=False).acquire()
-
-    assert_same(run(path, callback), run())
 
 
 @pytest.mark.parametrize("number", [37, 95])  # no locks available, not supported

@@ -13,7 +13,7 @@ import pytest
 import flowcore as fc
 from flowcore import distributed
 from flowcore.testing import randomize
-from flowcore.training import Loss, Rows, TrainingDivergedError
+from flowcore.training import Likelihood, Rows, TrainingDivergedError
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -294,43 +294,43 @@ def test_all_rows_at_once_is_the_fit_of_one_machine(client, table):
 
 def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     """Of every batch of an epoch; and each row is in one of them."""
-    from flowcore.distributed.fitting import Share, TotalLoss, _order
+    from flowcore.distributed.fitting import Block, TotalLikelihood, _order
 
     x, c, w = table
     w = w + 0.1
     flow = wild(c)
-    shares = [
-        Share(Rows(x[a:b], w[a:b], c[a:b]), Rows(x[:0])) for a, b in [(0, 30), (30, 200), (200, N)]
+    blocks = [
+        Block(Rows(x[a:b], w[a:b], c[a:b]), Rows(x[:0])) for a, b in [(0, 30), (30, 200), (200, N)]
     ]
-    loss = TotalLoss(client, flow, None, client.scatter(shares))
-    loss.shuffle(np.random.default_rng(2))
+    loss = TotalLikelihood(client, flow, None, client.scatter(blocks), n_batches=7, shuffle=True)
+    batches = loss.batches(np.random.default_rng(2), epoch=0)
     seeds = np.random.default_rng(2).integers(2**63, size=3).tolist()
-    orders = [_order(share, seed) for share, seed in zip(shares, seeds, strict=True)]
+    orders = [_order(block, seed) for block, seed in zip(blocks, seeds, strict=True)]
     seen = []
-    for batch in range(7):
-        value, gradient = loss(flow.params, (batch, 7))
-        ends = [(len(s.train.x) * batch // 7, len(s.train.x) * (batch + 1) // 7) for s in shares]
+    for batch in batches:
+        value, gradient = loss(flow.params, batch)
+        ends = [(len(s.train.x) * batch // 7, len(s.train.x) * (batch + 1) // 7) for s in blocks]
         rows = [
-            s.train.take(order[a:b]) for s, order, (a, b) in zip(shares, orders, ends, strict=True)
+            s.train.take(order[a:b]) for s, order, (a, b) in zip(blocks, orders, ends, strict=True)
         ]
         rows = Rows(*(np.concatenate(part) for part in zip(*rows, strict=True)))
-        expected, slope = Loss(flow)(np.array(flow.params), rows)
+        expected, slope = Likelihood(flow)(np.array(flow.params), rows)
         assert math.isclose(value, expected, rel_tol=1e-12)
         np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-10)
         assert math.isclose(loss.weight, rows.total_weight)
         seen.append(rows.x)
     np.testing.assert_array_equal(np.sort(np.concatenate(seen), axis=0), np.sort(x, axis=0))
-    assert not np.array_equal(_order(shares[2], 3), orders[2])
+    assert not np.array_equal(_order(blocks[2], 3), orders[2])
 
 
 def test_the_standard_error_of_held_out_rows(client, table):
-    from flowcore.distributed.fitting import Share, TotalLoss
+    from flowcore.distributed.fitting import Block, TotalLikelihood
 
     x, c, w = table
     flow, w = wild(c), w + 0.1
-    shares = [Share(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b])) for a, b in [(0, 30), (30, N)]]
-    found = TotalLoss(client, flow, None, []).held_out(flow.params, client.scatter(shares))
-    expected = Loss(flow).value_and_error(flow.params, [Rows(x, w, c)])
+    blocks = [Block(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b])) for a, b in [(0, 30), (30, N)]]
+    found = TotalLikelihood(client, flow, None, [], client.scatter(blocks)).validation(flow.params)
+    expected = Likelihood(flow).value_and_error(flow.params, [Rows(x, w, c)])
     np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
@@ -367,22 +367,6 @@ def test_equal_rows_of_a_block_are_one_row(client, table):
     assert history.settings["distinct_rows"] == N
     np.testing.assert_allclose(found.params, flow.params, rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.log_prob(x), flow.log_prob(x), rtol=0, atol=1e-9)
-
-
-def test_callbacks_stop_and_interrupts_keep(client, table):
-    def stop(report):
-        return report.epoch == 1
-
-    def interrupt(report):
-        raise KeyboardInterrupt
-
-    options = dict(epochs=9, batch_size=None)
-    _, history = distributed.fit(client, flow_for(), cut(table[0]), callbacks=[stop], **options)
-    assert len(history.train_nll) == 2
-    _, history = distributed.fit(
-        client, flow_for(), cut(table[0]), callbacks=[interrupt], **options
-    )
-    assert history.interrupted
 
 
 def test_divergence_comes_back(client, table):

@@ -102,41 +102,30 @@ def made_of(name):
 
 
 @for_all_flows
-def test_there_is_one_dtype_the_narrower(name):
-    flow = made_of(name)
-    assert flow.params.dtype == F32
-    assert flow.with_params(flow.params).params.dtype == F32
-    assert flow.with_params(flow.params.astype(F64)).params.dtype == F64
-
-
-@for_all_flows
 @pytest.mark.parametrize("n", SIZES)
 def test_float32_stays_float32_for_every_number_of_rows(name, n):
+    """The narrower of the parts' dtypes is the dtype of all; its own parameters change nothing."""
     flow = made_of(name)
+    theta = np.array(flow.params)
+    rebuilt = flow.with_params(theta)
+    assert theta.dtype == rebuilt.params.dtype == F32
+    assert flow.with_params(theta.astype(F64)).params.dtype == F64
     for dtype in (F32, F64):
         x = rows(n, dtype)
-        assert flow.log_prob(x).dtype == flow.prob(x).dtype == F32
-        z = flow.to_latent(x)
-        assert z.dtype == flow.from_latent(z.astype(dtype)).dtype == F32
-        assert z.shape == (n, D) and flow.log_prob(x).shape == (n,)
-        for found in flow.bijector.inverse_and_log_det(x, flow.params[-flow.bijector.n_params :]):
-            assert found.dtype == F32
+        if n == 5:
+            x[1, 0], x[3, 1] = np.inf, np.nan
+        found, z = flow.log_prob(x), flow.to_latent(x)
+        assert found.dtype == flow.prob(x).dtype == z.dtype == flow.from_latent(x).dtype == F32
+        assert z.shape == (n, D) and found.shape == (n,)
+        assert n != 5 or (found[1] == -np.inf and np.isnan(found[3]))
+        for a in flow.bijector.inverse_and_log_det(rows(n), theta[-flow.bijector.n_params :]):
+            assert a.dtype == F32
+        for run in (flow.log_prob, flow.to_latent, flow.from_latent):
+            np.testing.assert_array_equal(run(x), run(x, params=theta))
+        np.testing.assert_array_equal(found, rebuilt.log_prob(x))
     x, log_prob = flow.sample_and_log_prob(n, rng=0)
-    assert x.dtype == log_prob.dtype == flow.sample(n, rng=0).dtype == F32
-
-
-@for_all_flows
-@pytest.mark.parametrize("n", SIZES)
-def test_its_own_parameters_given_are_its_own_parameters(name, n):
-    flow, x = made_of(name), rows(n)
-    theta = np.array(flow.params)
-    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x, params=flow.params))
-    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x, params=theta))
-    np.testing.assert_array_equal(flow.to_latent(x), flow.to_latent(x, params=theta))
-    np.testing.assert_array_equal(flow.from_latent(x), flow.from_latent(x, params=theta))
-    rebuilt = flow.with_params(theta)
-    np.testing.assert_array_equal(flow.log_prob(x), rebuilt.log_prob(x))
-    np.testing.assert_array_equal(flow.sample(n, rng=0), rebuilt.sample(n, rng=0))
+    assert x.dtype == log_prob.dtype == F32
+    np.testing.assert_array_equal(x, rebuilt.sample(n, rng=0))
 
 
 @for_all_flows
@@ -153,7 +142,7 @@ def test_traced_values_are_the_plain_ones_and_gradients_are_of_their_dtype(name)
     assert by_x(x).dtype == F64 and by_x(x.astype(F32)).dtype == F32
 
 
-@for_all_flows
+@pytest.mark.parametrize("name", list(FLOWS)[::3])
 def test_fit_keeps_the_dtype(name):
     flow, x = made_of(name), rows(60)
     fitted, history = fc.fit(flow, x, epochs=2, batch_size=20, rng=0)
@@ -179,32 +168,3 @@ def test_the_dtype_of_the_context_changes_nothing(n):
         found = flow.log_prob(x, context=context)
         assert found.dtype == flow.sample((), rng=0, context=context).dtype == F32
         np.testing.assert_array_equal(found, flow.log_prob(x, context=wide))
-
-
-@for_all_flows
-def test_rows_that_are_no_numbers_change_no_dtype(name):
-    flow, x = made_of(name), rows(5)
-    x[1, 0], x[3, 1] = np.inf, np.nan
-    found = flow.log_prob(x)
-    assert found.dtype == F32
-    assert found[1] == -np.inf and np.isnan(found[3])
-    np.testing.assert_array_equal(np.isfinite(found), [True, False, True, False, True])
-
-
-def test_integers_are_cast_to_float64():
-    flow = maf(F64, fc.Normal(D))
-    x = np.array([[1, 2], [3, 4]])
-    assert flow.log_prob(x).dtype == F64
-    np.testing.assert_array_equal(flow.log_prob(x), flow.log_prob(x.astype(float)))
-    np.testing.assert_array_equal(flow.log_prob(x.tolist()), flow.log_prob(x.astype(float)))
-
-
-def test_standardize_subtracts_in_float64_in_a_float32_flow():
-    """Differences of 1e-3 at 1e6 are less than a float32 can tell apart."""
-    x = 1e6 + 1e-3 * np.random.default_rng(0).standard_normal((5000, D))
-    made = fc.MaskedAutoregressiveFlow(fc.MADE(D, [8], dtype=F32))
-    flow = fc.TransformedDistribution(fc.Normal(D), fc.Chain([fc.Standardize.from_data(x), made]))
-    for n in (5, 5000):
-        z = flow.to_latent(x[:n])
-        assert z.dtype == F32
-        np.testing.assert_allclose(z, (x[:n] - x.mean(0)) / x.std(0), rtol=1e-5, atol=1e-5)

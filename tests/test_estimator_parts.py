@@ -18,15 +18,12 @@ from flowcore.distributions.expectation_maximization import (
     whitened,
 )
 from flowcore.estimator import gaussians
-from flowcore.estimator.candidates import Candidate
+from flowcore.estimator.candidates import FLOWS, Candidate, Fit, floored
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
-from flowcore.estimator.recipes import FLOWS
-from flowcore.estimator.rows import Rows, merged, quantile
-from flowcore.estimator.scaling import scaling
+from flowcore.estimator.record import Scored
+from flowcore.estimator.rows import Rows, merged, quantile, scaling
 from flowcore.estimator.selection import Fitted, Folds, stacked
 from flowcore.estimator.stacking import crossed, mixed, stacked_weights
-from flowcore.estimator.stopping import Fit, floored, stopped_together
-from flowcore.estimator.summary import Scored
 
 ALL = tuple(FLOWS.values())
 
@@ -38,6 +35,10 @@ def correlated(n, dim=4, seed=0):
 
 def equal(n):
     return np.full(n, 1 / n)
+
+
+def table(x):
+    return Rows(x, None, equal(len(x)), np.arange(len(x)))
 
 
 def test_stacked_weights_are_the_best():
@@ -77,18 +78,17 @@ def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
     """The weights that stacking finds for disjoint candidates are their shares of the rows."""
     n, rare = 10_000, round(10_000 * share)
     log_p = np.where(np.arange(n) < rare, -50.0, 0.0)
-    rows, one = Rows(np.empty((n, 1)), None, equal(n)), SimpleNamespace(parts=1, used=1)
-    folds = Folds(rows, one, np.random.SeedSequence(0))
+    folds = folds_of(table(np.empty((n, 1))), 1, 1)
     density = fc.TransformedDistribution(fc.Normal(1), fc.Exp(1))
     both = [
         Fitted(Candidate(name, None), (density,), own, Scored(name, 0.0, 1.0, 0.0, False))
         for name, own in (("common", log_p), ("rare", -50 - log_p))
     ]
-    found = stacked(both, 0, folds)
+    mixture, _, _, summary = stacked(both, 0, folds)
     np.testing.assert_allclose(
-        [scored.weight for scored in found.summary.candidates], [1 - weight, weight], atol=2e-4
+        [scored.weight for scored in summary.candidates], [1 - weight, weight], atol=2e-4
     )
-    assert len(found.density.densities) == 1 + (weight > 0)
+    assert len(mixture.densities) == 1 + (weight > 0)
 
 
 def test_crossed_weights_are_those_of_other_folds():
@@ -104,7 +104,7 @@ def test_crossed_weights_are_those_of_other_folds():
 
 def test_gaussian_is_scikit_learns():
     x = correlated(50)
-    found = gaussians.gaussian(Rows(x, None, equal(50)), shrink=False)
+    found = gaussians.gaussian(table(x), shrink=False)
     np.testing.assert_allclose(found.log_prob(x), EM(1, reg_covar=0).fit(x).score_samples(x), 1e-6)
     covariance = np.cov(x.T, bias=True)
     np.testing.assert_allclose(shrunk(covariance, 50), oas(x)[0])
@@ -115,8 +115,8 @@ def test_student_tails_do_not_depend_on_the_order_of_the_columns(far):
     """The whitening was by a Cholesky factor, of which one column comes first."""
     x = correlated(50)
     x[0, 1] += far
-    found = gaussians.student(Rows(x, None, equal(50)))
-    again = gaussians.student(Rows(x[:, ::-1], None, equal(50)))
+    found = gaussians.student(table(x))
+    again = gaussians.student(table(x[:, ::-1]))
     np.testing.assert_allclose(found.log_prob(x), again.log_prob(x[:, ::-1]), rtol=1e-6)
     factor = whitened(x, equal(50))[2]
     scale = np.linalg.norm(factor, axis=1, keepdims=True)
@@ -128,12 +128,12 @@ def test_mixture_finds_clusters_and_does_not_collapse():
     rng = np.random.default_rng(0)
     x = np.concatenate([correlated(150, seed=1) - 20, correlated(350, seed=2)])
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    found = gaussians.mixture(Rows(x, None, equal(500)), rng, 2, prior=0.01)
+    found = gaussians.mixture(table(x), rng, 2, prior=0.01)
     np.testing.assert_allclose(np.sort(found.weights), [0.3, 0.7], atol=0.01)
     truth = EM(2, random_state=0).fit(x).score(x)
     assert found.log_prob(x).mean() > truth - 0.05
     twice = np.concatenate([x[:30], np.zeros((30, 4))])  # a point that is there thirty times
-    spiky = gaussians.mixture(Rows(twice, None, equal(60)), rng, 8, prior=0.01)
+    spiky = gaussians.mixture(table(twice), rng, 8, prior=0.01)
     assert spiky.log_prob(np.zeros(4)) < 30
 
 
@@ -210,18 +210,13 @@ def test_mixture_of_flows_is_a_density():
 
 def test_merged_rows_keep_everything():
     x = np.array([[1.0, 2.0], [0.0, 5.0], [1.0, 2.0], [7.0, 7.0]])
-    rows = merged(x, np.array([1.0, 2.0, 3.0, 0.0]), None)
+    rows, first = merged(x, np.array([1.0, 2.0, 3.0, 0.0]), None)
     np.testing.assert_array_equal(rows.x, [[0, 5], [1, 2]])
     np.testing.assert_allclose(rows.weight, [1 / 3, 2 / 3])
-    np.testing.assert_array_equal(rows.original, [1, 0, 1, -1])
+    assert rows.place.tolist() == [1, 0] and first.tolist() == [0, 1, 0, 3]
     context = np.array([[0.0], [0.0], [9.0], [0.0]])  # not the same row, after all
-    apart = merged(x, np.ones(4), context)
-    assert len(apart) == 4 and apart.context[apart.original[2]] == 9
-
-
-def test_quantile_counts_weights():
-    values, weight = np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0])
-    assert [quantile(values, weight, q) for q in (0.1, 0.26, 0.7, 0.9)] == [1, 2, 2, 3]
+    apart, _ = merged(x, np.ones(4), context)
+    assert len(apart) == 4 and apart.context[apart.place == 2] == 9
 
 
 @pytest.mark.parametrize("n", range(10, 201, 10))
@@ -232,11 +227,16 @@ def test_a_share_of_the_rows_is_below_its_quantile(n):
         assert below.sum() == tenths * n // 10
 
 
+def folds_of(rows, parts, used):
+    return Folds(rows, SimpleNamespace(parts=parts, used=used), np.random.SeedSequence(0))
+
+
 def test_folds_are_of_one_size():
-    rows, todo = Rows(np.empty((103, 1)), None, equal(103)), SimpleNamespace(parts=10, used=10)
-    folds = Folds(rows, todo, np.random.SeedSequence(0)).folds
+    folds = folds_of(table(np.arange(103.0)[:, None]), 10, 10).folds
     assert len(folds) == 10 and {len(fold.held_out) for fold in folds} == {10, 11}
-    assert sum(fold.mask for fold in folds).tolist() == [1] * 103
+    assert sorted(np.concatenate([fold.held_out.place for fold in folds])) == [*range(103)]
+    for training, held_out in folds:
+        assert not set(training.place) & set(held_out.place)
 
 
 def test_scaling_does_not_mind_a_far_value():
@@ -260,7 +260,7 @@ def test_plan_keeps_to_the_budget(n, dim):
 
 
 def test_plan_of_small_tables_and_of_one_flow():
-    assert plan(30, 3, 0, ALL).flows == () and len(plan(30, 3, 0, ALL[:1]).flows) == 1
+    assert plan(30, 3, 0, ALL).flows == [] and len(plan(30, 3, 0, ALL[:1]).flows) == 1
     assert FLOWS["white"] in plan(500, 3, 0, ALL).flows
     assert FLOWS["white"] not in plan(500, 2, 0, ALL).flows
     assert len(plan(500, 3, 1, ALL).families) == 2 < len(plan(500, 3, 0, ALL).families)
@@ -307,12 +307,13 @@ def test_mixtures_of_wide_tables():
 def test_folds_stop_together():
     flow = fc.flows.maf(1, layers=1, hidden=[2], standardize=False)
     thetas = np.arange(3)[:, None] * np.ones(flow.n_params, np.float32)
-    # the first fold likes the last snapshot by luck, the second one, larger, that in the middle
-    first = Fit(flow, np.array([[-3.0], [-2.5], [-2.4]]), thetas)
-    second = Fit(flow, np.array([[-3.0] * 5, [-2.0] * 5, [-4.0] * 5]), thetas)
-    short = Fit(flow.with_params(thetas[0].astype(float)), np.array([[-3.0]]))
-    weights = [np.ones(1), np.ones(5), np.ones(1)]
-    stopped = stopped_together([first, second, short], weights)
-    assert [found.params[0] for found, _ in stopped] == [1, 1, 0]
-    np.testing.assert_array_equal(stopped[1][1], [-2.0] * 5)
+    # one fold likes the last snapshot by luck, another, which weighs more, that in the middle
+    curves = [[-3.0, -2.5, -2.4], [-3.0, -2.0, -4.0], [-3.0]]
+    folds = folds_of(table(np.arange(15.0)[:, None]), 3, 3)
+    folds.weight = np.array([1.0, 5.0, 1.0])[folds.number]
+    fits = [Fit(flow, np.repeat([own], 5, axis=0).T, thetas) for own in curves[:2]]
+    fits.append(Fit(flow.with_params(thetas[0].astype(float)), np.full((1, 5), -3.0)))
+    found = folds.fitted(FLOWS["affine"], fits)
+    assert [density.params[0] for density in found.densities] == [1, 1, 0]
+    np.testing.assert_array_equal(found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number])
     assert floored(np.append(np.zeros(99), -1e5)).min() > -1100

@@ -1,8 +1,6 @@
 """Finite rows over the whole range of floats: a number, or -inf where something overflows on the
 way; never a warning, and no NaN but one that is somebody's own."""
 
-import warnings
-
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -79,32 +77,6 @@ def test_nothing_is_raised_if_numpy_is_told_to_raise(name):
             fc.fit(getattr(fc.flows, name)(2, hidden=[8]), X, epochs=2, average=0.9)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_that_have_not_seen_data(name):
-    """They say that rows are far, and nothing else."""
-    rare = [[np.nan] * 2, [np.inf, -np.inf], [1.7e308] * 2]
-    for dtype in (np.float32, float):
-        flow = getattr(fc.flows, name)(2, hidden=[8], dtype=dtype)
-        far = rows(2, dtype) + 100
-        for x in (np.array(rare), far, np.full((3, 2), np.finfo(dtype).max, dtype)):
-            with (
-                np.errstate(all="raise"),
-                pytest.warns(UserWarning, match="has not seen data") as w,
-            ):
-                warnings.warn("has not seen data", UserWarning, stacklevel=1)  # at least this one
-                flow.log_prob(x)
-                flow.to_latent(x)
-            assert {v.category for v in w} == {UserWarning}
-
-
-def test_small_gradients_underflow_silently():
-    theta = np.ones(3, np.float32)
-    with np.errstate(all="raise"):
-        state = fc.Adam(1e-3).start(theta)
-        for size in (1e-30, 1e-38, 0.0):
-            state.step(theta, np.full(3, size, np.float32))
-
-
 def test_targets_far_out():
     with np.errstate(all="raise"):
         for name in ("two_moons", "circles", "two_spirals", "pinwheel", "funnel", "banana"):
@@ -157,8 +129,6 @@ def test_a_nan_of_somebodys_own_part_stays():
                 assert np.isfinite(found[0]) and np.isnan(found[1])
             assert found[2] == -np.inf  # the layer, or the base, overflows
 
-
-def test_a_nan_of_somebodys_own_base_stays():
     class Base:
         dim = 2
 
@@ -168,8 +138,7 @@ def test_a_nan_of_somebodys_own_base_stays():
         def log_prob(self, z):
             return anp.sum(anp.log(z), axis=-1)
 
-    flow = fc.TransformedDistribution(Base(), fc.Permute([1, 0]))
-    found = flow.log_prob([[1.0, 2.0], [-1.0, 2.0]])
+    found = fc.TransformedDistribution(Base(), fc.Permute([1, 0])).log_prob(x[:2])
     assert np.isfinite(found[0]) and np.isnan(found[1])
 
 
@@ -182,18 +151,3 @@ def test_a_nan_in_the_parameters_or_the_context_stays():
     theta[-1] = np.nan
     assert np.isnan(flow.log_prob(x, params=theta, context=np.zeros((3, 1)))).all()
     assert np.isnan(flow.log_prob([[1e308, 1e308]], params=theta, context=[[0.0]])).all()
-
-
-def test_numpys_error_state_is_as_it_was():
-    flow = randomize(fc.flows.nsf(2, 1, [8]), 30.0)
-    with np.errstate(over="raise", under="warn", invalid="print"):
-        before = np.geterr()
-        flow.log_prob(rows(2, float)), flow.sample(10, rng=0)
-        assert np.geterr() == before
-
-
-def test_more_samples_than_any_memory_holds():
-    flow = fc.flows.maf(2, 1, [8], standardize=False)
-    with pytest.raises(ValueError, match=r"\(4294967296, 4294967296\) samples of 2 numbers"):
-        flow.sample((2**32, 2**32))
-    assert flow.sample((2**40, 0)).shape == (2**40, 0, 2)

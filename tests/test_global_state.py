@@ -193,17 +193,17 @@ def test_eight_threads_that_save_and_load_leave_the_warning_filters_alone(rounds
             for theta in pool.map(work, range(8)):
                 np.testing.assert_array_equal(theta, NARROW.params)
         assert list(warnings.filters) == before
-    with pytest.warns(UserWarning, match="minimum width") as told:  # whoever makes one, and where
+    with pytest.warns(UserWarning, match="minimum width") as caught:  # whoever makes one, and where
         flowcore.MADE(5, hidden=[2])
-    assert [warning.filename for warning in told] == [__file__]
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("name", ["flowcore_mine", "my.flowcore", "", 5])
 def test_a_warning_names_the_line_of_the_caller_whatever_its_module_is_called(name):
     code = compile("\n\nflowcore.MADE(5, hidden=[2])", "theirs.py", "exec")
-    with pytest.warns(UserWarning, match="minimum width") as told:
+    with pytest.warns(UserWarning, match="minimum width") as caught:
         exec(code, {"__name__": name, "flowcore": flowcore})
-    assert [(warning.filename, warning.lineno) for warning in told] == [("theirs.py", 3)]
+    assert [(warning.filename, warning.lineno) for warning in caught] == [("theirs.py", 3)]
     exec(code, {"__name__": None, "flowcore": flowcore})  # Python shows no warning of such a module
 
 

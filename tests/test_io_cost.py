@@ -82,18 +82,14 @@ def in_dicts(depth):
 EMPTY = {f"{k}": np.zeros(0) for k in range(1000)}
 HOSTILE = {
     "narrow layers": lambda: mlp(600),
-    "narrow layers with a context": lambda: mlp(500, n_context=1),
     "narrow residual layers": lambda: mlp(503, residual=True),
     "narrow layers of a MADE": lambda: made(500),
     "many degrees": lambda: wide_made(150),
     "out_shape of many axes": lambda: network("MLP", [1, 1], in_dim=1, out_shape=[1] * 50_000),
     "a list in 300 dicts": lambda: in_dicts(300),
     "a list in 90 dicts": lambda: in_dicts(90),
-    "a list in 90 lists": lambda: bound(inside([0] * 100_000, lambda v: [v], 90)),
     "many empty lists": lambda: one("Permute", {"permutation": [[]] * 100_000}),
-    "many empty tuples": lambda: one("Permute", {"permutation": [{"tuple": []}] * 20_000}),
     "no permutation": lambda: one("Permute", {"permutation": [0] * 100_000}),
-    "a long permutation": lambda: one("Permute", {"permutation": [*range(50_000)]}),
     "many transformers": lambda: listed(
         "Compose", "transformers", composed_twice(0)[0]["nodes"][0], 5000
     ),
@@ -102,34 +98,22 @@ HOSTILE = {
         [{"class": "Uniform", "config": {"dim": 10**6}}] * 5000
     ),
     "a chain of chains": lambda: twice("Chain", "bijectors", 60),
-    "a chain of some chains": lambda: twice("Chain", "bijectors", 12),
-    "blocks of blocks": lambda: twice("Blockwise", "bijectors", 60),
     "composed and composed": lambda: composed_twice(60),
-    "composed some times": lambda: composed_twice(12),
     "inverts of inverts": lambda: many(
         [PERMUTE, *({"class": "Invert", "config": {"bijector": {"node": k}}} for k in range(2000))]
     ),
     "empty arrays": lambda: one("Scale", {}, EMPTY),
-    "empty arrays as bijectors": lambda: one(
-        "Chain", {"bijectors": [{"array": name} for name in EMPTY]}, EMPTY
-    ),
     "a million components": lambda: one(
         "MixtureOfGaussians", {"components": 10**9, "log_scale_bound": 5.0}
     ),
-    "a million bins": lambda: one("RationalQuadratic", {"bins": 10**9, "min_width": 1e-99}),
     "a large covariance": lambda: one(
         "CorrelatedGaussian", {"covariance": {"array": "c"}}, {"c": np.eye(150)}
     ),
     "a long class name": lambda: one("x" * 10**6, {}),
-    "a long argument name": lambda: one("Scale", {"x" * 10**6: 1}),
-    "many arguments": lambda: one("Scale", {f"{k}": 0 for k in range(30_000)}),
-    "a long array name": lambda: one("Scale", {}, {"\x1b[31m" * 10_000: np.zeros(0)}),
     "a node of many keys": lambda: many([{f"{k}": 0 for k in range(30_000)}]),
     "a long format": lambda: ({"format": "\x1b[2J" * 10**5}, {}),
-    "a long kind": lambda: ({"format": 1, "kind": "\x1b[2J\n" * 10**5}, {}),
     "a long version": lambda: ({"format": 2, "flowcore": ["\x1b[2J\n"] * 10**5}, {}),
     "a long integer": lambda: ('{"format": ' + "1" * 10**6 + "}", {}),
-    "a long number": lambda: ('{"format": 0.' + "1" * 10**6 + "}", {}),
     "infinity": lambda: ('{"format": 1, "nodes": [1e999]}', {}),
     "NaN": lambda: ('{"format": 1, "nodes": [NaN]}', {}),
     "many brackets": lambda: ("[" * 10**6, {}),

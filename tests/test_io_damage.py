@@ -49,41 +49,28 @@ def test_bytes_too_many_are_noticed(more, path):
     assert "is damaged" in refused(path)
 
 
-def foreign_npz():
+def written(save, *content):
     file = io.BytesIO()
-    np.savez(file, x=np.zeros(3))
-    return file.getvalue()
-
-
-def foreign_npy():
-    file = io.BytesIO()
-    np.save(file, np.zeros(3))
-    return file.getvalue()
-
-
-def empty_zip():
-    file = io.BytesIO()
-    zipfile.ZipFile(file, "w").close()
+    save(file, *content)
     return file.getvalue()
 
 
 @pytest.mark.parametrize(
-    "data, kind",
+    "data",
     [
-        (b"hello\n", "another file"),
-        (b"\x00" * 1000, "another file"),
-        (b"{}", "another file"),
-        (b'{"format": 1, "nodes": []}', "another file"),
-        (pickle.dumps(small_flow()), "a pickle"),
-        (foreign_npy(), r"an .npy array"),
-        (foreign_npz(), "an archive without flowcore.json"),
-        (empty_zip(), "another file"),
+        b"hello\n",
+        b"\x00" * 1000,
+        b'{"format": 1, "nodes": []}',
+        pickle.dumps(small_flow()),
+        written(np.save, np.zeros(3)),
+        written(np.savez, np.zeros(3)),
+        written(lambda file: zipfile.ZipFile(file, "w").close()),
     ],
-)  # fmt: skip
-def test_foreign_files(data, kind, tmp_path):
+)
+def test_foreign_files(data, tmp_path):
     path = tmp_path / "flow.npz"
     path.write_bytes(data)
-    assert f"was not written by flowcore: it is {kind}" in refused(path)
+    assert "was not written by flowcore: it begins with" in refused(path)
 
 
 def test_a_file_written_again_by_numpy_has_lost_its_checksum(path):

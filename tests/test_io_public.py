@@ -28,7 +28,7 @@ def through_file(thing, tmp_path):
 def test_every_public_class_is_here():
     rooms = (flowcore, flowcore.tables, flowcore.targets)
     things = {name: getattr(room, name) for room in rooms for name in room.__all__}
-    public = {name for name, thing in things.items() if isinstance(thing, type)}
+    public = {thing.__name__ for thing in things.values() if isinstance(thing, type)}
     assert public - NOT_IN_FILES <= set(PUBLIC) and set(PUBLIC) == set(own_classes()) - {
         "FlowDensityRecord"
     }
@@ -49,15 +49,6 @@ def test_everything_public_comes_back_bit_for_bit(name, tmp_path):
         assert thing.log_prob(x, **given).tobytes() == again.log_prob(x, **given).tobytes()
     elif hasattr(thing, "params"):
         assert digest(again) == digest(thing)
-
-
-def test_dequantize_comes_back(tmp_path):
-    x = [[3.0, 0.35, 0.123], [-1.0, 7.05, 1e-9]]
-    old = flowcore.Dequantize([1.0, 0.1, 0.0], low=[0.0, 0.05, 0.0])
-    new = through_file(old, tmp_path)
-    assert new(x, rng=0).tobytes() == old(x, rng=0).tobytes()
-    uniform = flowcore.Uniform(3, -10.0, 10.0)
-    assert new.log_prob(uniform, x).tobytes() == old.log_prob(uniform, x).tobytes()
 
 
 def test_load_knows_the_kinds_of_all_arguments():

@@ -51,26 +51,56 @@ def trained(steps=40, **settings):
 # ------------------------------------------------------------ settings
 
 
+def built(**settings):
+    return "build", {"settings": settings}
+
+
+def painted(points):
+    return "build", {"settings": {"data": "painted"}, "painted": points.ravel()}
+
+
+def table(text, **options):
+    return "read_table", {"text": text, **options}
+
+
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("asked", "message"),
     [
-        ({"flow": "glow"}, r"flow must be one of made, .*: not 'glow'"),
-        ({"data": "circles"}, "data must be one of two_moons"),
-        ({"method": "fast"}, "method must be one of"),
-        ({"layers": 9}, "layers must be an integer from 1 to 8: not 9"),
-        ({"layers": 2.0}, "layers must be an integer"),
-        ({"width": True}, "width must be an integer"),
-        ({"permute": 1}, "permute must be true or false"),
-        ({"points": 5}, "points must be 0"),
-        ({"depth": 3}, "there is no setting 'depth'"),
-        ({"data": "painted"}, "nothing is painted yet"),
-        ({"data": "table"}, "no table is here"),
+        (built(flow="glow"), "flow must be one of made, .*: not 'glow'"),
+        (built(data="circles"), "data must be one of two_moons"),
+        (built(method="fast"), "method must be one of"),
+        (built(layers=9), "layers must be an integer from 1 to 8: not 9"),
+        (built(layers=2.0), "layers must be an integer"),
+        (built(width=True), "width must be an integer"),
+        (built(permute=1), "permute must be true or false"),
+        (built(points=5), "points must be 0"),
+        (built(depth=3), "there is no setting 'depth'"),
+        (built(data="painted"), "nothing is painted yet"),
+        (built(data="table"), "no table is here"),
+        (painted(np.zeros((5, 2))), "has 5 points: at least 20"),
+        (painted(np.ones((30, 2))), "column 1 has the one value 1"),
+        (painted(np.full((30, 2), np.nan)), "not finite"),
+        (("walk_by", {"method": "fast"}), "method must be one of"),
+        (("network", {"variables": 9}), "2 to 8 variables"),
+        (("sequential_seconds", {}), "no sequential direction"),
+        (("overlap", {"drawing": [1.0]}), "40 x 40"),
+        (("overlap", {"drawing": [-1.0] * 1600}), "not negative"),
+        (("judge", {"task": 9, "answer": 0}), "there is no task 9"),
+        (table(""), "the file is empty"),
+        (table("a,b\n"), "names, but no rows"),
+        (table("a,b\n1,x\n"), "two columns of numbers are needed: this file has 1"),
+        (table("a,b\n1,2\n3,x\n"), "row 3, column 'b' is 'x': not a finite number"),
+        (table("a,b\n1,2\n3,\n"), "row 3, column 'b' is empty"),
+        (table("1,2\n3,inf\n"), "row 2, column 'column 2' is 'inf'"),
+        (table("a,b\n1,2\n1,2,3\n"), "row 3 has 3 cells, the first one 2"),
+        (table('a,b\n"' + "1,2\n" * 50_000), r"larger than field limit \(131072\): a quote may"),
+        (table("a,b\n1,2\n", columns=["a", "c"]), "no column 'c' of numbers: there are a, b"),
     ],
 )
-def test_what_cannot_be_set_is_told_and_changes_nothing(given, message):
-    before = trained(5, flow="maf")
-    told = flow_bench.call("build", {"settings": given})["error"]
-    assert re.search(message, told), told
+def test_what_cannot_be_done_is_an_error_and_changes_nothing(asked, message):
+    before = trained(5, flow="realnvp", width=8)
+    error = flow_bench.call(*asked)["error"]
+    assert re.search(message, error), error
     assert desk._bench[0].training is before
 
 
@@ -120,7 +150,7 @@ def test_without_permutations_the_jacobian_is_one_triangle():
         now.average.values[-layers.n_params :] = layers.params  # behind those of the base
         now.step = 1
         jacobian = np.array(call("point", x=[0.3, 0.4])["jacobian"])
-        assert abs(jacobian[0, 1]) < 1e-12 < 1e-6 < abs(jacobian[1, 0])
+        assert jacobian[0, 1] == 0 and abs(jacobian[1, 0]) > 1e-6
 
 
 def test_steps_are_those_of_a_loop_by_hand():
@@ -171,7 +201,7 @@ def test_losses_that_are_remembered_stay_few():
     assert np.ptp(np.diff([step for step, _ in now.losses])) == 0
 
 
-def test_a_loss_that_is_not_finite_is_told():
+def test_a_loss_that_is_not_finite_is_an_error():
     now = on_the_bench(flow="maf", width=8)
     now.theta[:] = 1e200
     assert "diverged at step 0" in flow_bench.call("train", {"steps": 1})["error"]
@@ -212,11 +242,7 @@ def test_the_grid_goes_through_the_flow(name):
     np.testing.assert_allclose(lines[-1], now.flow.from_latent(lines[0].astype(float)), atol=1e-4)
     assert len(found["names"]) == len(found["frames"]) == found["shape"][0]
     assert found["cloud"].shape == (found["shape"][0] * views.CLOUD * 2,)
-
-
-def test_lines_of_more_dots_are_the_same_lines():
-    now = trained(flow="maf", width=8)
-    few, many = (views.stages(now, dots) for dots in (49, 193))
+    few, many = (views.stages(now, dots) for dots in (49, 193))  # more dots, the same lines
     few, many = (found["lines"].reshape(*found["shape"], 2) for found in (few, many))
     np.testing.assert_allclose(many[:, :, ::4], few, atol=1e-5)
 
@@ -241,15 +267,6 @@ def test_a_points_parts_are_its_log_density(name):
                for e in h * np.eye(2)]  # fmt: skip
     np.testing.assert_allclose(np.array(found["jacobian"]), np.transpose(by_hand), atol=1e-5)
     np.testing.assert_allclose(found["stages"].reshape(-1, 2)[[0, -1]], [z, x], atol=1e-6)
-
-
-def test_a_triangle_has_an_exact_zero():
-    now = trained(150, flow="maf", layers=4, width=8, permute=False)
-    points = np.random.default_rng(0).normal(size=(20, 2))
-    found = np.array([views.point(now, x)["jacobian"] for x in points])
-    assert (found[:, 0, 1] == 0).all() and (found[:, 1, 0] != 0).all()
-    way_back = now.flow.bijector.inverse_log_det(points)
-    np.testing.assert_allclose(np.linalg.slogdet(found)[1], -way_back, atol=1e-9)
 
 
 def test_a_density_stands_the_right_way_up():
@@ -281,19 +298,6 @@ def test_of_painted_points_nobody_knows_the_distance():
     assert sorted(map(tuple, [*now.data.rows, *now.data.judges])) == sorted(map(tuple, points))
     assert "the truth is not known" in flow_bench.call("measure")["error"]
     assert call("truth")["density"] is None
-
-
-@pytest.mark.parametrize(
-    ("points", "message"),
-    [
-        (np.zeros((5, 2)), "has 5 points: at least 20"),
-        (np.ones((30, 2)), "column 1 has the one value 1"),
-        (np.full((30, 2), np.nan), "not finite"),
-    ],
-)
-def test_paintings_that_have_no_density(points, message):
-    arguments = {"settings": {"data": "painted"}, "painted": points.ravel()}
-    assert message in flow_bench.call("build", arguments)["error"]
 
 
 # ------------------------------------------------------------ networks
@@ -332,15 +336,6 @@ def test_couplings_have_no_walk():
     found = call("network", variables=4)
     assert found["kind"] == "coupling" and found["walk"]["steps"] == []
     assert found["reach"].reshape(4, 4).tolist() == [[0, 0, 1, 1]] * 2 + [[0] * 4] * 2
-    assert "no sequential direction" in flow_bench.call("sequential_seconds")["error"]
-    assert "2 to 8 variables" in flow_bench.call("network", {"variables": 9})["error"]
-
-
-@pytest.mark.parametrize("name", ["maf", "iaf"])
-def test_both_ways_to_walk_are_timed(name):
-    on_the_bench(flow=name, width=8)
-    found = call("sequential_seconds", n=50)
-    assert set(found) == {"by_degree", "loop"} and min(found.values()) > 0
 
 
 @pytest.mark.parametrize("name", ["maf", "iaf", "realnvp"])
@@ -352,18 +347,11 @@ def test_another_walk_loses_no_training(name):
     assert after["step"] == 20 and after["nll"] == pytest.approx(before["nll"], abs=1e-12)
     call("train", steps=20)
     in_two_walks = call("described")["nll"]
+    if name != "realnvp":  # both walks are timed
+        found = call("sequential_seconds", n=50)
+        assert set(found) == {"by_degree", "loop"} and min(found.values()) > 0
     trained(40, flow=name, layers=2, width=8)
     assert in_two_walks == pytest.approx(call("described")["nll"], abs=1e-9)
-    assert "method must be one of" in flow_bench.call("walk_by", {"method": "fast"})["error"]
-
-
-def test_the_textbooks_loop_gives_the_same_flow():
-    x = densities.TARGETS["two_moons"].sample(20, rng=0)
-    for name in ("maf", "iaf", "nsf"):
-        flows = [trained(10, flow=name, width=8, method=m).flow for m in ("by_degree", "loop")]
-        assert [repr(flow.bijector).count("sequential") for flow in flows] == [0, 3]
-        a, b = (flow.from_latent(flow.to_latent(x)) for flow in flows)
-        np.testing.assert_allclose(a, b, atol=1e-8)
 
 
 # ------------------------------------------------------------ tasks
@@ -394,9 +382,9 @@ def test_what_is_right_can_be_seen_on_the_page(number):
 def test_a_right_prediction_passes_and_typical_mistakes_get_their_hints(number):
     exercise = tasks.find(number).answer
     assert call("judge", task=number, answer=round(float(exercise.answer), 2))["right"]
-    told = [call("judge", task=number, answer=mistake.answer) for mistake in exercise.mistakes]
-    assert not any(verdict["right"] for verdict in told)
-    assert len({verdict["message"] for verdict in told}) == len(told) >= 3
+    verdicts = [call("judge", task=number, answer=mistake.answer) for mistake in exercise.mistakes]
+    assert not any(verdict["right"] for verdict in verdicts)
+    assert len({verdict["message"] for verdict in verdicts}) == len(verdicts) >= 3
     other = call("judge", task=number, answer=-12345.0)
     assert not other["right"] and exercise.hint in other["message"]
 
@@ -419,7 +407,7 @@ def drawn():
     }
 
 
-def test_drawings_are_told_apart():
+def test_drawings_are_distinguished():
     hints = {}
     for kind, examples in drawn().items():
         for cells in examples:
@@ -437,8 +425,6 @@ def test_the_overlap_of_a_drawing():
     half = np.where(own > np.median(own), own, 0.0)
     assert call("overlap", drawing=half)["overlap"] == pytest.approx(half.sum(), abs=1e-12)
     assert call("overlap", drawing=np.zeros(1600))["overlap"] == 0
-    for wrong, message in [([1.0], "40 x 40"), ([-1.0] * 1600, "not negative")]:
-        assert message in flow_bench.call("overlap", {"drawing": wrong})["error"]
 
 
 def test_tasks_are_shown_without_their_answers():
@@ -447,7 +433,6 @@ def test_tasks_are_shown_without_their_answers():
     for task in shown:
         assert not {"answer", "mistakes", "why", "hint"} & set(task)
         Settings.of(task["settings"])
-    assert "there is no task 9" in flow_bench.call("judge", {"task": 9, "answer": 0})["error"]
 
 
 # ------------------------------------------------------------ tables and cells
@@ -466,36 +451,14 @@ def test_tables_are_read(separator, names):
     assert sorted(map(tuple, rows)) == sorted(map(tuple, x))
 
 
-def test_columns_of_a_table_are_chosen():
+def test_columns_of_a_table_are_chosen_and_rows_thinned_out():
     text = "id,name,u,v\n" + "".join(f"{i},x{i},{i % 7},{i**2}\n" for i in range(40))
     assert call("read_table", text=text)["names"] == ["id", "u", "v"]
     assert call("read_table", text=text, columns=["v", "u"])["chosen"] == ["v", "u"]
     call("build", settings={"data": "table", "flow": "made", "width": 4})
     assert call("described")["columns"] == ["v", "u"]
-
-
-def test_large_tables_are_thinned_out():
     found = call("read_table", text="".join(f"{i},{-i}\n" for i in range(45_000)))
     assert (found["of"], found["rows"]) == (45_000, 15_000)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "the file is empty"),
-        ("a,b\n", "names, but no rows"),
-        ("a,b\n1,x\n", "two columns of numbers are needed: this file has 1"),
-        ("a,b\n1,2\n3,x\n", "row 3, column 'b' is 'x': not a finite number"),
-        ("a,b\n1,2\n3,\n", "row 3, column 'b' is empty"),
-        ("1,2\n3,inf\n", "row 2, column 'column 2' is 'inf'"),
-        ("a,b\n1,2\n1,2,3\n", "row 3 has 3 cells, the first one 2"),
-        ('a,b\n"' + "1,2\n" * 50_000, "larger than field limit (131072): a quote may be missing"),
-    ],
-)
-def test_tables_that_are_refused(text, message):
-    assert message in flow_bench.call("read_table", {"text": text})["error"]
-    told = flow_bench.call("read_table", {"text": "a,b\n1,2\n", "columns": ["a", "c"]})["error"]
-    assert "there is no column 'c' of numbers: there are a, b" in told
 
 
 def test_a_cell_sees_the_flow_and_remembers():
@@ -517,7 +480,7 @@ def test_a_cell_sees_the_flow_and_remembers():
         ("raise SystemExit(3)", "SystemExit: 3"),
     ],
 )
-def test_a_cell_tells_what_went_wrong(code, ends):
+def test_a_cell_shows_what_went_wrong(code, ends):
     found = call("run", code=code)
     assert found["problem"].endswith(ends) and "flow_bench" not in found["problem"]
     assert len(call("run", code="print('x' * 10**6)")["out"]) < 21_000
@@ -525,7 +488,7 @@ def test_a_cell_tells_what_went_wrong(code, ends):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_names_of_objects_are_no_settings():
-    """What every object of JavaScript has, such as toString, is left out of a link, and told."""
+    """What every object of JavaScript has, such as toString, is left out of a link, with a note."""
     names = ["toString", "constructor", "__proto__", "hasOwnProperty", "valueOf"]
     settings = ["data", "flow", "method", "permute", "layers", "variables", "theme", "k", "task"]
     program = f"""

@@ -5,21 +5,15 @@ import numpy as np
 import pytest
 from autograd import grad
 from registry import BIJECTORS, DENSITIES, case
-from stub_flows import EVERYTHING, STILL, Banana, Conditional, Gaussian, banana_data, nll
+from stub_flows import EVERYTHING, Banana, Gaussian, banana_data, nll
 from stub_flows import textbook_fit as fit
+from stub_runs import Bowl, assert_same, interrupt_at, run_of
 
-from flowcore import (
-    Affine,
-    Chain,
-    Elementwise,
-    Normal,
-    Standardize,
-    TransformedDistribution,
-    flows,
-)
+import flowcore as fc
 from flowcore.testing import randomize
-from flowcore.training import Loss, Rows, TrainingDivergedError
+from flowcore.training import Likelihood, Rows, TrainingDivergedError, train
 from flowcore.training.loss import NotFinite
+from flowcore.training.resume import Checkpoint
 
 X = banana_data()
 W = np.random.default_rng(0).exponential(size=300)
@@ -37,33 +31,26 @@ def numerical_gradient(f, theta, step=1e-6):
 @pytest.mark.parametrize("penalty", [None, lambda theta: 0.3 * anp.sum(theta**2) + theta[0]])
 def test_the_value_is_the_weighted_nll_and_the_gradient_its_slope(weights, penalty):
     theta, rows = np.linspace(-0.3, 0.4, 6), Rows(X, weights)
-    loss = Loss(Banana(), penalty)
+    loss = Likelihood(Banana(), penalty)
     value, gradient = loss(theta, rows)
     expected = nll(Banana(theta), X, weights)
     assert value == pytest.approx(expected + (penalty(theta) if penalty else 0.0), rel=1e-13)
     assert value - loss.penalty_value == pytest.approx(expected, rel=1e-13)
-    assert loss.value(theta, [rows]) == pytest.approx(expected, rel=1e-13)
+    assert loss.value_and_error(theta, [rows])[0] == pytest.approx(expected, rel=1e-13)
     slope = numerical_gradient(lambda th: loss(th, rows)[0], theta)
     np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-7)
 
 
 def test_the_value_of_blocks_counts_by_their_weights():
     flow, blocks = Banana(np.full(6, 0.1)), [Rows(X[:70], W[:70]), Rows(X[70:], W[70:])]
-    assert Loss(flow).value(flow.params, blocks) == pytest.approx(nll(flow, X, W), rel=1e-13)
-    assert Loss(flow).value(flow.params, None) is None
-
-
-def test_the_context_is_handed_on():
-    c = np.random.default_rng(1).normal(size=(300, 1))
-    flow, rows = Conditional([0.5, 0.1]), Rows(X[:, :1], None, c)
-    value, _ = Loss(flow)(flow.params, rows)
-    assert value == pytest.approx(-flow.log_prob(X[:, :1], context=c).mean(), rel=1e-13)
+    value, _ = Likelihood(flow).value_and_error(flow.params, blocks)
+    assert value == pytest.approx(nll(flow, X, W), rel=1e-13)
 
 
 def test_a_loss_that_is_not_finite_says_where():
     rows = Rows(np.array([[0.0, 0.0], [np.inf, 1.0]]))
     with pytest.raises(NotFinite, match=r"log_prob is -inf for x = \[inf +1\.\]"):
-        Loss(Gaussian())(np.zeros(4), rows)
+        Likelihood(Gaussian())(np.zeros(4), rows)
 
 
 # ---------------------------------------------------------------- the penalty in fit
@@ -83,24 +70,6 @@ def test_fit_finds_the_minimum_of_the_penalised_loss():
     assert history.train_nll[-1] == pytest.approx(nll(flow, X), abs=1e-10)  # without the penalty
 
 
-@pytest.mark.parametrize("batch_size", [None, 64])
-def test_both_nlls_are_without_the_penalty(batch_size):
-    options = {"epochs": 2, "learning_rate": STILL, "batch_size": batch_size}
-    flow = Banana(np.full(6, 0.1))
-    _, plain = fit(flow, X, **options)
-    _, history = fit(flow, X, penalty=lambda theta: 5.0 + l2(theta), **options)
-    np.testing.assert_allclose(history.train_nll, plain.train_nll, rtol=1e-13)
-    assert history.val_nll == plain.val_nll
-
-
-def test_a_penalty_shrinks_a_maf():
-    flow = flows.maf(2, layers=2, hidden=[8], rng=1)
-    options = {"epochs": 100, "learning_rate": 1e-2, "validation_split": 0}
-    free, _ = fit(flow, X, **options)
-    shrunk, _ = fit(flow, X, penalty=lambda theta: 0.1 * anp.sum(theta**2), **options)
-    assert np.sum(shrunk.params**2) < 0.5 * np.sum(free.params**2)
-
-
 def test_a_penalty_may_ask_what_the_flow_does():
     """The mean of the samples is pulled to the origin, through the flow's own bijector."""
     z = np.random.default_rng(0).normal(size=(64, 2))
@@ -112,20 +81,12 @@ def test_a_penalty_may_ask_what_the_flow_does():
         return 100.0 * anp.sum(anp.mean(x, axis=0) ** 2)
 
     options = {"epochs": 60, "learning_rate": 1e-2, "validation_split": 0}
-    flow = randomize(flows.maf(2, layers=1, hidden=[8], standardize=False), 0.3, rng=0)
+    flow = randomize(fc.flows.maf(2, layers=1, hidden=[8], standardize=False), 0.3, rng=0)
     free, _ = fit(flow, X + 2.0, **options)
     pulled, _ = fit(flow, X + 2.0, penalty=centred, **options)
     means = [np.abs(f.bijector.forward(z).mean(axis=0)).max() for f in (free, pulled)]
     assert means[1] < 0.2 < 1.0 < means[0]
-    assert all(isinstance(f, TransformedDistribution) for f in seen)
-
-
-def test_the_flow_that_a_penalty_gets_is_initialised():
-    def penalty(theta, flow):
-        assert flow.initialized
-        return l2(theta)
-
-    fit(flows.maf(2, layers=1, hidden=[4]), X, epochs=1, penalty=penalty)
+    assert all(isinstance(f, fc.TransformedDistribution) for f in seen)
 
 
 def test_an_argument_with_a_default_is_the_users_own():
@@ -143,7 +104,7 @@ def test_an_argument_with_a_default_is_the_users_own():
 
 def test_float32_stays_float32():
     flow, _ = fit(Banana(dtype=np.float32), X, epochs=3, penalty=lambda th: 0.1 * anp.sum(th**2))
-    value, gradient = Loss(flow, l2)(flow.params, Rows(X))
+    value, gradient = Likelihood(flow, l2)(flow.params, Rows(X))
     assert flow.params.dtype == gradient.dtype == np.float32 and type(value) is float
 
 
@@ -210,18 +171,6 @@ def test_a_barrier_that_is_crossed_later_keeps_the_last_good_flow():
     assert np.isfinite(e.value.history.train_nll).all()
 
 
-def test_a_checkpoint_knows_the_penalty(tmp_path):
-    path = tmp_path / "run.npz"
-    straight, history = fit(Banana(), X, epochs=4, penalty=l2)
-    fit(Banana(), X, epochs=2, penalty=l2, checkpoint=path, checkpoint_key="l2")
-    with pytest.raises(ValueError, match="belongs to another run, which differs in penalty"):
-        fit(Banana(), X, epochs=4, checkpoint=path)
-    options = {"penalty": l2, "checkpoint": path, "checkpoint_key": "l2"}
-    resumed, again = fit(Banana(), X, epochs=4, **options)
-    np.testing.assert_array_equal(resumed.params, straight.params)
-    assert again.train_nll == history.train_nll
-
-
 # ---------------------------------------------------------------- the plan behind it
 
 
@@ -232,27 +181,31 @@ def plain_gradient(flow, x, context):
     return grad(nll)(flow.params)
 
 
-@pytest.mark.parametrize("name", [*BIJECTORS])
-@pytest.mark.parametrize("where", ["outermost", "behind another", "met twice"])
-def test_what_nobody_asks_for_is_missed_by_nobody(name, where):
+BEFORE = {  # what stands between the data and a part
+    "nothing with parameters": lambda part, x: [fc.Standardize.from_data(x)],
+    "another part": lambda part, x: [randomize(fc.Elementwise(part.dim, fc.Affine()), rng=2)],
+    "itself": lambda part, x: [part],
+}
+PLACES = [(n, w) for i, n in enumerate(BIJECTORS) for k, w in enumerate(BEFORE)
+          if i % 3 == k or n.startswith(("maf-context", "chain", "tied", "blockwise"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, behind", PLACES)
+def test_what_nobody_asks_for_is_missed_by_nobody(name, behind):
     """A step of `fit` wants no gradient by x: the way back ends at the outermost part that has
     parameters, wherever that is, and the gradient by theta is whole."""
-    found = case(name, "inverse", n=6)
-    part, x = found.part, found.args[1]
-    context = found.args[2] if len(found.args) > 2 else None
-    before = {
-        "outermost": [Standardize.from_data(x)],
-        "behind another": [randomize(Elementwise(part.dim, Affine()), rng=2)],
-        "met twice": [part],
-    }[where]
-    flow = TransformedDistribution(Normal(part.dim), Chain([*before, part]))
+    part, _, (_, x, *context) = case(name, "inverse", n=6)
+    context = context[0] if context else None
+    flow = fc.TransformedDistribution(
+        fc.Normal(part.dim), fc.Chain([*BEFORE[behind](part, x), part])
+    )
     with np.errstate(all="ignore"):
         inside = np.isfinite(flow.log_prob(x, context=context))
         x, context = x[inside], None if context is None else context[inside]
         if flow.n_params == 0 or len(x) == 0:
             return
         expected = plain_gradient(flow, x, context)
-    _, gradient = Loss(flow)(np.array(flow.params), Rows(x, None, context))
+    _, gradient = Likelihood(flow)(np.array(flow.params), Rows(x, None, context))
     np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-11)
 
 
@@ -261,5 +214,37 @@ def test_the_same_of_densities(name):
     flow, (_, x, *context) = (found := case(name, "log_prob", n=6)).part, found.args
     context = context[0] if context else None
     expected = plain_gradient(flow, x, context)
-    _, gradient = Loss(flow)(np.array(flow.params), Rows(x, None, context))
+    _, gradient = Likelihood(flow)(np.array(flow.params), Rows(x, None, context))
     np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-11)
+
+
+# ---------------------------------------------------------------- another loss, the same loop
+
+
+def test_the_loop_takes_another_loss_and_resumes_it(tmp_path):
+    """Its batches are drawn by their numbers, so that a run that goes on draws the same."""
+
+    def trained(path=None, callbacks=()):
+        run = run_of(epochs=40)
+        file = None if path is None else Checkpoint(path, 0.0, run, {"loss": "bowl"})
+        return train(run, callbacks, checkpoint=file)
+
+    straight = trained()
+    np.testing.assert_allclose(straight[0].params, 1.0, atol=0.1)
+    assert straight[1].settings["batch_size"] == 5 and len(straight[1].val_nll) == 40
+    path = tmp_path / "run.npz"
+    assert trained(path, [interrupt_at(3)])[1].interrupted
+    assert_same(trained(path), straight)
+
+
+def test_another_loss_diverges_and_is_penalised_like_any():
+    class Broken(Bowl):
+        def value_and_gradient(self, theta, batch):
+            raise NotFinite("the bowl is broken")
+
+    with pytest.raises(TrainingDivergedError, match="epoch 0, batch 0: the bowl is broken"):
+        train(run_of(Broken(Gaussian())))
+    loss = Bowl(Gaussian(np.ones(4)), penalty=lambda theta: 5.0 * anp.sum(theta**2))
+    with pytest.warns(UserWarning, match="no epoch was better"):
+        _, history = train(run_of(loss))
+    assert history.train_nll[0] < 0.2 < history.val_nll[-1]

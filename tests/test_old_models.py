@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from stub_saved import CLASSES
 
-from flowcore import Bijector, load
+from flowcore import Bijector, load, save
 
 HERE = Path(__file__).parent / "data" / "models"
 EXPECTED = np.load(HERE / "expected.npz") if (HERE / "expected.npz").exists() else {}
@@ -37,12 +37,15 @@ def numbers(model, x, context=None) -> dict:
 
 @pytest.mark.filterwarnings("ignore:.*have no image")  # a random flow under a Logit
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_numbers_as_when_it_was_saved(name):
+def test_the_same_numbers_as_when_it_was_saved(name, tmp_path):
     model = load(HERE / f"{name}.npz", CLASSES)
     expected = {key.split("/")[1]: EXPECTED[key] for key in EXPECTED if key.startswith(f"{name}/")}
     x, context = expected.pop("x"), expected.pop("context", None)
     found = numbers(model, x, context)
     assert found.keys() == expected.keys()
+    save(model, tmp_path / "again.npz")
+    again = numbers(load(tmp_path / "again.npz", CLASSES), x, context)
+    assert all(again[what].tobytes() == value.tobytes() for what, value in found.items())
     float32 = getattr(model, "params", x).dtype == np.float32
     for what, value in expected.items():
         rtol = 1e-5 if float32 else 1e-12

@@ -28,13 +28,6 @@ def setup(section, option):
     return CONFIG[section][option].strip().split("\n")
 
 
-def names(requirements):
-    return {re.split(r"[ <>=!~;\[]", line)[0] for line in requirements}
-
-
-EXTRAS = list(CONFIG["options.extras_require"])
-
-
 def test_every_package_is_shipped():
     found = {p.parent.relative_to(ROOT).as_posix() for p in ROOT.glob("flowcore/**/__init__.py")}
     listed = setup("options", "packages")
@@ -71,17 +64,6 @@ def test_a_script_beside_an_editable_clone_finds_the_package(tmp_path):
     assert found.stdout.decode().strip() == flowcore.__version__
 
 
-def test_no_extra_repeats_what_is_always_installed():
-    always = names(setup("options", "install_requires"))
-    for extra in EXTRAS:
-        assert not names(setup("options.extras_require", extra)) & always, extra
-
-
-def test_an_extra_for_sphinx_comes_with_something_for_sphinx_to_build():
-    needed = {n for extra in EXTRAS for n in names(setup("options.extras_require", extra))}
-    assert "sphinx" not in needed or (ROOT / "docs" / "conf.py").exists()
-
-
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
 def test_a_module_offers_only_what_it_defines(name):
     """Rooms (packages) offer what their modules define; a module is no door to another one."""
@@ -92,3 +74,45 @@ def test_a_module_offers_only_what_it_defines(name):
         thing = getattr(module, offered)
         if inspect.isclass(thing) or inspect.isfunction(thing):
             assert thing.__module__ == name, f"{name}.__all__ has {thing.__module__}.{offered}"
+
+
+# ---------------------------------------------------------------- files that tools read
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("tool", ["ruff", "codespell", "mypy"])
+def test_hooks_are_the_tools_of_setup_cfg(tool):
+    pinned = re.search(rf"^{tool} == (.+)$", CONFIG["options.extras_require"]["test"], flags=re.M)
+    hook = re.search(
+        rf"repo: https://\S+/\S*{tool}\S*\n    rev: v(.+)", text(".pre-commit-config.yaml")
+    )
+    assert pinned and hook and pinned.group(1) == hook.group(1)
+
+
+def test_versions_agree():
+    assert f"\nversion: {flowcore.__version__}\n" in text("CITATION.cff")
+
+
+def test_pythons_that_are_promised_are_tested():
+    classifiers = set(re.findall(r"Python :: (3\.\d+)", CONFIG["metadata"]["classifiers"]))
+    sessions = re.search(r"^PYTHONS = \[(.*)\]", text("noxfile.py"), flags=re.M).group(1)
+    assert classifiers and classifiers <= set(re.findall(r"3\.\d+", sessions))
+    lowest = min(classifiers, key=lambda version: int(version.split(".")[1]))
+    assert CONFIG["options"]["python_requires"] == f">={lowest}"
+    assert f"Python {lowest} to" in text("README.md")
+
+
+@pytest.mark.parametrize("word", ["cached_property", "catch_warnings"])
+def test_nothing_takes_locks_or_filters_that_belong_to_everybody(word):
+    """`derived` and `remaking`, in `core`, are what is used instead, and say why."""
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "flowcore").rglob("*.py")
+        # the process of the command line belongs to nobody else
+        if path.parent.name != "cli"
+        if re.search(rf"^[^#`]*\b{word}\b(?!`)", path.read_text(encoding="utf-8"), flags=re.M)
+    ]
+    assert users == []

@@ -55,25 +55,15 @@ def test_with_daskss_processes(program):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # Ray's own
-def test_with_ray(program):
-    ray = pytest.importorskip("ray")
+@pytest.mark.filterwarnings("default")  # Ray's and Spark's own
+@pytest.mark.parametrize("cluster", ["ray", "spark"])
+def test_with_a_cluster(program, monkeypatch, cluster):
+    module = pytest.importorskip({"ray": "ray", "spark": "pyspark"}[cluster])
     pytest.importorskip("dask.dataframe")
-    try:
-        program("import ray")
-        check_scores("scored_by_ray")
-    finally:
-        ray.shutdown()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # Spark's own
-def test_with_spark(program, monkeypatch):
-    pytest.importorskip("pyspark")
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    pytest.importorskip("dask.dataframe")
-    space = program("pyspark")
+    space = {}
     try:
-        check_scores("scored_by_spark")
+        space = program(module.__name__)
+        check_scores(f"scored_by_{cluster}")
     finally:
-        space["spark"].stop()
+        module.shutdown() if cluster == "ray" else space["spark"].stop()

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.bijectors.planar import Planar, Radial, _above_minus_one, _positive_root, _solve
-from flowcore.distributions import GaussianMixture
+from flowcore.bijectors.planar import _above_minus_one, _positive_root, _solve
 from flowcore.testing import randomize
 
-KINDS = [Planar, Radial]
+KINDS = [fc.Planar, fc.Radial]
 WAYS = ["forward", "inverse"]
 
 
@@ -36,7 +35,7 @@ def test_planar_as_the_paper_prints_it():
     """Eqs. 10-12 and A.1, with our m, for w.u of either sign; the log-det as that of a matrix."""
     signs = set()
     for seed in range(8):
-        b = randomize(Planar(3), 2.0, rng=seed)
+        b = randomize(fc.Planar(3), 2.0, rng=seed)
         w, u, bias = b.params[:3], b.params[3:6], b.params[6]
         signs.add(w @ u > 0)
         u_hat = u + (m(w @ u) - w @ u) * w / np.sum(w**2)
@@ -54,7 +53,7 @@ def test_planar_as_the_paper_prints_it():
 def test_radial_as_the_paper_prints_it():
     """Eq. 14 and A.2, with beta^ = alpha m(beta)."""
     for seed in range(8):
-        b = randomize(Radial(3), rng=seed)
+        b = randomize(fc.Radial(3), rng=seed)
         z0, alpha = b.params[:3], np.exp(b.params[3])
         beta_hat = alpha * m(b.params[4])
         for z in rows(4, 3, seed):
@@ -66,24 +65,14 @@ def test_radial_as_the_paper_prints_it():
             np.testing.assert_allclose(np.exp(log_det), det, rtol=1e-11)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 5])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fresh_one_and_theta_zero_are_the_identity(kind, dim):
-    b = kind(dim)
-    assert (kind(dim, rng=1).params != kind(dim, rng=2).params).any()
-    for new in (b, b.with_params(np.zeros(b.n_params))):
-        for way in WAYS:
-            value, log_det = getattr(new, f"{way}_and_log_det")(rows(6, dim))
-            np.testing.assert_allclose(value, rows(6, dim), rtol=1e-14, atol=1e-15)
-            np.testing.assert_array_equal(log_det, np.zeros(6))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_fresh_one_can_learn(kind):
-    """The identity must not be a point where all gradients vanish."""
-    b, x = kind(2), rows(50, 2) + 1
-    flow = fc.TransformedDistribution(fc.Normal(2), b)
-    assert autograd.grad(lambda th: anp.mean(flow.log_prob(x, params=th)))(b.params).any()
+def test_theta_zero_is_the_identity(kind):
+    assert (kind(2, rng=1).params != kind(2, rng=2).params).any()
+    new = kind(2).with_params(np.zeros(kind(2).n_params))
+    for way in WAYS:
+        value, log_det = getattr(new, f"{way}_and_log_det")(rows(6, 2))
+        np.testing.assert_allclose(value, rows(6, 2), rtol=1e-14, atol=1e-15)
+        np.testing.assert_array_equal(log_det, np.zeros(6))
 
 
 @pytest.mark.parametrize("size", [1, 1e2, 1e4])
@@ -93,7 +82,7 @@ def test_every_theta_is_a_flow(kind, size):
     x = 3 * rows(20, 3)
     for seed in range(20):
         b = randomize(kind(3), size, rng=seed)
-        if kind is Radial:  # log alpha: exp overflows beyond 700
+        if kind is fc.Radial:  # log alpha: exp overflows beyond 700
             b = b.with_params(np.where(np.arange(5) == 3, b.params / size, b.params))
         z, log_det = b.inverse_and_log_det(x)
         again, forward_log_det = b.forward_and_log_det(z)
@@ -130,8 +119,8 @@ def test_the_quadratic_is_solved_to_full_precision(p):
 @pytest.mark.parametrize("a", [1e18, -1e18])
 def test_no_theta_is_singular(a):
     """1 + m of a = -1e18 must not round to 0."""
-    planar = Planar(2).with_params([1e9, 0.0, a / 1e9, 0.5, 0.0])
-    radial = Radial(2).with_params([0.0, 0.0, 0.0, a])
+    planar = fc.Planar(2).with_params([1e9, 0.0, a / 1e9, 0.5, 0.0])
+    radial = fc.Radial(2).with_params([0.0, 0.0, 0.0, a])
     for b, power in ((planar, 1), (radial, 2)):
         for way, sign in zip(WAYS, (1, -1), strict=True):
             value, log_det = getattr(b, f"{way}_and_log_det")(np.zeros((1, 2)))
@@ -140,14 +129,10 @@ def test_no_theta_is_singular(a):
 
 
 def test_random_directions_have_about_unit_length():
-    scale = Planar(100).param_scale()
+    scale = fc.Planar(100).param_scale()
     np.testing.assert_array_equal(scale, np.repeat([0.1, 1.0], [100, 101]))
-    assert 0.7 < np.linalg.norm(randomize(Planar(100)).params[:100]) < 1.3
-    assert 0.7 < np.linalg.norm(Planar(100).params[:100]) < 1.3
-
-
-def test_a_fresh_radius_is_the_usual_distance():
-    assert Radial(9).params[9] == pytest.approx(np.log(3))
+    assert 0.7 < np.linalg.norm(randomize(fc.Planar(100)).params[:100]) < 1.3
+    assert 0.7 < np.linalg.norm(fc.Planar(100).params[:100]) < 1.3
 
 
 def test_the_slope_of_m():
@@ -163,7 +148,7 @@ def test_planar_without_a_direction():
     u, z = np.array([-2.0, 3.0]), rows(4, 2)
     for w in (np.zeros(2), np.array([1e-9, -1e-9]), np.array([1e-200, -1e-200])):
         theta = np.concatenate([w, u, [0.7]])
-        b = Planar(2).with_params(theta)
+        b = fc.Planar(2).with_params(theta)
         x, log_det = b.forward_and_log_det(z)
         np.testing.assert_allclose(x, z + u * np.tanh(0.7), atol=1e-7)
         np.testing.assert_allclose(log_det, 0, atol=1e-7)
@@ -173,7 +158,7 @@ def test_planar_without_a_direction():
 
 @pytest.mark.parametrize("dim", [1, 3])
 def test_radial_at_its_centre(dim):
-    b = randomize(Radial(dim), rng=1)
+    b = randomize(fc.Radial(dim), rng=1)
     z0, p = b.params[:dim], 1 + m(b.params[dim + 1])
     for way, sign in zip(WAYS, (1, -1), strict=True):
         value, log_det = getattr(b, f"{way}_and_log_det")(z0)
@@ -181,35 +166,3 @@ def test_radial_at_its_centre(dim):
         np.testing.assert_allclose(log_det, sign * dim * np.log(p), rtol=1e-14)
         jacobian = autograd.jacobian(getattr(b, way))(z0)
         np.testing.assert_allclose(jacobian, p**sign * np.eye(dim), rtol=1e-13)
-
-
-# ---------------------------------------------------------------- ten layers
-
-
-@pytest.mark.parametrize("kind, inverted", [(Planar, False), (Radial, True)])
-def test_ten_layers_fit_two_modes(kind, inverted):
-    """By likelihood, through the inverse that the paper does without or, inverted, its forward."""
-    truth = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], [[0.5, 1.0]] * 2)
-    x, fresh = truth.sample(2000, rng=0), truth.sample(5000, rng=1)
-    layers = [kind(2, rng=k) for k in range(10)]
-    layers = [fc.Invert(layer) for layer in layers] if inverted else layers
-    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain([fc.Standardize(2), *layers]))
-    flow, history = fc.fit(flow, x, epochs=30, learning_rate=0.03, validation_split=0)
-    nll, entropy = -flow.log_prob(fresh).mean(), -truth.log_prob(fresh).mean()
-    gaussian = 0.5 * np.linalg.slogdet(np.cov(fresh.T))[1] + np.log(2 * np.pi) + 1
-    assert gaussian - entropy > 0.7
-    # a radial layer bends space around one point only: it closes half of the gap, planar ones all
-    assert nll < (entropy + 0.07 if kind is Planar else gaussian - 0.3)
-    z = flow.to_latent(fresh)
-    np.testing.assert_allclose(flow.from_latent(z), fresh, atol=1e-9)
-    assert history.train_nll[-1] < history.train_nll[0]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_shown_and_refused(kind):
-    assert repr(kind(3)) == f"{kind.__name__}(3)"
-    for dim in (0, 1.5, "2"):
-        with pytest.raises(ValueError, match=f"dim must be an integer >= 1, not {dim!r}"):
-            kind(dim)
-    with pytest.raises(ValueError, match=r"takes arrays of shape \(\.\.\., 3\), not \(4, 2\)"):
-        kind(3).forward(np.zeros((4, 2)))

@@ -1,4 +1,8 @@
-"""Pictures: the right panels, labels and limits, nothing hidden, and no global state."""
+"""Pictures: the right panels, labels and limits, nothing hidden, and no global state.
+
+What all pictures promise is tested here, those of the lessons included: test_plots_teaching.py has
+what is in them.
+"""
 
 import io
 import subprocess
@@ -9,73 +13,70 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from numpy.testing import assert_allclose, assert_array_equal
-from stub_pictures import QUICK, chain, legend, new_axes, randomized, remarks, ticks, titles
+from stub_pictures import MAF, QUICK, cells, chain, legend, new_axes, remarks, ticks, titles
 
 import flowcore as fc
 from flowcore import flows, plots
-from flowcore.spec.reference import numerical_jacobian
 
 matplotlib.use("Agg")
 
-
-@pytest.fixture
-def points():
-    return np.random.default_rng(0).normal(size=(200, 2))
-
-
-@pytest.fixture
-def history():
-    val_nll = [3.0, 2.0, 1.5, 1.7]
-    return fc.History(train_nll=[3.2, 2.1, 1.4, 1.2], val_nll=val_nll, best_epoch=2)
+POINTS = np.random.default_rng(0).normal(size=(200, 2))
+HISTORY = fc.History([3.2, 2.1, 1.4, 1.2], [3.0, 2.0, 1.5, 1.7], best_epoch=2)
+FLOW = chain("maf", layers=2)
+NORMAL, MOONS, SWAP = fc.Normal(2), fc.targets.two_moons(), fc.Permute([1, 0])
 
 
 def everything():
-    """name -> a call of every function with its defaults."""
-    x = np.random.default_rng(0).normal(size=(50, 2))
-    flow = chain("maf", layers=2)
+    """name -> (how many Axes, a call of every function)."""
+    x = POINTS[:50]
     return {
-        "scatter": lambda: plots.scatter(x, x[:, 0] > 0),
-        "compare": lambda: plots.compare(x, 2 * x),
-        "stages": lambda: plots.stages(flow, n=50),
-        "density": lambda: plots.density(flow, **QUICK),
-        "densities": lambda: plots.densities({"truth": fc.Normal(2), "flow": flow}, **QUICK),
-        "losses": lambda: plots.losses(fc.History([3.0, 2.0], [3.0, 2.0], 1), entropy=1.0),
-        "jacobian": lambda: plots.jacobian(flow, x[0]),
-        "masks": lambda: plots.masks(fc.MADE(5, [8, 8])),
-        "large masks": lambda: plots.masks(fc.MADE(20, [64, 64])),
-        "grid": lambda: plots.grid(flow, cells=4),
-        "network": lambda: plots.network(fc.MADE(5, [8, 8]), output=3),
-        "log-dets": lambda: plots.log_dets(flow, x[:5]),
-        "pairs": lambda: plots.pairs(np.hstack([x, 2 * x]), np.hstack([x, x]) + 1),
-        "many pairs": lambda: plots.pairs(np.tile(x, 3), names=["a_very_long_name"] * 6),
-        "bridges": lambda: plots.bridges(fc.Normal(2), fc.targets.two_moons(), **QUICK),
+        "scatter": (1, lambda **o: plots.scatter(x, x[:, 0] > 0, **o)),
+        "compare": (2, lambda **o: plots.compare(x, 2 * x, **o)),
+        "stages": (4, lambda **o: plots.stages(FLOW, n=50, **o)),
+        "density": (1, lambda **o: plots.density(FLOW, **QUICK, **o)),
+        "densities": (2, lambda **o: plots.densities({"a": NORMAL, "b": FLOW}, **QUICK, **o)),
+        "losses": (1, lambda **o: plots.losses(HISTORY, entropy=1.0, **o)),
+        "jacobian": (1, lambda **o: plots.jacobian(FLOW, x[0], **o)),
+        "masks": (4, lambda **o: plots.masks(fc.MADE(5, [8, 8]), **o)),
+        "large masks": (4, lambda **o: plots.masks(fc.MADE(20, [64, 64]), **o)),
+        "grid": (4, lambda **o: plots.grid(FLOW, cells=4, **o)),
+        "network": (1, lambda **o: plots.network(fc.MADE(5, [8, 8]), output=3, **o)),
+        "log-dets": (1, lambda **o: plots.log_dets(FLOW, x[:5], **o)),
+        "pairs": (16, lambda **o: plots.pairs(np.hstack([x, x]), np.hstack([x, x]) + 1, **o)),
+        "many pairs": (36, lambda **o: plots.pairs(np.tile(x, 3), names=["a_long_name"] * 6, **o)),
+        "bridges": (1, lambda **o: plots.bridges(NORMAL, MOONS, **QUICK, **o)),
     }
 
 
-# ---------------------------------------------------------------------------- global state
+EVERYTHING = everything()
 
 
-@pytest.mark.parametrize("name", everything())
-def test_leaves_no_global_state_and_can_be_written(name):
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_picture_is_whole_and_leaves_no_global_state(name):
     import matplotlib.pyplot as plt
 
     before = dict(matplotlib.rcParams)
-    axes = np.ravel(everything()[name]())
-    assert all(isinstance(ax, Axes) for ax in axes)
-    file = io.BytesIO()
-    axes[0].figure.savefig(file)  # lays out and draws: warnings are errors
+    count, draw = EVERYTHING[name]
+    axes = np.ravel(draw())
+    assert len(axes) == count and all(isinstance(ax, Axes) for ax in axes)
+    figure, file = axes[0].figure, io.BytesIO()
+    figure.savefig(file)  # lays out and draws: warnings are errors
     assert file.getvalue().startswith(b"\x89PNG")
-    assert plt.get_fignums() == []
-    assert dict(matplotlib.rcParams) == before
-
-
-@pytest.mark.parametrize("name", everything())
-def test_nothing_is_cut_off_at_the_edges(name):
-    figure = np.ravel(everything()[name]())[0].figure
-    figure.draw_without_rendering()
     (left, bottom), (right, top) = figure.get_tightbbox().get_points()
     width, height = figure.get_size_inches()
-    assert min(left, bottom, width - right, height - top) > -0.01
+    assert min(left, bottom, width - right, height - top) > -0.01  # nothing is cut off
+    assert plt.get_fignums() == [] and dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_picture_is_drawn_into_the_axes_it_is_given(name):
+    count, draw = EVERYTHING[name]
+    given = new_axes(2, -(-count // 2)).ravel()[:count] if count > 1 else np.array([new_axes()])
+    drawn = draw(ax=given if count > 1 else given[0])
+    assert_array_equal(np.ravel(drawn), given)
+    if count > 1:
+        with pytest.raises(ValueError, match=f"{count} Axes are needed, one a panel, not 3"):
+            draw(ax=new_axes(3))
 
 
 @pytest.mark.parametrize("watched_by", ["prompt", "interactive mode"])
@@ -106,119 +107,134 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_draws_into_the_axes_it_is_given(points, history):
-    ax = new_axes()
-    assert plots.scatter(points, ax=ax) is ax
-    assert plots.density(fc.Normal(2), ax=new_axes(), **QUICK).figure is not ax.figure
-    for draw in (
-        lambda ax: plots.compare(points, points, ax=ax),
-        lambda ax: plots.density(fc.Normal(2), ax=ax, **QUICK),
-        lambda ax: plots.losses(history, ax=ax),
-        lambda ax: plots.jacobian(fc.Permute([1, 0]), [0.0, 1.0], ax=ax),
-    ):
-        ax = new_axes()
-        assert draw(ax) is ax
-    grid = new_axes(2, 2)
-    assert_array_equal(plots.masks(fc.MADE(3, [4, 4]), ax=grid), grid.ravel())
-    grid = new_axes(1, 2)
-    assert_array_equal(plots.compare(points, points, ax=grid), grid.ravel())
-    grid = list(new_axes(4))
-    assert_array_equal(plots.stages(chain("maf", layers=2), n=5, ax=grid), grid)
+def stages_with(x):
+    return lambda: plots.stages([("base", np.eye(2)), ("MAF", x)])
 
 
-@pytest.mark.parametrize(
-    ("draw", "wanted"),
-    [
-        (lambda axes: plots.masks(fc.MADE(3, [4]), ax=axes), 3),
-        (lambda axes: plots.stages(chain("maf", layers=3), n=5, ax=axes), 6),
-        (lambda axes: plots.compare(np.eye(2), np.eye(2), ax=axes), 2),
-        (lambda axes: plots.densities({"truth": fc.Normal(2)}, ax=axes, **QUICK), 1),
-    ],
-)
-def test_wrong_number_of_axes(draw, wanted):
-    with pytest.raises(ValueError, match=f"{wanted} Axes are needed.*not 4"):
-        draw(new_axes(2, 2))
+REFUSED = [
+    *(
+        case
+        for bad in (np.zeros(3), np.zeros((4, 3)), np.zeros((2, 2, 2)))
+        for case in [
+            (lambda bad=bad: plots.scatter(bad), f"x has shape {bad.shape}"),
+            (lambda bad=bad: plots.compare(np.eye(2), bad), f"samples has shape {bad.shape}"),
+            (stages_with(bad), f"stage 'MAF' has shape {bad.shape}"),
+        ]
+    ),
+    (lambda: plots.scatter(POINTS, [1, 2]), "labels have shape (2,), but there are 200 points"),
+    (lambda: plots.scatter(POINTS, np.arange(200)), "200 different values"),
+    (lambda: plots.scatter(POINTS, xlim=(1, -1)), "xlim must be (low, high)"),
+    (lambda: plots.pairs(np.zeros((5, 13))), "not (5, 13); choose some of them, x[:, :12"),
+    (lambda: plots.pairs(np.zeros(5)), "1 to 12 columns, not (5,)"),
+    (lambda: plots.pairs(np.eye(3), np.eye(2)), "samples has shape (2, 2), but x has 3"),
+    (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
+    (stages_with(POINTS), "same points in all: they have [2, 200]"),
+    (lambda: plots.stages(flows.maf(3, layers=1, hidden=[4])), "has dim 3"),
+    (lambda: plots.density(NORMAL.log_prob, **QUICK), "was log_prob given?"),
+    (lambda: plots.density(NORMAL, (1, -1)), "xlim must be (low, high)"),
+    (lambda: plots.density(NORMAL, (-1, 1), (0, np.inf)), "ylim must be (low, high)"),
+    (lambda: plots.density(NORMAL, n=1), "n must be an integer >= 2, not 1"),
+    (lambda: plots.density(fc.Normal(3)), "has dim 3"),
+    (lambda: plots.density(lambda x: x, **QUICK), "not one a row"),
+    (lambda: plots.density(3), "a flow or a function, not 3"),
+    (lambda: plots.density(NORMAL, (50, 60), (50, 60)), "none of 1,000 samples lies in the window"),
+    (lambda: plots.densities({"a": NORMAL}, (50, 60), (0, 1)), "leave xlim and ylim out"),
+    (lambda: plots.densities({}), "at least one flow"),
+    (lambda: plots.losses(fc.History()), "no epochs"),
+    (lambda: plots.losses(HISTORY, ylim=(2.0, 1.0)), "ylim must be"),
+    (lambda: plots.masks(MAF), "takes a MADE, not MaskedAutoregressiveFlow"),
+    (lambda: plots.masks(MAF), "give its .made"),
+    (lambda: plots.masks(3), "takes a MADE, not 3"),
+    (lambda: plots.jacobian(MAF, np.zeros((2, 4))), "one point, of shape (4,), not (2, 4)"),
+    (lambda: plots.jacobian(MAF, np.zeros(4), "back"), '"inverse" or "forward", not \'back\''),
+    (lambda: plots.jacobian(MAF, np.zeros(4), order=[0, 1, 2, 3]), "1..4, not [0, 1, 2, 3]"),
+    (lambda: plots.jacobian(MAF, [0.0, np.nan, 0.0, 0.0]), "not finite"),
+    (lambda: plots.jacobian(3, np.zeros(4)), "a bijector or a flow"),
+    *(
+        case
+        for draw in (plots.grid, plots.grid_animation)
+        for case in [
+            (lambda draw=draw: draw(flows.maf(3, layers=1, hidden=[4])), "has dim 3"),
+            (lambda draw=draw: draw(SWAP, cells=1), "cells must be an integer >= 2, not 1"),
+            (lambda draw=draw: draw(SWAP, reach=-1.0), "reach must be a finite number > 0, not -1"),
+            (lambda draw=draw: draw(SWAP, reach=np.inf), "a finite number > 0, not inf"),
+            (lambda draw=draw: draw(NORMAL), "takes a flow or a bijector, not Normal"),
+        ]
+    ),
+    (lambda: plots.grid(FLOW, xlim=(2, -2)), "xlim must be"),
+    (lambda: plots.grid_animation(SWAP, frames=0), "frames must be an integer >= 1, not 0"),
+    (lambda: plots.network(MAF), "give its .made"),
+    (lambda: plots.network(fc.MADE(3, [25])), "25 units cannot be drawn, only up to 24: plots.ma"),
+    *(
+        (lambda bad=bad: plots.network(fc.MADE(3, [4]), bad), "output must be an integer 0..2, not")
+        for bad in (-1, 3, 1.5, "x")
+    ),
+    (lambda: plots.network(fc.MADE(3, [4, 4, 4], residual=True)), "skips of a residual network"),
+    *(
+        (lambda x=x: plots.log_dets(FLOW, x), "x must be 1 to 12 points, (n, 2), not (")
+        for x in map(np.zeros, (2, (3, 3), (0, 2), (13, 2)))
+    ),
+    (lambda: plots.log_dets(SWAP, np.zeros((1, 2))), "log_dets takes a flow, not Permute"),
+    (lambda: plots.bridges(fc.Normal(3), MOONS), "has dim 3"),
+    (lambda: plots.bridges(NORMAL, fc.Normal(3)), "has dim 3"),
+    (lambda: plots.bridges(NORMAL, MOONS, (50, 60), (50, 60)), "none of 1,000 samples lies in"),
+    (
+        lambda: plots.bridges(fc.targets.checkerboard(), MOONS, (-1, 3), (-3, 1), n=2),
+        "0 or not finite at all 4 points of the grid",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED, ids=[text for _, text in REFUSED])
+def test_pictures_refuse_what_they_cannot_draw(call, message):
+    with pytest.raises((ValueError, TypeError)) as error:
+        call()
+    assert message in str(error.value)
 
 
 # ---------------------------------------------------------------------------- points
 
 
-def test_scatter_draws_every_label_in_its_colour(points):
+def test_scatter_draws_every_label_in_its_colour():
     labels = np.array(["b", "a"] * 100)
-    ax = plots.scatter(points, labels)
+    ax = plots.scatter(POINTS, labels)
     assert legend(ax) == ["a", "b"]
-    assert_array_equal(ax.collections[0].get_offsets(), points[labels == "a"])
-    assert_array_equal(ax.collections[1].get_offsets(), points[labels == "b"])
-    colours = [tuple(dots.get_facecolor()[0]) for dots in ax.collections]
-    assert len(set(colours)) == 2
+    for dots, label in zip(ax.collections, "ab", strict=True):
+        assert_array_equal(dots.get_offsets(), POINTS[labels == label])
+    assert len({tuple(dots.get_facecolor()[0]) for dots in ax.collections}) == 2
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x_{1}$", "$x_{2}$")
-    assert plots.scatter(points).get_legend() is None
+    assert plots.scatter(POINTS).get_legend() is None
 
 
-def test_frame_holds_all_points_or_says_how_many_it_does_not(points):
-    ax = plots.scatter(points)
-    assert remarks(ax) == []
-    assert (points > [ax.get_xlim()[0], ax.get_ylim()[0]]).all()
-    assert (points < [ax.get_xlim()[1], ax.get_ylim()[1]]).all()
+def test_a_frame_holds_all_points_or_counts_those_outside():
+    ax = plots.scatter(POINTS)
+    low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+    assert remarks(ax) == [] and ((low < POINTS) & (high > POINTS)).all()
     assert ax.get_aspect() == 1
-
-    far = np.vstack([points, [[1e6, 0.0], [np.nan, 0.0], [0.0, np.inf]]])
-    ax = plots.scatter(far)
-    assert remarks(ax) == ["3 outside"]
-    assert ax.get_xlim()[1] < 10
-
-
-def test_scatter_in_a_given_frame_counts_what_lies_outside():
+    far = plots.scatter(np.vstack([POINTS, [[1e6, 0.0], [np.nan, 0.0], [0.0, np.inf]]]))
+    assert remarks(far) == ["3 outside"] and far.get_xlim()[1] < 10
+    unlike = plots.scatter(POINTS * [1.0, 1000.0])
+    assert unlike.get_aspect() == "auto" and unlike.get_ylim()[1] > 500 * unlike.get_xlim()[1]
     x = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [3.0, 3.0]]
-    ax = plots.scatter(x, xlim=(-1, 1), ylim=(-1, 2.5))
-    assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 1), (-1, 2.5))
-    assert remarks(ax) == ["2 outside"]
-    with pytest.raises(ValueError, match="xlim must be"):
-        plots.scatter(x, xlim=(1, -1))
-
-
-def test_scales_are_equal_only_for_comparable_units(points):
-    ax = plots.scatter(points * [1.0, 1000.0])
-    assert ax.get_aspect() == "auto"
-    assert ax.get_ylim()[1] > 500 * ax.get_xlim()[1]
-
-
-def test_scatter_of_nothing_and_of_one_point():
-    for x in (np.zeros((0, 2)), [[2.0, 3.0]], [[np.nan, np.nan]]):
-        low, high = plots.scatter(x).get_xlim()
+    given = plots.scatter(x, xlim=(-1, 1), ylim=(-1, 2.5))
+    assert (given.get_xlim(), given.get_ylim()) == ((-1, 1), (-1, 2.5))
+    assert remarks(given) == ["2 outside"]
+    for few in (np.zeros((0, 2)), [[2.0, 3.0]], [[np.nan, np.nan]]):
+        low, high = plots.scatter(few).get_xlim()
         assert low < high
 
 
-@pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((4, 3)), np.zeros((2, 2, 2))])
-def test_points_of_a_wrong_shape(bad):
-    shape = str(bad.shape).replace("(", r"\(").replace(")", r"\)")
-    with pytest.raises(ValueError, match=f"x has shape {shape}"):
-        plots.scatter(bad)
-    with pytest.raises(ValueError, match=f"samples has shape {shape}"):
-        plots.compare(np.eye(2), bad)
-    with pytest.raises(ValueError, match=f"stage 'MAF' has shape {shape}"):
-        plots.stages([("base", np.eye(2)), ("MAF", bad)])
-
-
-def test_bad_labels(points):
-    with pytest.raises(ValueError, match=r"labels have shape \(3,\), but there are 200 points"):
-        plots.scatter(points, [1, 2, 3])
-    with pytest.raises(ValueError, match="200 different values"):
-        plots.scatter(points, np.arange(200))
-
-
-def test_compare_beside_each_other_and_on_top(points):
-    samples = 3 * points[:50]
-    left, right = plots.compare(points, samples)
+def test_compare_beside_each_other_and_on_top():
+    samples = 3 * POINTS[:50]
+    left, right = plots.compare(POINTS, samples)
     assert titles([left, right]) == ["data", "samples"]
     assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
-    assert_array_equal(left.collections[0].get_offsets(), points)
+    assert_array_equal(left.collections[0].get_offsets(), POINTS)
     assert_array_equal(right.collections[0].get_offsets(), samples)
     assert left.get_xlim()[1] > samples[:, 0].max()
-
-    ax = plots.compare(points, samples, ax=new_axes())
-    assert legend(ax) == ["data", "samples"]
-    assert len(ax.collections) == 2
+    ax = new_axes()
+    assert plots.compare(POINTS, samples, ax=ax) is ax
+    assert legend(ax) == ["data", "samples"] and len(ax.collections) == 2
 
 
 # ---------------------------------------------------------------------------- pairs
@@ -249,7 +265,7 @@ def test_the_lines_of_pairs_are_around_half_of_the_samples():
 
 
 def test_pairs_count_what_lies_outside_of_their_frames():
-    x = np.random.default_rng(0).normal(size=(200, 2))
+    x = POINTS.copy()
     x[0, 1], x[1, 0] = 1e6, np.nan
     samples = x[2:].copy()
     samples[0, 0] = 1e6
@@ -266,38 +282,13 @@ def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
     assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
 
 
-def test_pairs_take_tables_and_axes():
+def test_the_names_of_pairs():
     pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame(np.eye(2), columns=["age", "pa$y"])
-    axes = plots.pairs(table)
+    axes = plots.pairs(pandas.DataFrame(np.eye(2), columns=["age", "pa$y"]))
     assert [ax.get_xlabel() for ax in axes[-1]] == ["age", r"pa\$y"]
     assert axes[0, 0].figure.legends == []
-    given = new_axes(2, 2)
-    assert_array_equal(plots.pairs(np.eye(2), ax=given), given)
-    with pytest.raises(ValueError, match="4 Axes are needed, one a panel, not 3"):
-        plots.pairs(np.eye(2), ax=new_axes(3))
-
-
-def test_long_names_take_two_lines():
-    axes = plots.pairs(
-        np.random.default_rng(0).normal(size=(9, 12)), names=["nonflavanoid_phenols_of_a_wine"] * 12
-    )
+    axes = plots.pairs(np.tile(POINTS, 6), names=["nonflavanoid_phenols_of_a_wine"] * 12)
     assert axes[-1, 0].get_xlabel().count("\n") == 1 and axes[-1, 0].get_xlabel().endswith("..")
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: plots.pairs(np.zeros((5, 13))), r"1 to 12 columns, not \(5, 13\)"),
-        (lambda: plots.pairs(np.zeros((5, 13))), r"not \(5, 13\); choose some of them, x\[:, :12"),
-        (lambda: plots.pairs(np.zeros(5)), r"not \(5,\)"),
-        (lambda: plots.pairs(np.eye(3), np.eye(2)), r"samples has shape \(2, 2\), but x has 3"),
-        (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
-    ],
-)
-def test_pairs_refuse(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 # ---------------------------------------------------------------------------- stages
@@ -307,27 +298,16 @@ def test_pairs_refuse(call, message):
     ("kind", "name"), [("maf", "MAF"), ("iaf", "IAF"), ("realnvp", "Coupling")]
 )
 def test_six_layers_and_five_swaps_are_twelve_panels(kind, name):
-    axes = plots.stages(chain(kind, dtype=np.float32), n=30)
-    assert axes.shape == (12,)
-    assert len(axes[0].figure.axes) == 12
+    flow = chain(kind, dtype=np.float32)
+    axes = plots.stages(flow, n=40, rng=5)
+    assert axes.shape == (12,) and len(axes[0].figure.axes) == 12
     assert titles(axes)[:4] == ["base", f"1: {name}", "2: Permute", f"3: {name}"]
     assert titles(axes)[-1] == f"11: {name}"
     assert {ax.get_aspect() for ax in axes} == {1.0}
-    rows = {ax.get_subplotspec().rowspan.start for ax in axes}
-    assert len(rows) == 3
-
-
-def test_a_grid_has_no_empty_panels(points):
-    axes = plots.stages([("base", points)] * 5)
-    assert len(axes) == len(axes[0].figure.axes) == 5
-
-
-def test_stages_show_what_the_flow_computes():
-    flow = chain("maf", layers=2)
-    axes = plots.stages(flow, n=40, rng=5)
+    assert len({ax.get_subplotspec().rowspan.start for ax in axes}) == 3
     wanted = flow.stages(flow.base.sample(40, np.random.default_rng(5)))
     for ax, (_, x) in zip(axes, wanted, strict=True):
-        assert_array_equal(ax.collections[0].get_offsets(), x)
+        assert_allclose(ax.collections[0].get_offsets(), x)
 
 
 def test_a_point_keeps_the_colour_of_its_first_quadrant():
@@ -337,34 +317,21 @@ def test_a_point_keeps_the_colour_of_its_first_quadrant():
     assert_array_equal(first, last)
     assert len({tuple(colour) for colour in first[:4]}) == 4
     assert_array_equal(first[4], first[0])
+    axes = plots.stages([("base", POINTS)] * 5, labels=POINTS[:, 0] > 0)
+    assert legend(axes[0]) == ["False", "True"] and axes[1].get_legend() is None
+    assert len(axes) == len(axes[0].figure.axes) == 5  # no empty panels
 
 
-def test_stages_share_a_frame_unless_one_would_be_a_dot(points):
-    same = plots.stages([("base", points), ("a", 0.8 * points + 0.5)])
+def test_stages_share_a_frame_unless_one_would_be_a_dot():
+    same = plots.stages([("base", POINTS), ("a", 0.8 * POINTS + 0.5)])
     assert len({(ax.get_xlim(), ax.get_ylim()) for ax in same}) == 1
-    small, large = plots.stages([("base", points), ("far", 50 * points + 1000)])
+    small, large = plots.stages([("base", POINTS), ("far", 50 * POINTS + 1000)])
     assert small.get_xlim()[1] < 10 < 900 < large.get_xlim()[1]
-    flow = flows.maf(2, layers=1, hidden=[4]).initialize(1000 + points * [1, 20])
+    flow = flows.maf(2, layers=1, hidden=[4]).initialize(1000 + POINTS * [1, 20])
     assert titles(plots.stages(flow, n=10)) == ["base", "1: MAF", "2: Standardize"]
-
-
-def test_stages_with_labels_have_a_legend(points):
-    axes = plots.stages([("base", points), ("a", points)], labels=points[:, 0] > 0)
-    assert legend(axes[0]) == ["False", "True"]
-    assert axes[1].get_legend() is None
-
-
-def test_stages_count_points_that_overflow(points):
-    broken = points.copy()
+    broken = POINTS.copy()
     broken[:7] = np.inf
-    assert remarks(plots.stages([("base", points), ("broken", broken)])[1]) == ["7 outside"]
-
-
-def test_stages_refuse_what_they_cannot_follow(points):
-    with pytest.raises(ValueError, match=r"same points in all: they have \[200, 3\]"):
-        plots.stages([("base", points), ("a", points[:3])])
-    with pytest.raises(ValueError, match="has dim 3"):
-        plots.stages(flows.maf(3, layers=1, hidden=[4]))
+    assert remarks(plots.stages([("base", POINTS), ("broken", broken)])[1]) == ["7 outside"]
 
 
 # ---------------------------------------------------------------------------- density
@@ -375,23 +342,27 @@ def colour_bar(ax):
     return bar
 
 
+def bell(x):
+    return np.exp(-0.5 * np.sum(x**2, axis=-1))
+
+
 def test_density_has_the_given_limits_and_a_colour_bar():
-    ax = plots.density(fc.Normal(2), (-3, 2), (-1, 4), **QUICK)
+    ax = plots.density(NORMAL, (-3, 2), (-1, 4), **QUICK)
     assert (ax.get_xlim(), ax.get_ylim()) == ((-3, 2), (-1, 4))
     assert colour_bar(ax).get_ylabel() == "density"
     assert ax.get_legend() is None
-    assert ax.collections[0].levels[0] == 0
-    assert 0.9 / (2 * np.pi) < ax.collections[0].levels[-1] < 1.3 / (2 * np.pi)
-
-
-def table(n=300):
-    """Rows far from the origin, in units of their own."""
-    return np.random.default_rng(4).normal([1000.0, -50.0], [20.0, 5.0], (n, 2))
+    filled = ax.collections[0]
+    assert filled.levels[0] == 0 and 0.9 < 2 * np.pi * filled.levels[-1] < 1.3
+    by_function = plots.density(NORMAL.prob, (-3, 2), (-1, 4), **QUICK)
+    assert_allclose(by_function.collections[0].levels, filled.levels)
+    around = plots.density(bell, **QUICK)
+    assert (around.get_xlim(), around.get_ylim()) == ((-3, 3), (-3, 3))
 
 
 def test_the_window_of_a_density_follows_the_flow():
     """A picture around the origin would be blank, with a colour bar of 1e-245."""
-    flow = flows.maf(2, layers=1, hidden=[4]).initialize(table())
+    rows = np.random.default_rng(4).normal([1000.0, -50.0], [20.0, 5.0], (300, 2))
+    flow = flows.maf(2, layers=1, hidden=[4]).initialize(rows)
     ax = plots.density(flow, **QUICK)
     for (low, high), mean, std in zip(
         (ax.get_xlim(), ax.get_ylim()), (1000, -50), (20, 5), strict=True
@@ -401,37 +372,12 @@ def test_the_window_of_a_density_follows_the_flow():
     assert remarks(ax) == []
     given = plots.density(flow, ylim=(-51, 0), **QUICK)
     assert (given.get_xlim(), given.get_ylim()) == (ax.get_xlim(), (-51, 0))
-    conditional = chain("maf", layers=2, context_dim=1)
-    one, other = (plots.density(conditional, context=[c], **QUICK) for c in (-9.0, 9.0))
-    assert one.get_xlim() != other.get_xlim()
 
 
-def test_what_lies_outside_the_window_of_a_density_is_told():
-    far = fc.MultivariateNormalDiag([1000.0, -50.0], [20.0, 5.0])
-    message = "none of 1,000 samples lies in the window.*leave xlim and ylim out"
-    for empty in (lambda: plots.density(far, (-3, 3), (-3, 3), **QUICK),
-                  lambda: plots.densities({"far": far}, (-3, 3), (-3, 3), **QUICK)):  # fmt: skip
-        with pytest.raises(ValueError, match=message):
-            empty()
-    _, beside = plots.densities({"near": fc.Normal(2), "far": far}, **QUICK)
-    assert remarks(beside) == ["100% outside"]
-    (half,) = remarks(plots.density(fc.Normal(2), (0, 3), **QUICK))
+def test_the_share_outside_the_window_of_a_density_is_shown():
+    (half,) = remarks(plots.density(NORMAL, (0, 3), **QUICK))
     assert half.endswith("% outside") and 40 < int(half.split("%")[0]) < 60
-    assert remarks(plots.density(fc.Normal(2), (-3, 3), (-3, 3), **QUICK)) == []
-
-
-def test_the_window_of_a_function_is_around_the_origin():
-    ax = plots.density(lambda x: np.ones(len(x)), **QUICK)
-    assert (ax.get_xlim(), ax.get_ylim()) == ((-3, 3), (-3, 3))
-
-
-@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp"])
-def test_density_of_flows_and_functions(kind):
-    flow = chain(kind, layers=2, dtype=np.float32)
-    window = {"xlim": (-3, 3), "ylim": (-3, 3)}
-    by_flow, by_function = (plots.density(f, **window, **QUICK) for f in (flow, flow.prob))
-    one, other = (ax.collections[0] for ax in (by_flow, by_function))
-    assert_allclose(one.levels, other.levels, rtol=1e-5)
+    assert remarks(plots.density(NORMAL, (-3, 3), (-3, 3), **QUICK)) == []
 
 
 def test_density_lies_where_it_belongs():
@@ -443,7 +389,7 @@ def test_density_lies_where_it_belongs():
 
 def test_density_that_is_not_finite_is_marked_and_counted():
     def broken(x):
-        p = np.exp(-0.5 * np.sum(x**2, axis=-1))
+        p = bell(x)
         p[:30], p[30:35] = np.nan, np.inf
         return p
 
@@ -454,40 +400,29 @@ def test_density_that_is_not_finite_is_marked_and_counted():
     assert legend(ax) == ["not finite at 400 of 400 points"]
 
 
-def test_log_prob_of_minus_infinity_is_density_zero():
-    class Half:
-        dim = 2
-
-        def log_prob(self, x):
-            return np.where(x[:, 0] > 0, -np.sum(x**2, axis=-1), -np.inf)
-
-    ax = plots.density(Half(), **QUICK)
+@pytest.mark.parametrize(
+    ("log_prob", "least"),
+    [
+        (lambda x: np.where(x[:, 0] > 0, -np.sum(x**2, axis=-1), -np.inf), 0.9),  # density 0
+        (lambda x: np.float32(200) - np.sum(x**2, axis=-1, dtype=np.float32), 1e80),
+    ],
+)
+def test_minus_infinity_and_what_is_no_float32_are_densities(log_prob, least):
+    one = type("One", (), {"dim": 2, "log_prob": staticmethod(log_prob)})()
+    ax = plots.density(one, **QUICK)
     assert ax.get_legend() is None and not ax.patch.get_hatch()
-    assert ax.collections[0].levels[-1] >= 0.9
-
-
-def test_log_prob_beyond_the_range_of_float32_is_no_overflow():
-    class Sharp:
-        dim = 2
-
-        def log_prob(self, x):
-            return np.float32(200) - np.sum(x**2, axis=-1, dtype=np.float32)
-
-    ax = plots.density(Sharp(), **QUICK)
-    assert ax.get_legend() is None
-    assert ax.collections[0].levels[-1] > 1e80
+    assert ax.collections[0].levels[-1] >= least
 
 
 def test_a_spike_does_not_bleach_the_rest():
     def spiked(x):
-        p = np.exp(-0.5 * np.sum(x**2, axis=-1))
+        p = bell(x)
         p[5] = 5e-3 * p.sum()
         return p
 
     filled = plots.density(spiked, n=100).collections[0]
-    assert filled.extend == "max"
-    assert 0.9 <= filled.levels[-1] <= 1.2
-    assert plots.density(fc.Normal(2), n=100).collections[0].extend == "neither"
+    assert filled.extend == "max" and 0.9 <= filled.levels[-1] <= 1.2
+    assert plots.density(NORMAL, n=100).collections[0].extend == "neither"
 
 
 @pytest.mark.parametrize("height", [0.0, 1e-300, 1.0, 1e300])
@@ -499,192 +434,76 @@ def test_density_of_any_height_can_be_drawn(height):
     ax.figure.savefig(io.BytesIO())
 
 
-def test_density_refuses_bad_input():
-    normal = fc.Normal(2)
-    with pytest.raises(ValueError, match=r"negative .* was log_prob given"):
-        plots.density(normal.log_prob, **QUICK)
-    with pytest.raises(ValueError, match=r"xlim must be \(low, high\)"):
-        plots.density(normal, (1, -1))
-    with pytest.raises(ValueError, match=r"ylim must be \(low, high\)"):
-        plots.density(normal, (-1, 1), (0, np.inf))
-    with pytest.raises(ValueError, match="n must be an integer >= 2, not 1"):
-        plots.density(normal, n=1)
-    with pytest.raises(ValueError, match="has dim 3"):
-        plots.density(fc.Normal(3))
-    with pytest.raises(ValueError, match="not one a row"):
-        plots.density(lambda x: x, **QUICK)
-    with pytest.raises(TypeError, match="a flow or a function, not 3"):
-        plots.density(3)
-
-
 def test_densities_share_the_frame_and_the_colours_of_the_first():
-    wide = fc.MultivariateNormalDiag([0.0, 0.0], scale_diag=[2.0, 2.0])
-    narrow = fc.MultivariateNormalDiag([0.0, 0.0], scale_diag=[0.2, 0.2])
-    axes = plots.densities({"truth": fc.Normal(2), "wide": wide, "narrow": narrow}, n=41)
+    wide, narrow = (fc.MultivariateNormalDiag([0.0, 0.0], [s, s]) for s in (2.0, 0.2))
+    axes = plots.densities({"truth": NORMAL, "wide": wide, "narrow": narrow}, n=41)
     assert titles(axes) == ["truth", "wide", "narrow"]
     assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in axes}) == 1
-    assert axes[0].get_xlim() == plots.density(fc.Normal(2), **QUICK).get_xlim()
+    assert axes[0].get_xlim() == plots.density(NORMAL, **QUICK).get_xlim()
     truth, low, high = (ax.collections[0] for ax in axes)
-    assert_array_equal(truth.levels, low.levels)
-    assert_array_equal(truth.levels, high.levels)
+    alone = plots.density(NORMAL, n=41).collections[0]  # the truth is drawn as it is alone
+    for other in (low, high, alone):
+        assert_array_equal(truth.levels, other.levels)
     assert_array_equal(truth.get_facecolor(), low.get_facecolor())
-    alone = plots.density(fc.Normal(2), n=41).collections[0]
-    assert_array_equal(truth.levels, alone.levels)  # the truth is drawn as it is alone
     used = [np.flatnonzero([len(path.vertices) for path in drawn.get_paths()]).max() for drawn in
             (truth, low, high)]  # fmt: skip
     assert used[1] < used[0] < used[2] == len(high.levels) - 1  # beyond the scale: the arrow
     assert len(axes[0].figure.axes) == 4  # one colour bar
     assert [bool(remarks(ax)) for ax in axes] == [False, True, False]  # some lie outside
-    assert "outside" in remarks(axes[1])[0]
-
-
-def test_densities_are_drawn_in_the_rectangle_that_is_given():
-    pair = {"a": fc.Normal(2), "b": lambda x: np.exp(-np.abs(x).sum(axis=1))}
-    for ax in plots.densities(pair, (-1, 2), (0, 3), n=5):
+    for ax in plots.densities({"a": NORMAL, "b": bell}, (-1, 2), (0, 3), n=5):
         assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 2), (0, 3))
-    with pytest.raises(ValueError, match="at least one flow"):
-        plots.densities({})
 
 
 # ---------------------------------------------------------------------------- losses
 
 
-def test_losses_show_both_curves_the_best_epoch_and_the_entropy(history):
-    ax = plots.losses(history, entropy=1.1)
+def test_losses_show_both_curves_the_best_epoch_and_the_entropy():
+    ax = plots.losses(HISTORY, entropy=1.1)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "NLL (nats, may be negative)")
     assert legend(ax) == ["training", "validation", "best epoch 3: 1.500", "exact entropy: 1.100"]
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
-    assert_array_equal(lines["training"], np.c_[[1, 2, 3, 4], history.train_nll])
-    assert_array_equal(lines["validation"], np.c_[[1, 2, 3, 4], history.val_nll])
+    assert_array_equal(lines["training"], np.c_[[1, 2, 3, 4], HISTORY.train_nll])
+    assert_array_equal(lines["validation"], np.c_[[1, 2, 3, 4], HISTORY.val_nll])
     assert_array_equal(lines["best epoch 3: 1.500"], [[3, 1.5]])
     assert_array_equal(lines["exact entropy: 1.100"][:, 1], [1.1, 1.1])
     assert ax.get_ylim()[0] < 1.1 and ax.get_ylim()[1] > 3.2
-
-
-def test_losses_without_validation_or_best_epoch(history):
     assert legend(plots.losses(fc.History([2.0, 1.0], [], 1))) == ["training"]
     assert legend(plots.losses(fc.History([2.0], [2.5], None))) == ["training", "validation"]
-    with pytest.raises(ValueError, match="no epochs"):
-        plots.losses(fc.History())
 
 
-def test_huge_first_epochs_are_left_out_and_said_to_be():
-    tail = (1 + np.exp(-np.arange(60) / 10)).tolist()
-    ax = plots.losses(fc.History([1e6, 500.0, *tail], [2e6, 300.0, *tail], 61))
-    assert ax.get_title(loc="left") == "2 epochs above the frame, up to 2e+06"
-    low, high = ax.get_ylim()
-    assert low < 1 and 2 < high < 10
-    ax = plots.losses(fc.History(tail, tail, 59))
-    assert ax.get_title(loc="left") == "" and ax.get_ylim()[1] > 2
+TAIL = (1 + np.exp(-np.arange(60) / 10)).tolist()
+SPIKED = [*TAIL[:10], 11.0, *TAIL[:9], 12.0, *TAIL]
 
 
-def test_a_spike_is_a_triangle_at_the_edge_and_does_not_hide_the_curve():
-    nll = np.linspace(3.0, 2.0, 40)
-    val = nll.copy()
-    val[[10, 20]] = 11.0, 12.0
-    ax = plots.losses(fc.History(nll.tolist(), val.tolist(), 39))
+@pytest.mark.parametrize(
+    ("history", "ylim", "above", "within"),
+    [
+        (
+            fc.History([1e6, 500.0, *TAIL], [2e6, 300.0, *TAIL], 61),
+            None,
+            "2 epochs, 2e+06",
+            (2, 10),
+        ),
+        (fc.History(TAIL, TAIL, 59), None, "", (2, 3)),
+        (fc.History(SPIKED, SPIKED, 39), None, "2 epochs, 12", (2, 8)),
+        (HISTORY, (1.0, 2.5), "1 epoch, 3.2", (2.49, 2.51)),
+        (HISTORY, (1.0, 4.0), "", (3.99, 4.01)),
+        (fc.History([np.nan, 2.0, 1.0], [np.inf, 2.0, np.nan], 1), None, "", (2, 3)),
+        (fc.History([np.nan], [np.nan], None), None, "", (-np.inf, np.inf)),
+    ],
+)
+def test_huge_losses_do_not_hide_the_curve_and_are_counted(history, ylim, above, within):
+    ax = plots.losses(history, ylim=ylim)
     top = ax.get_ylim()[1]
-    assert 3.0 < top < 6.0
-    assert ax.get_title(loc="left") == "2 epochs above the frame, up to 12"
+    assert within[0] < top < within[1]
+    wanted = above.replace(",", " above the frame, up to")
+    assert ax.get_title(loc="left") == wanted
     triangles = [line.get_xydata() for line in ax.lines if line.get_marker() == "^"]
-    assert_array_equal(triangles[0], np.empty((0, 2)))
-    assert_array_equal(triangles[1], [[11, top], [21, top]])
-
-
-def test_losses_in_a_given_frame(history):
-    ax = plots.losses(history, ylim=(1.0, 2.5))
-    assert ax.get_ylim() == (1.0, 2.5)
-    assert ax.get_title(loc="left") == "1 epoch above the frame, up to 3.2"
-    assert plots.losses(history, ylim=(1.0, 4.0)).get_title(loc="left") == ""
-    with pytest.raises(ValueError, match="ylim must be"):
-        plots.losses(history, ylim=(2.0, 1.0))
-
-
-def test_losses_that_are_not_finite_do_not_hinder():
-    ax = plots.losses(fc.History([np.nan, 2.0, 1.0], [np.inf, 2.0, np.nan], 1))
-    assert ax.get_ylim()[1] < 3
-    plots.losses(fc.History([np.nan], [np.nan], None)).figure.savefig(io.BytesIO())
-
-
-# ---------------------------------------------------------------------------- jacobian
-
-
-def scrambled_maf(dtype=float):
-    made = fc.MADE(4, [12], order=[3, 1, 4, 2], activation="tanh", dtype=dtype)
-    return randomized(fc.MaskedAutoregressiveFlow(made), scale=0.4)
-
-
-def cells(ax):
-    return ax.images[0].get_array()
-
-
-@pytest.mark.parametrize("direction", ["inverse", "forward"])
-@pytest.mark.parametrize("invert", [False, True])
-def test_jacobian_is_the_brute_force_one(direction, invert):
-    bijector = fc.Invert(scrambled_maf()) if invert else scrambled_maf()
-    x = np.array([0.3, -0.5, 0.8, 0.1])
-    ax = plots.jacobian(bijector, x, direction)
-    wanted = numerical_jacobian(getattr(bijector, direction), x)
-    assert_allclose(cells(ax).filled(0.0), wanted, atol=1e-7)
-    log_det = getattr(bijector, f"{direction}_log_det")(x)
-    assert ax.get_title().endswith(f"= {log_det:.3f}")
-    rows, columns = ("z", "x") if direction == "inverse" else ("x", "z")
-    assert ticks(ax.yaxis) == [f"${rows}_{{{i}}}$" for i in (1, 2, 3, 4)]
-    assert ticks(ax.xaxis) == [f"${columns}_{{{i}}}$" for i in (1, 2, 3, 4)]
-
-
-@pytest.mark.parametrize("invert", [False, True])
-def test_jacobian_shows_a_triangle_of_exact_zeros_once_sorted(invert):
-    maf = scrambled_maf()
-    bijector = fc.Invert(maf) if invert else maf
-    x = [0.3, -0.5, 0.8, 0.1]
-    upper = np.triu(np.ones((4, 4), bool), k=1)
-    plain = plots.jacobian(bijector, x)
-    assert plain.images[0].get_array().mask.sum() == 6
-    ax = plots.jacobian(bijector, x, order=maf.made.degrees[0])
-    assert_array_equal(cells(ax).mask, upper)
-    assert ticks(ax.yaxis) == ["$z_{2}$", "$z_{4}$", "$z_{1}$", "$z_{3}$"]
-    assert ticks(ax.xaxis) == ["$x_{2}$", "$x_{4}$", "$x_{1}$", "$x_{3}$"]
-    assert legend(ax) == ["exactly 0"]
-
-
-def test_zeros_have_a_colour_of_their_own_and_the_scale_is_centred():
-    image = plots.jacobian(scrambled_maf(), [0.3, -0.5, 0.8, 0.1]).images[0]
-    assert image.norm.vmin == -image.norm.vmax
-    assert image.norm.vmax == np.abs(cells(image.axes)).max()
-    zero, tiny = image.cmap(np.ma.masked_equal([0.0, 0.5], 0.0))
-    assert np.abs(zero - tiny)[:3].min() > 0.1
-
-
-def test_numbers_are_written_into_small_jacobians_only():
-    ax = plots.jacobian(fc.Permute([1, 0]), [0.0, 0.0])
-    assert remarks(ax) == ["0", "1", "1", "0"]
-    big = plots.jacobian(fc.Permute(range(30)), np.zeros(30))
-    assert remarks(big) == []
-    assert len(ticks(big.xaxis)) <= 12
-
-
-def test_jacobian_of_a_flow_in_float32_is_computed_in_float64():
-    flow = chain("maf", layers=2, dtype=np.float32)
-    assert flow.params.dtype == np.float32
-    wide = flow.with_params(flow.params.astype(float))
-    x = np.array([0.3, -0.5])
-    wanted = numerical_jacobian(wide.to_latent, x)
-    assert_allclose(cells(plots.jacobian(flow, x)), wanted, rtol=1e-8)
-
-
-def test_jacobian_refuses_bad_input():
-    maf = scrambled_maf()
-    with pytest.raises(ValueError, match=r"one point, of shape \(4,\), not \(2, 4\)"):
-        plots.jacobian(maf, np.zeros((2, 4)))
-    with pytest.raises(ValueError, match='"inverse" or "forward", not \'back\''):
-        plots.jacobian(maf, np.zeros(4), "back")
-    with pytest.raises(ValueError, match=r"permutation of 1..4, not \[0, 1, 2, 3\]"):
-        plots.jacobian(maf, np.zeros(4), order=[0, 1, 2, 3])
-    with pytest.raises(ValueError, match="not finite"):
-        plots.jacobian(maf, [0.0, np.nan, 0.0, 0.0])
-    with pytest.raises(TypeError, match="a bijector or a flow"):
-        plots.jacobian(3, np.zeros(4))
+    for nll, found in zip((history.train_nll, history.val_nll), triangles, strict=False):
+        out = np.flatnonzero(np.array(nll) > top) + 1
+        assert_array_equal(found, np.c_[out, np.full(len(out), top)])
+    assert len(triangles) == (2 if above else 0)
+    ax.figure.savefig(io.BytesIO())
 
 
 # ---------------------------------------------------------------------------- masks
@@ -713,7 +532,7 @@ def test_small_masks_have_cells_of_one_size():
     assert_allclose(sizes, sizes[0][0], rtol=0.05)
 
 
-@pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (2, [16, 16]), (5, [300, 200])])
+@pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (5, [300, 200])])
 def test_masks_of_all_sizes(dim, hidden):
     axes = plots.masks(fc.MADE(dim, hidden, n_out=1))
     assert len(axes) == len(hidden) + 2
@@ -722,25 +541,15 @@ def test_masks_of_all_sizes(dim, hidden):
     axes[0].figure.savefig(io.BytesIO())
 
 
-def test_masks_refuse_anything_else():
-    with pytest.raises(TypeError, match=r"takes a MADE, not MaskedAuto.*give its \.made"):
-        plots.masks(scrambled_maf())
-    with pytest.raises(TypeError, match="takes a MADE, not 3"):
-        plots.masks(3)
-
-
 # ---------------------------------------------------------------------------- context
 
 
 def test_conditional_flows_take_one_context():
     flow = chain("maf", layers=2, context_dim=3)
-    context = np.array([0.5, -1.0, 2.0])
-    drawn = plots.stages(flow, n=20, rng=1, context=context)[-1].collections[0].get_offsets()
+    context = np.array([5.0, -1.0, 2.0])
+    drawn, other = (plots.stages(flow, n=20, rng=1, context=c)[-1].collections[0].get_offsets()
+                    for c in (context, -context))  # fmt: skip
     assert_array_equal(drawn, flow.sample(20, 1, context=context).reshape(20, 2))
-    other = plots.stages(flow, n=20, rng=1, context=-context)[-1].collections[0].get_offsets()
     assert not np.array_equal(drawn, other)
-
-    assert colour_bar(plots.density(flow, context=context, **QUICK)).get_ylabel() == "density"
-    x = np.array([0.1, 0.2])
-    wanted = numerical_jacobian(lambda v: flow.to_latent(v, context=context), x)
-    assert_allclose(cells(plots.jacobian(flow, x, context=context)), wanted, atol=1e-7)
+    one, other = (plots.density(flow, context=c, **QUICK) for c in (context, -context))
+    assert one.get_xlim() != other.get_xlim()

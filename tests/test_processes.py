@@ -22,9 +22,11 @@ def run(scenario, folder, *arguments, timeout=200):
     env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     command = [sys.executable, STUB, scenario, folder, *map(str, arguments)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
-    told = done.stdout + done.stderr
-    told = re.sub(r".*resource_tracker.*\n(  warnings.warn.*\n)?", "", told)  # loky's own process
-    assert done.returncode == 0 and not told, told
+    printed = done.stdout + done.stderr
+    printed = re.sub(
+        r".*resource_tracker.*\n(  warnings.warn.*\n)?", "", printed
+    )  # loky's own process
+    assert done.returncode == 0 and not printed, printed
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ in `test_twins.py`.
 import copy
 import pickle
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import grad
 from registry import BIJECTORS, CASES, DENSITIES, OWN, PARTS, case, close, cotangents
 from threadpoolctl import threadpool_limits
 
@@ -72,6 +74,11 @@ def test_arguments_are_not_written_to_and_results_are_nobody_elses(name, way):
         a[...] = 7
     for a, b in zip([*run.args, *everything(bars)], [*before, *kept], strict=True):
         np.testing.assert_array_equal(a, b)
+    for layout in (np.asfortranarray, lambda a: a[::-1]):
+        args = [run.args[0], *map(layout, run.args[1:])]
+        results = run(*args)
+        for i, a in enumerate(results):
+            assert not any(np.shares_memory(a, b) for b in (*args, *results[:i]))
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in logaddexp")  # OwnTransformer's
@@ -111,6 +118,40 @@ def test_params_and_with_params_agree(name):
         with_it = run._replace(part=new)
         found = zip(with_it(None, *rest), run(theta, *rest), strict=True)
         assert all(np.array_equal(a, b) for a, b in found)
+
+
+@EVERY_PART
+def test_params_are_read_only(name):
+    """And nobody else's: what a caller does to an array later changes no part."""
+    part = PARTS[name]()
+    theta = np.array(part.params) + 1
+    view = np.concatenate([theta, theta])[: theta.size]
+    view.flags.writeable = False  # read-only, but its owner is not
+    copies = [part.with_params(theta), part.with_params(view), pickle.loads(pickle.dumps(part))]
+    theta[...] = view.base[...] = 0
+    for each, expected in zip([part, *copies], [0, 1, 1, 0], strict=True):
+        np.testing.assert_array_equal(each.params, part.params + expected)
+        assert len(each.leaves) == len(part.leaves)  # ties are kept
+        with pytest.raises(ValueError, match="read-only"):
+            each.params[...] = 0
+        with pytest.raises(AttributeError, match="use with_params"):
+            each.params = theta
+
+
+@pytest.mark.parametrize("name", ["flow", "flows.nsf", "flow-tied-to-its-base", "flow-own-base"])
+def test_theta_may_also_enter_by_plain_operations(name):
+    """Weight decay, slices, and the flow at two values: every path counts once."""
+    flow, _, (theta, x) = case(name, "log_prob")
+
+    def loss(t):
+        return anp.sum(flow.log_prob(x, t))
+
+    def more(t):
+        return loss(t) + anp.sum(t**2) + 3 * t[0] + loss(2 * t)
+
+    expected = grad(loss)(theta) + 2 * theta + 2 * grad(loss)(2 * theta)
+    expected[0] += 3
+    np.testing.assert_allclose(grad(more)(theta), expected, rtol=1e-10, atol=1e-10)
 
 
 @EVERY_PART
@@ -162,10 +203,11 @@ def test_numbers_are_the_same_for_any_number_of_threads(name):
     run = case(name, "log_prob", n=9)
     flow, (theta, x, *context) = run.part, run.args
     many, context = x[rows] + 1e-3 * rows[:, None], [c[rows] for c in context]
-    given = many.copy()
+    before = many.copy()
     functions = [lambda **o: flow.log_prob(many, theta, *context, **o)]
     if isinstance(flow, fc.TransformedDistribution):
-        options = dict(zip(["context"], context, strict=False))
+        own = context if flow.bijector.context_dim else []
+        options = dict(zip(["context"], own, strict=False))
         functions += [
             lambda **o: flow.to_latent(many, **options, **o),
             lambda **o: flow.from_latent(0.1 * many, **options, **o),
@@ -177,6 +219,48 @@ def test_numbers_are_the_same_for_any_number_of_threads(name):
             one = f(threads=1)
             for threads in (2, 3):
                 np.testing.assert_array_equal(f(threads=threads), one)
-            np.testing.assert_array_equal(many, given)
+            np.testing.assert_array_equal(many, before)
         few = flow.log_prob(many[-5:], theta, *[c[-5:] for c in context])
     close(functions[0]()[-5:], few, 1e-11)
+
+
+REPRS = {  # the text is Python that makes the same again, else it is made by the function
+    text: lambda text=text: eval(text, {n: getattr(fc, n) for n in fc.__all__ if n[0].isupper()})
+    for text in (
+        "Uniform(2, low=0, high=[1, 4])", "StudentT(3, df=2.5)",
+        "StudentT(1, df=4, trainable=True)", "Sigmoid(3, low=[-2.0, 0.0, 1.0], high=9.0)",
+        "ElementwiseAffine(loc=0.0, scale=[1.0, -2.0])",
+        "Blockwise([Exp(2), Tanh(1)])", "LULinear(3)", "ActNorm(2)", "Planar(3)", "Radial(3)",
+        "RationalQuadratic(bins=4, tail=3.0)", "RationalQuadratic(bins=4, tail=(-4.0, 5.0))",
+        "RationalQuadratic(bins=4, tail=3.0, min_width=0.01)",
+        "RationalQuadratic(bins=4, tail=3.0, min_height=0.01)",
+        "RationalQuadratic(bins=4, tail=3.0, min_slope=0.01)",
+        "MixtureOfGaussians(4, log_scale_bound=3.0)", "Dequantize(step=[1.0, 2.0], low=0.0)",
+    )
+}  # fmt: skip
+REPRS |= {
+    "Laplace(6, loc=[0, 1, 2, 3, ...], scale=1)": lambda: fc.Laplace(6, range(6)),
+    "Logit(9, low=0.0, high=[1.0, 1.0, 1.0, 1.0, ...])": lambda: fc.Logit(9, 0, np.ones(9)),
+    "ActNorm(2, initialized)": lambda: fc.ActNorm(2).initialize([[0.0, 1.0], [2.0, 5.0]]),
+    "GaussianMixture(n_components=3, dim=2)": lambda: fc.GaussianMixture(np.ones((3, 2))),
+    "MLP(2, (3, 2), hidden=[16, 16, 16], 'tanh', context_dim=1, residual=True)": lambda: fc.MLP(
+        2, (3, 2), [16] * 3, "tanh", context_dim=1, residual=True
+    ),
+    "MADE(3, hidden=[8], n_out=1, 'relu', order='right-to-left')": lambda: fc.MADE(
+        3, [8], n_out=1, order="right-to-left"
+    ),
+    "MADE(3, hidden=[8], n_out=2, 'relu', order=[2, 3, 1])": lambda: fc.MADE(
+        3, [8], order=[2, 3, 1]
+    ),
+}
+
+
+@pytest.mark.parametrize("text", REPRS)
+def test_a_repr_shows_the_architecture(text):
+    """And transformers with the same repr are equal, those with another are not."""
+    made = REPRS[text]()
+    assert repr(made) == text
+    for other in map(fc.RationalQuadratic, (4, 5)):
+        if isinstance(made, fc.Transformer):
+            assert (made == other) == (repr(made) == repr(other))
+            assert made != other or hash(made) == hash(other)

@@ -5,7 +5,7 @@ Docstrings are held to those of numpydoc's checks that help a reader, and to one
 * everywhere there is a docstring (that of a method may be its parent class's), its summary is
   one line that ends in a period, and what it documents exists, in the order of the signature;
 * a function documents every parameter, and what it returns; a class every parameter, with an
-  example, `EX`. Methods need not: their arguments are the conventions', told once;
+  example, `EX`. Methods need not: their arguments are the conventions', described once;
 * every argument and every result has a type, `AN`.
 
 `reference.py` is left out: its docstrings are the papers' formulas, in the papers' letters.

@@ -8,6 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
+from registry import TRANSFORMERS
 
 import flowcore as fc
 from flowcore.core import calls
@@ -98,27 +99,20 @@ def test_a_right_composition_passes_the_checks(name):
 
 FLOW = randomize(fc.flows.maf(2, 2, [8], standardize=False), 0.5)
 WRONG = [(), (0,), (1,), (FLOW.n_params - 1,), (FLOW.n_params + 1,), (1, FLOW.n_params)]
-METHODS = {
-    "to_latent": FLOW.to_latent,
-    "from_latent": FLOW.from_latent,
-    "log_prob": FLOW.log_prob,
-    "prob": FLOW.prob,
-    "forward": FLOW.bijector.forward,
-    "inverse_and_log_det": lambda x, params: FLOW.bijector.inverse_and_log_det(x, params)[0],
-    "a MADE": FLOW.bijector[0].made,
-}
+METHODS = {name: getattr(FLOW, name) for name in ("to_latent", "from_latent", "log_prob", "prob")}
+METHODS |= {"forward": FLOW.bijector.forward, "a MADE": FLOW.bijector[0].made}
 
 
-@pytest.mark.parametrize("shape", WRONG)
 @pytest.mark.parametrize("name", METHODS)
-def test_params_of_a_wrong_shape_are_refused_plain_and_traced(name, shape):
+def test_params_of_a_wrong_shape_are_refused_plain_and_traced(name):
     run = METHODS[name]
     for call in (
         lambda theta: run(X, params=theta),
         grad(lambda theta: anp.sum(run(X, params=theta))),
     ):
-        with pytest.raises(ValueError, match="params must have shape"):
-            call(np.zeros(shape))
+        for shape in WRONG:
+            with pytest.raises(ValueError, match="params must have shape"):
+                call(np.zeros(shape))
 
 
 @pytest.mark.parametrize("name", ["to_latent", "from_latent"])
@@ -160,91 +154,15 @@ def test_a_base_is_never_asked_for_no_rows(n):
     np.testing.assert_allclose(flow.log_prob(x), log_prob, rtol=1e-9)
 
 
-# ---------------------------------------------------------------- no view of what was given
-
-
-def arrays_of(result):
-    if isinstance(result, np.ndarray):
-        return [result]
-    return (
-        [a for part in result for a in arrays_of(part)] if isinstance(result, list | tuple) else []
-    )
-
-
-TRANSFORMERS = [
-    fc.Affine(None), fc.Affine(), fc.Shift(), fc.Scale(), fc.RationalQuadratic(2),
-    fc.MixtureOfGaussians(2), fc.Compose([fc.Shift()]),
-    fc.Compose([fc.Affine(None), fc.Shift()]),
-]  # fmt: skip
-BIJECTORS = [
-    fc.Permute([0, 1]), fc.Permute([1, 0]), fc.Chain([fc.Permute([0, 1])]),
-    fc.Chain([fc.Permute([1, 0]), fc.Permute([1, 0])]), fc.Invert(fc.Permute([0, 1])),
-    fc.Standardize(2), fc.ActNorm(2), fc.LULinear(2), fc.Planar(2), fc.Radial(2),
-    fc.ElementwiseAffine([0.0, 0.0], 1.0), fc.SinhArcsinh(2), fc.Sigmoid(2), fc.Invert(fc.Exp(2)),
-    fc.Elementwise(2, fc.Shift()), fc.Elementwise(2, fc.Affine(None)), fc.RealNVP(2, hidden=[4]),
-    fc.NICE(2, hidden=[4]), fc.Invert(fc.NICE(2, hidden=[4])),
-    fc.MaskedAutoregressiveFlow(fc.MADE(2, [4])),
-    fc.Invert(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4], n_out=1), fc.Shift())),
-    fc.Blockwise([fc.Permute([0]), fc.Permute([0])]), fc.flows.maf(2, 1, [4]).bijector,
-]  # fmt: skip
-
-
-def check_nothing_is_shared(call, given, again):
-    """No result is a view of an argument, of another result, or of a later one."""
-    before = [a.copy() for a in given]
-    results = arrays_of(call())
-    kept = [a.copy() for a in results]
-    later = arrays_of(again())
-    for i, a in enumerate(results):
-        for b in (*given, *results[:i], *later):
-            assert not np.shares_memory(a, b)
-        assert (a.flags.writeable and a.flags.owndata) or a.base.flags.owndata
-    for a, b in zip([*results, *given], [*kept, *before], strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("n", [0, 1, 5, 5000])
-@pytest.mark.parametrize("bijector", BIJECTORS, ids=repr)
-def test_a_bijector_returns_new_arrays(bijector, n):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, size=(n, 2))
-    for x in (x, np.asfortranarray(x), x[::-1]):  # noqa: B020
-        for name in ("forward_and_log_det", "inverse_and_log_det"):
-            run = getattr(bijector, name)
-            check_nothing_is_shared(lambda: run(x), [x], lambda: run(0.5 * x))  # noqa: B023
-    if n:
-        found = bijector.forward(x[0])
-        assert not np.shares_memory(found, x)
-
-
-@pytest.mark.parametrize("base", [fc.Normal(2), fc.Uniform(2)], ids=repr)
-def test_a_flow_returns_new_arrays(base):
-    x = np.random.default_rng(0).uniform(0.1, 0.9, size=(5, 2))
-    for bijector in BIJECTORS:
-        flow = fc.TransformedDistribution(base, bijector)
-        for run in (flow.log_prob, flow.prob, flow.to_latent, flow.from_latent):
-            check_nothing_is_shared(lambda: run(x), [x], lambda: run(0.5 * x))  # noqa: B023
-        arrays = lambda z: [array for _, array in flow.stages(z)]  # noqa: B023, E731
-        check_nothing_is_shared(lambda: arrays(x), [x], lambda: arrays(0.5 * x))  # noqa: B023
-        assert len(arrays(x)) == 1 + len(flow.bijector.steps("forward"))
-
-
 # ---------------------------------------------------------------- whole floats are whole numbers
 
 WHOLE = {
-    "RealNVP": lambda d: fc.RealNVP(d),
-    "NICE": lambda d: fc.NICE(d),
-    "Coupling": lambda d: fc.Coupling(d),
-    "Coupling, num_masked": lambda d: fc.Coupling(d, d - 1),
+    "couplings": lambda d: fc.Chain([fc.RealNVP(d), fc.NICE(d), fc.Coupling(d, d - 1)]),
     "MADE": lambda d: fc.MaskedAutoregressiveFlow(fc.MADE(d, [d + 4])),
-    "Standardize": lambda d: fc.Chain([fc.Standardize(d), fc.ActNorm(d), fc.LULinear(d)]),
+    "linear": lambda d: fc.Chain([fc.Standardize(d), fc.ActNorm(d), fc.LULinear(d)]),
     "maps": lambda d: fc.Chain([fc.Planar(d), fc.Radial(d), fc.SinhArcsinh(d)]),
     "Elementwise": lambda d: fc.Elementwise(d, fc.RationalQuadratic(d)),
-    **{
-        name: lambda d, name=name: getattr(fc.flows, name)(d, hidden=[d + 4])
-        for name in ("maf", "iaf", "realnvp", "nice", "nsf", "made", "made_mog", "maf_mog", "glow")
-    },
-    "nsf, coupling": lambda d: fc.flows.nsf(d, hidden=[8], kind="coupling", bins=d),
-    "layers": lambda d: fc.flows.realnvp(d, layers=d - 1, hidden=[8]),
+    "layers": lambda d: fc.flows.realnvp(d, layers=d - 1, hidden=[d + 4]),
     "context_dim": lambda d: fc.flows.maf(d, 1, [8], context_dim=d),
     "components": lambda d: fc.flows.made_mog(d, hidden=[8], components=d),
     **{
@@ -258,26 +176,17 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("four", [np.float32(4), np.int8(4)], ids=["float32", "int8"])
-def test_a_whole_number_is_one_whatever_its_type(name, four, tmp_path):
-    found, expected = (WHOLE[name](d) for d in (four, 4))
-    if isinstance(found, fc.Bijector):
-        found, expected = over_normal(found), over_normal(expected)
-    assert repr(found) == repr(expected)
-    assert type(found.dim) is type(found.bijector.dim) is int
-    np.testing.assert_array_equal(found.params, expected.params)
-    x = np.random.default_rng(0).normal(size=(9, 4))
-    context = x if found.context_dim else None
-    fc.save(found, tmp_path / "flow.npz")
-    loaded = fc.load(tmp_path / "flow.npz")
-    for flow in (found, loaded):
-        np.testing.assert_array_equal(
-            flow.log_prob(x, context=context), expected.log_prob(x, context=context)
-        )
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_no_other_number_is(name):
+def test_a_whole_number_is_one_whatever_its_type(name, tmp_path):
+    """And nothing else is."""
+    for four in (np.float32(4), np.int8(4)):
+        found, expected = (WHOLE[name](d) for d in (four, 4))
+        if isinstance(found, fc.Bijector):
+            found, expected = over_normal(found), over_normal(expected)
+        assert repr(found) == repr(expected)
+        assert type(found.dim) is type(found.bijector.dim) is int
+        np.testing.assert_array_equal(found.params, expected.params)
+        fc.save(found, tmp_path / "flow.npz")
+        assert repr(fc.load(tmp_path / "flow.npz")) == repr(expected)
     for bad in (4.5, "4", None, np.nan):
         with pytest.raises((ValueError, TypeError)):
             WHOLE[name](bad)
@@ -285,30 +194,19 @@ def test_no_other_number_is(name):
 
 # ---------------------------------------------------------------- numbers of any kind
 
-SCALARS = [
-    t for t in TRANSFORMERS if not isinstance(t, fc.MixtureOfGaussians)
-] + [fc.MixtureOfGaussians(3)]  # fmt: skip
-for_all_scalars = pytest.mark.parametrize("transformer", SCALARS, ids=repr)
-for_both_ways = pytest.mark.parametrize("way", ["forward_and_log_det", "inverse_and_log_det"])
 
-
-@for_all_scalars
-@for_both_ways
-def test_a_transformer_of_integers_is_that_of_floats(transformer, way):
-    z, phi = np.array([[1, -2], [3, 0]]), np.ones((2, 2, transformer.n_out), int)
-    found = getattr(transformer, way)(z, phi)
-    expected = getattr(transformer, way)(z.astype(float), phi.astype(float))
-    for a, b in zip(found, expected, strict=True):
-        assert a.dtype == np.float64
-        np.testing.assert_array_equal(a, b)
-    lists = getattr(transformer, way)(z.tolist(), phi.tolist())
-    np.testing.assert_array_equal(lists[0], expected[0])
-
-
-@for_all_scalars
-@for_both_ways
-def test_a_transformer_takes_a_single_number_plain_and_traced(transformer, way):
+@pytest.mark.parametrize("name", [name for name in TRANSFORMERS if name != "own"])
+@pytest.mark.parametrize("way", ["forward_and_log_det", "inverse_and_log_det"])
+def test_a_transformer_takes_integers_lists_and_a_single_number(name, way):
+    """Plain and traced."""
+    transformer = TRANSFORMERS[name]
     run = getattr(transformer, way)
+    z, phi = np.array([[1, -2], [3, 0]]), np.ones((2, 2, transformer.n_out), int)
+    expected = run(z.astype(float), phi.astype(float))
+    for given in ((z, phi), (z.tolist(), phi.tolist()), (z, phi[:1, :1])):
+        for a, b in zip(run(*given), expected, strict=True):
+            assert a.dtype == np.float64
+            np.testing.assert_array_equal(a, b)
     phi = 0.3 * np.random.default_rng(0).normal(size=transformer.n_out)
     y, log_det = run(0.4, phi)
     assert np.shape(y) == np.shape(log_det) == ()
@@ -316,20 +214,11 @@ def test_a_transformer_takes_a_single_number_plain_and_traced(transformer, way):
     assert (y, log_det) == (many[0][0], many[1][0])
     for k in range(2):
         slope = grad(lambda z: run(z, phi)[k])(0.4)  # noqa: B023
-        step = 1e-6
-        expected = (run(0.4 + step, phi)[k] - run(0.4 - step, phi)[k]) / (2 * step)
+        expected = (run(0.4 + 1e-6, phi)[k] - run(0.4 - 1e-6, phi)[k]) / 2e-6
         assert np.shape(slope) == ()
         np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-7)
         by_phi = grad(lambda phi: run(0.4, phi)[k] + 0.0 * phi[0])(phi)  # noqa: B023
         assert by_phi.shape == phi.shape and np.isfinite(by_phi).all()
-
-
-def test_the_repr_of_a_spline_shows_all_that_it_is():
-    assert repr(fc.RationalQuadratic(4)) == "RationalQuadratic(bins=4, tail=3.0)"
-    for name in ("min_width", "min_height", "min_slope"):
-        spline = fc.RationalQuadratic(4, **{name: 0.01})
-        assert f"{name}=0.01" in repr(spline)
-        assert eval(repr(spline), {"RationalQuadratic": fc.RationalQuadratic}) == spline
 
 
 # ---------------------------------------------------------------- nothing is computed twice
@@ -446,6 +335,7 @@ BLIND = {
     "a write": Writes,
     "in a Chain": lambda: fc.Chain([fc.Permute([1, 0]), Own(np, True), fc.RealNVP(2, hidden=[4])]),
     "inverted": lambda: fc.Invert(Own(np, True)),
+    "a transformer": lambda: fc.MaskedAutoregressiveFlow(fc.MADE(2, [4], n_out=1), Knowing()),
 }
 
 
@@ -458,23 +348,9 @@ def test_a_bijector_without_a_gradient_says_what_to_write(name):
         lambda: grad(lambda theta: anp.sum(flow.log_prob(x, params=theta)))(flow.params),
         lambda: fc.fit(flow, x, epochs=1),
     ):
-        with pytest.raises(TypeError, match=r"(?s)gradient of \w+\(2\).*params") as told:
+        message = r"gradient of .*Knowing" if "former" in name else r"gradient of \w+\(2\).*params"
+        with pytest.raises(TypeError, match=rf"(?s)(?=.*autograd\.numpy).*{message}"):
             call()
-        assert "autograd.numpy" in str(told.value)
-
-
-def test_a_transformer_without_a_gradient_says_what_to_write():
-    flow = over_normal(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4], n_out=1), Knowing()))
-    assert np.isfinite(flow.log_prob(X)).all()
-    with pytest.raises(TypeError, match=r"gradient of .*Knowing.*autograd\.numpy"):
-        grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
-
-
-def test_a_bijector_in_autograds_numpy_has_a_gradient():
-    flow = over_normal(Own())
-    slope = grad(lambda theta: anp.sum(flow.log_prob(X, params=theta)))(flow.params)
-    z = flow.to_latent(X)
-    np.testing.assert_allclose(slope, [(z[:, 1] * X[:, 0]).sum()])
 
 
 # ---------------------------------------------------------------- plans
@@ -495,24 +371,24 @@ def test_an_error_while_a_plan_is_loaded_leaves_no_wrong_numbers(monkeypatch):
     np.testing.assert_array_equal(chain.inverse(x), expected)
 
 
-@pytest.mark.parametrize("recipe", ["maf", "nsf", "maf_mog", "tiny"])
-def test_idle_plans_hold_64_megabytes_at_most(recipe):
+@pytest.mark.parametrize("traced", [True, False])
+def test_idle_plans_hold_64_megabytes_at_most(traced):
     """Whatever the number of rows: what is held, not what is counted."""
-    options = {"layers": 5, "hidden": [8]} if recipe == "tiny" else {"layers": 3}
-    flow = getattr(fc.flows, recipe.replace("tiny", "maf"))(8, standardize=False, **options)
-    rows, most = range(1, 600, 9) if recipe != "tiny" else range(1, 300), 0
-    flow.sample(1, 0)
+    flow = fc.flows.maf_mog(8, layers=3, standardize=False)
+    run = grad(lambda t, n: anp.sum(flow.log_prob(np.ones((n, 8)), t)))
+    if not traced:
+        flow = fc.flows.maf(8, layers=5, hidden=[8], standardize=False)
+        run = lambda theta, n: flow.sample(n, 0)  # noqa: E731
+    run(flow.params, 1)
+    held = []
     tracemalloc.start()
     try:
-        for n in rows:
-            if recipe == "tiny":
-                flow.sample(n, 0)
-            else:
-                grad(lambda t, n=n: anp.sum(flow.log_prob(np.ones((n, 8)), t)))(flow.params)
-            most = max(most, tracemalloc.get_traced_memory()[0])
+        for n in range(1, 600, 9) if traced else range(1, 300):
+            run(flow.params, n)
+            held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert 2**24 < most < 2**26  # some are kept
+    assert 2**24 < max(held) < 2**26  # some are kept
 
 
 def test_two_idle_plans_of_a_kind_are_kept():
@@ -604,19 +480,3 @@ def test_a_float32_walk_casts_its_argument():
     maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(3, [8], dtype=np.float32)))
     z = np.random.default_rng(0).normal(size=(50, 3))
     np.testing.assert_array_equal(maf.forward(z), maf.forward(z.astype(np.float32)))
-
-
-def test_parameters_are_one_vector_of_float32_or_float64():
-    class Own(fc.Bijector):
-        def __init__(self, params):
-            super().__init__(2, params)
-
-        forward_and_log_det = inverse_and_log_det = None
-
-    with pytest.raises(ValueError, match="flat"):
-        Own(np.ones((2, 2)))
-    for dtype in (np.float16, np.longdouble):
-        with pytest.raises(ValueError, match="float32 or float64"):
-            Own(np.ones(2, dtype))
-        with pytest.raises(ValueError, match="float32 or float64"):
-            fc.MADE(2, dtype=dtype)

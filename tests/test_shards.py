@@ -12,7 +12,7 @@ from test_blocks import blas_threads
 import flowcore as fc
 from flowcore.core import is_built_in
 from flowcore.testing import randomize
-from flowcore.training import Loss, Rows, shards
+from flowcore.training import Likelihood, Rows, shards
 
 TEXTBOOK = {"learning_rate": 1e-3, "schedule": "constant", "average": None, "rng": 0}
 
@@ -38,7 +38,7 @@ def test_shards_give_the_loss_and_its_gradient(context_dim, dtype):
     x, weight = rng.normal(size=(301, 3)).astype(dtype), rng.exponential(size=301)
     context = rng.normal(size=(301, 2)).astype(dtype) if context_dim else None
     theta = np.array(flow.params)
-    value, gradient = Loss(flow, threads=2)(theta, Rows(x, weight, context))
+    value, gradient = Likelihood(flow, threads=2)(theta, Rows(x, weight, context))
 
     def nll(theta):
         values = flow.log_prob(x, params=theta, context=context)
@@ -102,7 +102,7 @@ def test_somebodys_own_parts_run_in_one_thread():
     """autograd counts its traces for the whole process: threads that trace confuse each other."""
     flow = fc.TransformedDistribution(fc.Normal(3), Potential())
     x = np.random.default_rng(0).normal(size=(200, 3))
-    loss, before = Loss(flow, threads=4), sys.getswitchinterval()
+    loss, before = Likelihood(flow, threads=4), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         found = [loss(flow.params, Rows(x)) for _ in range(20)]
@@ -165,7 +165,7 @@ class UsesANetwork(fc.Bijector):
 def test_the_way_back_of_somebodys_own_bind_is_whole(bijector):
     flow = randomize(fc.TransformedDistribution(fc.Normal(3), bijector()), rng=1)
     x = np.random.default_rng(2).normal(size=(40, 3))
-    _, gradient = Loss(flow)(np.array(flow.params), Rows(x))
+    _, gradient = Likelihood(flow)(np.array(flow.params), Rows(x))
     slope = grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
 

@@ -1,145 +1,475 @@
-"""Two moons, the target of the first lesson; what all targets share is in test_targets_all.py."""
+"""Targets: one body of tests for all of them; then each against its definition.
+
+A new target is one more line in CASES.
+"""
 
 import pickle
 from dataclasses import FrozenInstanceError
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.integrate import quad
-from sklearn.datasets import make_moons
+from scipy.optimize import brentq
+from scipy.special import logsumexp
+from sklearn.datasets import make_circles, make_moons
 
-from flowcore.targets import Target, two_moons
-
-CENTRES = ((np.array([0.0, 0.0]), 1.0), (np.array([1.0, 0.5]), -1.0))  # (centre, orientation)
-
-
-def brute_force_log_prob(x, noise):
-    """log p from the definition: int over t of N(x; arc(t), noise^2 I), by adaptive quadrature.
-
-    |u - e(t)|^2 is taken relative to its least value, at t0, from the Cartesian
-    |u - e(t)|^2 - |u - e(t0)|^2 = -2 u . (e(t) - e(t0)), in which nothing cancels.
-    """
-    terms = []
-    for centre, orientation in CENTRES:
-        u = orientation * (np.asarray(x, dtype=float) - centre)
-        e = np.array([[1.0, 0.0], [-1.0, 0.0]])
-        angles = np.array([0.0, np.pi])
-        if u[1] > 0:  # the nearest point of the circle is on the arc
-            e = np.vstack([e, u / np.hypot(*u)])
-            angles = np.append(angles, np.arctan2(u[1], u[0]))
-        nearest = np.argmin(np.sum((u - e) ** 2, axis=1))
-        t0 = angles[nearest]
-
-        def relative(t, u=u, t0=t0):
-            mid, half = (t + t0) / 2, (t - t0) / 2
-            step = 2 * np.sin(half) * (-u[0] * np.sin(mid) + u[1] * np.cos(mid))
-            return np.exp(step / noise**2)
-
-        away = np.geomspace(1e-10, np.pi, 40)
-        edges = np.unique(np.clip(np.r_[t0 - away, t0, t0 + away], 0.0, np.pi))
-        integral = sum(
-            quad(relative, low, high, epsabs=1e-16, epsrel=1e-12)[0]
-            for low, high in pairwise(edges)
-        )
-        terms.append(np.log(integral) - np.sum((u - e[nearest]) ** 2) / (2 * noise**2))
-    return np.logaddexp(*terms) - np.log(4 * np.pi**2 * noise**2)
+import flowcore as fc
+from flowcore import targets
+from flowcore.targets import (
+    banana,
+    checkerboard,
+    circles,
+    correlated_gaussian,
+    eight_gaussians,
+    funnel,
+    pinwheel,
+    ring,
+    two_moons,
+    two_spirals,
+)
 
 
-# ------------------------------------------------------------------------------------- density
+def box(low, high, step):
+    """Quadrature by the midpoint rule in a rectangle: points (n, 2) and weights (n,)."""
+    axes = [np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True)]
+    x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    return x, np.full(len(x), step**2)
 
 
-@pytest.mark.parametrize("noise", [0.01, 0.05, 0.3, 1.0])
-def test_log_prob_is_the_brute_force_integral(noise):
-    moons = two_moons(noise)
-    bulk = moons.sample(8, rng=1)
-    around = np.random.default_rng(2).uniform([-2.0, -1.5], [3.0, 2.0], (8, 2))
-    far = [[50, -80], [50, 80], [-50, -80], [0, -100], [-1, 1000]]
-    centres_and_ends = [[0, 0], [1, 0.5], [0.5, 0.25], [1, 0], [-1, -1e-9], [0, -3], [3, 0]]
-    for x in np.concatenate([bulk, around, far, centres_and_ends]):
-        # relative to p where |log p| is small, to log p where it is large
-        assert moons.log_prob(x) == pytest.approx(
-            brute_force_log_prob(x, noise), rel=1e-11, abs=1e-11
-        )
+def neck(scale):
+    """The same for a funnel, in the coordinates x1, x2 exp(-x1/2), where it is a Gaussian."""
+    x, weight = box([-9 * scale, -9], [9 * scale, 9], 0.1)
+    widen = np.exp(x[:, 0] / 2)
+    return x * np.stack([np.ones(len(x)), widen], axis=-1), weight * widen
 
 
-def test_far_tail_is_the_distance_to_the_nearest_point():
-    x = np.array([[-1e6, 1e6], [-1e6, -1e6], [1e8, -1e-3]])
-    distance = np.array([np.hypot(1e6, 1e6) - 1, np.hypot(1e6 - 1, 1e6), 1e8 - 2])
-    assert two_moons(0.05).log_prob(x) == pytest.approx(-(distance**2) / (2 * 0.05**2), rel=1e-7)
+class Case(NamedTuple):
+    target: targets.Target
+    low: tuple  # a rectangle with practically all of the mass
+    high: tuple
+    step: float
+    tolerance: float = 1e-8  # of sums over the grid of that step
+    bounded: bool = False
+
+    def quadrature(self):
+        if isinstance(self.target, targets.Funnel):
+            return neck(self.target.scale)
+        return box(self.low, self.high, self.step)
 
 
-def test_density_is_symmetric_under_the_half_turn_but_not_under_reflections():
-    moons = two_moons(0.1)
-    x = moons.sample(500, rng=3)
-    assert moons.log_prob([1.0, 0.5] - x) == pytest.approx(moons.log_prob(x), abs=1e-12)
-    assert np.abs(moons.log_prob(x * [1, -1] + [0, 0.5]) - moons.log_prob(x)).max() > 1.0
+CASES = {
+    "two_moons": Case(two_moons(0.2), (-2.6, -2.1), (3.6, 2.6), 0.08, 1e-6),
+    "circles": Case(circles(0.1), (-1.9, -1.9), (1.9, 1.9), 0.03),
+    "ring": Case(ring(1.5, 0.3), (-4.2, -4.2), (4.2, 4.2), 0.1),
+    "two_spirals": Case(two_spirals(0.2), (-4.6, -4.6), (4.6, 4.6), 0.08, 1e-6),
+    "pinwheel": Case(pinwheel(), (-5.5, -5.5), (5.5, 5.5), 0.05, 1e-6),
+    "checkerboard": Case(checkerboard(), (-5, -5), (5, 5), 0.1, 1e-4, bounded=True),
+    "eight_gaussians": Case(eight_gaussians(), (-6, -6), (6, 6), 0.1),
+    "gaussian": Case(correlated_gaussian(covariance=[[4, -1], [-1, 1]]), (-15, -8), (15, 8), 0.2),
+    "funnel": Case(funnel(scale=1.0), (-5, -6), (5, 6), 0.1),
+    "banana": Case(banana(b=0.5, sd=1.5), (-11, -75), (11, 10), 0.2),
+}
+names = pytest.mark.parametrize("name", CASES)
 
 
-# ------------------------------------------------------------------------------------- entropy
+@names
+def test_mass_entropy_and_moments_are_those_of_the_density(name):
+    case = CASES[name]
+    target, tolerance = case.target, case.tolerance
+    x, weight = case.quadrature()
+    log_p = target.log_prob(x)
+    mass = weight * np.exp(log_p)
+    assert mass.sum() == pytest.approx(1.0, abs=tolerance if not case.bounded else 1e-12)
+    surprise = np.where(mass > 0, log_p, 0.0)
+    assert target.entropy() == pytest.approx(-np.sum(mass * surprise), abs=tolerance)
+    mean = mass @ x
+    assert target.mean() == pytest.approx(mean, abs=10 * tolerance)
+    assert target.std() == pytest.approx(np.sqrt(mass @ (x - mean) ** 2), abs=10 * tolerance)
 
 
-def test_known_entropies():
-    moons = two_moons(0.05)
-    assert moons.entropy() == pytest.approx(0.2892337, abs=1e-6)
-    # the limit for a flow on standardised moons; 1.132 with the spread of 1,000 gridded points
-    assert moons.entropy() - np.log(moons.std()).sum() == pytest.approx(1.131222, abs=1e-6)
-    assert moons.entropy() - np.log([0.8675, 0.4963]).sum() == pytest.approx(1.132, abs=1e-3)
+@names
+def test_samples_fall_into_cells_as_the_density_says(name):
+    case, n, cells, fine = CASES[name], 40_000, 20, 6
+    x = case.target.sample(n, rng=2)
+    assert np.isfinite(case.target.log_prob(x[:5000])).all()
+    successive = np.mean((x[1:] - x.mean(0)) * (x[:-1] - x.mean(0)), axis=0) / x.var(0)
+    assert (abs(successive) < 5 / np.sqrt(n)).all()  # in random order
+    low, high = np.quantile(x, [0.001, 0.999], axis=0)
+    if case.bounded:
+        low, high = np.array([-4.0, -4.0]), np.array([4.0, 4.0])  # cells end where squares do
+    side = (high - low) / cells
+    axes = [a + s * (np.arange(cells * fine) + 0.5) / fine for a, s in zip(low, side, strict=True)]
+    p = case.target.prob(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
+    mass = p.reshape(cells, fine, cells, fine).mean(axis=(1, 3)) * side.prod()
+    edges = [a + s * np.arange(cells + 1) for a, s in zip(low, side, strict=True)]
+    observed, expected = np.histogram2d(*x.T, bins=edges)[0], n * mass
+    full = expected >= 10
+    assert full.sum() > 40
+    # all other cells, and whatever lies outside, are one more
+    observed, expected = observed[full], expected[full]
+    observed = np.append(observed, n - observed.sum())
+    expected = np.append(expected, n - expected.sum())
+    statistic = np.sum((observed - expected) ** 2 / expected)
+    assert stats.chi2.sf(statistic, len(observed) - 1) > 1e-4
 
 
-def test_entropy_limits_of_much_and_of_little_noise():
-    # a blurred point; and two separate curves of length pi, each with a Gaussian across
-    assert two_moons(100.0).entropy() == pytest.approx(np.log(2 * np.pi * np.e * 1e4), abs=1e-4)
-    across = np.log(2 * np.pi * np.e * 0.005**2) / 2
-    assert two_moons(0.005).entropy() == pytest.approx(np.log(2 * np.pi) + across, abs=0.01)
+@names
+def test_nothing_but_its_own_row_is_changed_by_a_row(name):
+    """Far away, infinite and NaN rows, any leading axes, and other kinds of numbers."""
+    case = CASES[name]
+    target = case.target
+    far = np.array([[50, -80], [-1e3, 1e3], [1e6, 1e6], [-1e40, 3], [1e200, -1e200]])
+    log_p = target.log_prob(far)
+    assert (log_p[:4] < -30).all() and not np.isnan(log_p).any()
+    if case.bounded:
+        assert (log_p == -np.inf).all()
+    else:  # at the funnel's second point x2^2 exp(-x1) = 1e6 exp(1000) overflows
+        assert np.isfinite(log_p[:4]).all() or name == "funnel"
+    x = target.sample(300, rng=3)
+    expected = target.log_prob(x)
+    x[7, 1], x[130], x[200, 0], x[201] = np.nan, (np.nan, np.inf), -np.inf, (np.inf, np.inf)
+    found = target.log_prob(x)
+    assert np.isnan(found[[7, 130]]).all() and (found[[200, 201]] == -np.inf).all()
+    kept = np.delete(np.arange(300), [7, 130, 200, 201])
+    assert found[kept] == pytest.approx(expected[kept], rel=1e-12)
+
+    x, rows = x[8:20], found[8:20]
+    assert rows.shape == (12,) and rows.dtype == float
+    assert rows == pytest.approx([target.log_prob(row) for row in x], rel=1e-12, abs=1e-12)
+    assert target.log_prob(x.reshape(3, 4, 2)) == pytest.approx(rows.reshape(3, 4), rel=1e-12)
+    assert np.shape(target.log_prob(x[0])) == () and target.log_prob(np.zeros((3, 0, 2))).size == 0
+    assert target.log_prob([1, 1]) == target.log_prob(np.ones(2, np.float32))
+    for shape in ((3,), (2, 3), ()):
+        with pytest.raises(ValueError, match=r"\(\.\.\., 2\)"):
+            target.log_prob(np.zeros(shape))
 
 
-# ------------------------------------------------------------------------------------- sampler
-
-
-def test_samples_are_distributed_as_in_scikit_learn():
-    ours = two_moons(0.1).sample(20_000, rng=10)
-    theirs, _ = make_moons(20_000, noise=0.1, random_state=0)
-    for direction in ([1, 0], [0, 1], [1, 1], [1, -2]):
-        assert stats.ks_2samp(ours @ direction, theirs @ direction).pvalue > 1e-3
-    # their angles are evenly spaced: the mean log-density differs by O(1/n) and chance only
-    moons = two_moons(0.1)
-    log_p = moons.log_prob(theirs)
-    assert abs(log_p.mean() + moons.entropy()) < 4 * log_p.std() / np.sqrt(len(log_p))
-
-
-def test_sample_shapes_and_order():
-    moons = two_moons()
-    assert moons.sample(0, rng=0).shape == (0, 2)
-    assert moons.sample(np.int64(3), rng=0).shape == (3, 2)
-    upper = moons.sample(2000, rng=11)[:, 1] > 0.25  # shuffled: no run of one moon
-    switches = np.count_nonzero(np.diff(upper))
-    assert 850 < switches < 1150
-
-
-# ------------------------------------------------------------------------- the object and errors
-
-
-def test_targets_are_immutable_values():
-    moons = two_moons(np.float64(0.1))
-    assert isinstance(moons, Target)
-    assert repr(moons) == "TwoMoons(noise=0.1)"
-    assert moons.dim == 2
-    assert moons == two_moons(0.1) != two_moons(0.2)
-    assert hash(moons) == hash(two_moons(0.1))
-    assert pickle.loads(pickle.dumps(moons)) == moons
-    assert two_moons() == two_moons(noise=0.05)
+@names
+def test_targets_are_values_that_sample_by_a_seed(name, tmp_path):
+    target = CASES[name].target
+    assert target.sample(0, rng=0).shape == (0, 2)
+    assert np.array_equal(target.sample(5, rng=0), target.sample(5, np.random.default_rng(0)))
+    generator = np.random.default_rng(0)
+    assert not np.array_equal(target.sample(5, generator), target.sample(5, generator))
+    for n in (-1, 2.5):
+        with pytest.raises(ValueError, match=f"number of samples must be .* not {n}"):
+            target.sample(n, rng=0)
+    for same in (pickle.loads(pickle.dumps(target)), eval(repr(target), vars(targets))):
+        assert same == target and hash(same) == hash(target)
     with pytest.raises(FrozenInstanceError):
-        moons.noise = 0.2
+        target.noise = 0.2
+    flow = fc.TransformedDistribution(target, fc.Permute([1, 0]))
+    fc.save(flow, tmp_path / "flow.npz")
+    assert fc.load(tmp_path / "flow.npz").base == target
 
 
-def test_a_new_target_needs_sample_log_prob_and_entropy():
-    class Unfinished(Target):
+def test_every_public_target_is_tested():
+    tested = {type(case.target) for case in CASES.values()}
+    kinds = {
+        kind
+        for kind in vars(targets).values()
+        if isinstance(kind, type) and issubclass(kind, targets.Target)
+    }
+    assert kinds - {targets.Target} == tested
+    assert all(callable(getattr(targets, name)) for name in targets.__all__)
+
+
+@pytest.mark.parametrize("scale", [1e300, 5e-324])
+@pytest.mark.parametrize("make", [two_moons, two_spirals, lambda s: pinwheel(scale=s)])
+def test_a_scale_whose_square_is_no_float(make, scale):
+    log_p = make(scale).log_prob(np.zeros((1, 2)))
+    assert log_p.shape == (1,) and not np.isposinf(log_p).any()
+
+
+def test_what_a_target_of_ones_own_must_write():
+    class Unfinished(targets.Target):
         dim = 1
 
         def sample(self, n, rng=None):
             return np.zeros((n, 1))
 
+        def log_prob(self, x):
+            return np.zeros(np.shape(x)[:-1])
+
     with pytest.raises(TypeError, match="entropy"):
         Unfinished()
+    finished = type("Finished", (Unfinished,), {"entropy": lambda self: 0.0})()
+    for name in ("mean", "std"):
+        with pytest.raises(NotImplementedError, match=f"Finished does not know its {name}"):
+            getattr(finished, name)()
+
+
+# ------------------------------------------------------------------------------- blurred curves
+
+
+def arc(t):
+    return np.stack([np.cos(t), np.sin(t)], axis=-1)
+
+
+def spiral(t):
+    return np.stack([-t * np.cos(t), t * np.sin(t)], axis=-1) / 3
+
+
+def log_mean_of_normals(x, curve, density, end, s):
+    """log int_0^end density(t) N(x; curve(t), s^2 I) dt, by adaptive quadrature around the peak."""
+    t = np.linspace(0, end, 20_001)
+    energy = np.sum((x - curve(t)) ** 2, axis=-1) / (2 * s**2)
+    peak, lowest = t[np.argmin(energy)], energy.min()
+
+    def integrand(t):
+        return density(t) * np.exp(lowest - np.sum((x - curve(t)) ** 2) / (2 * s**2))
+
+    away = np.geomspace(1e-3, 1, 7)
+    edges = np.r_[np.linspace(0, end, 13), peak - away, peak, peak + away]
+    edges = np.unique(np.clip(edges, 0, end))
+    integral = sum(quad(integrand, a, b, epsabs=1e-13, epsrel=1e-11)[0] for a, b in pairwise(edges))
+    return np.log(integral) - lowest - np.log(2 * np.pi * s**2)
+
+
+MOONS = [
+    (arc, np.pi, lambda t: 1 / np.pi),
+    (lambda t: [1, 0.5] - arc(t), np.pi, lambda t: 1 / np.pi),
+]
+END = 3 * np.pi
+SPIRALS = [(lambda t, sign=sign: sign * spiral(t), END, lambda t: 2 * t / END**2)
+           for sign in (1, -1)]  # fmt: skip
+
+
+def rings(*radii):
+    return [(lambda t, r=r: r * arc(t), 2 * np.pi, lambda t: 1 / (2 * np.pi)) for r in radii]
+
+
+@pytest.mark.parametrize(
+    ("target", "curves"),
+    [
+        *((two_moons(noise), MOONS) for noise in (0.02, 0.05, 0.3, 1.0)),
+        *((two_spirals(noise), SPIRALS) for noise in (0.02, 0.1, 1.0)),
+        *((circles(noise, r), rings(1.0, r)) for noise, r in ((0.05, 0.5), (0.3, 0.0), (1.0, 0.9))),
+        (ring(1.0, 0.3), rings(1.0)),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else repr(value),
+)
+def test_a_blurred_curve_is_the_integral_along_it(target, curves):
+    near = np.random.default_rng(1).normal(0, 0.4, (3, 2))
+    ends = [[0, 0], [1, 0.5], [0.5, 0.25], [1, 0], [-1, -1e-9], [1 / 6, 0], [1, -8], [-50, 80]]
+    for x in [*target.sample(4, rng=0), *near, *np.array(ends)]:
+        each = [
+            log_mean_of_normals(x, curve, density, end, target.noise)
+            for curve, end, density in curves
+        ]
+        wanted = logsumexp(each) - np.log(len(each))
+        assert target.log_prob(x) == pytest.approx(wanted, rel=1e-11, abs=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("target", "x", "distance"),
+    [
+        (two_moons(0.05), [-1e6, 1e6], np.hypot(1e6, 1e6) - 1),
+        (two_moons(0.05), [-1e6, -1e6], np.hypot(1e6 - 1, 1e6)),
+        (two_moons(0.05), [1e8, -1e-3], 1e8 - 2),
+        (two_spirals(0.05), [-1e6, 0], 1e6 - np.pi),  # to the end of one of them
+    ],
+)
+def test_far_from_a_curve_only_the_distance_counts(target, x, distance):
+    assert target.log_prob(x) == pytest.approx(-(distance**2) / (2 * 0.05**2), rel=1e-6)
+
+
+def test_moons_and_circles_are_distributed_as_in_scikit_learn():
+    """Their angles are evenly spaced."""
+    for target, (theirs, _) in (
+        (two_moons(0.1), make_moons(20_000, noise=0.1, random_state=0)),
+        (circles(0.1, 0.3), make_circles(20_000, noise=0.1, factor=0.3, random_state=0)),
+    ):
+        log_p = target.log_prob(theirs)
+        assert abs(log_p.mean() + target.entropy()) < 4 * log_p.std() / np.sqrt(len(log_p))
+        ours = target.sample(20_000, rng=10)
+        for direction in ([1, 0], [1, -2]):
+            assert stats.ks_2samp(ours @ direction, theirs @ direction).pvalue > 1e-3
+
+
+def across(s):
+    """The entropy of N(0, s^2)."""
+    return np.log(2 * np.pi * np.e * s**2) / 2
+
+
+@pytest.mark.parametrize(
+    ("target", "entropy", "within"),
+    [
+        (two_moons(0.05), 0.2892337, 1e-6),
+        (two_moons(100.0), 2 * across(100), 1e-4),  # a blurred point
+        (two_moons(0.005), np.log(2 * np.pi) + across(0.005), 0.01),  # two curves of length pi
+        (ring(2.0, 0.001), np.log(4 * np.pi) + across(0.001), 1e-6),
+        (ring(0.01, 10.0), 2 * across(10), 1e-6),
+        (banana(b=0.0, sd=1.0), 2 * across(1), 1e-12),
+    ],
+    ids=repr,
+)
+def test_known_entropies(target, entropy, within):
+    assert target.entropy() == pytest.approx(entropy, abs=within)
+
+
+# ------------------------------------------------------------------------------- pinwheel
+
+
+def brute_force_pinwheel(x, p):
+    """log p from a dense scan for f1 with |f| = |x| / scale and the right angle."""
+    r, w = np.hypot(*x) / p.scale, np.arctan2(x[1], x[0])
+    total = 0.0
+    for k in range(p.arms):
+
+        def angle(f1, k=k):
+            return w + 2 * np.pi * k / p.arms + p.rate * np.exp(f1)
+
+        def miss(f1, angle=angle):
+            return f1 - r * np.cos(angle(f1))
+
+        scan = np.linspace(-r - 1e-3, r + 1e-3, 20_001)
+        sign = np.sign(miss(scan))
+        for i in np.flatnonzero(sign[1:] != sign[:-1]):
+            f1 = brentq(miss, scan[i], scan[i + 1], xtol=1e-15, rtol=1e-14)
+            f2 = r * np.sin(angle(f1))
+            normal = stats.norm.pdf(f1, 1, p.radial_std) * stats.norm.pdf(f2, 0, p.tangential_std)
+            total += normal / abs(1 + p.rate * np.exp(f1) * f2)
+    return np.log(total / (p.arms * p.scale**2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, dict(rate=1.5), dict(arms=3, radial_std=0.1, tangential_std=0.5, rate=0.7, scale=1.0)],
+)
+def test_pinwheel_sums_over_all_preimages(options):
+    target = pinwheel(**options)
+    around = np.random.default_rng(1).uniform(-6, 6, (20, 2))
+    for x in [*target.sample(15, rng=0), *around]:
+        assert target.log_prob(x) == pytest.approx(
+            brute_force_pinwheel(x, target), rel=1e-8, abs=1e-8
+        )
+
+
+def test_pinwheel_far_out_is_averaged_over_the_angle():
+    target = pinwheel()
+    r = target.far * target.scale
+    for factor in (3.0, 1e3):
+        log_p = target.log_prob([[r * factor, 0.0], [0.0, -r * factor]])
+        assert log_p[0] == pytest.approx(log_p[1], rel=1e-12)
+    # int N(f) dt / 2 pi over f = r (cos t, sin t)
+    t = np.linspace(-np.pi, np.pi, 100_001)[1:]
+    radius = 3.0 * target.far
+    normal = stats.norm.logpdf(radius * np.cos(t), 1, 0.3)
+    normal += stats.norm.logpdf(radius * np.sin(t), 0, 0.1)
+    expected = logsumexp(normal) - np.log(len(t)) - 2 * np.log(target.scale)
+    assert target.log_prob([0.0, 3.0 * r]) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("target", "within"),
+    [(pinwheel(rate=2.0), 5e-5), (pinwheel(rate=0.01), 1e-6), (pinwheel(7, 0.2, 0.3), 1e-5)],
+)
+def test_pinwheel_entropy_across_its_own_folds(target, within):
+    """At rate = 2 arms of ordinary size are folded, and log p is infinite on the folds."""
+    assert abs(target.entropy() - target.entropy(step=0.2)) < within
+    log_p = target.log_prob(target.sample(2000, rng=0))
+    assert abs(target.entropy() + log_p.mean()) < 4 * log_p.std() / np.sqrt(2000)
+
+
+# ------------------------------------------------------------------------------- closed forms
+
+
+def test_checkerboard_fills_every_other_square():
+    centres = np.stack(np.meshgrid(*2 * [np.arange(-5.0, 6.0, 2.0)], indexing="ij"), axis=-1)
+    filled = np.isfinite(checkerboard().log_prob(centres))
+    i, j = np.indices((6, 6))
+    inside = (i > 0) & (i < 5) & (j > 0) & (j < 5)
+    assert np.array_equal(filled, inside & ((i + j) % 2 == 0)) and filled.sum() == 8
+    edges = checkerboard().log_prob([[-4, -4], [0, 0], [4, 4], [-4 - 1e-9, -3], [0.5, -1e-9]])
+    assert np.isfinite(edges).tolist() == [True, True, False, False, False]
+
+
+COVARIANCE = [[4.0, -1.0, 0.5], [-1.0, 1.0, 0.0], [0.5, 0.0, 2.0]]
+EIGHT = 4 / 1.414 * arc(np.arange(8) * np.pi / 4)
+normal, gaussian = stats.norm.logpdf, stats.multivariate_normal
+CLOSED_FORMS = {
+    "eight_gaussians": (
+        eight_gaussians(),
+        lambda x: (
+            logsumexp([gaussian(c, (0.5 / 1.414) ** 2).logpdf(x) for c in EIGHT], 0) - np.log(8)
+        ),
+    ),
+    "gaussian": (
+        correlated_gaussian(covariance=COVARIANCE),
+        gaussian(np.zeros(3), COVARIANCE).logpdf,
+    ),
+    "funnel": (
+        funnel(dim=5, scale=2.0),
+        lambda x: normal(x[:, 0], 0, 2) + normal(x[:, 1:], 0, np.exp(x[:, :1] / 2)).sum(axis=1),
+    ),
+    "banana": (
+        banana(b=0.3, sd=2.0),
+        lambda x: normal(x[:, 0], 0, 2) + normal(x[:, 1] + 0.3 * (x[:, 0] ** 2 - 4)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_closed_forms_are_scipys(name):
+    target, log_prob = CLOSED_FORMS[name]
+    x = target.sample(5000, rng=0)
+    expected = log_prob(x)
+    assert target.log_prob(x) == pytest.approx(expected, rel=1e-11, abs=1e-11)
+    assert abs(expected.mean() + target.entropy()) < 4 * expected.std() / np.sqrt(len(x))
+    assert target.mean().shape == target.std().shape == (target.dim,)
+    error = x.std(axis=0) / target.std() - 1
+    assert (abs(error) < 0.1).all() or name == "funnel"
+
+
+def test_the_neck_of_a_funnel():
+    neck = funnel(3).log_prob([[-2e3, 0, 0], [-2e3, 0, 1e-9]])
+    assert np.isfinite(neck[0]) and neck[1] == -np.inf
+
+
+# ------------------------------------------------------------------------------- bad parameters
+
+
+@pytest.mark.parametrize("bad", [0, -0.1, np.nan, np.inf, None, "0.1"])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (two_moons, "noise"), (circles, "noise"), (ring, "radius"), (ring, "noise"),
+        (two_spirals, "noise"), (pinwheel, "radial_std"), (pinwheel, "tangential_std"),
+        (pinwheel, "rate"), (pinwheel, "scale"), (funnel, "scale"), (banana, "sd"),
+    ],
+)  # fmt: skip
+def test_what_must_be_positive(make, name, bad):
+    with pytest.raises(ValueError, match=f"{name} must be a finite number > 0, not ") as error:
+        make(**{name: bad})
+    assert repr(bad) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: circles(factor=1.0), "factor must be .* not 1.0"),
+        (lambda: circles(factor=-0.1), "factor must be .* not -0.1"),
+        (lambda: circles(factor=np.nan), "factor must be .* not nan"),
+        (lambda: pinwheel(arms=2), "arms must be an integer >= 3, not 2"),
+        (lambda: pinwheel(radial_std=3), "radial_std must be at most 1.0, not 3.0.*use scale"),
+        (lambda: pinwheel(tangential_std=11), "tangential_std must be at most 10.0"),
+        (lambda: pinwheel(rate=1e4), "rate must be at most 100.0"),
+        (lambda: funnel(dim=1), "dim must be an integer >= 2, not 1"),
+        (lambda: funnel(scale=51.0), "scale must be at most 50, not 51.0"),
+        (lambda: banana(b=np.inf), "b must be a finite number, not inf"),
+        (lambda: banana(b="1"), "b must be a finite number, not '1'"),
+        (lambda: correlated_gaussian(1.0), "rho must be a correlation, .* not 1.0"),
+        (lambda: correlated_gaussian(0.5, np.eye(2)), "give rho=0.5 or covariance, not both"),
+        (lambda: correlated_gaussian(covariance=np.ones(3)), r"\(D, D\) matrix, not .* \(3,\)"),
+        (lambda: correlated_gaussian(covariance=[[1, 0.2], [0, 1]]), "finite and symmetric"),
+        (lambda: correlated_gaussian(covariance=[[np.inf, 0], [0, 1]]), "finite and symmetric"),
+        (lambda: correlated_gaussian(covariance=[[1, 2], [2, 1]]), "positive definite"),
+    ],
+)
+def test_bad_parameters_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -46,7 +46,7 @@ def test_three_or_four_exercises_a_lesson():
 @pytest.mark.parametrize("name", EXERCISES)
 def test_any_other_answer_gets_the_general_hint(name):
     exercise = EXERCISES[name]
-    other = (lambda *given: 17.25) if exercise.inputs else 1234.5
+    other = (lambda *arguments: 17.25) if exercise.inputs else 1234.5
     assert exercise.hint in str(check(name, other)) and not check(name, other)
 
 
@@ -54,14 +54,14 @@ def test_two_decimals_are_enough():
     assert check("1a", -1.61) and not check("1a", -1.63)
 
 
-def test_a_function_that_stops_is_told_so():
+def test_a_function_that_stops_is_named():
     assert "ZeroDivisionError: division by zero" in str(check("1c", lambda x: 1 / 0))
     assert "a function is asked for, not 3.0" in str(check("1c", 3.0))
     assert "ValueError" in str(check("1a", "minus one"))
     assert str(check("4b", lambda a, b: a <= b)).endswith(f") (5,). {EXERCISES['4b'].hint}")
 
 
-def test_a_wrong_shape_is_told():
+def test_a_wrong_shape_is_named():
     verdict = check("4b", lambda d_in, d_out: np.ones((len(d_out), 1)))
     assert "Its shape is (5, 1), and should be (4, 5). " in str(verdict)
     assert "Its shape is (3,), and should be (). " in str(check("2d", np.diag))  # then (2,)
@@ -75,7 +75,7 @@ def test_an_exercise_that_there_is_not():
 
 def test_tolerance_is_relative_and_absolute():
     exercise = Exercise("x", "?", 1000.4, "Yes.", [Mistake(0.0, "No.")], "Hm.")
-    assert exercise.judge(1001.0) and not exercise.judge(1010.0)
+    assert exercise.check(1001.0) and not exercise.check(1010.0)
 
 
 def test_the_mistakes_on_the_teachers_page_are_known():

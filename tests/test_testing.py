@@ -11,39 +11,11 @@ import pytest
 from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 
-from flowcore import (
-    MADE,
-    MLP,
-    Affine,
-    Chain,
-    Invert,
-    MaskedAutoregressiveFlow,
-    Permute,
-    RealNVP,
-    flows,
-)
-from flowcore.bijectors import Bijector
+import flowcore as fc
 from flowcore.testing import check_bijector, randomize
 
 
-class Shear(Bijector):
-    """The ten-line bijector of bijector.py."""
-
-    def __init__(self):
-        super().__init__(dim=2, params=np.zeros(1))
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        a = self.params if params is None else params
-        x = anp.stack([z[..., 0], z[..., 1] + a[0] * z[..., 0]], axis=-1)
-        return x, np.zeros(z.shape[:-1])
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        a = self.params if params is None else params
-        z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
-        return z, np.zeros(x.shape[:-1])
-
-
-class Scaling(Bijector):
+class Scaling(fc.Bijector):
     """x = exp(a + c) z in D dimensions, with the context c (one number): the faults start here."""
 
     def __init__(self, dim=2, context_dim=0):
@@ -66,7 +38,7 @@ class Scaling(Bijector):
         return x * anp.exp(-alpha), -self.log_det(alpha, x)
 
 
-class Sinh(Bijector):
+class Sinh(fc.Bijector):
     """No parameters, no super().__init__."""
 
     def __init__(self, dim):
@@ -80,7 +52,7 @@ class Sinh(Bijector):
         return z, -anp.sum(anp.log(anp.cosh(z)), axis=-1)
 
 
-class Logistic(Bijector):
+class Logistic(fc.Bijector):
     """Onto the unit cube."""
 
     def forward_and_log_det(self, z, params=None, context=None):
@@ -92,19 +64,18 @@ class Logistic(Bijector):
 
 
 def maf(dim=3, **options):
-    return MaskedAutoregressiveFlow(MADE(dim, hidden=[8], **options))
+    return fc.MaskedAutoregressiveFlow(fc.MADE(dim, hidden=[8], **options))
 
 
 RIGHT = {
-    "shear": Shear,
     "scaling": Scaling,
     "conditional": lambda: Scaling(context_dim=1),
     "parameter-free": lambda: Sinh(3),
     "onto a part": lambda: Logistic(2),
-    "from a part": lambda: Invert(Logistic(1)),
-    "with a MAF": lambda: Chain([Shear(), maf(2), Invert(Shear())]),
-    "tied": lambda: (lambda s: Chain([s, Permute([1, 0]), s]))(Shear()),
-    "conditional in a chain": lambda: Chain([Scaling(context_dim=1), maf(2, context_dim=1)]),
+    "from a part": lambda: fc.Invert(Logistic(1)),
+    "with a MAF": lambda: fc.Chain([Scaling(), maf(2), fc.Invert(Scaling())]),
+    "tied": lambda: (lambda s: fc.Chain([s, fc.Permute([1, 0]), s]))(Scaling()),
+    "conditional in a chain": lambda: fc.Chain([Scaling(context_dim=1), maf(2, context_dim=1)]),
 }
 
 
@@ -113,22 +84,35 @@ def test_a_right_one_passes(name):
     support = {"from a part": {"domain": (0, 1)}, "onto a part": {"codomain": (0, 1)}}
     for rng in (0, 1, np.random.default_rng(2)):
         check_bijector(RIGHT[name](), rng=rng, **support.get(name, {}))
-    check_bijector(
-        RIGHT[name](), **({} if "domain" not in support.get(name, {}) else support[name])
-    )
+    if name == "onto a part":
+        check_bijector(RIGHT[name]())
 
 
 # ---------------------------------------------------------------- broken ones
 
 
-class Nameless(Scaling):
-    def __repr__(self):
-        return " "
+def broken(**methods):
+    """Makes Scaling with other methods."""
+    return lambda *args: type("Broken", (Scaling,), methods)(*args)
 
 
-class SignFlipped(Scaling):
-    def log_det(self, alpha, z):
-        return -super().log_det(alpha, z)
+def forward(change):
+    """Makes Scaling with change(self, x, log_det, z) in place of (x, log_det)."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        return change(self, *Scaling.forward_and_log_det(self, z, params, context), z)
+
+    return broken(forward_and_log_det=forward_and_log_det)
+
+
+def alpha(change):
+    """Makes Scaling with change(params, context) in place of its two arguments."""
+    return broken(alpha=lambda self, *args: Scaling.alpha(self, *change(*args)))
+
+
+def log_det(change):
+    """Makes Scaling with the log-det change(alpha, z)."""
+    return broken(log_det=lambda self, alpha, z: change(alpha + np.zeros(z.shape)))
 
 
 class InverseOfForward(Scaling):
@@ -137,34 +121,6 @@ class InverseOfForward(Scaling):
     def inverse_and_log_det(self, x, params=None, context=None):
         z, log_det = super().inverse_and_log_det(x, params, context)
         return z, -log_det
-
-
-class NotSummed(Scaling):
-    def log_det(self, alpha, z):
-        return alpha + np.zeros(z.shape)
-
-
-class SummedOverRows(Scaling):
-    def log_det(self, alpha, z):
-        return anp.sum(alpha + np.zeros(z.shape))
-
-
-class TermForgotten(Scaling):
-    def log_det(self, alpha, z):
-        return super().log_det(alpha[..., 1:], z[..., 1:])
-
-
-class NearlyRight(Scaling):
-    """An additive 1e-6 'for stability'."""
-
-    def log_det(self, alpha, z):
-        return super().log_det(anp.log(anp.exp(alpha) + 1e-6), z)
-
-
-class BatchMean(Scaling):
-    def forward_and_log_det(self, z, params=None, context=None):
-        x, log_det = super().forward_and_log_det(z, params, context)
-        return x - (anp.mean(x, axis=0) if x.ndim > 1 and len(x) else 0), log_det
 
 
 class NanSwallowed(Scaling):
@@ -183,7 +139,7 @@ class WrongFromThreeOn(Scaling):
         return anp.concatenate([x[..., :1], x[..., 1:] - x[..., :-1][..., -1:]], axis=-1), log_det
 
 
-class WrongOrder(Bijector):
+class WrongOrder(fc.Bijector):
     """The loop walks the permutation where it should walk its inverse."""
 
     def __init__(self, maf):
@@ -203,7 +159,7 @@ class WrongOrder(Bijector):
         return self.maf.inverse_and_log_det(x, params, context)
 
 
-class Leaky(Bijector):
+class Leaky(fc.Bijector):
     """Nearly autoregressive: the mask lets every x_i see itself."""
 
     def __init__(self, dim):
@@ -228,11 +184,11 @@ class Leaky(Bijector):
         return x, total
 
 
-class OtherNetwork(Bijector):
+class OtherNetwork(fc.Bijector):
     """A coupling whose inverse calls its second network (the pyro #2084 fault)."""
 
     def __init__(self):
-        self.parts = (MLP(1, (1,), hidden=[8]), MLP(1, (1,), hidden=[8], rng=1))
+        self.parts = (fc.MLP(1, (1,), hidden=[8]), fc.MLP(1, (1,), hidden=[8], rng=1))
         self.dim = 2
 
     def _shift(self, k, a, params):
@@ -280,22 +236,10 @@ class WrongVJP(Sinh):
         return 0.5 * (exp_with_wrong_vjp(z) - anp.exp(-z)), log_det
 
 
-class GradientLost(Scaling):
-    """The parameters leave the trace."""
-
-    def alpha(self, params, context):
-        return super().alpha(getval(params), context)
-
-
 class PlainNumPy(Scaling):
     def forward_and_log_det(self, z, params=None, context=None):
         alpha = self.alpha(params, context)
         return np.multiply(np.asarray(z, float), np.exp(alpha)), self.log_det(alpha, z)
-
-
-class OwnParamsOnly(Scaling):
-    def alpha(self, params, context):
-        return super().alpha(None, context)
 
 
 class ContextForgotten(Scaling):
@@ -303,25 +247,10 @@ class ContextForgotten(Scaling):
         return super().inverse_and_log_det(x, params, None)
 
 
-class ContextIgnored(Scaling):
-    def alpha(self, params, context):
-        return super().alpha(params, None)
-
-
 class InPlaceParams(Scaling):
     def with_params(self, theta):
         self.__dict__["params"] = super().with_params(theta).params
         return self
-
-
-class AnyLength(Scaling):
-    def with_params(self, theta):
-        return super().with_params(np.ravel(theta)[: self.n_params])
-
-
-class ForgetfulCopy(Scaling):
-    def __getstate__(self):
-        return {"dim": self.dim, "params": np.zeros(self.dim)}
 
 
 class Swapped(Scaling):
@@ -344,39 +273,57 @@ def wrong_order():
     return WrongOrder(maf(order=[2, 3, 1]))
 
 
+NOT_SUMMED = log_det(lambda alpha: alpha)
 BROKEN = {  # name: (constructor, what the message must say)
-    "no repr": (Nameless, "repr"),
-    "sign": (SignFlipped, "log det: .*sign is that of the other direction"),
-    "log-det of the other direction": (
-        InverseOfForward,
-        "log det: inverse.*sign is that of the other",
+    "no repr": (broken(__repr__=lambda self: " "), "repr"),
+    "sign": (
+        log_det(lambda alpha: -anp.sum(alpha, axis=-1)),
+        "log det: .*sign is that of the other direction",
     ),
-    "not summed": (NotSummed, r"shapes: .*Sum the log-derivatives"),
-    "not summed, D = 1": (lambda: NotSummed(1), r"shapes: .*Sum the log-derivatives"),
-    "summed over the rows": (SummedOverRows, "shapes: "),
-    "a term forgotten": (TermForgotten, "log det: .*term is missing"),
-    "nearly right": (NearlyRight, "gradients: log-det of forward misses the Jacobian's by"),
+    "log-det of the other direction": (
+        InverseOfForward, "log det: inverse.*sign is that of the other",
+    ),
+    "not summed": (NOT_SUMMED, r"shapes: .*Sum the log-derivatives"),
+    "not summed, D = 1": (lambda: NOT_SUMMED(1), r"shapes: .*Sum the log-derivatives"),
+    "summed over the rows": (log_det(anp.sum), "shapes: "),
+    "a term forgotten": (
+        log_det(lambda alpha: anp.sum(alpha[..., 1:], axis=-1)), "log det: .*term is missing",
+    ),
+    "nearly right: 1e-6 'for stability'": (
+        log_det(lambda alpha: anp.sum(anp.log(anp.exp(alpha) + 1e-6), axis=-1)),
+        "gradients: log-det of forward misses the Jacobian's by",
+    ),
     "leaky mask": (lambda: Leaky(3), "log det: .*should not see"),
     "leaky mask, D = 1": (lambda: Leaky(1), "log det: .*should not see"),
     "wrong order of the loop": (wrong_order, "round trip: .*another order"),
     "wrong from D = 3 on": (lambda: WrongFromThreeOn(3), "log det|round trip"),
     "another network": (OtherNetwork, "round trip: .*other weights"),
-    "batch mean": (BatchMean, "rows: forward.*over the batch"),
+    "batch mean": (
+        forward(lambda _, x, l, z: (x - (anp.mean(x, axis=0) if z.ndim > 1 and len(z) else 0), l)),
+        "rows: forward.*over the batch",
+    ),
     "NaN swallowed": (NanSwallowed, "rows: .*NaN got lost"),
     "input mutated": (Mutating, "nothing overwritten: forward overwrites its points"),
     "reused buffer": (ReusedBuffer, "nothing overwritten: .*reused buffer"),
     "wrong VJP": (lambda: WrongVJP(2), "gradients: .*Jacobian of forward.*hand-written VJP"),
-    "gradient lost": (GradientLost, "gradients: .*by params"),
+    "gradient lost": (alpha(lambda a, c: (getval(a), c)), "gradients: .*by params"),
     "plain NumPy": (PlainNumPy, "gradients: "),
-    "ignores params=": (OwnParamsOnly, r"parameters: forward\(params=theta\)"),
+    "ignores params=": (alpha(lambda a, c: (None, c)), r"parameters: forward\(params=theta\)"),
     "context in one direction": (lambda: ContextForgotten(2, 1), "round trip: .*only one of them"),
-    "context ignored": (lambda: ContextIgnored(2, 1), "context: forward ignores the context"),
+    "context ignored": (
+        lambda: alpha(lambda a, c: (a, None))(2, 1), "context: forward ignores the context",
+    ),
     "changed in place": (InPlaceParams, "parameters: with_params changes the old object"),
-    "any length": (AnyLength, "parameters: with_params accepts the shape"),
-    "copy": (ForgetfulCopy, "copies: "),
+    "any length": (
+        broken(with_params=lambda self, t: Scaling.with_params(self, np.ravel(t)[: self.n_params])),
+        "parameters: with_params accepts the shape",
+    ),
+    "copy": (
+        broken(__getstate__=lambda self: {"dim": 2, "params": np.zeros(2)}), "copies: ",
+    ),
     "arguments swapped": (Swapped, "composition: "),
-    "support not told": (lambda: Invert(Logistic(2)), "shapes: .*domain="),
-}
+    "support not given": (lambda: fc.Invert(Logistic(2)), "shapes: .*domain="),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -388,7 +335,7 @@ def test_a_broken_one_fails_with_its_reason(name):
             check_bijector(make(), rng=rng)
 
 
-class Clipped(Bijector):
+class Clipped(fc.Bijector):
     """z, clipped to what "no data reach"; with a slope, x goes on, and the log-det ignores it."""
 
     def __init__(self, reach, slope=0.0):
@@ -410,12 +357,12 @@ OPTIONAL_FAULTS = {
     "far_tails, a kink at 50": (lambda: Clipped(50, 2.0), "far tails: forward.*term is missing"),
     "far_tails": (lambda: Sinh(2), "far tails: "),
     "far_tails, unbounded scale": (
-        lambda: MaskedAutoregressiveFlow(MADE(3, hidden=[8]), Affine(None)),
+        lambda: fc.MaskedAutoregressiveFlow(fc.MADE(3, hidden=[8]), fc.Affine(None)),
         "far tails: ",
     ),
-    "arguments": (Shear, "arguments: "),
+    "arguments": (Scaling, "arguments: "),
     "arguments, integers": (UncheckedInt, "arguments: forward of (a list|integers)"),
-    "float32": (Shear, r"float32: forward returns .*float64"),
+    "float32": (Scaling, r"float32: forward returns .*float64"),
 }
 
 
@@ -438,29 +385,24 @@ def test_fresh_zero_flows_do_not_pass_vacuously():
 
 
 def test_same_rng_same_verdict_and_nothing_is_changed():
-    b = RealNVP(3, hidden=[8])
+    b = fc.RealNVP(3, hidden=[8])
     before = pickle.dumps(b)
     check_bijector(b, rng=5)
     assert pickle.dumps(b) == before
     messages = []
     for _ in range(2):
-        with pytest.raises(AssertionError) as told:
-            check_bijector(SignFlipped(), rng=7)
-        messages.append(str(told.value).split("\nassert")[0])  # what pytest adds has addresses
+        with pytest.raises(AssertionError) as caught:
+            check_bijector(BROKEN["sign"][0](), rng=7)
+        messages.append(str(caught.value).split("\nassert")[0])  # what pytest adds has addresses
     assert messages[0] == messages[1]
 
 
-def test_only_bijectors():
-    with pytest.raises(TypeError, match=r"takes a flowcore\.Bijector, not Transformed"):
-        check_bijector(flows.maf(2, layers=1, hidden=[4]))
-
-
 PARAMETRIC = [
-    MADE(3, hidden=[8]),
-    MLP(2, (3,), hidden=[8]),
-    flows.iaf(2, hidden=[8]),
-    Shear(),
-    Permute([0, 1]),
+    fc.MADE(3, hidden=[8]),
+    fc.MLP(2, (3,), hidden=[8]),
+    fc.flows.iaf(2, hidden=[8]),
+    Scaling(),
+    fc.Permute([0, 1]),
 ]
 
 
@@ -475,7 +417,7 @@ def test_randomize(b):
 
 
 def test_randomize_scales_with_the_fan_in_and_keeps_the_dtype():
-    mlp = randomize(MLP(400, (50,), hidden=[100], dtype=np.float32), rng=0)
+    mlp = randomize(fc.MLP(400, (50,), hidden=[100], dtype=np.float32), rng=0)
     assert mlp.params.dtype == np.float32
     (w1, b1, _), (w2, _, _) = mlp.weights()
     for array, fan_in in ((w1, 400), (b1, 400), (w2, 100)):

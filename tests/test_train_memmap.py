@@ -8,7 +8,6 @@ import pytest
 from stub_flows import Banana, Gaussian, Spy, banana_data, find_rows
 from stub_flows import textbook_fit as fit
 
-import flowcore
 from flowcore.training import checks
 from flowcore.training import table as tables
 
@@ -109,15 +108,3 @@ def test_nothing_copies_the_table(tmp_path, monkeypatch, validation):
     finally:
         tracemalloc.stop()
     assert peak < table.nbytes / 4  # indices of 8 bytes a row, three times, and some batches
-
-
-def test_a_memmap_run_can_be_resumed(tmp_path):
-    table, path = mapped(X, tmp_path), tmp_path / "run.npz"
-    flow = flowcore.flows.maf(2, layers=1, hidden=[8])
-    straight, history = fit(flow, table, epochs=3, batch_size=32)
-    fit(flow, table, epochs=2, batch_size=32, checkpoint=path)
-    resumed, again = fit(flow, table, epochs=3, batch_size=32, checkpoint=path)
-    np.testing.assert_array_equal(resumed.params, straight.params)
-    assert again.val_nll == history.val_nll
-    with pytest.raises(ValueError, match="differs in X"):
-        fit(flow, mapped(X * 1.01, tmp_path, "Y.npy"), epochs=3, batch_size=32, checkpoint=path)

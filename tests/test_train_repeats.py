@@ -132,19 +132,11 @@ def test_initialize_counts_weights(tmp_path, monkeypatch, mapped):
     np.testing.assert_allclose(constants(MIXED), given, rtol=0.3 if mapped else 1e-9)
 
 
-def test_the_memmap_of_a_chain(tmp_path):
-    np.save(tmp_path / "X.npy", MIXED)
-    options = {"epochs": 2, "batch_size": 32}
-    a, _ = fit(Spy(), np.load(tmp_path / "X.npy", mmap_mode="r"), **options)
-    b, _ = fit(Spy(), MIXED, **options)
-    np.testing.assert_array_equal(a.params, b.params)
-
-
 def test_the_estimator_merges_in_the_same_way():
-    rows = merged_of_estimator(MIXED, np.ones(len(MIXED)), None)
+    rows, _ = merged_of_estimator(MIXED, np.ones(len(MIXED)), None)
     u, inverse, counts = np.unique(MIXED, axis=0, return_inverse=True, return_counts=True)
     np.testing.assert_array_equal(rows.x, u)
-    np.testing.assert_array_equal(rows.original, inverse.ravel())
+    np.testing.assert_array_equal(inverse.ravel()[rows.place], np.arange(len(u)))
     np.testing.assert_allclose(rows.weight, counts / len(MIXED), rtol=1e-12)
 
 
@@ -155,13 +147,3 @@ def test_a_chain_is_not_learned_by_heart():
     flow, history = fc.fit(fc.flows.nsf(2, layers=2), chain)
     assert 300 < history.settings["distinct_rows"] < 600
     assert fc.kl_to_truth(flow, truth, 5000).kl < 0.2
-
-
-def test_a_bootstrap_is_not_learned_by_heart():
-    rng = np.random.default_rng(0)
-    few, fresh = rng.standard_normal((60, 2)), rng.standard_normal((2000, 2))
-    drawn = few[rng.integers(60, size=600)]
-    flow, history = fc.fit(fc.flows.nsf(2), drawn, epochs=60)
-    entropy = 1 + np.log(2 * np.pi)
-    assert history.val_nll[history.best_epoch or 0] > entropy - 1  # no illusion
-    assert -flow.log_prob(fresh).mean() < entropy + 0.6

@@ -57,8 +57,8 @@ def printed(line: str) -> str:
     out, err = (stream.buffer.getvalue().decode() for stream in (out, err))
     if out.startswith("{"):  # JSON is a single line, in which no difference would be found
         out = re.sub(r'(?<=\}), |, (?="\w+": [\[{])', ",\n ", out)
-    told = [f"stderr: {one}" for one in err.splitlines(True)]
-    return "".join([out, *told, f"exit status {status}\n"])
+    errors = [f"stderr: {one}" for one in err.splitlines(True)]
+    return "".join([out, *errors, f"exit status {status}\n"])
 
 
 def comparable(text: str) -> str:

@@ -5,15 +5,12 @@ gradient gives, and autograd through that, which is what the engine asks for whe
 differentiated twice, what finite differences of the engine's gradient give.
 """
 
-import subprocess
-import sys
-
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import elementwise_grad, grad, hessian_vector_product
 from autograd.tracer import getval
-from registry import CASES, case, close
+from registry import CASES, ForeignBase, case, close
 
 import flowcore as fc
 from flowcore.spec import twins, twins_scalar
@@ -63,18 +60,14 @@ def precision(name):
 
 
 @EVERY_CASE
-def test_values_are_the_engines(name, way):
-    engine = case(name, way)
-    for a, b in zip(engine.twin(*engine.args), engine(*engine.args), strict=True):
-        close(a, b, precision(name))
-
-
-@EVERY_CASE
 def test_gradients_are_the_engines(name, way):
-    engine = case(name, way)
+    """And the values."""
+    engine, tol = case(name, way), precision(name)
+    for a, b in zip(engine.twin(*engine.args), engine(*engine.args), strict=True):
+        close(a, b, tol)
     found, expected = gradients(engine.twin, engine.args), gradients(engine, engine.args)
     for k, a in found.items():
-        close(a, expected[k], max(1e-10, precision(name)))
+        close(a, expected[k], max(1e-10, tol))
 
 
 # What is made of others has the derivatives of its parts: these are for all of their kind.
@@ -88,7 +81,11 @@ FOR_ALL = (
     "coupling-own-conditioner", "chain-nested", "flow-student", "flow-over-a-flow-context",
     "flow-own-bijector", "mixture-of-flows",
 )  # fmt: skip
-FORMULAS = [c for c in CASES if c[0] in FOR_ALL or not c[0].startswith(MADE_OF_OTHERS)]
+LARGE = ("wide", "many-inputs", "random")  # networks like others, but slow
+FORMULAS = [
+    c for c in CASES if c[0] in FOR_ALL
+    or not (c[0].startswith(MADE_OF_OTHERS) or any(word in c[0] for word in LARGE))
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name, way", FORMULAS)
@@ -103,12 +100,7 @@ def test_second_derivatives_of_the_engine_are_differences_of_its_gradients(name,
 
 HESSIANS = {
     "nsf": lambda: fc.flows.nsf(2, layers=2, hidden=[8], standardize=False),
-    "iaf": lambda: fc.flows.iaf(2, layers=2, hidden=[8], activation="tanh", standardize=False),
-    "maf_mog": lambda: fc.flows.maf_mog(2, layers=1, components=2, hidden=[8], standardize=False),
-    "lu": lambda: fc.TransformedDistribution(fc.Normal(2), fc.LULinear(2)),
-    "gaussian mixture": lambda: fc.TransformedDistribution(
-        fc.GaussianMixture.spread(3, 2), fc.RealNVP(2, hidden=[8], activation="tanh")
-    ),
+    "somebody's own in a mixture": lambda: fc.Mixture([ForeignBase(), fc.StudentT(2, 3.0, True)]),
 }
 
 
@@ -178,23 +170,6 @@ def test_float32_in_float32_out(name, way):
         assert slope.dtype == np.float32, k
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in logaddexp")  # OwnTransformer's
-@pytest.mark.parametrize("name, way", [c for c in CASES if c[1] in ("log_prob", "inverse")])
-def test_a_row_that_is_not_finite_harms_no_other(name, way):
-    """A NaN stays one, a density at infinity is -inf, and both leave the other rows alone."""
-    engine = case(name, way)
-    theta, x, *context = engine.args
-    x[1] = np.nan
-    if way == "log_prob":
-        x[2, 0] = np.inf
-    found, expected = engine.twin(theta, x, *context), engine(theta, x, *context)
-    for a, b in zip(found, expected, strict=True):
-        lost = np.isnan(a)  # the dense twin multiplies a NaN by a masked 0: it may lose more
-        assert not lost[[0, 3]].any() and lost[np.isnan(b)].all()
-        np.testing.assert_array_equal(a == -np.inf, b == -np.inf)
-        close(a[~lost & np.isfinite(b)], b[~lost & np.isfinite(b)], precision(name))
-
-
 SLOPES = {  # a function of one number, its first and its second derivative at -1e150, 0 and 1e150
     "softplus": ([0, 0.5, 1], [0, 0.25, 0]),
     "sigmoid": ([0, 0.25, 0], [0, 0, 0]),
@@ -233,8 +208,3 @@ def test_every_class_of_the_package_has_a_formula():
         for cls in classes:
             if issubclass(cls, kind) and cls not in (fc.Transformer, fc.Bijector, fc.Distribution):
                 assert function.dispatch(cls) is not function.dispatch(object), cls
-
-
-def test_the_package_is_imported_without_its_twins():
-    code = "import flowcore, sys; sys.exit('flowcore.spec.twins' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

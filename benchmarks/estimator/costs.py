@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 import flowcore as fc
-from flowcore.estimator.recipes import FLOWS
+from flowcore.estimator.candidates import FLOWS
 
 from ..common import parser, print_table
 

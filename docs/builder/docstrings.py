@@ -27,8 +27,8 @@ def process(app, what, name, obj, options, lines: list[str]) -> None:
     parents = obj.__mro__[1:] if inspect.isclass(obj) else ()
     for parent in parents:
         if getattr(flowcore, parent.__name__, None) is parent:
-            told = f"A :obj:`~flowcore.{parent.__name__}`, where its other methods are described."
-            lines[1:1] = ["", told]
+            line = f"A :obj:`~flowcore.{parent.__name__}`, where its other methods are described."
+            lines[1:1] = ["", line]
             break
 
 

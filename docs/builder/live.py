@@ -127,8 +127,8 @@ def run(tool: str, *arguments: str, what: str, otherwise: str = "") -> None:
         raise Problem(f"{tool}, which brings {what}, is missing: install it (Debian: apt install)")
     done = subprocess.run([*command, *arguments], capture_output=True, text=True)
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if "error" in line.lower()]
-        why = "; ".join(said[:2]) or f"exit {done.returncode}"
+        errors = [line.strip() for line in done.stderr.splitlines() if "error" in line.lower()]
+        why = "; ".join(errors[:2]) or f"exit {done.returncode}"
         raise Problem(
             f"{tool} did not bring {what}: {why}; is there a network? {otherwise}".strip()
         )
@@ -232,7 +232,7 @@ class Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_request(self, code="-", size="-"):
-        """Only what is missing is told."""
+        """Only what is missing is logged."""
 
 
 class Server(ThreadingHTTPServer):
@@ -261,13 +261,13 @@ def main(arguments: list[str]) -> str | None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pyodide", metavar="URL", help="where Pyodide and NumPy are taken from")
     parser.add_argument("--serve", metavar="PORT", nargs="?", const=8000, type=int)
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        settings = assemble(given.folder, given.pyodide)
-        sizes = [path.stat().st_size for path in given.folder.rglob("*") if path.is_file()]
-        print(f"{given.folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {settings}")
-        if given.serve is not None:
-            with _server(given.folder, given.serve) as server:
+        settings = assemble(options.folder, options.pyodide)
+        sizes = [path.stat().st_size for path in options.folder.rglob("*") if path.is_file()]
+        print(f"{options.folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {settings}")
+        if options.serve is not None:
+            with _server(options.folder, options.serve) as server:
                 print(f"{server.url} (Ctrl-C ends it)", flush=True)
                 server.serve_forever()
     except (Problem, OSError) as problem:

@@ -3,7 +3,7 @@ maps, planar and radial ones."""
 
 from .algebra import Blockwise, Chain, Invert, Permute
 from .autoregressive import MaskedAutoregressiveFlow
-from .bijector import ANYWHERE, Bijector, increasing_image
+from .bijector import Bijector, increasing_image
 from .conditioning import StandardizeContext
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
@@ -13,7 +13,6 @@ from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .planar import Planar, Radial
 
 __all__ = [
-    "ANYWHERE",
     "NICE",
     "ActNorm",
     "Bijector",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +13,15 @@ from ..core.inputs import as_integers, check_event, show
 from .bijector import ANYWHERE, Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box, Context, Seed
+    from ..core.typing import ArrayLike, Bound, Box, Context, Seed, Workspace
 
 
 class Composite(Bijector):
-    """A bijector made of others: what `Chain` and `Blockwise` have in common."""
+    """A bijector made of others, its `parts`: it waits for data as long as one of them does.
+
+    A subclass writes `_initialize(direction, x, context, rng)`, where x is what that direction
+    starts from, and `image`.
+    """
 
     def __init__(self, bijectors: Sequence[Bijector]):
         name = type(self).__name__
@@ -36,7 +37,7 @@ class Composite(Bijector):
 
     @property
     def bijectors(self) -> tuple[Bijector, ...]:
-        """The parts, as given (of a Chain the last one is applied first by `forward`)."""
+        """The parts, in the argument's order: a Chain's `forward` applies the last one first."""
         return self.parts
 
     @property
@@ -139,7 +140,7 @@ class Chain(Composite):
         return f"Chain({' -> '.join(['z', *map(repr, reversed(self.parts)), 'x'])})"
 
 
-class Invert(Bijector):
+class Invert(Composite):
     """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
 
     `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
@@ -185,20 +186,9 @@ class Invert(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         return self.bijector.bind(at, OPPOSITE[direction])
 
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        found = self.bijector.initialize_inverted(x, context, rng)
-        return self.rebuilt({id(self.bijector): found})
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Bijector:
-        found = self.bijector.initialize(x, context, rng)
-        return self.rebuilt({id(self.bijector): found})
-
-    @property
-    def initialized(self) -> bool:
-        """False while the bijector waits for data."""
-        return self.bijector.initialized
+    def _initialize(self, direction, x, context, rng):
+        start = initializer(self.bijector, OPPOSITE[direction])
+        return self.rebuilt({id(self.bijector): start(x, context, rng)})
 
     def steps(self, direction: str) -> list[tuple[Bijector, str]]:
         return self.bijector.steps(OPPOSITE[direction])
@@ -249,16 +239,16 @@ class Blockwise(Composite):
         x = (f_1(z_1), ..., f_K(z_K))       log |det dx/dz| = sum_k log |det df_k/dz_k|
         z = (f_1^-1(x_1), ..., f_K^-1(x_K))
 
-    Cost: the sum of its parts. An object that appears twice shares its parameters. At the data end
-    of a flow it takes care of columns of different kinds, e.g. one that is positive.
-    Errors: ValueError for other sizes, TypeError for what is no bijector.
+    Cost: the sum of its parts. An object that appears twice shares its parameters. Use it at the
+    data end of a flow for columns of different kinds, e.g. one that is positive.
+    Errors: ValueError for other sizes, TypeError for parts that are no bijectors.
 
     Parameters
     ----------
     bijectors : sequence of Bijector
         f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context.
     sizes : sequence of int
-        Their dims again, if you want to have them checked.
+        Their dims again, to have them checked.
 
     Examples
     --------
@@ -323,11 +313,15 @@ def initialize_part(old, way: str, x, context, rng, new: dict) -> Bijector:
 
     new   id of a leaf -> its initialised self, which grows: a tied leaf is initialised once
     """
-    part = old.rebuilt(dict(new))
-    start = part.initialize if way == "inverse" else part.initialize_inverted
+    start = initializer(old.rebuilt(dict(new)), way)
     part = start(x, context if old.context_dim else None, rng)
     new.update({id(a): b for a, b in zip(old.leaves, part.leaves, strict=True)})
     return part
+
+
+def initializer(part: Bijector, way: str) -> Callable:
+    """Its method that initialises it from where `way` starts."""
+    return part.initialize if way == "inverse" else part.initialize_inverted
 
 
 def common_context_dim(parts: Sequence[Parametric]) -> int:

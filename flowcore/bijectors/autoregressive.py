@@ -13,8 +13,7 @@ from ..transformers import Affine, Transformer, bind_transformer, check_transfor
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import Bound, Workspace
 
 
 class MaskedAutoregressiveFlow(Bijector):
@@ -36,9 +35,9 @@ class MaskedAutoregressiveFlow(Bijector):
     transformer : Transformer
         Affine() (MAF), Shift(), ... : what happens to one coordinate.
     method : str
-        Of the sequential direction. "by_degree": a hidden unit of degree d is final once x_1..x_d
-        are known, so each is computed once, and the gradient walks back the same way. "sequential":
-        the textbook loop, the whole network for every coordinate.
+        How the sequential direction is computed. "by_degree": a hidden unit of degree d is final
+        once x_1..x_d are known, so each is computed once, and the gradient walks back the same way.
+        "sequential": the textbook loop, which runs the whole network for every coordinate.
 
     References
     ----------

@@ -1,5 +1,5 @@
-"""Bijector: what a flow is made of. Read before it `spec/reference.py`, the head of
-`core/workspace.py`.
+"""Bijector: what a flow is made of. Read `spec/reference.py` and the head of `core/workspace.py`
+first.
 
 A normalizing flow is an invertible map with a known Jacobian between a simple base density and
 the data's density:
@@ -47,11 +47,7 @@ import numpy as np
 from ..core import Parametric, by_autograd, call, check_overrides, require
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
-    from ..core import Workspace
-    from ..core.typing import Array, Bound, Box, Context, Params, Seed
+    from ..core.typing import Array, ArrayLike, Bound, Box, Context, Params, Seed, Self, Workspace
 
 ANYWHERE = (-np.inf, np.inf)
 METHODS = ("forward_and_log_det", "inverse_and_log_det")
@@ -61,11 +57,14 @@ DERIVED = ("forward", "inverse", "forward_log_det", "inverse_log_det")  # they f
 class Bijector(Parametric):
     """An invertible, differentiable map of vectors with a computable log-determinant.
 
-    A subclass that reads `context` sets `context_dim` to its width. One that sets constants from
-    data overrides `initialize` (and `initialize_inverted`, to work inside an `Invert`) and sets
-    `initialized = True` on what it returns. One that wraps other bijectors keeps them in `parts`.
-    One that does not live on the whole line sets `domain`, where z lives, and `codomain`, where x
-    does: (low, high), numbers or (D,) arrays.
+    A subclass sets what differs from the defaults:
+
+    context_dim        the width of the context, if it reads one
+    parts              the bijectors that it wraps
+    domain, codomain   where z and x live, if not on the whole line: (low, high), numbers or (D,)
+                       arrays
+    initialize         overridden if it takes constants from data (and `initialize_inverted`, to
+                       work inside an `Invert`); the result has `initialized = True`
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ class Bijector(Parametric):
         check_overrides(cls, Bijector, METHODS, DERIVED)
         own = vars(cls)
         if "initialize" in own and "initialized" not in own and cls.initialized is True:
-            cls.initialized = False  # until an instance says otherwise
+            cls.initialized = False  # until an instance sets it
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         require(cls, Bijector, *METHODS)
@@ -153,8 +152,8 @@ class Bijector(Parametric):
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
         """This bijector with its data-dependent constants set from x (n, D), its output side.
 
-        `fit` calls it once. What is initialised already stays as it is; most bijectors have
-        nothing to initialise and return themselves.
+        `fit` calls it once. An initialised bijector returns itself, and so do most others, which
+        have nothing to initialise.
         """
         return self
 
@@ -176,14 +175,31 @@ class Bijector(Parametric):
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         """(low, high): a box that holds the image, in this direction, of the box low to high.
 
-        Of that box only what the map is defined on counts. Write it for a map of each coordinate on
-        its own; see `increasing_image`.
+        Points on which the map is not defined do not count. Override it for a map of each
+        coordinate on its own: `image = increasing_image` if the map is increasing.
         """
         return self.codomain if direction == "forward" else self.domain
 
 
 def increasing_image(bijector: Bijector, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-    """`Bijector.image` of a map that takes every coordinate's line onto itself, increasing."""
+    """The image of a box under a map that takes every coordinate's line onto itself, increasing.
+
+    Write `image = increasing_image` in the class of such a bijector.
+
+    Parameters
+    ----------
+    bijector : Bijector
+        The map.
+    direction : str
+        "forward" or "inverse".
+    low, high : array_like
+        The box: numbers or (D,) arrays, which may be infinite.
+
+    Returns
+    -------
+    tuple
+        (low, high) of its image, (D,) each.
+    """
     run = getattr(bijector, direction)
     ends = [np.broadcast_to(np.asarray(end, float), bijector.dim) for end in (low, high)]
     return tuple(np.where(np.isinf(end), end, run(np.where(np.isinf(end), 0, end))) for end in ends)

@@ -1,4 +1,4 @@
-"""`StandardizeContext`: what a flow's parts are conditional on, in units that networks like."""
+"""`StandardizeContext`: the context of a flow's parts in units that suit networks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import as_numbers
+from .algebra import Composite, initializer
 from .bijector import Bijector
 from .linear import Standardize
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box, Context, Seed
+    from ..core.typing import ArrayLike, Bound, Box, Workspace
 
 
-class StandardizeContext(Bijector):
+class StandardizeContext(Composite):
     """A bijector whose parts see the context standardised, with constants of the training data.
 
         x = f(z; (c - mean) / scale)       log-det of f
 
-    The recipes with a `context_dim` have one: years or prices as a context need no scaling by hand.
+    Recipes with a `context_dim` contain one: years or prices as a context need no scaling by hand.
     `fit` (through `initialize`) sets mean and scale from the contexts of the training rows, once;
     until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
     Parameters are those of the bijector. Cost: O(C) per row more than the bijector.
@@ -71,42 +69,26 @@ class StandardizeContext(Bijector):
         """The bijector that sees the standardised context."""
         return self.parts[1]
 
-    @property
-    def initialized(self) -> bool:
-        """False while the constants, or a part of the bijector, wait for data."""
-        return self.standardize.initialized and self.bijector.initialized
-
-    @property
-    def domain(self) -> Box:
-        """Where z lives: (low, high)."""
-        return self.bijector.domain
-
-    @property
-    def codomain(self) -> Box:
-        """Where x lives: (low, high)."""
-        return self.bijector.codomain
-
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         return self.bijector.image(direction, low, high)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, scale = (a[:, None] for a in self._moments)
-        given, own = at.context_as_given(), at.with_own_context()
-        wide = at.scratch("wide context", *given.shape, dtype=float)
-        to_given = np.asarray(1 / scale, at.dtype)
+        mean, scale = self.standardize.mean[:, None], self.standardize.scale[:, None]
+        own = at.with_own_context()
+        per_scale = np.asarray(1 / scale, at.dtype)
         forward, backward = self.bijector.bind(own, direction)
         at.nbytes += own.nbytes
 
         def run(x, l):
-            np.divide(np.subtract(given, mean, wide), scale, wide)  # in float64: years are alike
-            own.context[...] = wide
+            np.subtract(at.context, mean, own.context)  # in float64: years are alike
+            np.divide(own.context, scale, own.context)
             return forward(x, l)
 
         def back(y_bar, l_bar):
             own.context_bar.fill(0)
             x_bar = backward(y_bar, l_bar)
             if at.inputs_bar:
-                np.multiply(own.context_bar, to_given, own.context_bar)
+                np.multiply(own.context_bar, per_scale, own.context_bar)
                 np.add(at.context_bar, own.context_bar, at.context_bar)
             return x_bar
 
@@ -122,25 +104,13 @@ class StandardizeContext(Bijector):
             for part, way in steps
         ]
 
-    @property
-    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.standardize.mean, self.standardize.scale
-
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        return self._initialized("initialize", x, context, rng)
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Bijector:
-        return self._initialized("initialize_inverted", x, context, rng)
-
-    def _initialized(self, method: str, x, context, rng) -> StandardizeContext:
+    def _initialize(self, direction, x, context, rng):
         if context is None:
             raise ValueError(f"{self!r} is initialised with the context of its data: give context=")
         context = as_numbers("context", context)
         standardize = self.standardize.initialize_from_context(context)
-        own_context = standardize.inverse(context)
-        bijector = getattr(self.bijector, method)(x, own_context, rng)
+        start = initializer(self.bijector, direction)
+        bijector = start(x, standardize.inverse(context), rng)
         return self.rebuilt({id(self.standardize): standardize, id(self.bijector): bijector})
 
     def __repr__(self):

@@ -15,11 +15,7 @@ from ..transformers import Affine, Shift, Transformer, bind_transformer, check_t
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-    from typing_extensions import Self
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Hidden, Seed, Weights
+    from ..core.typing import Bound, DTypeLike, Hidden, Seed, Self, Weights, Workspace
 
 
 class Coupling(Bijector):
@@ -77,7 +73,7 @@ class Coupling(Bijector):
         self.dim = dim = check_dim("dim", dim)
         self.transformer = Affine() if transformer is None else transformer
         check_transformer(self.transformer)
-        self.num_masked = _num_masked("Coupling", dim, num_masked, fraction_masked)
+        self.num_masked = _num_masked(dim, num_masked, fraction_masked)
         kept = abs(self.num_masked)
         out_shape = (dim - kept, self.transformer.n_out)
         if conditioner is None:
@@ -114,8 +110,8 @@ class Coupling(Bijector):
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        if not isinstance(self.conditioner, MLP):  # somebody's own
-            return by_autograd(partial(self._plain, direction), at, self)
+        if not isinstance(self.conditioner, MLP):  # a user's own
+            return by_autograd(partial(self._by_methods, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
         n_changed = self.dim - abs(self.num_masked)
         network, network_back = self.conditioner.bind(at)
@@ -138,7 +134,7 @@ class Coupling(Bijector):
 
         return run, back
 
-    def _plain(self, direction, params, x, context):
+    def _by_methods(self, direction, params, x, context):
         """One direction in autograd.numpy."""
         transform = getattr(self.transformer, f"{direction}_and_log_det")
         kept, changed = x[..., self.kept], x[..., self.changed]
@@ -172,26 +168,25 @@ def _check_conditioner(conditioner, kept, out_shape):
             )
 
 
-def _num_masked(name, dim, num_masked, fraction_masked) -> int:
+def _num_masked(dim, num_masked, fraction_masked) -> int:
     if dim < 2:
         raise ValueError(
-            f"{name} needs dim >= 2, not {dim}: with one coordinate nothing is left to condition "
-            "on; a MaskedAutoregressiveFlow works at dim=1"
+            f"a coupling needs dim >= 2, not {dim}: with one coordinate nothing is left to "
+            "condition on; a MaskedAutoregressiveFlow works at dim=1"
         )
     if num_masked is not None and fraction_masked is not None:
         raise ValueError(
             f"give num_masked or fraction_masked, not both ({num_masked} and {fraction_masked})"
         )
+    origin = ""
     if num_masked is None:
         fraction = 0.5 if fraction_masked is None else float(fraction_masked)
         if not abs(fraction) < 1:
-            raise ValueError(f"{name}: fraction_masked must lie between -1 and 1, not {fraction}")
-        num_masked, given = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
-    else:
-        given = ""
+            raise ValueError(f"fraction_masked must lie between -1 and 1, not {fraction}")
+        num_masked, origin = round(dim * fraction), f"fraction_masked={fraction} of dim={dim}: "
     if not 1 <= abs(num_masked) <= dim - 1 or num_masked != int(num_masked):
         raise ValueError(
-            f"{name}: {given}num_masked must be 1..{dim - 1} (or negative, for the last "
+            f"{origin}num_masked must be 1..{dim - 1} (or negative, for the last "
             f"coordinates), not {num_masked}"
         )
     return int(num_masked)
@@ -233,9 +228,7 @@ def RealNVP(
     >>> RealNVP(2, hidden=[8]).forward_log_det([[0.3, 0.1]])
     array([0.])
     """
-    dim = check_dim("dim", dim)
-    kept = _num_masked("RealNVP", dim, num_masked, fraction_masked)
-    return Coupling(dim, kept, None, Affine() if transformer is None else transformer, **options)
+    return Coupling(dim, num_masked, fraction_masked, transformer, **options)
 
 
 def NICE(
@@ -268,6 +261,4 @@ def NICE(
     >>> NICE(3, num_masked=1).conditioner
     MLP(1, (2, 1), hidden=[64, 64], 'relu')
     """
-    dim = check_dim("dim", dim)
-    kept = _num_masked("NICE", dim, num_masked, fraction_masked)
-    return Coupling(dim, kept, None, Shift(), **options)
+    return Coupling(dim, num_masked, fraction_masked, Shift(), **options)

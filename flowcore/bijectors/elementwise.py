@@ -12,10 +12,7 @@ from .bijector import Bijector, increasing_image
 from .maps import FixedMap, column
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
 
 
 class Elementwise(Bijector):
@@ -64,8 +61,7 @@ class Elementwise(Bijector):
 
         return run, back
 
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return increasing_image(self, direction, low, high)
+    image = increasing_image
 
     def __repr__(self):
         return f"Elementwise({self.dim}, {self.transformer!r})"
@@ -80,7 +76,7 @@ class ElementwiseAffine(FixedMap):
     Parameters
     ----------
     loc, scale : array_like
-        Numbers or (D,) arrays, at least one of them an array, which says what D is.
+        Numbers or (D,) arrays, at least one of them an array, which sets D.
 
     Examples
     --------

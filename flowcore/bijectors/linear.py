@@ -11,10 +11,8 @@ from ..core.inputs import check_dim, check_event, named, show, where
 from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Parametric, Workspace
-    from ..core.typing import Bound, Box, Context, Seed
+    from ..core import Parametric
+    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Seed, Workspace
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse
@@ -67,8 +65,8 @@ class Standardize(Bijector):
         """The same for a context, which needs no density: a constant column has the scale 1."""
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(context, self)
-        return self.with_moments(mean, np.where(flat, 1.0, scale))
+        mean, scale, _ = _mean_and_scale(context, self)
+        return self.with_moments(mean, scale)
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
@@ -76,7 +74,7 @@ class Standardize(Bijector):
         if self.initialized:
             return self
         mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
-        with np.errstate(over="ignore"):  # is refused
+        with np.errstate(over="ignore"):  # `check_fitted` refuses it
             return self.with_moments(-mean / scale, 1 / scale)
 
     def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Standardize:
@@ -123,8 +121,7 @@ class Standardize(Bijector):
 
         return run, back
 
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return increasing_image(self, direction, low, high)
+    image = increasing_image
 
     def __repr__(self):
         if not self.initialized:
@@ -142,7 +139,7 @@ class ActNorm(Bijector):
     deviation 1 in every coordinate (inside an `Invert`: such that the rows forward(z) have); `fit`
     calls it once, with the training rows. From then on they are parameters like any other. Until
     then it is the identity, and other values given by `with_params` would be overwritten.
-    A constant column, which inside a flow is no reason to stop, gets scale 1.
+    A constant column gets scale 1: inside a flow it is no error.
     Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section 3.1,
     where s = exp(-log_scale) and b = -loc s of our names.
 
@@ -177,16 +174,15 @@ class ActNorm(Bijector):
         if self.initialized:
             return self
         check_resolution(as_numbers("x", x), self)
-        mean, scale, flat = _mean_and_scale(x, self)
-        return self._with(mean, np.log(np.where(flat, 1.0, scale)))
+        mean, scale, _ = _mean_and_scale(x, self)
+        return self._with(mean, np.log(scale))
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> ActNorm:
         if self.initialized:
             return self
-        mean, scale, flat = _mean_and_scale(x, self)  # forward(x) is to be standardised
-        scale = np.where(flat, 1.0, scale)
+        mean, scale, _ = _mean_and_scale(x, self)  # forward(x) is to be standardised
         return self._with(-mean / scale, -np.log(scale))
 
     def _with(self, loc, log_scale):
@@ -199,9 +195,9 @@ class ActNorm(Bijector):
         (loc, log_scale), (loc_bar, log_scale_bar) = theta[..., None], theta_bar
         sign, x, y = 1 if direction == "forward" else -1, None, None
 
-        def run(given, l):
+        def run(argument, l):
             nonlocal x, y
-            x = np.ascontiguousarray(given, at.dtype)
+            x = np.ascontiguousarray(argument, at.dtype)
             factor = np.exp(sign * log_scale)
             y = loc + factor * x if sign == 1 else (x - loc) * factor
             np.add(l, sign * log_scale.sum(), l)
@@ -216,15 +212,14 @@ class ActNorm(Bijector):
 
         return run, back
 
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return increasing_image(self, direction, low, high)
+    image = increasing_image
 
     def __repr__(self):
         return f"ActNorm({self.dim}{', initialized' if self.initialized else ''})"
 
 
 def check_resolution(x: ArrayLike, owner: Parametric) -> None:
-    """A ValueError, or a warning, if the dtype of a flow cannot tell the rows x (n, D) apart.
+    """A ValueError, or a warning, if the dtype of a flow is too coarse for the rows x (n, D).
 
     Near its mean m, floats are |m| eps apart. Where that is no longer small beside the standard
     deviation, a sample takes few distinct values, however good the density is.
@@ -264,7 +259,8 @@ def _moments(x, owner):
 
 @np.errstate(all="ignore")
 def _mean_and_scale(x, owner):
-    """Mean and standard deviation of every column, in float64, and whether it is constant."""
+    """Mean and standard deviation of every column, in float64, and whether it is constant: then
+    1 stands for the deviation."""
     x = as_numbers("x", x)
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:
@@ -281,4 +277,4 @@ def _mean_and_scale(x, owner):
     flat = (x == x[0]).all(axis=0) | (most <= 8 * np.finfo(float).eps * np.abs(mean))
     unit = np.ldexp(0.5, np.frexp(most)[1])  # the squares of huge or tiny distances are no floats
     distance /= unit
-    return mean, np.where(flat, 0.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat
+    return mean, np.where(flat, 1.0, unit * np.sqrt(np.mean(distance**2, axis=0))), flat

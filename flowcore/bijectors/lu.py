@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import derived
 from ..core.inputs import as_numbers, check_dim
 from ..transformers.affine import bounded, checked_bound
 from .algebra import Permute
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Seed, Workspace
 
 
 class LULinear(Bijector):
@@ -131,7 +129,7 @@ class LULinear(Bijector):
             raw = log_scale_bound * np.arctanh(raw / log_scale_bound)
         new = cls(len(packed), permutation, np.sign(diagonal), log_scale_bound)
         bias = np.broadcast_to(0.0 if bias is None else bias, raw.shape)
-        lower, upper = packed[new._below], packed.T[new._below]
+        lower, upper = packed[new._memo_below], packed.T[new._memo_below]
         return new.with_params(np.concatenate([lower, upper, raw, bias]))
 
     def matrix(self) -> np.ndarray:
@@ -143,18 +141,16 @@ class LULinear(Bijector):
         """b, of shape (D,)."""
         return self.params[-self.dim :]
 
-    @property
-    def _below(self):
+    @derived
+    def _memo_below(self) -> np.ndarray:
         """Where a matrix is strictly below its diagonal; of its transpose: strictly above."""
-        if "_memo_below" not in self.__dict__:
-            self._memo_below = np.tri(self.dim, k=-1, dtype=bool)
-        return self._memo_below
+        return np.tri(self.dim, k=-1, dtype=bool)
 
     def _factors(self, theta):
         """L, U + diag(s), log |s| and b."""
         n = self.dim * (self.dim - 1) // 2
         lower, upper = np.eye(self.dim, dtype=theta.dtype), np.zeros((self.dim,) * 2, theta.dtype)
-        lower[self._below], upper.T[self._below] = theta[:n], theta[n : 2 * n]
+        lower[self._memo_below], upper.T[self._memo_below] = theta[:n], theta[n : 2 * n]
         raw, bias = theta[2 * n : 2 * n + self.dim], theta[2 * n + self.dim :]
         log_s = bounded(raw, self.log_scale_bound)
         floats = np.finfo(theta.dtype)  # W has an inverse even where exp(log_s) is 0 or inf
@@ -172,7 +168,7 @@ class LULinear(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         """y = A x, value = y[p] + b; A_bar = y_bar x^T."""
         theta, theta_bar = at.params(self)
-        below, bound = self._below, self.log_scale_bound
+        below, bound = self._memo_below, self.log_scale_bound
         there, back_again = list(self.permutation), np.argsort(self.permutation)
         forward = direction == "forward"
         sign, x, value, matrices = 1 if forward else -1, None, None, None
@@ -183,9 +179,9 @@ class LULinear(Bijector):
 
         at.whenever_theta_changes(refresh)
 
-        def run(given, l):
+        def run(argument, l):
             nonlocal x, value
-            x = np.ascontiguousarray(given, at.dtype)
+            x = np.ascontiguousarray(argument, at.dtype)
             A, A_inv, (_, _, log_s, bias) = matrices
             if forward:
                 value = (A @ x)[there] + bias[:, None]

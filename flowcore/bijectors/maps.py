@@ -7,7 +7,7 @@
 At the data end of a flow such a map confines the density to a support: `log_prob` is -inf at a row
 with a coordinate outside of it, or on its boundary. There `inverse` returns a finite point (z_i = 0
 in that coordinate), so that nothing downstream becomes NaN; a NaN in x stays one.
-Where a float cannot tell an image from the boundary, e.g. sigmoid(40) = 1, it is the boundary.
+Where rounding puts an image on the boundary, e.g. sigmoid(40) = 1, it counts as the boundary.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.calls import OPPOSITE
-from ..core.inputs import check_dim, constant, show
+from ..core.inputs import check_dim, constant, interval, show
 from .bijector import ANYWHERE, Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Box
+    from ..core.typing import ArrayLike, Bound, Box, Workspace
 
 
 class FixedMap(Bijector):
@@ -114,12 +111,7 @@ class _Interval(FixedMap):
 
     def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         super().__init__(dim)
-        self.low, self.high = constant("low", low, dim), constant("high", high, dim)
-        if not np.all(np.less(self.low, self.high)):
-            raise ValueError(f"low must be less than high, not {low} and {high}")
-        half = np.subtract(np.divide(self.high, 2), np.divide(self.low, 2))
-        if not np.all(half < np.finfo(float).max / 2):
-            raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
+        self.low, self.high = interval(low, high, dim)
 
     @property
     def _ends(self):

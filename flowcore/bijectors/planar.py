@@ -23,10 +23,7 @@ from ..core.inputs import check_dim
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import Bound, DTypeLike, Seed, Workspace
 
 MAX_NEWTON = 100  # 4 to 10 steps are usual, 22 where |w.u| = 1e8
 
@@ -200,8 +197,8 @@ def _above_minus_one(a):
 def _u_hat(w, u):
     """u^, m = w.u^, p = 1 + m, and pullback(u^_bar, m_bar) -> (w_bar, u_bar).
 
-    Where w.u >= 0 nothing is to be done; with c = max(-w.u, 0), u^ = u + c^2/(1 + c) w/|w|^2, which
-    has the limit u for w -> 0, where any u^ will do.
+    With c = max(-w.u, 0), u^ = u + c^2/(1 + c) w/|w|^2. So u^ = u where w.u >= 0, and in the limit
+    w -> 0, where any u^ will do.
     """
     a = w @ u
     m, p, m_slope = _above_minus_one(a)

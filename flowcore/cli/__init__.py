@@ -1,18 +1,18 @@
-"""The command `flowcore`: its arguments, what its commands do, and how it ends.
+"""The command `flowcore`: its arguments, one call of the library, its output.
 
 Help, versions and wrong arguments need no NumPy, and Ctrl-C while that is imported is no
 traceback: so nothing is imported here.
 
-entry.py     streams, exit status              app.py      the commands
-arguments.py the types of their options        problem.py  what the user can mend
+entry.py     streams, exit status              app.py      the commands and their options
 messages.py  errors, notes and their fixes     signals.py  Ctrl-C and SIGTERM
 
 fit.py       a table -> a model, one file      score.py    log-densities of rows, in blocks
 sample.py    rows from a model                 plot.py     pairs of columns
-diagnose.py  can it be trusted?
+diagnose.py  can it be trusted?                info.py     a model as text or JSON
+moons.py     the tutorial
 
-model.py     files of models, and their text   inputs.py   files of rows, their columns checked
-outputs.py   CSV, .npy, Parquet, pictures      digest.py   recognises the training table
+model.py     files of models                   inputs.py   files of rows, their columns checked
+outputs.py   CSV, .npy, Parquet, pictures
 """
 
 import sys

@@ -1,30 +1,110 @@
-"""The commands and their options: each is a function that does its work once all are parsed.
-
-What it needs is imported only then.
-"""
+"""The commands and their options. What does the work is imported once all are parsed."""
 
 import sys
-from functools import partial, wraps
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
 from inspect import Signature, signature
 from typing import Annotated, Literal
 
-from typer import Exit, Option, Typer
+from typer import Argument, BadParameter, Exit, Option, Typer
 
 from .._version import __version__
-from .arguments import (
-    Data,
-    HeldOut,
-    Json,
-    Kinds,
-    Missing,
-    Model,
-    Progress,
-    Reading,
-    Rows,
-    Seed,
-    SomeData,
-    named,
-)
+
+MOST_SEED = 2**32 - 1  # of NumPy's older generator, which scikit-learn's moons are drawn from
+
+
+def split(values: list[str]) -> list[str]:
+    """Names between commas, from an option that may be repeated."""
+    return [name for text in values for name in text.split(",") if name]
+
+
+def pairs(values: list[str]) -> list[tuple[str, str]]:
+    """(name, kind) of each NAME=KIND."""
+    found = [text.rpartition("=") for text in values]
+    for name, sign, kind in found:
+        if not name:
+            raise BadParameter(f"{name + sign + kind!r} is not NAME=KIND")
+    return [(name, kind) for name, _, kind in found]
+
+
+def flag(name: str, help: str):
+    """The type of an option without a value."""
+    return Annotated[bool, Option(name, help=help)]
+
+
+def named(help: str, *flags: str):
+    """The type of an option that takes names of columns."""
+    return Annotated[list[str], Option(*flags, metavar="A,B", callback=split, help=help)]
+
+
+Model = Annotated[str, Argument(metavar="MODEL", help="A file that fit or flowcore.save wrote.")]
+TABLE = "A CSV, .npy, .npz or Parquet file; - is standard input."
+Data = Annotated[str, Argument(metavar="DATA", help=TABLE)]
+SomeData = Annotated[str | None, Argument(metavar="[DATA]", help=TABLE)]
+HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
+Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
+Json = flag("--json", "Print the result as JSON.")
+Progress = Annotated[
+    bool,
+    Option(
+        "--progress/--no-progress",
+        help="Show progress on standard error (default: if that is a terminal).",
+        default_factory=lambda: sys.stderr.isatty(),
+        show_default=False,
+    ),
+]
+Rows = Annotated[
+    str | None,
+    Option(
+        "--out", "-o", metavar="FILE", callback=lambda out: None if out == "-" else out,
+        help="Write to this .csv, .npy or .parquet file (default: print a CSV).",
+    ),
+]  # fmt: skip
+Missing = Annotated[
+    Literal["error", "drop"],
+    Option(help="Rows with a missing value: stop with an error, or drop them."),
+]
+Kinds = Annotated[
+    list[str],
+    Option(
+        "--kind", "-k", metavar="NAME=KIND", callback=pairs,
+        help="Kind of a column: continuous, positive, bounded(0, 1), integer(0), gridded(0.5), "
+        "categorical, boolean, aside. May be repeated.",
+    ),
+]  # fmt: skip
+
+
+Separator = Annotated[
+    str | None,
+    Option(
+        callback=lambda sign: "\t" if sign in ("\\t", "tab") else sign,
+        help="CSV separator (default: detected from the first line among , ; tab |).",
+    ),
+]
+Words = Annotated[
+    list[str],
+    Option(
+        "--missing-values", "--missing-value", metavar="WORD",
+        help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
+    ),
+]  # fmt: skip
+
+
+@dataclass
+class Reading:
+    """How a file is written: arguments of `flowcore.tables.read_blocks`."""
+
+    text: named("Read these columns as text, although they look like numbers.") = ()
+    separator: Separator = None
+    decimal: Annotated[Literal[".", ","], Option(help="CSV decimal sign; never detected.")] = "."
+    header: Annotated[
+        bool, Option(help="Whether the first line of a CSV has names, or is a row.")
+    ] = True
+    encoding: Annotated[str, Option(help="CSV encoding.")] = "utf-8"
+    member: Annotated[str | None, Option(help="Name of the array in an .npz file.")] = None
+    missing_values: Words = ()
+
 
 app = Typer(
     help="Normalizing flows in pure NumPy: fit a density to a table.",
@@ -52,7 +132,7 @@ def _all_commands(
 
 
 def command(function):
-    """A command that, once parsed, is the call that is to be made.
+    """A command: `run` in the file of its name does the work, with these arguments.
 
     A parameter `reading` stands for the options of `Reading`, and gets them as a dict.
     """
@@ -60,14 +140,14 @@ def command(function):
     reading = signature(Reading).parameters if own.pop("reading", None) else {}
 
     @wraps(function)
-    def parsed(**given):
-        options = {name: given.pop(name) for name in reading}
-        return partial(
-            function, **given, **({"reading": Reading(**options).options} if reading else {})
-        )
+    def call(**options):
+        if reading:
+            options["reading"] = {name: options.pop(name) for name in reading}
+        import_module(f".{function.__name__}", __package__).run(**options)
 
-    parsed.__signature__ = Signature([*own.values(), *reading.values()])
-    return app.command()(parsed)
+    every = [*own.values(), *reading.values()]
+    call.__signature__ = Signature([one.replace(kind=one.KEYWORD_ONLY) for one in every])
+    return app.command()(call)
 
 
 @command
@@ -84,30 +164,24 @@ def fit(
         float | None,
         Option(help="Minutes on two cores (default: by the number of rows, 1.5 for 20,000)."),
     ] = None,
-    quick: Annotated[bool, Option("--quick", help="Use a tenth of the budget.")] = False,
+    quick: flag("--quick", "Use a tenth of the budget.") = False,
     seed: Seed = 0,
     columns: named("Model only these; set the others aside.", "--columns", "-c") = (),
     kind: Kinds = (),
-    suggested: Annotated[bool, Option("--suggested", help="Adopt every suggested kind.")] = False,
+    suggested: flag("--suggested", "Adopt every suggested kind.") = False,
     missing: Missing = "error",
     jobs: Annotated[
         int | None, Option(min=1, help="Number of processes (default: number of cores).")
     ] = None,
     json: Json = False,
-    progress: Progress = None,
     *,
+    progress: Progress,
     reading: Reading,
 ) -> None:
     """Fit a density to a table and write it to a file.
 
     Prints the candidates that were tried and their held-out log-densities.
     """
-    from .fit import run
-
-    run(
-        data, out, reading, columns, dict(kind), suggested, missing, json, flow=flow, budget=budget,
-        quick=quick, seed=seed, jobs=jobs, progress=_shown(progress),
-    )  # fmt: skip
 
 
 @command
@@ -116,12 +190,10 @@ def score(
     data: Data,
     out: Rows = None,
     keep: named("Columns of DATA to write beside the scores.") = (),
-    ignore_extra: Annotated[
-        bool, Option("--ignore-extra", help="Ignore columns that the model does not know.")
-    ] = False,
-    json: Annotated[bool, Option("--json", help="Print a summary as JSON, and no scores.")] = False,
-    progress: Progress = None,
+    ignore_extra: flag("--ignore-extra", "Ignore columns that the model does not know.") = False,
+    json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
+    progress: Progress,
     reading: Reading,
 ) -> None:
     """Compute the log-density of every row.
@@ -129,9 +201,6 @@ def score(
     In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
     in blocks: memory does not grow with the table.
     """
-    from .score import run
-
-    run(model, data, out, reading, keep, ignore_extra, json, _shown(progress))
 
 
 @command
@@ -142,9 +211,6 @@ def sample(
     seed: Seed = 0,
 ) -> None:
     """Sample rows from a model."""
-    from .sample import run
-
-    run(model, n, out, seed)
 
 
 @command
@@ -163,9 +229,6 @@ def plot(
 
     With DATA: its rows below the diagonal, samples from the model above it.
     """
-    from .plot import run
-
-    run(model, data, out, columns, seed, reading)
 
 
 @command
@@ -188,17 +251,11 @@ def diagnose(
 
     Compares the model with held-out rows and prints a verdict.
     """
-    from .diagnose import run
-
-    run(model, held_out, train, out, missing, seed, reading, json)
 
 
 @command
 def info(model: Model, json: Json = False) -> None:
     """Show the columns of a model and its held-out log-density."""
-    from .model import describe, read_model
-
-    describe(model, read_model(model), json)
 
 
 @command
@@ -207,22 +264,13 @@ def moons(
     seed: Seed = 0,
     epochs: Annotated[
         int | None,
-        Option(
-            min=1, help="Epochs of every training run (600 for the layers, 200 for the recipe).",
-            show_default=False,
-        ),
+        Option(min=1, help="Epochs of every training (600 for the layers, 200 for the recipe)."),
     ] = None,
     flow: Annotated[
         Literal["maf", "iaf", "realnvp", "nice"],
         Option(help="Kind of layer in the first two flows."),
     ] = "maf",
-    quick: Annotated[
-        bool,
-        Option(
-            "--quick",
-            help="Fewer epochs (150 for the six layers, 60 for the recipe) and two pictures.",
-        ),
-    ] = False,
+    quick: flag("--quick", "Fewer epochs (six layers 150, recipe 60) and two pictures.") = False,
     seeds: Annotated[
         int | None,
         Option(
@@ -237,14 +285,3 @@ def moons(
     scikit-learn's two moons. Prints the distance of each flow from the truth; draws densities,
     samples, losses and stages.
     """
-    from .. import moons
-
-    settings = moons.Settings(flow, epochs, quick)
-    if seeds:
-        moons.compare_seeds(settings, range(seed, seed + seeds))
-    else:
-        moons.run(settings, seed, out)
-
-
-def _shown(progress: bool | None) -> bool:
-    return sys.stderr.isatty() if progress is None else progress

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 
-from .problem import Problem, one_line
+from .messages import errors_that_name, print_error, sentence, warnings_as_notes
+from .signals import at_once
 
 MENDED, USAGE = 1, 2
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the process
+MENDABLE = (ValueError, OSError, ImportError, MemoryError)
 
 
 def run(argv=None) -> int:
@@ -23,70 +24,63 @@ def run(argv=None) -> int:
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
             return run(argv)
     if not _is_open(sys.stdout):
-        _print_error("flowcore: standard output is closed: nowhere to print to")
+        print_error("flowcore: standard output is closed: nowhere to print to")
         return USAGE
     try:
+        return _status(sys.argv[1:] if argv is None else list(argv))
+    finally:
+        _drop_what_cannot_be_printed()
+
+
+def _status(argv: list[str]) -> int:
+    try:
         try:
-            return _run(sys.argv[1:] if argv is None else list(argv))
+            _invoke(argv)
         finally:
-            sys.stdout.flush()  # here, where an error is one line
+            with errors_that_name("standard output"):
+                sys.stdout.flush()  # here, where an error is one line
+        return 0
     except KeyboardInterrupt:
-        _print_error("interrupted")
+        print_error("interrupted")
         return INTERRUPTED
     except SystemExit as ended:  # by a signal, see flowcore/cli/signals.py
         return ended.code
     except BrokenPipeError:  # e.g. `| head -1`, which has read enough
         return BROKEN_PIPE
-    except Problem as problem:
-        _print_error(f"flowcore: {problem}")
-        return MENDED
-    except (OSError, ValueError) as problem:  # of standard output
-        reason = getattr(problem, "strerror", None) or problem
-        _print_error(f"flowcore: standard output: {reason}")
-        return USAGE
+    except MENDABLE as problem:
+        print_error(f"flowcore: {sentence(problem)}")
+        return USAGE if sys.stdout.closed else MENDED
     except Exception as problem:
+        return _status_of(problem)
+
+
+def _invoke(argv: list[str]) -> None:
+    """Parse and run a command; typer's `main` has ways of its own to end at a broken pipe."""
+    from typer.main import get_command
+
+    from .app import app
+
+    command = get_command(app)
+    with at_once(), warnings_as_notes(), command.make_context("flowcore", argv) as context:
+        command.invoke(context)
+
+
+def _status_of(problem: Exception) -> int:
+    """What click raises has an exit status; whatever else comes is a bug."""
+    status = getattr(problem, "exit_code", None)
+    if status is None:
         if sys.flags.dev_mode:
-            raise
-        _print_error(
+            raise problem
+        print_error(
             f"flowcore: a bug, please report it: {type(problem).__name__}: {problem} "
             "(python -X dev -m flowcore ... prints where)"
         )
         return MENDED
-    finally:
-        _drop_what_cannot_be_printed()
-
-
-def _run(argv: list[str]) -> int:
-    """Parse the arguments, then do their work: typer would end a broken pipe in its own way."""
-    from .app import app
-
-    printed = io.StringIO()
-    try:
-        with redirect_stdout(printed):  # help
-            command = app(args=argv, prog_name="flowcore", standalone_mode=False)
-    except Exception as problem:
-        if getattr(problem, "exit_code", None) != USAGE:  # typer's errors of usage have it
-            raise
+    if status == USAGE:
         context = getattr(problem, "ctx", None)
         name = "flowcore" if context is None else context.command_path
-        message = problem.format_message().replace("Value error, ", "")  # pydantic's, in typer's
-        _print_error(f"{name}: error: {message} (see {name} --help)")
-        return USAGE
-    if text := printed.getvalue():
-        print(text, end="")
-    if command == INTERRUPTED:  # so typer returns it, while it parses
-        raise KeyboardInterrupt
-    if not callable(command):
-        return command or 0
-    from .messages import in_one_line
-
-    with in_one_line():
-        command()
-    return 0
-
-
-def _print_error(text: str) -> None:
-    print(one_line(text), file=sys.stderr)
+        print_error(f"{name}: error: {problem.format_message()} (see {name} --help)")
+    return status
 
 
 def _is_open(stream) -> bool:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..tables import Frame, Schema, read_blocks, read_table
+from ..tables.frame import Name, check_there
 from ..tables.reading import MISSING_WORDS
-from .problem import Problem
 
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
     """All rows of a file; text: columns that are text, though they look like numbers."""
-    return read_table(_source(data), **_options(reading, text=text))
+    return read_table(_source(data), **_options(reading, text))
 
 
-def blocks(data: str, reading: dict, schema: Schema) -> Iterator[Frame]:
+def blocks(data: str, reading: dict, schema: Schema, text: Sequence[str] = ()) -> Iterator[Frame]:
     """The rows of a file, block after block, as the types that a schema has."""
-    yield from read_blocks(_source(data), **_options(reading), schema=schema, others=True)
+    return read_blocks(_source(data), **_options(reading, text), schema=schema, others=True)
 
 
 def table(data: str, reading: dict, schema: Schema) -> Frame:
     """All rows of a file, with the columns of a schema."""
-    own = read_table(_source(data), **_options(reading), schema=schema, others=True)
-    return schema.select(own)
+    options = _options(reading)
+    return schema.select(read_table(_source(data), **options, schema=schema, others=True))
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
@@ -33,9 +33,14 @@ def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: boo
     return schema.select(frame.select(rest))
 
 
-def named(names: Sequence, most: int = 10) -> str:
-    """Names in a message."""
-    return ", ".join(f"{n!r:.40}" for n in names[:most]) + ", ..." * (len(names) > most)
+def own_names(frame: Frame, typed: Iterable[str]) -> dict[str, Name]:
+    """typed name -> name of the column, which is a number where there are no names.
+
+    Errors: ValueError for a column that is not there.
+    """
+    own = {str(name): name for name in frame.names}
+    check_there(typed, list(own), frame.source)
+    return {name: own[name] for name in typed}
 
 
 def _options(reading: dict, text: Sequence = ()) -> dict:
@@ -51,5 +56,5 @@ def _source(data: str):
     if data != "-":
         return data
     if sys.stdin is None or sys.stdin.closed:
-        raise Problem("standard input is closed: there is nothing to read")
+        raise ValueError("standard input is closed: there is nothing to read")
     return sys.stdin.buffer

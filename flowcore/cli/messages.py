@@ -8,30 +8,59 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..training import TrainingDivergedError
-from .problem import Problem, one_line
-from .signals import at_once
 
-MENDABLE = (ValueError, OSError, ImportError, MemoryError, TrainingDivergedError)
+def printable(text: str) -> str:
+    """The text with escapes for what would move a terminal's cursor or change its colours.
+
+    >>> print(printable("a\x1b[2Jb"))
+    a\\x1b[2Jb
+    """
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
-@contextmanager
-def in_one_line() -> Iterator[None]:
-    """Whatever the user can mend becomes a `Problem`; warnings become notes."""
-    try:
-        with at_once(), warnings.catch_warnings():
-            warnings.simplefilter("default")
-            warnings.showwarning = _as_note
-            yield
-    except BrokenPipeError:
-        raise
-    except MENDABLE as problem:
-        raise Problem(_sentence(problem)) from problem
+def print_error(text: str) -> None:
+    """One line on standard error."""
+    print(printable(" ".join(text.split())), file=sys.stderr)
 
 
 def note(text: str) -> None:
-    """One line on standard error."""
-    print(one_line(f"flowcore: note: {text}"), file=sys.stderr)
+    """One line about something odd."""
+    print_error(f"flowcore: note: {text}")
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Warnings are notes; those for programmers are not printed."""
+
+    def show(message, category, *_, **__):
+        if issubclass(category, UserWarning):
+            note(sentence(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def errors_that_name(place: str) -> Iterator[None]:
+    """An OSError of a stream, a full disk for example, has its name, as that of a file has."""
+    try:
+        yield
+    except OSError as problem:
+        problem.filename = problem.filename or place
+        raise
+
+
+def sentence(problem: Warning | Exception) -> str:
+    """An error or warning in words, its fix as options."""
+    if isinstance(problem, OSError) and problem.strerror:
+        name = problem.filename
+        return problem.strerror if name is None else f"{name or repr(name)}: {problem.strerror}"
+    if not getattr(problem, "fix", ()):
+        return str(problem) or type(problem).__name__
+    typed = (" ".join(option(*pair) for pair in one.items()) for one in problem.fix)
+    return f"{problem.problem}pass {' or '.join(typed)}"
 
 
 def option(name: str, value) -> str:
@@ -43,27 +72,10 @@ def option(name: str, value) -> str:
     "--kind 'age=integer(0)' --kind id=aside"
     """
     flag = name.replace("_", "-")
-    if value is False:
-        return f"--no-{flag}"
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
     if isinstance(value, dict):
         return " ".join(option(name, f"{column}={kind}") for column, kind in value.items())
     text = ",".join(map(str, value)) if isinstance(value, list) else value
     quote = shlex.quote if any(map(str.isalnum, text)) else repr  # a comma alone would look odd
     return f"--{flag} {quote(text)}"
-
-
-def _sentence(problem: BaseException) -> str:
-    if isinstance(problem, MemoryError):
-        return "there is not enough memory"
-    if isinstance(problem, OSError) and problem.strerror:
-        name = problem.filename
-        return problem.strerror if name is None else f"{name or repr(name)}: {problem.strerror}"
-    if not getattr(problem, "fix", ()):
-        return str(problem)
-    typed = (" ".join(option(*pair) for pair in one.items()) for one in problem.fix)
-    return f"{problem.problem}pass {' or '.join(typed)}"
-
-
-def _as_note(message, category, *_, **__) -> None:
-    if issubclass(category, UserWarning):  # others are for those who write programs
-        note(_sentence(message))

@@ -1,267 +1,203 @@
-"""Where rows go to, block after block: a CSV, an .npy or Parquet, a file or standard output.
+"""Files that a command writes, and standard output. Rows go there block after block.
 
 A file is whole or not there: it is written beside its place, and then replaces it.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import os
-import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from typing import BinaryIO
 
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from ..files import remove_unfinished, replacing
-from .problem import Problem
+from .messages import errors_that_name
 
-TABLES = ("", ".csv", ".txt", ".npy", ".parquet")  # what rows are written as
+TABLES = (".csv", ".npy", ".parquet", ".txt", "")
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
+NO_MODELS = (*TABLES[:-1], *PICTURES, ".tsv", ".json")
+ODD = set(";\t|\r")  # not quoted by csv: a reader may see a separator there, or a line's end
 
 
-@contextmanager
-def opened(out: str | None, names: Sequence) -> Iterator[CsvRows | NpyRows | ParquetRows]:
-    """Something with `write(columns)`, name -> array (n,), for a file, or standard output."""
-    if not _is_printed(out):
-        rows = {".npy": NpyRows, ".parquet": ParquetRows}.get(_suffix(out), CsvRows)
-        with written(out) as file:
-            sink = rows(file, names)
-            yield sink
-            sink.end()
-        return
-    with _errors_that_name("standard output"):
-        yield CsvRows(_standard_output(), names)
-        sys.stdout.flush()
-
-
-@contextmanager
-def written(path: str) -> Iterator[BinaryIO]:
-    """A file that replaces the one at path in the end; a device or a FIFO as it is."""
-    if _is_device(path):
-        with _errors_that_name(path), open(path, "wb") as file:
-            yield file
-        return
-    with replacing(path) as file:
-        yield file
-    remove_unfinished(path)
-
-
-@contextmanager
-def _errors_that_name(place: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        problem.filename = problem.filename or place
-        raise
-
-
-def write_picture(figure, out: str) -> None:
-    """Draw a figure, then write the file: a full disk leaves the old picture."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format=_suffix(out)[1:] or "png")
-    with written(out) as file:
-        file.write(picture.getvalue())
-
-
-def check_table(out: str | None, *read: str | None) -> None:
-    """`check_place` for rows: also that its name says how they are written."""
-    if _is_printed(out):
-        _check_not_read(None, read)
-        return
+def check_model(out: str, *read: str) -> None:
+    """`check_place` for a model: also that its name is not that of a table or a picture."""
     check_place(out, *read)
-    if _suffix(out) not in TABLES:
-        raise Problem(
-            f"{out}: rows are written as .csv, .npy or .parquet: give it such a name, for example "
-            f"-o {os.path.splitext(out)[0]}.csv"
-        )
-    if _suffix(out) == ".parquet":
-        require_pyarrow(out)
+    if _ending(out) in NO_MODELS:
+        raise _misnamed(out, "a model is an .npz", ".npz")
+
+
+def check_table(out: str | None, *read: str) -> None:
+    """`check_place` for rows: also that its name says how they are written."""
+    check_place(out, *read)
+    if out is not None and _ending(out) not in TABLES:
+        raise _misnamed(out, "rows are written as .csv, .npy or .parquet", ".csv")
 
 
 def check_picture(out: str, *read: str | None) -> None:
     """`check_place` for a picture: also that its name says how it is drawn."""
     check_place(out, *read)
-    if _suffix(out) not in PICTURES and not _is_device(out):
-        stem = os.path.splitext(out)[0]
-        raise Problem(f"{out}: pictures are .png, .pdf, .svg or .jpg: for example -o {stem}.png")
+    if _ending(out) not in PICTURES and not _is_stream(out):
+        raise _misnamed(out, "pictures are .png, .pdf, .svg or .jpg", ".png")
 
 
-def check_place(out: str, *read: str | None) -> None:
-    """A `Problem` before anything long begins, if no file can be written there.
+def _misnamed(out: str, rule: str, ending: str) -> ValueError:
+    return ValueError(f"{out}: {rule}: for example -o {os.path.splitext(out)[0]}{ending}")
+
+
+def check_place(out: str | None, *read: str | None) -> None:
+    """An error before anything long begins, if no file can be written there.
 
     read: files that are read, which must not be lost.
     """
-    if not out:
-        raise Problem("-o is empty: give the file a name")
-    folder = os.path.dirname(os.path.realpath(out))
-    if os.path.isdir(out) or out.endswith(os.sep):
-        raise Problem(f"{out} is a folder: give a file in it a name")
-    if not os.path.isdir(folder):
-        raise Problem(f"{out}: there is no folder {folder}")
-    if _is_device(out):
-        return
-    _check_not_read(out, read)
-    if not os.access(folder, os.W_OK):
-        raise Problem(f"{out}: no file can be written in {folder}")
-
-
-def _check_not_read(out: str | None, read: Sequence[str | None]) -> None:
-    name = "standard output" if out is None else f"-o {out}"
     for path in read:
         if path is not None and _are_one(path, out):
-            raise Problem(f"{name} is the file that is read, and would be lost: name another")
+            name = "standard output" if out is None else f"-o {out}"
+            raise ValueError(f"{name} is the file that is read, and would be lost: name another")
+    if not _is_stream(out):
+        with suppress(_TriedError), replacing(out):
+            raise _TriedError
+
+
+class _TriedError(Exception):
+    """A file can be written: its place is left as it was."""
 
 
 def _are_one(read: str, out: str | None) -> bool:
     """Is it one ordinary file, whatever its names are? Also through standard input and output."""
     try:
-        source = os.fstat(sys.stdin.fileno()) if read == "-" else os.stat(read)
-        target = os.fstat(sys.stdout.fileno()) if out is None else os.stat(out)
+        source = sys.stdin.fileno() if read == "-" else read
+        target = sys.stdout.fileno() if out is None else out
+        return os.path.isfile(target) and os.path.samefile(source, target)
     except (OSError, ValueError, AttributeError):  # not there yet, or not open
         return False
-    return stat.S_ISREG(target.st_mode) and os.path.samestat(source, target)
 
 
-def _is_printed(out: str | None) -> bool:
-    return out is None or out == "-"
+def _is_stream(out: str | None) -> bool:
+    """Standard output, a device or a FIFO, which is written to and not replaced."""
+    if out is None:
+        return True
+    return os.path.exists(out) and not (os.path.isfile(out) or os.path.isdir(out))
 
 
-def _suffix(out: str) -> str:
-    return "" if _is_device(out) else os.path.splitext(out)[1].lower()
+def _ending(out: str | None) -> str:
+    return "" if _is_stream(out) else os.path.splitext(out)[1].lower()
 
 
-def _is_device(out: str) -> bool:
-    """A device or a FIFO, which is written to and not replaced."""
-    try:
-        mode = os.stat(out).st_mode
-    except OSError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+@contextmanager
+def written(out: str | None) -> Iterator[BinaryIO]:
+    """A file that replaces the one at `out` in the end; a stream as it is."""
+    if not _is_stream(out):
+        with replacing(out) as file:
+            yield file
+        remove_unfinished(out)
+        return
+    sys.stdout.flush()
+    own = getattr(sys.stdout, "buffer", sys.stdout)  # bytes: a table is utf-8 in any locale
+    with (
+        errors_that_name(out or "standard output"),
+        nullcontext(own) if out is None else open(out, "wb") as file,
+    ):
+        yield file
+        file.flush()
 
 
-class CsvRows:
-    """Rows as text: utf-8, one line each, quotes where they are needed."""
-
-    def __init__(self, file: BinaryIO, names: Sequence):
-        self._file = file
-        file.write(f"{','.join(map(_quoted, names))}\n".encode())
-
-    def write(self, columns: Mapping) -> None:
-        """Append rows."""
-        cells = [_cells(name, column) for name, column in columns.items()]
-        lines = [",".join(row) + "\n" for row in zip(*cells, strict=True)]
-        self._file.write("".join(lines).encode())
-
-    def end(self) -> None:
-        """Nothing is left to do."""
+def write_picture(figure, out: str) -> None:
+    """Draw a figure, then write the file: a full disk leaves the old picture."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=_ending(out)[1:] or "png")
+    with written(out) as file:
+        file.write(picture.getvalue())
 
 
-class ParquetRows:
+@contextmanager
+def table_writer(out: str | None) -> Iterator[Callable[[Mapping], None]]:
+    """A function that appends rows, name -> array (n,), to a file or to standard output."""
+    rows = {".npy": _npy_rows, ".parquet": _parquet_rows}.get(_ending(out), _csv_rows)
+    with written(out) as file, rows(file) as write:
+        yield write
+
+
+@contextmanager
+def _csv_rows(file: BinaryIO):
+    """Rows as text: utf-8, one line each, quotes where they are needed; first the names."""
+    is_first = True
+
+    def write(columns: Mapping) -> None:
+        nonlocal is_first
+        names, is_first = [tuple(columns)] if is_first else [], False
+        rows = [*names, *zip(*map(_cells, columns, columns.values()), strict=True)]
+        texts = {cell for row in rows for cell in row if isinstance(cell, str)}
+        is_odd = ODD.intersection("".join(texts))
+        quoting = csv.QUOTE_NONNUMERIC if is_odd else csv.QUOTE_MINIMAL
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n", quoting=quoting).writerows(rows)
+        is_text = isinstance(file, io.TextIOBase)
+        file.write(text.getvalue() if is_text else text.getvalue().encode())
+
+    yield write
+
+
+def _cells(name, column: np.ndarray) -> list:
+    """Python's numbers, whose text gives the same float; what is missing is empty.
+
+    But a log-density that is nan is written as nan.
+    """
+    values = column.tolist()
+    return values if name == "log_prob" else [None if v != v else v for v in values]
+
+
+@contextmanager
+def _parquet_rows(file: BinaryIO):
     """Rows as Parquet, a group for each block. The first block settles the types of the columns.
 
     Missing values are null; but a log-density that is nan is written as nan.
     """
-
-    def __init__(self, file: BinaryIO, names: Sequence):
-        require_pyarrow("a Parquet file")
-        self._file, self._writer = file, None
-
-    def write(self, columns: Mapping) -> None:
-        """Append rows."""
+    try:
         import pyarrow as pa
         from pyarrow import parquet
-
-        table = pa.table({f"{name}": _arrow(name, column) for name, column in columns.items()})
-        if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._file, table.schema)
-        try:
-            self._writer.write_table(table.cast(self._writer.schema))
-        except pa.ArrowInvalid as problem:
-            raise Problem(f"{problem}: the first rows settle the types; write a CSV") from None
-
-    def end(self) -> None:
-        """Write what ends a file."""
-        self._writer.close()
-
-
-def _arrow(name, column: np.ndarray):
-    import pyarrow as pa
-
-    if column.dtype != object:
-        return pa.array(column, from_pandas=name != "log_prob")
-    given = {type(value) for value in column.tolist()} - {type(None)}
-    if given and given <= {bool, np.bool_}:
-        return pa.array(column, pa.bool_())
-    return pa.array([None if value is None else str(value) for value in column], pa.string())
-
-
-def require_pyarrow(what: str) -> None:
-    """A ModuleNotFoundError that names what to install."""
-    try:
-        import pyarrow  # noqa: F401
     except ImportError:
-        raise ModuleNotFoundError(f'{what} needs pyarrow: pip install "flowcore[tables]"') from None
+        needs = 'a Parquet file needs pyarrow: pip install "flowcore[tables]"'
+        raise ModuleNotFoundError(needs) from None
+    writer = None
+
+    def write(columns: Mapping) -> None:
+        nonlocal writer
+        arrays = [pa.array(own, from_pandas=name != "log_prob") for name, own in columns.items()]
+        arrays = [own.cast(pa.string()) if own.type == pa.null() else own for own in arrays]
+        table = pa.table(arrays, names=[*columns])
+        writer = writer or parquet.ParquetWriter(file, table.schema)
+        try:
+            writer.write_table(table.cast(writer.schema))
+        except pa.ArrowInvalid as problem:
+            raise ValueError(f"{problem}: the first rows settle the types; write a CSV") from None
+
+    yield write
+    writer.close()
 
 
-class NpyRows:
+@contextmanager
+def _npy_rows(file: BinaryIO):
     """Rows of numbers as an array: (n,) of a single column, else (n, D)."""
+    n = 0
 
-    def __init__(self, file: BinaryIO, names: Sequence):
-        if not file.seekable():
-            raise Problem("an .npy is not written to a pipe: write a CSV")
-        self._file, self._n, self._width = file, 0, len(names)
-        self._write_header()
-
-    def _write_header(self) -> None:
-        shape = (self._n,) if self._width == 1 else (self._n, self._width)
-        described = {"descr": "<f8", "fortran_order": False, "shape": shape}
-        write_array_header_1_0(self._file, described)  # as long for any number of rows
-
-    def write(self, columns: Mapping) -> None:
-        """Append rows."""
+    def write(columns: Mapping) -> None:
+        nonlocal n
         for name, column in columns.items():
             if column.dtype == object:
-                raise Problem(f"column {name!r:.40} is text, which an .npy has no place for")
+                raise ValueError(f"column {name!r:.40} is text, which an .npy has no place for")
         rows = np.column_stack([np.asarray(column, float) for column in columns.values()])
-        self._n += len(rows)
-        self._file.write(np.ascontiguousarray(rows, "<f8").data)
+        n += len(rows)
+        shape = (n,) if len(columns) == 1 else (n, len(columns))
+        described = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        file.seek(0)
+        write_array_header_1_0(file, described)  # as long for any number of rows
+        file.seek(0, os.SEEK_END)
+        file.write(np.ascontiguousarray(rows, "<f8").data)
 
-    def end(self) -> None:
-        """Write at the start how many rows there were."""
-        self._file.seek(0)
-        self._write_header()
-
-
-def _cells(name, column: np.ndarray) -> list[str]:
-    """Numbers as the shortest text that gives the same float; what is missing is empty.
-
-    But a log-density that is nan is written as nan.
-    """
-    if column.dtype.kind in "OmM":
-        return ["" if value is None else _quoted(value) for value in column.astype(object)]
-    cells = list(map(repr, column.tolist()))
-    return cells if name == "log_prob" else ["" if cell == "nan" else cell for cell in cells]
-
-
-def _quoted(value) -> str:
-    text = str(value)
-    if any(sign in text for sign in ',;\t|"\n\r') or text != text.strip():
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
-def _standard_output() -> BinaryIO:
-    """Bytes: a table is utf-8, whatever the terminal is."""
-    sys.stdout.flush()
-    return getattr(sys.stdout, "buffer", None) or _Encoded()
-
-
-class _Encoded:
-    """Standard output that takes text only, as a file of bytes."""
-
-    def write(self, data: bytes) -> None:
-        sys.stdout.write(data.decode())
+    yield write

@@ -8,12 +8,11 @@ import numpy as np
 
 from ..plots import pairs
 from ..plots.pairs import MOST
-from ..tables import Frame, TableDensity
-from .inputs import named, table
-from .messages import note
+from ..tables import Frame
+from .inputs import own_names, table
+from .messages import note, printable
 from .model import read_model
 from .outputs import check_picture, write_picture
-from .problem import Problem, printable
 from .sample import drawn
 
 LEAST, DRAWS = 2000, 20_000
@@ -25,34 +24,22 @@ def run(
     """Draw, and print where."""
     density = read_model(model)
     check_picture(out, model, data)
-    names = _chosen(density, columns)
-    rows = None if data is None else _numbers(table(data, reading, density.schema), names)
-    n = DRAWS if rows is None else min(max(len(rows), LEAST), DRAWS)
+    there = [f"{column.name}" for column in density.schema.numbers]
+    names = list(columns) or there
+    if not there or not set(names) <= set(there):
+        raise ValueError(f"the columns of numbers of {model} are {there}: got {names!s:.200}")
+    if len(names) > MOST:
+        note(f"{len(names)} columns are too many to draw: the first {MOST} are; see --columns")
+    names = names[:MOST]
+    rows = [] if data is None else [_numbers(table(data, reading, density.schema), names)]
+    n = min(max(len(rows[0]), LEAST), DRAWS) if rows else DRAWS
     samples = _numbers(drawn(density, n, np.random.default_rng(seed)), names)
-    axes = pairs(samples, names=names) if rows is None else pairs(rows, samples, names)
+    axes = pairs(*rows, samples, names=names)
     write_picture(axes[0, 0].figure, out)
     print(printable(out))
 
 
-def _chosen(density: TableDensity, columns: Sequence[str]) -> list[str]:
-    """At most twelve columns of numbers."""
-    there = [f"{column.name}" for column in density.schema.numbers]
-    unknown = [name for name in columns if name not in there]
-    if unknown or not there:
-        what = f"column {named(unknown)}" if unknown else "any column"
-        raise Problem(
-            f"the model has no numbers in {what}: its numbers are {named(there) or 'none'}"
-        )
-    names = list(columns) or there
-    if len(names) > MOST:
-        note(
-            f"{len(names)} columns are too many to draw: these are the first {MOST}; see --columns"
-        )
-    return names[:MOST]
-
-
 def _numbers(frame: Frame, names: Sequence[str]) -> np.ndarray:
     """(n, D), rows that miss something left out."""
-    own = {f"{name}": name for name in frame.names}
-    x = frame.select([own[name] for name in names]).numbers()
+    x = frame.select(own_names(frame, names).values()).numbers()
     return x[np.isfinite(x).all(axis=1)]

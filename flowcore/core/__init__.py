@@ -1,4 +1,9 @@
-"""What everything stands on: one flat vector, one gate, binding, one primitive, rows in blocks."""
+"""The foundation: one flat vector, one input gate, binding, one primitive, rows in blocks.
+
+What is imported here is what `core` offers.
+"""
+
+# ruff: noqa: F401
 
 from .._imports import imported, unforked
 from .blas import BLAS
@@ -10,37 +15,5 @@ from .errors import fixable, remaking, warn
 from .inputs import as_numbers
 from .log_sum_exp import log_sum_exp
 from .own_parts import by_autograd, is_built_in, vjp_of
-from .parameters import Layout, Parametric, frozen
+from .parameters import Parametric, frozen
 from .workspace import Step, Workspace, check_overrides, copied, require
-
-__all__ = [
-    "BLAS",
-    "ENVIRONMENT",
-    "LARGE",
-    "MANY",
-    "ROWS",
-    "Layout",
-    "Parametric",
-    "Plan",
-    "Step",
-    "Workspace",
-    "as_numbers",
-    "by_autograd",
-    "call",
-    "check_overrides",
-    "copied",
-    "derived",
-    "evaluate",
-    "fixable",
-    "frozen",
-    "imported",
-    "in_threads",
-    "is_built_in",
-    "log_sum_exp",
-    "n_threads",
-    "remaking",
-    "require",
-    "unforked",
-    "vjp_of",
-    "warn",
-]

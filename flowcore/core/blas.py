@@ -1,8 +1,8 @@
 """BLAS with one thread, while flowcore works.
 
-Threaded BLAS waits in a spin for cores that others have: on a busy machine a product of some
-hundred rows then takes a hundred times as long. So whatever is large enough for BLAS to use several
-threads is done with one; where threads pay, they are flowcore's own (see `blocks`, `shards`).
+Threaded BLAS waits in a spin for cores that other processes use: on a busy machine a product of
+some hundred rows then takes a hundred times as long. So BLAS gets one thread for all work that is
+large enough for several; where threads pay, they are flowcore's own (see `blocks`, `shards`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class _User:
 
 
 class _Blas:
-    """BLAS limited to one thread while anybody asks for it; then as it was.
+    """BLAS limited to one thread while it has users; then as it was.
 
     The limit belongs to the process, so its users are counted: the first one in sets it, the last
-    one out restores what was there. A forked child counts its only thread.
+    one out restores the former numbers. A forked child counts its only thread.
 
-    An interrupt may come between any two lines, also of the leaving, which is then done again. So
-    that a second interrupt does no harm, users are held weakly: one that could not leave is gone
-    with its frame, and whoever comes or leaves next restores what nobody needs.
+    An interrupt may come between any two lines. If it comes while a user leaves, leaving is done
+    again. Users are held weakly, so that a second interrupt does no harm: a user that could not
+    leave disappears with its frame, and the next one to come or leave restores the numbers.
     """
 
     def __init__(self):
@@ -91,19 +91,15 @@ def _find_libraries() -> list:
 def _set_threads(libraries, numbers) -> None:
     """The number of threads of each library.
 
-    Newer versions of threadpoolctl listen to the thread alone that was first to set OpenBLAS's
-    number, as long as it lives, and ignore others. Ours are counted, and the last one out is seldom
-    the first one in.
+    In newer versions of threadpoolctl, the first thread that sets OpenBLAS's number controls it as
+    long as that thread lives, and others are ignored. Our users are counted instead, and the last
+    one out is seldom the first one in.
     """
     for library, n in zip(libraries, numbers, strict=True):
-        _let_everybody_set(library)
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
         library.set_num_threads(n)
-        _let_everybody_set(library)
-
-
-def _let_everybody_set(library) -> None:
-    if hasattr(library, "clear_controlling_thread"):
-        library.clear_controlling_thread(force=True)
+        release(force=True)
 
 
 BLAS = _Blas()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from threading import Lock, Thread
 
@@ -26,7 +27,7 @@ LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than t
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the C library keep freed memory instead of giving it back to the system at once.
+    """Let the C library keep freed memory instead of returning it to the system at once.
 
     Splines and mixtures allocate their arrays in every call. glibc hands large freed ones back to
     the system and asks for them again, page by page: 274 page faults, half of the processor's time
@@ -38,8 +39,8 @@ def keep_freed_memory() -> None:
 
 
 def block_rows(n_rows: int, n_params: int) -> int:
-    """How many rows a block has: ROWS of many rows; half of them where these alone are much work;
-    else all."""
+    """The number of rows in a block: ROWS if there are many; half of all, if fewer rows are much
+    work; else all."""
     if n_rows >= MANY:
         return ROWS
     if n_rows >= FEW and n_rows * n_params >= LARGE:
@@ -50,12 +51,12 @@ def block_rows(n_rows: int, n_params: int) -> int:
 def map_blocks(
     f: Callable, inputs: Sequence, threads=None, out=None, n_params: int = 0
 ) -> list[np.ndarray]:
-    """The results of f for blocks of rows of the inputs, each array whole.
+    """The results of f for blocks of rows of the inputs, put together to whole arrays.
 
     f(*inputs)   a list of arrays, with the rows on the first axis
     inputs       arrays with as many rows, or None (handed on)
     out          where the first result goes, e.g. an input that has the same shape
-    n_params     how much work a row is: see `block_rows`
+    n_params     the work of one row: see `block_rows`
 
     The edges of the blocks are fixed, and BLAS has one thread meanwhile: bit for bit the same for
     any number of threads. The first error ends the run.
@@ -85,8 +86,8 @@ def map_blocks(
 def in_threads(f: Callable, items: Sequence, workers: int) -> None:
     """f(item) for every item, each once; the error of the first item that has one ends the run.
 
-    The caller is one of the workers. So it goes on with fewer, or alone, where no thread can be
-    started: a process may have too many of them, or may be about to end.
+    The caller is one of the workers. Where no thread can be started, since the process has too many
+    or is about to end, it does the work with fewer, or alone.
     """
     todo, failed = deque(range(len(items))), {}
     undone = set(todo)
@@ -111,10 +112,12 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
 
     helpers = [Thread(target=help_out) for _ in range(min(workers, len(items)) - 1)]
     try:
-        _start(helpers)
+        with suppress(RuntimeError):  # no more threads: those that run do the rest
+            for helper in helpers:
+                helper.start()
         work()
         _join(helpers)
-    finally:  # an interrupt: nobody takes another item, and nobody is left behind
+    finally:  # an interrupt: no thread takes another item, and all are waited for
         todo.clear()
         _join(helpers)
     if failed:  # an interrupt before an error; items are taken in order, so the first that has one
@@ -123,17 +126,8 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
             raise failed[first]
         finally:
             failed.clear()  # it holds this frame, which would hold it
-    for k in sorted(undone):  # by threads that stayed behind when f forked
+    for k in sorted(undone):  # in a child that f forked: the items of threads it does not have
         f(items[k])
-
-
-def _start(threads: Sequence[Thread]) -> None:
-    """All that can be."""
-    for thread in threads:
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads
-            return
 
 
 def _join(threads: Sequence[Thread]) -> None:

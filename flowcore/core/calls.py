@@ -19,13 +19,12 @@ from .._imports import imported
 from .blas import BLAS
 from .blocks import FEW, block_rows, keep_freed_memory, map_blocks
 from .inputs import gate
-from .own_parts import is_built_in
 from .workspace import Workspace
 
 KEPT = 2  # idle plans for each number of rows and dtype
-HEAVY = 5e5  # rows * parameters: of fewer, no product was seen to take a second BLAS thread
-LARGEST = 2**25  # bytes of all idle plans of a part, as they count them: with what splines and
-# mixtures keep beside their work arrays less than twice as many
+HEAVY = 5e5  # rows * parameters: below that, no product used a second BLAS thread
+LARGEST = 2**25  # bytes of a part's idle plans by their own count; splines and mixtures keep up to
+# as much again beside their work arrays
 
 TWINS = "flowcore.spec.twins"  # the same computations as plain formulas
 
@@ -40,8 +39,8 @@ class Plan:
     ):
         keep_freed_memory()
         self.what, self.l = what, np.empty(n_rows, dtype)
-        self._own_params, self._holds_own = part.params, False  # what theta is most of the time
-        part = _without_plans(part)  # no circle, whatever `bind` keeps of it
+        self._own_params, self._holds_own = part.params, False  # theta is mostly the part's own
+        part = _without_plans(part)  # `bind` may keep it: no circle of references
         self.at = Workspace(part, n_rows, dtype, tape, theta, inputs_bar)
         self.run, self.back = part.bind(self.at, what) if what in OPPOSITE else part.bind(self.at)
 
@@ -58,8 +57,6 @@ class Plan:
             self._holds_own = theta is self._own_params
         if context is not None:
             self.at.context[...] = context.T
-            if self.at.wide_context is not None:
-                self.at.wide_context[...] = context.T
 
     def __call__(self, x):
         """The results for rows x (N, D), rows last, in arrays of the plan's."""
@@ -70,8 +67,8 @@ class Plan:
         return (self.l,) if self.what == "log_prob" else (y, self.l)
 
     def gradient(self, *bars):
-        """(theta_bar, x_bar (N, D), context_bar (N, C)), in arrays of the plan's; None for what
-        there is not, or nobody asks for."""
+        """(theta_bar, x_bar (N, D), context_bar (N, C)), in arrays of the plan's; None for inputs
+        that do not exist, or whose gradient is not needed."""
         at = self.at
         if at.context is not None:
             at.context_bar.fill(0)
@@ -83,8 +80,8 @@ class Plan:
 
 
 class Lease:
-    """A plan that nobody else uses. It goes back to its part's free list with the last reference
-    to the lease: at once, or when a tape is gone."""
+    """Exclusive use of a plan. The plan returns to its part's free list when the lease, or the tape
+    that holds the lease, is garbage-collected."""
 
     def __init__(self, part, what, n_rows, dtype, tape):
         self.part, kind = part, (what, n_rows, dtype, tape)
@@ -97,7 +94,7 @@ class Lease:
         self._idle = plans.setdefault(kind, [])
 
     def run(self, theta, x, context) -> list[np.ndarray]:
-        """The results, copied out. No warnings: what is not finite is there to be seen."""
+        """The results, copied out. NumPy does not warn: what is not finite shows in the results."""
         with np.errstate(all="ignore"), self.alone():
             self.plan.load(theta, context)
             return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
@@ -113,7 +110,7 @@ class Lease:
 
 
 def _make_room(plans: dict[tuple, list[Plan]], nbytes: int) -> None:
-    """All idle plans are dropped where one more of so many bytes would be too many."""
+    """Drop all idle plans if another plan of `nbytes` bytes would exceed LARGEST."""
     idle = sum(plan.at.nbytes for of_one_kind in list(plans.values()) for plan in of_one_kind)
     if nbytes < LARGEST < idle + nbytes:
         plans.clear()
@@ -143,7 +140,7 @@ def call(part, what: str, x, params, context, threads=None):
 
 
 def evaluate(part, what: str, x, theta, context, threads=None, out=None):
-    """The results for plain rows x (N, D): many rows in blocks of a fixed size, in threads.
+    """The results for rows x (N, D), no boxes: many rows in blocks of a fixed size, in threads.
 
     out   where to put the first result, e.g. x itself: a block is read before it is overwritten
     """
@@ -154,8 +151,8 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
 
     if threads is None and (len(x) < FEW or len(x) <= block_rows(len(x), theta.size)):
         return rows(x, context)
-    if not _is_built_in(part):
-        threads = 1  # it may use autograd, whose traces threads confuse, or arrays of its own
+    if not part._memo_built_in:
+        threads = 1  # it may use autograd, which is not thread-safe, or arrays of its own
     return map_blocks(rows, (x, context), threads, out, theta.size)
 
 
@@ -184,17 +181,10 @@ def _traced_vjp(argnums, ans, args, kwargs):
 defvjp_argnums(_traced, _traced_vjp)
 
 
-def _is_built_in(part) -> bool:
-    """As `is_built_in` says, once for each object."""
-    if "_memo_built_in" not in part.__dict__:
-        part.__dict__["_memo_built_in"] = is_built_in(part)
-    return part.__dict__["_memo_built_in"]
-
-
 def _twin_gradient(lease, args, i, bars):
-    """The gradient of the plain twin by argument i, traced by whoever differentiates again.
+    """The gradient of the plain twin by argument i, for the trace of a second derivative.
 
-    The twins stand on all rooms: they are found by name, and only here.
+    The twins import all rooms. So they are imported by name, and only here.
     """
     evaluate_twin = imported(TWINS).evaluate
 

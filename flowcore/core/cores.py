@@ -1,4 +1,4 @@
-"""How many threads are worth having: as many as there are cores that this process may use."""
+"""The number of threads that pay: as many as the cores that this process may use."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from .inputs import check_dim
 
-MOST = 1024  # threads: whoever asks for more has made a mistake
+MOST = 1024  # threads: a larger number is a mistake
 ENVIRONMENT = "FLOWCORE_THREADS"
 
 
 def n_threads(threads: int | None = None) -> int:
     """The number of threads: the argument, else the environment variable FLOWCORE_THREADS, else
     the cores that this process may use, at most 8."""
-    name, given = "threads", threads
-    if given is None:
-        name, given = f"the environment variable {ENVIRONMENT}", os.environ.get(ENVIRONMENT, "")
-        if not given:
+    name, value = "threads", threads
+    if value is None:
+        name, value = f"the environment variable {ENVIRONMENT}", os.environ.get(ENVIRONMENT, "")
+        if not value:
             return min(n_cores(), 8)
-        given = int(given) if given.strip().isdecimal() else given
-    n = check_dim(name, given)
+        value = int(value) if value.strip().isdecimal() else value
+    n = check_dim(name, value)
     if n > MOST:
         raise ValueError(f"{name} must be at most {MOST}: more threads than cores gain nothing")
     return n
 
 
 def n_cores() -> int:
-    """The cores that this process may use: what the system, its affinity and its quota leave."""
+    """The cores that this process may use, by its affinity and its quota."""
     if sys.platform == "emscripten":  # a browser: no threads
         return 1
     if hasattr(os, "process_cpu_count"):  # Python 3.13
@@ -45,8 +45,8 @@ def n_cores() -> int:
 def _quota() -> float:
     """Cores' worth of time that Linux grants this process's control group; infinity without one.
 
-    A container that is given 2 of 64 cores sees 64: the threads of 64 would spend the share of a
-    tenth of a second in a moment, and all stand still for the rest of it.
+    A container limited to 2 of 64 cores sees 64. Sixty-four threads would use up the quota of each
+    tenth of a second in a moment, and stand still for the rest of it.
     """
     return min(quotas(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")), default=2.0**31)
 
@@ -62,16 +62,16 @@ def quotas(mount: Path, own: Path) -> list[float]:
         inside = Path(path.lstrip("/"))
         for group in (inside, *inside.parents):
             if not controllers:  # version 2: "200000 100000" or "max 100000", in microseconds
-                given = _text(mount / group / "cpu.max").split()
+                limit = _text(mount / group / "cpu.max").split()
             elif "cpu" in controllers.split(","):  # version 1: -1 is no limit
                 folders = [mount / name / group for name in ("cpu", controllers)]
                 names = "cpu.cfs_quota_us", "cpu.cfs_period_us"
-                found_in = [[_text(folder / name) for name in names] for folder in folders]
-                given = max(found_in)  # nothing, from the folder that is not there, is less
+                # a folder that is not there gives empty texts, which are less
+                limit = max([_text(folder / name) for name in names] for folder in folders)
             else:
                 continue
-            if len(given) == 2 and all(number.strip().isdecimal() for number in given):
-                found.append(int(given[0]) / max(1, int(given[1])))
+            if len(limit) == 2 and all(number.strip().isdecimal() for number in limit):
+                found.append(int(limit[0]) / max(1, int(limit[1])))
     return found
 
 

@@ -1,8 +1,8 @@
 """Errors and warnings whose fix is data; warnings go to the line that called flowcore.
 
-What a constructor says is for whoever makes an object, and not for whoever reads it back.
-`warnings.catch_warnings` is no way to keep it quiet: it replaces the filters of the whole process,
-and two threads that do so at once leave the wrong ones behind.
+A constructor warns the code that makes an object; loading it must not warn again.
+`warnings.catch_warnings` cannot silence them: it replaces the filters of the whole process, and two
+threads that do so at once leave the wrong ones behind.
 """
 
 from __future__ import annotations
@@ -48,11 +48,9 @@ def warn(message: str | Warning) -> None:
     if _quiet.get():
         return
     frame, level = sys._getframe(1), 2
-    while frame is not None and _is_ours(frame.f_globals.get("__name__")):
+    while frame is not None:
+        module = frame.f_globals.get("__name__")  # of code that is executed: any, or none
+        if str(module).partition(".")[0] != _PACKAGE:
+            break
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
-
-
-def _is_ours(module: object) -> bool:
-    """Is this the name of one of flowcore's modules? (Code that is executed has any, or none.)"""
-    return str(module).partition(".")[0] == _PACKAGE

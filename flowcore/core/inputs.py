@@ -1,4 +1,4 @@
-"""The one gate: what a public call is given, checked, cast and laid out, before anything is run.
+"""The one gate of public calls: arguments are checked, cast and laid out before anything runs.
 
 Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fit.
 """
@@ -37,7 +37,7 @@ def gate(owner, x, params, context, name="x"):
 
 
 def as_numbers(name: str, x):
-    """x as an array of floats; a ValueError for what holds no real numbers, which says where.
+    """x as an array of floats; a ValueError that names the place of what is no real number.
 
     Integers become float64; float32 and float64 stay; an autograd box stays a box.
     """
@@ -74,7 +74,7 @@ def _real(name: str, x) -> np.ndarray:
 
 
 def _check_masks(name: str, x) -> None:
-    """A ValueError for masked values, also in a list of masked rows: NumPy reads what is below."""
+    """A ValueError for masked values, also in lists of masked rows: NumPy would ignore the mask."""
     if isinstance(x, (list, tuple)):
         masked = np.array([np.ma.is_masked(row) for row in x], bool)
         place = where(masked) if masked.any() else ""
@@ -87,8 +87,8 @@ def _check_masks(name: str, x) -> None:
 
 
 def _check_columns(name: str, table, labels: list) -> None:
-    """A ValueError that names the first column of dates, durations or complex numbers: as a whole,
-    a table of another library may hand them over as numbers."""
+    """A ValueError that names the first column of dates, durations or complex numbers: a table of
+    another library may turn them into numbers when it becomes one array."""
     columns = table.get_columns() if hasattr(table, "get_columns") else None  # polars
     if columns is None and hasattr(table, "column_names"):  # pyarrow
         columns = table.columns
@@ -229,22 +229,24 @@ def check_context(context, context_dim: int, owner):
     return context
 
 
-def check_log_det(owner, value, log_det):
-    """A ValueError unless a log-det has one number per row: never a silent (n, n)."""
-    if np.shape(log_det) != np.shape(value)[:-1]:
+def check_one_a_row(owner, what: str, found, rows):
+    """A ValueError unless `found` has one number per row: never a silent (n, n)."""
+    wanted = np.shape(rows)[:-1]
+    if np.shape(found) != wanted:
         raise ValueError(
-            f"{_name(owner)} returned a log-det of shape {np.shape(log_det)} with values of shape "
-            f"{np.shape(value)}: it must be {np.shape(value)[:-1]}, summed over the last axis only"
+            f"{_name(owner)} must return shape {wanted} as {what} of rows of shape "
+            f"{np.shape(rows)}, not {np.shape(found)}: the sum over the last axis only"
         )
 
 
-def check_log_prob(owner, z, log_prob):
-    """A ValueError unless there is one log-density per row."""
-    if np.shape(log_prob) != np.shape(z)[:-1]:
-        raise ValueError(
-            f"{_name(owner)}.log_prob must return shape {np.shape(z)[:-1]} for z of shape "
-            f"{np.shape(z)}, not {np.shape(log_prob)}"
-        )
+def interval(low, high, dim: int) -> tuple:
+    """low and high as `constant` returns them; a ValueError unless low < high, and both finite."""
+    low, high = constant("low", low, dim), constant("high", high, dim)
+    if not np.all(np.less(low, high)):
+        raise ValueError(f"low must be less than high, not {low} and {high}")
+    if not np.all(np.divide(high, 2) - np.divide(low, 2) < np.finfo(float).max / 2):
+        raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
+    return low, high
 
 
 def constant(name: str, value, dim: int | None = None, positive: bool = False):
@@ -290,17 +292,21 @@ def check_count(n) -> int:
     return check_dim("the number of samples", n, least=0)
 
 
-def as_shape(n) -> tuple[int, ...]:
-    """The leading axes of n samples, n a number or a tuple of numbers; or a ValueError."""
-    return tuple(map(check_count, (n,) if np.ndim(n) == 0 else n))
+def sample_gate(owner, n, context=None):
+    """(N, context (N, C) or None, leading axes) of n samples, for every row of the context.
 
-
-def check_size(lead: tuple[int, ...], dim: int) -> int:
-    """The number of rows of length dim with these leading axes, or a ValueError if it is absurd."""
+    n is a number, or a tuple of numbers. ValueError for a negative one, or for absurdly many rows.
+    """
+    lead = tuple(map(check_count, (n,) if np.ndim(n) == 0 else n))
+    context = check_context(context, owner.context_dim, owner)
+    if context is not None:
+        lead += context.shape[:-1]
+        context = np.broadcast_to(context, (*lead, owner.context_dim))
+        context = context.reshape((-1, owner.context_dim))
     n = math.prod(lead)
-    if n * dim >= 2**60:  # NumPy's integers would wrap around: no samples instead of too many
-        raise ValueError(f"{lead} samples of {dim} numbers each do not fit into any memory")
-    return n
+    if n * owner.dim >= 2**60:  # NumPy's integers would wrap around: no samples instead of too many
+        raise ValueError(f"{lead} samples of {owner.dim} numbers each do not fit into any memory")
+    return n, context, lead
 
 
 def _broadcast(x, lead: tuple[int, ...]):

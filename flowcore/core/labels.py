@@ -1,4 +1,4 @@
-"""Two tables with names: have they the same columns?"""
+"""Do two tables have the same columns?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
     """A ValueError unless the table `name` has the wanted columns, in their order.
 
-    None, or anything but text, as in a table of pandas that was given none: nothing is known.
+    Nothing is checked without names: None, or labels that are no text, as pandas numbers columns.
 
     >>> check_labels("X", ["a", "b", "b"], ["a", "b"])
     Traceback (most recent call last):
@@ -22,14 +22,14 @@ def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
         raise ValueError(f"{name} has its columns in another order; write {name}[{wanted!r:.300}]")
     unknown = [one for one in extra if one not in wanted]
     again = [one for one in extra if one in wanted]
-    words = [f"lacks {_listed(missing)}"] * bool(missing)
-    words += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
-    words += [f"has {_listed(again)} more than once"] * bool(again)
-    raise ValueError(f"{name} {' and '.join(words)}: the columns are {_listed(wanted)}")
+    differences = [f"lacks {_listed(missing)}"] * bool(missing)
+    differences += [f"has {_listed(unknown)}, which was not there before"] * bool(unknown)
+    differences += [f"has {_listed(again)} more than once"] * bool(again)
+    raise ValueError(f"{name} {' and '.join(differences)}: the columns are {_listed(wanted)}")
 
 
 def are_names(labels: list | None) -> bool:
-    """Are these names of columns, as scikit-learn means it: text?"""
+    """True if these are names of columns in scikit-learn's sense: text."""
     return bool(labels) and all(isinstance(label, str) for label in labels)
 
 

@@ -12,8 +12,8 @@ def log_sum_exp(a: np.ndarray, out: np.ndarray | None = None) -> tuple[np.ndarra
     """
     top = a.max(axis=0)
     finite = np.maximum(top, np.finfo(a.dtype).min)  # not -inf - -inf, which is NaN
-    share = np.subtract(a, finite, out=out)
-    np.exp(share, out=share)
-    total = np.maximum(share.sum(axis=0), 1)  # less only if all a_k are -inf
-    share /= total
-    return top + np.log(total), share
+    softmax = np.subtract(a, finite, out=out)
+    np.exp(softmax, out=softmax)
+    total = np.maximum(softmax.sum(axis=0), 1)  # less only if all a_k are -inf
+    softmax /= total
+    return top + np.log(total), softmax

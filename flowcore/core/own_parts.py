@@ -1,7 +1,6 @@
-"""Somebody's own bijectors and densities: two methods in autograd.numpy, bound like all others.
+"""A user's own bijectors and densities: two methods in autograd.numpy, bound like all others.
 
-Here autograd works per batch, with a tape of its own: slower than a hand-written way back, and as
-right as what it is given.
+autograd traces them anew for every batch: slower than a hand-written way back.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from autograd.builtins import tuple as atuple
 from autograd.core import VJPNode, make_vjp
 from autograd.tracer import getval, isbox, new_box, trace_stack
 
-from .inputs import check_log_det, check_log_prob
+from .inputs import check_one_a_row
 from .workspace import Workspace
 
 
 def by_autograd(f: Callable, at: Workspace, part):
-    """(run, back) of somebody's own f(params, x (N, D), context), written in autograd.numpy.
+    """(run, back) of a user's f(params, x (N, D), context), written in autograd.numpy.
 
-    f returns (value (N, D), log_det (N,)), or a density's log_prob (N,) alone. `part` is whose it
-    is: a leaf, or a composite that shares its vector out by itself.
+    f returns (value (N, D), log_det (N,)), or a density's log_prob (N,) alone. `part` is its owner:
+    a leaf, or a composite that splits its vector by itself.
     """
     pieces = [at.params(leaf) for leaf in part.leaves]
     ends = np.cumsum([theta.size for theta, _ in pieces])[:-1]
@@ -34,17 +33,19 @@ def by_autograd(f: Callable, at: Workspace, part):
     def run(x, l):
         nonlocal vjp, checked
         params = np.concatenate([at.theta[:0], *(theta for theta, _ in pieces)])
-        args = (params, np.array(x.T, at.dtype), *([at.context.T.copy()] if reads_context else []))
+        args = (params, np.array(x.T, at.dtype))
+        if reads_context:
+            args = (*args, np.array(at.context.T, at.dtype, order="C"))
         vjp, found = vjp_of(outputs, args, part) if at.tape else (None, outputs(args))
         if at.tape and part.n_params and not checked:
             _check_reads_params(outputs, args, part)
             checked = True
         if not isinstance(found, tuple):
-            check_log_prob(part, x.T, found)
+            check_one_a_row(part, "log_prob", found, x.T)
             np.add(l, found, l, casting="same_kind")
             return None
         value, log_det = found
-        check_log_det(part, value, log_det)
+        check_one_a_row(part, "log-det", log_det, value)
         np.add(l, log_det, l, casting="same_kind")
         return np.asarray(value, at.dtype).T
 
@@ -61,7 +62,7 @@ def by_autograd(f: Callable, at: Workspace, part):
 
 
 def is_built_in(part) -> bool:
-    """Whether a part and everything in it is of flowcore's own classes.
+    """True if a part and everything in it are of flowcore's own classes.
 
     These are finite functions of finite numbers: a NaN means that something between overflowed.
     """
@@ -95,7 +96,7 @@ def vjp_of(f: Callable, args, part):
     try:
         return make_vjp(outputs, args)
     except (TypeError, ValueError, AttributeError) as problem:
-        f(args)  # an error of its own, whoever asks: raise that one
+        f(args)  # raises, if f is wrong without a trace, too: then that error is the better one
         raise TypeError(
             f"the gradient of {part!r} is wanted, and cannot be taken: write its methods in "
             "autograd.numpy (import autograd.numpy as anp), without writes into arrays, and "
@@ -104,7 +105,7 @@ def vjp_of(f: Callable, args, part):
 
 
 def _check_reads_params(f: Callable, args, part):
-    """A TypeError if f ignores the parameters: their gradient would be 0, and nobody would know."""
+    """A TypeError if f ignores the parameters: otherwise their gradient would silently be 0."""
     with trace_stack.new_trace() as trace:
         found = f((new_box(args[0], trace, VJPNode.new_root()), *args[1:]))
     if not any(isbox(a) for a in (found if isinstance(found, tuple) else (found,))):

@@ -21,18 +21,16 @@ from autograd.tracer import isbox
 
 from .derived import derived
 from .inputs import as_vector, check_params
+from .own_parts import is_built_in
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
-    from .typing import Array, Params
+    from .typing import Array, ArrayLike, Params, Self
 
 
 class Parametric:
     """A leaf with a flat vector of parameters, or a composite of `parts`.
 
-    What a class of your own may set:
+    A class of your own may set:
 
     parts         the objects that it is made of, a tuple; () for a leaf, which sets `self.params`
                   in its constructor
@@ -44,8 +42,8 @@ class Parametric:
                   of the same names
     param_scale() see there
 
-    Attributes whose name starts with `_memo` are left out of copies and pickles: they are derived
-    from the rest, computed when first wanted, or tell of this very object (as that it is new).
+    Attributes whose name starts with `_memo` are left out of copies and pickles: they follow from
+    the rest and are computed when first needed, or hold for this very object only.
     """
 
     parts: tuple[Parametric, ...] = ()
@@ -79,14 +77,14 @@ class Parametric:
         super().__setattr__(name, value)
 
     def check_fitted(self) -> None:
-        """A ValueError if the `fitted` constants are such as `initialize` never sets: `load` asks.
+        """A ValueError if the `fitted` constants are such as `initialize` never sets.
 
-        For a class with such constants; the others have nothing to check.
+        `load` calls it. Only classes with such constants override it.
         """
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the parameters, and so of all results."""
+        """The dtype of the parameters, and so of all results."""
         return self.params.dtype
 
     @property
@@ -97,21 +95,26 @@ class Parametric:
     @property
     def leaves(self) -> tuple[Parametric, ...]:
         """The distinct leaves of the tree, in order of first appearance."""
-        if not self.parts:
-            return (self,)
-        if "_memo_leaves" not in self.__dict__:
-            found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
-            self.__dict__["_memo_leaves"] = tuple(found.values())
-        return self.__dict__["_memo_leaves"]
+        return self._memo_leaves if self.parts else (self,)
+
+    @derived
+    def _memo_leaves(self) -> tuple[Parametric, ...]:
+        found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
+        return tuple(found.values())
 
     @property
-    def layout(self) -> Layout:
-        """Where each leaf's parameters stand in the flat vector."""
-        if not self.parts:
-            return Layout([self])
-        if "_memo_layout" not in self.__dict__:
-            self.__dict__["_memo_layout"] = Layout(self.leaves)
-        return self.__dict__["_memo_layout"]
+    def layout(self) -> dict[int, slice]:
+        """id of each leaf -> where its parameters stand in the flat vector."""
+        return self._memo_layout if self.parts else {id(self): slice(0, self.n_params)}
+
+    @derived
+    def _memo_layout(self) -> dict[int, slice]:
+        sizes = [leaf.n_params for leaf in self.leaves]
+        stops = np.cumsum(sizes).tolist()
+        places = (slice(stop - size, stop) for size, stop in zip(sizes, stops, strict=True))
+        return dict(zip(map(id, self.leaves), places, strict=True))
+
+    _memo_built_in = derived(is_built_in)
 
     def with_params(self, theta: ArrayLike) -> Self:
         """The same object with other parameter values: theta is flat, of length `n_params`."""
@@ -122,8 +125,8 @@ class Parametric:
             )
         theta = frozen(check_params(self, theta))
         if self.parts:
-            pieces = zip(self.leaves, self.layout.split(theta), strict=True)
-            clone = self.rebuilt({id(leaf): leaf.with_params(own) for leaf, own in pieces})
+            new = {id(leaf): leaf.with_params(theta[self.layout[id(leaf)]]) for leaf in self.leaves}
+            clone = self.rebuilt(new)
         else:
             clone = copy.copy(self)
         clone.__dict__["params"] = theta
@@ -140,18 +143,18 @@ class Parametric:
         return new.get(id(self), self)
 
     def share(self, params: Params, part: Parametric) -> Array | None:
-        """What of `params`, a vector of this tree's parameters, belongs to `part`; None for None.
+        """The piece of `params`, a vector of this tree's parameters, of `part`; None for None.
 
         For a class that calls the methods of its parts itself:
         `part.forward_and_log_det(z, self.share(params, part), context)`.
         """
         if params is None or params is self.params:
             return None
-        pieces = [params[self.layout.slices[id(leaf)]] for leaf in part.leaves]
+        pieces = [params[self.layout[id(leaf)]] for leaf in part.leaves]
         return pieces[0] if len(pieces) == 1 else anp.concatenate([params[:0], *pieces])
 
     def param_scale(self) -> np.ndarray:
-        """Per parameter, the standard deviation that keeps a random value of it harmless."""
+        """The standard deviation of random values that is harmless, for every parameter."""
         if self.parts:
             return np.concatenate([np.zeros(0), *(leaf.param_scale() for leaf in self.leaves)])
         return np.ones(self.n_params)
@@ -178,22 +181,8 @@ def _replaced(value, new: dict):
     return new.get(id(value), value)
 
 
-class Layout:
-    """Where each of some leaves lives in the flat vector that holds them one after the other."""
-
-    def __init__(self, leaves):
-        self.slices, start = {}, 0
-        for leaf in leaves:
-            self.slices[id(leaf)] = slice(start, start + leaf.n_params)
-            start += leaf.n_params
-
-    def split(self, theta) -> list:
-        """The piece of every leaf."""
-        return [theta[here] for here in self.slices.values()]
-
-
 def frozen(array: np.ndarray) -> np.ndarray:
-    """`array`, read-only; copied first if somebody else could still write to it."""
+    """`array`, read-only; a copy if another array could still write to its memory."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base

@@ -1,12 +1,18 @@
-"""Names for what many public functions take. Types only: nothing here is imported at run time."""
+"""Names of types that many functions use, all in one place; nothing imports them at run time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike as ArrayLike
+from numpy.typing import DTypeLike as DTypeLike
+
+from .workspace import Workspace as Workspace
+
+if TYPE_CHECKING:
+    from typing_extensions import Self as Self
 
 Array: TypeAlias = np.ndarray  # where a gradient is taken: a box of autograd's that holds one
 Params: TypeAlias = ArrayLike | None  # other values for `params`; None: the object's own

@@ -7,7 +7,7 @@ and a class of your own may do so, too, where autograd is too slow for it:
 
 `bind` makes once what depends on the layout of theta and on the number of rows only: views of the
 parameters and of their gradient, work arrays, constants. It returns two functions that do nothing
-but arithmetic. What is computed stands in `run`, its way back beside it in `back`:
+but arithmetic: `run` holds the computation, `back`, beside it, its gradient:
 
     bijector      bind(at, direction)   y = run(x, l)            x_bar = back(y_bar, l_bar)
     density       bind(at)              run(x, l)                x_bar = back(l_bar)
@@ -15,8 +15,8 @@ but arithmetic. What is computed stands in `run`, its way back beside it in `bac
     transformer   bind(at, direction, D)      y, log_det = run(x, phi)
                                               x_bar, phi_bar = back(y_bar, l_bar)
 
-a_bar is the gradient dL/da of a scalar loss L. Arrays are (coordinates, rows): x is (D, N), and
-l (N,) is where log-dets and log-densities are added up. Six rules keep it right:
+a_bar is the gradient dL/da of a scalar loss L. Arrays are (coordinates, rows): x is (D, N).
+Log-dets and log-densities are added up in l (N,). Six rules keep it right:
 
 * run of a bijector or density adds to l; back writes its part of theta_bar, and adds to
   context_bar.
@@ -52,14 +52,13 @@ def copied(to: np.ndarray, source: np.ndarray) -> Step:
 
 
 class Workspace:
-    """What parts are bound to: a flat vector and its gradient, a number of rows, memory.
+    """Where parts are bound: a flat vector and its gradient, a number of rows, work arrays.
 
     theta, theta_bar       the vector of the whole tree, and its gradient
-    n_rows, dtype          of all arrays in here
-    context, context_bar   (C, N), or None
-    wide_context           the same in float64, if a part has asked for it
-    tape                   True: what `array` gives is kept for the way back
-    inputs_bar             False: nobody asks for the gradients by x and by the context
+    n_rows, dtype          of all arrays in here but the context
+    context, context_bar   (C, N), or None; the context in float64, as a part may subtract first
+    tape                   True: arrays made by `array` are kept for the way back
+    inputs_bar             False: the gradients by x and by the context are not needed
     """
 
     def __init__(
@@ -75,20 +74,19 @@ class Workspace:
         self.inputs_bar = inputs_bar
         self.theta = np.empty(root.n_params, dtype) if theta is None else theta
         self.theta_bar = np.zeros(root.n_params, dtype)
-        self.context = self.context_bar = self.wide_context = None
-        self._is_loaded = True  # its context comes from the caller
+        self.context = self.context_bar = None
         if root.context_dim:
-            self.context = np.empty((root.context_dim, n_rows), dtype)
-            self.context_bar = np.zeros_like(self.context)
+            self.context = np.empty((root.context_dim, n_rows))
+            self.context_bar = np.zeros(self.context.shape, dtype)
         self.nbytes = self.theta_bar.nbytes * 2 + OBJECTS  # and of all other arrays
-        self._places, self._met = root.layout.slices, set()
+        self._places, self._met = root.layout, set()
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._shared: dict[tuple, np.ndarray] = {}
         self._refresh: list[Callable] = []
 
     def params(self, leaf: Parametric) -> tuple[np.ndarray, np.ndarray]:
-        """(theta, theta_bar) of one leaf: views. Of a leaf that is met again, theta_bar is a vector
-        of its own, which `settle` adds."""
+        """(theta, theta_bar) of one leaf: views. If the leaf is met again, its theta_bar is a new
+        vector, which `settle` adds to the first."""
         here = self._places[id(leaf)]
         theta, theta_bar = self.theta[here], self.theta_bar[here]
         if not theta.size:
@@ -102,47 +100,37 @@ class Workspace:
 
     @property
     def has_way_back(self) -> bool:
-        """Does anybody ask for a gradient that one of the parts bound so far makes?
+        """True if a gradient that the parts bound so far compute is needed.
 
         Built-in parts are bound in the order in which they run, from x on. So if only the gradient
-        by theta is asked for, the way back ends at the first one that has parameters.
+        by theta is needed, the way back ends at the first part that has parameters.
         """
         return self.inputs_bar or bool(self._met)
 
     def whenever_theta_changes(self, refresh: Callable) -> None:
-        """Call this whenever theta has new values: for what follows from theta alone."""
+        """Have `refresh` called whenever theta changes, to update what follows from theta alone."""
         self._refresh.append(refresh)
 
     def refresh(self) -> None:
-        """theta has new values."""
+        """To be called when theta has new values."""
         for refresh in self._refresh:
             refresh()
 
     def settle(self) -> None:
-        """At the end of the way back: tied parameters add up."""
+        """The end of the way back: add up the gradients of tied parameters."""
         for theta_bar, again in self._ties:
             theta_bar += again
 
     def with_own_context(self) -> Workspace:
-        """The same workspace but for context and context_bar, which are new, and for nbytes, which
-        starts from 0: for a part whose own parts see another context."""
+        """The same workspace with a new context and context_bar, and nbytes from 0: for a part
+        whose own parts see another context."""
         own = copy(self)
-        own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context)
-        own.wide_context, own._is_loaded = None, False
-        own.nbytes = own.context.nbytes * 2
+        own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context_bar)
+        own.nbytes = own.context.nbytes + own.context_bar.nbytes
         return own
 
-    def context_as_given(self) -> np.ndarray:
-        """The context as wide as the caller may give it, for who subtracts before it is cast."""
-        if self.dtype == float or not self._is_loaded:
-            return self.context
-        if self.wide_context is None:
-            self.wide_context = np.empty(self.context.shape)
-            self.nbytes += self.wide_context.nbytes
-        return self.wide_context
-
     def array(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
-        """An array to write in `run`: kept for the way back, if there will be one."""
+        """An array for `run` to write to: kept for the way back, if there is a tape."""
         if not self.tape:
             return self.scratch(name, *shape, dtype=dtype)
         array = np.empty(shape, dtype or self.dtype)
@@ -150,7 +138,7 @@ class Workspace:
         return array
 
     def scratch(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:
-        """An array that everybody gets who asks for this name and shape: its content soon goes."""
+        """An array that all parts with this name and shape share: the next part overwrites it."""
         key = (name, shape, dtype)
         if key not in self._shared:
             self._shared[key] = np.empty(shape, dtype or self.dtype)
@@ -158,7 +146,7 @@ class Workspace:
         return self._shared[key]
 
     def zeros(self, *shape: int) -> np.ndarray:
-        """Zeros, shared with everybody: to be read only."""
+        """Zeros that all parts share: never write to them."""
         key = ("zeros", shape)
         if key not in self._shared:
             self._shared[key] = np.zeros(shape, self.dtype)
@@ -184,9 +172,9 @@ def check_overrides(
 ) -> None:
     """A TypeError if cls overrides a method that flows would not run.
 
-    What is computed stands in `bind`, or in the `methods` if bind is that of `base`, which makes
-    itself from them. A class that writes bind may have the methods beside it, as its twin; further
-    down they are final. `derived` methods follow from the others and are final everywhere.
+    A class writes its computation into `bind`, or into the `methods`, from which the bind of `base`
+    is made. A class that writes bind may write the methods, too, as its twin; in its subclasses
+    they are final. `derived` methods follow from the others and are final everywhere.
     """
     place = {
         name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c))

@@ -5,8 +5,8 @@ density.py      any density as two functions: log p of rows, and draws
 latent.py       numbers that are uniform if a flow is right
 tests.py        rows against draws: columns, log p, a classifier, the tails; the latent space
 likelihood.py   mean log p against baselines, against training rows, without the worst row
-findings.py     `Finding`; Holm's adjustment; the verdict and the advice, made of findings
-report.py       `Diagnosis`: prints, draws the page (page.py), becomes a dict
+findings.py     `Finding`; Holm's adjustment of their p-values
+report.py       `Diagnosis`: the verdict and the advice; draws the page (page.py), becomes a dict
 """
 
 from .diagnose import diagnose

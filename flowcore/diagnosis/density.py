@@ -61,11 +61,11 @@ class AnyDensity(NamedTuple):
     dim: int
 
     @classmethod
-    def of(cls, density: Any, n_columns: int, table: Any = None, context: Any = None) -> AnyDensity:
-        """TypeError for what is no density; ValueError for a density of other columns.
+    def of(cls, density: Any, table: Any, context: Any = None) -> AnyDensity:
+        """A density of rows of this table, given this context; a TypeError for what is none.
 
-        table, context: the rows as they were given. An estimator that knows the names of its
-        columns wants the same ones; a copy of it forgets them, since it gets arrays.
+        An estimator that knows the names of its columns wants the same ones: ValueError. A copy of
+        it forgets them, since it gets arrays.
         """
         scores = hasattr(density, "log_prob") or hasattr(density, "score_samples")
         if not (scores and hasattr(density, "sample")):
@@ -75,12 +75,10 @@ class AnyDensity(NamedTuple):
                 "diagnose needs a density with log_prob(x), or score_samples(x), and sample(n, "
                 f"rng): {type(density).__name__ if is_pipeline else repr(density):.80} has not{fix}"
             )
-        dim = getattr(density, "dim", getattr(density, "n_features_in_", n_columns))
-        if dim != n_columns:
-            raise ValueError(f"the density has dim {dim}, but X_held_out has {n_columns} columns")
-        names = getattr(density, "context_names_in_", None)
-        if names is not None:
-            check_labels("context", column_labels(context), list(names))
+        dim = getattr(density, "dim", getattr(density, "n_features_in_", None))
+        if dim is None:
+            dim = (*np.shape(table), 1)[1]
+        check_labels("context", column_labels(context), getattr(density, "context_names_in_", None))
         names = getattr(density, "feature_names_in_", None)
         if names is not None:
             check_labels("X_held_out", column_labels(table), list(names))
@@ -91,7 +89,8 @@ class AnyDensity(NamedTuple):
     def log_prob(self, what: str, rows: Rows) -> np.ndarray:
         """(n,) in float64; ValueError if it is no log-density of the rows `what`."""
         run = getattr(self.density, "log_prob", None) or self.density.score_samples
-        found = np.asarray(run(rows.x, **_given(rows.context)), float)
+        context = {} if rows.context is None else {"context": rows.context}
+        found = np.asarray(run(rows.x, **context), float)
         if found.shape != (len(rows.x),):
             raise ValueError(
                 f"the density's log_prob of rows {rows.x.shape} has shape {found.shape}: not one a "
@@ -110,14 +109,16 @@ class AnyDensity(NamedTuple):
     ) -> np.ndarray:
         """n draws (n, D), in no order; with a context (n, C) one for each of its rows."""
         count = n if context is None else 1
-        options, positional, known = _given(context), [count], _parameters(self.density.sample)
+        parameters = signature(self.density.sample).parameters.values()
+        known = [own.name for own in parameters if own.kind is not Parameter.VAR_KEYWORD]
+        options, seed = {} if context is None else {"context": context}, []
         if "random_state" in known:
             options["random_state"] = int(rng.integers(2**31))
         elif "rng" in known:
             options["rng"] = rng
         elif len(known) > 1:
-            positional.append(rng)
-        drawn = self.density.sample(*positional, **options)
+            seed = [rng]
+        drawn = self.density.sample(count, *seed, **options)
         if isinstance(drawn, tuple):  # scikit-learn's mixture returns components, too
             drawn = drawn[0]
         drawn = as_numbers("the density's sample", drawn).astype(float, copy=False)
@@ -127,18 +128,6 @@ class AnyDensity(NamedTuple):
                 f"the density's sample({count}, ...) has shape {drawn.shape}, not {shape}"
             )
         return rng.permutation(drawn) if context is None else drawn[0]
-
-
-def _given(context) -> dict:
-    return {} if context is None else {"context": context}
-
-
-def _parameters(function) -> list[str]:
-    try:
-        found = signature(function).parameters.values()
-    except (TypeError, ValueError):  # of compiled code they may not be known
-        return ["n", "rng"]
-    return [parameter.name for parameter in found if parameter.kind is not Parameter.VAR_KEYWORD]
 
 
 class Draws(NamedTuple):

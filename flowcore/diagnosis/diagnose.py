@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import BLAS, frozen, imported, warn
-from ..core.inputs import as_numbers, check_dim, column_labels
+from ..core.inputs import check_dim, column_labels
 from ..core.labels import check_labels
-from ..training.checks import as_context, check_finite
+from ..training.checks import as_context, as_table
 from ..training.columns import few_valued_columns
 from .density import AnyDensity, Rows, draws_of, warn_of_shared
 from .findings import Finding, adjusted, listed
@@ -111,29 +111,29 @@ def diagnose(
     draws = check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
-    given, model = (), density
+    given = ()
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
             raise ValueError(
                 "a TableDensity has names and categories from the table: leave out names=, "
                 "context=, context_train="
             )
-        model, names, held_out, train = _numbers(density, X_held_out, X_train, rng)
+        adapter, names, held_out, train = _numbers(density, X_held_out, X_train, rng)
         given = tuple(f"{column.name}" for column in density.schema_.categories)
     else:
-        names = _names(names, X_held_out)
-        held_out = _rows("X_held_out", X_held_out, "context", context, len(names))
+        adapter = AnyDensity.of(density, X_held_out, context)
+        held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
+        names = _names(names, X_held_out, adapter.dim)
         train = None
         if X_train is not None:
             check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
             check_labels("context_train", column_labels(context_train), column_labels(context))
-            train = _rows("X_train", X_train, "context_train", context_train, len(names))
+            train = _rows("X_train", X_train, "context_train", context_train, adapter.dim)
             if (train.context is None) != (held_out.context is None):
                 raise ValueError("give context and context_train, or neither")
             warn_of_shared(held_out, train)
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
-    adapter = AnyDensity.of(model, len(names), X_held_out, context)
 
     with BLAS.single_threaded():
         log_p = adapter.log_prob("X_held_out", held_out)
@@ -144,7 +144,7 @@ def diagnose(
             *baselines(log_p, held_out, train, rng),
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
-            *_latents(model, held_out, names, rng),
+            *_latents(adapter.density, held_out, names, rng),
             level(log_p[own.index], own.log_p, rng),
             tails(log_p, own.log_p),
             worst_row(log_p, worst[0], own.count),
@@ -202,15 +202,15 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
         text = f"With {n} rows the tests detect only a KS of {seen:.2f} or more."
         found.append(Finding("power", "smallest KS detected", seen, sentence=text))
     if given:
-        text = f"The numbers are judged given {listed(given)}: p of these is not judged."
+        text = f"All tests are of the numbers given {listed(given)}: p of these is not tested."
         found.append(Finding("given", "categories", sentence=text))
     return found
 
 
-# ---------------------------------------------------------------------------- rows as given
+# ---------------------------------------------------------------------------- rows of the caller
 
 
-def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, tuple[str, ...], Rows, Rows | None]:
+def _numbers(density, X_held_out, X_train, rng) -> tuple[AnyDensity, list[str], Rows, Rows | None]:
     """(density of the numbers, their names, rows, training rows); on a grid they have noise.
 
     Shared rows are looked for without the noise, unless new rows often equal some training row.
@@ -221,25 +221,19 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, tuple[str, ...], R
         train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.values, theirs.context)
         if len(exact.different) > MOSTLY * len(exact.x):
             warn_of_shared(Rows(own.values, own.context), exact)
-    return own.density, own.names, Rows(own.rows, own.context), train
+    adapter = AnyDensity.of(own.density, own.rows)
+    return adapter, own.names, Rows(own.rows, own.context), train
 
 
-def _names(names, table) -> list[str]:
+def _names(names, table, dim: int) -> list[str]:
     labels = column_labels(table) if names is None else list(names)
     if labels is None:
-        shape = np.shape(table)
-        labels = [f"x_{j + 1}" for j in range(shape[-1] if len(shape) == 2 else 0)]
-    elif names is not None and np.shape(table)[-1:] != (len(labels),):
+        labels = [f"x_{j + 1}" for j in range(dim)]
+    if len(labels) != dim:
         raise ValueError(f"{len(labels)} names, but X_held_out has shape {np.shape(table)}")
     return [str(label) for label in labels]
 
 
 def _rows(name, values, context_name, context, dim: int) -> Rows:
-    x = as_numbers(name, values).astype(float, copy=False)
-    if x.ndim != 2 or x.shape[1] != dim or not x.size:
-        hint = f"; write {name}[:, None] for one column" if x.ndim == 1 else ""
-        wanted = f"(n, {dim})" if dim else "(n, D)"
-        raise ValueError(f"{name} has shape {x.shape}, but rows are {wanted}{hint}")
-    check_finite(name, x, float, column_labels(values))
-    context = as_context(context_name, context, name, len(x))
-    return Rows(x, None if context is None else context.astype(float, copy=False))
+    x = as_table(name, values, dim).astype(float, copy=False)
+    return Rows(x, as_context(context_name, context, name, len(x)))

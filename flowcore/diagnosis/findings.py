@@ -1,11 +1,10 @@
-"""Findings, Holm's adjustment of their p-values, and the verdict and advice that follow."""
+"""Findings, Holm's adjustment of their p-values, and what the verdict needs to know about them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -48,34 +47,6 @@ KINDS = {
 }  # fmt: skip
 ONE_TEST = "columns", "latents"  # a group of tests that weighs as much as one
 
-HEAVIER = 'use heavier tails: fc.flows.nsf(..., base="student_t").'
-ADVICE = {  # the most urgent first
-    "gridded": "Add noise of one step to gridded columns, fc.Dequantize, or pass them as context.",
-    "support": "Map a column with an edge by fc.Exp, fc.Softplus or fc.Sigmoid at the data end, in "
-    f"a fc.Blockwise. Without an edge, {HEAVIER}",
-    "baselines": "Use the simpler density, or fit more gently: fewer layers, more epochs, "
-    "patience=20.",
-    "overfitting": "Use fewer or narrower layers, patience=20, more rows, or the average of "
-    "several fits.",
-    "tails": f"Check the listed rows: are they errors? If not, {HEAVIER}",
-    "thin": "The tails have too much mass: use more epochs, or a base with thinner tails.",
-    "flexible": "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate "
-    "groups base=fc.GaussianMixture.from_data(X, k).",
-    "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
-}
-FIT_TABLE = "by fc.tables.fit_table(X, schema), with FlowDensity as its learn=."
-OF_ESTIMATORS = {  # those have other options than flows
-    "gridded": f"Model integers and grids {FIT_TABLE}",
-    "support": f"Model positive and bounded columns {FIT_TABLE}",
-    "tails": "Check the listed rows: are they errors? If not, take logarithms: model positive "
-    f"columns {FIT_TABLE}",
-}
-ELSE = (
-    "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "
-    "rows, or use a simpler density."
-)
-ESTIMATORS = "FlowDensity", "TableDensity"
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -88,7 +59,7 @@ class Finding:
     held_out  measured on held-out rows alone
     fault     speaks against the density
     sentence  the result in words (of a test: what holds if it is significant), or ""
-    remedy    a key of `ADVICE`; "": the kind
+    remedy    a key of `report.ADVICE`; "": the kind
     rows      indices of held-out rows
     counts    a histogram of 20 equal bins, which should be flat
     """
@@ -136,48 +107,6 @@ def holm(p_values: Sequence[float], weights: Sequence[float]) -> list[float]:
     return np.minimum(scaled, 1.0)[np.argsort(order)].tolist()
 
 
-# ---------------------------------------------------------------------------- verdict and advice
-
-
-def sentences(findings: Sequence[Finding], alpha: float) -> list[str]:
-    """The largest significant effects of each kind, or what was not found; "- ..." for a fault."""
-    lines = []
-    for kind, group in groupby(findings, lambda found: found.kind):
-        shown, nothing = [found for found in group if found.sentence], KINDS[kind].nothing
-        if nothing is not None:  # tests
-            largest = max(found.effect for found in shown)
-            shown = [found for found in shown if found.adjusted < alpha]
-            shown.sort(key=lambda found: -found.effect)
-            if nothing and not shown:
-                lines.append(f"+ {nothing.format(largest)}")
-            if others := listed([found.name for found in shown[NAMED:]]):
-                also = replace(shown[NAMED], sentence=f"Also significant: {others}.")
-                shown = [*shown[:NAMED], also]
-        for found in shown:
-            small = " The difference is small." * (found.adjusted < alpha and not found.fault)
-            lines.append(f"{'-' if found.fault else '+'} {found.sentence}{small}")
-    return lines
-
-
-def headline(mean: str, findings: Sequence[Finding]) -> str:
-    """The verdict in one sentence, or two."""
-    kinds = list(dict.fromkeys(found.kind for found in findings if found.fault))
-    if not kinds:
-        return f"{mean}: nothing speaks against this density."
-    if kinds[0] in ("support", "baselines"):
-        return f"{mean}. Do not use this density yet: {KINDS[kinds[0]].reason}."
-    return f"{mean}. Use it with care: {' and '.join(KINDS[kind].reason for kind in kinds[:2])}."
-
-
-def advice(findings: Sequence[Finding], density: str) -> list[str]:
-    """What helps against the faults, the most urgent first."""
-    remedies = {found.remedy or found.kind for found in findings if found.fault}
-    keys = [key for key in ADVICE if key in remedies]
-    if density not in ESTIMATORS:
-        return [ADVICE[key] for key in keys]
-    return list(dict.fromkeys(OF_ESTIMATORS.get(key, ELSE) for key in keys))
-
-
 # ---------------------------------------------------------------------------- numbers and names
 
 
@@ -195,13 +124,3 @@ def listed(names: Sequence[str]) -> str:
     """`a`, `b`, `c` and 3 more."""
     shown = ", ".join(f"`{name}`" for name in names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
-
-
-def count(n: int, noun: str) -> str:
-    """1 row, 2 rows."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
-
-
-def short(text: str, most: int) -> str:
-    """Cut off, for a table."""
-    return text if len(text) <= most else text[: most - 2] + ".."

@@ -58,8 +58,7 @@ def _of_a_mixture(mixture, x, rng, context):
         part.log_prob(x, context=context) if getattr(part, "context_dim", 0) else part.log_prob(x)
         for part in parts
     ])  # fmt: skip
-    with np.errstate(divide="ignore"):
-        log_p = log_p + np.log(np.asarray(mixture.weights, float))[:, None]
+    log_p = log_p + np.log(np.asarray(mixture.weights, float))[:, None]
     gumbel = rng.gumbel(size=log_p.shape)  # the largest of log p + gumbel is drawn in proportion
     return np.stack(found)[np.argmax(log_p + gumbel, axis=0), np.arange(len(x))]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..plots import losses, pairs
-from ..plots.drawing import BLACK, BLUE, GREY, PALE, SMALL, VERMILLION, limits_of, new_figure
-from .findings import Finding, short
+from ..plots.drawing import BLACK, BLUE, GREY, PALE, SMALL, VERMILLION, new_figure
+from .findings import Finding
 from .tests import SHARE, Row
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def page(report: Any) -> Figure:
     histograms = _histograms(report)
     n_rows = -(-len(histograms) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
-    words, flat, last = right.subfigures(3, 1, height_ratios=heights)
-    _title(words, fill(report.headline, LETTERS - 14))
-    _text(words.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
+    verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
+    _title(verdict, fill(report.headline, LETTERS - 14))
+    _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
     _title(flat, "Where rows stand among draws (PIT), and KS: flat is right")
     panels = flat.subplots(n_rows, COLUMNS, squeeze=False).flat
     for panel, found in zip(panels, histograms, strict=False):
@@ -65,26 +65,12 @@ def _pairs(figure, report: Any):
     by_ks = np.argsort([-found.effect for found in report.of("columns")], kind="stable")
     chosen = np.sort(by_ks[:MOST_COLUMNS])
     names = [report.names[j] for j in chosen]
-    if len(chosen) == 1:
-        _one_column(figure.subplots(), report, names[0])
-        return
     figure.suptitle(" ")  # room for the legend
-    axes = figure.subplots(len(chosen), len(chosen))
+    axes = figure.subplots(len(chosen), len(chosen), squeeze=False)
     pairs(report.rows[:, chosen], report.drawn[:, chosen], names, axes)
     if len(chosen) < len(report.names):
         text = f"the {len(chosen)} columns of the largest KS, of {len(report.names)}"
         figure.supxlabel(text, fontsize=SMALL, color=GREY)
-
-
-def _one_column(ax: Axes, report: Any, name: str):
-    both = np.concatenate([report.rows, report.drawn])
-    limits = limits_of(np.hstack([both, both]))[0]
-    edges = np.linspace(*limits, 61)
-    ax.hist(report.rows[:, 0], edges, density=True, color=BLUE, alpha=0.45, label="data")
-    ax.hist(report.drawn[:, 0], edges, density=True, histtype="step", color=VERMILLION,
-            label="samples")  # fmt: skip
-    ax.set(xlabel=_plain(name), yticks=[], xlim=limits)
-    ax.legend(frameon=False)
 
 
 def _histograms(report: Any) -> list[Finding]:
@@ -103,8 +89,8 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
     ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-    name = short(found.name.removeprefix("KS of ").replace(" given others", " | rest"), 14)
-    ax.set_title(_plain(f"{name}: {found.effect:.2f}"), fontsize=SMALL,
+    name = found.name.removeprefix("KS of ").replace(" given others", " | rest")
+    ax.set_title(_literal(f"{name:.14}: {found.effect:.2f}"), fontsize=SMALL,
                  weight="bold" if bad else "normal")  # fmt: skip
 
 
@@ -114,20 +100,20 @@ def _worst(ax: Axes, worst: tuple[Row, ...], n_draws: int):
     _text(ax, 0.95, f"{'row':>8}{'log p':>10}{'draws below':>13}  furthest out in", **style)
     for k, row in enumerate(worst, 1):
         share = f"< {1 / n_draws:.2g}" if row.level < 1 / n_draws else f"{row.level:.2%}"
-        line = f"{row.index:>8}{row.log_p:>10.4g}{share:>13}  {short(row.column, 12)} = "
+        line = f"{row.index:>8}{row.log_p:>10.4g}{share:>13}  {row.column:.12} = "
         colour = VERMILLION if row.level < SHARE else BLACK
         _text(ax, 0.95 - k / (len(worst) + 2), f"{line}{row.value:.4g}", color=colour, **style)
 
 
 def _title(figure, text: str):
-    figure.suptitle(_plain(text), x=0.01, ha="left", fontsize=SMALL + 1, weight="bold")
+    figure.suptitle(_literal(text), x=0.01, ha="left", fontsize=SMALL + 1, weight="bold")
 
 
 def _text(ax: Axes, y: float, text: str, **style):
     ax.axis("off")
-    ax.text(0, y, _plain(text), va="top", in_layout=False, **style)
+    ax.text(0, y, _literal(text), va="top", in_layout=False, **style)
 
 
-def _plain(text: str) -> str:
+def _literal(text: str) -> str:
     """No formula."""
     return text.replace("$", r"\$").replace("`", "")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from .findings import Finding, advice, count, headline, nats, sentences, short
+from .findings import KINDS, NAMED, Finding, listed, nats
 from .tests import Row
 
 if TYPE_CHECKING:
@@ -15,6 +16,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..training import History
+
+HEAVIER = 'use heavier tails: fc.flows.nsf(..., base="student_t").'
+ADVICE = {  # the most urgent first
+    "gridded": "Add noise of one step to gridded columns, fc.Dequantize, or pass them as context.",
+    "support": "Map a column with an edge by fc.Exp, fc.Softplus or fc.Sigmoid at the data end, in "
+    f"a fc.Blockwise. Without an edge, {HEAVIER}",
+    "baselines": "Use the simpler density, or fit more gently: fewer layers, more epochs, "
+    "patience=20.",
+    "overfitting": "Use fewer or narrower layers, patience=20, more rows, or the average of "
+    "several fits.",
+    "tails": f"Check the listed rows: are they errors? If not, {HEAVIER}",
+    "thin": "The tails have too much mass: use more epochs, or a base with thinner tails.",
+    "flexible": "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate "
+    "groups base=fc.GaussianMixture.from_data(X, k).",
+    "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
+}
+FIT_TABLE = "by fc.tables.fit_table(X, schema), with FlowDensity as its learn=."
+OF_ESTIMATORS = {  # those have other options than flows
+    "gridded": f"Model integers and grids {FIT_TABLE}",
+    "support": f"Model positive and bounded columns {FIT_TABLE}",
+    "tails": "Check the listed rows: are they errors? If not, take logarithms: model positive "
+    f"columns {FIT_TABLE}",
+}
+ELSE = (
+    "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "
+    "rows, or use a simpler density."
+)
+ESTIMATORS = "FlowDensity", "TableDensity"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,13 +107,36 @@ class Diagnosis:
 
     @property
     def sentences(self) -> list[str]:
-        """The verdict: "- ..." speaks against the density, "+ ..." does not."""
-        return sentences(self.findings, self.alpha)
+        """The largest significant effects of each kind, or what was not found.
+
+        "- ..." speaks against the density, "+ ..." does not.
+        """
+        lines = []
+        for kind, group in groupby(self.findings, lambda found: found.kind):
+            shown, nothing = [found for found in group if found.sentence], KINDS[kind].nothing
+            if nothing is not None:  # tests
+                largest = max(found.effect for found in shown)
+                shown = [found for found in shown if found.adjusted < self.alpha]
+                shown.sort(key=lambda found: -found.effect)
+                if nothing and not shown:
+                    lines.append(f"+ {nothing.format(largest)}")
+                if others := listed([found.name for found in shown[NAMED:]]):
+                    also = replace(shown[NAMED], sentence=f"Also significant: {others}.")
+                    shown = [*shown[:NAMED], also]
+            for found in shown:
+                small = found.adjusted < self.alpha and not found.fault
+                end = " The difference is small." * small
+                lines.append(f"{'-' if found.fault else '+'} {found.sentence}{end}")
+        return lines
 
     @property
     def advice(self) -> list[str]:
-        """What to do next, the most useful first."""
-        return advice(self.findings, self.density)
+        """What helps against the faults, the most urgent first."""
+        remedies = {found.remedy or found.kind for found in self.findings if found.fault}
+        keys = [key for key in ADVICE if key in remedies]
+        if self.density not in ESTIMATORS:
+            return [ADVICE[key] for key in keys]
+        return list(dict.fromkeys(OF_ESTIMATORS.get(key, ELSE) for key in keys))
 
     @property
     def verdict(self) -> list[str]:
@@ -99,11 +151,17 @@ class Diagnosis:
 
     @property
     def headline(self) -> str:
-        """The verdict in one sentence."""
-        mean = nats(self.mean, self.standard_error)
-        columns = count(len(self.names), "column")
+        """The verdict in one sentence, or two."""
+        mean, dim = nats(self.mean, self.standard_error), len(self.names)
+        columns = f"{dim:,} column{'s' * (dim != 1)}"
         where = f"Mean log p {mean} nats on {self.n:,} held-out rows of {columns}"
-        return headline(where, self.findings)
+        kinds = list(dict.fromkeys(found.kind for found in self.findings if found.fault))
+        if not kinds:
+            return f"{where}: nothing speaks against this density."
+        if kinds[0] in ("support", "baselines"):
+            return f"{where}. Do not use this density yet: {KINDS[kinds[0]].reason}."
+        reasons = " and ".join(KINDS[kind].reason for kind in kinds[:2])
+        return f"{where}. Use it with care: {reasons}."
 
     def figure(self) -> Figure:
         """The page: rows and draws in pairs, the histograms, the worst rows, the losses."""
@@ -130,8 +188,8 @@ class Diagnosis:
         return "\n".join([self.headline, "", *self.verdict, "", *table(self.findings)])
 
     def __repr__(self) -> str:
-        faults = count(sum(found.fault for found in self.findings), "fault")
-        return f"Diagnosis({self.density}, mean log p {self.mean:.4g}, {faults}: print it)"
+        faults = sum(found.fault for found in self.findings)
+        return f"Diagnosis({self.density}, mean log p {self.mean:.4g}, faults: {faults}; print it)"
 
 
 def table(findings: tuple[Finding, ...]) -> list[str]:
@@ -143,5 +201,5 @@ def table(findings: tuple[Finding, ...]) -> list[str]:
             effect = nats(found.effect, found.error)
         p = f"{found.p:>10.2g}{found.adjusted:>12.2g}" * (found.p >= 0)
         if not math.isnan(found.effect):
-            lines.append(f"{short(found.name, 35):<36}{effect:>18}{p}")
+            lines.append(f"{found.name:<36.35}{effect:>18}{p}")
     return lines

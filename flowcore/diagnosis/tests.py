@@ -58,8 +58,8 @@ def columns(
 
 def level(log_p: np.ndarray, log_p_of_draws: np.ndarray, rng: np.random.Generator) -> Finding:
     """Where the log p (n,) of rows stands among that of draws."""
-    own = ranks(log_p, log_p_of_draws, rng)
-    return replace(uniformity("level", "KS of log p", "", "", *own, LEVEL), remedy="flexible")
+    u, test = ranks(log_p, log_p_of_draws, rng)
+    return replace(uniformity("level", "KS of log p", "", "", u, test, LEVEL), remedy="flexible")
 
 
 def classifier(

@@ -1,7 +1,7 @@
 """Past one machine: tables that are Dask arrays or dataframes, and the workers of a cluster.
 
 blocks.py    `log_prob` and `sample`, block by block: start here
-fitting.py   `fit`: every worker keeps its rows, and sends the gradient of its share
+fitting.py   `fit`: every worker keeps its rows, and sends the gradient of its block
 
 Dask is imported at the first use of a name: `pip install 'flowcore[dask]'`. For what it costs, and
 for recipes for Ray and Spark, see docs/past_one_machine.md.

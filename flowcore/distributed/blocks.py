@@ -178,7 +178,7 @@ def options_of(method, context) -> dict:
     return options | ({"threads": 1} if "threads" in inspect.signature(method).parameters else {})
 
 
-# ---------------------------------------------------------------- what Dask is given
+# ---------------------------------------------------------------- tables of Dask
 
 
 def table(name: str, X, ndim: int = 2):

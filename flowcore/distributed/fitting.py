@@ -2,10 +2,10 @@
 
     loss(theta) = sum_b nll_b(theta) / sum_b w_b + penalty(theta)          b the blocks of the table
 
-What a run remembers and how it ends (`Run`), Adam, schedules, averages, the history and the options
-are those of `flowcore.fit`; only the loss is another, `TotalLoss`. What is on the workers is the
-result of a task, and what is random follows from seeds that the client draws: if a worker dies, the
-scheduler computes elsewhere what it held, with the same numbers.
+The loop, Adam, schedules, averages, the history and the options are those of `flowcore.fit`; only
+the loss is another, `TotalLikelihood`. What is on the workers is the result of a task, and what is
+random follows from seeds that the client draws: if a worker dies, the scheduler computes elsewhere
+what it held, with the same numbers.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from dask import delayed
 
 from ..core import BLAS
 from ..core.inputs import column_labels
-from ..training import Loss, Rows, Run, clipped
+from ..training import Likelihood, Loss, Rows, Run, train
 from ..training import fit as fit_of_one_machine
 from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
-from ..training.history import progress_bar
 from ..training.optim import as_optimizer, scheduled
 from ..training.table import FIRST_LOOK, FIRST_NUMBERS, as_rows, merged
 from .blocks import da, options_of, table
@@ -107,9 +106,9 @@ def fit(
     if not isinstance(client, Client):
         raise TypeError(f"client must be a dask.distributed.Client, not {client!r:.60}")
     check_flow(flow)
-    given = inspect.signature(fit_of_one_machine).bind(flow, X, **options)
-    given.apply_defaults()
-    o = SimpleNamespace(**given.arguments)
+    bound = inspect.signature(fit_of_one_machine).bind(flow, X, **options)
+    bound.apply_defaults()
+    o = SimpleNamespace(**bound.arguments)
     if o.checkpoint is not None or o.threads is not None:
         raise ValueError("checkpoint= and threads= are for flowcore.fit on one machine")
     check_options(
@@ -119,16 +118,16 @@ def fit(
     rng = np.random.default_rng(o.rng)
 
     split = o.validation_split if validation_data is None else 0.0
-    shares, sizes, held = _shares(client, flow, split, rng, X, context, sample_weight)
+    blocks, sizes, held = _blocks(client, flow, split, rng, X, context, sample_weight)
     if validation_data is not None:
         pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        *_, held = _shares(client, flow, 1.0, rng, *pair)
+        *_, held = _blocks(client, flow, 1.0, rng, *pair)
     n, size = int(sizes.sum()), o.batch_size
     if n == 0 or ((split or o.patience) and not held):
         what = "for validation" if n else "to train on"
         raise ValueError(f"validation_split={split} leaves no row {what}: take larger blocks")
     if is_auto(size):
-        size = batch_size_for(n) * len(shares)
+        size = batch_size_for(n) * len(blocks)
     epochs, size, rate = resolved(n, o.epochs, size, o.learning_rate, o.optimizer)
     size = n if size is None else min(int(size), n)
     # no more batches than the largest block has rows: then none is empty
@@ -136,61 +135,67 @@ def fit(
     optimizer = as_optimizer(o.optimizer, rate)
     optimizer = scheduled(optimizer, o.schedule, o.warm_up, epochs * n_batches)
 
-    first = _first_look(client, shares, flow, sample_weight is None)
+    first = _first_look(client, blocks, flow, sample_weight is None)
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
     check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
-    loss = TotalLoss(client, initialized, o.penalty, shares)
-    run = Run(initialized, optimizer, o.average, epochs, o.patience, rng, started)
-    run.history.settings = dict(
-        epochs=epochs, batch_size=size, optimizer=optimizer, average=o.average,
-        clip_norm=o.clip_norm, blocks=len(shares),
+    loss = TotalLikelihood(
+        client, initialized, o.penalty, blocks, held, size, n_batches, o.shuffle, first
+    )
+    run = Run(
+        loss, optimizer, epochs=epochs, average=o.average, patience=o.patience,
+        clip_norm=o.clip_norm, rng=rng, started=started,
     )  # fmt: skip
-    with run, progress_bar(o.progress, epochs) as bar:
-        run.initial = loss.held_out(initialized.params, held) if held else None
-        while run.goes_on():
-            run.begin_epoch()
-            if o.shuffle and n_batches > 1:
-                loss.shuffle(rng)
-            for batch in range(n_batches):
-                value, gradient = loss(run.theta, (batch, n_batches))
-                gradient = clipped(gradient, o.clip_norm)
-                run.step(gradient, value - loss.penalty_value, loss.weight)
-            run.end_epoch(loss.held_out(run.result, held)[0] if held else None)
-            run.tell([*bar, *o.callbacks])
-    return run.finish(loss, first.take(np.arange(min(size, len(first.x)))))
+    run.history.settings["blocks"] = len(blocks)
+    return train(run, o.callbacks, o.progress)
 
 
-class TotalLoss(Loss):
-    """A `Loss` of the rows that workers hold: sums over blocks, in their order.
+class TotalLikelihood(Loss):
+    """The NLL of the rows that workers hold: sums over blocks, in their order. A batch is a number.
 
-    client   of dask.distributed; shares   futures of a `Share` for every block, none empty
+    client   of dask.distributed; blocks, held   futures of a `Block` for every block, none without
+             rows to train on, or held out
+    first    the rows that `initialize` got
     """
 
-    def __init__(self, client, flow, penalty, shares: list):
-        super().__init__(flow, penalty, threads=1)
-        self._client, self._shares, self._calls = client, shares, [(s, None) for s in shares]
+    def __init__(
+        self, client, flow, penalty, blocks: list, held: list = (), batch_size: int = 1,
+        n_batches: int = 1, shuffle: bool = False, first: Rows | None = None,
+    ):  # fmt: skip
+        super().__init__(flow, penalty)
+        self._client, self._blocks, self._held, self._first = client, blocks, held, first
+        self.batch_size, self.n_batches, self.validated = batch_size, n_batches, bool(held)
+        self._shuffle, self._calls = shuffle and n_batches > 1, [(s, None) for s in blocks]
         self._there = client.compute(delayed(flow))
 
-    def shuffle(self, rng: np.random.Generator) -> None:
-        """Another order of the rows of every block."""
-        seeds = rng.integers(2**63, size=len(self._shares)).tolist()
-        orders = self._client.map(_order, self._shares, seeds, pure=False)
-        self._calls = list(zip(self._shares, orders, strict=True))
+    def batches(self, rng: np.random.Generator, epoch: int, first: int = 0) -> range:
+        """The numbers of the batches; every block takes its rows in another order."""
+        if self._shuffle:
+            seeds = rng.integers(2**63, size=len(self._blocks)).tolist()
+            orders = self._client.map(_order, self._blocks, seeds, pure=False)
+            self._calls = list(zip(self._blocks, orders, strict=True))
+        return range(first, self.n_batches)
 
-    def nll_and_gradient(self, theta: np.ndarray, batch: tuple[int, int]):
-        """Of one batch, (its number, of how many): its weight is kept as `weight`."""
-        found = self._sum(_nll, theta, self._calls, *batch)
+    def value_and_gradient(self, theta: np.ndarray, batch: int) -> tuple[float, np.ndarray]:
+        """The NLL of a batch, and its gradient."""
+        found = self._sum(_nll, theta, self._calls, batch, self.n_batches)
         self.weight = float(found[0])
         return float(found[1]) / self.weight, (found[2:] / self.weight).astype(theta.dtype)
 
-    def held_out(self, theta: np.ndarray, held: list) -> tuple[float, float]:
+    def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
         """The NLL of all rows held out, and its standard error."""
-        weight, nll, *moments = self._sum(_moments, theta, [(share,) for share in held])
+        if not self.validated:
+            return None
+        weight, nll, *moments = self._sum(_moments, theta, [(block,) for block in self._held])
         mean = nll / weight
         variance = np.dot(moments, [mean**2, -2 * mean, 1.0])  # sum w^2 (v - mean)^2
         return mean, math.sqrt(variance) / weight if variance >= 0 else math.nan
+
+    def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
+        """The NLL of as many rows of those that `initialize` got."""
+        rows = Rows(*(None if part is None else part[: self.batch_size] for part in self._first))
+        return Likelihood(self.flow, threads=1).value_and_error(theta, [rows])
 
     def _sum(self, task, theta: np.ndarray, calls: list[tuple], *args) -> np.ndarray:
         theta = delayed(theta, pure=False)
@@ -198,34 +203,34 @@ class TotalLoss(Loss):
         return self._client.compute(delayed(sum)(parts)).result()
 
 
-class Share(NamedTuple):
+class Block(NamedTuple):
     """The rows of one block: what is trained on, and what is held out."""
 
     train: Rows
     held: Rows
 
 
-def _shares(client, flow, held_out: float, rng, X, context=None, weight=None):
-    """Futures of a `Share` for every block of rows: those with rows to train on, and how many, and
+def _blocks(client, flow, held_out: float, rng, X, context=None, weight=None):
+    """Futures of a `Block` for every block of rows: those with rows to train on, and how many, and
     those with rows held out."""
     X = table("X", X)
-    columns = [_blocks(X, X)]
+    columns = [_delayed_blocks(X, X)]
     for name, part, ndim in (("context", context, 2), ("sample_weight", weight, 1)):
         none = [None] * len(columns[0])
-        columns.append(none if part is None else _blocks(table(name, part, ndim), X))
+        columns.append(none if part is None else _delayed_blocks(table(name, part, ndim), X))
         if len(columns[-1]) != len(none):
             raise ValueError(f"{name} has not as many blocks as X, {len(none)}: cut both alike")
-    task, seeds = delayed(_share, pure=False), rng.integers(2**63, size=len(columns[0])).tolist()
+    task, seeds = delayed(_block, pure=False), rng.integers(2**63, size=len(columns[0])).tolist()
     options = flow.dim, flow.params.dtype, held_out
-    blocks = enumerate(zip(*columns, seeds, strict=True))
-    shares = client.compute([task(number, *block, *options) for number, block in blocks])
-    sizes = client.map(lambda share: (len(share.train.x), len(share.held.x)), shares, pure=False)
+    parts = enumerate(zip(*columns, seeds, strict=True))
+    blocks = client.compute([task(number, *part, *options) for number, part in parts])
+    sizes = client.map(lambda block: (len(block.train.x), len(block.held.x)), blocks, pure=False)
     sizes = np.array(client.gather(sizes))
-    train, held = (list(itertools.compress(shares, of > 0)) for of in sizes.T)
+    train, held = (list(itertools.compress(blocks, of > 0)) for of in sizes.T)
     return train, sizes[sizes[:, 0] > 0, 0], held
 
 
-def _blocks(part, X) -> list:
+def _delayed_blocks(part, X) -> list:
     """The blocks of rows of a table, as delayed values; an array is cut like X, if it can be."""
     if not isinstance(part, da.Array):
         return list(part.to_delayed())
@@ -234,23 +239,23 @@ def _blocks(part, X) -> list:
     return part.to_delayed().ravel().tolist()
 
 
-def _first_look(client, shares: list, flow, counted: bool) -> Rows:
+def _first_look(client, blocks: list, flow, counted: bool) -> Rows:
     """All training rows, each as often as its weight asks for, or at most 100,000 of them, evenly
     spaced, brought here; counted: weights are numbers of equal rows."""
-    of_shares = client.map(lambda s: (s.train.total_weight, len(s.train.x)), shares, pure=False)
-    weights, sizes = np.array(client.gather(of_shares)).T
+    of_blocks = client.map(lambda s: (s.train.total_weight, len(s.train.x)), blocks, pure=False)
+    weights, sizes = np.array(client.gather(of_blocks)).T
     n, width = (weights if counted else sizes).sum(), flow.dim + getattr(flow, "context_dim", 0)
     most, ends = int(min(round(n), FIRST_LOOK, max(2, FIRST_NUMBERS // width))), np.cumsum(weights)
     at = (np.arange(most) + 0.5) * (ends[-1] / most)  # on the scale of added weights
     cuts = np.split(at, np.searchsorted(at, ends[:-1]))
     wanted = [cut - end + weight for cut, end, weight in zip(cuts, ends, weights, strict=True)]
 
-    def some(share, at):
-        x, weight, _ = share.train
+    def some(block, at):
+        x, weight, _ = block.train
         total = np.arange(len(x)) + 1.0 if weight is None else np.cumsum(weight)
-        return share.train.take(np.searchsorted(total, at, side="right"))
+        return block.train.take(np.searchsorted(total, at, side="right"))
 
-    parts = zip(*client.gather(client.map(some, shares, wanted, pure=False)), strict=True)
+    parts = zip(*client.gather(client.map(some, blocks, wanted, pure=False)), strict=True)
     x, _, context = (None if part[0] is None else np.concatenate(part) for part in parts)
     return Rows(x, None, context)
 
@@ -258,7 +263,7 @@ def _first_look(client, shares: list, flow, counted: bool) -> Rows:
 # ---------------------------------------------------------------- tasks
 
 
-def _share(number: int, x, context, weight, seed: int, dim: int, dtype, held_out: float) -> Share:
+def _block(number: int, x, context, weight, seed: int, dim: int, dtype, held_out: float) -> Block:
     """A block checked, without its rows of weight 0, and split."""
     rows = Rows(np.empty((0, dim)))
     if len(x) and (weight is None or np.any(weight)):  # a block may have none
@@ -272,30 +277,30 @@ def _share(number: int, x, context, weight, seed: int, dim: int, dtype, held_out
     rows = rows.take(rows.used)
     order = np.random.default_rng(seed).permutation(len(rows.x))
     held, train = np.split(order, [round(held_out * len(order))])
-    return Share(rows.take(np.sort(train)), rows.take(np.sort(held)))
+    return Block(rows.take(np.sort(train)), rows.take(np.sort(held)))
 
 
-def _order(share: Share, seed: int) -> np.ndarray:
+def _order(block: Block, seed: int) -> np.ndarray:
     """The order of the training rows in an epoch."""
-    return np.random.default_rng(seed).permutation(len(share.train.x))
+    return np.random.default_rng(seed).permutation(len(block.train.x))
 
 
-def _nll(flow, theta, share: Share, order, batch: int, n_batches: int) -> np.ndarray:
+def _nll(flow, theta, block: Block, order, batch: int, n_batches: int) -> np.ndarray:
     """[sum_n w_n, sum_n -w_n log p(x_n), its gradient by theta], of one of n_batches parts."""
-    rows, n = share.train, len(share.train.x)
+    rows, n = block.train, len(block.train.x)
     if n_batches > 1:
         part = slice(n * batch // n_batches, n * (batch + 1) // n_batches)
         rows = rows.take((np.arange(n) if order is None else order)[part])
     if not len(rows.x):
         return np.zeros(2 + len(theta))
     with BLAS.single_threaded():
-        nll, gradient = Loss(flow, threads=1)(theta, rows)
+        nll, gradient = Likelihood(flow, threads=1)(theta, rows)
     return rows.total_weight * np.concatenate([[1.0, nll], gradient])
 
 
-def _moments(flow, theta, share: Share) -> np.ndarray:
+def _moments(flow, theta, block: Block) -> np.ndarray:
     """[sum w, sum w v, sum w^2, sum w^2 v, sum w^2 v^2] of the rows held out, v = -log p(x)."""
-    x, weight, context = share.held
+    x, weight, context = block.held
     with BLAS.single_threaded(), np.errstate(all="ignore"):
         v = -flow.log_prob(x, params=theta, **options_of(flow.log_prob, context)).astype(float)
         w = np.ones(len(x)) if weight is None else weight

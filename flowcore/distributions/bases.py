@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.inputs import as_numbers, check_dim, constant, show
+from ..core.inputs import as_numbers, check_dim, constant, interval, show
 from .distribution import BaseDistribution, Normal
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
 
 
 class MultivariateNormalDiag(BaseDistribution):
@@ -97,12 +94,8 @@ class Uniform(BaseDistribution):
 
     def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
         self.dim = check_dim("dim", dim)
-        self.low = _per_coordinate("low", low, self.dim)
-        self.high = _per_coordinate("high", high, self.dim)
-        if not (self.low < self.high).all():
-            raise ValueError(f"low must be below high: low = {low}, high = {high}")
-        if not (self.high / 2 - self.low / 2 < np.finfo(float).max / 2).all():
-            raise ValueError(f"high - low must be finite: low = {low}, high = {high}")
+        ends = interval(low, high, self.dim)
+        self.low, self.high = (np.broadcast_to(end, (self.dim,)) for end in ends)
 
     def _draw(self, n, rng):
         return rng.uniform(self.low, self.high, (n, self.dim))
@@ -275,11 +268,8 @@ class StudentT(BaseDistribution):
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         # the parameters are stored anyway, and may be such that exp overflows
-        return {
-            "dim": self.dim,
-            "df": 1.0 if self.trainable else self._df,
-            "trainable": self.trainable,
-        }
+        df = 1.0 if self.trainable else self._df
+        return {"dim": self.dim, "df": df, "trainable": self.trainable}
 
     def __repr__(self):
         trainable = ", trainable=True" if self.trainable else ""

@@ -13,17 +13,15 @@ from .mixture import Mixture
 from .transformed import TransformedDistribution
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core.typing import Base
+    from ..core.typing import ArrayLike, Base
 
 
 def with_standardized_context(density: Distribution, standardize: Standardize) -> Distribution:
     """q(x | (c - mean) / scale) of a density q: the same for contexts as they come.
 
     Every bijector that reads the context is put into a `StandardizeContext`, also in the parts of a
-    mixture and in bases. A density that reads none stays what it is. Errors: ValueError for a
-    density of somebody's own that reads it.
+    mixture and in bases. A density without a context is returned unchanged. Errors: ValueError for
+    a user's own density that reads it.
     """
     if not getattr(density, "context_dim", 0):
         return density
@@ -39,7 +37,7 @@ def with_standardized_context(density: Distribution, standardize: Standardize) -
 
 
 def from_given(density: Base, loc: ArrayLike, scale: ArrayLike) -> Base:
-    """What stands for a `Given` of an older file: log p(x | c) = log q(x | (c - loc) / scale)."""
+    """The density for a `Given` of an older file: log p(x | c) = log q(x | (c - loc) / scale)."""
     loc, scale = (np.array(as_numbers("loc and scale", a), float) for a in (loc, scale))
     if loc.ndim != 1 or loc.shape != scale.shape:
         raise ValueError(f"loc and scale are (C,): got shapes {loc.shape}, {scale.shape}")

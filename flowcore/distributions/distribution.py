@@ -1,4 +1,4 @@
-"""What bases and flows have in common; Normal, the simplest of them; anybody's own density."""
+"""The class of bases and flows; Normal, the simplest base; a user's density of another class."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ from ..core import (
     is_built_in,
     require,
 )
-from ..core.inputs import as_shape, check_dim, check_size, gate, infinite
+from ..core.inputs import check_dim, gate, infinite, sample_gate
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
     from ..core import Workspace
-    from ..core.typing import Array, Bound, Context, Params, Seed, Threads
+    from ..core.typing import Array, ArrayLike, Bound, Context, Params, Seed, Self, Threads
 
 
 class Distribution(Parametric):
@@ -96,7 +93,7 @@ class Distribution(Parametric):
         return self._log_prob_of_wild_rows(found, x, far, params, context)
 
     def _log_prob_of_wild_rows(self, found, x, far, params, context):
-        """`found`, where rows x are infinite, NaN, or have something that overflows on the way."""
+        """`found`, set right at rows x that are infinite or NaN, or overflow on the way."""
         x, theta, context, _ = gate(self, x, params, context)
         lead, found = found.shape, found.reshape(-1)
         far = np.broadcast_to(False if far is None else far, (*lead, self.dim))
@@ -113,9 +110,9 @@ class Distribution(Parametric):
         return found.reshape(lead)
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
-        """Of finite rows x (n, D) whose log-density is not finite: whether an overflow is why.
+        """For finite rows x (n, D) whose log-density is not finite: True if an overflow is why.
 
-        The NaN of somebody's own code is no overflow, and has to stay visible.
+        A NaN from a user's own code is no overflow, and must stay visible.
         """
         return np.full(len(x), is_built_in(self))
 
@@ -124,7 +121,7 @@ class Distribution(Parametric):
     ) -> Array:
         """The density p(x) itself, exp(log_prob)."""
         with np.errstate(all="ignore"):  # exp(1000) is inf, exp(-1000) is 0
-            # somebody's own log_prob need not take `threads`
+            # a user's own log_prob need not take `threads`
             return anp.exp(Distribution.log_prob(self, x, params, context, threads))
 
     def bind(self, at: Workspace) -> Bound:
@@ -140,16 +137,15 @@ class Distribution(Parametric):
 
 
 class BaseDistribution(Distribution):
-    """A base of flowcore: it writes `_draw(n, rng)`, and `_moments()` if it knows them."""
+    """A base of flowcore: it writes `_draw(n, rng)`, and `_moments()` if they are known."""
 
     def sample(self, n: int | tuple[int, ...] = 1, rng: Seed = None) -> np.ndarray:
         """Independent draws of shape (n, D), or (*n, D).
 
         rng: an int or numpy Generator; None draws a fresh seed.
         """
-        lead = as_shape(n)
-        rows = self._draw(check_size(lead, self.dim), np.random.default_rng(rng))
-        return rows.reshape((*lead, self.dim))
+        n_rows, _, lead = sample_gate(self, n)
+        return self._draw(n_rows, np.random.default_rng(rng)).reshape((*lead, self.dim))
 
     def _draw(self, n, rng):
         """n rows, (n, D)."""
@@ -202,9 +198,9 @@ class Normal(BaseDistribution):
         z, z_bar = None, at.array("z_bar", self.dim, at.n_rows)
         total = at.scratch("total", at.n_rows)
 
-        def run(given, l):
+        def run(argument, l):
             nonlocal z
-            z = np.asarray(given, at.dtype)
+            z = np.asarray(argument, at.dtype)
             np.einsum("dn,dn->n", z, z, out=total)  # no warning far out, where a density is 0
             np.subtract(l, np.add(np.multiply(total, half, total), constant, total), l)
 
@@ -218,7 +214,7 @@ class Normal(BaseDistribution):
 
 
 class Foreign(Distribution):
-    """Somebody's own density, any object with dim, sample and log_prob, as a leaf of the tree."""
+    """A user's density, any object with dim, sample and log_prob, as a leaf of the tree."""
 
     def __init__(self, density):
         if not all(hasattr(density, name) for name in ("dim", "sample", "log_prob")):
@@ -232,5 +228,5 @@ class Foreign(Distribution):
         return by_autograd(lambda theta, x, context: self.density.log_prob(x), at, self)
 
     def __repr__(self):
-        plain = type(self.density).__repr__ is object.__repr__  # no address in memory, please
-        return f"{type(self.density).__name__}({self.dim})" if plain else repr(self.density)
+        has_no_repr = type(self.density).__repr__ is object.__repr__  # no address in memory, please
+        return f"{type(self.density).__name__}({self.dim})" if has_no_repr else repr(self.density)

@@ -31,9 +31,9 @@ def whitened(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(A^-1 (x - mean), mean, A) of rows x (n, D), with A A^T their covariance, lower triangular.
 
-    weight (n,) sums to 1. shrink: the OAS rule draws the covariance to the identity, so that a few
-    rows will do. Each variance grows by a share of `more` (of 1, where it is 0), so that directions
-    without variance, as of columns that follow from others, get next to none.
+    weight (n,) sums to 1. shrink: the OAS rule draws the covariance to the identity, so that few
+    rows are enough. Each variance grows by the factor 1 + more (a variance of 0: to `more`), so
+    that directions without variance, such as columns that follow from others, keep a tiny one.
     """
     mean = weight @ x
     apart = x - mean
@@ -134,7 +134,7 @@ def expectation_maximization(
     has of the whole (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
     2007): none collapses onto a single row.
     """
-    dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # rows of equal weight that would say as much
+    dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
     columns, weights = np.ascontiguousarray(x.T), n_rows * weight
     sums = sum(
         (weights[rows] * shares[rows].T) @ phi.T for rows, phi in _features(columns)
@@ -146,10 +146,10 @@ def expectation_maximization(
         sums, reached = np.zeros_like(sums), 0.0
         for rows, phi in _features(columns):
             log_p = linear @ phi
-            value, share = log_sum_exp(log_p, out=log_p)
+            value, posterior = log_sum_exp(log_p, out=log_p)
             reached += weight[rows] @ value
-            share *= weights[rows]
-            sums += share @ phi.T
+            posterior *= weights[rows]
+            sums += posterior @ phi.T
         if reached - before < LEAST_GAIN:
             break
         before = reached
@@ -186,7 +186,7 @@ def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Compo
     prior_rows = prior * dim
     imagined = prior_rows * k ** (-2 / dim) * np.eye(dim)
     covariances = (scatter + imagined) / (mass + prior_rows)[:, None, None]
-    # nobody's weight is zero
+    # no component has the weight zero
     return means, np.linalg.cholesky(covariances), (mass + 1) / (n_rows + k)
 
 

@@ -14,10 +14,7 @@ from .distribution import BaseDistribution
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import ArrayLike, Bound, DTypeLike, Seed, Workspace
 
 
 class GaussianMixture(BaseDistribution):
@@ -142,17 +139,17 @@ class GaussianMixture(BaseDistribution):
             constant = logits - total - log_scales.sum(axis=1) - normalizer
             u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
             terms = constant[:, None] - 0.5 * (u * u).sum(axis=1)
-            log_prob, share = log_sum_exp(terms, out=terms)
-            kept = u, precision, weights, share
+            log_prob, posterior = log_sum_exp(terms, out=terms)
+            kept = u, precision, weights, posterior
             np.add(l, log_prob, l)
 
         def back(l_bar):
-            u, precision, weights, share = kept
-            share_bar = share * l_bar  # d/d log(w_k N_k), (K, N)
-            u_bar = share_bar[:, None] * u
-            logits_bar[...] = share_bar.sum(axis=1) - weights * l_bar.sum()
+            u, precision, weights, posterior = kept
+            terms_bar = posterior * l_bar  # d/d log(w_k N_k), (K, N)
+            u_bar = terms_bar[:, None] * u
+            logits_bar[...] = terms_bar.sum(axis=1) - weights * l_bar.sum()
             means_bar[...] = u_bar.sum(axis=2) * precision[..., 0]
-            log_scales_bar[...] = (u_bar * u).sum(axis=2) - share_bar.sum(axis=1)[:, None]
+            log_scales_bar[...] = (u_bar * u).sum(axis=2) - terms_bar.sum(axis=1)[:, None]
             return -(u_bar * precision).sum(axis=0)
 
         return run, back

@@ -9,14 +9,11 @@ import numpy as np
 
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..core import frozen, log_sum_exp
-from ..core.inputs import as_numbers, as_shape, check_context, check_size, show
+from ..core.inputs import as_numbers, sample_gate, show
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Base, Bound, Context, Seed
+    from ..core.typing import ArrayLike, Base, Bound, Context, Seed, Workspace
 
 
 class Mixture(Distribution):
@@ -59,7 +56,7 @@ class Mixture(Distribution):
 
     @property
     def densities(self) -> list:
-        """The parts, as they were given."""
+        """The parts, as they were passed."""
         return [part.density if isinstance(part, Foreign) else part for part in self.parts]
 
     @property
@@ -72,18 +69,18 @@ class Mixture(Distribution):
         runs, backs = [run for run, _ in bound], [back for _, back in bound]
         log_weights = np.log(self.weights).astype(at.dtype)[:, None]
         # arrays of its own: a mixture may be a part of another one
-        log_p, share = np.empty((2, len(runs), at.n_rows), at.dtype)
+        log_p, posterior = np.empty((2, len(runs), at.n_rows), at.dtype)
 
         def run(x, l):
             x = x.copy()  # the first part may work where the last bijector left it
             log_p[...] = log_weights
             for part, own in zip(runs, log_p, strict=True):
                 part(x, own)
-            value, _ = log_sum_exp(log_p, out=share)
+            value, _ = log_sum_exp(log_p, out=posterior)
             np.add(l, value, l)
 
         def back(l_bar):
-            return sum(part(own * l_bar) for part, own in zip(backs, share, strict=True))
+            return sum(part(own * l_bar) for part, own in zip(backs, posterior, strict=True))
 
         return run, back
 
@@ -92,13 +89,7 @@ class Mixture(Distribution):
     ) -> np.ndarray:
         """Draws of shape (n, D), or (*n, D); with context c: (n, *c.shape[:-1], D)."""
         rng = np.random.default_rng(rng)
-        lead = as_shape(n)
-        context = check_context(context, self.context_dim, self)
-        if context is not None:
-            lead += context.shape[:-1]
-            context = np.broadcast_to(context, (*lead, self.context_dim))
-            context = context.reshape((-1, self.context_dim))
-        rows = check_size(lead, self.dim)
+        rows, context, lead = sample_gate(self, n, context)
         x = np.empty((rows, self.dim), self.dtype)
         who = rng.choice(len(self.parts), size=rows, p=self.weights)
         for k, part in enumerate(self.parts):
@@ -128,13 +119,13 @@ class Mixture(Distribution):
 
 def mixture_weights(weights: ArrayLike | None, k: int) -> np.ndarray:
     """k positive numbers, scaled to sum to 1, read-only; None: all equal. Else a ValueError."""
-    given = np.ones(k) if weights is None else as_numbers("weights", weights)
-    if given.shape != (k,) or not ((given > 0) & np.isfinite(given)).all():
-        raise ValueError(f"weights must be {k} positive numbers, not {show(given)}")
-    share = np.array(given, float)
-    if share.max() > 1 or abs(share.sum() - 1) > 1e-12:  # else they stay, bit for bit
-        share /= share.max()  # no sum of them overflows
-        share /= share.sum()
-    if not share.all():
-        raise ValueError(f"weights differ too much to sum to 1: {show(given)}")
-    return frozen(share)
+    values = np.ones(k) if weights is None else as_numbers("weights", weights)
+    if values.shape != (k,) or not ((values > 0) & np.isfinite(values)).all():
+        raise ValueError(f"weights must be {k} positive numbers, not {show(values)}")
+    scaled = np.array(values, float)
+    if scaled.max() > 1 or abs(scaled.sum() - 1) > 1e-12:  # else they stay, bit for bit
+        scaled /= scaled.max()  # no sum of them overflows
+        scaled /= scaled.sum()
+    if not scaled.all():
+        raise ValueError(f"weights differ too much to sum to 1: {show(values)}")
+    return frozen(scaled)

@@ -16,10 +16,7 @@ from .expectation_maximization import by_bic, moved, whitened
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound, Seed
+    from ..core.typing import ArrayLike, Bound, Seed, Workspace
 
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 
@@ -172,12 +169,12 @@ class MultivariateNormalMixture(BaseDistribution):
         with np.errstate(over="ignore"):
             log_p = -0.5 * (z**2).sum(axis=1)
         log_p += np.log(self.weights) - _log_diagonal(factors[:, :a, :a])
-        share = log_sum_exp(log_p)[1]
-        if not share.any():
+        weights = log_sum_exp(log_p)[1]
+        if not weights.any():
             raise ValueError(f"the known values {values} are too far from every component")
-        keep = share > 0
+        keep = weights > 0
         means = self.means[:, others] + np.einsum("kij,kj->ki", factors[:, a:, :a], z)
-        return MultivariateNormalMixture(means[keep], factors[keep, a:, a:], share[keep])
+        return MultivariateNormalMixture(means[keep], factors[keep, a:, a:], weights[keep])
 
     def _columns(self, columns) -> np.ndarray:
         """Different numbers of columns, or a ValueError."""
@@ -210,13 +207,13 @@ class MultivariateNormalMixture(BaseDistribution):
             nonlocal kept
             u = inverse @ (np.asarray(z, at.dtype) - means)  # (K, D, N)
             terms = constant - 0.5 * (u * u).sum(axis=1)
-            log_prob, share = log_sum_exp(terms, out=terms)
-            kept = u, share
+            log_prob, posterior = log_sum_exp(terms, out=terms)
+            kept = u, posterior
             np.add(l, log_prob, l)
 
         def back(l_bar):
-            u, share = kept
-            return -(inverse.transpose(0, 2, 1) @ (u * (share * l_bar)[:, None])).sum(axis=0)
+            u, posterior = kept
+            return -(inverse.transpose(0, 2, 1) @ (u * (posterior * l_bar)[:, None])).sum(axis=0)
 
         return run, back
 

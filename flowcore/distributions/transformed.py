@@ -7,27 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autograd.tracer import isbox
 
-from ..bijectors import Bijector, Invert, StandardizeContext
+from ..bijectors import Bijector, Invert, MaskedAutoregressiveFlow, StandardizeContext
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import check_resolution
 from ..core import call, evaluate, is_built_in, warn
-from ..core.inputs import (
-    as_numbers,
-    as_shape,
-    check_context,
-    check_event,
-    check_params,
-    check_size,
-)
+from ..core.inputs import as_numbers, check_context, check_event, check_params, sample_gate
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from ..core import Workspace
-    from ..core.typing import Array, Base, Bound, Context, Params, Seed, Threads
+    from ..core.typing import Array, ArrayLike, Base, Bound, Context, Params, Seed, Threads
 
-FAR = 10.0  # standard deviations: the median size of rows that surprises a flow without data
+FAR = 10.0  # standard deviations: rows of a larger median size were meant to be standardised
 _UNSEEN = "this flow has not seen data: its Standardize does nothing yet"
 _FIT = "use what fit returns (flow, history = fit(flow, X)), or flow.initialize(X)"
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
@@ -67,7 +58,7 @@ class TransformedDistribution(Distribution):
 
     @property
     def base(self) -> Any:
-        """The density of z, as it was given."""
+        """The density of z, as it was passed."""
         base = self.parts[0]
         return base.density if isinstance(base, Foreign) else base
 
@@ -95,10 +86,10 @@ class TransformedDistribution(Distribution):
         return run, back
 
     def unseen(self) -> TransformedDistribution:
-        """This flow, marked as made for data that it has not seen: it says so where it matters.
+        """This flow, marked as new: `sample` warns, `log_prob` and `to_latent` warn of far rows.
 
-        The mark holds for these very parts, in copies and pickles, too. What `fit`, `initialize`
-        and `with_params` return has other parts: whoever called them has worked on the flow.
+        The mark belongs to these very parts; copies and pickles keep it. The flows that `fit`,
+        `initialize` and `with_params` return have other parts, and so no mark.
         """
         self._memo_new = self.parts
         return self
@@ -117,7 +108,7 @@ class TransformedDistribution(Distribution):
             )
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
-        """Step by step: whose output is it that is the first not to be finite?"""
+        """Step by step, to the part whose output is the first that is not finite."""
         base, n = self.parts[0], len(x)
         overflowed, known = np.zeros(n, bool), np.zeros(n, bool)
         for part, way in self.bijector.steps("inverse"):
@@ -197,12 +188,10 @@ class TransformedDistribution(Distribution):
         if not self.initialized:
             check_resolution(x, self)
         bijector = initialize_part(self.bijector, "inverse", x, context, rng, new)
-        base = self.parts[0].rebuilt(dict(new))  # a tied part is initialised already
-        if not base.initialized:
-            own_contexts = [context if part.context_dim else None for part in (bijector, base)]
-            z = bijector.inverse(x, context=own_contexts[0])
-            found = base.initialize(z, own_contexts[1], rng)
-            new.update({id(a): b for a, b in zip(self.parts[0].leaves, found.leaves, strict=True)})
+        base = self.parts[0]
+        if not base.rebuilt(dict(new)).initialized:  # a tied part is initialised already
+            z = bijector.inverse(x, context=context if bijector.context_dim else None)
+            initialize_part(base, "inverse", z, context, rng, new)
         return self.rebuilt(new)
 
     def _own(self, part):
@@ -210,7 +199,7 @@ class TransformedDistribution(Distribution):
         return part.params.astype(self.params.dtype, copy=False)
 
     def _part_of(self, theta, part):
-        """What of theta, the parameters of the flow, belongs to a part."""
+        """The piece of theta, the parameters of the flow, of a part."""
         found = self.share(theta, part)
         return self._own(part) if found is None else found
 
@@ -219,12 +208,12 @@ class TransformedDistribution(Distribution):
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
         y, log_det = call(bijector, direction, x, theta, context, threads)
-        if not isbox(y):  # inside, a point without image counts as the centre, see `bijectors.maps`
+        if not isbox(y):  # a point without image was mapped like the centre, see `bijectors.maps`
             y[np.isneginf(log_det)] = np.nan
         return y
 
     def _images(self, z, context, threads, out=None):
-        """x and the log-det of rows z, in the flow's dtype; a warning if there are none."""
+        """x and the log-det of rows z, in the flow's dtype; a warning if rows have no image."""
         bijector = self.bijector
         own_context = context if bijector.context_dim else None
         x, log_det = evaluate(
@@ -242,18 +231,13 @@ class TransformedDistribution(Distribution):
 
     def _base_sample(self, shape, rng, context):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
-        shape = as_shape(shape)
-        context = check_context(context, self.context_dim, self)
+        n, context, lead = sample_gate(self, shape, context)
         if self._memo_new is self.parts:
             warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
-        lead = shape if context is None else shape + context.shape[:-1]
         rng, base = np.random.default_rng(rng), self.parts[0]
-        if base.n_params and base.dtype != self.dtype:  # draw what has these very parameters
+        if base.n_params and base.dtype != self.dtype:  # draw with the parameters as rounded here
             base = base.with_params(self._own(base))
-        z = np.empty((check_size(lead, self.dim), self.dim), self.params.dtype)
-        if context is not None:
-            context = np.broadcast_to(context, (*lead, self.context_dim))
-            context = context.reshape((-1, self.context_dim))
+        z = np.empty((n, self.dim), self.params.dtype)
         for start in range(0, len(z), DRAWS):
             here = z[start : start + DRAWS]
             if base.context_dim:  # a flow: one draw for every row of the context
@@ -275,10 +259,9 @@ class TransformedDistribution(Distribution):
 
 def short_name(step: Bijector) -> str:
     """What pictures call a bijector: "MAF", "IAF", else the name of its class."""
-    short = {"MaskedAutoregressiveFlow": "MAF"}
     if isinstance(step, StandardizeContext):
         return short_name(step.bijector)
     if isinstance(step, Invert):
         inner = short_name(step.bijector)
         return {"MAF": "IAF", "IAF": "MAF"}.get(inner, f"Invert({inner})")
-    return short.get(type(step).__name__, type(step).__name__)
+    return "MAF" if isinstance(step, MaskedAutoregressiveFlow) else type(step).__name__

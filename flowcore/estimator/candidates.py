@@ -1,24 +1,49 @@
-"""The candidates, as data: what is fitted to the training rows of every fold."""
+"""The candidates, as data: flows and simple densities, fitted to the training rows of a fold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from ..bijectors import Chain
 from ..core import remaking
 from ..distributions import Distribution, TransformedDistribution
+from ..flows import glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit
+from ..training.defaults import is_auto
 from .gaussians import gaussian, mixture, modes, student
 from .rows import Fold, Rows
-from .stopping import Fit, Snapshots, log_prob
 
+LARGEST = 1e30  # of what float32 holds well
+LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
+LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
 PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 WIDTH = 32  # columns: in wider tables, networks are wider
 PER_PARAMETER = 2e-5  # milliseconds of an update
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A density fitted to the training rows of a fold, at S snapshots of its training.
+
+    density   the last one; log_p (S, n)   of the held-out rows at each snapshot;
+    thetas    (S, P), the parameters there; None: S = 1
+    """
+
+    density: Distribution
+    log_p: np.ndarray
+    thetas: np.ndarray | None = None
+
+    def at(self, snapshot: int) -> tuple[Distribution, np.ndarray]:
+        """The density there, and its log-densities of the held-out rows."""
+        density, thetas = self.density, self.thetas
+        if thetas is not None:
+            density = density.with_params(thetas[snapshot].astype(float))
+        return density, self.log_p[snapshot]
 
 
 @dataclass(frozen=True)
@@ -95,10 +120,10 @@ class FlowCandidate:
         """
         rng = np.random.default_rng(seed)
         rows, held_out = fold.training, fold.held_out
-        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)), PATIENCE)
+        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)))
         options = {"epochs": epochs, "threads": threads, "rng": rng, "context": rows.context}
-        if (rows.weight != rows.weight[0]).any():
-            options["sample_weight"] = rows.weight
+        equal = (rows.weight == rows.weight[0]).all()
+        options["sample_weight"] = None if equal else rows.weight
         if snapshots:
             options |= {"validation_split": 0, "callbacks": [seen]}
         else:
@@ -106,14 +131,17 @@ class FlowCandidate:
             options |= {"validation_data": others, "patience": PATIENCE}
         with remaking():
             flow = None
-            if (
-                (rows.x != rows.x[0]).any(axis=0).all()
-            ):  # else a column varies in held-out rows only
-                flow = _trained(self._untrained(rows, rng, n_modes), rows.x, options)
-            if seen.thetas:
-                return seen.fit()
-            if snapshots or flow is None:  # it diverged before the first one
-                flow = student(rows)
+            if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
+                try:
+                    last, history = fit(self._untrained(rows, rng, n_modes), rows.x, **options)
+                except TrainingDivergedError as error:
+                    last, history = error.flow, error.history
+                if history.interrupted:
+                    raise KeyboardInterrupt  # ends all fits, not one
+                if seen.thetas:
+                    return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas))
+                flow = None if snapshots else last  # it diverged before the first one
+            flow = student(rows) if flow is None else flow
             return Fit(flow, log_prob(flow, held_out, threads)[None])
 
     def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
@@ -139,12 +167,76 @@ class FlowCandidate:
         return dim * max(1.0, dim / WIDTH) if self.widens else dim
 
 
-def _trained(flow, x: np.ndarray, options: dict) -> TransformedDistribution:
-    """The flow that `fit` returns, the best finite one; an interrupt ends all fits, not one."""
-    try:
-        flow, history = fit(flow, x, **options)
-    except TrainingDivergedError as error:
-        return error.flow
-    if history.interrupted:
-        raise KeyboardInterrupt
+class Snapshots:
+    """A callback of `fit`: every so many epochs it keeps the parameters, and log p of the held-out
+    rows; it stops the training when that has not improved for PATIENCE epochs.
+
+    The best epoch by the dozen rows that one fold holds out is one of luck, and their log-density
+    there is flattered. So every fold takes the snapshot that is best for all of them.
+    """
+
+    def __init__(self, held_out: Rows, every: int):
+        self.held_out, self.every = held_out, every
+        self.flow, self.thetas, self.log_p = None, [], []
+
+    def __call__(self, report) -> bool:
+        if (report.epoch + 1) % self.every:
+            return False
+        self.flow = report.flow
+        theta = self.flow.params
+        small = np.abs(theta).max() < LARGEST  # not the mean of a mode, on a far row
+        self.thetas.append(theta.astype(np.float32) if small else theta)
+        self.log_p.append(log_prob(self.flow, self.held_out))
+        best = int(np.argmax([floored(log_p).mean() for log_p in self.log_p]))
+        return (len(self.log_p) - 1 - best) * self.every >= PATIENCE
+
+
+def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
+    """log p of the rows, (n,), given their context if the density reads one."""
+    context = {"context": rows.context} if density.context_dim else {}
+    return np.maximum(density.log_prob(rows.x, threads=threads, **context), LEAST)
+
+
+def floored(log_p: np.ndarray) -> np.ndarray:
+    """log p of rows (..., n), the lowest ones raised: one far row does not decide."""
+    return np.maximum(log_p, np.quantile(log_p, LOWEST, axis=-1, keepdims=True) - BELOW)
+
+
+FEW = 5000  # rows: in larger tables the candidates for few rows are left out
+
+affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
+spline = partial(nsf, activation="tanh")
+FLOWS = {
+    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002)),
+    "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
+    "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
+                           (0.8, 0.05, 0.002, 0.001), modes=True, least_dim=2),
+    "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
+                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
+    "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
+                           (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
+}  # fmt: skip
+RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
+COST = FLOWS["spline"].cost  # of a flow that nobody has measured
+
+
+def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
+    """The flows to try; flow: the argument of `FlowDensity`."""
+    if isinstance(flow, TransformedDistribution):
+        if (flow.dim, flow.context_dim) != (dim, context_dim):
+            raise ValueError(
+                f"flow has dim={flow.dim} and context_dim={flow.context_dim}, but the data have "
+                f"{dim} and {context_dim}"
+            )
+        return [FlowCandidate("your flow", partial(_own, flow), COST)]
+    named = {recipe.__name__: FlowCandidate(recipe.__name__, recipe, COST) for recipe in RECIPES}
+    known = {"auto": None, **FLOWS, **named}
+    if not (isinstance(flow, str) and flow in known):
+        raise ValueError(
+            f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"
+        )
+    return list(FLOWS.values()) if is_auto(flow) else [known[flow]]
+
+
+def _own(flow, dim, **options) -> TransformedDistribution:
     return flow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +12,10 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain, Standardize
+from ..bijectors import Chain
 from ..core.inputs import column_labels
 from ..core.labels import are_names, check_labels
 from ..distributions import TransformedDistribution
@@ -22,12 +23,10 @@ from ..distributions.conditioning import with_standardized_context
 from ..training.checks import as_context, as_table, as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .inputs import check_rows, seed_sequence
+from .candidates import as_candidates
 from .plan import plan
-from .recipes import as_candidates
-from .record import OPTIONS, Record, as_data, as_summary, checked_options
-from .rows import from_the_centre, merged, quantile
-from .scaling import check_reach, scaling
+from .record import FlowDensityRecord, as_data
+from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling
 from .selection import select
 
 if TYPE_CHECKING:
@@ -61,8 +60,8 @@ class FlowDensity(
     on a grid, has no density (a warning).
     Errors: ValueError for what is no table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
-    Cost: `fit` as `budget` says, and about 2 GB at most on two cores: in wide tables, whose flows
-    and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
+    Cost: `fit` takes the minutes of `budget`, and about 2 GB at most on two cores: in wide tables,
+    whose flows and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
     `score_samples` costs one inverse of every flow in the density.
 
     Parameters
@@ -80,7 +79,7 @@ class FlowDensity(
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
-        Processes that fit flows (joblib). None: all cores, or what a joblib context says; one
+        Processes that fit flows (joblib). None: all cores, or those of a joblib context; one
         inside of another worker.
     random_state : int, RandomState or None
         Decides folds, initial weights, batches.
@@ -137,27 +136,23 @@ class FlowDensity(
         self.progress = progress
 
     def fit(
-        self,
-        X: ArrayLike,
-        y: None = None,
-        sample_weight: ArrayLike | None = None,
-        *,
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Fit to the rows of X (n, D); y is not looked at.
 
         sample_weight: (n,) >= 0; rows of weight 0 take no part. context: (n, C), what the density
         is conditional on; every other method then wants one, too.
         """
         seeds = seed_sequence(self.random_state)
-        minutes, contamination = checked_options(self.budget, self.contamination, self.n_jobs)
+        check_options(self.budget, self.contamination, self.n_jobs)
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
         weight = np.ones(len(X)) if weight is None else weight
         names, context = column_labels(context), as_context("context", context, "X", len(X))
         self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
-        rows = merged(X, weight, context)
+        rows, first = merged(X, weight, context)
         if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
             raise ValueError(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
@@ -167,17 +162,24 @@ class FlowDensity(
         scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
         check_reach(X, weight, scale, labels)
         dims = X.shape[1], self.context_dim_
-        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), minutes)
+        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), self.budget)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
-        found = select(rows, todo, seeds, self.n_jobs, alone, self.progress)
-        units = float(scale.inverse_log_det(X[:1])[0])
-        self.density_ = _in_units(found.density, scale, context_scale)
-        self.latent_ = _in_units(found.latent, scale, context_scale)
-        self.summary_ = found.summary.shifted(units)
-        scores = np.append(found.log_p + units, np.nan)  # the last one is where -1 points at
-        self.held_out_scores_ = scores[rows.original]
-        seen = np.isfinite(found.log_p)
-        self.offset_ = quantile(scores[:-1][seen], rows.weight[seen], contamination)
+        density, latent, log_p, summary = select(
+            rows, todo, seeds, self.n_jobs, alone, self.progress
+        )
+        nats = float(scale.inverse_log_det(X[:1])[0])
+        if context_scale is not None:
+            density = with_standardized_context(density, context_scale)
+            latent = with_standardized_context(latent, context_scale)
+        self.density_ = TransformedDistribution(density, scale)
+        self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
+        self.summary_ = summary.shifted(nats)
+        log_p = log_p + nats
+        scores = np.full(len(X), np.nan)
+        scores[rows.place] = log_p
+        self.held_out_scores_ = np.where(weight > 0, scores[first], np.nan)
+        seen = np.isfinite(log_p)
+        self.offset_ = quantile(log_p[seen], rows.weight[seen], self.contamination)
         self._n_features_out = X.shape[1]
         return self
 
@@ -192,18 +194,16 @@ class FlowDensity(
         return float(self.score_samples(X, context).mean())
 
     def sample(
-        self,
-        n_samples: int = 1,
-        random_state: int | np.random.RandomState | None = None,
+        self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None,
         context: Context = None,
-    ) -> np.ndarray:
+    ) -> np.ndarray:  # fmt: skip
         """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
-        given = self._read_by(self.density_, context, None)
-        if context is not None and given is None:  # nothing that reads it has any weight
-            n_samples = (n_samples, *np.shape(context)[:-1])
-        return self.density_.sample(n_samples, rng, context=given)
+        read = self._read_by(self.density_, context, 0 if context is None else len(context))
+        if context is not None and read is None:  # nothing that reads it has any weight
+            n_samples = n_samples, len(context)
+        return self.density_.sample(n_samples, rng, context=read)
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """`score_samples` - `offset_`: below 0 are the outliers."""
@@ -214,13 +214,9 @@ class FlowDensity(
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
     def fit_predict(
-        self,
-        X: ArrayLike,
-        y: None = None,
-        sample_weight: ArrayLike | None = None,
-        *,
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
-    ) -> np.ndarray:
+    ) -> np.ndarray:  # fmt: skip
         """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
 
         So the share of outliers is `contamination`, which `predict` of rows of the fit is not: what
@@ -246,7 +242,7 @@ class FlowDensity(
     def as_record(self) -> FlowDensityRecord:
         """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
         check_is_fitted(self)
-        options = {name: getattr(self, name) for name in OPTIONS}
+        options = self.get_params(deep=False)
         if not isinstance(options["random_state"], Integral):
             options["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
@@ -256,47 +252,34 @@ class FlowDensity(
             self.context_names_in_, self.context_dim_,
         )  # fmt: skip
 
-    def _read_by(self, density: Distribution, context, n: int | None) -> np.ndarray | None:
-        """The context (n, C), checked, if the density reads it; n: None if it may be any number."""
-        dim = self.context_dim_
-        if context is None and dim:
-            raise ValueError(
-                f"this density needs context=, (n, {dim}), as in fit; from cross_val_score "
-                "and pipelines: set_score_request(context=True)"
-            )
-        if context is not None and not dim:
-            raise ValueError("this density was fitted without a context, but one was given")
-        if context is None:
-            return None
+    def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:
+        """The context of n rows, (n, C), checked; None if the density reads none."""
         check_labels("context", column_labels(context), self.context_names_in_)
-        table = as_context("context", context, "X", len(context) if n is None else n)
-        if table.shape[1] != dim:
-            raise ValueError(f"context has {table.shape[1]} columns, but in fit it had {dim}")
-        return table if density.context_dim else None
+        context, dim = as_context("context", context, "X", n), self.context_dim_
+        width = 0 if context is None else context.shape[1]
+        if width != dim:
+            raise ValueError(
+                f"context= has {width} columns, but in fit it had {dim}; cross_val_score and "
+                "pipelines pass it on after set_score_request(context=True)"
+            )
+        return context if density.context_dim else None
 
 
-def _in_units(
-    density, scale: Standardize, context_scale: Standardize | None
-) -> TransformedDistribution:
-    """A density of standardised rows, given a standardised context, in the units of the data."""
-    if context_scale is not None:
-        density = with_standardized_context(density, context_scale)
-    if isinstance(density, TransformedDistribution):
-        return TransformedDistribution(density.base, Chain([scale, density.bijector]))
-    return TransformedDistribution(density, scale)
+def check_options(budget, contamination, n_jobs) -> None:
+    """A ValueError for an option that is none."""
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
+        raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
+    if budget is not None and not (isinstance(budget, Real) and budget > 0):
+        raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
+    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
+        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
 
 
-class FlowDensityRecord(Record):
-    """A `Record` in a file: `flowcore.save` writes it, `flowcore.load` makes the estimator."""
-
-    def restored(self) -> FlowDensity:
-        """The estimator, fitted."""
-        found = FlowDensity(**self.options)
-        found.density_, found.latent_ = self.density, self.latent
-        found.context_dim_, found.offset_ = self.context_dim, self.offset
-        found.context_names_in_ = self.context_names
-        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
-        found.n_features_in_ = found._n_features_out = self.density.dim
-        if self.names is not None:
-            found.feature_names_in_ = np.array(self.names, object)
-        return found
+def seed_sequence(random_state) -> np.random.SeedSequence:
+    """What every fit's seed is drawn from; None: fresh, not NumPy's global state."""
+    if random_state is None:
+        return np.random.SeedSequence()
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(2**63, size=2).tolist())
+    state = check_random_state(random_state)
+    return np.random.SeedSequence(state.randint(2**31 - 1, size=4).tolist())

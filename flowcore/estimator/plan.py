@@ -8,6 +8,7 @@ and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..training.defaults import batch_size_for, epochs_for
@@ -26,6 +27,7 @@ FITTING = 25  # times its parameters: what the fit of a flow holds
 MATRICES = 3 * 7  # (D, D), that a fold holds: 7 for each Gaussian that has been evaluated
 LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
+Flows = Sequence[FlowCandidate]
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their components
 
 
@@ -41,14 +43,14 @@ class Plan:
     left_out          what would have taken too much time or memory, and how much, in words
     """
 
-    families: tuple[Family, ...]
-    flows: tuple[FlowCandidate, ...]
+    families: list[Family]
+    flows: Flows
     parts: int
     used: int
     epochs: int
     seconds: float
     snapshots: int
-    left_out: tuple[str, ...]
+    left_out: list[str]
 
 
 def default_minutes(n: int) -> float:
@@ -56,13 +58,7 @@ def default_minutes(n: int) -> float:
     return 20 * (max(n, 500) / 500) ** 0.41 / 60
 
 
-def plan(
-    n: int,
-    dim: int,
-    context_dim: int,
-    flows: tuple[FlowCandidate, ...],
-    minutes: float | None = None,
-) -> Plan:
+def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None) -> Plan:
     """The largest number of folds, and then of epochs, that the budget allows.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
@@ -92,42 +88,42 @@ def plan(
         fewer = max(LEAST_EPOCHS, int(epochs * budget / seconds))
         epochs, seconds = fewer, seconds * fewer / epochs
     used = min(used, n)
-    snapshots = _snapshots(n, used * sum(flow.nbytes(dim) for flow in flows))
+    nbytes = used * sum(flow.nbytes(dim) for flow in flows)
+    snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
+    snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
     return Plan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
 
 
-def _families(
-    n: int, dim: int, context_dim: int, budget: float
-) -> tuple[tuple[Family, ...], tuple[str, ...]]:
+def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[Family], list[str]]:
     """(the simple densities, mixtures of Gaussians that take a quarter of the budget at most among
     them; the others in words). A context is nothing for mixtures."""
     sizes = [k for k in SIZES if k * (dim + 5) <= n and not context_dim]
     seconds = min(n, MOST_ROWS) * dim**2 * PER_SHARE  # of one Gaussian of a mixture
     kept = [k for k in sizes if k * seconds <= max(budget, LEAST_SECONDS) / 4]
-    left_out = tuple(
+    left_out = [
         f"mixture of {k}, which takes {k * seconds:.0f} s or more" for k in sizes[len(kept) :]
-    )
-    return (GAUSSIAN, STUDENT, mixtures(kept))[: 3 if kept else 2], left_out
+    ]
+    return [GAUSSIAN, STUDENT, *[mixtures(kept)] * bool(kept)], left_out
 
 
 def _affordable(
-    flows: tuple[FlowCandidate, ...], n: int, dim: int, parts: int, used: int, budget: float
-) -> tuple[tuple[FlowCandidate, ...], tuple[str, ...]]:
+    flows: Flows, n: int, dim: int, parts: int, used: int, budget: float
+) -> tuple[Flows, list[str]]:
     """(the flows whose shortest fits are together within budget and memory, the cheap ones first;
     the others in words). Those that are of no use for such a table are neither."""
     flows = [f for f in flows if FEW_ROWS <= n < f.below_rows and dim >= f.least_dim]
-    kept, left_out, spent, held = [], (), 0.0, 0.0
+    kept, left_out, spent, held = [], [], 0.0, 0.0
     for flow in sorted(flows, key=lambda flow: flow.milliseconds(dim, batch_size_for(n))):
         seconds = used * _seconds(flow, n - n // parts, dim, LEAST_EPOCHS)
         nbytes = (used + CORES * FITTING) * flow.nbytes(dim)
         if spent + seconds > max(budget, LEAST_SECONDS):
-            left_out += (f"{flow.name}, which takes {seconds:.0f} s or more",)
+            left_out.append(f"{flow.name}, which takes {seconds:.0f} s or more")
         elif held + nbytes > MEMORY:
-            left_out += (f"{flow.name}, which takes {nbytes / 1e9:.1f} GB",)
+            left_out.append(f"{flow.name}, which takes {nbytes / 1e9:.1f} GB")
         else:
-            kept, spent = [*kept, flow], spent + seconds
-            held += used * flow.nbytes(dim)
-    return tuple(flow for flow in flows if flow in kept), left_out
+            kept.append(flow)
+            spent, held = spent + seconds, held + used * flow.nbytes(dim)
+    return [flow for flow in flows if flow in kept], left_out
 
 
 def _seconds(flow: FlowCandidate, n: int, dim: int, epochs: int) -> float:
@@ -135,9 +131,3 @@ def _seconds(flow: FlowCandidate, n: int, dim: int, epochs: int) -> float:
     batch = batch_size_for(n)
     epochs = epochs * (STOPPED if n < LARGE else 1)
     return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch))
-
-
-def _snapshots(n: int, nbytes: float) -> int:
-    """As many as half of the memory holds, in float32; nbytes: the parameters of all folds."""
-    most = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)
-    return most if n < TOGETHER and most >= FEWEST else 0

@@ -1,28 +1,121 @@
-"""A fitted `FlowDensity` as data, which `save` writes and `load` reads: no scikit-learn in here."""
+"""A fitted `FlowDensity` as data: its summary, and what `save` writes and `load` reads.
+
+No scikit-learn in here.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from numbers import Integral, Real
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import from_given
-from .summary import Scored, Summary
 
 if TYPE_CHECKING:
     from ..bijectors import ElementwiseAffine
     from ..core.typing import Base
+    from .density import FlowDensity
 
 OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
+HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate: its held-out mean log-density (nats), the standard error of that, its weight."""
+
+    name: str
+    score: float
+    error: float
+    weight: float
+    is_flow: bool
+
+    def __str__(self):
+        return f"{self.name} {_number(self.score, 1 + (abs(self.score) < 10))}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The scores behind a fitted `FlowDensity`, as numbers; print it.
+
+    candidates   all that were tried; density   what was made of them; n_rows   of the table;
+    n_held_out   rows of which each was scored by fits that had not seen it; n_folds;
+    left_out     what was not tried, since it takes too much time or memory, and how much
+    """
+
+    candidates: tuple[Scored, ...]
+    density: Scored
+    n_rows: int
+    n_held_out: int
+    n_folds: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def winner(self) -> Scored:
+        """The candidate of the largest weight."""
+        return max(self.candidates, key=lambda scored: scored.weight)
+
+    @property
+    def line(self) -> str:
+        """One line: "Gaussian -14.4, mixture of 2 -4.6, this density 4.7 (held out, +- 1.1)"."""
+        total = self.density
+        return f"{', '.join(map(str, self.candidates))}, {total} (held out, +- {total.error:.2g})"
+
+    def shifted(self, nats: float) -> Summary:
+        """The same in other units: every log-density is so many nats more."""
+        found = tuple(replace(s, score=s.score + nats) for s in self.candidates)
+        total = replace(self.density, score=self.density.score + nats)
+        return replace(self, candidates=found, density=total)
+
+    def __str__(self):
+        rows = [
+            f"log-density of held-out rows, mean in nats ({self.n_held_out:,} of {self.n_rows:,} "
+            f"rows, {self.n_folds} fold{'s' * (self.n_folds > 1)})",
+            f"  {'':24s}{'score':>10s}{'+-':>8s}{'weight':>9s}",
+        ]
+        for s in self.candidates:
+            rows.append(
+                f"  {s.name:24s}{_number(s.score):>10s}{_number(s.error):>8s}{s.weight:9.2f}"
+            )
+        total = self.density
+        rows.append(f"  {total.name:24s}{_number(total.score):>10s}{_number(total.error):>8s}")
+        rows += [f"the largest part is: {self.winner.name}"]
+        return "\n".join(rows + [f"left out: {what}" for what in self.left_out])
+
+    __repr__ = __str__
+
+
+def _number(score: float, digits: int = 3) -> str:
+    return f"{score:.{digits}f}" if abs(score) < HUGE else f"{score:.0e}"
+
+
+def as_data(summary: Summary) -> dict:
+    """A summary as plain data: dicts and lists of numbers and strings."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(summary).items()}
+
+
+def as_summary(data: dict) -> Summary:
+    """The summary from `as_data`; a ValueError for other data."""
+    try:
+        candidates = tuple(_scored(one) for one in data["candidates"])
+        counts = (int(data[name]) for name in ("n_rows", "n_held_out", "n_folds"))
+        left_out = tuple(map(str, data.get("left_out", ())))  # not in older files
+        return Summary(candidates, _scored(data["density"]), *counts, left_out)
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
+        raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
+
+
+def _scored(data: dict) -> Scored:
+    numbers = (float(data[name]) for name in ("score", "error", "weight"))
+    return Scored(str(data["name"]), *numbers, bool(data["is_flow"]))
 
 
 @dataclass(eq=False)
-class Record:
+class FlowDensityRecord:
     """What a `FlowDensity` has learned, and its options.
 
     Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
@@ -66,61 +159,39 @@ class Record:
             self.context_dim = old.dim
             self.density = from_given(self.density, old.loc, old.scale)
             self.latent = from_given(self.latent, old.loc, old.scale)
-        flows, names, dim = (self.density, self.latent), self.names, self.density.dim
-        context_names, context_dim = self.context_names, self.context_dim
-        widths = [getattr(flow, "context_dim", 0) for flow in flows]
-        for wrong, message in (
-            (sorted(self.options) != sorted(OPTIONS), f"its options are not {sorted(OPTIONS)}"),
-            (not all(isinstance(flow, TransformedDistribution) for flow in flows),
-             "its density or latent is no flow"),
-            (self.latent.dim != dim, "its latent space is not that of its density"),
-            (names is not None and not len(set(names)) == len(names) == dim,
-             f"it has {len(set(names or ()))} names for {dim} columns"),
-            (not {*widths} <= {0, context_dim},
-             f"its flows want contexts of widths {widths}, not of {context_dim}"),
-            (context_names is not None and len(context_names) != context_dim,
-             f"it has {len(context_names or ())} names for a context of {context_dim}"),
-            (self.held_out_scores.ndim != 1 or self.held_out_scores.dtype != float,
-             "its held-out scores are no vector of floats"),
-            (not math.isfinite(self.offset), f"its offset is {self.offset}"),
-        ):  # fmt: skip
-            if wrong:
-                raise ValueError(message)
-        checked_options(*(self.options[name] for name in ("budget", "contamination", "n_jobs")))
         as_summary(self.summary)
+        flows = self.density, self.latent
+        if not (
+            sorted(self.options) == sorted(OPTIONS)
+            and all(isinstance(flow, TransformedDistribution) for flow in flows)
+            and self.latent.dim == self.density.dim
+            and {flow.context_dim for flow in flows} <= {0, self.context_dim}
+            and _are_names_of(self.names, self.density.dim)
+            and _are_names_of(self.context_names, self.context_dim)
+            and math.isfinite(self.offset)
+        ):
+            raise ValueError(
+                "its options, density, latent space, names and context do not fit together"
+            )
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         return {name: v for name, v in vars(self).items() if name != "context_scaling"}
 
+    def restored(self) -> FlowDensity:
+        """The estimator, fitted."""
+        from .density import FlowDensity
 
-def checked_options(budget, contamination, n_jobs) -> tuple[float | None, float]:
-    """(budget, contamination) as floats; a ValueError for an option that is none."""
-    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
-        raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
-    if budget is not None and not (isinstance(budget, Real) and budget > 0):
-        raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
-    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
-        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
-    return None if budget is None else float(budget), float(contamination)
-
-
-def as_data(summary: Summary) -> dict:
-    """A summary as plain data: dicts and lists of numbers and strings."""
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(summary).items()}
+        found = FlowDensity(**self.options)
+        found.density_, found.latent_ = self.density, self.latent
+        found.context_dim_, found.offset_ = self.context_dim, self.offset
+        found.context_names_in_ = self.context_names
+        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
+        found.n_features_in_ = found._n_features_out = self.density.dim
+        if self.names is not None:
+            found.feature_names_in_ = np.array(self.names, object)
+        return found
 
 
-def as_summary(data: dict) -> Summary:
-    """The summary from `as_data`; a ValueError for other data."""
-    try:
-        candidates = tuple(_scored(one) for one in data["candidates"])
-        counts = (int(data[name]) for name in ("n_rows", "n_held_out", "n_folds"))
-        left_out = tuple(map(str, data.get("left_out", ())))  # not in older files
-        return Summary(candidates, _scored(data["density"]), *counts, left_out)
-    except (KeyError, TypeError, ValueError, OverflowError) as problem:
-        raise ValueError(f"its summary is no summary: {problem!r:.100}") from problem
-
-
-def _scored(data: dict) -> Scored:
-    numbers = (float(data[name]) for name in ("score", "error", "weight"))
-    return Scored(str(data["name"]), *numbers, bool(data["is_flow"]))
+def _are_names_of(names: Sequence[str] | None, dim: int) -> bool:
+    return names is None or len(set(names)) == len(names) == dim

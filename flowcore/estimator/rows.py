@@ -1,26 +1,63 @@
-"""The rows of a table: equal ones are one row with their weights added, folds, quantiles."""
+"""The table: checked, equal rows one row with a weight, standardised; folds and quantiles."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize
+from ..core.inputs import as_numbers, column_labels, where
+from ..core.labels import check_labels
+from ..training.checks import check_finite
 from ..training.repeats import first_equal
+
+FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
+FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
+
+
+def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
+    """(X as floats (n, D), the names of its columns or None); pandas, polars, pyarrow as well.
+
+    reset: this is `fit`, which remembers the number of columns and their names; else they have to
+    be the same, in the same order.
+    """
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
+        raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+    if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
+        X = X.to_pandas()
+    labels, problem = column_labels(X), None
+    check_labels("X", labels, labels and list(dict.fromkeys(labels)))
+    try:
+        table = validate_data(estimator, X, reset=reset, skip_check_array=False, dtype=float,
+                              ensure_all_finite=False, order="C",
+                              ensure_min_samples=2 if reset else 1)  # fmt: skip
+    except (TypeError, ValueError, OverflowError) as found:  # it names no place
+        problem = found
+    try:  # scikit-learn takes dates and text as numbers, and ignores masks
+        as_numbers("X", np.array(X, object) if problem and not labels else X)
+    except ValueError as place:
+        text = f"{place}: {problem}".split("\n")[0] if problem else f"{place}"
+        fix = "; leave the column out, or take flowcore.tables.fit_table, which knows categories"
+        error = TypeError if isinstance(problem, TypeError) else ValueError
+        raise error(f"{place}" if " drop" in text else text + fix) from None
+    if problem:
+        raise problem
+    check_finite("X", table, float, labels)
+    return table, labels
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Different rows: x (n, D), context (n, C) or None, weight (n,).
-
-    original   (N,): which of them each row of the table is; -1 for one of weight 0
-    """
+    """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table."""
 
     x: np.ndarray
     context: np.ndarray | None
     weight: np.ndarray
-    original: np.ndarray | None = None
+    place: np.ndarray
 
     def __len__(self) -> int:
         return len(self.x)
@@ -29,27 +66,20 @@ class Rows:
         """Some of them, by number or by a mask; their weights have the sum 1."""
         weight = self.weight[index]
         context = None if self.context is None else self.context[index]
-        return Rows(self.x[index], context, weight / weight.sum())
+        return Rows(self.x[index], context, weight / weight.sum(), self.place[index])
 
 
-@dataclass(frozen=True)
-class Fold:
-    """A table, of which some rows are held out: a mask (n,)."""
+class Fold(NamedTuple):
+    """The rows that a candidate is fitted to, and those that it is scored on."""
 
-    table: Rows
-    mask: np.ndarray
-
-    @property
-    def training(self) -> Rows:
-        return self.table.take(~self.mask)
-
-    @property
-    def held_out(self) -> Rows:
-        return self.table.take(self.mask)
+    training: Rows
+    held_out: Rows
 
 
-def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Rows:
-    """The different rows of positive weight, sorted.
+def merged(
+    x: np.ndarray, weight: np.ndarray, context: np.ndarray | None
+) -> tuple[Rows, np.ndarray]:
+    """(the different rows of positive weight, sorted; for every row the first that equals it).
 
     A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
     known when it is held out, and a spike on it would look like a discovery.
@@ -60,10 +90,34 @@ def merged(x: np.ndarray, weight: np.ndarray, context: np.ndarray | None) -> Row
     kept = np.flatnonzero(total > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
     kept = kept[np.lexsort(both.T[::-1])]
-    number = np.zeros(len(x), int)
-    number[kept] = np.arange(len(kept))
-    original = np.where(weight > 0, number[first], -1)
-    return replace(Rows(x, context, total).take(kept), original=original)
+    return Rows(x, context, total, np.arange(len(x))).take(kept), first
+
+
+@np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
+def scaling(x: np.ndarray) -> Standardize:
+    """x = mean + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
+    low, high = np.quantile(x, (0.25, 0.75), axis=0)
+    reach = FAR * (high - low)
+    wide = np.where(reach > 0, reach, np.inf)
+    near = np.clip(x, low - wide, high + wide)
+    unit = np.abs(near).max(axis=0)  # no square overflows, none underflows
+    unit[unit == 0] = 1.0
+    scale = unit * (near / unit).std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    return Standardize(x.shape[1]).with_moments(unit * (near / unit).mean(axis=0), scale)
+
+
+def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
+    """A ValueError that names the first value whose square, in units of its column, is no float;
+    rows of weight 0 do not count."""
+    with np.errstate(over="ignore"):
+        far = ~(np.abs(scale.inverse(x)) < FARTHEST) & (weight > 0)[:, None]
+    if far.any():
+        row, column = np.argwhere(far)[0]
+        raise ValueError(
+            f"X has a value {where(far, labels)} that is too far from all others: "
+            f"{x[row, column]:.3g}, where the column's scale is {scale.scale[column]:.3g}: drop it"
+        )
 
 
 def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize | None) -> Rows:
@@ -72,9 +126,7 @@ def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize |
     x, context = scale.inverse(rows.x), rows.context
     context = None if context is None else context_scale.inverse(context)
     order = np.argsort(np.sum(x**2, axis=1), kind="stable")
-    place = np.append(np.argsort(order), -1)  # of -1: -1
-    found = replace(rows, x=x, context=context).take(order)
-    return replace(found, original=place[rows.original])
+    return replace(rows, x=x, context=context).take(order)
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,16 +10,35 @@ import numpy as np
 
 from ..core import BLAS
 from ..distributions import Distribution, Mixture, TransformedDistribution
-from .candidates import Candidate, Family, FlowCandidate
+from .candidates import Candidate, Family, Fit, FlowCandidate, floored
 from .plan import Plan
+from .record import Scored, Summary
 from .rows import Fold, Rows
-from .stacking import crossed, mixed, stacked_weights
-from .stopping import Fit, stopped_together
-from .summary import Scored, Summary, mean_and_error
+from .stacking import crossed, mean_and_error, mixed, stacked_weights
 from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
+Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
+
+
+def select(
+    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool
+) -> Selection:
+    """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
+
+    alone: the flows are; the simpler densities are in the summary, without a weight
+    """
+    folds = Folds(rows, plan, seeds)
+    with BLAS.single_threaded():  # small products: threads would wait for each other
+        simple = [best_of(family, folds) for family in plan.families]
+    components = max(one.candidate.options.get("n_components", 0) for one in simple)
+    how = partial(folds.tasks, epochs=plan.epochs, snapshots=plan.snapshots,
+                  n_modes=min(components or MODES, MOST_MODES))  # fmt: skip
+    tasks = [task for i, flow in enumerate(plan.flows) for task in how(flow, 200 + i)]
+    fits = iter(run(tasks, plan.seconds, n_jobs, progress))
+    flows = [folds.fitted(flow, [next(fits) for _ in folds.folds]) for flow in plan.flows]
+    return stacked([*simple, *flows], len(simple) if alone else 0, folds, plan.left_out)
 
 
 @dataclass(frozen=True)
@@ -28,20 +47,9 @@ class Fitted:
     (n,), and its line in the summary."""
 
     candidate: Candidate | FlowCandidate
-    densities: tuple[Distribution, ...]
+    densities: list[Distribution]
     log_p: np.ndarray
     scored: Scored
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What was chosen: a density of standardised rows, the best single part that has a latent
-    space, and the log-densities (n,) of held-out rows, those of the others NaN."""
-
-    density: Mixture
-    latent: TransformedDistribution
-    log_p: np.ndarray
-    summary: Summary
 
 
 class Folds:
@@ -50,8 +58,10 @@ class Folds:
     def __init__(self, rows: Rows, plan: Plan, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
         number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
-        self.folds = [Fold(rows, number == k) for k in range(plan.used)]
         self.held_out = number < plan.used  # (n,)
+        self.folds = [
+            Fold(rows.take(number != k), rows.take(number == k)) for k in range(plan.used)
+        ]
         self.number = number[self.held_out]
         self.weight = rows.weight[self.held_out]
 
@@ -60,43 +70,25 @@ class Folds:
     ) -> Iterator[Callable[..., Fit]]:
         """A candidate's fits, one for each fold."""
         for fold, own in zip(self.folds, self._seeds, strict=True):
-            words = np.random.SeedSequence([*own.generate_state(2).tolist(), seed])
-            yield partial(candidate.fitted, fold, int(words.generate_state(1)[0]), **options)
+            state = np.random.SeedSequence([*own.generate_state(2).tolist(), seed])
+            yield partial(candidate.fitted, fold, int(state.generate_state(1)[0]), **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
-        """The candidate, stopped at the epoch that is best for all folds."""
-        weights = [self.weight[self.number == k] for k in range(len(fits))]
-        densities, scores = zip(*stopped_together(fits, weights), strict=True)
-        log_p = np.empty(len(self.number))
-        for k, own in enumerate(scores):
-            log_p[self.number == k] = own
+        """The candidate at the snapshot that is best for all folds together; a fold whose training
+        had ended before takes its own best."""
+        parts = [self.number == k for k in range(len(fits))]
+        curves = [
+            floored(fit.log_p) @ self.weight[part] for fit, part in zip(fits, parts, strict=True)
+        ]
+        longest = max(map(len, curves))
+        best = int(np.argmax(sum(np.pad(c, (0, longest - len(c)), "edge") for c in curves)))
+        densities, log_p = [], np.empty(len(self.number))
+        for fit, part, curve in zip(fits, parts, curves, strict=True):
+            density, log_p[part] = fit.at(best if best < len(curve) else int(np.argmax(curve)))
+            densities.append(density)
         mean, error = mean_and_error(log_p, self.weight)
         scored = Scored(candidate.name, mean, error, 0.0, candidate.is_flow)
         return Fitted(candidate, densities, log_p, scored)
-
-
-def select(
-    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool
-) -> Selection:
-    """Fit the candidates of the plan to every fold, and stack them.
-
-    alone: the flows are; the simpler densities are in the summary, without a weight
-    """
-    folds = Folds(rows, plan, seeds)
-    with BLAS.single_threaded():  # small products: threads would wait for each other
-        simple = [best_of(family, folds) for family in plan.families]
-    components = max(one.candidate.options.get("n_components", 0) for one in simple)
-    options = {
-        "epochs": plan.epochs,
-        "snapshots": plan.snapshots,
-        "n_modes": min(components or MODES, MOST_MODES),
-    }
-    tasks = [
-        task for i, flow in enumerate(plan.flows) for task in folds.tasks(flow, 200 + i, **options)
-    ]
-    fits = iter(run(tasks, plan.seconds, n_jobs, progress))
-    flows = [folds.fitted(flow, [next(fits) for _ in folds.folds]) for flow in plan.flows]
-    return stacked([*simple, *flows], len(simple) if alone else 0, folds, plan.left_out)
 
 
 def best_of(family: Family, folds: Folds) -> Fitted:
@@ -115,33 +107,31 @@ def best_of(family: Family, folds: Folds) -> Fitted:
 
 
 def stacked(
-    fitted: list[Fitted], first: int, folds: Folds, left_out: tuple[str, ...] = ()
+    fitted: list[Fitted], first: int, folds: Folds, left_out: Sequence[str] = ()
 ) -> Selection:
-    """The mixture of the candidates from the first one on, those of little weight left out."""
+    """(a density, its best part with a latent space, log p, a summary), of standardised rows.
+
+    The density is the mixture of the candidates from the first one on, those of little weight left
+    out. log p (n,) is that of held-out rows; of the others NaN.
+    """
     log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
     w = stacked_weights(log_p, folds.weight)
     mean, error = mean_and_error(crossed(log_p, folds.number, folds.weight), folds.weight)
     kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
     w = np.where(kept, w, 0) / w[kept].sum()
-    scored = [
-        replace(one.scored, weight=weight)
-        for one, weight in zip(fitted, [0.0] * first + w.tolist(), strict=True)
-    ]
-    parts = [
-        (density, own.weight / len(one.densities))
-        for one, own in zip(fitted, scored, strict=True)
-        for density in one.densities
-        if own.weight
-    ]
-    latent = max(
-        (i for i, one in enumerate(fitted) if hasattr(one.densities[0], "to_latent")),
-        key=lambda i: scored[i].weight,
-    )
     scores = np.full(len(folds.held_out), np.nan)
-    scores[folds.held_out] = mixed(log_p[:, w > 0], w[w > 0])
+    scores[folds.held_out] = mixed(log_p[:, kept], w[kept])
+    chosen = list(zip(fitted, [0.0] * first + w.tolist(), strict=True))
+    parts = [
+        (density, weight / len(one.densities))
+        for one, weight in chosen
+        for density in one.densities
+        if weight
+    ]
+    by_weight = [one.densities[0] for one, _ in sorted(chosen, key=lambda own: -own[1])]
+    latent = next(density for density in by_weight if hasattr(density, "to_latent"))
+    scored = tuple(replace(one.scored, weight=weight) for one, weight in chosen)
     total = Scored("this density", mean, error, 1.0, False)
     counts = len(scores), len(folds.number), len(folds.folds)
-    summary = Summary(tuple(scored), total, *counts, left_out)
-    return Selection(
-        Mixture(*zip(*parts, strict=True)), fitted[latent].densities[0], scores, summary
-    )
+    summary = Summary(scored, total, *counts, tuple(left_out))
+    return Mixture(*zip(*parts, strict=True)), latent, scores, summary

@@ -1,10 +1,10 @@
-"""How candidates share the weight: by the log-densities of rows that they have not seen.
+"""The weights of candidates: by the log-densities of rows that they have not seen.
 
     maximise over w   sum_n v_n log sum_c w_c p_c(x_n),        w >= 0,  sum_c w_c = 1
 
 with p_c(x_n) from a fit that was not given row n (stacking: Smyth and Wolpert, "Linearly combining
 density estimators via stacking", 1999). The problem is concave; EM climbs to its maximum.
-A single row, however far from the others, has a share of 1/n in every weight: it cannot decide.
+A single row, however far from the others, has a part of 1/n in every weight: it cannot decide.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def stacked_weights(log_p: np.ndarray, weight: np.ndarray | None = None) -> np.n
     """
     n, n_candidates = log_p.shape
     weight = np.ones(n) if weight is None else weight / weight.mean()
-    shares = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
     w, before = np.full(n_candidates, 1 / n_candidates), -np.inf
     for _ in range(STEPS):
-        total = shares @ w
+        total = p @ w
         now = weight @ np.log(total) / n
         if now - before < SMALLEST_STEP:
             break
         before = now
-        w = (w * (shares.T @ (weight / total)) + IMAGINED / n_candidates) / (n + IMAGINED)
+        w = (w * (p.T @ (weight / total)) + IMAGINED / n_candidates) / (n + IMAGINED)
     return w
 
 
@@ -56,3 +56,10 @@ def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarr
         here = fold == k
         found[here] = mixed(log_p[here], stacked_weights(log_p[~here], weight[~here]))
     return found
+
+
+def mean_and_error(log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """The weighted mean, and its standard error."""
+    share = weight / weight.sum()
+    mean = np.average(log_p, weights=weight)
+    return float(mean), float(np.linalg.norm(share * (log_p - mean)))

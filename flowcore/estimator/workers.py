@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ..core import n_threads
 from ..training.history import sparse_bar
@@ -28,16 +28,12 @@ def run(
     calls = (delayed(task)(**threads) for task in tasks)
     if not backend.supports_return_generator:  # multiprocessing: all at once
         return Parallel(n_jobs=jobs)(calls)
-    with nullcontext() if jobs == 1 else _deaf_to_interrupts():
+    with _deaf_to_interrupts():
         results = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    return list(_shown(results, len(tasks)) if progress else results)
-
-
-def _shown(results: Iterable, total: int) -> Iterator:
-    with sparse_bar(total, "flow") as bar:
-        for result in results:
-            bar.update()
-            yield result
+    if progress:
+        bar = sparse_bar(len(tasks), "flow")
+        bar.iterable, results = results, bar
+    return list(results)
 
 
 @contextmanager

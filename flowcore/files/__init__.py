@@ -20,13 +20,13 @@ proportion to its size, whoever wrote it.
 
     describe.py   objects -> nodes            save.py   the two together, and back again as a proof
     rebuild.py    nodes -> objects            load.py   the way back
-    kinds.py      what a constructor takes    messages.py   what is wrong, in a few words
+    kinds.py      what a constructor takes    messages.py   what is wrong, on one line
     archive.py    arrays <-> bytes            disk.py   bytes <-> a file, whole or not at all
 """
 
 from .archive import DESCRIPTION, DIGITS, SEAL, pack, read_sealed, sealed, unpack, unsealed
 from .describe import Writer
-from .disk import remove_unfinished, replacing, write_atomically
+from .disk import path_text, remove_unfinished, replaceable, replacing, write_atomically
 from .load import load
 from .messages import expect, printable
 from .save import save
@@ -39,9 +39,11 @@ __all__ = [
     "expect",
     "load",
     "pack",
+    "path_text",
     "printable",
     "read_sealed",
     "remove_unfinished",
+    "replaceable",
     "replacing",
     "save",
     "sealed",

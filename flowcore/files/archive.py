@@ -21,7 +21,7 @@ import zipfile
 
 import numpy as np
 
-from .disk import open_ordinary
+from .disk import check_ordinary
 from .messages import expect, printable
 
 DESCRIPTION = "flowcore.json"  # the member that holds JSON, the first one
@@ -92,7 +92,7 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
     for name, array in arrays.items():
         info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980
         info.create_system, info.external_attr = 3, 0o644 << 16  # on every system
-        info.file_size = array.nbytes + 128  # says only whether a header for 4 GB is needed
+        info.file_size = array.nbytes + 128  # only decides whether a header for 4 GB is needed
         with archive.open(info, "w") as member:
             np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
     archive.comment = SEAL + b"0" * DIGITS
@@ -110,7 +110,8 @@ def read_sealed(path: str) -> bytes:
     What is no ordinary file, or does not begin and end like one of flowcore's, is refused before
     the rest is read. Errors: OSError; ValueError, whose message continues '<path> ...'.
     """
-    with open_ordinary(path) as file:
+    check_ordinary(path)
+    with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - DIGITS - len(SEAL)))
         end = file.read(DIGITS + len(SEAL))
@@ -118,29 +119,21 @@ def read_sealed(path: str) -> bytes:
         _check_ends(file.read(DIGITS), end)
         file.seek(0)
         data = file.read()
-    if hashlib.sha256(memoryview(data)[:-DIGITS]).hexdigest().encode() != data[-DIGITS:]:
-        raise ValueError("is damaged: its bytes do not match its checksum")
+    digest = hashlib.sha256(memoryview(data)[:-DIGITS]).hexdigest().encode()
+    expect(digest == data[-DIGITS:], "is damaged: its bytes do not match its checksum")
     return data
 
 
 def _check_ends(start: bytes, end: bytes) -> None:
     """A ValueError unless a file that starts and ends so may be one of flowcore's."""
     name = f"{DESCRIPTION}.npy".encode()  # of the first member, behind a header of 30 bytes
-    archive = b"PK\x03\x04".startswith(start[:4])
-    ours = archive and name.startswith(start[30 : 30 + len(name)])
-    if end.startswith(SEAL) and len(end) == len(SEAL) + DIGITS:
-        if not ours:
-            raise ValueError("is damaged: it ends like a file of flowcore's, but begins otherwise")
-        return
-    if not start:
-        raise ValueError("is empty: not even a truncated flow")
-    if not archive:
-        kinds = {b"\x80": "a pickle", b"\x93NUMPY": "an .npy array"}
-        kind = next((k for begin, k in kinds.items() if start.startswith(begin)), "another file")
-        raise ValueError(f"was not written by flowcore: it is {kind}, {start[:8]!r}...")
+    ours = b"PK\x03\x04".startswith(start[:4]) and name.startswith(start[30 : 30 + len(name)])
+    whole = end.startswith(SEAL) and len(end) == len(SEAL) + DIGITS
+    expect(start, "is empty: not even a truncated flow")
+    expect(ours or not whole, "is damaged: it ends like a file of flowcore's, but begins otherwise")
     if not ours:
-        raise ValueError(f"was not written by flowcore: it is an archive without {DESCRIPTION}")
-    raise ValueError("is truncated, or was rewritten by another program: its checksum is missing")
+        raise ValueError(f"was not written by flowcore: it begins with {start[:8]!r}")
+    expect(whole, "is truncated, or was rewritten by another program: its checksum is missing")
 
 
 def unpack(data: bytes) -> dict[str, np.ndarray]:
@@ -173,6 +166,6 @@ def _array(raw: bytes) -> np.ndarray:
     fits = size * dtype.itemsize == len(raw) - place
     expect(fits, f"an array of {{}} numbers in {len(raw) - place} bytes", size)
     array = np.ndarray(shape, dtype, raw, place, order="F" if header[2] == b"True" else "C")
-    if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
-        raise ValueError("an array of truth values other than 0 and 1")
+    truth = dtype.kind != "b" or array.view(np.uint8).max(initial=0) <= 1
+    expect(truth, "an array of truth values other than 0 and 1")
     return array.copy(order="K")

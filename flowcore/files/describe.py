@@ -33,8 +33,6 @@ from ..transformers import Transformer
 from .kinds import BASE, is_int
 
 FORMAT = 1  # of the description
-MAX_DEPTH = 300  # of nested nodes
-MAX_VALUES = 100  # of nested lists and dicts within a node
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
 
@@ -51,17 +49,13 @@ def is_describable(cls: type) -> bool:
     return known or all(hasattr(cls, name) for name in BASE)
 
 
-def nodes_in(value, depth: int = 0) -> Iterator:
+def nodes_in(value) -> Iterator:
     """The nodes among the values of a config, also within lists and dicts."""
-    if depth > MAX_VALUES:
-        raise ValueError(
-            f"cannot be saved: a list or dict contains itself, or is nested {MAX_VALUES} times"
-        )
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         for item in value:
-            yield from nodes_in(item, depth + 1)
+            yield from nodes_in(item)
     elif is_node(value):
         yield value
 
@@ -76,27 +70,30 @@ def unsavable(cls: type, reason: str) -> ValueError:
 
 
 class Writer:
-    """Objects -> `nodes` and `arrays`, parts before wholes; `objects[k]` is node k."""
+    """An object -> `nodes` and `arrays`, parts before wholes; `objects[k]` is node k.
 
-    def __init__(self):
+    Errors: ValueError for what cannot be described.
+    """
+
+    def __init__(self, obj):
         self.nodes: list[dict] = []
         self.objects: list = []
         self.arrays: dict[str, np.ndarray] = {}
-        self._numbers: dict[int, int] = {}  # id of an object -> its node; -1 while it is visited
+        self._numbers: dict[int, int] = {}  # id of an object -> its node
+        try:
+            self._add(obj)
+        except RecursionError:
+            raise unsavable(type(obj), "it contains itself, or is nested too deep") from None
 
-    def add(self, obj, depth: int = 1) -> None:
+    def _add(self, obj) -> None:
         """Append the nodes of everything in obj that has none yet, then its own."""
-        known = self._numbers.get(id(obj))
-        if known == -1 or depth > MAX_DEPTH:
-            raise unsavable(type(obj), f"it contains itself, or is nested {MAX_DEPTH} times")
-        if known is not None:
+        if id(obj) in self._numbers:
             return
-        self._numbers[id(obj)] = -1
         config = _arguments(obj)
         parts = _unnamed_parts(obj, config)
         fitted = {name: getattr(obj, name) for name in fitted_names(obj)}
         for child in nodes_in([config, parts, fitted]):
-            self.add(child, depth + 1)
+            self._add(child)
         k = self._numbers[id(obj)] = len(self.objects)
         self.objects.append(obj)
         self.nodes.append(self._node(obj, k, config, parts, fitted))
@@ -221,35 +218,30 @@ def is_leaf(obj) -> bool:
 
 
 def has_params(obj) -> bool:
-    """A leaf with parameters; an empty vector that is not float64 says that it is cast, too."""
+    """A leaf with parameters; an empty vector that is not float64 shows that it is cast, too."""
     return is_leaf(obj) and (obj.n_params > 0 or obj.params.dtype != float)
 
 
 def first_difference(old, new) -> str | None:
     """The name of an attribute of plain data in which two objects differ, if there is one."""
     a, b = _state(old), _state(new)
-    return next((k for k in {**a, **b} if not _equal(a.get(k), b.get(k))), None)
+    return next((k for k in {**a, **b} if a.get(k) != b.get(k)), None)
 
 
 def _state(obj) -> dict:
     state = {k: v for k, v in getattr(obj, "__dict__", {}).items() if not k.startswith("_memo")}
-    own = state.pop("params", None)  # no parameters may be an empty array, or no array
-    return {**state, "params": obj.params} if own is not None and has_params(obj) else state
+    state.pop("params", None)  # no parameters may be an empty array, or no array
+    state |= {"params": obj.params} if has_params(obj) else {}
+    return {name: _bits(value) for name, value in state.items()}
 
 
-def _equal(a, b) -> bool:
-    """Equal bit for bit, as far as they are plain data; nodes are compared on their own."""
-    plain = (type(None), bool, int, float, str, list, tuple, dict, np.ndarray, np.generic)
-    if not isinstance(a, plain) and not isinstance(b, plain):
-        return True
-    if is_int(a) and is_int(b):
-        return a == b
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, (np.ndarray, np.generic)):
-        return (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes()
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(map(_equal, a.values(), b.values()))
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    return repr(a) == repr(b)  # a NaN equals itself, 0.0 is not -0.0
+def _bits(value):
+    """Plain data as what is equal bit for bit only; None for the rest: nodes are compared alone."""
+    if isinstance(value, (np.ndarray, np.generic)) and not is_int(value):
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, dict):
+        return dict, list(value), [*map(_bits, value.values())]
+    if isinstance(value, (list, tuple)):
+        return type(value), [*map(_bits, value)]
+    plain = value is None or isinstance(value, (bool, int, float, str, np.integer))
+    return repr(int(value) if is_int(value) else value) if plain else ()

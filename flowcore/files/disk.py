@@ -42,14 +42,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     Errors: OSError, which names the file, e.g. IsADirectoryError for a folder, SpecialFileError for
     a FIFO or device.
     """
-    if os.path.basename(path) in ("", ".", ".."):  # "new/": realpath would forget the slash
-        raise IsADirectoryError(f"cannot save to {path!r}: it names a folder, not a file")
-    with contextlib.suppress(FileNotFoundError):
-        check_ordinary(path)
-    place = os.path.realpath(path)
-    folder = os.path.dirname(place)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"cannot save to {place}: there is no folder {folder}")
+    place = replaceable(path)
     temporary = f"{_unfinished(place)}{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as file:
@@ -66,20 +59,28 @@ def replacing(path: str) -> Iterator[BinaryIO]:
             problem.filename = path  # a full disk names no file
         raise
     with contextlib.suppress(OSError):  # a folder cannot be synced everywhere
-        _sync_folder(folder)
+        _sync_folder(os.path.dirname(place))
 
 
-def open_ordinary(path: str) -> BinaryIO:
-    """A file, open for reading; an OSError for what would block (a FIFO) or never end (a device).
+def replaceable(path: str) -> str:
+    """The place of a file that may be written, or replaced, at path: links are followed.
 
-    Errors: FileNotFoundError, IsADirectoryError, SpecialFileError and what else `open` raises.
+    Errors: OSError for a folder, also a missing one, and for what is no ordinary file.
     """
-    check_ordinary(path)
-    return open(path, "rb")
+    if os.path.basename(path) in ("", ".", ".."):  # "new/": realpath would forget the slash
+        raise IsADirectoryError(f"cannot save to {path!r}: it names a folder, not a file")
+    with contextlib.suppress(FileNotFoundError):
+        check_ordinary(path)
+    place = os.path.realpath(path)
+    folder = os.path.dirname(place)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"cannot save to {place}: there is no folder {folder}")
+    return place
 
 
 def check_ordinary(path: str) -> None:
-    """An OSError unless path is an ordinary file, or a link to one."""
+    """An OSError unless path is an ordinary file, or a link to one: a FIFO would block, a device
+    might never end."""
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{path} is a folder, not a file")

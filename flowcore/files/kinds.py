@@ -2,12 +2,10 @@
 
 The kinds are those that the constructors' own annotations name, e.g. `dim: int` or
 `log_scale_bound: float | None`. So a constructor has to check the values of its arguments, as it
-does for every caller, but is never given a string for a number by a file.
+does for every caller, but never gets a string for a number from a file.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from ..networks import MADE
 from ..transformers import Transformer
 
 BASE = ("dim", "sample", "log_prob")  # what a density has, of whatever class
-DEEPEST = 4  # of lists that stand for an array
+MAP = ("n_out", "forward_and_log_det", "inverse_and_log_det")  # and a transformer
 
 
 def fits(value, annotation: str) -> bool:
@@ -26,10 +24,11 @@ def fits(value, annotation: str) -> bool:
 
 
 def _is_of_kind(value, kind: str) -> bool:
-    if kind in KINDS:
-        return KINDS[kind](value)
-    inner = kind.removeprefix("Sequence[").removesuffix("]")
-    return isinstance(value, (list, tuple)) and all(map(KINDS[inner], value))
+    if kind not in KINDS:
+        inner = kind.removeprefix("Sequence[").removesuffix("]")
+        return isinstance(value, (list, tuple)) and all(_is_of_kind(v, inner) for v in value)
+    known = KINDS[kind]
+    return isinstance(value, known) if isinstance(known, (type, tuple)) else known(value)
 
 
 def is_int(value) -> bool:
@@ -41,52 +40,42 @@ def _is_real(value) -> bool:
     return is_int(value) or isinstance(value, (float, np.floating))
 
 
-def _is_array(value, depth: int = 0) -> bool:
-    """An array of real numbers, or what NumPy can make one of: no strings, no objects."""
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biuf"
-    if isinstance(value, (list, tuple)):
-        return depth < DEEPEST and all(_is_array(item, depth + 1) for item in value)
-    return _is_real(value) or isinstance(value, (bool, np.bool_))
+def _is_array(value) -> bool:
+    """Real numbers, or what NumPy makes an array of them: no strings, no objects."""
+    known = isinstance(value, (bool, np.bool_, np.ndarray, list, tuple)) or _is_real(value)
+    return known and np.asarray(value).dtype.kind in "biuf"
 
 
 def _is_integers(value) -> bool:
     return isinstance(value, (list, tuple)) and all(map(is_int, value))
 
 
-def _is_instance(cls: type | tuple[type, ...]) -> Callable:
-    return lambda value: isinstance(value, cls)
-
-
-def _is_base(value) -> bool:
+def _has(names: tuple[str, ...]):
     """Of a class of one's own, it may derive from nothing."""
-    return all(hasattr(value, name) for name in BASE)
+    return lambda value: all(hasattr(value, name) for name in names)
 
 
-def _is_transformer(value) -> bool:
-    directions = ("n_out", "forward_and_log_det", "inverse_and_log_det")
-    return isinstance(value, Transformer) or all(hasattr(value, name) for name in directions)
-
-
-KINDS: dict[str, Callable] = {
-    "None": lambda value: value is None,
-    "bool": _is_instance((bool, np.bool_)),
+KINDS = {
+    "None": type(None),
+    "bool": (bool, np.bool_),
     "int": is_int,
     "float": _is_real,
-    "str": _is_instance(str),
-    "np.ndarray": _is_instance(np.ndarray),
+    "str": str,
+    "list": _is_instance(list),
+    "dict": dict,
+    "np.ndarray": np.ndarray,
     "ArrayLike": _is_array,
     "Sequence[float]": _is_array,
     "tuple[tuple[float, ...], ...]": _is_array,
     "tuple[int, ...]": _is_integers,
     "Hidden": lambda value: value is None or _is_integers(value),
-    "dict": _is_instance(dict),
-    "list": _is_instance(list),
-    "Bijector": _is_instance(Bijector),
-    "Standardize": _is_instance(Standardize),
-    "ElementwiseAffine": _is_instance(ElementwiseAffine),
-    "MADE": _is_instance(MADE),
+    "Schema": (),  # in a file it is a dict
+    "Frequencies": (),
+    "Bijector": Bijector,
+    "Standardize": Standardize,
+    "ElementwiseAffine": ElementwiseAffine,
+    "MADE": MADE,
     "Parametric": lambda value: isinstance(value, Parametric) and callable(value),
-    "Base": _is_base,
-    "Transformer": _is_transformer,
+    "Base": _has(BASE),
+    "Transformer": lambda value: isinstance(value, Transformer) or _has(MAP)(value),
 }

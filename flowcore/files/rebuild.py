@@ -2,8 +2,8 @@
 
 Constructors are called by class and arguments. So the kinds of the arguments are checked first, and
 all sizes are compared with the arrays that the file really holds, before a constructor makes
-something of that size. What is left to the constructors is what they refuse from anybody, with a
-ValueError. A class of a user's own is arbitrary code: there, any ordinary error is one.
+something of that size. What is left to the constructors is what they refuse from anybody: any
+ordinary error of theirs becomes a ValueError that names the node.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ import numpy as np
 from ..bijectors import Coupling, LULinear
 from ..core import imported, remaking
 from ..core.parameters import Parametric, frozen
-from ..networks import MLP, Network
+from ..networks import MADE, MLP, Network
 from ..transformers import Transformer
 from .describe import (
     LEFT_OUT,
-    MAX_DEPTH,
-    MAX_VALUES,
     argument_names,
     constructor_parameters,
     fitted_names,
@@ -34,6 +32,8 @@ from .describe import (
 from .kinds import fits, is_int
 from .messages import expect, printable, shown, unquoted
 
+MAX_DEPTH = 300  # of nested nodes
+MAX_VALUES = 100  # of nested lists and dicts within a node
 SMALL = 2**20  # a description may ask for this many numbers even if the file holds fewer
 MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
 # where a class that a file names is looked for, in this order; a room is imported when asked
@@ -56,7 +56,8 @@ def own_class(name: str) -> type | None:
     """flowcore's public class of this name, if it has one that can be a node."""
     for room in ROOMS:
         found = getattr(imported(f"{PACKAGE}.{room}"), name, None)
-        if isinstance(found, type) and found.__module__.startswith(PACKAGE):
+        own = isinstance(found, type) and found.__module__.startswith(PACKAGE)
+        if own and found.__name__ == name:
             return found if is_describable(found) and name not in INTERNAL else None
     return None
 
@@ -71,16 +72,14 @@ def constructor(name: str) -> Callable | None:
 
 def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
     """Somebody's own classes, which a file may name beside flowcore's, by name."""
-    registry: dict[str, type] = {}
+    found: dict[str, type] = {}
     for cls in [classes] if isinstance(classes, type) else classes:
         if not isinstance(cls, type):
             raise TypeError(f"classes must be a list of classes, but contains {cls!r}")
-        own = own_class(cls.__name__)
-        if registry.setdefault(cls.__name__, cls) is not cls or own not in (None, cls):
+        first = found.setdefault(cls.__name__, cls)
+        if first is not cls or own_class(cls.__name__) not in (None, cls):
             raise ValueError(f"there are two classes named {cls.__name__}: rename yours")
-        if own is cls:
-            del registry[cls.__name__]
-    return registry
+    return {name: cls for name, cls in found.items() if own_class(name) is None}
 
 
 class Reader:
@@ -88,7 +87,6 @@ class Reader:
 
     def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_bytes: int):
         self._arrays, self._foreign = dict(arrays), foreign
-        self._problems = ORDINARY if foreign else ValueError
         self._room = SMALL + 2 * n_bytes  # how many more numbers constructors may be asked for
         self._objects: list = []
         self._extents: list[tuple[int, int]] = []  # (depth, nodes with shared ones repeated)
@@ -101,7 +99,7 @@ class Reader:
         for k, node in enumerate(nodes):
             try:
                 self._objects.append(self._object(node))
-            except self._problems as problem:
+            except ORDINARY as problem:
                 name = unquoted(node.get("class")) if isinstance(node, dict) else "?"
                 kind = "" if isinstance(problem, ValueError) else f"{type(problem).__name__}: "
                 raise ValueError(
@@ -113,11 +111,15 @@ class Reader:
         return self._objects
 
     def _object(self, node):
-        _check_keys(node, {"class", "config"}, {"weights", "params", "fitted", "parts"})
+        expect(isinstance(node, dict), "{} instead of a node", node)
+        optional = {"weights", "params", "fitted", "parts"}
+        good = {"class", "config"} <= set(node) <= {"class", "config"} | optional
+        expect(good, "a node with keys {}", list(node))
         cls, start = self._class(node["class"]), len(self._refs)
         config, fitted = self._values(node["config"]), self._values(node.get("fitted", {}))
         parts = self._decode(node.get("parts", []))
-        weights, params = self._weights(node.get("weights")), self._params(node.get("params"))
+        weights, params = self._weights(node.get("weights")), node.get("params")
+        params = None if params is None else self._take(params, "f")
         self._check_extent(self._refs[start:])
         expect(isinstance(parts, list), "{} instead of parts", parts)
         own = node["class"] not in self._foreign
@@ -183,9 +185,6 @@ class Reader:
         expect(array.dtype.kind in kinds, f"array {{}} of {array.dtype}", name)
         return array
 
-    def _params(self, name):
-        return None if name is None else self._take(name, "f")
-
     def _weights(self, layers):
         """[[W, b] or [W, b, C], ...], all of one dtype; None without."""
         if layers is None:
@@ -208,50 +207,38 @@ class Reader:
     def _check_config(self, cls: Callable, config: dict, weights) -> None:
         """The arguments of one of flowcore's constructors are what it takes, and what it will make
         of them is in the file."""
-        expect(not set(config) & set(LEFT_OUT), f"arguments {LEFT_OUT} are not stored")
         parameters = {p.name: p for p in constructor_parameters(cls) if p.name not in LEFT_OUT}
-        unknown = [name for name in config if name not in parameters]
-        expect(not unknown, "unexpected keyword arguments {}", unknown[:3])
-        for name, parameter in parameters.items():
-            if name in config:
-                kind, value = parameter.annotation, config[name]
-                expect(fits(value, kind), f"{name} must be {kind}, not {{}}", value)
-            else:
-                expect(parameter.default is not parameter.empty, f"{name} is missing")
-        if not isinstance(cls, type):
-            return
-        if issubclass(cls, Network):
-            given = {name: config.get(name, p.default) for name, p in parameters.items()}
-            _check_weights(cls, given, weights)
-        elif issubclass(cls, Coupling):
-            expect(config.get("conditioner") is not None, "a Coupling without its conditioner")
+        for name, value in config.items():
+            expect(name in parameters, "unexpected argument {}", name)
+            kind = parameters[name].annotation
+            expect(fits(value, kind), f"{name} must be {kind}, not {{}}", value)
+        if cls in (MLP, MADE):
+            _check_weights(cls, config, weights)
+        elif cls is Coupling:
+            expect(config["conditioner"] is not None, "a Coupling without its conditioner")
         else:
             size = _numbers_asked_for(cls, config)
             self._room -= size
             expect(self._room >= 0, "arguments that ask for {} numbers", size)
 
 
-def _numbers_asked_for(cls: type, config: dict) -> int:
+def _numbers_asked_for(cls: Callable, config: dict) -> int:
     """At most how many numbers a constructor makes of such arguments, other than arrays of them."""
     transformers = [v.n_out for v in config.values() if isinstance(v, Transformer)]
     numbers = [v for v in (*config.values(), *transformers) if is_int(v)]
-    if issubclass(cls, LULinear):
+    if cls is LULinear:
         numbers.append(config["dim"])  # its matrices are (D, D)
     return math.prod(max(1, abs(int(v))) for v in numbers)
 
 
-def _check_weights(cls: type, given: dict, weights) -> None:
+def _check_weights(cls: type, config: dict, weights) -> None:
     """The weights of a network have the shapes that follow from its arguments."""
-    if issubclass(cls, MLP):
-        first, last = given["in_dim"], given["out_shape"]
-    else:
-        first, last = given["dim"], (given["dim"], given["n_out"])
-    hidden, n_context = given["hidden"], given["context_dim"]
-    expect(hidden is not None, "hidden is missing")
-    for v in (first, *hidden, *last, n_context + 1):
+    first = config["in_dim" if cls is MLP else "dim"]
+    last = config["out_shape"] if cls is MLP else (first, config["n_out"])
+    widths, n_context = [first, *config["hidden"], math.prod(last)], config["context_dim"]
+    for v in (*widths, *last, n_context + 1):
         expect(v >= 1, "a width of {}", v)
-    widths = [first, *hidden, math.prod(last)]
-    everywhere = given.get("context_layers", "all") == "all"
+    everywhere = config.get("context_layers", "all") == "all"
     wanted = [
         [(a, b), (b,)] + [(n_context, b)] * bool(n_context and (i == 0 or everywhere))
         for i, (a, b) in enumerate(pairwise(widths))
@@ -306,9 +293,3 @@ def _with_arrays(obj, weights, params):
         return obj
     expect(is_leaf(obj), "params, but it has none of its own")
     return obj.with_params(params)
-
-
-def _check_keys(node, required: set, optional: set) -> None:
-    expect(isinstance(node, dict), "{} instead of a node", node)
-    good = required <= set(node) <= required | optional
-    expect(good, "a node with keys {}", list(node))

@@ -58,8 +58,7 @@ def save(flow: object, path: str | PathLike[str]) -> None:
 
 def _to_bytes(flow) -> bytes:
     """The whole file, proven to give the same objects again."""
-    writer = Writer()
-    writer.add(flow)
+    writer = Writer(flow)
     description = {"format": FORMAT, "flowcore": __version__, "nodes": writer.nodes}
     data = sealed(description, writer.arrays)
     try:

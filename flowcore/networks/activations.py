@@ -1,8 +1,8 @@
 """Activations of hidden units: h = act(a) in place, and what its gradient becomes on the way back.
 
 Each is bound to an array h, which holds a before and act(a) after, and to g, the gradient of the
-loss by h before and by a after: g * act'(a), written in terms of h. It returns the NumPy calls that
-do this, see `Step` in `layers`: those of the way out, those of the way back.
+loss by h before and by a after: g * act'(a), written in terms of h. It returns two lists of NumPy
+calls (see `Step` in `core/workspace.py`): those of the way out, those of the way back.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def softplus(at, h, g):
 
 ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus)}
 
-# how steep units may start that read few inputs: from experiments, which were made with tanh only
+# how steep units that read few inputs may start: from experiments, made with tanh only
 STEEPNESS = {"tanh": 3.0}
 
 # mean and standard deviation of act(a) for a ~ N(0, 1)

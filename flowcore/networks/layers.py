@@ -93,16 +93,12 @@ class Layer:
             a[r0:r1, :k] = block
         return a
 
-    def packed(self, a) -> np.ndarray:
-        """The flat vector of the free entries of A."""
-        return np.concatenate([a[r0:r1, :k].ravel() for r0, r1, k in self.blocks])
-
 
 class BlockTriangular:
     """The matrix A of a layer, bound to theta and to its gradient: lists of NumPy calls.
 
-    Only what can be non-zero is multiplied. A tile that is one block is a view of theta; what goes
-    across several takes `dense`, into which they are copied whenever theta changes.
+    Only entries that can be non-zero are multiplied. A tile of one block is a view of theta. A tile
+    of several is a view of `dense`, into which all blocks are copied whenever theta changes.
     """
 
     def __init__(self, layer: Layer, at, theta, theta_bar):
@@ -124,7 +120,7 @@ class BlockTriangular:
         return dense
 
     def entries(self, tile: Tile, c0: int) -> np.ndarray:
-        """What A holds in a tile, from column c0 on."""
+        """The entries of A in a tile, from column c0 on."""
         if len(tile.blocks) == 1:
             return self.blocks[tile.blocks[0]][:, c0 : tile.c1]
         return self.dense[tile.r0 : tile.r1, c0 : tile.c1]
@@ -149,7 +145,7 @@ class BlockTriangular:
         return steps
 
     def outer(self, g, h) -> list[Step]:
-        """theta_bar = the free entries of g h^T; what the context receives of A^T g is added up."""
+        """theta_bar = the free entries of g h^T; context_bar += the context's part of A^T g."""
         steps, layer = [], self.layer
         by_columns = layer.shape[1] >= WIDE and len(layer.blocks) > MOST_BLOCKS
         for r0, r1, c0, c1, own in layer.columns if by_columns else layer.rows:

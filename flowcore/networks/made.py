@@ -12,7 +12,6 @@ Then output d sees only the inputs that come before it in the order: phi_d = phi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,9 +21,7 @@ from ..core.inputs import as_integers, as_numbers, check_dim
 from .network import Network, hidden_widths
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ..core.typing import Hidden, Seed
+    from ..core.typing import ArrayLike, DTypeLike, Hidden, Seed
 
 
 class MADE(Network):
@@ -97,18 +94,12 @@ class MADE(Network):
         )
         lowest = 0 if context_dim and isinstance(degrees, str) else 1
         self.degrees = [frozen(degrees) for degrees in self.degrees]
-        # what a narrow layer inside a block cannot pass on, the skip around the block does
+        # the skip around a block passes on what a narrow layer inside of it cannot
         _warn_if_narrow(self.degrees, range(lowest, dim), step=2 if residual else 1)
-        outputs = np.repeat(self.degrees[0], self.n_out)
+        out_shape = dim, self.n_out
+        units = [*self.degrees, np.repeat(self.degrees[0], self.n_out)]
         super().__init__(
-            [*self.degrees, outputs],
-            (dim, self.n_out),
-            activation,
-            context_dim,
-            context_layers,
-            rng,
-            dtype,
-            residual,
+            units, out_shape, activation, context_dim, context_layers, rng, dtype, residual
         )
         self.output_selectors = self.input_selectors
         self.bounds = [_bounds(units, dim) for units in self.degrees[1:]]
@@ -116,10 +107,10 @@ class MADE(Network):
     @property
     def masks(self) -> list[np.ndarray]:
         """One bool array (in, out) per layer, in the caller's unit order."""
-        return masks_from_degrees(self.degrees, self.n_out)
+        return [w > 0 for w, _, _ in self.places()]
 
     def config(self) -> dict:
-        """The constructor's arguments, for `save`: random orders and degrees as they came out."""
+        """The constructor's arguments, for `save`: random orders and degrees as drawn."""
         names = (
             "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual"
         )  # fmt: skip
@@ -145,11 +136,12 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
     """The degree of every input, a permutation of 1..D."""
     ascending = np.arange(1, dim + 1)
     if isinstance(order, str):
-        named = {"left-to-right": ascending, "right-to-left": ascending[::-1].copy()}
+        if order == "left-to-right":
+            return ascending
+        if order == "right-to-left":
+            return ascending[::-1].copy()
         if order == "random":
             return rng.permutation(ascending)
-        if order in named:
-            return named[order]
         raise ValueError(
             'order must be "left-to-right", "right-to-left", "random" or a permutation of 1..D, '
             f"not {order!r}"
@@ -171,11 +163,11 @@ def hidden_degrees(
                the first variable has units that see the context
     "random"   uniform between the smallest degree of the layer before and D-1
 
-    Of a residual network, layers 3, 5, ... have the degrees of layer 1.
+    In a residual network, layers 3, 5, ... have the degrees of layer 1.
     """
     dim, lowest = len(inputs), 0 if has_context else min(1, len(inputs) - 1)
     if not isinstance(degrees, str):
-        return _given_degrees(degrees, widths, residual)
+        return _checked_degrees(degrees, widths, residual)
     if degrees == "equal":
         if has_context:
             return [_ceil_div(u, dim) - 1 for u in widths]
@@ -197,7 +189,7 @@ def _ceil_div(u, steps):
     return -(-np.arange(1, u + 1) * steps // (u + 1))
 
 
-def _given_degrees(degrees, widths, residual):
+def _checked_degrees(degrees, widths, residual):
     layers = [as_integers("degrees", d) for d in degrees]
     lengths = [len(d) if d.ndim == 1 else d.shape for d in layers]
     if lengths != list(widths):
@@ -215,16 +207,9 @@ def _given_degrees(degrees, widths, residual):
     return layers
 
 
-def masks_from_degrees(degrees, n_out: int) -> list[np.ndarray]:
-    """The masks (in, out) of all layers from [inputs, hidden 1, ..., hidden L]; pure."""
-    hidden = [a[:, None] <= b for a, b in pairwise(degrees)]
-    output = degrees[-1][:, None] < np.repeat(degrees[0], n_out)
-    return [*hidden, output]
-
-
 def _bounds(degrees, dim: int) -> list[int]:
-    """Where the units of degree 0, 1, ..., D begin among those of a layer, and where they end; of
-    degree D are all from D on, which no output reads."""
+    """The place of the first unit of degree 0, 1, ..., D among a layer's units, sorted by degree,
+    and their number. Units of degree D or more count as degree D: no output reads them."""
     begins = np.searchsorted(np.sort(degrees), np.arange(dim + 1)).tolist()
     return [*begins, len(degrees)]
 

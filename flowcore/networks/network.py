@@ -56,15 +56,10 @@ class Network(Parametric):
         # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
         self.input_selectors = _selectors(self.orders[0])
         self.output_selectors = slice(None), slice(None)
-        self.layers = [
-            Layer(
-                degrees[l],
-                degrees[l + 1],
-                self.context_dim if l == 0 or context_layers == "all" else 0,
-                strict=l == last,
-            )
-            for l in range(last + 1)
-        ]
+        self.layers = []
+        for l, (below, above) in enumerate(pairwise(degrees)):
+            n_context = self.context_dim if l == 0 or context_layers == "all" else 0
+            self.layers.append(Layer(below, above, n_context, strict=l == last))
         stops = np.cumsum([layer.size for layer in self.layers]).tolist()
         self.slices = [slice(a, b) for a, b in pairwise([0, *stops])]
         self.params = self._first_params(np.random.default_rng(rng)).astype(dtype)
@@ -89,7 +84,7 @@ class Network(Parametric):
 
     def bind(self, at: Workspace) -> Bound:
         """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar),
-        or None if nobody needs it.
+        or None if it is not needed.
 
         run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
@@ -153,13 +148,12 @@ class Network(Parametric):
         """This network with the given [(W, b) or (W, b, C), ...], laid out as `weights()`."""
         if len(weights) != len(self.layers):
             raise ValueError(f"{self!r} has {len(self.layers)} layers, not {len(weights)}")
-        theta = []
-        for l, (given, places) in enumerate(zip(weights, self.places(), strict=True)):
-            w, b, c = _checked_layer(l, given, places)
-            columns = [b[None], w[self.orders[l]]] if c is None else [b[None], c, w[self.orders[l]]]
-            a = np.concatenate(columns)[:, self.orders[l + 1]].T
-            theta.append(self.layers[l].packed(a))
-        return self.with_params(np.concatenate(theta).astype(self.params.dtype))
+        theta = np.empty(1 + self.n_params, self.params.dtype)
+        for l, (own, places) in enumerate(zip(weights, self.places(), strict=True)):
+            for a, place in zip(_checked_layer(l, own, places), places, strict=True):
+                if a is not None:
+                    theta[place] = a
+        return self.with_params(theta[1:])
 
     def _first_params(self, rng) -> np.ndarray:
         """theta of a new network. With n the fan-in that the mask leaves, m and s the mean and the
@@ -167,10 +161,11 @@ class Network(Parametric):
 
             a = e_0 / sqrt(n) + sum_k sqrt(3 / n) e_k (h_k - m) / s       over k = 1..n inputs h_k
 
-        (m = 0, s = 1 for what no activation has touched). A residual network of B blocks adds up B
-        such sums: there the weights into it are smaller by sqrt(B). Where few inputs are read, in
-        all N, units of the first layer that flatten out start steeper, by c / sqrt(N) if that is
-        more than 1 (c: STEEPNESS): each then is a step somewhere in the data, not nearly linear.
+        (m = 0, s = 1 for the inputs, which no activation has changed). A residual network of B
+        blocks adds up B such sums: the weights into this sum are smaller by sqrt(B). If the first
+        layer reads few inputs, N, and its units saturate, their weights start larger, by
+        c / sqrt(N) if that is more than 1 (c: STEEPNESS): each unit is then a step somewhere in the
+        data instead of nearly linear.
         """
         theta = rng.uniform(-1, 1, self.slices[-1].stop)
         theta[self.slices[-1]] = 0
@@ -225,9 +220,10 @@ class BoundNetwork:
         if at.tape:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
             self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
-            # where transformers write it, unless it has to be sorted: then it is copied anyway
-            sorted_already = _is_unchanged(network.output_selectors[0])
-            name = "phi_bar" if sorted_already else "outputs_bar"
+            # the array that transformers write to, unless phi_bar has to be sorted, by a copy
+            by_degree = network.output_selectors[0]
+            is_sorted = isinstance(by_degree, slice) and by_degree == slice(None)
+            name = "phi_bar" if is_sorted else "outputs_bar"
             self.phi_bar = at.scratch(name, *network.out_shape, n_rows)
             self.bars.append(self.phi_bar.reshape(self.units[-1].shape))
         self.kept = {l: at.scratch(("kept", l), *self.units[l].shape) for l in self.skips}
@@ -250,12 +246,12 @@ class BoundNetwork:
         return out, back
 
 
-def _checked_layer(l, given, places):
-    """One layer's (W, b, C) as arrays of the right shapes, nothing where the mask forbids it."""
+def _checked_layer(l, own, places):
+    """One layer's (W, b, C) as arrays, if their shapes are right and masked weights are 0."""
     names = [f"layer {l}: {name}" for name in "WbC"]
     arrays = [
         None if a is None else as_numbers(name, a)
-        for name, a in zip(names, (*given, None)[:3], strict=True)
+        for name, a in zip(names, (*own, None)[:3], strict=True)
     ]
     for name, a, place in zip(names, arrays, places, strict=True):
         shape, wanted = (None if v is None else v.shape for v in (a, place))
@@ -268,10 +264,6 @@ def _checked_layer(l, given, places):
             "connection; multiply W by the mask first"
         )
     return arrays
-
-
-def _is_unchanged(selector) -> bool:
-    return isinstance(selector, slice) and selector == slice(None)
 
 
 def _selectors(order):

@@ -147,7 +147,12 @@ def stages(
     >>> [ax.get_title() for ax in axes]
     ['base', '1: MAF', '2: MAF']
     """
-    found = _run_stages(flow, n, rng, context) if hasattr(flow, "stages") else list(flow)
+    found = flow
+    if hasattr(flow, "stages"):
+        drawing.check_plane(flow)
+        z = flow.base.sample(n, np.random.default_rng(rng))
+        with np.errstate(all="ignore"):  # points that overflow are counted in the picture
+            found = flow.stages(z, context=context)
     arrays = [drawing.points(f"stage {name!r}", x) for name, x in found]
     if len({len(x) for x in arrays}) != 1:
         raise ValueError(f"stages need the same points in all: they have {list(map(len, arrays))}")
@@ -166,9 +171,3 @@ def stages(
             axes[0].scatter([], [], color=colour, label=kind)
         drawing.legend_of_dots(axes[0], len(which), fontsize=drawing.SMALL)
     return axes
-
-
-def _run_stages(flow, n, rng, context):
-    drawing.check_plane(flow)
-    with np.errstate(all="ignore"):  # points that overflow are counted in the picture
-        return flow.stages(flow.base.sample(n, np.random.default_rng(rng)), context=context)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..core.typing import Context, Limits
 
 NO_SAMPLES = ((-3.0, 3.0), (-3.0, 3.0))  # the window of a function
-DRAWS = 1000  # samples that say where a flow has its mass
+DRAWS = 1000  # samples, which show where a flow has its mass
 
 
 def density(
@@ -30,7 +30,7 @@ def density(
 ) -> Axes:
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
 
-    If 1% of the samples or more lie outside of the rectangle, the picture says so ("12% outside").
+    If 1% of the samples or more lie outside of the rectangle, their share is shown ("12% outside").
     log p = -inf is an honest density of 0. Grid points where p is NaN or infinite are left out: a
     hatched hole, counted in the legend. The colours end at the density that only 1% of the mass
     exceeds (the bar then ends in an arrow): one narrow spike does not make all the rest pale.
@@ -84,7 +84,7 @@ def densities(
     The first is the measure of the others: the window, unless it is given, and the colours are
     those that `density` chooses for it. So let the truth come first. Where another density is
     higher than the scale, it has the colour of the arrow at the end of the bar. What lies outside
-    of the frame or is not finite is told in each panel, as in `density`. Errors: as in `density`;
+    of the frame or is not finite is shown in each panel, as in `density`. Errors: as in `density`;
     ValueError for no flows, or another number of Axes.
 
     Parameters
@@ -166,7 +166,7 @@ class Seen(NamedTuple):
             drawing.remark(ax, f"{out / len(drawn):.0%} outside")
 
     def hatch_holes(self, ax, k: int) -> list[Patch]:
-        """Hatch where the k-th density is not finite; what tells a legend so, if there is such."""
+        """Hatch where the k-th density is not finite; the handle for a legend, if there is such."""
         from matplotlib.patches import Patch
 
         p = self.p[k]

@@ -13,7 +13,7 @@ from ..core import as_numbers
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours: told apart with every kind of colour vision
+# Okabe and Ito's colours: distinct for every kind of colour vision
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 VERMILLION, SKY, YELLOW, BLACK = "#D55E00", "#56B4E9", "#F0E442", "#000000"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, YELLOW, BLACK)
@@ -24,7 +24,7 @@ SMALL = 8  # points, for remarks and crowded ticks; all else has matplotlib's ow
 def new_figure(size, layout="compressed"):
     """A figure of pyplot's where somebody looks on, of nobody's in a script.
 
-    "compressed" is matplotlib's constrained layout for panels of one fixed aspect; plain
+    "compressed" is matplotlib's constrained layout for panels of one fixed aspect;
     "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
     """
     import matplotlib
@@ -76,8 +76,8 @@ def classes(labels, n: int):
     names, which = np.unique(labels, return_inverse=True)
     if len(names) > len(PALETTE):
         raise ValueError(
-            f"labels have {len(names)} different values, but only {len(PALETTE)} colours can be "
-            "told apart: group them"
+            f"labels have {len(names)} different values, but there are {len(PALETTE)} colours: "
+            "group them"
         )
     return names.tolist(), which
 
@@ -199,7 +199,7 @@ def interval(name: str, limits) -> tuple[float, float]:
 
 
 def window(xlim, ylim, around):
-    """The limits that were given; where there are none, those of `around`."""
+    """xlim and ylim, checked; those of `around` where they are None."""
     return (
         around[0] if xlim is None else interval("xlim", xlim),
         around[1] if ylim is None else interval("ylim", ylim),
@@ -219,20 +219,18 @@ def as_made(name: str, made):
     return made
 
 
-def cell_edges(ax, shape):
-    """White lines between the cells of a heat map, while there are few enough to be seen."""
-    if max(shape) <= 32:
-        ax.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
-        ax.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)
-        ax.grid(which="minor", color="white", lw=1)
+def heat_map(ax, cells, rows, columns, most: int = 12, **style):
+    """The image of a matrix; its rows and columns have labels, of many some evenly spaced ones."""
+    image = ax.imshow(cells, **style)
+    for axis, labels in ((ax.yaxis, rows), (ax.xaxis, columns)):
+        places = np.arange(0, len(labels), -(-len(labels) // most))
+        axis.set_ticks(places, [str(labels[k]) for k in places])
+        if max(cells.shape) <= 32:  # white lines between cells that are large enough
+            axis.set_ticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", lw=1)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-
-
-def unit_ticks(axis, labels, most: int = 12):
-    """A label for every unit; of many, evenly spaced ones."""
-    places = np.arange(0, len(labels), -(-len(labels) // most))
-    axis.set_ticks(places, [str(labels[k]) for k in places])
+    return image
 
 
 def subscripted(symbol: str, index) -> list[str]:

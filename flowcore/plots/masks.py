@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import BLUE, PALE, as_made, cell_edges, panels, subscripted, unit_ticks
+from .drawing import BLUE, PALE, as_made, heat_map, panels, subscripted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,24 +44,26 @@ def masks(made: MADE, ax: Sequence[Axes] | None = None) -> np.ndarray:
     >>> axes[-1].images[0].get_array().tolist()            # rows x_1..x_3, columns phi_1..phi_3
     [[False, True, True], [False, False, True], [False, False, False]]
     """
+    from matplotlib.colors import ListedColormap
+
     layers = as_made("masks", made).masks
     sees = reduce(np.matmul, layers)  # of booleans: is there a path
     sees = sees.reshape(made.dim, made.dim, made.n_out).any(axis=-1)
     axes, aspect = _mask_panels(ax, [mask.shape for mask in (*layers, sees)])
+    style = {"cmap": ListedColormap([PALE, BLUE]), "vmin": 0, "vmax": 1, "aspect": aspect}
 
     names = ["input", *(f"hidden {k}" for k in range(1, len(layers))), "output"]
     degrees = [*made.degrees, np.repeat(made.degrees[0], made.n_out)]
     for k, mask in enumerate(layers):
-        _binary(axes[k], mask, aspect)
-        unit_ticks(axes[k].yaxis, degrees[k])
-        unit_ticks(axes[k].xaxis, degrees[k + 1])
+        heat_map(axes[k], mask, degrees[k], degrees[k + 1], **style)
         axes[k].set_title(f"{names[k]} to {names[k + 1]}", fontsize="medium")
         axes[k].set(ylabel=f"degree of {names[k]}", xlabel=f"degree of {names[k + 1]}")
-    _binary(axes[-1], sees, aspect)
-    unit_ticks(axes[-1].yaxis, subscripted("x", range(made.dim)), most=8)
-    unit_ticks(axes[-1].xaxis, subscripted(r"\phi", range(made.dim)), most=8)
+    x, phi = (subscripted(symbol, range(made.dim)) for symbol in ("x", r"\phi"))
+    heat_map(axes[-1], sees, x, phi, most=8, **style)
     axes[-1].set_title("product", fontsize="medium")
     axes[-1].set(ylabel="input", xlabel="output")
+    for panel in axes:
+        panel.set_anchor("N")
     return axes
 
 
@@ -74,12 +76,3 @@ def _mask_panels(axes, shapes):
         return panels(axes, len(shapes), len(shapes), (2.9 * len(shapes), 3.3)), "auto"
     size = (cell * sum(widths) + 0.7 * len(shapes), cell * height + 1.4)
     return panels(axes, len(shapes), len(shapes), size, width_ratios=widths), "equal"
-
-
-def _binary(ax, mask, aspect):
-    """One cell for each pair of units: blue where they are connected."""
-    from matplotlib.colors import ListedColormap
-
-    ax.imshow(mask, cmap=ListedColormap([PALE, BLUE]), vmin=0, vmax=1, aspect=aspect)
-    ax.set_anchor("N")
-    cell_edges(ax, mask.shape)

@@ -10,11 +10,10 @@ import numpy as np
 
 from ..core import imported
 from ..core.inputs import as_numbers, column_labels
-from .drawing import BLUE, GREY, SMALL, VERMILLION, dots, limits_of, new_figure, panels
+from .drawing import BLUE, GREY, SMALL, VERMILLION, dots, limits_of, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import FigureBase
     from numpy.typing import ArrayLike
 
 MOST = 12  # columns: smaller panels show nothing
@@ -23,7 +22,6 @@ BINS = 30
 INKS = BLUE, VERMILLION  # of data, and of samples
 CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
 SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
-MARGINS = {"left": 0.85, "right": 0.1, "bottom": 0.75, "top": 0.45}  # inches, for 10-point text
 CELL = 1.15  # inches, the side of a panel among many; among few it is larger
 
 
@@ -68,7 +66,9 @@ def pairs(
     tables = [_rows("x", x, len(names))]
     tables += [] if samples is None else [_rows("samples", samples, len(names))]
     frames = [limits_of(*(rows[:, [j, j]] for rows in tables))[0] for j in range(len(names))]
-    axes = _panels(ax, len(names))
+    dim = len(names)
+    side = max(CELL, min(2.2, 7 / dim)) * dim + 1
+    axes = panels(ax, dim * dim, dim, (side, side)).reshape((dim, dim))
     shown = min(max(len(tables[0]), FEW), DOTS)
     for (i, j), panel in np.ndenumerate(axes):
         if i == j:
@@ -80,9 +80,9 @@ def pairs(
         if i > j and len(tables) == 2:
             _outlines(panel, tables[1][:, [j, i]], frames[j], frames[i])
         panel.set(xlim=frames[j], ylim=frames[i])
-    _edges(axes, names)
+    _label(axes, names)
     if len(tables) == 2:
-        _explain(axes[0, 0].figure)
+        _legend(axes[0, 0].figure)
     return axes
 
 
@@ -106,29 +106,6 @@ def _rows(name, x, dim) -> np.ndarray:
     if x.ndim != 2 or x.shape[1] != dim:
         raise ValueError(f"{name} has shape {x.shape}, but x has {dim} columns: (n, {dim})")
     return x
-
-
-def _panels(axes, dim) -> np.ndarray:
-    if axes is None:
-        side = max(CELL, min(2.2, 7 / dim)) * dim + MARGINS["left"] + MARGINS["right"]
-        return grid_of(new_figure((side, side), None), dim, side, side)
-    return panels(axes, dim * dim, dim, None).reshape((dim, dim))
-
-
-def grid_of(figure: FigureBase, dim: int, width: float, height: float) -> np.ndarray:
-    """(D, D) Axes with room for names at the edges; laid out by hand, which is quick.
-
-    figure: one of this width and height, in inches, or a part of one.
-    """
-    from matplotlib import rcParams
-
-    share = {side: inches * rcParams["font.size"] / 10 for side, inches in MARGINS.items()}
-    edges = {
-        "left": share["left"] / width, "right": 1 - share["right"] / width,
-        "bottom": share["bottom"] / height, "top": 1 - share["top"] / height,
-    }  # fmt: skip
-    return figure.subplots(dim, dim, squeeze=False,
-                           gridspec_kw={**edges, "wspace": 0.08, "hspace": 0.08})  # fmt: skip
 
 
 def _outlines(panel, x, xlim, ylim):
@@ -163,46 +140,36 @@ def _histograms(panel, columns, frame):
                    fontsize=SMALL - 2, color=GREY, transform=panel.transAxes)  # fmt: skip
 
 
-def _edges(axes, names):
+def _label(axes, names):
     """Names and numbers along the left and lower edge only."""
-    dim = len(names)
-    points = SMALL if dim > 5 else 10
+    many = len(names) > 5
+    points = SMALL if many else 10
     room = axes[0, 0].get_window_extent().width * 72 / axes[0, 0].figure.dpi
-    letters = max(6, int(room / (0.52 * points)))
-    for i in range(dim):
-        for j in range(dim):
-            left, low = j == 0 and i > 0, i == dim - 1
-            panel = axes[i, j]
-            panel.tick_params(labelsize=SMALL - 1, length=2, pad=1)
-            panel.tick_params(bottom=low, labelbottom=low, left=left, labelleft=left)
-            panel.locator_params(axis="x", nbins=3)
-            if i != j:
-                panel.locator_params(axis="y", nbins=3)
-        axes[i, 0].set_ylabel(_broken(names[i], letters), fontsize=points)
-        axes[-1, i].set_xlabel(_broken(names[i], letters), fontsize=points)
-        if dim > 5:
-            axes[-1, i].tick_params("x", labelrotation=45)
-    axes[0, 0].figure.align_ylabels(axes[:, 0])
-    axes[0, 0].figure.align_xlabels(axes[-1])
+    names = [_in_two_lines(name, max(6, int(room / (0.52 * points)))) for name in names]
+    for (i, j), panel in np.ndenumerate(axes):
+        panel.set_xlabel(names[j], fontsize=points)
+        panel.set_ylabel(names[i], fontsize=points)
+        panel.tick_params(labelsize=SMALL - 1, length=2, pad=1)
+        panel.tick_params("x", labelrotation=45 if many else 0)
+        panel.locator_params(nbins=3)
+        panel.label_outer(remove_inner_ticks=True)
+    axes[0, 0].figure.align_labels(axes)
 
 
-def _broken(name: str, letters: int) -> str:
-    """A long name in two lines, which may lose its end."""
-    if len(name) <= letters or name.startswith("$"):
+def _in_two_lines(name: str, letters: int) -> str:
+    """A long name, broken at spaces and underscores; it may lose its end."""
+    if name.startswith("$"):
         return name
-    lines = [line.replace("_ ", "_") for line in wrap(name.replace("_", "_ "), letters)]
-    shown = lines[:2]
-    if len(lines) > 2:
-        shown[1] = shown[1][: letters - 2] + ".."
-    return "\n".join(shown)
+    lines = wrap(name.replace("_", "_ "), letters, max_lines=2, placeholder="..")
+    return "\n".join(lines).replace("_ ", "_")
 
 
-def _explain(figure):
+def _legend(figure):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles = [Patch(color=BLUE, alpha=0.6, label="data"),
                Patch(color=VERMILLION, alpha=0.6, label="samples"),
                Line2D([], [], color=VERMILLION, lw=1, label="50% and 95% of them")]  # fmt: skip
-    figure.legend(handles=handles, loc="upper center", ncols=3, frameon=False,
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False,
                   fontsize=SMALL + 1, handlelength=1.4)  # fmt: skip

@@ -1,10 +1,11 @@
 """The specification: every formula of the engine, slow and plain. Start reading here.
 
-reference.py      as the papers print them, for one vector, in NumPy
-twins.py          all that the engine computes, in textbook form for autograd: what the tests hold
-twins_scalar.py   the engine to, and its second derivatives; the part for one coordinate
+reference.py      the formulas as the papers print them, for one vector, in NumPy
+twins.py          everything that the engine computes, in textbook form for autograd: tests compare
+                  the engine with it, and second derivatives come from it
+twins_scalar.py   the twins of one coordinate: transformers and fixed maps
 
-Only `reference` is loaded with this room. The twins stand on the whole engine, which finds them by
+This room loads `reference` only. The twins import the whole engine, and the engine imports them by
 name when something is differentiated twice.
 """
 

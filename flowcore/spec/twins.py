@@ -4,18 +4,18 @@ The engine writes its gradients by hand. Here the same values stand in textbook 
 without reuse, and autograd derives the rest, as often as you like:
 
 * they are the specification: the tests hold values and gradients of the engine equal to theirs;
-* they are the second derivatives: autograd, asked to differentiate a hand-written gradient, is
-  given the gradient of the twin instead. Nothing else imports this file.
+* they are the second derivatives: when autograd differentiates a hand-written gradient, it gets the
+  gradient of the twin instead. Nothing else imports this file.
 
-One function a kind, and in it one formula a class (`one_formula_a_class` finds it); what concerns a
-single coordinate stands in `twins_scalar`:
+There is one function a kind, and one formula a class, which `one_formula_a_class` finds; the
+formulas of a single coordinate stand in `twins_scalar`:
 
     transform(transformer, direction, x, phi)          -> y and log dy/dx, of x's shape
     network(net, x, params, context)                   -> phi (N, ...)
     bijector(b, direction, x, params, context)         -> y (N, D) and the log-det (N,)
     log_prob(density, x, params, context)              -> (N,)
 
-A class of somebody's own is its own twin: its methods, with these arguments. Rows are (N, D).
+A user's own class is its own twin: its methods, with these arguments. Rows are (N, D).
 """
 
 from __future__ import annotations
@@ -35,25 +35,20 @@ from ..bijectors import (
     Chain,
     Coupling,
     Elementwise,
-    ElementwiseAffine,
-    Exp,
     Invert,
-    Logit,
     LULinear,
     MaskedAutoregressiveFlow,
     Permute,
     Planar,
     Radial,
-    Sigmoid,
-    SinhArcsinh,
-    Softplus,
     Standardize,
     StandardizeContext,
-    Tanh,
 )
-from ..core import Parametric
+from ..bijectors.maps import FixedMap
+from ..core.calls import OPPOSITE
 from ..distributions import (
     Distribution,
+    Foreign,
     GaussianMixture,
     Laplace,
     Mixture,
@@ -64,20 +59,13 @@ from ..distributions import (
     TransformedDistribution,
     Uniform,
 )
-from ..networks import (
-    MADE,
-    MLP,
-)
-from ..transformers import (
-    Affine,
-    Pointwise,
-    Transformer,
-)
+from ..networks import MADE, MLP
+from ..transformers import Affine, Pointwise, Transformer
 from .twins_scalar import (
     HALF_LOG_2PI,
-    OPPOSITE,
     bounded,
     elu,
+    fixed_map,
     log_one_plus_square,
     log_sum_exp,
     newton,
@@ -114,11 +102,6 @@ def evaluate(part, way: str, theta, x, context=None):
     return found if len(found) > 1 else found[0]
 
 
-def share(part, params, child):
-    """What of `params`, a vector of part's, belongs to child; a foreign base has none."""
-    return part.share(params, child) if isinstance(child, Parametric) else params[:0]
-
-
 # ---------------------------------------------------------------- networks
 
 ACTIVATIONS = {
@@ -132,7 +115,7 @@ ACTIVATIONS = {
 
 @one_formula_a_class
 def network(net, x, params, context):
-    """phi of rows x; of somebody's own network, what it returns when it is called."""
+    """phi of rows x; a user's own network is called."""
     return net(x, params, context)
 
 
@@ -141,52 +124,18 @@ def network(net, x, params, context):
 def _dense_network(net, x, params, context):
     """h_l = act(a_l),  a_l = h_{l-1} W_l + c C_l + b_l  (+ a_{l-2}),  phi = a of the last layer.
 
-    What stands in brackets is added in hidden layers 3, 5, ... of a residual network.
+    The term in brackets belongs to hidden layers 3, 5, ... of a residual network.
     """
-    layers, h, before = weights(net, params), x, []
-    for i, (W, b, C) in enumerate(layers):
-        a = h @ W + b
+    theta, h, before = behind_zero(params), x, []
+    for i, (W, b, C) in enumerate(net.places()):
+        a = h @ theta[W] + theta[b]
         if C is not None:
-            a = a + context @ C
-        if net.residual and 0 < i < len(layers) - 1 and i % 2 == 0:
+            a = a + context @ theta[C]
+        if net.residual and 0 < i < net.n_hidden and i % 2 == 0:
             a = a + before[i - 2]
         before.append(a)
         h = ACTIVATIONS[net.activation](a)
     return a.reshape((len(x), *net.out_shape))
-
-
-def weights(net, theta):
-    """[(W, b, C), ...] from packed parameters: dense, (in, out), 0 where masked; C or None.
-
-    A layer after the other, theta holds for every unit, units sorted by degree: its bias, its
-    weights of the context, its weights of those units, sorted by degree, that it may read:
-    a hidden unit those of degree <= its own, an output those of degree < its own.
-    """
-    if isinstance(net, MADE):
-        degrees = [*net.degrees, np.repeat(net.degrees[0], net.n_out)]
-    else:  # every unit may read all units
-        degrees = [np.zeros(n, int) for n in (net.in_dim, *net.hidden, np.prod(net.out_shape))]
-        degrees[-1] += 1
-    theta, start, layers = behind_zero(theta), 0, []
-    for i, (read, own) in enumerate(pairwise(degrees)):
-        lead = 1 + (net.context_dim if i == 0 or net.context_layers == "all" else 0)
-        order, own_order = np.argsort(read, kind="stable"), np.argsort(own, kind="stable")
-        read, own = read[order], own[own_order, None]
-        may = read < own if i == len(degrees) - 2 else read <= own
-        index = places(np.concatenate([np.ones((len(own), lead), bool), may], axis=1), start)
-        start = index.max()
-        index = index[np.argsort(own_order)].T  # back to the caller's order, and to (in, out)
-        C = theta[index[1:lead]] if lead > 1 else None
-        layers.append((theta[index[lead:][np.argsort(order)]], theta[index[0]], C))
-    return layers
-
-
-def places(mask, start=0):
-    """Where theta, behind one 0, holds the entries of a matrix: row by row those in the mask,
-    from theta[start] on; the 0 for all others."""
-    index = np.zeros(mask.shape, int)
-    index[mask] = 1 + start + np.arange(mask.sum())
-    return index
 
 
 def behind_zero(theta):
@@ -199,14 +148,14 @@ def behind_zero(theta):
 
 @one_formula_a_class
 def bijector(b, direction, x, params, context):
-    """y and log |det dy/dx| of one direction; of somebody's own, what its methods say."""
+    """y and log |det dy/dx| of one direction; a user's own class: by its methods."""
     return own_method(b, Bijector, f"{direction}_and_log_det")(x, params, context)
 
 
 def _part(b, params, part, direction, x, context):
-    """A part of b, run with its share of the parameters, and with the context if it reads one."""
+    """A part of b, run with its own parameters, and with the context if it reads one."""
     own_context = context if part.context_dim else None
-    return bijector(part, direction, x, share(b, params, part), own_context)
+    return bijector(part, direction, x, b.share(params, part), own_context)
 
 
 def _rows(log_det, x):
@@ -314,8 +263,8 @@ def _lu(b, direction, x, params, context):
     theta = [L below its diagonal row by row, U above it column by column, raw, bias].
     """
     dim, p = b.dim, np.array(b.permutation)
-    index = places(np.tri(dim, k=-1, dtype=bool))
-    n = dim * (dim - 1) // 2
+    n, index = dim * (dim - 1) // 2, np.zeros((dim, dim), int)
+    index[np.tril_indices(dim, -1)] = 1 + np.arange(n)
     lower, upper, raw, bias = (
         params[start:stop] for start, stop in pairwise([0, n, 2 * n, 2 * n + dim, 2 * n + 2 * dim])
     )
@@ -391,16 +340,10 @@ def _pointwise(b, direction, x, params, context):
     return y, anp.sum(log_slope, axis=1)
 
 
-@bijector.register(ElementwiseAffine)
-@bijector.register(Exp)
-@bijector.register(Logit)
-@bijector.register(Sigmoid)
-@bijector.register(SinhArcsinh)
-@bijector.register(Softplus)
-@bijector.register(Tanh)
+@bijector.register(FixedMap)
 def _fixed_map(b, direction, x, params, context):
     """x_i = f(z_i): every coordinate on its own."""
-    value, log_slope = transform(b, direction, x, None)
+    value, log_slope = fixed_map(b, direction, x)
     return value, anp.sum(log_slope, axis=1)
 
 
@@ -409,21 +352,25 @@ def _fixed_map(b, direction, x, params, context):
 
 @one_formula_a_class
 def log_prob(density, x, params, context):
-    """log p(x) in nats; of somebody's own density, what its method says."""
-    options = {}
-    if isinstance(density, Parametric) and density.n_params:
-        options["params"] = params
-    if getattr(density, "context_dim", 0):
+    """log p(x) in nats; a user's own class: by its method."""
+    options = {"params": params} if density.n_params else {}
+    if density.context_dim:
         options["context"] = context
     return own_method(density, Distribution, "log_prob")(x, **options)
+
+
+@log_prob.register(Foreign)
+def _foreign(density, x, params, context):
+    """The log_prob of an object that derives from no class of flowcore."""
+    return density.density.log_prob(x)
 
 
 @log_prob.register(TransformedDistribution)
 def _flow(flow, x, params, context):
     """log p(x) = log p_base(z) + log |det dz/dx|,  z = f^-1(x); -inf at an infinite x."""
-    base, finite = flow.base, np.isfinite(getval(x)) | np.isnan(getval(x))
+    base, finite = flow.parts[0], np.isfinite(getval(x)) | np.isnan(getval(x))
     z, log_det = _part(flow, params, flow.bijector, "inverse", anp.where(finite, x, 0.0), context)
-    found = log_prob(base, z, share(flow, params, base), context) + log_det
+    found = log_prob(base, z, flow.share(params, base), context) + log_det
     return anp.where(finite.all(axis=1) | np.isnan(getval(found)), found, -np.inf)
 
 
@@ -500,5 +447,5 @@ def _normal_mixture(density, x, params, context):
 @log_prob.register(Mixture)
 def _mixture(density, x, params, context):
     """log sum_k w_k p_k(x)."""
-    terms = [log_prob(part, x, share(density, params, part), context) for part in density.parts]
+    terms = [log_prob(part, x, density.share(params, part), context) for part in density.parts]
     return log_sum_exp(anp.stack(terms, axis=-1) + np.log(density.weights))

@@ -1,8 +1,8 @@
 """The plain twins of one coordinate: smooth functions of a number, transformers, fixed maps.
 
-`twins` builds on them. All work on arrays of any shape, number by number; a derivative that they
-return is the logarithm of |dy/dx|, not summed. A where() is fed with harmless numbers where its
-other branch is taken: autograd multiplies what is not taken by 0, and 0 times infinity is NaN.
+`twins` builds on them. All work on arrays of any shape, number by number; derivatives are returned
+as log |dy/dx|, not summed. Where a where() takes its other branch, a branch computes with harmless
+numbers: autograd multiplies its gradient by 0, and 0 times infinity is NaN.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..bijectors import (
     Softplus,
     Tanh,
 )
+from ..core.calls import OPPOSITE
 from ..distributions import Distribution
 from ..transformers import (
     Affine,
@@ -40,26 +41,22 @@ from ..transformers import (
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 STEEPEST = 300.0  # log of the largest slope that a Newton step takes
-OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 
 
 def one_formula_a_class(default: Callable) -> Callable:
-    """`singledispatch` over the class of the first argument, but never to a wrong formula: a class
-    with methods of its own takes `default`, these methods; a subclass with a `bind` of its own
-    needs a formula of its own."""
+    """`singledispatch` over the class of the first argument, but never to a wrong formula: for a
+    class that writes the methods, `default` calls these; a subclass that writes another `bind`
+    needs another formula."""
     dispatch = singledispatch(default)
 
     @wraps(default)
     def formula(part, *args):
         cls = type(part)
-        known, bind = next(c for c in cls.__mro__ if c in dispatch.registry), _bind(cls)
-        derived = bind in (None, Bijector.bind, Distribution.bind, Transformer.bind)
-        if derived:
-            return default(part, *args)
-        if bind is _bind(known):
+        known = next(c for c in cls.__mro__ if c in dispatch.registry)
+        if known is object or cls.bind in (Bijector.bind, Distribution.bind, Transformer.bind):
+            return default(part, *args)  # beside a bind of its own it may have its own methods
+        if cls.bind is known.bind:
             return dispatch(part, *args)
-        if known is object:  # beside its bind it may have its own methods
-            return default(part, *args)
         raise NotImplementedError(
             f"second derivatives of {part!r}: its class writes `bind`, so it needs a plain twin in "
             "autograd.numpy as well; register one in flowcore.spec.twins"
@@ -67,10 +64,6 @@ def one_formula_a_class(default: Callable) -> Callable:
 
     formula.register, formula.dispatch = dispatch.register, dispatch.dispatch
     return formula
-
-
-def _bind(cls: type):
-    return getattr(cls, "bind", None)
 
 
 # ---------------------------------------------------------------- functions of one number
@@ -148,12 +141,12 @@ def newton(root, step):
 
 @one_formula_a_class
 def transform(transformer, direction, x, phi):
-    """y and log dy/dx of one direction; of somebody's own transformer, what its methods say."""
+    """y and log dy/dx of one direction; a user's own transformer: by its methods."""
     return own_method(transformer, Transformer, f"{direction}_and_log_det")(x, phi)
 
 
 def own_method(part, base: type, name: str):
-    """Somebody's own method; a NotImplementedError if the class writes `bind` alone."""
+    """The method of a user's own class; a NotImplementedError if it writes `bind` alone."""
     if getattr(type(part), name, None) is getattr(base, name):
         raise NotImplementedError(
             f"second derivatives of {part!r}: beside bind, write {name} in autograd.numpy"
@@ -297,30 +290,47 @@ def _normal_score(log_weights, means, log_scales, x):
 # ---------------------------------------------------------------- fixed maps, without phi
 
 
-@transform.register(ElementwiseAffine)
-def _fixed_affine(b, direction, x, phi):
+def fixed_map(b, direction, x):
+    """y and log |dy/dx| of x = f(z), from the line to (low, high).
+
+    inverse: outside of (low, high), or where floats end, z = 0 and the log-derivative is -inf.
+    """
+    (low, high), (f, f_inverse, log_slope) = b.codomain, formulas(b)
+    if isinstance(b, Logit):  # f is its inverse
+        (low, high), direction = b.domain, OPPOSITE[direction]
+    if direction == "forward":
+        return f(x), log_slope(x)
+    middle, outside = f(np.zeros(x.shape)), (getval(x) <= low) | (getval(x) >= high)
+    outside |= np.isinf(f_inverse(np.where(outside, middle, getval(x))))
+    z = anp.where(outside, 0.0, f_inverse(anp.where(outside, middle, x)))
+    return z, anp.where(outside, -np.inf, -log_slope(z))
+
+
+@singledispatch
+def formulas(b):
+    """f, f^-1 and log |f'(z)|."""
+    raise NotImplementedError(f"second derivatives of {b!r}: register its formulas")
+
+
+@formulas.register(ElementwiseAffine)
+def _fixed_affine(b):
     """x = loc + scale z."""
-
-    def f(z):
-        return b.loc + b.scale * z
-
-    def f_inverse(x):
-        return (x - b.loc) / b.scale
 
     def log_slope(z):
         return np.log(np.abs(b.scale)) + np.zeros(z.shape)
 
-    return _fixed_map(direction, x, b.codomain, f, f_inverse, log_slope)
+    return lambda z: b.loc + b.scale * z, lambda x: (x - b.loc) / b.scale, log_slope
 
 
-@transform.register(Exp)
-def _exp(b, direction, x, phi):
+@formulas.register(Exp)
+def _exp(b):
     """x = e^z."""
-    return _fixed_map(direction, x, b.codomain, anp.exp, anp.log, lambda z: z)
+    return anp.exp, anp.log, lambda z: z
 
 
-@transform.register(Sigmoid)
-def _sigmoid(b, direction, x, phi):
+@formulas.register(Sigmoid)
+@formulas.register(Logit)
+def _sigmoid(b):
     """x = low + (high - low) / (1 + e^-z);  z = log(x - low) - log(high - x)."""
     low, high, width = b.low, b.high, np.subtract(b.high, b.low)
 
@@ -328,48 +338,36 @@ def _sigmoid(b, direction, x, phi):
         part = width * anp.exp(-softplus(anp.where(z < 0, -z, z)))
         return anp.where(z < 0, low + part, high - part)
 
-    def f_inverse(x):
-        return anp.log(x - low) - anp.log(high - x)
-
     def log_slope(z):
         return np.log(width) - softplus(z) - softplus(-z)
 
-    return _fixed_map(direction, x, (low, high), f, f_inverse, log_slope)
+    return f, lambda x: anp.log(x - low) - anp.log(high - x), log_slope
 
 
-@transform.register(Logit)
-def _logit(b, direction, x, phi):
-    """The inverse of the sigmoid."""
-    return _sigmoid(b, OPPOSITE[direction], x, phi)
-
-
-@transform.register(Tanh)
-def _tanh(b, direction, x, phi):
+@formulas.register(Tanh)
+def _tanh(b):
     """x = tanh(z),  dx/dz = 4 / ((1 + e^2z)(1 + e^-2z))."""
 
     def log_slope(z):
         return 2 * log(2) - softplus(2 * z) - softplus(-2 * z)
 
-    return _fixed_map(direction, x, b.codomain, tanh, anp.arctanh, log_slope)
+    return tanh, anp.arctanh, log_slope
 
 
-@transform.register(Softplus)
-def _softplus(b, direction, x, phi):
+@formulas.register(Softplus)
+def _softplus(b):
     """x = low + c log(1 + e^(z/c));  z = y + c log(1 - e^(-y/c)) with y = x - low."""
     c, low, tiny = b.hinge_softness, b.low, np.finfo(float).tiny
-
-    def f(z):
-        return low + c * softplus(z / c)
 
     def f_inverse(x):
         y = (x - low) / c
         return x - low + c * anp.log(-anp.expm1(-anp.where(y > tiny, y, tiny)))
 
-    return _fixed_map(direction, x, b.codomain, f, f_inverse, lambda z: -softplus(-z / c))
+    return lambda z: low + c * softplus(z / c), f_inverse, lambda z: -softplus(-z / c)
 
 
-@transform.register(SinhArcsinh)
-def _sinh_arcsinh(b, direction, x, phi):
+@formulas.register(SinhArcsinh)
+def _sinh_arcsinh(b):
     """x = m sinh(u),  u = (arcsinh(z) + skewness) tailweight,  m = 2 / sinh(arcsinh(2) tailweight).
 
     log dx/dz = log m + log tailweight + log cosh(u) - log(1 + z^2) / 2
@@ -387,18 +385,4 @@ def _sinh_arcsinh(b, direction, x, phi):
         log_cosh = 0.5 * (softplus(2 * u(z)) + softplus(-2 * u(z))) - log(2)
         return np.log(m * tailweight) + log_cosh - 0.5 * log_one_plus_square(z)
 
-    return _fixed_map(direction, x, b.codomain, lambda z: m * anp.sinh(u(z)), f_inverse, log_slope)
-
-
-def _fixed_map(direction, x, ends, f, f_inverse, log_slope):
-    """x = f(z), from the line to (low, high), with log |f'(z)|.
-
-    inverse: outside of (low, high), or where floats end, z = 0 and the log-derivative is -inf.
-    """
-    if direction == "forward":
-        return f(x), log_slope(x)
-    low, high = ends
-    middle, outside = f(np.zeros(x.shape)), (getval(x) <= low) | (getval(x) >= high)
-    outside |= np.isinf(f_inverse(np.where(outside, middle, getval(x))))
-    z = anp.where(outside, 0.0, f_inverse(anp.where(outside, middle, x)))
-    return z, anp.where(outside, -np.inf, -log_slope(z))
+    return lambda z: m * anp.sinh(u(z)), f_inverse, log_slope

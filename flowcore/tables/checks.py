@@ -10,12 +10,11 @@ from ..core import fixable, warn
 from ..core.inputs import named
 from ..training.columns import constant_columns, dependent_columns
 from .coordinates import Coordinates
-from .schema import Schema
 
 NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
 
 
-def check_numbers(x: np.ndarray, schema: Schema, coordinates: Coordinates) -> None:
+def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
     """A ValueError for numbers that are constant, repeat another column, or follow from others.
 
     A warning for those that nearly do. They are looked at in their own units and as they are
@@ -24,7 +23,7 @@ def check_numbers(x: np.ndarray, schema: Schema, coordinates: Coordinates) -> No
     x = x[~np.isnan(x).any(axis=1)]
     if not x.size:
         return
-    names, rows = [c.name for c in schema.numbers], np.arange(len(x))
+    rows = np.arange(len(x))
     constant = constant_columns(x, rows)
     if constant.size:
         these = named("column", constant, names)

@@ -320,7 +320,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         warning; rng is for noise. Errors: ValueError for a model without numbers, and for a row
         outside of a column's support.
         """
-        names = tuple(f"{column.name}" for column in self.schema_.numbers)
+        names = tuple(self._encoding.names)
         if not names:
             raise ValueError("the model has no numbers, only categories: there is nothing to test")
         frame = self.schema_.select(X, self.ignore_extra)

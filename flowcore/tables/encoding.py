@@ -241,6 +241,8 @@ class Encoding:
         self.closed = [closed for part in self.parts for closed in part.closed]
         self.optional = [part.may_be_gone for part in self.parts for _ in part.kinds]
         self.names = [name for part in self.parts for name in _names(part)]
+        self.of_coordinates = [part.column for part in self.parts for _ in part.kinds]
+        self.of_codes = [part.column for part in self.parts for _ in part.sizes]
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(codes (n, K), coordinates (n, D), (n,) whether something is missing that may not be).
@@ -276,8 +278,7 @@ class Encoding:
 
     def check_inside(self, frame: Frame, x: np.ndarray, outside: np.ndarray) -> None:
         """A ValueError for the first number outside (n, D) of its column's support."""
-        columns = [part.column for part in self.parts for _ in part.kinds]
-        for column, out in zip(columns, outside.T, strict=True):
+        for column, out in zip(self.of_coordinates, outside.T, strict=True):
             n = f"{np.count_nonzero(out):,} of {len(x):,} rows"
             problem = (
                 f"which is not inside of {column.kind}, as {n}: take another kind, or leave them "
@@ -287,9 +288,8 @@ class Encoding:
 
     def check_known(self, frame: Frame, codes: np.ndarray) -> None:
         """A ValueError for the first category that the schema does not have."""
-        columns = [part.column for part in self.parts for _ in part.sizes]
         problem = "which the schema does not have: find the schema from these rows"
-        for column, own, size in zip(columns, codes.T, self.sizes, strict=True):
+        for column, own, size in zip(self.of_codes, codes.T, self.sizes, strict=True):
             frame.check(column.name, own >= size, problem)
 
 

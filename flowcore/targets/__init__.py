@@ -10,8 +10,8 @@ A target is in the raw units of its formula. Standardised data y = (x - loc) / s
 
     log p_y(y) = log p(x) + sum(log scale),        H_y = H - sum(log scale).
 
-A new target is a small frozen dataclass: `dim`, `sample`, `log_prob`, `entropy`, and, if they are
-known, `mean` and `std`.
+A target is a small frozen dataclass: `dim`, `sample`, `log_prob`, `entropy`, and, if they are
+known, `mean` and `std`. Each has a name as a function, too: `two_moons` is `TwoMoons`.
 
     two_moons, circles, two_spirals, ring     blurred curves
     pinwheel                                  twisted arms

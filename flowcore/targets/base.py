@@ -112,19 +112,13 @@ class Exact(Target):
 # ---------------------------------------------------------------------------- arguments
 
 
-def check_positive(name: str, value, why: str = "") -> float:
-    """value as a float, if it is a finite number > 0; else a ValueError that says why it must."""
-    if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
-        raise ValueError(
-            f"{name} must be a finite number > 0, not {value!r}{': ' if why else ''}{why}"
-        )
-    return float(value)
-
-
-def set_positive(target, why: dict[str, str]) -> None:
+def set_positive(target, *names: str, why: str = "") -> None:
     """Check and cast the named fields of a frozen dataclass, from its __post_init__."""
-    for name, reason in why.items():
-        object.__setattr__(target, name, check_positive(name, getattr(target, name), reason))
+    for name in names:
+        value = getattr(target, name)
+        if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a finite number > 0, not {value!r}{why}")
+        object.__setattr__(target, name, float(value))
 
 
 # ---------------------------------------------------------------------------- rows
@@ -142,32 +136,28 @@ def by_blocks(f: Callable, x: np.ndarray, rows: int = 128) -> np.ndarray:
 # ---------------------------------------------------------------------------- quadrature
 
 
-def gauss_legendre(n: int, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights, (n,) each, of the Gauss-Legendre rule on [low, high]."""
+def gauss_legendre(n: int, low: float, high: float, width: float = math.inf):
+    """Nodes and weights, n on each of the equal panels of [low, high] that `width` allows."""
+    edges = np.linspace(low, high, 1 + max(1, math.ceil((high - low) / width)))
     node, weight = np.polynomial.legendre.leggauss(n)
-    half = (high - low) / 2.0
-    return low + half * (node + 1.0), half * weight
+    half = (edges[1] - edges[0]) / 2.0
+    return (edges[:-1, None] + half * (node + 1.0)).ravel(), np.tile(half * weight, len(edges) - 1)
 
 
-def panels(low: float, high: float, width: float, n: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of an n-point rule on each of the panels that divide [low, high].
+def normal_line(step: float) -> tuple[np.ndarray, np.ndarray]:
+    """(points (m,), weights (m,)) with E f(n) = sum of weights f(points) for n ~ N(0, 1).
 
-    All panels are equally wide, at most `width`.
+    The trapezoid rule on [-9, 9], which converges faster than any power of a smooth f's step.
     """
-    edges = np.linspace(low, high, 1 + math.ceil((high - low) / width))
-    node, weight = gauss_legendre(n, 0.0, 1.0)
-    step = edges[1] - edges[0]
-    return (edges[:-1, None] + step * node).ravel(), np.tile(step * weight, len(edges) - 1)
+    n = np.arange(-math.floor(9.0 / step), math.floor(9.0 / step) + 1) * step
+    return n, step / math.sqrt(2.0 * np.pi) * np.exp(-0.5 * n**2)
 
 
 def normal_grid(step: float) -> tuple[np.ndarray, np.ndarray]:
-    """(points (m, 2), weights (m,)) with E f(n) = sum of weights f(points) for n ~ N(0, I).
-
-    The trapezoid rule on [-9, 9]^2, which converges faster than any power of a smooth f's step.
-    """
-    t = np.arange(-math.floor(9.0 / step), math.floor(9.0 / step) + 1) * step
-    points = np.stack(np.meshgrid(t, t, indexing="ij"), axis=-1).reshape(-1, 2)
-    return points, step**2 / (2.0 * np.pi) * np.exp(-0.5 * np.sum(points**2, axis=-1))
+    """The same in the plane, for n ~ N(0, I): points (m^2, 2), weights (m^2,)."""
+    n, weight = normal_line(step)
+    points = np.stack(np.meshgrid(n, n, indexing="ij"), axis=-1).reshape(-1, 2)
+    return points, np.outer(weight, weight).ravel()
 
 
 def bisect_rising(f: Callable, low, high, steps: int = 55) -> np.ndarray:
@@ -185,17 +175,17 @@ _NODE, _WEIGHT = gauss_legendre(40, 0.0, 1.0)
 
 
 def falling_integral(rise: Callable, length: np.ndarray, weight: Callable | None = None):
-    """int_0^length weight(h) exp(-rise(h)) dh of m integrands that only fall, (m,) -> (m,).
+    """int_0^length weight(h) exp(-rise(h)) dh of integrands that only fall, (...) -> (...).
 
-    rise(h) maps (m, k) to (m, k), grows from rise(0) = 0, and should suffer no cancellation.
+    rise(h) maps (..., k) to (..., k), grows from rise(0) = 0, and should suffer no cancellation.
     A rise below 0 is taken for rounding. 40 Gauss-Legendre nodes up to the h where the rise is
     CUT, which is searched for on the scale of log h (it need not be exact), since it may be a tiny
     part of the length.
     """
-    length = length[:, None]
+    length = length[..., None]
     log_h = np.log(length)
     log_h = bisect_rising(lambda t: rise(np.exp(t)) - CUT, log_h - 400.0, log_h, steps=16)
     reach = np.where(rise(length) > CUT, np.exp(log_h), length)
     h = reach * _NODE
     value = np.exp(-np.maximum(rise(h), 0.0)) * (1.0 if weight is None else weight(h))
-    return reach[:, 0] * (value @ _WEIGHT)
+    return reach[..., 0] * (value @ _WEIGHT)

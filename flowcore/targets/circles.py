@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 
 from ..core import imported
-from .base import Exact, panels, set_positive
+from .base import Exact, gauss_legendre, set_positive
 
 
 class BlurredCircles(Exact):
@@ -51,7 +51,7 @@ class BlurredCircles(Exact):
         """
         s = self.noise
         farthest = self.radii.max() + 10.0 * s
-        r, weight = panels(0.0, farthest, s)
+        r, weight = gauss_legendre(16, 0.0, farthest, s)
         with np.errstate(divide="ignore"):
             log_p = np.maximum(self._log_p_at_radius(r), -1e4)  # where p = 0, p log p is too
         return float(-np.sum(weight * 2.0 * np.pi * r * np.exp(log_p) * log_p))
@@ -70,8 +70,11 @@ class BlurredCircles(Exact):
         return np.logaddexp.reduce(log_each) - constant
 
 
-def circles(noise: float = 0.05, factor: float = 0.5) -> Circles:
+@dataclass(frozen=True)
+class Circles(BlurredCircles):
     """scikit-learn's `make_circles` with random instead of evenly spaced angles, exactly.
+
+    Two circles of radius 1 and `factor`, equally likely: formulas at `BlurredCircles`.
 
     Parameters
     ----------
@@ -80,46 +83,24 @@ def circles(noise: float = 0.05, factor: float = 0.5) -> Circles:
     factor : float
         Radius of the inner circle, 0 <= factor < 1 (ValueError); the outer one's is 1.
 
-    Returns
-    -------
-    Circles
-        See `Target`.
-
-    Examples
-    --------
-    >>> target = circles()
-    >>> target
-    Circles(noise=0.05, factor=0.5)
-    >>> print(f"{target.entropy():.4f} nats, {target.prob([1.0, 0.0]):.4f} on the outer circle")
-    0.6061 nats, 0.6351 on the outer circle
-    """
-    return Circles(noise, factor)
-
-
-@dataclass(frozen=True)
-class Circles(BlurredCircles):
-    """Two circles of radius 1 and `factor`, equally likely: formulas at `BlurredCircles`.
-
-    Parameters
-    ----------
-    noise, factor : float
-        As for `circles`.
-
     References
     ----------
     sklearn.datasets.make_circles.
 
     Examples
     --------
-    >>> Circles(factor=0.25).radii
-    array([1.  , 0.25])
+    >>> target = circles()
+    >>> target, target.radii
+    (Circles(noise=0.05, factor=0.5), array([1. , 0.5]))
+    >>> print(f"{target.entropy():.4f} nats, {target.prob([1.0, 0.0]):.4f} on the outer circle")
+    0.6061 nats, 0.6351 on the outer circle
     """
 
     noise: float = 0.05
     factor: float = 0.5
 
     def __post_init__(self):
-        set_positive(self, {"noise": "circles without noise are curves, which have no density"})
+        set_positive(self, "noise", why=": circles without noise are curves, which have no density")
         if not (isinstance(self.factor, Real) and 0.0 <= self.factor < 1.0):
             raise ValueError(
                 f"factor must be a number with 0 <= factor < 1, not {self.factor!r}: "
@@ -133,11 +114,16 @@ class Circles(BlurredCircles):
         return np.array([1.0, self.factor])
 
 
-def ring(radius: float = 1.0, noise: float = 0.1) -> Ring:
+circles = Circles
+
+
+@dataclass(frozen=True)
+class Ring(BlurredCircles):
     """One circle about the origin, blurred by a Gaussian: as dense inside as outside of it.
 
-    The blur is that of the plane, so the density is smooth at the origin too. (The other usual
-    ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink there; for s << R they agree.)
+    Formulas at `BlurredCircles`. The blur is that of the plane, so the density is smooth at the
+    origin too. (The other usual ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink
+    there; for s << R they agree.)
 
     Parameters
     ----------
@@ -146,42 +132,23 @@ def ring(radius: float = 1.0, noise: float = 0.1) -> Ring:
     noise : float
         Standard deviation of the Gaussian, > 0 (ValueError).
 
-    Returns
-    -------
-    Ring
-        See `Target`.
-
     Examples
     --------
     >>> print(f"{ring(radius=2.0).entropy():.4f} nats")
     1.6468 nats
-    """
-    return Ring(radius, noise)
-
-
-@dataclass(frozen=True)
-class Ring(BlurredCircles):
-    """One circle: formulas at `BlurredCircles`.
-
-    Parameters
-    ----------
-    radius, noise : float
-        As for `ring`.
-
-    Examples
-    --------
-    >>> Ring(radius=2.0).radii
-    array([2.])
     """
 
     radius: float = 1.0
     noise: float = 0.1
 
     def __post_init__(self):
-        why = "a ring without noise is a curve, which has no density"
-        set_positive(self, {"radius": "", "noise": why})
+        set_positive(self, "radius")
+        set_positive(self, "noise", why=": a ring without noise is a curve, which has no density")
 
     @property
     def radii(self) -> np.ndarray:
         """(radius,)."""
         return np.array([self.radius])
+
+
+ring = Ring

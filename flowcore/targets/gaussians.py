@@ -122,36 +122,11 @@ class CorrelatedGaussian(Exact):
         return np.sqrt(np.diag(np.array(self.covariance)))
 
 
-def funnel(dim: int = 2, scale: float = 3.0) -> Funnel:
-    """Neal's funnel: the first coordinate is the log-variance of all others.
-
-    Errors: ValueError.
-
-    Parameters
-    ----------
-    dim : int
-        D >= 2.
-    scale : float
-        Standard deviation of x1, 0 < scale <= 50 (else exp(x1 / 2) overflows).
-
-    Returns
-    -------
-    Funnel
-        See `Target`.
-
-    Examples
-    --------
-    >>> funnel(dim=10)
-    Funnel(dim=10, scale=3.0)
-    >>> print(f"{funnel().entropy():.4f} nats, standard deviations {funnel().std().round(3)}")
-    3.9365 nats, standard deviations [3.    9.488]
-    """
-    return Funnel(dim, scale)
-
-
 @dataclass(frozen=True)
 class Funnel(Exact):
-    """x1 ~ N(0, scale^2), and x2 ... xD ~ N(0, exp(x1)) given x1, exp(x1) being their variance.
+    """Neal's funnel: the first coordinate is the log-variance of all others.
+
+    x1 ~ N(0, scale^2), and x2 ... xD ~ N(0, exp(x1)) given x1, exp(x1) being their variance:
 
         log p(x) = log N(x1; 0, scale^2) - (D-1)/2 (x1 + log(2 pi)) - exp(-x1)/2 sum x_i^2
         H        = D/2 log(2 pi e) + log scale            (E x1 = 0)
@@ -160,8 +135,10 @@ class Funnel(Exact):
 
     Parameters
     ----------
-    dim, scale :
-        As for `funnel`.
+    dim : int
+        D >= 2 (ValueError).
+    scale : float
+        Standard deviation of x1, 0 < scale <= 50 (ValueError: exp(x1 / 2) overflows).
 
     References
     ----------
@@ -169,7 +146,11 @@ class Funnel(Exact):
 
     Examples
     --------
-    >>> print(Funnel().log_prob([[0.0, 0.0], [-3.0, 1.0]]).round(4))
+    >>> funnel(dim=10)
+    Funnel(dim=10, scale=3.0)
+    >>> print(f"{funnel().entropy():.4f} nats, standard deviations {funnel().std().round(3)}")
+    3.9365 nats, standard deviations [3.    9.488]
+    >>> print(funnel().log_prob([[0.0, 0.0], [-3.0, 1.0]]).round(4))
     [ -2.9365 -11.9793]
     """
 
@@ -178,7 +159,7 @@ class Funnel(Exact):
 
     def __post_init__(self):
         object.__setattr__(self, "dim", check_dim("dim", self.dim, 2))
-        set_positive(self, {"scale": ""})
+        set_positive(self, "scale")
         if self.scale > WIDEST:
             raise ValueError(f"scale must be at most {WIDEST:g}, not {self.scale!r}: exp overflows")
 
@@ -204,36 +185,15 @@ class Funnel(Exact):
         return neck - 0.5 * (self.dim - 1) * (first + LOG_2PI) - 0.5 * square
 
 
-def banana(b: float = 0.1, sd: float = 10.0) -> Banana:
-    """The twisted Gaussian of Haario et al. 1999, which has the shape of a banana.
-
-    Errors: ValueError. For a picture of comparable width and height: banana(b=0.5, sd=1.5).
-
-    Parameters
-    ----------
-    b : float
-        How much it is bent: any finite number (their two: 0.03 and 0.1; 0: not at all).
-    sd : float
-        Standard deviation of x1, > 0 (theirs: 10).
-
-    Returns
-    -------
-    Banana
-        See `Target`.
-
-    Examples
-    --------
-    >>> banana()
-    Banana(b=0.1, sd=10.0)
-    >>> print(f"{banana().entropy():.4f} nats, standard deviations {banana().std().round(3)}")
-    5.1405 nats, standard deviations [10.    14.177]
-    """
-    return Banana(b, sd)
+funnel = Funnel
 
 
 @dataclass(frozen=True)
 class Banana(Exact):
-    """A Gaussian whose second coordinate is shifted by a parabola of the first.
+    """The twisted Gaussian of Haario et al. 1999, which has the shape of a banana.
+
+    Its second coordinate is shifted by a parabola of the first. For a picture of comparable width
+    and height: banana(b=0.5, sd=1.5).
 
         x1 = sd n1,   x2 = n2 - b (x1^2 - sd^2),    n ~ N(0, I)
 
@@ -246,8 +206,10 @@ class Banana(Exact):
 
     Parameters
     ----------
-    b, sd : float
-        As for `banana`.
+    b : float
+        How much it is bent: any finite number (theirs: 0.03 and 0.1; 0: not at all).
+    sd : float
+        Standard deviation of x1, > 0 (theirs: 10).
 
     References
     ----------
@@ -256,7 +218,11 @@ class Banana(Exact):
 
     Examples
     --------
-    >>> print(Banana(b=0.5, sd=1.0).log_prob([[0.0, 0.5], [2.0, -1.5]]).round(4))
+    >>> banana()
+    Banana(b=0.1, sd=10.0)
+    >>> print(f"{banana().entropy():.4f} nats, standard deviations {banana().std().round(3)}")
+    5.1405 nats, standard deviations [10.    14.177]
+    >>> print(banana(b=0.5, sd=1.0).log_prob([[0.0, 0.5], [2.0, -1.5]]).round(4))
     [-1.8379 -3.8379]
     """
 
@@ -266,7 +232,7 @@ class Banana(Exact):
     dim = 2
 
     def __post_init__(self):
-        set_positive(self, {"sd": ""})
+        set_positive(self, "sd")
         if not (isinstance(self.b, (int, float, np.number)) and math.isfinite(self.b)):
             raise ValueError(f"b must be a finite number, not {self.b!r}")
         object.__setattr__(self, "b", float(self.b))
@@ -292,3 +258,6 @@ class Banana(Exact):
     def _log_p(self, x: np.ndarray) -> np.ndarray:
         straight = x[:, 1] + self._bend(x[:, 0])
         return -0.5 * ((x[:, 0] / self.sd) ** 2 + straight**2) - LOG_2PI - math.log(self.sd)
+
+
+banana = Banana

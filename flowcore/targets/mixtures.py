@@ -10,25 +10,11 @@ import numpy as np
 from .base import Exact, normal_grid
 
 
-def checkerboard() -> Checkerboard:
-    """The checkerboard of the FFJORD paper's code: a uniform density on 8 of 16 squares.
-
-    Returns
-    -------
-    Checkerboard
-        See `Target`.
-
-    Examples
-    --------
-    >>> checkerboard().log_prob([[1.0, 1.0], [1.0, -1.0]]).round(4)
-    array([-3.4657,    -inf])
-    """
-    return Checkerboard()
-
-
 @dataclass(frozen=True)
 class Checkerboard(Exact):
-    """Uniform on every other of the 4 x 4 squares of side 2 that make up [-4, 4)^2.
+    """The checkerboard of the FFJORD paper's code: a uniform density on 8 of 16 squares.
+
+    They are every other of the 4 x 4 squares of side 2 that make up [-4, 4)^2:
 
         p(x) = 1/32  if -4 <= x1, x2 < 4 and floor(x1 / 2) + floor(x2 / 2) is even, else 0
 
@@ -40,8 +26,10 @@ class Checkerboard(Exact):
 
     Examples
     --------
-    >>> print(f"{Checkerboard().entropy():.4f}")
+    >>> print(f"{checkerboard().entropy():.4f}")
     3.4657
+    >>> checkerboard().log_prob([[1.0, 1.0], [1.0, -1.0]]).round(4)
+    array([-3.4657,    -inf])
     """
 
     dim = 2
@@ -65,29 +53,17 @@ class Checkerboard(Exact):
         return np.where(on_board & filled, -math.log(32.0), -np.inf)
 
 
+checkerboard = Checkerboard
+
+
 SHRINK = 1.414  # the source's rounded square root of 2, by which it divides everything
-
-
-def eight_gaussians() -> EightGaussians:
-    """Eight Gaussians on a circle, as in the FFJORD paper's code and in many papers on GANs.
-
-    Returns
-    -------
-    EightGaussians
-        See `Target`.
-
-    Examples
-    --------
-    >>> target = eight_gaussians()
-    >>> print(f"{target.entropy():.4f} nats, radius {target.radius:.3f}, sd {target.noise:.4f}")
-    2.8319 nats, radius 2.829, sd 0.3536
-    """
-    return EightGaussians()
 
 
 @dataclass(frozen=True)
 class EightGaussians(Exact):
-    """Equal, round Gaussians at eight evenly spaced angles, one of them 0.
+    """Eight Gaussians on a circle, as in the FFJORD paper's code and in many papers on GANs.
+
+    They are equal and round, at evenly spaced angles, one of them 0:
 
         p(x) = 1/8 sum over k of  N(x; R (cos(k pi/4), sin(k pi/4)), s^2 I)
         R = 4 / 1.414,   s = 0.5 / 1.414
@@ -100,7 +76,10 @@ class EightGaussians(Exact):
 
     Examples
     --------
-    >>> print(EightGaussians().log_prob([[4 / 1.414, 0.0]]).round(4))
+    >>> target = eight_gaussians()
+    >>> print(f"{target.entropy():.4f} nats, radius {target.radius:.3f}, sd {target.noise:.4f}")
+    2.8319 nats, radius 2.829, sd 0.3536
+    >>> print(target.log_prob([[4 / 1.414, 0.0]]).round(4))
     [-1.8382]
     """
 
@@ -134,3 +113,6 @@ class EightGaussians(Exact):
         square = np.sum(((x[:, None] - self.centres) / self.noise) ** 2, axis=-1)
         log_sum = np.logaddexp.reduce(-0.5 * square, axis=-1)
         return log_sum - math.log(8.0 * 2.0 * np.pi) - 2.0 * math.log(self.noise)
+
+
+eight_gaussians = EightGaussians

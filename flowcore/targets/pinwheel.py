@@ -13,50 +13,18 @@ from .base import (
     Exact,
     bisect_rising,
     falling_integral,
+    gauss_legendre,
     normal_grid,
-    panels,
+    normal_line,
     set_positive,
 )
 
 
-def pinwheel(
-    arms: int = 5,
-    radial_std: float = 0.3,
-    tangential_std: float = 0.1,
-    rate: float = 0.25,
-    scale: float = 2.0,
-) -> Pinwheel:
-    """The pinwheel of Johnson et al. 2016, at the size that the FFJORD paper's code gives it.
-
-    Parameters
-    ----------
-    arms : int
-        Number of arms, >= 3 (ValueError).
-    radial_std, tangential_std : float
-        Standard deviations of an arm, before the twist, along and across it.
-    rate : float
-        How much the arms are twisted; all four numbers > 0 (ValueError).
-    scale : float
-        Size of the whole (Johnson et al.: 10, FFJORD: 2).
-
-    Returns
-    -------
-    Pinwheel
-        See `Target`.
-
-    Examples
-    --------
-    >>> target = pinwheel()
-    >>> x = target.sample(1000, rng=0)
-    >>> print(f"{-target.log_prob(x).mean():.2f} +- 0.03 for {target.entropy():.2f} nats")
-    2.31 +- 0.03 for 2.32 nats
-    """
-    return Pinwheel(arms, radial_std, tangential_std, rate, scale)
-
-
 @dataclass(frozen=True)
 class Pinwheel(Exact):
-    """Arms of Gaussian points, each point turned by an angle that grows with its f1.
+    """The pinwheel of Johnson et al. 2016, at the size that the FFJORD paper's code gives it.
+
+    Arms of Gaussian points, each point turned by an angle that grows with its f1:
 
         f = (1 + a n1, b n2),   n ~ N(0, I),   a = radial_std, b = tangential_std
         x = scale R(-theta) f,  theta = 2 pi k / arms + v,   v = rate exp(f1),   k uniform
@@ -82,8 +50,14 @@ class Pinwheel(Exact):
 
     Parameters
     ----------
-    arms, radial_std, tangential_std, rate, scale :
-        As for `pinwheel`.
+    arms : int
+        Number of arms, >= 3 (ValueError).
+    radial_std, tangential_std : float
+        Standard deviations of an arm, before the twist, along and across it.
+    rate : float
+        How much the arms are twisted; all four numbers > 0 (ValueError).
+    scale : float
+        Size of the whole (Johnson et al.: 10, FFJORD: 2).
 
     References
     ----------
@@ -91,7 +65,11 @@ class Pinwheel(Exact):
 
     Examples
     --------
-    >>> print(Pinwheel().log_prob([[0.0, 0.0], [1.5, -1.2]]).round(4))
+    >>> target = pinwheel()
+    >>> x = target.sample(1000, rng=0)
+    >>> print(f"{-target.log_prob(x).mean():.2f} +- 0.03 for {target.entropy():.2f} nats")
+    2.31 +- 0.03 for 2.32 nats
+    >>> print(target.log_prob([[0.0, 0.0], [1.5, -1.2]]).round(4))
     [-5.2732 -1.3438]
     """
 
@@ -105,14 +83,14 @@ class Pinwheel(Exact):
 
     def __post_init__(self):
         object.__setattr__(self, "arms", check_dim("arms", self.arms, 3))
-        set_positive(self, dict.fromkeys(("radial_std", "tangential_std", "rate", "scale"), ""))
+        set_positive(self, "radial_std", "tangential_std", "rate", "scale")
         # 9 radial deviations out, the arms have turned by rate exp(1 + 9 radial_std), fold by fold
         for name, most in (("radial_std", 1.0), ("tangential_std", 10.0), ("rate", 100.0)):
             if getattr(self, name) > most:
                 raise ValueError(
                     f"{name} must be at most {most}, not {getattr(self, name)}: beyond it the arms "
-                    "are wound up so densely that their folds cannot be told apart; to enlarge "
-                    "the figure, use scale"
+                    "are wound up so densely that their folds merge; to enlarge the figure, "
+                    "use scale"
                 )
 
     def _draw(self, n, rng):
@@ -146,12 +124,12 @@ class Pinwheel(Exact):
         The second is singular, weakly, where another arm's fold covers the arm: H is exact to 1e-8
         at the default parameters, to 1e-4 at rate = 2, and to about 5e-3 with tangential_std = 1;
         to 0.02 if most of the arm is covered (tangential_std = 3, radial_std = 0.5). A smaller
-        `step` of the rule tells. Cost: about 0.5 s (10 s if covered), like 1 / step^2.
+        `step` of the rule shows it. Cost: about 0.5 s (10 s if covered), like 1 / step^2.
         """
         noise, weight = normal_grid(step)
         noise, weight = noise[weight > 1e-17], weight[weight > 1e-17]
         f1, f2 = self._untwisted(noise)
-        line, line_weight = _normal_line(0.05)
+        line, line_weight = normal_line(0.05)
         log_vb = math.log(self.rate * self.tangential_std) + 1.0 + self.radial_std * line
         # |1 + v f2| = v b |1 / (v b) + n2|, as f2 = b n2
         mean_log_det = line_weight @ (log_vb + _mean_log_distance(np.exp(-log_vb)))
@@ -227,19 +205,16 @@ class Pinwheel(Exact):
         return total - math.log(np.pi)
 
 
-def _normal_line(step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights (m,) of the trapezoid rule for N(0, 1)."""
-    n = np.arange(-math.floor(9.0 / step), math.floor(9.0 / step) + 1) * step
-    return n, step / math.sqrt(2.0 * np.pi) * np.exp(-0.5 * n**2)
+pinwheel = Pinwheel
 
 
 def _mean_log_distance(c: np.ndarray) -> np.ndarray:
     """E log |c + n|, n ~ N(0, 1), of c > 0 (m,): to 1e-12."""
-    n, weight = _normal_line(0.05)
+    n, weight = normal_line(0.05)
     far = np.maximum(c, 12.0)  # so far out, the logarithm is smooth wherever there is weight
     smooth = np.log(far) + np.log1p(n / far[:, None]) @ weight
     # nearer, u = |c + n| on the scale of t = log u, where it is smooth, too
-    t, width = panels(-40.0, math.log(24.0), 0.1)
+    t, width = gauss_legendre(16, -40.0, math.log(24.0), 0.1)
     u, near = np.exp(t), np.minimum(c, 12.0)[:, None]
     density = np.exp(-0.5 * (u - near) ** 2) + np.exp(-0.5 * (u + near) ** 2)
     singular = density @ (width * t * u) / math.sqrt(2.0 * np.pi)
@@ -254,7 +229,8 @@ def _solutions(r: np.ndarray, start: np.ndarray, rate: float, far: float):
 
     The phase start + v is cut at the multiples of pi. Where the cosine falls, g rises. Where it
     rises, dg/dv = 1/v + r sin(start + v) is convex (the sine is negative there): it has at most
-    two zeros, one on either side of its minimum, and g rises, falls and rises between them. On a
+    two zeros, one on either side of its minimum, and g rises, falls and rises between them. So
+    every piece is cut in three at `lowest` and around it, wherever that is if g only rises. On a
     monotone piece there is a solution if and only if the sign of g changes.
     """
     low, high = -r - 1e-6, np.minimum(r + 1e-6, far)  # |t| <= r, and an end may be a solution
@@ -263,34 +239,28 @@ def _solutions(r: np.ndarray, start: np.ndarray, rate: float, far: float):
         cut = np.log((np.arange(n_cuts + 1) * np.pi - start[:, None]) / rate)
     cut = np.clip(np.where(np.isnan(cut), -np.inf, cut), low[:, None], high[:, None])
     index, k = np.nonzero(cut[:, 1:] > cut[:, :-1])
-    first, last = cut[index, k], cut[index, k + 1]
-
-    cos_rises = k % 2 == 1
-    r_, start_ = r[index[cos_rises]], start[index[cos_rises]]
+    one, four = cut[index, k], cut[index, k + 1]
+    r, start = r[index], start[index]
 
     def slope(t):  # v dg/dv
         v = rate * np.exp(t)
-        return 1.0 + v * r_ * np.sin(start_ + v)
+        return 1.0 + v * r * np.sin(start + v)
 
     def curvature(t):  # v^2 d^2g/dv^2
         v = rate * np.exp(t)
-        return v * v * r_ * np.cos(start_ + v) - 1.0
+        return v * v * r * np.cos(start + v) - 1.0
 
-    one, four = first[cos_rises], last[cos_rises]
     lowest = bisect_rising(curvature, one, four, 30)
     two = bisect_rising(lambda t: -slope(t), one, lowest, 30)
     three = bisect_rising(slope, lowest, four, 30)
-
-    rows = [index[~cos_rises], *3 * [index[cos_rises]]]
-    index = np.concatenate(rows)
-    first = np.concatenate([first[~cos_rises], one, two, three])
-    last = np.concatenate([last[~cos_rises], two, three, four])
+    first, last = np.concatenate([one, two, three]), np.concatenate([two, three, four])
+    index, r, start = np.tile(index, 3), np.tile(r, 3), np.tile(start, 3)
 
     def g(t):
-        return t - r[index] * np.cos(start[index] + rate * np.exp(t))
+        return t - r * np.cos(start + rate * np.exp(t))
 
     falls = g(first) >= 0.0
     changes = falls != (g(last) >= 0.0)
-    index, first, last = index[changes], first[changes], last[changes]
+    index, r, start, first, last = (a[changes] for a in (index, r, start, first, last))
     sign = np.where(falls[changes], -1.0, 1.0)
     return index, bisect_rising(lambda t: sign * g(t), first, last)

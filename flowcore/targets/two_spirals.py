@@ -7,53 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .base import (
-    CUT,
-    Exact,
-    bisect_rising,
-    by_blocks,
-    falling_integral,
-    set_positive,
-)
+from .base import CUT, Exact, bisect_rising, by_blocks, falling_integral, set_positive
 
 LAST = 3.0 * np.pi  # the angle T at which both spirals end
 SCAN = np.linspace(0.0, LAST, 97)  # where the slope of the energy is looked at first
-SCAN_SLOPE = 3.0 * np.stack(  # of which it is SCAN + x @ SCAN_SLOPE
-    [np.cos(SCAN) - SCAN * np.sin(SCAN), -np.sin(SCAN) - SCAN * np.cos(SCAN)]
-)
-
-
-def two_spirals(noise: float = 0.1) -> TwoSpirals:
-    """The two spirals of the FFJORD paper's code, of one and a half turns each.
-
-    That code also jitters every point by U(0, 1/6)^2, which moves the mean off the centre: left
-    out here.
-
-    Parameters
-    ----------
-    noise : float
-        Standard deviation of the Gaussian around the curves, > 0 (ValueError).
-
-    Returns
-    -------
-    TwoSpirals
-        See `Target`.
-
-    Examples
-    --------
-    >>> spirals = two_spirals()
-    >>> spirals
-    TwoSpirals(noise=0.1)
-    >>> x = spirals.sample(1000, rng=0)
-    >>> print(f"{-spirals.log_prob(x).mean():.2f} +- 0.03 for {spirals.entropy():.2f} nats")
-    2.57 +- 0.03 for 2.54 nats
-    """
-    return TwoSpirals(noise)
 
 
 @dataclass(frozen=True)
 class TwoSpirals(Exact):
-    """Two Archimedean spirals, half a turn apart, blurred by a Gaussian of standard deviation s.
+    """The two spirals of the FFJORD paper's code, of one and a half turns each.
+
+    That code also jitters every point by U(0, 1/6)^2, which moves the mean off the centre: left
+    out here. Two Archimedean spirals, half a turn apart, blurred by a Gaussian of standard
+    deviation s:
 
         x = c(t) + s n  or  -c(t) + s n,   each with probability 1/2,
         c(t) = t/3 (-cos t, sin t),   t = T sqrt(u),   u ~ U(0, 1),   T = 3 pi,   n ~ N(0, I)
@@ -76,7 +42,7 @@ class TwoSpirals(Exact):
     Parameters
     ----------
     noise : float
-        As for `two_spirals`.
+        s, the standard deviation of the Gaussian around the curves, > 0 (ValueError).
 
     References
     ----------
@@ -84,7 +50,13 @@ class TwoSpirals(Exact):
 
     Examples
     --------
-    >>> on_the_curve, far_away = TwoSpirals().log_prob([[np.pi / 3, 0.0], [50.0, -80.0]])
+    >>> spirals = two_spirals()
+    >>> spirals
+    TwoSpirals(noise=0.1)
+    >>> x = spirals.sample(1000, rng=0)
+    >>> print(f"{-spirals.log_prob(x).mean():.2f} +- 0.03 for {spirals.entropy():.2f} nats")
+    2.57 +- 0.03 for 2.54 nats
+    >>> on_the_curve, far_away = spirals.log_prob([[np.pi / 3, 0.0], [50.0, -80.0]])
     >>> print(f"{on_the_curve:.3f} {far_away:.0f}")
     -2.052 -422157
     """
@@ -94,7 +66,7 @@ class TwoSpirals(Exact):
     dim, block = 2, 256
 
     def __post_init__(self):
-        set_positive(self, {"noise": "spirals without noise are curves, which have no density"})
+        set_positive(self, "noise", why=": spirals without noise are curves, which have no density")
 
     def _draw(self, n, rng):
         sign = rng.choice([-1.0, 1.0], (n, 1))
@@ -153,6 +125,9 @@ class TwoSpirals(Exact):
         return np.log(total) - lowest - np.log(np.pi) - 2.0 * np.log(s * LAST)
 
 
+two_spirals = TwoSpirals
+
+
 def _curve(t: np.ndarray) -> np.ndarray:
     """c(t), (..., 2)."""
     return (t / 3.0)[..., None] * np.stack([-np.cos(t), np.sin(t)], axis=-1)
@@ -179,7 +154,7 @@ def _falling_pieces(x: np.ndarray):
     between two neighbours of SCAN are overlooked: the distance hardly changes between them.
     """
     r, w = np.hypot(x[:, 0], x[:, 1]), np.arctan2(x[:, 1], x[:, 0])
-    falls = SCAN + x @ SCAN_SLOPE < 0.0
+    falls = _slope(SCAN, r[:, None], w[:, None]) < 0.0
     row, k = np.nonzero(falls[:, 1:] != falls[:, :-1])
     sign = np.where(falls[row, k], 1.0, -1.0)
     zero = bisect_rising(lambda t: sign * _slope(t, r[row], w[row]), SCAN[k], SCAN[k + 1], 30)

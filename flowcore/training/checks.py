@@ -16,13 +16,14 @@ import numpy as np
 from ..bijectors import Standardize, StandardizeContext, check_resolution
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
+from ..files import path_text, replaceable
 from .defaults import is_auto
 from .optim import SCHEDULES, check_warm_up, is_number
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size
 FAR = 10.0  # of standardised rows: their means, and the factor by which their deviations are off
-EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part tells enough
+EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part is enough
 
 
 def check_flow(flow) -> None:
@@ -39,7 +40,7 @@ def check_flow(flow) -> None:
 def check_options(
     epochs, batch_size, validation_split, patience, clip_norm, callbacks, schedule, warm_up, average
 ) -> None:
-    """The numbers and words among the arguments of `fit`."""
+    """The numbers and texts among the arguments of `fit`."""
     if not is_auto(epochs):
         _check_count("epochs", epochs, ' or "auto"')
     if not (batch_size is None or is_auto(batch_size)):
@@ -69,22 +70,9 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
     """A path where a file can be written."""
     if not (is_number(checkpoint_every) and checkpoint_every >= 0):
         raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
-    given = os.fsdecode(checkpoint)
-    path = os.path.realpath(given)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"checkpoint={path!r}: there is no folder {folder}, make it first")
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"checkpoint={path!r} is a folder: give a file in it a name")
-    if given.endswith((os.sep, os.altsep or os.sep)):
-        raise ValueError(f"checkpoint={given!r} ends like a folder: give a file in it a name")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(
-            f"checkpoint={path!r} is no ordinary file, but a device, a pipe or a socket: give a "
-            "path where a file can be"
-        )
+    folder = os.path.dirname(replaceable(path_text("checkpoint", checkpoint)))
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"checkpoint={path!r}: no file can be written in {folder}")
+        raise PermissionError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
 def as_table(name: str, values, dim: int, dtype=float) -> np.ndarray:

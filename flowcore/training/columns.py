@@ -41,7 +41,7 @@ def check_columns(x: np.ndarray, rows: np.ndarray, labels: list | None = None) -
         warn(
             f"X has dependent columns: of {these}, {too_many} can be computed from the others, as "
             "sums of multiples of them. Such rows have no density: the likelihood grows without "
-            f"bound, and says nothing. Drop {too_many} of these columns",
+            f"bound, and means nothing. Drop {too_many} of these columns",
         )
 
 
@@ -66,8 +66,8 @@ def dependent_columns(
     z /= np.sqrt(np.mean(z**2, axis=0))
     values, vectors = np.linalg.eigh(z.T @ z / len(z))
     nothing_left = values < tiny**2
-    share = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
-    return vary[share > 1e-4], int(nothing_left.sum())
+    part = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
+    return vary[part > 1e-4], int(nothing_left.sum())
 
 
 def _without_outliers(x: np.ndarray) -> np.ndarray:

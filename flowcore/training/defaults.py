@@ -13,7 +13,7 @@ LEARNING_RATE = 3e-3  # at 5e-3, five tanh layers at D = 2 are unstable on some 
 
 
 def is_auto(value) -> bool:
-    """Is it the word "auto"? (An array, compared with a word, would not say yes or no.)"""
+    """Is it the text "auto"? (An array, compared with a text, is no truth value.)"""
     return isinstance(value, str) and value == AUTO
 
 

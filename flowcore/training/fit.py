@@ -1,28 +1,27 @@
-"""`fit`: maximum likelihood, one loop over epochs and one over batches.
+"""`fit`: maximum likelihood, for rows in the memory of one machine.
 
-What it minimises is in `loss.py`, how a gradient changes theta in `optim.py`, which rows a batch
-holds in `table.py`; what a run remembers and how it ends is in `loop.py`, what it reports in
-`history.py`; how it goes on after a power cut is in the room `resume`.
+The loop is in `loop.py`, what it minimises in `likelihood.py`, which rows a batch holds in
+`table.py`; how a run goes on after a power cut is in the room `resume`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import BLAS, n_threads
+from ..core import n_threads
 from ..core.inputs import column_labels
 from .checks import check_checkpoint, check_flow, check_options, check_scales
 from .defaults import AUTO, resolved
-from .history import EpochReport, History, progress_bar
-from .loop import Run, clipped
-from .loss import Loss
+from .history import EpochReport, History
+from .likelihood import Likelihood
+from .loop import train
 from .optim import LearningRate, Optimizer, as_optimizer, scheduled
 from .resume import Checkpoint, fingerprint_of
+from .run import Run
 from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
@@ -63,10 +62,10 @@ def fit(
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
-    The given flow is not changed: other threads may go on evaluating it.
+    The flow is not changed: other threads may go on evaluating it.
 
-    "auto" is chosen by the number of rows, see `training/defaults.py`, and the history says what it
-    was. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
+    "auto" is chosen by the number of rows, see `training/defaults.py`, and the history has what was
+    chosen. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
     batch_size and learning_rate.
 
     Equal rows (of X and context) count as one row, with the sum of their weights: a Metropolis
@@ -103,7 +102,7 @@ def fit(
     warning: training goes on, and writing is tried again when it is due.
 
     Errors: ValueError for bad input or a checkpoint that is damaged, of another run or in use;
-    OSError if one cannot be read, or its folder cannot be written to at the start;
+    OSError if one cannot be read, or no file can be written there at the start;
     `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
     gradient is not finite. Cost of an epoch: a density and its gradient for every training row, a
     density for every validation row.
@@ -136,8 +135,8 @@ def fit(
         twentieth of all updates if the schedule is cosine, else none.
     average : float
         Decay rate in (0, 1): not theta itself but its exponential moving average over the updates
-        (`optim.Average`) is validated, given to the callbacks and returned; train_nll stays that of
-        theta. None: no average.
+        (`optim.Average`) is validated, reported and returned; train_nll stays that of theta. None:
+        no average.
     validation_split : float
         Fraction of the rows that is set aside, at random whether or not the batches are shuffled,
         to choose the best epoch; 0: none.
@@ -202,13 +201,13 @@ def fit(
     rng_state = rng.bit_generator.state
 
     dtype, labels = flow.params.dtype, column_labels(X)
-    given = as_rows(flow.dim, X, context, sample_weight, dtype)
-    data = merged(given)
-    n = len(given.x) if data is given else len(data.used)
+    rows = as_rows(flow.dim, X, context, sample_weight, dtype)
+    data = merged(rows)
+    n = len(rows.x) if data is rows else len(data.used)
     epochs, batch_size, learning_rate = resolved(n, epochs, batch_size, learning_rate, optimizer)
     optimizer = as_optimizer(optimizer, learning_rate)
     table = as_training_table(
-        given, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
+        rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
@@ -218,34 +217,16 @@ def fit(
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on
 
-    loss = Loss(initialized, penalty, threads)
-    run = Run(initialized, optimizer, average, epochs, patience, rng, started)
-    run.history.settings = {
-        "epochs": epochs,
-        "batch_size": table.batch_size,
-        "optimizer": optimizer,
-        "average": average,
-        "clip_norm": clip_norm,
-    }
-    if data is not given:
-        run.history.settings |= {"rows": len(given.used), "distinct_rows": n}
-    file = nullcontext()
+    loss = Likelihood(initialized, penalty, threads, table)
+    run = Run(
+        loss, optimizer, epochs=epochs, average=average, patience=patience, clip_norm=clip_norm,
+        rng=rng, started=started,
+    )  # fmt: skip
+    if data is not rows:
+        run.history.settings |= {"rows": len(rows.used), "distinct_rows": n}
+    file = None
     if checkpoint is not None:
         options = {"clip_norm": clip_norm, "penalty": penalty}
         identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
-        file = Checkpoint(checkpoint, checkpoint_every, run, identity, table)
-
-    with file, run, BLAS.single_threaded(), progress_bar(progress, epochs, run.told) as bar:
-        told = [*bar, *callbacks]
-        if run.initial is None and table.validation is not None:
-            run.initial = loss.value_and_error(initialized.params, table.validation)
-        run.tell(told)  # of an epoch whose end was the last thing that an earlier run saw
-        while run.goes_on():
-            run.begin_epoch()
-            for rows in table.batches(rng, run.batch):
-                value, gradient = loss(run.theta, rows)
-                gradient = clipped(gradient, clip_norm)
-                run.step(gradient, value - loss.penalty_value, rows.total_weight)
-            run.end_epoch(loss.value(run.result, table.validation))
-            run.tell(told)
-    return run.finish(loss, next(table.batches(None)))
+        file = Checkpoint(checkpoint, checkpoint_every, run, identity)
+    return train(run, callbacks, progress, file)

@@ -58,7 +58,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class EpochReport:
-    """What a callback of `fit` is given after every epoch.
+    """What a callback of `fit` gets after every epoch.
 
     epoch       counted from 0
     train_nll   the epoch's mean training loss, val_nll the validation NLL after it, or None

@@ -1,276 +1,50 @@
-"""The state of a run of `fit`: all that changes while it trains, and how it can end.
+"""`train`: the one loop over epochs and batches, for any loss.
 
-    with run:
-        while run.goes_on():
-            run.begin_epoch()
-            for rows in ...:
-                run.step(gradient, nll, weight)
-            run.end_epoch(val_nll)
-            run.tell(callbacks)
-    flow, history = run.finish(...)
-
-Everything else (the split, `initialize`) follows from the arguments of `fit`. What one epoch draws
-from the random generator follows from the generator's state at its start: so a state in the middle
-of an epoch is that state, the number of batches done, and their running totals.
+What is minimised is a `Loss`, how a gradient changes theta is in `optim.py`; a `Run` holds all that
+changes meanwhile, and how it can end; a checkpoint is the file from which a stopped run goes on.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from contextlib import nullcontext
 
 import numpy as np
 
-from ..core import warn
-from .history import EpochReport, History, TrainingDivergedError
-from .loss import Loss, NotFinite
-from .optim import Average, Optimizer
-from .table import Rows
-
-_NO_BETTER_EPOCH = (
-    "no epoch was better than the initial parameters, which are returned: the validation NLL is "
-    "{:.6g} there, and {:.6g} after the best epoch. Try a smaller learning_rate, clip_norm, or "
-    "more data"
-)
-_WORSE_AT_THE_END = (
-    "training made the flow worse: the loss of {} training rows was {:.6g} at the initial "
-    "parameters and is {:.6g} at those that are returned. Try a smaller learning_rate, clip_norm, "
-    "or more data; with validation data the best parameters are returned"
-)
-_NOTHING_LEFT = (
-    "after the first epoch the loss was no longer finite: the initial parameters are returned. Try "
-    "a smaller learning_rate or clip_norm"
-)
-_NO_FINITE_VALIDATION = (
-    "the validation NLL was never finite (are validation rows outside the flow's support?): "
-    "returning the parameters of the last epoch"
-)
+from ..core import BLAS
+from .history import progress_bar
+from .loss import NotFinite
+from .run import Run
 
 
-class Kept(NamedTuple):
-    """Parameters worth keeping: those after `epoch` (-1: before the first), and their val NLL."""
+def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, checkpoint=None):
+    """Minimise the loss of a run, from where the run is; returns (new_flow, history).
 
-    epoch: int
-    nll: float
-    theta: np.ndarray
+    checkpoint   None, or a context that sets the run to what a file holds, and keeps the file
 
-
-class Run:
-    """All that changes while `fit` trains. theta changes in place: nobody else sees it.
-
-    flow        the flow that is trained, initialised; it stays as it is
-    optimizer   see `optim.Optimizer`; average   a decay rate, or None
-    epochs      how many to do in all; patience   see `fit`
-    rng         the generator that everything random is drawn from
-    started     `time.perf_counter()` at the start, from which the history's seconds count
-
-    `with run:` turns an interrupt into `history.interrupted`, and NotFinite into a
-    `TrainingDivergedError` with the best parameters that are known to be finite.
+    For the other arguments, the errors and the warnings, see `fit`.
     """
-
-    def __init__(
-        self,
-        flow,
-        optimizer: Optimizer,
-        average: float | None = None,
-        epochs: int = 1,
-        patience: int | None = None,
-        rng: np.random.Generator | None = None,
-        started: float | None = None,
+    loss, file = run.loss, nullcontext() if checkpoint is None else checkpoint
+    with (
+        file,
+        run,
+        BLAS.single_threaded(),
+        progress_bar(progress, run.epochs, run.reported_epochs) as bar,
     ):
-        self.flow, self.optimizer, self.epochs, self.patience = flow, optimizer, epochs, patience
-        self.rng = np.random.default_rng() if rng is None else rng
-        self.started = time.perf_counter() if started is None else started
-        self.theta = np.array(flow.params)
-        self.state = optimizer.start(self.theta)
-        self.average = None if average is None else Average(average, self.theta)
-        self.history = History()
-        self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
-        # validation NLL of the initial parameters, and its standard error, if somebody asked
-        self.initial: tuple[float, float] | None = None
-        self.first_nll: float | None = None  # of the first batch, at the initial parameters
-        self.epoch = self.batch = 0  # how many of them are done
-        self.total = self.weight = 0.0  # of the NLLs in this epoch
-        self.rng_state = self.rng.bit_generator.state  # at the start of this epoch
-        self.reported = True  # the last epoch, to the callbacks
-        self.stopped = False  # by a callback
-        self.seconds = 0.0  # of earlier runs
-        self.torn = False  # True while things change that belong together; for good, if interrupted
-        self.after_step: Callable[[], None] | None = None  # told of every update: see Checkpoint
-
-    @property
-    def result(self) -> np.ndarray:
-        """What is validated, kept and returned: theta, or its average."""
-        return self.theta if self.average is None else self.average.values
-
-    @property
-    def told(self) -> int:
-        """The epochs of which the callbacks know."""
-        return self.epoch - (not self.reported)
-
-    # ------------------------------------------------------------ what happens in an epoch
-
-    def goes_on(self) -> bool:
-        """Is there another epoch to do, or the rest of one?"""
-        waited = self.epoch - 1 - self.best.epoch
-        bored = self.patience is not None and waited >= self.patience
-        return self.epoch < self.epochs and not self.stopped and not bored
-
-    def begin_epoch(self) -> None:
-        """Remember where the epoch starts, unless an earlier run did."""
-        self.torn = True
-        if self.latest.epoch != self.epoch - 1:
-            now = Kept(self.epoch - 1, math.inf, self.result.copy())
-            self.earlier, self.latest = self.latest, now
-        self.rng_state = self.rng.bit_generator.state
-        self.torn = False
-
-    def step(self, gradient: np.ndarray, nll: float, weight: float) -> None:
-        """One update of theta."""
-        self.torn = True
-        self.first_nll = nll if self.first_nll is None else self.first_nll
-        self.state.step(self.theta, gradient)
-        if self.average is not None:
-            self.average.update(self.theta)
-        self.total += weight * nll
-        self.weight += weight
-        self.batch += 1
-        self.torn = False
-        if self.after_step is not None:
-            self.after_step()
-
-    def end_epoch(self, val_nll: float | None) -> None:
-        """Write the epoch into the history, and keep its parameters if they are the best."""
-        self.torn = True
-        best = self.best
-        if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
-            best = Kept(self.epoch, val_nll, self.result.copy())
-        if val_nll is not None:
-            self.history.val_nll.append(val_nll)
-        self.history.train_nll.append(self.total / self.weight)
-        self.best, self.reported = best, False
-        self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
-        self.rng_state = self.rng.bit_generator.state
-        self.torn = False
-
-    def tell(self, callbacks: Sequence[Callable]) -> None:
-        """Tell the callbacks of the last epoch, once: they may draw numbers, or say stop."""
-        if self.reported:
-            return
-        if not callbacks:
-            self.reported = True
-            return
-        history = self.history
-        nll = history.train_nll[-1], history.val_nll[-1] if history.val_nll else None
-        report = EpochReport(self.epoch - 1, *nll, history, self.flow, self.result.copy())
-        answers = [callback(report) for callback in callbacks]
-        stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
-        self.torn = True
-        self.stopped, self.reported = stop, True
-        self.rng_state = self.rng.bit_generator.state
-        self.torn = False
-
-    # ------------------------------------------------------------ how it ends
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, kind, problem, traceback) -> bool:
-        if isinstance(problem, NotFinite):
-            raise self._diverged(problem) from None
-        if isinstance(problem, KeyboardInterrupt):
-            self.history.interrupted = True
-            return True
-        return False
-
-    def finish(self, loss: Loss, probe: Rows):
-        """(the new flow, the history).
-
-        Its parameters are the best validated ones, the initial ones included; else the last ones;
-        or, if the loss of the rows `probe` is not finite there, the latest that are known to be
-        good. That training ends worse than it began is a warning.
-        """
-        kept, complaint = self._best_validated()
-        if kept is None:
-            kept = self._good
-            try:
-                kept = self._last(loss, probe)
-                complaint = self._complaint(kept, loss, probe)
-            except KeyboardInterrupt:  # what is kept is known all the same
-                self.history.interrupted = True
-        if complaint:
-            warn(complaint)
-        self._close(kept)
-        return self.flow.with_params(kept.theta.copy()), self.history
-
-    def _best_validated(self) -> tuple[Kept | None, str]:
-        """The best epoch, or the initial parameters if they are better, by more than what is in
-        the validation rows by chance; and what is to be said of that."""
-        if self.best.epoch < 0:
-            return None, ""
-        nll, error = (math.inf, 0.0) if self.initial is None else self.initial
-        if self.best.nll > nll + error:
-            initial = Kept(-1, nll, np.array(self.flow.params))
-            return initial, _NO_BETTER_EPOCH.format(nll, self.best.nll)
-        return self.best, ""
-
-    def _last(self, loss: Loss, probe: Rows) -> Kept:
-        """The last parameters, if they and their loss are finite."""
-        theta = self.result
-        if np.isfinite(theta).all() and math.isfinite(loss.value(theta, [probe])):
-            return Kept(len(self.history.train_nll) - 1, math.inf, theta)
-        return self._good
-
-    @property
-    def _good(self) -> Kept:
-        """Where the latest epoch began of which at least one batch is done: its loss was finite."""
-        return self.latest if self.batch > 0 or self.latest.epoch < self.epoch - 1 else self.earlier
-
-    def _complaint(self, kept: Kept, loss: Loss, probe: Rows) -> str:
-        """What is to be said of parameters that nobody has validated; nothing before an epoch's
-        end."""
-        if self.epoch == 0:
-            return ""
-        if self.history.val_nll:
-            return "" if self.history.interrupted else _NO_FINITE_VALIDATION
-        if kept.epoch < 0:
-            return _NOTHING_LEFT
-        if self.history.train_nll[-1] < self.first_nll:
-            return ""
-        before, error = loss.value_and_error(self.flow.params, [probe])
-        after, _ = loss.value_and_error(kept.theta, [probe])
-        if loss.penalty is not None:
-            before += float(loss.penalty(self.flow.params))
-            after += float(loss.penalty(kept.theta))
-        if after > before + error:
-            return _WORSE_AT_THE_END.format(len(probe.x), before, after)
-        return ""
-
-    def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
-        """The error for the caller, with the best parameters that are known to be finite."""
-        good = self._best_validated()[0] or self._good
-        self._close(good)
-        advice = _advice(problem, self.epoch, self.batch, good.epoch)
-        flow = self.flow.with_params(good.theta)
-        return TrainingDivergedError(advice, self.epoch, self.batch, flow, self.history)
-
-    def _close(self, kept: Kept) -> None:
-        history = self.history
-        del history.val_nll[len(history.train_nll) :]  # an interrupt may have come between the two
-        history.best_epoch = kept.epoch if kept.epoch >= 0 else None
-        history.seconds = time.perf_counter() - self.started + self.seconds
-
-
-def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:
-    what = f"training diverged at epoch {epoch}, batch {batch}: {problem}. "
-    if epoch == batch == 0:
-        return f"{what}This is before any update: {problem.at_start}"
-    return what + (
-        "Try a smaller learning_rate, clip_norm, or a log_scale_bound for the flow. The error's "
-        f".flow has the {'initial parameters' if kept < 0 else f'parameters of epoch {kept}'}."
-    )
+        callbacks = [*bar, *callbacks]
+        if run.initial is None:
+            run.initial = loss.validation(run.flow.params)
+        run.report(callbacks)  # an epoch whose end was the last thing of an earlier run
+        while run.goes_on():
+            run.begin_epoch()
+            for batch in loss.batches(run.rng, run.epoch, run.batch):
+                value, gradient = loss(run.theta, batch)
+                gradient = clipped(gradient, run.clip_norm)
+                run.step(gradient, value - loss.penalty_value, loss.weight)
+            run.end_epoch(loss.validation(run.result))
+            run.report(callbacks)
+    return run.finish()
 
 
 def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
@@ -281,18 +55,10 @@ def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
     with np.errstate(all="ignore"):
         norm = math.sqrt(np.dot(gradient, gradient))
         if longest is not None and norm > longest:
-            gradient, norm = _shortened(gradient, norm, longest)
+            if math.isinf(norm):  # perhaps its square only: float32 ends at 3e38
+                gradient = gradient / float(np.abs(gradient).max())
+                norm = math.sqrt(np.dot(gradient, gradient))
+            gradient = gradient * (float(longest) / norm)
     if not math.isfinite(norm):
         raise NotFinite("the loss is finite, but its gradient is not finite")
     return gradient
-
-
-def _shortened(gradient: np.ndarray, norm: float, longest: float):
-    """A gradient of the same direction and the norm `longest`, and that; or it is not finite."""
-    if math.isinf(norm):  # perhaps its square only: float32 ends at 3e38
-        most = float(np.abs(gradient).max())
-        if math.isinf(most):
-            return gradient, norm
-        gradient = gradient / most
-        norm = math.sqrt(np.dot(gradient, gradient))
-    return gradient * (float(longest) / norm), longest

@@ -313,10 +313,10 @@ class Average:
     def update(self, theta: np.ndarray) -> None:
         """Take in the theta of one more update; `values` changes in place."""
         self.updates += 1
-        share = 1.0 - min(self.decay, (self.updates - 1) / (self.updates + 9))
+        step = 1.0 - min(self.decay, (self.updates - 1) / (self.updates + 9))
         with np.errstate(all="ignore"):
             np.subtract(theta, self.values, out=self._scratch)
-            self._scratch *= share
+            self._scratch *= step
             self.values += self._scratch
 
 
@@ -324,7 +324,7 @@ OPTIMIZERS: Mapping[str, Callable[[LearningRate], Optimizer]] = {"adam": Adam}
 
 
 def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate | None) -> Optimizer:
-    """The optimiser of that name, or the given one: then the learning rate is its own (None)."""
+    """The optimiser of that name, or the object: then the learning rate is its own (None)."""
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
             raise ValueError(

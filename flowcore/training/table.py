@@ -23,7 +23,7 @@ from .repeats import first_equal
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-FIRST_LOOK = 100_000  # rows of a memmap that `initialize` is given, at most; and
+FIRST_LOOK = 100_000  # rows of a memmap that `initialize` gets, at most; and
 FIRST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
 
 
@@ -74,7 +74,7 @@ class Table:
     rows         indices of the training rows, in order
     validation   the rows to choose the best epoch by, in blocks, or None
     batch_size   rows of a batch, at most len(rows); shuffle   whether each epoch draws new batches
-    held_out     the fraction that was set aside; None: `given`, the checked validation_data, was
+    held_out     the fraction that was set aside; None: the checked `validation_data` was
     counted      whether the weights of the data are numbers of equal rows
     """
 
@@ -84,7 +84,7 @@ class Table:
     batch_size: int
     shuffle: bool
     held_out: float | None
-    given: Rows | None
+    validation_data: Rows | None
     counted: bool = False
 
     @property
@@ -105,7 +105,7 @@ class Table:
         return min(n, most) if is_mapped(self.data.x) else n
 
     def first_look(self) -> Rows:
-        """What `initialize` is given: the training rows, each as often as its weight asks for; but
+        """What `initialize` gets: the training rows, each as often as its weight demands; but
         of a memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
         n, weight = self.n_first, self.data.weight
         if weight is None and n == len(self.rows):
@@ -152,7 +152,7 @@ def evenly_spaced(n: int, among: int, weight: np.ndarray | None = None) -> np.nd
 
 
 def as_training_table(
-    given: Rows,
+    rows: Rows,
     data: Rows,
     fraction: float,
     validation_data,
@@ -164,20 +164,20 @@ def as_training_table(
 ) -> Table:
     """The rows split, and looked at: a column without a density is an error, or a warning.
 
-    given    all rows, checked; data   the same, `merged`
+    rows     all rows, checked; data   the same, `merged`
     labels   the names of the columns of X, if they have some; dtype   that of the flow
     """
-    repeats = data is not given
+    repeats = data is not rows
     if repeats:  # of them all: a column of few values has few rows that differ in it alone
-        check_columns(given.x, given.used, labels)
-    rows, validation = split(data, fraction, validation_data, rng, dtype)
+        check_columns(rows.x, rows.used, labels)
+    train, validation = split(data, fraction, validation_data, rng, dtype)
     if not repeats:
-        check_columns(data.x, rows, labels)
-    counted = repeats and given.weight is None
-    batch_size = len(rows) if batch_size is None else min(int(batch_size), len(rows))
+        check_columns(data.x, train, labels)
+    counted = repeats and rows.weight is None
+    batch_size = len(train) if batch_size is None else min(int(batch_size), len(train))
     own = None if validation_data is None else validation[0]
     held_out = fraction if own is None else None
-    return Table(data, rows, validation, batch_size, bool(shuffle), held_out, own, counted)
+    return Table(data, train, validation, batch_size, bool(shuffle), held_out, own, counted)
 
 
 def split(
@@ -194,7 +194,7 @@ def split(
     """
     rows = data.used
     if validation_data is not None:
-        return rows, [_given(data, validation_data, dtype)]
+        return rows, [_validation_rows(data, validation_data, dtype)]
     if fraction == 0:
         return rows, None
     held_out = max(1, round(fraction * len(rows)))
@@ -211,7 +211,7 @@ def split(
     return rows, validation
 
 
-def _given(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
+def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
     """validation_data, which is X_val or (X_val, context_val), checked; a list of two tables, too,
     since rows have one axis."""
     pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)

@@ -15,8 +15,7 @@ from ..core.inputs import positive
 from .transformer import Transformer, bind_transformer, check_transformer
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import Bound, Workspace
 
 
 class Affine(Transformer):
@@ -60,9 +59,9 @@ class Affine(Transformer):
         phi_bar, x = at.scratch("phi_bar", dim, 2, at.n_rows), None
         mu_bar, raw_bar = phi_bar[:, 0], phi_bar[:, 1]
 
-        def run(given, phi):
+        def run(argument, phi):
             nonlocal x
-            x, mu, raw = given, phi[:, 0], phi[:, 1]
+            x, mu, raw = argument, phi[:, 0], phi[:, 1]
             if bound is None:
                 np.multiply(raw, sign, s)
             else:
@@ -189,19 +188,14 @@ class Compose(Transformer):
             check_transformer(part)
         self.n_out = sum(part.n_out for part in self.transformers)
 
-    def _steps(self, direction):
-        """[(part, its slice of phi), ...] in the order in which they are run."""
+    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         steps, start = [], 0
         for part in self.transformers:
-            steps.append((part, slice(start, start + part.n_out)))
-            start += part.n_out
-        return steps if direction == "inverse" else steps[::-1]
-
-    def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
-        steps = [
-            (own, *bind_transformer(part, at, direction, dim))
-            for part, own in self._steps(direction)
-        ]
+            own = slice(start, start + part.n_out)  # of phi
+            steps.append((own, *bind_transformer(part, at, direction, dim)))
+            start = own.stop
+        if direction == "forward":
+            steps.reverse()
         phi_bar = at.scratch("composed", dim, self.n_out, at.n_rows)
 
         def run(x, phi):

@@ -22,8 +22,7 @@ from .affine import bounded
 from .transformer import Transformer
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import Bound, Workspace
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 TINY = 1e-290  # a smaller probability is computed by its logarithm
@@ -100,9 +99,9 @@ class MixtureOfGaussians(Transformer):
         forward, kept = direction == "forward", None
         steepest = min(STEEPEST, log(np.finfo(at.dtype).max) / 2)
 
-        def run(given, phi):
+        def run(argument, phi):
             nonlocal kept
-            mixture, point = self._mixture(phi.swapaxes(0, 1)), _within(given, at.dtype)
+            mixture, point = self._mixture(phi.swapaxes(0, 1)), _within(argument, at.dtype)
             if forward:
                 x, log_det = _solve(mixture, point)
                 kept = mixture, x, point, log_det
@@ -114,24 +113,23 @@ class MixtureOfGaussians(Transformer):
 
         def back(y_bar, l_bar):
             mixture, x, z, log_det = kept  # log dz/dx
-            posterior = share, pull = _posterior(mixture, x)
+            posterior, pull = _posterior(mixture, x)
             if forward:
                 # implicit: z(x; phi) = z, so dx = (dz - dz/dphi dphi) dx/dz; log_det moves with x
-                through = l_bar * (share * (pull - z * np.exp(log_det))).sum(axis=0)
+                through = l_bar * (posterior * (pull - z * np.exp(log_det))).sum(axis=0)
                 z_bar = (y_bar + through) * np.exp(np.minimum(-log_det, steepest))
-                _, phi_bar = self._gradient(mixture, x, z, log_det, -z_bar, -l_bar, posterior)
-                point_bar = z_bar
-            else:
-                point_bar, phi_bar = self._gradient(mixture, x, z, log_det, y_bar, l_bar, posterior)
+                y_bar, l_bar = -z_bar, -l_bar
+            x_bar, phi_bar = self._gradient(*kept, y_bar, l_bar, posterior, pull)
+            point_bar = z_bar if forward else x_bar
             return point_bar.astype(at.dtype), phi_bar.astype(at.dtype).swapaxes(0, 1)
 
         return run, back
 
-    def _gradient(self, mixture, x, z, log_det, z_bar, l_bar, posterior):
+    def _gradient(self, mixture, x, z, log_det, z_bar, l_bar, posterior, pull):
         """(x_bar, phi_bar) of z(x; phi) and log dz/dx = log f(x) + z^2 / 2 + constant.
 
-        With the posterior weights r_k (`share`), u_k = (x - mu_k) / sigma_k (`pull` is
-        u_k / sigma_k) and g = z_bar + l_bar z:
+        With the posterior weights r_k (`posterior`), u_k = (x - mu_k) / sigma_k (`pull` is
+        u_k / sigma_k) and g = z_bar + l_bar z,
 
             mu_bar_k        = r_k (l_bar u_k / sigma_k - g dz/dx)
             x_bar           = -sum_k mu_bar_k          (moving x and all mu_k together is nothing)
@@ -140,18 +138,17 @@ class MixtureOfGaussians(Transformer):
 
         Straight above a N(0, 1) base z_bar = -l_bar z, so g = 0: the gradient of log f alone.
         """
-        share, pull = posterior
         g = z_bar + l_bar * z  # before any cast, so that it cancels exactly
-        mean_bar = share * (l_bar * pull - g * np.exp(log_det))
+        mean_bar = posterior * (l_bar * pull - g * np.exp(log_det))
         tanh = (mixture.log_scale - _start(self.components)[1]) / self.log_scale_bound
-        raw_bar = (mean_bar * (x - mixture.mean) - l_bar * share) * (1 - tanh * tanh)
-        logit_bar = l_bar * (share - mixture.weight)
+        raw_bar = (mean_bar * (x - mixture.mean) - l_bar * posterior) * (1 - tanh * tanh)
+        logit_bar = l_bar * (posterior - mixture.weight)
         if g.any():
             logit_bar += g * _by_logit(mixture, x, z)
         return -mean_bar.sum(axis=0), np.concatenate([logit_bar, mean_bar, raw_bar])
 
     def _mixture(self, phi) -> _Mixture:
-        """What phi (3 K, ...) says."""
+        """The mixture that phi (3 K, ...) describes."""
         n = self.components
         logit, mean, raw = np.split(phi.astype(float, copy=False), 3)
         centres, log_s = _start(n)
@@ -169,7 +166,7 @@ class MixtureOfGaussians(Transformer):
 
 
 class _Mixture(NamedTuple):
-    """What phi says, each (K, ...)."""
+    """What phi describes, each (K, ...)."""
 
     weight: np.ndarray  # pi_k
     log_weight: np.ndarray
@@ -201,11 +198,11 @@ def _log_terms(mixture, u):
 
 
 def _posterior(mixture, x):
-    """r_k = pi_k N_k / f: the share of component k at x; and u_k / sigma_k, its pull."""
+    """The posterior weights r_k = pi_k N_k / f of the components at x; and u_k / sigma_k."""
     u = (x - mixture.mean) * mixture.per_scale
-    share = log_sum_exp(_log_terms(mixture, u))[1]
+    posterior = log_sum_exp(_log_terms(mixture, u))[1]
     u *= mixture.per_scale
-    return share, u
+    return posterior, u
 
 
 def _density(mixture, x):
@@ -257,13 +254,13 @@ def _log_hazard(v):
 
 
 def _by_logit(mixture, x, z):
-    """dz/dlogit_k = sign (w_k - pi_k) / h(sign z), w_k the share of component k in that tail."""
+    """dz/dlogit_k = sign (w_k - pi_k) / h(sign z), w_k the weight of component k in that tail."""
     special = imported("scipy.special")
 
     sign = np.where(z > 0, -1.0, 1.0)
     terms = mixture.log_weight + special.log_ndtr(sign * (x - mixture.mean) * mixture.per_scale)
-    share = log_sum_exp(terms)[1]
-    return (share - mixture.weight) * (sign * np.exp(-_log_hazard(-np.abs(z).astype(float))))
+    posterior = log_sum_exp(terms)[1]
+    return (posterior - mixture.weight) * (sign * np.exp(-_log_hazard(-np.abs(z).astype(float))))
 
 
 def _solve(mixture, z):

@@ -19,10 +19,7 @@ from ..core.inputs import as_numbers, check_dim, positive
 from .transformer import Transformer, matched
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..core import Workspace
-    from ..core.typing import Bound
+    from ..core.typing import ArrayLike, Bound, Workspace
 
 TEMPERATURE = 4.0  # C, of the softmax that cuts an axis into bins
 MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a knot
@@ -117,55 +114,46 @@ class RationalQuadratic(Transformer):
         (array([-1.,  0.,  1.]), array([-1.,  0.,  1.]), array([1., 1., 1.]))
         """
         _, phi = matched(self, np.zeros(np.shape(phi)[:-1]), phi)
-        axes, raw = self._axes(phi.T, _Cutter(self, phi.dtype, phi.T.shape[1:]))
-        knots = axes.low + axes.width * (axes.upto / axes.whole[:, None])
-        x, y = np.concatenate([np.full_like(knots[:, :1], axes.low), knots], axis=1)
+        cutter = _Cutter(self, phi.dtype, phi.T.shape[1:])
+        axes, raw = self._axes(phi.T, cutter)
+        knots = cutter.low + cutter.width * (axes.upto / axes.whole[:, None])
+        x, y = np.concatenate([np.full_like(knots[:, :1], cutter.low), knots], axis=1)
         return x.T, y.T, self._slope(raw).T
 
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         kept, cutter = None, _Cutter(self, at.dtype, (dim, at.n_rows))
+        (low, high), forward = self.ends, direction == "forward"
 
         def run(x, phi):
             nonlocal kept
-            y, log_det, *found = self._curve(direction, x, phi.swapaxes(0, 1), cutter)
-            kept = found if at.tape else None
-            return y, log_det
+            phi = phi.swapaxes(0, 1)  # parameters first: all operations run along contiguous rows
+            inside = (x >= low) & (x <= high)  # False for a NaN, which stays one
+            t = np.where(inside, x, low)
+            axes, raw = self._axes(phi, cutter)
+            bin_ = _Bin(self, axes, axes.find(0 if forward else 1, t), raw)
+            curve = _Curve(bin_, *(bin_.place(t) if forward else bin_.solve(t)))
+            kept = (inside, curve) if at.tape else None
+            log_det = np.log(curve.slope)
+            if forward:
+                y = bin_.y + bin_.h * curve.ratio
+            else:
+                y, log_det = bin_.x + bin_.w * curve.xi, -log_det
+            # a tail ignores phi, but not that phi is NaN: its row must show it
+            return np.where(inside, y, x + 0 * phi[0]), np.where(inside, log_det, 0)
 
         def back(y_bar, l_bar):
-            inside, bin_, curve = kept
+            inside, curve = kept
             l_bar, y_bar_inside = np.where(inside, l_bar, 0), np.where(inside, y_bar, 0)
-            if direction == "forward":
+            if forward:
                 g_bar = y_bar_inside
                 z_bar = x_bar = g_bar * curve.slope + l_bar * curve.d_log_slope
             else:  # z = g^-1(x; phi), so dz = (dx - dg at a fixed z) / g', and log_det = -log g'
                 x_bar = (y_bar_inside - l_bar * curve.d_log_slope) / curve.slope
                 g_bar, l_bar, z_bar = -x_bar, -l_bar, -y_bar_inside
-            phi_bar = self._phi_bar(bin_, curve, g_bar, l_bar, z_bar)
+            phi_bar = self._phi_bar(curve, g_bar, l_bar, z_bar)
             return np.where(inside, x_bar, y_bar), phi_bar.swapaxes(0, 1)
 
         return run, back
-
-    def _curve(self, direction, x, phi, cutter):
-        """y, log_det, and what the way back needs; phi (n_out, ...), parameters first: every
-        operation runs along contiguous rows."""
-        low, high = self.ends
-        inside = (x >= low) & (x <= high)  # False for a NaN, which stays one
-        t = np.where(inside, x, low)
-        bin_ = self._bin(direction, t, phi, cutter)
-        curve = _Curve(bin_, *(bin_.place(t) if direction == "forward" else bin_.solve(t)))
-        log_det = np.log(curve.slope)
-        if direction == "forward":
-            y = bin_.y + bin_.h * curve.ratio
-        else:
-            y, log_det = bin_.x + bin_.w * curve.xi, -log_det
-        # a tail ignores phi, but not that phi is NaN: its row must show it
-        return (
-            np.where(inside, y, x + 0 * phi[0]),
-            np.where(inside, log_det, 0),
-            inside,
-            bin_,
-            curve,
-        )
 
     def _axes(self, phi, cutter: _Cutter):
         """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""
@@ -174,21 +162,15 @@ class RationalQuadratic(Transformer):
         raw[1:-1] = phi[2 * n :]
         return _Axes(cutter, phi[: 2 * n].reshape(2, n, *phi.shape[1:])), raw
 
-    def _bin(self, direction, t, phi, cutter):
-        """The bin that each point t of the axis of z (forward) or x (inverse) falls into."""
-        axes, raw = self._axes(phi, cutter)
-        places = _Places(axes.find(0 if direction == "forward" else 1, t), cutter)
-        return _Bin(places, axes, self._slope(raw.take(places.knots)))
-
     def _slope(self, raw):
         """min_slope + softplus(raw + c): positive, and 1 at raw = 0."""
         a = raw + log(expm1(1 - self.min_slope))
         return self.min_slope + (np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))))
 
-    def _phi_bar(self, bin_, curve, g_bar, l_bar, z_bar):
-        """Gradient of phi, where g and log g' at a fixed z receive g_bar and l_bar, so that z, at
-        fixed knots, receives z_bar."""
-        n, shape = self.bins, g_bar.shape
+    def _phi_bar(self, curve, g_bar, l_bar, z_bar):
+        """The gradient by phi, from g_bar and l_bar, those by g and log g' at a fixed z, and z_bar,
+        the one by z at fixed knots."""
+        n, bin_, shape = self.bins, curve.bin, g_bar.shape
         s_bar, slope_bars = curve.bars(g_bar, l_bar)
         per_w = s_bar / bin_.w
         start_bar, size_bar = np.empty((2, 2, *shape), g_bar.dtype)  # of the widths, the heights
@@ -201,7 +183,7 @@ class RationalQuadratic(Transformer):
         raw_bar = np.zeros((n + 1, *shape), g_bar.dtype)
         # the derivative of a softplus is 1 - exp(-softplus)
         slope_bars *= -np.expm1(self.min_slope - bin_.slopes)
-        raw_bar.reshape(-1)[bin_.places.knots] = slope_bars
+        raw_bar.reshape(-1)[bin_.knots] = slope_bars
         phi_bar[2 * n :] = raw_bar[1:-1]
         return phi_bar
 
@@ -222,16 +204,6 @@ def _checked_tail(tail):
     if ends.shape != (2,) or not (np.isfinite(ends).all() and ends[0] < ends[1]):
         raise ValueError(f"tail must be a number or (low, high), low < high, not {tail!r}")
     return tuple(ends.tolist())
-
-
-class _Places:
-    """Where arrays (K, ...), flattened, hold what belongs to the bins k (...) of all points."""
-
-    def __init__(self, k, cutter: _Cutter):
-        here = k * k.size + cutter.points
-        self.k = k
-        self.knots = here + cutter.to_knots  # of (K + 1, ...): the knots at both ends
-        self.pieces = here + cutter.to_pieces  # of (2, K, ...), on both axes
 
 
 class _Cutter:
@@ -263,62 +235,64 @@ class _Axes:
     """Both axes, cut into pieces: [L, H] is to a piece as `whole` to e_j + c E, see `_Cutter`.
 
     raw (2, K, ...): first those of the widths, then of the heights. The weights stay as they are,
-    (2, K, ...), with their sums in upto and the last of these in whole: to divide all of them is
-    dear, and only those of the bin that a point falls into are looked at.
+    (2, K, ...), with their sums in upto and the last of these in whole. Dividing all of them would
+    be slow, and only those of the bin that a point falls into are needed.
     """
 
     def __init__(self, cutter: _Cutter, raw):
-        self.cutter, self.low, self.width, self.least = (
-            cutter,
-            cutter.low,
-            cutter.width,
-            cutter.least,
-        )
         weight = np.multiply(raw, cutter.per_temperature, order="C")  # contiguous, unlike raw
         weight -= weight.max(axis=1, keepdims=True)
         np.exp(weight, out=weight)
         flat = weight.reshape(*weight.shape[:2], -1)
-        self.weight, self.upto = weight, np.matmul(cutter.sums, flat).reshape(weight.shape)
+        self.cutter, self.weight = cutter, weight
+        self.upto = np.matmul(cutter.sums, flat).reshape(weight.shape)
         self.whole = self.upto[:, -1]
 
     def find(self, axis: int, t):
         """k, the piece of this axis that t in [L, H] falls into: how many end at t or before."""
-        end = self.upto[axis, :-1]
-        before = (t - self.low) * (self.whole[axis] * (1 / self.width)) >= end
+        end, cutter = self.upto[axis, :-1], self.cutter
+        before = (t - cutter.low) * (self.whole[axis] * (1 / cutter.width)) >= end
         return before.sum(axis=0, dtype=np.int16).astype(np.intp)
 
-    def pieces(self, places: _Places):
-        """(starts, sizes) of the pieces, each (2, ...)."""
-        scale = self.width / self.whole
-        sizes = self.weight.take(places.pieces) * scale + self.width * self.least
-        ends = self.upto.take(places.pieces) * scale + self.low
+    def cut(self, pieces):
+        """(starts, sizes) of these pieces, each (2, ...)."""
+        cutter, scale = self.cutter, self.cutter.width / self.whole
+        sizes = self.weight.take(pieces) * scale + cutter.width * cutter.least
+        ends = self.upto.take(pieces) * scale + cutter.low
         return ends - sizes, sizes
 
     def gradient(self, bin_, start_bar, size_bar, out):
-        """What `raw` receives from starts and sizes of the bins' pieces, into out (2, K, ...)."""
-        places, numbers = bin_.places, self.cutter.numbers
-        k, scale = places.k.astype(out.dtype), self.width / TEMPERATURE / self.whole
+        """out (2, K, ...): the gradient by `raw`, from those by the bins' starts and sizes."""
+        cutter, numbers = self.cutter, self.cutter.numbers
+        k, scale = bin_.k.astype(out.dtype), cutter.width / TEMPERATURE / self.whole
         before = (numbers < k).astype(out.dtype)
         np.multiply(before, (scale * start_bar)[:, None], out=out)
-        out.reshape(-1)[places.pieces] = scale * size_bar
+        out.reshape(-1)[bin_.pieces] = scale * size_bar
         # softmax: raw_bar_j = share_j (share_bar_j - sum_i share_i share_bar_i)
-        least = self.width * self.least
-        mean = start_bar * (bin_.starts - self.low - k * least)
+        least = cutter.width * cutter.least
+        mean = start_bar * (bin_.starts - cutter.low - k * least)
         mean += size_bar * (bin_.sizes - least)
-        mean *= scale / (self.width * (1 - len(numbers) * self.least))
+        mean *= scale / (cutter.width * (1 - len(numbers) * cutter.least))
         out -= mean[:, None]
         out *= self.weight
 
 
 class _Bin:
-    """The bins of all points: the knots (x, y) at their start, w, h, s = h/w, both slopes."""
+    """The bins k (...) of all points: the knots (x, y) at their start, w, h, s = h/w, both slopes.
 
-    def __init__(self, places: _Places, axes: _Axes, slopes):
-        self.places, self.axes, self.slopes = places, axes, slopes
-        self.starts, self.sizes = axes.pieces(places)
+    knots    where arrays (K + 1, ...), flattened, hold the knots at both ends of these bins
+    pieces   where arrays (2, K, ...), flattened, hold their pieces of both axes
+    """
+
+    def __init__(self, spline: RationalQuadratic, axes: _Axes, k, raw):
+        here = k * k.size + axes.cutter.points
+        self.axes, self.k = axes, k
+        self.knots, self.pieces = here + axes.cutter.to_knots, here + axes.cutter.to_pieces
+        self.slopes = spline._slope(raw.take(self.knots))
+        self.starts, self.sizes = axes.cut(self.pieces)
         (self.x, self.y), (self.w, self.h) = self.starts, self.sizes
         self.s = self.h / self.w
-        self.bend = slopes[0] + slopes[1] - 2 * self.s
+        self.bend = self.slopes[0] + self.slopes[1] - 2 * self.s
 
     def place(self, z):
         """(xi, 1 - xi) of z."""

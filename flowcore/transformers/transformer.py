@@ -15,11 +15,7 @@ import numpy as np
 from ..core import Parametric, as_numbers, call, check_overrides, require, vjp_of
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from typing_extensions import Self
-
-    from ..core import Workspace
-    from ..core.typing import Array, Bound
+    from ..core.typing import Array, ArrayLike, Bound, Self, Workspace
 
 
 METHODS = ("forward_and_log_det", "inverse_and_log_det")
@@ -28,12 +24,12 @@ METHODS = ("forward_and_log_det", "inverse_and_log_det")
 class Transformer:
     """x = t(z; phi) with t' > 0; `n_out` parameters per coordinate.
 
-    Write the two methods in autograd.numpy: their gradients are derived. Built-in transformers
+    Write the two methods in autograd.numpy: autograd derives their gradients. Built-in transformers
     write `bind` instead, value and way back side by side, and get the two methods from it.
 
-    t' must be continuous. Where it jumps, at a kink, log t' jumps, too: as phi moves, points cross
-    the kink, and what the mean gains by that stands in no row's gradient. So the gradient of the
-    mean would be wrong.
+    t' must be continuous. At a kink, where t' jumps, log t' jumps, too. As phi moves, points cross
+    the kink: this changes the mean log-density, but no row's gradient shows it. So the gradient of
+    the mean would be wrong.
 
     Examples
     --------
@@ -76,7 +72,7 @@ class Transformer:
     def bind(self, at: Workspace, direction: str, dim: int) -> Bound:
         """y, log_det = run(x, phi) and x_bar, phi_bar = back(y_bar, l_bar), see `core.workspace`.
 
-        x, y, log_det (dim, N); phi (dim, n_out, N); l_bar (N,), what every log_det receives.
+        x, y, log_det (dim, N); phi (dim, n_out, N); l_bar (N,), the gradient by every log_det.
         """
         transform, vjp = getattr(self, f"{direction}_and_log_det"), None
 
@@ -148,9 +144,10 @@ class Pointwise(Parametric):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         transform, transform_back = self.transformer.bind(at, direction, 1)
-        phi, phi_bar = at.context[None], at.context_bar[None]
+        phi, phi_bar = at.array("phi", 1, *at.context.shape), at.context_bar[None]
 
         def run(x, l):
+            phi[...] = at.context
             y, log_det = transform(np.asarray(x, at.dtype), phi)
             np.add(l, log_det[0], l)
             return y

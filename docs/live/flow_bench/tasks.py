@@ -239,7 +239,7 @@ def judge(number: int, answer) -> Verdict:
     """
     task = find(number)
     if task.answer is not None:
-        verdict = task.answer.judge(answer)
+        verdict = task.answer.check(answer)
         if task.compare == "kl" and verdict.message.endswith(task.answer.hint) and answer < 0:
             return Verdict(False, f"not yet. A KL is never negative. {task.answer.hint}")
         return Verdict(verdict.right, verdict.message.removeprefix(f"{task.answer.name}: "))

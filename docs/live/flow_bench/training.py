@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowcore.training import Adam, Average, Loss, Rows
+from flowcore.training import Adam, Average, Likelihood, Rows
 from flowcore.training.loss import NotFinite
 
 from .densities import Data
@@ -62,7 +62,7 @@ class Training:
         rate = RATE_OF_SPLINES if settings.flow == "nsf" else RATE
         self.optimizer = Adam(rate).start(self.theta)
         self.average = Average(DECAY, self.theta)
-        self.loss = Loss(self.start, threads=1)
+        self.loss = Likelihood(self.start, threads=1)
         self.batches = _batches(data, np.random.default_rng([settings.seed, 2]))
         self.step = 0
         self.losses: list[tuple[int, float]] = []  # (step, NLL of its batch)
@@ -84,7 +84,7 @@ class Training:
     def walk_by(self, settings: Settings) -> None:
         """Go on with the same theta, but another method of the sequential direction."""
         self.settings, self.start = settings, build(settings).initialize(self.data.two_rows)
-        self.loss = Loss(self.start, threads=1)
+        self.loss = Likelihood(self.start, threads=1)
 
     def _one(self) -> None:
         rows = Rows(next(self.batches))

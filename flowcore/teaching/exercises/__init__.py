@@ -40,7 +40,7 @@ def check(name: str, answer: Answer) -> Verdict:
     Returns
     -------
     Verdict
-        True if it is right; printed, it is what is to be said.
+        True if it is right; it is printed as its reason, or as a hint.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def check(name: str, answer: Answer) -> Verdict:
     >>> bool(check("1a", -1.612))
     True
     """
-    return _find(name).judge(answer)
+    return _find(name).check(answer)
 
 
 def question(name: str) -> str:

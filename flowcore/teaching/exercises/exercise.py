@@ -1,4 +1,4 @@
-"""An exercise: its question, its answer, and what is said of the mistakes that people make."""
+"""An exercise: its question, its answer, and hints for the mistakes that people make."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Exercise:
     name       lesson and letter, "3b"
     question   as the lesson asks it
     answer     a number, or a function, which is then run on `inputs`
-    why        what is said to the right answer
+    why        the reason of the right answer
     mistakes   answers that are not right, each with its hint
-    hint       what is said to any other answer
+    hint       for any other answer
     inputs     argument tuples on which functions are compared
     """
 
@@ -44,19 +44,19 @@ class Exercise:
     hint: str
     inputs: Sequence[tuple] = ()
 
-    def judge(self, answer: Answer) -> Verdict:
-        """What to say of an answer."""
+    def check(self, answer: Answer) -> Verdict:
+        """Whether the answer is right, and why; or a hint."""
         try:
-            given = self.values_of(answer)
+            found = self.values_of(answer)
         except Exception as problem:
             what = f"{type(problem).__name__}: {problem}".rstrip(" .")
             return Verdict(False, f"{self.name}: it stops: {what}. {self.hint}")
-        if _same(given, self.values_of(self.answer)):
+        if _same(found, self.values_of(self.answer)):
             return Verdict(True, f"{self.name}: right. {self.why}")
         for mistake in self.mistakes:
-            if _same(given, self.values_of(mistake.answer)):
+            if _same(found, self.values_of(mistake.answer)):
                 return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
-        return Verdict(False, f"{self.name}: not yet. {self._shape_of(given)}{self.hint}")
+        return Verdict(False, f"{self.name}: not yet. {self._shape_of(found)}{self.hint}")
 
     def values_of(self, answer: Answer) -> list[np.ndarray]:
         """Of a function, its value on every input; of anything else, itself."""
@@ -64,20 +64,20 @@ class Exercise:
             return [_as_floats(answer)]
         if not callable(answer):
             raise TypeError(f"a function is asked for, not {answer!r:.60}")
-        # copies: what an answer writes into its arguments is gone with them
-        given = [[np.array(argument) for argument in arguments] for arguments in self.inputs]
-        return [_as_floats(answer(*arguments)) for arguments in given]
+        # an answer may write into its arguments
+        copies = [[np.array(argument) for argument in arguments] for arguments in self.inputs]
+        return [_as_floats(answer(*arguments)) for arguments in copies]
 
-    def _shape_of(self, given: Sequence[np.ndarray]) -> str:
+    def _shape_of(self, found: Sequence[np.ndarray]) -> str:
         """What is wrong with the shape, on the first input where it is that."""
-        for value, wanted in zip(given, self.values_of(self.answer), strict=True):
+        for value, wanted in zip(found, self.values_of(self.answer), strict=True):
             if value.shape != wanted.shape:
                 return f"Its shape is {value.shape}, and should be {wanted.shape}. "
         return ""
 
 
 class Verdict(NamedTuple):
-    """Whether an answer is right, and what is said to it; true if it is right."""
+    """Whether an answer is right, and a message; true if it is right."""
 
     right: bool
     message: str
@@ -97,10 +97,10 @@ def _as_floats(value) -> np.ndarray:
     return np.asarray(value, float)
 
 
-def _same(given: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> bool:
+def _same(found: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> bool:
     return all(
         a.shape == b.shape and bool(np.allclose(a, b, _tolerance(b), CLOSE, equal_nan=True))
-        for a, b in zip(given, right, strict=True)
+        for a, b in zip(found, right, strict=True)
     )
 
 

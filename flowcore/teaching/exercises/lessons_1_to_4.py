@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...networks.made import masks_from_degrees
+from ...spec.reference import made_masks
 from ...targets import two_moons
 from .exercise import exercise
 
@@ -178,7 +178,7 @@ def _edges(hidden, output) -> int:
     )
 
 
-_LEFT = [int(mask.sum()) for mask in masks_from_degrees(list(DEGREES), 2)]  # weights, by layer
+_LEFT = [int(mask.sum()) for mask in made_masks(DEGREES, 2)]  # weights, by layer
 
 ORDER = (
     exercise("4a",

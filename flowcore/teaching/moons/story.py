@@ -16,7 +16,7 @@ from .three import Result, Settings, contestants, finite_share, nll, train
 
 
 def run(settings: Settings, seed: int, out) -> None:
-    """The whole story, in plain lines on the screen and pictures in the folder `out`."""
+    """The whole story: lines on the screen, and pictures in the folder `out`."""
     started = time.perf_counter()
     moons, album = Moons.make(seed), Album(Path(out))
     print(

@@ -33,7 +33,7 @@ def bridges(
     lie bridges, thin and long, which a linear scale of colours hides. The title gives their share
     of the flow's mass, `flowcore.stray_mass`, wherever it lies. Hatched is what is more than a
     ten-thousandth as dense as the flow at its highest. If 1% of the flow's samples or more lie
-    outside of the rectangle, the picture says so; grid points where its density is not finite are
+    outside of the rectangle, their share is shown; grid points where its density is not finite are
     marked and counted, as in `density`. Errors: ValueError for dim other than 2, an empty
     rectangle, one without a single sample or any density of the flow, a flow with a context.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ...core.typing import Context, Limits
 
-PALER = 0.7  # of the way to white: every other cell, so that cells are told apart in grey, too
+PALER = 0.7  # of the way to white: every other cell, so that cells differ in grey, too
 ON_A_SIDE = 48  # points on each side of a cell: a steep layer stretches a short piece across a gap
 HOLD = 6  # frames that an animation rests at each stage
 
@@ -127,7 +127,7 @@ def grid_animation(
     around = np.array(drawing.frames_of([outline.reshape(-1, 2) for outline in outlines])[0])
     # no layout engine: it would move the panel while the numbers at its edges change
     ax = drawing.new_figure((4.2, 4.4), layout="none").subplots() if ax is None else ax
-    polygons, words = _draw_cells(ax, outlines[0], cells), drawing.remark(ax, "")
+    polygons, counted = _draw_cells(ax, outlines[0], cells), drawing.remark(ax, "")
     ax.set_box_aspect(1)
 
     def draw(moment):
@@ -137,8 +137,8 @@ def grid_animation(
         limits = _between(around[k], around[goal], share)
         polygons.set_verts(_finite_cells(outline))
         ax.set(xlim=limits[0], ylim=limits[1], title=names[k if share < 0.5 else goal])
-        words.set_text(_outside(outline, *limits))
-        return [polygons, words]
+        counted.set_text(_outside(outline, *limits))
+        return [polygons, counted]
 
     draw((0, 0.0))
     return FuncAnimation(ax.figure, draw, frames=list(_moments(len(names), frames)), interval=80)

@@ -9,7 +9,7 @@ from autograd.core import make_vjp
 
 from ...bijectors import Bijector
 from ...core.inputs import as_integers, as_numbers
-from ...plots.drawing import PALE, cell_edges, new_axes, subscripted, unit_ticks
+from ...plots.drawing import PALE, heat_map, new_axes, subscripted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,13 +78,11 @@ def jacobian(
     ax = new_axes((5.2, 4.5)) if ax is None else ax
     bound, cells = np.abs(matrix).max(), np.ma.masked_equal(matrix, 0.0)
     colours = colormaps["RdBu_r"].with_extremes(bad=PALE)
-    image = ax.imshow(cells, cmap=colours, vmin=-bound, vmax=bound)
+    labels = subscripted(out, index), subscripted(into, index)
+    image = heat_map(ax, cells, *labels, cmap=colours, vmin=-bound, vmax=bound)
     ax.figure.colorbar(image, ax=ax, label=rf"$\partial {out}_i \,/\, \partial {into}_j$")
     if bijector.dim <= 8:
         _write_numbers(ax, matrix, bound)
-    cell_edges(ax, matrix.shape)
-    unit_ticks(ax.yaxis, subscripted(out, index))
-    unit_ticks(ax.xaxis, subscripted(into, index))
     log_det = np.linalg.slogdet(matrix)[1]
     ax.set_title(rf"$\log\,|\det\, \partial {out} / \partial {into}|$ = {log_det:.3f}")
     if cells.mask.any():

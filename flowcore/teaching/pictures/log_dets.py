@@ -94,7 +94,7 @@ def log_dets(
 def _parts(flow, x, context) -> list[tuple[str, np.ndarray]]:
     """The summands of log p(x), (n,) each: log N(z), then every bijector's log-determinant."""
     steps, log_dets = flow.bijector.steps("inverse"), []
-    with np.errstate(all="ignore"):  # points that overflow are told in the picture
+    with np.errstate(all="ignore"):  # points that overflow are shown in the picture
         for part, way in steps:
             run = getattr(part, f"{way}_and_log_det")
             x, log_det = run(x, context=context if part.context_dim else None)

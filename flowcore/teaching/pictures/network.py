@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ...networks import MADE
 
-MOST_UNITS = 24  # in a layer: more cannot be told apart
+MOST_UNITS = 24  # in a layer: more are too small
 AREA = 150  # of a unit, in square points
 
 

@@ -26,8 +26,7 @@ from ...files import (
     unsealed,
     write_atomically,
 )
-from ..loop import Run
-from ..table import Table
+from ..run import Run
 from .fingerprint import differences
 from .state import can_go_on, check, check_optimizer, export, restore
 
@@ -42,16 +41,15 @@ class Checkpoint:
     every         seconds
     run           the `Run` whose state it holds
     fingerprint   of that run
-    table         the `Table` it trains on, which is not kept
 
     `with checkpoint:` locks the path, sets the run to what the file holds, writes whenever it is
     time, and once more at the end, also after an error. If the file cannot be written, that is a
     warning: the result of the training is worth more than the file.
     """
 
-    def __init__(self, path, every: float, run: Run, fingerprint: dict[str, str], table: Table):
+    def __init__(self, path, every: float, run: Run, fingerprint: dict[str, str]):
         self.path = os.path.realpath(os.fsdecode(path))  # whatever a callback does to the folder
-        self.every, self.run, self.fingerprint, self.table = every, run, fingerprint, table
+        self.every, self.run, self.fingerprint = every, run, fingerprint
         self._process = os.getpid()
         self._lock = None
         self._version = None  # of the file that this run has read or written
@@ -62,7 +60,6 @@ class Checkpoint:
             undo.callback(self._unlock)
             self._lock_path()
             self.resume()
-            del self.table  # as large as memory, perhaps: it is fit's alone
             self.run.after_step = self.write_if_due
             undo.pop_all()
         return self
@@ -93,12 +90,12 @@ class Checkpoint:
         description, arrays = found
         numbers = description.get("run")
         with self._refusal("is damaged: "):
-            check(run, self.table, numbers, arrays)
+            check(run, numbers, arrays)
         with self._refusal():
             begun = numbers["epoch"] + (numbers["batch"] > 0)
             expect(begun <= run.epochs, f"is in epoch {begun} already, but epochs={run.epochs}")
         with self._refusal("is damaged: "):
-            restore(run, self.table, numbers, arrays)
+            restore(run, numbers, arrays)
 
     def write(self) -> None:
         """Replace the file by the state of the run: as a whole, or not at all.
@@ -134,15 +131,11 @@ class Checkpoint:
             self.write()
             self._problem = ""
         except (OSError, ValueError) as problem:
-            reason = getattr(problem, "strerror", None) or str(problem)
-            advice = (
-                ". Make room, or the folder writable again: the next try is after "
-                f"checkpoint_every={self.every:g} seconds"
-            )
-            advice = advice if isinstance(problem, OSError) else ""
-            if loud and reason != self._problem:
-                warn(f"{failure}: checkpoint={self.path!r}: {reason}{advice}")
-            self._problem = reason
+            if loud and str(problem) != self._problem:
+                fix = "make room, or the folder writable; " * isinstance(problem, OSError)
+                when = f"the next try is after checkpoint_every={self.every:g} seconds"
+                warn(f"{failure}: {problem}; {fix}{when}")
+            self._problem = str(problem)
 
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
         """What the file holds, if there is one; a ValueError unless it is a file of this run."""

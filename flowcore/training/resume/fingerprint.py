@@ -14,8 +14,8 @@ import numpy as np
 
 from ...files import Writer, printable
 from ..checks import blocks
-from ..loop import Run
 from ..optim import is_number
+from ..run import Run
 from ..table import Rows, Table
 
 _PACKAGE = __name__.partition(".")[0] + "."
@@ -34,7 +34,7 @@ def fingerprint_of(
     """
     if not (key is None or isinstance(key, str)):
         raise TypeError(f"checkpoint_key must be a str, not {key!r:.60}")
-    data, validation = table.data, table.given or Rows(None)
+    data, validation = table.data, table.validation_data or Rows(None)
     tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
     tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
     options |= {
@@ -64,14 +64,15 @@ def differences(there: dict[str, str], here: dict[str, str]) -> str:
 
 def _flow_text(flow, key: str | None) -> str:
     """The class, and a hash of the description as `save` writes it, and of all arrays."""
-    writer = Writer()
+    nodes, arrays = [], {}
     try:
-        writer.add(flow)
+        writer = Writer(flow)
+        nodes, arrays = writer.nodes, writer.arrays
     except (AttributeError, TypeError, ValueError) as problem:  # a part of the user's own
         if key is None:
             raise _keyless("flow", flow) from problem
-    arrays = [flow.params, *writer.arrays.values()]
-    text = json.dumps([writer.nodes, [_table_text(array) for array in arrays]])
+    texts = [_table_text(array) for array in (flow.params, *arrays.values())]
+    text = json.dumps([nodes, texts])
     return f"{type(flow).__name__} {hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -12,13 +12,12 @@ import time
 import numpy as np
 
 from ...files import expect
-from ..loop import Kept, Run
 from ..optim import Average
-from ..table import Table
+from ..run import Kept, Run
 
 _NUMBERS = ("epochs", "epoch", "batch", "reported", "stopped", "rng_state")
 _VECTORS = ("theta", "best", "latest", "earlier", "average")
-# NumPy checks no state that it is given. These are indices into buffers: it reads beyond them.
+# NumPy checks no state that it gets. These are indices into buffers: it reads beyond them.
 _LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 
 
@@ -51,28 +50,23 @@ def can_go_on(run: Run) -> bool:
     return all(np.isfinite(vector).all() for vector in (run.theta, run.result, *kept))
 
 
-def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> None:
-    """A ValueError for what cannot be a state of `run`, which is new and trains on `table`.
+def check(run: Run, numbers, arrays: dict[str, np.ndarray]) -> None:
+    """A ValueError for what cannot be a state of `run`, which is new.
 
     (The optimiser checks its own arrays.)
     """
     fresh, like = export(run)
-    same = isinstance(numbers, dict) and numbers.keys() == fresh.keys()
-    expect(same, f"run is {{}}, not an object with {', '.join(fresh)}", numbers)
-    epochs = _integer(numbers, "epochs", 1, 2**63)
-    epoch = _integer(numbers, "epoch", 0, epochs)
-    batch = _integer(numbers, "batch", 0, table.batches_per_epoch if epoch < epochs else 0)
-    for name in ("reported", "stopped"):
-        expect(type(numbers[name]) is bool, f"{name} is {{}}, not true or false", numbers[name])
+    numbers = _checked(numbers, fresh, "run")
+    epochs, epoch, batch = (numbers[name] for name in ("epochs", "epoch", "batch"))
+    expect(0 < epochs < 2**63, "epochs is {}", epochs)
+    expect(epoch <= epochs, f"epoch is {{}}, not in 0..{epochs}", epoch)
+    most = run.loss.n_batches if epoch < epochs else 0
+    expect(batch <= most, f"batch is {{}}, not in 0..{most}", batch)
     at_an_end = epoch > 0 and batch == 0
     expect(numbers["reported"] or at_an_end, "reported is false before the end of an epoch")
-    seconds = numbers["seconds"]
-    finite = type(seconds) is float and 0 <= seconds < math.inf
-    expect(finite, "seconds is {}, not a number >= 0", seconds)
-    _rng_state(numbers["rng_state"], fresh["rng_state"])
 
     like["train_nll"] = np.empty(epoch)
-    like["val_nll"] = np.empty(0 if table.validation is None else epoch)
+    like["val_nll"] = np.empty(epoch if run.loss.validated else 0)
     for name, array in like.items():
         if name.startswith("optimizer."):
             continue
@@ -81,12 +75,13 @@ def check(run: Run, table: Table, numbers, arrays: dict[str, np.ndarray]) -> Non
         same = (found.shape, found.dtype) == (array.shape, array.dtype)
         expect(same, f"{name} is {{}}, not of {array.shape} and {array.dtype}", found)
         expect(name not in _VECTORS or np.isfinite(found).all(), f"{name} is not finite")
-    weight = arrays["weight"].item()
+    first, weight = arrays["first_nll"].item(), arrays["weight"].item()
+    expect(math.isfinite(first) or epoch == batch == 0, "first_nll is {}", first)
     possible = 0 < weight < math.inf if batch else weight == 0
     expect(possible, f"weight is {{}} after {batch} batches", weight)
 
 
-def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]) -> None:
+def restore(run: Run, numbers: dict, arrays: dict[str, np.ndarray]) -> None:
     """Give a new `run` the state that `export` described and `check` accepted.
 
     Errors: ValueError if the optimiser cannot start from its arrays; then nothing has changed.
@@ -98,7 +93,7 @@ def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]
         setattr(run, name, numbers[name])
     run.stopped = numbers["stopped"] and run.epochs <= numbers["epochs"]  # else go on
     if run.average is not None:
-        updates = run.epoch * table.batches_per_epoch + run.batch
+        updates = run.epoch * run.loss.n_batches + run.batch
         run.average = Average(run.average.decay, run.theta, arrays["average"], updates)
     run.total, run.weight, first = (arrays[n].item() for n in ("total", "weight", "first_nll"))
     run.first_nll = None if math.isnan(first) else first
@@ -110,7 +105,7 @@ def restore(run: Run, table: Table, numbers: dict, arrays: dict[str, np.ndarray]
     run.best = Kept(epoch, nll, arrays["best"])
     run.latest = Kept(run.epoch - 1, math.inf, arrays["latest"])
     run.earlier = Kept(max(-1, run.epoch - 2), math.inf, arrays["earlier"])
-    run.rng_state = _rng_state(numbers["rng_state"], run.rng_state)
+    run.rng_state = _checked(numbers["rng_state"], run.rng_state, "rng_state")
     run.rng.bit_generator.state = run.rng_state
 
 
@@ -125,27 +120,23 @@ def check_optimizer(run: Run) -> None:
         )
 
 
-def _integer(numbers: dict, name: str, low: int, high: int) -> int:
-    value = numbers[name]
-    good = type(value) is int and low <= value <= high
-    expect(good, f"{name} is {{}}, not in {low}..{high}", value)
-    return value
+def _checked(value, like, name: str):
+    """A value from JSON, as of the same kind as `like`: also the state of a bit generator.
 
-
-def _rng_state(value, like, name: str = "rng_state"):
-    """The state of a bit generator from its JSON; `like` is a state of the same generator.
-
-    Errors: ValueError for anything that cannot be such a state.
+    Errors: ValueError for any other kind, and for numbers that are negative or too large.
     """
     if isinstance(like, dict):
         same = isinstance(value, dict) and value.keys() == like.keys()
         expect(same, f"{name} is {{}}, not an object with {', '.join(like)}", value)
-        return {key: _rng_state(value[key], item, f"{name}.{key}") for key, item in like.items()}
+        return {key: _checked(value[key], item, f"{name}.{key}") for key, item in like.items()}
     if isinstance(like, np.ndarray):
         same = isinstance(value, list) and like.shape == (len(value),)
         expect(same, f"{name} is {{}}, not {like.size} integers", value)
-        return np.array([_rng_state(n, like[0], name) for n in value], like.dtype)
-    if isinstance(like, (int, np.integer)):
+        return np.array([_checked(n, like[0], name) for n in value], like.dtype)
+    if isinstance(like, (bool, float)):
+        good = type(value) is type(like) and 0 <= value < math.inf
+        expect(good, f"{name} is {{}}, not a {type(like).__name__}", value)
+    elif isinstance(like, (int, np.integer)):
         most = 2**128 - 1 if isinstance(like, int) else np.iinfo(like.dtype).max
         most = min(most, _LARGEST.get(name.rpartition(".")[2], most))
         good = type(value) is int and 0 <= value <= most

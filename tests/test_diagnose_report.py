@@ -1,18 +1,54 @@
-"""The verdict, the advice and the table are functions of the findings."""
+"""The report of `diagnose` is made of its findings: verdict, advice, table, page."""
 
+import io
 import json
+from dataclasses import replace
 
+import matplotlib
 import numpy as np
 import pytest
-from stub_diagnosis import faults, ks, report
 
+import flowcore as fc
 from flowcore.diagnosis.density import AnyDensity, Rows
-from flowcore.diagnosis.findings import ADVICE, KINDS, Finding
+from flowcore.diagnosis.findings import KINDS, Finding, adjusted
 from flowcore.diagnosis.likelihood import overfitting
-from flowcore.diagnosis.tests import level, uniformity
+from flowcore.diagnosis.report import ADVICE
+from flowcore.diagnosis.tests import Row, level
 
+matplotlib.use("Agg")
 RNG = np.random.default_rng
+FLAT = (10,) * 20
+NAMES = ("age", "income", "height", "weight", "year")
 MEAN = "Mean log p -2.000 +- 0.050 nats on 5,000 held-out rows of 5 columns"
+
+
+def ks(kind, name, effect=0.02, p=0.5, **changes):
+    return Finding(kind, f"KS of {name}", effect, p=p, sentence=f"`{name}` is wrong.",
+                   remedy="flexible", counts=FLAT, **changes)  # fmt: skip
+
+
+def report(*findings, density="Flow", **changes):
+    """A report without faults, but for the findings: each takes the place of one of its kind."""
+    usual = [
+        Finding("baselines", "gain over a Gaussian", 1.0, 0.1, sentence="The density is better."),
+        *(ks("columns", name) for name in NAMES),
+        Finding("classifier", "AUC of a classifier", 0.501, p=0.4, sentence="It separates."),
+        *(ks("latents", f"z_{i}") for i in range(1, 6)),
+        ks("level", "log p"),
+        Finding("tails", "rows in the tails", 2, p=1.0, sentence="2 rows are far out."),
+    ]
+    for new in findings:
+        same = [k for k, old in enumerate(usual) if old.kind == new.kind and old not in findings]
+        place = same[0] if same else len(usual)
+        usual[place : place + 1] = [new]
+    usual.sort(key=lambda found: list(KINDS).index(found.kind))
+    made = fc.Diagnosis(
+        density=density, n=5000, names=NAMES, given=(), mean=-2.0, standard_error=0.05,
+        median=-1.9, draws=20_000, alpha=0.05, findings=tuple(adjusted(usual, 0.05)),
+        worst=(Row(7, -8.0, 0.01, "age", 90.0),), rows=np.zeros((3, 5)), drawn=np.zeros((3, 5)),
+        history=None,
+    )  # fmt: skip
+    return replace(made, **changes)
 
 
 def fault(kind, sentence="It is wrong.", **changes):
@@ -31,7 +67,7 @@ def test_of_a_density_without_faults():
         "(largest KS 0.020).",
         "+ 2 rows are far out.",
     ]
-    assert repr(found) == "Diagnosis(Flow, mean log p -2, 0 faults: print it)"
+    assert repr(found) == "Diagnosis(Flow, mean log p -2, faults: 0; print it)"
 
 
 def test_the_largest_of_many_are_listed_first_and_the_others_named():
@@ -66,29 +102,6 @@ def test_the_headline_has_the_first_two_reasons():
 
 
 @pytest.mark.parametrize(
-    ("u", "sentence", "remedy"),
-    [
-        (lambda u: u**0.7, "It's values of `age` are too low", "flexible"),
-        (lambda u: u**1.4, "It's values of `age` are too high", "flexible"),
-        (lambda u: np.where(u < 0.1, 0.0, np.where(u > 0.9, 1, u)), "It puts too little mass in "
-         "the tails of `age`", "tails"),
-        (lambda u: np.where(u < 0.1, 0.03 * u, u), "It puts too little mass at the lower end of "
-         "`age`", "flexible"),
-        (lambda u: 0.25 + u / 2, "It puts too much mass in the tails of `age`", "thin"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_with_a_column(u, sentence, remedy):
-    class Test:
-        statistic, pvalue = 0.2, 1e-9
-
-    u = u((np.arange(2000) + 0.5) / 2000)
-    found = uniformity("columns", "KS of age", "It", "`age`", u, Test)
-    assert (found.sentence, found.remedy) == (f"{sentence} (KS 0.200).", remedy)
-    assert (found.effect, found.p, sum(found.counts)) == (0.2, 1e-9, 2000)
-    assert 'base="student_t"' not in ADVICE["thin"] and "student_t" in ADVICE["tails"]
-
-
-@pytest.mark.parametrize(
     ("shift", "sentence"),
     [(-0.5, "less probable than draws: the density is overconfident"), (0.5, "spreads too far")],
 )
@@ -108,7 +121,7 @@ def test_overfitting_is_a_fault_if_it_harms():
         def sample(self, n):
             return np.zeros((n, 1))
 
-    density, log_p = AnyDensity.of(Density(), 1), RNG(0).normal(-2, 1, 400)
+    density, log_p = AnyDensity.of(Density(), None), RNG(0).normal(-2, 1, 400)
 
     def found(mean, harm):
         train = Rows(RNG(1).normal(mean, 1, (400, 1)), None)
@@ -133,9 +146,9 @@ def test_the_table_has_every_number_and_keeps_its_columns():
 
 def test_numbers_that_are_not_finite_are_none():
     found = report(mean=-np.inf, standard_error=np.nan)
-    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert told["mean"] is told["standard_error"] is None
-    assert told["findings"][1]["name"] == "KS of age" and "rows" not in told
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert data["mean"] is data["standard_error"] is None
+    assert data["findings"][1]["name"] == "KS of age" and "rows" not in data
 
 
 @pytest.mark.parametrize("name", ["FlowDensity", "TableDensity"])
@@ -148,4 +161,65 @@ def test_an_estimator_is_advised_about_its_own_options(name):
     for handle in ("patience", "layers", "fc.flows", "Dequantize", "base="):
         assert handle not in text
     assert "patience" in " ".join(report(*wrong).advice)
-    assert faults(report(*wrong)) == {*kinds, "columns"}
+
+
+# ---------------------------------------------------------------------------- the page
+
+
+HISTORY = fc.History([3.0, 2.0], [3.1, 2.2], best_epoch=1)
+
+
+def found(dim, history=None, names=None):
+    x = np.random.default_rng(0).normal(size=(120, dim)) * 1.5
+    return fc.diagnose(fc.Normal(dim), x, history=history, names=names, draws=1000)
+
+
+def texts(figure):
+    every = figure.findobj(matplotlib.text.Text)
+    return [text.get_text() for text in every if text.get_visible() and text.get_text()]
+
+
+@pytest.mark.parametrize(
+    ("dim", "history"),
+    [
+        (1, None),
+        (2, HISTORY),
+        pytest.param(14, None, marks=pytest.mark.slow),
+    ],
+)
+def test_the_page(dim, history):
+    names = [f"a_column_of_a_rather_long_name_{k}$" for k in range(dim)]
+    report = found(dim, history, names)
+    before = dict(matplotlib.rcParams)
+    figure = report.figure()
+    figure.savefig(io.BytesIO())  # draws: warnings are errors
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()
+    width, height = figure.get_size_inches()
+    assert min(left, bottom, width - right, height - top) > -0.01
+    assert dict(matplotlib.rcParams) == before
+    shown = texts(figure)
+    assert any(text.startswith("Mean log p") for text in shown)
+    assert not any("(print the report for the rest)" in text for text in shown)
+    first = [text.split()[0] for text in shown if text.strip()]
+    assert {f"{row.index}" for row in report.worst} <= set(first)
+    assert ("best epoch 2: 2.200" in shown) == (history is not None)
+    assert ("the 12 columns of the largest KS, of 14" in shown) == (dim == 14)
+    panels = len(figure.findobj(matplotlib.axes.Axes))
+    assert panels >= (1 if dim == 1 else min(dim, 12) ** 2) + 4
+
+
+def test_faults_are_in_another_colour_and_a_verdict_too_long_says_so():
+    rows = np.random.default_rng(0).normal(size=(2, 40, 5))
+    bad = [ks("columns", f"column {k}", 0.3, 1e-9) for k in range(2)]
+    bad += [ks("latents", f"z_{k}", 0.3 * (k > 3), 0.0 if k > 3 else 1.0) for k in range(9)]
+    notes = [Finding("draws", "draws", k, sentence=f"This is sentence {k}.") for k in range(30)]
+    page = report(*bad, *notes, rows=rows[0], drawn=rows[1]).figure()
+    page.savefig(io.BytesIO())
+    titles = {
+        ax.get_title(): ax.patches[-1].get_facecolor()
+        for ax in page.findobj(matplotlib.axes.Axes)
+        if ": 0." in ax.get_title()
+    }
+    assert len(titles) == 8 and len(set(titles.values())) == 2
+    assert titles["column 0: 0.30"] == titles["z_5: 0.30"] != titles["log p: 0.02"]
+    assert any("... (print the report for the rest)" in text for text in texts(page))

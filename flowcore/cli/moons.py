@@ -1,0 +1,14 @@
+"""`flowcore moons`: the tutorial, from start to end."""
+
+from __future__ import annotations
+
+from .. import moons
+
+
+def run(out: str, seed: int, epochs: int | None, flow: str, quick: bool, seeds: int | None) -> None:
+    """The story of one seed, or the figures of several."""
+    settings = moons.Settings(flow, epochs, quick)
+    if seeds:
+        moons.compare_seeds(settings, range(seed, seed + seeds))
+    else:
+        moons.run(settings, seed, out)

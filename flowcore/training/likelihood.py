@@ -1,0 +1,148 @@
+"""Maximum likelihood: the negative log-likelihood (NLL) of rows, and its gradient.
+
+    value(theta) = - sum_n w_n log p(x_n; theta) / sum_n w_n                            in nats
+
+It is linear in the log densities. So its gradient is one vector-Jacobian product of
+`flow.log_prob`, with the cotangent -w / sum(w): the one place where training meets autograd.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from autograd.core import make_vjp
+
+from ..core import n_threads
+from ..core.inputs import check_context
+from ..distributions import Distribution
+from .loss import Loss, NotFinite
+from .shards import BoundLogProb
+from .table import Rows, Table
+
+
+class _Step(NamedTuple):
+    """log p of a number of rows, autograd's way back from it, and what the way back starts with."""
+
+    log_prob: BoundLogProb
+    vjp: Callable
+    cotangent: np.ndarray
+
+
+class Likelihood(Loss):
+    """The NLL of rows, and a penalty: what `fit` minimises. A batch is `Rows`.
+
+    flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
+    penalty   see `Loss`
+    threads   how many work on a large batch; None: see `n_threads`
+    table     the `Table` whose rows make an epoch; None if only single batches are evaluated
+
+    >>> import flowcore
+    >>> flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
+    >>> loss = Likelihood(flow, penalty=lambda theta: 0.1 * (theta**2).sum())
+    >>> value, gradient = loss(flow.params, Rows(np.zeros((5, 2))))
+    >>> bool(np.isclose(value - loss.penalty_value, np.log(2 * np.pi))), gradient.shape
+    (True, (36,))
+    """
+
+    def __init__(self, flow, penalty=None, threads=None, table: Table | None = None):
+        super().__init__(flow, penalty)
+        self._threads, self._steps = n_threads(threads), {}
+        if table is not None:
+            self._table, self.batch_size = table, table.batch_size
+            self.n_batches, self.validated = table.batches_per_epoch, table.validation is not None
+
+    def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Rows]:
+        """The training rows, in a new order if they are shuffled."""
+        return self._table.batches(rng, first)
+
+    def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
+        """The NLL of the validation rows, and its standard error."""
+        rows = self._table.validation
+        return None if rows is None else self.value_and_error(theta, rows)
+
+    def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
+        """The same of the first batch, in the order of the data."""
+        return self.value_and_error(theta, [next(self._table.batches(None))])
+
+    def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
+        """The NLL of all blocks, and its standard error: what other rows of the same kind would
+        change. Without the penalty, and without a gradient."""
+        values, weights = [], []
+        for rows in blocks:
+            values.append(self._values(theta, rows))
+            weights.append(np.ones(len(rows.x)) if rows.weight is None else rows.weight)
+        v, w = np.concatenate(values).astype(float), np.concatenate(weights)
+        w = w / w.sum()
+        with np.errstate(all="ignore"):
+            nll = -float(np.dot(w, v))
+            return nll, math.sqrt(np.dot(w * w, (v + nll) ** 2))
+
+    def _values(self, theta, rows):
+        """log p of the rows; what is not finite is looked for, not warned about."""
+        built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
+        options = {"threads": self._threads} if built_in else {}
+        with np.errstate(all="ignore"):
+            return self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
+
+    def value_and_gradient(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """The NLL of the rows, and its gradient, which the next call overwrites.
+
+        The tape lives only in here, so theta may change as soon as this returns.
+        """
+        self.weight = rows.total_weight
+        if isinstance(self.flow, Distribution):
+            step = self._step(theta, rows)
+            values, vjp = step.log_prob.run(rows.x, rows.context), step.vjp
+            cotangent = step.cotangent if rows.weight is None else rows.cotangent
+        else:
+            vjp, values = make_vjp(self._log_prob_of(rows), theta)
+            cotangent = rows.cotangent
+        nll = float(np.dot(cotangent, values))
+        if not math.isfinite(nll):
+            what = _what_failed(self.flow, theta, rows, nll)
+            raise NotFinite(what, "is the row outside the support of the flow?")
+        gradient = vjp(cotangent.astype(values.dtype, copy=False))
+        return nll, np.asarray(gradient, theta.dtype)
+
+    def _step(self, theta, rows: Rows) -> _Step:
+        """What the steps with this number of rows share: bound to theta itself, which changes."""
+        step = self._steps.get(len(rows.x))
+        if step is None or step.log_prob.theta is not theta:
+            check_context(rows.context, self.flow.context_dim, self.flow)
+            log_prob = BoundLogProb(self.flow, len(rows.x), theta, self._threads)
+            step = _Step(log_prob, log_prob.traced(), Rows(rows.x).cotangent)
+            self._steps[len(rows.x)] = step
+        return step
+
+    def _log_prob_of(self, rows: Rows) -> Callable:
+        """log p of the rows (n,), as a function of theta; of a flow that is somebody's own."""
+
+        def log_prob(theta):
+            values = self.flow.log_prob(rows.x, params=theta, context=rows.context)
+            if values.shape != rows.x.shape[:1]:
+                shapes = f"log_prob of {rows.x.shape} has shape {values.shape}"
+                raise ValueError(f"{shapes}: not one a row")
+            return values
+
+        return log_prob
+
+
+def _what_failed(flow, theta, rows: Rows, loss: float) -> str:
+    with np.errstate(all="ignore"):
+        values = flow.log_prob(rows.x, params=theta, context=rows.context)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if not bad.size:
+        return f"the loss is {loss}"
+    row = rows.x[bad[0]]
+    x = np.array2string(row, precision=6, threshold=8)
+    low, high = getattr(getattr(flow, "bijector", None), "codomain", (-math.inf, math.inf))
+    outside = np.flatnonzero((row <= low) | (row >= high))
+    where = ""
+    if outside.size:
+        i = outside[0]
+        ends = (np.broadcast_to(end, row.shape)[i] for end in (low, high))
+        where = ", of which column {} must be above {:g} and below {:g}".format(i, *ends)
+    return f"the loss is {loss}: log_prob is {values[bad[0]]} for x = {x}{where}"
