@@ -62,15 +62,15 @@ Rows = Annotated[
     ),
 ]  # fmt: skip
 Missing = Annotated[
-    Literal["error", "drop"],
-    Option(help="Rows with a missing value: stop with an error, or drop them."),
+    Literal["error", "drop", "atom"],
+    Option(help="Missing numbers: an error, drop the row, or a value of their own (atom)."),
 ]
 Kinds = Annotated[
     list[str],
     Option(
         "--kind", "-k", metavar="NAME=KIND", callback=pairs,
         help="Kind of a column: continuous, positive, bounded(0, 1), integer(0), gridded(0.5), "
-        "categorical, boolean, aside. May be repeated.",
+        "date(day, %d.%m.%Y), categorical, boolean, aside; 'positive atoms(0)'. May be repeated.",
     ),
 ]  # fmt: skip
 
@@ -168,7 +168,9 @@ def fit(
     seed: Seed = 0,
     columns: named("Model only these; set the others aside.", "--columns", "-c") = (),
     kind: Kinds = (),
-    suggested: flag("--suggested", "Adopt every suggested kind.") = False,
+    suggested: flag(
+        "--suggested/--no-suggested", "Take columns for the kinds that they look like."
+    ) = True,
     missing: Missing = "error",
     jobs: Annotated[
         int | None, Option(min=1, help="Number of processes (default: number of cores).")

@@ -13,7 +13,7 @@ from ..tables import Column, Frame, Kind, Schema, fit_table
 from ..tables.schema import complete_rows
 from .info import as_json, as_text
 from .inputs import own_names, read
-from .messages import note, option, printable
+from .messages import note, printable
 from .model import digest
 from .outputs import check_model
 
@@ -31,8 +31,8 @@ def run(
     aside = [name for name in kinds if kinds[name] == "aside"]
     frame = read(data, reading, aside)  # as text: what is left out may be anything
     _check_separator(frame)
-    schema = schema_of(frame, columns, kinds, missing)
-    schema = schema.suggested() if suggested else schema
+    found = schema_of(frame, columns, kinds, missing)
+    schema = found.suggested() if suggested else found
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
     if quick:
         budget = QUICK * (default_minutes(len(frame)) if budget is None else budget)
@@ -44,7 +44,7 @@ def run(
     save(density, out)
     text = as_text(density) + printable(f"\nwritten to {out}")
     print(as_json(out, density) if json else text)
-    _note_suggestions(schema)
+    _note_kinds(found, suggested)
 
 
 def schema_of(frame: Frame, columns: Sequence[str], kinds: dict[str, str], missing: str) -> Schema:
@@ -71,9 +71,15 @@ def _check_separator(frame: Frame) -> None:
         raise fixable(ValueError, problem, {"separator": others[0]})
 
 
-def _note_suggestions(schema: Schema) -> None:
-    odd = [c for c in schema.columns if c.suggestion]
-    if odd:
-        looks = "; ".join(f"{c.name!r:.40} looks {c.looks} ({c.note})" for c in odd[:10])
-        line = option("kind", schema.suggestions)
-        note(f"taken as continuous: {looks}. To follow: --suggested, or {line}")
+def _note_kinds(schema: Schema, suggested: bool) -> None:
+    """One line for each column that is taken, or not, for more than its type."""
+    columns = [column for column in schema.columns if column.suggestion]
+    for column in columns:
+        taken = column.suggestion if suggested else column.kind
+        others = "" if suggested else f", though it looks like {column.suggestion}"
+        note(f"{column.name!r:.40} is taken for {taken}{others}: {column.note}")
+    if columns:
+        other = (
+            "--no-suggested takes numbers as they are" if suggested else "--suggested adopts these"
+        )
+        note(f"to change a column: --kind NAME=KIND; {other}")

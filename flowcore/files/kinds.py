@@ -61,7 +61,7 @@ KINDS = {
     "int": is_int,
     "float": _is_real,
     "str": str,
-    "list": _is_instance(list),
+    "list": list,
     "dict": dict,
     "np.ndarray": np.ndarray,
     "ArrayLike": _is_array,
@@ -69,8 +69,6 @@ KINDS = {
     "tuple[tuple[float, ...], ...]": _is_array,
     "tuple[int, ...]": _is_integers,
     "Hidden": lambda value: value is None or _is_integers(value),
-    "Schema": (),  # in a file it is a dict
-    "Frequencies": (),
     "Bijector": Bijector,
     "Standardize": Standardize,
     "ElementwiseAffine": ElementwiseAffine,
