@@ -12,7 +12,7 @@ Ours: larger batches and a higher, annealed learning rate, no batch normalisatio
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -36,7 +36,7 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = {
 }
 GAUSSIAN_TOLERANCE = 0.02  # in nats, of the published Gaussian: further away, the data are wrong
 SUSPICIOUS = {"power": 0.75}  # above it, look for a leak or a wrong Jacobian
-EPOCHS = {"power": 60, "magic": 100, "galaxies": 100}  # unless told otherwise
+EPOCHS = {"power": 60, "magic": 100, "galaxies": 100}  # by default
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Model:
 
     def build(self, dim: int, settings: Settings, seed: int = 0):
         """An untrained float32 flow over tables with `dim` columns."""
-        s, options, recipe = settings, dict(settings.options), _recipe(self.recipe)
+        s, options, recipe = settings, dict(settings.options), getattr(fc.flows, self.recipe)
         taken = inspect.signature(recipe).parameters.keys()
         for name in ("affine", "transformer"):  # what the recipe calls its affine map
             if "log_scale_bound" in options and name in taken:
@@ -131,10 +131,3 @@ MODELS: dict[str, Model] = {
         ),
     )
 }  # fmt: skip
-
-
-def _recipe(name: str) -> Callable:
-    """flows.NAME, looked up only when it is needed."""
-    if not hasattr(fc.flows, name):
-        raise ValueError(f"this version of flowcore has no flows.{name}")
-    return getattr(fc.flows, name)
