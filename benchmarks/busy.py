@@ -27,16 +27,15 @@ from pathlib import Path
 import numpy as np
 
 from . import cores, environment
-from .common import CASES, Report, at_most, parse, parser, print_table
-from .contestants import CONTESTANTS
-from .verdicts import US
-from .worker import PAUSE, Worker, build, leave_out, start
+from .cases import CASES
+from .common import Report, letters, parse, parser, print_table
+from .contestants import CONTESTANTS, US
+from .worker import PAUSE, Worker, build_all, start
 
 PEERS = ("flowjax+jit", "hand-jitted", "zuko")
 CONTROL = "products"
 ALONE = "one core"
 STATES = {ALONE: 0, "quiet": 0, "one neighbour": 1, "two neighbours": 2}  # who spin
-TARGETS = {"median": 1.3, "tail": 1.5}  # with one neighbour: of the quiet step; of the control's
 LEAST = 20  # steps of a turn
 SPIN = """
 import os, sys
@@ -48,15 +47,12 @@ while os.getppid() == parent:
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    python = environment.ensure(args.env, "peers")
-    code = environment.run_inside(python, "benchmarks.busy", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.busy", argv)
     if code is not None:
         return code
     report = Report("busy", args)
-    environment.warn_of_overrides()
-    measure(report, {"peers": python})
+    measure(report, {"peers": Path(sys.executable)})
     show(report)
     report.interleave({})  # the control of all benchmarks, quiet
     report.finish()
@@ -66,14 +62,12 @@ def main(argv=None) -> int:
 def arguments(argv):
     new = parser(__doc__, rounds=5, seconds=2.0)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
-    new.add_argument("--cases", help="letters (BCD; with --quick A)")
+    new.add_argument("--cases", type=letters, help="letters (BCD; with --quick A)")
     names = [name for name in CONTESTANTS if name not in (US, CONTROL) and "tfp" not in name]
     new.add_argument("--libraries", nargs="*", choices=names, metavar="NAME",
                      help=f"{', '.join(names)} ({' '.join(PEERS)})")  # fmt: skip
     args = parse(new, argv, quick=(2, 0.05))
     args.cases = args.cases or ("A" if args.quick else "BCD")
-    if not set(args.cases) <= set(CASES):
-        new.error(f"--cases takes letters of {''.join(CASES)}, not {args.cases!r}")
     peers = PEERS if args.libraries is None else args.libraries
     args.libraries = list(dict.fromkeys([US, *peers, CONTROL]))
     return args
@@ -106,18 +100,7 @@ def measure(report: Report, pythons) -> None:
 
 def able(workers: dict[str, Worker], case) -> dict[str, Worker]:
     """Those that have built the flow of this case."""
-    found = {}
-    for name, worker in workers.items():
-        worker.ask(do="forget")
-        if not CONTESTANTS[name].can_build(case, case.kind):
-            continue
-        try:
-            build(worker, case, case.kind, "float32")
-        except RuntimeError as problem:
-            leave_out(name, problem)
-            continue
-        found[name] = worker
-    return found
+    return {name: workers[name] for name in build_all(workers, {case.kind: case}, "float32")}
 
 
 @contextmanager
@@ -212,21 +195,6 @@ def show(report: Report) -> None:
     ]
     header = ["case", "machine", "who", "median ms", "mean ms", "99% ms"]
     print_table([*header, "/ one core", "99% / median", "/ control's"], table)
-    print("\nThe targets: flowcore, a neighbour on one core")
-    print_table(["what", "target", "measured", ""], verdicts(report.rows))
-
-
-def verdicts(rows: list[dict]) -> list[list]:
-    """(what, target, measured, verdict) for every case."""
-    found = []
-    for row in rows:
-        if (row["who"], row["state"]) == (US, "one neighbour"):
-            for what, key in (("median", "per_one_core"), ("tail", "tail_per_control")):
-                met = "met" if row[key] <= TARGETS[what] else "NOT MET"
-                name = {"median": "step / the quiet one on one core",
-                        "tail": "99% / median, that of the control being 1"}[what]  # fmt: skip
-                found.append([f"{row['case']}: {name}", at_most(TARGETS[what]), row[key], met])
-    return found
 
 
 if __name__ == "__main__":

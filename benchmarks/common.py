@@ -1,4 +1,4 @@
-"""What the benchmarks share: the cases, fair timing, a control, the machine header, tables, JSON.
+"""What the benchmarks share: a report with a control, the machine header, arguments, tables, JSON.
 
 How things are timed. All contestants of one question run in the same process, in turn, round after
 round (A B C A B C ...), so that a slow minute of the machine hits all of them. A round times enough
@@ -30,52 +30,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases import (
-    CASES,
-    Case,
-    CountedProducts,
-    adam_alone,
-    count_multiply_adds,
-    with_method,
-)
-from .fit_step import FitStep
+from .cases import CASES
 from .timing import (
     CONTROL,
     DTYPES,
     Spread,
     Timings,
     control_workload,
-    elapsed_seconds,
     gemm_peak,
     interleave,
     significant,
 )
-
-__all__ = [
-    "CASES",
-    "CONTROL",
-    "DTYPES",
-    "Case",
-    "CountedProducts",
-    "FitStep",
-    "Report",
-    "Spread",
-    "Timings",
-    "adam_alone",
-    "at_most",
-    "control_workload",
-    "count_multiply_adds",
-    "elapsed_seconds",
-    "gemm_peak",
-    "interleave",
-    "machine",
-    "parse",
-    "parser",
-    "print_table",
-    "significant",
-    "with_method",
-    "write_json",
-]
 
 
 class Report:
@@ -171,6 +136,13 @@ def parser(doc: str, rounds: int = 15, seconds: float = 0.1) -> argparse.Argumen
     return new
 
 
+def letters(text: str) -> str:
+    """The type of --cases."""
+    if not set(text) <= CASES.keys():
+        raise argparse.ArgumentTypeError(f"letters of {''.join(CASES)}, not {text!r}")
+    return text
+
+
 def parse(new: argparse.ArgumentParser, argv=None, quick=(5, 0.004)) -> argparse.Namespace:
     """The arguments; rounds and seconds default to the full form's, or to `quick`."""
     args = new.parse_args(argv)
@@ -222,11 +194,6 @@ def _blas() -> str:
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     threads = ", ".join(f"{p['num_threads']} threads ({p.get('architecture')})" for p in pools)
     return f"{name}, {threads or 'threads unknown'}"
-
-
-def at_most(target: float | None) -> str:
-    """How a table names the target of a ratio."""
-    return "-" if target is None else f"<= {target:g}"
 
 
 def print_table(header: list[str], rows: list[list]) -> None:

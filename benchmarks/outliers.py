@@ -35,10 +35,8 @@ SMALL = ("ecoli 0137-26", "glass", "wine")  # of a quick run
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    python = environment.ensure(args.env, "outliers")
-    code = environment.run_inside(python, "benchmarks.outliers", argv)
+    code = environment.run_inside(args.env, "outliers", "benchmarks.outliers", argv)
     if code is not None:
         return code
     facts = {**machine(), "versions": {"pyod": _versions()}}

@@ -23,11 +23,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import cores, environment, verdicts
-from .common import CASES, DTYPES, Case, Report, parse, parser, print_table
-from .contestants import CONTESTANTS, N_SAMPLES, YARDSTICKS
-from .verdicts import US, fastest_peer
-from .worker import Task, build, leave_out, start
+import numpy as np
+
+from . import cores, environment
+from .cases import CASES, Case
+from .common import Report, letters, parse, parser, print_table
+from .contestants import CONTESTANTS, N_SAMPLES, US, YARDSTICKS
+from .process import ROOT
+from .timing import CONTROL, DTYPES, Timings
+from .worker import Task, build_all, start
 
 PEERS = ("zuko", "nflows", "normflows", "flowjax", "flowjax+jit")
 WORK = {
@@ -35,26 +39,25 @@ WORK = {
     "density": "density of the batch",
     "sample": f"{N_SAMPLES} samples",
 }
+COUNTED = "ABCD"  # the cases that the means are over
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    pythons = {"peers": environment.ensure(args.env, "peers")}
-    code = environment.run_inside(pythons["peers"], "benchmarks.peers", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.peers", argv)
     if code is not None:
         return code
+    pythons = {"peers": Path(sys.executable)}
     if args.with_tfp:
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("peers", args)
-    environment.warn_of_overrides()
     comparison = Comparison(report, pythons)
     try:
-        imports, works, steps = comparison.imports(), comparison.works(), comparison.iaf_steps()
+        comparison.imports()
+        comparison.works()
+        comparison.iaf_steps()
     finally:
         comparison.close()
-    print("\nThe targets")
-    print_table(verdicts.HEADER, verdicts.table(imports, works, steps))
     report.finish()
     return 0
 
@@ -63,7 +66,7 @@ def arguments(argv):
     names = [name for name in CONTESTANTS if name != "tfp"]
     new = parser(__doc__)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
-    new.add_argument("--cases", help="letters, such as FGHI (ABCDE; with --quick AC)")
+    new.add_argument("--cases", type=letters, help="such as FGHI (ABCDE; with --quick AC)")
     new.add_argument("--libraries", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     new.add_argument("--with-tfp", action="store_true", help="TFP too, in a further environment")
     new.add_argument("--dtype", choices=DTYPES, default="float32")
@@ -72,8 +75,6 @@ def arguments(argv):
     new.add_argument("--budget", type=float, default=15, help="seconds for one number, about (15)")
     args = parse(new, argv)
     args.cases = args.cases or ("AC" if args.quick else "ABCDE")
-    if not set(args.cases) <= set(CASES):
-        new.error(f"--cases takes letters of {''.join(CASES)}, not {args.cases!r}")
     if args.threads is not None and not 0 < args.threads <= len(cores.usable()):
         new.error(f"--threads must be 1 to {len(cores.usable())}, the cores that may be used")
     if args.iaf_rows is None:
@@ -109,7 +110,6 @@ class Comparison:
             rows.append([name, timings.spread(name).show()])
         print("\nImport: seconds of a whole process, median and quartiles; python imports nothing")
         print_table(["", "s"], rows)
-        return timings
 
     def works(self):
         """{(work, case): Timings}, printed as one table for every kind of work."""
@@ -117,7 +117,7 @@ class Comparison:
         print("\nflowcore / the fastest peer, median and quartiles over the rounds", flush=True)
         for letter in self.args.cases:
             kind = CASES[letter].kind
-            present = self._build({kind: CASES[letter]})
+            present = build_all(self.workers, {kind: CASES[letter]}, self.args.dtype)
             for work in WORK:
                 able = (name for name in present if work in CONTESTANTS[name].works)
                 tasks = {name: Task(self.workers[name], kind, work) for name in able}
@@ -155,7 +155,7 @@ class Comparison:
             f"\n{WORK[work][0].upper()}{WORK[work][1:]}: ms ({self.args.dtype}); flowcore / fastest"
         )
         print_table(["case", *self.workers, "fastest peer", "ratio"], rows)
-        mean = verdicts.geometric_mean(found, work)
+        mean = geometric_mean(found, work)
         if mean is not None:
             print(f"geometric mean of the ratios, cases A to D: {mean:.2f}")
 
@@ -164,7 +164,7 @@ class Comparison:
         found = {}
         for n_rows in self.args.iaf_rows:
             case = Case("IAF", 43, 1, (512, 512), n_rows)
-            present = self._build({"maf": case, "iaf": case})
+            present = build_all(self.workers, {"maf": case, "iaf": case}, self.args.dtype)
             tasks = {
                 f"{kind} {name}": Task(self.workers[name], kind, "step")
                 for name in present
@@ -184,27 +184,25 @@ class Comparison:
             print_table(["", "MAF", "IAF", "IAF / MAF"], rows)
         return found
 
-    def _build(self, flows: dict[str, Case]) -> list[str]:
-        """Make flows, by kind, in every worker that can; returns who has them."""
-        present = []
-        for name, worker in self.workers.items():
-            worker.ask(do="forget")
-            if not all(CONTESTANTS[name].can_build(c, kind) for kind, c in flows.items()):
-                continue
-            try:
-                for kind, case in flows.items():
-                    build(worker, case, kind, self.args.dtype)
-            except RuntimeError as problem:
-                leave_out(name, problem)
-                continue
-            present.append(name)
-        return present
+
+def fastest_peer(timings: Timings) -> str | None:
+    """Who has the smallest median, flowcore, control and yardsticks aside; None without peers."""
+    names = timings.seconds.keys() - {US, CONTROL, *YARDSTICKS}
+    return min(names, key=lambda name: timings.spread(name).median, default=None)
+
+
+def geometric_mean(works, work: str) -> float | None:
+    """Of flowcore / fastest peer over cases A to D; None unless all four were measured."""
+    measured = [works[work, case] for case in COUNTED if (work, case) in works]
+    pairs = [(timings, fastest_peer(timings)) for timings in measured]
+    ratios = [timings.ratio(US, best).median for timings, best in pairs if best is not None]
+    return float(np.exp(np.mean(np.log(ratios)))) if len(ratios) == len(COUNTED) else None
 
 
 def _process(python: Path, statement: str):
     """A function that runs one statement in a fresh interpreter."""
     command = [str(python), "-c", statement]
-    where = {"cwd": environment.ROOT, "stderr": subprocess.DEVNULL}
+    where = {"cwd": ROOT, "stderr": subprocess.DEVNULL}
     return lambda: subprocess.run(command, check=True, **where)
 
 

@@ -8,11 +8,13 @@ from .straight_line import Floor, Products
 from .tensorflow_flows import Tfp, TfpXla
 from .torch_flows import Nflows, NflowsCompiled, Normflows, Zuko, ZukoCompiled
 
-__all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "YARDSTICKS", "Contestant", "Flowcore",
+__all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
            "FlowcoreForTables", "Library"]  # fmt: skip
 
+US = "flowcore"
+
 LIBRARIES: dict[str, type[Library]] = {
-    "flowcore": Flowcore,
+    US: Flowcore,
     "zuko": Zuko,
     "nflows": Nflows,
     "normflows": Normflows,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..cases import CASES
-from ..contestants import N_SAMPLES, YARDSTICKS
+from ..contestants import N_SAMPLES, US, YARDSTICKS
 from ..time_to_quality import MINUTE, RIVALS, pace, seconds_to
 from ..time_to_trained import ratio
 from ..timing import Spread, significant
-from ..verdicts import US
 from .markdown import milliseconds, table
 
 WORK = {

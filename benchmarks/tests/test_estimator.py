@@ -7,8 +7,7 @@ import pytest
 
 import flowcore as fc
 from benchmarks.estimator import run, tables, truth
-from benchmarks.estimator.results import compared, mean_weights
-from benchmarks.tables import quality
+from benchmarks.estimator.results import compared
 
 
 def test_tables_for_choosing_are_not_those_that_are_published():
@@ -70,17 +69,6 @@ def test_the_truth_of_twonorm():
     kl, error = truth.twonorm_kl(found, lambda name: x, run.splits)
     np.testing.assert_allclose([kl, error], [0.25, 0.0], atol=1e-9)
     assert truth.twonorm_kl([], lambda name: x, run.splits) is None
-
-
-def test_table_of_the_docs():
-    found = compared(rows("FlowDensity", [[-1.0, -2.0]]) + rows("Gaussian", [[-2.0, -3.0]]))
-    text = quality.estimator({"rows": found, "twonorm_kl": [0.021, 0.004]})
-    assert "| t | 4 | 2 | 1 | -1.50 | -2.50 | +1.000 ± 0.000 | spline flow |" in text
-    found[0]["weights"] = mean_weights(
-        [{"mixture of 3": 0.6, "affine flow": 0.4}, {"mixture of 4": 0.2, "spline flow": 0.8}]
-    )
-    assert "| t | 4 | 2 | 0% | **40%** | 20% | 40% | 0% |" in quality.weights({"rows": found})
-    assert "better than all of them on 1;" in text and "KL to it 0.021 ± 0.004" in text
 
 
 def test_command(tmp_path, monkeypatch, capsys):

@@ -10,7 +10,6 @@ import pytest
 from benchmarks import outlier_detectors, outlier_tables, outliers
 from benchmarks.environment import python_of
 from benchmarks.outlier_tables import CHOOSING, REPORTING, Labelled, prepared
-from benchmarks.tables import quality
 
 
 def labelled(**rule):
@@ -78,12 +77,6 @@ def test_ranks_means_and_the_verdict():
     assert "mean AUROC 0.700, -0.150 beside the best of PyOD (KNN; target +0.01: missed)" in said
     assert "in the top two on 50% (target 45%: met)" in said
     assert outliers.verdict([row("alone", KNN=0.5)]) == ""
-
-
-def test_the_table_of_the_page():
-    text = quality.outliers({"rows": ROWS})
-    assert "| first (ours) | 100 | 2 | 5.0% | 0.900 | 0.800 | 0.700 | 0.600 |" in text
-    assert "| in the top two |  |  |  | 50% | 100% |" in text and text.endswith("met).\n")
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import busy, cores, floor
+from benchmarks import busy, cores
 from benchmarks.cases import CASES, Case
 from benchmarks.contestants import CONTESTANTS, YARDSTICKS
 from benchmarks.contestants.straight_line import Floor, StraightLine
@@ -135,28 +135,10 @@ def test_neighbours_spin_and_are_gone_afterwards():
         subprocess.Popen = plain
 
 
-def test_tails_are_told_in_units_of_the_control():
+def test_tails_are_in_units_of_the_control():
     steps = {"flowcore": np.r_[np.full(90, 2.0), np.full(10, 8.0)],
              "products": np.r_[np.full(90, 1.0), np.full(10, 2.0)]}  # fmt: skip
     ours, control = busy.summary(steps, {"flowcore": 1.0})
     assert ours["median"] == 2 and ours["p99"] == 8 and ours["tail"] == 4
     assert ours["per_one_core"] == 2 and ours["tail_per_control"] == 2 and ours["mean"] == 2.6
     assert control["per_one_core"] == 1 and control["tail_per_control"] == 1
-
-
-def test_verdicts_are_about_one_neighbour():
-    row = {"who": "flowcore", "case": "C", "per_one_core": 1.2, "tail_per_control": 1.6}
-    rows = [{**row, "state": "one neighbour"}, {**row, "state": "two neighbours"},
-            {**row, "state": "one neighbour", "who": "zuko"}]  # fmt: skip
-    assert [v[-1] for v in busy.verdicts(rows)] == ["met", "NOT MET"]
-
-
-def test_arguments_of_floor_and_busy(capsys):
-    assert floor.arguments([]).cases == "ABCDL" and busy.arguments([]).cases == "BCD"
-    assert busy.arguments([]).libraries == ["flowcore", *busy.PEERS, "products"]
-    for module in (floor, busy):
-        with pytest.raises(SystemExit):
-            module.arguments(["--cases", "AZ"])
-    with pytest.raises(SystemExit):  # splines are no MAF
-        floor.arguments(["--cases", "F"])
-    assert "--cases takes letters" in capsys.readouterr().err
