@@ -104,7 +104,7 @@ def able(workers: dict[str, Worker], case) -> dict[str, Worker]:
 
 
 @contextmanager
-def neighbours(n: int) -> Iterator[None]:
+def neighbours(n: int) -> Iterator[list[subprocess.Popen]]:
     """So many processes that do nothing but spin, each on a core of its own, the first ones."""
     places = cores.usable()
     running = []
@@ -114,7 +114,7 @@ def neighbours(n: int) -> Iterator[None]:
                 command = [sys.executable, "-c", SPIN, str(os.getpid())]
                 running.append(subprocess.Popen(command))
         time.sleep(0.2 if n else 0)  # until they spin
-        yield
+        yield running
     finally:
         for process in running:
             process.kill()

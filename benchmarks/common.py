@@ -51,10 +51,7 @@ class Report:
         self.machine: dict = machine()
         self._control: list = []
         self.peak = dict.fromkeys(DTYPES, 0.0)
-        print(f"{benchmark}{' (quick)' if args.quick else ''}")
-        for name, value in self.machine.items():
-            print(f"  {name:8s} {value}")
-        print(flush=True)
+        print_machine(f"{benchmark}{' (quick)' if args.quick else ''}", self.machine)
 
     def interleave(self, contestants: Mapping[str, Callable], budget=math.inf) -> Timings:
         """`interleave` with the rounds of the command line, and the control among them."""
@@ -168,6 +165,13 @@ def machine() -> dict[str, str]:
         "blas": _blas(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def print_machine(title: str, facts: Mapping[str, str]) -> None:
+    print(title)
+    for name, value in facts.items():
+        print(f"  {name:8s} {value}")
+    print(flush=True)
 
 
 def _cpu_name() -> str:

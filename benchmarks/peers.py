@@ -13,8 +13,8 @@ Measured: one training step with Adam, the density of a batch, 1000 samples, on 
 `benchmarks.cases`: A to E are MAFs; F and G have splines in their place, H and I are couplings with
 splines (`--cases FGHI`). Then the IAF's maximum-likelihood step against the MAF's; imports; first
 calls, which is when JAX and TensorFlow compile. Ratios are flowcore / peer within a round: below 1,
-flowcore is faster. On request: zuko+compile, nflows+compile (torch.compile; needs a C++ compiler),
-and floor, hand-jitted and products, which are a MAF's step by hand: yardsticks, and no peers.
+flowcore is faster. On request: floor, hand-jitted and products, which are a MAF's step by hand:
+yardsticks, and no peers.
 """
 
 from __future__ import annotations

@@ -90,6 +90,14 @@ def json_lines(
             raise RuntimeError(f"{name} did not train: {_end_of(complaints)}")
 
 
+def training(
+    python: Path, what: str, name: str, data: Path, settings: dict, seconds: float = math.inf
+) -> Iterator[tuple[float, dict]]:
+    """The `json_lines` of a contestant that trains: see benchmarks/contestants/__main__.py."""
+    command = [str(python), "-m", "benchmarks.contestants", what, name, str(data)]
+    return json_lines(name, [*command, json.dumps(settings)], seconds)
+
+
 def _end_of(file) -> str:
     file.seek(0)
     return file.read()[-1000:]

@@ -27,7 +27,7 @@ import numpy as np
 from . import environment
 from .common import Report, parse, parser, print_table, write_json
 from .contestants import LIBRARIES, US
-from .process import json_lines
+from .process import training
 from .quality_picture import draw
 from .worker import leave_out, versions_of
 
@@ -35,7 +35,7 @@ RIVALS = ("zuko", "flowjax+jit")
 LAYERS, HIDDEN = 5, (128, 128)
 THRESHOLDS = (0.0, 0.14, 0.30)  # nats; the paper's five-layer MAF has 0.14
 MINUTE = 60.0
-OF_A_RUN = ("epochs", "minutes", "batch_size", "learning_rate", "seed", "quick")
+OF_A_RUN = ("epochs", "minutes", "quick")
 
 
 def main(argv=None) -> int:
@@ -63,14 +63,10 @@ def arguments(argv):
                      help=f"{', '.join(LIBRARIES)} ({US} {' '.join(RIVALS)})")  # fmt: skip
     new.add_argument("--epochs", type=int, help="(40; with --quick 3)")
     new.add_argument("--minutes", type=float, default=60.0, help="of one library, at most (60)")
-    new.add_argument("--batch-size", type=int, help="(500; with --quick 100)")
-    new.add_argument("--learning-rate", type=float, default=1e-3)
-    new.add_argument("--seed", type=int, default=0, help="of weights and batches (0)")
     new.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS, metavar="NATS")
     new.add_argument("--picture", metavar="FILE", type=Path, help="NLL against minutes, PNG")
     args = parse(new, argv)
     args.epochs = args.epochs or (3 if args.quick else 40)
-    args.batch_size = args.batch_size or (100 if args.quick else 500)
     args.libraries = list(
         dict.fromkeys([US, *(RIVALS if args.libraries is None else args.libraries)])
     )
@@ -134,10 +130,9 @@ def learn(python: Path, name: str, data: Path, report: Report, row: dict) -> Non
     Errors: RuntimeError with the end of what the process said, if it ended by itself and badly.
     """
     args = report.args
-    settings = {"layers": LAYERS, "hidden": HIDDEN, "epochs": args.epochs, "seed": args.seed,
-                "batch_size": args.batch_size, "learning_rate": args.learning_rate}  # fmt: skip
-    command = [str(python), "-m", "benchmarks.contestants.learn", name, str(data)]
-    lines = json_lines(name, [*command, json.dumps(settings)], MINUTE * args.minutes)
+    settings = {"layers": LAYERS, "hidden": HIDDEN, "epochs": args.epochs, "seed": 0,
+                "batch_size": 100 if args.quick else 500, "learning_rate": 1e-3}  # fmt: skip
+    lines = training(python, "table", name, data, settings, MINUTE * args.minutes)
     for seconds, line in lines:
         row["curve"].append([seconds, line["validation"]])
         print(f"  {name} {seconds / MINUTE:.2f} min  {line['validation']:.4f}", flush=True)

@@ -25,7 +25,7 @@ import numpy as np
 import flowcore as fc
 from flowcore import targets
 
-from .common import machine, parser, print_table, write_json
+from .common import machine, parser, print_machine, print_table, write_json
 
 TARGETS: dict[str, Callable[[], targets.Target]] = {
     name: getattr(targets, name)
@@ -110,22 +110,16 @@ def arguments(argv=None) -> argparse.Namespace:
                      help=f"{', '.join(TARGETS)} (all)")  # fmt: skip
     new.add_argument("--seeds", type=int, default=1, help="runs of each target (1)")
     new.add_argument("--first-seed", type=int, default=0, help="of these runs (0)")
-    new.add_argument("--points", type=int, help="training points (10000)")
-    new.add_argument("--epochs", type=int, help="(fit's own)")
     new.add_argument("--picture", metavar="FILE", type=Path)
     args = new.parse_args(argv)
-    args.points = args.points or (500 if args.quick else 10_000)
-    epochs = args.epochs or (2 if args.quick else None)
-    args.fit = {} if epochs is None else {"epochs": epochs}
+    args.points, args.fit = (500, {"epochs": 2}) if args.quick else (10_000, {})
     return args
 
 
 def main(argv=None) -> int:
     args = arguments(argv)
     facts, rows, flows = machine(), [], {}
-    print(f"toy targets: {args.points} points, defaults but for {args.fit}")
-    for name, value in facts.items():
-        print(f"  {name:8s} {value}")
+    print_machine(f"toy targets: {args.points} points, defaults but for {args.fit}", facts)
     for name in args.targets:
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             row, flow = measure(name, seed, args)

@@ -6,7 +6,7 @@ from .hand_jitted import HandJitted
 from .jax_flows import Flowjax, FlowjaxByHand
 from .straight_line import Floor, Products
 from .tensorflow_flows import Tfp, TfpXla
-from .torch_flows import Nflows, NflowsCompiled, Normflows, Zuko, ZukoCompiled
+from .torch_flows import Nflows, Normflows, Zuko
 
 __all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
            "FlowcoreForTables", "Library"]  # fmt: skip
@@ -20,8 +20,6 @@ LIBRARIES: dict[str, type[Library]] = {
     "normflows": Normflows,
     "flowjax": Flowjax,
     "flowjax+jit": FlowjaxByHand,
-    "zuko+compile": ZukoCompiled,
-    "nflows+compile": NflowsCompiled,
     "tfp": Tfp,
     "tfp+xla": TfpXla,
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,7 +41,7 @@ EPOCHS = {"power": 60, "magic": 100, "galaxies": 100}  # by default
 
 @dataclass(frozen=True)
 class Settings:
-    """How a model is trained; the command line can override every one.
+    """How a model is trained; the command line has --epochs and --patience.
 
     epochs    None: EPOCHS of the data set, or as many as fit into the minutes
     layers    None: the recipe has one
@@ -57,16 +57,7 @@ class Settings:
     clip_norm: float | None = None
     layers: int | None = None
     hidden: tuple[int, ...] = (100, 100)
-    activation: str = "relu"
     options: Mapping = field(default_factory=dict)
-
-    def overridden(self, options=(), **given) -> Settings:
-        """These settings, with those of `given` that are not None, and more `options`."""
-        given = {name: value for name, value in given.items() if value is not None}
-        return replace(self, options={**self.options, **dict(options)}, **given)
-
-    def as_dict(self) -> dict:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -87,11 +78,8 @@ class Model:
                 options[name] = fc.Affine(options.pop("log_scale_bound"))
         if s.layers is not None:
             options["layers"] = s.layers
-        if options.keys() - taken:
-            unknown = ", ".join(sorted(options.keys() - taken))
-            raise ValueError(f"flows.{self.recipe} does not take {unknown}")
         return recipe(
-            dim, hidden=list(s.hidden), activation=s.activation, base="normal", rng=seed,
+            dim, hidden=list(s.hidden), activation="relu", base="normal", rng=seed,
             dtype=np.float32, **options,
         )  # fmt: skip
 

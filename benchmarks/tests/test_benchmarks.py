@@ -13,7 +13,7 @@ import pytest
 import flowcore as fc
 from benchmarks import compare, defaults, maf_iaf_cost, moons_seeds, toy_targets
 from benchmarks.cases import CASES, CountedProducts, count_multiply_adds, with_method
-from benchmarks.common import parse, parser, write_json
+from benchmarks.common import write_json
 from benchmarks.fit_step import FitStep
 from benchmarks.timing import Spread, interleave
 
@@ -95,16 +95,6 @@ def test_defaults_compares_candidates(tmp_path, capsys):
     assert re.search(r"iris +-?\d+\.\d{3} \[-?\d+\.\d{3}\]", capsys.readouterr().out)
 
 
-def test_parts_of_a_table_are_apart_and_on_no_grid():
-    train, test = defaults.trained_and_held_out("iris", seed=3)
-    assert len(train) == 120 and len(test) == 30
-    np.testing.assert_allclose(train.std(axis=0), 1)
-    everything = np.concatenate([train, test])
-    assert len(np.unique(everything[:, 0])) == 150
-    other, _ = defaults.trained_and_held_out("iris", seed=4)
-    assert not np.array_equal(train, other)
-
-
 def test_cost_counts_passes_and_draws(tmp_path):
     picture = tmp_path / "pictures" / "cost.png"
     result = run("maf_iaf_cost", [*COST, "--picture", str(picture)], tmp_path)
@@ -169,12 +159,6 @@ def test_steps_are_timed_as_the_difference_of_two_runs(monkeypatch):
     monkeypatch.setattr("benchmarks.fit_step.SHORT", 20)
     assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be told
     assert step.each(3) == [2, 2, 2] and step.each(2, at_once=5) == [10, 10]
-
-
-def test_products_of_a_step_are_those_of_value_and_gradient():
-    flow, x = CASES["C"].flow(), CASES["C"].data()
-    forward = count_multiply_adds(lambda f: f.log_prob(x), flow)
-    assert 2 * forward < FitStep(flow, x).multiply_adds() < 4 * forward
 
 
 def test_counted_products():
@@ -242,15 +226,6 @@ def test_a_contestant_over_budget_sits_out():
     assert np.isnan(timings.seconds["slow"]).tolist() == [False, False, True, True, True]
     assert np.isfinite(timings.seconds["quick"]).all()
     assert timings.spread("slow").median == 4
-
-
-def test_arguments(capsys):
-    full, quick = parse(parser("doc", rounds=7), []), parse(parser("doc"), ["--quick"])
-    assert (full.rounds, full.quick) == (7, False)
-    assert quick.rounds < 7 and quick.seconds < full.seconds
-    with pytest.raises(SystemExit):
-        parse(parser("doc"), ["--rounds", "0"])
-    assert "at least 1" in capsys.readouterr().err
 
 
 def test_json_has_no_nan(tmp_path):

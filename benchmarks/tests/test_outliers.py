@@ -47,17 +47,6 @@ def test_what_was_chosen_on_is_not_reported():
     assert {rule.source for rule in REPORTING.values()} == {"ODDS", "ADBench", "KEEL"}
 
 
-def test_a_member_of_a_debian_package_is_found():
-    def entry(name: bytes, content: bytes) -> bytes:
-        head = name.ljust(48) + str(len(content)).encode().ljust(10) + b"`\n"
-        return head + content + b"\n" * (len(content) % 2)
-
-    archive = b"!<arch>\n" + entry(b"debian-binary", b"2.0") + entry(b"data.tar.xz", b"wanted")
-    assert outlier_tables._data_of(archive) == b"wanted"
-    with pytest.raises(outlier_tables.DataError, match=r"no data\.tar"):
-        outlier_tables._data_of(archive[:-66])
-
-
 def row(name, **auroc):
     return {"table": name, "rule": "ours", "n": 100, "dim": 2, "outliers": 5, "auroc": auroc,
             "seconds": dict.fromkeys(auroc, 1.0)}  # fmt: skip

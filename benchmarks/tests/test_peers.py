@@ -180,7 +180,7 @@ def skip_without(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in LIBRARIES if n != "flowcore" and "compile" not in n])
+@pytest.mark.parametrize("name", [n for n in LIBRARIES if n != "flowcore"])
 def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
     skip_without(name)
     worker = Worker(name, sys.executable)

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import busy, cores
 from benchmarks.cases import CASES, Case
 from benchmarks.contestants import CONTESTANTS, YARDSTICKS
-from benchmarks.contestants.straight_line import Floor, StraightLine
+from benchmarks.contestants.straight_line import StraightLine
 from benchmarks.worker import n_weights
 
 SMALL = Case("small", 5, 3, (12, 9, 15), 20)
@@ -83,11 +83,6 @@ def test_a_yardstick_is_a_step_with_as_many_weights_as_all(name):
     assert not CONTESTANTS[name].can_build(CASES["F"], "nsf")
 
 
-def test_floor_takes_the_fastest_number_of_panels():
-    assert Floor(SMALL).panels in (1, 2, 4)
-    assert Floor(Case("", 2, 1, (8, 8), 10)).panels == 1
-
-
 def test_steps_of_flowcore_are_those_of_fit():
     made = CONTESTANTS["flowcore"](SMALL, rate=1e-2, seed=0)
     seconds, value = made.timed("step", 20)
@@ -118,21 +113,9 @@ def test_a_child_stays_on_the_cores_that_it_was_given():
 
 
 def test_neighbours_spin_and_are_gone_afterwards():
-    started = []
-    plain = subprocess.Popen
-
-    class Remembered(plain):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            started.append(self)
-
-    subprocess.Popen = Remembered
-    try:
-        with busy.neighbours(2):
-            assert len(started) == 2 and all(p.poll() is None for p in started)
-        assert all(p.poll() is not None for p in started)
-    finally:
-        subprocess.Popen = plain
+    with busy.neighbours(2) as running:
+        assert [process.poll() for process in running] == [None, None]
+    assert all(process.poll() is not None for process in running)
 
 
 def test_tails_are_in_units_of_the_control():
