@@ -28,13 +28,13 @@ WHAT = ("step", "density", "gradient", "sample", "first density", "first gradien
 
 
 def main(argv=None):
-    from .cases import CASES
-    from .common import Report, parse, parser, print_table
+    from .common import Report, parse, parser
+    from .tables import costs
 
     options = parser(__doc__, rounds=9)
     options.add_argument("other", help="a commit, or the root of another checkout")
     options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
-    report, table = Report("against", parse(options, argv)), []
+    report = Report("against", parse(options, argv))
     with checkout(report.args.other) as root, at(HERE) as this, at(root) as other:
         for case in report.args.cases:
             for what in WHAT:
@@ -43,9 +43,7 @@ def main(argv=None):
                 ratio, name = timings.ratio("this", "other"), f"{case} {what}"
                 before = timings.spread("other")._asdict()
                 report.add(name, timings, "this", other=before, per_other=ratio._asdict())
-                spreads = [timings.spread(who).show(1e3) for who in ("other", "this")]
-                table.append([CASES[case].shape, what, *spreads, ratio.show()])
-    print_table(["case", "what", "other, ms", "this, ms", "this / other"], table)
+    print(costs.against(report.as_dict()))
     return report.finish()
 
 

@@ -6,12 +6,12 @@
 Four states of the machine, one after the other: every contestant alone on one core; all cores, and
 nobody else; a neighbour that spins on the first core; neighbours that spin on the first two. In
 each of them all contestants take turns, round after round, and every step is timed on its own. With
-neighbours nobody is told to keep away from them: libraries choose their threads as they always do.
+neighbours nobody keeps away from their cores: libraries choose their threads as they always do.
 
 The control is "products": the dense products of the same step in a plain loop of `np.dot`, one
 thread, pinned to the last core, as many of them as take about the time of a step of flowcore: a
 longer piece of work meets an interruption more often. How far its 99th percentile is above its
-median is the machine's doing. The first ratio is to the same contestant's median alone on one core.
+median is the machine's doing. Ratios are to the same contestant's median alone on one core.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ import numpy as np
 
 from . import cores, environment
 from .cases import CASES
-from .common import Report, letters, parse, parser, print_table
+from .common import Report, letters, parse, parser
 from .contestants import CONTESTANTS, US
+from .tables import costs
 from .worker import PAUSE, Worker, build_all, start
 
 PEERS = ("flowjax+jit", "hand-jitted", "zuko")
@@ -53,7 +54,8 @@ def main(argv=None) -> int:
         return code
     report = Report("busy", args)
     measure(report, {"peers": Path(sys.executable)})
-    show(report)
+    print("\nA training step, float32: the median (99th percentile)")
+    print(costs.busy(report.as_dict()))
     report.interleave({})  # the control of all benchmarks, quiet
     report.finish()
     return 0
@@ -158,43 +160,17 @@ def keep(report: Report, letter: str, state: str, seconds: dict[str, np.ndarray]
 
 
 def summary(seconds: dict[str, np.ndarray], alone: dict[str, float]) -> list[dict]:
-    """Of every contestant: median, mean, 99th percentile, and their ratios.
+    """Of every contestant: median, 99th percentile, and the ratio to one core.
 
     alone: the medians on one core; without them this is that state.
     """
     rows = []
-    tails = {who: float(np.quantile(s, 0.99) / np.median(s)) for who, s in seconds.items()}
     for who, values in seconds.items():
-        median = float(np.median(values))
-        rows.append(
-            {
-                "who": who,
-                "steps": len(values),
-                "median": median,
-                "mean": float(values.mean()),
-                "p99": median * tails[who],
-                "tail": tails[who],
-                "per_one_core": median / alone.get(who, median),
-                "tail_per_control": tails[who] / tails[CONTROL],
-            }
-        )
+        median, p99 = (float(q) for q in np.quantile(values, [0.5, 0.99]))
+        per = median / alone.get(who, median)
+        row = {"who": who, "steps": len(values), "median": median, "p99": p99}
+        rows.append({**row, "per_one_core": per})
     return rows
-
-
-def show(report: Report) -> None:
-    print("\nA training step, float32")
-    table = [
-        [
-            CASES[row["case"]].shape,
-            row["state"],
-            row["who"],
-            *(1e3 * row[key] for key in ("median", "mean", "p99")),
-            *(row[key] for key in ("per_one_core", "tail", "tail_per_control")),
-        ]
-        for row in report.rows
-    ]
-    header = ["case", "machine", "who", "median ms", "mean ms", "99% ms"]
-    print_table([*header, "/ one core", "99% / median", "/ control's"], table)
 
 
 if __name__ == "__main__":

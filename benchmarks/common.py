@@ -5,7 +5,7 @@ round (A B C A B C ...), so that a slow minute of the machine hits all of them. 
 calls of each to be measurable; reported are medians and quartiles over the rounds, and a ratio is
 taken within every round before its median is. One contestant is always the *control*, a fixed
 workload of plain NumPy products and elementwise functions: seconds divided by the control's seconds
-can be compared between two days, and the control's own spread tells a busy machine.
+can be compared between two days, and the control's own spread shows a busy machine.
 
     report = Report("density", parse(parser(__doc__), argv))           # prints the header
     timings = report.interleave({"f32": lambda: ..., "f64": lambda: ...})
@@ -111,20 +111,27 @@ class Report:
     def as_dict(self) -> dict:
         # files and folders are of this machine, and of no interest to who reads the numbers
         settings = {k: v for k, v in vars(self.args).items() if not isinstance(v, Path)}
-        return {
-            "benchmark": self.benchmark,
-            "machine": self.machine,
-            "settings": settings,
-            "control": self.control,
-            "rows": self.rows,
-        }
+        return _finite(
+            {
+                "benchmark": self.benchmark,
+                "machine": self.machine,
+                "settings": settings,
+                "control": self.control,
+                "rows": self.rows,
+            }
+        )
+
+
+def bare_parser(doc: str) -> argparse.ArgumentParser:
+    """One whose help is the docstring, as it stands."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def parser(doc: str, rounds: int = 15, seconds: float = 0.1) -> argparse.ArgumentParser:
     """--json, --quick, --rounds, --seconds: the same for every benchmark. See `parse`."""
-    new = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    new = bare_parser(doc)
     new.add_argument("--json", metavar="FILE", type=Path, help="write machine, control and rows")
     new.add_argument("--quick", action="store_true", help="a small form that takes seconds")
     new.add_argument("--rounds", type=int, help=f"rounds over the contestants ({rounds})")
@@ -213,14 +220,14 @@ def print_table(header: list[str], rows: list[list]) -> None:
 def write_json(path, content) -> None:
     """JSON that every parser reads: what is not finite becomes null."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n", "utf-8")
+    Path(path).write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", "utf-8")
 
 
-def _plain(value):
+def _finite(value):
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_finite(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from . import cores, environment
 from .cases import CASES
-from .common import Report, letters, parse, parser, print_table
+from .common import Report, letters, parse, parser
 from .contestants import US
-from .timing import significant
+from .tables import costs
 from .worker import Task, build_all, n_weights, start
 
 NAMES = (US, "floor", "hand-jitted", "products")
@@ -46,7 +46,8 @@ def main(argv=None) -> int:
         finally:
             for worker in workers.values():
                 worker.close()
-    show(report)
+    print("\nA step; and flowcore / the others, medians within rounds")
+    print(costs.floor(report.as_dict()))
     report.finish()
     return 0
 
@@ -74,26 +75,6 @@ def measure(report: Report, case, workers) -> None:
             facts["per_products_at_peak"] = timings.spread(US).times(1 / at_peak)._asdict()
         report.add(f"{case.name} {name}", timings, name, **facts)
     print(f"  {case}: {timings.spread(US).show(1e3)} ms", flush=True)
-
-
-def show(report: Report) -> None:
-    rows = {(row["case"], row["who"]): row for row in report.rows}
-    table = []
-    for letter in report.args.cases:
-        ours = rows[letter, US]
-        ratios = {name: rows[letter, name]["flowcore_per_this"] for name in NAMES[1:]
-                  if (letter, name) in rows}  # fmt: skip
-        ratios["at peak"] = ours["per_products_at_peak"]
-        times = [1e3 * rows[letter, n]["seconds"]["median"] if (letter, n) in rows else "-"
-                 for n in NAMES]  # fmt: skip
-        shown = [
-            significant(ratios[n]["median"]) if n in ratios else "-"
-            for n in (*NAMES[1:], "at peak")
-        ]
-        table.append([CASES[letter], *times, *shown])
-    print("\nA step: ms; and flowcore / the others, medians within rounds")
-    per = [f"/ {name}" for name in (*NAMES[1:], "at peak")]
-    print_table(["case", *NAMES, *per], table)
 
 
 if __name__ == "__main__":

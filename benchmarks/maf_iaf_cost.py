@@ -97,7 +97,7 @@ def main(argv=None) -> Report:
 
 
 def _set_sizes(options, args) -> None:
-    """--largest, --width and --rows, where they were not given."""
+    """--largest, --width and --rows, where the command line has none."""
     defaults = (16, 32, 20) if args.quick else (1024, 1024, 100)
     for name, value in zip(("largest", "width", "rows"), defaults, strict=True):
         if getattr(args, name) is None:

@@ -63,7 +63,7 @@ class Labelled:
 
 
 def prepared(table: np.ndarray, is_outlier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What every detector is given: (n, D), and what none is given: (n,).
+    """What every detector sees: (n, D), and what none sees: (n,).
 
     Constant columns are dropped; duplicate rows and duplicate columns stay; of more than
     `MOST_ROWS` rows so many are drawn. Then columns are standardised: distances need a scale.

@@ -23,23 +23,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from . import cores, environment
 from .cases import CASES, Case
 from .common import Report, letters, parse, parser, print_table
-from .contestants import CONTESTANTS, N_SAMPLES, US, YARDSTICKS
+from .contestants import CONTESTANTS, US, YARDSTICKS
 from .process import ROOT
-from .timing import CONTROL, DTYPES, Timings
+from .tables import beside_peers
+from .tables.beside_peers import WORK
+from .timing import DTYPES
 from .worker import Task, build_all, start
 
 PEERS = ("zuko", "nflows", "normflows", "flowjax", "flowjax+jit")
-WORK = {
-    "step": "one training step with Adam",
-    "density": "density of the batch",
-    "sample": f"{N_SAMPLES} samples",
-}
-COUNTED = "ABCD"  # the cases that the means are over
 
 
 def main(argv=None) -> int:
@@ -58,6 +52,8 @@ def main(argv=None) -> int:
         comparison.iaf_steps()
     finally:
         comparison.close()
+    document = report.as_dict()
+    print(f"\n{beside_peers.peers(document)}\n{beside_peers.iaf_step(document)}")
     report.finish()
     return 0
 
@@ -112,9 +108,7 @@ class Comparison:
         print_table(["", "s"], rows)
 
     def works(self):
-        """{(work, case): Timings}, printed as one table for every kind of work."""
-        found, compiling = {}, {name: {} for name in self.workers}
-        print("\nflowcore / the fastest peer, median and quartiles over the rounds", flush=True)
+        """A row for every case, kind of work and library."""
         for letter in self.args.cases:
             kind = CASES[letter].kind
             present = build_all(self.workers, {kind: CASES[letter]}, self.args.dtype)
@@ -122,46 +116,16 @@ class Comparison:
                 able = (name for name in present if work in CONTESTANTS[name].works)
                 tasks = {name: Task(self.workers[name], kind, work) for name in able}
                 timings = self.report.interleave(tasks, budget=self.args.budget)
-                found[work, letter] = timings
                 for name, task in tasks.items():
                     ratio = timings.ratio(US, name)._asdict()
                     more = max(0.0, task.first_call - timings.spread(name).median)
-                    compiling[name][work, letter] = more
                     facts = {"case": letter, "work": work, "who": name, "compiling": more}
                     facts["flowcore_per_this"] = ratio
                     self.report.add(f"{work} {letter} {name}", timings, name, **facts)
-                best = fastest_peer(timings)
-                ratio = timings.ratio(US, best).show() if best else "no peer"
-                print(f"  {WORK[work]}, {CASES[letter]}: {ratio}, {best}", flush=True)
-        for work in WORK:
-            self._print_work(work, found)
-        print("\nSeconds of the first call beyond those of a warm one: compilation, above all")
-        header = ["", *(f"{letter} {work}" for work, letter in found)]
-        print_table(
-            header, [[n, *(mine.get(k, "-") for k in found)] for n, mine in compiling.items()]
-        )
-        return found
-
-    def _print_work(self, work: str, found) -> None:
-        rows = []
-        for letter in self.args.cases:
-            timings = found[work, letter]
-            times = [_milliseconds(timings, name) for name in self.workers]
-            best = fastest_peer(timings)
-            rows.append(
-                [letter, *times, best or "-", timings.ratio(US, best).show() if best else "-"]
-            )
-        print(
-            f"\n{WORK[work][0].upper()}{WORK[work][1:]}: ms ({self.args.dtype}); flowcore / fastest"
-        )
-        print_table(["case", *self.workers, "fastest peer", "ratio"], rows)
-        mean = geometric_mean(found, work)
-        if mean is not None:
-            print(f"geometric mean of the ratios, cases A to D: {mean:.2f}")
+                print(f"  {work}, {CASES[letter]}: {timings.spread(US).show(1e3)} ms", flush=True)
 
     def iaf_steps(self):
-        """{rows: Timings} of "maf NAME" and "iaf NAME": one layer, D = 43, two of 512 units."""
-        found = {}
+        """Rows of "maf NAME" and "iaf NAME": one layer, D = 43, two of 512 units."""
         for n_rows in self.args.iaf_rows:
             case = Case("IAF", 43, 1, (512, 512), n_rows)
             present = build_all(self.workers, {"maf": case, "iaf": case}, self.args.dtype)
@@ -170,33 +134,13 @@ class Comparison:
                 for name in present
                 for kind in ("maf", "iaf")
             }
-            timings = found[n_rows] = self.report.interleave(tasks, budget=self.args.budget)
-            rows = []
+            timings = self.report.interleave(tasks, budget=self.args.budget)
             for name in present:
                 ratio = timings.ratio(f"iaf {name}", f"maf {name}")
                 for kind in ("maf", "iaf"):
                     label, facts = f"{kind} {name}", {"n_rows": n_rows, "who": name}
                     facts["iaf_per_maf"] = ratio._asdict()
                     self.report.add(f"iaf step {n_rows} {label}", timings, label, **facts)
-                times = [_milliseconds(timings, f"{kind} {name}") for kind in ("maf", "iaf")]
-                rows.append([name, *times, ratio.show()])
-            print(f"\nMaximum-likelihood step, D=43, one layer [512, 512], {n_rows} rows: ms")
-            print_table(["", "MAF", "IAF", "IAF / MAF"], rows)
-        return found
-
-
-def fastest_peer(timings: Timings) -> str | None:
-    """Who has the smallest median, flowcore, control and yardsticks aside; None without peers."""
-    names = timings.seconds.keys() - {US, CONTROL, *YARDSTICKS}
-    return min(names, key=lambda name: timings.spread(name).median, default=None)
-
-
-def geometric_mean(works, work: str) -> float | None:
-    """Of flowcore / fastest peer over cases A to D; None unless all four were measured."""
-    measured = [works[work, case] for case in COUNTED if (work, case) in works]
-    pairs = [(timings, fastest_peer(timings)) for timings in measured]
-    ratios = [timings.ratio(US, best).median for timings, best in pairs if best is not None]
-    return float(np.exp(np.mean(np.log(ratios)))) if len(ratios) == len(COUNTED) else None
 
 
 def _process(python: Path, statement: str):
@@ -204,10 +148,6 @@ def _process(python: Path, statement: str):
     command = [str(python), "-c", statement]
     where = {"cwd": ROOT, "stderr": subprocess.DEVNULL}
     return lambda: subprocess.run(command, check=True, **where)
-
-
-def _milliseconds(timings, name: str):
-    return 1e3 * timings.spread(name).median if name in timings.seconds else "-"
 
 
 if __name__ == "__main__":

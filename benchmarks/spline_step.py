@@ -12,8 +12,9 @@ from __future__ import annotations
 import flowcore as fc
 from flowcore.testing import randomize
 
-from .common import Report, parse, parser, print_table
+from .common import Report, parse, parser
 from .fit_step import FitStep
+from .tables import costs
 from .timing import DTYPES
 
 SIZES = ((2, (256, 256), 800), (2, (256, 256), 256), (6, (128, 128), 512), (6, (100, 100), 100),
@@ -24,18 +25,16 @@ RECIPES = {"autoregressive": fc.flows.maf, "coupling": fc.flows.realnvp}
 
 def main(argv=None) -> Report:
     report = Report("spline_step", parse(parser(__doc__), argv))
-    table = []
     for dim, hidden, rows in SIZES[1:2] if report.args.quick else SIZES:
         for kind in RECIPES:
             for dtype in DTYPES:
-                table.append(compare(report, kind, dim, hidden, rows, dtype))
-    header = ["step", "dtype", "affine ms", "spline ms", "spline / affine", "products"]
-    print_table(header, table)
+                compare(report, kind, dim, hidden, rows, dtype)
+    print(costs.spline_step(report.as_dict()))
     return report.finish()
 
 
-def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) -> list:
-    """One line of the table."""
+def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) -> None:
+    """Two rows of the report."""
     steps, counts = {}, {}
     for name, transformer in TRANSFORMERS.items():
         flow = RECIPES[kind](
@@ -52,8 +51,6 @@ def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) 
     report.add(f"{size} {dtype} affine", timings, "affine")
     facts = {"per_affine": ratio._asdict(), "products": products}
     report.add(f"{size} {dtype} spline", timings, "spline", **facts)
-    times = [timings.spread(name).show(1e3) for name in TRANSFORMERS]
-    return [size, dtype, *times, ratio.show(), products]
 
 
 if __name__ == "__main__":

@@ -25,16 +25,16 @@ from pathlib import Path
 import numpy as np
 
 from . import environment
-from .common import Report, parse, parser, print_table, write_json
+from .common import Report, parse, parser, write_json
 from .contestants import LIBRARIES, US
 from .process import training
 from .quality_picture import draw
+from .tables import beside_peers
+from .tables.beside_peers import MINUTE, RIVALS
 from .worker import leave_out, versions_of
 
-RIVALS = ("zuko", "flowjax+jit")
 LAYERS, HIDDEN = 5, (128, 128)
 THRESHOLDS = (0.0, 0.14, 0.30)  # nats; the paper's five-layer MAF has 0.14
-MINUTE = 60.0
 OF_A_RUN = ("epochs", "minutes", "quick")
 
 
@@ -48,8 +48,7 @@ def main(argv=None) -> int:
     report.machine["versions"] = versions_of(args.libraries, {"peers": python})
     compare(report, python)
     print(f"\nMinutes until the validation log-likelihood is so high, {args.epochs} epochs planned")
-    print_table(["", *(f"{t:g}" for t in args.thresholds), "end", "epochs", "s/epoch"],
-                table(report.rows, args.thresholds))  # fmt: skip
+    print(beside_peers.time_to_quality(report.as_dict()))
     if args.picture:
         draw(report.rows, args.thresholds, args.picture)
     report.finish()
@@ -142,37 +141,6 @@ def learn(python: Path, name: str, data: Path, report: Report, row: dict) -> Non
 def keep(report: Report) -> None:
     if report.args.json:
         write_json(report.args.json, report.as_dict())
-
-
-def seconds_to(curve: list, threshold: float) -> float | None:
-    """When the curve of (seconds, log-likelihood) first was so high, between two points; None if it
-    never was."""
-    before = None
-    for seconds, value in curve:
-        if value >= threshold:
-            if before is None:
-                return seconds
-            share = (threshold - before[1]) / (value - before[1])
-            return before[0] + share * (seconds - before[0])
-        before = seconds, value
-    return None
-
-
-def table(rows: list[dict], thresholds) -> list[list]:
-    found = []
-    for row in rows:
-        curve = row["curve"]
-        times = [seconds_to(curve, t) for t in thresholds]
-        shown = ["-" if seconds is None else seconds / MINUTE for seconds in times]
-        end, per_epoch = ("-", "-") if not curve else (f"{curve[-1][1]:.3f}", pace(curve))
-        found.append([row["name"], *shown, end, len(curve), per_epoch])
-    return found
-
-
-def pace(curve: list) -> float:
-    """Seconds of an epoch, without the start of the process if there are two."""
-    first = curve[0][0] if len(curve) > 1 else 0.0
-    return (curve[-1][0] - first) / max(1, len(curve) - 1)
 
 
 if __name__ == "__main__":

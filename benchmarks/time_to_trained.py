@@ -23,13 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from . import environment
-from .common import Report, parse, parser, print_table
+from .common import Report, parse, parser
 from .contestants import CONTESTANTS, LIBRARIES, US
 from .process import training
-from .timing import Spread
+from .tables import beside_peers
 from .worker import leave_out, versions_of
 
-HEADER = ["", "seconds", "import", "training", "NLL", "worst", "peak MB", "flowcore / this"]
 DEFAULT = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
 
 
@@ -43,10 +42,10 @@ def main(argv=None) -> int:
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("time_to_trained", args)
     report.machine["versions"] = versions_of(args.libraries, pythons)
-    runs, entropies = measure(report, pythons)
+    entropies = measure(report, pythons)
     print(f"\nSix MAF [256, 256], {args.epochs} epochs, medians of {args.repeats}; NLL in nats")
     print(f"(exact entropy of the truth: {', '.join(f'{h:.3f}' for h in entropies)} nats)")
-    print_table(HEADER, table(runs))
+    print(beside_peers.time_to_trained(report.as_dict()))
     report.finish()
     return 0
 
@@ -69,31 +68,30 @@ def arguments(argv):
     return args
 
 
-def measure(report: Report, pythons: dict[str, Path]) -> tuple[dict[str, list[dict]], list[float]]:
-    """Train everybody in turn, round after round: {name: facts of its runs}, and the entropies."""
-    runs, entropies = {}, []
+def measure(report: Report, pythons: dict[str, Path]) -> list[float]:
+    """Train everybody in turn, round after round; returns the entropies of the truths."""
+    names, entropies = [], []
     for name in report.args.libraries:
         if CONTESTANTS[name].environment in pythons:
-            runs[name] = []
+            names.append(name)
         else:
             print(f"  {name} is left out: it is not installed (--with-tfp)")
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(report.args.repeats):
             data = Path(folder) / f"{seed}.npz"
             entropies.append(save_moons(data, seed))
-            for name in list(runs):
+            for name in list(names):
                 python = pythons[CONTESTANTS[name].environment]
                 try:
                     facts = train(python, name, data, report.args.epochs, seed)
                 except RuntimeError as problem:
                     leave_out(name, problem)
-                    del runs[name]
+                    names.remove(name)
                     continue
                 report.rows.append({"name": f"{name} seed {seed}", **facts})
-                runs[name].append(facts)
                 print(f"  seed {seed}: {name} after {facts['seconds']:.1f} s", flush=True)
             report.interleave({})  # the control alone
-    return runs, entropies
+    return entropies
 
 
 def save_moons(path: Path, seed: int) -> float:
@@ -114,32 +112,6 @@ def train(python: Path, name: str, data: Path, epochs: int, seed: int) -> dict:
     settings = {"epochs": epochs, "learning_rate": 1e-3, "seed": seed}
     trained, tested = training(python, "moons", name, data, settings)
     return {**tested[1], "seconds": trained[0], **trained[1]}
-
-
-def table(runs: dict[str, list[dict]]) -> list[list]:
-    """One row for each contestant."""
-    rows = []
-    for name, mine in runs.items():
-        columns = {key: np.array([facts[key] for facts in mine], float) for key in mine[0]}
-        rows.append(
-            [
-                name,
-                Spread.of(columns["seconds"]).show(),
-                float(np.median(columns["import_and_build"])),
-                float(np.median(columns["training"])),
-                f"{np.median(columns['nll']):.3f}",
-                f"{columns['nll'].max():.3f}",
-                f"{np.median(columns['peak_mb']):.0f}",
-                ratio(runs, name).show(),
-            ]
-        )
-    return rows
-
-
-def ratio(runs: dict[str, list[dict]], name: str) -> Spread:
-    """Seconds of flowcore / seconds of the other, within each round."""
-    pairs = zip(runs[US], runs[name], strict=True)
-    return Spread.of([ours["seconds"] / theirs["seconds"] for ours, theirs in pairs])
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ import numpy as np
 import flowcore as fc
 from flowcore import targets
 
-from .common import machine, parser, print_machine, print_table, write_json
+from .common import machine, parser, print_machine, write_json
+from .tables import quality
 
 TARGETS: dict[str, Callable[[], targets.Target]] = {
     name: getattr(targets, name)
@@ -127,15 +128,7 @@ def main(argv=None) -> int:
             flows.setdefault(name, flow)
             print(f"  {name:20s} KL {row['kl']:.4f} +- {2 * row['standard_error']:.4f}  "
                   f"{row['seconds']:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
-    print()
-    print_table(
-        ["target", "recipe", "seed", "entropy", "KL", "+- 2 se", "seconds"],
-        [
-            [r["target"], r["recipe"], str(r["seed"]), r["entropy"], f"{r['kl']:.4f}",
-             f"{2 * r['standard_error']:.4f}", r["seconds"]]
-            for r in rows
-        ],
-    )  # fmt: skip
+    print(f"\n{quality.toy_targets({'rows': rows})}")
     if args.json:
         write_json(args.json, {"benchmark": "toy_targets", "machine": facts, "fit": args.fit,
                                "points": args.points, "rows": rows})  # fmt: skip

@@ -6,11 +6,11 @@ import numpy as np
 
 from ..cases import CASES
 from ..contestants import N_SAMPLES, US, YARDSTICKS
-from ..time_to_quality import MINUTE, RIVALS, pace, seconds_to
-from ..time_to_trained import ratio
 from ..timing import Spread, significant
 from .markdown import milliseconds, table
 
+MINUTE = 60.0
+RIVALS = ("zuko", "flowjax+jit")  # to a good density
 WORK = {
     "step": "training step with Adam",
     "density": "density of the batch",
@@ -96,6 +96,12 @@ def time_to_trained(document) -> str:
     return table(["", "seconds", "NLL", "worst NLL", "flowcore / this"], lines)
 
 
+def ratio(runs: dict[str, list[dict]], name: str) -> Spread:
+    """Seconds of flowcore / seconds of the other, within each round."""
+    pairs = zip(runs[US], runs[name], strict=True)
+    return Spread.of([ours["seconds"] / theirs["seconds"] for ours, theirs in pairs])
+
+
 QUALITY_PICTURE = """
 ![Validation NLL over the minutes since the process began](images/time_to_quality.png)
 """
@@ -124,3 +130,23 @@ def _faster_rival(curves, thresholds) -> str:
         if times.get(US) is not None and theirs:
             shown.append(f"{significant(times[US] / min(theirs))} at {threshold:g}")
     return f"\nflowcore / the faster of the others: {', '.join(shown)}.\n" if shown else ""
+
+
+def seconds_to(curve: list, threshold: float) -> float | None:
+    """When the curve of (seconds, log-likelihood) first was so high, between two points; None if it
+    never was."""
+    before = None
+    for seconds, value in curve:
+        if value >= threshold:
+            if before is None:
+                return seconds
+            share = (threshold - before[1]) / (value - before[1])
+            return before[0] + share * (seconds - before[0])
+        before = seconds, value
+    return None
+
+
+def pace(curve: list) -> float:
+    """Seconds of an epoch, without the start of the process if there are two."""
+    first = curve[0][0] if len(curve) > 1 else 0.0
+    return (curve[-1][0] - first) / max(1, len(curve) - 1)

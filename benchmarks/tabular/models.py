@@ -35,7 +35,6 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = {
     },
 }
 GAUSSIAN_TOLERANCE = 0.02  # in nats, of the published Gaussian: further away, the data are wrong
-SUSPICIOUS = {"power": 0.75}  # above it, look for a leak or a wrong Jacobian
 EPOCHS = {"power": 60, "magic": 100, "galaxies": 100}  # by default
 
 

@@ -1,5 +1,5 @@
 """Every benchmark runs in its quick form, writes JSON that holds what it promises, and `compare`
-tells what got slower. Nothing here depends on how fast the machine is."""
+finds what got slower. Nothing here depends on how fast the machine is."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_toy_targets_measure_and_draw(tmp_path, capsys):
     assert [row["target"] for row in rows] == names
     assert [row["recipe"] for row in rows] == ["nsf", "nsf", "maf"]
     assert all(row["kl"] > 0 and row["standard_error"] > 0 for row in rows)
-    assert "two_moons" in capsys.readouterr().out
+    assert "| two moons | `nsf` |" in capsys.readouterr().out
 
 
 def test_defaults_compares_candidates(tmp_path, capsys):
@@ -157,7 +157,7 @@ def test_steps_are_timed_as_the_difference_of_two_runs(monkeypatch):
     monkeypatch.setattr("benchmarks.fit_step.time.perf_counter", lambda: clock[0])
     assert step.time(20) == 40 and asked == [3, 23]
     monkeypatch.setattr("benchmarks.fit_step.SHORT", 20)
-    assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be told
+    assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be measured
     assert step.each(3) == [2, 2, 2] and step.each(2, at_once=5) == [10, 10]
 
 
@@ -187,7 +187,7 @@ def test_products_are_counted_however_often_a_flow_was_called_before():
 
 
 class Scripted:
-    """A contestant that takes the given seconds in turn, and writes down when it was called."""
+    """A contestant that takes these seconds in turn, and writes down when it was called."""
 
     def __init__(self, name, seconds, log):
         self.name, self.seconds, self.log = name, iter(seconds), log
@@ -297,7 +297,7 @@ def test_verdicts():
     assert verdict(old) == "same"
     assert verdict({"median": 1.3, "q1": 1.2, "q3": 1.4}) == "slower"
     assert verdict({"median": 1.3, "q1": 1.2, "q3": 1.4}, tolerance=0.5) == "same"
-    assert verdict({"median": 1.3, "q1": 1.0, "q3": 1.9}) == "same"  # too noisy to tell
+    assert verdict({"median": 1.3, "q1": 1.0, "q3": 1.9}) == "same"  # too noisy
     assert verdict({"median": 0.5, "q1": 0.5, "q3": 0.5}) == "faster"
     assert verdict({**old, "passes": 2.0}, passes=1.0) == "more work"
     assert verdict({**old, "passes": 1.0}, passes=1.0) == "same"

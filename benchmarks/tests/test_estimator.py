@@ -34,7 +34,7 @@ def test_splits(n):
 
 
 def rows(who, log_p, **more):
-    more |= {"winner": "spline flow", "winner_is_flow": True, "told": -2.0}
+    more |= {"winner": "spline flow", "winner_is_flow": True}
     return [
         {"table": "t", "rows": 4, "columns": 2, "fold": k, "who": who, "seconds": 1.0,
          "log_p": values, **more}
@@ -75,7 +75,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     call = ["--tables", "iris", "--folds", "1", "--budget", "0.001", "--raw", str(raw)]
     call += ["--contestants", "FlowDensity", "Gaussian", "--json", str(json_file)]
     assert run.main(call) == 0
-    assert "of 1 tables" in capsys.readouterr().out
+    assert "Of 1 tables" in capsys.readouterr().out
     before = raw.read_bytes()
     assert run.main(call) == 0 and raw.read_bytes() == before  # nothing is computed again
     [row] = json.loads(json_file.read_text("utf-8"))["rows"]

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import outlier_detectors, outlier_tables, outliers
 from benchmarks.environment import python_of
 from benchmarks.outlier_tables import CHOOSING, REPORTING, Labelled, prepared
+from benchmarks.tables import quality
 
 
 def labelled(**rule):
@@ -59,13 +60,13 @@ ROWS = [
 
 
 def test_ranks_means_and_the_verdict():
-    by_name = {who: numbers for who, *numbers in outliers.summary(ROWS)}
+    by_name = {who: numbers for who, *numbers in quality.summary(ROWS)}
     assert by_name["FlowDensity"] == [pytest.approx(0.7), pytest.approx(2.25), 0.5]  # level: 3.5
     assert by_name["KNN"] == [pytest.approx(0.85), pytest.approx(1.5), 1.0]
-    said = outliers.verdict(ROWS)
+    said = quality.verdict(ROWS)
     assert "mean AUROC 0.700, -0.150 beside the best of PyOD (KNN; target +0.01: missed)" in said
     assert "in the top two on 50% (target 45%: met)" in said
-    assert outliers.verdict([row("alone", KNN=0.5)]) == ""
+    assert quality.verdict([row("alone", KNN=0.5)]) == ""
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch, capsys):

@@ -10,20 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import environment, peers, time_to_quality, time_to_trained
+from benchmarks import environment, peers, time_to_trained
 from benchmarks.cases import CASES, Case
 from benchmarks.common import Report
 from benchmarks.contestants import CONTESTANTS, LIBRARIES
-from benchmarks.timing import Timings
+from benchmarks.tables import beside_peers
 from benchmarks.worker import Task, Worker, build, n_weights
 
 ROOT = Path(__file__).parents[2]
 
 SMALL = Case("small", 3, 2, (8, 8), 20)
-
-
-def timings(**seconds):
-    return Timings({name: np.array(values, float) for name, values in seconds.items()})
 
 
 @pytest.fixture
@@ -80,20 +76,6 @@ def test_an_environment_is_complete_while_the_requirements_stay_the_same(tmp_pat
     assert not environment.is_complete(tmp_path, "peers")
 
 
-# ---- ratios
-
-
-def test_a_mean_is_of_the_ratios_to_the_fastest_peers_within_rounds():
-    others = {"zuko": [1, 2], "nflows": [5, 5], "control": [0.1, 0.1]}
-    works = {("step", case): timings(flowcore=[r, 2 * r], **others)
-             for case, r in zip("ABCD", (8, 0.5, 0.5, 0.5), strict=True)}  # fmt: skip
-    assert peers.fastest_peer(works["step", "A"]) == "zuko"
-    assert peers.geometric_mean(works, "step") == pytest.approx((8 * 0.5**3) ** 0.25)
-    del works["step", "B"]
-    assert peers.geometric_mean(works, "step") is None
-    assert peers.fastest_peer(timings(flowcore=[1], control=[1])) is None
-
-
 # ---- workers
 
 
@@ -142,15 +124,15 @@ def test_a_comparison_prints_its_tables_and_writes_json(tmp_path, capsys, monkey
     comparison = peers.Comparison(report, {"peers": Path(sys.executable)})
     comparison.workers["nflows"] = Worker("flowcore", sys.executable)  # by another name
     try:
-        works, steps = comparison.works(), comparison.iaf_steps()
+        comparison.works()
+        comparison.iaf_steps()
     finally:
         comparison.close()
     report.finish()
-    assert set(works) == {("step", "A"), ("density", "A"), ("sample", "A")} and set(steps) == {3}
-    assert peers.fastest_peer(works["step", "A"]) == "nflows"
     names = {row["name"] for row in json.loads(file.read_text("utf-8"))["rows"]}
     assert {"step A flowcore", "density A nflows", "iaf step 3 iaf nflows"} <= names
-    assert "fastest peer" in capsys.readouterr().out
+    text = beside_peers.peers(report.as_dict())
+    assert "| training step with Adam: A |" in text and "(nflows) |" in text
 
 
 def test_training_in_a_fresh_process_tells_times_and_quality(tmp_path):
@@ -197,12 +179,12 @@ def test_a_peer_has_the_same_network_and_does_all_kinds_of_work(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", time_to_quality.RIVALS)
+@pytest.mark.parametrize("name", beside_peers.RIVALS)
 def test_a_peer_learns_in_batches_while_its_learning_rate_falls(name):
     skip_without(name)
-    x, told = SMALL.data(500, "float32"), []
+    x, found = SMALL.data(500, "float32"), []
     rows, validation = 2 * x[:400] + 1, 2 * x[400:] + 1
     made = CONTESTANTS[name](SMALL, x=rows, rate=1e-2, decay=20 * 10, seed=0)
-    made.learn(validation, 20, 40, told.append)
-    assert len(told) == 20 and told[-1] > told[0] + 0.5
-    assert abs(told[-1] - told[-2]) < 0.05  # at the end hardly anything moves
+    made.learn(validation, 20, 40, found.append)
+    assert len(found) == 20 and found[-1] > found[0] + 0.5
+    assert abs(found[-1] - found[-2]) < 0.05  # at the end hardly anything moves

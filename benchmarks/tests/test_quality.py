@@ -10,17 +10,18 @@ import pytest
 from benchmarks import time_to_quality
 from benchmarks.common import Report
 from benchmarks.environment import python_of
+from benchmarks.tables import beside_peers
 
 QUICK = ["--quick", "--libraries", "--rounds", "1", "--seconds", "0.0005"]
 
 
 def test_a_threshold_is_reached_between_two_points():
     curve = [[10, -1.0], [20, 0.0], [30, -0.5], [40, 1.0]]
-    assert time_to_quality.seconds_to(curve, -0.5) == 15
-    assert time_to_quality.seconds_to(curve, 0.5) == pytest.approx(30 + 10 * 2 / 3)
-    assert time_to_quality.seconds_to(curve, -2) == 10  # before the first validation: then
-    assert time_to_quality.seconds_to(curve, 1.5) is None
-    assert time_to_quality.pace(curve) == 10 and time_to_quality.pace(curve[:1]) == 10
+    assert beside_peers.seconds_to(curve, -0.5) == 15
+    assert beside_peers.seconds_to(curve, 0.5) == pytest.approx(30 + 10 * 2 / 3)
+    assert beside_peers.seconds_to(curve, -2) == 10  # before the first validation: then
+    assert beside_peers.seconds_to(curve, 1.5) is None
+    assert beside_peers.pace(curve) == 10 and beside_peers.pace(curve[:1]) == 10
 
 
 def test_a_run_writes_as_it_goes_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):

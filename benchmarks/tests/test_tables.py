@@ -1,7 +1,9 @@
 """The tables of the pages are what the stored JSON gives; each renderer, on a small document."""
 
+import inspect
 import json
 import re
+import shlex
 import subprocess
 from importlib import import_module
 
@@ -57,6 +59,25 @@ def test_no_stored_json_names_a_path_or_is_left_over():
     assert {file.stem for file in files} <= jobs.JOBS.keys()
     for file in files:
         assert not re.search(r'"[^"]*(?:^|[\s"])(?:/|~|[A-Z]:\\)\w', file.read_text("utf-8")), file
+
+
+TEXTS = (*pages.PAGES, pages.ROOT / "CONTRIBUTING.md", pages.ROOT / "docs" / "paper" / "paper.md")
+COMMANDS = {
+    command for page in TEXTS
+    for command in re.findall(r"python -m (benchmarks\.[^`\n#|]+)[`\n#]", page.read_text("utf-8"))
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_of_the_pages_is_there_and_takes_its_arguments(command, capsys):
+    name, *argv = shlex.split(command)
+    module = import_module(f"benchmarks.{name.removeprefix('benchmarks.')}")
+    if not hasattr(module, "main"):
+        module = import_module(f"{module.__name__}.run")
+    if inspect.signature(module.main).parameters and module.__name__ != "benchmarks.reading":
+        with pytest.raises(SystemExit) as end:  # after all arguments before it are read
+            module.main([*argv, "--help"])
+        assert end.value.code == 0
 
 
 # ---- markers

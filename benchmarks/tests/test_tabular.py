@@ -330,12 +330,6 @@ def test_every_model_builds_in_float32(name):
     assert flow.log_prob(small_data().test).dtype == np.float32
 
 
-def test_suspicious_number_is_pointed_out(offline, monkeypatch, capsys):
-    monkeypatch.setitem(models.SUSPICIOUS, "power", -1e6)
-    run.main(["power", "--models", "made", "--quick"])
-    assert "look for a leak" in capsys.readouterr().out
-
-
 # picture ------------------------------------------------------------------------------------------
 
 
