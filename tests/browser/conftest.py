@@ -27,7 +27,7 @@ FLAGS = [
     "--no-sandbox",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever a test overlooks
 ]
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 120_000  # milliseconds: far beyond what any step takes on a busy machine
 
 
 def ready(page):

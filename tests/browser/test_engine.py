@@ -44,7 +44,7 @@ def native(monkeypatch):
 def test_it_starts_and_reports_a_mistake(bench):
     """About four seconds on two quiet cores; a busy machine may take longer."""
     print(f"ready to train {bench.seconds:.1f} s after navigation")
-    assert bench.seconds < 30
+    assert bench.seconds < 120
     loading = bench.page.evaluate("window.loading")
     assert [step["done"] for step in loading] == list(range(loading[0]["of"]))
     build = "window.engine.call('build', {settings: {layers: 9}})"
@@ -78,4 +78,4 @@ def test_300_steps_and_12_frames(bench):
         return (performance.now() - start) / 1000;
     }""")
     print(f"300 steps of RealNVP with 12 frames: {seconds:.1f} s")
-    assert seconds < 30
+    assert seconds < 120
