@@ -122,10 +122,10 @@ class Report:
         )
 
 
-def bare_parser(doc: str) -> argparse.ArgumentParser:
+def bare_parser(doc: str, prog: str | None = None) -> argparse.ArgumentParser:
     """One whose help is the docstring, as it stands."""
     return argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 

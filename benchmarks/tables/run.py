@@ -44,7 +44,7 @@ def main(argv=None) -> int:
 
 
 def arguments(argv=None) -> argparse.Namespace:
-    new = bare_parser(__doc__)
+    new = bare_parser(__doc__, "python -m benchmarks.tables")
     new.add_argument("names", nargs="*", metavar="NAME", help=", ".join(JOBS))
     new.add_argument(
         "--since", metavar="TIME", type=datetime.fromisoformat, default=datetime.min,

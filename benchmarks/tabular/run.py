@@ -70,7 +70,7 @@ def keep(path, document: dict) -> None:
 
 
 def arguments(argv=None) -> argparse.Namespace:
-    new = bare_parser(__doc__)
+    new = bare_parser(__doc__, "python -m benchmarks.tabular")
     new.add_argument("data", choices=NAMES)
     new.add_argument(
         "--models", nargs="*", choices=MODELS, default=["made", "maf5"], metavar="M",

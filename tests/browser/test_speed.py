@@ -1,4 +1,4 @@
-"""How fast the Flow Bench is: the figures are printed. Limits are far above them, for busy machines.
+"""How fast the Flow Bench is: figures are printed; limits are far above them, for busy machines.
 
 python -m pytest -q -s -m browser tests/browser/test_speed.py     # on a machine left alone
 """
