@@ -111,7 +111,7 @@ def time_to_quality(document) -> str:
     """Minutes to every threshold, as far as it was reached."""
     thresholds = document["settings"]["thresholds"]
     lines = []
-    for row in document["rows"]:
+    for row in (row for row in document["rows"] if row["curve"]):
         times = [seconds_to(row["curve"], t) for t in thresholds]
         minutes = [None if s is None else s / MINUTE for s in times]
         last = f"{row['curve'][-1][1]:.3f}"
