@@ -28,13 +28,14 @@ WHAT = ("step", "density", "gradient", "sample", "first density", "first gradien
 
 
 def main(argv=None):
-    from .common import CASES, Report, parse, parser, print_table
+    from .common import Report, parse, parser
+    from .tables import costs
 
     options = parser(__doc__, rounds=9)
     options.add_argument("other", help="a commit, or the root of another checkout")
     options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
-    report, table = Report("against", parse(options, argv)), []
-    with checkout(report.args.other) as root, Server(HERE) as this, Server(root) as other:
+    report = Report("against", parse(options, argv))
+    with checkout(report.args.other) as root, at(HERE) as this, at(root) as other:
         for case in report.args.cases:
             for what in WHAT:
                 turns = {"this": Turn(this, case, what), "other": Turn(other, case, what)}
@@ -42,9 +43,7 @@ def main(argv=None):
                 ratio, name = timings.ratio("this", "other"), f"{case} {what}"
                 before = timings.spread("other")._asdict()
                 report.add(name, timings, "this", other=before, per_other=ratio._asdict())
-                spreads = [timings.spread(who).show(1e3) for who in ("other", "this")]
-                table.append([CASES[case].shape, what, *spreads, ratio.show()])
-    print_table(["case", "what", "other, ms", "this, ms", "this / other"], table)
+    print(costs.against(report.as_dict()))
     return report.finish()
 
 
@@ -67,46 +66,31 @@ def checkout(other: str) -> Iterator[Path]:
 class Turn:
     """One kind of work in one of the processes, for `interleave`."""
 
-    def __init__(self, server: Server, case: str, what: str):
-        self.server, self.case, self.what = server, case, what
+    def __init__(self, process, case: str, what: str):
+        self.process, self.asked = process, {"case": case, "what": what}
 
     def time(self, repeats: int) -> float:
-        return self.server.ask(self.case, self.what, repeats)
+        return self.process.ask(**self.asked, repeats=repeats)["seconds"]
 
 
-class Server:
+def at(checkout: Path):
     """A process that works with one checkout."""
+    from .process import Process
 
-    def __init__(self, checkout: Path):
-        one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-        env = {**os.environ, **one, "PYTHONPATH": str(checkout.resolve())}
-        command = [sys.executable, __file__, "--serve"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(command, env=env, cwd=checkout, **pipes)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *problem):
-        self.process.__exit__(*problem)  # closes its pipes, at whose end it ends
-
-    def ask(self, case: str, what: str, repeats: int) -> float:
-        self.process.stdin.write(json.dumps([case, what, repeats]) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{self.process.args} ended with {self.process.wait()}")
-        return float(answer)
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    env = {**os.environ, **one, "PYTHONPATH": str(checkout.resolve())}
+    return Process(str(checkout), [sys.executable, __file__, "--serve"], env=env, cwd=checkout)
 
 
 def serve() -> None:
-    """Lines [case, what, repeats] in, seconds out; flowcore and its cases are the checkout's."""
+    """Lines of JSON in and out; flowcore and its cases are the checkout's."""
     works: dict = {}
     for line in sys.stdin:
-        case, what, repeats = json.loads(line)
-        if (case, what) not in works:
-            works[case, what] = work(case, what)
-        print(works[case, what](repeats), flush=True)
+        asked = json.loads(line)
+        key = asked["case"], asked["what"]
+        if key not in works:
+            works[key] = work(*key)
+        print(json.dumps({"seconds": works[key](asked["repeats"])}), flush=True)
 
 
 def work(case: str, what: str):

@@ -6,12 +6,12 @@
 Four states of the machine, one after the other: every contestant alone on one core; all cores, and
 nobody else; a neighbour that spins on the first core; neighbours that spin on the first two. In
 each of them all contestants take turns, round after round, and every step is timed on its own. With
-neighbours nobody is told to keep away from them: libraries choose their threads as they always do.
+neighbours nobody keeps away from their cores: libraries choose their threads as they always do.
 
 The control is "products": the dense products of the same step in a plain loop of `np.dot`, one
 thread, pinned to the last core, as many of them as take about the time of a step of flowcore: a
 longer piece of work meets an interruption more often. How far its 99th percentile is above its
-median is the machine's doing. The first ratio is to the same contestant's median alone on one core.
+median is the machine's doing. Ratios are to the same contestant's median alone on one core.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from pathlib import Path
 import numpy as np
 
 from . import cores, environment
-from .common import CASES, Report, at_most, parse, parser, print_table
-from .contestants import CONTESTANTS
-from .verdicts import US
-from .worker import PAUSE, Worker, build, leave_out, start
+from .cases import CASES
+from .common import Report, letters, parse, parser
+from .contestants import CONTESTANTS, US
+from .tables import costs
+from .worker import PAUSE, Worker, build_all, start
 
 PEERS = ("flowjax+jit", "hand-jitted", "zuko")
 CONTROL = "products"
 ALONE = "one core"
 STATES = {ALONE: 0, "quiet": 0, "one neighbour": 1, "two neighbours": 2}  # who spin
-TARGETS = {"median": 1.3, "tail": 1.5}  # with one neighbour: of the quiet step; of the control's
 LEAST = 20  # steps of a turn
 SPIN = """
 import os, sys
@@ -48,16 +48,14 @@ while os.getppid() == parent:
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    python = environment.ensure(args.env, "peers")
-    code = environment.run_inside(python, "benchmarks.busy", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.busy", argv)
     if code is not None:
         return code
     report = Report("busy", args)
-    environment.warn_of_overrides()
-    measure(report, {"peers": python})
-    show(report)
+    measure(report, {"peers": Path(sys.executable)})
+    print("\nA training step, float32: the median (99th percentile)")
+    print(costs.busy(report.as_dict()))
     report.interleave({})  # the control of all benchmarks, quiet
     report.finish()
     return 0
@@ -66,14 +64,12 @@ def main(argv=None) -> int:
 def arguments(argv):
     new = parser(__doc__, rounds=5, seconds=2.0)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
-    new.add_argument("--cases", help="letters (BCD; with --quick A)")
+    new.add_argument("--cases", type=letters, help="letters (BCD; with --quick A)")
     names = [name for name in CONTESTANTS if name not in (US, CONTROL) and "tfp" not in name]
     new.add_argument("--libraries", nargs="*", choices=names, metavar="NAME",
                      help=f"{', '.join(names)} ({' '.join(PEERS)})")  # fmt: skip
     args = parse(new, argv, quick=(2, 0.05))
     args.cases = args.cases or ("A" if args.quick else "BCD")
-    if not set(args.cases) <= set(CASES):
-        new.error(f"--cases takes letters of {''.join(CASES)}, not {args.cases!r}")
     peers = PEERS if args.libraries is None else args.libraries
     args.libraries = list(dict.fromkeys([US, *peers, CONTROL]))
     return args
@@ -106,22 +102,11 @@ def measure(report: Report, pythons) -> None:
 
 def able(workers: dict[str, Worker], case) -> dict[str, Worker]:
     """Those that have built the flow of this case."""
-    found = {}
-    for name, worker in workers.items():
-        worker.ask(do="forget")
-        if not CONTESTANTS[name].can_build(case, case.kind):
-            continue
-        try:
-            build(worker, case, case.kind, "float32")
-        except RuntimeError as problem:
-            leave_out(name, problem)
-            continue
-        found[name] = worker
-    return found
+    return {name: workers[name] for name in build_all(workers, {case.kind: case}, "float32")}
 
 
 @contextmanager
-def neighbours(n: int) -> Iterator[None]:
+def neighbours(n: int) -> Iterator[list[subprocess.Popen]]:
     """So many processes that do nothing but spin, each on a core of its own, the first ones."""
     places = cores.usable()
     running = []
@@ -131,7 +116,7 @@ def neighbours(n: int) -> Iterator[None]:
                 command = [sys.executable, "-c", SPIN, str(os.getpid())]
                 running.append(subprocess.Popen(command))
         time.sleep(0.2 if n else 0)  # until they spin
-        yield
+        yield running
     finally:
         for process in running:
             process.kill()
@@ -175,58 +160,17 @@ def keep(report: Report, letter: str, state: str, seconds: dict[str, np.ndarray]
 
 
 def summary(seconds: dict[str, np.ndarray], alone: dict[str, float]) -> list[dict]:
-    """Of every contestant: median, mean, 99th percentile, and their ratios.
+    """Of every contestant: median, 99th percentile, and the ratio to one core.
 
     alone: the medians on one core; without them this is that state.
     """
     rows = []
-    tails = {who: float(np.quantile(s, 0.99) / np.median(s)) for who, s in seconds.items()}
     for who, values in seconds.items():
-        median = float(np.median(values))
-        rows.append(
-            {
-                "who": who,
-                "steps": len(values),
-                "median": median,
-                "mean": float(values.mean()),
-                "p99": median * tails[who],
-                "tail": tails[who],
-                "per_one_core": median / alone.get(who, median),
-                "tail_per_control": tails[who] / tails[CONTROL],
-            }
-        )
+        median, p99 = (float(q) for q in np.quantile(values, [0.5, 0.99]))
+        per = median / alone.get(who, median)
+        row = {"who": who, "steps": len(values), "median": median, "p99": p99}
+        rows.append({**row, "per_one_core": per})
     return rows
-
-
-def show(report: Report) -> None:
-    print("\nA training step, float32")
-    table = [
-        [
-            CASES[row["case"]].shape,
-            row["state"],
-            row["who"],
-            *(1e3 * row[key] for key in ("median", "mean", "p99")),
-            *(row[key] for key in ("per_one_core", "tail", "tail_per_control")),
-        ]
-        for row in report.rows
-    ]
-    header = ["case", "machine", "who", "median ms", "mean ms", "99% ms"]
-    print_table([*header, "/ one core", "99% / median", "/ control's"], table)
-    print("\nThe targets: flowcore, a neighbour on one core")
-    print_table(["what", "target", "measured", ""], verdicts(report.rows))
-
-
-def verdicts(rows: list[dict]) -> list[list]:
-    """(what, target, measured, verdict) for every case."""
-    found = []
-    for row in rows:
-        if (row["who"], row["state"]) == (US, "one neighbour"):
-            for what, key in (("median", "per_one_core"), ("tail", "tail_per_control")):
-                met = "met" if row[key] <= TARGETS[what] else "NOT MET"
-                name = {"median": "step / the quiet one on one core",
-                        "tail": "99% / median, that of the control being 1"}[what]  # fmt: skip
-                found.append([f"{row['case']}: {name}", at_most(TARGETS[what]), row[key], met])
-    return found
 
 
 if __name__ == "__main__":

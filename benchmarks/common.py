@@ -1,11 +1,11 @@
-"""What the benchmarks share: the cases, fair timing, a control, the machine header, tables, JSON.
+"""What the benchmarks share: a report with a control, the machine header, arguments, tables, JSON.
 
 How things are timed. All contestants of one question run in the same process, in turn, round after
 round (A B C A B C ...), so that a slow minute of the machine hits all of them. A round times enough
 calls of each to be measurable; reported are medians and quartiles over the rounds, and a ratio is
 taken within every round before its median is. One contestant is always the *control*, a fixed
 workload of plain NumPy products and elementwise functions: seconds divided by the control's seconds
-can be compared between two days, and the control's own spread tells a busy machine.
+can be compared between two days, and the control's own spread shows a busy machine.
 
     report = Report("density", parse(parser(__doc__), argv))           # prints the header
     timings = report.interleave({"f32": lambda: ..., "f64": lambda: ...})
@@ -30,52 +30,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases import (
-    CASES,
-    Case,
-    CountedProducts,
-    adam_alone,
-    count_multiply_adds,
-    with_method,
-)
-from .fit_step import FitStep
+from .cases import CASES
 from .timing import (
     CONTROL,
     DTYPES,
     Spread,
     Timings,
     control_workload,
-    elapsed_seconds,
     gemm_peak,
     interleave,
     significant,
 )
-
-__all__ = [
-    "CASES",
-    "CONTROL",
-    "DTYPES",
-    "Case",
-    "CountedProducts",
-    "FitStep",
-    "Report",
-    "Spread",
-    "Timings",
-    "adam_alone",
-    "at_most",
-    "control_workload",
-    "count_multiply_adds",
-    "elapsed_seconds",
-    "gemm_peak",
-    "interleave",
-    "machine",
-    "parse",
-    "parser",
-    "print_table",
-    "significant",
-    "with_method",
-    "write_json",
-]
 
 
 class Report:
@@ -86,10 +51,7 @@ class Report:
         self.machine: dict = machine()
         self._control: list = []
         self.peak = dict.fromkeys(DTYPES, 0.0)
-        print(f"{benchmark}{' (quick)' if args.quick else ''}")
-        for name, value in self.machine.items():
-            print(f"  {name:8s} {value}")
-        print(flush=True)
+        print_machine(f"{benchmark}{' (quick)' if args.quick else ''}", self.machine)
 
     def interleave(self, contestants: Mapping[str, Callable], budget=math.inf) -> Timings:
         """`interleave` with the rounds of the command line, and the control among them."""
@@ -149,26 +111,40 @@ class Report:
     def as_dict(self) -> dict:
         # files and folders are of this machine, and of no interest to who reads the numbers
         settings = {k: v for k, v in vars(self.args).items() if not isinstance(v, Path)}
-        return {
-            "benchmark": self.benchmark,
-            "machine": self.machine,
-            "settings": settings,
-            "control": self.control,
-            "rows": self.rows,
-        }
+        return _finite(
+            {
+                "benchmark": self.benchmark,
+                "machine": self.machine,
+                "settings": settings,
+                "control": self.control,
+                "rows": self.rows,
+            }
+        )
+
+
+def bare_parser(doc: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """One whose help is the docstring, as it stands."""
+    return argparse.ArgumentParser(
+        prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def parser(doc: str, rounds: int = 15, seconds: float = 0.1) -> argparse.ArgumentParser:
     """--json, --quick, --rounds, --seconds: the same for every benchmark. See `parse`."""
-    new = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    new = bare_parser(doc)
     new.add_argument("--json", metavar="FILE", type=Path, help="write machine, control and rows")
     new.add_argument("--quick", action="store_true", help="a small form that takes seconds")
     new.add_argument("--rounds", type=int, help=f"rounds over the contestants ({rounds})")
     new.add_argument("--seconds", type=float, help=f"time of one contestant a round ({seconds})")
     new.set_defaults(full=(rounds, seconds))
     return new
+
+
+def letters(text: str) -> str:
+    """The type of --cases."""
+    if not set(text) <= CASES.keys():
+        raise argparse.ArgumentTypeError(f"letters of {''.join(CASES)}, not {text!r}")
+    return text
 
 
 def parse(new: argparse.ArgumentParser, argv=None, quick=(5, 0.004)) -> argparse.Namespace:
@@ -198,6 +174,13 @@ def machine() -> dict[str, str]:
     }
 
 
+def print_machine(title: str, facts: Mapping[str, str]) -> None:
+    print(title)
+    for name, value in facts.items():
+        print(f"  {name:8s} {value}")
+    print(flush=True)
+
+
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -224,11 +207,6 @@ def _blas() -> str:
     return f"{name}, {threads or 'threads unknown'}"
 
 
-def at_most(target: float | None) -> str:
-    """How a table names the target of a ratio."""
-    return "-" if target is None else f"<= {target:g}"
-
-
 def print_table(header: list[str], rows: list[list]) -> None:
     """Aligned columns; the first one to the left, the others to the right; numbers in 3 digits."""
     cells = [[significant(c) if isinstance(c, float) else str(c) for c in row] for row in rows]
@@ -242,14 +220,14 @@ def print_table(header: list[str], rows: list[list]) -> None:
 def write_json(path, content) -> None:
     """JSON that every parser reads: what is not finite becomes null."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n", "utf-8")
+    Path(path).write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", "utf-8")
 
 
-def _plain(value):
+def _finite(value):
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_finite(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -20,7 +20,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from .common import machine, print_table, write_json
+from .common import bare_parser, machine, print_table, write_json
 
 BENCHMARKS = ("density", "training_step", "sampling", "maf_iaf_cost")
 BASELINE = Path(__file__).parent / "baseline.json"
@@ -53,9 +53,7 @@ def main(argv=None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    new = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    new = bare_parser(__doc__)
     new.add_argument("--baseline", metavar="FILE", type=Path, default=BASELINE)
     new.add_argument("--update", action="store_true", help="rewrite the baseline")
     new.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))

@@ -29,8 +29,8 @@ import numpy as np
 
 import flowcore as fc
 
-from .common import machine, parser, print_table, write_json
-from .tabular import datasets
+from .common import machine, parser, print_machine, print_table, write_json
+from .estimator.tables import grid_filled, sklearn, tabular
 
 TEXTBOOK = {"epochs": 200, "batch_size": 256, "learning_rate": 1e-3}
 TEXTBOOK |= {"schedule": "constant", "average": None}
@@ -54,28 +54,6 @@ TOYS = (
 )  # fmt: skip
 
 
-def grid_filled(table: np.ndarray) -> np.ndarray:
-    """Columns of rounded numbers with uniform noise of one step: a grid has no density."""
-    rng, table = np.random.default_rng(0), np.array(table, float)
-    for column in table.T:
-        values = np.unique(column)
-        if len(values) < len(column) / 2:
-            column += np.median(np.diff(values)) * rng.uniform(-0.5, 0.5, len(column))
-    return table
-
-
-def _iris():
-    from sklearn.datasets import load_iris
-
-    return load_iris().data
-
-
-def _diabetes():
-    from sklearn.datasets import load_diabetes
-
-    return np.delete(load_diabetes(scaled=False).data, 1, axis=1)  # 1: a category
-
-
 def _digits():
     from sklearn.datasets import load_digits
     from sklearn.decomposition import PCA
@@ -83,30 +61,22 @@ def _digits():
     return PCA(6, random_state=0).fit_transform(load_digits().data)
 
 
-def _downloaded(name: str) -> Callable:
-    def load():
-        data = datasets.load(name)
-        return np.concatenate([data.train, data.validation, data.test])
-
-    return load
-
-
 TABLES: dict[str, tuple[Callable, int | None]] = {  # (rows, how many of them to train on)
-    "iris": (_iris, None),
-    "galaxies:300": (_downloaded("galaxies"), 300),
-    "diabetes": (_diabetes, None),
-    "magic:600": (_downloaded("magic"), 600),
+    "iris": (sklearn("iris"), None),
+    "galaxies:300": (tabular("galaxies"), 300),
+    "diabetes": (sklearn("diabetes", (1,), scaled=False), None),
+    "magic:600": (tabular("magic"), 600),
     "digits, 6 axes": (_digits, None),
-    "galaxies:3000": (_downloaded("galaxies"), 3000),
-    "magic:15000": (_downloaded("magic"), 15_000),
-    "galaxies": (_downloaded("galaxies"), None),
+    "galaxies:3000": (tabular("galaxies"), 3000),
+    "magic:15000": (tabular("magic"), 15_000),
+    "galaxies": (tabular("galaxies"), None),
 }
 
 
 def trained_and_held_out(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Two parts of a table, in units of the first one's standard deviations."""
     load, n_train = TABLES[name]
-    table = grid_filled(load())
+    table = grid_filled(load(), share=0.5)
     table = table[np.random.default_rng(seed).permutation(len(table))]
     held_out = min(2000, len(table) // 5)
     test, train = table[:held_out], table[held_out:][:n_train]
@@ -166,10 +136,7 @@ def arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> int:
     args, rows = arguments(argv), []
     facts = machine()
-    print("defaults: median [worst] loss; see --help")
-    for name, value in facts.items():
-        print(f"  {name:8s} {value}")
-    print()
+    print_machine("defaults: median [worst] loss; see --help", facts)
     warnings.filterwarnings("ignore", message="no epoch was better")
     for name in args.data:
         found: dict[str, list[float]] = {candidate: [] for candidate in args.candidates}

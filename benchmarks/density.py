@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from .common import CASES, DTYPES, Report, count_multiply_adds, parse, parser, print_table
+from .cases import CASES, count_multiply_adds
+from .common import Report, parse, parser, print_table
+from .timing import DTYPES
 
 
 def main(argv=None) -> Report:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from .process import ROOT
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcore"
 PEERS, TFP, OUTLIERS = CACHE / "peers", CACHE / "tfp", CACHE / "outliers"
 REQUIREMENTS = {env.name: f"requirements-{env.name}.txt" for env in (PEERS, TFP, OUTLIERS)}
@@ -47,19 +48,14 @@ def ensure(env: Path, kind: str) -> Path:
     return python_of(env)
 
 
-def run_inside(python: Path, module: str, argv: list[str]) -> int | None:
-    """Run `python -m module argv` in that environment and return its exit code; None if this
-    process already is in it."""
+def run_inside(env: Path, kind: str, module: str, argv: list[str] | None) -> int | None:
+    """Run `python -m module argv` in an environment (see `ensure`) and return its exit code; None
+    if this process already is in it."""
+    python = ensure(env, kind)
     if Path(sys.prefix).resolve() == python.parents[1].resolve():
         return None
+    argv = sys.argv[1:] if argv is None else argv
     return subprocess.run([str(python), "-m", module, *argv], cwd=ROOT, check=False).returncode
-
-
-def warn_of_overrides() -> None:
-    """Say so if environment variables keep NumPy's BLAS from the kernels of this CPU."""
-    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        if name in os.environ:
-            print(f"  note: {name}={os.environ[name]} is set, and NumPy may be slower for it")
 
 
 def _wanted(kind: str) -> str:

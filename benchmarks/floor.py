@@ -20,23 +20,18 @@ import sys
 from pathlib import Path
 
 from . import cores, environment
-from .common import CASES, Report, at_most, parse, parser, print_table, significant
-from .verdicts import US
-from .worker import Task, build, leave_out, n_weights, start
+from .cases import CASES
+from .common import Report, letters, parse, parser
+from .contestants import US
+from .tables import costs
+from .worker import Task, build_all, n_weights, start
 
 NAMES = (US, "floor", "hand-jitted", "products")
-TARGETS = {  # flowcore / this, by case
-    "floor": dict(zip("ABCD", (1.5, 1.05, 1.15, 1.05), strict=True)),
-    "hand-jitted": dict(zip("ABCD", (0.8, 1.0, 0.95, 0.95), strict=True)),
-    "at peak": {"L": 1.0},
-}
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    python = environment.ensure(args.env, "peers")
-    code = environment.run_inside(python, "benchmarks.floor", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.floor", argv)
     if code is not None:
         return code
     from threadpoolctl import threadpool_limits
@@ -44,15 +39,15 @@ def main(argv=None) -> int:
     core = cores.last(1)
     with cores.pinned(core), threadpool_limits(limits=1):  # this process too, for the control
         report = Report("floor", args)
-        environment.warn_of_overrides()
-        workers, report.machine["versions"] = start(NAMES, {"peers": python}, core)
+        workers, report.machine["versions"] = start(NAMES, {"peers": Path(sys.executable)}, core)
         try:
             for letter in args.cases:
                 measure(report, CASES[letter], workers)
         finally:
             for worker in workers.values():
                 worker.close()
-    show(report)
+    print("\nA step; and flowcore / the others, medians within rounds")
+    print(costs.floor(report.as_dict()))
     report.finish()
     return 0
 
@@ -60,26 +55,16 @@ def main(argv=None) -> int:
 def arguments(argv):
     new = parser(__doc__, rounds=25)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
-    new.add_argument("--cases", help="letters of MAFs (ABCDL; with --quick A)")
+    new.add_argument("--cases", type=letters, help="letters (ABCDL; with --quick A)")
     args = parse(new, argv)
     args.cases = args.cases or ("A" if args.quick else "ABCDL")
-    mafs = "".join(name for name, case in CASES.items() if case.kind == "maf")
-    if not set(args.cases) <= set(mafs):
-        new.error(f"--cases takes letters of {mafs}, not {args.cases!r}")
     return args
 
 
 def measure(report: Report, case, workers) -> None:
     """One case: a row for every contestant."""
-    tasks = {}
-    for name, worker in workers.items():
-        worker.ask(do="forget")
-        try:
-            build(worker, case, "maf", "float32")
-        except RuntimeError as problem:
-            leave_out(name, problem)
-            continue
-        tasks[name] = Task(worker, "maf", "step")
+    present = build_all(workers, {"maf": case}, "float32")
+    tasks = {name: Task(workers[name], "maf", "step") for name in present}
     timings = report.interleave(tasks)
     gflop = 6e-9 * case.batch * n_weights(case)  # three products of two operations each
     at_peak = gflop / report.peak["float32"]
@@ -90,33 +75,6 @@ def measure(report: Report, case, workers) -> None:
             facts["per_products_at_peak"] = timings.spread(US).times(1 / at_peak)._asdict()
         report.add(f"{case.name} {name}", timings, name, **facts)
     print(f"  {case}: {timings.spread(US).show(1e3)} ms", flush=True)
-
-
-def show(report: Report) -> None:
-    rows = {(row["case"], row["who"]): row for row in report.rows}
-    table, targets = [], []
-    for letter in report.args.cases:
-        ours = rows[letter, US]
-        ratios = {name: rows[letter, name]["flowcore_per_this"] for name in NAMES[1:]
-                  if (letter, name) in rows}  # fmt: skip
-        ratios["at peak"] = ours["per_products_at_peak"]
-        times = [1e3 * rows[letter, n]["seconds"]["median"] if (letter, n) in rows else "-"
-                 for n in NAMES]  # fmt: skip
-        shown = [
-            significant(ratios[n]["median"]) if n in ratios else "-"
-            for n in (*NAMES[1:], "at peak")
-        ]
-        table.append([CASES[letter], *times, *shown])
-        for name, bounds in TARGETS.items():
-            if letter in bounds and name in ratios:
-                value, bound = ratios[name]["median"], bounds[letter]
-                met = "met" if value <= bound else "NOT MET"
-                targets.append([f"{letter}: flowcore / {name}", at_most(bound), value, met])
-    print("\nA step: ms; and flowcore / the others, medians within rounds")
-    per = [f"/ {name}" for name in (*NAMES[1:], "at peak")]
-    print_table(["case", *NAMES, *per], table)
-    print("\nThe targets")
-    print_table(["what", "target", "measured", ""], targets)
 
 
 if __name__ == "__main__":

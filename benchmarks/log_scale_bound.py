@@ -21,13 +21,12 @@ B = 2 has the best worst case, and a median as good as any but B = 1's: the defa
 
 from __future__ import annotations
 
-import argparse
-import json
-
 import numpy as np
 
 import flowcore as fc
 from flowcore.moons import TUTORIAL, Moons, finite_share, nll
+
+from .common import parser, write_json
 
 BOUNDS = (None, 5.0, 3.0, 2.0, 1.0)
 
@@ -47,20 +46,18 @@ def run_once(bound, hidden, epochs, seed):
     moons = Moons.make(seed)
     with np.errstate(all="ignore"):  # the unbounded runs overflow: that is the point
         try:
-            given = {"validation_data": moons.validation, "epochs": epochs, **TUTORIAL}
-            flow, _ = fc.fit(chain(bound, hidden, seed), moons.train, **given)
+            options = {"validation_data": moons.validation, "epochs": epochs, **TUTORIAL}
+            flow, _ = fc.fit(chain(bound, hidden, seed), moons.train, **options)
         except fc.TrainingDivergedError as problem:
             flow = problem.flow
         return nll(flow, moons.fresh()), finite_share(flow)
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=600)
-    parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--quick", action="store_true", help="60 epochs of [64, 64]")
-    args = parser.parse_args(argv)
+    new = parser(__doc__)
+    new.add_argument("--seeds", type=int, default=10)
+    new.add_argument("--epochs", type=int, default=600)
+    args = new.parse_args(argv)
     hidden, epochs = ([64, 64], 60) if args.quick else ([256, 256], args.epochs)
     results = {}
     print(" bound   median    worst   not finite   grid finite   (NLL in nats, fresh points)")
@@ -75,8 +72,7 @@ def main(argv=None):
         )
         results[str(bound)] = {"nll": values.tolist(), "grid_finite": [s for _, s in runs]}
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(results, file, indent=1)
+        write_json(args.json, results)
 
 
 if __name__ == "__main__":

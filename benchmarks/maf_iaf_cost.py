@@ -1,6 +1,6 @@
 """What MAF and IAF cost: network passes and seconds, of density and of sampling, over D.
 
-    python -m benchmarks.maf_iaf_cost [--picture FILE] [--json FILE] [--quick] [--growth]
+    python -m benchmarks.maf_iaf_cost [--picture FILE] [--json FILE] [--quick]
                                       [--largest 1024] [--width 1024] [--rows 100] [--cap 10]
 
 The textbook says: a MAF needs 1 pass of its network for a density and D for a sample, an IAF the
@@ -18,8 +18,6 @@ coordinate is transformed once, as in one layer of a MAF.
   blocks of zeros, the walk from degree to degree none.)
 * Seconds are medians over rounds in which all flows take turns. Where the textbook loop would take
   longer than --cap seconds a call, they are D times those of one of its steps, marked with ~.
-
---growth shows instead that seconds grow linearly with rows, layers and parameters (see growth.py).
 """
 
 from __future__ import annotations
@@ -30,18 +28,10 @@ from pathlib import Path
 
 import flowcore as fc
 
-from .common import (
-    DTYPES,
-    Case,
-    Report,
-    count_multiply_adds,
-    elapsed_seconds,
-    parse,
-    parser,
-    print_table,
-    significant,
-)
+from .cases import Case, count_multiply_adds
+from .common import Report, parse, parser, print_table
 from .cost_picture import draw, slope
+from .timing import DTYPES, elapsed_seconds, significant
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,6 @@ class Call:
 
 def main(argv=None) -> Report:
     options = parser(__doc__, rounds=9)
-    options.add_argument("--growth", action="store_true", help="seconds over rows, layers, ...")
     options.add_argument("--largest", type=int, help="the largest D (1024)")
     options.add_argument("--width", type=int, help="units of the one hidden layer (1024)")
     options.add_argument("--rows", type=int, help="rows of one call (100)")
@@ -92,10 +81,6 @@ def main(argv=None) -> Report:
     options.add_argument("--dtype", choices=DTYPES, default="float64")
     options.add_argument("--picture", metavar="FILE", type=Path, help="a log-log picture, PNG")
     args = parse(options, argv)
-    if args.growth:
-        from .growth import growth
-
-        return growth(Report("growth", args)).finish()
     _set_sizes(options, args)
     report = Report("maf_iaf_cost", args)
     title = f"one layer, {args.width} hidden units, {args.rows} rows, {args.dtype}"
@@ -112,7 +97,7 @@ def main(argv=None) -> Report:
 
 
 def _set_sizes(options, args) -> None:
-    """--largest, --width and --rows, where they were not given."""
+    """--largest, --width and --rows, where the command line has none."""
     defaults = (16, 32, 20) if args.quick else (1024, 1024, 100)
     for name, value in zip(("largest", "width", "rows"), defaults, strict=True):
         if getattr(args, name) is None:

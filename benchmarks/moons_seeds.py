@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
-
 from flowcore.moons import Moons, Result, Settings, contestants, train
 
-from .common import Report, parse, parser, print_table, write_json
+from .common import Report, parse, parser, write_json
+from .tables import quality
 
 BEFORE = "before training"
 
@@ -29,7 +28,7 @@ def main(argv=None) -> Report:
     report = Report("moons_seeds", args)
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         measure(report, seed)
-    print_table(["", "NLL", "worst", "KL", "worst", "seconds"], table(report.rows))
+    print(quality.moons_seeds(report.as_dict()))
     return report.finish()
 
 
@@ -50,18 +49,6 @@ def measure(report: Report, seed: int) -> None:
     report.interleave({})  # the control alone
     if report.args.json:
         write_json(report.args.json, report.as_dict())
-
-
-def table(rows: list[dict]) -> list[list]:
-    """Medians and worst of every flow."""
-    found = []
-    for who in dict.fromkeys(row["who"] for row in rows):
-        mine = [row for row in rows if row["who"] == who]
-        pairs = [[row[key] for row in mine] for key in ("nll", "kl")]
-        scores = [f"{f(values):.3f}" for values in pairs for f in (np.median, np.max)]
-        seconds = [row["seconds"] for row in mine if row["seconds"] is not None]
-        found.append([who, *scores, float(np.median(seconds)) if seconds else "-"])
-    return found
 
 
 if __name__ == "__main__":

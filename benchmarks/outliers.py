@@ -23,22 +23,18 @@ import time
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 from . import environment
-from .common import machine, parser, print_table, write_json
-from .outlier_detectors import DETECTORS, US
+from .common import machine, parser, write_json
+from .outlier_detectors import DETECTORS
 from .outlier_tables import CHOOSING, REPORTING, load
+from .tables import quality
 
-ABOVE, TOP_TWO = 0.01, 0.45  # targets: over the best of PyOD, in the mean; share of the tables
 SMALL = ("ecoli 0137-26", "glass", "wine")  # of a quick run
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    python = environment.ensure(args.env, "outliers")
-    code = environment.run_inside(python, "benchmarks.outliers", argv)
+    code = environment.run_inside(args.env, "outliers", "benchmarks.outliers", argv)
     if code is not None:
         return code
     facts = {**machine(), "versions": {"pyod": _versions()}}
@@ -50,7 +46,7 @@ def main(argv=None) -> int:
             _keep(args.json, facts, settings, rows)
     rows.sort(key=lambda row: [*CHOOSING, *REPORTING].index(row["table"]))
     _keep(args.json, facts, settings, rows)
-    show([row for row in rows if row["table"] in args.tables])
+    print(quality.outliers({"rows": [row for row in rows if row["table"] in args.tables]}))
     return 0
 
 
@@ -72,53 +68,6 @@ def measured(name: str, detectors: list[str]) -> dict:
     rule = {**CHOOSING, **REPORTING}[name].source
     return {"table": name, "rule": rule, "n": len(table), "dim": table.shape[1],
             "outliers": int(is_outlier.sum()), "auroc": auroc, "seconds": seconds}  # fmt: skip
-
-
-def ranks(rows: list[dict]) -> dict[str, np.ndarray]:
-    """{detector: (tables,) its rank}, 1 for the best; who is level shares the mean of the ranks."""
-    from scipy.stats import rankdata
-
-    names = list(rows[0]["auroc"])
-    found = rankdata([[-row["auroc"][who] for who in names] for row in rows], axis=1)
-    return dict(zip(names, found.T, strict=True))
-
-
-def summary(rows: list[dict]) -> list[tuple[str, float, float, float]]:
-    """(detector, mean AUROC, mean rank, share of the tables where it is in the top two)."""
-    found = ranks(rows)
-    return [(who, float(np.mean([row["auroc"][who] for row in rows])), float(rank.mean()),
-             float(np.mean(rank <= 2))) for who, rank in found.items()]  # fmt: skip
-
-
-def verdict(rows: list[dict]) -> str:
-    """The targets, and how far they are met, in a sentence."""
-    means = {who: (mean, top) for who, mean, _, top in summary(rows)}
-    if US not in means or len(means) < 2:
-        return ""
-    ours, top = means.pop(US)
-    best = max(means, key=lambda who: means[who][0])
-    more = ours - means[best][0]
-    wins = (f"mean AUROC {ours:.3f}, {more:+.3f} beside the best of PyOD ({best}; target "
-            f"{ABOVE:+.2f}: {_met(more >= ABOVE)})")  # fmt: skip
-    return f"{wins}; in the top two on {top:.0%} (target {TOP_TWO:.0%}: {_met(top >= TOP_TWO)})"
-
-
-def show(rows: list[dict]) -> None:
-    """The table, the means, the verdict."""
-    print()
-    header = ["AUROC", "rule", "n", "D", "outliers", *rows[0]["auroc"]]
-    lines = [[row["table"], row["rule"], str(row["n"]), str(row["dim"]), str(row["outliers"]),
-              *(f"{value:.3f}" for value in row["auroc"].values())] for row in rows]  # fmt: skip
-    print_table(header, lines)
-    print()
-    header = [f"{len(rows)} tables", "mean AUROC", "mean rank", "in the top two"]
-    print_table(header, [[who, f"{mean:.3f}", f"{rank:.2f}", f"{top:.0%}"]
-                         for who, mean, rank, top in summary(rows)])  # fmt: skip
-    print(f"\n{verdict(rows)}")
-
-
-def _met(is_met: bool) -> str:
-    return "met" if is_met else "missed"
 
 
 def _versions() -> str:

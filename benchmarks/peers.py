@@ -13,8 +13,8 @@ Measured: one training step with Adam, the density of a batch, 1000 samples, on 
 `benchmarks.cases`: A to E are MAFs; F and G have splines in their place, H and I are couplings with
 splines (`--cases FGHI`). Then the IAF's maximum-likelihood step against the MAF's; imports; first
 calls, which is when JAX and TensorFlow compile. Ratios are flowcore / peer within a round: below 1,
-flowcore is faster. On request: zuko+compile, nflows+compile (torch.compile; needs a C++ compiler),
-and floor, hand-jitted and products, which are a MAF's step by hand: yardsticks, and no peers.
+flowcore is faster. On request: floor, hand-jitted and products, which are a MAF's step by hand:
+yardsticks, and no peers.
 """
 
 from __future__ import annotations
@@ -23,38 +23,37 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import cores, environment, verdicts
-from .common import CASES, DTYPES, Case, Report, parse, parser, print_table
-from .contestants import CONTESTANTS, N_SAMPLES, YARDSTICKS
-from .verdicts import US, fastest_peer
-from .worker import Task, build, leave_out, start
+from . import cores, environment
+from .cases import CASES, Case
+from .common import Report, letters, parse, parser, print_table
+from .contestants import CONTESTANTS, US, YARDSTICKS
+from .process import ROOT
+from .tables import beside_peers
+from .tables.beside_peers import WORK
+from .timing import DTYPES
+from .worker import Task, build_all, start
 
 PEERS = ("zuko", "nflows", "normflows", "flowjax", "flowjax+jit")
-WORK = {
-    "step": "one training step with Adam",
-    "density": "density of the batch",
-    "sample": f"{N_SAMPLES} samples",
-}
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    pythons = {"peers": environment.ensure(args.env, "peers")}
-    code = environment.run_inside(pythons["peers"], "benchmarks.peers", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.peers", argv)
     if code is not None:
         return code
+    pythons = {"peers": Path(sys.executable)}
     if args.with_tfp:
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("peers", args)
-    environment.warn_of_overrides()
     comparison = Comparison(report, pythons)
     try:
-        imports, works, steps = comparison.imports(), comparison.works(), comparison.iaf_steps()
+        comparison.imports()
+        comparison.works()
+        comparison.iaf_steps()
     finally:
         comparison.close()
-    print("\nThe targets")
-    print_table(verdicts.HEADER, verdicts.table(imports, works, steps))
+    document = report.as_dict()
+    print(f"\n{beside_peers.peers(document)}\n{beside_peers.iaf_step(document)}")
     report.finish()
     return 0
 
@@ -63,7 +62,7 @@ def arguments(argv):
     names = [name for name in CONTESTANTS if name != "tfp"]
     new = parser(__doc__)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
-    new.add_argument("--cases", help="letters, such as FGHI (ABCDE; with --quick AC)")
+    new.add_argument("--cases", type=letters, help="such as FGHI (ABCDE; with --quick AC)")
     new.add_argument("--libraries", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     new.add_argument("--with-tfp", action="store_true", help="TFP too, in a further environment")
     new.add_argument("--dtype", choices=DTYPES, default="float32")
@@ -72,8 +71,6 @@ def arguments(argv):
     new.add_argument("--budget", type=float, default=15, help="seconds for one number, about (15)")
     args = parse(new, argv)
     args.cases = args.cases or ("AC" if args.quick else "ABCDE")
-    if not set(args.cases) <= set(CASES):
-        new.error(f"--cases takes letters of {''.join(CASES)}, not {args.cases!r}")
     if args.threads is not None and not 0 < args.threads <= len(cores.usable()):
         new.error(f"--threads must be 1 to {len(cores.usable())}, the cores that may be used")
     if args.iaf_rows is None:
@@ -109,107 +106,48 @@ class Comparison:
             rows.append([name, timings.spread(name).show()])
         print("\nImport: seconds of a whole process, median and quartiles; python imports nothing")
         print_table(["", "s"], rows)
-        return timings
 
     def works(self):
-        """{(work, case): Timings}, printed as one table for every kind of work."""
-        found, compiling = {}, {name: {} for name in self.workers}
-        print("\nflowcore / the fastest peer, median and quartiles over the rounds", flush=True)
+        """A row for every case, kind of work and library."""
         for letter in self.args.cases:
             kind = CASES[letter].kind
-            present = self._build({kind: CASES[letter]})
+            present = build_all(self.workers, {kind: CASES[letter]}, self.args.dtype)
             for work in WORK:
                 able = (name for name in present if work in CONTESTANTS[name].works)
                 tasks = {name: Task(self.workers[name], kind, work) for name in able}
                 timings = self.report.interleave(tasks, budget=self.args.budget)
-                found[work, letter] = timings
                 for name, task in tasks.items():
                     ratio = timings.ratio(US, name)._asdict()
                     more = max(0.0, task.first_call - timings.spread(name).median)
-                    compiling[name][work, letter] = more
                     facts = {"case": letter, "work": work, "who": name, "compiling": more}
                     facts["flowcore_per_this"] = ratio
                     self.report.add(f"{work} {letter} {name}", timings, name, **facts)
-                best = fastest_peer(timings)
-                ratio = timings.ratio(US, best).show() if best else "no peer"
-                print(f"  {WORK[work]}, {CASES[letter]}: {ratio}, {best}", flush=True)
-        for work in WORK:
-            self._print_work(work, found)
-        print("\nSeconds of the first call beyond those of a warm one: compilation, above all")
-        header = ["", *(f"{letter} {work}" for work, letter in found)]
-        print_table(
-            header, [[n, *(mine.get(k, "-") for k in found)] for n, mine in compiling.items()]
-        )
-        return found
-
-    def _print_work(self, work: str, found) -> None:
-        rows = []
-        for letter in self.args.cases:
-            timings = found[work, letter]
-            times = [_milliseconds(timings, name) for name in self.workers]
-            best = fastest_peer(timings)
-            rows.append(
-                [letter, *times, best or "-", timings.ratio(US, best).show() if best else "-"]
-            )
-        print(
-            f"\n{WORK[work][0].upper()}{WORK[work][1:]}: ms ({self.args.dtype}); flowcore / fastest"
-        )
-        print_table(["case", *self.workers, "fastest peer", "ratio"], rows)
-        mean = verdicts.geometric_mean(found, work)
-        if mean is not None:
-            print(f"geometric mean of the ratios, cases A to D: {mean:.2f}")
+                print(f"  {work}, {CASES[letter]}: {timings.spread(US).show(1e3)} ms", flush=True)
 
     def iaf_steps(self):
-        """{rows: Timings} of "maf NAME" and "iaf NAME": one layer, D = 43, two of 512 units."""
-        found = {}
+        """Rows of "maf NAME" and "iaf NAME": one layer, D = 43, two of 512 units."""
         for n_rows in self.args.iaf_rows:
             case = Case("IAF", 43, 1, (512, 512), n_rows)
-            present = self._build({"maf": case, "iaf": case})
+            present = build_all(self.workers, {"maf": case, "iaf": case}, self.args.dtype)
             tasks = {
                 f"{kind} {name}": Task(self.workers[name], kind, "step")
                 for name in present
                 for kind in ("maf", "iaf")
             }
-            timings = found[n_rows] = self.report.interleave(tasks, budget=self.args.budget)
-            rows = []
+            timings = self.report.interleave(tasks, budget=self.args.budget)
             for name in present:
                 ratio = timings.ratio(f"iaf {name}", f"maf {name}")
                 for kind in ("maf", "iaf"):
                     label, facts = f"{kind} {name}", {"n_rows": n_rows, "who": name}
                     facts["iaf_per_maf"] = ratio._asdict()
                     self.report.add(f"iaf step {n_rows} {label}", timings, label, **facts)
-                times = [_milliseconds(timings, f"{kind} {name}") for kind in ("maf", "iaf")]
-                rows.append([name, *times, ratio.show()])
-            print(f"\nMaximum-likelihood step, D=43, one layer [512, 512], {n_rows} rows: ms")
-            print_table(["", "MAF", "IAF", "IAF / MAF"], rows)
-        return found
-
-    def _build(self, flows: dict[str, Case]) -> list[str]:
-        """Make flows, by kind, in every worker that can; returns who has them."""
-        present = []
-        for name, worker in self.workers.items():
-            worker.ask(do="forget")
-            if not all(CONTESTANTS[name].can_build(c, kind) for kind, c in flows.items()):
-                continue
-            try:
-                for kind, case in flows.items():
-                    build(worker, case, kind, self.args.dtype)
-            except RuntimeError as problem:
-                leave_out(name, problem)
-                continue
-            present.append(name)
-        return present
 
 
 def _process(python: Path, statement: str):
     """A function that runs one statement in a fresh interpreter."""
     command = [str(python), "-c", statement]
-    where = {"cwd": environment.ROOT, "stderr": subprocess.DEVNULL}
+    where = {"cwd": ROOT, "stderr": subprocess.DEVNULL}
     return lambda: subprocess.run(command, check=True, **where)
-
-
-def _milliseconds(timings, name: str):
-    return 1e3 * timings.spread(name).median if name in timings.seconds else "-"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.reading [ROWS]
 
-makes a file of so many rows (5 million unless given) and six columns of random floats, and reads it
+makes a file of so many rows (5 million by default) and six columns of random floats, and reads it
 in a process of its own for each reader. pyarrow is measured if it is installed.
 """
 

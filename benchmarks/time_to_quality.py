@@ -18,45 +18,37 @@ same file goes on with the libraries that it does not hold yet. --minutes ends a
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 
 from . import environment
-from .common import Report, at_most, parse, parser, print_table, write_json
-from .contestants import LIBRARIES
+from .common import Report, parse, parser, write_json
+from .contestants import LIBRARIES, US
+from .process import training
 from .quality_picture import draw
-from .verdicts import US
+from .tables import beside_peers
+from .tables.beside_peers import MINUTE, RIVALS
 from .worker import leave_out, versions_of
 
-RIVALS = ("zuko", "flowjax+jit")
 LAYERS, HIDDEN = 5, (128, 128)
 THRESHOLDS = (0.0, 0.14, 0.30)  # nats; the paper's five-layer MAF has 0.14
-TARGET_AT, TARGET = 0.14, 0.7  # flowcore / the faster rival
-MINUTE = 60.0
-OF_A_RUN = ("epochs", "minutes", "batch_size", "learning_rate", "seed", "quick")
+OF_A_RUN = ("epochs", "minutes", "quick")
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    python = environment.ensure(args.env, "peers")
-    code = environment.run_inside(python, "benchmarks.time_to_quality", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.time_to_quality", argv)
     if code is not None:
         return code
     report = Report("time_to_quality", args)
-    environment.warn_of_overrides()
+    python = Path(sys.executable)
     report.machine["versions"] = versions_of(args.libraries, {"peers": python})
     compare(report, python)
     print(f"\nMinutes until the validation log-likelihood is so high, {args.epochs} epochs planned")
-    print_table(["", *(f"{t:g}" for t in args.thresholds), "end", "epochs", "s/epoch"],
-                table(report.rows, args.thresholds))  # fmt: skip
-    print_table(["what", "target", "measured", ""], verdicts(report.rows))
+    print(beside_peers.time_to_quality(report.as_dict()))
     if args.picture:
         draw(report.rows, args.thresholds, args.picture)
     report.finish()
@@ -70,14 +62,10 @@ def arguments(argv):
                      help=f"{', '.join(LIBRARIES)} ({US} {' '.join(RIVALS)})")  # fmt: skip
     new.add_argument("--epochs", type=int, help="(40; with --quick 3)")
     new.add_argument("--minutes", type=float, default=60.0, help="of one library, at most (60)")
-    new.add_argument("--batch-size", type=int, help="(500; with --quick 100)")
-    new.add_argument("--learning-rate", type=float, default=1e-3)
-    new.add_argument("--seed", type=int, default=0, help="of weights and batches (0)")
     new.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS, metavar="NATS")
     new.add_argument("--picture", metavar="FILE", type=Path, help="NLL against minutes, PNG")
     args = parse(new, argv)
     args.epochs = args.epochs or (3 if args.quick else 40)
-    args.batch_size = args.batch_size or (100 if args.quick else 500)
     args.libraries = list(
         dict.fromkeys([US, *(RIVALS if args.libraries is None else args.libraries)])
     )
@@ -141,82 +129,18 @@ def learn(python: Path, name: str, data: Path, report: Report, row: dict) -> Non
     Errors: RuntimeError with the end of what the process said, if it ended by itself and badly.
     """
     args = report.args
-    settings = {"layers": LAYERS, "hidden": HIDDEN, "epochs": args.epochs, "seed": args.seed,
-                "batch_size": args.batch_size, "learning_rate": args.learning_rate}  # fmt: skip
-    command = [str(python), "-m", "benchmarks.contestants.learn", name, str(data)]
-    start = time.perf_counter()
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        subprocess.Popen(
-            [*command, json.dumps(settings)], stdout=subprocess.PIPE, stderr=complaints, text=True,
-            cwd=environment.ROOT,
-        ) as process,
-    ):  # fmt: skip
-        too_late = threading.Event()
-        stop = threading.Timer(MINUTE * args.minutes, lambda: (too_late.set(), process.kill()))
-        stop.start()
-        try:
-            for line in process.stdout:
-                if line.startswith("{"):
-                    seconds, value = time.perf_counter() - start, json.loads(line)["validation"]
-                    row["curve"].append([seconds, value])
-                    print(f"  {name} {seconds / MINUTE:.2f} min  {value:.4f}", flush=True)
-                    keep(report)
-        except BaseException:  # an interrupt too: nobody would end it
-            process.kill()
-            raise
-        finally:
-            stop.cancel()
-        if process.wait() and not too_late.is_set():
-            complaints.seek(0)
-            raise RuntimeError(f"{name} did not train: {complaints.read()[-1000:]}")
+    settings = {"layers": LAYERS, "hidden": HIDDEN, "epochs": args.epochs, "seed": 0,
+                "batch_size": 100 if args.quick else 500, "learning_rate": 1e-3}  # fmt: skip
+    lines = training(python, "table", name, data, settings, MINUTE * args.minutes)
+    for seconds, line in lines:
+        row["curve"].append([seconds, line["validation"]])
+        print(f"  {name} {seconds / MINUTE:.2f} min  {line['validation']:.4f}", flush=True)
+        keep(report)
 
 
 def keep(report: Report) -> None:
     if report.args.json:
         write_json(report.args.json, report.as_dict())
-
-
-def seconds_to(curve: list, threshold: float) -> float | None:
-    """When the curve of (seconds, log-likelihood) first was so high, between two points; None if it
-    never was."""
-    before = None
-    for seconds, value in curve:
-        if value >= threshold:
-            if before is None:
-                return seconds
-            share = (threshold - before[1]) / (value - before[1])
-            return before[0] + share * (seconds - before[0])
-        before = seconds, value
-    return None
-
-
-def table(rows: list[dict], thresholds) -> list[list]:
-    found = []
-    for row in rows:
-        curve = row["curve"]
-        times = [seconds_to(curve, t) for t in thresholds]
-        shown = ["-" if seconds is None else seconds / MINUTE for seconds in times]
-        end, per_epoch = ("-", "-") if not curve else (f"{curve[-1][1]:.3f}", pace(curve))
-        found.append([row["name"], *shown, end, len(curve), per_epoch])
-    return found
-
-
-def pace(curve: list) -> float:
-    """Seconds of an epoch, without the start of the process if there are two."""
-    first = curve[0][0] if len(curve) > 1 else 0.0
-    return (curve[-1][0] - first) / max(1, len(curve) - 1)
-
-
-def verdicts(rows: list[dict]) -> list[list]:
-    """(what, target, measured, verdict)."""
-    what = f"minutes to {TARGET_AT}, flowcore / the faster of {', '.join(RIVALS)}"
-    times = {row["name"]: seconds_to(row["curve"], TARGET_AT) for row in rows}
-    ours, theirs = times.get(US), [times[n] for n in RIVALS if times.get(n) is not None]
-    if ours is None or not theirs:
-        return [[what, at_most(TARGET), "-", "not measured"]]
-    ratio = ours / min(theirs)
-    return [[what, at_most(TARGET), ratio, "met" if ratio <= TARGET else "NOT MET"]]
 
 
 if __name__ == "__main__":

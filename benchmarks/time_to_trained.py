@@ -16,45 +16,36 @@ does, "tfp+xla" in a loop that XLA compiles. They take part where their environm
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 from . import environment
-from .common import Report, Spread, parse, parser, print_table
-from .contestants import CONTESTANTS, LIBRARIES
-from .worker import versions_of
+from .common import Report, parse, parser
+from .contestants import CONTESTANTS, LIBRARIES, US
+from .process import training
+from .tables import beside_peers
+from .worker import leave_out, versions_of
 
-HEADER = ["", "seconds", "import", "training", "NLL", "worst", "peak MB", "flowcore / this"]
-US = "flowcore"
 DEFAULT = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
-RIVALS, TARGET = ("tfp", "tfp+xla", "zuko"), 1 / 3
-EQUAL = 0.02  # nats within which two NLLs count as equal
 
 
 def main(argv=None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
     args = arguments(argv)
-    pythons = {"peers": environment.ensure(args.env, "peers")}
-    code = environment.run_inside(pythons["peers"], "benchmarks.time_to_trained", argv)
+    code = environment.run_inside(args.env, "peers", "benchmarks.time_to_trained", argv)
     if code is not None:
         return code
+    pythons = {"peers": Path(sys.executable)}
     if args.with_tfp or environment.is_complete(environment.TFP, "tfp"):
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("time_to_trained", args)
-    environment.warn_of_overrides()
     report.machine["versions"] = versions_of(args.libraries, pythons)
-    runs, entropies = measure(report, pythons)
+    entropies = measure(report, pythons)
     print(f"\nSix MAF [256, 256], {args.epochs} epochs, medians of {args.repeats}; NLL in nats")
     print(f"(exact entropy of the truth: {', '.join(f'{h:.3f}' for h in entropies)} nats)")
-    print_table(HEADER, table(runs))
-    print("\nThe targets")
-    print_table(["what", "target", "measured", ""], verdicts(runs))
+    print(beside_peers.time_to_trained(report.as_dict()))
     report.finish()
     return 0
 
@@ -77,33 +68,30 @@ def arguments(argv):
     return args
 
 
-def measure(report: Report, pythons: dict[str, Path]) -> tuple[dict[str, list[dict]], list[float]]:
-    """Train everybody in turn, round after round: {name: facts of its runs}, and the entropies."""
-    runs, entropies = {}, []
+def measure(report: Report, pythons: dict[str, Path]) -> list[float]:
+    """Train everybody in turn, round after round; returns the entropies of the truths."""
+    names, entropies = [], []
     for name in report.args.libraries:
         if CONTESTANTS[name].environment in pythons:
-            runs[name] = []
+            names.append(name)
         else:
             print(f"  {name} is left out: it is not installed (--with-tfp)")
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(report.args.repeats):
             data = Path(folder) / f"{seed}.npz"
             entropies.append(save_moons(data, seed))
-            for name in list(runs):
+            for name in list(names):
                 python = pythons[CONTESTANTS[name].environment]
                 try:
                     facts = train(python, name, data, report.args.epochs, seed)
                 except RuntimeError as problem:
-                    if name == US:
-                        raise
-                    print(f"  {name} is left out: {problem}", flush=True)
-                    del runs[name]
+                    leave_out(name, problem)
+                    names.remove(name)
                     continue
                 report.rows.append({"name": f"{name} seed {seed}", **facts})
-                runs[name].append(facts)
                 print(f"  seed {seed}: {name} after {facts['seconds']:.1f} s", flush=True)
             report.interleave({})  # the control alone
-    return runs, entropies
+    return entropies
 
 
 def save_moons(path: Path, seed: int) -> float:
@@ -117,68 +105,13 @@ def save_moons(path: Path, seed: int) -> float:
 
 
 def train(python: Path, name: str, data: Path, epochs: int, seed: int) -> dict:
-    """Train one contestant in a fresh process; seconds until it is trained, and what it tells.
+    """Train one contestant in a fresh process; seconds until it is trained, and its facts.
 
     Errors: RuntimeError with the end of what the process said.
     """
-    command = [str(python), "-m", "benchmarks.contestants", name, str(data), str(epochs), str(seed)]
-    told, start = [], time.perf_counter()
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=complaints, text=True, cwd=environment.ROOT
-        ) as process,
-    ):
-        for line in process.stdout:
-            if line.startswith("{"):
-                told.append({"seconds": time.perf_counter() - start, **json.loads(line)})
-        if process.wait() or len(told) != 2:
-            complaints.seek(0)
-            raise RuntimeError(f"{name} did not train: {complaints.read()[-1000:]}")
-    trained, tested = told
-    return {**tested, **trained}
-
-
-def table(runs: dict[str, list[dict]]) -> list[list]:
-    """One row for each contestant."""
-    rows = []
-    for name, mine in runs.items():
-        columns = {key: np.array([facts[key] for facts in mine], float) for key in mine[0]}
-        rows.append(
-            [
-                name,
-                Spread.of(columns["seconds"]).show(),
-                float(np.median(columns["import_and_build"])),
-                float(np.median(columns["training"])),
-                f"{np.median(columns['nll']):.3f}",
-                f"{columns['nll'].max():.3f}",
-                f"{np.median(columns['peak_mb']):.0f}",
-                ratio(runs, name).show(),
-            ]
-        )
-    return rows
-
-
-def ratio(runs: dict[str, list[dict]], name: str) -> Spread:
-    """Seconds of flowcore / seconds of the other, within each round."""
-    pairs = zip(runs[US], runs[name], strict=True)
-    return Spread.of([ours["seconds"] / theirs["seconds"] for ours, theirs in pairs])
-
-
-def verdicts(runs: dict[str, list[dict]]) -> list[list[str]]:
-    """Rows of (what, target, measured, verdict): fast enough, and no worse in its NLL?"""
-    rows = []
-    for name in RIVALS:
-        what, target = f"time to trained, flowcore / {name}", "<= 0.33, NLL no worse"
-        if name not in runs:
-            rows.append([what, target, "-", "not measured"])
-            continue
-        ours, theirs = (np.median([facts["nll"] for facts in runs[n]]) for n in (US, name))
-        measured = ratio(runs, name).median
-        good = not ours > theirs + EQUAL  # theirs may be NaN
-        met = "met" if good and measured <= TARGET else "NOT MET"
-        rows.append([what, target, f"{measured:.2f}, NLL {ours:.3f} / {theirs:.3f}", met])
-    return rows
+    settings = {"epochs": epochs, "learning_rate": 1e-3, "seed": seed}
+    trained, tested = training(python, "moons", name, data, settings)
+    return {**tested[1], "seconds": trained[0], **trained[1]}
 
 
 if __name__ == "__main__":

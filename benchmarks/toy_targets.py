@@ -25,7 +25,8 @@ import numpy as np
 import flowcore as fc
 from flowcore import targets
 
-from .common import at_most, machine, parser, print_table, write_json
+from .common import machine, parser, print_machine, write_json
+from .tables import quality
 
 TARGETS: dict[str, Callable[[], targets.Target]] = {
     name: getattr(targets, name)
@@ -35,8 +36,6 @@ TARGETS: dict[str, Callable[[], targets.Target]] = {
     )
 }  # fmt: skip
 RECIPES = dict.fromkeys(("correlated_gaussian", "funnel", "banana"), fc.flows.maf)
-LIMITS = {"two_moons": 0.02, "checkerboard": 0.10, "two_spirals": 0.10}  # of KL, in nats
-LIMIT = 0.05  # of the others
 
 
 def fitted(name: str, n: int, seed: int = 0, **fit):
@@ -60,7 +59,6 @@ def measure(name: str, seed: int, args) -> tuple[dict, object]:
         "entropy": target.entropy(),
         "kl": kl.kl,
         "standard_error": kl.standard_error,
-        "limit": LIMITS.get(name, LIMIT),
         "seconds": seconds,
         "best_epoch": history.best_epoch,
     }
@@ -113,22 +111,16 @@ def arguments(argv=None) -> argparse.Namespace:
                      help=f"{', '.join(TARGETS)} (all)")  # fmt: skip
     new.add_argument("--seeds", type=int, default=1, help="runs of each target (1)")
     new.add_argument("--first-seed", type=int, default=0, help="of these runs (0)")
-    new.add_argument("--points", type=int, help="training points (10000)")
-    new.add_argument("--epochs", type=int, help="(fit's own)")
     new.add_argument("--picture", metavar="FILE", type=Path)
     args = new.parse_args(argv)
-    args.points = args.points or (500 if args.quick else 10_000)
-    epochs = args.epochs or (2 if args.quick else None)
-    args.fit = {} if epochs is None else {"epochs": epochs}
+    args.points, args.fit = (500, {"epochs": 2}) if args.quick else (10_000, {})
     return args
 
 
 def main(argv=None) -> int:
     args = arguments(argv)
     facts, rows, flows = machine(), [], {}
-    print(f"toy targets: {args.points} points, defaults but for {args.fit}")
-    for name, value in facts.items():
-        print(f"  {name:8s} {value}")
+    print_machine(f"toy targets: {args.points} points, defaults but for {args.fit}", facts)
     for name in args.targets:
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             row, flow = measure(name, seed, args)
@@ -136,15 +128,7 @@ def main(argv=None) -> int:
             flows.setdefault(name, flow)
             print(f"  {name:20s} KL {row['kl']:.4f} +- {2 * row['standard_error']:.4f}  "
                   f"{row['seconds']:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
-    print()
-    print_table(
-        ["target", "recipe", "seed", "entropy", "KL", "+- 2 se", "limit", "seconds"],
-        [
-            [r["target"], r["recipe"], str(r["seed"]), r["entropy"], f"{r['kl']:.4f}",
-             f"{2 * r['standard_error']:.4f}", at_most(r["limit"]), r["seconds"]]
-            for r in rows
-        ],
-    )  # fmt: skip
+    print(f"\n{quality.toy_targets({'rows': rows})}")
     if args.json:
         write_json(args.json, {"benchmark": "toy_targets", "machine": facts, "fit": args.fit,
                                "points": args.points, "rows": rows})  # fmt: skip

@@ -17,12 +17,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -30,58 +27,24 @@ from pathlib import Path
 import numpy as np
 
 from .cases import SPLINES, Case
-from .contestants import CONTESTANTS, N_SAMPLES, Contestant
+from .contestants import CONTESTANTS, N_SAMPLES, US, Contestant
 from .cores import environment_for, pinned
-from .verdicts import US
+from .process import Process
 
 PAUSE = 0.05  # seconds before and after a turn
 WARM_UP = 0.02  # seconds of work at the beginning of a turn that do not count
 
 
-class Worker:
+class Worker(Process):
     """A running worker of one library: `ask` it, or hand a `Task` of it to `interleave`.
 
     cores: it stays on these, with as many threads; None: as many as it likes
     """
 
     def __init__(self, name: str, python: Path | str, cores: Sequence[int] | None = None):
-        self.name = name
-        file = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._complaints = file  # `close` closes it
+        command = [str(python), "-m", "benchmarks.worker", name]
         with pinned(cores):
-            self._process = subprocess.Popen(
-                [str(python), "-m", "benchmarks.worker", name],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                text=True,
-                cwd=Path(__file__).resolve().parents[1],
-                env=environment_for(cores),
-            )
-
-    def ask(self, **command) -> dict:
-        """Errors: RuntimeError with what the library said."""
-        with suppress(BrokenPipeError):  # then there is no answer either
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            self._process.wait()
-            self._complaints.seek(0)
-            line = json.dumps({"error": f"its process ended. {self._complaints.read()[-1000:]}"})
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeError(f"{self.name}, asked {command}: {answer['error']}")
-        return answer
-
-    def close(self) -> None:
-        """End the process; what it was doing is lost."""
-        self._process.kill()
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
-        self._complaints.close()
+            super().__init__(name, command, env=environment_for(cores))
 
 
 def start(
@@ -119,6 +82,23 @@ def leave_out(name: str, problem: RuntimeError) -> None:
     if name == US:
         raise problem
     print(f"  {name} is left out here: {problem}", flush=True)
+
+
+def build_all(workers: Mapping[str, Worker], flows: Mapping[str, Case], dtype: str) -> list[str]:
+    """Make flows, by kind, in every worker that can; returns who has them."""
+    present = []
+    for name, worker in workers.items():
+        worker.ask(do="forget")
+        if not all(CONTESTANTS[name].can_build(case, kind) for kind, case in flows.items()):
+            continue
+        try:
+            for kind, case in flows.items():
+                build(worker, case, kind, dtype)
+        except RuntimeError as problem:
+            leave_out(name, problem)
+            continue
+        present.append(name)
+    return present
 
 
 class Task:

@@ -6,20 +6,20 @@ from .hand_jitted import HandJitted
 from .jax_flows import Flowjax, FlowjaxByHand
 from .straight_line import Floor, Products
 from .tensorflow_flows import Tfp, TfpXla
-from .torch_flows import Nflows, NflowsCompiled, Normflows, Zuko, ZukoCompiled
+from .torch_flows import Nflows, Normflows, Zuko
 
-__all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "YARDSTICKS", "Contestant", "Flowcore",
+__all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
            "FlowcoreForTables", "Library"]  # fmt: skip
 
+US = "flowcore"
+
 LIBRARIES: dict[str, type[Library]] = {
-    "flowcore": Flowcore,
+    US: Flowcore,
     "zuko": Zuko,
     "nflows": Nflows,
     "normflows": Normflows,
     "flowjax": Flowjax,
     "flowjax+jit": FlowjaxByHand,
-    "zuko+compile": ZukoCompiled,
-    "nflows+compile": NflowsCompiled,
     "tfp": Tfp,
     "tfp+xla": TfpXla,
 }

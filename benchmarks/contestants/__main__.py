@@ -1,37 +1,51 @@
-"""Train one contestant on the two moons, in this process, which does nothing else.
+"""Train one contestant in this process, which does nothing else.
 
-    python -m benchmarks.contestants NAME DATA.npz EPOCHS SEED
+    python -m benchmarks.contestants moons NAME DATA.npz SETTINGS
+    python -m benchmarks.contestants table NAME DATA.npz SETTINGS
 
-DATA holds the arrays train, validation, fresh. Prints one line of JSON as soon as the flow is
-trained, and a second one with its NLL on the fresh rows. `benchmarks.time_to_trained` starts it.
+moons (`benchmarks.time_to_trained`): full batches of the arrays train and validation; one line of
+JSON as soon as the flow is trained, and a second one with its NLL on the array fresh. SETTINGS is
+JSON: epochs, learning_rate, seed. table (`benchmarks.time_to_quality`): in batches; one line after
+every epoch, the mean log-density of the validation rows. SETTINGS also has layers, hidden,
+batch_size.
 """
 
 import json
+import math
 import sys
 import time
 
 import numpy as np
 
-from ..cases import CASES
-from . import CONTESTANTS
-
-LEARNING_RATE = 1e-3
+from ..cases import CASES, Case
+from . import CONTESTANTS, US, FlowcoreForTables
 
 
-def main(name: str, data: str, epochs: str, seed: str) -> None:
+def moons(name: str, data, epochs: int, learning_rate: float, seed: int) -> None:
     times = [time.perf_counter()]
-    moons = np.load(data)
-    flow = CONTESTANTS[name](CASES["B"], x=moons["train"], rate=LEARNING_RATE, seed=int(seed))
+    flow = CONTESTANTS[name](CASES["B"], x=data["train"], rate=learning_rate, seed=seed)
     times.append(time.perf_counter())
-    flow.train(moons["validation"], int(epochs))
+    flow.train(data["validation"], epochs)
     times.append(time.perf_counter())
     import_and_build, training = np.diff(times).tolist()
-    tell(import_and_build=import_and_build, training=training)
-    log_prob = np.asarray(flow.log_prob(flow.put(moons["fresh"])), float)
-    tell(nll=-float(log_prob.mean()), peak_mb=peak_megabytes())
+    write(import_and_build=import_and_build, training=training)
+    log_prob = np.asarray(flow.log_prob(flow.put(data["fresh"])), float)
+    write(nll=-float(log_prob.mean()), peak_mb=peak_megabytes())
 
 
-def tell(**facts) -> None:
+def table(
+    name: str, data, epochs: int, learning_rate: float, seed: int, layers: int, hidden: list,
+    batch_size: int,
+) -> None:  # fmt: skip
+    train = data["train"]
+    case = Case("table", train.shape[1], layers, tuple(hidden), batch_size)
+    library = {**CONTESTANTS, US: FlowcoreForTables}[name]
+    steps = epochs * math.ceil(len(train) / batch_size)
+    flow = library(case, x=train, rate=learning_rate, decay=steps, seed=seed)
+    flow.learn(data["validation"], epochs, batch_size, lambda value: write(validation=value))
+
+
+def write(**facts) -> None:
     print(json.dumps(facts), flush=True)
 
 
@@ -46,4 +60,5 @@ def peak_megabytes() -> float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    what, name, data, settings = sys.argv[1:]
+    {"moons": moons, "table": table}[what](name, np.load(data), **json.loads(settings))

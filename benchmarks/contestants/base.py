@@ -124,10 +124,10 @@ class Library(Contestant):
 
     @abstractmethod
     def learn(
-        self, validation: np.ndarray, epochs: int, batch_size: int, tell: Callable[[float], None]
+        self, validation: np.ndarray, epochs: int, batch_size: int, report: Callable[[float], None]
     ) -> None:
-        """Train in batches on the rows; `tell` is handed the mean log-density of the validation
-        rows after every epoch."""
+        """Train in batches on the rows; after every epoch `report` is called with the mean
+        log-density of the validation rows."""
 
 
 class TrainedByLoop(Library):
@@ -150,7 +150,7 @@ class TrainedByLoop(Library):
                 best, kept = nll, self.snapshot()
         self.restore(kept)
 
-    def learn(self, validation, epochs, batch_size, tell):
+    def learn(self, validation, epochs, batch_size, report):
         table, rng = np.asarray(self.rows), np.random.default_rng(self.seed)
         blocks = np.array_split(validation, math.ceil(len(validation) / BLOCK))
         blocks = [self.put(block) for block in blocks]
@@ -159,7 +159,7 @@ class TrainedByLoop(Library):
             for start in range(0, len(table), batch_size):
                 self.rows = self.put(table[order[start : start + batch_size]])
                 self.step()
-            tell(self._mean_log_prob(blocks))
+            report(self._mean_log_prob(blocks))
 
     def _mean_log_prob(self, blocks) -> float:
         values = [np.asarray(self.log_prob(block)) for block in blocks]

@@ -54,12 +54,12 @@ class Flowcore(Library):
     def train(self, validation, epochs):
         self.flow, _ = self._step.fit(epochs, validation_data=self.put(validation))
 
-    def learn(self, validation, epochs, batch_size, tell):
+    def learn(self, validation, epochs, batch_size, report):
         self.flow, _ = self._step.fit(
             epochs,
             batch_size=batch_size,
             validation_data=self.put(validation),
-            callbacks=[lambda report: tell(-report.val_nll)],
+            callbacks=[lambda epoch: report(-epoch.val_nll)],
         )
 
     @property

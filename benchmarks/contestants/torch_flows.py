@@ -13,12 +13,7 @@ from .base import N_SAMPLES, TrainedByLoop
 class Torch(TrainedByLoop):
     """What the PyTorch libraries share. PyTorch's notes call `fused=True` the fastest Adam, and
     `inference_mode` the cheapest way to leave gradients out; both were, in every case.
-
-    compiled   the loss and the density through `torch.compile`. None of the three libraries
-               documents it, and it needs a C++ compiler: contestants of their own, on request
     """
-
-    compiled = False
 
     def build(self):
         import torch
@@ -28,9 +23,6 @@ class Torch(TrainedByLoop):
         torch.manual_seed(self.seed or 0)
         self.torch, self.model = torch, self.make_model()
         self.loss = lambda x: -self.model_log_prob(x).mean()
-        if self.compiled:
-            self.loss = torch.compile(self.loss)
-            self.model_log_prob = torch.compile(self.model_log_prob)
 
     @abstractmethod
     def make_model(self):
@@ -177,11 +169,3 @@ class Normflows(Torch):
 
     def model_sample(self):
         return self.model.sample(N_SAMPLES)[0]
-
-
-class ZukoCompiled(Zuko):
-    compiled = True
-
-
-class NflowsCompiled(Nflows):
-    compiled = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 import numpy as np
 
@@ -34,7 +33,6 @@ def compared(rows: list[dict]) -> list[dict]:
             "seconds": float(np.median([row["seconds"] for row in ours])),
             "winner": Counter(row["winner"] for row in ours).most_common(1)[0][0],
             "flow_wins": sum(row["winner_is_flow"] for row in ours) * 2 > len(ours),
-            "told": float(np.mean([row["told"] for row in ours])),
             "weights": mean_weights([row.get("weights", {}) for row in ours]),
         })  # fmt: skip
     return found
@@ -47,24 +45,6 @@ def mean_weights(folds: list[dict[str, float]]) -> dict[str, float]:
         for name, weight in weights.items():
             total["mixture" if name.startswith("mixture") else name] += weight / len(folds)
     return {name: round(weight, 4) for name, weight in total.items()}
-
-
-def show(found: list[dict], print_table: Callable) -> None:
-    """Print the table, and on how many of them what was aimed at is reached."""
-    if not found:
-        return
-    who = [OURS, *(w for w in found[0]["means"] if w != OURS)]
-    print_table(
-        ["table", "n", "D", "folds", *who, "gain", "+-", "told", "winner", "s"],
-        [
-            [row["table"], f"{row['rows']:,}", row["columns"], row["folds"],
-             *(f"{row['means'].get(w, np.nan):.2f}" for w in who),
-             f"{row['gain']:+.3f}", f"{row['error']:.3f}", f"{row['told']:.2f}", row["winner"],
-             f"{row['seconds']:.0f}"]
-            for row in found
-        ],
-    )  # fmt: skip
-    print(f"\n{verdict(found)}")
 
 
 def verdict(found: list[dict]) -> str:

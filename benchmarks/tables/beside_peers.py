@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..cases import CASES
-from ..contestants import N_SAMPLES, YARDSTICKS
-from ..time_to_quality import MINUTE, RIVALS, pace, seconds_to
-from ..time_to_trained import ratio
+from ..contestants import N_SAMPLES, US, YARDSTICKS
 from ..timing import Spread, significant
-from ..verdicts import US
 from .markdown import milliseconds, table
 
+MINUTE = 60.0
+RIVALS = ("zuko", "flowjax+jit")  # to a good density
 WORK = {
     "step": "training step with Adam",
     "density": "density of the batch",
@@ -97,6 +96,12 @@ def time_to_trained(document) -> str:
     return table(["", "seconds", "NLL", "worst NLL", "flowcore / this"], lines)
 
 
+def ratio(runs: dict[str, list[dict]], name: str) -> Spread:
+    """Seconds of flowcore / seconds of the other, within each round."""
+    pairs = zip(runs[US], runs[name], strict=True)
+    return Spread.of([ours["seconds"] / theirs["seconds"] for ours, theirs in pairs])
+
+
 QUALITY_PICTURE = """
 ![Validation NLL over the minutes since the process began](images/time_to_quality.png)
 """
@@ -106,7 +111,7 @@ def time_to_quality(document) -> str:
     """Minutes to every threshold, as far as it was reached."""
     thresholds = document["settings"]["thresholds"]
     lines = []
-    for row in document["rows"]:
+    for row in (row for row in document["rows"] if row["curve"]):
         times = [seconds_to(row["curve"], t) for t in thresholds]
         minutes = [None if s is None else s / MINUTE for s in times]
         last = f"{row['curve'][-1][1]:.3f}"
@@ -125,3 +130,23 @@ def _faster_rival(curves, thresholds) -> str:
         if times.get(US) is not None and theirs:
             shown.append(f"{significant(times[US] / min(theirs))} at {threshold:g}")
     return f"\nflowcore / the faster of the others: {', '.join(shown)}.\n" if shown else ""
+
+
+def seconds_to(curve: list, threshold: float) -> float | None:
+    """When the curve of (seconds, log-likelihood) first was so high, between two points; None if it
+    never was."""
+    before = None
+    for seconds, value in curve:
+        if value >= threshold:
+            if before is None:
+                return seconds
+            share = (threshold - before[1]) / (value - before[1])
+            return before[0] + share * (seconds - before[0])
+        before = seconds, value
+    return None
+
+
+def pace(curve: list) -> float:
+    """Seconds of an epoch, without the start of the process if there are two."""
+    first = curve[0][0] if len(curve) > 1 else 0.0
+    return (curve[-1][0] - first) / max(1, len(curve) - 1)

@@ -15,7 +15,7 @@ from .markdown import source
 class Table:
     """`render` is handed the JSON of all `jobs`, in their order.
 
-    sourced   a line below tells where the numbers are from; the front page has no room for it
+    sourced   a line below states where the numbers are from; the front page has no room for it
     """
 
     name: str

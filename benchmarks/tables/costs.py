@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ..against import WHAT
 from ..cases import CASES
-from ..contestants import YARDSTICKS
+from ..contestants import US, YARDSTICKS
 from ..timing import significant
-from ..verdicts import US
 from .markdown import milliseconds, table
 
 DIMS = (2, 8, 32, 128, 512, 1024)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import environment
 from ..common import write_json
+from ..process import ROOT
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 IMAGES = Path("docs/images")
@@ -58,7 +59,7 @@ class Job:
         """
         partial = environment.CACHE / "results" / f"{self.name}.json"
         partial.parent.mkdir(parents=True, exist_ok=True)
-        where = {"cwd": environment.ROOT, "check": True}
+        where = {"cwd": ROOT, "check": True}
         module = [sys.executable, "-m", f"benchmarks.{self.module}"]
         subprocess.run([*module, *self.argv, "--json", str(partial)], **where)
         document = json.loads(partial.read_text("utf-8"))

@@ -17,7 +17,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from ..common import print_table
+from ..common import bare_parser, print_table
 from .catalogue import TABLES, all_made
 from .jobs import JOBS, RESULTS, Job
 from .pages import PAGES, replaced
@@ -44,11 +44,7 @@ def main(argv=None) -> int:
 
 
 def arguments(argv=None) -> argparse.Namespace:
-    new = argparse.ArgumentParser(
-        prog="python -m benchmarks.tables",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    new = bare_parser(__doc__, "python -m benchmarks.tables")
     new.add_argument("names", nargs="*", metavar="NAME", help=", ".join(JOBS))
     new.add_argument(
         "--since", metavar="TIME", type=datetime.fromisoformat, default=datetime.min,

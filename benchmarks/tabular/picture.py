@@ -1,48 +1,27 @@
 """Ours against published, from the JSON of `python -m benchmarks.tabular`: dots on one axis.
 
-    python -m benchmarks.tabular.picture out.json [more.json ...] --out file.png
-
-One data set; where two files hold a model, the later file's row is shown. 1600 pixels wide.
+1600 pixels wide. `python -m benchmarks.tables.power_picture` draws POWER.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
 
 from .models import MODELS
 
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "0.35"  # told apart with every kind of colour vision
-
-
-def main(argv=None) -> int:
-    new = argparse.ArgumentParser(
-        prog="python -m benchmarks.tabular.picture",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    new.add_argument("files", nargs="+", type=Path, metavar="JSON")
-    new.add_argument("--out", type=Path, required=True, metavar="PNG")
-    args = new.parse_args(argv)
-    draw(*collect(args.files), args.out)
-    return 0
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "0.35"  # different for every kind of colour vision
 
 
 def collect(files) -> tuple[str, dict, list[dict]]:
     """The data set's name, the Gaussian's row, and one row for each model in order of MODELS.
 
-    Errors: ValueError if the files are of different data sets, or hold no model.
+    All files are of one data set; where two hold a model, the later file's row is shown.
     """
     documents = [json.loads(Path(file).read_text("utf-8")) for file in files]
-    names = sorted({document["data"] for document in documents})
-    if len(names) != 1:
-        raise ValueError(f"one picture shows one data set: these files are of {', '.join(names)}")
     rows = {row["model"]: row for document in documents for row in document["rows"]}
-    if not rows:
-        raise ValueError("there is no model in these files yet: only a Gaussian")
-    return names[0], documents[-1]["gaussian"], [rows[name] for name in MODELS if name in rows]
+    last = documents[-1]
+    return last["data"], last["gaussian"], [rows[name] for name in MODELS if name in rows]
 
 
 def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
@@ -99,7 +78,3 @@ def _legend(ax) -> tuple[list, list]:
     """Every label once."""
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     return list(handles.values()), list(handles)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

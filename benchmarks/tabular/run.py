@@ -15,25 +15,20 @@ Published: Papamakarios et al. 2017, table 1 (MAF paper); Durkan et al. 2019, ta
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..common import machine, print_table, write_json
+from ..common import bare_parser, machine, print_machine, print_table, write_json
 from .datasets import NAMES, Dataset, load
 from .fetch import DataError
 from .gaussian import check_gaussian, fit_gaussian
-from .models import MODELS, PUBLISHED, SUSPICIOUS, Model, Settings
+from .models import MODELS, PUBLISHED, Model
 from .training import train
-
-OVERRIDES = (
-    "epochs", "batch_size", "learning_rate", "decay", "patience", "clip_norm", "layers", "hidden",
-    "activation",
-)  # fmt: skip
 
 
 def main(argv=None) -> int:
@@ -51,21 +46,17 @@ def main(argv=None) -> int:
 def run(args) -> dict:
     """Everything that was asked for; the content of the JSON, which is written model by model."""
     facts = machine()
-    print(f"tabular: {args.data}{' (quick)' if args.quick else ''}")
-    for name, value in facts.items():
-        print(f"  {name:8s} {value}")
+    print_machine(f"tabular: {args.data}{' (quick)' if args.quick else ''}", facts)
     data = load(args.data)
     print(f"  data     {data}\n", flush=True)
     data = few_rows(data) if args.quick else data
-    jobs = [prepared(MODELS[name], data, args) for name in args.models]  # errors come first
-
     document = {"benchmark": "tabular", "data": data.name, "quick": args.quick, "machine": facts}
     document["gaussian"], document["rows"] = run_gaussian(data), []
     if not args.quick:
         check_gaussian(data, document["gaussian"]["test"])
     keep(args.json, document)
-    for job in jobs:
-        document["rows"].append(run_model(*job, data, args))
+    for name in args.models:
+        document["rows"].append(run_model(MODELS[name], data, args))
         keep(args.json, document)
         if document["rows"][-1]["problem"] == "interrupted":
             break
@@ -79,11 +70,7 @@ def keep(path, document: dict) -> None:
 
 
 def arguments(argv=None) -> argparse.Namespace:
-    new = argparse.ArgumentParser(
-        prog="python -m benchmarks.tabular",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    new = bare_parser(__doc__, "python -m benchmarks.tabular")
     new.add_argument("data", choices=NAMES)
     new.add_argument(
         "--models", nargs="*", choices=MODELS, default=["made", "maf5"], metavar="M",
@@ -94,37 +81,14 @@ def arguments(argv=None) -> argparse.Namespace:
     new.add_argument("--checkpoint", metavar="DIR", type=Path, help="to resume after a stop")
     new.add_argument("--seed", type=int, default=0, help="of weights and batches (0)")
     new.add_argument("--quick", action="store_true", help="few rows, two epochs: does it run?")
-    override = new.add_argument_group("instead of each model's own settings")
-    override.add_argument("--epochs", type=int, help="with --minutes: at most so many")
-    override.add_argument("--batch-size", type=int)
-    override.add_argument("--learning-rate", type=float)
-    override.add_argument("--decay", action=argparse.BooleanOptionalAction, help="half a cosine")
-    override.add_argument("--patience", type=int, help="epochs without a better validation")
-    override.add_argument("--clip-norm", type=float)
-    override.add_argument("--layers", type=int)
-    override.add_argument("--hidden", type=int, nargs="+", metavar="WIDTH")
-    override.add_argument("--activation")
-    override.add_argument(
-        "--option", action="append", default=[], type=option, metavar="NAME=JSON",
-        help="of the recipe, such as bins=16 or log_scale_bound=null",
-    )  # fmt: skip
+    new.add_argument("--epochs", type=int, help="with --minutes: at most so many")
+    new.add_argument("--patience", type=int, help="epochs without a better validation")
     args = new.parse_args(argv)
     for name in ("minutes", "epochs"):
         if getattr(args, name) is not None and not getattr(args, name) > 0:
             new.error(f"--{name} must be positive")
-    args.hidden = tuple(args.hidden) if args.hidden else None
     args.epochs = 2 if args.quick and args.epochs is None else args.epochs
     return args
-
-
-def option(text: str) -> tuple[str, object]:
-    """("bins", 16) from "bins=16"."""
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        problem = f"{text!r} is not NAME=JSON, such as bins=16"
-        raise argparse.ArgumentTypeError(problem) from None
 
 
 def few_rows(data: Dataset, n: int = 2000) -> Dataset:
@@ -142,15 +106,10 @@ def run_gaussian(data: Dataset) -> dict:
     return row
 
 
-def prepared(model: Model, data: Dataset, args) -> tuple:
-    """The model, its settings with what the command line overrides, and the untrained flow."""
-    given = {name: getattr(args, name) for name in OVERRIDES}
-    settings = model.settings.overridden(args.option, **given)
-    return model, settings, model.build(data.dim, settings, args.seed)
-
-
-def run_model(model: Model, settings: Settings, flow, data: Dataset, args) -> dict:
+def run_model(model: Model, data: Dataset, args) -> dict:
     """Train and score one model; its row of the JSON."""
+    settings = replace(model.settings, epochs=args.epochs, patience=args.patience)
+    flow = model.build(data.dim, settings, args.seed)
     print(f"\n{model.name}: {flow.n_params:,} parameters, {settings}", flush=True)
     checkpoint = args.checkpoint and args.checkpoint / f"{data.name}-{model.name}-{args.seed}"
     flow, history, settings, problem = train(
@@ -158,7 +117,7 @@ def run_model(model: Model, settings: Settings, flow, data: Dataset, args) -> di
     )
     row = {
         "model": model.name,
-        "settings": settings.as_dict(),
+        "settings": asdict(settings),
         "seed": args.seed,
         "parameters": flow.n_params,
         "minutes": history.seconds / 60,
@@ -174,8 +133,6 @@ def run_model(model: Model, settings: Settings, flow, data: Dataset, args) -> di
     print(f"{model.name}: test {show(row)} after {row['minutes']:.1f} minutes", flush=True)
     if problem:
         print(f"  {problem}", flush=True)
-    if row["test"] > SUSPICIOUS.get(data.name, math.inf):
-        print("  suspiciously good: look for a leak or a wrong Jacobian")
     return row
 
 

@@ -7,8 +7,7 @@ import pytest
 
 import flowcore as fc
 from benchmarks.estimator import run, tables, truth
-from benchmarks.estimator.results import compared, mean_weights
-from benchmarks.tables import quality
+from benchmarks.estimator.results import compared
 
 
 def test_tables_for_choosing_are_not_those_that_are_published():
@@ -35,7 +34,7 @@ def test_splits(n):
 
 
 def rows(who, log_p, **more):
-    more |= {"winner": "spline flow", "winner_is_flow": True, "told": -2.0}
+    more |= {"winner": "spline flow", "winner_is_flow": True}
     return [
         {"table": "t", "rows": 4, "columns": 2, "fold": k, "who": who, "seconds": 1.0,
          "log_p": values, **more}
@@ -57,11 +56,8 @@ def test_the_truth_of_twonorm():
     rng = np.random.default_rng(0)
     side = rng.choice([-1, 1], (4000, 1))
     x = side * 2 / np.sqrt(20) + rng.normal(size=(4000, 20))
-    log_p = truth.twonorm_log_prob(x)
-    mixture = fc.Mixture(
-        [fc.MultivariateNormalDiag(s * np.full(20, 2 / 20**0.5), 1.0) for s in (1, -1)]
-    )
-    np.testing.assert_allclose(log_p, mixture.log_prob(x), rtol=1e-12)
+    squares = [((x - s * 2 / np.sqrt(20)) ** 2).sum(axis=1) for s in (1, -1)]
+    log_p = np.logaddexp(*(-0.5 * s for s in squares)) - np.log(2) - 10 * np.log(2 * np.pi)
     found = [
         {"table": "twonorm", "who": "FlowDensity", "fold": k,
          "log_p": log_p[held_out] + np.log(x[learn].std(axis=0)).sum() - 0.25}
@@ -72,17 +68,6 @@ def test_the_truth_of_twonorm():
     assert truth.twonorm_kl([], lambda name: x, run.splits) is None
 
 
-def test_table_of_the_docs():
-    found = compared(rows("FlowDensity", [[-1.0, -2.0]]) + rows("Gaussian", [[-2.0, -3.0]]))
-    text = quality.estimator({"rows": found, "twonorm_kl": [0.021, 0.004]})
-    assert "| t | 4 | 2 | 1 | -1.50 | -2.50 | +1.000 ± 0.000 | spline flow |" in text
-    found[0]["weights"] = mean_weights(
-        [{"mixture of 3": 0.6, "affine flow": 0.4}, {"mixture of 4": 0.2, "spline flow": 0.8}]
-    )
-    assert "| t | 4 | 2 | 0% | **40%** | 20% | 40% | 0% |" in quality.weights({"rows": found})
-    assert "better than all of them on 1;" in text and "KL to it 0.021 ± 0.004" in text
-
-
 def test_command(tmp_path, monkeypatch, capsys):
     x = np.random.default_rng(0).normal(size=(60, 2))
     monkeypatch.setattr(run, "load", lambda name: x)
@@ -90,7 +75,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     call = ["--tables", "iris", "--folds", "1", "--budget", "0.001", "--raw", str(raw)]
     call += ["--contestants", "FlowDensity", "Gaussian", "--json", str(json_file)]
     assert run.main(call) == 0
-    assert "of 1 tables" in capsys.readouterr().out
+    assert "Of 1 tables" in capsys.readouterr().out
     before = raw.read_bytes()
     assert run.main(call) == 0 and raw.read_bytes() == before  # nothing is computed again
     [row] = json.loads(json_file.read_text("utf-8"))["rows"]

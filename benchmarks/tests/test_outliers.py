@@ -48,17 +48,6 @@ def test_what_was_chosen_on_is_not_reported():
     assert {rule.source for rule in REPORTING.values()} == {"ODDS", "ADBench", "KEEL"}
 
 
-def test_a_member_of_a_debian_package_is_found():
-    def entry(name: bytes, content: bytes) -> bytes:
-        head = name.ljust(48) + str(len(content)).encode().ljust(10) + b"`\n"
-        return head + content + b"\n" * (len(content) % 2)
-
-    archive = b"!<arch>\n" + entry(b"debian-binary", b"2.0") + entry(b"data.tar.xz", b"wanted")
-    assert outlier_tables._data_of(archive) == b"wanted"
-    with pytest.raises(outlier_tables.DataError, match=r"no data\.tar"):
-        outlier_tables._data_of(archive[:-66])
-
-
 def row(name, **auroc):
     return {"table": name, "rule": "ours", "n": 100, "dim": 2, "outliers": 5, "auroc": auroc,
             "seconds": dict.fromkeys(auroc, 1.0)}  # fmt: skip
@@ -71,19 +60,13 @@ ROWS = [
 
 
 def test_ranks_means_and_the_verdict():
-    by_name = {who: numbers for who, *numbers in outliers.summary(ROWS)}
+    by_name = {who: numbers for who, *numbers in quality.summary(ROWS)}
     assert by_name["FlowDensity"] == [pytest.approx(0.7), pytest.approx(2.25), 0.5]  # level: 3.5
     assert by_name["KNN"] == [pytest.approx(0.85), pytest.approx(1.5), 1.0]
-    said = outliers.verdict(ROWS)
+    said = quality.verdict(ROWS)
     assert "mean AUROC 0.700, -0.150 beside the best of PyOD (KNN; target +0.01: missed)" in said
     assert "in the top two on 50% (target 45%: met)" in said
-    assert outliers.verdict([row("alone", KNN=0.5)]) == ""
-
-
-def test_the_table_of_the_page():
-    text = quality.outliers({"rows": ROWS})
-    assert "| first (ours) | 100 | 2 | 5.0% | 0.900 | 0.800 | 0.700 | 0.600 |" in text
-    assert "| in the top two |  |  |  | 50% | 100% |" in text and text.endswith("met).\n")
+    assert quality.verdict([row("alone", KNN=0.5)]) == ""
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch, capsys):

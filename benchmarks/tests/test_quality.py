@@ -7,28 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import quality_picture, time_to_quality
+from benchmarks import time_to_quality
 from benchmarks.common import Report
 from benchmarks.environment import python_of
+from benchmarks.tables import beside_peers
 
 QUICK = ["--quick", "--libraries", "--rounds", "1", "--seconds", "0.0005"]
 
 
 def test_a_threshold_is_reached_between_two_points():
     curve = [[10, -1.0], [20, 0.0], [30, -0.5], [40, 1.0]]
-    assert time_to_quality.seconds_to(curve, -0.5) == 15
-    assert time_to_quality.seconds_to(curve, 0.5) == pytest.approx(30 + 10 * 2 / 3)
-    assert time_to_quality.seconds_to(curve, -2) == 10  # before the first validation: then
-    assert time_to_quality.seconds_to(curve, 1.5) is None
-    assert time_to_quality.pace(curve) == 10 and time_to_quality.pace(curve[:1]) == 10
-
-
-def test_the_target_is_against_the_faster_rival_that_got_there():
-    curves = {"flowcore": [[60, 0.14]], "zuko": [[100, 0.14]], "flowjax+jit": [[50, 0.1]]}
-    rows = [{"name": name, "curve": curve} for name, curve in curves.items()]
-    ((_, _, ratio, verdict),) = time_to_quality.verdicts(rows)
-    assert ratio == 0.6 and verdict == "met"
-    assert time_to_quality.verdicts(rows[:1])[0][-1] == "not measured"
+    assert beside_peers.seconds_to(curve, -0.5) == 15
+    assert beside_peers.seconds_to(curve, 0.5) == pytest.approx(30 + 10 * 2 / 3)
+    assert beside_peers.seconds_to(curve, -2) == 10  # before the first validation: then
+    assert beside_peers.seconds_to(curve, 1.5) is None
+    assert beside_peers.pace(curve) == 10 and beside_peers.pace(curve[:1]) == 10
 
 
 def test_a_run_writes_as_it_goes_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
@@ -71,22 +64,3 @@ def test_a_run_ends_after_its_minutes(tmp_path):
     args.minutes = 1.0
     with pytest.raises(RuntimeError, match=r"(?s)nobody did not train.*KeyError"):
         time_to_quality.learn(run[0], "nobody", *run[2:], row)
-
-
-def test_the_picture_has_a_curve_for_everybody_and_a_line_for_each_threshold(monkeypatch, tmp_path):
-    from matplotlib.figure import Figure
-
-    kept = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, dpi: kept.append(figure))
-    rows = [{"name": "flowcore", "curve": [[60, -1.0], [120, 0.2]]}, {"name": "zuko", "curve": []}]
-    quality_picture.draw(rows, (0.0, 0.14), tmp_path / "a.png")
-    (ax,) = kept[0].axes
-    assert ax.lines[0].get_xydata().tolist() == [[1.0, 1.0], [2.0, -0.2]]
-    assert len(ax.lines) == 3 and ax.get_ylim()[1] > 0
-
-
-def test_arguments(capsys):
-    assert time_to_quality.arguments([]).libraries == ["flowcore", "zuko", "flowjax+jit"]
-    with pytest.raises(SystemExit):
-        time_to_quality.arguments(["--minutes", "0"])
-    assert "--minutes" in capsys.readouterr().err

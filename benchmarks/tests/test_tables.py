@@ -1,16 +1,16 @@
 """The tables of the pages are what the stored JSON gives; each renderer, on a small document."""
 
+import inspect
 import json
 import re
+import shlex
 import subprocess
-from datetime import datetime
 from importlib import import_module
 
 import pytest
 
-from benchmarks import spline_step
-from benchmarks.tables import beside_peers, catalogue, costs, jobs, pages, quality, run
-from benchmarks.tables.markdown import source, table
+from benchmarks.tables import beside_peers, catalogue, costs, jobs, pages, run
+from benchmarks.tables.markdown import source
 from benchmarks.tabular import run as tabular
 from benchmarks.tabular.models import MODELS
 
@@ -59,6 +59,25 @@ def test_no_stored_json_names_a_path_or_is_left_over():
     assert {file.stem for file in files} <= jobs.JOBS.keys()
     for file in files:
         assert not re.search(r'"[^"]*(?:^|[\s"])(?:/|~|[A-Z]:\\)\w', file.read_text("utf-8")), file
+
+
+TEXTS = (*pages.PAGES, pages.ROOT / "CONTRIBUTING.md", pages.ROOT / "docs" / "paper" / "paper.md")
+COMMANDS = {
+    command for page in TEXTS
+    for command in re.findall(r"python -m (benchmarks\.[^`\n#|]+)[`\n#]", page.read_text("utf-8"))
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_of_the_pages_is_there_and_takes_its_arguments(command, capsys):
+    name, *argv = shlex.split(command)
+    module = import_module(f"benchmarks.{name.removeprefix('benchmarks.')}")
+    if not hasattr(module, "main"):
+        module = import_module(f"{module.__name__}.run")
+    if inspect.signature(module.main).parameters and module.__name__ != "benchmarks.reading":
+        with pytest.raises(SystemExit) as end:  # after all arguments before it are read
+            module.main([*argv, "--help"])
+        assert end.value.code == 0
 
 
 # ---- markers
@@ -126,12 +145,6 @@ def test_what_is_missing_or_old_is_measured_and_the_rest_goes_on(measuring, caps
     assert "2026-11-25 17:01" in capsys.readouterr().out
 
 
-def test_unknown_benchmarks_are_refused(capsys):
-    with pytest.raises(SystemExit):
-        run.main(["pears"])
-    assert "there is no pears" in capsys.readouterr().err
-
-
 def test_a_job_runs_its_command_and_stores_what_it_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.environment, "CACHE", tmp_path / "cache")
     argv = ("--quick", "--rounds", "1", "--seconds", "0.0005", "--cases", "A")
@@ -159,11 +172,6 @@ def test_every_job_names_a_benchmark_and_arguments_that_it_takes(monkeypatch):
 # ---- Markdown
 
 
-def test_a_table_in_markdown():
-    text = table(["", "a"], [["x", 1.23456], ["y", None], ["z", 7]])
-    assert text == "|  | a |\n| --- | --- |\n| x | 1.23 |\n| y | - |\n| z | 7 |\n"
-
-
 def test_the_source_tells_versions_commands_and_a_busy_machine():
     document = {
         "machine": {**MACHINE, "versions": {"flowcore": "flowcore 1, numpy 2", "zuko": "zuko 3"}},
@@ -177,34 +185,6 @@ def test_the_source_tells_versions_commands_and_a_busy_machine():
 
 
 # ---- renderers
-
-
-def peer_row(work, case, who, seconds, ratio):
-    return {"work": work, "case": case, "who": who, "seconds": spread(seconds),
-            "flowcore_per_this": spread(ratio), "compiling": 0.5 * (who != "flowcore")}  # fmt: skip
-
-
-def test_peers_names_the_fastest_which_no_yardstick_is():
-    rows = [peer_row("step", "A", *r) for r in
-            (("flowcore", 0.001, 1.0), ("zuko", 0.002, 0.5), ("floor", 0.0005, 2.0))]  # fmt: skip
-    rows += [peer_row("density", "A", "flowcore", 0.004, 1.0)]
-    rows += [{"n_rows": 100, "who": "zuko", "iaf_per_maf": spread(30.0)}]
-    text = beside_peers.peers({"rows": rows})
-    assert "| training step with Adam: A | 1.00 | 2.00 | 0.500 | 0.500 (zuko) |" in text
-    assert "| density of the batch: A | 4.00 | - | - | - |" in text
-    assert "| none | 0.5-0.5 | 0.5-0.5 |" in text
-    assert "Geometric means of the last column: training step with Adam 0.50.\n" in text
-    assert text.endswith("\nA: D=2, 1 x [16, 16], batch 800.\n")
-    assert "| 100 rows | 30.0 |" in beside_peers.iaf_step({"rows": rows})
-
-
-def test_time_to_trained_shows_medians_and_the_worst():
-    runs = {"flowcore": [(4, 1.2), (6, 1.4)], "zuko": [(20, 1.3), (30, None)]}
-    rows = [{"name": f"{who} seed {k}", "seconds": s, "nll": n}
-            for who, mine in runs.items() for k, (s, n) in enumerate(mine)]  # fmt: skip
-    text = beside_peers.time_to_trained({"rows": rows})
-    assert "| flowcore | 5.00 | 1.30 | 1.40 | 1.00 |" in text
-    assert "| zuko | 25.0 | - | - | 0.200 |" in text
 
 
 def test_time_to_quality_shows_minutes_and_the_ratio():
@@ -232,67 +212,3 @@ def test_cost_merges_what_is_the_same_work():
     assert lines[0].endswith("| 1 |") and "| ~500 |" in lines[1] and lines[1].endswith("| D |")
     assert "| 500 |" in lines[2] and lines[3].endswith("| 0.5 |")
     assert lines[-1] == "Sampling of a MAF degree by degree / its density: 4.0 at D=2."
-
-
-def test_against_puts_first_calls_beside_later_ones():
-    rows = []
-    for what, now, before in (("step", 0.001, 0.002), ("density", 0.001, 0.004),
-                              ("first density", 0.003, 0.004), ("gradient", 1, 1),
-                              ("sample", 1, 1)):  # fmt: skip
-        row = {"name": f"A {what}", "seconds": spread(now), "other": spread(before)}
-        rows.append({**row, "per_other": spread(now / before)})
-    lines = costs.against({"rows": rows}).splitlines()[2:]
-    case = "| A: D=2, 1 x [16, 16], 800 rows |"
-    assert lines[0] == f"{case} training step with Adam | 2.00 | 1.00 | 0.50 |"
-    assert lines[1] == "|  | density; first | 4.00; 4.00 | 1.00; 3.00 | 0.25; 0.75 |"
-
-
-def test_floor_and_busy_show_their_ratios():
-    rows = [{"case": "A", "who": who, "seconds": spread(0.001), "flowcore_per_this": spread(2.0),
-             "per_products_at_peak": spread(3.0)} for who in ("flowcore", "floor")]  # fmt: skip
-    (line,) = costs.floor({"rows": rows}).splitlines()[2:]
-    assert line == (
-        "| A: D=2, 1 x [16, 16], batch 800 | 1.00 | 1.00 | - | - | 2.00 | - | - | 3.00 |"
-    )
-    busy = [{"case": "A", "state": state, "who": "zuko", "median": median, "p99": 4 * median,
-             "per_one_core": median / 0.002, "tail": 4.0, "tail_per_control": 1.5}
-            for state, median in (("one core", 0.002), ("quiet", 0.001))]  # fmt: skip
-    header, _, line = costs.busy({"rows": busy}).splitlines()
-    assert header == "| milliseconds |  | one core | quiet | quiet / one core |"
-    assert line == "| A: D=2, 1 x [16, 16] | zuko | 2.00 (8.00) | 1.00 (4.00) | 0.500 |"
-
-
-def test_spline_step_leaves_the_affine_rows_to_the_ratios(tmp_path):
-    path = tmp_path / "splines.json"
-    options = ["--quick", "--rounds", "1", "--seconds", "0.0005", "--json", str(path)]
-    spline_step.main(options)
-    lines = costs.spline_step(json.loads(path.read_text())).splitlines()[2:]
-    assert len(lines) == 4 and lines[0].startswith("| autoregressive D=2 2x256, 256 rows float32 |")
-
-
-def test_the_moons_are_told_as_the_command_tells_them():
-    rows = []
-    for who, seed, nll, seconds in (("before training", 0, 3.0, None), ("six", 0, 1.5, 2.0),
-                                    ("six", 1, 1.7, 3.0)):  # fmt: skip
-        row = {"who": who, "seed": seed, "nll": nll, "seconds": seconds}
-        rows.append({**row, "entropy": 1.128, "kl": nll - 1, "standard_error": 0.01})
-    lines = quality.moons({"rows": rows}).splitlines()
-    assert lines[0] == "```text" and lines[-1] == "```"
-    assert lines[2].split() == ["before", "training", "3.000", "2.000", "+-", "0.010"]
-    assert lines[3].split() == ["six", "1.500", "0.500", "+-", "0.010", "2.0"] and len(lines) == 6
-    (line,) = quality.moons_seeds({"rows": rows}).splitlines()[2:]
-    assert line == "| six | 1.600 (0.600) | 1.700 (0.700) |"
-
-
-def test_toy_targets_shows_medians_two_targets_a_line():
-    runs = (("two_moons", 0.01), ("two_moons", 0.03), ("ring", 0.5), ("banana", 0.1))
-    rows = [{"target": t, "recipe": "nsf", "entropy": 1.0, "kl": kl} for t, kl in runs]
-    lines = quality.toy_targets({"rows": rows}).splitlines()[2:]
-    banana = "| banana | `nsf` | 1.000 | 0.100 (0.100) |"
-    assert lines[0] == f"| two moons | `nsf` | 1.000 | 0.020 (0.030) |  {banana}"
-    assert lines[1].endswith("|  |  |  |  |  |")
-
-
-def test_when_something_was_measured():
-    when = run.measured(jobs.JOBS["power-made"], jobs.RESULTS)
-    assert when is None or when > datetime(2026, 1, 1)

@@ -3,12 +3,14 @@
     python -m pytest -m browser tests/browser      # needs the extra `browser`, chromium and npm
 
 The tests here are marked `browser` without saying so, and are left out unless they are asked for.
+The page answers in its own time: `ready` and `until` wait for what a test then reads.
 """
 
 import importlib
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,22 @@ FLAGS = [
     "--no-sandbox",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever a test overlooks
 ]
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 120_000  # milliseconds: far beyond what any step takes on a busy machine
+
+
+def ready(page):
+    """Wait until the Flow Bench is ready to train, and drawn."""
+    page.wait_for_function("document.documentElement.dataset.state === 'ready'")
+    # what is asked for in one frame is drawn in the next
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def until(page, read, wanted):
+    """Wait until `wanted` is in what `read()` returns."""
+    end = time.monotonic() + PATIENCE / 1000
+    while wanted not in (found := read()) and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    assert wanted in found
 
 
 @pytest.hookimpl(tryfirst=True)  # before those without the marker are left out

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from .conftest import ready
+
 SHOTS = 26
 STEPS = 14  # between two of them, at first; later twice as many
 WIDTH = 860
@@ -26,8 +28,7 @@ def frames(page):
             page.click("#train")
             page.wait_for_function(f"{step} >= {before + STEPS * (1 + shot // 9)}")
             page.click("#train")
-            page.wait_for_function("document.documentElement.dataset.state === 'ready'")
-            page.wait_for_timeout(60)  # what is drawn in the next frame
+            ready(page)
         picture = Image.open(io.BytesIO(section.screenshot())).convert("RGB")
         height = round(WIDTH * picture.height / picture.width)
         taken.append(picture.resize((WIDTH, height), Image.Resampling.LANCZOS))
@@ -45,7 +46,7 @@ def _one_above_the_other(pictures):
 def test_a_film_of_the_page(new_page, site, tmp_path):
     page = new_page(viewport={"width": 1280, "height": 800})
     page.goto(f"{site}index.html#theme=light")
-    page.wait_for_function("document.documentElement.dataset.state === 'ready'")
+    ready(page)
     taken = frames(page)
     palette = _one_above_the_other(taken[:: SHOTS - 1]).quantize(COLOURS)
     film = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in taken]

@@ -23,9 +23,7 @@ def bench(page, site):
     page.goto(site + "settings.json")
 
     def call(name, arguments):
-        return page.evaluate(
-            "([name, given]) => window.engine.call(name, given)", [name, arguments]
-        )
+        return page.evaluate("([name, args]) => window.engine.call(name, args)", [name, arguments])
 
     call.seconds = page.evaluate(START)
     call.page = page
@@ -43,14 +41,15 @@ def native(monkeypatch):
     return flow_bench.call
 
 
-def test_it_starts_and_tells_a_mistake(bench):
+def test_it_starts_and_reports_a_mistake(bench):
     """About four seconds on two quiet cores; a busy machine may take longer."""
     print(f"ready to train {bench.seconds:.1f} s after navigation")
-    assert bench.seconds < 30
+    assert bench.seconds < 120
     loading = bench.page.evaluate("window.loading")
     assert [step["done"] for step in loading] == list(range(loading[0]["of"]))
-    told = bench.page.evaluate("window.engine.call('build', {settings: {layers: 9}}).catch(String)")
-    assert "layers must be an integer from 1 to 8" in told
+    build = "window.engine.call('build', {settings: {layers: 9}})"
+    mistake = bench.page.evaluate(f"{build}.catch(String)")
+    assert "layers must be an integer from 1 to 8" in mistake
     assert bench("about", {})["version"]  # and it goes on
 
 
@@ -79,4 +78,4 @@ def test_300_steps_and_12_frames(bench):
         return (performance.now() - start) / 1000;
     }""")
     print(f"300 steps of RealNVP with 12 frames: {seconds:.1f} s")
-    assert seconds < 30
+    assert seconds < 120

@@ -1,11 +1,12 @@
-"""How fast the Flow Bench is: the figures are printed, and far too slow is an error.
+"""How fast the Flow Bench is: figures are printed; limits are far above them, for busy machines.
 
 python -m pytest -q -s -m browser tests/browser/test_speed.py     # on a machine left alone
 """
 
 import pytest
 
-IS = "document.documentElement.dataset.state === "
+from .conftest import ready
+
 STEP = "Number(document.documentElement.dataset.step)"
 WATCH = """() => {
   window.longest = 0;
@@ -22,7 +23,7 @@ def open_page(new_page, site):
     def opened(hash=""):
         page = new_page(viewport={"width": 1280, "height": 800})
         page.goto(f"{site}index.html#{hash}")
-        page.wait_for_function(IS + "'ready'")
+        ready(page)
         return page
 
     return opened
@@ -35,7 +36,7 @@ def test_ready_to_train(open_page):
         seconds.append(page.evaluate("window.flowBench.readyAfter") / 1000)
         page.close()
     print(f"\nready to train, from navigation: {', '.join(f'{s:.1f}' for s in seconds)} s")
-    assert min(seconds) < 20
+    assert min(seconds) < 120
 
 
 def test_300_steps_with_live_frames(open_page):
@@ -56,10 +57,10 @@ def test_300_steps_with_live_frames(open_page):
           return { seconds, looks, steps: Number(document.documentElement.dataset.step) };
         }"""
     )
-    page.wait_for_function(IS + "'ready'")
+    ready(page)
     print(f"\n{counted['steps']} steps of a RealNVP of 4 layers: {counted['seconds']:.1f} s, "
           f"{counted['looks']} live frames")  # fmt: skip
-    assert counted["seconds"] < 25 and counted["looks"] >= 6
+    assert counted["seconds"] < 120 and counted["looks"] >= 6
 
 
 def test_a_minute_of_training(open_page):
@@ -68,12 +69,12 @@ def test_a_minute_of_training(open_page):
     page.click("#train")
     page.wait_for_timeout(60_000)
     page.click("#train")
-    page.wait_for_function(IS + "'ready'")
+    ready(page)
     found = page.evaluate("window.flowBench.engine.call('measure', {n: 20000})")
     longest = page.evaluate("window.longest")
-    stall = f"{longest:.0f} ms" if longest else "below 50 ms"  # shorter ones are not told
+    stall = f"{longest:.0f} ms" if longest else "below 50 ms"  # shorter ones are not counted
     print(f"\ntwo moons by the default flow after 60 s: {page.evaluate(STEP)} steps, "
           f"KL {found['kl']:.4f} +- {found['kl_error']:.4f}; "
           f"longest stall of the page's thread {stall}")  # fmt: skip
     assert found["kl"] < 0.2
-    assert longest < 400
+    assert longest < 2000
