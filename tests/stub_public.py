@@ -5,7 +5,7 @@ from stub_saved import DATA, maf, over
 
 import flowcore as fc
 from flowcore import targets
-from flowcore.tables import Schema, fit_table
+from flowcore.tables import Schema
 
 SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]])).edit(
     {0: "categorical", 1: "integer"}
@@ -54,11 +54,6 @@ PUBLIC = {
     "Scale": fc.Scale,
     "Shift": fc.Shift,
     "Dequantize": lambda: fc.Dequantize([1.0, 0.1, 0.0], low=0.05),
-    "TableDensity": lambda: fit_table(
-        np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]]),
-        SCHEMA,
-        learn=lambda x, **given: fc.Normal(2),
-    ),
     "Banana": lambda: targets.banana(0.3),
     "Checkerboard": targets.checkerboard,
     "Circles": lambda: targets.circles(0.1, 0.3),

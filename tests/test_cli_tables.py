@@ -68,7 +68,7 @@ def numbers(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(0).normal(size=(50, 3))
     schema = Schema(tuple(Column(name, Kind("continuous")) for name in "abc"))
-    fc.save(TableDensity(schema, None, fc.MultivariateNormalDiag([0, 1, 2], 2.0)), "abc.npz")
+    fc.save(TableDensity.of(schema, fc.MultivariateNormalDiag([0, 1, 2], 2.0)), "abc.npz")
     written(tmp_path / "abc.csv", ["a,b,c", *(",".join(map(repr, row)) for row in x.tolist())])
     return x
 
@@ -200,7 +200,7 @@ def test_a_column_aside_may_hold_anything(header, numbers, capsys, tmp_path):
     """Numbers, and text from row 1,200 on."""
     names, kinds = ("a", "note", "b") if header else range(3), ("continuous", "aside", "continuous")
     columns = tuple(Column(name, Kind(kind)) for name, kind in zip(names, kinds, strict=True))
-    fc.save(TableDensity(Schema(columns), None, fc.Normal(2)), "aside.npz")
+    fc.save(TableDensity.of(Schema(columns), fc.Normal(2)), "aside.npz")
     x = np.random.default_rng(0).normal(size=(1500, 2)).tolist()
     rows = [f"{a!r},{'x' * (k > 1200)}{k},{b!r}" for k, (a, b) in enumerate(x)]
     written(tmp_path / "with.csv", ["a,note,b"] * header + rows)
@@ -249,7 +249,7 @@ def test_a_summary_of_scores_is_added_up_block_by_block():
     assert [text.rpartition(": ")[2] for text in scores.notes()] == [
         "their log_prob is nan", "the first is row 5"
     ]  # fmt: skip
-    none = Scores(scores.schema)
+    none = Scores(Schema((Column("a", Kind("continuous")),)))
     none.add(Frame({"a": np.zeros(0)}), np.zeros(0))
     assert none.summary()["rows"] == 0 and none.summary()["mean_log_prob"] is None
 
@@ -412,7 +412,7 @@ def test_from_a_pipe_to_a_pipe(numbers):
     env["LC_ALL"] = "C"
     data = Path("abc.csv").read_bytes().replace(b"a,b", "a,\u00e5".encode())
     schema = Schema(tuple(Column(name, Kind("continuous")) for name in ("a", "\u00e5", "c")))
-    fc.save(TableDensity(schema, None, fc.Normal(3)), "abc.npz")
+    fc.save(TableDensity.of(schema, fc.Normal(3)), "abc.npz")
     done = start("score", "abc.npz", "-", "--keep", "\u00e5", input=data, env=env)
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.decode().split()
@@ -565,7 +565,7 @@ def test_five_million_rows_are_scored_in_bounded_memory(tmp_path):
     names = "abcdef"
     schema = Schema(tuple(Column(name, Kind("continuous")) for name in names))
     flow = fc.Mixture([fc.flows.maf(6, standardize=False), fc.flows.nsf(6, standardize=False)])
-    fc.save(TableDensity(schema, None, flow), tmp_path / "model.npz")
+    fc.save(TableDensity.of(schema, flow), tmp_path / "model.npz")
     x = np.random.default_rng(0).normal(size=(50_000, 6))
     block = "".join(",".join(map("{:.6f}".format, row)) + "\n" for row in x.tolist())
     with open(tmp_path / "big.csv", "w") as file:

@@ -140,6 +140,18 @@ class TableDensity(DensityMixin, BaseEstimator):
         )  # fmt: skip
         return self.with_parts(*parts)
 
+    @classmethod
+    def of(
+        cls, schema: Schema, density: Base | None, categories: CategoricalMixture | None = None
+    ) -> TableDensity:
+        """A fitted one, of a density of the numbers on the whole line that you have already.
+
+        schema: what the columns are, as `edit` has it. categories: p(c), of the categories and
+        atoms in their order. Errors: ValueError for what does not fit together.
+        """
+        counted = None if categories is None else categories.to_dict()
+        return TableRecord(schema.to_dict(), counted, density).restored()
+
     def with_parts(
         self,
         schema: Schema,
