@@ -219,7 +219,7 @@ def is_leaf(obj) -> bool:
 
 def has_params(obj) -> bool:
     """A leaf with parameters; an empty vector that is not float64 shows that it is cast, too."""
-    return is_leaf(obj) and (obj.n_params > 0 or obj.params.dtype != float)
+    return is_leaf(obj) and (obj.params.size > 0 or obj.params.dtype != float)
 
 
 def first_difference(old, new) -> str | None:

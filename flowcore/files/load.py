@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
+from ..core import remaking
 from .archive import read_sealed, unsealed
 from .describe import FORMAT
 from .disk import path_text
@@ -60,6 +61,5 @@ def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
             f"has format {version}, written by flowcore {unquoted(writer)}; this is flowcore "
             f"{__version__}, which reads formats up to {FORMAT}: update flowcore"
         )
-    # whoever made the flow has been warned of constants that overflow
-    with np.errstate(all="ignore"):
+    with remaking(), np.errstate(all="ignore"):  # whoever made the flow has been warned
         return Reader(arrays, foreign, len(data)).read(description.get("nodes"))

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from ..bijectors import Coupling, LULinear
-from ..core import imported, remaking
+from ..core import imported
 from ..core.parameters import Parametric, frozen
 from ..networks import MADE, MLP, Network
 from ..transformers import Transformer
@@ -52,6 +53,7 @@ ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, Runtim
             ValueError)  # fmt: skip
 
 
+@lru_cache(maxsize=256)  # a file names few classes, in many nodes
 def own_class(name: str) -> type | None:
     """flowcore's public class of this name, if it has one that can be a node."""
     for room in ROOMS:
@@ -252,8 +254,7 @@ def _construct(cls: type, config: dict, weights, params):
     array = params if weights is None else weights[0][0]
     if array is not None and "dtype" in argument_names(cls):
         config = {"dtype": array.dtype, **config}
-    with remaking():
-        return cls(**config)
+    return cls(**config)
 
 
 def _with_parts(obj, parts):
