@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from flowcore.training import optim
-from flowcore.training.optim import (
-    OPTIMIZERS,
-    Adam,
-    Average,
-    as_optimizer,
-    constant,
-    cosine_decay,
-    scheduled,
-)
+from flowcore.training.optim import OPTIMIZERS, Adam, Average, as_optimizer
+from flowcore.training.schedules import constant, cosine_decay, scheduled
 
 
 def adamw(theta, gradients, rates, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):

@@ -10,7 +10,7 @@ import flowcore as fc
 from flowcore import MADE, MLP, NICE, Coupling, Dequantize, RealNVP, bits_per_dim, flows
 from flowcore.distributions.conditioning import with_standardized_context
 from flowcore.metrics import kl_to_truth, log_density_floor, stray_mass
-from flowcore.training.optim import Adam, constant, cosine_decay
+from flowcore.training import Adam, constant, cosine_decay
 
 X, C, NAN, INF = np.zeros((5, 2)), np.zeros(2), np.nan, np.inf
 FLOW = flows.maf(2, layers=1, hidden=[4], standardize=False)

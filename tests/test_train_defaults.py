@@ -21,9 +21,9 @@ def test_epochs_and_batches_follow_the_number_of_rows():
 
 
 def test_a_number_is_that_number():
-    assert resolved(10**6, 7, 11, 0.5, "adam") == (7, 11, 0.5)
-    assert resolved(10**6, np.int64(7), None, "auto", "adam") == (7, None, LEARNING_RATE)
-    assert resolved(300, "auto", "auto", "auto", Adam(0.1)) == (120, 64, None)
+    assert resolved(10**6, 7, 11, 0.5, "adam") == (7, 11, Adam(0.5))
+    assert resolved(10**6, np.int64(7), None, "auto", "adam") == (7, None, Adam(LEARNING_RATE))
+    assert resolved(300, "auto", "auto", "auto", Adam(0.1)) == (120, 64, Adam(0.1))
 
 
 def test_numpys_numbers_are_numbers(tmp_path):

@@ -27,7 +27,7 @@ from ..training import fit as fit_of_one_machine
 from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
-from ..training.optim import as_optimizer, scheduled
+from ..training.schedules import scheduled
 from ..training.table import FIRST_LOOK, FIRST_NUMBERS, as_rows, merged
 from .blocks import da, options_of, table
 
@@ -128,11 +128,10 @@ def fit(
         raise ValueError(f"validation_split={split} leaves no row {what}: take larger blocks")
     if is_auto(size):
         size = batch_size_for(n) * len(blocks)
-    epochs, size, rate = resolved(n, o.epochs, size, o.learning_rate, o.optimizer)
+    epochs, size, optimizer = resolved(n, o.epochs, size, o.learning_rate, o.optimizer)
     size = n if size is None else min(int(size), n)
     # no more batches than the largest block has rows: then none is empty
     n_batches = min(math.ceil(n / size), int(sizes.max()))
-    optimizer = as_optimizer(o.optimizer, rate)
     optimizer = scheduled(optimizer, o.schedule, o.warm_up, epochs * n_batches)
 
     first = _first_look(client, blocks, flow, sample_weight is None)

@@ -3,8 +3,8 @@
 fit.py          maximum likelihood: start here
 loop.py         `train`, the loop over epochs and batches, of any loss
 loss.py         what a loss is; likelihood.py   that of `fit`, and its gradient
-optim.py        Adam, schedules, averages: how a gradient changes theta
-run.py          what a run remembers, and how it ends; history.py   what it records
+optim.py        Adam and averages: how a gradient changes theta; schedules.py   learning rates
+run.py          the state of a run, and how it ends; history.py   what is recorded
 table.py        the rows: a split, and batches; repeats.py   rows that are equal
 checks.py       what is refused; columns.py   columns that have no density
 resume/         the file from which a stopped run goes on
@@ -15,8 +15,9 @@ from .history import EpochReport, History, TrainingDivergedError
 from .likelihood import Likelihood
 from .loop import train
 from .loss import Loss
-from .optim import Adam, Average, Optimizer, OptimizerState, constant, cosine_decay
+from .optim import Adam, Average, Optimizer, OptimizerState
 from .run import Run
+from .schedules import constant, cosine_decay
 from .table import Rows
 
 __all__ = [

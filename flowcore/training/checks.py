@@ -18,7 +18,7 @@ from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
 from ..files import path_text, replaceable
 from .defaults import is_auto
-from .optim import SCHEDULES, check_warm_up, is_number
+from .schedules import SCHEDULES, check_warm_up, is_number
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size

@@ -6,6 +6,8 @@ tables of 150 to 100,000 rows, on seeds of which no figure is published.
 
 from __future__ import annotations
 
+from .optim import as_optimizer
+
 AUTO = "auto"
 BATCHES = {0: 64, 4_000: 128, 20_000: 256, 100_000: 512}  # from so many rows on: rows of a batch
 MOST_EPOCHS, LEAST_EPOCHS, FEW_ROWS = 120, 20, 10_000
@@ -29,12 +31,12 @@ def epochs_for(n: int) -> int:
 
 
 def resolved(n: int, epochs, batch_size, learning_rate, optimizer) -> tuple:
-    """(epochs, batch_size, learning_rate) of `fit`, for n rows; the rate is None if the optimizer
-    is an object that has its own."""
+    """(epochs, batch_size, optimizer) of `fit`, for n rows; an optimizer that is an object has a
+    learning rate of its own."""
     if is_auto(learning_rate):
         learning_rate = LEARNING_RATE if isinstance(optimizer, str) else None
     return (
         epochs_for(n) if is_auto(epochs) else int(epochs),
         batch_size_for(n) if is_auto(batch_size) else batch_size,
-        learning_rate,
+        as_optimizer(optimizer, learning_rate),
     )

@@ -19,9 +19,10 @@ from .defaults import AUTO, resolved
 from .history import EpochReport, History
 from .likelihood import Likelihood
 from .loop import train
-from .optim import LearningRate, Optimizer, as_optimizer, scheduled
+from .optim import Optimizer
 from .resume import Checkpoint, fingerprint_of
 from .run import Run
+from .schedules import LearningRate, scheduled
 from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
@@ -204,8 +205,7 @@ def fit(
     rows = as_rows(flow.dim, X, context, sample_weight, dtype)
     data = merged(rows)
     n = len(rows.x) if data is rows else len(data.used)
-    epochs, batch_size, learning_rate = resolved(n, epochs, batch_size, learning_rate, optimizer)
-    optimizer = as_optimizer(optimizer, learning_rate)
+    epochs, batch_size, optimizer = resolved(n, epochs, batch_size, learning_rate, optimizer)
     table = as_training_table(
         rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )

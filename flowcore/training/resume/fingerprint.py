@@ -14,8 +14,8 @@ import numpy as np
 
 from ...files import Writer, printable
 from ..checks import blocks
-from ..optim import is_number
 from ..run import Run
+from ..schedules import is_number
 from ..table import Rows, Table
 
 _PACKAGE = __name__.partition(".")[0] + "."
