@@ -32,7 +32,7 @@ __all__ = [name for name in _MODULES if not name.startswith("_")]
 
 
 def __getattr__(name: str) -> object:
-    """A public name, or any module of flowcore's, once it is asked for."""
+    """A public name, or any module of flowcore's, imported at its first use."""
     module = _MODULES.get(name)
     if module is None and (name.startswith("_") or not find_spec(f"{__name__}.{name}")):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

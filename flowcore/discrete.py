@@ -54,7 +54,7 @@ class Dequantize:
     ----------
     step : float or ndarray
         The distance of neighbouring values: 1 for integers, 0.1 for measurements with one
-        decimal; a number or (D,). In a table of several kinds, 0 marks a continuous column: it
+        decimal; a number or (D,). In a table of several kinds, 0 means a continuous column: it
         stays as it is, and log P(x) is a probability of the others times its density.
     low : float or ndarray
         Any point of the grid; a number or (D,).

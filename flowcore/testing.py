@@ -75,9 +75,10 @@ def check_bijector(
 ) -> None:
     """AssertionError with the property, the numbers and the usual cause, unless `b` is right.
 
-    For everybody: shapes; no row feels another; log-dets are those of brute-force Jacobians, in
-    both directions; round trips; `params=` and `with_params` agree; gradients of parameters, points
-    and context against finite differences; nothing is mutated; copies, Chain and Invert work.
+    Always checked: shapes; no row depends on another; log-dets are those of brute-force Jacobians,
+    in both directions; round trips; `params=` and `with_params` agree; gradients of parameters,
+    points and context against finite differences; nothing is mutated; copies, Chain and Invert
+    work.
 
     `far_tails`, `arguments` and `float32` are optional: what every bijector of flowcore promises
     beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second for
@@ -184,7 +185,7 @@ def _same(pair, expected, what, hint="", tol=1e-7):
         assert not wrong.any(), f"{name} is {a[wrong]}, not {e[wrong]}. {hint}"
 
 
-# ---------------------------------------------------------------- everybody's properties
+# ---------------------------------------------------------------- always checked
 
 
 def _repr(way):

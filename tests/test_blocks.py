@@ -333,7 +333,7 @@ def _interrupt_in_line(number, x, tracing) -> bool:
 def test_a_limit_that_nobody_needs_is_gone_after_the_next_call():
     """Two interrupts in a row may leave one behind."""
     with threadpool_limits(limits=2, user_api="blas"):
-        blocks.BLAS._come(blas._User())  # and never leaves
+        blocks.BLAS._enter(blas._User())  # and never leaves
         assert blas_threads() == {1}
         with blocks.BLAS.single_threaded():
             assert blas_threads() == {1}

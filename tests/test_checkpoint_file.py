@@ -203,10 +203,10 @@ def test_the_whole_state_is_exported():
 
 def test_a_torn_run_is_not_written(path):
     run = state_of_a_run()
-    for run.torn in (True, False):
+    for run.is_updating in (True, False):
         with checkpoint.Checkpoint(path, 60.0, run, {}):
             pass
-        assert path.exists() != run.torn
+        assert path.exists() != run.is_updating
 
 
 def test_a_checkpoint_is_not_a_flow(path):

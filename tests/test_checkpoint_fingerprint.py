@@ -124,7 +124,7 @@ def test_a_flow_that_cannot_be_described_needs_a_key(path):
 
 
 def test_a_memmap_of_which_a_part_is_looked_at_is_another_run(path, monkeypatch):
-    monkeypatch.setattr(table, "FIRST_LOOK", 50)
+    monkeypatch.setattr(table, "MOST_ROWS", 50)
     np.save(path.with_name("X.npy"), X)
     run(path, X=np.load(path.with_name("X.npy"), mmap_mode="r"))
     with pytest.raises(ValueError, match="differs in rows for initialize"):

@@ -85,16 +85,16 @@ class Held(fc.Bijector):
         self.inner, self.others, self.parts = inner, list(others), (inner, *others)
 
     def forward_and_log_det(self, z, params=None, context=None):
-        x, total = self.inner.forward_and_log_det(z, self.share(params, self.inner))
+        x, total = self.inner.forward_and_log_det(z, self.params_of(self.inner, params))
         for part in self.others:
-            x, log_det = part.forward_and_log_det(x, self.share(params, part))
+            x, log_det = part.forward_and_log_det(x, self.params_of(part, params))
             total = total + log_det
         return x, total
 
     def inverse_and_log_det(self, x, params=None, context=None):
         total = 0.0
         for part in (*self.others[::-1], self.inner):
-            x, log_det = part.inverse_and_log_det(x, self.share(params, part))
+            x, log_det = part.inverse_and_log_det(x, self.params_of(part, params))
             total = total + log_det
         return x, total
 

@@ -193,7 +193,7 @@ class OtherNetwork(fc.Bijector):
 
     def _shift(self, k, a, params):
         net = self.parts[k]
-        return net(a, self.share(params, net))
+        return net(a, self.params_of(net, params))
 
     def forward_and_log_det(self, z, params=None, context=None):
         a, b = z[..., :1], z[..., 1:]

@@ -62,7 +62,7 @@ def test_the_validation_rows_are_read_in_blocks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("split", [0, 0.1])
 def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, split):
-    monkeypatch.setattr(tables, "FIRST_LOOK", 50)
+    monkeypatch.setattr(tables, "MOST_ROWS", 50)
     context = np.arange(300.0)[:, None] / 300
 
     class Two(Spy):
@@ -82,7 +82,7 @@ def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, s
 
 
 def test_a_full_batch_of_a_memmap_has_all_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "FIRST_LOOK", 50)
+    monkeypatch.setattr(tables, "MOST_ROWS", 50)
     table = mapped(X, tmp_path)
     for split, n in ((0, 300), (0.1, 270)):
         spy = Spy()
@@ -93,7 +93,7 @@ def test_a_full_batch_of_a_memmap_has_all_rows(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("validation", ["split", "data", None])
 def test_nothing_copies_the_table(tmp_path, monkeypatch, validation):
-    monkeypatch.setattr(tables, "FIRST_LOOK", 1000)
+    monkeypatch.setattr(tables, "MOST_ROWS", 1000)
     monkeypatch.setattr(tables, "BLOCK", 2**16)
     monkeypatch.setattr(checks, "EXAMINED", 1000)  # these cost the same for any table
     rng = np.random.default_rng(0)

@@ -128,7 +128,7 @@ def test_initialize_counts_weights(tmp_path, monkeypatch, mapped):
     w = np.where(X[:, 0] > 0, 1.0, 1e-9)
     mean, _ = constants(X, sample_weight=w)
     assert mean[0] == pytest.approx(np.average(X[:, 0], weights=w), rel=0.02)
-    monkeypatch.setattr(table, "FIRST_LOOK", 100)  # of a memmap alone
+    monkeypatch.setattr(table, "MOST_ROWS", 100)  # of a memmap alone
     np.testing.assert_allclose(constants(MIXED), given, rtol=0.3 if mapped else 1e-9)
 
 

@@ -140,11 +140,11 @@ def test_a_run_interrupted_amid_a_change_is_torn_for_good(change, arguments):
     run = run_of()
     run.begin_epoch()
     run.step(np.ones(4), 1.0, 1.0)
-    assert not run.torn
+    assert not run.is_updating
     run.rng = run.state = Interrupts()
     with pytest.raises(KeyboardInterrupt):
         getattr(run, change)(*arguments)
-    assert run.torn
+    assert run.is_updating
 
 
 # ---------------------------------------------------------------- divergence

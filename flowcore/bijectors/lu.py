@@ -89,8 +89,8 @@ class LULinear(Bijector):
             raise ValueError(f"permutation must have {dim} entries, not {self.permutation}")
         found = np.ones(dim) if signs is None else as_numbers("signs", signs)
         if found.shape != (dim,) or not np.isin(found, (1, -1)).all():
-            given = np.asarray(signs).tolist()
-            raise ValueError(f"signs must be {dim} numbers 1 or -1, not {given}")
+            found = np.asarray(signs).tolist()
+            raise ValueError(f"signs must be {dim} numbers 1 or -1, not {found}")
         self.signs = tuple(found.astype(int).tolist())
         self.log_scale_bound = checked_bound(log_scale_bound)
 

@@ -24,7 +24,7 @@ class _User:
 
 
 class _Blas:
-    """BLAS limited to one thread while it has users; then as it was.
+    """BLAS is limited to one thread while it has users; then it gets its former number back.
 
     The limit belongs to the process, so its users are counted: the first one in sets it, the last
     one out restores the former numbers. A forked child counts its only thread.
@@ -46,7 +46,7 @@ class _Blas:
         try:
             try:
                 with unforked():
-                    self._come(me)
+                    self._enter(me)
                 yield
             finally:
                 self._leave(me)
@@ -57,10 +57,10 @@ class _Blas:
     def _leave(self, user: _User) -> None:
         with unforked():
             self._users.discard(user)
-            self._restore_for_nobody()
+            self._restore_if_unused()
 
-    def _come(self, user: _User) -> None:
-        self._restore_for_nobody()
+    def _enter(self, user: _User) -> None:
+        self._restore_if_unused()
         if self._libraries is None:
             self._libraries = _find_libraries()
         if self._before is None:
@@ -68,7 +68,7 @@ class _Blas:
             _set_threads(self._libraries, [1] * len(self._libraries))
         self._users.add(user)  # last: where there is a user, the limit is set
 
-    def _restore_for_nobody(self) -> None:
+    def _restore_if_unused(self) -> None:
         if self._before is not None and not self._users:
             _set_threads(self._libraries, self._before)
             self._before = None
@@ -77,7 +77,7 @@ class _Blas:
         """In a forked child: all other threads are gone."""
         here = get_ident()
         self._users = WeakSet(user for user in self._users if user.thread == here)
-        self._restore_for_nobody()
+        self._restore_if_unused()
 
 
 def _find_libraries() -> list:

@@ -1,6 +1,6 @@
 """Errors and warnings whose fix is data; warnings go to the line that called flowcore.
 
-A constructor warns the code that makes an object; loading it must not warn again.
+A constructor warns when an object is made; loading the object must not warn again.
 `warnings.catch_warnings` cannot silence them: it replaces the filters of the whole process, and two
 threads that do so at once leave the wrong ones behind.
 """
@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_quiet = ContextVar("flowcore_remakes_what_somebody_made", default=False)
+_quiet = ContextVar("flowcore_remakes_an_object", default=False)
 _PACKAGE = __name__.partition(".")[0]
 
 
 @contextmanager
 def remaking():
-    """A context, of this thread alone, in which `warn` is silent: the first maker was warned."""
+    """A context, of this thread alone, in which `warn` is silent: the first making has warned."""
     before = _quiet.set(True)
     try:
         yield

@@ -131,10 +131,10 @@ def _is_float(value) -> bool:
 def as_integers(name: str, x) -> np.ndarray:
     """x as an array of integers; a ValueError for anything else, floats without fraction too."""
     numbers = as_numbers(name, x)
-    given = np.asarray(x)
-    if (given.dtype.kind not in "iu" and given.size) or (np.abs(numbers) >= 2**63).any():
-        raise ValueError(f"{name} must hold integers, not {given.dtype}: {show(given)}")
-    return given.astype(int)
+    array = np.asarray(x)
+    if (array.dtype.kind not in "iu" and array.size) or (np.abs(numbers) >= 2**63).any():
+        raise ValueError(f"{name} must hold integers, not {array.dtype}: {show(array)}")
+    return array.astype(int)
 
 
 def column_labels(x) -> list | None:
@@ -144,7 +144,7 @@ def column_labels(x) -> list | None:
 
 
 def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:
-    """'in rows 3, 5 (column 1 'age')': the places of a table, or of a vector, that a mask marks."""
+    """'in rows 3, 5 (column 1 'age')': the places of a table or vector where a mask is True."""
     if wrong.ndim < 2:
         return f"in {named('row', first_row + np.flatnonzero(wrong))}"
     flat = wrong.reshape((-1, wrong.shape[-1]))

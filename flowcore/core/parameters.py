@@ -142,11 +142,11 @@ class Parametric:
             new[id(self)] = clone
         return new.get(id(self), self)
 
-    def share(self, params: Params, part: Parametric) -> Array | None:
-        """The piece of `params`, a vector of this tree's parameters, of `part`; None for None.
+    def params_of(self, part: Parametric, params: Params) -> Array | None:
+        """The parameters of `part` within `params`, a vector of this whole tree; None for None.
 
         For a class that calls the methods of its parts itself:
-        `part.forward_and_log_det(z, self.share(params, part), context)`.
+        `part.forward_and_log_det(z, self.params_of(part, params), context)`.
         """
         if params is None or params is self.params:
             return None

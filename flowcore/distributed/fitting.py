@@ -28,7 +28,7 @@ from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
 from ..training.schedules import scheduled
-from ..training.table import FIRST_LOOK, FIRST_NUMBERS, as_rows, merged
+from ..training.table import MOST_ROWS, MOST_NUMBERS, as_rows, merged
 from .blocks import da, options_of, table
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def fit(
     n_batches = min(math.ceil(n / size), int(sizes.max()))
     optimizer = scheduled(optimizer, o.schedule, o.warm_up, epochs * n_batches)
 
-    first = _first_look(client, blocks, flow, sample_weight is None)
+    first = _initial_rows(client, blocks, flow, sample_weight is None)
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
     check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
@@ -238,13 +238,13 @@ def _delayed_blocks(part, X) -> list:
     return part.to_delayed().ravel().tolist()
 
 
-def _first_look(client, blocks: list, flow, counted: bool) -> Rows:
-    """All training rows, each as often as its weight asks for, or at most 100,000 of them, evenly
+def _initial_rows(client, blocks: list, flow, counted: bool) -> Rows:
+    """All training rows, each as often as its weight demands, or at most 100,000 of them, evenly
     spaced, brought here; counted: weights are numbers of equal rows."""
     of_blocks = client.map(lambda s: (s.train.total_weight, len(s.train.x)), blocks, pure=False)
     weights, sizes = np.array(client.gather(of_blocks)).T
     n, width = (weights if counted else sizes).sum(), flow.dim + getattr(flow, "context_dim", 0)
-    most, ends = int(min(round(n), FIRST_LOOK, max(2, FIRST_NUMBERS // width))), np.cumsum(weights)
+    most, ends = int(min(round(n), MOST_ROWS, max(2, MOST_NUMBERS // width))), np.cumsum(weights)
     at = (np.arange(most) + 0.5) * (ends[-1] / most)  # on the scale of added weights
     cuts = np.split(at, np.searchsorted(at, ends[:-1]))
     wanted = [cut - end + weight for cut, end, weight in zip(cuts, ends, weights, strict=True)]

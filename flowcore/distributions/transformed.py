@@ -86,10 +86,11 @@ class TransformedDistribution(Distribution):
         return run, back
 
     def unseen(self) -> TransformedDistribution:
-        """This flow, marked as new: `sample` warns, `log_prob` and `to_latent` warn of far rows.
+        """This flow, flagged as not fitted: `sample` warns, `log_prob` and `to_latent` warn of far
+        rows.
 
-        The mark belongs to these very parts; copies and pickles keep it. The flows that `fit`,
-        `initialize` and `with_params` return have other parts, and so no mark.
+        The flag belongs to these very parts; copies and pickles keep it. The flows that `fit`,
+        `initialize` and `with_params` return have other parts, and so no flag.
         """
         self._memo_new = self.parts
         return self
@@ -200,7 +201,7 @@ class TransformedDistribution(Distribution):
 
     def _part_of(self, theta, part):
         """The piece of theta, the parameters of the flow, of a part."""
-        found = self.share(theta, part)
+        found = self.params_of(part, theta)
         return self._own(part) if found is None else found
 
     def _through(self, direction, x, params, context, threads):

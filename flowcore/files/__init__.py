@@ -11,12 +11,12 @@ utf-8) describes the tree, node by node (see `describe.py`), and names the other
       "config": {"made": {"node": 1}, "transformer": {"node": 0}, "method": "by_degree"}}]}
 
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
-changed byte is noticed before anything is interpreted. It guards against accidents; what guards
-against malice is that nothing in a file is ever executed, that class names are looked up in
-flowcore's public classes and the reader's own `classes` only, that every argument is of the kind
-that a constructor names, and that every size is checked against what the file really holds before
-anything of that size is made. So a file costs at most 0.2 s and 1 s a megabyte, and memory in
-proportion to its size, whoever wrote it.
+changed byte is detected before anything is interpreted. The checksum guards against accidents. Four
+rules guard against malice: nothing in a file is ever executed; class names are looked up only in
+flowcore's public classes and the reader's own `classes`; every argument is of the kind that a
+constructor names; and every size is compared with what the file really holds before anything of
+that size is made. So even a forged file costs at most 0.2 s and 1 s a megabyte, and memory in
+proportion to its size.
 
     describe.py   objects -> nodes            save.py   the two together, and back again as a proof
     rebuild.py    nodes -> objects            load.py   the way back

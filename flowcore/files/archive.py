@@ -1,11 +1,11 @@
-"""Arrays <-> the bytes of a sealed archive. Nothing here knows what a flow is.
+"""Arrays <-> the bytes of a sealed archive, for flows and checkpoints alike.
 
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
-changed byte is noticed before anything is interpreted.
+changed byte is detected before anything is interpreted.
 
 The archive itself is zipfile's, both ways, so that every program can open it. `unpack` takes no
 compressed members, and none that are together larger than the file, and of arrays those of numbers
-whose size is what their header says: so nothing is ever made that is larger than the file.
+whose size agrees with their header: so nothing is ever made that is larger than the file.
 """
 
 from __future__ import annotations

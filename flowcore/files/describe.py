@@ -45,7 +45,7 @@ def is_node(value) -> bool:
 
 def is_describable(cls: type) -> bool:
     """Whether objects of this class are nodes: by what it derives from, or what it offers."""
-    known = issubclass(cls, (Parametric, Transformer)) or _says_its_config(cls)
+    known = issubclass(cls, (Parametric, Transformer)) or _has_config_method(cls)
     return known or all(hasattr(cls, name) for name in BASE)
 
 
@@ -152,7 +152,7 @@ class Writer:
         return name
 
 
-def _says_its_config(cls: type) -> bool:
+def _has_config_method(cls: type) -> bool:
     """Whether the class has a method `config`; an attribute of that name is the user's own."""
     return callable(getattr(cls, "config", None))
 
@@ -164,14 +164,14 @@ def fitted_names(obj) -> tuple[str, ...]:
 
 
 def parts_of(obj) -> tuple:
-    """The parts of a composite; somebody else's `parts` mean something else."""
+    """The parts of a composite; the `parts` of another class mean something else."""
     return obj.parts if isinstance(obj, Parametric) else ()
 
 
 def _arguments(obj) -> dict:
     """The constructor's arguments: `config()`, or the attributes of the same names."""
     cls = type(obj)
-    if _says_its_config(cls):
+    if _has_config_method(cls):
         config = obj.config()
         if not isinstance(config, dict):
             raise unsavable(cls, f"its config() returns {config!r}, not a dict")

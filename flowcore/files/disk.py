@@ -95,10 +95,10 @@ def _unfinished(path: str) -> str:
 
 
 def remove_unfinished(path: str, seconds: float = 600.0) -> None:
-    """Remove what a killed process left behind, if it is so old that nobody can be writing it.
+    """Remove what a killed process left behind, if it is too old to be still written.
 
-    A process that was stopped for as long, in the middle of writing, will find its file gone: that
-    is an OSError there, and what stands at path stays whole.
+    A process that was suspended for as long while writing finds its file gone: it raises an
+    OSError, and the file at path stays whole.
     """
     ours = glob.escape(_unfinished(path)) + "[0-9a-f]" * 16 + ".tmp"
     for left in glob.glob(ours):

@@ -1,4 +1,4 @@
-"""Whether values fit the arguments of flowcore's constructors: what `load` asks before a call.
+"""Whether values fit the arguments of flowcore's constructors: what `load` checks before a call.
 
 The kinds are those that the constructors' own annotations name, e.g. `dim: int` or
 `log_scale_bound: float | None`. So a constructor has to check the values of its arguments, as it

@@ -61,5 +61,5 @@ def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
             f"has format {version}, written by flowcore {unquoted(writer)}; this is flowcore "
             f"{__version__}, which reads formats up to {FORMAT}: update flowcore"
         )
-    with remaking(), np.errstate(all="ignore"):  # whoever made the flow has been warned
+    with remaking(), np.errstate(all="ignore"):  # its maker has been warned
         return Reader(arrays, foreign, len(data)).read(description.get("nodes"))

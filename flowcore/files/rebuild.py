@@ -2,8 +2,8 @@
 
 Constructors are called by class and arguments. So the kinds of the arguments are checked first, and
 all sizes are compared with the arrays that the file really holds, before a constructor makes
-something of that size. What is left to the constructors is what they refuse from anybody: any
-ordinary error of theirs becomes a ValueError that names the node.
+something of that size. Constructors check the rest, as they do for every caller: any ordinary
+error of theirs becomes a ValueError that names the node.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_DEPTH = 300  # of nested nodes
 MAX_VALUES = 100  # of nested lists and dicts within a node
 SMALL = 2**20  # a description may ask for this many numbers even if the file holds fewer
 MAX_STEPS = 30_000  # nodes more than there are, when everything that is shared is written out
-# where a class that a file names is looked for, in this order; a room is imported when asked
+# where a class that a file names is looked up, in this order; a room is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "targets",
          "estimator", "tables")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
@@ -73,7 +73,7 @@ def constructor(name: str) -> Callable | None:
 
 
 def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
-    """Somebody's own classes, which a file may name beside flowcore's, by name."""
+    """The user's own classes, which a file may name beside flowcore's, by name."""
     found: dict[str, type] = {}
     for cls in [classes] if isinstance(classes, type) else classes:
         if not isinstance(cls, type):
@@ -89,7 +89,7 @@ class Reader:
 
     def __init__(self, arrays: dict[str, np.ndarray], foreign: dict[str, type], n_bytes: int):
         self._arrays, self._foreign = dict(arrays), foreign
-        self._room = SMALL + 2 * n_bytes  # how many more numbers constructors may be asked for
+        self._room = SMALL + 2 * n_bytes  # how many more numbers constructors may make
         self._objects: list = []
         self._extents: list[tuple[int, int]] = []  # (depth, nodes with shared ones repeated)
         self._refs: list[int] = []
@@ -219,12 +219,12 @@ class Reader:
         elif cls is Coupling:
             expect(config["conditioner"] is not None, "a Coupling without its conditioner")
         else:
-            size = _numbers_asked_for(cls, config)
+            size = _numbers_made(cls, config)
             self._room -= size
             expect(self._room >= 0, "arguments that ask for {} numbers", size)
 
 
-def _numbers_asked_for(cls: Callable, config: dict) -> int:
+def _numbers_made(cls: Callable, config: dict) -> int:
     """At most how many numbers a constructor makes of such arguments, other than arrays of them."""
     transformers = [v.n_out for v in config.values() if isinstance(v, Transformer)]
     numbers = [v for v in (*config.values(), *transformers) if is_int(v)]

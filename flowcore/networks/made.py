@@ -148,8 +148,8 @@ def input_degrees(dim: int, order, rng) -> np.ndarray:
         )
     found = as_numbers("order", order)
     if found.shape != (dim,) or not np.array_equal(np.sort(found), ascending):
-        given = np.asarray(order).tolist()
-        raise ValueError(f"order must be a permutation of 1..{dim}, not {given}")
+        found = np.asarray(order).tolist()
+        raise ValueError(f"order must be a permutation of 1..{dim}, not {found}")
     return found.astype(int)
 
 

@@ -92,8 +92,8 @@ class Network(Parametric):
         needs_x_bar = at.has_way_back  # of what was bound before
         net = BoundNetwork(self, at)
         inputs, phi = net.units[0], net.units[-1].reshape(*self.out_shape, at.n_rows)
-        by_degree, as_given = self.input_selectors
-        out_by_degree, out_as_given = self.output_selectors
+        by_degree, original = self.input_selectors
+        out_by_degree, out_original = self.output_selectors
         way_out, way_back = list(net.begin), []
         for l, matrix in enumerate(net.matrices, 1):
             act, derivative = net.activation(l) if l <= self.n_hidden else ([], [])
@@ -108,7 +108,7 @@ class Network(Parametric):
             inputs[...] = x[by_degree]
             for step in way_out:
                 step()
-            return phi[out_as_given]
+            return phi[out_original]
 
         if not at.tape:
             return run, None
@@ -120,7 +120,7 @@ class Network(Parametric):
                 received[...] = phi_bar[out_by_degree]
             for step in way_back:
                 step()
-            return None if x_bar is None else x_bar[as_given]
+            return None if x_bar is None else x_bar[original]
 
         return run, back
 

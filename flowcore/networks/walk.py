@@ -33,7 +33,7 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
     bind_coordinate()   (run, back) of the transformer of one coordinate, forward
     """
     net, dim, n_out = BoundNetwork(made, at), made.dim, made.n_out
-    by_degree, as_given = made.input_selectors
+    by_degree, original = made.input_selectors
     x, phi = net.units[0], net.units[-1].reshape(dim, n_out, at.n_rows)
     result = at.array("walked", *x.shape)
 
@@ -57,7 +57,7 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
             np.add(l, log_det[0], l)
             for step in degree.units:
                 step()
-        result[...] = x[as_given]
+        result[...] = x[original]
         return result
 
     if not at.tape:
@@ -75,7 +75,7 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
             z_bar[i], phi_bar[i] = transform_back(v[i], l_bar)
         for step in (*zeroth.back, *outer):
             step()
-        return z_bar[as_given]
+        return z_bar[original]
 
     return run, back
 

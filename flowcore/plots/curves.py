@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..core.typing import Limits
     from ..training import History
 
-# Told apart in grey, too: a pale band of noise, and a dark line over it.
+# Different in grey, too: a pale band of noise, and a dark line over it.
 STYLES = (
     {"color": SKY, "lw": 2.0, "label": "training"},
     {"color": VERMILLION, "lw": 1.0, "label": "validation"},

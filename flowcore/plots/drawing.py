@@ -22,7 +22,7 @@ SMALL = 8  # points, for remarks and crowded ticks; all else has matplotlib's ow
 
 
 def new_figure(size, layout="compressed"):
-    """A figure of pyplot's where somebody looks on, of nobody's in a script.
+    """A figure: of pyplot's at a prompt or in a notebook; in a script, of its caller alone.
 
     "compressed" is matplotlib's constrained layout for panels of one fixed aspect;
     "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
@@ -177,7 +177,7 @@ def count_outside(x, xlim, ylim) -> int:
 
 
 def remark(ax, text: str):
-    """A few small words in the lower right corner, readable over dots; returns the text."""
+    """A short text in the lower right corner, readable over dots; returns the text."""
     place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
     place["bbox"] = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
     return ax.text(0.98, 0.02, text, fontsize=SMALL, color=GREY, **place)

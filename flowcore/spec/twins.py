@@ -155,7 +155,7 @@ def bijector(b, direction, x, params, context):
 def _part(b, params, part, direction, x, context):
     """A part of b, run with its own parameters, and with the context if it reads one."""
     own_context = context if part.context_dim else None
-    return bijector(part, direction, x, b.share(params, part), own_context)
+    return bijector(part, direction, x, b.params_of(part, params), own_context)
 
 
 def _rows(log_det, x):
@@ -370,7 +370,7 @@ def _flow(flow, x, params, context):
     """log p(x) = log p_base(z) + log |det dz/dx|,  z = f^-1(x); -inf at an infinite x."""
     base, finite = flow.parts[0], np.isfinite(getval(x)) | np.isnan(getval(x))
     z, log_det = _part(flow, params, flow.bijector, "inverse", anp.where(finite, x, 0.0), context)
-    found = log_prob(base, z, flow.share(params, base), context) + log_det
+    found = log_prob(base, z, flow.params_of(base, params), context) + log_det
     return anp.where(finite.all(axis=1) | np.isnan(getval(found)), found, -np.inf)
 
 
@@ -447,5 +447,5 @@ def _normal_mixture(density, x, params, context):
 @log_prob.register(Mixture)
 def _mixture(density, x, params, context):
     """log sum_k w_k p_k(x)."""
-    terms = [log_prob(part, x, density.share(params, part), context) for part in density.parts]
+    terms = [log_prob(part, x, density.params_of(part, params), context) for part in density.parts]
     return log_sum_exp(anp.stack(terms, axis=-1) + np.log(density.weights))

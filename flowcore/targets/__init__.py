@@ -1,8 +1,8 @@
 """Toy densities that are known exactly: what a flow's loss is compared with.
 
-A `Target` samples, and knows its log-density and its entropy H, in nats. No honest held-out
-negative log-likelihood lies below H, and the gap is the Kullback-Leibler divergence to the truth,
-which `kl_to_truth` measures:
+A `Target` has `sample`, an exact log-density and its entropy H, in nats. The expected held-out
+negative log-likelihood of a density q is never below H, and the gap is the Kullback-Leibler
+divergence from the truth, which `kl_to_truth` measures:
 
     mean over samples x ~ p of -log q(x)  ->  H(p) + KL(p || q).
 
@@ -18,8 +18,8 @@ known, `mean` and `std`. Each has a name as a function, too: `two_moons` is `Two
     eight_gaussians, checkerboard             separate pieces
     correlated_gaussian, funnel, banana       Gaussians, plain and bent; the first two in any dim
 
-How close a family of flows can come, at best: `affine_floor`, `volume_preserving_floor`, which are
-found in `flowcore.teaching`.
+`affine_floor` and `volume_preserving_floor` (in `flowcore.teaching`) bound how close a family of
+flows can come.
 """
 
 from .._imports import door

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Target(ABC):
     """An immutable distribution over vectors (..., dim) with an exact density.
 
-    A subclass writes `sample`, `log_prob` and `entropy`, and `mean` and `std` if it knows them.
+    A subclass writes `sample`, `log_prob` and `entropy`, and `mean` and `std` if they are known.
 
     Examples
     --------
@@ -57,11 +57,11 @@ class Target(ABC):
 
     def mean(self) -> np.ndarray:
         """E x, (dim,)."""
-        raise NotImplementedError(f"{type(self).__name__} does not know its mean: write mean()")
+        raise NotImplementedError(f"{type(self).__name__} has no mean(): write one")
 
     def std(self) -> np.ndarray:
         """The standard deviation of every coordinate, (dim,)."""
-        raise NotImplementedError(f"{type(self).__name__} does not know its std: write std()")
+        raise NotImplementedError(f"{type(self).__name__} has no std(): write one")
 
     def prob(self, x: ArrayLike) -> np.ndarray:
         """p(x): x of shape (..., dim) gives (...); 0 where it is too small for a float."""

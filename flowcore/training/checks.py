@@ -130,8 +130,8 @@ def as_weights(values, n: int) -> np.ndarray | None:
 
 
 def check_scales(flow, x: np.ndarray, context: np.ndarray | None) -> None:
-    """What a flow that `initialize` leaves alone, or a raw context, has to do with these rows: an
-    error where its dtype is too coarse, warnings where their scale is another one."""
+    """Compare an initialised flow, and networks that read a raw context, with the scale of these
+    rows: an error where the flow's dtype is too coarse, warnings where the scale is another one."""
     x, context = (None if a is None else a[:: math.ceil(len(a) / EXAMINED)] for a in (x, context))
     _check_context(flow, context)
     if getattr(flow, "initialized", True):  # else `initialize` looks at the resolution
@@ -179,7 +179,7 @@ def _reads_it_raw(part) -> bool:
     """Whether something outside of every StandardizeContext reads the context."""
     if isinstance(part, StandardizeContext):
         return False
-    parts = getattr(part, "parts", ())  # somebody's own flow need not have any, nor a context_dim
+    parts = getattr(part, "parts", ())  # a user's own flow may have none, nor a context_dim
     return any(map(_reads_it_raw, parts)) if parts else getattr(part, "context_dim", 1) != 0
 
 

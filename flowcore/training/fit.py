@@ -212,7 +212,7 @@ def fit(
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
-    first = table.first_look()
+    first = table.initial_rows()
     check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on

@@ -63,8 +63,8 @@ class EpochReport:
     epoch       counted from 0
     train_nll   the epoch's mean training loss, val_nll the validation NLL after it, or None
     history     the `History` so far
-    flow        the flow with the parameters after this epoch, an independent copy, made when
-                asked for (also later: they stay those of this epoch)
+    flow        the flow with the parameters after this epoch, an independent copy, made
+                when it is read (also later: the parameters stay those of this epoch)
     """
 
     epoch: int

@@ -108,7 +108,8 @@ class Likelihood(Loss):
         return nll, np.asarray(gradient, theta.dtype)
 
     def _step(self, theta, rows: Rows) -> _Step:
-        """What the steps with this number of rows share: bound to theta itself, which changes."""
+        """Whatever the steps with this number of rows have in common; bound to theta itself, which
+        changes."""
         step = self._steps.get(len(rows.x))
         if step is None or step.log_prob.theta is not theta:
             check_context(rows.context, self.flow.context_dim, self.flow)
@@ -118,7 +119,7 @@ class Likelihood(Loss):
         return step
 
     def _log_prob_of(self, rows: Rows) -> Callable:
-        """log p of the rows (n,), as a function of theta; of a flow that is somebody's own."""
+        """log p of the rows (n,), as a function of theta; of a flow of the user's own class."""
 
         def log_prob(theta):
             values = self.flow.log_prob(rows.x, params=theta, context=rows.context)

@@ -1,6 +1,6 @@
 """What a training loop minimises: a loss of every batch, its gradient, and a penalty.
 
-`Loss` is what the loop (`loop.py`) and a loss have to know of each other. The loss of `fit` is in
+`Loss` is the interface between the loop (`loop.py`) and a loss. The loss of `fit` is in
 `likelihood.py`; another loss is another class of this kind, not another loop.
 """
 
@@ -20,7 +20,7 @@ from autograd.tracer import isbox
 class NotFinite(Exception):
     """The loss or its gradient is not finite; the message names what, and where.
 
-    at_start   what to ask oneself if this happens before any update
+    at_start   the likely cause, as a question, if this happens before any update
     """
 
     def __init__(self, what: str, at_start: str = "is the loss smooth at the initial parameters?"):
@@ -38,7 +38,7 @@ class Loss:
     penalty_value   the penalty's part of the last loss
     weight          of the last batch in the mean over an epoch
 
-    Abstract. What a batch is, is the affair of a loss, which has to have
+    Abstract. A subclass decides what a batch is, and writes
 
     value_and_gradient(theta, batch)   (value, gradient) in nats, without the penalty; it sets
                     `weight`, and raises NotFinite if the value is not finite
@@ -108,7 +108,7 @@ def _as_function_of_theta(penalty: Callable, flow) -> Callable:
 
 
 def _n_required(function: Callable) -> int:
-    """How many arguments by position it cannot do without; 1 if nobody knows."""
+    """How many arguments by position it requires; 1 if it has no signature."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """Rows that repeat: a Metropolis chain stays where it is, a bootstrap draws a row again.
 
 Equal rows are one row, with the sum of their weights. If copies of a training row were held out,
-the best epoch would be the one that knows the training rows by heart.
+the best epoch would be the one that has memorised the training rows.
 """
 
 from __future__ import annotations

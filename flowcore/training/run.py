@@ -48,7 +48,7 @@ class Kept(NamedTuple):
 
 
 class Run:
-    """All that changes while `train` runs. theta changes in place: nobody else sees it.
+    """All that changes while `train` runs. theta changes in place: no other object holds it.
 
     loss        what is minimised; its flow stays as it is
     optimizer   see `optim.Optimizer`; average   a decay rate, or None
@@ -79,7 +79,7 @@ class Run:
         self.state = optimizer.start(self.theta)
         self.average = None if average is None else Average(average, self.theta)
         self.best = self.latest = self.earlier = Kept(-1, math.inf, self.theta.copy())
-        # validation NLL of the initial parameters, and its standard error, if somebody asked
+        # validation NLL of the initial parameters, and its standard error, once computed
         self.initial: tuple[float, float] | None = None
         self.first_nll: float | None = None  # of the first batch, at the initial parameters
         self.epoch = self.batch = 0  # how many of them are done
@@ -88,7 +88,8 @@ class Run:
         self.reported = True  # the last epoch, to the callbacks
         self.stopped = False  # by a callback
         self.seconds = 0.0  # of earlier runs
-        self.torn = False  # True while things change that belong together; for good, if interrupted
+        # True while values change that belong together; it stays True if an interrupt comes then
+        self.is_updating = False
         self.after_step: Callable[[], None] | None = None  # called after every update
 
     @property
@@ -104,23 +105,23 @@ class Run:
     # ------------------------------------------------------------ what happens in an epoch
 
     def goes_on(self) -> bool:
-        """Is there another epoch to do, or the rest of one?"""
+        """Whether there is another epoch to do, or the rest of one."""
         waited = self.epoch - 1 - self.best.epoch
-        bored = self.patience is not None and waited >= self.patience
-        return self.epoch < self.epochs and not self.stopped and not bored
+        impatient = self.patience is not None and waited >= self.patience
+        return self.epoch < self.epochs and not self.stopped and not impatient
 
     def begin_epoch(self) -> None:
         """Remember where the epoch starts, unless an earlier run did."""
-        self.torn = True
+        self.is_updating = True
         if self.latest.epoch != self.epoch - 1:
             now = Kept(self.epoch - 1, math.inf, self.result.copy())
             self.earlier, self.latest = self.latest, now
         self.rng_state = self.rng.bit_generator.state
-        self.torn = False
+        self.is_updating = False
 
     def step(self, gradient: np.ndarray, value: float, weight: float) -> None:
         """One update of theta; value: of the batch, without the penalty."""
-        self.torn = True
+        self.is_updating = True
         self.first_nll = value if self.first_nll is None else self.first_nll
         self.state.step(self.theta, gradient)
         if self.average is not None:
@@ -128,13 +129,13 @@ class Run:
         self.total += weight * value
         self.weight += weight
         self.batch += 1
-        self.torn = False
+        self.is_updating = False
         if self.after_step is not None:
             self.after_step()
 
     def end_epoch(self, validated: tuple[float, float] | None) -> None:
         """Write the epoch into the history, and keep its parameters if they are the best."""
-        self.torn = True
+        self.is_updating = True
         best, val_nll = self.best, None if validated is None else validated[0]
         if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
             best = Kept(self.epoch, val_nll, self.result.copy())
@@ -144,7 +145,7 @@ class Run:
         self.best, self.reported = best, False
         self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
         self.rng_state = self.rng.bit_generator.state
-        self.torn = False
+        self.is_updating = False
 
     def report(self, callbacks: Sequence[Callable]) -> None:
         """Call the callbacks for the last epoch, once: they may draw numbers, or return True."""
@@ -158,10 +159,10 @@ class Run:
         report = EpochReport(self.epoch - 1, *nll, history, self.flow, self.result.copy())
         answers = [callback(report) for callback in callbacks]
         stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
-        self.torn = True
+        self.is_updating = True
         self.stopped, self.reported = stop, True
         self.rng_state = self.rng.bit_generator.state
-        self.torn = False
+        self.is_updating = False
 
     # ------------------------------------------------------------ how it ends
 

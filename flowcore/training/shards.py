@@ -31,10 +31,10 @@ class BoundLogProb:
     """log p of n rows at theta, a vector that changes in place; and the way back to theta.
 
     flow      a `Distribution`
-    threads   how many work on the shards, if there are several, and nothing in the flow is
-              somebody's own: that may use autograd, whose traces threads confuse
+    threads   how many work on the shards, if there are several and the flow has no part of the
+              user's own, which may use autograd: threads confuse its traces
 
-    If all is built in, no gradient by x is made: somebody's own `bind` may need it.
+    The gradient by x is made only if a part is the user's own: its `bind` may need it.
     """
 
     def __init__(self, flow, n_rows: int, theta: np.ndarray, threads: int = 1):

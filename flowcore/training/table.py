@@ -23,8 +23,8 @@ from .repeats import first_equal
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-FIRST_LOOK = 100_000  # rows of a memmap that `initialize` gets, at most; and
-FIRST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
+MOST_ROWS = 100_000  # rows of a memmap that `initialize` gets, at most; and
+MOST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
 
 
 class Rows(NamedTuple):
@@ -98,16 +98,16 @@ class Table:
         return chosen(self.data, self.rows)
 
     @property
-    def n_first(self) -> int:
-        """How many rows `first_look` gives."""
+    def n_initial(self) -> int:
+        """How many rows `initial_rows` gives."""
         n = round(self.data.weight[self.rows].sum()) if self.counted else len(self.rows)
-        most = min(FIRST_LOOK, max(2, FIRST_NUMBERS // self.data.width))
+        most = min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
         return min(n, most) if is_mapped(self.data.x) else n
 
-    def first_look(self) -> Rows:
+    def initial_rows(self) -> Rows:
         """What `initialize` gets: the training rows, each as often as its weight demands; but
         of a memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
-        n, weight = self.n_first, self.data.weight
+        n, weight = self.n_initial, self.data.weight
         if weight is None and n == len(self.rows):
             return self.everything if self.batch_size == n else chosen(self.data, self.rows)
         weight = None if weight is None else weight[self.rows]

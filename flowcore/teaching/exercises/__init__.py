@@ -35,7 +35,7 @@ def check(name: str, answer: Answer) -> Verdict:
     name : str
         Lesson and letter, such as "3b".
     answer : number or function
-        What the question asks for.
+        Your answer to the question.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def question(name: str) -> str:
     Returns
     -------
     str
-        The question, as the lesson asks it.
+        The question, as it stands in the lesson.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class Exercise:
     """A question with one right answer.
 
     name       lesson and letter, "3b"
-    question   as the lesson asks it
+    question   as it stands in the lesson
     answer     a number, or a function, which is then run on `inputs`
     why        the reason of the right answer
     mistakes   answers that are not right, each with its hint
@@ -63,7 +63,7 @@ class Exercise:
         if not self.inputs:
             return [_as_floats(answer)]
         if not callable(answer):
-            raise TypeError(f"a function is asked for, not {answer!r:.60}")
+            raise TypeError(f"the answer must be a function, not {answer!r:.60}")
         # an answer may write into its arguments
         copies = [[np.array(argument) for argument in arguments] for arguments in self.inputs]
         return [_as_floats(answer(*arguments)) for arguments in copies]

@@ -32,7 +32,7 @@ def log_dets(
     """log p(x) = log N(z) + the log-determinants, as stacked bars: one bar for each point.
 
     The log-determinants are those of the way from x to z; they are numbered as in `stages`, from
-    the base on. Parts above 0 stand on the line, those below hang from it; the black mark is
+    the base on. Parts above 0 stand on the line, those below hang from it; the black line is
     log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out. Where
     log p(x) is not finite, there is its value and no bar. Errors: ValueError for points of a wrong
     shape, or more than 12 of them; TypeError for what is no flow.
@@ -79,7 +79,7 @@ def log_dets(
                hatch=HATCHES[k // len(COLOURS) % len(HATCHES)], label=name)  # fmt: skip
         tops, bottoms = tops + np.maximum(part, 0), bottoms + np.minimum(part, 0)
     reach = place[drawn] - 0.38, place[drawn] + 0.38
-    ax.hlines(log_p[drawn], *reach, color="white", lw=4.5)  # so that the mark is seen on any bar
+    ax.hlines(log_p[drawn], *reach, color="white", lw=4.5)  # so that the line is seen on any bar
     ax.hlines(log_p[drawn], *reach, color=BLACK, lw=2.5, label="log p(x), the sum")
     ax.axhline(0, color=GREY, lw=0.8)
     ax.set(ylabel="nats", xlabel="point", xlim=(-0.6, len(x) - 0.4))

@@ -1,4 +1,4 @@
-"""A MADE as a drawing: its units, what each may know, and the edges that its masks leave."""
+"""A MADE as a drawing: its units, their degrees, and the edges that its masks leave."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ AREA = 150  # of a unit, in square points
 def network(made: MADE, output: int | None = None, ax: Axes | None = None) -> Axes:
     """The units of a MADE, left to right from inputs to outputs, and the edges between them.
 
-    The number in a unit is its degree d. A hidden unit of degree d knows at most the inputs of
-    degree 1..d: it reads units of the same degree or lower. An output reads lower ones only. With
-    `output`, what that output depends on is drawn dark, and all else pale. Not drawn: biases, and
-    a context, which every unit may read. Errors: TypeError for anything but a MADE, ValueError for
-    more than 24 units in a layer, for the skips of a residual one, for an output that there is
-    not.
+    The number in a unit is its degree d. A hidden unit of degree d depends at most on the
+    inputs of degree 1..d: it reads units of the same degree or lower. An output reads lower ones
+    only. With `output`, what that output depends on is drawn dark, and all else pale. Not drawn:
+    biases, and a context, which every unit may read. Errors: TypeError for anything but a MADE;
+    ValueError for more than 24 units in a layer, for the skips of a residual one, for an output
+    that does not exist.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Checkpoint:
     def __exit__(self, kind, problem, traceback) -> None:
         run = self.run
         try:
-            if not run.torn and run.epoch + run.batch > 0:  # else the file stays as it was
+            if not run.is_updating and run.epoch + run.batch > 0:  # else the file stays as it was
                 self._try_to_write("the last checkpoint could not be written", problem is None)
         except KeyboardInterrupt:  # it ends the writing only: the file is the old one or the new
             run.history.interrupted = True

@@ -43,7 +43,7 @@ def fingerprint_of(
         "average": None if run.average is None else run.average.decay,
         "validation_split": table.held_out,
         "shuffle": table.shuffle,
-        "rows for initialize": table.n_first,  # fewer of a large memmap
+        "rows for initialize": table.n_initial,  # fewer of a large memmap
     }
     state = json.dumps(rng_state, default=np.ndarray.tolist)
     return {
