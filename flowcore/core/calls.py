@@ -1,9 +1,10 @@
 """From a public call to the arithmetic: plans, their free lists, and the one primitive of autograd.
 
-A *plan* is a part bound to a number of rows, a dtype, and a tape or none. A call takes one from its
-part's free list, or makes it, copies theta in, runs it, copies the results out, and puts it back.
-So objects stay immutable, and threads never meet in a plan. To autograd a whole flow, however deep,
-is a single primitive, whose gradients land in one flat vector.
+`call` is where every public method of a network, bijector or density ends. A *plan* is a part bound
+to a number of rows, a dtype, and a tape or none. A call takes one from its part's free list, or
+makes it, copies theta in, runs it, copies the results out, and puts it back. So objects stay
+immutable, and threads never meet in a plan. To autograd a whole flow, however deep, is a single
+primitive, whose gradients land in one flat vector.
 """
 
 from __future__ import annotations
@@ -29,6 +30,39 @@ LARGEST = 2**25  # bytes of a part's idle plans by their own count; splines and 
 TWINS = "flowcore.spec.twins"  # the same computations as plain formulas
 
 OPPOSITE = {"forward": "inverse", "inverse": "forward"}
+
+
+def call(part, what: str, x, params, context, threads=None):
+    """`what` of a part at x (..., D): an array, or a pair (value, log_det) of a bijector."""
+    name = "z" if what == "forward" else "x"
+    x, theta, context, lead = gate(part, x, params, context, name)
+    if isbox(theta) or isbox(x) or isbox(context):
+        found = _traced(
+            theta, x, context, Lease(part, what, len(x), _dtype(theta, x, context), tape=True)
+        )
+        found = found if what in OPPOSITE else (found,)
+    else:
+        found = evaluate(part, what, x, theta, context, threads)
+    if len(lead) != 1:
+        found = [a.reshape(lead + a.shape[1:]) for a in found]
+    return tuple(found) if what in OPPOSITE else found[0]
+
+
+def evaluate(part, what: str, x, theta, context, threads=None, out=None):
+    """The results for rows x (N, D), no boxes: many rows in blocks of a fixed size, in threads.
+
+    out   where to put the first result, e.g. x itself: a block is read before it is overwritten
+    """
+    dtype = _dtype(theta, x, context)
+
+    def rows(x, context):
+        return Lease(part, what, len(x), dtype, tape=False).run(theta, x, context)
+
+    if threads is None and (len(x) < FEW or len(x) <= block_rows(len(x), theta.size)):
+        return rows(x, context)
+    if not part._memo_built_in:
+        threads = 1  # it may use autograd, which is not thread-safe, or arrays of its own
+    return map_blocks(rows, (x, context), threads, out, theta.size)
 
 
 class Plan:
@@ -121,39 +155,6 @@ def _without_plans(part):
     clone = object.__new__(type(part))
     clone.__dict__.update(part.__dict__, _memo_plans={})
     return clone
-
-
-def call(part, what: str, x, params, context, threads=None):
-    """`what` of a part at x (..., D): an array, or a pair (value, log_det) of a bijector."""
-    name = "z" if what == "forward" else "x"
-    x, theta, context, lead = gate(part, x, params, context, name)
-    if isbox(theta) or isbox(x) or isbox(context):
-        found = _traced(
-            theta, x, context, Lease(part, what, len(x), _dtype(theta, x, context), tape=True)
-        )
-        found = found if what in OPPOSITE else (found,)
-    else:
-        found = evaluate(part, what, x, theta, context, threads)
-    if len(lead) != 1:
-        found = [a.reshape(lead + a.shape[1:]) for a in found]
-    return tuple(found) if what in OPPOSITE else found[0]
-
-
-def evaluate(part, what: str, x, theta, context, threads=None, out=None):
-    """The results for rows x (N, D), no boxes: many rows in blocks of a fixed size, in threads.
-
-    out   where to put the first result, e.g. x itself: a block is read before it is overwritten
-    """
-    dtype = _dtype(theta, x, context)
-
-    def rows(x, context):
-        return Lease(part, what, len(x), dtype, tape=False).run(theta, x, context)
-
-    if threads is None and (len(x) < FEW or len(x) <= block_rows(len(x), theta.size)):
-        return rows(x, context)
-    if not part._memo_built_in:
-        threads = 1  # it may use autograd, which is not thread-safe, or arrays of its own
-    return map_blocks(rows, (x, context), threads, out, theta.size)
 
 
 @primitive

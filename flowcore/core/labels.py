@@ -1,4 +1,4 @@
-"""Do two tables have the same columns?"""
+"""The columns of a table, compared with those that are expected."""
 
 from __future__ import annotations
 

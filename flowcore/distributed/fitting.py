@@ -28,7 +28,7 @@ from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
 from ..training.schedules import scheduled
-from ..training.table import MOST_ROWS, MOST_NUMBERS, as_rows, merged
+from ..training.table import MOST_NUMBERS, MOST_ROWS, as_rows, merged
 from .blocks import da, options_of, table
 
 if TYPE_CHECKING:

@@ -90,9 +90,9 @@ class Distribution(Parametric):
         found = call(self, "log_prob", near, params, context, threads)
         if far is None and (found < np.inf).all():
             return found
-        return self._log_prob_of_wild_rows(found, x, far, params, context)
+        return self._log_prob_of_extreme_rows(found, x, far, params, context)
 
-    def _log_prob_of_wild_rows(self, found, x, far, params, context):
+    def _log_prob_of_extreme_rows(self, found, x, far, params, context):
         """`found`, set right at rows x that are infinite or NaN, or overflow on the way."""
         x, theta, context, _ = gate(self, x, params, context)
         lead, found = found.shape, found.reshape(-1)
@@ -101,10 +101,10 @@ class Distribution(Parametric):
         unknown = np.isnan(x).any(axis=1)
         if context is not None:
             unknown |= np.isnan(context).any(axis=1)
-        odd = np.flatnonzero(~(found < np.inf) & ~far & ~unknown)
-        if odd.size and np.isfinite(theta).all():
-            own_context = None if context is None else context[odd]
-            overflowed = odd[self._overflowed(x[odd], theta, own_context)]
+        unclear = np.flatnonzero(~(found < np.inf) & ~far & ~unknown)
+        if unclear.size and np.isfinite(theta).all():
+            own_context = None if context is None else context[unclear]
+            overflowed = unclear[self._overflowed(x[unclear], theta, own_context)]
             found[overflowed] = -np.inf
         found[far], found[unknown] = -np.inf, np.nan
         return found.reshape(lead)
@@ -228,5 +228,5 @@ class Foreign(Distribution):
         return by_autograd(lambda theta, x, context: self.density.log_prob(x), at, self)
 
     def __repr__(self):
-        has_no_repr = type(self.density).__repr__ is object.__repr__  # no address in memory, please
+        has_no_repr = type(self.density).__repr__ is object.__repr__  # not its address in memory
         return f"{type(self.density).__name__}({self.dim})" if has_no_repr else repr(self.density)

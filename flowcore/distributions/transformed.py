@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.typing import Array, ArrayLike, Base, Bound, Context, Params, Seed, Threads
 
 FAR = 10.0  # standard deviations: rows of a larger median size were meant to be standardised
-_UNSEEN = "this flow has not seen data: its Standardize does nothing yet"
+_NOT_FITTED = "this flow has not seen data: its Standardize does nothing yet"
 _FIT = "use what fit returns (flow, history = fit(flow, X)), or flow.initialize(X)"
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
@@ -104,9 +104,8 @@ class TransformedDistribution(Distribution):
         some = np.sort(some[np.isfinite(some)])
         size = some[len(some) // 2] if some.size else 0.0  # the median
         if size > FAR:
-            warn(
-                f"{_UNSEEN}, so it takes these rows, of median size {size:.3g}, as they are: {_FIT}"
-            )
+            rows = f"these rows, of median size {size:.3g}"
+            warn(f"{_NOT_FITTED}, so it takes {rows}, as they are: {_FIT}")
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
         """Step by step, to the part whose output is the first that is not finite."""
@@ -115,10 +114,10 @@ class TransformedDistribution(Distribution):
         for part, way in self.bijector.steps("inverse"):
             own_context = context if part.context_dim else None
             x, log_det = evaluate(part, way, x, self._part_of(theta, part), own_context)
-            odd = ~known & ~(np.isfinite(x).all(axis=1) & (log_det < np.inf))
+            failed = ~known & ~(np.isfinite(x).all(axis=1) & (log_det < np.inf))
             nan = np.isnan(x).any(axis=1) | np.isnan(log_det)
-            overflowed |= odd & (is_built_in(part) | ~nan)
-            known |= odd
+            overflowed |= failed & (is_built_in(part) | ~nan)
+            known |= failed
         left = np.flatnonzero(~known)
         if left.size:
             own_context = context[left] if base.context_dim else None
@@ -234,7 +233,7 @@ class TransformedDistribution(Distribution):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
         n, context, lead = sample_gate(self, shape, context)
         if self._memo_new is self.parts:
-            warn(f"{_UNSEEN}, so these are draws of its base: {_FIT}")
+            warn(f"{_NOT_FITTED}, so these are draws of its base: {_FIT}")
         rng, base = np.random.default_rng(rng), self.parts[0]
         if base.n_params and base.dtype != self.dtype:  # draw with the parameters as rounded here
             base = base.with_params(self._own(base))
