@@ -148,7 +148,7 @@ class Invert(Composite):
     Parameters
     ----------
     bijector : Bijector
-        What is turned around.
+        The one to invert.
 
     Examples
     --------

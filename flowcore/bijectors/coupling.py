@@ -212,7 +212,7 @@ def RealNVP(
     transformer : Transformer
         Affine() unless given.
     **options
-        What else `Coupling` takes.
+        Further arguments of `Coupling`.
 
     Returns
     -------
@@ -245,7 +245,7 @@ def NICE(
     dim, num_masked, fraction_masked :
         As for `Coupling`.
     **options
-        What else `Coupling` takes.
+        Further arguments of `Coupling`.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class Elementwise(Bijector):
     dim : int
         D.
     transformer : Transformer
-        What happens to each coordinate; `params` is phi, flattened from (D, n_out).
+        The map of each coordinate; `params` is phi, flattened from (D, n_out).
     dtype : dtype
         float64 or float32.
 

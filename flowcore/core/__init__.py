@@ -1,6 +1,6 @@
 """The foundation: one flat vector, one input gate, binding, one primitive, rows in blocks.
 
-What is imported here is what `core` offers.
+These imports are the interface of the room.
 """
 
 # ruff: noqa: F401

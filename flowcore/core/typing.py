@@ -36,7 +36,7 @@ class HasLogProb(Protocol):
 
 
 class Density(HasLogProb, Protocol):
-    """What can be sampled, too: see `flowcore.targets`."""
+    """A density that can be sampled, too: see `flowcore.targets`."""
 
     dim: int
 

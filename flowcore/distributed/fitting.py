@@ -3,9 +3,9 @@
     loss(theta) = sum_b nll_b(theta) / sum_b w_b + penalty(theta)          b the blocks of the table
 
 The loop, Adam, schedules, averages, the history and the options are those of `flowcore.fit`; only
-the loss is another, `TotalLikelihood`. What is on the workers is the result of a task, and what is
-random follows from seeds that the client draws: if a worker dies, the scheduler computes elsewhere
-what it held, with the same numbers.
+the loss is another, `TotalLikelihood`. Data on the workers are results of tasks, and
+random numbers follow from seeds that the client draws: if a worker dies, the scheduler computes its
+results elsewhere, with the same numbers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def fit(
 
     Every worker keeps its blocks in memory. In every update each of them gets theta, and gives the
     gradient of its own part of the batch, in float64 equal to that of one machine but for rounding.
-    What is random follows from rng and the blocks: results do not depend on the
+    Random numbers follow from rng and the blocks: results do not depend on the
     workers. If one dies, its blocks are loaded again by others, and the run goes on with the same
     numbers, as long as the source of X can be read again.
 

@@ -258,7 +258,7 @@ class TransformedDistribution(Distribution):
 
 
 def short_name(step: Bijector) -> str:
-    """What pictures call a bijector: "MAF", "IAF", else the name of its class."""
+    """The name of a bijector in pictures: "MAF", "IAF", else the name of its class."""
     if isinstance(step, StandardizeContext):
         return short_name(step.bijector)
     if isinstance(step, Invert):

@@ -35,7 +35,7 @@ _HEADER = re.compile(
     rb"'shape': \(([\d, ]{0,999})\), } *\n",
     re.DOTALL,
 )
-# What zipfile raises where an archive is not as it should be.
+# Errors of zipfile for an archive that is damaged.
 _BROKEN = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, struct.error)
 
 
@@ -107,8 +107,8 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 def read_sealed(path: str) -> bytes:
     """The bytes of a sealed file, whole and undamaged.
 
-    What is no ordinary file, or does not begin and end like one of flowcore's, is refused before
-    the rest is read. Errors: OSError; ValueError, whose message continues '<path> ...'.
+    A special file, or one that does not begin and end like flowcore's, is refused before the rest
+    is read. Errors: OSError; ValueError, whose message continues '<path> ...'.
     """
     check_ordinary(path)
     with open(path, "rb") as file:

@@ -194,7 +194,7 @@ def argument_names(cls: Callable) -> list[str]:
 
 @lru_cache(maxsize=256)  # by far the slowest part of making an object
 def constructor_parameters(cls: Callable) -> tuple[inspect.Parameter, ...]:
-    """What `__init__` takes: a base class's `__new__(cls, *args, **kwargs)` does not count."""
+    """Arguments of `__init__`: a base class's `__new__(cls, *args, **kwargs)` does not count."""
     if not isinstance(cls, type):  # a function that builds what a class that is gone has built
         return tuple(inspect.signature(cls).parameters.values())
     if cls.__init__ is not object.__init__:
@@ -218,7 +218,7 @@ def is_leaf(obj) -> bool:
 
 
 def has_params(obj) -> bool:
-    """A leaf with parameters; an empty vector that is not float64 shows that it is cast, too."""
+    """Whether it is a leaf with parameters; an empty vector that is not float64 shows a cast."""
     return is_leaf(obj) and (obj.params.size > 0 or obj.params.dtype != float)
 
 

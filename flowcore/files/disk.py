@@ -89,7 +89,7 @@ def check_ordinary(path: str) -> None:
 
 
 def _unfinished(path: str) -> str:
-    """What the names of files begin with that will replace the one at path."""
+    """How the names of temporary files begin that will replace the file at path."""
     folder, name = os.path.split(os.path.realpath(path))
     return os.path.join(folder, f".{name[:50]}-")
 

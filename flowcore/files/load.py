@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
-    """What `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
+    """Load what `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
 
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
     Parameters that are not finite, those of a flow that has diverged, are loaded as they are;
@@ -39,7 +39,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Returns
     -------
     object
-        What was saved: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`.
+        The saved object: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`.
     """
     name, foreign = path_text("path", path), foreign_classes(classes)
     try:

@@ -1,4 +1,4 @@
-"""What a file holds, shown in error messages: short, on one line, without control characters."""
+"""Contents of files in error messages: short, on one line, without control characters."""
 
 from __future__ import annotations
 

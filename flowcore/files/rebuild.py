@@ -65,7 +65,7 @@ def own_class(name: str) -> type | None:
 
 
 def constructor(name: str) -> Callable | None:
-    """What makes flowcore's objects of this class name; None for no class of flowcore's."""
+    """The constructor of flowcore's class of this name; None if flowcore has no such class."""
     if name in RETIRED:
         room, _, function = RETIRED[name].rpartition(".")
         return getattr(imported(f"{PACKAGE}.{room}"), function)

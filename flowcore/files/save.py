@@ -28,11 +28,11 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     flow : object
-        What to save; a fitted `FlowDensity`, too.
+        A fitted `FlowDensity`, too.
     path : str or PathLike
         Used as it is; ".npz" is customary. The bytes go to a temporary file in the same folder,
-        which then replaces `path`: an earlier file survives any failure. What a killed `save` left
-        there is removed by a later one. Through a link, what it points at is written.
+        which then replaces `path`: an earlier file survives any failure. A later
+        `save` removes the temporary files of a killed one. Through a link, its target is written.
 
     Examples
     --------

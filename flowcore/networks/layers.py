@@ -11,7 +11,7 @@ context, so a layer is one product:
 
     H_l = act(A_l [1; context; H_{l-1}])         H is (units, rows), A_l is (units out, units in)
 
-Inside, the units of a layer are sorted by degree. What a unit reads is then a prefix of the layer
+Inside, the units of a layer are sorted by degree. A unit then reads a prefix of the layer
 before: A is block triangular, its rows of one degree are one dense block, and `theta` holds exactly
 these blocks, one after the other: masked weights do not exist. Outside (`weights`, `masks`),
 matrices are (in, out) in the caller's order of units.

@@ -81,7 +81,7 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
 
 
 class _Degree:
-    """What happens at degree i, as NumPy calls with their arrays.
+    """The computation at degree i, as NumPy calls with their arrays.
 
     outputs   phi_i, from the hidden units of lower degree
     units     the hidden units that are final once x_i is known, layer by layer

@@ -64,9 +64,9 @@ def density(
     >>> ax.get_ylim() == (-2, 2), ax.figure.axes[1].get_ylabel()
     (True, 'density')
     """
-    seen = Seen.of([flow], xlim, ylim, n, context)
+    shown = OnGrid.of([flow], xlim, ylim, n, context)
     ax = drawing.new_axes((5.4, 4.2)) if ax is None else ax
-    filled = _fill(ax, seen, 0, *_levels(seen.p[0].compressed()))
+    filled = _fill(ax, shown, 0, *_levels(shown.p[0].compressed()))
     ax.figure.colorbar(filled, ax=ax, label="density")
     return ax
 
@@ -114,27 +114,27 @@ def densities(
     """
     if not flows:
         raise ValueError("densities needs at least one flow: {title: flow}")
-    seen = Seen.of(list(flows.values()), xlim, ylim, n, context)
-    levels, _ = _levels(seen.p[0].compressed())
-    beyond = any(p.max() > levels[-1] for p in seen.p if p.count())
+    shown = OnGrid.of(list(flows.values()), xlim, ylim, n, context)
+    levels, _ = _levels(shown.p[0].compressed())
+    beyond = any(p.max() > levels[-1] for p in shown.p if p.count())
     axes = drawing.panels(ax, len(flows), len(flows), (3.0 * len(flows) + 0.8, 3.2))
     for k, (panel, title) in enumerate(zip(axes, flows, strict=True)):
-        filled = _fill(panel, seen, k, levels, beyond)
+        filled = _fill(panel, shown, k, levels, beyond)
         panel.set_title(title)
     width = 0.15 / len(axes)  # of all Axes: as broad as that of one
     axes[0].figure.colorbar(filled, ax=list(axes), label="density", fraction=width, pad=width / 3)
     return axes
 
 
-class Seen(NamedTuple):
-    """What a picture of densities shows: samples (m, 2) of each, a grid, and p of each on it."""
+class OnGrid(NamedTuple):
+    """Densities to be drawn: samples (m, 2) of each, a grid, and p of each on it."""
 
     samples: list[np.ndarray]
     grid: np.ndarray  # (n, n, 2), rows have one x2
     p: list[np.ma.MaskedArray]  # (n, n); what is not finite is masked
 
     @classmethod
-    def of(cls, flows: Sequence, xlim, ylim, n, context=None, wider: float = 0.0) -> Seen:
+    def of(cls, flows: Sequence, xlim, ylim, n, context=None, wider: float = 0.0) -> OnGrid:
         """Over the given rectangle, or around the samples of the first flow, `wider` on each side.
 
         Errors: ValueError if all its samples lie outside: the picture would be of a far tail.
@@ -177,14 +177,14 @@ class Seen(NamedTuple):
         return [Patch(label=f"not finite at {holes:,} of {p.size:,} points", **style)]
 
 
-def _fill(ax, seen: Seen, k: int, levels, beyond):
+def _fill(ax, shown: OnGrid, k: int, levels, beyond):
     """Filled contours of the k-th density; with `beyond`, a colour for what exceeds the levels."""
-    inks, extend = _inks(len(levels) - 1 + beyond), "max" if beyond else "neither"
-    x1, x2 = seen.grid[0, :, 0], seen.grid[:, 0, 1]
-    filled = ax.contourf(x1, x2, seen.p[k], levels, colors=inks, extend=extend)
-    if holes := seen.hatch_holes(ax, k):
+    colours, extend = _colours(len(levels) - 1 + beyond), "max" if beyond else "neither"
+    x1, x2 = shown.grid[0, :, 0], shown.grid[:, 0, 1]
+    filled = ax.contourf(x1, x2, shown.p[k], levels, colors=colours, extend=extend)
+    if holes := shown.hatch_holes(ax, k):
         ax.legend(handles=holes, loc="upper right", fontsize=drawing.SMALL, framealpha=1)
-    seen.frame(ax, k)
+    shown.frame(ax, k)
     return filled
 
 
@@ -241,7 +241,7 @@ def _levels(p, mass: float = 0.01):
     return levels, bool(top > levels[-1])
 
 
-def _inks(n: int):
+def _colours(n: int):
     """n colours from paper to ink: white, then matplotlib's magma from light to dark."""
     from matplotlib import colormaps
 

@@ -36,7 +36,7 @@ def losses(
     Parameters
     ----------
     history : History
-        What `fit` returns: `train_nll`, `val_nll` (may be empty), `best_epoch`.
+        As `fit` returns it: `train_nll`, `val_nll` (may be empty), `best_epoch`.
     entropy : float
         Of the true density in the data's units, in nats: drawn as the line below which no honest
         validation NLL settles.
@@ -73,7 +73,7 @@ def losses(
         ax.plot(best + 1, val[best], "o", color=VERMILLION, mec="white", ms=7, label=label)
     if entropy is not None:
         ax.axhline(entropy, color=BLACK, lw=1, ls="--", label=f"exact entropy: {entropy:.3f}")
-    ylim = _usual(curves, entropy) if ylim is None else interval("ylim", ylim)
+    ylim = _usual_limits(curves, entropy) if ylim is None else interval("ylim", ylim)
     if ylim is not None:
         ax.set_ylim(*ylim)
         _mark_epochs_above(ax, curves, ylim[1])
@@ -82,7 +82,7 @@ def losses(
     return ax
 
 
-def _usual(curves, entropy) -> Limits:
+def _usual_limits(curves, entropy) -> Limits:
     """Limits that leave room above nine epochs in ten, if the others need vastly more."""
     shown = [nll[np.isfinite(nll)] for nll in curves if np.isfinite(nll).any()]
     if not shown:

@@ -79,7 +79,7 @@ from .twins_scalar import (
 
 
 def evaluate(part, way: str, theta, x, context=None):
-    """What `part` gives, in plain autograd.numpy: see the table above.
+    """The result of `part`, in plain autograd.numpy: see the table above.
 
     way       "forward" or "inverse" of a bijector (or of a transformer: then theta is phi),
               "log_prob" of a density, "phi" of a network

@@ -1,4 +1,4 @@
-"""What `fit` refuses, and what it warns about: every message names the thing, the value, the fix.
+"""Checks of the arguments of `fit`: every message names the thing, the value, the fix.
 
 Tables are looked at in blocks of rows and never copied when they already hold floats, so that a
 numpy memmap larger than memory stays on disk.

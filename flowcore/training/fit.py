@@ -111,7 +111,7 @@ def fit(
     Parameters
     ----------
     flow : TransformedDistribution
-        Its `initialize` is called once, with the training rows. What is initialised already stays,
+        Its `initialize` is called once, with the training rows. Initialised parts stay as they are,
         with a warning if a Standardize was fitted to rows of another scale.
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may

@@ -1,4 +1,4 @@
-"""What a training loop reports: its history, a report after every epoch, and how it failed."""
+"""The history of a training loop, its report after every epoch, and the error of a divergence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass
 class History:
-    """What happened in one `fit`; complete when it returns.
+    """The record of one `fit`; complete when it returns.
 
     Parameters
     ----------
@@ -30,8 +30,9 @@ class History:
     interrupted : bool
         True if a KeyboardInterrupt ended it (the last of its runs).
     settings : dict
-        What decided the updates, nothing left "auto": epochs, batch_size, optimizer (with its
-        schedule), average, clip_norm; if rows repeat, the numbers of rows and distinct_rows.
+        The options that decided the updates, nothing left "auto": epochs, batch_size, optimizer
+        (with its schedule), average, clip_norm; if rows repeat, the numbers of rows and
+        distinct_rows.
 
     Examples
     --------
@@ -58,7 +59,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class EpochReport:
-    """What a callback of `fit` gets after every epoch.
+    """The argument of a callback of `fit`, after every epoch.
 
     epoch       counted from 0
     train_nll   the epoch's mean training loss, val_nll the validation NLL after it, or None
@@ -85,7 +86,7 @@ class TrainingDivergedError(RuntimeError):
     Parameters
     ----------
     message : str
-        What happened, and what helps.
+        The problem, and what helps.
     epoch, batch : int
         Where, both counted from 0.
     flow : TransformedDistribution

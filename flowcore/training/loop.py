@@ -1,7 +1,8 @@
 """`train`: the one loop over epochs and batches, for any loss.
 
-What is minimised is a `Loss`, how a gradient changes theta is in `optim.py`; a `Run` holds all that
-changes meanwhile, and how it can end; a checkpoint is the file from which a stopped run goes on.
+The loop minimises a `Loss`; an optimizer (`optim.py`) turns a gradient into a change of theta; a
+`Run` holds all that changes meanwhile, and how it can end; a checkpoint is the file from which a
+stopped run goes on.
 """
 
 from __future__ import annotations

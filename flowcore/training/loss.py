@@ -1,4 +1,4 @@
-"""What a training loop minimises: a loss of every batch, its gradient, and a penalty.
+"""The loss that a training loop minimises: its value on a batch, its gradient, and a penalty.
 
 `Loss` is the interface between the loop (`loop.py`) and a loss. The loss of `fit` is in
 `likelihood.py`; another loss is another class of this kind, not another loop.

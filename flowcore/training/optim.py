@@ -28,7 +28,7 @@ PIECE = 2**16  # numbers that a step of Adam takes at once: with its sums they s
 
 
 class OptimizerState(Protocol):
-    """What one run of an optimiser remembers between its steps."""
+    """The state of one run of an optimiser, between its steps."""
 
     def step(self, theta: np.ndarray, gradient: np.ndarray) -> None:
         """Update theta in place, downhill; the gradient is neither changed nor kept."""

@@ -1,8 +1,8 @@
 """The state of a run: all that changes while a flow is trained, and how training can end.
 
-Everything else (the split, `initialize`) follows from the arguments of `fit`. What one epoch draws
-from the random generator follows from the generator's state at its start: so a state in the middle
-of an epoch is that state, the number of batches done, and their running totals.
+Everything else (the split, `initialize`) follows from the arguments of `fit`. The random
+numbers of an epoch follow from the generator's state at its start. So a state in the middle of an
+epoch is that state, the number of batches done, and their running totals.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Run:
 
     @property
     def result(self) -> np.ndarray:
-        """What is validated, kept and returned: theta, or its average."""
+        """The parameters that are validated, kept and returned: theta, or its average."""
         return self.theta if self.average is None else self.average.values
 
     @property

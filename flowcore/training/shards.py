@@ -72,15 +72,15 @@ class BoundLogProb:
             in_threads(f, self.shards, self.threads)
 
     def traced(self):
-        """autograd's function l_bar -> theta_bar. What it traces is one node, whatever the rows and
-        the values: so this, too, is done once for many steps."""
+        """autograd's function l_bar -> theta_bar. Its trace is one node, whatever the rows and the
+        values: so this, too, is done once for many steps."""
         vjp, _ = make_vjp(lambda theta: _log_prob(theta, self), self.theta)
         return vjp
 
 
 @primitive
 def _log_prob(theta, bound: BoundLogProb):
-    """What `bound.run` has found: to autograd, a whole flow is one operation."""
+    """The values that `bound.run` has computed: to autograd, a whole flow is one operation."""
     return bound.values
 
 

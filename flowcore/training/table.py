@@ -105,7 +105,7 @@ class Table:
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
-        """What `initialize` gets: the training rows, each as often as its weight demands; but
+        """The rows for `initialize`: the training rows, each as often as its weight demands; but
         of a memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
         n, weight = self.n_initial, self.data.weight
         if weight is None and n == len(self.rows):

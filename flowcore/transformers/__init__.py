@@ -1,4 +1,4 @@
-"""What happens to one coordinate: x = t(z; phi), with phi from a conditioner."""
+"""Transformers: maps of one coordinate, x = t(z; phi), with phi from a conditioner."""
 
 from .affine import Affine, Compose, Scale, Shift
 from .mixtures import MixtureOfGaussians

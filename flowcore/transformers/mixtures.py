@@ -166,7 +166,7 @@ class MixtureOfGaussians(Transformer):
 
 
 class _Mixture(NamedTuple):
-    """What phi describes, each (K, ...)."""
+    """The parameters of a mixture, which phi describes; each (K, ...)."""
 
     weight: np.ndarray  # pi_k
     log_weight: np.ndarray

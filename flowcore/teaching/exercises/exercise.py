@@ -69,7 +69,7 @@ class Exercise:
         return [_as_floats(answer(*arguments)) for arguments in copies]
 
     def _shape_of(self, found: Sequence[np.ndarray]) -> str:
-        """What is wrong with the shape, on the first input where it is that."""
+        """The error in the shape, on the first input that has one."""
         for value, wanted in zip(found, self.values_of(self.answer), strict=True):
             if value.shape != wanted.shape:
                 return f"Its shape is {value.shape}, and should be {wanted.shape}. "

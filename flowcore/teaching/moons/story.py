@@ -1,4 +1,4 @@
-"""What `flowcore moons` prints, and in which order."""
+"""The output of `flowcore moons`, in its order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only lessons draw; with the same `ax=` and the same rules as `flowcore.plots`."""
+"""Pictures of the lessons; with the same `ax=` and the same rules as `flowcore.plots`."""
 
 from .bridges import bridges
 from .grids import grid, grid_animation

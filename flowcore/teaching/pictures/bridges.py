@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...metrics import log_density_floor, stray_mass
-from ...plots.contours import Seen
+from ...plots.contours import OnGrid
 from ...plots.drawing import BLACK, SMALL, new_axes
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def bridges(
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    seen = Seen.of([truth, flow], xlim, ylim, n, wider=0.1)  # samples end before the line does
-    grid, p = seen.grid, seen.p[1]
+    found = OnGrid.of([truth, flow], xlim, ylim, n, wider=0.1)  # samples end before the line does
+    grid, p = found.grid, found.p[1]
     if not p.count() or p.max() <= 0:
         raise ValueError(f"the density is 0 or not finite at all {p.size:,} points of the grid")
     with np.errstate(divide="ignore"):
         height = np.maximum(np.log10(p / p.max()), -DECADES - 1)
-        above = np.log(seen.p[0]) - log_density_floor(truth, KEPT)
+        above = np.log(found.p[0]) - log_density_floor(truth, KEPT)
     above = np.clip(above.filled(-np.inf), -5, 5)  # nats: -inf has no contours
     thin = above < 0
     stray = thin & (height > -DECADES).filled(False)
@@ -86,11 +86,11 @@ def bridges(
     ax.contourf(x1, x2, stray.astype(float), [0.5, 1.5], colors="none", hatches=["////"])
     if thin.any() and not thin.all():
         ax.contour(x1, x2, above, [-1e-6], colors=BLACK, linewidths=1.2, linestyles="-")
-    seen.frame(ax, 1)
+    found.frame(ax, 1)
     handles = [
         Line2D([], [], color=BLACK, lw=1.2, label=f"{KEPT:.1%} of the truth lies inside"),
         Patch(fill=False, hatch="////", lw=0, label="the flow where the truth is not"),
-        *seen.hatch_holes(ax, 1),
+        *found.hatch_holes(ax, 1),
     ]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=SMALL,
               frameon=False)  # fmt: skip

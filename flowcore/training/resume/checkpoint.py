@@ -138,7 +138,7 @@ class Checkpoint:
             self._problem = str(problem)
 
     def _read(self) -> tuple[dict, dict[str, np.ndarray]] | None:
-        """What the file holds, if there is one; a ValueError unless it is a file of this run."""
+        """The content of the file, None without one; a ValueError unless it is of this run."""
         version = _version_of(self.path)
         if version is None:
             return None
@@ -203,7 +203,7 @@ class Checkpoint:
 
 
 def _version_of(path: str) -> tuple[int, ...] | None:
-    """What differs between two versions of a file; None if there is no file."""
+    """Numbers that differ between two versions of a file; None if there is no file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
