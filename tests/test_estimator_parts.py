@@ -13,7 +13,7 @@ import flowcore as fc
 from flowcore.distributions import expectation_maximization as em
 from flowcore.distributions.expectation_maximization import (
     expectation_maximization,
-    nearest_centres,
+    first_shares,
     shrunk,
     whitened,
 )
@@ -160,7 +160,7 @@ def test_expectation_maximization_is_the_textbooks(monkeypatch, prior):
     monkeypatch.setattr(em, "STEPS", 4)
     monkeypatch.setattr(em, "BLOCK", 300)  # many blocks, the last one smaller
     x = as_white(np.concatenate([correlated(50, seed=1), correlated(87, seed=2) + 2]))
-    shares = nearest_centres(x, equal(137), 3, np.random.default_rng(0))
+    shares = first_shares(x, equal(137), 3, np.random.default_rng(0))
     score, found = expectation_maximization(x, equal(137), shares, prior)
     for _ in range(4):
         log_p, weights, means, covariances, shares = textbook_step(x, shares, prior)
@@ -175,7 +175,7 @@ def test_expectation_maximization_is_the_textbooks(monkeypatch, prior):
 def test_expectation_maximization_counts_weights(monkeypatch):
     monkeypatch.setattr(em, "STEPS", 1)  # n rows of unequal weight say less than n
     x, times = as_white(correlated(40)), np.random.default_rng(1).integers(1, 4, 40)
-    shares = nearest_centres(x, equal(40), 2, np.random.default_rng(0))
+    shares = first_shares(x, equal(40), 2, np.random.default_rng(0))
     _, weighted = expectation_maximization(x, times / times.sum(), shares, prior=0)
     many = np.repeat(np.arange(40), times)
     _, repeated = expectation_maximization(x[many], equal(len(many)), shares[many], prior=0)

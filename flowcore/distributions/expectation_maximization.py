@@ -3,9 +3,8 @@
     p(x) = sum_k w_k N(x; m_k, S_k)
 
 One step of EM is two products of matrices: with phi(x) = (1, x_i, x_i x_j for i <= j),
-log w_k N(x; m_k, S_k) is linear in phi(x), and the moments of every component are sums of phi(x)
-times its responsibilities (the posterior of the component). The rows are whitened first, so that
-the prior and the stopping rule have a scale.
+log w_k N(x; m_k, S_k) is linear in phi(x), and the moments of every component are sums of shares
+times phi(x). The rows are whitened first, so that the prior and the stopping rule have a scale.
 """
 
 from __future__ import annotations
@@ -90,8 +89,8 @@ def best_of_starts(
     if k == 1:
         log_p = -0.5 * (weight @ (x**2).sum(axis=1) + dim * np.log(2 * np.pi))
         return float(log_p), (np.zeros((1, dim)), np.eye(dim)[None], np.ones(1))
-    first = (nearest_centres(rows, weight, k, rng) for rows in starts)
-    found = [expectation_maximization(x, weight, one, prior) for one in first]
+    shares = (first_shares(rows, weight, k, rng) for rows in starts)
+    found = [expectation_maximization(x, weight, own, prior) for own in shares]
     return max(found, key=lambda one: one[0])
 
 
@@ -109,29 +108,26 @@ def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
     return (1 - rho) * covariance + rho * scale * np.eye(dim)
 
 
-def nearest_centres(
-    x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Responsibilities (n, K): 1 for the nearest of K centres, which are found by a few rounds of
-    k-means from k-means++ (Arthur and Vassilvitskii 2007: centres are drawn where others are far).
+def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Each row belongs to its nearest centre, (n, K), by a few rounds of k-means from k-means++
+    (Arthur and Vassilvitskii 2007): centres are drawn where the others are far.
     """
     centres = x[[rng.choice(len(x), p=weight)]]
     while len(centres) < k:
         chance = weight * np.maximum(_distances(x, centres).min(axis=1), 1e-300)
         centres = np.vstack([centres, x[rng.choice(len(x), p=chance / chance.sum())]])
     for _ in range(ROUNDS):
-        nearest = np.eye(k)[_distances(x, centres).argmin(axis=1)]
-        mass = weight @ nearest
-        means = (nearest * weight[:, None]).T @ x / np.maximum(mass, 1e-300)[:, None]
+        shares = np.eye(k)[_distances(x, centres).argmin(axis=1)]
+        mass = weight @ shares
+        means = (shares * weight[:, None]).T @ x / np.maximum(mass, 1e-300)[:, None]
         centres = np.where(mass[:, None] > 0, means, centres)
-    return nearest
+    return shares
 
 
 def expectation_maximization(
-    x: np.ndarray, weight: np.ndarray, first: np.ndarray, prior: float
+    x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float
 ) -> tuple[float, Components]:
-    """(mean log-likelihood in nats, the components) that EM finds from first responsibilities
-    (n, K).
+    """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
 
     x (n, D) is white as a whole: mean 0, covariance I; weight (n,) sums to 1. Every covariance has
     a prior, prior * D imagined rows of the variance K^(-2/D), the volume that each of K components
@@ -141,7 +137,7 @@ def expectation_maximization(
     dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
     columns, weights = np.ascontiguousarray(x.T), n_rows * weight
     sums = sum(
-        (weights[rows] * first[rows].T) @ phi.T for rows, phi in _features(columns)
+        (weights[rows] * shares[rows].T) @ phi.T for rows, phi in _features(columns)
     )  # (K, F)
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
@@ -179,7 +175,7 @@ def _features(columns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Components:
-    """The most probable components, by sums (K, F) of phi(x) times responsibilities."""
+    """The components of the largest posterior, from the sums of shares times phi(x), (K, F)."""
     k = len(sums)
     mass = np.maximum(sums[:, 0], 1e-300)
     means = sums[:, 1 : 1 + dim] / mass[:, None]

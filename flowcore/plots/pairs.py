@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST = 12  # columns: smaller panels show nothing
 DOTS, FEW = 2000, 300  # in a panel: more hide each other; samples are as many as rows, or a few
 BINS = 30
-COLOURS = BLUE, VERMILLION  # of data, and of samples
+INKS = BLUE, VERMILLION  # of data, and of samples
 CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
 SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
 CELL = 1.15  # inches, the side of a panel among many; among few it is larger
@@ -74,7 +74,7 @@ def pairs(
         if i == j:
             _histograms(panel, [rows[:, i] for rows in tables], frames[i])
             continue
-        rows, colour = (tables[-1], COLOURS[len(tables) - 1]) if i < j else (tables[0], COLOURS[0])
+        rows, colour = (tables[-1], INKS[len(tables) - 1]) if i < j else (tables[0], INKS[0])
         rows = rows[:: max(1, -(-len(rows) // shown)), [j, i]]
         dots(panel, rows, colour, len(rows), scale=2.5 / (len(names) + 1.5))
         if i > j and len(tables) == 2:
