@@ -415,6 +415,10 @@ def test_trimming_leaves_out_a_cluster_of_outliers():
     assert (found.fit_predict(rows, sample_weight=weight)[400:] == -1).all()
     assert abs((scores[1:] < found.offset_).mean() - 0.1) < 0.01
     assert "left out: 42 isolated rows: trim" in str(found.summary_)
+    many = np.random.default_rng(2).standard_normal((4000, 3))  # of which three tenths are held out
+    plain = fc.FlowDensity("small", **QUICK, trim=0.1).fit(many)
+    assert np.isfinite(plain.held_out_scores_).mean() < 0.4
+    assert abs((plain.predict(many) == -1).mean() - 0.1) < 0.02
     c = np.arange(421.0)[:, None]
     given = fc.FlowDensity("affine", **QUICK, trim=0.1).fit(rows, context=c)
     assert np.isfinite(given.held_out_scores_).all()

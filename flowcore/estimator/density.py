@@ -207,6 +207,8 @@ class FlowDensity(
             own = context[isolated] if self.density_.context_dim else None
             scores[isolated] = self.density_.log_prob(X[isolated], context=own)
         self.held_out_scores_, seen = scores, np.isfinite(scores)
+        known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
+        weight = np.where(isolated, known * weight, weight)
         self.offset_ = quantile(scores[seen], weight[seen], self.contamination)
         self._n_features_out = X.shape[1]
         return self
