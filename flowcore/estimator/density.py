@@ -185,8 +185,7 @@ class FlowDensity(
         check_reach(X, used, scale, labels)
         dims = X.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
-        candidates = as_candidates(self.flow, *dims)
-        todo = plan(len(rows), *dims, candidates, min(minutes, limit / 60))
+        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), min(minutes, limit / 60))
         if isolated.any():
             todo.left_out.append(f"{isolated.sum():,} isolated rows: trim")
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
