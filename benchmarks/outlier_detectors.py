@@ -1,21 +1,23 @@
-"""Detectors of outliers, all with their defaults: rows -> one number for each, large for outliers.
+"""Detectors of outliers: rows -> one number for each, large for outliers.
 
-They are fitted to all rows, outliers included, without a label, and then asked about the same rows.
-PyOD's `decision_scores_` are just that. The seed of those that draw is 0.
+All have their defaults; ours is there with `trim`, too. They are fitted to all rows, outliers
+included, without a label, and then asked about the same rows. PyOD's `decision_scores_` are just
+that. The seed of those that draw is 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 
-def flow_density(table: np.ndarray) -> np.ndarray:
+def flow_density(table: np.ndarray, **options) -> np.ndarray:
     """`FlowDensity`: how improbable a row is."""
     import flowcore as fc
 
-    return -fc.FlowDensity(random_state=0).fit(table).score_samples(table)
+    return -fc.FlowDensity(random_state=0, **options).fit(table).score_samples(table)
 
 
 def pyod(module: str, name: str, **seed) -> Callable[[np.ndarray], np.ndarray]:
@@ -33,6 +35,7 @@ def pyod(module: str, name: str, **seed) -> Callable[[np.ndarray], np.ndarray]:
 US = "FlowDensity"
 DETECTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     US: flow_density,
+    f"{US}, trim=0.1": partial(flow_density, trim=0.1),
     "IForest": pyod("iforest", "IForest", random_state=0),
     "KNN": pyod("knn", "KNN"),
     "ECOD": pyod("ecod", "ECOD"),

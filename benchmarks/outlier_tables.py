@@ -1,6 +1,7 @@
 """Tables whose outliers are labelled, from packages that registries serve.
 
     X, is_outlier = load("wine")             # (n, D) standardised, (n,) of True and False
+    X, is_outlier = load("wine", "swapped")  # its normal rows, some with a cell of another row
 
 Two lists that have no source in common: on the first, what `FlowDensity` does about outliers was
 chosen; of the second the results are published. Which rows are outliers was written down before
@@ -33,6 +34,8 @@ from .estimator.tables import frame_of_r, text_of_keel
 from .tabular.fetch import DataError, data_folder
 
 MOST_ROWS = 10_000  # of a larger table so many are drawn, as ADBench does
+RARE = 40  # rows for each outlier that is made
+FAR, SPREAD = 4.0, 0.1  # standard deviations: a made cluster, from one of the rows, and inside
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,34 @@ REPORTING: dict[str, Labelled] = {
 }
 
 
-def load(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(X, is_outlier) of a table of either list, prepared."""
-    return prepared(*{**CHOOSING, **REPORTING}[name].load())
+def swapped(table: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Wrong cells: in one row of forty, one cell is that of another such row, so every column keeps
+    its values. Rows that got an equal value are no outliers."""
+    wrong = table.copy()
+    rows = rng.choice(len(table), len(table) // RARE, replace=False)
+    for column, here in enumerate(np.array_split(rows, table.shape[1])):
+        wrong[here, column] = np.roll(table[here, column], 1)
+    return wrong, (wrong != table).any(axis=1)
+
+
+def clustered(table: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A cluster: one row more for every forty, all of them about a row that has been moved by FAR
+    standard deviations, in a direction drawn at random."""
+    n, (_, dim), scale = len(table) // RARE, table.shape, table.std(axis=0)
+    direction = rng.standard_normal(dim)
+    moved = FAR * direction / np.linalg.norm(direction) + SPREAD * rng.standard_normal((n, dim))
+    rows = table[rng.integers(len(table))] + scale * moved
+    return np.concatenate([table, rows]), np.arange(len(table) + n) >= len(table)
+
+
+KINDS = {"labelled": None, "swapped": swapped, "clustered": clustered}
+
+
+def load(name: str, kind: str = "labelled") -> tuple[np.ndarray, np.ndarray]:
+    """(X, is_outlier) of a table of either list, prepared. kind: the outliers are those of its
+    rule, or its other rows get such outliers."""
+    table, is_outlier = {**CHOOSING, **REPORTING}[name].load()
+    make = KINDS[kind]
+    if make:
+        table, is_outlier = make(table[~is_outlier], np.random.default_rng(1))
+    return prepared(table, is_outlier)

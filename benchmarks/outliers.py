@@ -1,7 +1,7 @@
 """Does `FlowDensity` find outliers? Against PyOD, on tables whose outliers are labelled.
 
-    python -m benchmarks.outliers [--tables "wine" ...] [--detectors KNN ...] [--choosing]
-                                  [--env DIR] [--json FILE] [--quick]
+    python -m benchmarks.outliers [--tables "wine" ...] [--kinds swapped ...] [--choosing]
+                                  [--detectors KNN ...] [--env DIR] [--json FILE] [--quick]
 
 The first run makes a virtual environment with PyOD (benchmarks/requirements-outliers.txt) outside
 the source tree, and everything is measured inside it.
@@ -12,6 +12,9 @@ is the probability that an outlier stands before a normal row. Which rows are ou
 done to every table, stands in `benchmarks.outlier_tables`; who takes part in
 `benchmarks.outlier_detectors`. What FlowDensity does was chosen on other tables (--choosing).
 
+--kinds swapped clustered: the normal rows of the tables, with wrong cells or a cluster of outliers
+that are made. Then the average precision stands beside AUROC.
+
 A run that was stopped goes on from the JSON that it left.
 """
 
@@ -21,12 +24,13 @@ import json
 import sys
 import time
 import warnings
+from itertools import product
 from pathlib import Path
 
 from . import environment
 from .common import machine, parser, write_json
 from .outlier_detectors import DETECTORS
-from .outlier_tables import CHOOSING, REPORTING, load
+from .outlier_tables import CHOOSING, KINDS, REPORTING, load
 from .tables import quality
 
 SMALL = ("ecoli 0137-26", "glass", "wine")  # of a quick run
@@ -38,24 +42,26 @@ def main(argv=None) -> int:
     if code is not None:
         return code
     facts = {**machine(), "versions": {"pyod": _versions()}}
-    settings = {"detectors": args.detectors, "quick": args.quick}
+    settings = {"detectors": args.detectors, "kinds": args.kinds, "quick": args.quick}
     rows = _left(args.json, settings)
-    for name in args.tables:
-        if not any(row["table"] == name for row in rows):
-            rows.append(measured(name, args.detectors))
+    for name, kind in product(args.tables, args.kinds):
+        if not any((row["table"], row["kind"]) == (name, kind) for row in rows):
+            rows.append(measured(name, kind, args.detectors))
             _keep(args.json, facts, settings, rows)
     rows.sort(key=lambda row: [*CHOOSING, *REPORTING].index(row["table"]))
     _keep(args.json, facts, settings, rows)
-    print(quality.outliers({"rows": [row for row in rows if row["table"] in args.tables]}))
+    rows = [row for row in rows if row["table"] in args.tables]
+    show = quality.outliers if args.kinds == ["labelled"] else quality.outlier_kinds
+    print(show({"rows": rows}))
     return 0
 
 
-def measured(name: str, detectors: list[str]) -> dict:
-    """One table: AUROC and seconds of everyone."""
-    from sklearn.metrics import roc_auc_score
+def measured(name: str, kind: str, detectors: list[str]) -> dict:
+    """One table: AUROC, average precision and seconds of everyone."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
 
-    table, is_outlier = load(name)
-    auroc, seconds = {}, {}
+    table, is_outlier = load(name, kind)
+    auroc, precision, seconds = {}, {}, {}
     for who in detectors:
         start = time.perf_counter()
         with warnings.catch_warnings():
@@ -63,11 +69,13 @@ def measured(name: str, detectors: list[str]) -> dict:
             scores = DETECTORS[who](table)
         seconds[who] = time.perf_counter() - start
         auroc[who] = float(roc_auc_score(is_outlier, scores))
+        precision[who] = float(average_precision_score(is_outlier, scores))
     shown = ", ".join(f"{who} {value:.3f}" for who, value in auroc.items())
-    print(f"  {name}: {shown}; {sum(seconds.values()):.0f} s", file=sys.stderr, flush=True)
+    print(f"  {name}, {kind}: {shown}; {sum(seconds.values()):.0f} s", file=sys.stderr, flush=True)
     rule = {**CHOOSING, **REPORTING}[name].source
-    return {"table": name, "rule": rule, "n": len(table), "dim": table.shape[1],
-            "outliers": int(is_outlier.sum()), "auroc": auroc, "seconds": seconds}  # fmt: skip
+    return {"table": name, "kind": kind, "rule": rule, "n": len(table), "dim": table.shape[1],
+            "outliers": int(is_outlier.sum()), "auroc": auroc, "precision": precision,
+            "seconds": seconds}  # fmt: skip
 
 
 def _versions() -> str:
@@ -94,6 +102,8 @@ def arguments(argv):
     new = parser(__doc__)
     new.add_argument("--tables", nargs="+", metavar="NAME", choices=[*CHOOSING, *REPORTING],
                      help=f"of {', '.join(REPORTING)}")  # fmt: skip
+    new.add_argument("--kinds", nargs="+", metavar="KIND", choices=KINDS, default=["labelled"],
+                     help=f"of outliers: {', '.join(KINDS)}")  # fmt: skip
     new.add_argument("--choosing", action="store_true", help="the tables for choosing instead")
     new.add_argument("--detectors", nargs="+", metavar="NAME", choices=DETECTORS,
                      default=list(DETECTORS), help=", ".join(DETECTORS))  # fmt: skip

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from contextlib import nullcontext
 from functools import partial
 
@@ -164,12 +165,12 @@ def test_processes_change_nothing(backend):
 
 def test_a_joblib_backend_without_generators():
     with joblib.parallel_backend("multiprocessing"):
-        assert run([partial(np.hypot, 3, k) for k in (4, 0)], 0, 2, True) == [5, 3]
+        assert run([partial(np.hypot, 3, k) for k in (4, 0)], [1, 1], 2, True) == [5, 3]
 
 
 def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
     monkeypatch.setattr("tqdm.std.time", itertools.count().__next__)  # a second between any two
-    assert run([partial(int, k) for k in range(60)], 0, 1, True) == list(range(60))
+    assert run([partial(int, k) for k in range(60)], [1] * 60, 1, True) == list(range(60))
     assert 5 < capsys.readouterr().err.count("60 [") < 15
 
 
@@ -370,6 +371,59 @@ def test_an_interrupt_ends_all_fits(monkeypatch):
     assert len(calls) == 1
 
 
+def test_a_limit_that_is_over_at_once_leaves_the_gaussian(tmp_path):
+    for flow in ("auto", "spline"):
+        with pytest.warns(
+            UserWarning, match="was over before Student t, mixture.*, spline flow.*: the result"
+        ):
+            found = fc.FlowDensity(flow, **QUICK, max_seconds=1e-9).fit(moons(60))
+        assert [scored.name for scored in found.summary_.candidates] == ["Gaussian"]
+        assert "left out: spline flow, as max_seconds was over" in str(found.summary_)
+    fc.save(found, tmp_path / "moons.npz")
+    assert fc.load(tmp_path / "moons.npz").max_seconds == 1e-9
+    record = found.as_record().config()
+    old = {name: v for name, v in record["options"].items() if name not in ("max_seconds", "trim")}
+    again = FlowDensityRecord(**record | {"options": old}).restored()
+    assert again.max_seconds is None and again.trim == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_limit_by_the_clock(monkeypatch, n_jobs):
+    """A machine that is thirty times slower than the costs in the plan."""
+    monkeypatch.setattr("flowcore.estimator.plan.CORES", 60)
+    options = {"max_seconds": 12, "n_jobs": n_jobs, "random_state": 0}
+    start = time.perf_counter()
+    with pytest.warns(UserWarning, match="the end of spline flow") as warned:
+        found = fc.FlowDensity(**options).fit(moons(5000))
+    assert time.perf_counter() - start < 1.2 * 12 + 2 and len(warned) == 1
+    assert found.summary_.winner.is_flow
+    assert found.score(moons(2000, 1)) > found.summary_.candidates[0].score + 0.3
+
+
+def test_trimming_leaves_out_a_cluster_of_outliers():
+    x, far = gaussian_rows(400), 40 + 0.01 * gaussian_rows(20, 1)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    rows, weight = np.vstack([x, far, far[:1]]), np.r_[0.0, np.ones(420)]
+    plain = fc.FlowDensity(**QUICK).fit(rows, sample_weight=weight)
+    found = fc.FlowDensity(**QUICK, trim=0.1).fit(rows, sample_weight=weight)
+    assert found.summary_.n_rows == 419 - 41  # one of the others counts twice
+    assert plain.score(far) > plain.score(x) > found.score(far) + 20
+    scores = found.held_out_scores_
+    assert np.isnan(scores[0]) and np.isfinite(scores[1:]).all()
+    np.testing.assert_array_equal(scores[400:], found.score_samples(rows[400:]))
+    assert (found.fit_predict(rows, sample_weight=weight)[400:] == -1).all()
+    assert abs((scores[1:] < found.offset_).mean() - 0.1) < 0.01
+    assert "left out: 42 isolated rows: trim" in str(found.summary_)
+    many = np.random.default_rng(2).standard_normal((4000, 3))  # of which three tenths are held out
+    plain = fc.FlowDensity("small", **QUICK, trim=0.1).fit(many)
+    assert np.isfinite(plain.held_out_scores_).mean() < 0.4
+    assert abs((plain.predict(many) == -1).mean() - 0.1) < 0.02
+    c = np.arange(421.0)[:, None]
+    given = fc.FlowDensity("affine", **QUICK, trim=0.1).fit(rows, context=c)
+    assert np.isfinite(given.held_out_scores_).all()
+
+
 def frame(**columns):
     return pytest.importorskip("pandas").DataFrame(columns)
 
@@ -426,6 +480,8 @@ BAD = {
     ),
     "numbers of NumPy's": ({"contamination": np.float32(0.1), "n_jobs": np.int64(1)}, {}, None),
     "budget": ({"budget": 0}, {}, "budget is a number of minutes > 0.*0"),
+    "max_seconds": ({"max_seconds": 0}, {}, "max_seconds is a number > 0, or None: got 0"),
+    "trim": ({"trim": 0.7}, {}, r"trim is a share of the rows in \[0, 0.5\]: got 0.7"),
     "contamination": ({"contamination": 0.7}, {}, r"contamination.*\(0, 0.5\].*0.7"),
     "n_jobs": ({"n_jobs": "x"}, {}, "n_jobs is a number of processes, .*: 'x'"),
     "weights": ({}, {"sample_weight": np.full(30, -1.0)}, "sample_weight must be finite and >= 0"),
@@ -450,7 +506,7 @@ from flowcore.estimator.workers import LIGHT, run
 def ignores(threads): return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, os.getpid()
 
 if __name__ == "__main__":
-    found = run([ignores] * 4, 2 * LIGHT, 2)
+    found = run([ignores] * 4, [LIGHT] * 4, 2)
     assert all(ignored and pid != os.getpid() for ignored, pid in found), found
     assert not ignores(1)[0]
 """

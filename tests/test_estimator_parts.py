@@ -1,5 +1,7 @@
 """What `FlowDensity` is made of: weights, Gaussians, folds, the plan, when to stop."""
 
+import time
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.covariance import oas
 from sklearn.mixture import GaussianMixture as EM
 
 import flowcore as fc
+from flowcore.core import OutOfTime, check_time, limit, until
 from flowcore.distributions import expectation_maximization as em
 from flowcore.distributions.expectation_maximization import (
     expectation_maximization,
@@ -18,12 +21,13 @@ from flowcore.distributions.expectation_maximization import (
     whitened,
 )
 from flowcore.estimator import gaussians
-from flowcore.estimator.candidates import FLOWS, Candidate, Fit, floored
+from flowcore.estimator.candidates import FLOWS, Candidate, Fit, floored, mixtures
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
 from flowcore.estimator.record import Scored
 from flowcore.estimator.rows import Rows, merged, quantile, scaling
-from flowcore.estimator.selection import Fitted, Folds, stacked
+from flowcore.estimator.selection import Fitted, Folds, best_of, stacked
 from flowcore.estimator.stacking import crossed, mixed, stacked_weights
+from flowcore.estimator.workers import run
 
 ALL = tuple(FLOWS.values())
 
@@ -253,7 +257,7 @@ def test_scaling_does_not_mind_a_far_value():
 @pytest.mark.parametrize("n, dim", [(150, 4), (500, 5), (500, 30), (20_000, 10), (54_000, 7)])
 def test_plan_keeps_to_the_budget(n, dim):
     todo = plan(n, dim, 0, ALL)
-    assert todo.seconds <= default_minutes(n) * 60 * 2 * 0.8 * 1.01
+    assert todo.used * sum(todo.seconds) <= default_minutes(n) * 60 * 2 * 0.8 * 1.01
     assert todo.used * n >= todo.parts * min(n, 1000)  # held out, in turn
     more = plan(n, dim, 0, ALL, minutes=20 * default_minutes(n))
     assert (more.used, more.epochs) >= (todo.used, todo.epochs) and more.used == 10
@@ -282,7 +286,7 @@ def test_wide_tables_keep_to_time_and_memory(dim, minutes):
     """300 x 300 took two minutes and 4 GB at budget=0.01, and 300 x 1000 more than 6 GB."""
     todo = plan(300, dim, 0, ALL, minutes)
     seconds = 60 * 2 * 0.8 * (default_minutes(300) if minutes is None else minutes)
-    assert todo.seconds <= max(seconds, 10) and todo.flows
+    assert todo.used * sum(todo.seconds) <= max(seconds, 10) and todo.flows
     numbers = sum(flow.nbytes(dim) for flow in todo.flows)
     fits = max(flow.nbytes(dim) for flow in todo.flows)
     assert todo.used * numbers + 50 * fits <= MEMORY >= todo.used * 21 * 8 * dim**2
@@ -317,3 +321,48 @@ def test_folds_stop_together():
     assert [density.params[0] for density in found.densities] == [1, 1, 0]
     np.testing.assert_array_equal(found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number])
     assert floored(np.append(np.zeros(99), -1e5)).min() > -1100
+
+
+@pytest.fixture
+def ticks(monkeypatch):
+    """A clock that is a second later at every look."""
+    monkeypatch.setattr("time.time", count().__next__)
+
+
+@pytest.mark.parametrize("snapshots, looks", [(0, 3), (0, 20), (4, 3), (4, 60)])
+def test_a_flow_whose_time_is_over_keeps_its_best_epoch(ticks, snapshots, looks):
+    rows = table(correlated(500))
+    fold = folds_of(rows, 5, 1).folds[0]
+
+    def fitted(moment):
+        with until(moment):
+            return FLOWS["small"].fitted(fold, 0, 12, snapshots, 2, 1)
+
+    short, enough = fitted(looks), fitted(np.inf)
+    assert short.cut and not enough.cut and len(short.log_p) <= len(enough.log_p)
+    assert np.isfinite(short.log_p).all() and (short.density.params != 0).any()
+    with pytest.raises(OutOfTime):
+        fitted(-1)
+
+
+def test_mixtures_end_when_the_time_is_over(ticks):
+    x = correlated(200)
+    with until(3), pytest.raises(OutOfTime):
+        gaussians.mixture(table(x), np.random.default_rng(0), 4)
+    folds, late = folds_of(table(x), 5, 1), []
+    with until(1000):
+        best = best_of(mixtures([2, 3, 4, 6, 8, 12]), folds, late)
+    assert len(late) == 1 and best.candidate.name < late[0]
+
+
+def ends(threads=None):
+    """When it must: a task."""
+    return next(k for k in count() if time.time() > limit())
+
+
+@pytest.mark.parametrize("seconds, n_jobs", [([3, 1, 1], 1), ([0.1, 0.1, 0.1], 2)])
+def test_every_task_gets_its_part_of_the_time(seconds, n_jobs):
+    start = time.time()
+    first, *others = run([ends] * 3, seconds, n_jobs, ends=start + 0.5)
+    assert 0.4 < time.time() - start < 2 and first > 0 and all(others)
+    assert run([check_time], [1], 1, ends=start) == [None]

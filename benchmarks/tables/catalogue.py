@@ -52,6 +52,7 @@ TABLES: dict[str, Table] = {
         Table("estimator", quality.estimator, ("estimator",)),
         Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
+        Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),
     )
 }

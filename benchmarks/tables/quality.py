@@ -136,6 +136,16 @@ def outliers(document) -> str:
     return table(header, lines) + (f"\n{said[0].upper()}{said[1:]}.\n" if said else "")
 
 
+def outlier_kinds(document) -> str:
+    """AUROC, and in brackets average precision, of everyone on every table and kind."""
+    rows = document["rows"]
+    lines = [[f"{row['kind']}: {row['table']}", row["n"], row["dim"],
+              f"{row['outliers'] / row['n']:.1%}",
+              *(f"{v:.3f} ({row['precision'][who]:.2f})" for who, v in row["auroc"].items())]
+             for row in sorted(rows, key=lambda row: row["kind"], reverse=True)]  # fmt: skip
+    return table(["outliers: table", "n", "D", "share", *rows[0]["auroc"]], lines)
+
+
 def ranks(rows: list[dict]) -> dict[str, np.ndarray]:
     """{detector: (tables,) its rank}, 1 for the best; who is level shares the mean of the ranks."""
     from scipy.stats import rankdata

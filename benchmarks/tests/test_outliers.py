@@ -42,6 +42,17 @@ def test_tables_are_standardised_and_lose_constant_columns_and_rows_beyond_the_m
     assert fewer.shape == (30, 2) and labels.shape == (30,)
 
 
+def test_made_outliers():
+    table = np.random.default_rng(0).normal(5, [1, 3, 9], (400, 3))
+    wrong, is_outlier = outlier_tables.swapped(table, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.sort(wrong, axis=0), np.sort(table, axis=0))
+    assert is_outlier.sum() == 10 and ((wrong != table).sum(axis=1) == is_outlier).all()
+    more, is_outlier = outlier_tables.clustered(table, np.random.default_rng(1))
+    cluster = more[is_outlier]
+    assert len(cluster) == 10 and (cluster.std(axis=0) < 0.3 * table.std(axis=0)).all()
+    np.testing.assert_array_equal(more[~is_outlier], table)
+
+
 def test_what_was_chosen_on_is_not_reported():
     assert not CHOOSING.keys() & REPORTING.keys()
     assert len(REPORTING) >= 15
@@ -78,7 +89,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch, capsys):
 
     rng = np.random.default_rng(1)
     table = np.concatenate([rng.normal(size=(50, 2)), [[9, 9], [8, 8]]])
-    monkeypatch.setattr(outliers, "load", lambda name: (table, np.arange(52) >= 50))
+    monkeypatch.setattr(outliers, "load", lambda name, kind: (table, np.arange(52) >= 50))
     monkeypatch.setattr(outliers, "_versions", lambda: "none")
     monkeypatch.setattr(outliers.environment, "ensure", lambda *_: python_of(Path(sys.prefix)))
     monkeypatch.setitem(outlier_detectors.DETECTORS, "KNN", far)
@@ -89,3 +100,6 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch, capsys):
     rows = json.loads(file.read_text("utf-8"))["rows"]
     assert [r["table"] for r in rows] == ["glass", "wine"] and rows[0]["auroc"] == {"KNN": 1.0}
     assert "mean AUROC" in capsys.readouterr().out
+    assert outliers.main([*argv, "wine", "--kinds", "swapped", "clustered"]) == 0
+    found = capsys.readouterr().out
+    assert "| swapped: wine | 52 | 2 | 3.8% | 1.000 (1.00) |" in found and len(asked) == 4

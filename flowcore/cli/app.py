@@ -164,6 +164,7 @@ def fit(
         float | None,
         Option(help="Minutes on two cores (default: by the number of rows, 1.5 for 20,000)."),
     ] = None,
+    max_seconds: Annotated[float | None, Option(help="Stop the flows by the clock.")] = None,
     quick: flag("--quick", "Use a tenth of the budget.") = False,
     seed: Seed = 0,
     columns: named("Model only these; set the others aside.", "--columns", "-c") = (),

@@ -22,8 +22,8 @@ QUICK = 0.1  # of the budget
 
 def run(
     data: str, out: str, columns: Sequence[str], kind: Sequence[tuple[str, str]], suggested: bool,
-    missing: str, flow: str, budget: float | None, quick: bool, seed: int, jobs: int | None,
-    json: bool, progress: bool, reading: dict,
+    missing: str, flow: str, budget: float | None, max_seconds: float | None, quick: bool,
+    seed: int, jobs: int | None, json: bool, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
@@ -36,7 +36,8 @@ def run(
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
     if quick:
         budget = QUICK * (default_minutes(len(frame)) if budget is None else budget)
-    learn = FlowDensity(flow, budget=budget, n_jobs=jobs, random_state=seed, progress=progress)
+    learn = FlowDensity(flow, budget=budget, max_seconds=max_seconds, n_jobs=jobs,
+                        random_state=seed, progress=progress)  # fmt: skip
     density = fit_table(frame, schema, learn=learn, missing=missing, rng=seed)
     own = schema.select(frame)
     known = digest(own.take(complete_rows(own, missing, schema)), schema)

@@ -43,9 +43,12 @@ def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
     return found
 
 
-def warn(message: str | Warning) -> None:
-    """A UserWarning that points to the line outside of flowcore from which it was called."""
-    if _quiet.get():
+def warn(message: str | Warning, always: bool = False) -> None:
+    """A UserWarning that points to the line outside of flowcore from which it was called.
+
+    always: in `remaking`, too, since it is about this time
+    """
+    if _quiet.get() and not always:
         return
     frame, level = sys._getframe(1), 2
     while frame is not None:

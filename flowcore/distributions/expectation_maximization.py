@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..core import log_sum_exp
+from ..core import check_time, log_sum_exp
 
 STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a row that goes on
 ROUNDS = 10  # of k-means, where EM starts
@@ -141,6 +141,7 @@ def expectation_maximization(
     )  # (K, F)
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
+        check_time()
         found = _maximized(sums, dim, n_rows, prior)
         linear = _linear(found)
         sums, reached = np.zeros_like(sums), 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,15 +10,14 @@ from functools import partial
 import numpy as np
 
 from ..bijectors import Chain
-from ..core import remaking
+from ..core import check_time, limit, remaking
 from ..distributions import Distribution, TransformedDistribution
 from ..flows import glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit
 from ..training.defaults import is_auto
 from .gaussians import gaussian, mixture, modes, student
-from .rows import Fold, Rows
+from .rows import LARGEST, Fold, Rows
 
-LARGEST = 1e30  # of what float32 holds well
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
@@ -31,12 +31,13 @@ class Fit:
     """A density fitted to the training rows of a fold, at S snapshots of its training.
 
     density   the last one; log_p (S, n)   of the held-out rows at each snapshot;
-    thetas    (S, P), the parameters there; None: S = 1
+    thetas    (S, P), the parameters there; None: S = 1; cut   its time was over before its end
     """
 
     density: Distribution
     log_p: np.ndarray
     thetas: np.ndarray | None = None
+    cut: bool = False
 
     def at(self, snapshot: int) -> tuple[Distribution, np.ndarray]:
         """The density there, and its log-densities of the held-out rows."""
@@ -62,6 +63,7 @@ class Candidate:
 
     def fitted(self, fold: Fold, seed: int) -> Fit:
         """To the training rows of a fold."""
+        check_time()
         rng = np.random.default_rng(seed)
         with remaking():  # warnings about the table have been given
             found = self.density(fold.training, rng, **self.options)
@@ -114,7 +116,8 @@ class FlowCandidate:
     def fitted(
         self, fold: Fold, seed: int, epochs: int, snapshots: int, n_modes: int, threads=None
     ) -> Fit:
-        """To the training rows of a fold, until the log-density of held-out ones stops improving.
+        """To the training rows of a fold, until the log-density of held-out ones stops improving,
+        or the time is over; OutOfTime if it is before the training begins.
 
         snapshots: how many to take, so that the epoch is chosen later; 0: it is chosen here
         """
@@ -129,20 +132,22 @@ class FlowCandidate:
         else:
             others = held_out.x if held_out.context is None else (held_out.x, held_out.context)
             options |= {"validation_data": others, "patience": PATIENCE}
+        check_time()
         with remaking():
-            flow = None
+            flow, cut = None, False
             if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
                 try:
                     last, history = fit(self._untrained(rows, rng, n_modes), rows.x, **options)
                 except TrainingDivergedError as error:
                     last, history = error.flow, error.history
-                if history.interrupted:
+                cut = history.interrupted
+                if cut and time.time() <= limit():
                     raise KeyboardInterrupt  # ends all fits, not one
                 if seen.thetas:
-                    return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas))
-                flow = None if snapshots else last  # it diverged before the first one
+                    return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas), cut)
+                flow = last if cut or not snapshots else None  # it diverged before the first one
             flow = student(rows) if flow is None else flow
-            return Fit(flow, log_prob(flow, held_out, threads)[None])
+            return Fit(flow, log_prob(flow, held_out, threads)[None], cut=cut)
 
     def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
         options = {"base": modes(rows, rng, n_modes)} if self.modes else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,9 @@ from ..training.checks import as_context, as_table, as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
 from .candidates import as_candidates
-from .plan import plan
+from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
-from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling
+from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling, trimmed
 from .selection import select
 
 if TYPE_CHECKING:
@@ -76,6 +77,17 @@ class FlowDensity(
         converted by measured costs, not by a clock, so results are reproducible. Flows get at
         least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41:
         1.5 for 20,000, 3 for 100,000.
+    max_seconds : float
+        A limit by the clock, which also holds on a busy machine; `budget` is at most as long. When
+        it is reached, mixtures and flows that have not begun are left out, and flows under way keep
+        their best held-out epoch so far: `summary_` lists them, with a warning. Results then depend
+        on the clock. The Gaussian is always fitted. Processes are started from ten seconds on. The
+        limit may be exceeded by what it takes to evaluate the held-out rows. None: no limit.
+    trim : float
+        The share of rows, in [0, 0.5], that are left out of the fit: those that an isolation forest
+        (scikit-learn's) finds most isolated. Then clusters of outliers are not learned. The density
+        knows little of these rows: on a clean table that costs log-density in the tails, and
+        `summary_`, which is of the other rows, does not count it.
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
@@ -97,7 +109,8 @@ class FlowDensity(
         What was tried, how good it was, what was chosen: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
         (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
-        never held out (of large tables, one fold may be) or have no weight.
+        never held out (of large tables, one fold may be) or have no weight. Of rows that `trim`
+        left out it is `score_samples`.
     offset_ : float
         The `contamination` quantile of these: `predict` calls less an outlier.
     n_features_in_, feature_names_in_ :
@@ -123,6 +136,8 @@ class FlowDensity(
         flow: str | TransformedDistribution = "auto",
         *,
         budget: float | None = None,
+        max_seconds: float | None = None,
+        trim: float = 0.0,
         contamination: float = 0.1,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -130,6 +145,8 @@ class FlowDensity(
     ):
         self.flow = flow
         self.budget = budget
+        self.max_seconds = max_seconds
+        self.trim = trim
         self.contamination = contamination
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -145,7 +162,9 @@ class FlowDensity(
         is conditional on; every other method then wants one, too.
         """
         seeds = seed_sequence(self.random_state)
-        check_options(self.budget, self.contamination, self.n_jobs)
+        check_options(self)
+        limit = np.inf if self.max_seconds is None else self.max_seconds
+        ends = time.time() + limit
         X, labels = check_rows(self, X, reset=True)
         weight = as_weights(sample_weight, len(X))
         weight = np.ones(len(X)) if weight is None else weight
@@ -153,19 +172,25 @@ class FlowDensity(
         self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
         rows, first = merged(X, weight, context)
+        rows, isolated = trimmed(rows, self.trim, seeds)
+        isolated = np.isin(first, isolated) & (weight > 0)
+        used = np.where(isolated, 0, weight)
         if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
             raise ValueError(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
                 "are held out, and many more for a good density"
             )
-        check_columns(X, np.flatnonzero(weight > 0), labels)
+        check_columns(X, np.flatnonzero(used > 0), labels)
         scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
-        check_reach(X, weight, scale, labels)
+        check_reach(X, used, scale, labels)
         dims = X.shape[1], self.context_dim_
-        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), self.budget)
+        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
+        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), min(minutes, limit / 60))
+        if isolated.any():
+            todo.left_out.append(f"{isolated.sum():,} isolated rows: trim")
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
         density, latent, log_p, summary = select(
-            rows, todo, seeds, self.n_jobs, alone, self.progress
+            rows, todo, seeds, self.n_jobs, alone, self.progress, ends
         )
         nats = float(scale.inverse_log_det(X[:1])[0])
         if context_scale is not None:
@@ -174,12 +199,16 @@ class FlowDensity(
         self.density_ = TransformedDistribution(density, scale)
         self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
         self.summary_ = summary.shifted(nats)
-        log_p = log_p + nats
         scores = np.full(len(X), np.nan)
-        scores[rows.place] = log_p
-        self.held_out_scores_ = np.where(weight > 0, scores[first], np.nan)
-        seen = np.isfinite(log_p)
-        self.offset_ = quantile(log_p[seen], rows.weight[seen], self.contamination)
+        scores[rows.place] = log_p + nats
+        scores = np.where(used > 0, scores[first], np.nan)
+        if isolated.any():
+            own = context[isolated] if self.density_.context_dim else None
+            scores[isolated] = self.density_.log_prob(X[isolated], context=own)
+        self.held_out_scores_, seen = scores, np.isfinite(scores)
+        known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
+        weight = np.where(isolated, known * weight, weight)
+        self.offset_ = quantile(scores[seen], weight[seen], self.contamination)
         self._n_features_out = X.shape[1]
         return self
 
@@ -265,14 +294,20 @@ class FlowDensity(
         return context if density.context_dim else None
 
 
-def check_options(budget, contamination, n_jobs) -> None:
+def check_options(own: FlowDensity) -> None:
     """A ValueError for an option that is none."""
+    n_jobs, budget, seconds = own.n_jobs, own.budget, own.max_seconds
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
         raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
     if budget is not None and not (isinstance(budget, Real) and budget > 0):
         raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
-    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
-        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {contamination!r}")
+    if seconds is not None and not (isinstance(seconds, Real) and seconds > 0):
+        raise ValueError(f"max_seconds is a number > 0, or None: got {seconds!r}")
+    if not (isinstance(own.trim, Real) and 0 <= own.trim <= 0.5):
+        raise ValueError(f"trim is a share of the rows in [0, 0.5]: got {own.trim!r}")
+    share = own.contamination
+    if not (isinstance(share, Real) and 0 < share <= 0.5):
+        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {share!r}")
 
 
 def seed_sequence(random_state) -> np.random.SeedSequence:

@@ -28,6 +28,7 @@ MATRICES = 3 * 7  # (D, D), that a fold holds: 7 for each Gaussian that has been
 LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 Flows = Sequence[FlowCandidate]
+OF_MIXTURES = 1 / 4  # of the time, at most
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their components
 
 
@@ -37,7 +38,7 @@ class Plan:
 
     families, flows   the candidates: of each family the best one, and every flow
     parts, used       the rows are cut into so many parts; so many of them are held out in turn
-    epochs, seconds   of every flow, and of all of them together, on one core
+    epochs, seconds   of every flow, and of one fit of each, on one core
     snapshots         of a flow's training, among which one is chosen for all folds; 0: each fold
                       stops by itself
     left_out          what would have taken too much time or memory, and how much, in words
@@ -48,7 +49,7 @@ class Plan:
     parts: int
     used: int
     epochs: int
-    seconds: float
+    seconds: list[float]
     snapshots: int
     left_out: list[str]
 
@@ -81,12 +82,12 @@ def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None
     for parts, used in allowed:
         rows = n - n // parts
         epochs = epochs_for(rows)
-        seconds = used * sum(_seconds(flow, rows, dim, epochs) for flow in flows)
-        if seconds <= budget:
+        seconds = [_seconds(flow, rows, dim, epochs) for flow in flows]
+        if used * sum(seconds) <= budget:
             break
     else:
-        fewer = max(LEAST_EPOCHS, int(epochs * budget / seconds))
-        epochs, seconds = fewer, seconds * fewer / epochs
+        epochs = max(LEAST_EPOCHS, int(epochs * budget / (used * sum(seconds))))
+        seconds = [_seconds(flow, rows, dim, epochs) for flow in flows]
     used = min(used, n)
     nbytes = used * sum(flow.nbytes(dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
@@ -99,7 +100,7 @@ def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[F
     them; the others in words). A context is nothing for mixtures."""
     sizes = [k for k in SIZES if k * (dim + 5) <= n and not context_dim]
     seconds = min(n, MOST_ROWS) * dim**2 * PER_SHARE  # of one Gaussian of a mixture
-    kept = [k for k in sizes if k * seconds <= max(budget, LEAST_SECONDS) / 4]
+    kept = [k for k in sizes if k * seconds <= OF_MIXTURES * max(budget, LEAST_SECONDS)]
     left_out = [
         f"mixture of {k}, which takes {k * seconds:.0f} s or more" for k in sizes[len(kept) :]
     ]

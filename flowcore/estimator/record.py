@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..core.typing import Base
     from .density import FlowDensity
 
-OPTIONS = ("flow", "budget", "contamination", "n_jobs", "random_state", "progress")
+NEW = {"max_seconds": None, "trim": 0.0}  # not in older files
+OPTIONS = {"flow", "budget", "contamination", "n_jobs", "random_state", "progress", *NEW}
 HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
 
 
@@ -159,10 +160,11 @@ class FlowDensityRecord:
             self.context_dim = old.dim
             self.density = from_given(self.density, old.loc, old.scale)
             self.latent = from_given(self.latent, old.loc, old.scale)
+        self.options = NEW | self.options
         as_summary(self.summary)
         flows = self.density, self.latent
         if not (
-            sorted(self.options) == sorted(OPTIONS)
+            set(self.options) == OPTIONS
             and all(isinstance(flow, TransformedDistribution) for flow in flows)
             and self.latent.dim == self.density.dim
             and {flow.context_dim for flow in flows} <= {0, self.context_dim}

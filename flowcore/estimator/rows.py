@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize
@@ -15,6 +16,7 @@ from ..core.labels import check_labels
 from ..training.checks import check_finite
 from ..training.repeats import first_equal
 
+LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
@@ -127,6 +129,18 @@ def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize |
     context = None if context is None else context_scale.inverse(context)
     order = np.argsort(np.sum(x**2, axis=1), kind="stable")
     return replace(rows, x=x, context=context).take(order)
+
+
+def trimmed(rows: Rows, share: float, seeds: np.random.SeedSequence) -> tuple[Rows, np.ndarray]:
+    """(the rows without that share of the weight which an isolation forest finds most isolated,
+    the places of these in the table)."""
+    if not share:
+        return rows, rows.place[:0]
+    x = np.clip(scaling(rows.x).inverse(rows.x), -LARGEST, LARGEST)
+    forest = IsolationForest(random_state=int(seeds.generate_state(1)[0])).fit(x)
+    score = forest.score_samples(x)
+    out = score < quantile(score, rows.weight, share)
+    return rows.take(~out), rows.place[out]
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from ..core import BLAS
+from ..core import BLAS, OutOfTime, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from .candidates import Candidate, Family, Fit, FlowCandidate, floored
-from .plan import Plan
+from .plan import OF_MIXTURES, Plan
 from .record import Scored, Summary
 from .rows import Fold, Rows
 from .stacking import crossed, mean_and_error, mixed, stacked_weights
@@ -22,23 +23,45 @@ SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
 
 
+@BLAS.single_threaded()  # small products: threads would wait for each other
 def select(
-    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool
-) -> Selection:
+    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool,
+    ends: float,
+) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
     alone: the flows are; the simpler densities are in the summary, without a weight
+    ends: of what is not done at that moment (`time.time()`) the best so far is taken, with a
+    warning; the first family is fitted in any case
     """
-    folds = Folds(rows, plan, seeds)
-    with BLAS.single_threaded():  # small products: threads would wait for each other
-        simple = [best_of(family, folds) for family in plan.families]
+    folds, left_out, late = Folds(rows, plan, seeds), [*plan.left_out], []
+    now = time.time()
+    simple = [best_of(plan.families[0], folds, late)]
+    with until(now + OF_MIXTURES * (ends - now)):
+        simple += [best_of(family, folds, late) for family in plan.families[1:]]
+    simple = [one for one in simple if one]
     components = max(one.candidate.options.get("n_components", 0) for one in simple)
     how = partial(folds.tasks, epochs=plan.epochs, snapshots=plan.snapshots,
                   n_modes=min(components or MODES, MOST_MODES))  # fmt: skip
     tasks = [task for i, flow in enumerate(plan.flows) for task in how(flow, 200 + i)]
-    fits = iter(run(tasks, plan.seconds, n_jobs, progress))
-    flows = [folds.fitted(flow, [next(fits) for _ in folds.folds]) for flow in plan.flows]
-    return stacked([*simple, *flows], len(simple) if alone else 0, folds, plan.left_out)
+    seconds = np.repeat(plan.seconds, len(folds.folds))
+    fits, flows = iter(run(tasks, seconds, n_jobs, progress, ends)), []
+    for flow in plan.flows:
+        own = [next(fits) for _ in folds.folds]
+        if not all(own):
+            late.append(flow.name)
+            continue
+        flows.append(folds.fitted(flow, own))
+        if any(fit.cut for fit in own):
+            late.append(f"the end of {flow.name}")
+    if late:
+        left_out += [f"{what}, as max_seconds was over" for what in late]
+        warn(
+            f"max_seconds was over before {', '.join(late)}: the result depends on the clock, and "
+            "may be better with more time, or on a machine that has less to do",
+            always=True,
+        )
+    return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)
 
 
 @dataclass(frozen=True)
@@ -91,13 +114,18 @@ class Folds:
         return Fitted(candidate, densities, log_p, scored)
 
 
-def best_of(family: Family, folds: Folds) -> Fitted:
-    """The best of a family by held-out rows: larger sizes are tried until two are no better."""
+def best_of(family: Family, folds: Folds, late: list[str]) -> Fitted | None:
+    """The best of a family by held-out rows: larger sizes are tried until two are no better, or
+    the time is over; the size that is not done then is added to `late`."""
     best, worse = None, 0
     for variants in family:
-        fitted = [
-            folds.fitted(one, [fit() for fit in folds.tasks(one, one.seed)]) for one in variants
-        ]
+        try:
+            fitted = [
+                folds.fitted(one, [fit() for fit in folds.tasks(one, one.seed)]) for one in variants
+            ]
+        except OutOfTime:
+            late.append(variants[0].name)
+            break
         top = max(fitted, key=lambda one: one.scored.score)
         better = best is None or top.scored.score > best.scored.score
         best, worse = (top, 0) if better else (best, worse + 1)

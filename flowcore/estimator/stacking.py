@@ -48,13 +48,11 @@ def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarr
 
     fold (n,): the number of each row's fold. With one fold only, they decide for themselves.
     """
-    numbers = np.unique(fold)
-    if len(numbers) == 1:
-        return mixed(log_p, stacked_weights(log_p, weight))
     found = np.empty(len(log_p))
-    for k in numbers:
+    for k in np.unique(fold):
         here = fold == k
-        found[here] = mixed(log_p[here], stacked_weights(log_p[~here], weight[~here]))
+        others = here if here.all() else ~here
+        found[here] = mixed(log_p[here], stacked_weights(log_p[others], weight[others]))
     return found
 
 

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from heapq import heapreplace
 
-from ..core import n_threads
+from ..core import OutOfTime, n_threads, until
 from ..training.history import sparse_bar
 
 LIGHT = 2.0  # seconds of one core: what is done by then is not worth a second process
+SHORT = 10.0  # seconds: processes take too much of them to start
 
 
 def run(
-    tasks: Sequence[Callable], seconds: float, n_jobs: int | None, progress: bool = False
-) -> list:
-    """What the tasks return, in order; they are said to take so many seconds of one core."""
-    from joblib import Parallel, delayed
+    tasks: Sequence[Callable], seconds: Sequence[float], n_jobs: int | None,
+    progress: bool = False, ends: float = math.inf,
+) -> list:  # fmt: skip
+    """What the tasks return, in order.
+
+    seconds: of one core, that each is said to take; ends: when all have to be done. Each gets its
+    part of what is left when it starts; if it runs OutOfTime, it returns None.
+    """
+    from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
 
     backend, configured = get_active_backend()
     if n_jobs is None and configured in (None, 1) and not backend.nesting_level:
         n_jobs = n_threads()  # neither a joblib context nor a worker: all cores
-    jobs = n_jobs if seconds > LIGHT and len(tasks) > 1 else 1
+    light = sum(seconds) <= LIGHT or len(tasks) < 2 or ends - time.time() < SHORT
+    jobs = 1 if light else n_jobs
     threads = {} if jobs == 1 else {"threads": 1}
-    calls = (delayed(task)(**threads) for task in tasks)
+    free = [0.0] * effective_n_jobs(jobs)  # when each process is, by these seconds
+    begins = [heapreplace(free, free[0] + own) for own in seconds]
+    calls = (
+        delayed(_within)(ends, own / (max(free) - begin), task, **threads)
+        for task, own, begin in zip(tasks, seconds, begins, strict=True)
+    )
     if not backend.supports_return_generator:  # multiprocessing: all at once
         return Parallel(n_jobs=jobs)(calls)
     with _deaf_to_interrupts():
@@ -34,6 +49,15 @@ def run(
         bar = sparse_bar(len(tasks), "flow")
         bar.iterable, results = results, bar
     return list(results)
+
+
+def _within(ends: float, part: float, task: Callable, **options):
+    now = time.time()
+    try:
+        with until(now + part * (ends - now)):
+            return task(**options)
+    except OutOfTime:
+        return None
 
 
 @contextmanager

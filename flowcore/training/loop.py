@@ -8,12 +8,13 @@ stopped run goes on.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import numpy as np
 
-from ..core import BLAS
+from ..core import BLAS, OutOfTime, limit
 from .history import progress_bar
 from .loss import NotFinite
 from .run import Run
@@ -26,7 +27,8 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
 
     For the other arguments, the errors and the warnings, see `fit`.
     """
-    loss, file = run.loss, nullcontext() if checkpoint is None else checkpoint
+    loss, ends = run.loss, limit()
+    file = nullcontext() if checkpoint is None else checkpoint
     with (
         file,
         run,
@@ -40,6 +42,8 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
         while run.goes_on():
             run.begin_epoch()
             for batch in loss.batches(run.rng, run.epoch, run.batch):
+                if time.time() > ends:
+                    raise OutOfTime  # as an interrupt, it ends the run
                 value, gradient = loss(run.theta, batch)
                 gradient = clipped(gradient, run.clip_norm)
                 run.step(gradient, value - loss.penalty_value, loss.weight)
