@@ -58,6 +58,7 @@ from .training import TrainingDivergedError as TrainingDivergedError
 from .training import constant as constant
 from .training import cosine_decay as cosine_decay
 from .training import fit as fit
+from .training import fit_reverse_kl as fit_reverse_kl
 from .transformers import Affine as Affine
 from .transformers import Compose as Compose
 from .transformers import MixtureOfGaussians as MixtureOfGaussians

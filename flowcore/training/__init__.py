@@ -1,6 +1,7 @@
 """Training: `fit`, and what stands beside it.
 
 fit.py          maximum likelihood: start here
+reverse_kl.py   `fit_reverse_kl`: to a density that can be evaluated (variational inference)
 loop.py         `train`, the loop over epochs and batches, of any loss
 loss.py         what a loss is; likelihood.py   that of `fit`, and its gradient
 optim.py        Adam, schedules, averages: how a gradient changes theta
@@ -16,6 +17,7 @@ from .likelihood import Likelihood
 from .loop import train
 from .loss import Loss
 from .optim import Adam, Average, Optimizer, OptimizerState, constant, cosine_decay
+from .reverse_kl import fit_reverse_kl
 from .run import Run
 from .table import Rows
 
@@ -34,5 +36,6 @@ __all__ = [
     "constant",
     "cosine_decay",
     "fit",
+    "fit_reverse_kl",
     "train",
 ]
