@@ -47,6 +47,9 @@ from .distributions import Uniform as Uniform
 from .estimator import FlowDensity as FlowDensity
 from .files import load as load
 from .files import save as save
+from .inference import Inference as Inference
+from .inference import evidence as evidence
+from .inference import infer as infer
 from .metrics import kl_to_truth as kl_to_truth
 from .metrics import stray_mass as stray_mass
 from .networks import MADE as MADE
@@ -58,6 +61,7 @@ from .training import TrainingDivergedError as TrainingDivergedError
 from .training import constant as constant
 from .training import cosine_decay as cosine_decay
 from .training import fit as fit
+from .training import fit_reverse_kl as fit_reverse_kl
 from .transformers import Affine as Affine
 from .transformers import Compose as Compose
 from .transformers import MixtureOfGaussians as MixtureOfGaussians

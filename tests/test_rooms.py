@@ -17,6 +17,8 @@ ORDER = """
     metrics discrete testing
     targets
     plots
+    conditionals
+    inference
     diagnosis
     estimator
     tables

@@ -1,6 +1,7 @@
 """Training: `fit`, and what stands beside it.
 
 fit.py          maximum likelihood: start here
+reverse_kl.py   `fit_reverse_kl`: to a density that can be evaluated (variational inference)
 loop.py         `train`, the loop over epochs and batches, of any loss
 loss.py         what a loss is; likelihood.py   that of `fit`, and its gradient
 optim.py        Adam and averages: how a gradient changes theta; schedules.py   learning rates
@@ -16,6 +17,7 @@ from .likelihood import Likelihood
 from .loop import train
 from .loss import Loss
 from .optim import Adam, Average, Optimizer, OptimizerState
+from .reverse_kl import fit_reverse_kl
 from .run import Run
 from .schedules import constant, cosine_decay
 from .table import Rows
@@ -35,5 +37,6 @@ __all__ = [
     "constant",
     "cosine_decay",
     "fit",
+    "fit_reverse_kl",
     "train",
 ]

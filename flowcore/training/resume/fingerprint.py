@@ -32,8 +32,6 @@ def fingerprint_of(
 
     Errors: ValueError if there is no key, and a part or an option can only be compared by one.
     """
-    if not (key is None or isinstance(key, str)):
-        raise TypeError(f"checkpoint_key must be a str, not {key!r:.60}")
     data, validation = table.data, table.validation_data or Rows(None)
     tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
     tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
@@ -45,6 +43,15 @@ def fingerprint_of(
         "shuffle": table.shuffle,
         "rows for initialize": table.n_initial,  # fewer of a large memmap
     }
+    return fingerprint(flow, tables, options, rng_state, key)
+
+
+def fingerprint(
+    flow, tables: dict, options: dict, rng_state: dict, key: str | None
+) -> dict[str, str]:
+    """{name: text} of a flow, of arrays (None: there is none), of options; see `fingerprint_of`."""
+    if not (key is None or isinstance(key, str)):
+        raise TypeError(f"checkpoint_key must be a str, not {key!r:.60}")
     state = json.dumps(rng_state, default=np.ndarray.tolist)
     return {
         "flow": _flow_text(flow, key),

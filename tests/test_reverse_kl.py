@@ -1,0 +1,168 @@
+"""Reverse KL: the gradients, the loop, what is refused."""
+
+import warnings
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import value_and_grad
+
+import flowcore as fc
+from flowcore.testing import randomize
+from flowcore.training.reverse_kl import ReverseKL, Target, gaussian_rows
+
+MEAN, FACTOR = np.array([1.0, -2.0]), np.array([[2.0, 0.0], [0.5, 0.3]])
+PRECISION = np.linalg.inv(FACTOR @ FACTOR.T)
+LOG_Z = np.log(2 * np.pi) + np.log(0.6)
+
+
+def gaussian(x):
+    return -0.5 * anp.sum(anp.dot(x - MEAN, PRECISION) * (x - MEAN), axis=1)
+
+
+def with_gradient(x):
+    return gaussian(x), -(x - MEAN) @ PRECISION
+
+
+def flow_of(recipe="iaf", **options):
+    return getattr(fc.flows, recipe)(2, layers=1, hidden=[8], **{"activation": "tanh"} | options)
+
+
+@pytest.mark.parametrize("recipe", ["iaf", "maf", "nsf", "realnvp"])
+def test_the_gradient_is_that_of_the_loss_as_it_is_written(recipe):
+    """The total derivative by autograd's tape through every part, base and target included."""
+    flow = randomize(flow_of(recipe, standardize=False), 0.3)
+    loss = ReverseKL(flow, Target(gaussian, 2), gradient="total")
+    z = loss.draws(50, 3)
+
+    def textbook(theta):
+        bijector = flow.share(theta, flow.bijector)
+        x, log_det = flow.bijector.forward_and_log_det(z, params=bijector)
+        return anp.mean(flow.base.log_prob(z) - log_det - gaussian(x))
+
+    value, gradient = loss(flow.params, z)
+    expected, slope = value_and_grad(textbook)(flow.params)
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("recipe", ["iaf", "maf", "realnvp"])
+def test_the_path_derivative_leaves_out_the_score(recipe):
+    """Both gradients differ by the mean score of q, by theta at fixed x."""
+    flow = randomize(flow_of(recipe, standardize=False), 0.3)
+    parts = {g: ReverseKL(flow, Target(gaussian, 2), gradient=g) for g in ("path", "total")}
+    z = parts["path"].draws(50, 3)
+    x = flow.from_latent(z)
+    score = value_and_grad(lambda theta: anp.mean(flow.log_prob(x, params=theta)))(flow.params)[1]
+    (value, path), (same, total) = (parts[g](flow.params, z) for g in ("path", "total"))
+    assert value == same
+    np.testing.assert_allclose(total, path + score, rtol=1e-8, atol=1e-10)
+
+
+def test_where_q_is_p_the_path_derivative_is_zero():
+    flow = randomize(flow_of(standardize=False), 0.3)
+    target = Target(lambda x: flow.log_prob(x) + 5.0, 2)
+    value, gradient = ReverseKL(flow, target)(flow.params, flow.base.sample(30, 0))
+    assert value == pytest.approx(-5, abs=1e-10) and np.abs(gradient).max() < 1e-10
+
+
+@pytest.mark.parametrize("options", [{}, {"gradient": "total"}, {"quasi_random": True}])
+def test_a_gaussian_is_found_and_its_constant(options):
+    flow, history = fc.fit_reverse_kl(
+        flow_of(), gaussian, epochs=12, batches=40, learning_rate=0.02, **options
+    )
+    assert -history.val_nll[history.best_epoch] == pytest.approx(LOG_Z, abs=0.02)
+    x = flow.sample(20_000, rng=1)
+    np.testing.assert_allclose(x.mean(axis=0), MEAN, atol=0.08)
+    np.testing.assert_allclose(np.cov(x.T), FACTOR @ FACTOR.T, atol=0.2)
+    assert history.settings["bad_rows"] == 0 and history.best_epoch is not None
+
+
+def test_a_target_with_its_own_gradient_gives_the_same_flow():
+    runs = [fc.fit_reverse_kl(flow_of(), t, epochs=2, batches=5) for t in (gaussian, with_gradient)]
+    np.testing.assert_allclose(runs[0][0].params, runs[1][0].params, atol=1e-9)
+
+
+def test_the_start_is_the_best_gaussian_of_independent_coordinates():
+    """Of a Gaussian: its mean, and the deviations of each coordinate given the others; and of a
+    funnel, whose density has no maximum, not its neck."""
+    rng = np.random.default_rng(0)
+    rows = gaussian_rows(Target(gaussian, 2), np.zeros(2), 50_000, rng)
+    np.testing.assert_allclose(rows.mean(axis=0), MEAN, atol=0.03)
+    np.testing.assert_allclose(rows.std(axis=0), np.diag(PRECISION) ** -0.5, rtol=0.1)
+
+    def funnel(x):
+        v = x[:, :1]
+        return anp.sum(-(v**2) / 18 - x[:, 1:] ** 2 / 2 * anp.exp(-v) - v / 2, axis=1)
+
+    rows = gaussian_rows(Target(funnel, 4), np.zeros(4), 1000, rng)
+    assert np.abs(rows.mean(axis=0)).max() < 3
+
+
+def test_rows_where_the_target_is_not_finite_are_left_out_and_counted():
+    def half(x):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return gaussian(x) + anp.where(x[:, 0] > 1.0, 0.0, np.nan)
+
+    flow, history = fc.fit_reverse_kl(flow_of(), half, epochs=2, batches=5, start=[[1.5, -2.0]])
+    assert np.isfinite(flow.params).all() and np.isfinite(history.val_nll).all()
+    assert history.settings["bad_rows"] > 100
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
+    def options(**more):
+        return {"epochs": 4, "batches": 6, "schedule": "constant", "rng": 5} | more
+
+    whole, _ = fc.fit_reverse_kl(flow_of(), gaussian, **options())
+    path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "checkpoint_every": 0}
+
+    def stop(report):
+        if report.epoch == 1:
+            raise KeyboardInterrupt
+
+    _, history = fc.fit_reverse_kl(flow_of(), gaussian, **options(callbacks=[stop]), **path)
+    assert history.interrupted
+    again, history = fc.fit_reverse_kl(flow_of(), gaussian, **options(), **path)
+    np.testing.assert_array_equal(again.params, whole.params)
+    assert len(history.val_nll) == 4
+    with pytest.raises(ValueError, match="batch_size"):
+        fc.fit_reverse_kl(flow_of(), gaussian, **options(batch_size=7), **path)
+    with pytest.raises(ValueError, match="compare log_target"):
+        fc.fit_reverse_kl(flow_of(), gaussian, **options(), checkpoint=tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
+        ({"log_target": lambda x: anp.sum(x)}, r"returned shape \(\)"),
+        ({"log_target": lambda x: np.zeros(len(x))}, "no gradient .it does not depend"),
+        ({"log_target": fc.targets.banana().log_prob}, "no gradient .*autograd.numpy"),
+        ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(1,\)"),
+        ({"log_target": lambda x: gaussian(x) * np.nan}, "not finite at .0. 0.., where the"),
+        ({"gradient": "score"}, 'gradient is "path" or "total"'),
+        ({"batches": 0}, "batches must be"),
+        ({"start": np.zeros((4, 3))}, r"start has shape \(4, 3\)"),
+        ({"flow": fc.flows.iaf(2, context_dim=1)}, "takes a context"),
+        ({"flow": flow_of("nsf"), "quasi_random": True}, "needs a Normal as base"),
+    ],
+)
+def test_bad_input(change, message):
+    arguments = {"flow": flow_of(), "log_target": gaussian, "epochs": 1, "batches": 2} | change
+    with pytest.raises(ValueError, match=message):
+        fc.fit_reverse_kl(arguments.pop("flow"), arguments.pop("log_target"), **arguments)
+
+
+def test_what_is_no_function_and_a_target_that_breaks_on_the_way():
+    with pytest.raises(TypeError, match="log_target is a function"):
+        fc.fit_reverse_kl(flow_of(), 3)
+    calls = []
+
+    def breaks(x):
+        calls.append(len(x))
+        return gaussian(x) * (np.nan if len(calls) > 40 else 1.0)
+
+    with pytest.raises(fc.TrainingDivergedError, match="finite at no draw") as error:
+        fc.fit_reverse_kl(flow_of(), breaks, epochs=30, batches=5)
+    assert np.isfinite(error.value.flow.params).all()
