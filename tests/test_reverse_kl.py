@@ -36,7 +36,7 @@ def test_the_gradient_is_that_of_the_loss_as_it_is_written(recipe):
     z = loss.draws(50, 3)
 
     def textbook(theta):
-        bijector = flow.share(theta, flow.bijector)
+        bijector = flow.params_of(flow.bijector, theta)
         x, log_det = flow.bijector.forward_and_log_det(z, params=bijector)
         return anp.mean(flow.base.log_prob(z) - log_det - gaussian(x))
 

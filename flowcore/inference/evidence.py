@@ -130,9 +130,9 @@ def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, floa
     apart = max(abs(_log_mean(of_q) - log_z), abs(_log_mean(-of_p) + log_z))
     if not math.isfinite(new) or not apart < FARTHEST:
         raise ValueError(
-            f"flow and target hardly overlap (importance weights disagree by {apart:.2g} nats): fit "
-            "the flow better (more rows, epochs=, another flow=), or look for draws that are not "
-            "of this target"
+            f"flow and target hardly overlap (importance weights disagree by {apart:.2g} nats): "
+            "fit the flow better (more rows, epochs=, another flow=), or look for draws that are "
+            "not of this target"
         )
     variance = f_q.var() / f_q.mean() ** 2 / n_q + f_p.var() / f_p.mean() ** 2 / n_p
     return log_z, math.sqrt(variance)

@@ -199,7 +199,7 @@ def infer(
     dim : int or None
         D; None: that of the flow.
     flow : TransformedDistribution or None
-        None: an IAF of four layers. One that is new is initialised with the Gaussian near the target.
+        None: an IAF of four layers. A new one is initialised with a Gaussian near the target.
     support : str, pair, sequence or None
         Where p lives: None or "real", "positive", (low, high); or one of these for every
         coordinate. A map from the line (exp, or a scaled sigmoid) is put at the flow's data end.

@@ -188,7 +188,7 @@ class ReverseKL(Loss):
 
 def _images(flow, theta, z):
     """(x, log|det df/dz|) of base draws, with the bijector's part of theta."""
-    return flow.bijector.forward_and_log_det(z, params=flow.share(theta, flow.bijector))
+    return flow.bijector.forward_and_log_det(z, params=flow.params_of(flow.bijector, theta))
 
 
 def _slope_by_x(flow, params, x) -> np.ndarray:
