@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..bijectors import Blockwise, Chain, Exp, Permute, Sigmoid
 from ..conditionals.pareto import pareto_smoothed
-from ..core import log_sum_exp
+from ..core import derived, log_sum_exp
 from ..core.inputs import check_dim
 from ..distributions import TransformedDistribution
 from ..flows import iaf
@@ -72,14 +71,14 @@ class Inference:
         draws, log_q = flow.sample_and_log_prob(n, rng)
         return cls(flow, history, target, draws, log_q, target(draws)[0])
 
-    @cached_property
+    @derived
     def elbo(self) -> tuple[float, float]:
         """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0."""
         values = self.log_p - self.log_q
         values = values[np.isfinite(values)]
         return float(values.mean()), float(values.std() / math.sqrt(len(values)))
 
-    @cached_property
+    @derived
     def _smoothed(self) -> tuple[np.ndarray, float]:
         log_w, k_hat = pareto_smoothed((self.log_p - self.log_q)[None])
         return log_w[0], float(k_hat[0])
@@ -89,7 +88,7 @@ class Inference:
         """Pareto's k of the largest weights: below 0.7 they are reliable (Vehtari et al. 2024)."""
         return self._smoothed[1]
 
-    @cached_property
+    @derived
     def weights(self) -> np.ndarray:
         """Pareto-smoothed importance weights of the draws, (n,), of sum 1."""
         return log_sum_exp(self._smoothed[0])[1]
@@ -99,7 +98,7 @@ class Inference:
         """1 / sum w^2: so many exact draws would be as good, if k-hat is below 0.7."""
         return float(1 / np.sum(self.weights**2))
 
-    @cached_property
+    @derived
     def log_evidence(self) -> tuple[float, float]:
         """(log Z, standard error), by the mean weight, in nats."""
         n, log_w = len(self.draws), self._smoothed[0]

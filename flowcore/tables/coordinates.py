@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bijectors import Bijector, Blockwise
+from ..core import derived
 from ..discrete import Dequantize
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Coordinates:
         """(n,): whether u matters."""
         return np.isnan(x).any(axis=1) | bool(self.step.any())
 
-    @cached_property
+    @derived
     def points(self) -> np.ndarray:
         """u (M, D)."""
         is_open = (self.step > 0) | np.array(self.optional, bool)
@@ -103,13 +104,13 @@ class Coordinates:
             log_w - np.where(gone, log_r, 0.0).sum(axis=1),
         )
 
-    @cached_property
+    @derived
     def _zero(self) -> np.ndarray:
         """y of z = 0: what stands for a number that is not there."""
         z = np.zeros((1, self.dim))
         return z[0] if self.line is None else self.line.forward(z)[0]
 
-    @cached_property
+    @derived
     def _log_slope(self) -> np.ndarray:
         """log |dy/dz| of every coordinate at z = 0, which does not count where it is not there."""
         lines, z = [line([kind]) for kind in self.kinds], np.zeros((1, 1))
