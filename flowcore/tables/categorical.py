@@ -65,11 +65,17 @@ class LatentClasses:
         n_classes: int,
         rng: np.random.Generator,
     ) -> LatentClasses:
-        """H classes by EM, which starts at rows drawn at random. Cost: H n K an iteration."""
+        """H classes by EM, which starts at different rows drawn at random.
+
+        Fewer classes, if there are fewer different rows. Cost: H n K an iteration.
+        """
+        distinct = counts(codes[weight > 0], weight[weight > 0])
+        codes, weight = distinct[:, :-1].astype(np.int64), distinct[:, -1]
+        n_classes = min(n_classes, len(codes))
         ones, ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
         marginal = [p / p.sum() for p in np.split(weight @ ones + PSEUDO, ends)]
         marginal = np.concatenate(marginal)
-        starts = rng.choice(len(codes), n_classes, p=weight / weight.sum())
+        starts = rng.choice(len(codes), n_classes, replace=False, p=weight / weight.sum())
         p = (marginal + ones[starts].toarray()) / 2
         w, before = np.full(n_classes, 1 / n_classes), -np.inf
         for _ in range(STEPS):
@@ -230,19 +236,20 @@ class ChowLiuTree:
         """A ValueError for what is no density of columns of these sizes."""
         check_shares(self.unseen, sizes)
         own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
-        if own != {len(sizes)} or not all(a >= 0 for a in self.strengths):
-            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are negative")
+        if own != {len(sizes)} or not all(a > 0 for a in self.strengths):
+            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are not positive")
         for k, (parent, size) in enumerate(zip(self.parents, sizes, strict=True)):
             check_probabilities("marginals", self.marginals[k], (size,))
             above = k
             for _ in sizes:
-                above = self.parents[above] if above >= 0 else above
-            if above != -1 or parent >= len(sizes):
+                above = self.parents[above] if 0 <= above < len(sizes) else above
+            if above != -1:
                 raise ValueError(f"the parents {self.parents!s:.80} are no tree")
             m, l, n = self.pairs[k].T
             top = sizes[parent] if parent >= 0 else 0
             inside = (m >= 0) & (m < top) & (l >= 0) & (l < size) & (n > 0) & np.isfinite(n)
-            if not inside.all() or (np.diff(m * size + l) <= 0).any():
+            whole = (self.pairs[k][:, :2] % 1 == 0).all() and (parent < 0 or len(m))
+            if not (whole and inside.all()) or (np.diff(m * size + l) <= 0).any():
                 raise ValueError("pairs of the tree are not sorted counts of its values")
 
     def __repr__(self):
