@@ -62,12 +62,13 @@ def test_each_density_has_the_sum_one(rows, columns, closed):
 
 @pytest.mark.parametrize("name", ["tree", "classes", "mixture"])
 def test_draws_are_from_p_given_that_all_values_are_known(name):
-    codes = np.concatenate([rows_of(0, 80), [[0, 1, 2]]])
+    codes = np.concatenate([rows_of(0, 80)[:, [0, 2, 1]], [[0, 1, 2]]])
     density = fits(codes, (3, 3, 3), (False, False, True), np.ones(81))[name]
     known = every_code((3, 3, 3), unseen=0)
     p = p_of(density, known)
     drawn = density.sample(40_000, np.random.default_rng(1))
     share = np.bincount(drawn @ [9, 3, 1], minlength=27) / len(drawn)
+    assert fits(codes, (3, 3, 3), (True,) * 3, np.ones(81))["tree"].parents == [-1, 2, 0]
     assert p.max() > 0.08 and p.sum() < 0.99
     np.testing.assert_allclose(share, p / p.sum(), atol=0.009)
     assert density.sample(0, np.random.default_rng(1)).shape == (0, 3)
