@@ -247,6 +247,8 @@ FOUND = {
     "gridded(5000, 5000, 500000)": u.integers(1, 101, N) * 5000,
     "gridded(2.5e+08)": u.integers(-8, 9, N).cumsum() * 2.5e8,
     "gridded(1, 0.99)": u.poisson(5, N) + 0.99,
+    "positive": 7.3 * u.random(N),  # no more normal as logarithms, but down to the end
+    "categorical": u.choice([np.e, np.pi, np.sqrt(2)], N),
     "positive atoms(0)": np.where(zeros, 0, np.exp(u.normal(size=N))),
     "continuous atoms(-9, 7)": np.select([zeros, u.random(N) < 0.2], [-9, 7], u.normal(size=N)),
     "integer(0) atoms(0)": np.where(zeros, 0, u.poisson(9, N)) * 1.0,
@@ -268,6 +270,7 @@ def test_ends_grids_and_atoms_are_found(kind):
     drawn = density.sample(2000, rng=0)
     assert np.isfinite(density.log_prob(drawn)).all()  # on the grid, and within the ends
     low, high = column.kind.low, column.kind.high
+    assert not column.rounded or column.kind.is_gridded
     for end, beyond in ((low, -1), (high, 1)):
         if end is not None:
             outside = {"x": [end + 3 * beyond * column.kind.step]}

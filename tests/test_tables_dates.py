@@ -133,6 +133,9 @@ def test_hours_of_days_have_the_sum_one():
     hours = np.datetime64("1970-01-05", "h") + np.arange(-24 * 70, 24 * 70)
     p = np.exp(density.log_prob({"when": hours}))
     assert p.sum() == pytest.approx(1, abs=2e-3)
+    drawn = density.sample(4000, rng=0)["when"].astype("M8[h]").astype(int) % 24
+    expected = np.bincount(hours.astype(int) % 24, p)
+    np.testing.assert_allclose(np.bincount(drawn, minlength=24) / 4000, expected, atol=0.02)
     schema = Schema((Column("when", Kind.parse("time(hour, %H:%M)"), "text"),))
     clock = TableDensity.of(schema, fc.Normal(1))
     p = np.exp(clock.log_prob({"when": np.array([f"{h:02}:00" for h in range(24)], object)}))
