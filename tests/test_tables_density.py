@@ -550,6 +550,14 @@ class Calm(Shifted):
         return fc.Normal(self.dim).log_prob(x)
 
 
+DATES = st.datetimes(pd.Timestamp("1900-01-01"), pd.Timestamp("2100-01-01"))
+
+
+def as_numbers(values):
+    """Floats; None is NaN."""
+    return np.array(values, float)
+
+
 def columns_of(n):
     """Strategies for a column of n values."""
 
@@ -562,17 +570,21 @@ def columns_of(n):
         of(st.integers(0, 6)), of(st.integers(-(2**63), 2**63 - 1)),
         of(st.sampled_from(["a", "b", "", "é", "1 "])),
         of(st.sampled_from([0.5, 1.0, 2.5])), of(st.just(3.0)), of(st.floats(width=16)),
+        of(st.sampled_from(["a", "b", None])), of(st.floats(0, 9) | st.none()).map(as_numbers),
+        of(st.integers(0, 30) | st.just(0)), of(DATES).map(lambda d: np.array(d, "M8[s]")),
+        of(DATES).map(lambda d: [f"{one:%Y-%m-%d}" for one in d]),
+        of(DATES).map(lambda d: [int(f"{one:%Y%m%d}") for one in d]),
     )  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(1, 14).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
+@given(st.integers(1, 30).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
 def test_any_table_is_modelled_or_refused(columns):
     X = {f"c{j}": column for j, column in enumerate(columns)}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "of columns .* nearly follow")
         try:
-            found = Schema.from_data(X)
+            found = Schema.from_data(X, missing="atom")
             schema = found.suggested()  # which fits the data that it came from
             for one in (found, schema):
                 assert str(one) and Schema.from_dict(json.loads(json.dumps(one.to_dict()))) == one
@@ -581,13 +593,16 @@ def test_any_table_is_modelled_or_refused(columns):
             assert "column" in str(problem)
             return
     for column, values in zip(schema.columns, columns, strict=True):
-        assert not column.kind.is_category or set(column.values) >= set(values)
+        there = [v for v in values if v is not None and v == v]
+        assert column.missing == (len(there) < len(values))
+        assert not column.kind.is_category or set(column.values) >= set(there)
         if column.low is not None:
-            assert (column.low, column.high) == (float(min(values)), float(max(values)))
+            assert (column.low, column.high) == (float(min(there)), float(max(there)))
     log_p = density.log_prob(X)
     assert log_p.shape == (len(columns[0]),) and not np.isnan(log_p).any()
-    sample = density.sample(20, rng=0)
-    assert not np.isnan(density.log_prob(sample)).any()
+    for margins in ("model", "table"):
+        sample = density.sample(20, rng=0, margins=margins)
+        assert not np.isnan(density.log_prob(sample)).any()
     assert sample.names == tuple(c.name for c in schema.columns if c.kind.name != "aside")
 
 
