@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from stub_cost import cpu_seconds
 from stub_saved import put_together, refused, taken_apart
 
@@ -26,6 +28,7 @@ from flowcore.tables import (
     Frequencies,
     Kind,
     Schema,
+    TableDensity,
     TableRecord,
     as_frame,
     fit_table,
@@ -547,6 +550,14 @@ class Calm(Shifted):
         return fc.Normal(self.dim).log_prob(x)
 
 
+DATES = st.datetimes(pd.Timestamp("1900-01-01"), pd.Timestamp("2100-01-01"))
+
+
+def as_numbers(values):
+    """Floats; None is NaN."""
+    return np.array(values, float)
+
+
 def columns_of(n):
     """Strategies for a column of n values."""
 
@@ -559,17 +570,21 @@ def columns_of(n):
         of(st.integers(0, 6)), of(st.integers(-(2**63), 2**63 - 1)),
         of(st.sampled_from(["a", "b", "", "é", "1 "])),
         of(st.sampled_from([0.5, 1.0, 2.5])), of(st.just(3.0)), of(st.floats(width=16)),
+        of(st.sampled_from(["a", "b", None])), of(st.floats(0, 9) | st.none()).map(as_numbers),
+        of(st.integers(0, 30) | st.just(0)), of(DATES).map(lambda d: np.array(d, "M8[s]")),
+        of(DATES).map(lambda d: [f"{one:%Y-%m-%d}" for one in d]),
+        of(DATES).map(lambda d: [int(f"{one:%Y%m%d}") for one in d]),
     )  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(1, 14).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
+@given(st.integers(1, 30).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
 def test_any_table_is_modelled_or_refused(columns):
     X = {f"c{j}": column for j, column in enumerate(columns)}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "of columns .* nearly follow")
         try:
-            found = Schema.from_data(X)
+            found = Schema.from_data(X, missing="atom")
             schema = found.suggested()  # which fits the data that it came from
             for one in (found, schema):
                 assert str(one) and Schema.from_dict(json.loads(json.dumps(one.to_dict()))) == one
@@ -578,13 +593,16 @@ def test_any_table_is_modelled_or_refused(columns):
             assert "column" in str(problem)
             return
     for column, values in zip(schema.columns, columns, strict=True):
-        assert not column.kind.is_category or set(column.values) >= set(values)
+        there = [v for v in values if v is not None and v == v]
+        assert column.missing == (len(there) < len(values))
+        assert not column.kind.is_category or set(column.values) >= set(there)
         if column.low is not None:
-            assert (column.low, column.high) == (float(min(values)), float(max(values)))
+            assert (column.low, column.high) == (float(min(there)), float(max(there)))
     log_p = density.log_prob(X)
     assert log_p.shape == (len(columns[0]),) and not np.isnan(log_p).any()
-    sample = density.sample(20, rng=0)
-    assert not np.isnan(density.log_prob(sample)).any()
+    for margins in ("model", "table"):
+        sample = density.sample(20, rng=0, margins=margins)
+        assert not np.isnan(density.log_prob(sample)).any()
     assert sample.names == tuple(c.name for c in schema.columns if c.kind.name != "aside")
 
 
@@ -644,6 +662,66 @@ def test_copies_and_files(tmp_path):
         for other in (again, copy.deepcopy(density), pickle.loads(pickle.dumps(density))):
             assert (other.log_prob(X) == log_p).all()
             assert other.schema == density.schema and repr(other) == repr(density)
+
+
+def everything_at_once(n=120):
+    """A table with an atom, a date, missing cells, a grid, a category and two numbers."""
+    X = pd.DataFrame(table(n))
+    X["rain"] = np.where(np.arange(n) % 3 == 0, 0.0, np.exp(rng.normal(size=n)))
+    X["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
+    X["age"] = np.where(np.arange(n) % 10 == 0, np.nan, rng.normal(40, 9, n))
+    X["odd"] = np.round(np.where(np.arange(n) == 5, 1.234, rng.integers(0, 30, n) / 10), 3)
+    return X
+
+
+def one_normal(x, context=None, sample_weight=None, rng=0):
+    return fc.MultivariateNormalMixture.from_data(x, 1)
+
+
+def test_it_is_an_estimator_that_is_saved(tmp_path):
+    X = everything_at_once()
+    unfitted = TableDensity(learn=one_normal, missing="atom", random_state=3)
+    assert clone(unfitted).get_params() == unfitted.get_params()
+    assert unfitted.get_params() == {
+        "schema": None, "learn": one_normal, "missing": "atom", "ignore_extra": False,
+        "random_state": 3,
+    }  # fmt: skip
+    assert "missing='atom'" in repr(unfitted) and len(repr(TableDensity())) < 50
+    for function in (unfitted.log_prob, unfitted.score, lambda X: unfitted.sample(3)):
+        with pytest.raises(NotFittedError):
+            function(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what is taken for what, and is rounded
+        density = unfitted.fit(X)
+        assert density is unfitted and density.schema is None
+        log_p = density.log_prob(X)
+        assert np.isfinite(log_p).all() and density.score(X) == log_p.mean()
+        assert (density.score_samples(X) == log_p).all()
+        fc.save(density, tmp_path / "table.npz")
+        loaded = fc.load(tmp_path / "table.npz")
+        for again in (loaded, pickle.loads(pickle.dumps(density)), clone(density).fit(X)):
+            assert (again.log_prob(X) == log_p).all() and repr(again) == repr(density)
+            for margins in ("model", "table"):
+                drawn = [one.sample(40, rng=1, margins=margins) for one in (density, again)]
+                pd.testing.assert_frame_equal(*drawn)
+        assert isinstance(drawn[0], pd.DataFrame) and list(drawn[0]) == list(X)
+        kinds = {c.name: str(c.kind) for c in density.schema_.columns}
+        assert kinds["rain"] == "positive atoms(0)" and kinds["day"].startswith("date(day")
+        assert loaded.schema == density.schema_ and density.schema_.columns[-1].rounded
+        extra = X.assign(more=1.0)
+        with pytest.raises(ValueError, match="X has 'more', which was not there in fit"):
+            density.log_prob(extra)
+        assert (density.set_params(ignore_extra=True).log_prob(extra) == log_p).all()
+        assert TableDensity(density.schema_, one_normal, ignore_extra=True).fit(extra).dim == 10
+        with pytest.raises(ValueError, match="X has 'more'"):
+            TableDensity(density.schema_, one_normal).fit(extra)
+
+
+def test_one_line_fits_a_table(monkeypatch):
+    monkeypatch.setattr("flowcore.estimator.plan.default_minutes", lambda n: 1e-3)
+    X = pd.DataFrame({"a": rng.normal(size=60), "b": list("uvw") * 20})
+    density = TableDensity().fit(X)
+    assert density.score(X) == pytest.approx(density.summary.density.score, abs=0.3)
 
 
 @pytest.mark.slow

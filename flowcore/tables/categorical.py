@@ -17,6 +17,7 @@ from ..estimator.stacking import stacked_weights
 from .frequencies import PSEUDO, STRENGTHS, Frequencies, unseen_shares
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from scipy.sparse import csr_array
 
 CLASSES = (2, 5, 10, 20, 40)  # numbers of latent classes that are tried
@@ -50,17 +51,31 @@ class LatentClasses:
     array([0.5, 0. , 0.5])
     """
 
-    def __init__(self, weights, probabilities, unseen):
+    def __init__(self, weights: ArrayLike, probabilities: Sequence[ArrayLike], unseen: ArrayLike):
         self.weights, self.unseen = np.asarray(weights, float), np.asarray(unseen, float)
         self.probabilities = tuple(np.asarray(p, float) for p in probabilities)
 
     @classmethod
-    def fit(cls, codes, sizes, unseen, weight, n_classes: int, rng) -> LatentClasses:
-        """H classes by EM, which starts at rows drawn at random. Cost: H n K an iteration."""
+    def fit(
+        cls,
+        codes: np.ndarray,
+        sizes: Sequence[int],
+        unseen: np.ndarray,
+        weight: np.ndarray,
+        n_classes: int,
+        rng: np.random.Generator,
+    ) -> LatentClasses:
+        """H classes by EM, which starts at different rows drawn at random.
+
+        Fewer classes, if there are fewer different rows. Cost: H n K an iteration.
+        """
+        distinct = counts(codes[weight > 0], weight[weight > 0])
+        codes, weight = distinct[:, :-1].astype(np.int64), distinct[:, -1]
+        n_classes = min(n_classes, len(codes))
         ones, ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
         marginal = [p / p.sum() for p in np.split(weight @ ones + PSEUDO, ends)]
         marginal = np.concatenate(marginal)
-        starts = rng.choice(len(codes), n_classes, p=weight / weight.sum())
+        starts = rng.choice(len(codes), n_classes, replace=False, p=weight / weight.sum())
         p = (marginal + ones[starts].toarray()) / 2
         w, before = np.full(n_classes, 1 / n_classes), -np.inf
         for _ in range(STEPS):
@@ -129,16 +144,34 @@ class ChowLiuTree:
         A_k.
     unseen : ndarray
         u, (K,).
+
+    Examples
+    --------
+    >>> codes = np.repeat([[0, 0], [1, 1]], 50, axis=0)
+    >>> tree = ChowLiuTree.fit(codes, (2, 2), unseen=np.zeros(2), weight=np.ones(100))
+    >>> tree.parents
+    [-1, 0]
+    >>> np.exp(tree.log_prob(np.array([[0, 0], [0, 1]]))).round(2)
+    array([0.5, 0. ])
     """
 
-    def __init__(self, marginals, parents, pairs, strengths, unseen):
+    def __init__(
+        self,
+        marginals: Sequence[ArrayLike],
+        parents: Sequence[int],
+        pairs: Sequence[ArrayLike],
+        strengths: Sequence[float],
+        unseen: ArrayLike,
+    ):
         self.marginals = tuple(np.asarray(p, float) for p in marginals)
         self.parents, self.strengths = [int(k) for k in parents], [float(a) for a in strengths]
         self.pairs = tuple(np.asarray(p, float).reshape(-1, 3) for p in pairs)
         self.unseen = np.asarray(unseen, float)
 
     @classmethod
-    def fit(cls, codes, sizes, unseen, weight) -> ChowLiuTree:
+    def fit(
+        cls, codes: np.ndarray, sizes: Sequence[int], unseen: np.ndarray, weight: np.ndarray
+    ) -> ChowLiuTree:
         """The tree of rows of codes. Cost: a sort of the rows for each of the K^2 / 2 pairs."""
         totals = [np.bincount(c, weight, size) for c, size in zip(codes.T, sizes, strict=True)]
         marginals = [(t + PSEUDO) / (t + PSEUDO).sum() for t in totals]
@@ -203,19 +236,20 @@ class ChowLiuTree:
         """A ValueError for what is no density of columns of these sizes."""
         check_shares(self.unseen, sizes)
         own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
-        if own != {len(sizes)} or not all(a >= 0 for a in self.strengths):
-            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are negative")
+        if own != {len(sizes)} or not all(a > 0 for a in self.strengths):
+            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are not positive")
         for k, (parent, size) in enumerate(zip(self.parents, sizes, strict=True)):
             check_probabilities("marginals", self.marginals[k], (size,))
             above = k
             for _ in sizes:
-                above = self.parents[above] if above >= 0 else above
-            if above != -1 or parent >= len(sizes):
+                above = self.parents[above] if 0 <= above < len(sizes) else above
+            if above != -1:
                 raise ValueError(f"the parents {self.parents!s:.80} are no tree")
             m, l, n = self.pairs[k].T
             top = sizes[parent] if parent >= 0 else 0
             inside = (m >= 0) & (m < top) & (l >= 0) & (l < size) & (n > 0) & np.isfinite(n)
-            if not inside.all() or (np.diff(m * size + l) <= 0).any():
+            whole = (self.pairs[k][:, :2] % 1 == 0).all() and (parent < 0 or len(m))
+            if not (whole and inside.all()) or (np.diff(m * size + l) <= 0).any():
                 raise ValueError("pairs of the tree are not sorted counts of its values")
 
     def __repr__(self):
@@ -289,9 +323,23 @@ class CategoricalMixture:
         A tree.
     classes : sequence of LatentClasses
         Of different numbers of classes.
+
+    Examples
+    --------
+    >>> counts = Frequencies.fit([[0, 0], [1, 1]], sizes=(2, 2), closed=(True, True))
+    >>> alike = LatentClasses([0.5, 0.5], [np.eye(2), np.eye(2)], [0.0, 0.0])
+    >>> mixture = CategoricalMixture([0.0, 1.0], counts, classes=[alike])
+    >>> np.exp(mixture.log_prob(np.array([[0, 0], [0, 1]])))
+    array([0.5, 0. ])
     """
 
-    def __init__(self, weights, counts: Frequencies, tree: ChowLiuTree | None = None, classes=()):
+    def __init__(
+        self,
+        weights: ArrayLike,
+        counts: Frequencies,
+        tree: ChowLiuTree | None = None,
+        classes: Sequence[LatentClasses] = (),
+    ):
         self.weights, self.counts, self.tree = np.asarray(weights, float), counts, tree
         self.classes = tuple(classes)
         self.densities = (counts, *([] if tree is None else [tree]), *self.classes)
@@ -299,7 +347,12 @@ class CategoricalMixture:
 
     @classmethod
     def fit(
-        cls, codes: np.ndarray, sizes: Sequence[int], closed: Sequence[bool], weight, rng
+        cls,
+        codes: np.ndarray,
+        sizes: Sequence[int],
+        closed: Sequence[bool],
+        weight: np.ndarray | None,
+        rng: np.random.Generator,
     ) -> CategoricalMixture:
         """All kinds, weighted so that held-out rows are most probable under them together.
 

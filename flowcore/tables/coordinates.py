@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 POINTS = 32  # of a cell, a power of 2; measured: within .01 nats for up to eight gridded columns
 TAIL = 10  # a draw may be as much farther out than the last row as that is than the tenth last
+FARTHEST = 1e150  # of fillers: squares of them do not overflow
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -47,11 +48,13 @@ class Coordinates:
 
     def __init__(self, kinds: Sequence[Kind], optional: Sequence[bool], fillers=None, reach=None):
         self.kinds, self.optional, self.dim = tuple(kinds), tuple(optional), len(kinds)
-        self.fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
+        fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
+        self.fillers = np.clip(fillers, -FARTHEST, FARTHEST)
         self.reach = np.tile([[-np.inf], [np.inf]], self.dim) if reach is None else reach
         self.step = np.array([kind.step for kind in kinds])
         self.line, self.noise = line(kinds), noise(kinds)
 
+    @np.errstate(over="ignore")
     def fitted(self, x: np.ndarray, u: np.ndarray) -> Coordinates:
         """The same with fillers and reach of the rows x (n, D), NaN where a number is not there."""
         z = np.where(np.isnan(x), np.nan, self.to_line(x, u)[0])

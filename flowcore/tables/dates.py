@@ -40,6 +40,7 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
     """The dates of seconds (n,): datetime64 without a format, else texts, or numbers."""
     if not form:
         whole = np.where(np.isnan(seconds), 0, seconds).astype(np.int64).astype("datetime64[s]")
+        whole = whole.astype("datetime64[ms]")  # polars has no seconds
         return np.where(np.isnan(seconds), np.datetime64("NaT"), whole)
     known = {s: _formatted(s, form) for s in set(seconds[~np.isnan(seconds)].tolist())}
     texts = [known.get(s) for s in seconds.tolist()]
@@ -123,12 +124,13 @@ def _texts(values: np.ndarray, form: str) -> list:
 
 
 def _parsed(text, form: str) -> float:
+    start = EPOCH if not form or "%Y" in form else datetime(1900, 1, 1)
     try:
-        found = datetime.strptime(text, form.replace("%-", "%"))
+        if not form:  # a date that was one, and is in a file of text
+            return (datetime.fromisoformat(text) - start).total_seconds()
+        return (datetime.strptime(text, form.replace("%-", "%")) - start).total_seconds()
     except (TypeError, ValueError):
         return np.nan
-    start = EPOCH if "%Y" in form else datetime(1900, 1, 1)
-    return (found - start).total_seconds()
 
 
 def _formatted(seconds: float, form: str) -> str:

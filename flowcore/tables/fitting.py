@@ -117,7 +117,8 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> n
 
     Rows that are copies of others get the same noise, so that they stay copies, which no fold
     separates. They are copies if far more pairs of rows are equal than of rows with independent
-    columns; in a small table of whole numbers rows are equal by chance, and each has its own noise.
+    columns, where numbers that are on no grid do not repeat by chance; in a small table of whole
+    numbers rows are equal by chance, and each has its own noise.
     """
     u, both = rng.random(x.shape), np.column_stack([codes, np.nan_to_num(x, nan=-1e300)])
     if not coordinates.is_open(x).any() or not len(x):
@@ -126,9 +127,10 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> n
     if first is None:
         return u
     every = expected = _pairs(np.zeros(len(x), int))
-    for column in both.T:
-        expected *= _pairs(np.unique(column, return_inverse=True)[1]) / every
-    pairs = _pairs(first)
+    pairs, on_grid = _pairs(first), np.append(np.ones(codes.shape[1]), coordinates.step)
+    for column, step in zip(both.T, on_grid, strict=True):
+        equal = _pairs(np.unique(column, return_inverse=True)[1])
+        expected *= (equal if step else equal - pairs) / every
     return u[first] if expected < CHANCE * pairs else u
 
 

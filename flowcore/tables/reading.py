@@ -257,7 +257,7 @@ class Csv:
         for name, j in self.read.items():
             column, is_text = known.get(name), name in self.text
             if column is not None:
-                is_text |= column.type == "text" or column.kind.name == "aside"
+                is_text |= column.type in ("text", "date") or column.kind.name == "aside"
             if column is None or column.type == "boolean":
                 is_text = is_text or self._looks_like_text(j, cells[j], places)
             if is_text:

@@ -38,6 +38,15 @@ class TableRecord:
         Of every number, sorted values of the table.
     notes : dict or None
         How it was learned: plain data.
+
+    Examples
+    --------
+    >>> from flowcore import Normal
+    >>> from flowcore.tables import Column, Kind
+    >>> schema = Schema((Column("age", Kind("positive")),))
+    >>> density = TableRecord(schema.to_dict(), None, Normal(1)).restored()
+    >>> density.log_prob({"age": [-1.0]})
+    array([-inf])
     """
 
     schema: dict

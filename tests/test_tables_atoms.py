@@ -1,0 +1,496 @@
+"""Numbers with atoms, ends and grids, missing cells: what p, draws and messages make of them."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+import flowcore as fc
+from flowcore.tables import (
+    CategoricalMixture,
+    Column,
+    Frequencies,
+    Kind,
+    Schema,
+    TableDensity,
+    TableRecord,
+    fit_table,
+)
+from flowcore.tables.coordinates import TAIL
+from flowcore.training.repeats import first_equal
+
+rng = np.random.default_rng(0)
+MIXTURE = fc.MultivariateNormalMixture(
+    [[0.3, 0.5], [-0.5, 1.5]], [[[1.0, 0], [0.6, 0.8]], [[0.7, 0], [-0.3, 0.5]]],
+    [0.7, 0.3],
+)  # fmt: skip
+
+
+def schema_of(**kinds):
+    """Columns of these kinds; those of texts are categories."""
+    return Schema(tuple(
+        Column(name, Kind("categorical"), "text", kind) if isinstance(kind, tuple)
+        else Column(name, Kind.parse(kind))
+        for name, kind in kinds.items()
+    ))  # fmt: skip
+
+
+def p_of_codes(*sizes, closed=True):
+    """A p(c) that has no zero and knows no symmetry, and no unseen values."""
+    codes = np.array([*np.ndindex(sizes)])
+    counts = Frequencies(sizes, codes, 1.0 + np.arange(len(codes)), np.zeros(len(sizes)), 2.0)
+    return CategoricalMixture([1.0], counts)
+
+
+def normal(x, context=None, sample_weight=None, rng=0):
+    return fc.MultivariateNormalMixture.from_data(x, 1)
+
+
+# ---------------------------------------------------------------- what p is
+
+
+Z = np.linspace(-9, 9, 1801)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "slope"),
+    [
+        ("continuous atoms(0)", lambda z: z, np.ones_like),
+        ("positive atoms(0, 50)", np.exp, np.exp),
+        ("bounded(0, 10) atoms(0, 2, 10)", lambda z: 10 / (1 + np.exp(-z)),
+         lambda z: 10 / (np.exp(z / 2) + np.exp(-z / 2)) ** 2),
+    ],
+)  # fmt: skip
+def test_atoms_and_the_line_have_the_sum_one(kind, line, slope):
+    schema = schema_of(x=kind, city=("Bern", "Oslo"))
+    atoms = schema.columns[0].kind.atoms
+    density = TableDensity.of(schema, fc.Normal(1), p_of_codes(1 + len(atoms), 2))
+    total = 0.0
+    for city in ("Bern", "Oslo"):
+        p = np.exp(density.log_prob({"x": np.array(atoms), "city": [city] * len(atoms)}))
+        x = line(Z)
+        off = ~np.isin(x, atoms)
+        inner = np.exp(density.log_prob({"x": x[off], "city": [city] * off.sum()})) * slope(Z)[off]
+        total += p.sum() + integrate.trapezoid(inner, Z[off])
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("integer atoms(2)", np.arange(-9, 10.0)),
+        ("integer(0) atoms(4, 40)", np.arange(60.0)),
+        ("integer(0, 9) atoms(0, 9)", np.arange(10.0)),
+        ("integer(0, 9) atoms(3, 4, 99)", np.append(np.arange(10.0), 99)),
+        ("gridded(0.5, -1) atoms(1.5)", np.arange(-2, 60) / 2),
+        ("gridded(0.25) atoms(0, 0.1)", np.append(np.arange(-40, 40) / 4, 0.1)),
+    ],
+)
+def test_atoms_and_cells_have_the_sum_one(kind, values):
+    """Cells of atoms are cut out of the grid: a value that is an atom has no second probability."""
+    schema = schema_of(x=kind)
+    atoms = schema.columns[0].kind.atoms
+    categories = p_of_codes(1 + len(atoms))
+    density = TableDensity.of(schema, fc.Normal(1), categories)
+    p = np.exp(density.log_prob({"x": values}))
+    is_atom = np.isin(values, atoms)
+    p_code = np.exp(categories.log_prob(np.arange(1 + len(atoms))[:, None]))
+    np.testing.assert_allclose(p[is_atom], p_code[1:], rtol=1e-12)
+    assert p.sum() == pytest.approx(1, abs=2e-3)
+    drawn = density.sample(4000, rng=0)["x"]
+    assert np.isfinite(density.log_prob({"x": drawn})).all()
+    share = [np.mean(drawn == atom) for atom in atoms]
+    np.testing.assert_allclose(share, p_code[1:], atol=0.03)
+
+
+@pytest.mark.parametrize(("centre", "scale"), [(0.0, 1.0), (0.4, 1.3), (-0.5, 1.2)])
+def test_a_row_with_an_atom_has_the_marginal_density_of_the_others(centre, scale):
+    """Of a density that ignores the context, and whatever stands in the place of the atom."""
+    schema = schema_of(a="positive atoms(0)", b="continuous atoms(-1)", c=("u", "v"))
+    fillers, categories = np.array([[centre] * 2, [scale] * 2]), p_of_codes(2, 2, 2)
+    record = TableRecord(schema.to_dict(), categories.to_dict(), MIXTURE, fillers)
+    density = record.restored()
+    a, b = np.exp(np.linspace(-1.2, 1.8, 20)), np.linspace(1.9, -0.5, 20)
+    zero, c = np.zeros(20), np.array(["u", "v"] * 10)
+    code = np.arange(20) % 2
+
+    def log_p(a, b, *codes):
+        own = categories.log_prob(np.column_stack([np.full((20, 2), codes), code]))
+        return density.log_prob({"a": a, "b": b, "c": c}) - own
+
+    both = MIXTURE.log_prob(np.column_stack([np.log(a), b])) - np.log(a)
+    np.testing.assert_allclose(log_p(a, b, 0, 0), both, rtol=1e-10)
+    only_b, only_a = MIXTURE.marginal([1]), MIXTURE.marginal([0])
+    np.testing.assert_allclose(log_p(zero, b, 1, 0), only_b.log_prob(b[:, None]), atol=0.1)
+    expected = only_a.log_prob(np.log(a)[:, None]) - np.log(a)
+    np.testing.assert_allclose(log_p(a, zero - 1, 0, 1), expected, atol=0.1)
+    np.testing.assert_allclose(log_p(zero, zero - 1, 1, 1), 0, atol=0.1)
+
+
+class Exact(fc.Distribution):
+    """log rain is normal given the city; what is not there has the density of what filled it."""
+
+    dim, context_dim = 2, 4  # rain is there, it is 0, it is at its cap, Rome
+
+    def __init__(self, x, context):
+        own = x[context[:, 0] == 1, 0]
+        self.mean, self.scale = own.mean(), own.std()
+
+    def of_rain(self, context):
+        """(whether rain is there, its mean, its scale)"""
+        there = context[:, 0] == 1
+        return there, np.where(there, context[:, 3], self.mean), np.where(there, 0.5, self.scale)
+
+    def log_prob(self, x, params=None, context=None, threads=None):
+        there, mean, scale = self.of_rain(context)
+        rain, wind = x.T
+        found = stats.norm(mean, scale).logpdf(rain)
+        return found + stats.norm(np.where(there, rain, 2.0)).logpdf(wind)
+
+    def sample(self, n=1, rng=None, context=None):
+        draws, (there, mean, scale) = np.random.default_rng(rng), self.of_rain(context)
+        rain = draws.normal(mean, scale)
+        return np.column_stack([rain, draws.normal(np.where(there, rain, 2.0))])[None]
+
+
+def weather(n, draw):
+    """(table, log p): rain has a spike at 0 and a cap at 9, more of either in Rome."""
+    rome = draw.random(n) < 0.4
+    p = np.where(rome[:, None], [0.2, 0.7, 0.1], [0.6, 0.35, 0.05])
+    state = (draw.random((n, 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
+    z = draw.normal(rome, 0.5)
+    wind = draw.normal(np.where(state == 0, z, 2.0), 1.0)
+    log_p = np.log(np.where(rome, 0.4, 0.6)) + np.log(p[np.arange(n), state])
+    log_p += stats.norm.logpdf(wind, np.where(state == 0, z, 2.0))
+    log_p += np.where(state == 0, stats.norm.logpdf(z, rome, 0.5) - z, 0.0)
+    rain = np.choose(state, [np.exp(z), 0.0, 9.0])
+    return {"rain": rain, "wind": wind, "city": np.where(rome, "Rome", "Bern")}, log_p
+
+
+def test_a_table_with_atoms_has_the_true_log_p():
+    draw = np.random.default_rng(3)
+    X, _ = weather(8000, draw)
+    schema = Schema.from_data(X)
+    assert schema.suggestions == {"rain": "positive atoms(0, 9)"}
+    assert "0 in 0.4" in schema.columns[0].note and "9 in 0.06" in schema.columns[0].note
+    seen = []
+    density = fit_table(
+        X,
+        schema.suggested(),
+        learn=lambda *z, **given: seen.append((*z, given)) or Exact(*z, given["context"]),
+    )
+    (z, given), there = seen[0], ~np.isin(X["rain"], [0.0, 9.0])
+    np.testing.assert_allclose(z[there, 0], np.log(X["rain"][there]))
+    mean, scale = density.coordinates_.fillers[:, 0]
+    assert z[there, 0].mean() == pytest.approx(mean) and z[there, 0].std() == pytest.approx(scale)
+    assert stats.kstest(z[~there, 0], stats.norm(mean, scale).cdf).pvalue > 1e-3
+    assert ((given["context"][:, 0] == 1) == there).all()
+    fresh, log_p = weather(3000, draw)
+    off = pd.DataFrame({"off": density.log_prob(fresh) - log_p, "city": fresh["city"]})
+    each = off.groupby(["city", (fresh["rain"] == 0) + 2 * (fresh["rain"] == 9)])["off"]
+    assert abs(off["off"].mean()) < 0.01 and off["off"].abs().max() < 0.15  # p(c) is estimated
+    assert each.agg(np.ptp).max() < 1e-9  # and the rest exact
+    drawn = density.sample(8000, rng=0)
+    for city in ("Bern", "Rome"):
+        for atom in (0.0, 9.0):
+            each = [np.mean(one["rain"][np.asarray(one["city"]) == city] == atom)
+                    for one in (X, drawn)]  # fmt: skip
+            assert each[0] == pytest.approx(each[1], abs=0.025), (city, atom)
+    assert (drawn["rain"] >= 0).all()
+
+
+def test_numbers_of_a_table_with_atoms_are_rows_of_a_density():
+    """`numbers_of` fills what is not there; a missing value is 0 among the values."""
+    X, _ = weather(500, np.random.default_rng(1))
+    schema = schema_of(rain="positive atoms(0, 9)", wind="continuous", city=("Bern", "Rome"))
+    density = fit_table(X, schema, learn=lambda x, context, **_: Exact(x, context))
+    found = density.numbers_of(X)
+    assert np.isfinite(found.density.log_prob(found.rows, context=found.context)).all()
+    assert (found.values[:, 0] == np.where(np.isin(X["rain"], [0, 9]), 0, X["rain"])).all()
+
+
+def test_kinds_with_atoms_that_are_refused():
+    for text, message in {
+        "positive atoms(0, 0)": "different numbers, the smallest first",
+        "categorical atoms(0)": "only numbers have atoms",
+        "positive atoms(x)": "an argument that is no number",
+        "positive atoms(inf)": "different numbers, the smallest first",
+        "gridded(1, 0, 3) atoms": "no kind of column",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            Kind.parse(text)
+    X = {"x": [0.0, 1.5, 2.5]}
+    assert Schema.from_data(X).edit(x="positive atoms(0)")
+    with pytest.raises(ValueError, match="'x' has the value 0, which is not inside of positive"):
+        Schema.from_data(X).edit(x="positive atoms(1.5)")
+    density = TableDensity.of(schema_of(x="positive atoms(0)"), fc.Normal(1), p_of_codes(2))
+    assert np.isneginf(density.log_prob({"x": [-1.0]})) and np.isnan(
+        density.log_prob({"x": [None]})
+    )
+
+
+# ---------------------------------------------------------------- what is found
+
+
+N = 2000
+u = np.random.default_rng(1)
+zeros = u.random(N) < 0.3
+FOUND = {
+    "integer(0, 23)": u.integers(0, 24, N) * 1.0,
+    "integer(1, 12)": u.integers(1, 13, N) * 1.0,
+    "integer(0, 100)": u.integers(0, 101, N),
+    "integer(0)": u.poisson(4.0, N) * 1.0,
+    "integer": u.poisson(4.0, N) - 4,
+    "gridded(0.1, 0)": np.round(u.gamma(4, 0.5, N), 1),
+    "gridded(5000, 5000, 500000)": u.integers(1, 101, N) * 5000,
+    "gridded(2.5e+08)": u.integers(-8, 9, N).cumsum() * 2.5e8,
+    "gridded(1, 0.99)": u.poisson(5, N) + 0.99,
+    "positive": 7.3 * u.random(N),  # no more normal as logarithms, but down to the end
+    "categorical": u.choice([np.e, np.pi, np.sqrt(2)], N),
+    "positive atoms(0)": np.where(zeros, 0, np.exp(u.normal(size=N))),
+    "continuous atoms(-9, 7)": np.select([zeros, u.random(N) < 0.2], [-9, 7], u.normal(size=N)),
+    "integer(0) atoms(0)": np.where(zeros, 0, u.poisson(9, N)) * 1.0,
+    "integer(1, 99) atoms(40)": np.where(zeros, 40, u.integers(1, 100, N)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_ends_grids_and_atoms_are_found(kind):
+    X = {"x": FOUND[kind], "y": rng.normal(size=N)}
+    column = Schema.from_data(X).suggested().columns[0]
+    found = column.kind
+    if kind == "gridded(2.5e+08)":
+        found = found.parse(f"gridded({found.step})")
+    assert found == Kind.parse(kind.replace("gridded(1,", "integer(")), (str(found), kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        density = fit_table({"x": FOUND[kind]}, learn=lambda x, **_: fc.StudentT(1, df=1.0))
+    drawn = density.sample(2000, rng=0)
+    assert np.isfinite(density.log_prob(drawn)).all()  # on the grid, and within the ends
+    low, high = column.kind.low, column.kind.high
+    assert not column.rounded or column.kind.is_gridded
+    for end, beyond in ((low, -1), (high, 1)):
+        if end is not None:
+            outside = {"x": [end + 3 * beyond * column.kind.step]}
+            assert density.log_prob(outside) == -np.inf
+    whole = column.kind.step % 1 == 0 and (low or 0) % 1 == 0 and column.kind.is_gridded
+    assert (drawn["x"].dtype == np.int64) == whole
+    if high is not None:
+        assert drawn["x"].min() >= low and drawn["x"].max() <= high
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.99])
+def test_odd_cells_do_not_decide_the_grid(shift):
+    x = np.round(u.integers(30, 90, N) / 10, 1) + shift
+    x[[7, 900]] = 5.25, 6.333
+    schema = Schema.from_data({"x": x})
+    column = schema.columns[0]
+    assert column.suggestion.step == 0.1 and "2 cells are off this grid, and rounded" in column.note
+    schema = schema.suggested()
+    with pytest.warns(
+        UserWarning, match=r"row 7, column 'x' is 5.25.*grid of gridded\(0.1.*: 2 of"
+    ):
+        density = fit_table({"x": x}, schema, learn=normal)
+    with pytest.warns(UserWarning, match="they are rounded"):
+        odd = density.log_prob({"x": [6.333]})
+    assert odd == density.log_prob({"x": [np.round(6.333 - shift, 1) + shift]})
+    other = Schema.from_data({"x": x}).edit(x=f"gridded(0.1, {shift})")
+    with pytest.raises(ValueError, match=r"row 7, column 'x' is 5\.25, which is not on"):
+        fit_table({"x": x}, other, learn=normal)
+    x[: N // 20] += 0.037  # too many to be odd
+    assert Schema.from_data({"x": x}).columns[0].suggestion.step != 0.1
+
+
+def test_draws_stay_within_reach():
+    """As far beyond the last row as that is beyond the tenth last, on the whole line."""
+    z = rng.normal(size=300)
+    X = {"x": np.exp(z), "y": np.where(rng.random(300) < 0.5, 0, rng.normal(size=300))}
+    schema = schema_of(x="positive", y="continuous atoms(0)")
+    density = fit_table(X, schema, learn=lambda x, **_: fc.StudentT(2, df=0.3))
+    drawn, z = density.sample(3000, rng=0), np.sort(z)
+    low, high = 2 * z[0] - z[TAIL - 1], 2 * z[-1] - z[-TAIL]
+    found = np.log(drawn["x"])
+    assert low - 1e-9 <= found.min() < z[0] and z[-1] < found.max() <= high + 1e-9
+    y = np.sort(X["y"][X["y"] != 0])
+    assert drawn["y"].max() <= 2 * y[-1] - y[-TAIL] + 1e-9
+    inside = np.sort(found)[[300, -300]]  # drawn anew, and not put on the edge
+    assert (found == found.max()).sum() < 30 and low < inside[0] and inside[1] < high
+
+
+# ---------------------------------------------------------------- copies
+
+
+def noise_of(X, schema):
+    """z of the rows as `learn` gets them."""
+    found = []
+    fit_table(X, schema, learn=lambda x, **_: found.append(x) or fc.Normal(x.shape[1]))
+    return found[0]
+
+
+KINDS = {"price": "positive", "rooms": "integer(0)", "rain": "positive atoms(0)"}
+ONCE = {
+    "price": np.exp(rng.normal(size=60)),
+    "rooms": rng.poisson(3, 60) * 1.0,
+    "rain": np.where(np.arange(60) % 3 == 0, 0, np.exp(rng.normal(size=60))),
+}
+TWICE = {name: np.tile(column, 2) for name, column in ONCE.items()}
+
+
+@pytest.mark.parametrize("names", [["price", "rooms"], ["rooms", "price", "rain"]])
+def test_copies_of_rows_stay_copies(names):
+    """So that no fold separates them."""
+    schema = schema_of(**{name: KINDS[name] for name in names})
+    z = noise_of({name: TWICE[name] for name in names}, schema)
+    assert (z[:60] == z[60:]).all() and len(np.unique(z[:60], axis=0)) == 60
+
+
+@pytest.mark.parametrize("names", ["a", "ab", "abc"])
+def test_rows_that_are_equal_by_chance_have_noise_of_their_own(names):
+    X = {"a": rng.integers(0, 9, 200) * 1.0, "b": rng.integers(0, 3, 200),
+         "c": np.where(rng.random(200) < 0.7, 0, rng.normal(size=200))}  # fmt: skip
+    X = {name: X[name] for name in names}
+    assert first_equal(np.column_stack([*X.values()]), None) is not None
+    kinds = {"a": "integer(0)", "b": "integer(0)", "c": "continuous atoms(0)"}
+    z = noise_of(X, schema_of(**{name: kinds[name] for name in names}))
+    assert len(np.unique(z, axis=0)) == 200
+
+
+def test_a_table_twice_scores_as_once():
+    names, learn = ("price", "rooms"), fc.FlowDensity(budget=1e-3)
+    schema = schema_of(**{name: KINDS[name] for name in names})
+    scores = []
+    for X, weight in ((ONCE, np.full(60, 2.0)), (TWICE, None)):
+        X = {name: X[name] for name in names}
+        density = fit_table(X, schema, learn=learn, sample_weight=weight)
+        scores.append(density.summary.density.score)
+    assert scores[1] == pytest.approx(scores[0], abs=0.15)
+
+
+# ---------------------------------------------------------------- missing cells
+
+
+GAPS = {
+    "age": np.where(np.arange(90) % 9 == 0, np.nan, rng.normal(40, 9, 90)),
+    "income": np.where(np.arange(90) % 2 == 0, np.nan, np.exp(rng.normal(size=90))),
+    "city": [None if i % 5 == 0 else "Bern" if i % 3 else "Rome" for i in range(90)],
+    "size": rng.normal(size=90),
+}
+
+
+def test_the_message_names_all_columns_with_gaps_and_what_dropping_costs():
+    gaps = "'age' 10, 'income' 45; 40 of 90 rows are complete"
+    with pytest.raises(ValueError, match=f"row 0, column 'age' is missing.*{gaps}.*missing='atom'"):
+        fit_table(GAPS, learn=normal)
+    assert Schema.from_data(GAPS, missing="drop").n_rows == 32  # a category may not miss then
+
+
+def test_missing_cells_are_values_with_a_probability():
+    schema = Schema.from_data(GAPS, missing="atom")
+    assert [c.missing for c in schema.columns] == [True, True, True, False]
+    assert "10 cells are missing" in schema.columns[0].why
+    schema = schema.edit(income="positive")
+    density = fit_table(GAPS, schema, missing="atom", learn=normal)
+    assert np.isfinite(density.log_prob(GAPS)).all()
+    assert density.categories_.sizes == (2, 2, 3) and density.notes["dropped"] == 0
+    drawn = density.sample(4000, rng=0)
+    for name in GAPS:
+        share, seen = (pd.isna(pd.Series(one[name])).mean() for one in (drawn, GAPS))
+        assert share == pytest.approx(seen, abs=0.04), name
+    one = {name: [column[1]] for name, column in GAPS.items()}
+    gone = density.log_prob({**one, "age": [np.nan]}) - density.log_prob(one)
+    assert np.isfinite(gone) and abs(gone) < 12
+    assert np.isnan(density.log_prob({**one, "size": [np.nan]}))  # it never missed one
+    only = {"city": GAPS["city"], "size": GAPS["size"]}
+    density = fit_table(only, learn=normal)  # without a word: a missing category is a value
+    p = [density.log_prob({"city": [c], "size": [0.0]})[0] for c in (None, "Bern", "Rome", "Oslo")]
+    assert np.argsort(p).tolist()[::-1][:3] == [1, 2, 0] and np.isfinite(p).all()
+    known = {"city": ["Bern"] * 5, "size": [0.0] * 5}
+    assert (density.log_prob(known) == p[1]).all()
+
+
+def test_a_constant_column_with_gaps_is_a_category():
+    X = {"x": rng.normal(size=60), "mark": np.where(np.arange(60) % 2, 1.0, np.nan)}
+    density = fit_table(X, missing="atom", learn=normal)
+    drawn = density.sample(200, rng=0)["mark"]
+    assert set(drawn[~np.isnan(drawn)]) == {1} and 0.3 < np.isnan(drawn).mean() < 0.7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_row_numbers_are_found_after_a_random_split(seed):
+    draw = np.random.default_rng(seed)
+    X = pd.DataFrame({"n": np.arange(3000), "x": draw.normal(size=3000)})
+    part = X.sample(frac=0.3, random_state=seed)
+    assert Schema.from_data(part).suggestions == {"n": "aside"}
+    part["n"] = draw.integers(0, 3000, len(part))  # a number that comes twice is none
+    assert (
+        "n" not in Schema.from_data(part).suggestions
+        or Schema.from_data(part).suggestions["n"] != "aside"
+    )
+
+
+# ---------------------------------------------------------------- margins
+
+
+def test_margins_of_the_table(tmp_path):
+    draw = np.random.default_rng(0)
+    z = draw.normal(size=(2000, 2)) @ [[1, 0.8], [0, 0.6]]
+    X = {"a": np.exp(2 * z[:, 0]), "b": np.round(z[:, 1], 1),
+         "c": np.where(draw.random(2000) < 0.3, 0, draw.gamma(2, 1, 2000)),
+         "d": np.where(z[:, 0] < 0, "u", "v")}  # fmt: skip
+    X = {name: X[name] for name in "dabc"}
+    schema = schema_of(d=("u", "v"), a="positive", b="gridded(0.1)", c="positive atoms(0)")
+    density = fit_table(X, schema, learn=normal)
+    fc.save(density, tmp_path / "table.npz")
+    n, again = 1000, fc.load(tmp_path / "table.npz")
+    for one in (density, again):
+        drawn, plain = one.sample(n, rng=0, margins="table"), one.sample(n, rng=0)
+        for name in "ab":
+            assert stats.ks_2samp(drawn[name], X[name]).statistic < 0.002
+            assert set(drawn[name]) <= set(X[name])
+            order, own = np.argsort(plain[name], kind="stable"), drawn[name]
+            assert (np.diff(own[order]) >= 0).all()  # the ranks are those of the model
+        assert ((drawn["c"] == 0) == (plain["c"] == 0)).all()  # atoms stay
+        rest = X["c"][X["c"] > 0]
+        assert stats.ks_2samp(drawn["c"][drawn["c"] > 0], rest).statistic < 0.003
+        assert stats.spearmanr(drawn["a"], drawn["b"])[0] > 0.6
+    with pytest.raises(ValueError, match='margins is "model" or'):
+        density.sample(3, margins="data")
+    own = TableDensity.of(schema_of(a="positive"), fc.Normal(1))
+    with pytest.raises(ValueError, match="saved without the margins of its table"):
+        own.sample(3, margins="table")
+
+
+def test_of_many_rows_evenly_spaced_values_are_kept():
+    x = np.random.default_rng(0).gamma(2, 1, 20_000)
+    density = fit_table({"x": x}, schema_of(x="positive"), learn=normal)
+    (margin,) = density.margins_
+    assert len(margin) == 4096 and set(margin) <= set(x)
+    assert stats.kstest(density.sample(4000, rng=0, margins="table")["x"], x).statistic < 0.002
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"margins": [np.ones(3)]}, "margins are 2 vectors"),
+        ({"margins": [np.ones(3), np.array([np.nan])]}, "margins are 2 vectors"),
+        ({"margins": [np.ones(3), np.ones(0)]}, "margins are 2 vectors"),
+        ({"fillers": np.zeros((2, 2))}, "a scale that is not positive"),
+        ({"fillers": np.full((2, 2), np.nan)}, "or a NaN"),
+        ({"reach": np.zeros((2, 3))}, r"reach has shape \(2, 3\), not \(2, 2\)"),
+        ({"categories": None}, "there are no categories, but the schema has some"),
+        ({"density": fc.Normal(3)}, "density has dim 3, but the schema has 2 numbers"),
+        ({"density": None}, "density has dim 0"),
+    ],
+)
+def test_forged_records_are_refused(changes, message):
+    schema = schema_of(a="positive atoms(0)", b="continuous")
+    good = {
+        "schema": schema.to_dict(),
+        "categories": p_of_codes(2).to_dict(),
+        "density": fc.Normal(2),
+    }
+    assert TableRecord(**good).restored().dim == 2
+    with pytest.raises(ValueError, match=message):
+        TableRecord(**{**good, **changes}).restored()

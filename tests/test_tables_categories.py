@@ -1,0 +1,315 @@
+"""p(c): a tree, latent classes, and both mixed with counts, beside brute force over all codes."""
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowcore.tables import CategoricalMixture, ChowLiuTree, Frequencies, LatentClasses
+from flowcore.tables.categorical import LEAST_ROWS, MOST_CODES
+from flowcore.tables.frequencies import unseen_shares
+
+
+def rows_of(seed, n, n_columns=3, levels=3, alike=0.8):
+    """Codes of columns that mostly equal the one before: a chain."""
+    draws = np.random.default_rng(seed)
+    codes = draws.integers(0, levels, (n, n_columns))
+    for k in range(1, n_columns):
+        same = draws.random(n) < alike
+        codes[same, k] = codes[same, k - 1]
+    return codes
+
+
+def fits(codes, sizes, closed, weight):
+    """A density of each kind, the mixture of all with equal weights as well."""
+    u, draws = unseen_shares(codes, closed), np.random.default_rng(0)
+    counts = Frequencies.fit(codes, sizes, closed, weight)
+    tree = ChowLiuTree.fit(codes, sizes, u, weight)
+    classes = LatentClasses.fit(codes, sizes, u, weight, 2, draws)
+    both = CategoricalMixture([0.2, 0.3, 0.5], counts, tree, [classes])
+    return {"tree": tree, "classes": classes, "mixture": both}
+
+
+def every_code(sizes, unseen=1):
+    return np.array([*itertools.product(*(range(size + unseen) for size in sizes))])
+
+
+def p_of(density, codes):
+    return np.exp(density.log_prob(codes))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40),
+    st.integers(2, 3),
+    st.tuples(*[st.booleans()] * 3),
+)
+def test_each_density_has_the_sum_one(rows, columns, closed):
+    codes, sizes, closed = np.array(rows)[:, :columns], (3, 4, 3)[:columns], closed[:columns]
+    weight = 1.0 + np.arange(len(codes)) % 3
+    everything = every_code(sizes)
+    for name, density in fits(codes, sizes, closed, weight).items():
+        p = p_of(density, everything)
+        assert p.sum() == pytest.approx(1, abs=1e-12), name
+        assert (p_of(density, codes) > 0).all()
+        for k, size in enumerate(sizes * (name != "mixture")):
+            unseen = p[everything[:, k] == size].sum()
+            assert unseen == pytest.approx(unseen_shares(codes, closed)[k], abs=1e-12), name
+
+
+@pytest.mark.parametrize("name", ["tree", "classes", "mixture"])
+def test_draws_are_from_p_given_that_all_values_are_known(name):
+    codes = np.concatenate([rows_of(0, 80)[:, [0, 2, 1]], [[0, 1, 2]]])
+    density = fits(codes, (3, 3, 3), (False, False, True), np.ones(81))[name]
+    known = every_code((3, 3, 3), unseen=0)
+    p = p_of(density, known)
+    drawn = density.sample(40_000, np.random.default_rng(1))
+    share = np.bincount(drawn @ [9, 3, 1], minlength=27) / len(drawn)
+    assert fits(codes, (3, 3, 3), (True,) * 3, np.ones(81))["tree"].parents == [-1, 2, 0]
+    assert p.max() > 0.08 and p.sum() < 0.99
+    np.testing.assert_allclose(share, p / p.sum(), atol=0.009)
+    assert density.sample(0, np.random.default_rng(1)).shape == (0, 3)
+
+
+def entropy(codes):
+    n = np.unique(codes, axis=0, return_counts=True)[1]
+    return -np.sum(n / n.sum() * np.log(n / n.sum())), len(n)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("n_columns", [3, 4])
+def test_the_tree_has_the_most_information_of_all_forests(seed, n_columns):
+    codes = rows_of(seed, 60, n_columns, alike=0.4)
+    codes = codes[:, np.random.default_rng(seed).permutation(n_columns)]
+    pairs = [*itertools.combinations(range(n_columns), 2)]
+
+    def gain(pair):
+        (a, m_a), (b, m_b) = (entropy(codes[:, [k]]) for k in pair)
+        both, m = entropy(codes[:, pair])
+        return a + b - both - (m - m_a - m_b + 1) / (2 * len(codes))
+
+    def is_forest(edges):
+        part = list(range(n_columns))
+        for a, b in edges:
+            if part[a] == part[b]:
+                return False
+            part = [part[a] if k == part[b] else k for k in part]
+        return True
+
+    sets = itertools.chain(*(itertools.combinations(pairs, m) for m in range(n_columns)))
+    best = max(filter(is_forest, sets), key=lambda edges: sum(map(gain, edges)))
+    tree = ChowLiuTree.fit(codes, (3,) * n_columns, np.zeros(n_columns), np.ones(60))
+    found = {tuple(sorted((k, above))) for k, above in enumerate(tree.parents) if above >= 0}
+    assert found == set(best)
+
+
+def test_the_tree_is_counts_drawn_towards_the_marginal():
+    """Also below a parent that was never seen, and with the strength that suits rows left out."""
+    codes = rows_of(3, 70, 2)
+    tree = ChowLiuTree.fit(codes, (3, 3), np.array([0.1, 0.2]), np.ones(70))
+    joint = np.zeros((3, 3))
+    np.add.at(joint, tuple(codes.T), 1)
+    first, second = ((joint.sum(axis=1 - k) + 0.5) / 71.5 for k in range(2))
+
+    def given_first(joint, total, strength):
+        return (joint + strength * second) / (total + strength)
+
+    strength = tree.strengths[1]
+    expected = given_first(joint, joint.sum(axis=1, keepdims=True), strength)
+    expected = 0.9 * first[:, None] * 0.8 * expected
+    np.testing.assert_allclose(p_of(tree, every_code((3, 3), 0)), expected.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(p_of(tree, np.array([[3, 1], [3, 3]])), [0.08 * second[1], 0.02])
+
+    def left_out(strength):
+        others = [np.array([j for j in range(70) if j != i]) for i in range(70)]
+        n = [(codes[o] == codes[i]).all(axis=1).sum() for i, o in enumerate(others)]
+        m = [(codes[o, 0] == codes[i, 0]).sum() for i, o in enumerate(others)]
+        q = second[codes[:, 1]]
+        return np.log((np.array(n) + strength * q) / (np.array(m) + strength)).sum()
+
+    assert np.isfinite(strength)
+    assert all(left_out(strength) >= left_out(strength * f) for f in (0.5, 2))
+
+
+def test_columns_that_are_independent_are_not_joined():
+    tree = ChowLiuTree.fit(every_code((3, 3, 3), 0), (3, 3, 3), np.zeros(3), np.ones(27))
+    assert tree.parents == [-1] * 3  # or hardly, where chance joins them
+    free = np.random.default_rng(0).integers(0, 12, (300, 6))
+    assert min(ChowLiuTree.fit(free, (12,) * 6, np.zeros(6), np.ones(300)).strengths) > 100
+
+
+def test_em_climbs_to_the_classes_that_the_rows_have():
+    draws = np.random.default_rng(2)
+    h, truth = draws.random(3000) < 0.3, np.array([[0.9, 0.05, 0.05], [0.1, 0.2, 0.7]])
+    codes = np.array([[draws.choice(3, p=truth[int(i)]) for _ in range(4)] for i in h])
+    found = LatentClasses.fit(codes, (3,) * 4, np.zeros(4), np.ones(3000), 2, draws)
+    order = np.argsort(-found.weights)
+    np.testing.assert_allclose(found.weights[order], [0.7, 0.3], atol=0.03)
+    for p in found.probabilities:
+        np.testing.assert_allclose(p[order], truth, atol=0.06)
+
+
+def chain(draws, n):
+    return rows_of(draws, n, 5, 4, alike=0.7)
+
+
+def classed(draws, n):
+    return (draws.integers(0, 5, (n, 1)) + draws.integers(0, 2, (n, 8))) % 5
+
+
+def free(draws, n):
+    return draws.integers(0, 4, (n, 5))
+
+
+def pairs(draws, n):
+    return draws.integers(0, 9, (n, 2))
+
+
+@pytest.mark.parametrize(
+    ("made", "least"), [(chain, 0.1), (classed, 1.0), (free, -0.02), (pairs, -0.02)]
+)  # fmt: skip
+def test_held_out_rows_are_no_less_probable_than_by_counts(made, least):
+    draws = np.random.default_rng(5)
+    codes, fresh = made(draws, 400), made(draws, 4000)
+    sizes = (int(codes.max()) + 1,) * codes.shape[1]
+    closed = (True,) * len(sizes)
+    mixture = CategoricalMixture.fit(codes, sizes, closed, None, draws)
+    counts = Frequencies.fit(codes, sizes, closed)
+    assert np.mean(mixture.log_prob(fresh) - counts.log_prob(fresh)) > least
+    assert mixture.counts.to_dict()["strength"] == counts.strength
+    kept = mixture.weights[1:]
+    assert mixture.weights.sum() == pytest.approx(1) and (kept >= 0.01).all()
+
+
+def test_one_column_and_few_rows_are_counted():
+    draws = np.random.default_rng(0)
+    for codes in (rows_of(0, 400, 1), rows_of(0, LEAST_ROWS - 1)):
+        k = codes.shape[1]
+        found = CategoricalMixture.fit(codes, (3,) * k, (True,) * k, None, draws)
+        assert found.densities == (found.counts,) and found.weights.tolist() == [1.0]
+
+
+def test_weights_are_repeated_rows():
+    codes, draws = rows_of(7, 120, 3), np.random.default_rng(0)
+    weight, sizes, unseen = 1.0 + np.arange(120) % 3, (3, 3, 3), np.zeros(3)
+    every = every_code(sizes)
+    each = [
+        ChowLiuTree.fit(c, sizes, unseen, w).log_prob(every)
+        for c, w in ((codes, weight), (np.repeat(codes, weight.astype(int), 0), np.ones(240)))
+    ]
+    np.testing.assert_allclose(*each, rtol=1e-12)
+    more = np.concatenate([codes, 2 - codes])  # rows of weight 0 do not count
+    nothing = np.append(weight, np.zeros(120))
+    each = [
+        LatentClasses.fit(c, sizes, unseen, w, 3, np.random.default_rng(1)).log_prob(every)
+        for c, w in ((codes, weight), (more, nothing))
+    ]
+    np.testing.assert_allclose(*each, rtol=1e-9)
+    ones = [CategoricalMixture.fit(codes, sizes, (True,) * 3, w, np.random.default_rng(0))
+            for w in (None, np.full(120, 7.0))]  # fmt: skip
+    np.testing.assert_allclose(*(one.log_prob(every) for one in ones), rtol=1e-9)
+    heavy = CategoricalMixture.fit(
+        codes, sizes, (True,) * 3, np.where(codes[:, 0] == 0, 50, 1), draws
+    )
+    assert p_of(heavy, every)[every[:, 0] == 0].sum() > 0.9
+
+
+@pytest.mark.parametrize(("n", "n_columns", "levels"), [(120, 100, 4), (3000, 2, 2500)])
+def test_many_columns_and_many_levels(n, n_columns, levels, monkeypatch):
+    codes = rows_of(0, n, n_columns, levels, alike=0.9)
+    monkeypatch.setattr("flowcore.tables.categorical.MOST_CODES", MOST_CODES // 50)
+    sizes, closed = (levels,) * n_columns, (False,) * n_columns
+    found = CategoricalMixture.fit(codes, sizes, closed, None, np.random.default_rng(0))
+    fresh = rows_of(1, 50, n_columns, levels, alike=0.9)
+    fresh[0] = levels  # nothing that was seen
+    assert np.isfinite(found.log_prob(fresh)).all()
+    drawn = found.sample(50, np.random.default_rng(0))
+    assert drawn.shape == (50, n_columns) and drawn.min() >= 0 and drawn.max() < levels
+
+
+# ---------------------------------------------------------------- as data
+
+
+CODES = np.concatenate([rows_of(0, 60), rows_of(0, 60)])
+MIXTURE = fits(CODES, (3, 3, 3), (False,) * 3, np.ones(120))["mixture"]
+
+
+def test_as_data_and_back():
+    data = copy.deepcopy(MIXTURE.to_dict())
+    again, every = CategoricalMixture.from_dict(data, (3, 3, 3)), every_code((3, 3, 3))
+    assert (again.log_prob(every) == MIXTURE.log_prob(every)).all()
+    assert repr(again) == repr(MIXTURE) and "0.30 ChowLiuTree([-1, 0, 1])" in repr(again)
+    assert np.isnan(again.log_prob(np.array([[0, -1, 0]]))).all()
+
+
+def changed(data, path, value):
+    """A copy of nested dicts and lists in which one place has another value."""
+    data = copy.deepcopy(data)
+    inner = data
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value(inner[path[-1]]) if callable(value) else value
+    return data
+
+
+def with_first(value):
+    """An array with another first number."""
+
+    def change(array):
+        array = np.array(array, float)
+        array.flat[0] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["weights"], with_first(0.3), "weights of categories"),
+        (["weights"], with_first(np.nan), "weights of categories"),
+        (["weights"], lambda w: w[:2], "weights of categories"),
+        (["weights"], np.array([-0.2, 0.7, 0.5]), "weights of categories"),
+        (["weights"], "many", "could not convert"),
+        (["weights"], None, "weights of categories"),
+        (["counts"], None, "categories"),
+        (["counts", "sizes"], [3, 3], r"sizes \[3, 3\], but the categories have \(3, 3, 3\)"),
+        (["counts", "strength"], -1.0, "strength >= 0"),
+        (["tree"], {"parents": [-1]}, "categories: .*missing"),
+        (["tree"], 7, "categories"),
+        (["tree", "parents"], [-1, 0], "a tree of"),
+        (["tree", "parents"], [1, 2, 0], "are no tree"),
+        (["tree", "parents"], [-1, 1, 0], "are no tree"),
+        (["tree", "parents"], [-1, 3, 0], "are no tree"),
+        (["tree", "parents"], [-1, -5, 0], "are no tree"),
+        (["tree", "parents"], [-1, None, 0], "categories"),
+        (["tree", "marginals", 1], with_first(0.9), "marginals are no probabilities"),
+        (["tree", "marginals", 1], with_first(np.nan), "marginals are no probabilities"),
+        (["tree", "strengths"], [np.inf, -1.0, 1.0], "not positive"),
+        (["tree", "strengths"], [np.inf, np.nan, 1.0], "not positive"),
+        (["tree", "pairs", 1], lambda p: p[::-1], "not sorted counts"),
+        (["tree", "pairs", 1], with_first(-1.0), "not sorted counts"),
+        (["tree", "pairs", 1], lambda p: p * [1, 1, -1], "not sorted counts"),
+        (["tree", "pairs", 1], lambda p: p * [1, 1, np.inf], "not sorted counts"),
+        (["tree", "pairs", 1], lambda p: p + np.eye(3)[1], "not sorted counts"),
+        (["tree", "pairs", 1], lambda p: p + np.eye(3)[0] / 2, "not sorted counts"),
+        (["tree", "pairs", 1], lambda p: p[:0], "not sorted counts"),
+        (["tree", "pairs", 1], np.zeros(4), "reshape"),
+        (["tree", "unseen"], np.ones(3), r"unseen must be 3 numbers in \[0, 1\)"),
+        (["classes", 0, "unseen"], np.zeros(2), r"unseen must be 3 numbers"),
+        (["classes", 0, "weights"], with_first(2.0), "weights are no probabilities"),
+        (["classes", 0, "weights"], 1.0, "weights are no probabilities"),
+        (["classes", 0, "probabilities"], lambda p: p[:2], "classes of 2 columns"),
+        (["classes", 0, "probabilities", 2], with_first(-0.1), "are no probabilities"),
+        (["classes", 0, "probabilities", 2], lambda p: p[:, :2], "are no probabilities"),
+        (["classes"], [1], "categories"),
+        (["classes"], None, "categories"),
+        (["classes"], [], "weights of categories"),
+    ],
+)  # fmt: skip
+def test_forged_data_are_refused(path, value, message):
+    with pytest.raises(ValueError, match=message):
+        CategoricalMixture.from_dict(changed(MIXTURE.to_dict(), path, value), (3, 3, 3))
