@@ -210,9 +210,18 @@ def sample(
     model: Model,
     n: Annotated[int, Option("-n", min=0, help="Number of rows.")] = 1000,
     out: Rows = None,
+    margins: Annotated[
+        Literal["model", "table"],
+        Option(help="Distribution of each column: the model's, or that of the table of the fit."),
+    ] = "model",
     seed: Seed = 0,
 ) -> None:
-    """Sample rows from a model."""
+    """Sample rows from a model.
+
+    With --margins table each number is replaced by the value of the same rank in the table of the
+    fit: the columns depend on each other as in the model, and each has the values of the table.
+    These rows are no draws from p.
+    """
 
 
 @command
