@@ -55,8 +55,6 @@ def format_of(values: Sequence, number: bool = False) -> str | None:
         return None
     if number:
         days = min(values) >= FIRST and max(values) <= LAST
-        if not days and sum(value >= 100 for value in values) < LEAST:
-            return None  # ages and row numbers are no minutes after midnight
         forms = ("%Y%m%d",) if days else ("%H%M",)
     else:
         forms = (*map("".join, product(DAYS, CLOCKS)), *TIMES)
