@@ -14,9 +14,11 @@ from ..bijectors import Chain
 from ..core import warn
 from ..core.inputs import check_count
 from ..distributions import TransformedDistribution
+from .coordinates import line as line_of
 from .encoding import Encoding
 from .fitting import fitted_parts
 from .frame import Frame
+from .kind import Kind
 from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
@@ -329,8 +331,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         """The numbers of the rows of X and their density, given categories: for `diagnose`.
 
         Rows that miss a value, or have a category that was never seen, are left out, with a
-        warning; rng is for noise. Errors: ValueError for a model without numbers, and for a row
-        outside of a column's support.
+        warning; rng is for noise. Numbers with atoms or missing cells stay on the whole line.
+        Errors: ValueError for a model without numbers, and for a row outside of a column's support.
         """
         names = tuple(self._encoding.names)
         if not names:
@@ -349,6 +351,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         self._encoding.check_inside(frame, x, self.coordinates_.outside(x))
         u = np.random.default_rng(rng).random(x.shape)
         z, density, line = self.coordinates_.to_line(x, u)[0], self.density_, self.coordinates_.line
+        optional = self.coordinates_.optional
+        if any(optional):  # these stay on the line: what fills them may have no other place
+            kinds = zip(self.coordinates_.kinds, optional, strict=True)
+            line = line_of([Kind("continuous") if own else kind for kind, own in kinds])
         if line is not None:
             z = line.forward(z)
             if isinstance(density, TransformedDistribution):
@@ -357,6 +363,23 @@ class TableDensity(DensityMixin, BaseEstimator):
             else:
                 density = TransformedDistribution(density, line)
         return Numbers(density, names, z, context, np.nan_to_num(x))
+
+    def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
+        """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.
+
+        Of categories, and of numbers with atoms or missing cells: "" is another number.
+        """
+        frame, found, k = self.schema_.select(X, self.ignore_extra), {}, 0
+        for part in self._encoding.parts:
+            column, n_codes, k = part.column, len(part.sizes), k + len(part.sizes)
+            if not n_codes or column.kind.is_date:
+                continue
+            own = column.values if column.kind.is_category else ("", *column.kind.atoms)
+            texts = [f"{v:g}" if isinstance(v, float) else f"{v}" for v in own]
+            texts += ["missing"] * column.missing + ["a new value", ""]
+            codes = part.encode(frame)[0][:, 0]
+            found[f"{column.name}"] = np.array(texts)[codes], self.categories_.counts.unseen[k - 1]
+        return found
 
     def _as_table(self, found: dict, n: int) -> TableLike:
         names = self.schema_.names
