@@ -114,14 +114,17 @@ def diagnose(
     draws = check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
-    given, of_table = (), []
+    given, of_table, units, there = (), [], np.asarray, None
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
             raise ValueError(
                 "a TableDensity has names and categories from the table: leave out names=, "
                 "context=, context_train="
             )
-        adapter, names, held_out, train = _numbers(density, X_held_out, X_train, rng)
+        numbers, train = _numbers(density, X_held_out, X_train, rng)
+        adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
+        held_out, units = Rows(numbers.rows, numbers.context), numbers.units
+        there = ~np.isnan(numbers.values)
         given = tuple(f"{column.name}" for column in density.schema_.categories)
         n_draws = min(draws, max(FEWEST_DRAWS, len(held_out.x)))
         of_table = shares(density, X_held_out, X_train, n_draws, rng)
@@ -143,7 +146,11 @@ def diagnose(
     with BLAS.single_threaded():
         log_p = adapter.log_prob("X_held_out", held_out)
         own = draws_of(adapter, held_out, draws, rng)
-        worst = worst_rows(held_out.x, log_p, own, names)
+        shown, drawn = units(held_out.x), units(own.flat)
+        if there is not None and held_out.context is not None:  # of the same atoms as their rows
+            shown = np.where(there, shown, np.nan)
+            drawn[~np.repeat(there[own.index], own.x.shape[1], axis=0)] = np.nan
+        worst = worst_rows(held_out.x, shown, log_p, own, names)
         tests = [
             *support(log_p),
             *baselines(log_p, held_out, train, rng),
@@ -165,8 +172,8 @@ def diagnose(
     return Diagnosis(
         density=type(density).__name__, n=len(log_p), names=tuple(names), given=given, mean=mean,
         standard_error=error, median=float(np.median(log_p)), draws=own.count, alpha=float(alpha),
-        findings=tuple(found), worst=worst, rows=frozen(held_out.x[some[0]]),
-        drawn=frozen(own.flat[some[1]]), history=history,
+        findings=tuple(found), worst=worst, rows=frozen(shown[some[0]]),
+        drawn=frozen(drawn[some[1]]), history=history,
     )  # fmt: skip
 
 
@@ -216,8 +223,8 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
 # ---------------------------------------------------------------------------- rows of the caller
 
 
-def _numbers(density, X_held_out, X_train, rng) -> tuple[AnyDensity, list[str], Rows, Rows | None]:
-    """(density of the numbers, their names, rows, training rows); on a grid they have noise.
+def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Rows | None]:
+    """(numbers of the held-out rows and their density, training rows); on a grid they have noise.
 
     Shared rows are looked for without the noise, unless new rows often equal some training row.
     """
@@ -227,8 +234,7 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[AnyDensity, list[str], 
         train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.values, theirs.context)
         if len(exact.different) > MOSTLY * len(exact.x):
             warn_of_shared(Rows(own.values, own.context), exact)
-    adapter = AnyDensity.of(own.density, own.rows)
-    return adapter, own.names, Rows(own.rows, own.context), train
+    return own, train
 
 
 def _names(names, table, dim: int) -> list[str]:

@@ -43,8 +43,8 @@ def page(report: Any) -> Figure:
     verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
     _title(verdict, fill(report.headline, LETTERS - 14))
     _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
-    also = " Below: shares of values" * bool(bars)
-    _title(flat, f"Where rows stand among draws (PIT), and KS: flat is right.{also}")
+    also = "; shares of values" * bool(bars)
+    _title(flat, f"Where rows stand among draws (PIT), KS: flat is right{also}")
     panels = flat.subplots(n_rows, COLUMNS, squeeze=False).flat
     for panel, found in zip(panels, histograms, strict=False):
         _histogram(panel, found, report.alpha)

@@ -40,7 +40,7 @@ class Numbers(NamedTuple):
     """density of rows (n, D), given context (n, C) or None; names of the columns.
 
     What is gridded has noise, and what is not there is filled, so that all rows have a density. In
-    `values` they have none.
+    `values` it has none, and is NaN. units: from such rows to those of the table.
     """
 
     density: Any
@@ -48,6 +48,7 @@ class Numbers(NamedTuple):
     rows: np.ndarray
     context: np.ndarray | None
     values: np.ndarray
+    units: Callable[[np.ndarray], np.ndarray]
 
 
 class TableDensity(DensityMixin, BaseEstimator):
@@ -350,11 +351,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         frame, x = frame.take(known), x[known]
         self._encoding.check_inside(frame, x, self.coordinates_.outside(x))
         u = np.random.default_rng(rng).random(x.shape)
-        z, density, line = self.coordinates_.to_line(x, u)[0], self.density_, self.coordinates_.line
-        optional = self.coordinates_.optional
-        if any(optional):  # these stay on the line: what fills them may have no other place
-            kinds = zip(self.coordinates_.kinds, optional, strict=True)
-            line = line_of([Kind("continuous") if own else kind for kind, own in kinds])
+        z, density = self.coordinates_.to_line(x, u)[0], self.density_
+        # what may not be there stays on the line: what fills it may have no other place
+        kinds, real = self.coordinates_.kinds, Kind("continuous")
+        optional = [*zip(kinds, self.coordinates_.optional, strict=True)]
+        line = line_of([real if own else kind for kind, own in optional])
+        rest = line_of([kind if own else real for kind, own in optional])
         if line is not None:
             z = line.forward(z)
             if isinstance(density, TransformedDistribution):
@@ -362,7 +364,8 @@ class TableDensity(DensityMixin, BaseEstimator):
                 density = TransformedDistribution(density.base, ends)
             else:
                 density = TransformedDistribution(density, line)
-        return Numbers(density, names, z, context, np.nan_to_num(x))
+        units = np.asarray if rest is None else rest.forward
+        return Numbers(density, names, z, context, x, units)
 
     def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.
