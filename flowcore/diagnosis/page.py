@@ -93,10 +93,7 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
     ax.stairs(heights, np.linspace(0, 1, len(heights) + 1), fill=True, alpha=0.7,
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
-    ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-    name = found.name.removeprefix("KS of ").replace(" given others", " | rest")
-    ax.set_title(_literal(f"{name:.14}: {found.effect:.2f}"), fontsize=SMALL,
-                 weight="bold" if bad else "normal")  # fmt: skip
+    _name(ax, found.name.removeprefix("KS of ").replace(" given others", " | rest"), found, alpha)
 
 
 def _bars(ax: Axes, found: Finding, alpha: float):
@@ -110,11 +107,14 @@ def _bars(ax: Axes, found: Finding, alpha: float):
                 transform=ax.get_yaxis_transform())  # fmt: skip
     ax.invert_yaxis()
     ax.set(yticks=[])
+    _name(ax, found.name.removeprefix("share of ").partition(":")[0], found, alpha)
+
+
+def _name(ax: Axes, name: str, found: Finding, alpha: float):
+    """The title of a panel: in bold if the finding is significant."""
     ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-    bad = found.adjusted < alpha
-    name = found.name.removeprefix("share of ").partition(":")[0]
     ax.set_title(_literal(f"{name:.14}: {found.effect:.2f}"), fontsize=SMALL,
-                 weight="bold" if bad else "normal")  # fmt: skip
+                 weight="bold" if found.adjusted < alpha else "normal")  # fmt: skip
 
 
 def _worst(ax: Axes, worst: tuple[Row, ...], n_draws: int):

@@ -33,64 +33,54 @@ def shares(
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]
         frames = [density.schema_.select(table, density.ignore_extra) for table in tables]
         rows, drawn = map(density.levels_of, frames[:2])
-    n, texts, found = len(frames[0]), {}, []
+    n, texts, ranges = len(frames[0]), {}, []
     for name, (own, new) in rows.items():
         theirs = np.where(rng.random(n_draws) < new, "a new value", drawn[name][0])
         texts[name] = np.append(own, theirs)
-    coded = {name: np.unique(own, return_inverse=True) for name, own in texts.items()}
-    pairs = [_pair(coded, names, n) for names in combinations([*coded][:PAIRED], 2)]
-    for column in density.schema_.numbers:
-        if column.kind.is_date:
-            continue
+    for column in [one for one in density.schema_.numbers if not one.kind.is_date]:
         name, x = f"{column.name}", [frame.as_floats(column.name) for frame in frames]
-        found.append(_range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None))
-        if name not in coded:
-            own = np.append(*x[:2])
-            values, counts = np.unique(own, return_counts=True)
-            most = values[np.argmax(counts)]
-            coded[name] = np.unique(np.where(own == most, f"{most:g}", ""), return_inverse=True)
-    columns = [
-        _compared([name], [(v,) for v in values], codes, n)
-        for name, (values, codes) in coded.items()
-    ]
-    worst = min(filter(None, pairs), key=lambda one: one.p, default=None)
-    if worst is not None:
-        columns.append(replace(worst, p=min(1.0, worst.p * len(pairs)), levels=()))
-    return [one for one in columns if one] + found
+        ranges.append(_range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None))
+        own = np.append(*x[:2])
+        values, counts = np.unique(own[~np.isnan(own)], return_counts=True)
+        most = values[np.argmax(counts)]
+        texts.setdefault(name, np.where(own == most, f"{most:g}", ""))
+    coded = {name: np.unique(own, return_inverse=True) for name, own in texts.items()}
+    each = [_compared(coded, [name], n) for name in coded]
+    pairs = [_compared(coded, names, n) for names in combinations([*coded][:PAIRED], 2)]
+    if pairs := [one for one in pairs if one]:
+        worst = min(pairs, key=lambda one: one.p)
+        each.append(replace(worst, p=min(1.0, worst.p * len(pairs)), levels=()))
+    return [one for one in each if one] + ranges
 
 
-def _pair(coded: dict, names: Sequence[str], n: int) -> Finding | None:
-    (first, a), (second, b) = (coded[name] for name in names)
-    kinds, codes = np.unique(a * len(second) + b, return_inverse=True)
-    values = [(first[k // len(second)], second[k % len(second)]) for k in kinds]
-    return _compared(names, values, codes, n)
+def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
+    """The values of columns whose shares among n rows and among draws differ most surely.
 
-
-def _compared(
-    names: Sequence[str], values: Sequence[tuple], codes: np.ndarray, n: int
-) -> Finding | None:
-    """The value whose shares among n rows and among the draws behind them differ most surely.
-
-    The p-value is that of one value times their number (Bonferroni). values: texts of the columns
-    `names`, "" for others; None, if no value is there often enough.
+    coded: name -> (texts of the values, "" for others; place of that of each row, then draw). The
+    p-value is that of these values times the number of tests (Bonferroni). None: all are rare.
     """
-    k, i = (np.bincount(own, minlength=len(values)) for own in (codes, codes[:n]))
-    known = (k >= LEAST) & [all(texts) for texts in values]
+    sizes = [len(coded[name][0]) for name in names]
+    places = np.ravel_multi_index([coded[name][1] for name in names], sizes)
+    kinds, codes, k = np.unique(places, return_inverse=True, return_counts=True)
+    places = zip(names, np.unravel_index(kinds, sizes), strict=True)
+    values = np.array([coded[name][0][own] for name, own in places])
+    known = (k >= LEAST) & (values != "").all(axis=0)
     if not known.any():
         return None
+    i = np.bincount(codes[:n], minlength=len(k))
     rows, draws = i / n, (k - i) / (len(codes) - n)
     law = imported("scipy.stats").hypergeom(len(codes), k, n)
     p = np.where(known, 2 * np.minimum(law.cdf(i), law.sf(i - 1)), np.inf)
     worst = np.lexsort((-np.abs(rows - draws), p))[0]
-    pairs = list(zip(names, values[worst], strict=True))
+    pairs = [*zip(names, values[:, worst], strict=True)]
     is_what = " and ".join(f"`{name}` is {value}" for name, value in pairs)
     text = f"{is_what} in {rows[worst]:.1%} of the rows, and in {draws[worst]:.1%} of the draws."
     name = f"share of {', '.join(f'{name}: {value}' for name, value in pairs)}"
-    first = np.argsort(-k, kind="stable")[:SHOWN]
-    levels = tuple((values[j][0] or "other", float(rows[j]), float(draws[j])) for j in first)
+    shown = np.argsort(-k, kind="stable")[:SHOWN]
+    levels = [(values[0, j] or "other", float(rows[j]), float(draws[j])) for j in shown.tolist()]
     tests = max(1, known.sum() - known.all())  # if all are known, the last follows
     size, p = abs(rows - draws)[worst], min(1.0, tests * p[worst])
-    return Finding("shares", name, float(size), p=float(p), sentence=text, levels=levels)
+    return Finding("shares", name, float(size), p=float(p), sentence=text, levels=tuple(levels))
 
 
 def _range(name: str, rows: np.ndarray, drawn: np.ndarray, held_out: bool) -> Finding:
@@ -104,7 +94,7 @@ def _range(name: str, rows: np.ndarray, drawn: np.ndarray, held_out: bool) -> Fi
     count = round((below + above) * len(drawn))
     p = imported("scipy.stats").betabinom.sf(count - 1, len(drawn), 2, max(1, len(rows) - 1))
     text = (
-        f"`{name}` is outside of the range of the rows, {low:g} to {high:g}, in "
+        f"`{name}` is outside of the range of the rows, {low:.10g} to {high:.10g}, in "
         f"{below + above:.1%} of the draws ({below:.1%} below, {above:.1%} above)."
     )
     return Finding("range", f"draws out of range: {name}", below + above, p=float(min(p, 1.0)),
