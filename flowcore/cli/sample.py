@@ -17,9 +17,9 @@ def run(model: str, n: int, out: str | None, margins: str, seed: int) -> None:
     density, rng = read_model(model), np.random.default_rng(seed)
     prefix = "" if density.schema.is_named else "x"
     with table_writer(out) as write:
-        # of equal sizes: ranks among a few rows would be a poor margin
-        for block in np.array_split(np.arange(n), max(1, -(-n // ROWS))):
-            rows = drawn(density, len(block), rng, margins)
+        blocks = max(1, -(-n // ROWS))
+        for k in range(blocks):  # of equal sizes: ranks among a few rows would be a poor margin
+            rows = drawn(density, n * (k + 1) // blocks - n * k // blocks, rng, margins)
             write({f"{prefix}{name}": rows[name] for name in rows})
 
 

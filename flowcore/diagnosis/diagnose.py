@@ -147,9 +147,11 @@ def diagnose(
         log_p = adapter.log_prob("X_held_out", held_out)
         own = draws_of(adapter, held_out, draws, rng)
         shown, drawn = units(held_out.x), units(own.flat)
-        if there is not None and held_out.context is not None:  # of the same atoms as their rows
-            shown = np.where(there, shown, np.nan)
-            drawn[~np.repeat(there[own.index], own.x.shape[1], axis=0)] = np.nan
+        if there is not None:  # draws have the atoms of their rows, if they have any
+            shown, each = np.where(there, shown, np.nan), np.arange(len(drawn)) % len(there)
+            if held_out.context is not None:
+                each = np.repeat(own.index, own.x.shape[1])
+            drawn = np.where(there[each], drawn, np.nan)
         worst = worst_rows(held_out.x, shown, log_p, own, names)
         tests = [
             *support(log_p),
