@@ -40,7 +40,8 @@ OF_ESTIMATORS = {  # those have other options than flows
     f"columns {FIT_TABLE}",
     "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
     "schema.edit(rain='positive atoms(0)').",
-    "range": "Give columns the ends that they have, such as schema.edit(rain='positive').",
+    "range": "If nothing can lie beyond the rows, give columns their ends, such as "
+    "schema.edit(rain='positive').",
 }
 ELSE = (
     "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "

@@ -17,6 +17,7 @@ from ..core import imported, remaking
 from .findings import Finding
 
 LEAST = 10  # rows and draws together that have a value
+COMMON = 0.02  # of these: a number of which less have is not looked at
 PAIRED = 20  # columns
 SHOWN = 6  # values of a column, on the page
 
@@ -42,8 +43,9 @@ def shares(
         ranges.append(_range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None))
         own = np.append(*x[:2])
         values, counts = np.unique(own[~np.isnan(own)], return_counts=True)
-        most = values[np.argmax(counts)]
-        texts.setdefault(name, np.where(own == most, f"{most:g}", ""))
+        if counts.max(initial=0) >= COMMON * len(own):
+            most = values[np.argmax(counts)]
+            texts.setdefault(name, np.where(own == most, f"{most:g}", ""))
     coded = {name: np.unique(own, return_inverse=True) for name, own in texts.items()}
     each = [_compared(coded, [name], n) for name in coded]
     pairs = [_compared(coded, names, n) for names in combinations([*coded][:PAIRED], 2)]

@@ -78,7 +78,7 @@ def _find(frame: Frame, name: Name, repeated: float) -> Column:
         found = _number(name, values, name in frame.declared, repeated)
     if not missing:
         return found
-    why = f"{found.why}, {gone.sum():,} missing"
+    why = f"{found.why}, {gone.sum():,} missing: a value of its own"
     kind = CATEGORICAL if found.kind.name == "constant" else found.kind  # it is there, or not
     return replace(found, kind=kind, why=why, missing=True)
 
