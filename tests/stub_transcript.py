@@ -146,6 +146,12 @@ CASES = {
         "t.csv": with_column("share", lambda i, r: round(r.betavariate(2, 5), 3)),
         "new.csv": b"height,price,share\n1.7,150,0.5\n1.7,150,1.5\n1.7,150,0\n1.7,-5,0.5\n",
     },
+    "atoms": {
+        "t.csv": with_column("rain", lambda i, r: 0 if i % 2 else round(2.7 ** r.gauss(1, 1), 2)),
+        "new.csv": b"height,price,rain\n1.7,150,0\n1.7,150,2.5\n1.7,150,-1\n",
+        "out.csv": with_column("rain", lambda i, r: 0 if i % 3 else round(2.7 ** r.gauss(1, 1), 2)),
+    },
+    "numbers-as-they-are": {"t.csv": EVERY, "out.csv": ALL_OTHERS},
     # ------------------------------------------------------------ columns that are not numbers
     "text-among-numbers": {
         "t.csv": changed(TWO, HEIGHT[4], "unknown"),
@@ -173,6 +179,10 @@ CASES = {
         "t.csv": changed(TWO, PRICE[4], ""),
         "new.csv": changed(NEW, OTHERS["height"][1], "NA"),
         "out.csv": changed(HELD_OUT, OTHERS["height"][1], ""),
+    },
+    "missing-cells-that-are-a-value": {
+        "t.csv": with_column("pay", lambda i, r: "" if i % 3 else round(r.gauss(9, 1), 2)),
+        "new.csv": b"height,price,pay\n1.7,150,\n1.7,150,9\n,150,9\n",
     },
     "a-column-of-nothing": {"t.csv": with_column("gone", lambda i, r: "")},
     "infinite": {
@@ -262,6 +272,11 @@ CASES = {
         "flow.npz": lambda: saved(fc.flows.maf(2, layers=1, hidden=[3])),
         "bijector.npz": lambda: saved(fc.Exp(2)),
         "cut.npz": lambda: saved(fc.flows.maf(2, layers=1, hidden=[3]))[:-40],
+    },
+    "a-drift-check": {
+        "m.npz": learned,
+        "out.csv": HELD_OUT,
+        "dear.csv": chosen("height price city", OTHERS.assign(price=9 * OTHERS["price"])),
     },
     "places": {"t.csv": TWO, "new.csv": NEW, "m.npz": learned},
     "wrong-options": {"t.csv": TWO, "new.csv": NEW, "m.npz": learned},

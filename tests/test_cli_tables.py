@@ -284,6 +284,33 @@ def test_many_draws_come_in_blocks_each_as_it_was(numbers, capsys, monkeypatch):
     assert run(capsys, "score", "x.npz", "y.csv").out.count("\n") == 101
 
 
+def test_draws_with_the_margins_of_the_table(here, capsys):
+    run(capsys, "sample", "flats.npz", "-n", 90, "--margins", "table", "-o", "x.csv")
+    drawn, table = read_table("x.csv"), read_table("flats.csv")
+    assert set(drawn["price"]) <= set(table["price"]) and len(set(drawn["price"])) > FEW / 2
+    run(capsys, "sample", "flats.npz", "-n", 90, "-o", "y.csv")
+    assert not set(read_table("y.csv")["price"]) <= set(table["price"])
+
+
+def test_whole_numbers_without_names_are_drawn_as_such(here, capsys):
+    rng = np.random.default_rng(0)
+    written(here / "x.csv", [f"{n},{x:.3f}" for n, x in enumerate(rng.normal(size=FEW))])
+    run(capsys, "fit", "x.csv", "-o", "x.npz", "--no-header")
+    lines = run(capsys, "sample", "x.npz", "-n", 9).out.splitlines()
+    assert lines[0] == "x0,x1" and all("." not in line.split(",")[0] for line in lines)
+
+
+def test_a_drift_check_has_a_status(here, capsys):
+    """New rows as those of the fit: 0; dearer ones, beside a column that nobody knows: 3."""
+    run(capsys, "diagnose", "flats.npz", written(here / "new.csv", flats(seed=1)), "--fail")
+    head, *rows = flats(unit=9.0, seed=1)
+    written(here / "dear.csv", [f"{head},extra", *(f"{row},x" for row in rows)])
+    assert "dear.csv has 'extra'" in refused(capsys, "diagnose", "flats.npz", "dear.csv", "--fail")
+    ignoring = "diagnose", "flats.npz", "dear.csv", "--ignore-extra"
+    run(capsys, *ignoring)
+    assert "Do not use this density yet" in run(capsys, *ignoring, "--fail", status=3).out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

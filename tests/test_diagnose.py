@@ -17,8 +17,10 @@ from flowcore.diagnosis.density import AnyDensity, Draws, Rows
 from flowcore.diagnosis.findings import holm
 from flowcore.diagnosis.latent import conditionals, uniforms
 from flowcore.diagnosis.likelihood import baselines, worst_row
+from flowcore.diagnosis.shares import _compared
 from flowcore.diagnosis.tests import Row, classifier, ranks, tails, uniformity
 from flowcore.tables import Column, Kind, Schema, TableDensity
+from flowcore.tables.categorical import CategoricalMixture
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
@@ -209,6 +211,97 @@ class NotFinite(Bare):
         x = self.density.sample(n, rng)
         x[: round(self.wild * n)] = np.inf
         return x
+
+
+def weather(n=600, seed=0):
+    """Rain, 57% of it 0, wind, and two categories that go together."""
+    rng = RNG(seed)
+    wet, coast = rng.random(n) > 0.57, rng.random(n) < 0.4
+    return {
+        "rain": np.where(wet, np.exp(rng.normal(1, 0.5, n)), 0.0),
+        "wind": rng.normal(5, 1, n),
+        "place": np.where(coast, "coast", "hill"),
+        "boat": np.where(coast ^ (rng.random(n) < 0.05), "yes", "no"),
+    }
+
+
+def normal_given(x, context=None, sample_weight=None, rng=0):
+    """Each number normal, and independent of all else."""
+    return fc.MultivariateNormalDiag(x.mean(axis=0), x.std(axis=0))
+
+
+def of_weather(table=None, **kinds):
+    table = weather(seed=1) if table is None else table
+    schema = Schema.from_data(table).edit(**kinds)
+    density = TableDensity(schema, normal_given).fit(table)
+    density.categories_ = CategoricalMixture([1.0], density.categories_.counts)  # nearly as counted
+    return density
+
+
+def shares_of(found):
+    return {one.name: one for one in found.of("shares")}
+
+
+def test_the_shares_of_a_table_that_is_right():
+    """Where rain is not there its place is filled by any z: none of that has density 0."""
+    density = of_weather(rain="positive atoms(0)")
+    found = diagnose(density, weather(), weather(seed=1), **QUICK)
+    assert not faults(found) & {"shares", "range", "support"} and np.isfinite(found.mean)
+    assert found.of("range")[0].name == "draws out of range: rain"
+    assert [one.name.split(":")[0] for one in found.of("shares")] == [
+        "share of rain", "share of place", "share of boat", "share of place"
+    ]  # fmt: skip
+    (value, rows, draws), (other, *_) = shares_of(found)["share of rain: 0"].levels
+    assert (value, other) == ("0", "other") and abs(rows - 0.57) < 0.05 > abs(draws - 0.57)
+    assert "No share of a value differs" in str(found) and "Draws do not leave" in str(found)
+    assert np.isnan(found.rows[:, 0]).mean() > 0.4 and np.isnan(found.drawn[:, 0]).mean() > 0.4
+    assert np.nanmin(found.rows[:, 0]) > 0 and np.nanmin(found.drawn[:, 0]) > 0
+
+
+def test_a_commonest_value_that_is_not_drawn_and_draws_out_of_range():
+    found = diagnose(of_weather(), weather(), **QUICK)
+    zeros = shares_of(found)["share of rain: 0"]
+    assert (
+        zeros.fault
+        and "`rain` is 0 in 5" in zeros.sentence
+        and "in 0.0% of the draws" in str(found)
+    )
+    assert "schema.edit(rain='positive atoms(0)')" in str(found)
+    wide = TableDensity.of(Schema((Column("wind", Kind("continuous")),)), fc.StudentT(1, 2.0))
+    found = diagnose(wide, {"wind": np.abs(normal(200)[:, 0])}, **QUICK)
+    (wind,) = found.of("range")
+    assert wind.fault and 0.5 < wind.effect < 0.6 and "% below" in wind.sentence
+    assert "schema.edit(rain='positive')" in str(found)
+
+
+def test_categories_that_are_drawn_apart_or_have_other_shares():
+    table = weather(seed=1)
+    apart = table | {"boat": RNG(0).permutation(table["boat"])}
+    found = diagnose(of_weather(apart, rain="positive atoms(0)"), weather(), **QUICK)
+    (pair,) = (one for one in found.of("shares") if one.fault)
+    assert "`place` is" in pair.sentence and " and `boat` is" in pair.sentence
+    others = weather()
+    others["place"][:60], others["boat"][60:120] = "island", "no"
+    found = diagnose(of_weather(rain="positive atoms(0)"), others, **QUICK)
+    assert "`place` is a new value in 10.0% of the rows" in str(found)
+    assert {one.name for one in found.findings if one.fault} > {"share of place: a new value"}
+
+
+def test_shares_that_are_right_are_rarely_significant():
+    """The p-values are exact, also with few rows, and adjusted for the number of values."""
+    p, rng = [], RNG(0)
+    for _ in range(400):
+        codes = rng.choice(5, p=[0.5, 0.3, 0.1, 0.07, 0.03], size=240)
+        coded = {"a": (np.array(["", "b", "c", "d", "e"]), codes)}
+        p.append(_compared(coded, ["a"], 40).p)
+    assert 0 < np.mean(np.array(p) < 0.05) < 0.08
+    assert _compared({"a": (np.array(["", "b"]), np.zeros(30, int))}, ["a"], 10) is None
+
+
+def test_columns_that_a_table_ignores():
+    density = of_weather(rain="positive atoms(0)").set_params(ignore_extra=True)
+    more = weather() | {"id": np.arange(600.0)}
+    assert diagnose(density, more, more | {"wind": more["wind"][::-1]}, **QUICK).n == 600
 
 
 def test_draws_that_are_not_finite():

@@ -266,7 +266,7 @@ def test_the_lines_of_pairs_are_around_half_of_the_samples():
 
 def test_pairs_count_what_lies_outside_of_their_frames():
     x = POINTS.copy()
-    x[0, 1], x[1, 0] = 1e6, np.nan
+    x[0, 1], x[1, 0], x[5, 0] = 1e6, np.inf, np.nan  # what is not there is not counted
     samples = x[2:].copy()
     samples[0, 0] = 1e6
     axes = plots.pairs(x, samples)

@@ -45,6 +45,7 @@ SomeData = Annotated[str | None, Argument(metavar="[DATA]", help=TABLE)]
 HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = flag("--json", "Print the result as JSON.")
+IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not know.")
 Progress = Annotated[
     bool,
     Option(
@@ -193,7 +194,7 @@ def score(
     data: Data,
     out: Rows = None,
     keep: named("Columns of DATA to write beside the scores.") = (),
-    ignore_extra: flag("--ignore-extra", "Ignore columns that the model does not know.") = False,
+    ignore_extra: IgnoreExtra = False,
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
     progress: Progress,
@@ -211,9 +212,18 @@ def sample(
     model: Model,
     n: Annotated[int, Option("-n", min=0, help="Number of rows.")] = 1000,
     out: Rows = None,
+    margins: Annotated[
+        Literal["model", "table"],
+        Option(help="Distribution of each column: the model's, or that of the table of the fit."),
+    ] = "model",
     seed: Seed = 0,
 ) -> None:
-    """Sample rows from a model."""
+    """Sample rows from a model.
+
+    With --margins table each number is replaced by the value of the same rank in the table of the
+    fit: the columns depend on each other as in the model, and each has the values of the table.
+    These rows are no draws from p.
+    """
 
 
 @command
@@ -244,7 +254,11 @@ def diagnose(
     out: Annotated[
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
-    missing: Missing = "error",
+    missing: Annotated[
+        Literal["error", "drop"], Option(help="Rows that miss a number: an error, or left out.")
+    ] = "error",
+    ignore_extra: IgnoreExtra = False,
+    fail: flag("--fail", "Exit status 3 if the model cannot be trusted for these rows.") = False,
     seed: Seed = 0,
     json: Json = False,
     *,

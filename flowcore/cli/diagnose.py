@@ -5,6 +5,7 @@ from __future__ import annotations
 from json import dumps
 
 import numpy as np
+from typer import Exit
 
 from ..diagnosis import diagnose
 from ..tables.schema import complete_rows
@@ -13,24 +14,26 @@ from .messages import note, printable
 from .model import digest, read_model
 from .outputs import check_picture, write_picture
 
+UNTRUSTED = 3  # exit status of --fail
+
 
 def run(
-    model: str, held_out: str, train: str | None, out: str | None, missing: str, seed: int,
-    json: bool, reading: dict,
+    model: str, held_out: str, train: str | None, out: str | None, missing: str,
+    ignore_extra: bool, fail: bool, seed: int, json: bool, reading: dict,
 ) -> None:  # fmt: skip
-    """Diagnose the numbers of a model, given its categories, by rows that it has not seen."""
+    """Diagnose a model by rows that it has not seen."""
     density, rng = read_model(model), np.random.default_rng(seed)
     if out is not None:
         check_picture(out, model, held_out, train)
     schema, known = density.schema, (density.notes or {}).get("digest")
-    rows = table(held_out, reading, schema)
+    rows = table(held_out, reading, schema, ignore_extra)
     complete = complete_rows(rows, missing, schema)
     if known is not None and digest(rows.take(complete), schema) == known:
         note(
             f"{held_out} has the very rows that the model learned from: a verdict wants rows "
             "that it has not seen. Keep some back: fit without them, and pass them here"
         )
-    others = None if train is None else table(train, reading, schema)
+    others = None if train is None else table(train, reading, schema, ignore_extra)
     if others is not None:
         complete_rows(others, missing, schema)
     if any(column.kind.is_gridded for column in schema.numbers):
@@ -42,3 +45,5 @@ def run(
         print(dumps({"model": model, "data": held_out, "page": out, **report.to_dict()}))
     else:
         print(printable(f"{report}" if out is None else f"{report}\ndrawn in {out}"))
+    if fail and not report.trusted:
+        raise Exit(UNTRUSTED)

@@ -17,8 +17,9 @@ MENDABLE = (ValueError, OSError, ImportError, MemoryError)
 def run(argv=None) -> int:
     """The command with these arguments; returns the exit status.
 
-    0 fine; 1 something that the user can mend; 2 wrong arguments, or nowhere to print to;
-    130 interrupted; 143 SIGTERM; 141 the reader of standard output has read enough.
+    0 fine; 1 something that the user can mend; 2 wrong arguments, or nowhere to print to; 3 not
+    trusted, by `diagnose --fail`; 130 interrupted; 143 SIGTERM; 141 the reader of standard output
+    has read enough.
     """
     if not _is_open(sys.stderr):  # or print and tqdm would take standard output instead
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):

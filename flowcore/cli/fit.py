@@ -78,7 +78,7 @@ def _note_kinds(schema: Schema, suggested: bool) -> None:
     for column in columns:
         taken = column.suggestion if suggested else column.kind
         others = "" if suggested else f", though it looks like {column.suggestion}"
-        note(f"{column.name!r:.40} is taken for {taken}{others}: {column.note}")
+        note(f"{column.name!r:.40} is taken for {taken}{others} ({column.note})")
     if columns:
         other = (
             "--no-suggested takes numbers as they are" if suggested else "--suggested adopts these"

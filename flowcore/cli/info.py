@@ -18,7 +18,7 @@ def run(model: str, json: bool) -> None:
 def as_json(path: str, density: TableDensity) -> str:
     """The columns, the meaning of log p, and the notes."""
     columns = [
-        {"name": f"{c.name}", "kind": f"{c.kind}", "counts_as": c.kind.counts_as}
+        {"name": f"{c.name}", "kind": f"{c.kind}", "counts_as": c.kind.counts_as, "why": c.why}
         for c in density.schema.columns
     ]
     found = {"model": path, "columns": columns, "meaning": density.schema.meaning}
@@ -29,7 +29,7 @@ def as_json(path: str, density: TableDensity) -> str:
 def as_text(density: TableDensity) -> str:
     """The same in words."""
     schema, notes, summary = density.schema, density.notes or {}, density.summary
-    rows = [(f"{c.name}", f"{c.kind}", c.kind.counts_as) for c in schema.columns]
+    rows = [(f"{c.name}", f"{c.kind}", c.kind.counts_as, c.why) for c in schema.columns]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.append(schema.meaning)

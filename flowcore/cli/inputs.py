@@ -20,17 +20,16 @@ def blocks(data: str, reading: dict, schema: Schema, text: Sequence[str] = ()) -
     return read_blocks(_source(data), **_options(reading, text), schema=schema, others=True)
 
 
-def table(data: str, reading: dict, schema: Schema) -> Frame:
-    """All rows of a file, with the columns of a schema."""
+def table(data: str, reading: dict, schema: Schema, lax: bool = False) -> Frame:
+    """All rows of a file, with the columns of a schema; lax: others may be there, too."""
     options = _options(reading)
-    return schema.select(read_table(_source(data), **options, schema=schema, others=True))
+    return schema.select(read_table(_source(data), **options, schema=schema, others=True), lax)
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
     """The columns of a schema; carried: columns that may be there as well; lax: any may."""
-    left_out = frame.names if lax and frame.is_named and schema.is_named else carried
-    rest = [name for name in frame.names if name in schema.names or name not in left_out]
-    return schema.select(frame.select(rest))
+    rest = [name for name in frame.names if name in schema.names or name not in carried]
+    return schema.select(frame.select(rest), lax)
 
 
 def own_names(frame: Frame, typed: Iterable[str]) -> dict[str, Name]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ..moons import Settings, compare_seeds
-from ..moons import run as tour
+from .. import moons
 
 
 def run(out: str, seed: int, epochs: int | None, flow: str, quick: bool, seeds: int | None) -> None:
     """The story of one seed, or the figures of several."""
-    settings = Settings(flow, epochs, quick)
+    settings = moons.Settings(flow, epochs, quick)
     if seeds:
-        compare_seeds(settings, range(seed, seed + seeds))
+        moons.compare_seeds(settings, range(seed, seed + seeds))
     else:
-        tour(settings, seed, out)
+        moons.run(settings, seed, out)

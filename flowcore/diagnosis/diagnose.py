@@ -18,6 +18,7 @@ from .findings import Finding, adjusted, listed
 from .latent import conditionals, uniforms
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
+from .shares import shares
 from .tests import classifier, columns, latents, level, tails, worst_rows
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ def diagnose(
     It compares mean log p with a Gaussian and a mixture of Gaussians (BIC), the values of every
     column and log p itself with those of the density's own draws, and for a flow z = f^-1(x) with
     the base. A classifier tries to separate rows from draws, rows far in the tails are counted, and
-    training rows are compared with held-out ones. All p-values are adjusted together, by Holm's
-    method: of a density that is the truth, 95% of the reports find nothing (alpha=0.05).
-    Log-densities are in nats.
+    training rows are compared with held-out ones. Of a table, the shares of values (categories,
+    atoms, the commonest number of a column, pairs of them) and the ranges of columns are compared
+    with those of draws, too. All p-values are adjusted together, by Holm's method: of a density
+    that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: keep others back. If
     most of the held-out rows are training rows, or copies of each other, there is a warning.
@@ -68,8 +70,9 @@ def diagnose(
     ----------
     density : Density
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
-        scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: its numbers
-        are judged, given its categories; rows that miss a value are left out, with a warning.
+        scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: log p is
+        that of its numbers, given its categories; rows that miss a value are left out, with a
+        warning, and extra columns if it ignores them.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
@@ -111,15 +114,20 @@ def diagnose(
     draws = check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
-    given = ()
+    given, of_table, units, there = (), [], np.asarray, None
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
             raise ValueError(
                 "a TableDensity has names and categories from the table: leave out names=, "
                 "context=, context_train="
             )
-        adapter, names, held_out, train = _numbers(density, X_held_out, X_train, rng)
+        numbers, train = _numbers(density, X_held_out, X_train, rng)
+        adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
+        held_out, units = Rows(numbers.rows, numbers.context), numbers.units
+        there = ~np.isnan(numbers.values)
         given = tuple(f"{column.name}" for column in density.schema_.categories)
+        n_draws = min(draws, max(FEWEST_DRAWS, len(held_out.x)))
+        of_table = shares(density, X_held_out, X_train, n_draws, rng)
     else:
         adapter = AnyDensity.of(density, X_held_out, context)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
@@ -138,13 +146,20 @@ def diagnose(
     with BLAS.single_threaded():
         log_p = adapter.log_prob("X_held_out", held_out)
         own = draws_of(adapter, held_out, draws, rng)
-        worst = worst_rows(held_out.x, log_p, own, names)
+        shown, drawn = units(held_out.x), units(own.flat)
+        if there is not None:  # draws have the atoms of their rows, if they have any
+            shown, each = np.where(there, shown, np.nan), np.arange(len(drawn)) % len(there)
+            if held_out.context is not None:
+                each = np.repeat(own.index, own.x.shape[1])
+            drawn = np.where(there[each], drawn, np.nan)
+        worst = worst_rows(held_out.x, shown, log_p, own, names)
         tests = [
             *support(log_p),
             *baselines(log_p, held_out, train, rng),
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
             *_latents(adapter.density, held_out, names, rng),
+            *of_table,
             level(log_p[own.index], own.log_p, rng),
             tails(log_p, own.log_p),
             worst_row(log_p, worst[0], own.count),
@@ -159,8 +174,8 @@ def diagnose(
     return Diagnosis(
         density=type(density).__name__, n=len(log_p), names=tuple(names), given=given, mean=mean,
         standard_error=error, median=float(np.median(log_p)), draws=own.count, alpha=float(alpha),
-        findings=tuple(found), worst=worst, rows=frozen(held_out.x[some[0]]),
-        drawn=frozen(own.flat[some[1]]), history=history,
+        findings=tuple(found), worst=worst, rows=frozen(shown[some[0]]),
+        drawn=frozen(drawn[some[1]]), history=history,
     )  # fmt: skip
 
 
@@ -202,7 +217,7 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
         text = f"With {n} rows the tests detect only a KS of {seen:.2f} or more."
         found.append(Finding("power", "smallest KS detected", seen, sentence=text))
     if given:
-        text = f"All tests are of the numbers given {listed(given)}: p of these is not tested."
+        text = f"Log p, and all other tests, are of the numbers given {listed(given)}."
         found.append(Finding("given", "categories", sentence=text))
     return found
 
@@ -210,8 +225,8 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
 # ---------------------------------------------------------------------------- rows of the caller
 
 
-def _numbers(density, X_held_out, X_train, rng) -> tuple[AnyDensity, list[str], Rows, Rows | None]:
-    """(density of the numbers, their names, rows, training rows); on a grid they have noise.
+def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Rows | None]:
+    """(numbers of the held-out rows and their density, training rows); on a grid they have noise.
 
     Shared rows are looked for without the noise, unless new rows often equal some training row.
     """
@@ -221,8 +236,7 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[AnyDensity, list[str], 
         train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.values, theirs.context)
         if len(exact.different) > MOSTLY * len(exact.x):
             warn_of_shared(Rows(own.values, own.context), exact)
-    adapter = AnyDensity.of(own.density, own.rows)
-    return adapter, own.names, Rows(own.rows, own.context), train
+    return own, train
 
 
 def _names(names, table, dim: int) -> list[str]:

@@ -36,6 +36,12 @@ KINDS = {
                     "No latent coordinate differs from the base by more than these rows can show "
                     "(largest KS {:.3f})."),
     "correlation": Kind("latent coordinates are correlated", 0.1, ""),
+    "shares": Kind("shares of values are wrong", 0.02,
+                   "No share of a value differs by more than these rows can show (largest "
+                   "difference {:.3f})."),
+    "range": Kind("draws leave the range of the rows", 0.01,
+                  "Draws do not leave the range of the rows more often than chance allows (at most "
+                  "{:.1%} of a column's)."),
     "level": Kind("log p of rows differs from log p of draws", 0.05, ""),
     "tails": Kind("too many held-out rows lie far in the tails"),
     "worst row": Kind("one row decides the mean"),
@@ -45,7 +51,7 @@ KINDS = {
     "power": Kind(),
     "given": Kind(),
 }  # fmt: skip
-ONE_TEST = "columns", "latents"  # a group of tests that weighs as much as one
+ONE_TEST = "columns", "latents", "shares", "range"  # a group of tests that weighs as much as one
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class Finding:
     remedy    a key of `report.ADVICE`; "": the kind
     rows      indices of held-out rows
     counts    a histogram of 20 equal bins, which should be flat
+    levels    a column's commonest values: (value, share of the rows, share of the draws)
     """
 
     kind: str
@@ -76,13 +83,14 @@ class Finding:
     remedy: str = ""
     rows: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
+    levels: tuple[tuple[str, float, float], ...] = ()
 
 
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    All columns together weigh as much as one other test, and so do all latent coordinates: a
-    hundred columns do not hide what another test finds.
+    All columns together weigh as much as one other test, and so do all latent coordinates, shares
+    and ranges: a hundred columns do not hide what another test finds.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]
     kinds = [findings[k].kind for k in tests]

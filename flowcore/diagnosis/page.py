@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MOST_COLUMNS = 12  # in pairs
-MOST_HISTOGRAMS, COLUMNS = 8, 4
+MOST_HISTOGRAMS, MOST_BARS, COLUMNS = 8, 4, 4
 LETTERS, MOST_LINES = 84, 30  # of the verdict
 LINE, ROW, LOW = 0.17, 1.3, 2.5  # inches: a line, a row of histograms, the part below these
 
@@ -36,17 +36,22 @@ def page(report: Any) -> Figure:
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], "   ... (print the report for the rest)"]
     histograms = _histograms(report)
-    n_rows = -(-len(histograms) // COLUMNS)
+    bars = [found for found in report.of("shares") if len(found.levels) > 1]
+    bars = sorted(bars, key=lambda one: one.adjusted)[:MOST_BARS]
+    n_rows = -(-(len(histograms) + len(bars)) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
     verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
     _title(verdict, fill(report.headline, LETTERS - 14))
     _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
-    _title(flat, "Where rows stand among draws (PIT), and KS: flat is right")
+    also = "; shares of values" * bool(bars)
+    _title(flat, f"Where rows stand among draws (PIT), KS: flat is right{also}")
     panels = flat.subplots(n_rows, COLUMNS, squeeze=False).flat
     for panel, found in zip(panels, histograms, strict=False):
         _histogram(panel, found, report.alpha)
-    for panel in panels[len(histograms) :]:
+    for panel in panels[len(histograms) + len(bars) :]:
         panel.remove()
+    for panel, found in zip(panels[len(histograms) :], bars, strict=False):
+        _bars(panel, found, report.alpha)
     if report.history is not None and report.history.train_nll:
         last, curve = last.subplots(1, 2, width_ratios=[1.6, 1])
         losses(report.history, ax=curve)
@@ -88,10 +93,28 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
     ax.stairs(heights, np.linspace(0, 1, len(heights) + 1), fill=True, alpha=0.7,
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
+    _name(ax, found.name.removeprefix("KS of ").replace(" given others", " | rest"), found, alpha)
+
+
+def _bars(ax: Axes, found: Finding, alpha: float):
+    """The commonest values of a column: the share of rows, and as a line that of draws."""
+    texts, rows, draws = zip(*found.levels, strict=True)
+    places = np.arange(len(texts))
+    ax.barh(places, rows, color=BLUE, alpha=0.45)
+    ax.barh(places, draws, fill=False, edgecolor=VERMILLION)
+    for place, text in zip(places, texts, strict=True):
+        ax.text(0.03, place, _literal(f"{text:.20}"), va="center", fontsize=SMALL - 3,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+    ax.invert_yaxis()
+    ax.set(yticks=[])
+    _name(ax, found.name.removeprefix("share of ").partition(":")[0], found, alpha)
+
+
+def _name(ax: Axes, name: str, found: Finding, alpha: float):
+    """The title of a panel: in bold if the finding is significant."""
     ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
-    name = found.name.removeprefix("KS of ").replace(" given others", " | rest")
     ax.set_title(_literal(f"{name:.14}: {found.effect:.2f}"), fontsize=SMALL,
-                 weight="bold" if bad else "normal")  # fmt: skip
+                 weight="bold" if found.adjusted < alpha else "normal")  # fmt: skip
 
 
 def _worst(ax: Axes, worst: tuple[Row, ...], n_draws: int):

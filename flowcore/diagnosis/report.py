@@ -38,6 +38,10 @@ OF_ESTIMATORS = {  # those have other options than flows
     "support": f"Model positive and bounded columns {FIT_TABLE}",
     "tails": "Check the listed rows: are they errors? If not, take logarithms: model positive "
     f"columns {FIT_TABLE}",
+    "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
+    "schema.edit(rain='positive atoms(0)').",
+    "range": "If nothing can lie beyond the rows, give columns their ends, such as "
+    "schema.edit(rain='positive').",
 }
 ELSE = (
     "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "
@@ -133,7 +137,7 @@ class Diagnosis:
     def advice(self) -> list[str]:
         """What helps against the faults, the most urgent first."""
         remedies = {found.remedy or found.kind for found in self.findings if found.fault}
-        keys = [key for key in ADVICE if key in remedies]
+        keys = [key for key in ADVICE | OF_ESTIMATORS if key in remedies]
         if self.density not in ESTIMATORS:
             return [ADVICE[key] for key in keys]
         return list(dict.fromkeys(OF_ESTIMATORS.get(key, ELSE) for key in keys))

@@ -136,16 +136,20 @@ class Row:
 
 
 def worst_rows(
-    x: np.ndarray, log_p: np.ndarray, draws: Draws, names: Sequence[str]
+    x: np.ndarray, shown: np.ndarray, log_p: np.ndarray, draws: Draws, names: Sequence[str]
 ) -> tuple[Row, ...]:
-    """The least probable rows, and the column in which each is furthest out."""
+    """The least probable rows, and the column in which each is furthest out.
+
+    shown: x in other units, NaN where nothing is.
+    """
     low, middle, high = np.quantile(draws.flat, (0.25, 0.5, 0.75), axis=0)
     unit = np.where(high > low, high - low, 1.0)
     worst = np.argsort(log_p, kind="stable")[:WORST].tolist()
     levels = places(log_p[worst], np.sort(draws.log_p, axis=None)).tolist()
-    furthest = np.argmax(np.abs(x[worst] - middle) / unit, axis=1).tolist()
+    out = np.where(np.isnan(shown[worst]), -1.0, np.abs(x[worst] - middle) / unit)
+    furthest = np.argmax(out, axis=1).tolist()
     return tuple(
-        Row(i, float(log_p[i]), level, names[j], float(x[i, j]))
+        Row(i, float(log_p[i]), level, names[j], float(shown[i, j]))
         for i, level, j in zip(worst, levels, furthest, strict=True)
     )
 

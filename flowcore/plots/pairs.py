@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ BINS = 30
 INKS = BLUE, VERMILLION  # of data, and of samples
 CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
 SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
+SPREAD, LETTERS = 0.35, 12  # of codes; of a category's text
 CELL = 1.15  # inches, the side of a panel among many; among few it is larger
 
 
@@ -30,6 +31,7 @@ def pairs(
     samples: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     ax: Sequence[Axes] | None = None,
+    categories: Mapping[int, Sequence[str]] | None = None,
 ) -> np.ndarray:
     """Every pair of columns: data below the diagonal, samples above it, histograms on it.
 
@@ -37,8 +39,9 @@ def pairs(
     there are lines around half of the samples and around 95% of them. Panels show at most 2000
     rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far
     outliers are left out of the frame, and counted in the histogram of their column: rows, then
-    samples. Errors: ValueError for rows that are not (n, D), 1 <= D <= 12, samples of another D,
-    names of a wrong number.
+    samples. Codes of categories are spread by noise, and have a bar of their share each; a number
+    that is NaN is in no panel of its column. Errors: ValueError for rows that are not (n, D),
+    1 <= D <= 12, samples of another D, names of a wrong number.
 
     Parameters
     ----------
@@ -50,6 +53,8 @@ def pairs(
         Of the columns; None: those of the table, else x_1, x_2, ...
     ax : sequence of Axes
         D^2 Axes, row by row.
+    categories : mapping
+        Position of a column that has codes 0, 1, ... -> the text of each code.
 
     Returns
     -------
@@ -66,21 +71,26 @@ def pairs(
     tables = [_rows("x", x, len(names))]
     tables += [] if samples is None else [_rows("samples", samples, len(names))]
     frames = [limits_of(*(rows[:, [j, j]] for rows in tables))[0] for j in range(len(names))]
+    edges, categories = [np.linspace(*frame, BINS + 1) for frame in frames], categories or {}
+    for j, texts in categories.items():
+        edges[j] = np.arange(len(texts) + 1) - 0.5
+        frames[j] = -0.5, len(texts) - 0.5
+    shown = [_spread(rows, [*categories]) for rows in tables]
     dim = len(names)
     side = max(CELL, min(2.2, 7 / dim)) * dim + 1
     axes = panels(ax, dim * dim, dim, (side, side)).reshape((dim, dim))
-    shown = min(max(len(tables[0]), FEW), DOTS)
+    n_dots = min(max(len(tables[0]), FEW), DOTS)
     for (i, j), panel in np.ndenumerate(axes):
         if i == j:
-            _histograms(panel, [rows[:, i] for rows in tables], frames[i])
+            _histograms(panel, [rows[:, i] for rows in tables], edges[i])
             continue
-        rows, colour = (tables[-1], INKS[len(tables) - 1]) if i < j else (tables[0], INKS[0])
-        rows = rows[:: max(1, -(-len(rows) // shown)), [j, i]]
+        rows, colour = (shown[-1], INKS[len(tables) - 1]) if i < j else (shown[0], INKS[0])
+        rows = rows[:: max(1, -(-len(rows) // n_dots)), [j, i]]
         dots(panel, rows, colour, len(rows), scale=2.5 / (len(names) + 1.5))
-        if i > j and len(tables) == 2:
+        if i > j and len(tables) == 2 and not {i, j} & {*categories}:
             _outlines(panel, tables[1][:, [j, i]], frames[j], frames[i])
         panel.set(xlim=frames[j], ylim=frames[i])
-    _label(axes, names)
+    _label(axes, names, categories)
     if len(tables) == 2:
         _legend(axes[0, 0].figure)
     return axes
@@ -108,6 +118,13 @@ def _rows(name, x, dim) -> np.ndarray:
     return x
 
 
+def _spread(x: np.ndarray, codes: list[int]) -> np.ndarray:
+    """x with noise in the columns of codes, so that dots do not hide each other."""
+    x, rng = x.copy(), np.random.default_rng(0)
+    x[:, codes] += rng.uniform(-SPREAD, SPREAD, (len(x), len(codes)))
+    return x
+
+
 def _outlines(panel, x, xlim, ylim):
     """Where samples are, over the data: lines around half of them, and around 95%."""
     smooth = imported("scipy.ndimage").gaussian_filter
@@ -124,11 +141,12 @@ def _outlines(panel, x, xlim, ylim):
     panel.contour(*middles, height.T, levels, colors=VERMILLION, linewidths=0.8)
 
 
-def _histograms(panel, columns, frame):
+def _histograms(panel, columns, edges):
     """Of the data, and as a line of the samples: shares of each; what is outside is counted."""
-    edges, outside = np.linspace(*frame, BINS + 1), []
+    frame, outside = edges[[0, -1]], []
     styles = {"color": BLUE, "alpha": 0.45}, {"histtype": "step", "color": VERMILLION, "lw": 1.2}
     for column, style in zip(columns, styles, strict=False):
+        column = column[~np.isnan(column)]
         inside = column[(column >= frame[0]) & (column <= frame[1])]
         panel.hist(inside, edges, weights=np.full(len(inside), 1 / max(len(column), 1)), **style)
         outside.append(len(column) - len(inside))
@@ -140,8 +158,8 @@ def _histograms(panel, columns, frame):
                    fontsize=SMALL - 2, color=GREY, transform=panel.transAxes)  # fmt: skip
 
 
-def _label(axes, names):
-    """Names and numbers along the left and lower edge only."""
+def _label(axes, names, categories):
+    """Names, and numbers or texts, along the left and lower edge only."""
     many = len(names) > 5
     points = SMALL if many else 10
     room = axes[0, 0].get_window_extent().width * 72 / axes[0, 0].figure.dpi
@@ -151,9 +169,20 @@ def _label(axes, names):
         panel.set_ylabel(names[i], fontsize=points)
         panel.tick_params(labelsize=SMALL - 1, length=2, pad=1)
         panel.tick_params("x", labelrotation=45 if many else 0)
-        panel.locator_params(nbins=3)
+        for axis, k in ((panel.xaxis, j), (panel.yaxis, i)):
+            if k not in categories:
+                axis.get_major_locator().set_params(nbins=3)
+            elif axis is panel.xaxis or i != j:
+                axis.set_ticks(range(len(categories[k])), map(_short, categories[k]))
+        if j in categories:
+            panel.tick_params("x", labelrotation=90)
         panel.label_outer(remove_inner_ticks=True)
     axes[0, 0].figure.align_labels(axes)
+
+
+def _short(text: str) -> str:
+    text = text if len(text) <= LETTERS else f"{text[: LETTERS - 2]}.."
+    return text.replace("$", r"\$")
 
 
 def _in_two_lines(name: str, letters: int) -> str:

@@ -14,9 +14,11 @@ from ..bijectors import Chain
 from ..core import warn
 from ..core.inputs import check_count
 from ..distributions import TransformedDistribution
+from .coordinates import line as line_of
 from .encoding import Encoding
 from .fitting import fitted_parts
 from .frame import Frame
+from .kind import Kind
 from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
@@ -38,7 +40,7 @@ class Numbers(NamedTuple):
     """density of rows (n, D), given context (n, C) or None; names of the columns.
 
     What is gridded has noise, and what is not there is filled, so that all rows have a density. In
-    `values` they have none.
+    `values` it has none, and is NaN. units: from such rows to those of the table.
     """
 
     density: Any
@@ -46,6 +48,7 @@ class Numbers(NamedTuple):
     rows: np.ndarray
     context: np.ndarray | None
     values: np.ndarray
+    units: Callable[[np.ndarray], np.ndarray]
 
 
 class TableDensity(DensityMixin, BaseEstimator):
@@ -329,8 +332,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         """The numbers of the rows of X and their density, given categories: for `diagnose`.
 
         Rows that miss a value, or have a category that was never seen, are left out, with a
-        warning; rng is for noise. Errors: ValueError for a model without numbers, and for a row
-        outside of a column's support.
+        warning; rng is for noise. Numbers with atoms or missing cells stay on the whole line.
+        Errors: ValueError for a model without numbers, and for a row outside of a column's support.
         """
         names = tuple(self._encoding.names)
         if not names:
@@ -348,7 +351,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         frame, x = frame.take(known), x[known]
         self._encoding.check_inside(frame, x, self.coordinates_.outside(x))
         u = np.random.default_rng(rng).random(x.shape)
-        z, density, line = self.coordinates_.to_line(x, u)[0], self.density_, self.coordinates_.line
+        z, density = self.coordinates_.to_line(x, u)[0], self.density_
+        # what may not be there stays on the line: what fills it may have no other place
+        kinds, real = self.coordinates_.kinds, Kind("continuous")
+        optional = [*zip(kinds, self.coordinates_.optional, strict=True)]
+        line = line_of([real if own else kind for kind, own in optional])
+        rest = line_of([kind if own else real for kind, own in optional])
         if line is not None:
             z = line.forward(z)
             if isinstance(density, TransformedDistribution):
@@ -356,7 +364,25 @@ class TableDensity(DensityMixin, BaseEstimator):
                 density = TransformedDistribution(density.base, ends)
             else:
                 density = TransformedDistribution(density, line)
-        return Numbers(density, names, z, context, np.nan_to_num(x))
+        units = np.asarray if rest is None else rest.forward
+        return Numbers(density, names, z, context, x, units)
+
+    def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
+        """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.
+
+        Of categories, and of numbers with atoms or missing cells: "" is another number.
+        """
+        frame, found, k = self.schema_.select(X, self.ignore_extra), {}, 0
+        for part in self._encoding.parts:
+            column, n_codes, k = part.column, len(part.sizes), k + len(part.sizes)
+            if not n_codes or column.kind.is_date:
+                continue
+            own = column.values if column.kind.is_category else ("", *column.kind.atoms)
+            texts = [f"{v:g}" if isinstance(v, float) else f"{v}" for v in own]
+            texts += ["missing"] * column.missing + ["a new value", ""]
+            codes = part.encode(frame)[0][:, 0]
+            found[f"{column.name}"] = np.array(texts)[codes], self.categories_.counts.unseen[k - 1]
+        return found
 
     def _as_table(self, found: dict, n: int) -> TableLike:
         names = self.schema_.names

@@ -78,7 +78,7 @@ def _find(frame: Frame, name: Name, repeated: float) -> Column:
         found = _number(name, values, name in frame.declared, repeated)
     if not missing:
         return found
-    why = f"{found.why}, {gone.sum():,} cells are missing"
+    why = f"{found.why}, {gone.sum():,} missing: a value of its own"
     kind = CATEGORICAL if found.kind.name == "constant" else found.kind  # it is there, or not
     return replace(found, kind=kind, why=why, missing=True)
 
@@ -226,7 +226,7 @@ def _text(frame: Frame, name: Name) -> Column:
         kind, note = Kind("constant"), "it is always the same"
         why = f"always {distinct[0]!r:.40}"
     elif not declared and (form := format_of(distinct)):
-        return _dates(name, np.array(values, object), form, "text")
+        return replace(_dates(name, np.array(values, object), form, "text"), values=kept)
     elif pattern := None if declared and kept else pattern_of(counts):
         kind, note = Kind("text"), pattern[1]
         why = f"{pattern[0]}, such as {distinct[0]!r:.40}"

@@ -139,6 +139,10 @@ class Schema:
         without = f"; {', '.join(aside)} left out" if aside else ""
         units = [f"1/[{c.name}]" for c in self.columns if c.kind.counts_as == DENSITY]
         unit = f", in units of {' '.join(units)}" if units else ", a pure number"
+        for c in self.columns:  # values with probabilities, in a column that has a density
+            atoms = [*map("{:g}".format, c.kind.atoms), *["missing"] * c.missing]
+            if atoms and c.kind.counts_as == DENSITY:
+                unit += f"; a probability of {c.name} where it is {' or '.join(atoms)}"
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
     def check_kinds(self) -> None:

@@ -1,0 +1,103 @@
+"""Rows of a table against draws: the shares of its categories, atoms and other values; its ranges.
+
+If rows and draws are of one distribution, it is chance which of them have a value: of the k that
+have it, how many are rows is hypergeometric, exactly, however few they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ..core import imported, remaking
+from .findings import Finding
+
+LEAST = 10  # rows and draws together that have a value
+COMMON = 0.02  # of these: a number of which less have is not looked at
+PAIRED = 20  # columns
+SHOWN = 6  # values of a column, on the page
+
+
+def shares(
+    density: Any, held_out: Any, train: Any, n_draws: int, rng: np.random.Generator
+) -> list[Finding]:
+    """Of a `TableDensity` and tables: a finding about each column, one about all pairs of them.
+
+    Values are categories, atoms, missing cells, values that are new, else a column's commonest
+    number. Then a finding about the range of each column of numbers.
+    """
+    with remaking():  # warnings about these rows have been given
+        tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]
+        frames = [density.schema_.select(table, density.ignore_extra) for table in tables]
+        rows, drawn = map(density.levels_of, frames[:2])
+    n, texts, ranges = len(frames[0]), {}, []
+    for name, (own, new) in rows.items():
+        theirs = np.where(rng.random(n_draws) < new, "a new value", drawn[name][0])
+        texts[name] = np.append(own, theirs)
+    for column in [one for one in density.schema_.numbers if not one.kind.is_date]:
+        name, x = f"{column.name}", [frame.as_floats(column.name) for frame in frames]
+        ranges.append(_range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None))
+        own = np.append(*x[:2])
+        values, counts = np.unique(own[~np.isnan(own)], return_counts=True)
+        if counts.max(initial=0) >= COMMON * len(own):
+            most = values[np.argmax(counts)]
+            texts.setdefault(name, np.where(own == most, f"{most:g}", ""))
+    coded = {name: np.unique(own, return_inverse=True) for name, own in texts.items()}
+    each = [_compared(coded, [name], n) for name in coded]
+    pairs = [_compared(coded, names, n) for names in combinations([*coded][:PAIRED], 2)]
+    if pairs := [one for one in pairs if one]:
+        worst = min(pairs, key=lambda one: one.p)
+        each.append(replace(worst, p=min(1.0, worst.p * len(pairs)), levels=()))
+    return [one for one in each if one] + ranges
+
+
+def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
+    """The values of columns whose shares among n rows and among draws differ most surely.
+
+    coded: name -> (texts of the values, "" for others; place of that of each row, then draw). The
+    p-value is that of these values times the number of tests (Bonferroni). None: all are rare.
+    """
+    sizes = [len(coded[name][0]) for name in names]
+    places = np.ravel_multi_index([coded[name][1] for name in names], sizes)
+    kinds, codes, k = np.unique(places, return_inverse=True, return_counts=True)
+    places = zip(names, np.unravel_index(kinds, sizes), strict=True)
+    values = np.array([coded[name][0][own] for name, own in places])
+    known = (k >= LEAST) & (values != "").all(axis=0)
+    if not known.any():
+        return None
+    i = np.bincount(codes[:n], minlength=len(k))
+    rows, draws = i / n, (k - i) / (len(codes) - n)
+    law = imported("scipy.stats").hypergeom(len(codes), k, n)
+    p = np.where(known, 2 * np.minimum(law.cdf(i), law.sf(i - 1)), np.inf)
+    worst = np.lexsort((-np.abs(rows - draws), p))[0]
+    pairs = [*zip(names, values[:, worst], strict=True)]
+    is_what = " and ".join(f"`{name}` is {value}" for name, value in pairs)
+    text = f"{is_what} in {rows[worst]:.1%} of the rows, and in {draws[worst]:.1%} of the draws."
+    name = f"share of {', '.join(f'{name}: {value}' for name, value in pairs)}"
+    shown = np.argsort(-k, kind="stable")[:SHOWN]
+    levels = [(values[0, j] or "other", float(rows[j]), float(draws[j])) for j in shown.tolist()]
+    tests = max(1, known.sum() - known.all())  # if all are known, the last follows
+    size, p = abs(rows - draws)[worst], min(1.0, tests * p[worst])
+    return Finding("shares", name, float(size), p=float(p), sentence=text, levels=tuple(levels))
+
+
+def _range(name: str, rows: np.ndarray, drawn: np.ndarray, held_out: bool) -> Finding:
+    """The share of draws outside of the range of N rows.
+
+    So many of m draws or more have the p-value of a beta-binomial, BB(m, 2, N - 1).
+    """
+    rows, drawn = rows[np.isfinite(rows)], drawn[np.isfinite(drawn)]
+    low, high = rows.min(initial=np.inf), rows.max(initial=-np.inf)
+    below, above = (float(np.mean(out)) for out in (drawn < low, drawn > high))
+    count = round((below + above) * len(drawn))
+    p = imported("scipy.stats").betabinom.sf(count - 1, len(drawn), 2, max(1, len(rows) - 1))
+    text = (
+        f"`{name}` is outside of the range of the rows, {low:.10g} to {high:.10g}, in "
+        f"{below + above:.1%} of the draws ({below:.1%} below, {above:.1%} above)."
+    )
+    return Finding("range", f"draws out of range: {name}", below + above, p=float(min(p, 1.0)),
+                   held_out=held_out, sentence=text)  # fmt: skip
