@@ -38,7 +38,7 @@ class Column:
     missing : bool
         Whether a missing cell is a value of the column, with a probability of its own.
     decimals : int or None
-        Decimal places of all numbers, and so of draws; None: more than 6.
+        Decimal places of all numbers, and so of draws; None: more than 12.
     rounded : bool
         Whether numbers off the grid, which was found and not chosen, are taken as the next one.
 

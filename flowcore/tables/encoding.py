@@ -129,7 +129,7 @@ class Number:
         """The numbers: integers, if they lie on a grid of integers and none is missing."""
         column, kind = self.column, self.column.kind
         x = kind.restored(kind.with_atoms(x[:, 0]))
-        if column.decimals is not None and not kind.is_gridded:
+        if column.decimals is not None and not 0 < kind.step < 10.0**-column.decimals:
             rounded = np.round(x, column.decimals)
             x = np.where(kind.contains(rounded), rounded, x)
         if self.sizes:
@@ -158,7 +158,8 @@ class Day:
         if kind.name == "time":
             return clock
         if kind.repeats == "year":
-            return (one, Kind("integer", 1.0, 0.0, 30.0), *clock)
+            of_month = (Kind("integer", 1.0, 0.0, 30.0),) * (kind.unit != "month")
+            return (one, *of_month, *clock)
         return (one, *clock) if kind.repeats else (one,)
 
     @property
@@ -184,17 +185,21 @@ class Day:
         gone = is_missing(values)
         seconds = seconds_of(values, kind.form)
         there = np.where(gone, 0.0, seconds)
+        year, month, of_month = calendar(np.nan_to_num(there))
+        is_month = kind.name == "date" and kind.unit == "month"
+        odd = (of_month > 0) | (there % DAY != 0) if is_month else there % kind.step != 0
         problem = f"which is no {kind}: write it so, or make it missing"
-        frame.check(self.column.name, ~(there % kind.step == 0), problem)
+        frame.check(self.column.name, odd, problem)
         clock = there % DAY / kind.step
         codes, x = [gone] * self.column.missing, [clock] if kind.name == "time" else []
         if kind.repeats == "week":
             codes.append(weekday(there))
             x = [(there + MONDAY) // (7 * DAY), clock]
         elif kind.repeats == "year":
-            year, month, of_month = calendar(there)
             codes.append(month)
             x = [year, of_month, clock]
+        elif is_month:
+            x = [12 * (year - 1970) + month]
         elif kind.name == "date":
             x = [there / kind.step]
         x = np.array(x[: len(self.kinds)], float).T
@@ -210,7 +215,10 @@ class Day:
         if kind.repeats == "week":
             seconds = 7 * DAY * x[:, 0] - MONDAY + DAY * codes[:, -1]
         elif kind.repeats == "year":
-            seconds = from_calendar(x[:, 0], codes[:, -1], x[:, 1])
+            day = 0 * x[:, 0] if kind.unit == "month" else x[:, 1]
+            seconds = from_calendar(x[:, 0], codes[:, -1], day)
+        elif kind.unit == "month":
+            seconds = from_calendar(0 * x[:, 0] + 1970, x[:, 0], 0 * x[:, 0])
         else:
             seconds = step * x[:, 0]
         if kind.repeats and step < DAY:
