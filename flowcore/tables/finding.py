@@ -32,6 +32,9 @@ ODD = 0.02  # of the rows may be off a grid: they are rounded
 FEW_ROWS = 50  # fewer show little of a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
 MOST_DECIMALS = 12
+SPARSE = (
+    10  # cells of a grid for each value that occurs: if the values are few, they are categories
+)
 LEAST_STEP = 1000  # times the error of rounded numbers
 LUCK = math.log(1e6)  # odds against all numbers being multiples by chance
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
@@ -41,7 +44,7 @@ DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
 ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
-FEW = 20  # different texts are categories, whatever they are: 10%, 20%, 30%
+FEW = 20  # different values are categories, whatever they are: 10%, 20%, 30%
 MOST_OF = 0.9  # of the rows have the same unit
 THOUSANDS = "separators of thousands"
 _M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
@@ -247,7 +250,8 @@ def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, b
     if len(distinct) == 2:
         return CATEGORICAL, f"two values: {spikes}", False
     step, origin, odd = grid_of(distinct, counts)
-    if not step and len(distinct) <= 20:
+    sparse = SPARSE * len(distinct) * step < distinct[-1] - distinct[0]
+    if len(distinct) <= FEW and (not step or sparse):
         return CATEGORICAL, f"few values: {spikes}", False
     if not step:
         note = f"on no grid: {spikes}. Add noise, or leave it aside"
@@ -329,7 +333,8 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     there is none.
 
     Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: that a few numbers are all
-    even, say, is luck, and the next one may not be. A fiftieth of the rows may be off the grid.
+    even, say, is luck, and the next one may not be. A fiftieth of the rows may be off the grid,
+    and no more than half of the values.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
@@ -341,7 +346,7 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     most = ODD * counts.sum() if counts.sum() >= FEW_ROWS else 0.0
 
     def few(off):
-        return counts[off].sum() <= most
+        return counts[off].sum() <= most and 2 * off.sum() <= len(off)
 
     for decimals in range(7):
         scaled = distinct * 10.0**decimals
