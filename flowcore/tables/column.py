@@ -86,13 +86,6 @@ class Column:
             if not isinstance(value, allowed):
                 raise ValueError(f"{named} of type {self.type} has the value {value!r:.40}")
 
-    @property
-    def looks(self) -> str:
-        """What it is suggested to be, in the sentence 'age looks ...'."""
-        if self.suggestion is None:
-            return "odd"
-        return "like an identifier" if self.suggestion.name == "aside" else str(self.suggestion)
-
     def edited(self, kind: str | Kind) -> Column:
         """The same column as another kind: a `Kind`, or its text, such as "bounded(0, 1)".
 

@@ -35,7 +35,7 @@ MOST_DECIMALS = 12
 SPARSE = (
     10  # cells of a grid for each value that occurs: if the values are few, they are categories
 )
-LEAST_STEP = 1000  # times the error of rounded numbers
+LEAST_STEP, FLOAT32 = 1000, 1e-7  # times the error of rounded numbers; of these themselves
 LUCK = math.log(1e6)  # odds against all numbers being multiples by chance
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
 RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
@@ -90,12 +90,13 @@ def _find(frame: Frame, name: Name, repeated: float) -> Column:
 
 
 def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> Column:
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct, counts = np.unique(values + values.dtype.type(0), return_counts=True)  # no -0
     low, high = float(distinct[0]), float(distinct[-1])
     if len(distinct) == 1:
         return Column(name, Kind("constant"), "number", (_value(values[0].item()),), low, high,
                       f"always {_short(low)}", note="it has no density")  # fmt: skip
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
+    kept = kept if high < 2**63 else None  # which no file holds
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
     decimals = decimals_of(distinct)
     column = Column(name, CONTINUOUS, "number", kept, low, high, why, decimals=decimals)
@@ -366,7 +367,10 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
                 if not odd.any():
                     step, usual = _multiple(whole, step)
                 return step / 10.0**decimals, float(usual / 10.0**decimals), odd
-    return *_spacing(distinct), np.zeros(len(distinct), bool)
+    decimals, largest = decimals_of(distinct), np.abs(distinct).max()
+    error = 4 * EPS * largest + (0.0 if decimals is None else 0.5 * 10.0**-decimals)
+    spacing = _spacing(distinct, error) or _spacing(distinct, FLOAT32 * largest) or (0.0, 0.0)
+    return *spacing, np.zeros(len(distinct), bool)
 
 
 def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
@@ -378,22 +382,25 @@ def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
     return step, float(whole[0] % step)
 
 
-def _spacing(x: np.ndarray) -> tuple[float, float]:
-    """(step, origin) of sorted numbers origin + k step that were rounded, by Euclid's algorithm;
-    0: none. So standardised counts, and those in other units, have a grid."""
-    decimals, start = decimals_of(x), x[0]
-    error = 4 * EPS * np.abs(x).max() + (0.0 if decimals is None else 0.5 * 10.0**-decimals)
-    x, step = x - start, 0.0
+def _spacing(x: np.ndarray, error: float) -> tuple[float, float] | None:
+    """(step, origin) of sorted numbers origin + k step that were rounded, by Euclid's algorithm.
+
+    So standardised counts, and those in other units, have a grid.
+    """
+    start, x, step = x[0], x - x[0], 0.0
     for gap in np.unique(np.diff(x)):
         while gap > 32 * error:
             step, gap = gap, abs(step - gap * np.rint(step / gap))
     if len(x) < FEW_VALUES or step < LEAST_STEP * error:
-        return 0.0, 0.0
+        return None
     for m in np.minimum(2 ** np.arange(1, 1 + math.ceil(math.log2(len(x)))), len(x)):
         k = np.rint(x[:m] / step)  # a better step from farther and farther numbers
         step = float(x[:m] @ k / (k @ k))
-    off = np.abs(x - step * np.rint(x / step)) > 2 * error
-    return (0.0, 0.0) if off.any() else (step, float(start % step))
+    for digits in range(1, 18):  # as few as suffice
+        short = float(f"{step:.{digits}g}")
+        if (np.abs(x - short * np.rint(x / step)) <= 2 * error).all():
+            return short, float(start % short)
+    return None
 
 
 # ---------------------------------------------------------------- texts
