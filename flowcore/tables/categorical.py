@@ -205,17 +205,19 @@ class ChowLiuTree:
         own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
         if own != {len(sizes)} or not all(a >= 0 for a in self.strengths):
             raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are negative")
+        if max(self.parents) >= len(sizes):
+            raise ValueError(f"the parents {self.parents!s:.80} are not all columns")
         for k, (parent, size) in enumerate(zip(self.parents, sizes, strict=True)):
             check_probabilities("marginals", self.marginals[k], (size,))
             above = k
             for _ in sizes:
                 above = self.parents[above] if above >= 0 else above
-            if above != -1 or parent >= len(sizes):
+            if above != -1:
                 raise ValueError(f"the parents {self.parents!s:.80} are no tree")
             m, l, n = self.pairs[k].T
             top = sizes[parent] if parent >= 0 else 0
             inside = (m >= 0) & (m < top) & (l >= 0) & (l < size) & (n > 0) & np.isfinite(n)
-            if not inside.all() or (np.diff(m * size + l) <= 0).any():
+            if not inside.all() or (np.diff(m * size + l) <= 0).any() or n.size < (parent >= 0):
                 raise ValueError("pairs of the tree are not sorted counts of its values")
 
     def __repr__(self):
@@ -388,7 +390,7 @@ class CategoricalMixture:
             found = cls(data["weights"], Frequencies(**counts), tree, classes)
             for density in found.densities[1:]:
                 density.check(sizes)
-        except (TypeError, KeyError, AttributeError, OverflowError) as problem:
+        except (TypeError, LookupError, AttributeError, OverflowError) as problem:
             raise ValueError(f"categories: {problem!s:.200}") from None
         w = found.weights
         if w.shape != (len(found.densities),) or not ((w >= 0).all() and abs(w.sum() - 1) < 1e-9):

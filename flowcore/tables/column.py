@@ -129,7 +129,9 @@ class Column:
                 raise ValueError(f"{key} of {named} must be text")
             if key in ("missing", "rounded") and type(value) is not bool:
                 raise ValueError(f"{key} of {named} must be true or false")
-            if key in ("low", "high", "decimals") and not _is_finite(value):
+            if key in ("low", "high", "decimals") and not (
+                type(value) is int and 0 <= value < 300 if key == "decimals" else _is_finite(value)
+            ):
                 raise ValueError(f"{key} of {named} must be a number")
             if key in ("kind", "suggestion"):
                 found[key] = Kind.parse(value)

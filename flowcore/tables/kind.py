@@ -235,6 +235,8 @@ class Gridded(Continuous):
             raise ValueError(f"{self}: has more cells than floats distinguish")
         if abs(cells - round(cells)) > 0.01:
             raise ValueError(f"{self}: low and high must be whole steps apart")
+        if self.high is not None and round(cells) <= len(self._cut):
+            raise ValueError(f"{self}: two values at least are no atoms, or take categorical")
 
     @property
     def support(self):
