@@ -23,7 +23,7 @@ CLASSES = (2, 5, 10, 20, 40)  # numbers of latent classes that are tried
 STEPS, LEAST_GAIN = 200, 3e-4  # of EM: how many at most, and the gain in nats a row that goes on
 IMAGINED = 2.0  # rows, distributed as the whole column, that every class has
 FOLDS, LEAST_ROWS, MOST_CODES = 5, 50, 3 * 10**5  # held-out rows decide, of so many codes
-SMALLEST_WEIGHT = 0.01
+SMALLEST_WEIGHT, MOST_STACKED = 0.01, 10**4  # rows, in random order, that decide weights
 
 
 class LatentClasses:
@@ -343,7 +343,7 @@ class CategoricalMixture:
             best, worse = (now, 0) if now > best else (best, worse + 1)
             if worse == 2:
                 break
-        w = stacked_weights(np.stack(scores, axis=1), weight)
+        w = stacked_weights(np.stack(scores, axis=1)[:MOST_STACKED], weight[:MOST_STACKED])
         kept = [i for i in range(1, len(w)) if w[i] >= SMALLEST_WEIGHT]
         found = [fits[i](codes, weight) for i in kept]
         has_tree = 1 in kept
