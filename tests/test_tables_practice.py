@@ -61,16 +61,6 @@ def test_what_columns_are(values, kind):
     assert found == kind
 
 
-def test_standardised_counts_are_on_a_grid():
-    """As float32 writes them: nothing is exact, and draws are values of the table."""
-    counts = STEPS // 4
-    values = ((counts - counts.mean()) / counts.std()).astype(np.float32).astype(float)
-    kind = Kind.parse(suggestion(values))
-    assert (
-        kind.step == pytest.approx(1 / counts.std(), rel=1e-4) and not kind.off_grid(values).any()
-    )
-
-
 def test_months_are_written_as_they_were():
     month = [f"{1950 + i // 12}-{1 + i % 12:02d}" for i in range(144)]
     X = {"month": month, "sold": 100 + 3 * np.arange(144) + rng.normal(size=144)}

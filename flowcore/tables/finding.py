@@ -35,7 +35,6 @@ MOST_DECIMALS = 12
 SPARSE = (
     10  # cells of a grid for each value that occurs: if the values are few, they are categories
 )
-LEAST_STEP, FLOAT32 = 1000, 1e-7  # times the error of numbers; of which it is this part
 LUCK = math.log(1e6)  # odds against all numbers being multiples by chance
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
 RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
@@ -367,7 +366,7 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
                 if not odd.any():
                     step, usual = _multiple(whole, step)
                 return step / 10.0**decimals, float(usual / 10.0**decimals), odd
-    return *_spacing(distinct), np.zeros(len(distinct), bool)
+    return 0.0, 0.0, np.zeros(len(distinct), bool)
 
 
 def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
@@ -377,28 +376,6 @@ def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
     if (len(whole) - 1) * math.log(most / step) > LUCK:
         step = most
     return step, float(whole[0] % step)
-
-
-def _spacing(x: np.ndarray) -> tuple[float, float]:
-    """(step, origin) of sorted numbers origin + k step, rounded to float32; 0: none.
-
-    So standardised counts, and those in other units, have a grid. Found by Euclid's algorithm.
-    """
-    error, start, step = FLOAT32 * np.abs(x).max(), x[0], 0.0
-    x = x - start
-    for gap in np.unique(np.diff(x)):
-        while gap > 32 * error:
-            step, gap = gap, abs(step - gap * np.rint(step / gap))
-    if len(x) < FEW_VALUES or step < LEAST_STEP * error:
-        return 0.0, 0.0
-    for m in np.minimum(2 ** np.arange(1, 1 + math.ceil(math.log2(len(x)))), len(x)):
-        k = np.rint(x[:m] / step)  # a better step from farther and farther numbers
-        step = float(x[:m] @ k / (k @ k))
-    for digits in range(1, 18):  # as few as suffice
-        short = float(f"{step:.{digits}g}")
-        if (np.abs(x - short * np.rint(x / step)) <= 2 * error).all():
-            return short, float(start % short)
-    return 0.0, 0.0
 
 
 # ---------------------------------------------------------------- texts
