@@ -290,7 +290,6 @@ def test_row_numbers_are_found(name, values, found):
     column = Schema.from_data({name: values}).columns[0]
     assert ("identify rows" in column.note) == found == (column.suggestion == Kind("aside"))
     assert column.kind == Kind("continuous")
-    assert (column.looks == "like an identifier") == found
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import fixable, warn
 from ..core.inputs import named
-from ..training.columns import constant_columns, dependent_columns
+from ..training.columns import dependent_columns
 from .coordinates import Coordinates
 
 NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
@@ -18,14 +18,11 @@ def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
     """A ValueError for numbers that are constant, repeat another column, or follow from others.
 
     A warning for those that nearly do. They are looked at in their own units and as they are
-    learned: x y = const is a sum in logarithms. Rows with a number that is not there are left out.
+    learned: x y = const is a sum in logarithms. Dependence is looked for in rows with all numbers.
     """
-    x = x[~np.isnan(x).any(axis=1)]
-    if not x.size:
-        return
-    rows = np.arange(len(x))
-    constant = constant_columns(x, rows)
-    if constant.size:
+    there = ~np.isnan(x)
+    constant = [j for j, own in enumerate(there.T) if own.any() and len(np.unique(x[own, j])) == 1]
+    if constant:
         these = named("column", constant, names)
         problem = f"X is constant in {these}, and so has no density"
         raise _leave_out(ValueError, problem, "them", [names[j] for j in constant])
@@ -36,6 +33,10 @@ def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
             copies = f"column {names[j]!r:.40} repeats column {names[first]!r:.40}"
             problem = f"{copies}, so that rows have no density"
             raise _leave_out(ValueError, problem, "one of them", [names[j]])
+    x = x[there.all(axis=1)]
+    if not x.size:
+        return
+    rows = np.arange(len(x))
     z = x if coordinates.line is None else coordinates.line.inverse(x)
     for own in (x,) if coordinates.step.any() else (z, x):
         dependent, n = dependent_columns(own, rows)

@@ -38,7 +38,7 @@ class Column:
     missing : bool
         Whether a missing cell is a value of the column, with a probability of its own.
     decimals : int or None
-        Decimal places of all numbers, and so of draws; None: more than 6.
+        Decimal places of all numbers, and so of draws; None: more than 12.
     rounded : bool
         Whether numbers off the grid, which was found and not chosen, are taken as the next one.
 
@@ -86,13 +86,6 @@ class Column:
             if not isinstance(value, allowed):
                 raise ValueError(f"{named} of type {self.type} has the value {value!r:.40}")
 
-    @property
-    def looks(self) -> str:
-        """What it is suggested to be, in the sentence 'age looks ...'."""
-        if self.suggestion is None:
-            return "odd"
-        return "like an identifier" if self.suggestion.name == "aside" else str(self.suggestion)
-
     def edited(self, kind: str | Kind) -> Column:
         """The same column as another kind: a `Kind`, or its text, such as "bounded(0, 1)".
 
@@ -136,7 +129,9 @@ class Column:
                 raise ValueError(f"{key} of {named} must be text")
             if key in ("missing", "rounded") and type(value) is not bool:
                 raise ValueError(f"{key} of {named} must be true or false")
-            if key in ("low", "high", "decimals") and not _is_finite(value):
+            if key in ("low", "high", "decimals") and not (
+                type(value) is int and 0 <= value < 300 if key == "decimals" else _is_finite(value)
+            ):
                 raise ValueError(f"{key} of {named} must be a number")
             if key in ("kind", "suggestion"):
                 found[key] = Kind.parse(value)

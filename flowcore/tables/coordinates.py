@@ -59,11 +59,9 @@ class Coordinates:
         """The same with fillers and reach of the rows x (n, D), NaN where a number is not there."""
         z = np.where(np.isnan(x), np.nan, self.to_line(x, u)[0])
         fillers, reach = [], []
-        for own, optional in zip(z.T, self.optional, strict=True):
-            own = np.sort(own[np.isfinite(own)]) if np.isfinite(own).any() else np.zeros(1)
-            inner = min(TAIL, len(own)) - 1
-            with np.errstate(over="ignore"):
-                reach.append((2 * own[0] - own[inner], 2 * own[-1] - own[-1 - inner]))
+        for kind, y, own, optional in zip(self.kinds, x.T, z.T, self.optional, strict=True):
+            own = own[np.isfinite(own)] if np.isfinite(own).any() else np.zeros(1)
+            reach.append(_reach_of_grid(kind, y[~np.isnan(y)]) if kind.step else _reach(own))
             fillers.append((own.mean(), own.std() or 1.0) if optional else (0.0, 1.0))
         ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
         return Coordinates(self.kinds, self.optional, *ends)
@@ -124,6 +122,25 @@ class Coordinates:
         y = z if self.line is None else self.line.forward(z)
         x = y if self.noise is None else self.noise.quantize(y)
         return np.column_stack([k.restored(own) for k, own in zip(self.kinds, x.T, strict=True)])
+
+
+@np.errstate(over="ignore")
+def _reach(x: np.ndarray) -> tuple[float, float]:
+    """As far beyond the least and the largest number as these are from the tenth."""
+    x = np.sort(x) if len(x) else np.zeros(1)
+    inner = min(TAIL, len(x)) - 1
+    return 2 * x[0] - x[inner], 2 * x[-1] - x[-1 - inner]
+
+
+@np.errstate(all="ignore")
+def _reach_of_grid(kind: Kind, x: np.ndarray) -> tuple[float, float]:
+    """The same, on the line, of whole cells: none beyond one that ten rows are in."""
+    low, high = _reach(x)
+    ends, own = np.array([[low], [high + kind.step]]), line([kind])
+    z = (ends if own is None else own.inverse(ends))[:, 0]
+    inside = (ends[:, 0] > kind.support[0]) & (ends[:, 0] < kind.support[1])
+    z = np.where(inside, z, [-np.inf, np.inf])
+    return float(z[0]), float(z[1])
 
 
 def line(kinds: Sequence[Kind]) -> Bijector | None:

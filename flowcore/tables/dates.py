@@ -13,17 +13,22 @@ from itertools import product
 import numpy as np
 
 DAY = 86400
-UNITS = {"day": DAY, "hour": 3600, "minute": 60, "second": 1}
+MONTH = 2629746  # its mean, which stands for the unit
+UNITS = {"month": MONTH, "day": DAY, "hour": 3600, "minute": 60, "second": 1}
 EPOCH, MONDAY = datetime(1970, 1, 1), 3 * DAY  # 1970-01-01 was a Thursday
 DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%-m/%-d/%Y",
     "%d-%m-%Y", "%b %d %Y", "%b %-d %Y", "%b %d, %Y", "%b %-d, %Y", "%d %b %Y", "%-d %b %Y",
-    "%B %-d, %Y", "%-d %B %Y", "%Y%m%d",
+    "%B %-d, %Y", "%-d %B %Y", "%Y-%m", "%m/%Y", "%b %Y", "%Y%m%d",
 )  # fmt: skip
-CLOCKS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M")
+CLOCKS = (
+    "", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M", "T%H:%M:%SZ", "T%H:%M:%S.000Z",
+    " %H:%M:%S+00:00", "T%H:%M:%S+00:00",
+)  # fmt: skip
 TIMES = ("%H:%M", "%H:%M:%S")
 LEAST, SOME = 10, 200  # different values that show a format; those that are tried first
 FIRST, LAST = 17000101, 21991231  # of numbers that may be days
+HOURS, CHANCE = 8, 1e-3  # different hours of clock times; how rarely other numbers look like them
 
 
 def seconds_of(values: np.ndarray, form: str) -> np.ndarray:
@@ -56,7 +61,7 @@ def format_of(values: Sequence, number: bool = False) -> str | None:
         return None
     if number:
         days = min(values) >= FIRST and max(values) <= LAST
-        forms = ("%Y%m%d",) if days else ("%H%M",)
+        forms = ("%Y%m%d",) if days else ("%H%M",) * is_clock(np.array(values))
     else:
         forms = (*map("".join, product(DAYS, CLOCKS)), *TIMES)
     array = np.array(values)
@@ -71,9 +76,30 @@ def format_of(values: Sequence, number: bool = False) -> str | None:
     return None
 
 
+def is_clock(x: np.ndarray) -> bool:
+    """Whether different whole numbers are times of day, such as 1345.
+
+    They have minutes from 0 to at least 45, none above 59, in several hours: among as many other
+    numbers that are multiples of the same step, chance leaves out 60 to 99 once in a thousand
+    times.
+
+    >>> is_clock(np.array([100 * h + m for h in range(24) for m in (0, 15, 30, 45)]))
+    True
+    >>> is_clock(np.arange(1, 30)), is_clock(np.arange(100, 2000, 50))
+    (False, False)
+    """
+    minutes, step = x % 100, np.gcd.reduce(np.append(x, 100).astype(np.int64))
+    if minutes.min() > 0 or not 45 <= minutes.max() < 60 or x.max() >= 2400:
+        return False
+    chance = np.mean(np.arange(0, 100, step) < 60)
+    return len(np.unique(x // 100)) >= HOURS and bool(chance ** np.sum(x >= 100) < CHANCE)
+
+
 def resolution_of(seconds: np.ndarray) -> str:
     """The largest unit of which all are multiples."""
-    return next(unit for unit, step in UNITS.items() if not (seconds % step).any())
+    units = {unit: step for unit, step in UNITS.items() if unit != "month"}
+    unit = next(unit for unit, step in units.items() if not (seconds % step).any())
+    return "month" if unit == "day" and not calendar(seconds)[2].any() else unit
 
 
 def repeats_of(seconds: np.ndarray) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .categorical import CategoricalMixture
     from .coordinates import Coordinates
 
+BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
 ROUNDS = 20  # of draws in place of those that are too far out
 
@@ -214,13 +215,13 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         codes, x, unknown = self._encoding.encode(self.schema_.select(X, self.ignore_extra))
-        log_p = np.zeros(len(codes))
-        if self.categories_ is not None:
-            log_p += self.categories_.log_prob(codes)
-        out = self.coordinates_.outside(x).any(axis=1)
-        if self.density_ is not None:
-            rows = np.flatnonzero(~(unknown | out))
-            log_p[rows] += self._of_numbers(x[rows], codes[rows])
+        log_p, out = np.zeros(len(codes)), self.coordinates_.outside(x).any(axis=1)
+        rows = np.flatnonzero(~(unknown | out))
+        for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+            if self.categories_ is not None:
+                log_p[block] += self.categories_.log_prob(codes[block])
+            if self.density_ is not None:
+                log_p[block] += self._of_numbers(x[block], codes[block])
         log_p[out], log_p[unknown] = -np.inf, np.nan
         return log_p
 

@@ -26,19 +26,28 @@ UNKNOWN = -1  # the code of a cell that is missing, and no value of its column
 
 
 @dataclass(frozen=True)
-class Category:
+class Part:
+    """A column in arrays: codes of these sizes, coordinates of these kinds."""
+
+    column: Column
+    kinds = sizes = ()
+    may_be_gone = False
+
+    @property
+    def closed(self) -> tuple[bool, ...]:
+        """Of each code, whether no value is unseen."""
+        return (True,) * len(self.sizes)
+
+    def is_there(self, codes: np.ndarray) -> np.ndarray:
+        """(n,): whether no atom or missing cell is in the place of its numbers."""
+        return codes[:, 0] == 0 if self.may_be_gone else np.ones(len(codes), bool)
+
+
+class Category(Part):
     """A column that is one of some values: the code is the place of its value.
 
     Behind them come a missing cell, if that is a value, and then all values that fit has not seen.
     """
-
-    column: Column
-    kinds: tuple[Kind, ...] = ()
-    may_be_gone = False
-
-    def is_there(self, codes: np.ndarray) -> np.ndarray:
-        """(n,): True."""
-        return np.ones(len(codes), bool)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -80,11 +89,8 @@ class Category:
         return values[codes[:, 0]]
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(Part):
     """A column of numbers, some of which may be atoms."""
-
-    column: Column
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -94,18 +100,10 @@ class Number:
     def may_be_gone(self) -> bool:
         return bool(self.sizes)
 
-    def is_there(self, codes: np.ndarray) -> np.ndarray:
-        """(n,): whether no atom or missing cell is in its place."""
-        return (codes == 0).all(axis=1)
-
     @property
     def sizes(self) -> tuple[int, ...]:
         n = len(self.column.kind.atoms) + self.column.missing
         return (1 + n,) if n else ()
-
-    @property
-    def closed(self) -> tuple[bool, ...]:
-        return (True,) * len(self.sizes)
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes (n, 0 or 1), coordinates (n, 1)); a ValueError for what is off the grid."""
@@ -129,7 +127,7 @@ class Number:
         """The numbers: integers, if they lie on a grid of integers and none is missing."""
         column, kind = self.column, self.column.kind
         x = kind.restored(kind.with_atoms(x[:, 0]))
-        if column.decimals is not None and not kind.is_gridded:
+        if column.decimals is not None and not 0 < kind.step < 10.0**-column.decimals:
             rounded = np.round(x, column.decimals)
             x = np.where(kind.contains(rounded), rounded, x)
         if self.sizes:
@@ -140,16 +138,13 @@ class Number:
         return x.astype(np.int64) if whole else x
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(Part):
     """A column of dates or times of day, in seconds.
 
     One coordinate; or, where the week or the year repeats, a code for the weekday or month, and
     coordinates for the week, or for the year and the day of the month; and, of units less than a
     day, one more for the time of day.
     """
-
-    column: Column
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -158,25 +153,18 @@ class Day:
         if kind.name == "time":
             return clock
         if kind.repeats == "year":
-            return (one, Kind("integer", 1.0, 0.0, 30.0), *clock)
+            of_month = (Kind("integer", 1.0, 0.0, 30.0),) * (kind.unit != "month")
+            return (one, *of_month, *clock)
         return (one, *clock) if kind.repeats else (one,)
 
     @property
     def may_be_gone(self) -> bool:
         return self.column.missing
 
-    def is_there(self, codes: np.ndarray) -> np.ndarray:
-        """(n,): whether no missing cell is in its place."""
-        return codes[:, 0] == 0 if self.column.missing else np.ones(len(codes), bool)
-
     @property
     def sizes(self) -> tuple[int, ...]:
         missing = (2,) * self.column.missing
         return missing + {"week": (7,), "year": (12,)}.get(self.column.kind.repeats, ())
-
-    @property
-    def closed(self) -> tuple[bool, ...]:
-        return (True,) * len(self.sizes)
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes, coordinates); a ValueError for what is no date of this format and unit."""
@@ -184,17 +172,21 @@ class Day:
         gone = is_missing(values)
         seconds = seconds_of(values, kind.form)
         there = np.where(gone, 0.0, seconds)
+        year, month, of_month = calendar(np.nan_to_num(there))
+        is_month = kind.name == "date" and kind.unit == "month"
+        odd = (of_month > 0) | (there % DAY != 0) if is_month else there % kind.step != 0
         problem = f"which is no {kind}: write it so, or make it missing"
-        frame.check(self.column.name, ~(there % kind.step == 0), problem)
+        frame.check(self.column.name, odd, problem)
         clock = there % DAY / kind.step
         codes, x = [gone] * self.column.missing, [clock] if kind.name == "time" else []
         if kind.repeats == "week":
             codes.append(weekday(there))
             x = [(there + MONDAY) // (7 * DAY), clock]
         elif kind.repeats == "year":
-            year, month, of_month = calendar(there)
             codes.append(month)
             x = [year, of_month, clock]
+        elif is_month:
+            x = [12 * (year - 1970) + month]
         elif kind.name == "date":
             x = [there / kind.step]
         x = np.array(x[: len(self.kinds)], float).T
@@ -210,7 +202,10 @@ class Day:
         if kind.repeats == "week":
             seconds = 7 * DAY * x[:, 0] - MONDAY + DAY * codes[:, -1]
         elif kind.repeats == "year":
-            seconds = from_calendar(x[:, 0], codes[:, -1], x[:, 1])
+            day = 0 * x[:, 0] if kind.unit == "month" else x[:, 1]
+            seconds = from_calendar(x[:, 0], codes[:, -1], day)
+        elif kind.unit == "month":
+            seconds = from_calendar(0 * x[:, 0] + 1970, x[:, 0], 0 * x[:, 0])
         else:
             seconds = step * x[:, 0]
         if kind.repeats and step < DAY:
@@ -220,7 +215,7 @@ class Day:
         return written(seconds, kind.form, self.column.type == "number")
 
 
-def part(column: Column) -> Category | Number | Day:
+def part(column: Column) -> Part:
     """What a modelled column is in arrays."""
     if column.kind.is_category:
         return Category(column)
@@ -293,7 +288,7 @@ class Encoding:
             frame.check(column.name, own >= size, problem)
 
 
-def _names(part: Category | Number | Day) -> list[str]:
+def _names(part: Part) -> list[str]:
     """Of its coordinates, for messages and pictures."""
     name, n = f"{part.column.name}", len(part.kinds)
     return [name] * n if n < 2 else [f"{name}, part {j + 1}" for j in range(n)]

@@ -31,6 +31,11 @@ END, AT_END = 0.05, 0.02  # this part of the range, and the share of the rows in
 ODD = 0.02  # of the rows may be off a grid: they are rounded
 FEW_ROWS = 50  # fewer show little of a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
+MOST_DECIMALS = 12
+SPARSE = (
+    10  # cells of a grid for each value that occurs: if the values are few, they are categories
+)
+LUCK = math.log(1e6)  # odds against all numbers being multiples by chance
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
 RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
@@ -38,7 +43,7 @@ DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
 ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
-FEW = 20  # different texts are categories, whatever they are: 10%, 20%, 30%
+FEW = 20  # different values are categories, whatever they are: 10%, 20%, 30%
 MOST_OF = 0.9  # of the rows have the same unit
 THOUSANDS = "separators of thousands"
 _M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
@@ -84,12 +89,13 @@ def _find(frame: Frame, name: Name, repeated: float) -> Column:
 
 
 def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> Column:
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct, counts = np.unique(values + values.dtype.type(0), return_counts=True)  # no -0
     low, high = float(distinct[0]), float(distinct[-1])
     if len(distinct) == 1:
         return Column(name, Kind("constant"), "number", (_value(values[0].item()),), low, high,
                       f"always {_short(low)}", note="it has no density")  # fmt: skip
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
+    kept = kept if high < 2**63 else None  # which no file holds
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
     decimals = decimals_of(distinct)
     column = Column(name, CONTINUOUS, "number", kept, low, high, why, decimals=decimals)
@@ -97,7 +103,7 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
         return replace(column, suggestion=Kind("aside"), note=ROW_NUMBER)
-    if values.dtype != float and low >= 0 and (form := format_of(distinct.tolist(), number=True)):
+    if decimals == 0 and low >= 0 and (form := format_of(distinct.tolist(), number=True)):
         kind = _dates(name, distinct, form, "number").kind
         return replace(column, suggestion=kind, note=f"all of them are {kind.name}s as {form}")
     if values.dtype != float and max(-low, high) > 2**53:
@@ -117,20 +123,20 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
     if kind is None and atoms.any():
         kind = CONTINUOUS
     if kind is not None and kind.is_number:
-        kind = replace(kind, atoms=tuple(distinct[atoms].tolist()))
+        kind = _with_atoms(kind, rest, distinct[atoms])
     return replace(column, suggestion=kind, note="; ".join(notes), rounded=rounded)
 
 
 def decimals_of(x: np.ndarray) -> int | None:
-    """The decimal places that all numbers have, None for more than six.
+    """The decimal places that all numbers have, None for more than 12.
 
     >>> decimals_of(np.array([0.25, 3.5])), decimals_of(np.array([np.pi]))
     (2, None)
     """
-    for decimals in range(7):
+    for decimals in range(MOST_DECIMALS + 1):
         with np.errstate(all="ignore"):
             scaled = x * 10.0**decimals
-        if not np.isfinite(scaled).all():
+        if not (np.abs(scaled) < 2**53).all():
             break
         if (np.abs(scaled - np.rint(scaled)) <= 1e-8 + 4 * EPS * np.abs(scaled)).all():
             return decimals
@@ -190,7 +196,7 @@ def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -
         return Column(name, Kind("text"), "text", why=f"{values.dtype}", note=DURATIONS)
     seconds = seconds_of(values, form)
     if form and "%Y" not in form:
-        kind = Time.of(resolution_of(seconds % 3600), form)
+        kind = Time.of(resolution_of(np.append(seconds, 3600.0)), form)
     else:
         kind = Date.of(resolution_of(seconds), form, repeats_of(seconds))
     first, last = (written(np.array([s]), "", False)[0] for s in (seconds.min(), seconds.max()))
@@ -244,7 +250,8 @@ def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, b
     if len(distinct) == 2:
         return CATEGORICAL, f"two values: {spikes}", False
     step, origin, odd = grid_of(distinct, counts)
-    if not step and len(distinct) <= 20:
+    sparse = SPARSE * len(distinct) * step < distinct[-1] - distinct[0]
+    if len(distinct) <= FEW and (not step or sparse):
         return CATEGORICAL, f"few values: {spikes}", False
     if not step:
         note = f"on no grid: {spikes}. Add noise, or leave it aside"
@@ -255,12 +262,26 @@ def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, b
         note += f"; {counts[odd].sum():,} cells are off this grid, and rounded: {these}"
     on_grid = distinct[~odd]
     low, high = _ends(on_grid, counts[~odd])
-    if low is None and origin:
-        low = float(on_grid[0])
-    if low is None and 0 <= on_grid[0] <= on_grid[-1] - on_grid[0]:
-        low = 0.0  # a count
+    first, spread = float(on_grid[0]), float(on_grid[-1] - on_grid[0])
+    if low is None and 0 <= first <= spread:
+        low = origin  # a count
+    elif low is None and origin:  # an end where no number is near
+        low = round(first - step * math.ceil(spread / step), MOST_DECIMALS)
     name, high = "integer" if step == 1 else "gridded", None if low is None else high
     return Kind(name, step, low, high), note, True
+
+
+def _with_atoms(kind: Kind, rest: np.ndarray, atoms: np.ndarray) -> Kind:
+    """The kind with atoms; one next to the first or last of the other numbers is an end."""
+    low, high = kind.low, kind.high
+    if kind.is_gridded:
+        near = max(END * (rest[-1] - rest[0]), 1.5 * kind.step)
+        on_grid = atoms[~kind.off_grid(atoms)]
+        below = on_grid[(on_grid < rest[0]) & (on_grid > rest[0] - near)]
+        above = on_grid[(on_grid > rest[-1]) & (on_grid < rest[-1] + near)]
+        low = float(below[0]) if below.size else low
+        high = float(above[-1]) if above.size and low is not None else high
+    return replace(kind, low=low, high=high, atoms=tuple(atoms.tolist()))
 
 
 def _ends(distinct: np.ndarray, counts: np.ndarray) -> tuple[float | None, float | None]:
@@ -284,8 +305,9 @@ def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
         log = np.log(x)
         found.append((_normal_score(log, log) - plain, Kind("positive"), "a logarithm"))
     for low, high in RANGES:
-        near = END * (high - low)
-        if low < x[0] < low + 2 * near and high - 2 * near < x[-1] < high:
+        near = 2 * END * (high - low)  # shares and percentages need not come near 0
+        reaches = x[0] < low + near or (high in (1, 100) and spread > 2 * (high - x[-1]))
+        if low < x[0] and x[-1] < high and reaches and x[-1] > high - near:
             z = np.log(x - low) - np.log(high - x)
             slope = np.log(x - low) + np.log(high - x) - np.log(high - low)
             kind = Kind("bounded", 0.0, low, high)
@@ -311,7 +333,8 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     there is none.
 
     Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: that a few numbers are all
-    even, say, is luck, and the next one may not be. A fiftieth of the rows may be off the grid.
+    even, say, is luck, and the next one may not be. A fiftieth of the rows may be off the grid,
+    and no more than half of the values.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
@@ -323,7 +346,7 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     most = ODD * counts.sum() if counts.sum() >= FEW_ROWS else 0.0
 
     def few(off):
-        return counts[off].sum() <= most
+        return counts[off].sum() <= most and 2 * off.sum() <= len(off)
 
     for decimals in range(7):
         scaled = distinct * 10.0**decimals
@@ -340,8 +363,19 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
             usual = residue[~off][np.argmax(counts[~off])]
             odd = off | (residue != usual)
             if few(odd):
+                if not odd.any():
+                    step, usual = _multiple(whole, step)
                 return step / 10.0**decimals, float(usual / 10.0**decimals), odd
     return 0.0, 0.0, np.zeros(len(distinct), bool)
+
+
+def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
+    """(the largest step of whole numbers that are multiples of one, and what they leave), unless
+    that may be luck."""
+    most = int(np.gcd.reduce((whole - whole[0]).astype(np.int64)))
+    if (len(whole) - 1) * math.log(most / step) > LUCK:
+        step = most
+    return step, float(whole[0] % step)
 
 
 # ---------------------------------------------------------------- texts

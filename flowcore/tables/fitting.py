@@ -90,7 +90,7 @@ def fitted_parts(
     coordinates = Coordinates(encoding.kinds, encoding.optional)
     encoding.check_inside(frame, x, coordinates.outside(x))
     encoding.check_known(frame, codes)
-    check_numbers(x, encoding.names, coordinates)
+    check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
     categories, nats, context = None, 0.0, None
     if encoding.sizes:
         categories = CategoricalMixture.fit(codes, encoding.sizes, encoding.closed, weight, rng)

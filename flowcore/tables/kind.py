@@ -28,7 +28,7 @@ class Kind:
         bounded(low, high)    numbers strictly between                         a density
         integer(low, high)    whole numbers; either end may be left out        a probability
         gridded(step, ...)    low + k step with an integer k                   a probability
-        date(unit, ...)       days, hours, minutes or seconds                  a probability
+        date(unit, ...)       months, days, hours, minutes, seconds              a probability
         time(unit, format)    times of day                                     a probability
         categorical           one of some values, of any type                  a probability
         boolean               False or True                                    a probability
@@ -235,6 +235,8 @@ class Gridded(Continuous):
             raise ValueError(f"{self}: has more cells than floats distinguish")
         if abs(cells - round(cells)) > 0.01:
             raise ValueError(f"{self}: low and high must be whole steps apart")
+        if self.high is not None and round(cells) <= len(self._cut):
+            raise ValueError(f"{self}: two values at least are no atoms, or take categorical")
 
     @property
     def support(self):
@@ -301,7 +303,7 @@ def _listed(numbers: Sequence[float]) -> str:
 
 
 class Date(Gridded):
-    """Dates, as seconds since 1970-01-01 on a grid of days, hours, minutes or seconds."""
+    """Dates, as seconds since 1970-01-01 on a grid of months, days, hours, minutes or seconds."""
 
     is_date = True
     forms = ("date(unit)", "date(unit, format)", "date(unit, week or year, format)")
@@ -317,14 +319,16 @@ class Date(Gridded):
 
     @classmethod
     def of(cls, unit: str, form: str = "", repeats: str = "") -> Kind:
-        """The kind of a unit: day, hour, minute, second."""
+        """The kind of a unit: month, day, hour, minute, second."""
         if unit not in UNITS:
             raise ValueError(f"a unit of dates is one of {', '.join(UNITS)}: got {unit!r:.40}")
+        if unit == "month" and repeats == "week":
+            raise ValueError("months have no weekdays: take date(month) or date(month, year)")
         return cls(cls.__name__.lower(), float(UNITS[unit]), form=form, repeats=repeats)
 
     @property
     def unit(self) -> str:
-        """day, hour, minute or second."""
+        """month, day, hour, minute or second."""
         return next(unit for unit, step in UNITS.items() if step == self.step)
 
     def __str__(self):

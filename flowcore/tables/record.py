@@ -73,8 +73,9 @@ class TableRecord:
         if dim + len(encoding.sizes) == 0:
             raise ValueError("the schema has neither numbers nor categories: nothing to model")
         for name, value in (("fillers", self.fillers), ("reach", self.reach)):
-            if value is not None and (value.shape != (2, dim) or np.isnan(value).any()):
-                raise ValueError(f"{name} has shape {value.shape}, not (2, {dim}), or a NaN")
+            good = value is None or (np.shape(value) == (2, dim) and not np.isnan(value).any())
+            if not good:
+                raise ValueError(f"{name} has shape {np.shape(value)}, not (2, {dim}), or a NaN")
         if self.fillers is not None and not (self.fillers[1] > 0).all():
             raise ValueError("fillers has a scale that is not positive")
         _check_margins(self.margins, dim)
@@ -110,10 +111,11 @@ def check_dim(density: Base | None, n_numbers: int) -> None:
 def _check_margins(margins, dim: int) -> None:
     if margins is None:
         return
-    if len(margins) != dim or not all(
-        isinstance(own, np.ndarray) and own.ndim == 1 and own.size and np.isfinite(own).all()
+    if not isinstance(margins, list) or len(margins) != dim or not all(
+        isinstance(own, np.ndarray) and own.dtype == float and own.ndim == 1 and own.size
+        and np.isfinite(own).all()
         for own in margins
-    ):
+    ):  # fmt: skip
         raise ValueError(f"margins are {dim} vectors of finite numbers")
 
 
@@ -132,5 +134,5 @@ def check_notes(notes) -> None:
     if (notes or {}).get("summary") is not None:
         try:
             as_summary(notes["summary"])
-        except ValueError as problem:
+        except (ValueError, LookupError) as problem:
             raise ValueError(f"notes['summary']: {problem}") from None
