@@ -40,6 +40,7 @@ from .distributions import Laplace as Laplace
 from .distributions import Mixture as Mixture
 from .distributions import MultivariateNormalDiag as MultivariateNormalDiag
 from .distributions import MultivariateNormalMixture as MultivariateNormalMixture
+from .distributions import MultivariateTMixture as MultivariateTMixture
 from .distributions import Normal as Normal
 from .distributions import StudentT as StudentT
 from .distributions import TransformedDistribution as TransformedDistribution
