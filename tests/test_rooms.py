@@ -17,6 +17,7 @@ ORDER = """
     metrics discrete testing
     targets
     plots
+    conditionals
     diagnosis
     estimator
     tables

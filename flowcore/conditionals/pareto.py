@@ -1,0 +1,64 @@
+"""Importance weights whose largest are smoothed, and k-hat, which detects weights that fail.
+
+The largest weights follow a generalized Pareto density, whatever the two densities are. Its shape k
+is the number of moments that the weights have, inverted: from k = 1/2 on the variance is infinite,
+from k = 1 on the mean. Above k = 0.7 no practicable number of draws is enough.
+
+Vehtari, Simpson, Gelman, Yao and Gabry, "Pareto smoothed importance sampling", JMLR 2024; Zhang and
+Stephens, "A new and efficient estimation method for the generalized Pareto distribution", 2009.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+LEAST = 5  # draws in a tail that can be fitted
+EQUAL = 1e-8  # the relative difference of weights that rounding explains
+PRIOR_DRAWS, PRIOR_K = 10, 0.5  # the prior of k counts as ten draws
+
+
+def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(smoothed log-weights, k-hat (m,)) of m problems with n draws each, (m, n).
+
+    The M largest weights, M = n/5 or 3 sqrt(n), become quantiles of the Pareto density fitted to
+    them, and no weight grows beyond the largest. k-hat is -inf for equal weights, inf where fewer
+    than 5 draws are in the tail or most weights are 0. Cost: O(m n log n).
+    """
+    n = log_weight.shape[1]
+    size = int(3 * np.sqrt(n)) if n > 225 else n // 5
+    if size < LEAST:
+        return log_weight, np.full(len(log_weight), np.inf)
+    order = np.argsort(log_weight, axis=1)
+    place = order[:, -size:]
+    top = np.take_along_axis(log_weight, order[:, -1:], axis=1)
+    with np.errstate(all="ignore"):  # rows that have no tail are set right below
+        tail = np.exp(np.take_along_axis(log_weight, place, axis=1) - top)
+        cut = np.exp(np.take_along_axis(log_weight, order[:, [-size - 1]], axis=1) - top)
+        k, scale = fitted_pareto(tail - cut)
+        step = -np.log1p(-(np.arange(size) + 0.5) / size)
+        smooth = np.log(cut + scale[:, None] * np.expm1(k[:, None] * step) / k[:, None])
+        flat, good = (cut > 1 - EQUAL)[:, 0], np.isfinite(smooth).all(axis=1)
+    smoothed, good = log_weight.copy(), good & ~flat
+    found = top[good] + np.minimum(smooth[good], 0)
+    smoothed[np.flatnonzero(good)[:, None], place[good]] = found
+    return smoothed, np.where(good, k, np.where(flat, -np.inf, np.inf))
+
+
+def fitted_pareto(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(k, scale), each (m,), of generalized Pareto densities of sorted rows x (m, n), x >= 0.
+
+        p(x) = 1/scale (1 + k x/scale)^(-1/k - 1)
+
+    The mean over the posterior of b = -k/scale on a grid, at which k is the best for that b; then
+    k is drawn to 1/2 by a weak prior.
+    """
+    n = x.shape[1]
+    m = 30 + int(np.sqrt(n))
+    spread = (1 - np.sqrt(m / (np.arange(m) + 0.5))) / 3
+    b = spread / x[:, [int(n / 4 + 0.5) - 1]] + 1 / x[:, -1:]  # (rows, m)
+    k = np.stack([np.log1p(-one[:, None] * x).mean(axis=1) for one in b.T], axis=1)
+    log_p = n * (np.log(-b / k) - k - 1)
+    weight = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    b = (b * weight).sum(axis=1) / weight.sum(axis=1)
+    k = np.log1p(-b[:, None] * x).mean(axis=1)
+    return (n * k + PRIOR_DRAWS * PRIOR_K) / (n + PRIOR_DRAWS), -k / b
