@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import derived, imported, warn
+from ..core import BLAS, derived, imported, warn
 from ..core.inputs import as_numbers, check_event, named
 from ..distributions.known import column_numbers, known_row
 from .annealing import annealed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
 
 NUMBERS = 2**20  # of draws that are held at once
+MORE = 5  # times as many draws where the first ones fail
 
 
 @dataclass(frozen=True)
@@ -220,12 +221,8 @@ class Conditionals:
         if self.layer and self.layer.begins_with(~hole):
             proposal = self.layer
         proposal = proposal or self.proposal
-        x, log_q = proposal.sample_given(rows, n, rng)
-        log_p = log_prob(x)
-        found = weighted(x, log_p - log_q)
-        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
-        if bad.size and hasattr(proposal, "log_prob"):
-            found.put(bad, annealed(log_prob, proposal, hole, x[bad], log_p[bad], log_q[bad], rng))
+        with BLAS.single_threaded():
+            found = _weighted(log_prob, proposal, rows, n, rng)
         return Weighted(found.x[..., width:], *list(vars(found).values())[1:])
 
     def _with_donors(self, proposal):
@@ -233,6 +230,25 @@ class Conditionals:
 
     def __repr__(self):
         return f"Conditionals({self.density!r})"
+
+
+def _weighted(log_prob, proposal, rows, n, rng) -> Weighted:
+    """Weighted draws of the proposal, n a row. Where these fail: the best of five times as many,
+    and where these fail, too, annealed ones."""
+    x, log_q = proposal.sample_given(rows, n, rng)
+    found = weighted(x, log_prob(x) - log_q)
+    bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
+    if not bad.size:
+        return found
+    x, log_q = proposal.sample_given(rows[bad], MORE * n, rng)
+    log_p = log_prob(x)
+    more = weighted(x, log_p - log_q)
+    wild = np.flatnonzero(~trusted(more.ess, more.k_hat))
+    if wild.size:
+        start = x[wild], log_p[wild], log_q[wild]
+        more.put(wild, annealed(log_prob, proposal, np.isnan(rows[0]), *start, rng))
+    found.put(bad, more.thinned(n, rng))
+    return found
 
 
 def _blocks(X: np.ndarray, n_draws: int) -> list[np.ndarray]:

@@ -28,7 +28,9 @@ class AutoregressiveLayer:
     def begins_with(self, known: np.ndarray) -> bool:
         """Whether the columns that known (D,) marks come first in the order."""
         degrees = np.asarray(self.maf.made.degrees[0])
-        return not known.any() or degrees[known].max() < degrees[~known].min(initial=np.inf)
+        return not known.any() or degrees[known].max() < degrees[~known].min(
+            initial=self.flow.dim + 1
+        )
 
     def sample_given(self, rows: np.ndarray, n: int, rng: Seed) -> tuple[np.ndarray, np.ndarray]:
         """n draws of each row's unknown values, whole rows (m, n, D), and log p(x_b | x_a) (m, n).

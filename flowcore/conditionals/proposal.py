@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core import BLAS
 from ..distributions import MultivariateTMixture
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def fitted_proposal(density: Any, rng: Seed = 0) -> MultivariateTMixture:
     """The mixture of t(5) densities that EM fits to 8,000 draws of the density."""
     draws = np.asarray(density.sample(DRAWS, np.random.default_rng(rng)), float)
     near = np.isfinite(draws).all(axis=1)
-    return MultivariateTMixture.from_data(draws[near], rng=rng)
+    with BLAS.single_threaded():
+        return MultivariateTMixture.from_data(draws[near], rng=rng)
 
 
 def with_donors(

@@ -38,6 +38,12 @@ class Weighted:
         index = rng.permuted(systematic(self.share, n, rng), axis=1)
         return np.take_along_axis(self.x, index[..., None], axis=1)
 
+    def thinned(self, n: int, rng: np.random.Generator) -> Weighted:
+        """n of the draws, of the same weight: fewer numbers, and at most n effective ones."""
+        x = self.resampled(n, rng)
+        share, ess = np.full(x.shape[:2], 1 / n), np.minimum(self.ess, n)
+        return Weighted(x, share, self.log_p, self.error, ess, self.k_hat, self.annealed)
+
 
 def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:
     """Draws x (m, S, D) of q(x_b | x_a) with weights p(x) / q(x_b | x_a), whose mean is p(x_a)."""
