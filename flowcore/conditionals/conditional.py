@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
     from .conditionals import Answers, Conditionals
 
+ROUNDING = 1e-6  # a smaller standard error is none
+
 
 class Conditional:
     """p(x_b | x_a): the density of the unknown columns, by weighted draws. Made by `given`.
@@ -95,7 +97,7 @@ class Conditional:
         labels = self.joint.names or range(len(self.known))
         known = [f"{labels[i]} = {self.known[i]:.4g}" for i in np.flatnonzero(~self.hole)]
         title = f"p({', '.join(map(str, self.columns))} | {', '.join(known)})"
-        if self.k_hat == -np.inf:
+        if self.error < ROUNDING:
             return f"{title}: exact"
         how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
         word = "" if self.trusted else "not to be trusted: "

@@ -114,7 +114,7 @@ class Conditionals:
         self.donors = donors
         self.layer = autoregressive_layer(density)
         if proposal is not None or hasattr(density, "sample_given"):  # its conditionals are exact
-            self.proposal = density if proposal is None else proposal
+            self.proposal = self._with_donors(density if proposal is None else proposal)
 
     @derived
     def proposal(self) -> Any:

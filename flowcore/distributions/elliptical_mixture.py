@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, lgamma, log, pi
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class EllipticalMixture(BaseDistribution):
         factors = _factors(self.scale_tril[:, columns])
         return self._with(self.means[:, columns], factors, self.weights, self.df)
 
-    def given(self, known: ArrayLike | Mapping[int, float]) -> EllipticalMixture:
+    def given(self, known: ArrayLike | Mapping[int, float], **options: Any) -> EllipticalMixture:
         """p(x_b | x_a): the density of the other columns, in their order, where some are known.
 
         The result is exact, and a mixture of the same kind. Components whose share of the known
@@ -76,7 +76,11 @@ class EllipticalMixture(BaseDistribution):
         ----------
         known : array_like or mapping
             (D,), NaN where a column is not known; or {column: value}.
+        **options
+            None: an exact answer needs no draws.
         """
+        if options:
+            raise TypeError(f"conditionals of mixtures are exact, and take no {', '.join(options)}")
         row = known_row(known, self.dim)
         columns = np.flatnonzero(~np.isnan(row))
         if not columns.size:
