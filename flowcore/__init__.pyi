@@ -29,10 +29,7 @@ from .bijectors import Softplus as Softplus
 from .bijectors import Standardize as Standardize
 from .bijectors import StandardizeContext as StandardizeContext
 from .bijectors import Tanh as Tanh
-from .conditionals import Answers as Answers
-from .conditionals import Conditional as Conditional
 from .conditionals import Conditionals as Conditionals
-from .conditionals import Marginal as Marginal
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .discrete import Dequantize as Dequantize
