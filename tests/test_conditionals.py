@@ -353,6 +353,10 @@ def test_bad_questions():
         joint.impute([np.nan, 1.0, 2.0])
     with pytest.raises(ValueError, match=r"\(\.\.\., 3\)"):
         joint.impute([[np.nan, 1.0]])
+    with pytest.raises(ValueError, match=r"X is infinite in row 1 \(column 2\)"):
+        joint.impute([[np.nan, 1.0, 2.0], [np.nan, 1.0, np.inf]])
+    with pytest.raises(ValueError, match="n_draws must be an integer >= 30"):
+        joint.impute([[0.0, np.nan, 1.0]], n_draws=0)
     with pytest.raises(ValueError, match="columns names none"):
         joint.marginal([])
     with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]"):
@@ -375,7 +379,7 @@ def test_many_rows_come_in_blocks(monkeypatch, capsys):
     rows = np.where(hidden, np.nan, x)
     joint = fc.Conditionals(p)
     whole = joint.log_prob(rows, n_draws=1000)
-    monkeypatch.setattr("flowcore.conditionals.conditionals.NUMBERS", 6000)
+    monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 6000)
     blocks = joint.log_prob(rows, n_draws=1000, rng=1, progress=True)
     assert "blocks" in capsys.readouterr().err
     np.testing.assert_allclose(

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import BLAS, derived, imported, warn
-from ..core.inputs import as_numbers, check_event, named
+from ..core import derived, imported, warn
+from ..core.inputs import as_numbers, check_dim, check_event, named, where
 from ..distributions.known import column_numbers, known_row
-from .annealing import annealed
+from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal
 from .layer import autoregressive_layer
 from .proposal import WithContext, fitted_proposal, with_donors
-from .weights import Weighted, trusted, weighted
+from .weights import Weighted, trusted
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
 
-NUMBERS = 2**20  # of draws that are held at once
-MORE = 5  # times as many draws where the first ones fail
+LEAST_DRAWS = 30  # of a row; fewer cannot be judged
 
 
 @dataclass(frozen=True)
@@ -153,28 +152,21 @@ class Conditionals:
     ) -> Answers:  # fmt: skip
         """n draws of what each row of X does not know: n completed tables, (n, rows, D).
 
-        n_draws: how many weighted draws a row has, of which n are taken. Rows with the same holes
-        are answered together, in blocks of bounded memory. A warning counts the rows whose answers
+        n_draws: how many weighted draws a row has, at least 30, of which n are taken. Rows are
+        answered in blocks of bounded memory. A warning counts the rows whose answers
         are not to be trusted.
         """
         X = as_numbers("X", X).astype(float)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
-        if context is not None:
-            context = np.broadcast_to(
-                as_numbers("context", context), (len(X), np.shape(context)[-1])
-            )
-        rng = np.random.default_rng(rng)
+        if np.isinf(X).any():
+            raise ValueError(f"X is infinite {where(np.isinf(X))}: known values must be finite")
         found = Answers(
             np.repeat(X[None], n, axis=0), *np.zeros((4, len(X))), np.zeros(len(X), bool)
         )
-        blocks, asked = _blocks(X, n_draws), self._asked(context)
-        if progress:
-            blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
-        for index in blocks:
-            own = None if context is None else context[index]
-            block = self._ask(X[index], n_draws, rng, *asked, own)
+        rng = np.random.default_rng(rng)
+        for index, block in self._answers(X, n_draws, rng, context, progress):
             for name in ("log_p", "error", "ess", "k_hat", "annealed"):
                 getattr(found, name)[index] = getattr(block, name)
             if n:
@@ -188,81 +180,33 @@ class Conditionals:
             )
         return found
 
-    def weighted(self, rows: np.ndarray, n_draws: int, rng: Seed, context: Context) -> Weighted:
-        """Weighted draws for rows (m, D) with the same holes; context (m, C) or None."""
-        rng = np.random.default_rng(rng)
-        return self._ask(rows, n_draws, rng, *self._asked(context), context)
+    def weighted(self, row: np.ndarray, n_draws: int, rng: Seed, context: Context) -> Weighted:
+        """Weighted draws for one row (1, D); context (1, C) or None."""
+        ((_, found),) = self._answers(row, n_draws, rng, context)
+        return found
 
-    def _asked(self, context):
-        """The density of whole rows (context, x), and the proposal for it."""
-        if context is None:
-            return self.density, None
-        wide = WithContext(self.density, np.asarray(context, float))
-        return wide, fitted_proposal(wide)
-
-    def _ask(self, rows, n, rng, density, proposal, context) -> Weighted:
-        """Weighted draws for rows (m, D) with the same holes."""
-        hole, width = np.isnan(rows[0]), 0
+    def _answers(self, X, n_draws, rng, context, progress=False) -> Iterator:
+        """(numbers of rows, their weighted draws) of each block of rows."""
+        n_draws, rng = check_dim("n_draws", n_draws, LEAST_DRAWS), np.random.default_rng(rng)
+        blocks = blocks_of(X, n_draws)
+        if progress:
+            blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
+        density, proposal_for, width = self.density, self._proposal_for, 0
         if context is not None:
-            width = context.shape[1]
-            rows, hole = np.hstack([context, rows]), np.append(np.zeros(width, bool), hole)
+            width = np.shape(context)[-1]
+            context = np.broadcast_to(as_numbers("context", context), (len(X), width)).astype(float)
+            density, X = WithContext(density, context), np.hstack([context, X])
+            proposal = fitted_proposal(density)
+            proposal_for = lambda hole: proposal  # noqa: E731
+        for index in blocks:
+            found = answered(X[index], n_draws, rng, density, proposal_for, width)
+            yield index, replace(found, x=found.x[..., width:])
 
-        def log_prob(x):
-            found = np.asarray(density.log_prob(x.reshape((-1, x.shape[-1]))), float)
-            if np.isnan(found).any():
-                raise ValueError(f"the log-density is NaN at some draws: {self.density!r}")
-            return found.reshape(x.shape[:-1])
-
-        if not hole.any():
-            return _certain(rows[:, None, width:], log_prob(rows), np.inf)
-        if hole[width:].all():
-            x = density.draws(rows, n, rng) if width else density.sample(len(rows) * n, rng)
-            return _certain(x.reshape((len(rows), n, -1))[..., width:], np.zeros(len(rows)), n)
-        if self.layer and self.layer.begins_with(~hole):
-            proposal = self.layer
-        proposal = proposal or self.proposal
-        with BLAS.single_threaded():
-            found = _weighted(log_prob, proposal, rows, n, rng)
-        return Weighted(found.x[..., width:], *list(vars(found).values())[1:])
+    def _proposal_for(self, hole):
+        return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal
 
     def _with_donors(self, proposal):
         return proposal if self.donors is None else with_donors(proposal, self.donors)
 
     def __repr__(self):
         return f"Conditionals({self.density!r})"
-
-
-def _weighted(log_prob, proposal, rows, n, rng) -> Weighted:
-    """Weighted draws of the proposal, n a row. Where these fail: the best of five times as many,
-    and where these fail, too, annealed ones."""
-    x, log_q = proposal.sample_given(rows, n, rng)
-    found = weighted(x, log_prob(x) - log_q)
-    bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
-    if not bad.size:
-        return found
-    x, log_q = proposal.sample_given(rows[bad], MORE * n, rng)
-    log_p = log_prob(x)
-    more = weighted(x, log_p - log_q)
-    wild = np.flatnonzero(~trusted(more.ess, more.k_hat))
-    if wild.size:
-        start = x[wild], log_p[wild], log_q[wild]
-        more.put(wild, annealed(log_prob, proposal, np.isnan(rows[0]), *start, rng))
-    found.put(bad, more.thinned(n, rng))
-    return found
-
-
-def _blocks(X: np.ndarray, n_draws: int) -> list[np.ndarray]:
-    """Numbers of rows that have the same holes, a list of blocks of bounded size."""
-    patterns, which = np.unique(np.isnan(X), axis=0, return_inverse=True)
-    size = max(1, NUMBERS // (n_draws * X.shape[1]))
-    same = [np.flatnonzero(which.ravel() == k) for k in range(len(patterns))]
-    return [rows[start : start + size] for rows in same for start in range(0, len(rows), size)]
-
-
-def _certain(x, log_p, ess) -> Weighted:
-    """Draws x (m, S, D) of equal weight, where nothing had to be estimated."""
-    m, n = x.shape[:2]
-    zero = np.zeros(m)
-    return Weighted(
-        x, np.full((m, n), 1 / n), log_p, zero, zero + ess, zero - np.inf, np.zeros(m, bool)
-    )
