@@ -194,6 +194,31 @@ def test_questions_to_a_flow_agree_with_each_other():
     rest = flow.given([a, np.nan, c], n_draws=4000)
     assert rest.log_marginal == pytest.approx(p_ac.log_p[0], abs=5 * (rest.error + p_ac.error[0]))
     assert flow.marginal([1]).sample(3, rng=0).tolist() == flow.sample(3, rng=0)[:, [1]].tolist()
+    other = flow.with_params(0.5 * flow.params)  # with questions of its own
+    assert other.given({0: a}).joint.density is other
+
+
+def test_a_proposal_is_kept_in_a_file(tmp_path):
+    p = Opaque(mixture(3))
+    joint, row = fc.Conditionals(p), [[0.5, np.nan, np.nan]]
+    fc.save(joint.proposal, tmp_path / "proposal.npz")
+    again = fc.Conditionals(p, proposal=fc.load(tmp_path / "proposal.npz"))
+    np.testing.assert_array_equal(again.impute(row).draws, joint.impute(row).draws)
+
+
+def test_a_fitted_estimator_answers_by_name():
+    """Of its density_, a mixture of flows and simpler densities, in the units of the table."""
+    pd = pytest.importorskip("pandas")
+    x = pd.DataFrame(100 * targets.two_moons(0.1).sample(300, 0), columns=["east", "north"])
+    model = fc.FlowDensity(random_state=0, budget=0.01).fit(x)
+    questions = fc.Conditionals(model.density_, names=model.feature_names_in_)
+    given = questions.given({"east": 50.0}, n_draws=4000)
+    assert given.trusted and given.columns == ["north"]
+    grid = np.linspace(-400, 400, 8001)
+    joint = np.exp(model.score_samples(x.iloc[[0] * 8001].assign(east=50.0, north=grid)))
+    total = joint.sum() * 0.1
+    assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error)
+    np.testing.assert_allclose(given.mean(), joint @ grid / joint.sum(), atol=8)
 
 
 # ------------------------------------------------------------------------ rows with holes
