@@ -296,6 +296,10 @@ def test_donors_serve_where_a_density_is_wilder_than_a_mixture():
         alone = fc.Conditionals(p, proposal=poor).log_prob(rows)
         helped = fc.Conditionals(p, proposal=poor, donors=p.sample(200, 1)).log_prob(rows)
     holes = hidden.any(axis=1)
+    exact = mixture(3)  # needs none; Gaussians as a proposal get heavy tails
+    assert fc.Conditionals(exact, donors=exact.sample(9, 0)).given({0: 0.0}).error < 1e-6
+    wide = fc.Conditionals(Opaque(exact), proposal=exact, donors=exact.sample(9, 0)).proposal
+    assert (wide.n_components, wide.df) == (13, 5.0)
     assert helped.annealed.sum() < 0.75 * alone.annealed.sum()
     assert np.median(helped.ess[holes]) > 1.1 * np.median(alone.ess[holes])
 
@@ -327,9 +331,10 @@ def test_a_context_is_known():
     contexts = RNG(0).normal(size=(60, 1))
     x = flow.sample((), 1, context=contexts)
     rows = x.copy()
-    rows[:30, 1], rows[30:, :2], rows[-1] = np.nan, np.nan, np.nan
+    rows[:30, 1], rows[30:-2, :2], rows[-1] = np.nan, np.nan, np.nan
     answers = joint.impute(rows, n=5, n_draws=1000, context=contexts)
     assert answers.draws.shape == (5, 60, 3) and answers.trusted.all() and answers.log_p[-1] == 0
+    assert answers.log_p[-2] == pytest.approx(flow.log_prob(x[-2], context=contexts[-2]))
     for i in (0, 40):
         one = joint.given(rows[i], n_draws=4000, context=contexts[i])
         tolerance = 5 * (one.error + answers.error[i])
@@ -380,6 +385,8 @@ def test_bad_questions():
         joint.impute([[np.nan, 1.0]])
     with pytest.raises(ValueError, match=r"X is infinite in row 1 \(column 2\)"):
         joint.impute([[np.nan, 1.0, 2.0], [np.nan, 1.0, np.inf]])
+    with pytest.raises(ValueError, match="n must be an integer >= 0"):
+        joint.impute([[np.nan, 1.0, 2.0]], n=-1)
     with pytest.raises(ValueError, match="n_draws must be an integer >= 30"):
         joint.impute([[0.0, np.nan, 1.0]], n_draws=0)
     with pytest.raises(ValueError, match="columns names none"):

@@ -112,8 +112,10 @@ class Conditionals:
             raise ValueError(f"{len(self.names)} names, but the density has {self.dim} columns")
         self.donors = donors
         self.layer = autoregressive_layer(density)
-        if proposal is not None or hasattr(density, "sample_given"):  # its conditionals are exact
-            self.proposal = self._with_donors(density if proposal is None else proposal)
+        if proposal is not None:
+            self.proposal = self._with_donors(proposal)
+        elif hasattr(density, "sample_given"):  # its conditionals are exact
+            self.proposal = density
 
     @derived
     def proposal(self) -> Any:
@@ -153,10 +155,10 @@ class Conditionals:
         """n draws of what each row of X does not know: n completed tables, (n, rows, D).
 
         n_draws: how many weighted draws a row has, at least 30, of which n are taken. Rows are
-        answered in blocks of bounded memory. A warning counts the rows whose answers
-        are not to be trusted.
+        answered in blocks of bounded memory. A warning counts the rows whose answers are not to be
+        trusted.
         """
-        X = as_numbers("X", X).astype(float)
+        X, n = as_numbers("X", X).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")

@@ -16,7 +16,7 @@ from ..distributions import MultivariateTMixture
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
 
-DRAWS = 8000  # of the density
+DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
 MOST_DONORS = 200
 NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviations
 
@@ -26,7 +26,7 @@ def fitted_proposal(density: Any, rng: Seed = 0) -> MultivariateTMixture:
     draws = np.asarray(density.sample(DRAWS, np.random.default_rng(rng)), float)
     near = np.isfinite(draws).all(axis=1)
     with BLAS.single_threaded():
-        return MultivariateTMixture.from_data(draws[near], rng=rng)
+        return MultivariateTMixture.from_data(draws[near], rng=rng, df=DF)
 
 
 def with_donors(
@@ -42,14 +42,14 @@ def with_donors(
     m, dim = x.shape
     u = proposal.inverse_factors @ (x.T - proposal.means[..., None])  # (K, D, M)
     sizes = np.diagonal(proposal.scale_tril, axis1=1, axis2=2)
-    far = (proposal.df + dim) / 2 * np.log1p((u**2).sum(axis=1) / proposal.df)
+    far = (DF + dim) / 2 * np.log1p((u**2).sum(axis=1) / DF)
     who = np.argmin(far + (np.log(sizes).sum(axis=1) - np.log(proposal.weights))[:, None], axis=0)
     h = (4 / (m * (dim + 2))) ** (1 / (dim + 4))
     return MultivariateTMixture(
         np.vstack([proposal.means, x]),
         np.vstack([proposal.scale_tril, h * proposal.scale_tril[who]]),
         np.concatenate([proposal.weights, np.full(m, 1 / m)]),
-        proposal.df,
+        min(proposal.df, DF),
     )
 
 
