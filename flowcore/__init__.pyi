@@ -29,6 +29,7 @@ from .bijectors import Softplus as Softplus
 from .bijectors import Standardize as Standardize
 from .bijectors import StandardizeContext as StandardizeContext
 from .bijectors import Tanh as Tanh
+from .conditionals import Conditionals as Conditionals
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .discrete import Dequantize as Dequantize
@@ -40,6 +41,7 @@ from .distributions import Laplace as Laplace
 from .distributions import Mixture as Mixture
 from .distributions import MultivariateNormalDiag as MultivariateNormalDiag
 from .distributions import MultivariateNormalMixture as MultivariateNormalMixture
+from .distributions import MultivariateTMixture as MultivariateTMixture
 from .distributions import Normal as Normal
 from .distributions import StudentT as StudentT
 from .distributions import TransformedDistribution as TransformedDistribution

@@ -43,6 +43,9 @@ PUBLIC = {
     "MultivariateNormalMixture": lambda: fc.MultivariateNormalMixture(
         [[1.0, 2.0]] * 2, [[[1, 0], [0.5, 0.1]]] * 2, [1, 3]
     ),
+    "MultivariateTMixture": lambda: fc.MultivariateTMixture(
+        [[1.0, 2.0]] * 2, [[[1, 0], [0.5, 0.1]]] * 2, [1, 3], 3.5
+    ),
     "Normal": lambda: fc.Normal(2),
     "StudentT": lambda: fc.StudentT(2, [1.5, 3.0]),
     "TransformedDistribution": lambda: over(fc.Normal(2), maf(2)),

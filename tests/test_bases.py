@@ -18,18 +18,18 @@ WEIGHTS = np.array([0.5, 0.2, 0.3])
 
 
 class MixtureByScipy:
-    """The joint density of Gaussians with these covariances, and its marginals' cdfs."""
+    """The joint density of t densities with these shapes (df=inf: Gaussians), and the cdfs."""
 
-    def __init__(self, covariances):
-        self.covariances = covariances
+    def __init__(self, covariances, df=np.inf):
+        self.covariances, self.df = covariances, df
 
     def logpdf(self, z):
         parts = zip(WEIGHTS, MEANS, self.covariances, strict=True)
-        return np.log(sum(w * stats.multivariate_normal(m, c).pdf(z) for w, m, c in parts))
+        return np.log(sum(w * stats.multivariate_t(m, c, self.df).pdf(z) for w, m, c in parts))
 
     def cdf(self, i):
         parts = list(zip(WEIGHTS, MEANS[:, i], np.sqrt(self.covariances[:, i, i]), strict=True))
-        return lambda v: sum(w * stats.norm(m, s).cdf(v) for w, m, s in parts)
+        return lambda v: sum(w * stats.t(self.df, m, s).cdf(v) for w, m, s in parts)
 
 
 class Independent:
@@ -51,6 +51,7 @@ TRUTHS = {  # of the densities of the registry
     "student-trainable": T,
     "mixture": MixtureByScipy(np.stack([np.diag(s**2) for s in SCALES])),
     "normal-mixture": MixtureByScipy(FACTORS @ FACTORS.transpose(0, 2, 1)),
+    "t-mixture": MixtureByScipy(FACTORS @ FACTORS.transpose(0, 2, 1), df=3.5),
 }
 BASES = {name: (DENSITIES[name], truth) for name, truth in TRUTHS.items()}
 BASES["normal"] = (lambda: fc.Normal(2), Independent(stats.norm(), stats.norm()))
@@ -226,33 +227,55 @@ FOUR = fc.MultivariateNormalMixture(
     UNITS[:, None] * (np.tril(RNG.normal(size=(3, 4, 4)), -1) + np.diag([0.4, 1.0, 0.2, 2.0])),
     [1, 2, 3],
 )
+FOUR_T = fc.MultivariateTMixture(FOUR.means, FOUR.scale_tril, FOUR.weights, df=2.5)
 
 
-def normal_logpdf(weights, means, covariances, x):
+def t_logpdf(weights, means, covariances, x, df):
     parts = zip(weights, means, covariances, strict=True)
-    return np.log(sum(w * stats.multivariate_normal(m, c).pdf(x) for w, m, c in parts))
+    return np.log(sum(w * stats.multivariate_t(m, c, df).pdf(x) for w, m, c in parts))
 
 
+@pytest.mark.parametrize("four", [FOUR, FOUR_T])
 @pytest.mark.parametrize("columns", [[2], [3, 0], [1, 3, 0], [0, 1, 2, 3], [3, 2, 1, 0]])
-def test_marginals_are_the_blocks_of_the_covariances(columns):
-    found, x = FOUR.marginal(columns), FOUR.sample(20, rng=1)[:, columns] / UNITS[columns]
+def test_marginals_are_the_blocks_of_the_covariances(columns, four):
+    found, x = four.marginal(columns), four.sample(20, rng=1)[:, columns] / UNITS[columns]
     blocks = (FOUR.covariances / np.outer(UNITS, UNITS))[:, columns][:, :, columns]
-    expected = normal_logpdf(FOUR.weights, (FOUR.means / UNITS)[:, columns], blocks, x)
+    expected = t_logpdf(four.weights, (four.means / UNITS)[:, columns], blocks, x, four.df)
     expected -= np.log(UNITS[columns]).sum()
     np.testing.assert_allclose(found.log_prob(x * UNITS[columns]), expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("four", [FOUR, FOUR_T])
 @pytest.mark.parametrize("columns", [[2], [3, 0], [1, 3, 0]])
-def test_conditionals_are_the_joint_density_over_the_marginal(columns):
+def test_conditionals_are_the_joint_density_over_the_marginal(columns, four):
     others = [j for j in range(4) if j not in columns]
-    x = FOUR.sample(20, rng=2)
+    x = four.sample(20, rng=2)
     known = x[0, columns]
     x[:, columns] = known
-    found = FOUR.given(dict(zip(columns, known, strict=True)))
-    expected = FOUR.log_prob(x) - FOUR.marginal(columns).log_prob(known)
+    found = four.given(dict(zip(columns, known, strict=True)))
+    expected = four.log_prob(x) - four.marginal(columns).log_prob(known)
     np.testing.assert_allclose(found.log_prob(x[:, others]), expected, rtol=1e-9, atol=1e-9)
     row = np.where(np.isin(np.arange(4), columns), x[0], np.nan)
-    np.testing.assert_allclose(FOUR.given(row).means, found.means, rtol=1e-12)
+    np.testing.assert_allclose(four.given(row).means, found.means, rtol=1e-12)
+
+
+@pytest.mark.parametrize("four", [FOUR, FOUR_T])
+@pytest.mark.parametrize("columns", [[], [2], [3, 0]])
+def test_draws_of_many_rows_given_what_they_know(columns, four):
+    """Each row's draws follow its own conditional, and come with its log-density."""
+    rows, others = four.sample(3, rng=3), [j for j in range(4) if j not in columns]
+    rows[:, others] = np.nan
+    x, log_p = four.sample_given(rows, 2000, rng=0)
+    assert x.shape == (3, 2000, 4) and (x[..., columns] == rows[:, None, columns]).all()
+    for row, draws, own in zip(rows, x, log_p, strict=True):
+        given = four.given(row)
+        np.testing.assert_allclose(own, given.log_prob(draws[:, others]), rtol=1e-8, atol=1e-8)
+        again = given.sample(2000, rng=1)
+        for j, column in enumerate(others):
+            assert stats.ks_2samp(draws[:, column], again[:, j]).pvalue > 1e-4
+    for wrong in ([[1.0] * 4], [[np.nan, 1, 1, 1], [1, np.nan, 1, 1]]):
+        with pytest.raises(ValueError, match="NaN in the same columns"):
+            four.sample_given(wrong, 1)
 
 
 def test_conditionals_and_marginals_by_brute_force():
@@ -313,6 +336,24 @@ def test_a_mixture_is_fitted_in_any_units(name, unit, shift):
     np.testing.assert_array_equal(found.params, fit(shift + unit * x).params)
     if "BIC" in name:  # five rows a component and number
         assert [fit(unit * x[:n]).n_components for n in (29, 3000)] == [1, 3]
+
+
+def test_a_mixture_of_t_is_fitted_to_tails():
+    """By EM: as good as the truth on fresh rows, where Gaussians are not."""
+    truth = DENSITIES["t-mixture"]()
+    x, fresh = truth.sample(4000, rng=0), truth.sample(4000, rng=1)
+    found = fc.MultivariateTMixture.from_data(x, 3, df=3.5)
+    order = np.argsort(found.means[:, 0])
+    np.testing.assert_allclose(found.means[order], MEANS[[0, 2, 1]], atol=0.2)
+    np.testing.assert_allclose(found.weights[order], WEIGHTS[[0, 2, 1]], atol=0.05)
+    scales, expected = (np.diagonal(L, axis1=1, axis2=2) for L in (found.scale_tril, FACTORS))
+    ratio = (scales[order] / expected[[0, 2, 1]])[:2]  # the prior widens the third, a tiny one
+    np.testing.assert_allclose(ratio, 1, atol=0.1)
+    lost = truth.log_prob(fresh) - found.log_prob(fresh)
+    gaussians = fc.MultivariateNormalMixture.from_data(x, 3)
+    assert lost.mean() < 0.03 < (truth.log_prob(fresh) - gaussians.log_prob(fresh)).mean()
+    one = fc.MultivariateTMixture.from_data(x, 1, rng=1)
+    assert (one.df, one.n_components) == (5.0, 1)
 
 
 def test_normal_mixture_of_weighted_rows():

@@ -57,6 +57,7 @@ BASES = {
     "MultivariateNormalMixture": lambda: fc.MultivariateNormalMixture(
         [[0.5] * D, [-0.5] * D], [np.eye(D), 2 * np.eye(D)]
     ),
+    "MultivariateTMixture": lambda: fc.MultivariateTMixture([[0.5] * D], [np.eye(D)]),
     "Uniform": lambda: fc.Uniform(D, -50.0, 50.0),
     "Laplace": lambda: fc.Laplace(D, 0.5, 2.0),
     "StudentT": lambda: fc.StudentT(D, df=5.0),

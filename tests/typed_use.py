@@ -71,6 +71,9 @@ phi: np.ndarray = made.with_weights(made.weights())(z)
 moved, log_slope = fc.Affine().forward_and_log_det(z, phi)
 full: fc.LULinear = fc.LULinear.from_lu([[2.0, 1.0], [3.0, -1.0]])
 mixture: fc.GaussianMixture = fc.GaussianMixture.from_data(x, 2)
+joint: fc.Conditionals = fc.Conditionals(mixture, names=["a", "b"])
+filled: np.ndarray = joint.impute([[0.0, np.nan]], n=3).draws
+median: np.ndarray = joint.given({"a": 0.0}).quantiles(0.5)
 conditional = fc.MultivariateNormalMixture.from_data(x).given({0: 1.5}).marginal([0])
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 LEAST = 5  # draws in a tail that can be fitted
-EQUAL = 1e-8  # the relative difference of weights that rounding explains
+LARGE = 2.0  # times the mean: below, no weight is large enough for a tail
 PRIOR_DRAWS, PRIOR_K = 10, 0.5  # the prior of k counts as ten draws
 
 
@@ -21,8 +21,8 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(smoothed log-weights, k-hat (m,)) of m problems with n draws each, (m, n).
 
     The M largest weights, M = n/5 or 3 sqrt(n), become quantiles of the Pareto density fitted to
-    them, and no weight grows beyond the largest. k-hat is -inf for equal weights, inf where fewer
-    than 5 draws are in the tail or most weights are 0. Cost: O(m n log n).
+    them, and no weight grows beyond the largest. k-hat is -inf where no weight is above twice the
+    mean, inf where fewer than 5 draws are in the tail or most weights are 0. Cost: O(m n log n).
     """
     n = log_weight.shape[1]
     size = int(3 * np.sqrt(n)) if n > 225 else n // 5
@@ -37,7 +37,8 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         k, scale = fitted_pareto(tail - cut)
         step = -np.log1p(-(np.arange(size) + 0.5) / size)
         smooth = np.log(cut + scale[:, None] * np.expm1(k[:, None] * step) / k[:, None])
-        flat, good = (cut > 1 - EQUAL)[:, 0], np.isfinite(smooth).all(axis=1)
+        mean = np.exp(log_weight - top).mean(axis=1)
+        flat, good = mean * LARGE >= 1, np.isfinite(smooth).all(axis=1)
     smoothed, good = log_weight.copy(), good & ~flat
     found = top[good] + np.minimum(smooth[good], 0)
     smoothed[np.flatnonzero(good)[:, None], place[good]] = found

@@ -4,7 +4,7 @@ from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .mixture import Mixture
-from .normal_mixture import MultivariateNormalMixture
+from .normal_mixture import MultivariateNormalMixture, MultivariateTMixture
 from .transformed import TransformedDistribution
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Mixture",
     "MultivariateNormalDiag",
     "MultivariateNormalMixture",
+    "MultivariateTMixture",
     "Normal",
     "StudentT",
     "TransformedDistribution",

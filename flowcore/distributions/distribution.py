@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import e, log, pi
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from ..core import (
     by_autograd,
     call,
     check_overrides,
+    derived,
+    imported,
     is_built_in,
     require,
 )
@@ -123,6 +126,23 @@ class Distribution(Parametric):
         with np.errstate(all="ignore"):  # exp(1000) is inf, exp(-1000) is 0
             # a user's own log_prob need not take `threads`
             return anp.exp(Distribution.log_prob(self, x, params, context, threads))
+
+    def given(self, known: ArrayLike | Mapping, **options: Any) -> Any:
+        """p(x_b | x_a): the density of the other columns, where some are known.
+
+        known: {column: value}, or a row (D,) with NaN for what is unknown. options: n_draws, rng,
+        context. See `Conditionals`, which also has names, and rows with holes.
+        """
+        return self._memo_conditionals.given(known, **options)
+
+    def marginal(self, columns: Sequence[int]) -> Any:
+        """p(x_a): the density of some of the columns, in this order. See `Conditionals`."""
+        return self._memo_conditionals.marginal(columns)
+
+    @derived
+    def _memo_conditionals(self) -> Any:
+        """With a proposal that is fitted once."""
+        return imported("flowcore.conditionals").Conditionals(self)
 
     def bind(self, at: Workspace) -> Bound:
         """The log-density, bound to a workspace: run(x, l) and x_bar = back(l_bar).

@@ -1,16 +1,24 @@
-"""Mixtures of Gaussians with full covariance matrices, fitted by EM to weighted rows.
+"""Mixtures of Gaussians, or of t densities, with full matrices, fitted by EM to weighted rows.
 
     p(x) = sum_k w_k N(x; m_k, S_k)
 
 One step of EM is two products of matrices: with phi(x) = (1, x_i, x_i x_j for i <= j),
 log w_k N(x; m_k, S_k) is linear in phi(x), and the moments of every component are sums of shares
 times phi(x). The rows are whitened first, so that the prior and the stopping rule have a scale.
+
+A t density of df degrees of freedom is a Gaussian whose precision is random. So a row counts in the
+moments of component k by its share times the expected precision u_k(x), and log t follows from the
+same linear function (Peel and McLachlan 2000):
+
+    s = (x - m_k)^T S_k^-1 (x - m_k),   u_k = (df + D)/(df + s),
+    log t = const - (df + D)/2 log(1 + s/df)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import inf, lgamma, log
 
 import numpy as np
 
@@ -53,7 +61,11 @@ def moved(found: Components, mean: np.ndarray, factor: np.ndarray) -> Components
 
 
 def by_bic(
-    x: np.ndarray, weight: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
+    x: np.ndarray,
+    weight: np.ndarray,
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+    df: float = inf,
 ) -> Components:
     """The components of white rows x (n, D), as many of `sizes` as have the best BIC.
 
@@ -64,7 +76,7 @@ def by_bic(
     n, dim = 1 / np.sum(weight**2), x.shape[1]
     found, scores = [], []
     for k in sizes:
-        log_p, components = best_of_starts(x, weight, [x], k, rng)
+        log_p, components = best_of_starts(x, weight, [x], k, rng, df=df)
         found.append(components)
         free = k - 1 + k * dim + k * dim * (dim + 1) / 2
         scores.append(-2 * n * log_p + free * np.log(n))
@@ -80,17 +92,19 @@ def best_of_starts(
     k: int,
     rng: np.random.Generator,
     prior: float = 1.0,
+    df: float = inf,
 ) -> tuple[float, Components]:
     """(mean log-likelihood in nats, k components) of white rows x (n, D), by EM.
 
-    starts: for each, the rows as k-means sees them. One component is N(0, I) itself.
+    starts: for each, the rows as k-means sees them. One Gaussian is N(0, I) itself. df: that of t
+    densities; inf for Gaussians.
     """
     dim = x.shape[1]
-    if k == 1:
+    if k == 1 and df == inf:
         log_p = -0.5 * (weight @ (x**2).sum(axis=1) + dim * np.log(2 * np.pi))
         return float(log_p), (np.zeros((1, dim)), np.eye(dim)[None], np.ones(1))
     shares = (first_shares(rows, weight, k, rng) for rows in starts)
-    found = [expectation_maximization(x, weight, own, prior) for own in shares]
+    found = [expectation_maximization(x, weight, own, prior, df) for own in shares]
     return max(found, key=lambda one: one[0])
 
 
@@ -125,7 +139,7 @@ def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Gener
 
 
 def expectation_maximization(
-    x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float
+    x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float, df: float = inf
 ) -> tuple[float, Components]:
     """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
 
@@ -140,17 +154,20 @@ def expectation_maximization(
         (weights[rows] * shares[rows].T) @ phi.T for rows, phi in _features(columns)
     )  # (K, F)
     reached, before = -np.inf, -np.inf
+    mass = sums[:, 0]
     for _ in range(STEPS):
         check_time()
-        found = _maximized(sums, dim, n_rows, prior)
-        linear = _linear(found)
-        sums, reached = np.zeros_like(sums), 0.0
+        found = _maximized(mass, sums, dim, n_rows, prior)
+        linear, top = _linear(found)
+        mass, sums, reached = np.zeros_like(mass), np.zeros_like(sums), 0.0
         for rows, phi in _features(columns):
             log_p = linear @ phi
+            precision = _heavy_tails(log_p, top, dim, df) if df < inf else None
             value, posterior = log_sum_exp(log_p, out=log_p)
             reached += weight[rows] @ value
             posterior *= weights[rows]
-            sums += posterior @ phi.T
+            mass += posterior.sum(axis=1)
+            sums += (posterior if precision is None else posterior * precision) @ phi.T
         if reached - before < LEAST_GAIN:
             break
         before = reached
@@ -175,15 +192,26 @@ def _features(columns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(start, start + step), phi
 
 
-def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Components:
-    """The components of the largest posterior, from the sums of shares times phi(x), (K, F)."""
+def _heavy_tails(log_p: np.ndarray, top: np.ndarray, dim: int, df: float) -> np.ndarray:
+    """The expected precisions (K, n). log w_k N, of the largest value `top`, becomes log w_k t."""
+    squares = np.maximum(2 * (top[:, None] - log_p), 0)
+    constant = lgamma((df + dim) / 2) - lgamma(df / 2) - dim / 2 * log(df / 2)
+    log_p[...] = (top + constant)[:, None] - (df + dim) / 2 * np.log1p(squares / df)
+    return (df + dim) / (df + squares)
+
+
+def _maximized(
+    mass: np.ndarray, sums: np.ndarray, dim: int, n_rows: float, prior: float
+) -> Components:
+    """The components of the largest posterior, from the sums of shares (K,), and of shares times
+    phi(x), (K, F); of t densities the latter times the precision."""
     k = len(sums)
-    mass = np.maximum(sums[:, 0], 1e-300)
-    means = sums[:, 1 : 1 + dim] / mass[:, None]
+    moment = np.maximum(sums[:, 0], 1e-300)
+    means = sums[:, 1 : 1 + dim] / moment[:, None]
     i, j = np.triu_indices(dim)
     scatter = np.empty((k, dim, dim))
     scatter[:, i, j] = scatter[:, j, i] = sums[:, 1 + dim :]
-    scatter -= mass[:, None, None] * means[:, :, None] * means[:, None, :]
+    scatter -= moment[:, None, None] * means[:, :, None] * means[:, None, :]
     prior_rows = prior * dim
     imagined = prior_rows * k ** (-2 / dim) * np.eye(dim)
     covariances = (scatter + imagined) / (mass + prior_rows)[:, None, None]
@@ -191,8 +219,8 @@ def _maximized(sums: np.ndarray, dim: int, n_rows: float, prior: float) -> Compo
     return means, np.linalg.cholesky(covariances), (mass + 1) / (n_rows + k)
 
 
-def _linear(found: Components) -> np.ndarray:
-    """C (K, F) with log w_k N(x; m_k, S_k) = C_k phi(x)."""
+def _linear(found: Components) -> tuple[np.ndarray, np.ndarray]:
+    """C (K, F) with log w_k N(x; m_k, S_k) = C_k phi(x), and the values (K,) at x = m_k."""
     means, factors, weights = found
     dim = means.shape[1]
     inverse = np.linalg.inv(factors)
@@ -203,7 +231,7 @@ def _linear(found: Components) -> np.ndarray:
     first = np.log(weights) - log_det - 0.5 * (square + dim * np.log(2 * np.pi))
     i, j = np.triu_indices(dim)
     quadratic = np.where(i == j, -0.5, -1.0) * precision[:, i, j]
-    return np.hstack([first[:, None], pulled, quadratic])
+    return np.hstack([first[:, None], pulled, quadratic]), first + 0.5 * square
 
 
 def _distances(x, centres):

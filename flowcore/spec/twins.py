@@ -54,6 +54,7 @@ from ..distributions import (
     Mixture,
     MultivariateNormalDiag,
     MultivariateNormalMixture,
+    MultivariateTMixture,
     Normal,
     StudentT,
     TransformedDistribution,
@@ -441,6 +442,20 @@ def _normal_mixture(density, x, params, context):
         u = (x - mean) @ np.linalg.inv(factor).T
         log_norm = np.log(weight) - np.sum(np.log(np.diag(factor))) - density.dim * HALF_LOG_2PI
         terms.append(log_norm - 0.5 * anp.sum(u * u, axis=1))
+    return log_sum_exp(anp.stack(terms, axis=-1))
+
+
+@log_prob.register(MultivariateTMixture)
+def _t_mixture(density, x, params, context):
+    """log sum_k w_k t(x; m_k, L_k L_k^T, df)."""
+    terms, nu, dim = [], density.df, density.dim
+    constant = gammaln((nu + dim) / 2) - gammaln(nu / 2) - dim / 2 * np.log(nu * np.pi)
+    for weight, mean, factor in zip(
+        density.weights, density.means, density.scale_tril, strict=True
+    ):
+        u = (x - mean) @ np.linalg.inv(factor).T
+        log_norm = np.log(weight) - np.sum(np.log(np.diag(factor))) + constant
+        terms.append(log_norm - (nu + dim) / 2 * anp.log1p(anp.sum(u * u, axis=1) / nu))
     return log_sum_exp(anp.stack(terms, axis=-1))
 
 

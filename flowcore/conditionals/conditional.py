@@ -1,0 +1,147 @@
+"""A conditional and a marginal of a joint density, as densities of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import warn
+from ..core.inputs import as_numbers, check_event
+from .weights import Weighted, trusted
+
+if TYPE_CHECKING:
+    from ..core.typing import ArrayLike, Context, Seed
+    from .conditionals import Answers, Conditionals
+
+ROUNDING = 1e-6  # a smaller standard error is none
+
+
+class Conditional:
+    """p(x_b | x_a): the density of the unknown columns, by weighted draws. Made by `given`.
+
+        log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
+
+    Attributes: `columns`, the names or numbers of x_b; `dim`; `log_marginal`, log p(x_a) in nats,
+    and `error`, its standard error, which `log_prob` shares; `ess`, the effective sample size;
+    `k_hat`; `annealed`, True where plain weights failed.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+    >>> given = fc.Conditionals(p, names=["a", "b"]).given({"a": 1.0})
+    >>> print(given)
+    p(b | a = 1): exact
+    >>> given.log_prob([[5.8]]).round(4), given.sample(5, rng=0).shape
+    (array([-0.4081]), (5, 1))
+    """
+
+    def __init__(
+        self, joint: Conditionals, row: np.ndarray, n_draws: int, rng: Seed, context: Context
+    ):
+        self.joint, self.known, self.n_draws = joint, row, n_draws
+        self.context = None if context is None else as_numbers("context", context).reshape((1, -1))
+        self.hole = np.isnan(row)
+        self.dim = int(self.hole.sum())
+        labels = joint.names or range(len(row))
+        self.columns = [labels[i] for i in np.flatnonzero(self.hole)]
+        self.draws = self._draws(n_draws, rng)
+        answer = self.draws
+        self.log_marginal, self.error = float(answer.log_p[0]), float(answer.error[0])
+        self.ess, self.k_hat = float(answer.ess[0]), float(answer.k_hat[0])
+        self.annealed = bool(answer.annealed[0])
+        if not self.trusted:
+            warn(f"{self}. Raise n_draws, or pass donors= to Conditionals")
+
+    def _draws(self, n, rng) -> Weighted:
+        return self.joint.weighted(self.known[None], n, rng, self.context)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether k-hat is at most 0.7 and the effective sample size at least 30."""
+        return bool(trusted(self.ess, self.k_hat))
+
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
+        """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of p(x_a)."""
+        x = as_numbers("x", x).astype(float)
+        check_event(x, self.dim, self)
+        rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()
+        rows[..., self.hole] = x
+        context = {} if self.context is None else {"context": self.context[0]}
+        return self.joint.density.log_prob(rows, **context) - self.log_marginal
+
+    def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
+        """n draws (n, dim), taken from 4 n fresh weighted ones."""
+        rng = np.random.default_rng(rng)
+        draws = self._draws(max(4 * n, self.n_draws), rng)
+        return draws.resampled(n, rng)[0][:, self.hole]
+
+    def mean(self) -> np.ndarray:
+        """E(x_b | x_a), (dim,)."""
+        return self.draws.share[0] @ self.draws.x[0][:, self.hole]
+
+    def quantiles(self, q: ArrayLike) -> np.ndarray:
+        """The quantiles of every column, (len(q), dim)."""
+        q = np.atleast_1d(as_numbers("q", q))
+        if not ((q >= 0) & (q <= 1)).all():
+            raise ValueError(f"q must be probabilities in [0, 1]: {q}")
+        found, share = [], self.draws.share[0]
+        for column in self.draws.x[0][:, self.hole].T:
+            order = np.argsort(column)
+            middle = np.cumsum(share[order]) - share[order] / 2
+            found.append(np.interp(q, middle, column[order]))
+        return np.stack(found, axis=1)
+
+    def __repr__(self):
+        labels = self.joint.names or range(len(self.known))
+        known = [f"{labels[i]} = {self.known[i]:.4g}" for i in np.flatnonzero(~self.hole)]
+        title = f"p({', '.join(map(str, self.columns))} | {', '.join(known)})"
+        if self.error < ROUNDING:
+            return f"{title}: exact"
+        how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
+        word = "" if self.trusted else "not to be trusted: "
+        return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
+
+
+class Marginal:
+    """p(x_a): the density of some columns of a joint density. Made by `marginal`.
+
+    Cost: 200 evaluations of the joint density a row of `log_prob`; `sample` draws from the joint
+    density and leaves the other columns out.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> p = fc.Conditionals(fc.targets.two_moons(noise=0.1)).marginal([1])
+    >>> p.dim, p.sample(3, rng=0).shape, p.log_prob([[0.0], [50.0]]).shape
+    (1, (3, 1), (2,))
+    """
+
+    def __init__(self, joint: Conditionals, columns: np.ndarray):
+        self.joint, self.columns, self.dim = joint, columns, len(columns)
+
+    def estimate(
+        self, x: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None
+    ) -> Answers:
+        """log p(x_a) of rows x (n, dim), with errors, effective sample sizes and k-hats."""
+        x = as_numbers("x", x).astype(float)
+        check_event(x, self.dim, self)
+        rows = np.full((len(x), self.joint.dim), np.nan)
+        rows[:, self.columns] = x
+        return self.joint.log_prob(rows, n_draws, rng, context)
+
+    def log_prob(self, x: ArrayLike, context: Context = None) -> np.ndarray:
+        """log p(x_a) of x (..., dim), in nats; see `estimate` for its error."""
+        x = as_numbers("x", x).astype(float)
+        check_event(x, self.dim, self)
+        rows = x.reshape((-1, self.dim))
+        return self.estimate(rows, context=context).log_p.reshape(x.shape[:-1])
+
+    def sample(self, n: int = 1, rng: Seed = None, context: Context = None) -> np.ndarray:
+        """Draws of these columns, (n, dim)."""
+        own = {} if context is None else {"context": context}
+        return self.joint.density.sample(n, rng, **own)[..., self.columns]
+
+    def __repr__(self):
+        return f"Marginal({self.joint.density!r}, columns={self.columns.tolist()})"

@@ -1,0 +1,75 @@
+"""Weighted draws of what rows do not know, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..core import log_sum_exp
+from .pareto import pareto_smoothed
+
+MOST_K, LEAST_ESS = 0.7, 30.0  # beyond them an answer is not to be trusted
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """S draws for each of m rows, with weights, and what the weights are worth.
+
+    x (m, S, D) are whole rows; share (m, S) sums to 1. log_p (m,) is the log-density in nats of the
+    known values, `error` its standard error: sqrt(1/ESS - 1/S).
+    """
+
+    x: np.ndarray
+    share: np.ndarray
+    log_p: np.ndarray
+    error: np.ndarray
+    ess: np.ndarray
+    k_hat: np.ndarray
+    annealed: np.ndarray
+
+    def put(self, rows: np.ndarray, other: Weighted) -> None:
+        """Other answers in place of those of some rows."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
+
+    def resampled(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """n draws a row, all of the same weight, in random order: (m, n, D)."""
+        index = rng.permuted(systematic(self.share, n, rng), axis=1)
+        return np.take_along_axis(self.x, index[..., None], axis=1)
+
+    def thinned(self, n: int, rng: np.random.Generator) -> Weighted:
+        """n of the draws, of the same weight: fewer numbers, and at most n effective ones."""
+        x = self.resampled(n, rng)
+        share, ess = np.full(x.shape[:2], 1 / n), np.minimum(self.ess, n)
+        return Weighted(x, share, self.log_p, self.error, ess, self.k_hat, self.annealed)
+
+
+def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:
+    """Draws x (m, S, D) of q(x_b | x_a) with weights p(x) / q(x_b | x_a), whose mean is p(x_a)."""
+    smoothed, k_hat = pareto_smoothed(log_ratio)
+    log_p, share, ess = normalized(smoothed)
+    error = np.sqrt(np.maximum(1 / np.maximum(ess, 1e-9) - 1 / x.shape[1], 0))
+    return Weighted(x, share, log_p, error, ess, k_hat, np.zeros(len(x), bool))
+
+
+def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of weights (m, S): the log of their mean (m,), their shares (m, S), the effective number of
+    draws 1 / (sum of squared shares) (m,): 0 if all weights are 0."""
+    total, share = log_sum_exp(log_weight.T)
+    squares = (share**2).sum(axis=0)
+    ess = np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0)
+    return total - np.log(log_weight.shape[1]), share.T, ess
+
+
+def systematic(share: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """n numbers of draws a row, (m, n): each as often as its share, but for rounding."""
+    steps = (np.arange(n) + rng.random((len(share), 1))) / n
+    ends = np.cumsum(share, axis=1)
+    found = [np.searchsorted(own, at) for own, at in zip(ends, steps, strict=True)]
+    return np.minimum(found, share.shape[1] - 1)
+
+
+def trusted(ess: np.ndarray, k_hat: np.ndarray) -> np.ndarray:
+    """Whether answers can be trusted: k-hat <= 0.7 and an effective sample size >= 30."""
+    return (k_hat <= MOST_K) & (ess >= LEAST_ESS)

@@ -1,0 +1,421 @@
+"""Questions to a joint density: against exact conditionals, quadrature, and each other."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import flowcore as fc
+from flowcore import targets
+from flowcore.conditionals.pareto import fitted_pareto, pareto_smoothed
+from flowcore.conditionals.weights import normalized
+from flowcore.testing import randomize
+
+RNG = np.random.default_rng
+
+
+class Opaque:
+    """A density of somebody else's: nothing but draws and values."""
+
+    def __init__(self, density):
+        self.density, self.dim = density, density.dim
+
+    def sample(self, n, rng=None):
+        return self.density.sample(n, rng)
+
+    def log_prob(self, x):
+        return self.density.log_prob(x)
+
+
+def mixture(dim, k=4):
+    rng = RNG(1)
+    factors = np.tril(0.4 * rng.normal(size=(k, dim, dim)), -1)
+    factors += np.eye(dim) * rng.uniform(0.3, 1, (k, 1, 1))
+    return fc.MultivariateNormalMixture(rng.normal(0, 2, (k, dim)), factors)
+
+
+class Bent:
+    """A banana in every second column: no mixture of a few components resembles it."""
+
+    dim = 6
+    base = fc.MultivariateNormalMixture(
+        np.zeros((1, 6)), np.linalg.cholesky(np.full((1, 6, 6), 0.8) + 0.2 * np.eye(6))
+    )
+
+    def sample(self, n, rng=None):
+        return self.bent(self.base.sample(n, rng), 1)
+
+    def log_prob(self, x):
+        return self.base.log_prob(self.bent(x, -1))
+
+    @staticmethod
+    def bent(x, sign):
+        x = np.array(x)
+        x[..., 1::2] += sign * 1.5 * x[..., ::2] ** 2
+        return x
+
+
+def with_holes(density, n, seed=0, share=0.3):
+    """(rows, which cells are hidden): no row is empty, a few are complete."""
+    rng = RNG(seed)
+    x = density.sample(n, rng)
+    hidden = rng.random(x.shape) < share
+    hidden[hidden.all(axis=1), 0] = False
+    return x, hidden
+
+
+# ------------------------------------------------------------------------ Pareto smoothing
+
+
+def falling(n, k):
+    """Log-weights at fixed quantiles of a Pareto density, in a fixed order."""
+    p = (np.arange(n) * 37 % n + 0.5) / n
+    return np.log(np.expm1(-k * np.log1p(-p)) / k + 0.1)
+
+
+@pytest.mark.parametrize(
+    "n, expected",
+    [  # (k-hat, effective sample size, largest log-share) by arviz-stats 0.8.0, psislw
+        (100, [(0.37726986816579633, 37.86064619411592, -2.444889156786909),
+               (0.6062891118970052, 18.098393691076932, -1.7275768098418727),
+               (0.8923632152333724, 7.300125785967627, -1.1154037895098814)]),
+        (1000, [(0.3234196135111019, 338.2746339295084, -3.951540495396026),
+                (0.6699004120429923, 72.84037787049725, -2.4567193839824606),
+                (1.1032047898364377, 7.665754340840506, -1.0937015347418892)]),
+    ],
+)  # fmt: skip
+def test_smoothing_is_that_of_arviz(n, expected):
+    smoothed, k_hat = pareto_smoothed(np.stack([falling(n, k) for k in (0.3, 0.7, 1.2)]))
+    _, share, ess = normalized(smoothed)
+    found = np.stack([k_hat, ess, np.log(share.max(axis=1))], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_the_shape_of_pareto_draws_is_found():
+    x = np.sort(stats.genpareto(0.6, scale=3).rvs((4, 2000), random_state=0), axis=1)
+    k, scale = fitted_pareto(x)
+    np.testing.assert_allclose(k, 0.6, atol=0.1)
+    np.testing.assert_allclose(scale, 3, rtol=0.1)
+
+
+def test_weights_without_a_tail():
+    """Equal ones need no smoothing; few that are not zero, or few draws, cannot be judged."""
+    equal, none, few = np.full(100, 7.0), np.full(100, -np.inf), np.full(100, -np.inf)
+    few[:3], bounded = 0.0, np.where(np.arange(100) < 90, 0.0, 0.4 * RNG(0).random(100))
+    smoothed, k_hat = pareto_smoothed(np.stack([equal, bounded, none, few]))
+    assert k_hat.tolist() == [-np.inf, -np.inf, np.inf, np.inf]
+    assert (smoothed == [equal, bounded, none, few]).all() and normalized(smoothed)[2][2] == 0
+    assert pareto_smoothed(np.zeros((1, 20)))[1] == np.inf
+
+
+# ------------------------------------------------------------------------ one question
+
+
+@pytest.mark.parametrize("known", [{0: 0.5}, {2: 1.0, 0: -1.0}, {1: 0.0, 2: 1.0, 3: 0.5}])
+def test_conditionals_by_weights_are_the_exact_ones(known):
+    p = mixture(4)
+    exact, found = p.given(known), fc.Conditionals(Opaque(p)).given(known, n_draws=4000)
+    assert found.trusted and found.ess > 1000 and 0 < found.error < 0.05
+    x = exact.sample(500, rng=0)
+    offset = found.log_prob(x) - exact.log_prob(x)
+    assert np.ptp(offset) < 1e-9 and abs(offset[0]) < 4 * found.error
+    log_known = p.marginal(list(known)).log_prob(list(known.values()))
+    assert abs(found.log_marginal - log_known) < 4 * found.error
+    draws = exact.sample(100_000, rng=1)
+    np.testing.assert_allclose(found.mean(), draws.mean(axis=0), atol=0.1)
+    levels = [0.1, 0.5, 0.9]
+    np.testing.assert_allclose(
+        [np.mean(draws[:, j] < q) for j in range(found.dim) for q in found.quantiles(levels)[:, j]],
+        levels * found.dim, atol=0.04,
+    )  # fmt: skip
+    new = found.sample(2000, rng=2)
+    for j in range(found.dim):
+        assert stats.ks_2samp(new[:, j], draws[:5000, j]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    "p, known",
+    [
+        (targets.two_moons(0.1), {0: 0.5}),
+        (targets.two_moons(0.1), {1: 0.2}),
+        (targets.circles(), {0: 0.3}),
+        (targets.banana(), {1: 1.0}),
+    ],
+)
+def test_conditionals_by_quadrature(p, known):
+    """In the plane, where a fine grid is the truth; several modes included."""
+    ((column, value),) = known.items()
+    grid = np.linspace(-12, 12, 48001)
+    rows = np.full((len(grid), 2), value)
+    rows[:, 1 - column] = grid
+    joint = p.prob(rows)
+    total = joint.sum() * (grid[1] - grid[0])
+    found = fc.Conditionals(p).given(known, n_draws=4000)
+    assert found.trusted and abs(found.log_marginal - np.log(total)) < 4 * found.error < 0.2
+    cdf = np.cumsum(joint) / joint.sum()
+    draws = found.sample(1000, rng=3)[:, 0]
+    assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf)).pvalue > 1e-4
+    again = fc.Conditionals(p).marginal([column])
+    assert again.log_prob([[value]])[0] == pytest.approx(np.log(total), abs=0.2)
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("order", ["left-to-right", "right-to-left"])
+def test_one_autoregressive_layer_is_exact_in_its_own_order(order, standardize):
+    """By its factors: p(x_b | x_a) is that of a flow of the same layer; weights all equal."""
+    made = fc.MADE(5, hidden=[16], order=order)
+    parts = [randomize(fc.MaskedAutoregressiveFlow(made), rng=3)]
+    if standardize:
+        parts.insert(0, fc.Standardize.from_data(RNG(0).normal(3, 2, (50, 5))))
+    flow = fc.TransformedDistribution(fc.Normal(5), fc.Chain(parts))
+    row = flow.sample(1, rng=0)[0]
+    first, last = [0, 1, 2], [3, 4]
+    if order == "right-to-left":
+        first, last = [4, 3, 2], [0, 1]
+    exact = flow.given({j: row[j] for j in first})
+    assert exact.error < 1e-7 and (exact.k_hat, round(exact.ess)) == (-np.inf, 1000)
+    assert repr(exact).endswith(": exact")
+    by_weights = fc.Conditionals(Opaque(flow)).given({j: row[j] for j in first}, n_draws=8000)
+    assert by_weights.error > 0
+    assert abs(by_weights.log_marginal - exact.log_marginal) < 4 * by_weights.error
+    for a, b in zip(exact.sample(2000, rng=1).T, by_weights.sample(2000, rng=2).T, strict=True):
+        assert stats.ks_2samp(a, b).pvalue > 1e-4
+    assert flow.given({j: row[j] for j in last}).error > 0  # against its order
+
+
+def test_questions_to_a_flow_agree_with_each_other():
+    """p(a, b) = p(a) p(b | a), of several layers, each part by its own weights."""
+    flow = randomize(fc.flows.maf(3, layers=3, standardize=False), rng=0)
+    a, b, c = flow.sample(1, rng=1)[0]
+    p_ac = flow.marginal([0, 2]).estimate([[a, c]], n_draws=4000)
+    given = flow.given({0: a}, n_draws=4000)
+    assert given.columns == [1, 2] and given.joint is flow._memo_conditionals
+    p_bc = given.log_prob([[b, c]])[0] + given.log_marginal
+    assert p_bc == pytest.approx(flow.log_prob([a, b, c]), abs=1e-9)
+    rest = flow.given([a, np.nan, c], n_draws=4000)
+    assert rest.log_marginal == pytest.approx(p_ac.log_p[0], abs=5 * (rest.error + p_ac.error[0]))
+    assert flow.marginal([1]).sample(3, rng=0).tolist() == flow.sample(3, rng=0)[:, [1]].tolist()
+    other = flow.with_params(0.5 * flow.params)  # with questions of its own
+    assert other.given({0: a}).joint.density is other
+
+
+def test_a_proposal_is_kept_in_a_file(tmp_path):
+    p = Opaque(mixture(3))
+    joint, row = fc.Conditionals(p), [[0.5, np.nan, np.nan]]
+    fc.save(joint.proposal, tmp_path / "proposal.npz")
+    again = fc.Conditionals(p, proposal=fc.load(tmp_path / "proposal.npz"))
+    np.testing.assert_array_equal(again.impute(row).draws, joint.impute(row).draws)
+
+
+def test_a_fitted_estimator_answers_by_name():
+    """Of its density_, a mixture of flows and simpler densities, in the units of the table."""
+    pd = pytest.importorskip("pandas")
+    x = pd.DataFrame(100 * targets.two_moons(0.1).sample(300, 0), columns=["east", "north"])
+    model = fc.FlowDensity(random_state=0, budget=0.01).fit(x)
+    questions = fc.Conditionals(model.density_, names=model.feature_names_in_)
+    given = questions.given({"east": 50.0}, n_draws=4000)
+    assert given.trusted and given.columns == ["north"]
+    grid = np.linspace(-400, 400, 8001)
+    joint = np.exp(model.score_samples(x.iloc[[0] * 8001].assign(east=50.0, north=grid)))
+    total = joint.sum() * 0.1
+    assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error)
+    np.testing.assert_allclose(given.mean(), joint @ grid / joint.sum(), atol=8)
+
+
+# ------------------------------------------------------------------------ rows with holes
+
+
+@pytest.mark.parametrize("p", [mixture(4), targets.two_moons(0.1), Bent()], ids=repr)
+def test_hidden_cells_lie_among_the_draws_as_they_should(p):
+    """Their ranks are uniform (one cell a row): calibration, at any pattern of holes."""
+    n, m = 500, 40
+    x, hidden = with_holes(p, n, share=0.2)
+    column = RNG(1).integers(p.dim, size=n)
+    hidden[np.arange(n), column] = True
+    hidden[hidden.all(axis=1)] = np.arange(p.dim) == 0
+    column = np.where(hidden[np.arange(n), column], column, 0)
+    answers = fc.Conditionals(Opaque(p)).impute(np.where(hidden, np.nan, x), n=m, rng=2)
+    assert answers.trusted.mean() > 0.95
+    np.testing.assert_array_equal(
+        answers.draws[:, ~hidden], np.repeat(x[~hidden][None], m, axis=0)
+    )  # what is known stays
+    draws, truth = answers.draws[:, np.arange(n), column], x[np.arange(n), column]
+    rank = ((draws < truth).sum(axis=0) + RNG(3).random(n)) / (m + 1)
+    assert stats.kstest(rank, "uniform").pvalue > 1e-3
+    assert abs(np.mean((rank > 0.05) & (rank < 0.95)) - 0.9) < 0.05
+
+
+def test_log_densities_of_rows_with_holes():
+    """Against the exact marginals; errors are as large as they should be."""
+    p = mixture(5)
+    x, hidden = with_holes(p, 400)
+    rows = np.where(hidden, np.nan, x)
+    found, exact = fc.Conditionals(Opaque(p)).log_prob(rows), fc.Conditionals(p).log_prob(rows)
+    np.testing.assert_allclose(exact.error, 0, atol=1e-7)
+    for i in range(20):
+        known = np.flatnonzero(~hidden[i])
+        assert exact.log_p[i] == pytest.approx(p.marginal(known).log_prob(x[i, known]), abs=1e-9)
+    holes = hidden.any(axis=1)
+    assert found.draws.shape == (0, 400, 5) and (found.log_p[~holes] == p.log_prob(x[~holes])).all()
+    assert (found.ess[~holes] == np.inf).all() and not found.error[~holes].any()
+    z = (found.log_p - exact.log_p)[holes] / found.error[holes]
+    assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4 and found.error[holes].max() < 0.3
+
+
+def test_a_row_with_nothing_known_is_a_draw_of_the_density():
+    p = Opaque(mixture(3))
+    answers = fc.Conditionals(p).impute(np.full((2, 3), np.nan), n=500, rng=0)
+    assert (answers.log_p == 0).all() and (answers.ess == 200).all() and answers.trusted.all()
+    assert stats.ks_2samp(answers.draws[:, 0, 0], p.sample(2000, 1)[:, 0]).pvalue > 1e-4
+    with pytest.raises(ValueError, match="all columns are known"):
+        fc.Conditionals(p).given([1.0, 2.0, 3.0])
+
+
+def test_annealed_draws_where_weights_fail():
+    """A proposal that knows nothing: plain weights fail, and what comes instead is right."""
+    p = mixture(4, k=2)
+    poor = fc.MultivariateTMixture(np.full((1, 4), 6.0), 2 * np.eye(4)[None])
+    joint = fc.Conditionals(Opaque(p), proposal=poor)
+    known = {0: p.means[0, 0]}
+    found, exact = joint.given(known, n_draws=2000), p.given(known)
+    assert found.annealed and "annealed" in repr(found)
+    log_known = p.marginal([0]).log_prob([known[0]])
+    assert abs(found.log_marginal - log_known) < 5 * found.error
+    draws = exact.sample(20_000, rng=0)
+    np.testing.assert_allclose(found.mean(), draws.mean(axis=0), atol=0.3)
+    for own, other in zip(found.draws.x[0][:, 1:].T, draws.T, strict=True):
+        assert stats.ks_2samp(own, other).statistic < 0.1
+    assert len(np.unique(found.draws.x[0][:, 1])) > 1800
+
+
+def test_donors_serve_where_a_density_is_wilder_than_a_mixture():
+    p = Bent()
+    x, hidden = with_holes(p, 200, seed=4)
+    rows = np.where(hidden, np.nan, x)
+    poor = fc.MultivariateTMixture.from_data(p.sample(4000, 0), 1)
+    with pytest.warns(UserWarning, match="or pass donors="):
+        alone = fc.Conditionals(p, proposal=poor).log_prob(rows)
+        helped = fc.Conditionals(p, proposal=poor, donors=p.sample(200, 1)).log_prob(rows)
+    holes = hidden.any(axis=1)
+    exact = mixture(3)  # needs none; Gaussians as a proposal get heavy tails
+    assert fc.Conditionals(exact, donors=exact.sample(9, 0)).given({0: 0.0}).error < 1e-6
+    wide = fc.Conditionals(Opaque(exact), proposal=exact, donors=exact.sample(9, 0)).proposal
+    assert (wide.n_components, wide.df) == (13, 5.0)
+    assert helped.annealed.sum() < 0.75 * alone.annealed.sum()
+    assert np.median(helped.ess[holes]) > 1.1 * np.median(alone.ess[holes])
+
+
+def test_answers_that_cannot_be_trusted_say_so():
+    class Nowhere(Opaque):
+        def log_prob(self, x):
+            return np.where(np.asarray(x)[..., 0] > 1e3, -np.inf, super().log_prob(x))
+
+    joint = fc.Conditionals(Nowhere(mixture(3)))
+    with pytest.warns(UserWarning, match=r"not to be trusted: effective sample size 0"):
+        found = joint.given({0: 1e4})
+    assert not found.trusted and found.log_marginal == -np.inf
+    with pytest.warns(UserWarning, match=r"1 of 2 rows .* row 1. Raise n_draws"):
+        answers = joint.log_prob([[0.0, np.nan, 0.0], [1e4, np.nan, 0.0]])
+    assert answers.trusted.tolist() == [True, False]
+
+
+# ------------------------------------------------------------------------ contexts
+
+
+def conditional_flow():
+    return randomize(fc.flows.maf(3, layers=2, context_dim=1, standardize=False), 0.7, rng=0)
+
+
+def test_a_context_is_known():
+    """One for each row, or one for all; log p(x_a | c) agrees with the marginal of that flow."""
+    flow, joint = conditional_flow(), fc.Conditionals(conditional_flow())
+    contexts = RNG(0).normal(size=(60, 1))
+    x = flow.sample((), 1, context=contexts)
+    rows = x.copy()
+    rows[:30, 1], rows[30:-2, :2], rows[-1] = np.nan, np.nan, np.nan
+    answers = joint.impute(rows, n=5, n_draws=1000, context=contexts)
+    assert answers.draws.shape == (5, 60, 3) and answers.trusted.all() and answers.log_p[-1] == 0
+    assert answers.log_p[-2] == pytest.approx(flow.log_prob(x[-2], context=contexts[-2]))
+    for i in (0, 40):
+        one = joint.given(rows[i], n_draws=4000, context=contexts[i])
+        tolerance = 5 * (one.error + answers.error[i])
+        assert one.log_marginal == pytest.approx(answers.log_p[i], abs=tolerance)
+        hole = np.isnan(rows[i])
+        expected = flow.log_prob(x[i], context=contexts[i]) - one.log_marginal
+        assert one.log_prob(x[i, hole]) == pytest.approx(expected)
+        assert one.sample(10, rng=0).shape == (10, hole.sum())
+    p = joint.marginal([2])
+    assert p.sample(4, 0, context=contexts[:2]).shape == (4, 2, 1)
+    np.testing.assert_allclose(
+        p.estimate(x[40:42, [2]], 1000, context=contexts[40:42]).log_p,
+        answers.log_p[40:42],
+        atol=0.3,
+    )
+
+
+# ------------------------------------------------------------------------ names, edges, errors
+
+
+def test_columns_have_names():
+    model = fc.Conditionals(mixture(3), names=["age", "income", "debt"])
+    given = model.given({"income": 1.0})
+    assert given.columns == ["age", "debt"] and repr(given) == "p(age, debt | income = 1): exact"
+    assert given.mean() == pytest.approx(model.given({1: 1.0}).mean())
+    x = mixture(3).sample(4, 0)
+    np.testing.assert_allclose(
+        model.marginal(["debt", "age"]).log_prob(x[:, [2, 0]]),
+        mixture(3).marginal([2, 0]).log_prob(x[:, [2, 0]]), rtol=1e-9,
+    )  # fmt: skip
+    for known, message in (
+        ({"wealth": 1.0}, "no column is named 'wealth': the columns are age, income, debt"),
+        ({"age": np.inf}, "must be finite"),
+        ({3: 0.0}, r"column 3: each must be one of 0..2"),
+        ([0.0, np.nan], r"not \(2,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.given(known)
+
+
+def test_bad_questions():
+    joint = fc.Conditionals(Opaque(mixture(3)))
+    with pytest.raises(ValueError, match="2 names, but the density has 3 columns"):
+        fc.Conditionals(mixture(3), names=["a", "b"])
+    with pytest.raises(ValueError, match=r"X must be rows"):
+        joint.impute([np.nan, 1.0, 2.0])
+    with pytest.raises(ValueError, match=r"\(\.\.\., 3\)"):
+        joint.impute([[np.nan, 1.0]])
+    with pytest.raises(ValueError, match=r"X is infinite in row 1 \(column 2\)"):
+        joint.impute([[np.nan, 1.0, 2.0], [np.nan, 1.0, np.inf]])
+    with pytest.raises(ValueError, match="n must be an integer >= 0"):
+        joint.impute([[np.nan, 1.0, 2.0]], n=-1)
+    with pytest.raises(ValueError, match="n_draws must be an integer >= 30"):
+        joint.impute([[0.0, np.nan, 1.0]], n_draws=0)
+    with pytest.raises(ValueError, match="columns names none"):
+        joint.marginal([])
+    with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]"):
+        joint.given({0: 0.0}).quantiles(1.5)
+    with pytest.raises(TypeError, match="exact, and take no n_draws"):
+        mixture(3).given({0: 0.0}, n_draws=10)
+
+    class Broken(Opaque):
+        def log_prob(self, x):
+            return np.full(np.shape(x)[:-1], np.nan)
+
+    with pytest.raises(ValueError, match="log-density is NaN at some draws"):
+        fc.Conditionals(Broken(mixture(3))).given({0: 0.0})
+
+
+def test_many_rows_come_in_blocks(monkeypatch, capsys):
+    """Bounded memory: the same answers up to their errors, and a bar of progress."""
+    p = Opaque(mixture(3))
+    x, hidden = with_holes(p, 60)
+    rows = np.where(hidden, np.nan, x)
+    joint = fc.Conditionals(p)
+    whole = joint.log_prob(rows, n_draws=1000)
+    monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 6000)
+    blocks = joint.log_prob(rows, n_draws=1000, rng=1, progress=True)
+    assert "blocks" in capsys.readouterr().err
+    np.testing.assert_allclose(
+        blocks.log_p, whole.log_p, atol=5 * np.max(whole.error + blocks.error)
+    )
+    same = joint.log_prob(rows, n_draws=1000, rng=1)
+    np.testing.assert_array_equal(same.log_p, blocks.log_p)  # a seed is a seed
