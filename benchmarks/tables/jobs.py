@@ -119,6 +119,7 @@ JOBS: dict[str, Job] = {
         ),
         Job("outliers", "outliers", (), 25),
         Job("estimator", "estimator", (), 150),
+        Job("synthetic", "synthetic", (), 30),
         _other("magic"),
         _other("galaxies"),
         *POWER,
