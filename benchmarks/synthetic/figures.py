@@ -25,7 +25,7 @@ def column_shapes(real, drawn) -> float:
     scores = []
     for name in real:
         if is_number(real[name]):
-            scores.append(1 - ks_2samp(real[name], drawn[name]).statistic)
+            scores.append(1 - ks_2samp(real[name], drawn[name], method="asymp").statistic)
         else:
             scores.append(overlap(real[[name]], drawn[[name]]))
     return float(np.mean(scores))
