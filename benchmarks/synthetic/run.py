@@ -21,6 +21,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from . import contestants, figures
 from .contestants import COPIES, MARGINS, OTHERS, OURS, REAL
 from .tables import CHOOSING, REPORTING, halves
 
+TABLES = [*REPORTING, *CHOOSING]
 EVERYBODY = (REAL, COPIES, OURS, MARGINS, *OTHERS)
 
 
@@ -46,22 +48,20 @@ def main(argv=None) -> int:
     for name in args.tables:
         done = {row["who"] for row in rows if row["table"] == name}
         wanted = [who for who in args.contestants if who not in done]
-        rows += measured(name, wanted, args.budget, args.seed, 500 if args.quick else None)
-        tables = [*REPORTING, *CHOOSING]
-        rows.sort(key=lambda row: (tables.index(row["table"]), EVERYBODY.index(row["who"])))
-        document = {"benchmark": "synthetic", "settings": settings, "rows": rows,
-                    "machine": {**machine(), "versions": {"others": versions()}}}  # fmt: skip
-        if args.json:
-            write_json(args.json, document)
-    document["rows"] = [row for row in rows if row["table"] in args.tables]
+        for row in measured(name, wanted, args.budget, args.seed, 500 if args.quick else None):
+            rows.append(row)
+            rows.sort(key=lambda row: (TABLES.index(row["table"]), EVERYBODY.index(row["who"])))
+            if args.json:
+                write_json(args.json, as_document(settings, rows))
+    document = as_document(settings, [row for row in rows if row["table"] in args.tables])
     print(f"{printed.means(document)}\n{printed.by_table(document)}")
     return 0
 
 
-def measured(name: str, wanted: list[str], budget, seed: int, most: int | None) -> list[dict]:
+def measured(name: str, wanted: list[str], budget, seed: int, most: int | None) -> Iterator[dict]:
     """Rows of results: all figures of everybody's draws from a table."""
     train, held_out = (half[:most] for half in halves(name))
-    target, found, gain = {**REPORTING, **CHOOSING}[name].target, [], None
+    target, gain = {**REPORTING, **CHOOSING}[name].target, None
     draws = {REAL: lambda: held_out, COPIES: lambda: train}
     for who, draw in OTHERS.items():
         draws[who] = lambda draw=draw: draw(train, np.random.default_rng(seed))
@@ -81,11 +81,16 @@ def measured(name: str, wanted: list[str], budget, seed: int, most: int | None) 
                "seconds": seconds if mine else time.perf_counter() - started,
                **compared(train, held_out, drawn, target, who == REAL),
                "gain": gain if mine else None}  # fmt: skip
-        found.append(row)
         shown = {key: value for key, value in row.items() if isinstance(value, float)}
         print(f"  {name}, {who}:", ", ".join(f"{k} {v:.3f}" for k, v in shown.items()),
               file=sys.stderr, flush=True)  # fmt: skip
-    return found
+        yield row
+
+
+def as_document(settings: dict, rows: list[dict]) -> dict:
+    """What is kept and printed."""
+    facts = {**machine(), "versions": {"others": versions()}}
+    return {"benchmark": "synthetic", "settings": settings, "machine": facts, "rows": rows}
 
 
 def compared(train, held_out, drawn, target: str, is_held_out: bool = False) -> dict:
@@ -119,9 +124,7 @@ def left(path: Path | None, settings: dict) -> list[dict]:
 def arguments(argv):
     new = parser(__doc__)
     tables = f"of {', '.join(REPORTING)}; for choosing: {', '.join(CHOOSING)}"
-    new.add_argument(
-        "--tables", nargs="+", metavar="NAME", choices=[*REPORTING, *CHOOSING], help=tables
-    )
+    new.add_argument("--tables", nargs="+", metavar="NAME", choices=TABLES, help=tables)
     new.add_argument("--contestants", nargs="+", metavar="NAME", choices=EVERYBODY,
                      default=list(EVERYBODY), help="; ".join(EVERYBODY))  # fmt: skip
     new.add_argument("--budget", type=float, help="of FlowDensity, minutes (its default)")

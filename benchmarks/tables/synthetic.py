@@ -13,15 +13,16 @@ KEYS = ("shapes", "pairs", "detector", "transfer", "outside", "commonest", "near
 
 
 def means(document) -> str:
-    """Everybody's figures, the mean over the tables."""
-    rows = document["rows"]
-    lines = []
-    for who in dict.fromkeys(row["who"] for row in rows):
-        own = [row for row in rows if row["who"] == who]
+    """Everybody's figures, the mean over the tables from which all of them have drawn."""
+    rows, lines = document["rows"], []
+    everybody = dict.fromkeys(row["who"] for row in rows)
+    shared = [{row["table"] for row in rows if row["who"] == who} for who in everybody]
+    shared = set.intersection(*shared)
+    for who in everybody:
+        own = [row for row in rows if row["who"] == who and row["table"] in shared]
         mean = {k: np.mean([row[k] for row in own]) for k in KEYS if own[0][k] is not None}
         lines.append([as_code(who), *figures(mean)])
-    n = len({row["table"] for row in rows})
-    return table([f"mean of {n} tables", *HEADER], lines)
+    return table([f"mean of {len(shared)} tables", *HEADER], lines)
 
 
 def by_table(document) -> str:
