@@ -48,6 +48,8 @@ def main(argv=None) -> int:
     for name in args.tables:
         done = {row["who"] for row in rows if row["table"] == name}
         wanted = [who for who in args.contestants if who not in done]
+        if not wanted:
+            continue
         for row in measured(name, wanted, args.budget, args.seed, 500 if args.quick else None):
             rows.append(row)
             rows.sort(key=lambda row: (TABLES.index(row["table"]), EVERYBODY.index(row["who"])))
