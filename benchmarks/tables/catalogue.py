@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import beside_peers, costs, quality
+from . import beside_peers, costs, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .markdown import source
 
@@ -53,6 +53,8 @@ TABLES: dict[str, Table] = {
         Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
+        Table("synthetic", synthetic.means, ("synthetic",)),
+        Table("synthetic-tables", synthetic.by_table, ("synthetic",)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),
     )
 }

@@ -122,6 +122,7 @@ JOBS: dict[str, Job] = {
         Job("outliers", "outliers", (), 25),
         Job("outlier_kinds", "outliers", ("--tables", *FEW, "--kinds", *KINDS), 20),
         Job("estimator", "estimator", (), 150),
+        Job("synthetic", "synthetic", (), 30),
         _other("magic"),
         _other("galaxies"),
         *POWER,
