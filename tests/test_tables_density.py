@@ -827,7 +827,7 @@ def test_a_diagnosis_is_about_x_given_c():
     right = draws.random(400) < 0.3
     X = {"x": 10.0 * right + draws.normal(size=400), "side": np.where(right, "r", "l")}
     model = fit_table(X, learn=lambda x, **_: Tens())
-    report = fc.diagnose(model, X, draws=2000)
+    report = fc.diagnose(model, X, draws=2000, rng=1)
     assert (report.n, report.names, report.given) == (400, ("x",), ("side",)) and report.trusted
     assert report.density == "TableDensity" and "given `side`: p of these is not" in str(report)
     with pytest.raises(ValueError, match=r"^X lacks 'side'"):

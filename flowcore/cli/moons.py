@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .. import moons
-
 
 def run(out: str, seed: int, epochs: int | None, flow: str, quick: bool, seeds: int | None) -> None:
     """The story of one seed, or the figures of several."""
+    from .. import moons
+
     settings = moons.Settings(flow, epochs, quick)
     if seeds:
         moons.compare_seeds(settings, range(seed, seed + seeds))
