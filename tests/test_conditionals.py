@@ -41,6 +41,9 @@ class Bent:
         np.zeros((1, 6)), np.linalg.cholesky(np.full((1, 6, 6), 0.8) + 0.2 * np.eye(6))
     )
 
+    def __repr__(self):
+        return "Bent"
+
     def sample(self, n, rng=None):
         return self.bent(self.base.sample(n, rng), 1)
 
