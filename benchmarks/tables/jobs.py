@@ -90,7 +90,7 @@ POWER = (
     _power("nsf_coupling", 90),
     _power("nsf_ar", 90),
 )
-FEW = ("red wine 3-5", "vowel 0", "page blocks")
+FEW = ("red wine 3-5", "abalone 9-18")
 KINDS = ("labelled", "swapped", "clustered")  # of outliers
 SPLINE_CASES = ("--cases", "FGHI", "--iaf-rows")
 
@@ -120,7 +120,7 @@ JOBS: dict[str, Job] = {
             ("--picture", str(IMAGES / "time_to_quality.png")), 75,
         ),
         Job("outliers", "outliers", (), 25),
-        Job("outlier_kinds", "outliers", ("--tables", *FEW, "--kinds", *KINDS), 20),
+        Job("outlier_kinds", "outliers", ("--tables", *FEW, "--kinds", *KINDS), 6),
         Job("estimator", "estimator", (), 150),
         _other("magic"),
         _other("galaxies"),
