@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Job:
     @property
     def command(self) -> str:
         """As a reader would type it."""
-        return " ".join(["python", "-m", f"benchmarks.{self.module}", *self.argv])
+        return shlex.join(["python", "-m", f"benchmarks.{self.module}", *self.argv])
 
     def stored(self, folder: Path = RESULTS) -> dict | None:
         """What was measured last; None if nothing was.
