@@ -2,6 +2,7 @@
 
     python -m benchmarks.estimator [--tables iris wine ...] [--folds 10] [--contestants kde ...]
                                    [--json FILE] [--raw FILE] [--print] [--budget MINUTES]
+                                   [--trim SHARE]
 
 Ten folds; from 20,000 rows on one split, of which 2,000 rows are held out. Every density gets the
 same rows, standardised by the mean and deviation of those that it learns from, and all defaults
@@ -49,11 +50,11 @@ def splits(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def flow_density(x: np.ndarray, fold: int, budget: float | None):
+def flow_density(x: np.ndarray, fold: int, **options):
     """(log p of rows, what its summary says)."""
     import flowcore as fc
 
-    fit = fc.FlowDensity(random_state=fold, budget=budget).fit(x)
+    fit = fc.FlowDensity(random_state=fold, **options).fit(x)
     summary = fit.summary_
     return fit.score_samples, {
         "winner": summary.winner.name,
@@ -64,7 +65,7 @@ def flow_density(x: np.ndarray, fold: int, budget: float | None):
     }
 
 
-def measure(name: str, fold: int, who: str, budget: float | None) -> dict:
+def measure(name: str, fold: int, who: str, **options) -> dict:
     """One row of the results."""
     table = load(name)
     learn, held_out = splits(len(table))[fold]
@@ -75,7 +76,7 @@ def measure(name: str, fold: int, who: str, budget: float | None) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if who == OURS:
-            score, more = flow_density(x, fold, budget)
+            score, more = flow_density(x, fold, **options)
         else:
             with threadpool_limits(1):  # a pool of threads waits for cores that are busy
                 score = CONTESTANTS[who](x)
@@ -96,6 +97,7 @@ def main(argv=None) -> int:
     new.add_argument("--contestants", nargs="+", choices=everybody, default=everybody, metavar="C")
     new.add_argument("--folds", type=int, default=FOLDS, help="of ten: the first so many (10)")
     new.add_argument("--budget", type=float, help="of FlowDensity, minutes (its default)")
+    new.add_argument("--trim", type=float, default=0.0, help="of FlowDensity, a share of the rows")
     new.add_argument("--raw", metavar="FILE", help=f"raw results ({RAW} beside the tables)")
     new.add_argument("--print", action="store_true", dest="only_print", help="what the file has")
     args = new.parse_args(argv)
@@ -109,7 +111,7 @@ def main(argv=None) -> int:
             for who in args.contestants:
                 if (name, fold, who) in done:
                     continue
-                row = measure(name, fold, who, args.budget)
+                row = measure(name, fold, who, budget=args.budget, trim=args.trim)
                 rows.append(row)
                 path.write_text(json.dumps(rows), "utf-8")
                 score = f"{name}, fold {fold}, {who}: {np.mean(row['log_p']):.3f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Job:
     @property
     def command(self) -> str:
         """As a reader would type it."""
-        return " ".join(["python", "-m", f"benchmarks.{self.module}", *self.argv])
+        return shlex.join(["python", "-m", f"benchmarks.{self.module}", *self.argv])
 
     def stored(self, folder: Path = RESULTS) -> dict | None:
         """What was measured last; None if nothing was.
@@ -90,7 +91,7 @@ POWER = (
     _power("nsf_coupling", 90),
     _power("nsf_ar", 90),
 )
-FEW = ("red wine 3-5", "vowel 0", "page blocks")
+FEW = ("red wine 3-5", "abalone 9-18")
 KINDS = ("labelled", "swapped", "clustered")  # of outliers
 SPLINE_CASES = ("--cases", "FGHI", "--iaf-rows")
 
@@ -120,7 +121,7 @@ JOBS: dict[str, Job] = {
             ("--picture", str(IMAGES / "time_to_quality.png")), 75,
         ),
         Job("outliers", "outliers", (), 25),
-        Job("outlier_kinds", "outliers", ("--tables", *FEW, "--kinds", *KINDS), 20),
+        Job("outlier_kinds", "outliers", ("--tables", *FEW, "--kinds", *KINDS), 6),
         Job("estimator", "estimator", (), 150),
         Job("synthetic", "synthetic", (), 30),
         _other("magic"),
