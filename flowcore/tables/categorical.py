@@ -441,7 +441,7 @@ class CategoricalMixture:
             found = cls(data["weights"], Frequencies(**counts), tree, classes)
             for density in found.densities[1:]:
                 density.check(sizes)
-        except (TypeError, KeyError, AttributeError, OverflowError) as problem:
+        except (TypeError, LookupError, AttributeError, OverflowError) as problem:
             raise ValueError(f"categories: {problem!s:.200}") from None
         w = found.weights
         if w.shape != (len(found.densities),) or not ((w >= 0).all() and abs(w.sum() - 1) < 1e-9):
