@@ -751,7 +751,7 @@ def test_a_diagnosis_is_about_x_given_c():
     model = fit_table(X, learn=lambda x, **_: Tens())
     report = fc.diagnose(model, X, draws=2000)
     assert (report.n, report.names, report.given) == (400, ("x",), ("side",)) and report.trusted
-    assert report.density == "TableDensity" and "given `side`: p of these is not" in str(report)
+    assert report.density == "TableDensity" and "of the numbers given `side`" in str(report)
     with pytest.raises(ValueError, match=r"^X lacks 'side'"):
         fc.diagnose(model, {"x": X["x"]})
     with pytest.raises(ValueError, match="leave out names="):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .. import moons
-
 
 def run(out: str, seed: int, epochs: int | None, flow: str, quick: bool, seeds: int | None) -> None:
     """The story of one seed, or the figures of several."""
-    settings = moons.Settings(flow, epochs, quick)
+    from ..moons import Settings, compare_seeds
+    from ..moons import run as tour
+
+    settings = Settings(flow, epochs, quick)
     if seeds:
-        moons.compare_seeds(settings, range(seed, seed + seeds))
+        compare_seeds(settings, range(seed, seed + seeds))
     else:
-        moons.run(settings, seed, out)
+        tour(settings, seed, out)
