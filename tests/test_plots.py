@@ -292,7 +292,7 @@ def test_pairs_of_categories_are_shares_and_noise():
     assert np.array_equal(np.rint(below[:, 0]), x[:, 0]) and len(set(below[:, 0])) == 60
     assert len(axes[1, 0].collections) == 1  # no outlines
     ticks = [text.get_text() for text in axes[1, 0].get_xticklabels()]
-    assert ticks == ["Bern", r"a\$ long nam.."]
+    assert ticks == ["Bern", r"a\$ long na.."]
 
 
 def test_the_names_of_pairs():
