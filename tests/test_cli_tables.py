@@ -316,6 +316,7 @@ def test_a_drift_check_has_a_status(here, capsys):
     [
         ["plot", "flats.npz"],
         ["plot", "flats.npz", "flats.csv", "-c", "price"],
+        ["plot", "flats.npz", "flats.csv", "-c", "city"],
         ["diagnose", "flats.npz", "flats.csv", "--train", "flats.csv"],
     ],
 )

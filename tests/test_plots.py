@@ -282,6 +282,19 @@ def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
     assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
 
 
+def test_pairs_of_categories_are_shares_and_noise():
+    x = np.column_stack([np.arange(60) % 2, np.arange(60.0)])
+    axes = plots.pairs(
+        x, x, names=["city", "age"], categories={0: ["Bern", "a$ long name of Oslo"]}
+    )
+    assert [bar.get_height() for bar in axes[0, 0].patches[:2]] == pytest.approx([0.5, 0.5])
+    below = axes[1, 0].collections[0].get_offsets()
+    assert np.array_equal(np.rint(below[:, 0]), x[:, 0]) and len(set(below[:, 0])) == 60
+    assert len(axes[1, 0].collections) == 1  # no outlines
+    ticks = [text.get_text() for text in axes[1, 0].get_xticklabels()]
+    assert ticks == ["Bern", r"a\$ long na.."]
+
+
 def test_the_names_of_pairs():
     pandas = pytest.importorskip("pandas")
     axes = plots.pairs(pandas.DataFrame(np.eye(2), columns=["age", "pa$y"]))

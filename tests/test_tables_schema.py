@@ -80,6 +80,11 @@ def test_meaning_after_editing():
         "id left out"
     )
     assert "a pure number" in schema.edit(price="aside").meaning
+    rain = Column("rain", Kind.parse("positive atoms(0, 99)"), missing=True)
+    assert Schema((rain, Column("n", Kind.parse("integer atoms(1)")))).meaning == (
+        "p is a density of rain times a probability of n, in units of 1/[rain]; "
+        "a probability of rain where it is 0 or 99 or missing"
+    )
 
 
 @pytest.mark.parametrize(

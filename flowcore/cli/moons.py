@@ -5,10 +5,11 @@ from __future__ import annotations
 
 def run(out: str, seed: int, epochs: int | None, flow: str, quick: bool, seeds: int | None) -> None:
     """The story of one seed, or the figures of several."""
-    from .. import moons
+    from ..moons import Settings, compare_seeds
+    from ..moons import run as tour
 
-    settings = moons.Settings(flow, epochs, quick)
+    settings = Settings(flow, epochs, quick)
     if seeds:
-        moons.compare_seeds(settings, range(seed, seed + seeds))
+        compare_seeds(settings, range(seed, seed + seeds))
     else:
-        moons.run(settings, seed, out)
+        tour(settings, seed, out)

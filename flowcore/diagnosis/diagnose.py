@@ -114,7 +114,7 @@ def diagnose(
     draws = check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
-    given, of_table, units, there = (), [], np.asarray, None
+    given, units, there = (), np.asarray, None
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
             raise ValueError(
@@ -126,8 +126,6 @@ def diagnose(
         held_out, units = Rows(numbers.rows, numbers.context), numbers.units
         there = ~np.isnan(numbers.values)
         given = tuple(f"{column.name}" for column in density.schema_.categories)
-        n_draws = min(draws, max(FEWEST_DRAWS, len(held_out.x)))
-        of_table = shares(density, X_held_out, X_train, n_draws, rng)
     else:
         adapter = AnyDensity.of(density, X_held_out, context)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
@@ -159,11 +157,13 @@ def diagnose(
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
             *_latents(adapter.density, held_out, names, rng),
-            *of_table,
             level(log_p[own.index], own.log_p, rng),
             tails(log_p, own.log_p),
             worst_row(log_p, worst[0], own.count),
         ]
+        if there is not None:  # a table
+            n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
+            tests += shares(density, X_held_out, X_train, n_draws, rng)
         found = adjusted(tests, alpha)
         if train is not None:
             harm = any(one.fault or one.adjusted < alpha for one in found)
