@@ -86,11 +86,11 @@ class TransformedDistribution(Distribution):
         return run, back
 
     def unseen(self) -> TransformedDistribution:
-        """This flow, flagged as not fitted: `sample` warns, `log_prob` and `to_latent` warn of far
-        rows.
+        """This flow, flagged as not fitted.
 
-        The flag belongs to these very parts; copies and pickles keep it. The flows that `fit`,
-        `initialize` and `with_params` return have other parts, and so no flag.
+        `sample` then warns, and `log_prob` and `to_latent` warn of far rows. The flag belongs to
+        these very parts; copies and pickles keep it. The flows that `fit`, `initialize` and
+        `with_params` return have other parts, and so no flag.
         """
         self._memo_new = self.parts
         return self
