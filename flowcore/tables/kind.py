@@ -37,8 +37,8 @@ class Kind:
 
     A number may have atoms, values with probabilities of their own: `positive atoms(0)` is 0, or a
     number > 0 with a density; `integer(0) atoms(40)` is 40, or another whole number. Dates that are
-    text or numbers have a format: `date(day, %d.%m.%Y)`. `date(day, week, ...)` and `date(day,
-    year, ...)` model the weekday or the month as a category.
+    text or numbers have a format: `date(day, %d.%m.%Y)`. With `date(day, week, ...)` the weekday is
+    a category, with `date(day, year, ...)` the month.
 
     `Kind("integer", 1)` is an `Integer`: each kind is a class, named like it. `str(kind)` is what
     `Kind.parse` reads.
