@@ -157,8 +157,8 @@ def test_conditionals_by_quadrature(p, known):
     cdf = np.cumsum(joint) / joint.sum()
     draws = found.sample(1000, rng=3)[:, 0]
     assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf)).pvalue > 1e-4
-    again = fc.Conditionals(p).marginal([column])
-    assert again.log_prob([[value]])[0] == pytest.approx(np.log(total), abs=0.2)
+    again = fc.Conditionals(p).marginal([column]).estimate([[value]], n_draws=4000)
+    assert again.log_p[0] == pytest.approx(np.log(total), abs=4 * again.error[0])
 
 
 @pytest.mark.parametrize("standardize", [True, False])
@@ -282,7 +282,9 @@ def test_annealed_draws_where_weights_fail():
     found, exact = joint.given(known, n_draws=2000), p.given(known)
     assert found.annealed and "annealed" in repr(found)
     log_known = p.marginal([0]).log_prob([known[0]])
-    assert abs(found.log_marginal - log_known) < 5 * found.error
+    others = [joint.given(known, n_draws=2000, rng=seed) for seed in range(30)]
+    z = [(one.log_marginal - log_known) / one.error for one in (found, *others)]
+    assert np.abs(np.mean(z)) < 0.6 and 0.6 < np.std(z) < 1.5
     draws = exact.sample(20_000, rng=0)
     np.testing.assert_allclose(found.mean(), draws.mean(axis=0), atol=0.3)
     for own, other in zip(found.draws.x[0][:, 1:].T, draws.T, strict=True):

@@ -298,6 +298,17 @@ def test_shares_that_are_right_are_rarely_significant():
     assert _compared({"a": (np.array(["", "b"]), np.zeros(30, int))}, ["a"], 10) is None
 
 
+@pytest.mark.parametrize(("n_values", "tests"), [(2, 1), (3, 3)])
+def test_each_value_is_a_test_but_for_two_which_are_one(n_values, tests):
+    codes = RNG(0).choice(n_values, size=300)
+    codes[:12] = 0  # of 40 rows
+    k, i = (np.bincount(own, minlength=n_values) for own in (codes, codes[:40]))
+    each = [stats.hypergeom(300, own, 40) for own in k]
+    p = min(2 * min(law.cdf(n), law.sf(n - 1)) for law, n in zip(each, i, strict=True))
+    found = _compared({"a": (np.array(["a", "b", "c"][:n_values]), codes)}, ["a"], 40)
+    assert found.p == pytest.approx(tests * p) and found.p < 1
+
+
 def test_columns_that_a_table_ignores():
     density = of_weather(rain="positive atoms(0)").set_params(ignore_extra=True)
     more = weather() | {"id": np.arange(600.0)}

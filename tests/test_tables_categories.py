@@ -192,6 +192,21 @@ def test_one_column_and_few_rows_are_counted():
         assert found.densities == (found.counts,) and found.weights.tolist() == [1.0]
 
 
+def test_unseen_values_have_one_probability(monkeypatch):
+    """That of all rows, though the tree and the classes are fitted to some of them."""
+    monkeypatch.setattr("flowcore.tables.categorical.MOST_CODES", 600)
+    codes = np.concatenate([classed(np.random.default_rng(0), 2000)[:, :3], [[5, 6, 7]]])
+    found = CategoricalMixture.fit(codes, (8, 8, 8), (False,) * 3, None, np.random.default_rng(0))
+    assert len(found.densities) > 1
+    for density in found.densities[1:]:
+        assert (density.unseen == found.counts.unseen).all()
+
+
+def test_a_class_without_weight_does_not_count():
+    alike = LatentClasses([0.0, 1.0], [np.eye(2), np.eye(2)], [0.0, 0.0])
+    assert alike.log_prob(np.array([[0, 0], [1, 1]])).tolist() == [-np.inf, 0.0]
+
+
 def test_weights_are_repeated_rows():
     codes, draws = rows_of(7, 120, 3), np.random.default_rng(0)
     weight, sizes, unseen = 1.0 + np.arange(120) % 3, (3, 3, 3), np.zeros(3)

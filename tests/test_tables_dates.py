@@ -68,7 +68,7 @@ def test_dates_are_found_drawn_and_written_as_they_were(kind):
     log_p = density.log_prob({"when": values, "x": np.arange(N) / 7})
     assert np.isfinite(log_p).all() and density.schema_.meaning.count("probability of when") == 1
     drawn = density.sample(200, rng=0)["when"]
-    assert type(drawn[0]) is type(np.asarray(values)[0]) or isinstance(drawn[0], str)
+    assert isinstance(drawn[0], str if isinstance(values[0], str) else type(np.asarray(values)[0]))
     assert np.isfinite(density.log_prob({"when": drawn, "x": np.zeros(200)})).all()
     found = seconds_of(np.asarray(drawn), column.kind.form)
     own = seconds_of(np.asarray(values), column.kind.form)
@@ -90,6 +90,18 @@ def test_dates_that_miss(kind):
     for table in (X, drawn):
         log_p = density.log_prob(table)
         assert np.isfinite(log_p).all()
+
+
+@pytest.mark.parametrize("repeats", ["week", "year"])
+def test_a_missing_date_is_one_value_beside_the_weekdays_or_months(repeats):
+    """All p of missing dates is that of the rows that score as missing; draws have it."""
+    gone = np.arange(N) % 5 == 0
+    X = pd.DataFrame({"when": pd.Series(DAYS).mask(gone)})
+    schema = Schema.from_data(X, missing="atom").edit(when=f"date(day, {repeats})")
+    density = fit_table(X, schema, missing="atom", learn=normal)
+    (p,) = np.exp(density.log_prob(X[:1]))
+    assert p == pytest.approx(0.2, abs=0.01) and density.categories_.sizes[0] in (8, 13)
+    assert pd.isna(density.sample(2000, rng=0)["when"]).mean() == pytest.approx(p, abs=0.03)
 
 
 def test_every_date_misses_nothing_else():
@@ -175,6 +187,9 @@ def test_the_calendar_is_that_of_pandas():
         ),
         (np.datetime64("2018-01-01") + np.arange(294), ""),
         (np.datetime64("2018-01-01") + draw.integers(0, 20, N), ""),  # too few weeks
+        (np.datetime64("2018-01-01") + 7 * (np.arange(N) // 2) + 3 * (np.arange(N) % 2), "week"),
+        (np.datetime64("2015-01") + draw.integers(0, 60, N), ""),  # months have no weekdays
+        (np.repeat(np.datetime64("2015-01-01") + draw.integers(0, 3000, 30), 10), ""),  # copies
     ],
 )
 def test_what_repeats_is_found(days, repeats):
@@ -185,6 +200,38 @@ def test_what_repeats_is_found(days, repeats):
         months, number = drawn.astype("M8[M]").astype(int) % 12, (drawn.astype(int) + 3) % 7
         odd = number > 4 if repeats == "week" else months > 3
         assert odd.mean() < 0.02
+
+
+@pytest.mark.parametrize("unit", ["D", "M"])
+def test_dates_without_a_rhythm_have_no_repeats(unit):
+    found = [
+        Schema.from_data({"d": np.datetime64("2015-01", unit) + draw.integers(0, most, 200)})
+        for most in [{"D": 3000, "M": 60}[unit]] * 60
+    ]
+    assert not any(schema.columns[0].kind.repeats for schema in found)
+
+
+def test_whole_numbers_that_are_days_repeat_by_their_frequencies():
+    days = np.datetime64("2018-01-01") + np.arange(400)
+    weekday = (days.astype(int) + 3) % 7
+    often = np.repeat(days, np.where(weekday < 5, 5, 1))
+    numbers = np.array([int(f"{d}".replace("-", "")) for d in often])
+    column = Schema.from_data({"d": numbers}).columns[0]
+    assert str(column.suggestion) == "date(day, week, %Y%m%d)"
+
+
+@pytest.mark.parametrize(
+    ("days", "form", "other"),
+    [
+        (np.datetime64("2015-01") + np.arange(40), "date(month, %m/%d/%Y)", "%d/%m/%Y"),
+        (np.datetime64("2015-01-01") + 31 * np.arange(12), "date(day, %d/%m/%Y)", "%m/%d/%Y"),
+    ],
+)
+def test_a_note_names_the_other_order_of_day_and_month(days, form, other):
+    """American first days of months; days 1 to 12 of other months."""
+    months_first = [f"{pd.Timestamp(d):%m/%d/%Y}" for d in days.astype("M8[D]")]
+    column = Schema.from_data({"d": np.array(months_first, object)}).columns[0]
+    assert str(column.kind) == form and f"or {other}, which fits" in column.note
 
 
 @pytest.mark.parametrize(

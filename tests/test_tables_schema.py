@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.tables import Column, Kind, Schema, fit_table
-from flowcore.tables.finding import grid_of, pattern_of
+from flowcore.tables.finding import grid_of
+from flowcore.tables.patterns import pattern_of
 
 rng = np.random.default_rng(0)
 N = 400
@@ -336,3 +337,18 @@ def test_dates_are_found():
     assert len(normal.log_prob(X)) == n and Schema.from_dict(schema.to_dict()) == schema
     with pytest.raises(ValueError, match=r"column 'x' holds datetime64.* make it a number first"):
         normal.log_prob(X[["day"]].rename(columns={"day": "x"}))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("continuous", 0.0, 1.0), ("continuous", 1.0), ("positive", 0.0, None, 3.0),
+        ("positive", 0.0, 1.0, 3.0), ("bounded",), ("bounded", 0.0, 1.0), ("integer", 2.5),
+        ("integer",), ("integer", 1.0, None, 4.0), ("gridded",), ("categorical", 1.0),
+        ("aside", 0.0, 1.0),
+    ],
+)  # fmt: skip
+def test_a_kind_that_could_not_be_written_is_refused(arguments):
+    """`str(kind)` is what `Kind.parse` reads: nothing else is a kind."""
+    with pytest.raises(ValueError, match=f"no kind {arguments[0]} has step"):
+        Kind(*arguments)

@@ -25,7 +25,7 @@ def run(
     density, rng = read_model(model), np.random.default_rng(seed)
     if out is not None:
         check_picture(out, model, held_out, train)
-    schema, known = density.schema, (density.notes or {}).get("digest")
+    schema, known = density.schema_, (density.notes or {}).get("digest")
     rows = table(held_out, reading, schema, ignore_extra)
     complete = complete_rows(rows, missing, schema)
     if known is not None and digest(rows.take(complete), schema) == known:

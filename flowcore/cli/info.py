@@ -19,16 +19,16 @@ def as_json(path: str, density: TableDensity) -> str:
     """The columns, the meaning of log p, and the notes."""
     columns = [
         {"name": f"{c.name}", "kind": f"{c.kind}", "counts_as": c.kind.counts_as, "why": c.why}
-        for c in density.schema.columns
+        for c in density.schema_.columns
     ]
-    found = {"model": path, "columns": columns, "meaning": density.schema.meaning}
+    found = {"model": path, "columns": columns, "meaning": density.schema_.meaning}
     text = dumps(found | (density.notes or {}))
     return dumps(loads(text, parse_constant=lambda not_finite: None))  # JSON has no nan
 
 
 def as_text(density: TableDensity) -> str:
     """The same in words."""
-    schema, notes, summary = density.schema, density.notes or {}, density.summary
+    schema, notes, summary = density.schema_, density.notes or {}, density.summary
     rows = [(f"{c.name}", f"{c.kind}", c.kind.counts_as, c.why) for c in schema.columns]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

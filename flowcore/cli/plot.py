@@ -29,14 +29,14 @@ def run(
     """Draw, and print where."""
     density = read_model(model)
     check_picture(out, model, data)
-    own = density.schema.numbers + density.schema.categories
-    there = {f"{c.name}": c for c in density.schema.columns if c in own}
+    own = density.schema_.numbers + density.schema_.categories
+    there = {f"{c.name}": c for c in density.schema_.columns if c in own}
     check_there(columns, [*there], model)
     chosen = [there[name] for name in columns or there]
     if len(chosen) > MOST:
         note(f"{len(chosen)} columns are too many to draw: the first {MOST} are; see --columns")
         del chosen[MOST:]
-    frames = [] if data is None else [table(data, reading, density.schema)]
+    frames = [] if data is None else [table(data, reading, density.schema_)]
     n = min(max(len(frames[0]), LEAST), DRAWS) if frames else DRAWS
     frames.append(drawn(density, n, np.random.default_rng(seed)))
     categories, found = {}, []

@@ -15,7 +15,7 @@ def run(model: str, n: int, out: str | None, margins: str, seed: int) -> None:
     """Draw n rows and write them."""
     check_table(out, model)
     density, rng = read_model(model), np.random.default_rng(seed)
-    prefix = "" if density.schema.is_named else "x"
+    prefix = "" if density.schema_.is_named else "x"
     with table_writer(out) as write:
         blocks = max(1, -(-n // ROWS))
         for k in range(blocks):  # of equal sizes: ranks among a few rows would be a poor margin
@@ -26,10 +26,10 @@ def run(model: str, n: int, out: str | None, margins: str, seed: int) -> None:
 def drawn(density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model") -> Frame:
     """n rows as a frame, columns aside left out; whole numbers are integers."""
     rows = as_frame(density.sample(n, rng, margins))
-    if density.schema.is_named:
+    if density.schema_.is_named:
         return rows
-    found = {c.name: rows[c.name] for c in density.schema.columns if c.kind.name != "aside"}
-    for c in density.schema.numbers:  # an array of a single type has floats
+    found = {c.name: rows[c.name] for c in density.schema_.columns if c.kind.name != "aside"}
+    for c in density.schema_.numbers:  # an array of a single type has floats
         x = found[c.name]
         if c.decimals == 0 and x.dtype == float and np.isfinite(x).all():
             found[c.name] = x.astype(np.int64)

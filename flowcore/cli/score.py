@@ -30,7 +30,7 @@ def run(
     if "log_prob" in keep:
         raise ValueError("--keep log_prob: scores are called so: rename that column in the file")
     density, keep = read_model(model), list(dict.fromkeys(keep))
-    schema, scores = density.schema, Scores(density.schema)
+    schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in schema.names]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
     bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)

@@ -1,9 +1,9 @@
 """Draws by small steps from the proposal to the density, where plain weights fail.
 
-Between q and p lie q^(1 - t) p^t. Every step of t is as long as leaves half of the effective number
-of draws and a k-hat of 1/2; then the draws are resampled, and move twice for every four columns
-(random walks of Metropolis, whose steps have the covariance of the draws). The mean weights of the
-steps multiply to p(x_a).
+Between q and p lie q^(1 - t) p^t. Every step of t is the longest that keeps half of the effective
+draws and a k-hat of at most 1/2; then the draws are resampled, and move twice for every four
+columns (random walks of Metropolis, whose steps have the covariance of the draws). The mean weights
+of the steps multiply to p(x_a).
 
 Del Moral, Doucet and Jasra, "Sequential Monte Carlo samplers", 2006; Neal, "Annealed importance
 sampling", 2001.
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..distributions import MultivariateTMixture
 from .pareto import pareto_smoothed
-from .weights import Weighted, normalized, systematic
+from .weights import Weighted, error_of, normalized, systematic
 
 STEPS = 20  # of t, at most; the last one goes to the end
 GOOD_K, MOST_K = 0.5, 5.0  # of a step, and of what is left: k-hat is in proportion to the step
@@ -34,22 +34,21 @@ def annealed(
 
     log_prob takes whole rows (m, S, D); log_p and log_q (m, S) are those of x and x_b | x_a.
     k-hat is that of the last step. The effective sample size is that of the first draws from which
-    the last ones descend: a careful one, since the moves count for nothing.
+    the last ones descend, and the error of log p(x_a) follows from it: the moves count for nothing.
     Cost: two evaluations of both densities a draw and step for every four columns of x_b.
     """
     log_known = (proposal.log_prob(x) - log_q)[:, :1]
     floor = TINY * x[..., hole].var(axis=1) + 1e-300
     m, n = log_q.shape
     first = np.repeat(np.arange(n)[None], m, axis=0)  # which of the first draws each comes from
-    t, log_z, variance, k_hat = np.zeros(m), np.zeros(m), np.zeros(m), np.full(m, -np.inf)
+    t, log_z, k_hat = np.zeros(m), np.zeros(m), np.full(m, -np.inf)
     for step in range(STEPS):
         left, log_ratio = 1 - t, log_p - log_q
         k = np.clip(pareto_smoothed(powered(log_ratio, left))[1], GOOD_K, MOST_K)
         rise = left if step == STEPS - 1 else longest(log_ratio, left * GOOD_K / k)
         log_weight = powered(log_ratio, rise)
-        mean, share, ess = normalized(log_weight)
+        mean, share, _ = normalized(log_weight)
         log_z, k_hat = log_z + mean, np.where(rise > 0, pareto_smoothed(log_weight)[1], k_hat)
-        variance += 1 / np.maximum(ess, 1e-9) - 1 / n
         t = np.where(rise >= left, 1.0, t + rise)
         index = systematic(share, n, rng)
         x = np.take_along_axis(x, index[..., None], axis=1)
@@ -69,11 +68,11 @@ def annealed(
     ess = np.where(nowhere, 0.0, n**2 / (descend**2).sum(axis=1))
     k_hat = np.where(nowhere, np.inf, k_hat)
     share = np.full((m, n), 1 / n)
-    return Weighted(x, share, log_z, np.sqrt(variance), ess, k_hat, np.ones(m, bool))
+    return Weighted(x, share, log_z, error_of(ess, n), ess, k_hat, np.ones(m, bool))
 
 
 def longest(log_ratio: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """The longest steps (m,), at most `most`, whose weights keep half of the draws with any."""
+    """The longest steps (m,), at most `most`, that keep half of the draws with a weight."""
     goal = np.maximum(np.isfinite(log_ratio).sum(axis=1), 1) / 2
     found, width = most, most
     for _ in range(30):  # bisection, from the longest

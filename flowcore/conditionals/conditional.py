@@ -72,7 +72,7 @@ class Conditional:
         return self.joint.density.log_prob(rows, **context) - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
-        """n draws (n, dim), taken from 4 n fresh weighted ones."""
+        """n draws (n, dim), taken from at least 4 n fresh weighted ones."""
         rng = np.random.default_rng(rng)
         draws = self._draws(max(4 * n, self.n_draws), rng)
         return draws.resampled(n, rng)[0][:, self.hole]

@@ -85,9 +85,11 @@ class Conditionals:
     names : sequence of str, optional
         Names of the columns, for known values by name.
     proposal : MultivariateTMixture, optional
-        Another proposal than the fitted one, such as one of an earlier object's.
+        Another proposal than the fitted one, such as one of an earlier object's. Not used with a
+        context.
     donors : array_like, optional
         Rows (m, D), such as training rows: half of the draws start from kernels around 200 of them.
+        Not used with a context.
 
     References
     ----------

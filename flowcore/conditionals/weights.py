@@ -17,7 +17,7 @@ class Weighted:
     """S draws for each of m rows, with weights, and what the weights are worth.
 
     x (m, S, D) are whole rows; share (m, S) sums to 1. log_p (m,) is the log-density in nats of the
-    known values, `error` its standard error: sqrt(1/ESS - 1/S).
+    known values, `error` its standard error: sqrt(1/ESS - 1/S), of the S draws before `thinned`.
     """
 
     x: np.ndarray
@@ -49,8 +49,13 @@ def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:
     """Draws x (m, S, D) of q(x_b | x_a) with weights p(x) / q(x_b | x_a), whose mean is p(x_a)."""
     smoothed, k_hat = pareto_smoothed(log_ratio)
     log_p, share, ess = normalized(smoothed)
-    error = np.sqrt(np.maximum(1 / np.maximum(ess, 1e-9) - 1 / x.shape[1], 0))
-    return Weighted(x, share, log_p, error, ess, k_hat, np.zeros(len(x), bool))
+    no = np.zeros(len(x), bool)
+    return Weighted(x, share, log_p, error_of(ess, x.shape[1]), ess, k_hat, no)
+
+
+def error_of(ess: np.ndarray, n: int) -> np.ndarray:
+    """sqrt(1/ESS - 1/n), of the log of the mean of n weights; 1/ESS <= 1e9."""
+    return np.sqrt(np.maximum(1 / np.maximum(ess, 1e-9) - 1 / n, 0))
 
 
 def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ SHOWN = 6  # values of a column, on the page
 def shares(
     density: Any, held_out: Any, train: Any, n_draws: int, rng: np.random.Generator
 ) -> list[Finding]:
-    """Of a `TableDensity` and tables: a finding about each column, one about all pairs of them.
+    """Of a `TableDensity` and tables: a finding about each column, one about pairs of the first 20.
 
     Values are categories, atoms, missing cells, values that are new, else a column's commonest
     number. Then a finding about the range of each column of numbers.
@@ -80,7 +80,7 @@ def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
     name = f"share of {', '.join(f'{name}: {value}' for name, value in pairs)}"
     shown = np.argsort(-k, kind="stable")[:SHOWN]
     levels = [(values[0, j] or "other", float(rows[j]), float(draws[j])) for j in shown.tolist()]
-    tests = max(1, known.sum() - known.all())  # if all are known, the last follows
+    tests = 1 if known.all() and len(known) == 2 else known.sum()  # two shares, one p-value
     size, p = abs(rows - draws)[worst], min(1.0, tests * p[worst])
     return Finding("shares", name, float(size), p=float(p), sentence=text, levels=tuple(levels))
 

@@ -116,6 +116,7 @@ class EllipticalMixture(BaseDistribution):
         for k, factor in enumerate(factors):
             noise[who == k] = noise[who == k] @ factor.T
         x[..., hole] = means[who, row] + stretch[who, row][..., None] * noise
+        log_known = np.where(np.isneginf(log_known), 0.0, log_known)  # too far out for floats
         return x, self.log_prob(x) - log_known[:, None]
 
     def _conditional(self, columns, values):
@@ -147,7 +148,7 @@ class EllipticalMixture(BaseDistribution):
         return lgamma(half + dim / 2) - lgamma(half) - dim / 2 * log(self.df * pi)
 
     def _profile(self, squares, dim):
-        """log g(s) / g(0) and its slope times -2, of squared lengths s."""
+        """log(g(s) / g(0)), and -2 times its slope, of squared lengths s."""
         if self.df == inf:
             return -0.5 * squares, 1.0
         nu = self.df

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..training import fit
 from ..training.checks import as_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..core.typing import ArrayLike, Seed
     from ..distributions import TransformedDistribution
@@ -40,8 +39,10 @@ def evidence(
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
-    s_1, s_2 the effective shares of draws of p and q. The error is that of Fruehwirth-Schnatter
-    2004: the draws of p count by their effective number (initial positive sequence, Geyer 1992).
+    s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
+    but draws of p count by the effective number of log l (initial positive sequence, Geyer 1992),
+    about the mean of all chains: chains that disagree are worth little. What they all miss is not
+    noticed.
 
     Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
     if flow and target hardly overlap, so that the number would be worthless. Cost: `fit`, and a
@@ -91,9 +92,8 @@ def evidence(
     drawn, log_q = flow.sample_and_log_prob(len(held), rng)
     of_p = log_p - flow.log_prob(x[held])
     of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
-    starts = np.cumsum([0, *map(len, others)])
-    n_p = sum(_effective(of_p[a:b]) for a, b in pairwise(starts))
-    return _bridge(of_p, of_q, n_p)
+    starts = np.cumsum([*map(len, others)])[:-1]
+    return _bridge(of_p, of_q, _effective(np.split(of_p, starts)))
 
 
 def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
@@ -126,7 +126,7 @@ def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, floa
         log_z = new
     f_q = np.exp(of_q - np.logaddexp(share_p + of_q, share_q + log_z))
     f_p = np.exp(-np.logaddexp(share_p + of_p - log_z, share_q))
-    # both are 0, but for sampling error, if the two densities are of the same points
+    # both are 0, but for sampling error, if both densities cover the same points
     apart = max(abs(_log_mean(of_q) - log_z), abs(_log_mean(-of_p) + log_z))
     if not math.isfinite(new) or not apart < FARTHEST:
         raise ValueError(
@@ -142,13 +142,19 @@ def _log_mean(values: np.ndarray) -> float:
     return float(log_sum_exp(values)[0] - math.log(len(values)))
 
 
-def _effective(values: np.ndarray) -> float:
-    """How many independent draws a chain's values are worth (Geyer's initial positive sequence)."""
-    n, apart = len(values), values - values.mean()
-    if n < 4 or not apart.any():
+def _effective(chains: Sequence[np.ndarray]) -> float:
+    """How many independent draws the values of chains are worth.
+
+    n / (1 + 2 sum of correlations), up to the first pair of a negative sum (Geyer's initial
+    positive sequence). They are those of all chains together, about the mean of all: of chains that
+    disagree each is worth a draw or two, however long it is.
+    """
+    n, longest = sum(map(len, chains)), max(map(len, chains))
+    mean = np.concatenate(chains).mean()
+    spectra = [np.abs(np.fft.rfft(own - mean, 2 * longest)) ** 2 for own in chains]
+    products = np.fft.irfft(np.sum(spectra, axis=0))[: longest // 2 * 2]
+    if not products[0] > 0:
         return float(n)
-    spectrum = np.abs(np.fft.rfft(apart, 2 * n)) ** 2
-    correlation = np.fft.irfft(spectrum)[:n] / (apart @ apart)
-    pairs = correlation[: n // 2 * 2].reshape(-1, 2).sum(axis=1)
+    pairs = (products / products[0]).reshape(-1, 2).sum(axis=1)
     last = np.argmax(pairs < 0) if (pairs < 0).any() else len(pairs)
     return float(n / max(2 * pairs[:last].sum() - 1, 1.0))

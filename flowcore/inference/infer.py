@@ -16,17 +16,18 @@ import numpy as np
 
 from ..bijectors import Blockwise, Chain, Exp, Permute, Sigmoid
 from ..conditionals.pareto import pareto_smoothed
-from ..core import derived, log_sum_exp
+from ..conditionals.weights import normalized, trusted
+from ..core import derived
 from ..core.inputs import check_dim
 from ..distributions import TransformedDistribution
 from ..flows import iaf
 from ..training import History, fit, fit_reverse_kl
-from ..training.reverse_kl import Target
+from ..training.reverse_kl import Target, elbo_and_error
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
 
-DRAWS, TRUSTED, UNSURE = 4000, 0.7, 0.5  # k-hat up to which weights are reliable, and good
+DRAWS, GOOD_K = 4000, 0.5  # k-hat up to which the flow is close
 LAYERS, LEAST_WIDTH = 4, 32  # of the flow that is fitted by itself
 
 
@@ -73,38 +74,39 @@ class Inference:
 
     @derived
     def elbo(self) -> tuple[float, float]:
-        """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0."""
-        values = self.log_p - self.log_q
-        values = values[np.isfinite(values)]
-        return float(values.mean()), float(values.std() / math.sqrt(len(values)))
+        """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0.
+
+        If p~ is 0 or not finite at some draws, q is the flow without them: see `elbo_and_error`.
+        """
+        return elbo_and_error(self.log_p - self.log_q)
 
     @derived
-    def _smoothed(self) -> tuple[np.ndarray, float]:
-        log_w, k_hat = pareto_smoothed((self.log_p - self.log_q)[None])
-        return log_w[0], float(k_hat[0])
+    def _weighted(self) -> tuple[float, np.ndarray, float, float]:
+        """log of the mean weight, shares (n,), effective number of draws, k-hat."""
+        smoothed, k_hat = pareto_smoothed((self.log_p - self.log_q)[None])
+        log_mean, share, ess = normalized(smoothed)
+        return float(log_mean[0]), share[0], float(ess[0]), float(k_hat[0])
 
     @property
     def k_hat(self) -> float:
         """Pareto's k of the largest weights: below 0.7 they are reliable (Vehtari et al. 2024)."""
-        return self._smoothed[1]
+        return self._weighted[3]
 
-    @derived
+    @property
     def weights(self) -> np.ndarray:
-        """Pareto-smoothed importance weights of the draws, (n,), of sum 1."""
-        return log_sum_exp(self._smoothed[0])[1]
+        """Pareto-smoothed importance weights of the draws, (n,), of sum 1; all 0 if p~ is."""
+        return self._weighted[1]
 
     @property
     def effective_sample_size(self) -> float:
         """1 / sum w^2: so many exact draws would be as good, if k-hat is below 0.7."""
-        return float(1 / np.sum(self.weights**2))
+        return self._weighted[2]
 
-    @derived
+    @property
     def log_evidence(self) -> tuple[float, float]:
         """(log Z, standard error), by the mean weight, in nats."""
-        n, log_w = len(self.draws), self._smoothed[0]
-        relative = n * self.weights
-        error = relative.std() / math.sqrt(n)
-        return float(log_sum_exp(log_w)[0] - math.log(n)), float(error)
+        n = len(self.draws)
+        return self._weighted[0], float(n * self.weights.std() / math.sqrt(n))
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[np.ndarray, np.ndarray]:
         """(E_p[f], standard error) of f(x), rows (n, D) -> (n, ...): self-normalised weights."""
@@ -122,10 +124,10 @@ class Inference:
         """Whether this can be trusted, and what to try if not."""
         k, ess = self.k_hat, self.effective_sample_size
         at = f"k-hat is {k:.2f}, and {len(self.draws):,} draws are worth {ess:,.0f}"
-        if k < UNSURE:
+        if k < GOOD_K and ess > len(self.draws) / 2:
             return f"{at}: the flow is close to the target, and its weights correct the rest."
-        if k < TRUSTED:
-            return f"{at}: the weights are reliable, though the flow misses a part of the target."
+        if trusted(ess, k):
+            return f"{at}: the weights are reliable, though the flow is not close to the target."
         return (
             f"{at}: neither the flow nor its weights can be trusted. Try refit(), more epochs, a "
             "wider flow or nsf, other coordinates (such as a non-centred scale), or a base with "
@@ -170,10 +172,8 @@ class Inference:
         lines.append(
             f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}"
         )
-        if self.target.n_bad:
-            lines.append(
-                f"the target was not finite at {self.target.n_bad:,} of {self.target.n_rows:,} rows"
-            )
+        if n_bad := np.count_nonzero(~np.isfinite(self.log_p)):
+            lines.append(f"the target was not finite at {n_bad:,} of {len(self.log_p):,} draws")
         return "\n".join([*lines, self.verdict])
 
 
@@ -189,7 +189,8 @@ def infer(
 ) -> Inference:
     """Fit a flow to an unnormalised density by reverse KL, weigh draws of it, and judge the fit.
 
-    Errors: those of `fit_reverse_kl`. Cost: its training, and `draws` calls of the target.
+    Errors: those of `fit_reverse_kl`. Cost: its training, and one call of the target with `draws`
+    rows.
 
     Parameters
     ----------

@@ -2,16 +2,19 @@
 
 frame.py       a table of any library as arrays     kind.py      what a column can be
 column.py      a column: kind and facts             finding.py   how they are found
-schema.py      all columns, printed, edited, saved  labels.py    texts that are numbers or days
+dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
+schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
-frequencies.py p(c) by counts                       categorical.py a tree, latent classes, mixed
+frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
+latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density
 fitting.py     from a table to the parts            density.py   p(c) p(x | c), of these
-record.py      what is saved
-reading.py     files in blocks of rows, by pandas   binary.py    .npy, .npz, Parquet
+record.py      what is saved                        files.py     files in blocks of rows
+reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """
 
-from .categorical import CategoricalMixture, ChowLiuTree, LatentClasses
+from .categorical import CategoricalMixture
+from .chow_liu_tree import ChowLiuTree
 from .column import Column
 from .density import TableDensity, fit_table
 from .files import read_blocks, read_table
@@ -19,6 +22,7 @@ from .fitting import learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .kind import Kind
+from .latent_classes import LatentClasses
 from .record import TableRecord
 from .schema import Schema
 

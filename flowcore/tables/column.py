@@ -89,7 +89,8 @@ class Column:
     def edited(self, kind: str | Kind) -> Column:
         """The same column as another kind: a `Kind`, or its text, such as "bounded(0, 1)".
 
-        Errors: ValueError if the numbers that were seen do not fit.
+        Errors: ValueError if numbers that were seen are not inside of its ends; what is off its
+        grid is found by a fit, which names the row.
         """
         kind = kind if isinstance(kind, Kind) else Kind.parse(kind)
         named = f"column {self.name!r:.40}"

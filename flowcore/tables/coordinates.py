@@ -16,7 +16,7 @@ from ..discrete import Dequantize
 if TYPE_CHECKING:
     from .kind import Kind
 
-POINTS = 32  # of a cell, a power of 2; measured: within .01 nats for up to eight gridded columns
+POINTS = 32  # of a cell, a power of 2
 TAIL = 10  # a draw may be as much farther out than the last row as that is than the tenth last
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
@@ -27,7 +27,8 @@ class Coordinates:
 
         log p(x) = log 1/M sum_m q(z(x, u_m)) w(x, u_m)
 
-    u in the unit cube stands for what x leaves open. Gridded: any point y = x + step u of the cell,
+    w has the factor |dz/dx| of each number without a grid; u in the unit cube stands for what x
+    leaves open. Gridded: any point y = x + step u of the cell,
     w has the factor step |dz/dy|. Not there, since an atom is (x is NaN): any z = F^-1(u) from the
     normal distribution r = N(centre, scale^2) that filled its place for training, w has the factor
     1 / r(z). So p is a probability of the grid value, and the marginal density without what is not
@@ -80,7 +81,8 @@ class Coordinates:
         """u (M, D)."""
         is_open = (self.step > 0) | np.array(self.optional, bool)
         u = np.full((POINTS, self.dim), 0.5)
-        u[:, is_open] = _unit_cube(np.count_nonzero(is_open))
+        if is_open.any():
+            u[:, is_open] = _unit_cube(np.count_nonzero(is_open))
         return u
 
     def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -55,25 +55,36 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
     return np.fromiter(texts, object, len(texts))
 
 
-def format_of(values: Sequence, number: bool = False) -> str | None:
-    """The format of all of these texts or numbers, if they are dates or times of day."""
+def formats_of(values: Sequence, number: bool = False) -> list[str]:
+    """The formats that all of these different texts or numbers have, if they are dates or times.
+
+    Two of different meaning, as day and month in either order, come with the larger unit first.
+    """
     if len(values) < LEAST:
-        return None
+        return []
     if number:
         days = min(values) >= FIRST and max(values) <= LAST
         forms = ("%Y%m%d",) if days else ("%H%M",) * is_clock(np.array(values))
     else:
         forms = (*map("".join, product(DAYS, CLOCKS)), *TIMES)
-    array = np.array(values)
+    found: dict[bytes, tuple[int, str]] = {}
     for form in forms:
-        texts = _texts(array[:SOME], form)
-        if (
-            all(_parsed(t, form) == _parsed(t, form) for t in texts)
-            and (number or [_formatted(_parsed(t, form), form) for t in texts] == texts)
-            and not np.isnan(seconds_of(array, form)).any()
-        ):
-            return form
-    return None
+        seconds = _read(np.array(values), form, number)
+        if seconds is not None:
+            found.setdefault(seconds.tobytes(), (-UNITS[resolution_of(seconds)], form))
+    return [form for _, form in sorted(found.values(), key=lambda one: one[0])]
+
+
+def _read(values: np.ndarray, form: str, number: bool) -> np.ndarray | None:
+    """(n,): seconds of values that all have the format; the first ones are written in it, too."""
+    for some in (1, SOME):  # most formats fail at the first
+        seconds = seconds_of(values[:some], form)
+        if np.isnan(seconds).any():
+            return None
+        if written(seconds, form, number).tolist() != values[:some].tolist():
+            return None
+    seconds = seconds_of(values, form)
+    return None if np.isnan(seconds).any() else seconds
 
 
 def is_clock(x: np.ndarray) -> bool:
@@ -102,21 +113,23 @@ def resolution_of(seconds: np.ndarray) -> str:
     return "month" if unit == "day" and not calendar(seconds)[2].any() else unit
 
 
-def repeats_of(seconds: np.ndarray) -> str:
-    """What repeats: "week" or "year", if it makes the half of the dates more probable that was not
-    counted; else "".
+def repeats_of(seconds: np.ndarray, unit: str) -> str:
+    """What repeats: "week" or "year", if each day is more probable by the weekdays or months of all
+    others than if they were equally frequent, by two standard errors; else "".
 
-    gain = mean log(L p(l)) of the weekdays or months l of every second date, with p from the others
+    gain = mean log(L p(l)), where l is one of L weekdays or months, and p from the other days
     """
+    days, n = np.unique(seconds // DAY * DAY, return_counts=True)
     gains = {"": 0.0}
-    for name, codes, size in (
-        ("week", weekday(seconds), 7), ("year", calendar(seconds)[1], 12),
+    for name, codes, size, least in (
+        ("week", weekday(days), 7, 28), ("year", calendar(days)[1], 12, 730),
     ):  # fmt: skip
-        span = seconds.max() - seconds.min()
-        if span < {"week": 28, "year": 730}[name] * DAY:
+        if days[-1] - days[0] < least * DAY or (unit, name) == ("month", "week"):
             continue
-        counts = np.bincount(codes[::2], minlength=size) + 0.5
-        gains[name] = float(np.mean(np.log(size * counts / counts.sum())[codes[1::2]]))
+        others = np.bincount(codes, n)[codes] - n
+        gain = n * np.log(size * (others + 0.5) / (n.sum() - n + size / 2))
+        if gain.sum() > 2 * np.sqrt(len(days)) * gain.std():
+            gains[name] = gain.sum() / n.sum()
     return max(gains, key=gains.__getitem__)
 
 

@@ -103,6 +103,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         From x to z.
     dim : int
         The number of columns that p is a density or probability of: those aside do not count.
+    margins_ : list of ndarray or None
+        The values of every number in order, at most 4,096: what `sample(margins="table")` draws.
+    notes : dict
+        How it was fitted: the library, rows, rows left out, the summary.
 
     References
     ----------
@@ -205,13 +209,12 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike) -> np.ndarray:
         """log p of every row of the table X, (n,), in nats: a function of that row alone.
 
-        Exact without gridded columns and atoms, otherwise by 32 points of the row's cell (within
-        about .005 nats with up to four gridded columns, .01 with eight). NaN for a row that misses
-        a value which is none of the column's, -inf for one outside of a column's support. Errors:
-        ValueError for columns that are not those of the schema, and, naming row, column and value,
-        for text among numbers and for what is off a grid. Cost: one pass of the density, 32 with
-        gridded columns and for rows with atoms; at most 256 times that for a row with a category
-        that was never seen.
+        Exact without gridded columns and atoms, otherwise by 32 points of the row's cell. NaN for a
+        row that misses a value which is none of the column's, -inf for one outside of a column's
+        support. Errors: ValueError for columns that are not those of the schema, and, naming row,
+        column and value, for text among numbers and for what is off a grid. Cost: one pass of the
+        density, 32 with gridded columns and for rows with atoms; at most 256 times that for a row
+        with a category that was never seen.
         """
         check_is_fitted(self)
         codes, x, unknown = self._encoding.encode(self.schema_.select(X, self.ignore_extra))
@@ -414,7 +417,7 @@ def fit_table(
 ) -> TableDensity:
     """The density p(c) p(x | c) of a table with columns of every kind.
 
-    `TableDensity(schema, learn, missing=missing).fit(X)`: see there for schema, learn and missing.
+    `TableDensity(schema, learn, missing=missing, random_state=rng).fit(X, sample_weight=...)`.
     Errors: ValueError, naming row, column and value, for missing numbers, text among numbers, what
     is off a grid or outside of a support; naming the columns, for constant ones and free text that
     are not set aside, and for those that repeat others or follow from them. Cost: `learn`, a sort
@@ -424,12 +427,8 @@ def fit_table(
     ----------
     X : table
         Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
-    schema : Schema or None
-        What the columns are.
-    learn : FlowDensity or callable or None
-        What fits the numbers.
-    missing : str
-        "error", "drop" or "atom".
+    schema, learn, missing
+        See `TableDensity`.
     sample_weight : array_like or None
         (n,) >= 0; rows of weight 0 take no part.
     rng : int or Generator

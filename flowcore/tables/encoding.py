@@ -143,7 +143,8 @@ class Day(Part):
 
     One coordinate; or, where the week or the year repeats, a code for the weekday or month, and
     coordinates for the week, or for the year and the day of the month; and, of units less than a
-    day, one more for the time of day.
+    day, one more for the time of day. The last code is a missing cell, if that is a value. The
+    coordinates also have days that a month lacks, such as 30 February, with a share of p.
     """
 
     @property
@@ -162,9 +163,17 @@ class Day(Part):
         return self.column.missing
 
     @property
+    def _levels(self) -> int:
+        """Weekdays, months, or one that stands for all days."""
+        return {"week": 7, "year": 12}.get(self.column.kind.repeats, 1)
+
+    @property
     def sizes(self) -> tuple[int, ...]:
-        missing = (2,) * self.column.missing
-        return missing + {"week": (7,), "year": (12,)}.get(self.column.kind.repeats, ())
+        n = self._levels + self.column.missing
+        return (n,) if n > 1 else ()
+
+    def is_there(self, codes: np.ndarray) -> np.ndarray:
+        return codes[:, 0] != self._levels if self.may_be_gone else np.ones(len(codes), bool)
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes, coordinates); a ValueError for what is no date of this format and unit."""
@@ -178,32 +187,26 @@ class Day(Part):
         problem = f"which is no {kind}: write it so, or make it missing"
         frame.check(self.column.name, odd, problem)
         clock = there % DAY / kind.step
-        codes, x = [gone] * self.column.missing, [clock] if kind.name == "time" else []
+        code, x = np.zeros(len(there), np.int64), [there / kind.step]
         if kind.repeats == "week":
-            codes.append(weekday(there))
-            x = [(there + MONDAY) // (7 * DAY), clock]
+            code, x = weekday(there), [(there + MONDAY) // (7 * DAY), clock]
         elif kind.repeats == "year":
-            codes.append(month)
-            x = [year, of_month, clock]
+            code, x = month, [year, of_month, clock]
         elif is_month:
             x = [12 * (year - 1970) + month]
-        elif kind.name == "date":
-            x = [there / kind.step]
         x = np.array(x[: len(self.kinds)], float).T
-        codes = np.array(codes, np.int64).reshape(len(self.sizes), len(there)).T.copy()
         x[gone] = np.nan
-        if not self.column.missing:
-            codes[gone] = UNKNOWN
-        return codes, x
+        code = np.where(gone, self._levels if self.column.missing else UNKNOWN, code)
+        return code[:, None][:, : len(self.sizes)], x
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The dates, as the column has them."""
         kind, step = self.column.kind, self.column.kind.step
         if kind.repeats == "week":
-            seconds = 7 * DAY * x[:, 0] - MONDAY + DAY * codes[:, -1]
+            seconds = 7 * DAY * x[:, 0] - MONDAY + DAY * codes[:, 0]
         elif kind.repeats == "year":
             day = 0 * x[:, 0] if kind.unit == "month" else x[:, 1]
-            seconds = from_calendar(x[:, 0], codes[:, -1], day)
+            seconds = from_calendar(x[:, 0], codes[:, 0], day)
         elif kind.unit == "month":
             seconds = from_calendar(0 * x[:, 0] + 1970, x[:, 0], 0 * x[:, 0])
         else:
@@ -211,7 +214,7 @@ class Day(Part):
         if kind.repeats and step < DAY:
             seconds = seconds + step * x[:, -1]
         if self.column.missing:
-            seconds = np.where(codes[:, 0] > 0, np.nan, seconds)
+            seconds = np.where(self.is_there(codes), seconds, np.nan)
         return written(seconds, kind.form, self.column.type == "number")
 
 

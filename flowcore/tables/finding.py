@@ -1,7 +1,8 @@
 """What a column is, found from its values.
 
-Conservative: numbers are continuous, text and booleans are categories. Anything else that numbers
-look like changes what log p means, or where it is -inf, so it is a suggestion only.
+Conservative: numbers are continuous, text and booleans are categories, dates are dates, also those
+that are text. Anything else that numbers look like changes what log p means, or where it is -inf,
+so it is a suggestion only.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +17,14 @@ import numpy as np
 from ..discrete import EPS
 from ..training.checks import EXAMINED
 from .column import MOST_VALUES, Column, Value
-from .dates import format_of, repeats_of, resolution_of, seconds_of, written
+from .dates import formats_of, repeats_of, resolution_of, seconds_of, written
 from .frame import DATES, NUMBERS, Frame, Name, is_missing
 from .kind import Date, Kind, Time
+from .patterns import FEW, pattern_of, reads_as_number
 
-GAIN, LOSS = 0.1, 0.3  # nats a row by which a logarithm or logit has to beat the numbers as they
-# are; and may be worse, of numbers that reach down to 0
+# nats a row by which a logarithm or logit has to beat the numbers as they are; and may be worse, of
+# numbers that reach down to 0
+GAIN, LOSS = 0.1, 0.3
 LEAST = 10  # rows that have an atom
 ATOM, CAP = 0.05, 0.002  # of the rows have a value that is an atom; the same of the last value
 TIMES, MOST_ATOMS = 5, 10  # an atom is so many times as frequent as values around it
@@ -32,9 +34,7 @@ ODD = 0.02  # of the rows may be off a grid: they are rounded
 FEW_ROWS = 50  # fewer show little of a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
 MOST_DECIMALS = 12
-SPARSE = (
-    10  # cells of a grid for each value that occurs: if the values are few, they are categories
-)
+SPARSE = 10  # cells of a grid for each value that occurs: if these are few, they are categories
 LUCK = math.log(1e6)  # odds against all numbers being multiples by chance
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
 RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
@@ -43,19 +43,6 @@ DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
 ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
-FEW = 20  # different values are categories, whatever they are: 10%, 20%, 30%
-MOST_OF = 0.9  # of the rows have the same unit
-THOUSANDS = "separators of thousands"
-_M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
-_DAY = re.compile(
-    rf"(\d{{4}}([-/.]){_M}\2{_D}|({_D}([-/.]){_M}\4|{_M}([-/]){_D}\5)(\d{{4}}|\d\d))([T ]\d.*)?"
-    r"|\d?\d:[0-5]\d(:[0-5]\d.*)?",
-    re.ASCII,
-)
-_WITH_UNIT = re.compile(
-    r"([^\w\s+-]{0,2}) *([+-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d))*)(\D{0,8})"
-)
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'\u2019\u00a0\u202f]\d{3}|( \d{3}){2})+([.,]\d+)?")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -103,9 +90,9 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
         return replace(column, suggestion=Kind("aside"), note=ROW_NUMBER)
-    if decimals == 0 and low >= 0 and (form := format_of(distinct.tolist(), number=True)):
-        kind = _dates(name, distinct, form, "number").kind
-        return replace(column, suggestion=kind, note=f"all of them are {kind.name}s as {form}")
+    if decimals == 0 and low >= 0 and (forms := formats_of(distinct.tolist(), number=True)):
+        kind = _dates(name, values, forms[0], "number").kind
+        return replace(column, suggestion=kind, note=f"all of them are {kind.name}s as {forms[0]}")
     if values.dtype != float and max(-low, high) > 2**53:
         repeats = kept and 2 * len(kept) <= len(values)
         return replace(column, suggestion=CATEGORICAL if repeats else Kind("aside"), note=TOO_LARGE)
@@ -173,9 +160,9 @@ def find_atoms(counts: np.ndarray) -> np.ndarray:
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     """Whether whole numbers only identify n rows.
 
-    They hardly repeat, and are called so; or start at 0 or 1 and leave hardly a gap; or none comes
-    twice, where ten would if they had been drawn at random, as of a part of the rows. (Years leave
-    no gap either, and are informative.)
+    They hardly repeat, and are called so; or start at 0 or 1 and leave hardly a gap; or start in
+    the first twentieth, and none comes twice, where ten would if they had been drawn at random, as
+    of a part of the rows. (Years leave no gap either, and are informative.)
 
     >>> x = np.arange(1000.0)
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)
@@ -198,7 +185,8 @@ def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -
     if form and "%Y" not in form:
         kind = Time.of(resolution_of(np.append(seconds, 3600.0)), form)
     else:
-        kind = Date.of(resolution_of(seconds), form, repeats_of(seconds))
+        unit = resolution_of(seconds)
+        kind = Date.of(unit, form, repeats_of(seconds, unit))
     first, last = (written(np.array([s]), "", False)[0] for s in (seconds.min(), seconds.max()))
     why = f"{len(np.unique(seconds)):,} different {kind.name}s"
     why += f" from {first!s:.10} to {last!s:.10}" if kind.name == "date" else ""
@@ -217,7 +205,7 @@ def _text(frame: Frame, name: Name) -> Column:
     if all(isinstance(v, bool) for v in counts):
         return _boolean(name, np.array(values, bool))
     declared = name in frame.declared
-    others = set() if declared else {v for v in counts if not _reads_as_number(v)}
+    others = set() if declared else {v for v in counts if not reads_as_number(v)}
     if 0 < sum(counts[v] for v in others) <= 0.5 * len(values):
         problem = "but most of the column reads as numbers: make it a number, or missing"
         frame.check(name, [v in others for v in values], problem)
@@ -231,8 +219,10 @@ def _text(frame: Frame, name: Name) -> Column:
     if k == 1:
         kind, note = Kind("constant"), "it is always the same"
         why = f"always {distinct[0]!r:.40}"
-    elif not declared and (form := format_of(distinct)):
-        return replace(_dates(name, np.array(values, object), form, "text"), values=kept)
+    elif not declared and (forms := formats_of(distinct)):
+        note = f"or {forms[1]}, which fits all of them, too" if len(forms) > 1 else ""
+        found = _dates(name, np.array(values, object), forms[0], "text")
+        return replace(found, values=kept, note=note)
     elif pattern := None if declared and kept else pattern_of(counts):
         kind, note = Kind("text"), pattern[1]
         why = f"{pattern[0]}, such as {distinct[0]!r:.40}"
@@ -378,46 +368,6 @@ def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
     return step, float(whole[0] % step)
 
 
-# ---------------------------------------------------------------- texts
-
-
-def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
-    """(what most of these texts are, what to do), or None: neither numbers nor days.
-
-    counts: how many rows have each text.
-
-    >>> pattern_of({f"{k}%": 1 for k in range(30)})[0]
-    "numbers with '%'"
-    """
-    least = MOST_OF * sum(counts.values())
-    if len(counts) <= FEW:
-        return None
-    if sum(n for text, n in counts.items() if _DAY.fullmatch(text.strip())) >= least:
-        return "days or times", "make it a number, such as days since a day"
-    units: Counter[str | None] = Counter()
-    for text, n in counts.items():
-        units[unit_of(text)] += n
-    unit = max(filter(None, units), key=units.__getitem__, default=None)
-    if unit and units[unit] + (units[""] if unit == THOUSANDS else 0) >= least:
-        return f"numbers with {unit}", "take that out of the file to have numbers"
-    return None
-
-
-def unit_of(text: str) -> str | None:
-    """What makes a text no number: a sign or unit on one side of it, separators of thousands; ''
-    for a number, None for another text.
-
-    >>> unit_of("72.5 m²"), unit_of("1,234.50"), unit_of("72.5"), unit_of("from 3 to 4")
-    ("' m²'", 'separators of thousands', '', None)
-    """
-    found = _WITH_UNIT.fullmatch(text.strip())
-    if not found or (found[1] and found[3]):
-        return None
-    if found[1] or found[3]:
-        return repr(found[1] or found[3])
-    return THOUSANDS if _THOUSANDS.fullmatch(found[2]) else ""
-
-
 def _value(number: float) -> Value:
     """A category's value as it is written: 3, not 3.0."""
     whole = isinstance(number, int) or (number.is_integer() and abs(number) < 2**53)
@@ -426,13 +376,3 @@ def _value(number: float) -> Value:
 
 def _short(number: float) -> str:
     return f"{float(number):.6g}"
-
-
-def _reads_as_number(value) -> bool:
-    if not isinstance(value, str):
-        return not isinstance(value, (bool, np.bool_))
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return "_" not in value

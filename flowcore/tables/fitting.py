@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import fixable, remaking, warn
+from ..core import remaking, warn
 from ..distributions import Distribution, Foreign
 from ..estimator.record import as_data
 from ..flows import nsf
@@ -20,7 +20,7 @@ from .encoding import Encoding
 from .frame import Frame, as_frame
 from .onehot import OneHot
 from .record import check_dim
-from .schema import Schema, complete_rows
+from .schema import Schema, argument, complete_rows
 
 if TYPE_CHECKING:
     from ..core.typing import Base, Seed, TableLike
@@ -64,7 +64,7 @@ def learn_flow(
     )
     flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     if history.interrupted:
-        raise KeyboardInterrupt  # there is no history to tell it by; `FlowDensity` stops, too
+        raise KeyboardInterrupt  # no history is returned that shows it; `FlowDensity` stops, too
     return flow
 
 
@@ -79,13 +79,14 @@ def fitted_parts(
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
         found = Schema.from_data(frame, missing)
-        _check_kinds(found, missing)
+        found.check_kinds(missing)
         schema = found.suggested()
         _warn_of_assumptions(found, missing)
+        frame = schema.select(frame)
     else:
-        _check_kinds(schema, missing)
+        schema.check_kinds(missing)
         frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
-    frame, encoding = schema.select(frame), Encoding(schema)
+    encoding = Encoding(schema)
     codes, x, _ = encoding.encode(frame)
     coordinates = Coordinates(encoding.kinds, encoding.optional)
     encoding.check_inside(frame, x, coordinates.outside(x))
@@ -108,7 +109,7 @@ def fitted_parts(
         "log_prob_of_categories": nats if density is None else None,
         "summary": None if summary is None else as_data(summary.shifted(nats)),
     }
-    margins = [_quantiles(own) for own in x.T]
+    margins = [_quantiles(own, weight) for own in x.T]
     return schema, categories, coordinates, density, margins, notes
 
 
@@ -140,12 +141,14 @@ def _pairs(number: np.ndarray) -> float:
     return float(np.sum(counts * (counts - 1)) / 2)
 
 
-def _quantiles(x: np.ndarray) -> np.ndarray:
-    """The values of a column in order, evenly spaced ones of many."""
-    values = np.sort(x[~np.isnan(x)])
-    if len(values) <= MARGINS:
-        return values if len(values) else np.zeros(1)
-    return values[((np.arange(MARGINS) + 0.5) / MARGINS * len(values)).astype(int)]
+def _quantiles(x: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """The values of a column in order, by their weights; evenly spaced ones of many."""
+    order = np.argsort(x, kind="stable")[: np.count_nonzero(~np.isnan(x))]  # NaN are last
+    if not len(order):
+        return np.zeros(1)
+    m = min(MARGINS, len(order))
+    total = np.cumsum(np.ones(len(order)) if weight is None else weight[order])
+    return x[order[np.searchsorted(total, (np.arange(m) + 0.5) / m * total[-1])]]
 
 
 def _complete(frame: Frame, weight, missing: str, schema: Schema | None = None):
@@ -165,39 +168,18 @@ def _warn_of_assumptions(found: Schema, missing: str) -> None:
         return
     lines = "".join(f"\n  {c.name!r:.40}: {c.suggestion or c.kind} ({c.note})" for c in wanted[:20])
     more = f"\n  and {len(wanted) - 20} more" if len(wanted) > 20 else ""
-    schema = f"schema = Schema.from_data(X{_missing(missing)})"
+    pasted = argument("missing", missing)
     warn(
         f"columns are taken for:{lines}{more}\nTo see all, print the schema. To take numbers as "
-        f"they are: {schema}; fit_table(X, schema{_missing(missing)}). To change a column: "
-        f"schema.suggested().edit(...)"
+        f"they are: schema = Schema.from_data(X{pasted}); fit_table(X, schema{pasted}). To change "
+        "a column: schema.suggested().edit(...)"
     )
-
-
-def _missing(missing: str) -> str:
-    """What lines to be pasted need, too."""
-    return "" if missing == "error" else f', missing="{missing}"'
-
-
-def _check_kinds(schema: Schema, missing: str) -> None:
-    bad = [c for c in schema.columns if c.kind.name in ("constant", "text")]
-    if all(c.kind.name == "aside" for c in schema.columns):
-        raise ValueError("all columns of the schema are aside: there is nothing to model")
-    if bad:
-        edit = {c.name: "aside" for c in bad}
-        told = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
-        kinds = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
-        raise fixable(
-            ValueError, f"column {told}, and so cannot be modelled: ",
-            *({"kind": edits} for edits in (edit, kinds) if edits),
-            words="leave it out, or set it aside: schema = "
-            f"Schema.from_data(X{_missing(missing)}).edit({edit!r:.300})",
-        )  # fmt: skip
 
 
 def _learned(
     z: np.ndarray, log_w: np.ndarray, context, weight, learn, rng
 ) -> tuple[Base | None, Summary | None]:
-    """(q(z | c), what a `FlowDensity` says of log p(x | c) on held-out rows, in the table's units).
+    """(q(z | c), a `FlowDensity`'s summary of log p(x | c) on held-out rows, in the table's units).
 
     Errors of the summary are those of log q(z | c): log w is the same for all candidates.
     """

@@ -21,7 +21,7 @@ Name = str | int
 LIBRARIES = ("pandas", "polars", "pyarrow")  # whose tables come back as such
 DATES = "mM"  # the kinds of dtypes that are dates and durations
 NUMBERS = "iuf"
-DAYS = "make it a number first, such as days since a day"
+AS_NUMBER = "make it a number first, such as days since a day"
 
 
 class Frame:
@@ -104,7 +104,7 @@ class Frame:
         column = self._columns[name]
         if column.dtype.kind in DATES:
             first = f", such as {str(column[0])!r:.40}" if self._n else ""
-            raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {DAYS}")
+            raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {AS_NUMBER}")
         if column.dtype == object:
             texts = [isinstance(value, str) for value in column.tolist()]
             self.check(name, texts, "no number: make it one, or missing")
@@ -219,9 +219,8 @@ def _named_columns(X) -> tuple[list, str | None]:
     try:
         table = nw.from_native(X, eager_only=True, pass_through=True)
         if not isinstance(table, nw.DataFrame) and hasattr(X, "__arrow_c_stream__"):
-            table = nw.from_arrow(
-                X, backend="pyarrow"
-            )  # any other table that has Arrow's interface
+            # any other table that has Arrow's interface
+            table = nw.from_arrow(X, backend="pyarrow")
     except nw.exceptions.DuplicateError as problem:
         text = " ".join(f"{problem}".split())
         raise ValueError(f"two columns are called alike: {text}") from None

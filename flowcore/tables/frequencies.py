@@ -85,8 +85,9 @@ class Frequencies:
             total = self.counts.sum()
         if not ((self.counts > 0).all() and total < np.inf):
             raise ValueError("counts must be positive, with a finite sum")
-        if not ((self.unseen >= 0) & (self.unseen < 1)).all() or not self.strength >= 0:
-            raise ValueError("unseen must be in [0, 1), strength >= 0")
+        check_shares(self.unseen, self.sizes)
+        if not self.strength >= 0:
+            raise ValueError(f"counts need a strength >= 0: got {self.strength}")
         self._smoothed = [
             np.bincount(own, self.counts, minlength=size) + PSEUDO
             for own, size in zip(self.combinations.T, self.sizes, strict=True)
@@ -114,8 +115,7 @@ class Frequencies:
         weight = np.ones(n) if weight is None else np.asarray(weight, float)
         weight = weight / weight.mean()
         seen = weight > 0
-        combinations, inverse = np.unique(codes[seen], axis=0, return_inverse=True)
-        counts = np.bincount(inverse.reshape(-1), weight[seen])
+        combinations, counts = distinct_rows(codes[seen], weight[seen])
         unseen = unseen_shares(codes[seen], closed)
         found = cls(sizes, combinations, counts, unseen, np.inf)
         if len(sizes) == 1:
@@ -171,13 +171,13 @@ class Frequencies:
     def sample(self, n: int, rng: Seed = None) -> np.ndarray:
         """n rows of codes (n, K), each of them of a value that was seen: draws given that."""
         rng, n = np.random.default_rng(rng), check_count(n)
-        found = self.combinations[_draw(self.counts, n, rng)]
+        found = self.combinations[draw(self.counts[None], np.zeros(n, int), rng)]
         independent = self.strength * np.prod(1 - self.unseen)
         alone = np.ones(n, bool)
         if np.isfinite(self.strength):
             alone = rng.random(n) < independent / (self.counts.sum() + independent)
         for k, smoothed in enumerate(self._smoothed):
-            found[alone, k] = _draw(smoothed, int(alone.sum()), rng)
+            found[alone, k] = draw(smoothed[None], np.zeros(alone.sum(), int), rng)
         return found
 
     def __repr__(self):
@@ -192,8 +192,30 @@ def unseen_shares(codes: np.ndarray, closed: Sequence[bool]) -> np.ndarray:
     return unseen
 
 
-def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.choice(len(weights), n, p=weights / weights.sum())
+def check_probabilities(name: str, p: np.ndarray, shape: tuple[int, ...]) -> None:
+    """A ValueError unless p has this shape and its last axis sums to 1."""
+    good = p.shape == shape and (p >= 0).all() and np.allclose(p.sum(axis=-1), 1, atol=1e-9)
+    if not good:
+        raise ValueError(f"{name} are no probabilities of shape {shape}")
+
+
+def check_shares(unseen: np.ndarray, sizes: Sequence[int]) -> None:
+    """A ValueError unless there is one share in [0, 1) for every column."""
+    if unseen.shape != (len(sizes),) or not ((unseen >= 0) & (unseen < 1)).all():
+        raise ValueError(f"unseen must be {len(sizes)} numbers in [0, 1)")
+
+
+def distinct_rows(codes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different rows (m, K) of codes (n, K), sorted, and the sums of their weights (m,)."""
+    distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
+    return distinct, np.bincount(inverse.reshape(-1), weight)
+
+
+def draw(p: np.ndarray, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n,): a code from each row `which` (n,) of probabilities p (H, L)."""
+    ends = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1) + np.arange(len(p))[:, None]
+    flat = np.searchsorted(ends.reshape(-1), which + rng.random(len(which)), "right")
+    return np.minimum(flat - which * p.shape[1], p.shape[1] - 1)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ class Kind:
         bounded(low, high)    numbers strictly between                         a density
         integer(low, high)    whole numbers; either end may be left out        a probability
         gridded(step, ...)    low + k step with an integer k                   a probability
-        date(unit, ...)       months, days, hours, minutes, seconds              a probability
+        date(unit, ...)       months, days, hours, minutes, seconds            a probability
         time(unit, format)    times of day                                     a probability
         categorical           one of some values, of any type                  a probability
         boolean               False or True                                    a probability
@@ -98,6 +98,13 @@ class Kind:
             raise ValueError(f"{self}: needs finite numbers, low less than high")
         if self.atoms and not self.is_number:
             raise ValueError(f"{self}: only numbers have atoms")
+        step = self.step == 1 if self.name == "integer" else bool(self.step) == self.is_gridded
+        above = self.low is None and self.high is not None
+        if not self.is_date and (not step or above or len(self._written) not in self._lengths()):
+            raise ValueError(
+                f"no kind {self.name} has step {self.step}, low {self.low}, high {self.high}: take "
+                f"one of {FORMS}"
+            )
         if not all(map(math.isfinite, self.atoms)) or sorted(set(self.atoms)) != [*self.atoms]:
             raise ValueError(f"{self}: atoms are different numbers, the smallest first")
 
@@ -117,7 +124,7 @@ class Kind:
             )
         except ValueError:
             raise ValueError(f"kind {text!r:.40} has an argument that is no number") from None
-        if len(numbers) not in {form.count(",") + ("(" in form) for form in kind.forms or ("",)}:
+        if len(numbers) not in kind._lengths():
             raise ValueError(f"kind {text!r:.40} has {len(numbers)} arguments: take one of {FORMS}")
         step = numbers.pop(0) if kind is Gridded else float(kind is Integer)
         low, high = (*numbers, None, None)[:2]
@@ -127,9 +134,18 @@ class Kind:
     def _ends(self) -> list[float]:
         return [end for end in (self.low, self.high) if end is not None]
 
+    @property
+    def _written(self) -> list[float]:
+        """The numbers in the brackets."""
+        return [self.step] * (self.name == "gridded") + self._ends
+
+    @classmethod
+    def _lengths(cls) -> set[int]:
+        """How many there may be."""
+        return {form.count(",") + ("(" in form) for form in cls.forms or ("",)}
+
     def __str__(self):
-        numbers = [self.step] * (self.name == "gridded") + self._ends
-        kind = f"{self.name}({_listed(numbers)})" if numbers else self.name
+        kind = f"{self.name}({_listed(self._written)})" if self._written else self.name
         return f"{kind} atoms({_listed(self.atoms)})" if self.atoms else kind
 
     def __repr__(self):
@@ -228,8 +244,6 @@ class Gridded(Continuous):
         super().__post_init__()
         if not self.step > 0:
             raise ValueError(f"{self}: step must be positive")
-        if self.low is None and self.high is not None:
-            raise ValueError(f"{self}: an upper end needs a lower one")
         cells = 0.0 if self.high is None else (self.high - self.low) / self.step
         if not cells < 2**53:
             raise ValueError(f"{self}: has more cells than floats distinguish")
@@ -370,7 +384,7 @@ class Constant(Kind):
 
 
 class Text(Kind):
-    """Free text, or dates: found, and refused by `fit_table`."""
+    """Free text, durations, days of no format: found, and refused by `fit_table`."""
 
 
 class Aside(Kind):

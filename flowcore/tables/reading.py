@@ -17,8 +17,8 @@ import numpy as np
 from numpy.lib import NumpyVersion
 
 from ..core import fixable, warn
-from .finding import unit_of
 from .frame import Frame, Name, check_there
+from .patterns import unit_of
 from .schema import Schema
 
 SEPARATORS = ",;\t|"

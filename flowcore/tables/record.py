@@ -70,8 +70,6 @@ class TableRecord:
         elif encoding.sizes:
             raise ValueError("there are no categories, but the schema has some")
         check_dim(self.density, dim := len(encoding.kinds))
-        if dim + len(encoding.sizes) == 0:
-            raise ValueError("the schema has neither numbers nor categories: nothing to model")
         for name, value in (("fillers", self.fillers), ("reach", self.reach)):
             good = value is None or (np.shape(value) == (2, dim) and not np.isnan(value).any())
             if not good:
@@ -79,7 +77,7 @@ class TableRecord:
         if self.fillers is not None and not (self.fillers[1] > 0).all():
             raise ValueError("fillers has a scale that is not positive")
         _check_margins(self.margins, dim)
-        check_notes(self.notes)
+        _check_notes(self.notes)
         coordinates = Coordinates(encoding.kinds, encoding.optional, self.fillers, self.reach)
         found = TableDensity(schema)
         return found.with_parts(
@@ -119,7 +117,7 @@ def _check_margins(margins, dim: int) -> None:
         raise ValueError(f"margins are {dim} vectors of finite numbers")
 
 
-def check_notes(notes) -> None:
+def _check_notes(notes) -> None:
     """A ValueError for notes of a wrong kind, as in a forged file."""
     from ..estimator.record import as_summary
 

@@ -25,9 +25,10 @@ MISSING = ("error", "drop", "atom")
 class Schema:
     """The columns of a table, in order: what each is, and what it adds to log p.
 
-    Numbers are continuous, text and booleans are categories, whatever is constant or free text has
-    to be set aside: `fit_table` refuses it. All else is a suggestion, which changes what log p
-    means or where it is -inf: print the schema, and adopt one by `edit`, or all by `suggested`.
+    Numbers are continuous, text and booleans are categories, dates are dates, whatever is constant
+    or free text has to be set aside: `fit_table` refuses it. All else is a suggestion, which
+    changes what log p means or where it is -inf: print the schema, and adopt one by `edit`, or all
+    by `suggested`.
 
     Parameters
     ----------
@@ -145,11 +146,22 @@ class Schema:
                 unit += f"; a probability of {c.name} where it is {' or '.join(atoms)}"
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
-    def check_kinds(self) -> None:
-        """A ValueError for a column that cannot be modelled."""
-        for column in self.columns:
-            if column.kind.name in ("constant", "text"):
-                raise ValueError(f"column {column.name!r:.40} is {column.kind}: edit it to aside")
+    def check_kinds(self, missing: str = "error") -> None:
+        """A ValueError for columns that cannot be modelled; missing: for the line to be pasted."""
+        bad = [c for c in self.columns if c.kind.name in ("constant", "text")]
+        if all(c.kind.name == "aside" for c in self.columns):
+            raise ValueError("all columns of the schema are aside: there is nothing to model")
+        if not bad:
+            return
+        aside = {c.name: "aside" for c in bad}
+        kinds = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
+        each = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
+        raise fixable(
+            ValueError, f"column {each}, and so cannot be modelled: ",
+            *({"kind": edits} for edits in (aside, kinds) if edits),
+            words="leave it out, or set it aside: schema = "
+            f"Schema.from_data(X{argument('missing', missing)}).edit({aside!r:.300})",
+        )  # fmt: skip
 
     def select(self, X: TableLike, ignore_extra: bool = False) -> Frame:
         """X as a frame with the columns of the schema, in its order; those aside are left out.
@@ -217,6 +229,11 @@ class Schema:
         if not isinstance(columns, (list, tuple)) or type(n_rows) is not int or n_rows < 0:
             raise ValueError(f"{data!r:.80} describes no schema")
         return cls(tuple(map(Column.from_dict, columns)), n_rows)
+
+
+def argument(name: str, value: str) -> str:
+    """What a line to be pasted needs, if the value is not "error", the default."""
+    return "" if value == "error" else f', {name}="{value}"'
 
 
 def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> np.ndarray:

@@ -8,6 +8,7 @@ optim.py        Adam and averages: how a gradient changes theta; schedules.py   
 run.py          the state of a run, and how it ends; history.py   what is recorded
 table.py        the rows: a split, and batches; repeats.py   rows that are equal
 checks.py       what is refused; columns.py   columns that have no density
+defaults.py     what "auto" stands for; shards.py   a batch in threads
 resume/         the file from which a stopped run goes on
 """
 

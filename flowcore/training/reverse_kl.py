@@ -137,7 +137,7 @@ class ReverseKL(Loss):
         from scipy.special import ndtri
         from scipy.stats.qmc import Sobol
 
-        whole = Sobol(self.flow.dim, rng=rng).random_base2(math.ceil(math.log2(n)))
+        whole = Sobol(self.flow.dim, seed=rng).random_base2(math.ceil(math.log2(n)))
         return ndtri(np.clip(whole[:n], 1e-12, 1 - 1e-12)).astype(self.flow.dtype)
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[np.ndarray]:
@@ -158,7 +158,7 @@ class ReverseKL(Loss):
             if not good.any():
                 raise NotFinite("log_target is finite at no draw", "does its support fit?")
             w = good / np.count_nonzero(good)
-            found.append(float(np.sum(value[good]) * w.max()))
+            found.append(-elbo_and_error(-value)[0])
             if self.gradient == "path":
                 slope = slope - _slope_by_x(flow, params, rows)
                 log_det = 0.0
@@ -169,7 +169,7 @@ class ReverseKL(Loss):
         return found[0], np.asarray(vjp(1.0), theta.dtype)
 
     def validation(self, theta) -> tuple[float, float]:
-        """-ELBO of 2,000 draws, always the same, and its standard error."""
+        """-ELBO of 2,000 draws, always the same, and its standard error if they are independent."""
         return self._value_and_error(theta, self._fixed)
 
     def first_batch(self, theta) -> tuple[float, float]:
@@ -179,11 +179,24 @@ class ReverseKL(Loss):
     def _value_and_error(self, theta, z) -> tuple[float, float]:
         with np.errstate(all="ignore"):
             x, log_det = _images(self.flow, theta, z)
-            values = self.flow.base.log_prob(z) - log_det - self.target(x)[0]
-        values = values[np.isfinite(values)]
-        if not len(values):
-            return math.inf, 0.0
-        return float(values.mean()), float(values.std() / math.sqrt(len(values)))
+            log_w = self.target(x)[0] + log_det - self.flow.base.log_prob(z)
+        elbo, error = elbo_and_error(log_w)
+        return -elbo, error
+
+
+def elbo_and_error(log_w: np.ndarray) -> tuple[float, float]:
+    """(the ELBO, its standard error) in nats, by log w = log p~ - log q (n,) of draws of q.
+
+    The density q / S of the draws where log w is finite, a share S of all, has the ELBO
+
+        E[log w] + log S  <=  log Z,       by its draws; -inf without any
+    """
+    values = log_w[np.isfinite(log_w)]
+    if not len(values):
+        return -math.inf, 0.0
+    share = len(values) / len(log_w)
+    error = math.sqrt((values.var() + 1 - share) / len(values))  # 1 - share: that of log S
+    return float(values.mean()) + math.log(share), error
 
 
 def _images(flow, theta, z):
@@ -206,8 +219,8 @@ def gaussian_rows(
 
     Its means and deviations maximise the ELBO of the same 400 draws, by L-BFGS from `start` (D,)
     and deviations of 1 (Giordano, Ingram and Broderick, "Black box variational inference with a
-    deterministic objective", 2024). A mode does not mislead it, as it would a Laplace
-    approximation. Errors: ValueError if the target is not finite at the start.
+    deterministic objective", 2024). Unlike a Laplace approximation, it is not misled by a sharp
+    mode. Errors: ValueError if the target is not finite at the start.
     """
     from scipy.optimize import minimize
 
@@ -268,7 +281,7 @@ def fit_reverse_kl(
 
     The history's train_nll and val_nll are -ELBO in nats: ELBO <= log Z, with equality where q = p.
     The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned. Reverse KL
-    seeks modes: a mode that no draw of q comes near is not found, and not missed.
+    seeks modes: a mode that no draw of q comes near is not found, and nothing shows that.
 
     `fit`'s loop, callbacks, checkpoints, interrupts and divergence. A batch's base draws come from
     `default_rng([seed, epoch, batch])`.
@@ -285,7 +298,8 @@ def fit_reverse_kl(
         initialised with rows of a Gaussian near the target, or with `start`.
     log_target : callable
         Rows (n, D) -> log p~ (n,), in autograd.numpy; or -> (log p~, its gradient (n, D)). Rows
-        where it is not finite are left out, and counted in history.settings["bad_rows"].
+        where it is not finite are left out, and counted in history.settings["bad_rows"]: the ELBO
+        is that of q without them, and its gradient does not push draws away from them.
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int

@@ -14,7 +14,7 @@ LONGEST = 20_000  # characters of output
 
 def run(code: str, names: dict) -> dict:
     """Run code with these names, which it may change: {"out", "problem"}, both text."""
-    out, told = io.StringIO(), ""
+    out, failure = io.StringIO(), ""
     linecache.cache[NAME] = (len(code), None, code.splitlines(keepends=True), NAME)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
@@ -22,11 +22,11 @@ def run(code: str, names: dict) -> dict:
             if last is not None:
                 print(repr(last))
         except (Exception, SystemExit, KeyboardInterrupt) as problem:
-            told = _told(problem)
+            failure = _described(problem)
     text = out.getvalue()
     if len(text) > LONGEST:
         text = text[:LONGEST] + f"\n... and {len(text) - LONGEST:,} characters more"
-    return {"out": text, "problem": told}
+    return {"out": text, "problem": failure}
 
 
 def _execute(code: str, names: dict):
@@ -37,7 +37,7 @@ def _execute(code: str, names: dict):
     return None if last is None else eval(compile(ast.Expression(last.value), NAME, "eval"), names)
 
 
-def _told(problem: BaseException) -> str:
+def _described(problem: BaseException) -> str:
     """The traceback from the cell on."""
     frames = traceback.extract_tb(problem.__traceback__)
     inside = [k for k, frame in enumerate(frames) if frame.filename == NAME]

@@ -223,7 +223,7 @@ CALLS: Mapping[str, Callable[..., dict]] = {
 
 
 def call(name: str, arguments: Mapping | None = None) -> dict:
-    """Do what the page asks for. A ValueError, or a loss that is not finite, is told as "error"."""
+    """Do what the page asks for. A ValueError, or a loss that is not finite, returns as "error"."""
     try:
         return CALLS[name](**(arguments or {}))
     except (ValueError, FloatingPointError) as problem:

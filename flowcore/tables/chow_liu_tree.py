@@ -1,0 +1,214 @@
+"""`ChowLiuTree`: p(c) of columns each of which depends on one other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .frequencies import (
+    PSEUDO,
+    STRENGTHS,
+    check_probabilities,
+    check_shares,
+    distinct_rows,
+    draw,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class ChowLiuTree:
+    """Every column depends on one other column: the tree of the largest mutual information.
+
+        p(c) = prod_k p(c_k | c_parent(k)),
+        p(l | m) = (n(l, m) + A_k p_k(l)) / (n(m) + A_k)
+
+    with the strength A_k under which rows are most probable that are left out one by one. Pairs
+    whose information is no more than chance gives are not joined, so the tree may be a forest; a
+    parent that was never seen does not inform.
+
+    Chow and Liu, "Approximating discrete probability distributions with dependence trees", 1968.
+
+    Parameters
+    ----------
+    marginals : sequence of ndarray
+        p_k, (L_k,).
+    parents : sequence of int
+        Of every column; -1 of a root.
+    pairs : sequence of ndarray
+        (P_k, 3) of every column: m, l and n(l, m), sorted; of a root (0, 3).
+    strengths : sequence of float
+        A_k.
+    unseen : ndarray
+        u, (K,).
+
+    Examples
+    --------
+    >>> codes = np.repeat([[0, 0], [1, 1]], 50, axis=0)
+    >>> tree = ChowLiuTree.fit(codes, (2, 2), unseen=np.zeros(2), weight=np.ones(100))
+    >>> tree.parents
+    [-1, 0]
+    >>> np.exp(tree.log_prob(np.array([[0, 0], [0, 1]]))).round(2)
+    array([0.5, 0. ])
+    """
+
+    def __init__(
+        self,
+        marginals: Sequence[ArrayLike],
+        parents: Sequence[int],
+        pairs: Sequence[ArrayLike],
+        strengths: Sequence[float],
+        unseen: ArrayLike,
+    ):
+        self.marginals = tuple(np.asarray(p, float) for p in marginals)
+        self.parents, self.strengths = [int(k) for k in parents], [float(a) for a in strengths]
+        self.pairs = tuple(np.asarray(p, float).reshape(-1, 3) for p in pairs)
+        self.unseen = np.asarray(unseen, float)
+
+    @classmethod
+    def fit(
+        cls, codes: np.ndarray, sizes: Sequence[int], unseen: np.ndarray, weight: np.ndarray
+    ) -> ChowLiuTree:
+        """The tree of rows of codes. Cost: a sort of the rows for each of the K^2 / 2 pairs."""
+        totals = [np.bincount(c, weight, size) for c, size in zip(codes.T, sizes, strict=True)]
+        marginals = [(t + PSEUDO) / (t + PSEUDO).sum() for t in totals]
+        parents = _tree(codes, weight)
+        pairs, strengths = [], []
+        for k, parent in enumerate(parents):
+            if parent < 0:
+                pairs.append(np.zeros((0, 3)))
+                strengths.append(np.inf)
+                continue
+            pairs.append(np.column_stack(distinct_rows(codes[:, [parent, k]], weight)))
+            strengths.append(_strength(pairs[k], marginals[k]))
+        return cls(marginals, parents, pairs, strengths, unseen)
+
+    def log_prob(self, codes: np.ndarray) -> np.ndarray:
+        """log p(c) of rows of codes (n, K), shape (n,)."""
+        log_p = np.zeros(len(codes))
+        for k, u in enumerate(self.unseen):
+            own, p = codes[:, k], np.append(self.marginals[k], 0.0)
+            known = p[own]
+            if self.parents[k] >= 0:
+                above, size = codes[:, self.parents[k]], len(p)
+                m, l, n = self.pairs[k].T
+                place, wanted = m * size + l, above * size + own
+                at = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
+                joint = np.where(place[at] == wanted, n[at], 0.0)
+                total = np.bincount(m.astype(int), n, above.max(initial=0) + 1)[above]
+                known = _drawn_towards(joint, total, self.strengths[k], known)
+            with np.errstate(divide="ignore"):  # what cannot be
+                log_p += np.log(np.where(own == len(p) - 1, u, (1 - u) * known))
+        return log_p
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """n rows of codes (n, K), of values that were seen."""
+        found = np.full((n, len(self.parents)), -1)
+        todo, done = [*range(len(self.parents))], {-1}
+        while todo:
+            k = todo.pop(0)
+            parent = self.parents[k]
+            if parent not in done:
+                todo.append(k)
+                continue
+            done.add(k)
+            found[:, k] = draw(self.marginals[k][None], np.zeros(n, int), rng)
+            if parent >= 0:
+                self._draw_given(found[:, parent], k, found[:, k], rng)
+        return found
+
+    def _draw_given(self, above, k: int, own: np.ndarray, rng) -> None:
+        """Replace codes of column k that are not drawn from its marginal."""
+        m, l, n = self.pairs[k].T
+        total = np.bincount(m.astype(int), n, above.max(initial=0) + 1)[above]
+        counted = rng.random(len(above)) * (total + self.strengths[k]) < total
+        before = np.append(0.0, np.cumsum(n))  # n(l, m) of all pairs in order, and where m starts
+        start = before[np.searchsorted(m, above[counted])]
+        at = np.searchsorted(before, start + rng.random(len(start)) * total[counted], "right") - 1
+        own[counted] = l[np.minimum(at, len(l) - 1)]
+
+    def to_dict(self) -> dict:
+        """The constructor's arguments."""
+        names = ("marginals", "parents", "pairs", "strengths", "unseen")
+        found = {name: getattr(self, name) for name in names}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+    def check(self, sizes: Sequence[int]) -> None:
+        """A ValueError for what is no density of columns of these sizes."""
+        check_shares(self.unseen, sizes)
+        own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
+        if own != {len(sizes)} or not all(a > 0 for a in self.strengths):
+            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are not positive")
+        for k, (parent, size) in enumerate(zip(self.parents, sizes, strict=True)):
+            check_probabilities("marginals", self.marginals[k], (size,))
+            above = k
+            for _ in sizes:
+                above = self.parents[above] if 0 <= above < len(sizes) else above
+            if above != -1:
+                raise ValueError(f"the parents {self.parents!s:.80} are no tree")
+            m, l, n = self.pairs[k].T
+            top = sizes[parent] if parent >= 0 else 0
+            inside = (m >= 0) & (m < top) & (l >= 0) & (l < size) & (n > 0) & np.isfinite(n)
+            whole = (self.pairs[k][:, :2] % 1 == 0).all() and (parent < 0 or len(m))
+            if not (whole and inside.all()) or (np.diff(m * size + l) <= 0).any():
+                raise ValueError("pairs of the tree are not sorted counts of its values")
+
+    def __repr__(self):
+        return f"ChowLiuTree({self.parents!s:.60})"
+
+
+def _tree(codes: np.ndarray, weight: np.ndarray) -> list[int]:
+    """The parent of every column in the tree of the largest mutual information; -1 of a root.
+
+    An estimate of the information is too high by (m_ab - m_a - m_b + 1) / 2n, with m the numbers of
+    values and pairs that were seen (Miller 1955): it is subtracted.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import (
+        breadth_first_order,
+        connected_components,
+        minimum_spanning_tree,
+    )
+
+    n_columns, n = codes.shape[1], weight.sum()
+    size = int(codes.max(initial=0)) + 1
+    alone = [_totals(codes[:, k], weight) for k in range(n_columns)]
+    entropy = [-np.sum(c / n * np.log(c / n)) for c in alone]
+    gain = np.zeros((n_columns, n_columns))
+    for a in range(n_columns):
+        for b in range(a):
+            joint = _totals(size * codes[:, a] + codes[:, b], weight)
+            chance = (len(joint) - len(alone[a]) - len(alone[b]) + 1) / (2 * n)
+            both = -np.sum(joint / n * np.log(joint / n))
+            gain[a, b] = max(entropy[a] + entropy[b] - both - chance, 0.0)
+    tree = minimum_spanning_tree(csr_array(-gain))
+    parents = np.full(n_columns, -1)
+    n_parts, part_of = connected_components(tree, directed=False)
+    for part in range(n_parts):
+        order, above = breadth_first_order(tree, np.argmax(part_of == part), directed=False)
+        parents[order] = np.maximum(above[order], -1)
+    return parents.tolist()
+
+
+def _totals(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The weight of every code (n,) that occurs."""
+    if codes.max() >= 10 * len(codes):
+        codes = np.unique(codes, return_inverse=True)[1]
+    found = np.bincount(codes, weight)
+    return found[found > 0]
+
+
+def _strength(pairs: np.ndarray, marginal: np.ndarray) -> float:
+    """A of p(l | m): under it, rows that are left out one by one are most probable."""
+    m, l, n = pairs.T
+    q, total = marginal[l.astype(int)], np.bincount(m.astype(int), n)[m.astype(int)]
+    joint, total = np.maximum(n - 1, 0), np.maximum(total - 1, 0)
+    return max(STRENGTHS, key=lambda a: n @ np.log(_drawn_towards(joint, total, a, q)))
+
+
+def _drawn_towards(joint, total, strength: float, q):
+    """(n(l, m) + A q) / (n(m) + A)."""
+    return q if strength == np.inf else (joint + strength * q) / (total + strength)

@@ -1,0 +1,121 @@
+"""`LatentClasses`: p(c) of columns that are independent, given a class that is not observed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import log_sum_exp
+from .frequencies import PSEUDO, check_probabilities, check_shares, distinct_rows, draw
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from scipy.sparse import csr_array
+
+STEPS, LEAST_GAIN = 200, 3e-4  # of EM: how many at most, and the gain in nats a row that goes on
+IMAGINED = 2.0  # rows, distributed as the whole column, that every class has
+
+
+class LatentClasses:
+    """Columns that are independent, given a class h that is not observed.
+
+        p(c) = sum_h w_h prod_k p_hk(c_k)
+
+    Goodman, "Exploratory latent structure analysis", 1974. Fitted by EM, in which every class has
+    two imagined rows that are distributed as the whole column, and its weight counts one.
+
+    Parameters
+    ----------
+    weights : ndarray
+        w, (H,).
+    probabilities : sequence of ndarray
+        p_hk of every column, (H, L_k).
+    unseen : ndarray
+        u, (K,).
+
+    Examples
+    --------
+    >>> alike = LatentClasses([0.5, 0.5], [np.eye(2), np.eye(2)], [0.0, 0.0])
+    >>> np.exp(alike.log_prob(np.array([[0, 0], [0, 1], [1, 1]])))
+    array([0.5, 0. , 0.5])
+    """
+
+    def __init__(self, weights: ArrayLike, probabilities: Sequence[ArrayLike], unseen: ArrayLike):
+        self.weights, self.unseen = np.asarray(weights, float), np.asarray(unseen, float)
+        self.probabilities = tuple(np.asarray(p, float) for p in probabilities)
+
+    @classmethod
+    def fit(
+        cls,
+        codes: np.ndarray,
+        sizes: Sequence[int],
+        unseen: np.ndarray,
+        weight: np.ndarray,
+        n_classes: int,
+        rng: np.random.Generator,
+    ) -> LatentClasses:
+        """H classes by EM, which starts at different rows drawn at random.
+
+        Fewer classes, if there are fewer different rows. Cost: H n K an iteration.
+        """
+        codes, weight = distinct_rows(codes[weight > 0], weight[weight > 0])
+        n_classes = min(n_classes, len(codes))
+        ones, ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
+        marginal = [p / p.sum() for p in np.split(weight @ ones + PSEUDO, ends)]
+        marginal = np.concatenate(marginal)
+        starts = rng.choice(len(codes), n_classes, replace=False, p=weight / weight.sum())
+        p = (marginal + ones[starts].toarray()) / 2
+        w, before = np.full(n_classes, 1 / n_classes), -np.inf
+        for _ in range(STEPS):
+            log_p, shares = log_sum_exp((ones @ np.log(p).T + np.log(w)).T)
+            now = weight @ log_p / weight.sum()
+            if now - before < LEAST_GAIN:
+                break
+            before, shares = now, shares * weight
+            total = shares.sum(axis=1)
+            w = (total + 1) / (total + 1).sum()
+            p = ((shares @ ones) + IMAGINED * marginal) / (total + IMAGINED)[:, None]
+        return cls(w, np.split(p, ends, axis=1), unseen)
+
+    def log_prob(self, codes: np.ndarray) -> np.ndarray:
+        """log p(c) of rows of codes (n, K), shape (n,)."""
+        with np.errstate(divide="ignore"):  # a class without weight, or a value it never has
+            log_p = np.tile(np.log(self.weights)[:, None], len(codes))
+            for own, p, u in zip(codes.T, self.probabilities, self.unseen, strict=True):
+                log_p += np.log(np.column_stack([(1 - u) * p, np.full(len(p), u)]))[:, own]
+        return log_sum_exp(log_p)[0]
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """n rows of codes (n, K), of values that were seen."""
+        classes = rng.choice(len(self.weights), n, p=self.weights)
+        return np.column_stack([draw(p, classes, rng) for p in self.probabilities])
+
+    def to_dict(self) -> dict:
+        """The constructor's arguments."""
+        return {"weights": self.weights, "probabilities": list(self.probabilities),
+                "unseen": self.unseen}  # fmt: skip
+
+    def check(self, sizes: Sequence[int]) -> None:
+        """A ValueError for what is no density of columns of these sizes."""
+        check_shares(self.unseen, sizes)
+        n = self.weights.size
+        check_probabilities("weights", self.weights, (n,))
+        if len(self.probabilities) != len(sizes):
+            raise ValueError(f"there are classes of {len(self.probabilities)} columns")
+        for p, size in zip(self.probabilities, sizes, strict=True):
+            check_probabilities("those of a class", p, (n, size))
+
+    def __repr__(self):
+        return f"LatentClasses({self.weights.size})"
+
+
+def one_hot(codes: np.ndarray, sizes: Sequence[int]) -> csr_array:
+    """(n, sum L_k): 1 in the place of each value, as a sparse matrix."""
+    from scipy.sparse import csr_array
+
+    n, n_columns = codes.shape
+    places = codes + np.append(0, np.cumsum(sizes)[:-1])
+    each = np.arange(0, n * n_columns + 1, n_columns)
+    return csr_array((np.ones(n * n_columns), places.reshape(-1), each), (n, int(np.sum(sizes))))
