@@ -243,10 +243,9 @@ def test_log_p_is_the_sum_of_its_parts():
         ("integer", lambda y: y, lambda y: 1.0),
         ("integer(0)", lambda y: np.log(np.expm1(y)), lambda y: 1 / -np.expm1(-y)),
         ("integer(0, 20)", lambda y: np.log(y / (21 - y)), lambda y: 21 / (y * (21 - y))),
-        ("gridded(0.5, -1)", lambda y: np.log(np.expm1(2 * y + 2)) / 2,
-         lambda y: 1 / -np.expm1(-2 * y - 2)),
+        ("gridded(1, -1)", lambda y: np.log(np.expm1(y + 1)), lambda y: 1 / -np.expm1(-y - 1)),
     ],
-)  # fmt: skip
+)
 def test_probabilities_of_a_grid_are_integrals_over_its_cells(kind, line, slope):
     density, _ = fitted("rooms", rooms=kind)
     step = density.schema.columns[0].kind.step
@@ -854,9 +853,12 @@ def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories()
     numbers = []
     for seed in range(200):
         found = model.numbers_of(frame, seed)
-        assert np.array_equal(np.floor(found.rows[:, 1]), frame["rooms"])
+        y = found.units(found.rows)
+        assert y[:, 0] == pytest.approx(frame["price"])
+        assert np.array_equal(np.floor(y[:, 1]), frame["rooms"])
         given = {} if found.context is None else {"context": found.context}
-        numbers.append(np.exp(found.density.log_prob(found.rows, **given)))
+        slope = model.coordinates_.line.inverse_log_det(y)
+        numbers.append(np.exp(found.density.log_prob(found.rows, **given) + slope))
     own = model.categories_.log_prob(model._encoding.encode(frame)[0])
     log_p = np.log(np.mean(numbers, axis=0)) + own
     assert log_p == pytest.approx(model.log_prob(frame), abs=0.1)

@@ -12,12 +12,12 @@ import numpy as np
 from ..bijectors import Bijector, Blockwise
 from ..core import derived
 from ..discrete import Dequantize
+from .normal_scores import NormalScores, normal_scores
 
 if TYPE_CHECKING:
     from .kind import Kind
 
 POINTS = 32  # of a cell, a power of 2
-TAIL = 10  # a draw may be as much farther out than the last row as that is than the tenth last
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
@@ -28,12 +28,13 @@ class Coordinates:
         log p(x) = log 1/M sum_m q(z(x, u_m)) w(x, u_m)
 
     w has the factor |dz/dx| of each number without a grid; u in the unit cube stands for what x
-    leaves open. Gridded: any point y = x + step u of the cell,
-    w has the factor step |dz/dy|. Not there, since an atom is (x is NaN): any z = F^-1(u) from the
-    normal distribution r = N(centre, scale^2) that filled its place for training, w has the factor
-    1 / r(z). So p is a probability of the grid value, and the marginal density without what is not
-    there. M = 32 fixed points, the first of Sobol's sequence at the centres of their intervals, or
-    M = 1 if nothing is open.
+    leaves open. Gridded: any point y = x + step u of the cell, w has the factor step |dz/dy|; where
+    a column has heaps z(y) are its `NormalScores`, so that each of its cells is as wide as it is
+    probable. Not there, since an atom is (x is NaN): any z = F^-1(u) from the normal distribution
+    r = N(centre, scale^2) that filled its place for training, w has the factor 1 / r(z). So p is a
+    probability of the grid value, and the marginal density without what is not there. M = 32 fixed
+    points, the first of Sobol's sequence at the centres of their intervals, or M = 1 if nothing is
+    open.
 
     Parameters
     ----------
@@ -45,27 +46,40 @@ class Coordinates:
         (2, D): centre and scale. None: 0 and 1.
     reach : ndarray or None
         (2, D): z of draws lie between; None: anywhere.
+    scores : sequence of NormalScores or None
+        Of each number, its map; None in their places, or for all: that of its kind.
     """
 
-    def __init__(self, kinds: Sequence[Kind], optional: Sequence[bool], fillers=None, reach=None):
+    def __init__(
+        self, kinds: Sequence[Kind], optional: Sequence[bool], fillers=None, reach=None, scores=None
+    ):
         self.kinds, self.optional, self.dim = tuple(kinds), tuple(optional), len(kinds)
+        self.scores = (None,) * self.dim if scores is None else tuple(scores)
         fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
         self.fillers = np.clip(fillers, -FARTHEST, FARTHEST)
         self.reach = np.tile([[-np.inf], [np.inf]], self.dim) if reach is None else reach
         self.step = np.array([kind.step for kind in kinds])
-        self.line, self.noise = line(kinds), noise(kinds)
+        self.line, self.noise = line(kinds, self.scores), noise(kinds)
 
     @np.errstate(over="ignore")
-    def fitted(self, x: np.ndarray, u: np.ndarray) -> Coordinates:
-        """The same with fillers and reach of the rows x (n, D), NaN where a number is not there."""
-        z = np.where(np.isnan(x), np.nan, self.to_line(x, u)[0])
+    def fitted(self, x: np.ndarray, u: np.ndarray, weight: np.ndarray | None = None) -> Coordinates:
+        """The same with scores, fillers and reach of the rows x (n, D), NaN where none is there."""
+        there = ~np.isnan(x)
+        scores = [
+            normal_scores(own[rows], kind, None if weight is None else weight[rows])
+            for own, rows, kind in zip(x.T, there.T, self.kinds, strict=True)
+        ]
+        scored = Coordinates(self.kinds, self.optional, scores=scores)
+        z = np.where(there, scored.to_line(x, u)[0], np.nan)
         fillers, reach = [], []
-        for kind, y, own, optional in zip(self.kinds, x.T, z.T, self.optional, strict=True):
+        for kind, y, own, optional, to in zip(
+            self.kinds, x.T, z.T, self.optional, scores, strict=True
+        ):
             own = own[np.isfinite(own)] if np.isfinite(own).any() else np.zeros(1)
-            reach.append(_reach_of_grid(kind, y[~np.isnan(y)]) if kind.step else _reach(own))
+            reach.append(_range(kind, y[~np.isnan(y)], to))
             fillers.append((own.mean(), own.std() or 1.0) if optional else (0.0, 1.0))
         ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
-        return Coordinates(self.kinds, self.optional, *ends)
+        return Coordinates(self.kinds, self.optional, *ends, scores)
 
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""
@@ -116,7 +130,8 @@ class Coordinates:
     @derived
     def _log_slope(self) -> np.ndarray:
         """log |dy/dz| of every coordinate at z = 0, which does not count where it is not there."""
-        lines, z = [line([kind]) for kind in self.kinds], np.zeros((1, 1))
+        pairs, z = zip(self.kinds, self.scores, strict=True), np.zeros((1, 1))
+        lines = [line([kind], [scores]) for kind, scores in pairs]
         return np.array([0.0 if own is None else own.forward_log_det(z)[0] for own in lines])
 
     def from_line(self, z: np.ndarray) -> np.ndarray:
@@ -126,31 +141,27 @@ class Coordinates:
         return np.column_stack([k.restored(own) for k, own in zip(self.kinds, x.T, strict=True)])
 
 
-@np.errstate(over="ignore")
-def _reach(x: np.ndarray) -> tuple[float, float]:
-    """As far beyond the least and the largest number as these are from the tenth."""
-    x = np.sort(x) if len(x) else np.zeros(1)
-    inner = min(TAIL, len(x)) - 1
-    return 2 * x[0] - x[inner], 2 * x[-1] - x[-1 - inner]
-
-
 @np.errstate(all="ignore")
-def _reach_of_grid(kind: Kind, x: np.ndarray) -> tuple[float, float]:
-    """The same, on the line, of whole cells: none beyond one that ten rows are in."""
-    low, high = _reach(x)
-    ends, own = np.array([[low], [high + kind.step]]), line([kind])
+def _range(kind: Kind, x: np.ndarray, scores: NormalScores | None) -> tuple[float, float]:
+    """z between which the least and the greatest of the numbers x lie, as whole cells on a grid."""
+    if not len(x):
+        return -np.inf, np.inf
+    ends, own = np.array([[x.min()], [x.max() + kind.step * (1 - 1e-9)]]), line([kind], [scores])
     z = (ends if own is None else own.inverse(ends))[:, 0]
     inside = (ends[:, 0] > kind.support[0]) & (ends[:, 0] < kind.support[1])
-    z = np.where(inside, z, [-np.inf, np.inf])
-    return float(z[0]), float(z[1])
+    low, high = np.where(inside, z, [-np.inf, np.inf])
+    return float(low), float(high)
 
 
-def line(kinds: Sequence[Kind]) -> Bijector | None:
-    """The map from the whole line to each kind's support; None if all are the whole line."""
-    if np.isinf([kind.support for kind in kinds]).all():
+def line(kinds: Sequence[Kind], scores: Sequence[NormalScores | None]) -> Bijector | None:
+    """The map from the whole line to each kind's support; None if all are the identity."""
+    if np.isinf([kind.support for kind in kinds]).all() and not any(scores):
         return None
-    runs = [(kind, len([*run])) for kind, run in groupby(kinds)]
-    return Blockwise([kind.line(n) for kind, n in runs], [n for _, n in runs])
+    parts = []
+    for (kind, own), run in groupby(zip(kinds, scores, strict=True)):
+        n = len([*run])
+        parts += [kind.line(n)] if own is None else [own] * n
+    return Blockwise(parts, [part.dim for part in parts])
 
 
 def noise(kinds: Sequence[Kind]) -> Dequantize | None:

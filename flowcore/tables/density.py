@@ -10,15 +10,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain
 from ..core import warn
 from ..core.inputs import check_count
-from ..distributions import TransformedDistribution
-from .coordinates import line as line_of
 from .encoding import Encoding
 from .fitting import fitted_parts
 from .frame import Frame
-from .kind import Kind
 from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
@@ -34,11 +30,11 @@ if TYPE_CHECKING:
 
 BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
-ROUNDS = 20  # of draws in place of those that are too far out
+ROUNDS = 20  # of draws in place of those beyond the range of the table
 
 
 class Numbers(NamedTuple):
-    """density of rows (n, D), given context (n, C) or None; names of the columns.
+    """density of rows (n, D) on the whole line, given context (n, C) or None; names of the columns.
 
     What is gridded has noise, and what is not there is filled, so that all rows have a density. In
     `values` it has none, and is NaN. units: from such rows to those of the table.
@@ -187,10 +183,11 @@ class TableDensity(DensityMixin, BaseEstimator):
         """What `flowcore.save` writes."""
         check_is_fitted(self)
         categories = None if self.categories_ is None else self.categories_.to_dict()
-        fillers, reach = self.coordinates_.fillers, self.coordinates_.reach
+        coordinates = self.coordinates_
+        scores = [None if own is None else own.knots for own in coordinates.scores]
         return TableRecord(
-            self.schema_.to_dict(), categories, self.density_, fillers, reach, self.margins_,
-            self.notes,
+            self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
+            coordinates.reach, self.margins_, self.notes, scores,
         )  # fmt: skip
 
     @property
@@ -280,9 +277,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         A table of the library that it was fitted to, pandas, polars or pyarrow. For a mapping a
         `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes. An array (n, D) if
         the table had no names. Values that were never seen are not drawn: rows are drawn from p
-        given that all categories are known ones. Nor are numbers drawn that are farther out than
-        the last of the table by more than that is from the tenth last, on the whole line. Columns
-        aside are left out, except for constant ones; in an array they are NaN.
+        given that all categories are known ones. Nor are numbers drawn beyond the least and the
+        greatest of the table. Columns aside are left out, except for constant ones; in an array
+        they are NaN.
 
         margins: "model", draws from p. "table": each number of the draws, atoms apart, is replaced
         by the value of the table that has the same rank, so that every column has the distribution
@@ -307,7 +304,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return self._as_table(found, n)
 
     def _sample_numbers(self, n, context, rng) -> np.ndarray:
-        """z (n, D); draws out of reach are replaced."""
+        """z (n, D); draws beyond the range of the table are replaced."""
         z = np.zeros((n, self.density_.dim))
         todo, (low, high) = np.arange(n), self.coordinates_.reach
         for _ in range(ROUNDS):
@@ -336,7 +333,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         """The numbers of the rows of X and their density, given categories: for `diagnose`.
 
         Rows that miss a value, or have a category that was never seen, are left out, with a
-        warning; rng is for noise. Numbers with atoms or missing cells stay on the whole line.
+        warning; rng is for noise.
         Errors: ValueError for a model without numbers, and for a row outside of a column's support.
         """
         names = tuple(self._encoding.names)
@@ -355,21 +352,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         frame, x = frame.take(known), x[known]
         self._encoding.check_inside(frame, x, self.coordinates_.outside(x))
         u = np.random.default_rng(rng).random(x.shape)
-        z, density = self.coordinates_.to_line(x, u)[0], self.density_
-        # what may not be there stays on the line: what fills it may have no other place
-        kinds, real = self.coordinates_.kinds, Kind("continuous")
-        optional = [*zip(kinds, self.coordinates_.optional, strict=True)]
-        line = line_of([real if own else kind for kind, own in optional])
-        rest = line_of([kind if own else real for kind, own in optional])
-        if line is not None:
-            z = line.forward(z)
-            if isinstance(density, TransformedDistribution):
-                ends = Chain([line, density.bijector])
-                density = TransformedDistribution(density.base, ends)
-            else:
-                density = TransformedDistribution(density, line)
-        units = np.asarray if rest is None else rest.forward
-        return Numbers(density, names, z, context, x, units)
+        z, line = self.coordinates_.to_line(x, u)[0], self.coordinates_.line
+        units = np.asarray if line is None else line.forward
+        return Numbers(self.density_, names, z, context, x, units)
 
     def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.

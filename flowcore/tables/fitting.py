@@ -99,7 +99,7 @@ def fitted_parts(
         one_hot = OneHot.of(categories.counts)
         context = one_hot(codes) if one_hot.dim else None
     u = _noise(codes, x, coordinates, rng)
-    coordinates = coordinates.fitted(x, u)
+    coordinates = coordinates.fitted(x, u, weight)
     density, summary = _learned(*coordinates.to_line(x, u), context, weight, learn, rng)
     check_dim(density, coordinates.dim)
     notes = {
@@ -142,13 +142,13 @@ def _pairs(number: np.ndarray) -> float:
 
 
 def _quantiles(x: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """The values of a column in order, by their weights; evenly spaced ones of many."""
+    """The values of a column in order, by their weights; of many some, with both ends."""
     order = np.argsort(x, kind="stable")[: np.count_nonzero(~np.isnan(x))]  # NaN are last
     if not len(order):
         return np.zeros(1)
     m = min(MARGINS, len(order))
     total = np.cumsum(np.ones(len(order)) if weight is None else weight[order])
-    return x[order[np.searchsorted(total, (np.arange(m) + 0.5) / m * total[-1])]]
+    return x[order[np.searchsorted(total, np.linspace(0, 1, m) * total[-1])]]
 
 
 def _complete(frame: Frame, weight, missing: str, schema: Schema | None = None):

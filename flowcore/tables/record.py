@@ -11,6 +11,7 @@ from .categorical import CategoricalMixture
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import LIBRARIES
+from .normal_scores import NormalScores
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class TableRecord:
         Of every number, sorted values of the table.
     notes : dict or None
         How it was learned: plain data.
+    scores : list or None
+        Of every number, the knots of its `NormalScores`, or None.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class TableRecord:
     reach: np.ndarray | None = None
     margins: list | None = None
     notes: dict | None = None
+    scores: list | None = None
 
     def restored(self) -> TableDensity:
         """The density, fitted."""
@@ -78,7 +82,10 @@ class TableRecord:
             raise ValueError("fillers has a scale that is not positive")
         _check_margins(self.margins, dim)
         _check_notes(self.notes)
-        coordinates = Coordinates(encoding.kinds, encoding.optional, self.fillers, self.reach)
+        scores = _scores(self.scores, encoding.kinds)
+        coordinates = Coordinates(
+            encoding.kinds, encoding.optional, self.fillers, self.reach, scores
+        )
         found = TableDensity(schema)
         return found.with_parts(
             schema, categories, coordinates, self.density, self.margins, self.notes
@@ -115,6 +122,18 @@ def _check_margins(margins, dim: int) -> None:
         for own in margins
     ):  # fmt: skip
         raise ValueError(f"margins are {dim} vectors of finite numbers")
+
+
+def _scores(knots, kinds) -> list:
+    """The maps of numbers with heaps; a ValueError for knots that are not of the kind's support."""
+    knots = [None] * len(kinds) if knots is None else knots
+    if not isinstance(knots, list) or len(knots) != len(kinds):
+        raise ValueError(f"scores are {len(kinds)} arrays of knots, or None in their places")
+    scores = [None if own is None else NormalScores(own) for own in knots]
+    for kind, own in zip(kinds, scores, strict=True):
+        if own is not None and not (kind.is_gridded and (*own.codomain,) == kind.support):
+            raise ValueError(f"scores: the knots are not on the support of {kind}")
+    return scores
 
 
 def _check_notes(notes) -> None:

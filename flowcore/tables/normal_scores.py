@@ -1,0 +1,165 @@
+"""`NormalScores`: the distribution function of heaped numbers, as a map from the whole line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from ..bijectors.maps import FixedMap
+
+if TYPE_CHECKING:
+    from .kind import Kind
+
+HEAPED = 3.0  # nats, in all, by which heaps have to explain the rows better
+STRENGTHS = 10.0 ** np.arange(-2, 5.5, 0.5)  # A
+HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+
+
+class NormalScores(FixedMap):
+    """z = Phi^-1(G(y)), where G is a distribution function: if y follows G, z is standard normal.
+
+        G rises between the knots y_0 < y_1 < ... < y_K, by mass_k from y_(k-1) to y_k
+        log dz/dy = log G'(y) - log phi(z)
+
+    It rises linearly, but for a first or last interval that is infinite, where it has a tail as
+    Cauchy's: G(y) = mass_1 / (1 + (y_1 - y) / s), and likewise above, with s = y_(K-1) - y_1.
+    Cost: a binary search per number in both directions. Errors: ValueError for knots that do not
+    rise, and for masses that are not positive or whose sum is not 1.
+
+    Parameters
+    ----------
+    knots : ndarray
+        (2, K + 1): the knots, and above each the mass of the interval that ends there, the first 0.
+
+    References
+    ----------
+    Chen and Gopinath, "Gaussianization", 2000, section 3 (one coordinate).
+
+    Examples
+    --------
+    >>> scores = NormalScores([[0, 1, 2], [0, 0.5, 0.5]])
+    >>> scores.forward([[0.0], [0.6744897501960817]]).round(3)
+    array([[1. ],
+           [1.5]])
+    """
+
+    def __init__(self, knots):
+        super().__init__(1)
+        self.knots = np.asarray(knots, float)
+        if self.knots.ndim != 2 or len(self.knots) != 2 or self.knots.shape[1] < 3:
+            raise ValueError(f"knots has shape {self.knots.shape}, not (2, K + 1) with K >= 2")
+        y, mass = self.knots
+        rises = (np.diff(y) > 0).all() and np.isfinite(y[1:-1]).all()
+        if not rises or (np.isinf(y[[0, -1]]).any() and len(y) < 4):
+            raise ValueError("knots do not rise, or only the first and the last are finite")
+        if mass[0] != 0 or not (mass[1:] > 0).all() or abs(mass.sum() - 1) > 1e-9:
+            raise ValueError("masses are 0, then positive, with the sum 1")
+        # each half from its own end, where it is accurate
+        self._below, self._above = np.cumsum(mass), np.cumsum(mass[:0:-1])[::-1]
+        self._above = np.append(self._above, 0.0)
+        self._tail = y[-2] - y[1]
+
+    @property
+    def _ends(self):
+        return self.knots[0, 0], self.knots[0, -1]
+
+    def _f_inverse(self, x):
+        below, above = self._shares(x)
+        return np.where(below < above, ndtri(below), -ndtri(above))
+
+    def _shares(self, y):
+        """(G(y), 1 - G(y)), each accurate where it is the smaller one."""
+        knots, (low, high), s = self.knots[0], self._ends, self._tail
+        inner = slice(int(np.isinf(low)), len(knots) - int(np.isinf(high)))
+        below = np.interp(y, knots[inner], self._below[inner])
+        above = np.interp(y, knots[inner], self._above[inner])
+        with np.errstate(invalid="ignore"):
+            if np.isinf(low):
+                below = np.where(y < knots[1], self._below[1] / (1 + (knots[1] - y) / s), below)
+            if np.isinf(high):
+                above = np.where(y > knots[-2], self._above[-2] / (1 + (y - knots[-2]) / s), above)
+        return below, above
+
+    def _f(self, z):
+        knots, (low, high), s = self.knots[0], self._ends, self._tail
+        inner = slice(int(np.isinf(low)), len(knots) - int(np.isinf(high)))
+        below, above = ndtr(z), ndtr(-z)
+        up = np.interp(below, self._below[inner], knots[inner])
+        down = np.interp(above, self._above[inner][::-1], knots[inner][::-1])
+        with np.errstate(divide="ignore"):
+            if np.isinf(low):
+                up = np.where(
+                    below < self._below[1], knots[1] - s * (self._below[1] / below - 1), up
+                )
+            if np.isinf(high):
+                down = np.where(
+                    above < self._above[-2], knots[-2] + s * (self._above[-2] / above - 1), down
+                )
+        return np.where(z < 0, up, down)
+
+    def _log_slope(self, z):
+        (knots, mass), s = self.knots, self._tail
+        y = self._f(z)
+        k = np.clip(np.searchsorted(knots, y, "right"), 1, len(knots) - 1)
+        width = np.diff(knots)
+        out = np.maximum(np.maximum(knots[1] - y, y - knots[-2]), 0.0) / s
+        in_tail = np.isinf(width[k - 1])
+        width = np.where(in_tail, s * (1 + out) ** 2, width[k - 1])
+        log_slope = np.log(width) - np.log(mass[k]) - 0.5 * z * z - HALF_LOG_2PI
+        bend = np.where(in_tail, 2 * np.sign(z) / (s * (1 + out)), 0.0)
+        return log_slope, bend * np.exp(log_slope) - z
+
+    def __repr__(self):
+        return f"NormalScores({self.knots.shape[1] - 1} intervals)"
+
+
+def normal_scores(
+    x: np.ndarray, kind: Kind, weight: np.ndarray | None = None
+) -> NormalScores | None:
+    """The map of a gridded column, of its values x (n,) without NaN; None if they are not heaped.
+
+        P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
+
+    S is the share of a smooth distribution through about n^(1/3) quantiles, A the number of rows
+    that it counts as: that under which each row is most probable given the others. The values are
+    not heaped if S alone is as good. Beyond the rows there is the mass 1 / (n + 1), up to the
+    support's ends.
+    """
+    if not kind.is_gridded or len(x) < 2:
+        return None
+    weight = np.ones(len(x)) if weight is None else weight / weight.mean()
+    low, step = kind.low or 0.0, kind.step
+    cell, which = np.unique(np.rint((x - low) / step), return_inverse=True)
+    n, count = weight.sum(), np.bincount(which, weight)
+    if len(cell) < 2:
+        return None
+    smooth = _smooth(cell, count)
+    at = np.unique(np.concatenate([cell, cell + 1]))
+    share = np.maximum(np.diff(smooth(at)), 1e-300)
+    own, A = np.searchsorted(at, cell), STRENGTHS[:, None]
+    others = np.maximum(count - 1, 0) + A * share[own]
+    gain = np.log(others / (n - 1 + A) / share[own]) @ count
+    if gain.max() <= HEAPED:
+        return None
+    mass = STRENGTHS[np.argmax(gain)] * share
+    mass[own] += count
+    knots, mass = low + step * at, mass / mass.sum()
+    beyond = 0.5 / (n + 1) * np.array([kind.support[0] < knots[0], kind.support[1] > knots[-1]])
+    mass = np.concatenate([beyond[:1], mass * (1 - beyond.sum()), beyond[1:]])
+    knots = np.concatenate([kind.support[:1], knots, kind.support[1:]])
+    there = np.append(mass > 0, True)
+    return NormalScores([knots[there], np.append(0.0, mass[mass > 0])])
+
+
+def _smooth(cell: np.ndarray, count: np.ndarray):
+    """A distribution function, through quantiles at levels that are even as normal scores."""
+    from scipy.interpolate import PchipInterpolator
+
+    n = count.sum()
+    m, end = int(np.clip(1.5 * np.cbrt(n), 4, 64)), max(ndtri(1 - 5 / max(n, 20)), 0.5)
+    share = np.cumsum(count) / n
+    at = np.searchsorted(share, ndtr(np.linspace(-end, end, m)))
+    at = np.unique(np.append(at, len(cell) - 1))
+    return PchipInterpolator(np.append(cell[0], cell[at] + 1), np.append(0.0, share[at]))

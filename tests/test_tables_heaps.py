@@ -1,0 +1,128 @@
+"""Columns in which some values hold most rows: their cells are as wide as they are probable."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import flowcore as fc
+from flowcore.tables import Column, Kind, Schema, fit_table
+from flowcore.tables.normal_scores import NormalScores, normal_scores
+from flowcore.testing import check_bijector
+
+rng = np.random.default_rng(7)
+HOURS = np.concatenate([np.repeat([20.0, 30, 40, 50], [90, 90, 300, 120]), np.arange(10.0, 80)])
+ENDS = ["integer", "integer(0)", "integer(0, 168)", "integer(10, 79)", "integer(5)"]
+
+
+def schema_of(kind):
+    return Schema((Column("hours", Kind.parse(kind)),))
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_the_map_is_a_bijector_that_makes_the_table_normal(kind):
+    kind = Kind.parse(kind)
+    scores = normal_scores(HOURS, kind)
+    check_bijector(scores, rng=0)
+    assert scores.codomain == kind.support
+    u = rng.random((400, len(HOURS)))
+    z = scores.inverse((HOURS + u).reshape(-1, 1))[:, 0]
+    assert stats.kstest(z, "norm").statistic < 0.06
+    far = np.array([[kind.support[0]], [kind.support[1]]])
+    far = np.where(np.isinf(far), np.sign(far) * 1e12, far + 1e-9 * np.array([[1], [-1]]))
+    assert scores.forward(scores.inverse(far)) == pytest.approx(far, rel=1e-6)
+
+
+def test_the_slope_is_that_of_the_distribution_function():
+    """Against differences, beyond the rows too, where the tails are Cauchy's."""
+    scores = normal_scores(HOURS, Kind.parse("integer"))
+    y = np.array([-1e6, -50.0, 3.3, 10.5, 40.5, 61.2, 90.0, 1e7])[:, None]
+    _, log_det = scores.inverse_and_log_det(y)
+    h = 1e-6 * np.maximum(np.abs(y), 1)
+    slope = (scores.inverse(y + h) - scores.inverse(y - h)) / (2 * h)
+    assert np.exp(log_det) == pytest.approx(slope[:, 0], rel=1e-4)
+    width = integrate.quad(lambda t: np.exp(scores.inverse_log_det([[t]])[0]), 40, 41)[0]
+    assert width == pytest.approx(np.ptp(scores.inverse([[40.0], [41.0]])), rel=1e-8)
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_probabilities_of_a_column_with_heaps_sum_to_one(kind):
+    """For any density on the line whose tails are about those of a normal one."""
+    mixture = fc.GaussianMixture([[-2.0], [1.0]], [[0.3], [1.0]])
+    own = [fc.GaussianMixture([[0.3]], [[0.8]]), mixture]
+    values = np.arange(-3000.0, 3000)
+    values = values[Kind.parse(kind).contains(values)]
+    for density in own:
+        density = fit_table({"hours": HOURS}, schema_of(kind), learn=lambda x, d=density, **_: d)
+        assert np.exp(density.log_prob({"hours": values})).sum() == pytest.approx(1, abs=2e-3)
+    learned = fit_table(
+        {"hours": HOURS}, schema_of(kind), learn=lambda x, **_: fc.GaussianMixture.from_data(x, 1)
+    )
+    p = np.exp(learned.log_prob({"hours": [40.0, 39.0, 50.0]}))
+    assert p[0] == pytest.approx(301 / len(HOURS), rel=0.2) and p[2] > 20 * p[1] > 0
+    drawn = learned.sample(4000, rng=0)["hours"]
+    assert abs((drawn == 40).mean() - p[0]) < 0.03
+    assert (drawn % 10 != 0).mean() == pytest.approx((HOURS % 10 != 0).mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("n", [60, 600, 6000])
+@pytest.mark.parametrize("sd", [2.0, 20.0, 1e5])
+def test_smooth_columns_have_no_heaps(n, sd):
+    x = np.round(np.random.default_rng(3).normal(0, sd, n))
+    assert normal_scores(x, Kind.parse("integer")) is None
+    assert normal_scores(x / 4, Kind.parse("gridded(0.25)")) is None
+
+
+def test_weights_count_as_rows():
+    values, count = np.unique(HOURS, return_counts=True)
+    kind = Kind.parse("integer(0)")
+    once, each = normal_scores(HOURS, kind), normal_scores(values, kind, count.astype(float))
+    for knots, mass in (once.knots, each.knots):
+        assert mass.max() == mass[np.searchsorted(knots, 41)]
+    assert normal_scores(np.full(9, 40.0), kind) is None
+
+
+def test_a_file_keeps_the_map(tmp_path):
+    table = {"hours": HOURS, "x": rng.normal(size=len(HOURS))}
+    schema = Schema.from_data(table).edit(hours="integer(0)", x="continuous")
+    density = fit_table(table, schema, learn=lambda x, **_: fc.GaussianMixture.from_data(x, 1))
+    assert density.coordinates_.scores[1] is None
+    fc.save(density, tmp_path / "m.npz")
+    again = fc.load(tmp_path / "m.npz")
+    assert np.array_equal(again.log_prob(table), density.log_prob(table))
+    assert np.array_equal(again.sample(50, rng=0)["hours"], density.sample(50, rng=0)["hours"])
+
+
+@pytest.mark.parametrize(
+    ("knots", "message"),
+    [
+        ([[0, 1, 1], [0, 0.5, 0.5]], "do not rise"),
+        ([[-np.inf, 1, np.inf], [0, 0.5, 0.5]], "do not rise"),
+        ([[0, 1, 2], [0, 0.5, 0.6]], "the sum 1"),
+        ([[0, 1, 2], [0, 0, 1]], "masses are 0, then positive"),
+        ([[0, 1, 2], [0.5, 0.25, 0.25]], "masses are 0, then positive"),
+        ([[0, np.nan, 2], [0, 0.5, 0.5]], "do not rise"),
+        ([[0, 1], [0, 1]], "shape"),
+        ([0, 1, 2], "shape"),
+    ],
+)
+def test_forged_knots(knots, message):
+    with pytest.raises(ValueError, match=message):
+        NormalScores(knots)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([np.array([[0.0, 1, 2], [0, 0.5, 0.5]])], "not on the support"),
+        ([], "arrays of knots"),
+        ("x", "arrays of knots"),
+        ([None, None], "arrays of knots"),
+        ([np.zeros(2)], "knots"),
+    ],
+)
+def test_forged_records(scores, message):
+    density = fit_table({"hours": HOURS}, schema_of("integer"), learn=lambda x, **_: fc.Normal(1))
+    record = density.as_record()
+    record.scores = scores
+    with pytest.raises(ValueError, match=message):
+        record.restored()
