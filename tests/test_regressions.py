@@ -374,7 +374,7 @@ def test_an_error_while_a_plan_is_loaded_leaves_no_wrong_numbers(monkeypatch):
 @pytest.mark.parametrize("traced", [True, False])
 def test_idle_plans_hold_64_megabytes_at_most(traced):
     """Whatever the number of rows: what is held, not what is counted."""
-    flow = fc.flows.maf_mog(8, layers=3, standardize=False)
+    flow = fc.flows.nsf(8, layers=3, standardize=False)
     run = grad(lambda t, n: anp.sum(flow.log_prob(np.ones((n, 8)), t)))
     if not traced:
         flow = fc.flows.maf(8, layers=5, hidden=[8], standardize=False)

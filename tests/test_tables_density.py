@@ -622,6 +622,23 @@ def test_forged_notes_are_refused(notes):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"margins": [np.array([-1.0])]}, {"margins": [np.array([2.0, 1.0])]}, {"margins": []},
+        {"reach": np.array([[2.0], [1.0]])}, {"reach": np.array([[np.nan], [1.0]])},
+        {"fillers": np.array([[0.0], [0.0]])},
+    ],
+)  # fmt: skip
+def test_forged_margins_and_ends_are_refused(changes):
+    record = fit_table({"n": np.arange(20) % 7}, Schema((Column("n", Kind("integer", 1, 0)),)),
+                       learn=lambda x, **_: fc.Normal(1)).as_record()  # fmt: skip
+    assert record.restored().sample(5, rng=0, margins="table")["n"].max() <= 6
+    vars(record).update(changes)
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        record.restored()
+
+
+@pytest.mark.parametrize(
     ("node", "changes", "message"),
     [
         ("counts", {"extra": 1}, "categories.*'extra'"),
@@ -629,6 +646,9 @@ def test_forged_notes_are_refused(notes):
         ("counts", {"strength": {"dict": {}}}, "strength must hold"),
         ("rooms", {"kind": "gridded(5e-324, 0, 1)"}, "more cells than floats distinguish"),
         ("rooms", {"kind": "a" + " " * 30_000 + "!"}, "no kind of column"),
+        ("rooms", {"kind": "positive atoms(" + "1," * 9999 + "1)"}, r"^.{0,200}$"),
+        ("rooms", {"kind": f"date(day, {'%%' * 9999})"}, r"^.{0,200}$"),
+        ("rooms", {"kind": "date(day, hello)"}, "a format such as %d.%m.%Y: got 'hello'"),
         ("city", {"type": "number"}, "of type number has the value 'Bern'"),
     ],
 )

@@ -151,7 +151,7 @@ BAD = {
     "separator as decimal": ("a,b\n", {"separator": ",", "decimal": ","}, "separator is one"),
     "decimal": ("a,b\n", {"decimal": "·"}, 'decimal is "." or ","'),
     "quote": ("a,b\n", {"quote": "x"}, "quote is"),
-    "encoding": ("a,b\n", {"encoding": "klingon"}, "unknown encoding: klingon: name"),
+    "encoding": ("a,b\n", {"encoding": "klingon"}, "no encoding of text: name"),
     "block": ("a,b\n", {"block_bytes": 3}, "block_bytes must be an integer >= 1024"),
 }  # fmt: skip
 

@@ -203,7 +203,7 @@ def score(
     """Compute the log-density of every row.
 
     In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
-    in blocks: memory does not grow with the table.
+    in blocks: memory does not grow with the table, except for an .npz, which is read whole.
     """
 
 

@@ -95,9 +95,9 @@ class Kind:
     def __post_init__(self):
         ends = self._ends
         if not all(map(math.isfinite, (self.step, *ends))) or sorted(set(ends)) != ends:
-            raise ValueError(f"{self}: needs finite numbers, low less than high")
+            raise ValueError(f"{self!s:.60}: needs finite numbers, low less than high")
         if self.atoms and not self.is_number:
-            raise ValueError(f"{self}: only numbers have atoms")
+            raise ValueError(f"{self!s:.60}: only numbers have atoms")
         step = self.step == 1 if self.name == "integer" else bool(self.step) == self.is_gridded
         above = self.low is None and self.high is not None
         if not self.is_date and (not step or above or len(self._written) not in self._lengths()):
@@ -106,7 +106,7 @@ class Kind:
                 f"one of {FORMS}"
             )
         if not all(map(math.isfinite, self.atoms)) or sorted(set(self.atoms)) != [*self.atoms]:
-            raise ValueError(f"{self}: atoms are different numbers, the smallest first")
+            raise ValueError(f"{self!s:.60}: atoms are different numbers, the smallest first")
 
     @staticmethod
     def parse(text: str) -> Kind:
@@ -243,14 +243,14 @@ class Gridded(Continuous):
     def __post_init__(self):
         super().__post_init__()
         if not self.step > 0:
-            raise ValueError(f"{self}: step must be positive")
+            raise ValueError(f"{self!s:.60}: step must be positive")
         cells = 0.0 if self.high is None else (self.high - self.low) / self.step
         if not cells < 2**53:
-            raise ValueError(f"{self}: has more cells than floats distinguish")
+            raise ValueError(f"{self!s:.60}: has more cells than floats distinguish")
         if abs(cells - round(cells)) > 0.01:
-            raise ValueError(f"{self}: low and high must be whole steps apart")
+            raise ValueError(f"{self!s:.60}: low and high must be whole steps apart")
         if self.high is not None and round(cells) <= len(self._cut):
-            raise ValueError(f"{self}: two values at least are no atoms, or take categorical")
+            raise ValueError(f"{self!s:.60}: two values at least are no atoms, or take categorical")
 
     @property
     def support(self):
@@ -321,6 +321,11 @@ class Date(Gridded):
 
     is_date = True
     forms = ("date(unit)", "date(unit, format)", "date(unit, week or year, format)")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.form and not ("%" in self.form.replace("%%", "") and len(self.form) <= 100):
+            raise ValueError(f"a date has a format such as %d.%m.%Y: got {self.form!r:.40}")
 
     @classmethod
     def parse_date(cls, inside: str) -> Kind:

@@ -83,10 +83,11 @@ class Csv:
                 line, row = line + count, row + len(frame)
                 if not (part := lines.readlines(block_bytes)):
                     return
-        except LookupError as problem:
-            raise ValueError(f"{self.source}: {problem}: name another encoding") from None
+        except LookupError:
+            problem = f"{self.encoding!r:.40} is no encoding of text: name another"
+            raise ValueError(f"{self.source}: {problem}") from None
         except UnicodeError as problem:
-            raise self._not_text(self.source, f"{problem!s:.80}") from None
+            raise self._not_text(self.source, f" ({problem!s:.100})") from None
         finally:
             if lines is not None:
                 lines.detach()
@@ -236,13 +237,14 @@ class Csv:
         return f"{self._at(place)} has {len(cells)} cells, not {len(self.names)}: {text}; {fix}"
 
     def _not_text(self, place: str, text: str) -> ValueError:
-        """About bytes that are no text of the encoding."""
-        found = _NO_TEXT.search(text)
-        value = text[found.start() :].encode("utf-8", "surrogateescape") if found else text
+        """About bytes that are no text of the encoding, or why they are none."""
+        if found := _NO_TEXT.search(text):
+            value = text[found.start() :].encode("utf-8", "surrogateescape")
+            text = f" from {value!r:.40} on"
         return fixable(
             ValueError,
-            f"{place} is no text of {self.encoding} from {value!r:.40} on: if it is Excel's, save "
-            "the sheet as a CSV; else ",
+            f"{place} is no text of {self.encoding}{text}: if it is Excel's, save the sheet as a "
+            "CSV; else ",
             *({"encoding": other} for other in self.encodings if other != self.encoding),
         )
 

@@ -76,11 +76,11 @@ class TableRecord:
         check_dim(self.density, dim := len(encoding.kinds))
         for name, value in (("fillers", self.fillers), ("reach", self.reach)):
             good = value is None or (np.shape(value) == (2, dim) and not np.isnan(value).any())
-            if not good:
-                raise ValueError(f"{name} has shape {np.shape(value)}, not (2, {dim}), or a NaN")
+            if not good or (name == "reach" and value is not None and (value[0] > value[1]).any()):
+                raise ValueError(f"{name} {value!r:.80} is not (2, {dim}), has a NaN, or is empty")
         if self.fillers is not None and not (self.fillers[1] > 0).all():
             raise ValueError("fillers has a scale that is not positive")
-        _check_margins(self.margins, dim)
+        _check_margins(self.margins, encoding.kinds)
         _check_notes(self.notes)
         scores = _scores(self.scores, encoding.kinds)
         coordinates = Coordinates(
@@ -113,15 +113,15 @@ def check_dim(density: Base | None, n_numbers: int) -> None:
         raise ValueError(f"density has dim {dim}, but the schema has {n_numbers} numbers")
 
 
-def _check_margins(margins, dim: int) -> None:
+def _check_margins(margins, kinds) -> None:
     if margins is None:
         return
-    if not isinstance(margins, list) or len(margins) != dim or not all(
+    if not isinstance(margins, list) or len(margins) != len(kinds) or not all(
         isinstance(own, np.ndarray) and own.dtype == float and own.ndim == 1 and own.size
-        and np.isfinite(own).all()
-        for own in margins
+        and (np.diff(own) >= 0).all() and (kind.contains(own).all() or not own.any())
+        for own, kind in zip(margins, kinds, strict=True)
     ):  # fmt: skip
-        raise ValueError(f"margins are {dim} vectors of finite numbers")
+        raise ValueError(f"margins are {len(kinds)} vectors of rising numbers of their columns")
 
 
 def _scores(knots, kinds) -> list:
