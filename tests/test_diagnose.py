@@ -634,3 +634,24 @@ def test_training_rows_of_a_grid_among_the_held_out():
     assert len(found) == 1
     counts = TableDensity.of(Schema((Column("n", Kind.parse("integer")),)), fc.Normal(1))
     diagnose(counts, {"n": x[:, 1]}, {"n": x[:, 1]}, **QUICK)
+
+
+def test_a_table_without_numbers_is_judged_by_its_shares():
+    def table(n, seed):
+        rng = np.random.default_rng(seed)
+        a = rng.integers(0, 3, n)
+        b = np.where(rng.random(n) < 0.7, a, rng.integers(0, 3, n))
+        return {"a": np.array(list("xyz"), object)[a], "b": np.array(list("uvw"), object)[b]}
+
+    density = TableDensity().fit(table(3000, 0))
+    report = fc.diagnose(density, table(400, 1), rng=0)
+    assert report.trusted and report.n == 400 and report.names == ("a", "b")
+    assert report.mean == pytest.approx(density.score(table(400, 1)))
+    apart = table(400, 1)
+    apart["b"] = apart["b"][::-1]
+    report = fc.diagnose(density, apart, rng=0)
+    assert not report.trusted and "`a` is" in str(report) and "learn=" not in str(report)
+    panels = {axes.get_title() for figure in report.figure().subfigs for axes in figure.axes}
+    assert any(title.startswith("a: ") for title in panels)
+    with pytest.raises(ValueError, match="7 complete rows: at least 10"):
+        fc.diagnose(density, table(7, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,8 @@ def diagnose(
                 "a TableDensity has names and categories from the table: leave out names=, "
                 "context=, context_train="
             )
+        if not density.coordinates_.dim:
+            return _of_categories(density, X_held_out, X_train, draws, alpha, rng)
         numbers, train = _numbers(density, X_held_out, X_train, rng)
         adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
         held_out, units = Rows(numbers.rows, numbers.context), numbers.units
@@ -220,6 +223,25 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
         text = f"Log p, and all other tests, are of the numbers given {listed(given)}."
         found.append(Finding("given", "categories", sentence=text))
     return found
+
+
+def _of_categories(density, X_held_out, X_train, draws, alpha, rng) -> Diagnosis:
+    """The report of a `TableDensity` without numbers: log p itself, shares of values and pairs."""
+    log_p, drawn = density.log_prob(X_held_out), density.log_prob(density.sample(draws, rng))
+    log_p = log_p[~np.isnan(log_p)]
+    if len(log_p) < FEWEST:
+        raise ValueError(f"X_held_out has {len(log_p)} complete rows: at least {FEWEST} are needed")
+    of_log_p = replace(level(log_p, drawn, rng), remedy="shares")
+    tests = [*support(log_p), of_log_p, tails(log_p, drawn)]
+    n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
+    tests += shares(density, X_held_out, X_train, n_draws, rng)
+    mean, error = mean_and_error(log_p)
+    return Diagnosis(
+        density=type(density).__name__, n=len(log_p), given=(), mean=mean, standard_error=error,
+        names=tuple(f"{column.name}" for column in density.schema_.categories),
+        median=float(np.median(log_p)), draws=draws, alpha=float(alpha),
+        findings=tuple(adjusted(tests, alpha)), worst=(), rows=None, drawn=None, history=None,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------- rows of the caller

@@ -27,7 +27,12 @@ def page(report: Any) -> Figure:
     """One figure."""
     figure = new_figure((15, 9.6), "constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
-    _pairs(left, report)
+    bars = [found for found in report.of("shares") if len(found.levels) > 1]
+    bars = sorted(bars, key=lambda one: one.adjusted)
+    if report.rows is None:  # a table without numbers
+        bars = _shares(left, bars, report.alpha)
+    else:
+        _pairs(left, report)
     lines = [
         line
         for text in report.verdict
@@ -36,8 +41,7 @@ def page(report: Any) -> Figure:
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], "   ... (print the report for the rest)"]
     histograms = _histograms(report)
-    bars = [found for found in report.of("shares") if len(found.levels) > 1]
-    bars = sorted(bars, key=lambda one: one.adjusted)[:MOST_BARS]
+    bars = bars[:MOST_BARS]
     n_rows = -(-(len(histograms) + len(bars)) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
     verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
@@ -61,7 +65,10 @@ def page(report: Any) -> Figure:
         curve.tick_params(labelsize=SMALL)
     else:
         last = last.subplots()
-    _worst(last, report.worst, report.draws)
+    if report.worst:
+        _worst(last, report.worst, report.draws)
+    else:
+        last.set_axis_off()
     return figure
 
 
@@ -76,6 +83,18 @@ def _pairs(figure, report: Any):
     if len(chosen) < len(report.names):
         text = f"the {len(chosen)} columns of the largest KS, of {len(report.names)}"
         figure.supxlabel(text, fontsize=SMALL, color=GREY)
+
+
+def _shares(figure, bars: list[Finding], alpha: float) -> list[Finding]:
+    """At most 12 columns, as bars; returns those that have no room."""
+    _title(figure, "Shares of values: rows filled, draws as lines")
+    across = min(3, max(1, len(bars)))
+    axes = figure.subplots(-(-min(len(bars), MOST_COLUMNS) // across) or 1, across, squeeze=False)
+    for ax, found in zip(axes.flat, bars, strict=False):
+        _bars(ax, found, alpha)
+    for ax in axes.flat[len(bars) :]:
+        ax.remove()
+    return bars[MOST_COLUMNS:]
 
 
 def _histograms(report: Any) -> list[Finding]:

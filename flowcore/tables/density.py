@@ -334,11 +334,9 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Rows that miss a value, or have a category that was never seen, are left out, with a
         warning; rng is for noise.
-        Errors: ValueError for a model without numbers, and for a row outside of a column's support.
+        Errors: ValueError for a row outside of a column's support.
         """
         names = tuple(self._encoding.names)
-        if not names:
-            raise ValueError("the model has no numbers, only categories: there is nothing to test")
         frame = self.schema_.select(X, self.ignore_extra)
         codes, x, unknown = self._encoding.encode(frame)
         _warn_left_out(unknown, "missing values, and not counted in row numbers")
