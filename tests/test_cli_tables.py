@@ -294,10 +294,12 @@ def test_draws_with_the_margins_of_the_table(here, capsys):
 
 def test_whole_numbers_without_names_are_drawn_as_such(here, capsys):
     rng = np.random.default_rng(0)
-    written(here / "x.csv", [f"{n},{x:.3f}" for n, x in enumerate(rng.normal(size=FEW))])
-    run(capsys, "fit", "x.csv", "-o", "x.npz", "--no-header")
+    rows = [f"{n},{x:.3f},{n % 2}" for n, x in enumerate(rng.normal(size=FEW))]
+    run(capsys, "fit", written(here / "x.csv", rows), "-o", "x.npz", "--no-header")
+    assert "categorical" in run(capsys, "info", "x.npz").out  # 0 and 1
     lines = run(capsys, "sample", "x.npz", "-n", 9).out.splitlines()
-    assert lines[0] == "x0,x1" and all("." not in line.split(",")[0] for line in lines)
+    assert lines[0] == "x0,x1,x2"
+    assert all("." not in cell for line in lines for cell in line.split(",")[::2])
 
 
 def test_a_drift_check_has_a_status(here, capsys):

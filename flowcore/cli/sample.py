@@ -29,8 +29,8 @@ def drawn(density: TableDensity, n: int, rng: np.random.Generator, margins: str 
     if density.schema_.is_named:
         return rows
     found = {c.name: rows[c.name] for c in density.schema_.columns if c.kind.name != "aside"}
-    for c in density.schema_.numbers:  # an array of a single type has floats
-        x = found[c.name]
+    for c in density.schema_.columns:  # an array of a single type has floats
+        x = found.get(c.name, np.zeros(0, int))
         if c.decimals == 0 and x.dtype == float and np.isfinite(x).all():
             found[c.name] = x.astype(np.int64)
     return Frame(found)

@@ -83,7 +83,8 @@ class Category(Part):
         dtype = {"text": object, "number": None, "boolean": bool}[column.type]
         dtype = bool if column.kind.name == "boolean" else dtype
         if not column.missing:
-            return np.array(column.values, dtype)[codes[:, 0]]
+            values = np.array(column.values, dtype)
+            return _as_integers(values, column.decimals == 0)[codes[:, 0]]
         nothing = np.nan if column.type == "number" else None
         values = np.array([*column.values, nothing], None if column.type == "number" else object)
         return values[codes[:, 0]]
@@ -134,8 +135,7 @@ class Number(Part):
             values = np.append(kind.atoms, np.nan)
             x = np.where(codes[:, 0] > 0, values[codes[:, 0] - 1], x)
         whole = column.decimals == 0 or (kind.is_gridded and float(kind.step).is_integer())
-        whole = whole and (x == np.rint(x)).all() and (np.abs(x) < 2**53).all()
-        return x.astype(np.int64) if whole else x
+        return _as_integers(x, whole)
 
 
 class Day(Part):
@@ -289,6 +289,12 @@ class Encoding:
         problem = "which the schema does not have: find the schema from these rows"
         for column, own, size in zip(self.of_codes, codes.T, self.sizes, strict=True):
             frame.check(column.name, own >= size, problem)
+
+
+def _as_integers(x: np.ndarray, whole: bool) -> np.ndarray:
+    """Floats as integers if that is wanted, and all are whole and exact."""
+    whole = whole and x.dtype.kind == "f" and (x == np.rint(x)).all() and (np.abs(x) < 2**53).all()
+    return x.astype(np.int64) if whole else x
 
 
 def _names(part: Part) -> list[str]:

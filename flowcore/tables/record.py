@@ -76,8 +76,10 @@ class TableRecord:
         check_dim(self.density, dim := len(encoding.kinds))
         for name, value in (("fillers", self.fillers), ("reach", self.reach)):
             good = value is None or (np.shape(value) == (2, dim) and not np.isnan(value).any())
-            if not good or (name == "reach" and value is not None and (value[0] > value[1]).any()):
-                raise ValueError(f"{name} {value!r:.80} is not (2, {dim}), has a NaN, or is empty")
+            if not good:
+                raise ValueError(f"{name} has shape {np.shape(value)}, not (2, {dim}), or a NaN")
+        if self.reach is not None and (self.reach[0] > self.reach[1]).any():
+            raise ValueError("reach has a low end above the high one")
         if self.fillers is not None and not (self.fillers[1] > 0).all():
             raise ValueError("fillers has a scale that is not positive")
         _check_margins(self.margins, encoding.kinds)
