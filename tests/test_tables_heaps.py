@@ -1,7 +1,9 @@
 """Columns in which some values hold most rows: their cells are as wide as they are probable."""
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import grad
 from scipy import integrate, stats
 
 import flowcore as fc
@@ -36,10 +38,16 @@ def test_the_slope_is_that_of_the_distribution_function():
     """Against differences, beyond the rows too, where the tails are Cauchy's."""
     scores = normal_scores(HOURS, Kind.parse("integer"))
     y = np.array([-1e6, -50.0, 3.3, 10.5, 40.5, 61.2, 90.0, 1e7])[:, None]
-    _, log_det = scores.inverse_and_log_det(y)
+    z, log_det = scores.inverse_and_log_det(y)
     h = 1e-6 * np.maximum(np.abs(y), 1)
     slope = (scores.inverse(y + h) - scores.inverse(y - h)) / (2 * h)
     assert np.exp(log_det) == pytest.approx(slope[:, 0], rel=1e-4)
+    curvature = (scores.inverse_log_det(y + h) - scores.inverse_log_det(y - h)) / (2 * h[:, 0])
+    found = grad(lambda y: anp.sum(scores.inverse_log_det(y)))(y)[:, 0]
+    assert found == pytest.approx(curvature, rel=1e-4, abs=1e-12)
+    knots, mass = scores.knots
+    far = mass[1] / (1 + (knots[1] - y[:2, 0]) / (knots[-2] - knots[1]))
+    assert z[:2, 0] == pytest.approx(stats.norm.ppf(far))
     width = integrate.quad(lambda t: np.exp(scores.inverse_log_det([[t]])[0]), 40, 41)[0]
     assert width == pytest.approx(np.ptp(scores.inverse([[40.0], [41.0]])), rel=1e-8)
 
