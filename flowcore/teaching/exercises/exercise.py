@@ -45,7 +45,9 @@ class Exercise:
     inputs: Sequence[tuple] = ()
 
     def check(self, answer: Answer) -> Verdict:
-        """Whether the answer is right, and why; or a hint."""
+        """Whether the answer is right, and why; or a hint; of None, the question."""
+        if answer is None:
+            return Verdict(False, f"{self.name}: {self.question}")
         try:
             found = self.values_of(answer)
         except Exception as problem:
