@@ -82,6 +82,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "flowcore"
 html_static_path = ["static"]
 html_css_files = ["flowcore.css"]
+html_js_files = [("lessons.js", {"type": "module"})]
 html_copy_source = html_show_sourcelink = False
 html_sidebars = {"index": []}
 html_theme_options = {

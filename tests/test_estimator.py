@@ -172,7 +172,9 @@ def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
     monkeypatch.setattr("tqdm.std.time", itertools.count().__next__)  # a second between any two
     assert run([partial(int, k) for k in range(60)], [1] * 60, 1, True) == list(range(60))
     assert 5 < capsys.readouterr().err.count("60 [") < 15
-    fc.fit(fc.flows.maf(2, layers=1, hidden=[4]), gaussian_rows(30)[:, :2], epochs=60, progress=True)
+    fc.fit(
+        fc.flows.maf(2, layers=1, hidden=[4]), gaussian_rows(30)[:, :2], epochs=60, progress=True
+    )
     assert 5 < capsys.readouterr().err.count("60 [") < 15
 
 

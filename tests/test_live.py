@@ -513,3 +513,27 @@ def test_the_page_asks_for_all_its_modules_at_once():
     page = (LIVE / "index.html").read_text(encoding="utf-8")
     asked = set(re.findall(r'rel="modulepreload" href="(\w+\.js)"', page))
     assert asked == {path.name for path in LIVE.glob("*.js")} - {"worker.js"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "right", "message"),
+    [
+        ("1a", "-1.61", True, "1a: right. "),
+        ("1a", "-log(2 * pi) / 2 - log(2)", True, "1a: right. "),
+        ("1a", "-0.226", False, "1a: not yet. The sign"),
+        ("1a", "", False, "1a: z ~ N(0, 1) and x = 2 z."),
+        ("1c", "def f(x):\n    return -np.log(x)**2/2 - log(2*pi)/2 - np.log(x)", True, "1c: right"),
+        ("1c", "def log_p(x):\n    return ...", False, "1c: z ~ N(0, 1) and x = exp(z)."),
+        ("1c", "def log_p(x):\n    return y", False, "1c: it stops: NameError: name 'y'"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_a_lesson_is_checked(name, code, right, message):
+    verdict = call("check", exercise=name, code=code)
+    assert verdict["right"] is right and verdict["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"), [("1 +", "SyntaxError"), ("1 / 0", "ZeroDivisionError"), ("x", "'x'")]
+)
+def test_an_answer_that_is_no_python_is_named(code, problem):
+    assert problem in flow_bench.call("check", {"exercise": "1a", "code": code})["error"]

@@ -51,7 +51,9 @@ def test_any_other_answer_gets_the_general_hint(name):
 
 
 def test_without_an_answer_the_question_is_asked():
-    assert str(check("1a", None)) == f"1a: {question('1a')}" and not check("1a", None)
+    for name, nothing in (("1a", None), ("1a", ...), ("1c", None), ("1c", lambda x: ...)):
+        verdict = check(name, nothing)
+        assert str(verdict) == f"{name}: {question(name)}" and not verdict
 
 
 def test_two_decimals_are_enough():

@@ -29,6 +29,19 @@ def run(code: str, names: dict) -> dict:
     return {"out": text, "problem": failure}
 
 
+def value(code: str, names: dict):
+    """What code is: the value of its last expression, or the function that it ends with.
+
+    Errors: ValueError with the traceback for code that fails.
+    """
+    try:
+        last = (ast.parse(code).body or [None])[-1]
+        found = _execute(code, names)
+        return names[last.name] if isinstance(last, ast.FunctionDef) else found
+    except Exception as problem:
+        raise ValueError(_described(problem)) from None
+
+
 def _execute(code: str, names: dict):
     """The value of the last expression, or None."""
     tree = ast.parse(code, NAME)

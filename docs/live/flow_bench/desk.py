@@ -7,6 +7,7 @@ A mistake of the user's is {"error": what to do about it}; anything else is an e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
@@ -14,6 +15,7 @@ import autograd.numpy as anp
 import numpy as np
 
 import flowcore as fc
+from flowcore import teaching
 
 from . import cell, densities, drawings, recipes, tasks, views, walks
 from .settings import DATA, FLOWS, LIMITS, METHODS, Settings
@@ -187,6 +189,13 @@ def judge(task: int, answer) -> dict:
     return {"right": verdict.right, "message": verdict.message}
 
 
+def check(exercise: str, code: str) -> dict:
+    """What the course answers to code that is a number or a function: for the lessons' boxes."""
+    names = {**vars(math), "fc": fc, "np": np, "anp": anp}
+    verdict = teaching.check(exercise, cell.value(code, names))
+    return {"right": bool(verdict), "message": str(verdict)}
+
+
 def overlap(drawing) -> dict:
     """How much of a drawn density is where the flow's is now: from 0 to 1."""
     training = _on_the_bench().training
@@ -217,7 +226,7 @@ CALLS: Mapping[str, Callable[..., dict]] = {
     function.__name__: function
     for function in (
         about, build, walk_by, described, floor, train, look, truth, point, measure, network,
-        sequential_seconds, judge, overlap, read_table, run,
+        sequential_seconds, judge, check, overlap, read_table, run,
     )
 }  # fmt: skip
 

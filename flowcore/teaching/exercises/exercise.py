@@ -45,11 +45,16 @@ class Exercise:
     inputs: Sequence[tuple] = ()
 
     def check(self, answer: Answer) -> Verdict:
-        """Whether the answer is right, and why; or a hint; of None, the question."""
-        if answer is None:
-            return Verdict(False, f"{self.name}: {self.question}")
+        """Whether the answer is right, and why; or a hint; of None or ..., the question.
+
+        A function that returns ... is not written yet, either.
+        """
         try:
+            if answer is None or answer is ...:
+                raise _NoAnswerError
             found = self.values_of(answer)
+        except _NoAnswerError:
+            return Verdict(False, f"{self.name}: {self.question}")
         except Exception as problem:
             what = f"{type(problem).__name__}: {problem}".rstrip(" .")
             return Verdict(False, f"{self.name}: it stops: {what}. {self.hint}")
@@ -93,7 +98,13 @@ class Verdict(NamedTuple):
     __str__ = __repr__
 
 
+class _NoAnswerError(Exception):
+    """Nothing is there to be checked."""
+
+
 def _as_floats(value) -> np.ndarray:
+    if value is ...:
+        raise _NoAnswerError
     if value is None:
         raise TypeError("there is no value: does the function return something?")
     return np.asarray(value, float)
