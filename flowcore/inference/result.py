@@ -181,20 +181,16 @@ class Inference:
         """Whether this can be trusted, and what to try if not."""
         k, ess = self.k_hat, self.effective_sample_size
         at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
+        climbing = (
+            f" The ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for a "
+            "factor of e: if more epochs do not end that, the target is improper (its integral is "
+            "infinite)."
+        )
         if not self.trusted:
-            at = (
+            return (
                 f"{at}: neither the flow nor its weights can be trusted. Try refit(), more epochs, "
                 "a wider flow or nsf, other coordinates (such as a non-centred scale), or a base "
-                "with the target's modes."
-            )
-            return (
-                at
-                if not self.climbs
-                else (
-                    f"{at} The ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for "
-                    "a factor of e: if more epochs do not end that, the target is improper (its "
-                    "integral is infinite)."
-                )
+                "with the target's modes." + climbing * self.climbs
             )
         if k < GOOD_K and ess > len(self.rows) / 2:
             return f"{at}: the flow is close to the target, and its weights correct the rest."
