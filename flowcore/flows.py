@@ -1,9 +1,10 @@
 """Recipes: whole flows with sane defaults, ready for `fit`.
 
 Every recipe stacks `layers` bijectors over a base density and ends, at the data end, in a
-`Standardize` that `fit` initialises: `log_prob` is in the data's own units.
+`Standardize` that `fit` initialises: `log_prob` is in the data's own units. With `bounded=` a map
+to an interval or a half-line follows.
 
-    z -> layer 1 -> layer 2 -> ... -> Standardize -> x
+    z -> layer 1 -> layer 2 -> ... -> Standardize (-> bounds) -> x
 
 Orders are counted from the data end, whatever the number of layers: the last layer, next to the
 Standardize, has the order of the argument, and towards the base every layer has the reverse of the
@@ -30,6 +31,7 @@ from .bijectors import (
     Standardize,
     StandardizeContext,
 )
+from .bijectors.box import box
 from .core.inputs import check_dim
 from .distributions import Normal, StudentT, TransformedDistribution
 from .networks import MADE, input_degrees
@@ -47,13 +49,15 @@ from .transformers import (
 if TYPE_CHECKING:
     from .core.typing import ArrayLike, Base, DTypeLike, Hidden, Seed
 
+    Bounds = tuple[ArrayLike, ArrayLike] | None
+
 
 def maf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
@@ -83,6 +87,9 @@ def maf(
         As for MADE.
     standardize_context : bool
         The layers see the context standardised, by a `StandardizeContext` that `fit` initialises.
+    bounded : pair or None
+        (low, high), numbers or (D,) arrays, perhaps infinite: where the data live, ends excluded.
+        A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
 
     Returns
     -------
@@ -100,7 +107,7 @@ def maf(
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def iaf(
@@ -108,7 +115,7 @@ def iaf(
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
 
@@ -116,7 +123,7 @@ def iaf(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`.
-    order, base, activation, residual, dtype, standardize_context :
+    order, base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
     Returns
@@ -130,9 +137,8 @@ def iaf(
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(
-        dim, [Invert(part) for part in parts], standardize, base, dtype, standardize_context
-    )
+    inverted = [Invert(part) for part in parts]
+    return _flow(dim, inverted, standardize, base, dtype, standardize_context, bounded)
 
 
 def realnvp(
@@ -140,7 +146,7 @@ def realnvp(
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
@@ -154,7 +160,7 @@ def realnvp(
     order : str
         Of the halves: "left-to-right", the coupling at the data end transforms the second half of
         the coordinates, given the first; "right-to-left", the first, given the second.
-    base, activation, residual, dtype, standardize_context :
+    base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
     Returns
@@ -168,14 +174,14 @@ def realnvp(
     """
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _couplings(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def nice(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
     base: Base | str = "normal", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True,
+    dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 
@@ -183,7 +189,7 @@ def nice(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, order, base :
         As for `realnvp`.
-    activation, residual, dtype, standardize_context :
+    activation, residual, dtype, standardize_context, bounded :
         As for `realnvp`.
 
     Returns
@@ -198,7 +204,7 @@ def nice(
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _couplings(dim, layers, rng, Shift(), order, **net)
     parts = [Elementwise(dim, Scale(), dtype), *parts]
-    return _flow(dim, parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def nsf(
@@ -206,7 +212,7 @@ def nsf(
     standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
     base: Base | str = "student_t", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True,
+    dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
@@ -225,7 +231,7 @@ def nsf(
         beyond `tail`.
     order : str or array_like
         As for `maf`, or, of couplings, as for `realnvp`.
-    base, activation, residual, dtype, standardize_context :
+    base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`. The base is "student_t" here, so that one far row does not cost hundreds of
         nats.
 
@@ -254,7 +260,7 @@ def nsf(
         after = affine if isinstance(affine, Transformer) else Affine()
         transformer = Compose([after, transformer])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def made(
@@ -262,7 +268,7 @@ def made(
     rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2).
 
@@ -273,7 +279,7 @@ def made(
     transformer : Transformer
         Unless given, Affine(log_scale_bound=5): alone, a layer has to reach every conditional
         width by itself, and exp(-5) is that of a correlation of 0.99998.
-    order, base, activation, residual, dtype, standardize_context :
+    order, base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
     Returns
@@ -289,7 +295,7 @@ def made(
     return maf(
         dim, 1, hidden, context_dim, standardize, rng, transformer=transformer or Affine(5.0),
         order=order, base=base, activation=activation, residual=residual, dtype=dtype,
-        standardize_context=standardize_context,
+        standardize_context=standardize_context, bounded=bounded,
     )  # fmt: skip
 
 
@@ -298,7 +304,7 @@ def made_mog(
     rng: Seed = 0, *, components: int = 10, log_scale_bound: float = 5.0,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
@@ -310,7 +316,7 @@ def made_mog(
         As for `maf`.
     components, log_scale_bound :
         Of `MixtureOfGaussians`.
-    order, base, activation, residual, dtype, standardize_context :
+    order, base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
     Returns
@@ -330,7 +336,7 @@ def made_mog(
     transformer = MixtureOfGaussians(components, log_scale_bound)
     net = _network(hidden, context_dim, activation, residual, dtype)
     parts = _autoregressive(dim, 1, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def maf_mog(
@@ -339,7 +345,7 @@ def maf_mog(
     transformer: Transformer | None = None, log_scale_bound: float = 5.0,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
 
@@ -357,7 +363,7 @@ def maf_mog(
         As for `maf`.
     log_scale_bound :
         As for `made_mog`.
-    order, base, activation, residual, dtype, standardize_context :
+    order, base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
     Returns
@@ -374,14 +380,14 @@ def maf_mog(
     mixture = MixtureOfGaussians(components, log_scale_bound)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
     lowest = _autoregressive(dim, 1, base_seed, mixture, order, above=layers, **net)
-    return _flow(dim, lowest + parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, lowest + parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def glow(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     base: Base | str = "normal", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True,
+    dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
 
@@ -391,7 +397,7 @@ def glow(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`; D >= 2.
-    base, activation, residual, dtype, standardize_context :
+    base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
     Returns
@@ -414,11 +420,11 @@ def glow(
         kept = max(1, dim // 2)
         coupling = Coupling(dim, kept, transformer=transformer or Affine(), rng=seed, **net)
         parts += [coupling, LULinear(dim, rng=seed, dtype=dtype), ActNorm(dim, dtype)]
-    return _flow(dim, parts, standardize, base, dtype, standardize_context)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
 
 
 def _flow(
-    dim, parts: list[Bijector], standardize, base, dtype, standardize_context
+    dim, parts: list[Bijector], standardize, base, dtype, standardize_context, bounded
 ) -> TransformedDistribution:
     """parts in the order in which sampling applies them."""
     if isinstance(base, str):
@@ -428,9 +434,16 @@ def _flow(
     layers = Chain([*reversed(parts)])
     conditional = standardize_context and layers.context_dim
     inner = [StandardizeContext(layers)] if conditional else layers.bijectors
-    ends = [Standardize(dim)] if standardize else []
+    ends = [] if bounded is None else [_bounds(bounded, dim)]
+    ends += [Standardize(dim)] if standardize else []
     flow = TransformedDistribution(base, Chain([*ends, *inner]))
     return flow.unseen() if standardize else flow
+
+
+def _bounds(bounded, dim) -> Bijector:
+    if not (isinstance(bounded, (tuple, list)) and len(bounded) == 2):
+        raise ValueError(f"bounded is a pair (low, high), or None: got {bounded!r:.60}")
+    return box(*bounded, dim)
 
 
 BASES = {

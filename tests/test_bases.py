@@ -83,6 +83,11 @@ def test_moments(name):
     if "mixture" in name:
         with pytest.raises(NotImplementedError, match=r"Mixture.* no closed form"):
             make().entropy()
+        if name == "mixture":
+            z = make().sample(200_000, rng=0)
+            error = z.std(axis=0) / np.sqrt(len(z))
+            assert (np.abs(make().mean() - z.mean(axis=0)) < 5 * error).all()
+            np.testing.assert_allclose(make().std(), z.std(axis=0), rtol=0.01)
         return
     np.testing.assert_allclose(make().mean(), [part.mean() for part in truth.parts], atol=1e-12)
     np.testing.assert_allclose(make().std(), [part.std() for part in truth.parts], rtol=1e-12)

@@ -256,3 +256,41 @@ def test_infinite_rows_take_no_part_in_arithmetic():
 
     table = np.array([[1.5], [2]], dtype=object)
     np.testing.assert_array_equal(flow.log_prob(table), flow.log_prob([[1.5], [2.0]]))
+
+
+# ---------------------------------------------------------------- draws with a gradient
+
+
+@pytest.mark.parametrize("name", ["normal", "diagonal", "foreign base", "inverted", "conditional"])
+def test_draws_are_differentiable_in_the_parameters(name):
+    """An objective of x and log q(x): autograd's gradient against differences; values as before."""
+    flow, context = FLOWS[name](), None
+    if flow.context_dim:
+        context = np.random.default_rng(3).normal(size=(4, flow.context_dim))
+    options = {"rng": 5, "context": context}
+    x, log_q = flow.sample_and_log_prob(6, **options)
+    same, same_log_q = flow.sample_and_log_prob(6, params=flow.params, **options)
+    assert same.shape == x.shape and same_log_q.shape == log_q.shape
+    np.testing.assert_allclose(same, x, rtol=1e-12)
+    np.testing.assert_allclose(same_log_q, log_q, rtol=1e-10)
+    np.testing.assert_allclose(flow.log_prob(x, context=context), log_q, rtol=1e-8)
+
+    def objective(theta):
+        x, log_q = flow.sample_and_log_prob(6, params=theta, **options)
+        return anp.mean(anp.sin(x)) + anp.mean(log_q**2)
+
+    slope = autograd.grad(objective)(flow.params)
+    assert np.count_nonzero(slope) > 0.9 * flow.n_params
+    for direction in np.random.default_rng(0).normal(size=(3, flow.n_params)):
+        step = 1e-6 * direction
+        numeric = (objective(flow.params + step) - objective(flow.params - step)) / 2e-6
+        assert np.dot(slope, direction) == pytest.approx(numeric, rel=1e-5, abs=1e-7)
+
+
+def test_draws_of_a_trained_base_have_no_gradient():
+    flow = fc.flows.nsf(2, layers=1, hidden=[4], standardize=False)
+    with pytest.raises(ValueError, match=r"StudentT.* has parameters of its own"):
+        flow.sample_and_log_prob(3, params=flow.params)
+    flow = FLOWS["normal"]()
+    with pytest.raises(ValueError, match="params"):
+        flow.sample_and_log_prob(3, params=flow.params[1:])

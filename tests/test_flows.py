@@ -283,3 +283,68 @@ def test_a_recipe_that_has_been_worked_on_does_not_warn():
         fc.TransformedDistribution(flow.base, flow.bijector),
     ):  # fmt: skip
         known.log_prob(far), known.sample(3, rng=0)
+
+
+# ---------------------------------------------------------------- bounds, and other rows
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_bounds_confine_the_density(name):
+    """One column in an interval, one on a half-line, one on the line."""
+    low, high = [0.0, 2.0, -np.inf], [1.0, np.inf, np.inf]
+    options = {"layers": 1, "hidden": [8], "bounded": (low, high)}
+    rng = np.random.default_rng(0)
+    x = np.column_stack(
+        [rng.beta(0.5, 0.5, 400), 2 + rng.gamma(0.5, size=400), rng.normal(size=400)]
+    )
+    flow = RECIPES[name](3, **options).initialize(x)
+    flow = randomize(flow, 0.3)
+    draws, log_p = flow.sample_and_log_prob(500, rng=1)
+    assert (draws >= low).all() and (draws <= high).all()
+    inside = (draws > low).all(axis=1) & (draws < high).all(axis=1)  # else rounded to an end
+    assert inside.mean() > 0.9 and np.isfinite(log_p[inside]).all()
+    near = inside & (np.abs(draws[:, 0] - 0.5) < 0.499) & (draws[:, 1] > 2.001)
+    np.testing.assert_allclose(flow.log_prob(draws[near]), log_p[near], rtol=1e-5, atol=1e-5)
+    outside = np.array([[0.5, 1.9, 0.0], [1.5, 3.0, 0.0], [0.0, 3.0, 0.0]])
+    np.testing.assert_array_equal(flow.log_prob(outside), -np.inf)
+    step = flow.bijector.bijectors[1]
+    assert isinstance(step, fc.Standardize) and step.initialized
+    z = flow.bijector.bijectors[0].inverse(x)
+    np.testing.assert_allclose(step.mean, z.mean(axis=0))
+
+
+def test_a_bounded_flow_is_fitted_saved_and_integrates_to_one(tmp_path):
+    x = np.random.default_rng(0).beta(0.5, 1.5, (500, 1))
+    flow, _ = fc.fit(fc.flows.nsf(1, layers=1, hidden=[8], bounded=(0, 1)), x, epochs=5)
+    fc.save(flow, tmp_path / "flow.npz")
+    again = fc.load(tmp_path / "flow.npz")
+    u = (np.arange(20_000) + 0.5) / 20_000
+    p = again.prob(u[:, None])
+    np.testing.assert_array_equal(p, flow.prob(u[:, None]))
+    assert p.mean() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("bounded", "message"),
+    [(3, "a pair"), ((0, 1, 2), "a pair"), ((1, 0), "less than"), (([0, 0, 0], 1), "shape")],
+)
+def test_bounds_that_are_none(bounded, message):
+    with pytest.raises(ValueError, match=message):
+        fc.flows.maf(2, bounded=bounded)
+
+
+def test_a_warm_start_that_standardises_anew():
+    x = np.random.default_rng(0).normal(5, 2, size=(300, 2))
+    flow, _ = fc.fit(fc.flows.maf(2, layers=2, hidden=[8], context_dim=1), x, epochs=2,
+                     context=x[:, :1])  # fmt: skip
+    fresh = flow.restandardized()
+    assert not fresh.initialized and flow.initialized
+    np.testing.assert_array_equal(fresh.params, flow.params)
+    moved = fresh.initialize(1000 * x, context=7 * x[:, :1])
+    np.testing.assert_allclose(
+        moved.log_prob(1000 * x, context=7 * x[:, :1]),
+        flow.initialize(x).log_prob(x, context=x[:, :1]) - 2 * np.log(1000), atol=0.4,
+    )  # the split of fit saw fewer rows  # fmt: skip
+    again, history = fc.fit(fresh, 1000 * x, epochs=1, context=7 * x[:, :1], learning_rate=1e-9)
+    assert again.bijector[0].mean[0] > 4000 and history.train_nll
+    np.testing.assert_allclose(again.params, flow.params, atol=1e-3)

@@ -118,6 +118,7 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     target = Target(lambda x: -0.5 * anp.sum(x**2, axis=1), 1)
     found = fc.Inference.of(flow, target, 4000)
     assert found.k_hat > 0.7 and "can be trusted" in found.verdict and "Try" in found.verdict
+    assert found.climbs and not found.trusted
     wide = of_normals(0.0, 30.0)
     assert wide.k_hat < 0.5 and "the flow is not close to the target" in wide.verdict
     assert "can be trusted" in of_normals(0.0, 3000.0).verdict  # a few draws have all weight
@@ -133,7 +134,7 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     [
         (lambda: fc.infer(banana), "needs dim"),
         (lambda: fc.infer(banana, 3, flow=flow_of(2)), "dim is 3, but the flow has dim 2"),
-        (lambda: fc.infer(banana, 2, support="simplex"), 'a support is "real"'),
+        (lambda: fc.infer(banana, 2, support="simplex"), "'simplex' belongs to whole vectors"),
         (lambda: fc.infer(banana, 2, support=["real"]), "1 entries for 2 coordinates"),
         (lambda: fc.infer(lambda x: x, 2, **QUICK), "returned shape"),
         (lambda: fc.evidence(np.zeros((5, 2)), banana), "at least 100"),

@@ -286,3 +286,22 @@ def test_the_progress_bar_counts_epochs_and_shows_both_losses(X, capsys):
     assert capsys.readouterr().err == ""
     fit(Banana(), X, epochs=200, progress=True, batch_size=None)  # into a log
     assert 8 < capsys.readouterr().err.count("epoch/s") < 14
+
+
+# ---------------------------------------------------------------- a limit of time
+
+
+def test_max_seconds_ends_a_run_as_an_interrupt_does(X):
+    """Far too short a time for a billion epochs, and far too long a time for three."""
+    flow, history = fit(Banana(), X, epochs=10**9, max_seconds=0.2)
+    assert history.interrupted and np.isfinite(flow.params).all()
+    whole, history = fit(Banana(), X, epochs=3, max_seconds=1e6)
+    assert not history.interrupted
+    expected, _ = fit(Banana(), X, epochs=3)
+    np.testing.assert_array_equal(whole.params, expected.params)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), "1", True])
+def test_max_seconds_that_are_none(X, seconds):
+    with pytest.raises(ValueError, match="max_seconds is a number of seconds > 0"):
+        fit(Banana(), X, max_seconds=seconds)

@@ -15,7 +15,7 @@ from .._imports import imported, unforked
 from .blas import BLAS
 from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate
-from .clock import OutOfTime, check_time, limit, until
+from .clock import OutOfTime, check_time, limit, moment_after, until
 from .cores import ENVIRONMENT, n_threads
 from .derived import derived
 from .errors import fixable, remaking, warn

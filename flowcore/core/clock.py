@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Real
 
 _ends = ContextVar("when_long_computations_end", default=math.inf)
 
@@ -27,6 +28,18 @@ def until(moment: float) -> Iterator[None]:
         yield
     finally:
         _ends.reset(before)
+
+
+def moment_after(max_seconds: float | None) -> float:
+    """When so many seconds from now are over, or the context is, if that is sooner; None: `limit`.
+
+    Errors: ValueError unless it is a positive number.
+    """
+    if max_seconds is None:
+        return limit()
+    if isinstance(max_seconds, bool) or not isinstance(max_seconds, Real) or not max_seconds > 0:
+        raise ValueError(f"max_seconds is a number of seconds > 0, or None: got {max_seconds!r}")
+    return min(limit(), time.time() + float(max_seconds))
 
 
 def limit() -> float:

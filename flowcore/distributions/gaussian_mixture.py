@@ -120,6 +120,14 @@ class GaussianMixture(BaseDistribution):
         means, log_scales = theta[k:].reshape((2, *shape))
         return theta[:k], means, log_scales
 
+    def mean(self) -> np.ndarray:
+        return self.weights @ self.means
+
+    def std(self) -> np.ndarray:
+        # within components and between them; not E z^2 - (E z)^2, which cancels
+        squares = self.scales**2 + (self.means - self.mean()) ** 2
+        return np.sqrt(self.weights @ squares)
+
     def _draw(self, n, rng):
         weights = self.weights.astype(float)
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
-from ..bijectors import Bijector, Invert, MaskedAutoregressiveFlow, StandardizeContext
+from ..bijectors import (
+    Bijector,
+    Invert,
+    MaskedAutoregressiveFlow,
+    Standardize,
+    StandardizeContext,
+)
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import check_resolution
 from ..core import call, evaluate, is_built_in, warn
@@ -145,14 +152,56 @@ class TransformedDistribution(Distribution):
         rng: Seed = None,
         context: Context = None,
         threads: Threads = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draws and their log-densities, from one forward pass."""
+        params: Params = None,
+    ) -> tuple[Array, Array]:
+        """Draws and their log-densities, from one forward pass.
+
+        With `params` they are those of the flow with these parameters, differentiable in them: the
+        reparameterised draw x = f(z; params), for objectives of your own. Errors: ValueError for a
+        base whose own parameters are trained, since its draws are not differentiable.
+        """
         z, context, lead = self._base_sample(n, rng, context)
+        if params is not None:
+            return self._reparameterised(z, params, context, lead)
         x, log_det = self._images(z, context, threads)
         base = self.parts[0]
         theta, own_context = self._own(base), context if base.context_dim else None
         log_prob = evaluate(base, "log_prob", z, theta, own_context, threads)[0] - log_det
         return x.reshape((*lead, self.dim)), log_prob.reshape(lead)
+
+    def _reparameterised(self, z, params, context, lead):
+        base, bijector = self.parts
+        if base.n_params:
+            raise ValueError(
+                f"{self.base!r} has parameters of its own, and draws that are not differentiable "
+                "in them: sample_and_log_prob(params=) needs a fixed base, such as Normal(dim)"
+            )
+        theta = self.params_of(bijector, check_params(self, params))
+        own_context = context if bijector.context_dim else None
+        x, log_det = call(bijector, "forward", z, self._own(bijector) if theta is None else theta,
+                          own_context)  # fmt: skip
+        own_context = context if base.context_dim else None
+        log_prob = call(base, "log_prob", z, None, own_context) - log_det
+        return anp.reshape(x, (*lead, self.dim)), anp.reshape(log_prob, lead)
+
+    def restandardized(self) -> TransformedDistribution:
+        """This flow, whose Standardize parts wait for data again: a warm start on other rows.
+
+        `fit` then sets their means and scales from its rows and goes on from these parameters; of
+        rows of another scale it would otherwise warn. A Standardize of the context is set anew,
+        too. Other data-dependent parts, such as ActNorm, keep their values, which are parameters.
+
+        Examples
+        --------
+        >>> import flowcore
+        >>> x = np.random.default_rng(0).normal(5, 2, size=(300, 2))
+        >>> flow, _ = flowcore.fit(flowcore.flows.maf(2, layers=1, hidden=[8]), x, epochs=2)
+        >>> flow, _ = flowcore.fit(flow.restandardized(), 100 * x, epochs=2)
+        >>> bool(abs(flow.bijector[0].mean[0] - 500) < 30)
+        True
+        """
+        leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardize)]
+        return self.rebuilt({id(leaf): Standardize(leaf.dim) for leaf in leaves})
 
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None

@@ -1,10 +1,15 @@
 """Inference: a density known up to a constant, as a flow that can be sampled and checked.
 
-infer.py      `infer`: fit, importance weights, evidence, a verdict
+infer.py      `infer`: fit, weigh, judge
+result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
+space.py      parameters by name, and the way there from the free coordinates of a flow
+supports.py   the maps of simplexes, ordered vectors, Cholesky factors of correlation matrices
+hmc.py        Hamiltonian Monte Carlo, on a flow's z
 evidence.py   `evidence`: of draws that somebody has, by bridge sampling over a flow
 """
 
 from .evidence import evidence
-from .infer import Inference, infer
+from .infer import infer
+from .result import Inference
 
 __all__ = ["Inference", "evidence", "infer"]

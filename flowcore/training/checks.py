@@ -156,8 +156,8 @@ def _check_constants(flow, x: np.ndarray) -> None:
         warn(
             f"the flow's Standardize was fitted to other rows, and stays: in its units, column "
             f"{far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
-            f"{scale[far[0]]:.3g}, not 0 and 1. To keep the parameters but standardise anew, make "
-            "the flow again by the same recipe: recipe(...).with_params(flow.params)"
+            f"{scale[far[0]]:.3g}, not 0 and 1. To keep the parameters but standardise anew, "
+            "pass flow.restandardized()"
         )
 
 

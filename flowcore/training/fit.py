@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import n_threads
+from ..core import moment_after, n_threads, until
 from ..core.inputs import column_labels
 from .checks import check_checkpoint, check_flow, check_options, check_scales
 from .defaults import AUTO, resolved
@@ -59,6 +59,7 @@ def fit(
     checkpoint_key: str | None = None,
     threads: int | None = None,
     penalty: Callable | None = None,
+    max_seconds: float | None = None,
     rng: Seed = 0,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
@@ -173,6 +174,9 @@ def fit(
         A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
         the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch
         (see above).
+    max_seconds : float
+        Training ends after so many seconds, as by an interrupt: the best epoch so far is returned,
+        and `history.interrupted` is True. None: no limit. A schedule counts on all epochs.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
 
@@ -189,7 +193,7 @@ def fit(
     >>> len(history.train_nll), len(history.val_nll)
     (3, 3)
     """
-    started = time.perf_counter()
+    started, ends = time.perf_counter(), moment_after(max_seconds)
     check_flow(flow)
     check_options(
         epochs, batch_size, validation_split, patience, clip_norm, callbacks,
@@ -229,4 +233,5 @@ def fit(
         options = {"clip_norm": clip_norm, "penalty": penalty}
         identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
-    return train(run, callbacks, progress, file)
+    with until(ends):
+        return train(run, callbacks, progress, file)

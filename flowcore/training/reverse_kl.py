@@ -18,7 +18,8 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import getval, isbox
 
-from ..core.inputs import check_dim
+from ..core import moment_after, until
+from ..core.inputs import check_dim, named
 from .checks import check_checkpoint, check_flow, check_options
 from .defaults import is_auto
 from .history import EpochReport, History
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 3e-3  # what "auto" stands for
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
 STARTS, FIXED = 1000, 400  # rows that initialise a new flow; draws that the search for them uses
+ENDLESS = 50.0  # log of a deviation that no proper target has
 
 
 class Target:
@@ -195,7 +197,8 @@ def elbo_and_error(log_w: np.ndarray) -> tuple[float, float]:
     if not len(values):
         return -math.inf, 0.0
     share = len(values) / len(log_w)
-    error = math.sqrt((values.var() + 1 - share) / len(values))  # 1 - share: that of log S
+    with np.errstate(over="ignore"):
+        error = math.sqrt((values.var() + 1 - share) / len(values))  # 1 - share: that of log S
     return float(values.mean()) + math.log(share), error
 
 
@@ -220,7 +223,8 @@ def gaussian_rows(
     Its means and deviations maximise the ELBO of the same 400 draws, by L-BFGS from `start` (D,)
     and deviations of 1 (Giordano, Ingram and Broderick, "Black box variational inference with a
     deterministic objective", 2024). Unlike a Laplace approximation, it is not misled by a sharp
-    mode. Errors: ValueError if the target is not finite at the start.
+    mode. Errors: ValueError if the target is not finite at the start, or so wide that it must be
+    improper.
     """
     from scipy.optimize import minimize
 
@@ -234,12 +238,13 @@ def gaussian_rows(
 
     def minus_elbo(theta):
         mean, log_scale = np.split(theta, 2)
-        value, slope = target(mean + np.exp(log_scale) * z)
+        scale = np.exp(np.minimum(log_scale, 2 * ENDLESS))
+        value, slope = target(mean + scale * z)
         good = np.isfinite(value)
         if not good.any():
             return 1e300, np.zeros_like(theta)
         value = np.where(good, value, value[good].min() - 1e3)  # such rows are to be avoided
-        by_scale = (slope * z * np.exp(log_scale)).mean(axis=0) + 1
+        by_scale = (slope * z * scale).mean(axis=0) + 1
         gradient = -np.append(slope.mean(axis=0), by_scale)
         return -value.mean() - log_scale.sum(), gradient
 
@@ -247,7 +252,14 @@ def gaussian_rows(
         found = minimize(minus_elbo, np.append(start, np.zeros_like(start)), jac=True,
                          method="L-BFGS-B").x  # fmt: skip
         mean, log_scale = np.split(found, 2)
-        return mean + np.exp(log_scale) * rng.standard_normal((n, len(start)))
+    endless = np.flatnonzero((log_scale > ENDLESS) | (np.abs(mean) > math.exp(ENDLESS)))
+    if endless.size:
+        raise ValueError(
+            f"the ELBO climbs without end as q widens along {named('column', endless)}: the target "
+            "is improper (its integral is infinite). Give every parameter a proper prior, or a "
+            "support"
+        )
+    return mean + np.exp(log_scale) * rng.standard_normal((n, len(start)))
 
 
 def fit_reverse_kl(
@@ -273,6 +285,7 @@ def fit_reverse_kl(
     checkpoint_every: float = 60.0,
     checkpoint_key: str | None = None,
     penalty: Callable | None = None,
+    max_seconds: float | None = None,
     rng: Seed = 0,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to an unnormalised density by reverse KL; returns (new_flow, history).
@@ -286,8 +299,8 @@ def fit_reverse_kl(
     `fit`'s loop, callbacks, checkpoints, interrupts and divergence. A batch's base draws come from
     `default_rng([seed, epoch, batch])`.
 
-    Errors: ValueError for a target of the wrong shape, without a gradient, or that is finite
-    nowhere; for a flow with a context. Cost of an update: a forward pass
+    Errors: ValueError for a target of the wrong shape, without a gradient, that is finite nowhere,
+    or whose ELBO climbs without end; for a flow with a context. Cost of an update: a forward pass
     with its gradient, and with gradient="path" a density and its gradient by x; one call of the
     target. An IAF and couplings are fast both ways.
 
@@ -313,7 +326,7 @@ def fit_reverse_kl(
         that Gaussian starts. None: it starts at 0.
     learning_rate, optimizer, schedule, warm_up, average, patience, clip_norm, callbacks, progress :
         As in `fit`.
-    checkpoint, checkpoint_every, checkpoint_key, penalty :
+    checkpoint, checkpoint_every, checkpoint_key, penalty, max_seconds :
         As in `fit`; the target is a function, so a checkpoint needs a key.
     rng : int or numpy Generator
         Decides the initialisation, and the seed of all batches.
@@ -345,6 +358,7 @@ def fit_reverse_kl(
     check_options(epochs, batch_size, 0.0, patience, clip_norm, callbacks, schedule, warm_up,
                   average)  # fmt: skip
     check_dim("batches", batches)
+    ends = moment_after(max_seconds)
     _check(flow, gradient, quasi_random)
     if checkpoint is not None:
         check_checkpoint(checkpoint, checkpoint_every)
@@ -379,7 +393,8 @@ def fit_reverse_kl(
         tables = {"start": None if start is None else np.atleast_2d(np.asarray(start, float))}
         identity = fingerprint(flow_at_start, tables, options, rng_state, checkpoint_key)
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
-    flow, history = train(run, callbacks, progress, file)
+    with until(ends):
+        flow, history = train(run, callbacks, progress, file)
     history.settings |= {"batches": batches, "gradient": gradient, "bad_rows": target.n_bad}
     return flow, history
 

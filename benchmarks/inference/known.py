@@ -1,0 +1,89 @@
+"""Posteriors with exact draws and an exact evidence, for `flowcore.evidence`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from scipy.special import gammaln
+
+from .exact import LOG_2_PI, bent, gaussian
+
+SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+
+
+class Known(NamedTuple):
+    """log p~ of rows, exact draws (n, D) of p, and log Z."""
+
+    log_p: Callable
+    sample: Callable
+    log_z: float
+
+
+def normal_gamma() -> Known:
+    """mu and log precision of 30 normal data, under the conjugate prior (Murphy 2007)."""
+    y, k0, a0, b0 = np.random.default_rng(0).normal(2.0, 3.0, 30), 0.1, 2.0, 4.0
+    n, mean = len(y), y.mean()
+    k, a, m = k0 + n, a0 + n / 2, n * mean / (k0 + n)
+    b = b0 + 0.5 * np.sum((y - mean) ** 2) + 0.5 * k0 * n * mean**2 / k
+
+    def log_p(x):
+        mu, tau = x[:, 0], np.exp(x[:, 1])
+        data = 0.5 * n * np.log(tau) - 0.5 * tau * np.sum((y - mu[:, None]) ** 2, axis=1)
+        prior = 0.5 * np.log(k0 * tau) - 0.5 * k0 * tau * mu**2 - 0.5 * LOG_2_PI
+        gamma = a0 * np.log(b0) - gammaln(a0) + (a0 - 1) * np.log(tau) - b0 * tau
+        return data - 0.5 * n * LOG_2_PI + prior + gamma + x[:, 1]  # the last: d tau / d log tau
+
+    def sample(n, rng):
+        tau = rng.gamma(a, 1 / b, n)
+        return np.column_stack([rng.normal(m, 1 / np.sqrt(k * tau)), np.log(tau)])
+
+    log_z = (gammaln(a) - gammaln(a0) + a0 * np.log(b0) - a * np.log(b)
+             + 0.5 * np.log(k0 / k) - 0.5 * n * LOG_2_PI)  # fmt: skip
+    return Known(log_p, sample, float(log_z))
+
+
+def eight_schools() -> Known:
+    """mu, log tau and eight z: the centred effects are mu + tau z. Exact by a grid of (mu, tau)."""
+    y, sigma = SCHOOLS
+
+    def on_two(mu, tau):
+        """log p(y, mu, tau), the effects integrated out."""
+        data = stats.norm.logpdf(y, mu[..., None], np.hypot(sigma, tau[..., None])).sum(axis=-1)
+        return data + stats.norm.logpdf(mu, 0, 5) + stats.halfcauchy.logpdf(tau, scale=5)
+
+    mu, log_tau = np.linspace(-25, 35, 601), np.linspace(-12, 7, 1901)
+    grid = on_two(mu[:, None], np.exp(log_tau)[None]) + log_tau
+    cell, top = (mu[1] - mu[0]) * (log_tau[1] - log_tau[0]), grid.max()
+    share = np.exp(grid - top).ravel()
+    log_z = float(top + np.log(share.sum() * cell))
+
+    def log_p(x):
+        tau = np.exp(x[:, 1])
+        theta = x[:, :1] + tau[:, None] * x[:, 2:]
+        data = stats.norm.logpdf(y, theta, sigma).sum(axis=1)
+        prior = stats.norm.logpdf(x[:, 2:]).sum(axis=1) + stats.norm.logpdf(x[:, 0], 0, 5)
+        return data + prior + stats.halfcauchy.logpdf(tau, scale=5) + x[:, 1]
+
+    def sample(n, rng):
+        cells = rng.choice(share.size, n, p=share / share.sum())
+        i, j = np.unravel_index(cells, grid.shape)
+        m = mu[i] + (rng.random(n) - 0.5) * (mu[1] - mu[0])
+        t = np.exp(log_tau[j] + (rng.random(n) - 0.5) * (log_tau[1] - log_tau[0]))
+        width = 1 / (1 + (t[:, None] / sigma) ** 2)  # of z given the rest
+        z = width * (y - m[:, None]) * t[:, None] / sigma**2
+        z += np.sqrt(width) * rng.standard_normal((n, 8))
+        return np.column_stack([m, np.log(t), z])
+
+    return Known(log_p, sample, log_z)
+
+
+def problems() -> dict[str, Known]:
+    return {
+        "Gaussian, D = 5": Known(*gaussian(5, 10.0), 0.0),
+        "Rosenbrock, D = 2": Known(*bent(2, 1.0, 0.0, 1.0), 0.0),
+        "normal-gamma, D = 2": normal_gamma(),
+        "eight schools, D = 10": eight_schools(),
+    }

@@ -1,0 +1,126 @@
+"""The tables: each a function that yields rows, a dict of name -> value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import wasserstein_distance
+
+import flowcore as fc
+from flowcore.training.reverse_kl import ReverseKL, Target
+
+from . import models
+from .exact import HEAVY, gaussian, targets
+from .known import problems
+from .posterior import compared, data_of, draws_of, moments, score_of_the_port
+
+REFERENCE, REPEATS = 100_000, 10  # draws that others are compared with; sets of exact draws
+
+
+def exact(dim: int, **options) -> Iterator[dict]:
+    """`infer` on targets with exact draws: W1 is that of its weighted draws, over that of as many
+    exact ones, of all margins together."""
+    for name, target in targets(dim).items():
+        started = time.perf_counter()
+        found = fc.infer(target.log_p, dim, **options)
+        seconds = time.perf_counter() - started
+        rng = np.random.default_rng(1)
+        far, n = target.sample(REFERENCE, rng), len(found.draws)
+        best = np.mean([_w1(target.sample(n, rng), far) for _ in range(REPEATS)])
+        yield {
+            "target": name, "W1 ratio": _w1(found.draws, far, found.weights) / best,
+            "k-hat": found.k_hat, "log Z": found.log_evidence[0], "+-": found.log_evidence[1],
+            "ELBO": found.elbo[0], "trusted": found.trusted, "seconds": seconds,
+            "reached": name not in HEAVY and _near(found),
+        }  # fmt: skip
+
+
+def _near(found) -> bool:
+    return found.k_hat < 0.7 and abs(found.log_evidence[0]) <= 0.02
+
+
+def _w1(x, reference, weights=None) -> float:
+    """The sum over margins."""
+    pairs = zip(x.T, reference.T, strict=True)
+    return sum(wasserstein_distance(a, b, weights) for a, b in pairs)
+
+
+def posteriors(clone: Path, names, **options) -> Iterator[dict]:
+    """`infer` on models of posteriordb, beside 10,000 reference draws of each."""
+    for name in names:
+        posterior = models.made(name, data_of(clone, name.split("-")[0]))
+        draws = draws_of(clone, name)
+        started = time.perf_counter()
+        found = fc.infer(posterior.log_p, support=posterior.support, **options)
+        seconds = time.perf_counter() - started
+        of_mean, of_sd = compared(found, posterior, moments(draws))
+        close = of_mean <= 0.1 and of_sd <= 0.1
+        yield {
+            "model": name, "port": score_of_the_port(posterior, draws), "mean": of_mean,
+            "sd": of_sd, "k-hat": found.k_hat, "log Z": found.log_evidence[0],
+            "trusted": found.trusted, "close": close, "seconds": seconds,
+        }  # fmt: skip
+
+
+def gap(dim: int, **options) -> Iterator[dict]:
+    """log Z - ELBO of one affine layer of IAF, on a Gaussian of correlated coordinates."""
+    for condition in (10.0, 100.0):
+        flow = fc.flows.iaf(dim, layers=1, hidden=[64, 64])
+        found = fc.infer(gaussian(dim, condition).log_p, flow=flow, **options)
+        value, error = found.elbo
+        yield {"condition": condition, "D": dim, "gap": -value, "+-": error,
+               "k-hat": found.k_hat}  # fmt: skip
+
+
+def evidence(runs: int, rows: int, **options) -> Iterator[dict]:
+    """`evidence` on exact draws: how far from the truth, and how often within 1.96 errors."""
+    for name, problem in problems().items():
+        found = [
+            fc.evidence(
+                problem.sample(rows, np.random.default_rng(seed)), problem.log_p, rng=seed,
+                **options,
+            )
+            for seed in range(runs)
+        ]  # fmt: skip
+        value, error = np.array(found).T
+        off = value - problem.log_z
+        yield {
+            "problem": name, "log Z": problem.log_z, "mean error": float(off.mean()),
+            "largest": float(np.abs(off).max()), "its bar": float(error.mean()),
+            "inside 95%": float(np.mean(np.abs(off) < 1.96 * error)), "runs": runs,
+        }  # fmt: skip
+
+
+def steps(report, dim: int, width: int, rows: int) -> Iterator[dict]:
+    """Seconds of an update of reverse KL by the path derivative, over those of the plain ELBO."""
+    target = Target(lambda x: (-0.5 * np.sum(x**2, axis=1), -x), dim)
+    for name in ("maf", "iaf"):
+        flow = getattr(fc.flows, name)(dim, layers=5, hidden=[width, width], standardize=False)
+        slow = fc.TransformedDistribution(fc.Normal(dim), _textbook(flow.bijector))
+        losses = {
+            "plain": ReverseKL(flow, target, gradient="total"),
+            "path": ReverseKL(flow, target, gradient="path"),
+            "textbook": ReverseKL(slow, target, gradient="path"),
+        }
+        z = losses["plain"].draws(rows, 0)
+        steps = {k: lambda own=own, z=z: own(own.flow.params, z) for k, own in losses.items()}
+        timings = report.interleave(steps)
+        for kind in steps:
+            report.add(f"{name} {kind}", timings, kind, dim=dim, width=width)
+        ratio = {k: timings.ratio(k, "plain").median for k in ("path", "textbook")}
+        yield {"flow": name, "path / plain": ratio["path"],
+               "textbook path / plain": ratio["textbook"]}  # fmt: skip
+
+
+def _textbook(bijector):
+    """The same layers with the textbook's loop in the sequential direction."""
+
+    def slow(part):
+        if isinstance(part, fc.Invert):
+            return fc.Invert(slow(part.bijector))
+        return fc.MaskedAutoregressiveFlow(part.made, part.transformer, method="sequential")
+
+    return fc.Chain([slow(part) for part in bijector.bijectors])

@@ -1,0 +1,295 @@
+"""`Inference`: a flow beside its target, with weighted draws, corrections and a verdict.
+
+    w_i = p~(x_i) / q(x_i),   x_i ~ q        E_p[f] = E_q[w f] / E_q[w],        Z = E_q[w]
+
+The weights correct the flow, if k-hat, the shape of their largest ones, is below 0.7.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..conditionals.pareto import pareto_smoothed
+from ..conditionals.weights import normalized, trusted
+from ..core import derived
+from ..training import History, fit
+from ..training.reverse_kl import Target, elbo_and_error
+from .hmc import hmc
+from .space import Space, flat, mapped, pulled_back
+
+if TYPE_CHECKING:
+    from ..core.typing import Seed
+    from ..distributions import TransformedDistribution
+
+DRAWS, GOOD_K = 4000, 0.5  # k-hat up to which the flow is close
+CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
+LINES = 40  # of the printed table
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """A flow q beside its target p~, and n draws of q with their importance weights.
+
+    With a support, q and its target are densities of free coordinates y, all of the line, and
+    `space` maps them to the parameters x that the user's target takes. Without one, y is x.
+
+    Parameters
+    ----------
+    flow : TransformedDistribution
+        q, a density of y.
+    history : History or None
+        Of its training: -ELBO.
+    target : Target
+        log p~ of y, with its gradient.
+    rows : ndarray
+        y (n, d), from q.
+    log_q, log_p : ndarray
+        log q(y) and log p~(y), (n,).
+    space : Space
+        y -> x.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> from flowcore import infer
+    >>> found = infer(lambda x: -0.5 * anp.sum(x**2, axis=1), 2, epochs=3, batches=20)
+    >>> value, error = found.log_evidence
+    >>> bool(abs(value - np.log(2 * np.pi)) < 0.02), found.k_hat < 0.7
+    (True, True)
+    """
+
+    flow: TransformedDistribution
+    history: History | None
+    target: Target
+    rows: np.ndarray
+    log_q: np.ndarray
+    log_p: np.ndarray
+    space: Space
+
+    @classmethod
+    def of(
+        cls, flow: TransformedDistribution, target: Target, n: int, rng: Seed = 0, history=None,
+        space: Space | None = None,
+    ) -> Inference:  # fmt: skip
+        """n draws of a flow, weighed by a target."""
+        rows, log_q = flow.sample_and_log_prob(n, rng)
+        space = Space.line(flow.dim) if space is None else space
+        return cls(flow, history, target, rows, log_q, target(rows)[0], space)
+
+    @derived
+    def draws(self) -> Any:
+        """The draws of q as the target takes them: x (n, D), or {name: (n, *shape)}."""
+        return self.space.from_line(self.rows)[0]
+
+    def log_prob(self, x: Any) -> np.ndarray:
+        """log q of parameters x, in their own units, (n,); x as in `draws`."""
+        y = self.space.to_line(x)
+        return self.flow.log_prob(y) - self.space.from_line(y)[1]
+
+    @derived
+    def elbo(self) -> tuple[float, float]:
+        """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0.
+
+        If p~ is 0 or not finite at some draws, q is the flow without them: see `elbo_and_error`.
+        """
+        return elbo_and_error(self.log_p - self.log_q)
+
+    @derived
+    def _weighted(self) -> tuple[float, np.ndarray, float, float]:
+        """log of the mean weight, shares (n,), effective number of draws, k-hat."""
+        smoothed, k_hat = pareto_smoothed((self.log_p - self.log_q)[None])
+        log_mean, share, ess = normalized(smoothed)
+        return float(log_mean[0]), share[0], float(ess[0]), float(k_hat[0])
+
+    @property
+    def k_hat(self) -> float:
+        """Pareto's k of the largest weights: below 0.7 they are reliable (Vehtari et al. 2024)."""
+        return self._weighted[3]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Pareto-smoothed importance weights of the draws, (n,), of sum 1; all 0 if p~ is."""
+        return self._weighted[1]
+
+    @property
+    def effective_sample_size(self) -> float:
+        """1 / sum w^2: so many exact draws would be as good, if k-hat is below 0.7."""
+        return self._weighted[2]
+
+    @property
+    def log_evidence(self) -> tuple[float, float]:
+        """(log Z, standard error), by the mean weight, in nats."""
+        n = len(self.rows)
+        return self._weighted[0], float(n * self.weights.std() / math.sqrt(n))
+
+    def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
+        """(E_p[f], standard error) of f(x) (n, ...): self-normalised weights.
+
+        function gets the draws as the target does. If it returns a dictionary, as it does by
+        default for named parameters, the results are two dictionaries.
+        """
+        values = function(self.draws)
+        if isinstance(values, Mapping):
+            found = {name: self._moments(one) for name, one in values.items()}
+            return tuple({name: pair[k] for name, pair in found.items()} for k in (0, 1))
+        return self._moments(values)
+
+    def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
+        values = np.asarray(values, float)
+        w = self.weights.reshape((-1,) + (1,) * (values.ndim - 1))
+        mean = np.sum(w * values, axis=0)
+        return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
+
+    def resample(self, n: int, rng: Seed = None) -> Any:
+        """n draws of p: of `draws`, with replacement, by their weights."""
+        index = np.random.default_rng(rng).choice(len(self.rows), n, p=self.weights)
+        return mapped(lambda x: x[index], self.draws)
+
+    @derived
+    def stretch(self) -> tuple[float, float]:
+        """(slope of the ELBO as q is stretched about its mean, standard error): nats a factor of e.
+
+            d + E_q[(y - E y) . grad log p~(y)]            0 where q is the best of its family
+
+        A proper target pulls draws back as much as they spread; an improper one does not, in as
+        many directions as this number has. NaN if p~ is not finite at some draws.
+        """
+        _, slope = self.target(self.rows)
+        pull = np.sum((self.rows - self.rows.mean(axis=0)) * slope, axis=1)
+        if not np.isfinite(self.log_p).all():
+            return math.nan, math.nan
+        return self.flow.dim + float(pull.mean()), float(pull.std() / math.sqrt(len(pull)))
+
+    @property
+    def climbs(self) -> bool:
+        """Whether the ELBO still climbs as q widens: training was too short, or p~ is improper."""
+        slope, error = self.stretch
+        return slope > max(CLIMB, 5 * error)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether weighted draws can be used: what the verdict says in words."""
+        return bool(trusted(self.effective_sample_size, self.k_hat)) and not self.climbs
+
+    @property
+    def verdict(self) -> str:
+        """Whether this can be trusted, and what to try if not."""
+        k, ess = self.k_hat, self.effective_sample_size
+        at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
+        climbing = (
+            f" The ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for a "
+            "factor of e: if more epochs do not end that, the target is improper (its integral is "
+            "infinite)."
+        )
+        if not self.trusted:
+            return (
+                f"{at}: neither the flow nor its weights can be trusted. Try refit(), more epochs, "
+                "a wider flow or nsf, other coordinates (such as a non-centred scale), or a base "
+                "with the target's modes." + climbing * self.climbs
+            )
+        if k < GOOD_K and ess > len(self.rows) / 2:
+            return f"{at}: the flow is close to the target, and its weights correct the rest."
+        return f"{at}: the weights are reliable, though the flow is not close to the target."
+
+    def refit(self, n: int = DRAWS, rng: Seed = 0, **options: Any) -> Inference:
+        """The flow, trained on by maximum likelihood on the weighted draws: forward KL.
+
+        It covers mass that reverse KL leaves out at the edges; a mode without a draw stays unknown.
+        options: those of `fit`.
+        """
+        flow, history = fit(self.flow, self.rows, sample_weight=self.weights, rng=rng, **options)
+        return Inference.of(flow, self.target, n, rng, history, self.space)
+
+    def metropolis(self, n: int, rng: Seed = None) -> tuple[Any, float]:
+        """(a chain of n draws whose stationary density is p, the share of proposals that it took).
+
+        Independence Metropolis-Hastings with the flow as its proposal: y' ~ q is taken with the
+        probability min(1, w(y') / w(y)). It starts at a resampled draw. Cost: n draws.
+        """
+        rng = np.random.default_rng(rng)
+        proposed = Inference.of(self.flow, self.target, n, rng)
+        log_w = proposed.log_p - proposed.log_q
+        start = rng.choice(len(self.rows), p=self.weights)
+        now, at = self.log_p[start] - self.log_q[start], -1
+        place, bars = np.empty(n, int), np.log(rng.random(n))
+        for i in range(n):
+            if bars[i] < log_w[i] - now:
+                now, at = log_w[i], i
+            place[i] = at
+        chain = np.where((place < 0)[:, None], self.rows[start], proposed.rows[place])
+        return self.space.from_line(chain)[0], float(np.mean(place == np.arange(n)))
+
+    @property
+    def latent_target(self) -> Target:
+        """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: nearly N(0, I).
+
+        It is what NeuTra hands to a sampler; `space.from_line(flow.from_latent(z))[0]` are draws.
+        """
+        forward = self.flow.bijector.forward_and_log_det
+        return Target(pulled_back(self.target, forward), self.flow.dim)
+
+    def hmc(
+        self, n: int, chains: int = 20, *, warm_up: int = 200, leapfrogs: int = 8,
+        step: float = 0.3, rng: Seed = None,
+    ) -> tuple[Any, float]:  # fmt: skip
+        """(draws (chains, n, ...) of p, the share of accepted proposals): NeuTra.
+
+        Hamiltonian Monte Carlo on z, where the target is nearly a Gaussian. Chains start at
+        resampled draws. Cost: (warm_up + n) * leapfrogs calls of the target with `chains` rows.
+
+        n, chains : draws of each chain, and how many chains
+        warm_up : updates in which the step size is found; they are dropped
+        leapfrogs, step : of a trajectory: how many steps, and their size at first
+        """
+        rng = np.random.default_rng(rng)
+        start = self.rows[rng.choice(len(self.rows), chains, p=self.weights)]
+        z, taken, _ = hmc(
+            self.latent_target, self.flow.to_latent(start), n, warm_up=warm_up,
+            leapfrogs=leapfrogs, step=step, rng=rng,
+        )  # fmt: skip
+        x = self.space.from_line(self.flow.from_latent(z.reshape(-1, self.flow.dim)))[0]
+        return mapped(lambda one: one.reshape(chains, n, *one.shape[1:]), x), taken
+
+    def to_arviz(self, n: int = 1000, chains: int = 4, rng: Seed = None) -> Any:
+        """Chains of `metropolis`, as what ArviZ holds draws in: its summaries and plots work.
+
+        A DataTree, or before ArviZ 1.0 an InferenceData, with the group `posterior`: r-hat and
+        effective sample sizes are those of the chains. ArviZ is installed by the extra `infer`.
+        """
+        try:
+            import arviz
+        except ImportError as problem:
+            raise ImportError('to_arviz needs ArviZ: pip install "flowcore[infer]"') from problem
+        rng = np.random.default_rng(rng)
+        runs = [self.metropolis(n, rng)[0] for _ in range(chains)]
+        names = [p.name for p in self.space.parameters]
+        posterior = {
+            name: np.stack([run[name] if self.space.named else run for run in runs])
+            for name in names
+        }
+        if int(arviz.__version__.split(".")[0]) >= 1:
+            return arviz.from_dict({"posterior": posterior})
+        return arviz.from_dict(posterior=posterior)
+
+    def __str__(self):
+        (elbo, elbo_error), (log_z, error) = self.elbo, self.log_evidence
+        mean, mean_error = self.expectation(flat)
+        deviation = np.sqrt(self.expectation(lambda x: (flat(x) - mean) ** 2)[0])
+        labels = self.space.labels()
+        width = max(8, *map(len, labels))
+        lines = [f"{'':>{width}}{'mean':>12}{'+-':>10}{'sd':>12}"]
+        for name, m, e, s in [*zip(labels, mean, mean_error, deviation, strict=True)][:LINES]:
+            lines.append(f"{name:>{width}}{m:12.4g}{e:10.2g}{s:12.4g}")
+        if len(labels) > LINES:
+            lines.append(f"and {len(labels) - LINES} more, see expectation()")
+        lines.append(
+            f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}"
+        )
+        if n_bad := np.count_nonzero(~np.isfinite(self.log_p)):
+            lines.append(f"the target was not finite at {n_bad:,} of {len(self.log_p):,} draws")
+        return "\n".join([*lines, self.verdict])

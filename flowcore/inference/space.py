@@ -1,0 +1,235 @@
+"""`Space`: where the parameters of a target live, and the maps there from the whole line.
+
+    log p~(y) = log p~(x(y)) + log |det dx/dy|       y (n, d) any numbers, x what the target takes
+
+A flow is fitted to y. Simplexes and Cholesky factors have fewer coordinates y than x, which a
+Bijector cannot have; so these maps wrap the target and the draws instead of ending the flow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.core import make_vjp
+from autograd.tracer import isbox
+
+from ..bijectors.box import box
+from .supports import SUPPORTS, Box, Support
+
+SIDES = {"real": (-math.inf, math.inf), "positive": (0.0, math.inf)}
+_KNOWN = ", ".join(map(repr, (*SIDES, *SUPPORTS)))
+
+
+class Parameter(NamedTuple):
+    """One named parameter: its shape, and the support of each of its `count` last axes."""
+
+    name: str
+    shape: tuple[int, ...]
+    support: Support
+    count: int = 1
+
+    @property
+    def free(self) -> int:
+        """How many coordinates of the line it takes."""
+        return self.count * self.support.free
+
+    def from_line(self, y):
+        """(x (n, *shape), log |det dx/dy| (n,)) of y (n, free), in autograd.numpy."""
+        x, log_det = self.support.from_line(anp.reshape(y, (-1, self.support.free)))
+        total = anp.sum(anp.reshape(log_det, (-1, self.count)), axis=1)
+        return anp.reshape(x, (-1, *self.shape)), total
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        """y (n, free) of x (n, *shape)."""
+        event = np.reshape(x, (len(x) * self.count, -1))
+        return self.support.to_line(event).reshape(len(x), self.free)
+
+
+class Space:
+    """Parameters side by side. Targets take rows (n, D), or, if `named`, a dictionary of them.
+
+    parameters   a list of `Parameter`
+    named        False: there is one parameter, and x is its rows
+    """
+
+    def __init__(self, parameters: list[Parameter], named: bool):
+        self.parameters, self.named = parameters, named
+        stops = np.cumsum([p.free for p in parameters])
+        self.free = int(stops[-1])
+        self._places = [
+            slice(stop - p.free, stop) for p, stop in zip(parameters, stops.tolist(), strict=True)
+        ]
+
+    @classmethod
+    def line(cls, dim: int) -> Space:
+        """All of the line in every coordinate."""
+        return cls.of(None, dim)
+
+    @classmethod
+    def of(cls, support: Any, dim: int | None) -> Space:
+        """What `infer` takes as support=. Errors: ValueError for what is none."""
+        if isinstance(support, Mapping):
+            if not support:
+                raise ValueError("support is an empty dictionary: name at least one parameter")
+            space = cls([_parameter(name, one) for name, one in support.items()], named=True)
+            if dim not in (None, space.free):
+                raise ValueError(
+                    f"dim is {dim}, but the named parameters have {space.free} free coordinates: "
+                    "leave dim out"
+                )
+            return space
+        if dim is None:
+            raise ValueError("infer needs dim, the number of coordinates, or a flow")
+        ends = _sides_of_rows(support, dim)
+        return cls([Parameter("x", (dim,), Box(box(*ends, dim)))], named=False)
+
+    @property
+    def is_line(self) -> bool:
+        """Whether y and x are the same rows."""
+        return not self.named and self.parameters[0].support.is_line
+
+    def from_line(self, y):
+        """(x, log |det dx/dy| (n,)) of y (n, free): x rows (n, D) or {name: (n, *shape)}."""
+        pairs = [p.from_line(y[:, own]) for p, own in self._with_places()]
+        names, total = [p.name for p in self.parameters], sum(log_det for _, log_det in pairs)
+        x = dict(zip(names, (x for x, _ in pairs), strict=True)) if self.named else pairs[0][0]
+        return x, total
+
+    def to_line(self, x) -> np.ndarray:
+        """y (n, free) of x. Errors: ValueError for another shape, or outside of the support."""
+        x = x if self.named else {self.parameters[0].name: x}
+        if not isinstance(x, Mapping) or x.keys() != {p.name for p in self.parameters}:
+            raise ValueError(f"a dictionary of {[p.name for p in self.parameters]} is needed")
+        columns = []
+        for p in self.parameters:
+            own = np.asarray(x[p.name], float)
+            own = own if own.ndim > len(p.shape) else own[None]
+            if own.shape[1:] != p.shape:
+                raise ValueError(f"{p.name} has shape {own.shape}, not (n, {str(p.shape)[1:]}")
+            with np.errstate(all="ignore"):
+                y = p.to_line(own)
+            if not np.isfinite(y).all():
+                raise ValueError(f"{p.name} has rows outside of its support, or on its boundary")
+            columns.append(y)
+        return np.concatenate(columns, axis=1)
+
+    def labels(self) -> list[str]:
+        """A name for every number of x: x_1, x_2 of rows; tau, theta[0], theta[1] of names."""
+        if not self.named:
+            return [f"x_{i + 1}" for i in range(self.parameters[0].shape[0])]
+        return [
+            p.name + (str(list(index)).replace(" ", "") if index else "")
+            for p in self.parameters
+            for index in np.ndindex(p.shape)
+        ]
+
+    def _with_places(self):
+        return zip(self.parameters, self._places, strict=True)
+
+
+def flat(x):
+    """Rows (n, all numbers) of x, in the order of `Space.labels`."""
+    parts = [*x.values()] if isinstance(x, Mapping) else [x]
+    return anp.concatenate([anp.reshape(part, (len(part), -1)) for part in parts], axis=1)
+
+
+def mapped(function: Callable, x):
+    """function of every array of a dictionary, or of the one array."""
+    if isinstance(x, Mapping):
+        return {name: function(one) for name, one in x.items()}
+    return function(x)
+
+
+def pulled_back(log_target: Callable, forward: Callable) -> Callable:
+    """y -> log p~(x(y)) + log |det dx/dy|, for forward(y) = (x, log-det) in autograd.numpy.
+
+    If the target returns its gradient by x, in the form of x, the result returns that by y.
+    """
+
+    def on_the_line(y):
+        x, log_det = forward(y)
+        found = log_target(x)
+        if isinstance(found, tuple):
+            return _with_gradient(*found, forward, y)
+        if np.shape(found) != (len(y),):
+            raise ValueError(
+                f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "
+                f"is {(len(y),)}"
+            )
+        # a target that autograd does not see through stays unboxed, so that `Target` notices it
+        return found + log_det if isbox(found) or not isbox(y) else found
+
+    return on_the_line
+
+
+def _with_gradient(value, slope, forward, y):
+    def together(y):
+        x, log_det = forward(y)
+        return anp.concatenate([flat(x), log_det[:, None]], axis=1)
+
+    vjp, found = make_vjp(together, y)
+    bar = np.column_stack([flat(mapped(np.asarray, slope)), np.ones(len(y))])
+    if bar.shape != found.shape:
+        raise ValueError(
+            f"log_target returned a gradient of {bar.shape[1] - 1} numbers a row for "
+            f"{found.shape[1] - 1} parameters"
+        )
+    return np.asarray(value) + found[:, -1], vjp(bar)
+
+
+def _sides_of_rows(support, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """low and high (D,) of every coordinate of rows."""
+    every = support if isinstance(support, list) else [support] * dim
+    if len(every) != dim:
+        raise ValueError(f"support has {len(every)} entries for {dim} coordinates")
+    for one in every:
+        if isinstance(one, str) and one in SUPPORTS:
+            raise ValueError(
+                f'{one!r} belongs to whole vectors: name them, such as support={{"p": ({one!r}, '
+                f"{SUPPORTS[one].example})}}"
+            )
+    return np.array([_sides("support", one) for one in every], float).T
+
+
+def _sides(name: str, support) -> tuple[float, float]:
+    if support is None:
+        return SIDES["real"]
+    if isinstance(support, str) and support in SIDES:
+        return SIDES[support]
+    if isinstance(support, tuple) and len(support) == 2:
+        try:
+            low, high = map(float, support)
+        except (TypeError, ValueError):
+            pass
+        else:
+            if low < high:
+                return low, high
+    raise ValueError(
+        f"{name}: a support is one of {_KNOWN}, (low, high) with low < high, or, of a named "
+        f'parameter, one of them with a shape, such as ("real", (8,)): got {support!r:.60}'
+    )
+
+
+def _parameter(name, given) -> Parameter:
+    """ "real", (low, high), ("real", (8,)) or ((low, high), (8,)) as a `Parameter`."""
+    if not isinstance(name, str):
+        raise ValueError(f"the name of a parameter is a text, not {name!r}")
+    has_shape = isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], tuple)
+    support, shape = given if has_shape else (given, ())
+    if not all(isinstance(size, (int, np.integer)) and size > 0 for size in shape):
+        raise ValueError(f"{name}: a shape is a tuple of positive integers: got {shape!r}")
+    if isinstance(support, str) and support in SUPPORTS:
+        kind = SUPPORTS[support]
+        event, count = shape[-kind.n_axes :], math.prod(shape[: -kind.n_axes])
+        if len(event) < kind.n_axes or len({*event}) > 1 or event[0] < 2:
+            raise ValueError(
+                f"{name}: {support!r} needs a shape that ends in {kind.example}, or another size "
+                f"of at least 2: got {shape!r}"
+            )
+        return Parameter(name, shape, kind(event[0]), count)
+    low, high = _sides(name, support)
+    return Parameter(name, shape, Box(box(low, high, math.prod(shape))))

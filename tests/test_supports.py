@@ -1,0 +1,280 @@
+"""Where parameters live: maps, log-determinants by brute force, known normalisers, names."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import jacobian
+from scipy.special import beta, gammaln
+
+import flowcore as fc
+from flowcore.bijectors.box import box
+from flowcore.inference.space import Space, flat, pulled_back
+from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
+from flowcore.testing import check_bijector
+from flowcore.training.reverse_kl import Target
+
+KINDS = [(Simplex, 2), (Simplex, 5), (Ordered, 4), (CorrelationCholesky, 2),
+         (CorrelationCholesky, 4)]  # fmt: skip
+FREE_ENTRIES = {  # those of x that its density is a density of
+    Simplex: lambda x, k: x[:-1],
+    Ordered: lambda x, k: x,
+    CorrelationCholesky: lambda x, k: anp.reshape(x, (k, k))[np.tril_indices(k, -1)],
+}
+
+
+@pytest.mark.parametrize(("kind", "size"), KINDS)
+def test_log_dets_are_those_of_the_jacobian_and_the_way_back_is_right(kind, size):
+    support = kind(size)
+    y = 1.5 * np.random.default_rng(0).normal(size=(6, support.free))
+    x, log_det = support.from_line(y)
+    np.testing.assert_allclose(support.to_line(x), y, atol=1e-7)
+
+    def entries(row):
+        return FREE_ENTRIES[kind](support.from_line(row[None])[0][0], size)
+
+    brute = [np.linalg.slogdet(jacobian(entries)(row))[1] for row in y]
+    np.testing.assert_allclose(log_det, brute, rtol=1e-9)
+
+
+def test_images_are_in_the_support():
+    rng = np.random.default_rng(1)
+    p, _ = Simplex(6).from_line(3 * rng.normal(size=(200, 5)))
+    assert (p > 0).all() and np.allclose(p.sum(axis=1), 1)
+    np.testing.assert_allclose(Simplex(6).from_line(np.zeros((1, 5)))[0], 1 / 6)
+    o, _ = Ordered(4).from_line(rng.normal(size=(200, 4)))
+    assert (np.diff(o, axis=1) > 0).all()
+    factor, _ = CorrelationCholesky(5).from_line(rng.normal(size=(200, 10)))
+    factor = factor.reshape(-1, 5, 5)
+    correlation = factor @ factor.transpose(0, 2, 1)
+    np.testing.assert_allclose(np.diagonal(correlation, axis1=1, axis2=2), 1)
+    assert (np.triu(factor, 1) == 0).all() and (np.linalg.eigvalsh(correlation) > 0).all()
+
+
+def test_far_out_there_is_no_nan():
+    for kind, size in KINDS:
+        y = np.array([[-800.0] * kind(size).free, [300.0] * kind(size).free])
+        x, log_det = kind(size).from_line(y)
+        assert np.isfinite(x).all() and not np.isnan(log_det).any()
+
+
+# ---------------------------------------------------------------- normalisers
+
+
+def log_integral(log_target, support, n=200_000, scale=2.0, df=5):
+    """log of the integral of exp(log_target), by draws of a t density, and its error."""
+    space = Space.of(support, None)
+    base = fc.StudentT(space.free, df=df)
+    y = scale * base.sample(n, rng=0)
+    log_q = base.log_prob(y / scale) - space.free * np.log(scale)
+    w = np.exp(pulled_back(log_target, space.from_line)(y) - log_q)
+    return np.log(w.mean()), w.std() / w.mean() / np.sqrt(n)
+
+
+def test_the_evidence_of_a_dirichlet():
+    alpha = np.array([0.7, 2.0, 3.5, 1.0])
+    found, error = log_integral(
+        lambda p: anp.sum((alpha - 1) * anp.log(p["p"]), axis=1), {"p": ("simplex", (4,))}
+    )
+    assert abs(found - (gammaln(alpha).sum() - gammaln(alpha.sum()))) < 5 * error < 0.05
+
+
+def lkj(eta, size):
+    """log density of L, unnormalised."""
+    power = size - np.arange(1, size + 1) + 2 * eta - 2
+
+    def log_p(p):
+        return anp.sum(power[1:] * anp.log(anp.diagonal(p["L"], 0, 1, 2))[:, 1:], axis=1)
+
+    return log_p
+
+
+def log_lkj_constant(eta, size):
+    """Lewandowski, Kurowicka and Joe 2009, eq. 16."""
+    k = np.arange(1, size)
+    return np.sum(
+        (2 * (eta - 1) + size - k) * (size - k) * np.log(2)
+        + (size - k) * np.log(beta(eta + (size - k - 1) / 2, eta + (size - k - 1) / 2))
+    )
+
+
+@pytest.mark.parametrize(("eta", "size"), [(1.0, 2), (3.0, 2), (1.0, 3), (2.0, 4)])
+def test_the_evidence_of_lkj(eta, size):
+    if (eta, size) == (1.0, 3):  # the volume of all correlation matrices
+        assert log_lkj_constant(eta, size) == pytest.approx(np.log(np.pi**2 / 2))
+    found, error = log_integral(
+        lkj(eta, size), {"L": ("correlation_cholesky", (size, size))}, scale=0.8
+    )
+    assert abs(found - log_lkj_constant(eta, size)) < 5 * error < 0.03
+
+
+def test_the_evidence_of_ordered_normals():
+    """Of K! orders one is left."""
+    found, error = log_integral(
+        lambda p: anp.sum(-0.5 * p["x"] ** 2, axis=1) - 1.5 * np.log(2 * np.pi),
+        {"x": ("ordered", (3,))}, scale=1.0,
+    )  # fmt: skip
+    assert abs(found + np.log(6)) < 5 * error < 0.05
+
+
+def test_infer_finds_a_dirichlet_and_its_evidence():
+    alpha = np.array([2.0, 3.0, 4.0])
+    found = fc.infer(
+        lambda p: anp.sum((alpha - 1) * anp.log(p["p"]), axis=1),
+        support={"p": ("simplex", (3,))}, epochs=8, batches=40, learning_rate=0.01,
+    )  # fmt: skip
+    exact = gammaln(alpha).sum() - gammaln(alpha.sum())
+    assert abs(found.log_evidence[0] - exact) < 0.02 and found.k_hat < 0.7
+    mean, error = found.expectation()
+    assert (np.abs(mean["p"] - alpha / 9) < 5 * error["p"]).all()
+    np.testing.assert_allclose(found.draws["p"].sum(axis=1), 1)
+    assert "p[2]" in str(found) and found.flow.dim == 2
+    # the density of the flow in the parameters' own units integrates to 1 over the triangle
+    a, b = (np.indices((80, 80)).reshape(2, -1) + 1 / 3) / 80
+    inside = a + b < 1
+    p = np.column_stack([a, b, 1 - a - b])[inside]
+    assert np.exp(found.log_prob({"p": p})).sum() / 80**2 == pytest.approx(1, abs=0.03)
+
+
+# ---------------------------------------------------------------- names and shapes
+
+NAMES = {
+    "mu": "real",
+    "tau": "positive",
+    "theta": ("real", (2, 3)),
+    "rho": ((-1.0, 1.0), (2,)),
+    "below": (-np.inf, 5.0),
+    "p": ("simplex", (2, 3)),
+}
+
+
+def test_names_and_shapes_in_and_out():
+    space = Space.of(NAMES, None)
+    assert space.free == 1 + 1 + 6 + 2 + 1 + 4
+    y = np.random.default_rng(0).normal(size=(7, space.free))
+    x, log_det = space.from_line(y)
+    shapes = {name: one.shape for name, one in x.items()}
+    assert shapes == {"mu": (7,), "tau": (7,), "theta": (7, 2, 3), "rho": (7, 2), "below": (7,),
+                      "p": (7, 2, 3)}  # fmt: skip
+    assert log_det.shape == (7,) and flat(x).shape == (7, len(space.labels()))
+    assert space.labels()[:3] == ["mu", "tau", "theta[0,0]"]
+    assert (x["tau"] > 0).all() and (x["below"] < 5).all() and (np.abs(x["rho"]) < 1).all()
+    np.testing.assert_allclose(x["p"].sum(axis=2), 1)
+    np.testing.assert_allclose(space.to_line(x), y, atol=1e-9)
+    one = {name: value[0] for name, value in x.items()}  # a single point, as start=
+    np.testing.assert_allclose(space.to_line(one), y[:1], atol=1e-9)
+    row = y[0]
+    chosen = np.concatenate([np.arange(11), [11, 12, 14, 15]])
+
+    def entries(row):
+        return flat(space.from_line(row[None])[0])[0][chosen]
+
+    assert log_det[0] == pytest.approx(np.linalg.slogdet(jacobian(entries)(row))[1])
+
+
+def test_a_target_with_a_gradient_of_its_own_by_name():
+    support = {"a": "positive", "b": ("simplex", (3,))}
+    space = Space.of(support, None)
+
+    def log_p(p):
+        return anp.log(p["a"]) - 2 * p["a"] + anp.sum(anp.log(p["b"]) * np.arange(1, 4), axis=1)
+
+    def with_gradient(p):
+        return log_p(p), {"a": 1 / p["a"] - 2, "b": np.arange(1, 4) / p["b"]}
+
+    y = np.random.default_rng(0).normal(size=(5, 3))
+    targets = [Target(pulled_back(t, space.from_line), 3) for t in (log_p, with_gradient)]
+    (value, slope), (same, same_slope) = (target(y) for target in targets)
+    np.testing.assert_allclose(value, same)
+    np.testing.assert_allclose(slope, same_slope, atol=1e-12)
+    step = 1e-6 * np.eye(3)
+    numeric = [(targets[0](y[:1] + d)[0] - targets[0](y[:1] - d)[0])[0] / 2e-6 for d in step]
+    np.testing.assert_allclose(slope[0], numeric, rtol=1e-6)
+
+
+def test_a_start_is_given_in_the_parameters_own_units():
+    found = fc.infer(
+        lambda x: 99 * anp.log(x[:, 0]) - 0.01 * x[:, 0], 1, support="positive",
+        start=[9000.0], epochs=4, batches=20, learning_rate=0.01,
+    )  # fmt: skip
+    assert found.expectation()[0][0] == pytest.approx(10_000, rel=0.02)  # a Gamma(100, 0.01)
+    assert found.log_evidence[0] == pytest.approx(gammaln(100) + 100 * np.log(100), abs=0.02)
+
+
+def test_interrupted_it_returns_the_best_so_far():
+    def stop(report):
+        if report.epoch == 1:
+            raise KeyboardInterrupt
+
+    found = fc.infer(
+        lambda x: -0.5 * anp.sum(x**2, axis=1), 2, epochs=50, batches=5, callbacks=[stop]
+    )
+    assert found.history.interrupted and len(found.history.val_nll) == 2
+    assert np.isfinite(found.log_evidence[0])
+
+
+@pytest.mark.parametrize(
+    ("support", "message"),
+    [
+        ({}, "empty dictionary"),
+        ({"a": "positiv"}, "a: a support is one of 'real', 'positive', 'simplex'"),
+        ({"a": (2.0, 1.0)}, "low < high"),
+        ({"a": ("real", (0,))}, "a: a shape is a tuple of positive integers"),
+        ({"a": ("real", 3)}, "a: a support is one of"),
+        ({"a": "simplex"}, "needs a shape that ends in"),
+        ({"a": ("simplex", (1,))}, "size of at least 2"),
+        ({"a": ("correlation_cholesky", (2, 3))}, "needs a shape that ends in"),
+        ({3: "real"}, "the name of a parameter is a text"),
+        ("simplex", "belongs to whole vectors: name them"),
+        (["real", "interval"], "a support is one of"),
+        (3, "a support is one of"),
+    ],
+)
+def test_supports_that_are_none(support, message):
+    with pytest.raises(ValueError, match=message):
+        fc.infer(lambda x: 0.0, None if isinstance(support, dict) else 2, support=support)
+
+
+@pytest.mark.parametrize(
+    ("log_target", "options", "message"),
+    [
+        (lambda p: anp.log(p["a"])[:, None], {}, r"returned shape \(1, 1\)"),
+        (lambda p: anp.sum(p["a"]), {}, r"returned shape \(\)"),
+        (lambda p: np.zeros(len(p["a"])), {}, "no gradient .it does not depend"),
+        (lambda p: (p["a"], {"a": np.ones((len(p["a"]), 2))}), {}, "a gradient of 2 numbers"),
+        (lambda p: -p["a"] * np.nan, {}, "not finite at .0.., where the search"),
+        (lambda p: -p["a"], {"start": {"b": 1.0}}, "a dictionary of .'a'."),
+        (lambda p: -p["a"], {"start": {"a": -1.0}}, "a has rows outside of its support"),
+        (lambda p: -p["a"], {"start": {"a": [[1.0, 2.0]]}}, "a has shape"),
+        (lambda p: -p["a"], {"dim": 3}, "dim is 3, but the named parameters have 1 free"),
+        (lambda p: -p["a"], {"flow": fc.flows.iaf(2)}, "1 free coordinates, but the flow has"),
+    ],
+)
+def test_targets_and_starts_that_do_not_fit(log_target, options, message):
+    with pytest.raises(ValueError, match=message):
+        fc.infer(log_target, support={"a": "positive"}, epochs=1, **options)
+
+
+def test_what_is_no_function():
+    with pytest.raises(TypeError, match="log_target is a function"):
+        fc.infer(3, support={"a": "positive"})
+
+
+# ---------------------------------------------------------------- boxes
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0, 1), (-np.inf, np.inf), (0, np.inf), (-np.inf, 2.0),
+     ([-np.inf, 0, -1.0], [np.inf, np.inf, 1.0])],
+)  # fmt: skip
+def test_a_box_is_a_bijector_onto_its_sides(low, high):
+    bijector = box(low, high, 3)
+    check_bijector(bijector)
+    x = bijector.forward(np.random.default_rng(0).normal(size=(50, 3)))
+    assert (x > low).all() and (x < high).all()
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (np.nan, 1), ([0, 0], 1), (2, -np.inf)])
+def test_a_box_that_is_none(low, high):
+    with pytest.raises(ValueError, match="low must be"):
+        box(low, high, 3)
