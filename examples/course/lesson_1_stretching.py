@@ -12,7 +12,7 @@ answer by its end:
     \qquad x = f(z), \quad z \sim N(0, 1).
 
 The simple noise is the bell curve, the *standard normal* density
-:math:`N(z; 0, 1) = e^{-z^2 / 2} / \sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` says: z is drawn from
+:math:`N(z; 0, 1) = e^{-z^2 / 2} / \sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` means: z is drawn from
 it.
 
 You need: what a density is, and the derivative of a function.
@@ -29,7 +29,7 @@ You need: what a density is, and the derivative of a function.
 #
 # .. math:: p(x)\, dx = p(z)\, dz \quad\Rightarrow\quad p(x) = p(z)\, \frac{dz}{dx} .
 #
-# (Both densities are called :math:`p`; the letter in the brackets says whose. And :math:`z` is the
+# (Both densities are called :math:`p`; the letter in the brackets shows whose. And :math:`z` is the
 # point that lands on :math:`x`.)
 #
 # Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, thicker.

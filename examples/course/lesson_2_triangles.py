@@ -293,7 +293,7 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 # have this :math:`x_1`: a slice of the density, divided by the area of the slice, which is
 # :math:`p(x_1)`.
 #
-# Each factor is the density of one number. Lesson 1 says how to make it: by an increasing map
+# Each factor is the density of one number. Lesson 1 shows how to make it: by an increasing map
 # :math:`x_i = t(z_i)`, which may be another one for every :math:`x_{<i}`. All of them together are
 # a triangle, and its formula is the chain rule, term by term:
 #
@@ -316,11 +316,12 @@ print("the density  ", banana.log_prob(x).round(4))
 assert np.allclose(log_p, banana.log_prob(x))
 
 # %%
-# For two moons it is not: at :math:`x_1 = 1/2`, say, :math:`x_2` is on the upper moon or on the
-# lower one, and never in between. What map makes that? Let :math:`F_i` be the *cumulative
-# distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of :math:`x_i`. Its slope
-# is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is :math:`p / p = 1`: it is
-# uniform on (0, 1). And :math:`\Phi`, that of N(0, 1), makes a uniform number of a normal one. So
+# For two moons it is not: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the upper moon or on
+# the lower one, and almost never in between. What map makes that? Let :math:`F_i` be the
+# *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of
+# :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is
+# :math:`p / p = 1`: it is uniform on (0, 1). And :math:`\Phi`, that of N(0, 1), makes a uniform
+# number of a normal one. So
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
 #

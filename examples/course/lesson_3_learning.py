@@ -10,7 +10,7 @@ small can it get, may it fall below zero, and is the flow good then? All three a
 .. math:: E_p\left[ -\log q(x) \right] = H(p) + KL(p \,\|\, q) .
 
 :math:`E_p` is the mean over draws of :math:`p`, and :math:`H` the entropy, both of lesson 1. KL
-tells how far :math:`q` is from :math:`p`; it comes below.
+measures how far :math:`q` is from :math:`p`; it comes below.
 
 You need: lessons 1 and 2.
 """
@@ -22,8 +22,8 @@ You need: lessons 1 and 2.
 # The table of data is *standardised*: from every column its mean is taken off, and it is divided by
 # its standard deviation. So in each column the mean is 0, and the mean of the squares is 1. The
 # networks of a new flow end in zeros, :math:`\mu = \alpha = 0`: it is the map :math:`x = z`, and
-# its density is N(0, I). So there is a loss before anything is learned, and you can tell it without
-# a look at the data. Here stands a first guess, not a good one; put yours in its place.
+# its density is N(0, I). So you can say what the loss is before training, without
+# the data. Here stands a first guess, not a good one; put yours in its place.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,8 +77,8 @@ ax.plot(nll, color="#0072B2", lw=2)
 ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 
 # %%
-# It starts where the exercise says, it falls, and it flattens out. What decides the height at which
-# it ends?
+# It starts at the exercise's answer, it falls, and it flattens out. What decides the height at
+# which it ends?
 #
 # The line below which it cannot settle
 # -------------------------------------
@@ -141,7 +141,7 @@ assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 # With many rows both curves come to the line, up to 0.03 nats. With few, the training loss goes on,
 # through it, far below what the truth itself has on these rows. That is no success: :math:`H` is a
 # floor for the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn
-# these by heart. This is *overfitting*. The validation loss says so: it turns round and rises.
+# these by heart. This is *overfitting*. The validation loss shows it: it turns round and rises.
 # ``fit`` returns the flow of the best epoch.
 #
 # (The line itself is of the whole of :math:`p`. On 2,000 rows even the truth's own NLL is off by
@@ -171,9 +171,9 @@ assert nll_there < -5
 
 # %%
 # Times ten: :math:`2 \log 10 = 4.605` more. A hundredth: far below zero. Only the KL, a difference,
-# does not care (here the mean of :math:`\log p - \log q` over these rows). So a loss by itself says
-# nothing, be it negative or large: compare it with :math:`H` where that is known, or with another
-# model's on the same rows in the same units.
+# does not care (here the mean of :math:`\log p - \log q` over these rows). So a loss by itself
+# means nothing, be it negative or large: compare it with :math:`H` where that is known, or with
+# another model's on the same rows in the same units.
 #
 # 3b. Standardising is such a change of units, another one for each column. A first try:
 
@@ -187,7 +187,7 @@ print(teaching.check("3b", guess))
 #
 # Where the truth is known, the KL can be measured: draw fresh points from :math:`p` and average
 # :math:`\log p - \log q`. The standard error, the deviation of these differences divided by
-# :math:`\sqrt{n}`, says how far to trust it. (NLL minus :math:`H` estimates the same with more
+# :math:`\sqrt{n}`, is how far to trust it. (NLL minus :math:`H` estimates the same with more
 # noise: there :math:`\log p` varies from point to point, here it cancels.)
 
 fresh = truth.sample(20_000, rng=2)
@@ -297,7 +297,7 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # -----------------
 #
 # * NLL = entropy + KL. Learning makes the KL small; the entropy is the line where it ends.
-# * A training loss well below that line is overfitting. Validation rows tell, the truth does not
+# * A training loss well below that line is overfitting. Validation rows show it; the truth does not
 #   have to be known.
 # * A loss is negative where densities exceed 1. Times :math:`c` means :math:`D \log c` more; only
 #   differences on the same rows in the same units mean something.

@@ -51,7 +51,7 @@ print(teaching.check("5a", guess))
 # ----------------------------
 #
 # A small MAF to look at: four coordinates, two hidden layers of six units, two of each degree 1, 2
-# and 3. (``log_scale_bound=None`` is the formula as the papers print it; lesson 8 tells why the
+# and 3. (``log_scale_bound=None`` is the formula as the papers print it; lesson 8 explains why the
 # engine bounds :math:`\alpha` otherwise.) Given x, one pass yields all :math:`\mu_i` and
 # :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
 
@@ -177,7 +177,7 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
     ax.set_title(f"pass {i}: 12 hidden units computed, {hidden} newly final", y=1.08, fontsize=10)
     assert hidden == (0 if i == 1 else 4)
     for d, is_new in zip(made.degrees[1:], new[1:-1], strict=True):
-        assert (d[is_new] == i - 1).all()  # the degrees, which were not used, say the same
+        assert (d[is_new] == i - 1).all()  # the degrees, which were not used, agree
     old = now
 
 # %%
@@ -331,7 +331,7 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 #
 # Are IAFs another *family* then? For one layer, no: :math:`z_{<i}` is a function of :math:`x_{<i}`,
 # so given :math:`x_{<i}` an IAF's :math:`x_i` is Gaussian, too, as a MAF's is. What a network of a
-# given size finds easy to say differs, and above all what it costs:
+# given size represents easily differs, and above all what it costs:
 #
 # ============================================  =============  =============
 # what is wanted                                MAF            IAF
@@ -389,7 +389,7 @@ assert np.allclose(gradient("by_degree"), gradient("sequential"))
 
 # %%
 # So an IAF can learn from data like anybody else. Neal's funnel is a good target: its first
-# coordinate says how wide the seven others are.
+# coordinate sets how wide the seven others are.
 
 truth = fc.targets.funnel(dim=8, scale=1.0)
 data = truth.sample(3000, rng=0)

@@ -20,7 +20,7 @@ pass or many). :math:`\odot` multiplies number by number, as in lesson 4.
 # --------------------
 #
 # Split the coordinates into two parts, :math:`A` and :math:`B`. The first part stays as it is. It
-# feeds a network, and the network says what happens to the second part. NICE only shifts it
+# feeds a network, and the network decides what happens to the second part. NICE only shifts it
 # (:math:`\alpha = 0`), RealNVP shifts and scales it.
 #
 # Why can this be inverted? Because :math:`x_A = z_A`: whoever knows :math:`x` knows the input of
@@ -101,7 +101,7 @@ for ax, bijector, name in zip(axes, (nice_layer, realnvp_layer), ("NICE", "RealN
     ax.set_title(f"{name}: {ax.get_title()}")
 
 # %%
-# NICE has ones on its diagonal, whatever the network says: its log-det is 0. RealNVP has ones
+# NICE has ones on its diagonal, whatever the network returns: its log-det is 0. RealNVP has ones
 # where coordinates stay, and :math:`e^{\alpha}` elsewhere.
 
 assert nice_layer.forward_log_det(point) == 0
@@ -119,7 +119,7 @@ print(teaching.check("6a", guess))
 # -----------------
 #
 # ``num_masked`` is the number of coordinates that stay: the first ones, or the last ones if it is
-# negative. (The papers hide them from the change by a mask.) ``fraction_masked`` says the same as a
+# negative. (The papers hide them from the change by a mask.) ``fraction_masked`` is the same as a
 # fraction of :math:`D`; without either, half of them stay. What a coupling leaves alone, the next
 # one has to change: in a flow the two parts take turns.
 
@@ -254,7 +254,7 @@ assert kl["NICE"].kl > floor - 3 * kl["NICE"].standard_error
 assert kl["RealNVP"].kl < floor - 0.05
 
 # %%
-# The proof says what NICE will do to the board: press it into a disk. In units of :math:`s` its
+# The proof predicts what NICE will do to the board: press it into a disk. In units of :math:`s` its
 # radius is :math:`R / s = 2`. The latent points :math:`z = f^{-1}(x)` show it. Colours are the
 # columns of the board, the dashed circle has the radius 2.
 

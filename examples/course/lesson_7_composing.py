@@ -146,8 +146,8 @@ fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
 
 # %%
 # With the order (1, 2) the density is one hump, a Gaussian, on every vertical line; with (2, 1) on
-# every horizontal one. Only the last flow may have two. (What is the thin thread between its
-# moons? Lesson 8 tells.)
+# every horizontal one. Only the last flow may have two. (Lesson 8 explains the thin thread
+# between its moons.)
 #
 # How to build it
 # ---------------
@@ -226,7 +226,7 @@ teaching.log_dets(six, points, ax=axes[1])
 # from base to data made areas smaller. How much, on average? If the flow is exact, it is by lesson
 # 1 the difference of two entropies, that of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, and
 # that of the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched
-# there, or because the base says that this :math:`z` is rare. Which is it for the fifth point?
+# there, or because this :math:`z` is rare under the base. Which is it for the fifth point?
 # Compare the blue blocks.
 
 mean_log_det = six.bijector.inverse_log_det(data).mean()

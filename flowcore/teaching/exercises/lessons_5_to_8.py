@@ -149,7 +149,7 @@ LIMITS = (
         "e).",
         (_BEST, "This is the cross-entropy; take off the entropy of the data."),
         (0.5 * np.log(10), "log 2 is missing: the entropy of the two is that of one of them plus "
-         "log 2, since a point also tells which one it is of."),
+         "log 2, since a point also shows which of the two it came from."),
         (np.log(10) - np.log(2), "Half of the logarithm of the variance, 1 + 3^2."),
         (0.5 * np.log(9) - np.log(2), "The variance is 1 + 3^2: the pieces are wide themselves."),
     ),
