@@ -12,8 +12,8 @@ gives every unit a whole number :math:`d`, its degree, and compares:
     \text{hidden: } a \to b \text{ if } d_a \le d_b , \qquad
     \text{output: } a \to b \text{ if } d_a < d_b .
 
-You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`: every unit adds up
-what it reads, with its weights, adds a bias, and bends the sum by a fixed function, such as tanh.
+You need: lesson 2, and from lesson 3 what a layer of a network is,
+:math:`h = \mathrm{act}(x W + b)`.
 """
 
 # %%
@@ -331,8 +331,16 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 #   exactly, at all weights.
 # * The order is a choice. A layer that is too narrow loses dependences, silently but for a warning.
 #
-# MADE, a *masked autoencoder for distribution estimation*, is by Germain, Gregor, Murray and
-# Larochelle (2015).
+# Where this comes from
+# ---------------------
+#
+# Bengio and Bengio (2000) gave each conditional a part of one network; NADE, by Larochelle and
+# Murray (2011), shared the weights in between. MADE, a *masked autoencoder for distribution
+# estimation*, by Germain, Gregor, Murray and Larochelle (2015), made it one pass of an ordinary
+# network with masks.
+#
+# * Germain and others: `MADE: Masked Autoencoder for Distribution Estimation
+#   <https://arxiv.org/abs/1502.03509>`__
 #
 # One pass of this network computes all :math:`\mu_i` and :math:`\alpha_i`, if all of x is known.
 # When you draw a sample, it is not: lesson 5.

@@ -4,8 +4,8 @@ r"""
 
 A MAF scores data in one pass and draws samples coordinate by coordinate. An IAF does the opposite.
 Often you need both: to train on data, and to sample without waiting. A *coupling* is cheap in both
-directions, and its inverse is written down in two lines. In this lesson you write one, see what
-its Jacobian looks like, and work out what the cheapness costs:
+directions, and its inverse takes two lines. In this lesson you read one in plain NumPy, see
+what its Jacobian looks like, and work out what the cheapness costs:
 
 .. math::
 
@@ -130,9 +130,9 @@ for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
 # %%
 # How many couplings does it take? Take four coordinates and a pen.
 
-print(teaching.question("6c"))
+print(teaching.question("6b"))
 guess = 2
-print(teaching.check("6c", guess))
+print(teaching.check("6b", guess))
 
 # %%
 # What it costs
@@ -189,9 +189,9 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? A first guess, not a good one;
 # put yours in its place. The hints lead on to the exact number, and so does the proof below.
 
-print(teaching.question("6b"))
+print(teaching.question("6c"))
 guess = 0.0
-print(teaching.check("6b", guess))
+print(teaching.check("6c", guess))
 
 # %%
 # Now look. Six layers of each kind learn 4,000 points of the board.
@@ -303,6 +303,18 @@ assert eight < 0.02
 # * What it pays: a weaker layer, so more of them, with the parts in turn. NICE also keeps volumes,
 #   and stays at least 0.307 nats from the checkerboard, however deep it is.
 #
-# NICE is by Dinh, Krueger and Bengio (2015), RealNVP by Dinh, Sohl-Dickstein and Bengio (2017).
+# Where this comes from
+# ---------------------
+#
+# NICE, by Dinh, Krueger and Bengio (2015), brought couplings that keep volumes; RealNVP, by Dinh,
+# Sohl-Dickstein and Bengio (2017), scales as well, and made flows known for images. Glow, by Kingma
+# and Dhariwal (2018), learns how to mix coordinates between couplings.
+#
+# * Dinh, Krueger, Bengio: `NICE: Non-linear Independent Components Estimation
+#   <https://arxiv.org/abs/1410.8516>`__
+# * Dinh, Sohl-Dickstein, Bengio: `Density Estimation Using Real NVP
+#   <https://arxiv.org/abs/1605.08803>`__
+# * Kingma, Dhariwal: `Glow: Generative Flow with Invertible 1x1 Convolutions
+#   <https://arxiv.org/abs/1807.03039>`__
 #
 # Why does it take many layers at all, and why must the parts change? Lesson 7.

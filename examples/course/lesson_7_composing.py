@@ -126,7 +126,8 @@ assert kl["in turn"].kl < 0.5
 # humps.
 #
 # The best such density is easy to find: it has the truth's own mean and variance, of :math:`x_1`,
-# and of :math:`x_2` at every :math:`x_1` (differentiate the cross-entropy of lesson 6). A Gaussian
+# and of :math:`x_2` at every :math:`x_1`: these minimise
+# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian
 # with the right variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
 # so its KL, which is a floor, is
 #
@@ -234,8 +235,12 @@ exact = np.log(2 * np.pi * np.e) - truth.entropy()
 print(f"mean log-det {mean_log_det:.2f}, difference of the entropies {exact:.2f} nats")
 assert abs(mean_log_det - exact) < 0.3 and by_hand[4] < by_hand[:4].min() - 0.5
 assert abs(exact - (2.838 - 0.289)) < 1e-3
+assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 
 # %%
+# It is the base: the fifth point comes from a rare :math:`z`. Its log-dets are like those of the
+# other points.
+#
 # Exercise 7c adds up such a column. A first try:
 
 print(teaching.question("7c"))
@@ -259,5 +264,17 @@ print(teaching.check("7c", guess))
 #   (1, 2), and 1.335 for (2, 1), whatever the depth.
 # * With orders in turn, or swaps between layers, both floors are gone. ``flows.maf`` and
 #   ``flows.realnvp`` take care of that.
+#
+# Where this comes from
+# ---------------------
+#
+# Tabak and Turner (2013) composed simple maps step by step. That layers need other orders in
+# between is in NICE and in MAF already; Huang and others (2018) make the conditionals themselves
+# more than Gaussian, and show that one triangle is then enough for any density.
+#
+# * Tabak, Turner: `A Family of Nonparametric Density Estimation Algorithms
+#   <https://doi.org/10.1002/cpa.21423>`__
+# * Huang, Krueger, Lacoste, Courville: `Neural Autoregressive Flows
+#   <https://arxiv.org/abs/1804.00779>`__
 #
 # Is there still something that no number of layers can do? Lesson 8.

@@ -268,6 +268,20 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 #   has the pieces or the tails already. A mixture as the base costs you the number of pieces.
 # * Keep exponentials bounded by the parametrisation: one far row is enough for a NaN.
 #
+# Where this comes from
+# ---------------------
+#
+# Cornish and others (2020) prove how badly a flow must behave where the data fall into pieces, and
+# Stimper and others (2022) cure it by the base. Jaini and others (2020) prove what bounded layers
+# do to tails.
+#
+# * Cornish, Caterini, Deligiannidis, Doucet: `Relaxing Bijectivity Constraints with Continuously
+#   Indexed Normalising Flows <https://arxiv.org/abs/1909.13833>`__
+# * Stimper, Schölkopf, Hernández-Lobato: `Resampling Base Distributions of Normalizing Flows
+#   <https://arxiv.org/abs/2110.15828>`__
+# * Jaini, Kobyzev, Yu, Brubaker: `Tails of Lipschitz Triangular Flows
+#   <https://arxiv.org/abs/1907.04481>`__
+#
 # This was the last lesson. You have stretched a line, taken determinants, trained on a loss that
 # may be negative, coloured masks, walked degree by degree, coupled and permuted. Take a table of
 # your own now: ``docs/your_own_data.md`` lists what to look out for.

@@ -185,7 +185,7 @@ TASKS = MappingProxyType(
                 EXERCISES["4a"], variables=5,
             ),
             Task(
-                5, "Why one pass here, and D passes there?",
+                5, "Which direction has to wait?",
                 "To sample, x1 must be known before x2 can be computed. The textbook runs the "
                 "whole network for each variable, and throws most of it away.",
                 "Play the walk below: in the loop, units light up again and again. Then choose by "
@@ -201,7 +201,7 @@ TASKS = MappingProxyType(
                 "Train, and watch the gauge: it cannot pass the mark of its floor. Then choose "
                 "RealNVP, which may stretch.",
                 "kl", {"data": "checkerboard", "flow": "nice", "layers": 4},
-                EXERCISES["6b"], steps=400,
+                EXERCISES["6c"], steps=400,
             ),
             Task(
                 7, "Why compose, and why permute?",
