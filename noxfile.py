@@ -125,7 +125,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def review(session: nox.Session) -> None:
-    """scientific-python's repo-review; what is ignored says why in pyproject.toml."""
+    """scientific-python's repo-review; pyproject.toml gives the reason for what is ignored."""
     session.install("repo-review[cli]", "sp-repo-review", "validate-pyproject")
     session.run("repo-review", ".")
 

@@ -1,4 +1,4 @@
-"""Which cores and how many threads a process gets, where the system lets one say so."""
+"""Which cores and how many threads a process gets, where the system lets one choose."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     python -m benchmarks.maf_iaf_cost [--picture FILE] [--json FILE] [--quick]
                                       [--largest 1024] [--width 1024] [--rows 100] [--cap 10]
 
-The textbook says: a MAF needs 1 pass of its network for a density and D for a sample, an IAF the
+The textbook's cost: a MAF needs 1 pass of its network for a density and D for a sample, an IAF the
 other way round. That is a property of the textbook loop (`method="sequential"`), which runs the
 whole network once for every coordinate. Degree by degree (`method="by_degree"`, the default) every
 hidden unit is computed once: the products of one pass, cut into D narrow ones, in either direction

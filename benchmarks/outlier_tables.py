@@ -54,7 +54,7 @@ class Labelled:
     thin: int | None = None
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """(X, is_outlier), as the rule says, in the order of the table."""
+        """(X, is_outlier), by the rule, in the order of the table."""
         table, classes = self.rows()
         is_outlier = np.isin(classes, list(self.outliers))
         is_normal = ~is_outlier if self.normal is None else np.isin(classes, list(self.normal))

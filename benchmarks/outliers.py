@@ -65,7 +65,7 @@ def measured(name: str, kind: str, detectors: list[str]) -> dict:
     for who in detectors:
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a default is a default, whatever it says of the table
+            warnings.simplefilter("ignore")  # a default is a default, whatever it warns of
             scores = DETECTORS[who](table)
         seconds[who] = time.perf_counter() - start
         auroc[who] = float(roc_auc_score(is_outlier, scores))

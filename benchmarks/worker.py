@@ -78,7 +78,7 @@ def versions_of(names: Sequence[str], pythons: Mapping[str, Path]) -> dict[str, 
 
 
 def leave_out(name: str, problem: RuntimeError) -> None:
-    """Go on without a peer that fails, and say so; not without flowcore."""
+    """Go on without a peer that fails, and print its error; not without flowcore."""
     if name == US:
         raise problem
     print(f"  {name} is left out here: {problem}", flush=True)

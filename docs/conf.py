@@ -47,7 +47,7 @@ myst_heading_anchors = 3
 
 # `name` in a docstring: a link where there is such a thing, else just code
 default_role = "py:obj"
-highlight_language = "none"  # of what says no language: formulas, tables
+highlight_language = "none"  # of blocks that name no language: formulas, tables
 nitpicky = True
 nitpick_ignore_regex = [("py:obj", ".*")]
 

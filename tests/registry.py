@@ -2,7 +2,7 @@
 
 `BIJECTORS[name]()`, `DENSITIES[name]()`, `NETWORKS[name]()` and `TRANSFORMERS[name]` make it;
 `CASES` lists the pairs of a name and of a way in which it is run, and `case(name, way)` draws
-random parameters and rows for it. Names that say "unbounded" may overflow far out, by design.
+random parameters and rows for it. What has "unbounded" in its name may overflow far out, by design.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _places(value):
 
 def held(path, classes=CLASSES) -> bool:
     """Whether a file loads. If so it is a model, which can be saved and gives the same bytes again;
-    if not, a short ValueError says why. In bounded time, and without a warning."""
+    if not, a short ValueError names the reason. In bounded time, and without a warning."""
     allowed = 0.2 + path.stat().st_size / 1e6
     with cpu_seconds() as seconds:
         try:

@@ -1,4 +1,4 @@
-"""Values of TensorFlow Probability; data/README.md says where they come from."""
+"""Values of TensorFlow Probability; data/README.md has their source."""
 
 import json
 from pathlib import Path

@@ -90,7 +90,7 @@ class Centred(Still):
 
 
 class Renamed(Still):
-    """Its argument is no attribute, so it says what to save."""
+    """Its argument is no attribute, so `config` returns what to save."""
 
     def __init__(self, size):
         super().__init__(size)

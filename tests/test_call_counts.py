@@ -1,7 +1,7 @@
 """How much of flowcore a reader, and Python, pass on the way of one call: guards, not timings.
 
-Counted are the calls of functions in flowcore's files, as `sys.setprofile` tells them, of a second
-call: the first one binds.
+The calls of functions in flowcore's files are counted, as `sys.setprofile` reports them, in a
+second call: the first one binds.
 """
 
 import gc

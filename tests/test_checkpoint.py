@@ -111,7 +111,7 @@ def test_an_error_in_a_callback_saves_the_run(path):
         run(path, interrupt_at(2, FloatingPointError), checkpoint_every=60.0)
     reports = []
     assert_same(run(path, reports.append), straight)
-    assert [r.epoch for r in reports] == [2, 3, 4, 5]  # 2 had not been told to the end
+    assert [r.epoch for r in reports] == [2, 3, 4, 5]  # 2 had not been reported to the end
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])

@@ -183,7 +183,7 @@ def test_what_is_shown_of_a_foreign_file_is_short_and_printable(path):
 OPTIONS = {
     "middle": lambda path: in_the_middle(path, average=0.5),
     "finished": lambda path: Case(path),
-    "untold": lambda path: Case(path, stop=interrupt_at(0)),
+    "unreported": lambda path: Case(path, stop=interrupt_at(0)),
     "no validation": lambda path: Case(path, np.random.MT19937, validation_split=0),
     "schedule": lambda path: in_the_middle(path, np.random.Philox, schedule="cosine"),
     "decay": lambda path: in_the_middle(

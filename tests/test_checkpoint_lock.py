@@ -26,7 +26,7 @@ def path(tmp_path):
     return tmp_path / "run.npz"
 
 
-# A run that says when it has begun to train, and trains on when it is told to.
+# A run that prints when it has begun to train, and trains on when it reads a line.
 PROGRAM = """
 import sys
 from stub_runs import run
@@ -148,10 +148,10 @@ from stub_runs import run
 def callback(report):
     if report.epoch != 1:
         return
-    forked, told = os.pipe()
+    forked, ready = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(told, b"!")
+        os.write(ready, b"!")
         os.close(1)
         sys.stdin.readline()  # until the test is done
         os.unlink(sys.argv[1])

@@ -115,7 +115,7 @@ def test_a_model_is_one_file_that_load_reads_and_a_seed_decides_its_bytes(here, 
         ("a,b,c\n" + "\n".join(f"{k},{k * k},{k * k + k}" for k in range(9)), []),
     ],
 )
-def test_a_fit_succeeds_with_what_its_errors_say_to_type(table, options, numbers, capsys):
+def test_a_fit_succeeds_with_what_its_errors_suggest(table, options, numbers, capsys):
     """The first of what is offered, until nothing is wrong."""
     Path("x.csv").write_bytes(table.encode("latin-1"))
     while main(["fit", "x.csv", "-o", "x.npz", *options]):
@@ -397,7 +397,7 @@ def test_what_a_killed_command_left_behind_is_removed_when_it_is_old(numbers, ca
 
 
 def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
-    """What is read back is what a CSV says, types and missing values included."""
+    """What is read back equals the CSV, types and missing values included."""
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(sample, "ROWS", 100)
     for name in ("draws.csv", "draws.parquet"):
@@ -423,7 +423,7 @@ def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
     assert table.shape == (0, 3) and str(table["city"].type) == "string"
 
 
-def test_parquet_without_pyarrow_says_what_to_install(here, capsys, monkeypatch):
+def test_parquet_without_pyarrow_names_what_to_install(here, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     error = refused(capsys, "sample", "flats.npz", "-o", "x.parquet")
     assert error == 'flowcore: a Parquet file needs pyarrow: pip install "flowcore[tables]"'

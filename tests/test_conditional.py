@@ -1,6 +1,6 @@
 """Conditional flows: p(y | c) of one variable reaches the truth; every coordinate sees the context.
 
-At D = 1 nothing but the context can tell y anything: a network that hides it from the first
+At D = 1 y depends on the context alone: a network that hides it from the first
 variable can only learn the marginal, which is far from the conditional here.
 """
 
@@ -42,7 +42,7 @@ def fitted():
 
     def get(name):
         if name not in done:
-            # averaged, since 500 validation rows could not tell a good epoch from a lucky one
+            # averaged, since 500 validation rows could not separate a good epoch from a lucky one
             done[name], _ = fc.fit(
                 RECIPES[name](),
                 Y,

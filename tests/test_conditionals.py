@@ -309,7 +309,7 @@ def test_donors_serve_where_a_density_is_wilder_than_a_mixture():
     assert np.median(helped.ess[holes]) > 1.1 * np.median(alone.ess[holes])
 
 
-def test_answers_that_cannot_be_trusted_say_so():
+def test_answers_that_cannot_be_trusted_are_marked():
     class Nowhere(Opaque):
         def log_prob(self, x):
             return np.where(np.asarray(x)[..., 0] > 1e3, -np.inf, super().log_prob(x))

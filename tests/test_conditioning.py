@@ -118,7 +118,7 @@ def test_its_layers_are_still_seen():
     np.testing.assert_allclose(last, flow.from_latent(z, context=context))
 
 
-def test_float32_tells_times_apart():
+def test_float32_separates_times():
     seconds = 1.7e9 + 5.0 * np.arange(200)[:, None]
     flow = fc.flows.maf(1, layers=2, hidden=[8], context_dim=1, dtype=np.float32)
     flow = randomize(flow.initialize(incomes()[0][:, :1], seconds), 0.5)

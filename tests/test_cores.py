@@ -63,7 +63,7 @@ def test_no_more_cores_than_the_quota_grants(monkeypatch, quota, expected):
 
 
 @pytest.mark.parametrize("known, expected", [(None, 1), (3, 3)])
-def test_where_the_system_does_not_say(monkeypatch, known, expected):
+def test_where_the_system_reports_nothing(monkeypatch, known, expected):
     monkeypatch.setattr(cores, "_quota", lambda: 2.0**31)
     monkeypatch.delattr(os, "process_cpu_count", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)

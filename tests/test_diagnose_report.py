@@ -208,7 +208,7 @@ def test_the_page(dim, history):
     assert panels >= (1 if dim == 1 else min(dim, 12) ** 2) + 4
 
 
-def test_faults_are_in_another_colour_and_a_verdict_too_long_says_so():
+def test_faults_are_in_another_colour_and_a_verdict_too_long_is_marked():
     rows = np.random.default_rng(0).normal(size=(2, 40, 5))
     bad = [ks("columns", f"column {k}", 0.3, 1e-9) for k in range(2)]
     bad += [ks("latents", f"z_{k}", 0.3 * (k > 3), 0.0 if k > 3 else 1.0) for k in range(9)]

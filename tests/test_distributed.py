@@ -280,15 +280,15 @@ def test_all_rows_at_once_is_the_fit_of_one_machine(client, table):
         flow_for(c), x, context=c, sample_weight=w, validation_data=(x[:99], c[:99]), **options
     )
     held = cut(x[:99], 40), cut(c[:99], 40)
-    found, told = distributed.fit(
+    found, record = distributed.fit(
         client, flow_for(c), cut(x), context=cut(c, 99), sample_weight=cut(w, 500),
         validation_data=held, **options,
     )  # fmt: skip
-    np.testing.assert_allclose(told.train_nll, history.train_nll, rtol=1e-12)
-    np.testing.assert_allclose(told.val_nll, history.val_nll, rtol=1e-12)
+    np.testing.assert_allclose(record.train_nll, history.train_nll, rtol=1e-12)
+    np.testing.assert_allclose(record.val_nll, history.val_nll, rtol=1e-12)
     np.testing.assert_allclose(found.params, flow.params, rtol=0, atol=1e-10)
-    assert told.best_epoch == history.best_epoch and len(told.train_nll) == 15
-    assert told.settings == {**history.settings, "blocks": 3}
+    assert record.best_epoch == history.best_epoch and len(record.train_nll) == 15
+    assert record.settings == {**history.settings, "blocks": 3}
     assert np.abs(found.params - flow_for(c).params).max() > 1e-3
 
 
@@ -340,8 +340,8 @@ def test_a_fit_in_batches(client, table):
     flow, history = distributed.fit(client, flow_for(), cut(table[0]), **options)
     assert len(history.val_nll) == 3 and history.settings["batch_size"] == 100
     assert history.train_nll[-1] < history.train_nll[0] - 0.01
-    again, told = distributed.fit(client, flow_for(), cut(table[0]), **options)
-    assert told.train_nll == history.train_nll and told.val_nll == history.val_nll
+    again, record = distributed.fit(client, flow_for(), cut(table[0]), **options)
+    assert record.train_nll == history.train_nll and record.val_nll == history.val_nll
     np.testing.assert_array_equal(again.params, flow.params)
 
 
@@ -370,11 +370,11 @@ def test_equal_rows_of_a_block_are_one_row(client, table):
 
 
 def test_divergence_comes_back(client, table):
-    with pytest.raises(TrainingDivergedError, match="training diverged at epoch 0, batch") as told:
+    with pytest.raises(TrainingDivergedError, match="training diverged at epoch 0, batch") as error:
         distributed.fit(
             client, flow_for(), cut(table[0]), epochs=2, batch_size=100, optimizer=fc.Adam(1e200),
         )  # fmt: skip
-    assert np.isfinite(told.value.flow.params).all()
+    assert np.isfinite(error.value.flow.params).all()
 
 
 def test_what_fit_refuses(client, table):
@@ -437,7 +437,7 @@ def test_dask_is_not_imported_before_it_is_needed():
     assert not {"dask", "distributed", "pandas"} & set(done.stdout.split())
 
 
-def test_without_dask_it_says_what_to_install(monkeypatch):
+def test_without_dask_it_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask.array", None)
     monkeypatch.delitem(sys.modules, "flowcore.distributed.blocks", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'flowcore\[dask\]'"):
@@ -467,9 +467,9 @@ def test_a_worker_that_dies_is_survived(processes, table):
         if report.epoch == 2:
             os.kill(victim, signal.SIGKILL)
 
-    found, told = distributed.fit(processes, flow_for(), cut(x), callbacks=[kill], **options)
+    found, record = distributed.fit(processes, flow_for(), cut(x), callbacks=[kill], **options)
     assert victim not in processes.run(os.getpid).values()
-    assert told.train_nll == history.train_nll and told.val_nll == history.val_nll
+    assert record.train_nll == history.train_nll and record.val_nll == history.val_nll
     np.testing.assert_array_equal(found.params, expected.params)
 
     scores = processes.compute(distributed.log_prob(flow, cut(np.tile(x, (400, 1)), 5000)))

@@ -116,7 +116,7 @@ def test_solutions_have_every_exercise(builder):
     assert "\n## 1. What happens to a density when I stretch?\n" in text
 
 
-def test_no_lesson_tells_a_solution():
+def test_no_lesson_shows_a_solution():
     for script in LESSONS:
         called = {
             node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -52,7 +52,7 @@ def test_a_flow_wins_on_moons_and_a_gaussian_on_gaussian_rows():
     assert summary.winner.is_flow and summary.density.score > scores["Gaussian"] + 0.3
     assert fitted.score(fresh) > scores["Gaussian"] + 0.3
     assert fitted.score(fresh) < truth.log_prob(fresh).mean()  # nobody beats the truth
-    # what it says of itself is what fresh rows say
+    # its estimate of its own score is that of fresh rows
     assert abs(fitted.score(fresh) - summary.density.score) < 4 * summary.density.error + 0.1
 
     plain = fc.FlowDensity(**QUICK).fit(gaussian_rows(100))

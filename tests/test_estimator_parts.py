@@ -64,7 +64,7 @@ def test_stacked_weights_are_the_best():
     )  # fmt: skip
 
 
-def test_one_row_has_one_nth_of_a_say():
+def test_a_row_counts_as_one_among_n():
     log_p = np.column_stack([np.full(100, -2.0), np.full(100, -3.0)])
     before = stacked_weights(log_p)
     log_p[0] = -1e6, -5.0  # the better candidate fails completely on one row
@@ -177,7 +177,7 @@ def test_expectation_maximization_is_the_textbooks(monkeypatch, prior):
 
 
 def test_expectation_maximization_counts_weights(monkeypatch):
-    monkeypatch.setattr(em, "STEPS", 1)  # n rows of unequal weight say less than n
+    monkeypatch.setattr(em, "STEPS", 1)  # n rows of unequal weight count less than n
     x, times = as_white(correlated(40)), np.random.default_rng(1).integers(1, 4, 40)
     shares = first_shares(x, equal(40), 2, np.random.default_rng(0))
     _, weighted = expectation_maximization(x, times / times.sum(), shares, prior=0)

@@ -64,8 +64,8 @@ def test_a_finite_row_has_a_log_density(name):
 
 
 @pytest.mark.parametrize("name", EVERYTHING[: len(RECIPES)])
-def test_nothing_is_raised_if_numpy_is_told_to_raise(name):
-    """Underflow to 0 and overflow to -inf are right answers, whatever np.seterr says."""
+def test_nothing_is_raised_if_numpy_is_set_to_raise(name):
+    """Underflow to 0 and overflow to -inf are right answers, whatever np.seterr is."""
     with np.errstate(all="raise"):
         for flow in flows_of(name):
             flow = randomize(flow, 3.0, rng=3)

@@ -257,7 +257,7 @@ def pickled(flow):
 
 @pytest.mark.parametrize("again", [lambda flow: flow, copy.copy, copy.deepcopy, pickled])
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_without_data_says_so(name, again):
+def test_a_recipe_without_data_warns(name, again):
     """Most often `fit(flow, X)` was called, and what it returns was not kept."""
     flow = again(RECIPES[name](2, hidden=[8]))
     with pytest.warns(

@@ -198,7 +198,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("bad", PLACES)
-def test_the_error_says_where(bad):
+def test_the_error_names_the_place(bad):
     with pytest.raises(ValueError, match=rf"^x .*{PLACES[bad]}"):
         FLOW.log_prob(BAD[bad]())
 

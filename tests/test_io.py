@@ -75,7 +75,7 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
 
 
 def test_bases_without_parameters_keep_their_width(tmp_path):
-    flow = make("maf in float32")  # with_params has told the base, too
+    flow = make("maf in float32")  # with_params has cast the base, too
     assert flow.base.params.dtype == np.float32
     assert through_file(flow, tmp_path).base.params.dtype == np.float32
 
@@ -258,7 +258,7 @@ def test_deep_trees(tmp_path):
         save(flow, tmp_path / "flow.npz")
 
 
-def test_save_and_load_say_what_they_take(tmp_path):
+def test_save_and_load_name_what_they_take(tmp_path):
     with pytest.raises(TypeError, match=r"save takes a flow.*not array"):
         save(np.zeros(2), tmp_path / "flow.npz")
     with pytest.raises(TypeError, match="save takes a flow"):

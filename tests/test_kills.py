@@ -52,7 +52,7 @@ def described(flow, history):
 
 
 class Process:
-    """A program of another process, which says when its imports are done."""
+    """A program of another process, which prints when its imports are done."""
 
     def __init__(self, program, *arguments):
         # a signal may come between a file and the block that closes it

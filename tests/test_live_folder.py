@@ -97,7 +97,7 @@ def test_a_missing_tool_is_named(live, monkeypatch, tool, text):
         live.run(tool, "pack", what="a.tgz")
 
 
-def test_what_a_tool_says_is_passed_on(live, monkeypatch):
+def test_the_output_of_a_tool_is_passed_on(live, monkeypatch):
     command = ["pip", "download", "--no-index", "--no-deps", "no-such-thing"]
     with pytest.raises(
         live.Problem, match=r"^pip did not bring a\.whl: ERROR: .*no-such-thing"
@@ -167,7 +167,7 @@ def test_only_an_earlier_page_is_replaced(with_autograd, tmp_path):
 
 
 def packed_pyodide(live, numpy):
-    """A package like Pyodide's, whose list says this of NumPy."""
+    """A package like Pyodide's, whose list has this entry for NumPy."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as packed:
         for name in live.OF_PYODIDE:

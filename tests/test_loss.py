@@ -47,7 +47,7 @@ def test_the_value_of_blocks_counts_by_their_weights():
     assert value == pytest.approx(nll(flow, X, W), rel=1e-13)
 
 
-def test_a_loss_that_is_not_finite_says_where():
+def test_a_loss_that_is_not_finite_names_the_place():
     rows = Rows(np.array([[0.0, 0.0], [np.inf, 1.0]]))
     with pytest.raises(NotFinite, match=r"log_prob is -inf for x = \[inf +1\.\]"):
         Likelihood(Gaussian())(np.zeros(4), rows)

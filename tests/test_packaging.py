@@ -1,4 +1,4 @@
-"""What setup.cfg says about the package, and modules about themselves, is so."""
+"""What setup.cfg states about the package, and modules about themselves, is so."""
 
 import importlib
 import inspect
@@ -107,7 +107,7 @@ def test_pythons_that_are_promised_are_tested():
 
 @pytest.mark.parametrize("word", ["cached_property", "catch_warnings"])
 def test_nothing_takes_locks_or_filters_that_belong_to_everybody(word):
-    """`derived` and `remaking`, in `core`, are what is used instead, and say why."""
+    """`derived` and `remaking`, in `core`, are used instead, and give the reason."""
     users = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "flowcore").rglob("*.py")

@@ -59,7 +59,7 @@ def test_measured_numbers_are_those_of_the_pages():
         assert re.search(rf"(?<![\d.]){re.escape(number)}(?![\d])", PAGES), number
 
 
-def test_the_course_has_as_many_exercises_as_it_says():
+def test_the_course_has_as_many_exercises_as_the_paper_counts():
     from flowcore.teaching import EXERCISES
 
     assert f"judges {len(EXERCISES)} exercises" in BODY

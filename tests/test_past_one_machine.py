@@ -1,4 +1,4 @@
-"""The page docs/past_one_machine.md as one program: what it writes is what the flow says.
+"""The page docs/past_one_machine.md as one program: what it writes is what the flow computes.
 
 Its Python blocks run with those of all pages, in test_readme.py. Those here start clusters: Dask's
 is in the extra `test`; Ray and Spark (which needs Java) are too heavy for it, and are run where

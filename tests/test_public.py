@@ -9,7 +9,7 @@ Docstrings are held to those of numpydoc's checks that help a reader, and to one
 * every argument and every result has a type, `AN`.
 
 `reference.py` is left out: its docstrings are the papers' formulas, in the papers' letters.
-Left out, too: sections that would say nothing new (See Also, extended summaries), and the
+Left out, too: sections that would add nothing (See Also, extended summaries), and the
 typography of descriptions. A summary may start with a formula: "x = f(z)".
 """
 
@@ -89,15 +89,15 @@ def faults(thing) -> set[str]:
         wanted |= FUNCTIONS
     result = validate(f"{thing.__module__}.{thing.__qualname__}")
     codes = {code for code, _ in result["errors"]} & wanted
-    codes |= set() if thing.__doc__ or _told_by_parent(thing) else {"GL08"}  # no docstring
+    codes |= set() if thing.__doc__ or _described_by_parent(thing) else {"GL08"}  # no docstring
     if inspect.isclass(thing) and [*inspect.signature(thing).parameters] == ["args", "kwargs"]:
-        codes -= {"PR01", "PR02"}  # those of an abstract class's __new__, which say nothing
+        codes -= {"PR01", "PR02"}  # those of an abstract class's __new__, which mean nothing
     if inspect.isclass(thing) and not issubclass(thing, Exception):
         codes |= set() if ">>> " in (inspect.getdoc(thing) or "") else {"EX"}
     return codes | _unannotated(thing)
 
 
-def _told_by_parent(thing) -> bool:
+def _described_by_parent(thing) -> bool:
     owner, _, name = thing.__qualname__.rpartition(".")
     cls = getattr(sys.modules[thing.__module__], owner, None) if owner else None
     same = [vars(parent)[name] for parent in getattr(cls, "__mro__", ()) if name in vars(parent)]
@@ -129,17 +129,17 @@ def test_there_are_public_objects():
 
 
 def test_faults_are_found():
-    def untold(x, y: int):
+    def undocumented(x, y: int):
         """No period, and nothing else"""
         return x
 
-    untold.__qualname__ = "untold"
-    untold.__module__ = __name__
-    sys.modules[__name__].untold = untold
+    undocumented.__qualname__ = "undocumented"
+    undocumented.__module__ = __name__
+    sys.modules[__name__].undocumented = undocumented
     try:
-        assert faults(untold) == {"SS03", "PR01", "RT01", "AN"}
+        assert faults(undocumented) == {"SS03", "PR01", "RT01", "AN"}
     finally:
-        del sys.modules[__name__].untold
+        del sys.modules[__name__].undocumented
 
 
 # ---------------------------------------------------------------- names that are found when used

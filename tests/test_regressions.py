@@ -340,7 +340,7 @@ BLIND = {
 
 
 @pytest.mark.parametrize("name", BLIND)
-def test_a_bijector_without_a_gradient_says_what_to_write(name):
+def test_a_bijector_without_a_gradient_names_what_to_write(name):
     flow = over_normal(BLIND[name]())
     assert np.isfinite(flow.log_prob(X)).all()  # values are fine
     x = np.random.default_rng(0).normal(size=(50, 2))

@@ -17,7 +17,7 @@ def softmax(raw):
 
 
 def knots(spline, phi):
-    """(xs, ys, slopes) of one coordinate, as the class's docstring says."""
+    """(xs, ys, slopes) of one coordinate, as in the class's docstring."""
     k, axes = spline.bins, []
     for raw, least in ((phi[:k], spline.min_width), (phi[k : 2 * k], spline.min_height)):
         sizes = 2 * spline.tail * (least + (1 - k * least) * softmax(raw))

@@ -100,7 +100,7 @@ def test_polars_takes_dates():
 
 
 def test_columns_without_names_are_named_by_number():
-    """What the message says to set aside can be."""
+    """The columns that the message names can be set aside."""
     x = rng.normal(size=(50, 2))
     with pytest.raises(ValueError, match=r"schema.edit\({2: 'aside'}\)"):
         fit_table(np.column_stack([x, x[:, 0]]), learn=shifted)

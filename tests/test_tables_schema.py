@@ -288,7 +288,7 @@ def test_columns_that_are_no_schema():
         ("x", np.random.default_rng(0).permutation(10**4)[:60], False),
         ("customer_id", np.random.default_rng(0).permutation(10**4)[:60], True),
         ("x", np.arange(60) / 8, False),
-        ("x", np.arange(40), False),  # too few to tell
+        ("x", np.arange(40), False),  # too few to decide
         ("x", np.arange(60) // 2, False),
     ],
 )

@@ -91,7 +91,7 @@ def test_mass_entropy_and_moments_are_those_of_the_density(name):
 
 
 @names
-def test_samples_fall_into_cells_as_the_density_says(name):
+def test_samples_fall_into_cells_as_the_density_predicts(name):
     case, n, cells, fine = CASES[name], 40_000, 20, 6
     x = case.target.sample(n, rng=2)
     assert np.isfinite(case.target.log_prob(x[:5000])).all()

@@ -60,6 +60,24 @@ def test_two_decimals_are_enough():
     assert check("1a", -1.61) and not check("1a", -1.63)
 
 
+@pytest.mark.parametrize(
+    ("name", "rounded"), [("1a", -1.6), ("2c", -1.3), ("3d", 1.3), ("6c", 0.3), ("8a", 0.5)]
+)
+def test_one_decimal_is_close(name, rounded):
+    assert str(check(name, rounded)) == f"{name}: close: two decimals, please."
+
+
+@pytest.mark.parametrize(("name", "guess"), [("6c", 0.2), ("6c", 0.4), ("7a", 0.6), ("7a", 1.0)])
+def test_a_rough_guess_is_welcome_where_it_is_asked_for(name, guess):
+    verdict = check(name, guess)
+    assert not verdict and str(verdict).startswith(f"{name}: a good guess. Now the number: ")
+
+
+def test_of_two_mistakes_that_are_neighbours_each_has_its_hint():
+    assert "This is the correlation" in str(check("3c", 0.8))
+    assert "The determinant of" in str(check("3c", 0.805))
+
+
 def test_a_function_that_stops_is_named():
     assert "ZeroDivisionError: division by zero" in str(check("1c", lambda x: 1 / 0))
     assert "the answer must be a function, not 3.0" in str(check("1c", 3.0))

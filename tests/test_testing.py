@@ -274,7 +274,7 @@ def wrong_order():
 
 
 NOT_SUMMED = log_det(lambda alpha: alpha)
-BROKEN = {  # name: (constructor, what the message must say)
+BROKEN = {  # name: (constructor, what the message must name)
     "no repr": (broken(__repr__=lambda self: " "), "repr"),
     "sign": (
         log_det(lambda alpha: -anp.sum(alpha, axis=-1)),

@@ -1,4 +1,4 @@
-"""What `fit` chooses by itself: "auto", by the number of rows, and what the history says of it."""
+"""What `fit` chooses by itself: "auto", by the number of rows, and how the history records it."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def test_numpys_numbers_are_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("n", [3, 20, 130])
-def test_the_history_tells_what_was_chosen(n):
+def test_the_history_records_what_was_chosen(n):
     x = np.random.default_rng(0).normal(size=(n, 2))
     _, history = fit(Gaussian(), x, epochs=3)
     rows = n - max(1, round(0.1 * n))

@@ -250,7 +250,7 @@ def test_a_large_context_is_pointed_out():
         fit(Conditional(), y, context=income, epochs=1, learning_rate=1e-9)
 
 
-# ---------------------------------------------------------------- what a dtype can tell apart
+# ---------------------------------------------------------------- what a dtype can separate
 
 
 def near(mean, n=300, scale=1.0):
@@ -265,7 +265,7 @@ def standardized(dtype):
     ("dtype", "mean", "scale"),
     [(np.float32, 1e8, 1.0), (np.float32, -1e20, 1e10), (np.float32, 0, 1e-38), (float, 0, 1e-308)],
 )
-def test_a_dtype_that_cannot_tell_rows_apart_is_refused(dtype, mean, scale):
+def test_a_dtype_that_cannot_separate_rows_is_refused(dtype, mean, scale):
     X, flow = near(mean, scale=scale), standardized(dtype)
     for train in (lambda: fc.fit(flow, X), lambda: flow.initialize(X)):
         with pytest.raises(ValueError, match=r"too coarse for columns 0, 1 of the data: around"):
@@ -293,7 +293,7 @@ def test_what_is_initialised_by_hand_is_checked_too():
         fc.fit(standardized(np.float32), near(0.0), validation_data=x)
 
 
-def test_a_dtype_that_can_only_just_tell_rows_apart_is_warned_about():
+def test_a_dtype_that_can_only_just_separate_rows_is_warned_about():
     X = near(1e5)
     with pytest.warns(UserWarning, match="float32 is too coarse .* dtype=float") as caught:
         fc.fit(standardized(np.float32), X, epochs=1)
@@ -344,10 +344,10 @@ def test_a_second_fit_on_rows_of_another_scale_is_warned_about():
         ) as caught:
             fc.fit(old, again, epochs=1)
         assert caught[0].filename == __file__
-    anew, told = fc.fit(recipe().with_params(old.params), 1e-3 * X, **options)
+    anew, second = fc.fit(recipe().with_params(old.params), 1e-3 * X, **options)
     scale = anew.bijector.steps("inverse")[0][0].scale
     np.testing.assert_allclose(scale, 1e-3 * old.bijector.steps("inverse")[0][0].scale, rtol=0.05)
-    assert told.val_nll[0] < history.val_nll[-1] + 2 * np.log(1e-3) + 0.1  # where the first ended
+    assert second.val_nll[0] < history.val_nll[-1] + 2 * np.log(1e-3) + 0.1  # where the first ended
 
 
 def test_constants_behind_fixed_maps_are_looked_at():

@@ -1,4 +1,4 @@
-"""How `fit` ends: interrupts, divergence, callbacks; and what it tells on the way."""
+"""How `fit` ends: interrupts, divergence, callbacks; and what it reports on the way."""
 
 import dataclasses
 import inspect
@@ -250,7 +250,7 @@ def test_a_callback_sees_every_epoch(X):
     np.testing.assert_array_equal(params[0], again.params)
 
 
-def test_without_validation_the_report_says_none(X):
+def test_without_validation_the_report_has_none(X):
     reports = []
     fit(Banana(), X, epochs=1, validation_split=0, callbacks=(reports.append,))
     assert reports[0].val_nll is None

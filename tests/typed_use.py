@@ -1,4 +1,4 @@
-"""The public names as a user of a type checker writes them: `mypy` finds nothing to say here.
+"""The public names as a user of a type checker writes them: `mypy` finds no fault here.
 
 py.typed is a promise. An annotation of a result below is a check of it: a wrong type is an error.
 This file also runs, as a test, so that it cannot drift away from what the library does.

@@ -50,7 +50,7 @@ def write(**facts) -> None:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process ever had; NaN where the system does not say."""
+    """The most memory that this process ever had; NaN where the system does not report it."""
     try:
         import resource
     except ImportError:

@@ -8,7 +8,7 @@ from .base import N_SAMPLES, TrainedByLoop
 
 class Flowjax(TrainedByLoop):
     """`masked_autoregressive_flow`, or `coupling_flow`; the step is flowjax's own, the one that its
-    `fit_to_data` runs; density and sampling through `eqx.filter_jit`, as its documentation says."""
+    `fit_to_data` runs; density and sampling through `eqx.filter_jit`, as in its documentation."""
 
     imports = "import flowjax.distributions, flowjax.flows, flowjax.train"
     packages = ("flowjax", "jax", "equinox")

@@ -1,4 +1,4 @@
-"""The other densities: each is fitted to rows x (n, D) and says log p of others, in nats."""
+"""The other densities: each is fitted to rows x (n, D) and returns log p of others, in nats."""
 
 from __future__ import annotations
 

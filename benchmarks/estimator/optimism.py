@@ -36,7 +36,7 @@ RAW = "estimator-optimism.json"
 
 
 def measure(name: str, fold: int, budget: float | None) -> dict:
-    """What one fit states, and what the rows that it never had say."""
+    """What one fit estimates of itself, and the mean over rows that it never had."""
     import flowcore as fc
 
     table = load(name)

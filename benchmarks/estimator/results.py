@@ -51,8 +51,10 @@ def verdict(found: list[dict]) -> str:
     """On how many tables it is near the best, the best, and a flow its largest part."""
     near = sum(row["gain"] > -max(0.1, row["error"]) for row in found)
     best = sum(row["gain"] > 0 for row in found)
+    clearly = sum(row["gain"] > 2 * row["error"] for row in found)
     flows = sum(row["flow_wins"] for row in found)
     return (
         f"of {len(found)} tables: within 0.1 nat or a standard error of the best of the others on "
-        f"{near}; better than all of them on {best}; a flow the largest part on {flows}"
+        f"{near}; better than all of them on {best} (on {clearly} by more than two standard "
+        f"errors); a flow the largest part on {flows}"
     )

@@ -51,7 +51,7 @@ def splits(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def flow_density(x: np.ndarray, fold: int, **options):
-    """(log p of rows, what its summary says)."""
+    """(log p of rows, what its summary has)."""
     import flowcore as fc
 
     fit = fc.FlowDensity(random_state=fold, **options).fit(x)

@@ -60,7 +60,7 @@ def overlap(real, drawn) -> float:
 
 
 def detector_auc(real, drawn) -> float:
-    """AUC of gradient boosting that tells real rows from drawn ones, in five folds; .5 is a
+    """AUC of gradient boosting that separates real rows from drawn ones, in five folds; .5 is a
     guess."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import cross_val_predict

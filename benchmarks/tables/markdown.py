@@ -25,7 +25,7 @@ def milliseconds(seconds: Mapping | None) -> float | None:
 
 
 def source(*documents: Mapping) -> str:
-    """A line that says when, where and how; and so if the machine was busy."""
+    """A line: when, where and how this was measured, and whether the machine was busy."""
     machine = documents[-1]["machine"]
     facts = [machine["date"][:10], machine["cpu"], _cores(machine["cores"]),
              f"Python {machine['python']}", f"NumPy {machine['numpy']}"]  # fmt: skip

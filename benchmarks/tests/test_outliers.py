@@ -19,7 +19,7 @@ def labelled(**rule):
     return Labelled("ours", lambda: (np.arange(20.0)[:, None], classes), **rule)
 
 
-def test_a_rule_says_which_rows_stay_and_which_are_outliers():
+def test_a_rule_decides_which_rows_stay_and_which_are_outliers():
     table, is_outlier = labelled(outliers=["c"]).load()
     assert len(table) == 20 and is_outlier.tolist() == [False] * 16 + [True] * 4
     table, is_outlier = labelled(outliers=["b"], normal=["a"], thin=2).load()

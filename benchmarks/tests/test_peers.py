@@ -104,7 +104,7 @@ def test_a_network_of_another_size_is_no_comparison(worker, monkeypatch):
         build(worker, SMALL, "maf", "float32")
 
 
-def test_a_worker_that_does_not_start_says_why():
+def test_a_worker_that_does_not_start_gives_the_reason():
     worker = Worker("no such library", sys.executable)
     with pytest.raises(RuntimeError, match=r"(?s)its process ended.*KeyError"):
         worker.ask(do="versions")
@@ -135,7 +135,7 @@ def test_a_comparison_prints_its_tables_and_writes_json(tmp_path, capsys, monkey
     assert "| training step with Adam: A |" in text and "(nflows) |" in text
 
 
-def test_training_in_a_fresh_process_tells_times_and_quality(tmp_path):
+def test_training_in_a_fresh_process_reports_times_and_quality(tmp_path):
     entropy = time_to_trained.save_moons(tmp_path / "moons.npz", seed=0)
     with np.load(tmp_path / "moons.npz") as moons:
         assert {name: len(moons[name]) for name in moons} == {

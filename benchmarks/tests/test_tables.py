@@ -172,7 +172,7 @@ def test_every_job_names_a_benchmark_and_arguments_that_it_takes(monkeypatch):
 # ---- Markdown
 
 
-def test_the_source_tells_versions_commands_and_a_busy_machine():
+def test_the_source_has_versions_commands_and_a_busy_machine():
     document = {
         "machine": {**MACHINE, "versions": {"flowcore": "flowcore 1, numpy 2", "zuko": "zuko 3"}},
         "control": {"seconds": {"median": 1.0, "q1": 1.0, "q3": 1.5}},

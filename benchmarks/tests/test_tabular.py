@@ -57,7 +57,7 @@ def test_wrong_checksum_names_file_found_and_wanted(tmp_path):
         assert part in str(caught.value)
 
 
-def test_failed_download_says_what_to_do(tmp_path, no_pip):
+def test_failed_download_names_what_to_do(tmp_path, no_pip):
     archive = Archive("tiny", "1.0", "tiny-1.0-py3-none-any.whl", "0" * 64)
     with pytest.raises(DataError, match=r"(?s)tiny==1\.0.*FLOWCORE_DATA.*no route to host"):
         fetch.read_member(archive, MEMBER, tmp_path / "new")

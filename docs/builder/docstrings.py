@@ -2,7 +2,7 @@
 
 * What is indented before the first section, or in columns, is a formula or a table: it becomes a
   literal block.
-* Elsewhere |x|, x_<i and 2 * 3 mean what they say: their signs are escaped.
+* Elsewhere |x|, x_<i and 2 * 3 mean themselves: their signs are escaped.
 * A class names the public one that it derives from, where its other methods are described.
 
 Examples (>>>), code between backticks and the lines that name a parameter stay as they are.

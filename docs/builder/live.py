@@ -153,7 +153,7 @@ def _new_in_cache() -> Iterator[Path]:
 
 
 def _copy_pyodide(page: Path) -> Path:
-    """Pyodide's core, and NumPy beside the list that says so; the folder's name has the version."""
+    """Pyodide's core, and NumPy beside its list; the folder's name has the version."""
     folder = page / PYODIDE.file.removesuffix(".tgz")
     folder.mkdir()
     with tarfile.open(fetched(PYODIDE)) as packed:

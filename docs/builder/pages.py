@@ -108,7 +108,7 @@ def solutions(course: Path) -> str:
         "# Solutions",
         "",
         "The exercises of the course, lesson by lesson; open a question to see its answer. In a",
-        'lesson, `teaching.check("1a", answer)` says what went wrong, which teaches more.',
+        'lesson, `teaching.check("1a", answer)` names your mistake, which teaches more.',
     ]
     for lesson, names in groupby(teaching.EXERCISES, key=lambda name: int(name[:-1])):
         lines += ["", f"## {_title(course, lesson)}"]

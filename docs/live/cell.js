@@ -42,8 +42,8 @@ export function showCell(session) {
 function show({ out, problem }) {
   at("output").replaceChildren(out);
   if (!problem) return;
-  const told = document.createElement("span");
-  told.className = "problem";
-  told.textContent = problem;
-  at("output").append(told);
+  const shown = document.createElement("span");
+  shown.className = "problem";
+  shown.textContent = problem;
+  at("output").append(shown);
 }

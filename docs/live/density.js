@@ -17,7 +17,7 @@ export class DensityPicture {
     this.sheet = new Sheet(at("density"), () => this.draw());
     this.listen();
     session.on("look built point prediction", () => this.sheet.redraw());
-    session.on("paused", () => this.tell());
+    session.on("paused", () => this.describe());
     session.on("built", () => this.showChoice());
     session.on("built", () => session.built || (at("density-said").textContent = ""));
     for (const id of ["show-flow", "show-truth"]) at(id).addEventListener("change", () => this.choose(at(id).value));
@@ -35,7 +35,7 @@ export class DensityPicture {
     if (shown === "truth" && !(await this.session.askTruth())) return;
     this.shown = shown;
     this.sheet.redraw();
-    this.tell();
+    this.describe();
   }
 
   showChoice() {
@@ -73,7 +73,7 @@ export class DensityPicture {
     sheet.axes(built && !painting ? built.columns : ["x1", "x2"]);
   }
 
-  tell() {
+  describe() {
     const { session } = this;
     const { built, look } = session;
     if (!built || !look) return;

@@ -1,4 +1,4 @@
-// The page's end of the engine: loading it, asking it, and what is told when that fails.
+// The page's end of the engine: loading it, asking it, and reporting what fails.
 
 import { Engine, Mistake } from "./engine.js";
 import { Gone, Queue } from "./queue.js";
@@ -22,17 +22,17 @@ export class Desk {
     for (const listener of this.listeners.get(name) ?? []) listener(detail);
   }
 
-  /** Load it. What goes wrong is told as "failed"; then `open` may be called again. */
+  /** Load it. What goes wrong is emitted as "failed"; then `open` may be called again. */
   async open() {
     document.documentElement.dataset.state = "loading";
     let what = "its settings";
     try {
       if (typeof WebAssembly !== "object") throw new Error("WebAssembly is missing");
       const reply = await fetch("settings.json");
-      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server says ${reply.status}`);
+      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server answers ${reply.status}`);
       const settings = await reply.json();
       what = "the Worker";
-      const onLoading = (told) => this.emit("loading", { ...told, what: (what = told.loading) });
+      const onLoading = (report) => this.emit("loading", { ...report, what: (what = report.loading) });
       const engine = new Engine({ settings, onLoading });
       this.engine = engine;
       this.queue = new Queue((name, args) => engine.call(name, args));
@@ -59,7 +59,7 @@ export class Desk {
     this.emit("failed", problem);
   }
 
-  /** Ask the engine. What the user can mend is told, and null returned; else it has crashed. */
+  /** Ask the engine. What the user can mend becomes a note, and null is returned; else it has crashed. */
   async ask(name, args, key) {
     try {
       return await this.queue.ask(name, args, key);

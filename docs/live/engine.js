@@ -4,7 +4,7 @@
 //     await engine.ready;
 //     const { step } = await engine.call("train", { seconds: 0.05, steps: 100 });
 //
-// A mistake of the user's rejects with a `Mistake`, whose message says what to do. An engine that is
+// A mistake of the user's rejects with a `Mistake`, whose message names what to do. An engine that is
 // stopped, because a cell of Python never ends, is gone: make a new one.
 
 export class Mistake extends Error {}
@@ -47,7 +47,7 @@ export class Engine {
     else reject(new Error(failed));
   }
 
-  // Whoever waits is told why.
+  // Rejects every waiting call with the reason.
   stop(why = "stopped") {
     this.worker.terminate();
     for (const { reject } of this.waiting.values()) reject(new Error(why));

@@ -27,7 +27,7 @@ export function showMasks(session) {
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     picture.draw(context, cell, walk);
-    tell(session, walk);
+    describe(session, walk);
   }
 
   new ResizeObserver(draw).observe(canvas);
@@ -127,7 +127,7 @@ class Walk {
   }
 }
 
-function tell(session, walk) {
+function describe(session, walk) {
   const { network } = session;
   const isMade = network.kind === "made";
   const hidden = covered(session, "count") && isMade;

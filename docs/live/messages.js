@@ -6,7 +6,7 @@ const NEEDS = "This page is a program that needs WebAssembly, which this browser
   "switched off. A recent Firefox, Chrome, Edge or Safari has it.";
 
 export function showMessages(session) {
-  const say = (text, retry = "") => {
+  const show = (text, retry = "") => {
     at("message").hidden = false;
     at("message-text").textContent = text;
     at("message-again").hidden = !retry;
@@ -26,11 +26,11 @@ export function showMessages(session) {
   });
   session.on("failed", ({ what, why, loading }) => {
     at("loading").hidden = true;
-    if (why.includes("WebAssembly is missing")) return say(NEEDS);
-    if (loading) say(why.includes("could not be loaded") ? plain(why) : `Loading stopped at ${what}: ${plain(why)}`, "Try again");
-    else say(`The engine has stopped (${what}: ${plain(why)}). What was trained can be repeated.`, "Restart");
+    if (why.includes("WebAssembly is missing")) return show(NEEDS);
+    if (loading) show(why.includes("could not be loaded") ? plain(why) : `Loading stopped at ${what}: ${plain(why)}`, "Try again");
+    else show(`The engine has stopped (${what}: ${plain(why)}). What was trained can be repeated.`, "Restart");
   });
-  session.on("note", (text) => say(text));
+  session.on("note", (text) => show(text));
   session.on("state", hush);
   at("message-close").addEventListener("click", hush);
   at("message-again").addEventListener("click", () => {

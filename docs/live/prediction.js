@@ -51,7 +51,7 @@ export async function lock(session, given) {
   if (seen || session.step >= session.prediction.steps) await settle(session);
 }
 
-/** What to say of a prediction that is locked, once what it is about can be seen. */
+/** The verdict on a locked prediction, once its subject can be seen. */
 export async function settle(session) {
   const { prediction, state } = session;
   if (prediction.phase !== "locked" || !session.look) return;

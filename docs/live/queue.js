@@ -40,7 +40,7 @@ export class Queue {
     this.busy = false;
   }
 
-  /** Whoever waits, or asks later, is told that the engine is gone. */
+  /** Every call, waiting or later, is rejected: the engine is gone. */
   close() {
     this.closed = true;
     for (const job of this.jobs.splice(0)) job.reject(new Gone(job.name));

@@ -55,7 +55,7 @@ export class Session extends Desk {
 
   // ---------------------------------------------------------- the state
 
-  /** Do what the address says; what in it makes no sense is told. */
+  /** Go to the state in the address; what makes no sense in it becomes a note. */
   openLink() {
     const { state, notes } = parse(location.hash, this.about);
     const here = this.state;
@@ -69,7 +69,7 @@ export class Session extends Desk {
     return this.go(usual(this.about, task, this.state.theme));
   }
 
-  /** Show all of a state: its flow, trained as far as it says. */
+  /** Show all of a state: its flow, trained for as many steps as it has. */
   async go(state) {
     const before = this.state;
     const { steps } = state;
@@ -143,7 +143,7 @@ export class Session extends Desk {
     return this.lookSeconds < QUICK ? LARGE : SMALL;
   }
 
-  // What was on the bench is there still, and so is its picture; why not is told already.
+  // What was on the bench is there still, and so is its picture; a note has given the reason.
   refused() {
     if (document.documentElement.dataset.state !== "failed") this.setState("ready");
     return false;
@@ -184,7 +184,7 @@ export class Session extends Desk {
 
   // ---------------------------------------------------------- training
 
-  /** Train until so many steps are done, or until somebody says pause. */
+  /** Train until so many steps are done, or until somebody presses pause. */
   train(until = Infinity) {
     if (this.run || !this.built) return this.loop;
     this.loop = this.trainOn(until, this.ticket, (this.run = {}));

@@ -210,4 +210,4 @@ const freeSaid = (phase) =>
     asking: "Lock it in, then train.",
     locked: "Now train. When it pauses, the two are compared.",
     scored: "",
-  })[phase] ?? "The gauge tells how far the flow is from the truth. There are eight tasks above.";
+  })[phase] ?? "The gauge measures how far the flow is from the truth. There are eight tasks above.";

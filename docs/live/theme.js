@@ -1,4 +1,4 @@
-// Light or dark: as the system, or as the button and the link say. Pictures ask here for colours.
+// Light or dark: as the system, the button or the link chooses. Pictures ask here for colours.
 
 const NAMES = [
   "ink", "muted", "edge", "sheet", "one", "two", "dot", "low", "mid", "high", "guess", "degree-low",

@@ -11,29 +11,29 @@ async function start(settings) {
   const base = new URL(settings.pyodide, self.location.href).href;
   const steps = 3 + settings.wheels.length;
   let done = 0;
-  const tell = (loading) => self.postMessage({ loading, done: done++, of: steps });
+  const report = (loading) => self.postMessage({ loading, done: done++, of: steps });
 
   // What is needed later is fetched while Python starts.
   const wheels = settings.wheels.map((name) => fetched(new URL(name, self.location.href)));
-  wheels.forEach((wheel) => wheel.catch(() => {})); // told where it is awaited
+  wheels.forEach((wheel) => wheel.catch(() => {})); // reported where it is awaited
 
-  tell("Python");
+  report("Python");
   const { loadPyodide } = await import(`${base}pyodide.mjs`);
   python = await Promise.race([loadPyodide({ indexURL: base }), broken(base)]);
-  tell("NumPy");
+  report("NumPy");
   const refuse = () => {
     throw new Error(`NumPy could not be loaded from ${base}`);
   };
   await python.loadPackage("numpy", { messageCallback: () => {}, errorCallback: refuse });
   for (const wheel of wheels) {
     const { name, bytes } = await wheel;
-    tell(name);
+    report(name);
     python.unpackArchive(bytes, name.endsWith(".whl") ? "wheel" : "zip", {
       extractDir: SITE,
     });
   }
   python.runPython("import importlib; importlib.invalidate_caches()");
-  tell("the first flow");
+  report("the first flow");
   answer = python.runPython("import flow_bench; flow_bench.call");
 }
 
@@ -64,7 +64,7 @@ async function got(url, options = {}) {
   const reply = await fetch(url, options).catch((problem) => {
     throw new Error(`${name} could not be loaded: ${problem.message}`);
   });
-  if (!reply.ok) throw new Error(`${name} could not be loaded: the server says ${reply.status}`);
+  if (!reply.ok) throw new Error(`${name} could not be loaded: the server answers ${reply.status}`);
   return reply;
 }
 

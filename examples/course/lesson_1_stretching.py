@@ -12,7 +12,7 @@ answer by its end:
     \qquad x = f(z), \quad z \sim N(0, 1).
 
 The simple noise is the bell curve, the *standard normal* density
-:math:`N(z; 0, 1) = e^{-z^2 / 2} / \sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` says: z is drawn from
+:math:`N(z; 0, 1) = e^{-z^2 / 2} / \sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` means: z is drawn from
 it.
 
 You need: what a density is, and the derivative of a function.
@@ -29,8 +29,8 @@ You need: what a density is, and the derivative of a function.
 #
 # .. math:: p(x)\, dx = p(z)\, dz \quad\Rightarrow\quad p(x) = p(z)\, \frac{dz}{dx} .
 #
-# (Both densities are called :math:`p`; the letter in the brackets says whose. And :math:`z` is the
-# point that lands on :math:`x`.)
+# This is the *change of variables* formula. (Both densities are called :math:`p`; the letter in the
+# brackets shows whose. And :math:`z` is the point that lands on :math:`x`.)
 #
 # Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, thicker.
 # (If the map is decreasing, lengths are still positive: hence the bars in
@@ -198,5 +198,18 @@ print(teaching.check("1c", log_p))
 # * A shift costs nothing, a stretch by :math:`s` lowers :math:`\log p` by :math:`\log s`.
 # * A density may be larger than 1, and so its logarithm positive: squeeze hard enough, as at
 #   the black dot.
+#
+# Where this comes from
+# ---------------------
+#
+# The formula is as old as integration by substitution. Tabak and Turner (2013) used it to learn a
+# density by composing simple maps, and Rezende and Mohamed (2015) gave normalizing flows their name
+# in machine learning. The spline is by Durkan, Bekasov, Murray and Papamakarios (2019).
+#
+# * Tabak, Turner: `A Family of Nonparametric Density Estimation Algorithms
+#   <https://doi.org/10.1002/cpa.21423>`__
+# * Rezende, Mohamed: `Variational Inference with Normalizing Flows
+#   <https://arxiv.org/abs/1505.05770>`__
+# * Durkan and others: `Neural Spline Flows <https://arxiv.org/abs/1906.04032>`__
 #
 # In two dimensions lengths become areas, and a derivative becomes a determinant: lesson 2.

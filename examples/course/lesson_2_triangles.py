@@ -11,8 +11,8 @@ end of this lesson you can derive
     \log p(x) = \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| ,
     \qquad x = f(z), \quad z \sim N(0, I),
 
-where :math:`N(z; 0, I)` is the noise of :math:`D` columns that know nothing of each other, the
-product of all :math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar
+where :math:`N(z; 0, I)` is the noise of :math:`D` *independent* columns, the product of all
+:math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar
 shape, in which no coordinate sees those after it.
 
 You need: lesson 1, partial derivatives, and what a matrix does to a vector.
@@ -120,7 +120,8 @@ assert np.isclose(factor, np.exp(log_det), rtol=0.01)
 # How large is it?
 # ----------------
 #
-# Let the columns be :math:`(a, c)` and :math:`(b, d)`, all four positive. Put the parallelogram
+# Let the columns be :math:`(a, c)` and :math:`(b, d)`, all four positive and :math:`ad > bc`, so
+# that the second column lies to the left of the first, as in the picture. Put the parallelogram
 # into a box of width :math:`a + b` and height :math:`c + d`, and take off what is too much:
 
 BLUE = "#0072B2"
@@ -155,8 +156,15 @@ ax.set_axis_off()
 #     = \det \begin{pmatrix} a & b \\ c & d \end{pmatrix} .
 #
 # It is negative where the map turns the cell over, as a mirror does; an area is not, hence the
-# bars. In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
-# :math:`|\det J|`, too.
+# bars.
+#
+# In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
+# :math:`|\det J|`, too. Gaussian elimination shows it: it writes :math:`J` as a product of shears,
+# swaps of two coordinates, and one diagonal matrix. A shear or a swap leaves every volume as it is,
+# and has the determinant 1 or -1; a diagonal matrix multiplies volumes by the product of its
+# entries, up to the sign, which is its determinant. Volumes multiply along the product, and
+# determinants do, too. (``LULinear`` stores such factors, two triangles :math:`L` and :math:`U`. So
+# its log-det is a sum over one diagonal, and no elimination is left to do.)
 #
 # The way back has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor. So
 # :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
@@ -191,8 +199,8 @@ print(teaching.check("2b", guess))
 #   changes up to :math:`D` rows of :math:`D` entries: :math:`D^3 / 3` multiplications in all.
 #
 # At :math:`D = 1000` these are a thousand passes and 300 million multiplications, for one row of
-# data, in every step of learning. Either one has maps with few coordinates, or with a Jacobian
-# whose determinant is easy.
+# data, in every step of learning. So a flow needs few coordinates, or a Jacobian whose
+# determinant is cheap.
 #
 # A triangle
 # ----------
@@ -293,7 +301,7 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 # have this :math:`x_1`: a slice of the density, divided by the area of the slice, which is
 # :math:`p(x_1)`.
 #
-# Each factor is the density of one number. Lesson 1 says how to make it: by an increasing map
+# Each factor is the density of one number. Lesson 1 shows how to make it: by an increasing map
 # :math:`x_i = t(z_i)`, which may be another one for every :math:`x_{<i}`. All of them together are
 # a triangle, and its formula is the chain rule, term by term:
 #
@@ -316,11 +324,12 @@ print("the density  ", banana.log_prob(x).round(4))
 assert np.allclose(log_p, banana.log_prob(x))
 
 # %%
-# For two moons it is not: at :math:`x_1 = 1/2`, say, :math:`x_2` is on the upper moon or on the
-# lower one, and never in between. What map makes that? Let :math:`F_i` be the *cumulative
-# distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of :math:`x_i`. Its slope
-# is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is :math:`p / p = 1`: it is
-# uniform on (0, 1). And :math:`\Phi`, that of N(0, 1), makes a uniform number of a normal one. So
+# For two moons it is not: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the upper moon or on
+# the lower one, and almost never in between. What map makes that? Let :math:`F_i` be the
+# *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of
+# :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is
+# :math:`p / p = 1`: it is uniform on (0, 1). And :math:`\Phi`, that of N(0, 1), makes a uniform
+# number of a normal one. So this triangle, *Rosenblatt's transform*, is
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
 #
@@ -376,5 +385,17 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # * A shear costs nothing. For a triangle only the diagonal counts: :math:`D` logarithms, where a
 #   general map needs :math:`D` passes and :math:`D^3` operations.
 # * By the chain rule every density is a triangle. The affine one has Gaussian conditionals.
+#
+# Where this comes from
+# ---------------------
+#
+# Rosenblatt (1952) made independent uniform columns of any density by one triangle, to test
+# whether a table follows it; a flow learns such a map instead of knowing it. The review by
+# Papamakarios and others (2021) goes from here to most of the flows of today.
+#
+# * Rosenblatt: `Remarks on a Multivariate Transformation
+#   <https://doi.org/10.1214/aoms/1177729394>`__
+# * Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan: `Normalizing Flows for
+#   Probabilistic Modeling and Inference <https://arxiv.org/abs/1912.02762>`__
 #
 # Where do :math:`\mu` and :math:`\alpha` come from? They are learned: lesson 3.

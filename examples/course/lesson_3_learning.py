@@ -4,13 +4,14 @@ r"""
 
 A flow with parameters :math:`\theta` is a density :math:`q(x; \theta)` that is known exactly. The
 data are draws from some density :math:`p` that nobody knows. Learning makes one number small, the
-mean of :math:`-\log q(x; \theta)` over the data: the *negative log-likelihood*, NLL, in nats. How
-small can it get, may it fall below zero, and is the flow good then? All three answers are in
+mean of :math:`-\log q(x; \theta)` over the data: the *negative log-likelihood*, NLL, in nats. (The
+:math:`\theta` that makes it smallest is the *maximum likelihood* estimate.) How small can it get,
+may it fall below zero, and is the flow good then? All three answers are in
 
 .. math:: E_p\left[ -\log q(x) \right] = H(p) + KL(p \,\|\, q) .
 
 :math:`E_p` is the mean over draws of :math:`p`, and :math:`H` the entropy, both of lesson 1. KL
-tells how far :math:`q` is from :math:`p`; it comes below.
+measures how far :math:`q` is from :math:`p`; it comes below.
 
 You need: lessons 1 and 2.
 """
@@ -20,10 +21,10 @@ You need: lessons 1 and 2.
 # -------
 #
 # The table of data is *standardised*: from every column its mean is taken off, and it is divided by
-# its standard deviation. So in each column the mean is 0, and the mean of the squares is 1. The
-# networks of a new flow end in zeros, :math:`\mu = \alpha = 0`: it is the map :math:`x = z`, and
-# its density is N(0, I). So there is a loss before anything is learned, and you can tell it without
-# a look at the data. Here stands a first guess, not a good one; put yours in its place.
+# its standard deviation. So in each column the mean is 0, and the mean of the squares is 1. All
+# shifts and log-scales of a new flow are 0: it is the map :math:`x = z`, and its density is N(0,
+# I). So you can say what the loss is before training, without the data. Here stands a first guess,
+# not a good one; put yours in its place.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,6 +39,20 @@ guess = np.log(2 * np.pi)
 print(teaching.check("3a", guess))
 
 # %%
+# What a network is
+# -----------------
+#
+# The shifts and log-scales of lesson 2 are functions of the coordinates before, and they are to be
+# learned. So they need a form with many adjustable numbers, the *weights*. A *layer* of a network
+# is :math:`h = \mathrm{act}(x W + b)`: each of its *units* adds up what it reads, with its weights,
+# adds a number of its own, the *bias*, and bends the sum by a fixed function, such as tanh or
+# :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units, and the last one does
+# not bend. ``hidden=[16, 16]`` below means two layers of 16 units between input and output. With
+# enough units such a network comes as close as you like to any continuous function on a closed and
+# bounded region (Hornik and others, 1989). The last layer of a new network holds zeros: therefore
+# all shifts and log-scales start from 0. How the network keeps to the coordinates *before* is the
+# subject of lesson 4.
+#
 # What a gradient does
 # --------------------
 #
@@ -77,8 +92,8 @@ ax.plot(nll, color="#0072B2", lw=2)
 ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 
 # %%
-# It starts where the exercise says, it falls, and it flattens out. What decides the height at which
-# it ends?
+# It starts at the exercise's answer, it falls, and it flattens out. What decides the height at
+# which it ends?
 #
 # The line below which it cannot settle
 # -------------------------------------
@@ -88,18 +103,19 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 # .. math:: KL(p \,\|\, q) = E_p\left[ \log p(x) - \log q(x) \right] ,
 #
 # the mean taken over draws of :math:`p`. Two lines show what it is good for. First, such a mean is
-# an integral, :math:`E_p[g] = \int p\, g \, dx`, and :math:`\log u \le u - 1`, with equality at
-# :math:`u = 1` only. So
+# an integral over the region where :math:`p > 0`, :math:`E_p[g] = \int_{p > 0} p\, g \, dx`. And
+# :math:`\log u \le u - 1`, with equality at :math:`u = 1` only: the right side is the tangent at 1,
+# and the curve of the logarithm bends away below it. So
 #
 # .. math:: -KL(p \,\|\, q) = E_p\left[ \log \frac{q}{p} \right]
-#           \le E_p\left[ \frac{q}{p} - 1 \right] = \int q \, dx - 1 = 0 :
+#           \le E_p\left[ \frac{q}{p} - 1 \right] = \int_{p > 0} q \, dx - 1 \le 0 :
 #
 # it is never negative, and 0 only if the two densities are the same. Second, split the logarithm:
 #
 # .. math:: E_p\left[ -\log q(x) \right] = \underbrace{E_p\left[ -\log p(x) \right]}_{H(p)}
 #           + KL(p \,\|\, q) .
 #
-# The entropy :math:`H(p)` does not know of :math:`\theta`. So to make the NLL small *is* to bring
+# The entropy :math:`H(p)` does not depend on :math:`\theta`. So to make the NLL small *is* to bring
 # :math:`q` near :math:`p`, though nobody knows :math:`p`: the mean over the data stands in for
 # :math:`E_p`. And the NLL ends at a line, :math:`H(p)`, which it meets when nothing is left to
 # learn. In this lesson the data are made from a density with a formula, so the line is known.
@@ -141,7 +157,7 @@ assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 # With many rows both curves come to the line, up to 0.03 nats. With few, the training loss goes on,
 # through it, far below what the truth itself has on these rows. That is no success: :math:`H` is a
 # floor for the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn
-# these by heart. This is *overfitting*. The validation loss says so: it turns round and rises.
+# these by heart. This is *overfitting*. The validation loss shows it: it turns round and rises.
 # ``fit`` returns the flow of the best epoch.
 #
 # (The line itself is of the whole of :math:`p`. On 2,000 rows even the truth's own NLL is off by
@@ -171,9 +187,9 @@ assert nll_there < -5
 
 # %%
 # Times ten: :math:`2 \log 10 = 4.605` more. A hundredth: far below zero. Only the KL, a difference,
-# does not care (here the mean of :math:`\log p - \log q` over these rows). So a loss by itself says
-# nothing, be it negative or large: compare it with :math:`H` where that is known, or with another
-# model's on the same rows in the same units.
+# does not care (here the mean of :math:`\log p - \log q` over these rows). So a loss by itself
+# means nothing, be it negative or large: compare it with :math:`H` where that is known, or with
+# another model's on the same rows in the same units.
 #
 # 3b. Standardising is such a change of units, another one for each column. A first try:
 
@@ -187,7 +203,7 @@ print(teaching.check("3b", guess))
 #
 # Where the truth is known, the KL can be measured: draw fresh points from :math:`p` and average
 # :math:`\log p - \log q`. The standard error, the deviation of these differences divided by
-# :math:`\sqrt{n}`, says how far to trust it. (NLL minus :math:`H` estimates the same with more
+# :math:`\sqrt{n}`, is how far to trust it. (NLL minus :math:`H` estimates the same with more
 # noise: there :math:`\log p` varies from point to point, here it cancels.)
 
 fresh = truth.sample(20_000, rng=2)
@@ -218,11 +234,10 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 #
 # .. math:: x_1 = z_1 , \qquad x_2 = 0.8\, z_1 + 0.6\, z_2 .
 #
-# The squares of both columns have the mean 1, their *variance*, as :math:`0.8^2 + 0.6^2 = 1`, and
-# the mean of :math:`z_1 z_2` is 0. The product :math:`x_1 x_2` has the mean 0.8, their
-# *correlation*. These means are the cells of the *covariance* :math:`C`, and
-# :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the triangle, and so its entropy? The
-# rest is 3a. First tries, the second of them the same number again:
+# Both variances are 1, as :math:`0.8^2 + 0.6^2 = 1`, and the correlation is 0.8. So their
+# covariance matrix :math:`C` has :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the
+# triangle, and so its entropy? The rest is 3a. First tries, the second of them the same number
+# again:
 
 print(teaching.question("3c"))
 guess = -np.log(1 - 0.8**2)
@@ -297,12 +312,25 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # -----------------
 #
 # * NLL = entropy + KL. Learning makes the KL small; the entropy is the line where it ends.
-# * A training loss well below that line is overfitting. Validation rows tell, the truth does not
+# * A training loss well below that line is overfitting. Validation rows show it; the truth does not
 #   have to be known.
 # * A loss is negative where densities exceed 1. Times :math:`c` means :math:`D \log c` more; only
 #   differences on the same rows in the same units mean something.
 # * ``kl_to_truth`` measures how good a flow is, with an error, where the truth is known.
 #   :math:`KL(\text{data} \| \text{model})` covers.
 #
-# The networks that give :math:`\mu_i` and :math:`\alpha_i` were taken for granted. How does a
-# network see only the coordinates before :math:`x_i`? Lesson 4.
+# Where this comes from
+# ---------------------
+#
+# Fisher proposed maximum likelihood between 1912 and 1922. Kullback and Leibler (1951) defined the
+# divergence that shows what it does. Adam, by Kingma and Ba (2015), is the usual optimizer for
+# flows.
+#
+# * Kullback, Leibler: `On Information and Sufficiency
+#   <https://doi.org/10.1214/aoms/1177729694>`__
+# * Hornik, Stinchcombe, White: `Multilayer Feedforward Networks are Universal Approximators
+#   <https://doi.org/10.1016/0893-6080(89)90020-8>`__
+# * Kingma, Ba: `Adam: A Method for Stochastic Optimization <https://arxiv.org/abs/1412.6980>`__
+#
+# The order of the coordinates was taken for granted. How does a network see only the coordinates
+# before :math:`x_i`? Lesson 4.

@@ -12,8 +12,8 @@ gives every unit a whole number :math:`d`, its degree, and compares:
     \text{hidden: } a \to b \text{ if } d_a \le d_b , \qquad
     \text{output: } a \to b \text{ if } d_a < d_b .
 
-You need: lesson 2, and what a dense layer is, :math:`h = \mathrm{act}(x W + b)`: every unit adds up
-what it reads, with its weights, adds a bias, and bends the sum by a fixed function, such as tanh.
+You need: lesson 2, and from lesson 3 what a layer of a network is,
+:math:`h = \mathrm{act}(x W + b)`.
 """
 
 # %%
@@ -49,7 +49,7 @@ what it reads, with its weights, adds a bias, and bends the sum by a fixed funct
 # * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, but must know less than that:
 #   :math:`x_1, \ldots, x_{i-1}`, since it decides about :math:`x_i`.
 #
-# Two rules say which connections stay:
+# Two rules decide which connections stay:
 #
 # * a hidden unit reads units of *its own degree or lower*: :math:`d_{in} \le d_{out}`;
 # * an output reads units of *lower degree* only: :math:`d_{in} < d_{out}`.
@@ -98,7 +98,7 @@ guess_2 = [  # rows: the hidden units; columns: phi_1, phi_2, phi_3
 small = fc.MADE(3, hidden=[4], n_out=1)
 for name, guess, mask in zip(("first", "second"), (guess_1, guess_2), small.masks, strict=True):
     differ = np.count_nonzero(np.array(guess, bool) != mask)
-    print(f"the {name} matrix: {differ} of {mask.size} cells are not as the rules say")
+    print(f"the {name} matrix: {differ} of {mask.size} cells differ from the rules' mask")
 
 # %%
 # And a larger one, counted instead of coloured:
@@ -110,7 +110,7 @@ print(teaching.check("4a", guess))
 # %%
 # Now look. Left, the network, with the degree in every unit, and in blue what leads to
 # :math:`\phi_3`; then its two masks, where blue is a connection. The last panel is the product of
-# the masks: it tells which output can be reached from which input.
+# the masks: it shows which output can be reached from which input.
 
 fig, axes = plt.subplots(
     1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
@@ -162,7 +162,7 @@ print(teaching.question("4c"))
 print(teaching.check("4c", output_mask))
 
 # %%
-# To see whether the rules are the right ones, forget them, and say what is meant: every unit has a
+# To see whether the rules are right, forget them and start from what is meant: every unit has a
 # *set* of inputs that it may know. Whoever reads a unit gets to know all that it knows. So a
 # connection stays if the one set lies within the other (``<=`` of two Python sets), and output
 # :math:`i` may know what comes before :math:`x_i`.
@@ -264,7 +264,7 @@ teaching.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constra
 #
 # "Before" need not mean "to the left". Any numbering of the inputs is an order, and the proof above
 # never asked which. Let the degrees of :math:`x_1, x_2, x_3` be 2, 3, 1. Which output depends on
-# nothing, and which on both of the others? Say it first; then look at the two networks.
+# nothing, and which on both of the others? Answer first; then look at the two networks.
 
 other = fc.MADE(3, hidden=[4], order=[2, 3, 1], activation="tanh")
 other = fc.testing.randomize(other, rng=0)
@@ -302,13 +302,13 @@ print(teaching.check("4d", guess))
 # Here is a network of four inputs with two hidden units only. It is a valid MADE, and its densities
 # are valid densities. But :math:`\phi_4` does not see :math:`x_3`, although it may: no hidden unit
 # has degree 3. If :math:`x_4` follows :math:`x_3` in the data, no training will find it. The engine
-# says so.
+# warns about it.
 
-with warnings.catch_warnings(record=True) as said:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     narrow = fc.MADE(4, hidden=[2])
-print(said[0].message)
-assert 3 not in narrow.degrees[1] and len(said) == 1
+print(caught[0].message)
+assert 3 not in narrow.degrees[1] and len(caught) == 1
 
 ax = teaching.network(narrow, output=3, ax=plt.subplots(figsize=(5, 2.6), layout="constrained")[1])
 sees = reduce(np.matmul, narrow.masks)[:, ::2]  # (input, output); one column of each pair
@@ -331,8 +331,16 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 #   exactly, at all weights.
 # * The order is a choice. A layer that is too narrow loses dependences, silently but for a warning.
 #
-# MADE, a *masked autoencoder for distribution estimation*, is by Germain, Gregor, Murray and
-# Larochelle (2015).
+# Where this comes from
+# ---------------------
+#
+# Bengio and Bengio (2000) gave each conditional a part of one network; NADE, by Larochelle and
+# Murray (2011), shared the weights in between. MADE, a *masked autoencoder for distribution
+# estimation*, by Germain, Gregor, Murray and Larochelle (2015), made it one pass of an ordinary
+# network with masks.
+#
+# * Germain and others: `MADE: Masked Autoencoder for Distribution Estimation
+#   <https://arxiv.org/abs/1502.03509>`__
 #
 # One pass of this network computes all :math:`\mu_i` and :math:`\alpha_i`, if all of x is known.
 # When you draw a sample, it is not: lesson 5.

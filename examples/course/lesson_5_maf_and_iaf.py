@@ -1,11 +1,10 @@
 r"""
-5. Why one pass here, and D passes there?
-=========================================
+5. Which direction has to wait?
+===============================
 
-A masked autoregressive flow (MAF) scores a million points, each with its :math:`\log p`, in one
-pass of its network. To draw one sample, the textbook runs the same network D times. An inverse
-autoregressive flow (IAF) has it the other way round. Why? And must it cost D times as much? You
-will see that it need not:
+A masked autoregressive flow (MAF) has two directions: it computes :math:`\log p` of given points,
+and it draws samples. One of them is cheap. In the other one something has to wait for something.
+Which is which, what does the waiting cost, and must it cost that much? All of it is in
 
 .. math::
 
@@ -51,7 +50,7 @@ print(teaching.check("5a", guess))
 # ----------------------------
 #
 # A small MAF to look at: four coordinates, two hidden layers of six units, two of each degree 1, 2
-# and 3. (``log_scale_bound=None`` is the formula as the papers print it; lesson 8 tells why the
+# and 3. (``log_scale_bound=None`` is the formula as the papers print it; lesson 8 explains why the
 # engine bounds :math:`\alpha` otherwise.) Given x, one pass yields all :math:`\mu_i` and
 # :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
 
@@ -177,7 +176,7 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
     ax.set_title(f"pass {i}: 12 hidden units computed, {hidden} newly final", y=1.08, fontsize=10)
     assert hidden == (0 if i == 1 else 4)
     for d, is_new in zip(made.degrees[1:], new[1:-1], strict=True):
-        assert (d[is_new] == i - 1).all()  # the degrees, which were not used, say the same
+        assert (d[is_new] == i - 1).all()  # the degrees, which were not used, agree
     old = now
 
 # %%
@@ -187,12 +186,18 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 # And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
 # known**, and after that it never changes.
 #
-# The loop computed 4 times 12 hidden units. Each of the 12 was new once.
-#
+# The loop computed 4 times 12 hidden units. How many are needed? Predict it for a larger network.
+
+print(teaching.question("5d"))
+guess = 64 * 512
+print(teaching.check("5d", guess))
+
+# %%
 # The walk by degree
 # ------------------
 #
-# So compute each unit when its time has come, and never again. Let :math:`H_l` be the units of
+# Each of the 12 units was new once. So compute each unit when its time has come, and never again.
+# Let :math:`H_l` be the units of
 # layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row for each unit that reads.
 # :math:`A_l[i, \le i]` are its rows of degree i and the columns of degree up to i:
 #
@@ -233,12 +238,7 @@ assert computed == 12
 # Over all i, each row of each :math:`A_l` is used once, with all that it may read. That is the work
 # of *one* pass, where the loop's is that of D. What remains is that it comes in D small pieces, one
 # after the other, and small products are slower for what they compute than large ones.
-
-print(teaching.question("5d"))
-guess = 64 * 512
-print(teaching.check("5d", guess))
-
-# %%
+#
 # What does it cost?
 # ------------------
 #
@@ -331,7 +331,7 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 #
 # Are IAFs another *family* then? For one layer, no: :math:`z_{<i}` is a function of :math:`x_{<i}`,
 # so given :math:`x_{<i}` an IAF's :math:`x_i` is Gaussian, too, as a MAF's is. What a network of a
-# given size finds easy to say differs, and above all what it costs:
+# given size represents easily differs, and above all what it costs:
 #
 # ============================================  =============  =============
 # what is wanted                                MAF            IAF
@@ -343,7 +343,7 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 # a step of training on data                    one pass       D steps
 # ============================================  =============  =============
 #
-# The fourth line is why IAF was invented: its own samples are scored for nothing, since their z is
+# The fourth line is why IAF was invented: its own samples are scored for free, since their z is
 # known. Take a **MAF** for data: to learn from them, and to score them. Take an **IAF** where
 # samples are wanted all day: a fast stand-in for a simulator, or variational inference, which draws
 # samples and scores just these. "D steps" is D passes by the textbook, and the walk by degree here.
@@ -356,10 +356,12 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # ------------------------------------------
 #
 # Training an IAF on data needs log p(x) at every step, its slow direction, and the gradient of
-# that. The textbook differentiates through D passes. (Who is content that autograd finds gradients
-# may go on at "Both ways give one gradient".) But the walk can be walked back. Let :math:`x_i` be
-# the coordinate that step i of the walk finds (of an IAF's density, that is its :math:`z_i`), and
-# :math:`\bar v` the gradient of the loss by v. Only units of degree i and more read :math:`x_i`,
+# that. The textbook differentiates through D passes. (If you leave gradients to autograd, skip to
+# "Both ways give one gradient".) But the walk can be walked back. Let :math:`x_i` be the coordinate
+# that step i of the walk finds (of an IAF's density, that is its :math:`z_i`). ``x_bar``, ``z_bar``
+# and ``phi_bar`` are the gradients of the loss by x, z and :math:`\phi`, and ``log_det_bar`` that
+# by the log-determinant. ``bar_l`` is the gradient by the *pre-activations* of layer l, what its
+# units hold before they are bent. Only units of degree i and more read :math:`x_i`,
 # and these are computed in step i and after it. So on the way back, from D to 1, all that depends
 # on :math:`x_i` has been dealt with when its turn comes:
 #
@@ -368,10 +370,15 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 #     for i = D..1:
 #         bar_l[i] = act'(H_l[i]) * (A_{l+1}[>=i, i]^T bar_{l+1}[>=i])     for l = L..1
 #         v_i      = x_bar_i + A_1[>=i, i]^T bar_1[>=i]
-#         z_bar_i, phi_bar_i = the way back of x_i = mu_i + exp(alpha_i) z_i, at v_i
+#         z_bar_i     = v_i exp(alpha_i)
+#         mu_bar_i    = v_i
+#         alpha_bar_i = v_i exp(alpha_i) z_i + log_det_bar
 #
 # ``v_i`` is the whole gradient by :math:`x_i`: what comes from the loss directly, and what comes
-# through the units that read it. ``bar_{L+1}`` is ``phi_bar``, of higher degrees only. (It is
+# through the units that read it. The last three lines are the derivatives of
+# :math:`x_i = \mu_i + e^{\alpha_i} z_i` and of the log-determinant, a sum in which each
+# :math:`\alpha_i` counts once. ``bar_{L+1}`` is ``phi_bar``, the pairs of ``mu_bar`` and
+# ``alpha_bar``, of higher degrees only. (It is
 # back-substitution: a triangular system, solved from its last line to its first.) Each unit has its
 # turn once, so this, too, is the work of one pass. Both ways give one gradient:
 
@@ -389,7 +396,7 @@ assert np.allclose(gradient("by_degree"), gradient("sequential"))
 
 # %%
 # So an IAF can learn from data like anybody else. Neal's funnel is a good target: its first
-# coordinate says how wide the seven others are.
+# coordinate sets how wide the seven others are.
 
 truth = fc.targets.funnel(dim=8, scale=1.0)
 data = truth.sample(3000, rng=0)
@@ -416,7 +423,18 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
 # * D passes are a habit, not a law: a unit of degree d is final once :math:`x_1, \ldots, x_d` are,
 #   and the walk by degree computes it once, forwards and backwards.
 #
-# MAF is by Papamakarios, Pavlakou and Murray (2017), IAF by Kingma and others (2016).
+# Where this comes from
+# ---------------------
+#
+# IAF, by Kingma and others (2016), came first: variational inference needs fast samples. MAF, by
+# Papamakarios, Pavlakou and Murray (2017), turned it round for density estimation. The funnel is
+# Neal's (2003), made to trouble samplers.
+#
+# * Kingma and others: `Improving Variational Inference with Inverse Autoregressive Flow
+#   <https://arxiv.org/abs/1606.04934>`__
+# * Papamakarios, Pavlakou, Murray: `Masked Autoregressive Flow for Density Estimation
+#   <https://arxiv.org/abs/1705.07057>`__
+# * Neal: `Slice Sampling <https://doi.org/10.1214/aos/1056562461>`__
 #
 # Still, one direction is a walk of D steps. Is there a flow that is one pass both ways, and what
 # does it give up? Lesson 6.

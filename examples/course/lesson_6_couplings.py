@@ -4,8 +4,8 @@ r"""
 
 A MAF scores data in one pass and draws samples coordinate by coordinate. An IAF does the opposite.
 Often you need both: to train on data, and to sample without waiting. A *coupling* is cheap in both
-directions, and its inverse is written down in two lines. In this lesson you write one, see what
-its Jacobian looks like, and work out what the cheapness costs:
+directions, and its inverse takes two lines. In this lesson you read one in plain NumPy, see
+what its Jacobian looks like, and work out what the cheapness costs:
 
 .. math::
 
@@ -20,7 +20,7 @@ pass or many). :math:`\odot` multiplies number by number, as in lesson 4.
 # --------------------
 #
 # Split the coordinates into two parts, :math:`A` and :math:`B`. The first part stays as it is. It
-# feeds a network, and the network says what happens to the second part. NICE only shifts it
+# feeds a network, and the network decides what happens to the second part. NICE only shifts it
 # (:math:`\alpha = 0`), RealNVP shifts and scales it.
 #
 # Why can this be inverted? Because :math:`x_A = z_A`: whoever knows :math:`x` knows the input of
@@ -101,7 +101,7 @@ for ax, bijector, name in zip(axes, (nice_layer, realnvp_layer), ("NICE", "RealN
     ax.set_title(f"{name}: {ax.get_title()}")
 
 # %%
-# NICE has ones on its diagonal, whatever the network says: its log-det is 0. RealNVP has ones
+# NICE has ones on its diagonal, whatever the network returns: its log-det is 0. RealNVP has ones
 # where coordinates stay, and :math:`e^{\alpha}` elsewhere.
 
 assert nice_layer.forward_log_det(point) == 0
@@ -119,7 +119,7 @@ print(teaching.check("6a", guess))
 # -----------------
 #
 # ``num_masked`` is the number of coordinates that stay: the first ones, or the last ones if it is
-# negative. (The papers hide them from the change by a mask.) ``fraction_masked`` says the same as a
+# negative. (The papers hide them from the change by a mask.) ``fraction_masked`` is the same as a
 # fraction of :math:`D`; without either, half of them stay. What a coupling leaves alone, the next
 # one has to change: in a flow the two parts take turns.
 
@@ -130,9 +130,9 @@ for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
 # %%
 # How many couplings does it take? Take four coordinates and a pen.
 
-print(teaching.question("6c"))
+print(teaching.question("6b"))
 guess = 2
-print(teaching.check("6c", guess))
+print(teaching.check("6b", guess))
 
 # %%
 # What it costs
@@ -189,9 +189,9 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? A first guess, not a good one;
 # put yours in its place. The hints lead on to the exact number, and so does the proof below.
 
-print(teaching.question("6b"))
+print(teaching.question("6c"))
 guess = 0.0
-print(teaching.check("6b", guess))
+print(teaching.check("6c", guess))
 
 # %%
 # Now look. Six layers of each kind learn 4,000 points of the board.
@@ -254,7 +254,7 @@ assert kl["NICE"].kl > floor - 3 * kl["NICE"].standard_error
 assert kl["RealNVP"].kl < floor - 0.05
 
 # %%
-# The proof says what NICE will do to the board: press it into a disk. In units of :math:`s` its
+# The proof predicts what NICE will do to the board: press it into a disk. In units of :math:`s` its
 # radius is :math:`R / s = 2`. The latent points :math:`z = f^{-1}(x)` show it. Colours are the
 # columns of the board, the dashed circle has the radius 2.
 
@@ -303,6 +303,18 @@ assert eight < 0.02
 # * What it pays: a weaker layer, so more of them, with the parts in turn. NICE also keeps volumes,
 #   and stays at least 0.307 nats from the checkerboard, however deep it is.
 #
-# NICE is by Dinh, Krueger and Bengio (2015), RealNVP by Dinh, Sohl-Dickstein and Bengio (2017).
+# Where this comes from
+# ---------------------
+#
+# NICE, by Dinh, Krueger and Bengio (2015), brought couplings that keep volumes; RealNVP, by Dinh,
+# Sohl-Dickstein and Bengio (2017), scales as well, and made flows known for images. Glow, by Kingma
+# and Dhariwal (2018), learns how to mix coordinates between couplings.
+#
+# * Dinh, Krueger, Bengio: `NICE: Non-linear Independent Components Estimation
+#   <https://arxiv.org/abs/1410.8516>`__
+# * Dinh, Sohl-Dickstein, Bengio: `Density Estimation Using Real NVP
+#   <https://arxiv.org/abs/1605.08803>`__
+# * Kingma, Dhariwal: `Glow: Generative Flow with Invertible 1x1 Convolutions
+#   <https://arxiv.org/abs/1807.03039>`__
 #
 # Why does it take many layers at all, and why must the parts change? Lesson 7.

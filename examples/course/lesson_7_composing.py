@@ -126,7 +126,8 @@ assert kl["in turn"].kl < 0.5
 # humps.
 #
 # The best such density is easy to find: it has the truth's own mean and variance, of :math:`x_1`,
-# and of :math:`x_2` at every :math:`x_1` (differentiate the cross-entropy of lesson 6). A Gaussian
+# and of :math:`x_2` at every :math:`x_1`: these minimise
+# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian
 # with the right variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
 # so its KL, which is a floor, is
 #
@@ -146,8 +147,8 @@ fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
 
 # %%
 # With the order (1, 2) the density is one hump, a Gaussian, on every vertical line; with (2, 1) on
-# every horizontal one. Only the last flow may have two. (What is the thin thread between its
-# moons? Lesson 8 tells.)
+# every horizontal one. Only the last flow may have two. (Lesson 8 explains the thin thread
+# between its moons.)
 #
 # How to build it
 # ---------------
@@ -226,7 +227,7 @@ teaching.log_dets(six, points, ax=axes[1])
 # from base to data made areas smaller. How much, on average? If the flow is exact, it is by lesson
 # 1 the difference of two entropies, that of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, and
 # that of the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched
-# there, or because the base says that this :math:`z` is rare. Which is it for the fifth point?
+# there, or because this :math:`z` is rare under the base. Which is it for the fifth point?
 # Compare the blue blocks.
 
 mean_log_det = six.bijector.inverse_log_det(data).mean()
@@ -234,8 +235,12 @@ exact = np.log(2 * np.pi * np.e) - truth.entropy()
 print(f"mean log-det {mean_log_det:.2f}, difference of the entropies {exact:.2f} nats")
 assert abs(mean_log_det - exact) < 0.3 and by_hand[4] < by_hand[:4].min() - 0.5
 assert abs(exact - (2.838 - 0.289)) < 1e-3
+assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 
 # %%
+# It is the base: the fifth point comes from a rare :math:`z`. Its log-dets are like those of the
+# other points.
+#
 # Exercise 7c adds up such a column. A first try:
 
 print(teaching.question("7c"))
@@ -259,5 +264,17 @@ print(teaching.check("7c", guess))
 #   (1, 2), and 1.335 for (2, 1), whatever the depth.
 # * With orders in turn, or swaps between layers, both floors are gone. ``flows.maf`` and
 #   ``flows.realnvp`` take care of that.
+#
+# Where this comes from
+# ---------------------
+#
+# Tabak and Turner (2013) composed simple maps step by step. That layers need other orders in
+# between is in NICE and in MAF already; Huang and others (2018) make the conditionals themselves
+# more than Gaussian, and show that one triangle is then enough for any density.
+#
+# * Tabak, Turner: `A Family of Nonparametric Density Estimation Algorithms
+#   <https://doi.org/10.1002/cpa.21423>`__
+# * Huang, Krueger, Lacoste, Courville: `Neural Autoregressive Flows
+#   <https://arxiv.org/abs/1804.00779>`__
 #
 # Is there still something that no number of layers can do? Lesson 8.

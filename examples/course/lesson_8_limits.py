@@ -141,8 +141,8 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
 # The truth lies between the two black lines. Look at the hole, and at the outside. An affine flow
 # fills the hole, or cuts the ring open elsewhere, or both. The splines fill the hole more thinly,
 # and leave fine dark lines across it. The mixture conditionals leave strips along one coordinate.
-# The mixture base leaves the hole as empty as the truth does; but it was told that there are eight
-# pieces, and that is something which you have to know.
+# The mixture base leaves the hole as empty as the truth does; but it was given the number of
+# pieces, eight, which you have to know.
 #
 # Volumes are no obstacle here: lesson 6 found a floor near 0 for eight Gaussians. It is the tearing
 # that costs, and it costs less where a map can be steep.
@@ -156,8 +156,8 @@ assert stray["mixture base"].share < 0.002 < stray["splines"].share
 # --------------------------------
 #
 # The papers print the scale as :math:`e^{\alpha}`, with any number :math:`\alpha` that the network
-# says. A relu network goes on in straight lines, so for rows far from the others it says any number
-# indeed.
+# returns. A relu network goes on in straight lines, so for rows far from the others that can be any
+# number indeed.
 
 print(teaching.question("8b"))
 guess = np.log(np.finfo(float).max)
@@ -191,7 +191,7 @@ for bound in (None, 2.0):
 # %%
 # On the way back :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}`, which is no float32 any more. One row
 # has made the loss infinite, and its gradient, too. Adam then divides infinity by infinity, and the
-# parameters are NaN for good. (``fit`` stops before that happens, and says which row it was.)
+# parameters are NaN for good. (``fit`` stops before that happens, and names the row.)
 
 try:
     fc.fit(small_flow(fc.Affine(log_scale_bound=None)), table, epochs=1, validation_split=0)
@@ -199,7 +199,7 @@ except fc.TrainingDivergedError as error:
     print(f"TrainingDivergedError: {error}")
 
 # %%
-# The cure is in the parametrisation: not :math:`\alpha` is what the network says, but a *raw*
+# The cure is in the parametrisation: the network does not return :math:`\alpha`, but a *raw*
 # number, and
 #
 # .. math:: \alpha = c \tanh(\mathrm{raw} / c) .
@@ -216,7 +216,7 @@ for bound, colour, style in ((None, VERMILLION, "--"), (5.0, ORANGE, "-."), (2.0
     _, alpha = fc.Affine(log_scale_bound=bound).forward_and_log_det(np.zeros_like(raw), phi)
     label = "the textbook: alpha = raw" if bound is None else f"c = {bound:g}"
     ax.plot(raw[:, 0], alpha[:, 0], color=colour, ls=style, lw=2, label=label)
-ax.set(xlabel="raw, what the network says", ylabel="alpha, the log-scale")
+ax.set(xlabel="raw, the network's output", ylabel="alpha, the log-scale")
 ax.legend()
 
 # %%
@@ -268,6 +268,20 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 #   has the pieces or the tails already. A mixture as the base costs you the number of pieces.
 # * Keep exponentials bounded by the parametrisation: one far row is enough for a NaN.
 #
+# Where this comes from
+# ---------------------
+#
+# Cornish and others (2020) prove how badly a flow must behave where the data fall into pieces, and
+# Stimper and others (2022) cure it by the base. Jaini and others (2020) prove what bounded layers
+# do to tails.
+#
+# * Cornish, Caterini, Deligiannidis, Doucet: `Relaxing Bijectivity Constraints with Continuously
+#   Indexed Normalising Flows <https://arxiv.org/abs/1909.13833>`__
+# * Stimper, Schölkopf, Hernández-Lobato: `Resampling Base Distributions of Normalizing Flows
+#   <https://arxiv.org/abs/2110.15828>`__
+# * Jaini, Kobyzev, Yu, Brubaker: `Tails of Lipschitz Triangular Flows
+#   <https://arxiv.org/abs/1907.04481>`__
+#
 # This was the last lesson. You have stretched a line, taken determinants, trained on a loss that
 # may be negative, coloured masks, walked degree by degree, coupled and permuted. Take a table of
-# your own now: ``docs/your_own_data.md`` says what to look out for.
+# your own now: ``docs/your_own_data.md`` lists what to look out for.

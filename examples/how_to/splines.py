@@ -23,7 +23,7 @@ options, _ = parser.parse_known_args()
 
 # %%
 # One spline: an increasing curve :math:`x = g(z)` on [-3, 3] in :math:`K = 5` pieces, each the
-# quotient of two parabolas. :math:`3 K - 1` free numbers phi say where the pieces meet, at the
+# quotient of two parabolas. :math:`3 K - 1` free numbers phi set where the pieces meet, at the
 # knots, and how steep g is there. Any numbers will do: these are random.
 spline = fc.RationalQuadratic(bins=5, tail=3.0)
 phi = 2 * np.random.default_rng(24).normal(size=spline.n_out)

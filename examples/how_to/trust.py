@@ -2,7 +2,7 @@
 Can it be trusted?
 ==================
 
-A flow is fitted, examined on rows that it has not seen, and mended where the verdict says so.
+A flow is fitted, examined on rows that it has not seen, and mended where the verdict names a fault.
 """
 
 # %%
@@ -38,7 +38,7 @@ x = draw(1500 if options.quick else 6000, np.random.default_rng(0))
 train, held_out = np.split(x, [len(x) * 2 // 3])
 
 # %%
-# A first flow: affine, over a normal base. The mean of log p alone says little: is it a good one?
+# A first flow: affine, over a normal base. The mean of log p alone means little: is it a good one?
 epochs = 5 if options.quick else 60
 first, history = fc.fit(fc.flows.maf(3, layers=3, hidden=[32, 32]), train, epochs=epochs)
 report = fc.diagnose(first, held_out, train, names=NAMES, history=history)

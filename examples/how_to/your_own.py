@@ -2,7 +2,7 @@
 Classes of your own beside flowcore's
 =====================================
 
-Bijectors, a transformer, a base: fitted, saved, loaded. What a class may say, and to whom:
+Bijectors, a transformer, a base: fitted, saved, loaded. What a class may define, and who calls it:
 
 ==================  ================================================================================
 ``params``          its free parameters, one flat vector; ``fit`` trains them
@@ -216,7 +216,7 @@ truth = build(rng=1)
 theta = fc.testing.randomize(truth, 0.7, rng=5).params.copy()
 theta[2:4] = 2.0, 0.8  # after the two of the base those of the first bijector: a and w
 truth = truth.with_params(theta)
-# a swirl leaves distances alone, so the truth's own samples tell it a radius
+# a swirl leaves distances alone, so the truth's own samples give it a radius
 truth = truth.initialize(sample_rows(truth, context, rng=1), context=context)
 x = sample_rows(truth, context, rng=2)
 
@@ -244,8 +244,8 @@ print(f"KL to the truth {gap.mean():.3f} +- {gap.std() / np.sqrt(len(gap)):.3f} 
 assert -0.01 < gap.mean() < (0.15 if options.quick else 0.08)
 
 # %%
-# Saved as flowcore's own classes are. Nothing in a file is executed: whoever loads it says which
-# classes it may make.
+# Saved as flowcore's own classes are. Nothing in a file is executed: whoever loads it lists the
+# classes that it may make.
 with tempfile.TemporaryDirectory() as folder:
     fc.save(flow, f"{folder}/flow.npz")
     try:

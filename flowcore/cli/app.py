@@ -281,7 +281,7 @@ def moons(
     seed: Seed = 0,
     epochs: Annotated[
         int | None,
-        Option(min=1, help="Epochs of every training (600 for the layers, 200 for the recipe)."),
+        Option(min=1, help="Epochs of every training (600 for the layers, 120 for the recipe)."),
     ] = None,
     flow: Annotated[
         Literal["maf", "iaf", "realnvp", "nice"],

@@ -37,7 +37,7 @@ def run(
     if others is not None:
         complete_rows(others, missing, schema)
     if any(column.kind.is_gridded for column in schema.numbers):
-        note("whole numbers and grids have noise that fills their cells: 6 is shown as 6.2, say")
+        note("whole numbers and grids have noise that fills their cells: 6 may be shown as 6.2")
     report = diagnose(density, rows, others, rng=rng)
     if out is not None:
         write_picture(report.figure(), out)

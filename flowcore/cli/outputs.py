@@ -33,14 +33,14 @@ def check_model(out: str, *read: str) -> None:
 
 
 def check_table(out: str | None, *read: str) -> None:
-    """`check_place` for rows: also that its name says how they are written."""
+    """`check_place` for rows: the ending of its name must be a format of tables."""
     check_place(out, *read)
     if out is not None and _ending(out) not in TABLES:
         raise _misnamed(out, "rows are written as .csv, .npy or .parquet", ".csv")
 
 
 def check_picture(out: str, *read: str | None) -> None:
-    """`check_place` for a picture: also that its name says how it is drawn."""
+    """`check_place` for a picture: the ending of its name must be a format of pictures."""
     check_place(out, *read)
     if _ending(out) not in PICTURES and not _is_stream(out):
         raise _misnamed(out, "pictures are .png, .pdf, .svg or .jpg", ".png")

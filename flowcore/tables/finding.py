@@ -322,8 +322,8 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     """(the largest round step by which values are apart, an origin, which values are off); 0, if
     there is none.
 
-    Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: that a few numbers are all
-    even, say, is luck, and the next one may not be. A fiftieth of the rows may be off the grid,
+    Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: a few numbers may all be
+    even, for example, by luck, and the next one odd. A fiftieth of the rows may be off the grid,
     and no more than half of the values.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]

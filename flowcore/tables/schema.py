@@ -240,7 +240,7 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
     """(n,): the rows that miss nothing which has to be there.
 
     A missing category is a value, as `Schema.from_data` finds it, unless missing="drop"; a missing
-    number with missing="atom". With a schema: what its columns say. Errors: ValueError if other
+    number with missing="atom". With a schema, its columns decide. Errors: ValueError if other
     cells are missing, unless missing="drop", and for infinite numbers.
     """
     if missing not in MISSING:

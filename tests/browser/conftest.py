@@ -2,7 +2,7 @@
 
     python -m pytest -m browser tests/browser      # needs the extra `browser`, chromium and npm
 
-The tests here are marked `browser` without saying so, and are left out unless they are asked for.
+The tests here get the mark `browser` from this file, and are left out unless they are asked for.
 The page answers in its own time: `ready` and `until` wait for what a test then reads.
 """
 

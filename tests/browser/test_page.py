@@ -413,7 +413,7 @@ def test_a_link_is_copied(open_page):
     page.wait_for_function("navigator.clipboard.readText().then((text) => text === location.href)")
 
 
-def test_a_link_to_a_table_says_whose_it_is(open_page):
+def test_a_link_to_a_table_names_it(open_page):
     page = open_page("data=table&flow=maf")
     shows(page, "message-text", "made with a table")
 
@@ -442,14 +442,14 @@ def test_a_download_that_fails_can_be_tried_again(watched, site):
     assert seen.elsewhere == []
 
 
-def test_without_webassembly_the_page_says_so(watched, site):
+def test_without_webassembly_the_page_has_a_message(watched, site):
     page, _ = watched(viewport=WIDE)
     page.add_init_script("delete globalThis.WebAssembly")
     page.goto(f"{site}index.html")
     page.locator("#message-text", has_text="WebAssembly").wait_for()
 
 
-def test_without_scripts_the_page_says_so(watched, site):
+def test_without_scripts_the_page_has_a_message(watched, site):
     page, _ = watched(java_script_enabled=False)
     page.goto(f"{site}index.html")
     assert "JavaScript" in page.locator("noscript").inner_text()

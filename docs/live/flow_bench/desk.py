@@ -184,7 +184,7 @@ def sequential_seconds(n: int = 2000) -> dict:
 
 
 def judge(task: int, answer) -> dict:
-    """What to say of a prediction: a number, or the cells of a drawing."""
+    """The verdict on a prediction: a number, or the cells of a drawing."""
     verdict = tasks.judge(int(task), answer)
     return {"right": verdict.right, "message": verdict.message}
 

@@ -1,4 +1,4 @@
-"""Eight tasks, one for each lesson of the course: predict, train, see, and be told.
+"""Eight tasks, one for each lesson of the course: predict, train, see, and read the verdict.
 
 Every number is computed here by the formula that the lesson derives. Three of the questions are
 the course's own exercises.
@@ -169,7 +169,7 @@ TASKS = MappingProxyType(
             Task(
                 3, "What is learned, and how good is it?",
                 "Two moons, and a flow that has learned nothing. The gauge knows the truth, so it "
-                "can say how far the flow is from it.",
+                "can measure how far the flow is from it.",
                 "Train: the loss falls towards the entropy, the gauge towards 0. Then set the "
                 "number of points to 100, and train on: loss and gauge part. That is overfitting.",
                 "kl", {"data": "two_moons", "flow": "maf", "layers": 4},
@@ -185,7 +185,7 @@ TASKS = MappingProxyType(
                 EXERCISES["4a"], variables=5,
             ),
             Task(
-                5, "Why one pass here, and D passes there?",
+                5, "Which direction has to wait?",
                 "To sample, x1 must be known before x2 can be computed. The textbook runs the "
                 "whole network for each variable, and throws most of it away.",
                 "Play the walk below: in the loop, units light up again and again. Then choose by "
@@ -201,7 +201,7 @@ TASKS = MappingProxyType(
                 "Train, and watch the gauge: it cannot pass the mark of its floor. Then choose "
                 "RealNVP, which may stretch.",
                 "kl", {"data": "checkerboard", "flow": "nice", "layers": 4},
-                EXERCISES["6b"], steps=400,
+                EXERCISES["6c"], steps=400,
             ),
             Task(
                 7, "Why compose, and why permute?",
@@ -233,7 +233,7 @@ def find(number: int) -> Task:
 
 
 def judge(number: int, answer) -> Verdict:
-    """What to say of a prediction: a number, or a drawing's cells.
+    """The verdict on a prediction: a number, or a drawing's cells.
 
     Errors: ValueError for a task that there is not, or a drawing of another size.
     """

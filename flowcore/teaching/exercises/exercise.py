@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
     Answer = ArrayLike | Callable[..., ArrayLike]
 
-CLOSE = 0.005  # answers to two decimals are enough
+CLOSE, RELATIVE = 0.005, 0.001  # answers to two decimals are enough
 
 
 class Mistake(NamedTuple):
-    """An answer that people give, and the hint that names what went wrong."""
+    """An answer that people give, and the hint that names what went wrong.
+
+    `within` is how near an answer must be: less than usual where another mistake is next to it.
+    """
 
     answer: Answer
     hint: str
+    within: float = CLOSE
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Exercise:
     why        the reason of the right answer
     mistakes   answers that are not right, each with its hint
     hint       for any other answer
+    rough      (low, high): a number in between is a good guess, to be made exact
     inputs     argument tuples on which functions are compared
     """
 
@@ -42,6 +47,7 @@ class Exercise:
     why: str
     mistakes: Sequence[Mistake]
     hint: str
+    rough: tuple[float, float] | None = None
     inputs: Sequence[tuple] = ()
 
     def check(self, answer: Answer) -> Verdict:
@@ -61,8 +67,13 @@ class Exercise:
         if _same(found, self.values_of(self.answer)):
             return Verdict(True, f"{self.name}: right. {self.why}")
         for mistake in self.mistakes:
-            if _same(found, self.values_of(mistake.answer)):
+            if _same(found, self.values_of(mistake.answer), mistake.within):
                 return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
+        if not self.inputs and found[0].shape == ():
+            if np.isclose(found[0], np.round(self.answer, 1), atol=1e-9):
+                return Verdict(False, f"{self.name}: close: two decimals, please.")
+            if self.rough and self.rough[0] < found[0] < self.rough[1]:
+                return Verdict(False, f"{self.name}: a good guess. Now the number: {self.hint}")
         return Verdict(False, f"{self.name}: not yet. {self._shape_of(found)}{self.hint}")
 
     def values_of(self, answer: Answer) -> list[np.ndarray]:
@@ -110,20 +121,21 @@ def _as_floats(value) -> np.ndarray:
     return np.asarray(value, float)
 
 
-def _same(found: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> bool:
+def _same(found: Sequence[np.ndarray], right: Sequence[np.ndarray], within=CLOSE) -> bool:
     return all(
-        a.shape == b.shape and bool(np.allclose(a, b, _tolerance(b), CLOSE, equal_nan=True))
+        a.shape == b.shape and bool(np.allclose(a, b, _tolerance(b), within, equal_nan=True))
         for a, b in zip(found, right, strict=True)
     )
 
 
 def _tolerance(right: np.ndarray) -> float:
     """Relative; of a count, none."""
-    return 0.0 if np.array_equal(right, np.round(right)) else CLOSE
+    return 0.0 if np.array_equal(right, np.round(right)) else RELATIVE
 
 
 def exercise(name: str, question: str, answer: Answer, why: str, hint: str, *mistakes: tuple,
+             rough: tuple[float, float] | None = None,
              inputs: Sequence[tuple] = ()) -> Exercise:  # fmt: skip
-    """An `Exercise` from its parts, in the order in which they are read; mistakes are pairs."""
+    """An `Exercise` from its parts, in the order in which they are read; mistakes are tuples."""
     found = [Mistake(*mistake) for mistake in mistakes]
-    return Exercise(name, question, answer, why, found, hint, inputs)
+    return Exercise(name, question, answer, why, found, hint, rough, inputs)

@@ -17,6 +17,7 @@ DIRECTIONS = (
         "Which coordinates are known after the first pass? After the second?",
         (1, "One pass is the density, where all x are known. Sampling has to wait for each x_i."),
         (63, "The first coordinate needs a pass, too: its shift and scale are biases."),
+        (65, "The 64th pass gives x_64, and then nothing is missing."),
         (64 * 64, "A pass gives the parameters of all coordinates at once: it is made once for "
          "each coordinate, not for each pair."),
     ),
@@ -29,6 +30,7 @@ DIRECTIONS = (
         (3 * np.exp(-1.0), "The shift mu(x1) = 1 is to be taken off first."),
         (2 * np.exp(1.0), "This multiplies by exp(alpha); the way back divides."),
         (2.5 * np.exp(-0.5), "mu and alpha were read at z1 = 0.5: an IAF. A MAF reads them at x1."),
+        (2.0, "x2 - mu = 2 is still to be divided by the scale, exp(alpha)."),
         (1 + 3 * np.exp(1.0), "This is the way from z to x, with z2 = 3."),
     ),
     exercise("5c",
@@ -38,18 +40,21 @@ DIRECTIONS = (
         "dz/dx is a triangle. What stands on its diagonal?",
         (np.log(2) + 1, "This is dx/dz, the way to the data; the way back has the opposite sign."),
         (-1.0, "x1 = 2 z1 stretches, too: its log 2 is missing."),
+        (-np.log(2), "This is the part of x1 alone: that of x2, alpha(x1), is missing."),
         (-(np.log(2) + 0.5), "alpha is read at x1 = 1, not at z1 = 0.5."),
         (-(2 + np.e), "Logarithms of the scales are added, not the scales."),
     ),
     exercise("5d",
-        "A MAF of 64 dimensions, with hidden layers of 256 and 256 units, sampled by degree. How "
-        "many hidden units are computed for one sample?",
+        "A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each unit as "
+        "soon as it can be final, and not before. How many units is that for one sample?",
         512,
         "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
         "How often does a unit of degree d change, once x_1..x_d are known?",
         (64 * 512, "This is the textbook's loop, which computes all units 64 times."),
         (8, "512 / 64 are those of one degree: all degrees have their turn."),
         (256, "There are two hidden layers."),
+        (64, "One unit for each coordinate would be enough to depend on all, but there are more."),
+        (1024, "mu and alpha read the same hidden units."),
     ),
 )  # fmt: skip
 
@@ -64,9 +69,20 @@ COUPLINGS = (
         (0.9, "Log-scales are added with their signs: the second one squeezes."),
         (np.exp([0.1, -0.3, 0.5]).sum(), "Logarithms of the scales are added, not the scales."),
         (2.3, "What stays has the slope 1, whose logarithm is 0."),
+        (0.1 * -0.3 * 0.5, "Scales are multiplied, so log-scales are added."),
         (np.exp(0.3), "This is |det|; the question is for its logarithm."),
     ),
     exercise("6b",
+        "Four coordinates, couplings that change two and two of them in turn. After how many may "
+        "every coordinate depend on every other?",
+        3,
+        "After two, those that were changed last see everything; after three, the others do, too.",
+        "Write down, after each coupling, which of z1..z4 each coordinate depends on.",
+        (1, "One coupling leaves two coordinates as they were."),
+        (2, "In the pair that was changed first, neither has seen the other one yet."),
+        (4, "One fewer: follow who has seen whom after each coupling."),
+    ),
+    exercise("6c",
         "NICE learns the checkerboard, whose eight squares have an area of 32 in all. Its layers "
         "keep areas, up to one constant factor. How close can it come: what is the least KL(board "
         "|| NICE), whatever the depth?",
@@ -80,16 +96,7 @@ COUPLINGS = (
         (np.log(32) + 1 - np.log(2), "This is the cross-entropy. Take off the entropy, log 32."),
         (1.0, "The best constant factor makes the mean of r^2 / (2 s^2) one, but log(2 pi s^2) is "
          "log 32 - log 2 then, not log 32."),
-    ),
-    exercise("6c",
-        "Four coordinates, couplings that change two and two of them in turn. After how many may "
-        "every coordinate depend on every other?",
-        3,
-        "After two, those that were changed last see everything; after three, the others do, too.",
-        "Write down, after each coupling, which of z1..z4 each coordinate depends on.",
-        (1, "One coupling leaves two coordinates as they were."),
-        (2, "In the pair that was changed first, neither has seen the other one yet."),
-        (4, "One fewer: follow who has seen whom after each coupling."),
+        rough=(0.1, 0.5),
     ),
 )  # fmt: skip
 
@@ -107,6 +114,8 @@ COMPOSING = (
         (_OTHER_FLOOR, "This is the floor of the order (2, 1): up to four branches."),
         (ENTROPY, "This is the entropy of the moons: the NLL at which KL is 0."),
         (ENTROPY + _FLOOR, "This is the NLL at the floor; take off the entropy."),
+        (0.1, "It is nearer to 1: at most x1 the two branches are many deviations apart."),
+        rough=(0.5, 1.3),
     ),
     exercise("7b",
         "f doubles, g adds 1. What does Chain([f, g]) make of z = 3, forward?",
@@ -115,6 +124,7 @@ COMPOSING = (
         "Chain([f, g]) is f(g(z)): work out g(3) first.",
         (7.0, "That is g after f. Chain([f, g]) is f(g(z)): g comes first."),
         (4.0, "That is g alone; f follows."),
+        (6.0, "That is f alone; g comes before it."),
         (0.5, "That is the way back, from x to z."),
     ),
     exercise("7c",
@@ -124,6 +134,7 @@ COMPOSING = (
         "They add up to -0.4, a swap counts 0, and the way back turns the sign.",
         "The chain rule multiplies Jacobians; log |det| turns products into sums.",
         (-0.4, "This is the way to x; dz/dx is the way back."),
+        (0.18, "Determinants are multiplied, their logarithms added; and dz/dx turns the sign."),
         (-0.18, "Determinants are multiplied, so their logarithms are added."),
         (1.4, "A swap has the determinant -1, and log |-1| = 0."),
         (2.0, "Log-determinants are added with their signs."),
@@ -147,9 +158,10 @@ LIMITS = (
         "1/2 log(2 pi e 10) minus the entropy of the two: the best Gaussian bridges the gap.",
         "The best Gaussian has the variance 10. The data's entropy is about log 2 + 1/2 log(2 pi "
         "e).",
+        (np.log(2), "log 2 is the share of the choice in the entropy of the data."),
         (_BEST, "This is the cross-entropy; take off the entropy of the data."),
         (0.5 * np.log(10), "log 2 is missing: the entropy of the two is that of one of them plus "
-         "log 2, since a point also tells which one it is of."),
+         "log 2, since a point also shows which of the two it came from."),
         (np.log(10) - np.log(2), "Half of the logarithm of the variance, 1 + 3^2."),
         (0.5 * np.log(9) - np.log(2), "The variance is 1 + 3^2: the pieces are wide themselves."),
     ),
@@ -161,6 +173,7 @@ LIMITS = (
         (np.log(np.finfo(float).max), "That is float64's."),
         (np.log10(np.finfo(np.float32).max), "exp has the base e, not 10."),
         (128, "exp has the base e, not 2."),
+        (float(np.finfo(np.float32).max), "This is the largest float32: take its logarithm."),
     ),
     exercise("8c",
         "The cure: alpha = c tanh(raw / c) with c = 2. What is the scale exp(alpha) at raw = 2?",
@@ -171,6 +184,7 @@ LIMITS = (
          "turned."),
         (np.exp(2 * np.tanh(2.0)), "raw is divided by c inside, so that the slope at 0 stays 1."),
         (2 * np.tanh(1.0), "This is alpha; the scale is its exponential."),
+        (np.tanh(1.0), "This is tanh(raw / c): times c it is alpha, and exp(alpha) the scale."),
         (np.exp(np.tanh(2.0)), "c stands in front of the tanh and below raw."),
     ),
 )  # fmt: skip
