@@ -126,6 +126,20 @@ def test_no_lesson_shows_a_solution():
         assert "check" in called and "solution" not in called, script.name
 
 
+def test_every_lesson_asks_before_it_answers():
+    """The question is in the text; its answer is None or a function that returns ... at first."""
+    for script in LESSONS:
+        text = script.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        guesses = re.findall(r"^guess = (.*)$", text, flags=re.M)
+        assert set(guesses) <= {"None"}, script.name
+        functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        for name, answer in re.findall(r'teaching\.check\("(\w+)", (\w+)\)', text):
+            assert f"**{name}.** " in text, name
+            if answer != "guess":
+                assert ast.unparse(functions[answer].body[-1]) == "return ...", name
+
+
 def test_the_api_page_has_everything_public():
     page = (DOCS / "api.rst").read_text(encoding="utf-8")
     listed = set(re.findall(r"^   ([\w.]+)$", page, flags=re.M))

@@ -36,7 +36,7 @@ function box(name, question, code, pass) {
   const verdict = element("output", {});
   const check = element("button", { type: "submit", textContent: "Check" });
   const leave = element("button", { type: "button", className: "leave", textContent: "Go on without an answer" });
-  const form = element("form", { className: "question" }, element("p", {}, element("b", { textContent: `${name} ` }), question), answer, check, leave, verdict);
+  const form = element("form", { className: "question" }, question, answer, check, leave, verdict);
   form.dataset.name = name;
   answer.addEventListener("focus", () => load().catch(() => {}), { once: true });
   leave.addEventListener("click", pass);
@@ -88,12 +88,15 @@ function ask(cell) {
   after.hidden = Boolean(folds);
   const open = new Set(checks.map(([, name]) => name));
   const questions = questionsOf(output);
-  const boxes = checks.map(([, name, used]) =>
-    box(name, questions.get(name) ?? "", givenOf(code, used), () => {
+  const boxes = checks.map(([, name, used]) => {
+    const above = cell.previousElementSibling; // the question, if the text has it
+    const inText = above?.matches("p") && above.textContent.startsWith(`${name}.`) ? above : null;
+    const question = inText ?? element("p", {}, element("b", { textContent: `${name}. ` }), questions.get(name) ?? "");
+    return box(name, question, givenOf(code, used), () => {
       open.delete(name);
       after.hidden = after.hidden && open.size > 0;
-    }),
-  );
+    });
+  });
   const plain = element("details", { className: "as-code" }, element("summary", { textContent: "as code" }));
   cell.before(...boxes, plain);
   plain.append(cell, ...(output ? [output] : []));

@@ -4,8 +4,8 @@ r"""
 
 Before the derivations: the whole thing, small. The file ``examples/micro.py`` is a normalizing flow
 in 180 lines of NumPy: a network with masks, a flow, its gradient by hand, the training. In this
-lesson you run its parts one by one, and say before each what will come out. The lessons after this
-one derive what you see here.
+lesson you run its parts one by one, and predict before each what will come out. The lessons after
+this one derive what you see here.
 
 .. math::
 
@@ -25,7 +25,7 @@ notebook, save it in the notebook's folder.
 # before it. ``made`` gives every unit a number, and a mask removes each weight into a unit from one
 # that comes later.
 #
-# **Predict (0a).** With three inputs: how many of :math:`x_1, x_2, x_3` can change :math:`\mu_3`?
+# **0a.** With three inputs: how many of :math:`x_1, x_2, x_3` can change :math:`\mu_3`?
 # Put your number in the place of ``None``; this cell checks it.
 
 import importlib.util
@@ -71,7 +71,7 @@ assert not np.tril(np.concatenate(moved)).any()
 # :math:`z_i = (x_i - \mu_i) e^{-\alpha_i}`, which has :math:`dz_i / dx_i = e^{-\alpha_i}` on the
 # diagonal. So :math:`\log |\det dz/dx| = -\sum_i \alpha_i`, and layers add up.
 #
-# **Predict (0b).** At first every network outputs 0. What is then :math:`\log p` at
+# **0b.** At first every network outputs 0. What is then :math:`\log p` at
 # :math:`x = (0, 0)`?
 
 guess = None
@@ -91,7 +91,7 @@ print(micro.log_prob(flow, np.zeros((1, 2))), -np.log(2 * np.pi))
 # For a density all :math:`x` are there, so one pass of each network is enough. A draw has only
 # :math:`z`: :math:`\mu_2` needs :math:`x_1`, which has to be computed first.
 #
-# **Predict (0c).** How many passes does a draw of three numbers take, for each layer?
+# **0c.** How many passes does a draw of three numbers take, for each layer?
 
 guess = None
 print(teaching.check("0c", guess))

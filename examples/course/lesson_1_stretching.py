@@ -41,8 +41,7 @@ You need: what a density is, and the derivative of a function.
 #
 # Let :math:`x = 2 z`. The density of :math:`z` at 0 is :math:`1 / \sqrt{2 \pi} = 0.399`, and the
 # logarithm of that is -0.919. How high is :math:`x` at 0: as high, twice, half? Write down your
-# number of the *logarithm* before you go on. Here stands a first guess, not a good one; put yours
-# in its place.
+# number of the *logarithm* before you go on. Put your number in the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,8 +49,10 @@ import numpy as np
 import flowcore as fc
 from flowcore import teaching
 
-print(teaching.question("1a"))
-guess = -0.226
+# %%
+# **1a.** z ~ N(0, 1) and x = 2 z. What is log p(x = 0), in nats?
+
+guess = None
 print(teaching.check("1a", guess))
 
 # %%
@@ -100,8 +101,10 @@ ax.legend()
 # :math:`z^2` is 1; or take it from the draws:
 
 print(f"H(z), by 100,000 draws: {-log_normal(z).mean():.2f} nats")
-print(teaching.question("1b"))
-guess = 3.21
+# %%
+# **1b.** z ~ N(0, 1) and x = 2 z + 3. What is the entropy of x, in nats?
+
+guess = None
 print(teaching.check("1b", guess))
 
 # %%
@@ -171,16 +174,16 @@ assert abs(area - 1) < 1e-4
 # Exercises
 # ---------
 #
-# 1c. Everybody meets this one: if :math:`z` is normal and :math:`x = e^z`, then :math:`x` is
-# *log-normal*. Write its log-density. This is a first try:
+# **1c.** Everybody meets this one: if :math:`z` is normal and :math:`x = e^z`, then :math:`x` is
+# *log-normal*. Write a function log\_p(x) for an array of :math:`x > 0`: your code takes the place
+# of the dots.
 
 
 def log_p(x):
     """log p(x) of x = exp(z), for an array of x > 0."""
-    return log_normal(np.log(x))
+    return ...
 
 
-print(teaching.question("1c"))
 print(teaching.check("1c", log_p))
 
 # %%

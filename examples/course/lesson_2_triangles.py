@@ -36,8 +36,8 @@ You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 # -------
 #
 # A *shear* lifts every point by three times its first coordinate. Squares become long and thin.
-# What happens to their area? Write down its log-det before you go on. Here stands a first guess,
-# not a good one; put yours in its place.
+# What happens to their area? Write down its log-det before you go on. Put your number in the
+# place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,8 +48,10 @@ from scipy.special import ndtri
 import flowcore as fc
 from flowcore import teaching
 
-print(teaching.question("2a"))
-guess = np.log(3)
+# %%
+# **2a.** The shear x1 = z1, x2 = z2 + 3 z1. What is its log \|det dx/dz\|?
+
+guess = None
 print(teaching.check("2a", guess))
 
 # %%
@@ -180,10 +182,9 @@ print(f"log |det dz/dx|: {log_det:.6f}, by brute force {fc.reference.log_abs_det
 assert np.isclose(log_det, fc.reference.log_abs_det(J), atol=1e-6)
 
 # %%
-# 2b. One by hand. A first try:
+# **2b.** One by hand. x = A z with A = [[2, 1], [1, 3]]. What is log \|det dx/dz\|?
 
-print(teaching.question("2b"))
-guess = np.log(2 * 3)
+guess = None
 print(teaching.check("2b", guess))
 
 # %%
@@ -223,22 +224,22 @@ print(teaching.check("2b", guess))
 # What stands below the diagonal is a shear: it tilts cells and leaves their volume alone. It may be
 # anything, as bent as you like, and nobody has to compute it. :math:`D` logarithms are left.
 #
-# 2c. The whole density once, by hand. A first try:
+# **2c.** The whole density once, by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1
+# + exp(-1) z2. What is log p(x) at x = (0, 0)?
 
-print(teaching.question("2c"))
-guess = -np.log(2 * np.pi)
+guess = None
 print(teaching.check("2c", guess))
 
 # %%
-# 2d. Now a function, for any triangle, in the direction that a density needs. A first try:
+# **2d.** Now a function, for any triangle, in the direction that a density needs. x = L z with a
+# lower triangle L (D, D). Write a function log\_det\_inverse(L) for log \|det dz/dx\|.
 
 
 def log_det_inverse(L):
-    """log |det dz/dx| of x = L z with a lower triangle L (D, D)."""
-    return np.log(np.abs(np.diag(L))).sum()
+    """log |det dz/dx| of x = L z."""
+    return ...
 
 
-print(teaching.question("2d"))
 print(teaching.check("2d", log_det_inverse))
 
 # %%

@@ -20,11 +20,11 @@ You need: lessons 1 and 2.
 # Predict
 # -------
 #
-# The table of data is *standardised*: from every column its mean is taken off, and it is divided by
-# its standard deviation. So in each column the mean is 0, and the mean of the squares is 1. All
-# shifts and log-scales of a new flow are 0: it is the map :math:`x = z`, and its density is N(0,
-# I). So you can say what the loss is before training, without the data. Here stands a first guess,
-# not a good one; put yours in its place.
+# The table of data is *standardised*: from every column its mean is taken off, and it is divided
+# by its standard deviation. So in each column the mean is 0, and the mean of the squares is 1.
+# All shifts and log-scales of a new flow are 0: it is the map :math:`x = z`, and its density is
+# N(0, I). So you can say what the loss is before training, without the data. Put your number in
+# the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,8 +34,11 @@ from scipy.optimize import minimize
 import flowcore as fc
 from flowcore import teaching
 
-print(teaching.question("3a"))
-guess = np.log(2 * np.pi)
+# %%
+# **3a.** Any standardised table of two columns, and the model N(0, I). What is its mean negative
+# log-likelihood?
+
+guess = None
 print(teaching.check("3a", guess))
 
 # %%
@@ -191,10 +194,11 @@ assert nll_there < -5
 # means nothing, be it negative or large: compare it with :math:`H` where that is known, or with
 # another model's on the same rows in the same units.
 #
-# 3b. Standardising is such a change of units, another one for each column. A first try:
+# **3b.** Standardising is such a change of units, another one for each column. Two moons have an
+# entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what is
+# the entropy now?
 
-print(teaching.question("3b"))
-guess = 0.289
+guess = None
 print(teaching.check("3b", guess))
 
 # %%
@@ -239,10 +243,17 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 # triangle, and so its entropy? The rest is 3a. First tries, the second of them the same number
 # again:
 
-print(teaching.question("3c"))
-guess = -np.log(1 - 0.8**2)
+# %%
+# **3c.** The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). What
+# is KL(data \|\| model)?
+
+guess = None
 print(teaching.check("3c", guess))
-print(teaching.question("3d"))
+# %%
+# **3d.** The other way round: the data are N(0, I), the model is Gaussian with correlation 0.8.
+# What is KL(data \|\| model)?
+
+guess = None
 print(teaching.check("3d", guess))
 
 # %%

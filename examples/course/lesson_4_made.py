@@ -103,8 +103,11 @@ for name, guess, mask in zip(("first", "second"), (guess_1, guess_2), small.mask
 # %%
 # And a larger one, counted instead of coloured:
 
-print(teaching.question("4a"))
-guess = 92
+# %%
+# **4a.** A MADE of five inputs, two hidden layers of eight units (two of each degree 1 to 4), two
+# numbers for each input: 184 weights without masks. How many are left?
+
+guess = None
 print(teaching.check("4a", guess))
 
 # %%
@@ -143,22 +146,30 @@ panels = fc.plots.masks(big, ax=axes)
 # The rules in code
 # -----------------
 #
-# Each rule is one line of NumPy. Write them before you read on; these are first tries.
+# Each rule is one line of NumPy. Write them before you read on: your code takes the place of the
+# dots.
+#
+# **4b.** Write a function mask(d\_in, d\_out) for a hidden layer: (in, out), True where a unit of
+# degree d\_in may be read by one of degree d\_out.
 
 
 def mask(d_in, d_out):
     """Which connections of a hidden layer stay: (in, out)."""
-    return d_in <= d_out[:, None]
+    return ...
+
+
+print(teaching.check("4b", mask))
+
+# %%
+# **4c.** Write a function output\_mask(d\_hidden, order), where order has the degrees of the
+# inputs: (hidden, D), True where the output for an input of that degree may read the unit.
 
 
 def output_mask(d_hidden, order):
     """Which connections to the outputs stay: (hidden, D)."""
-    return np.asarray(d_hidden)[:, None] <= order
+    return ...
 
 
-print(teaching.question("4b"))
-print(teaching.check("4b", mask))
-print(teaching.question("4c"))
 print(teaching.check("4c", output_mask))
 
 # %%
@@ -294,8 +305,11 @@ assert first_to_last.tolist() == [2, 0, 1] and np.count_nonzero(J) == 3
 # The rules forbid what would be wrong. They do not promise all that would be right: a path from
 # :math:`x_j` to output :math:`i` also needs units to lead through.
 
-print(teaching.question("4d"))
-guess = 5
+# %%
+# **4d.** How many units must every hidden layer have at least, so that each of five outputs may
+# depend on all inputs before it?
+
+guess = None
 print(teaching.check("4d", guess))
 
 # %%

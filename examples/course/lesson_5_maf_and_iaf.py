@@ -28,8 +28,8 @@ You need: lesson 4.
 # -------
 #
 # In both directions the network reads x. Which of them has to wait for something, and how often
-# must the network run for it? Write down a number before you go on. Here stands a first guess, not
-# a good one; put yours in its place.
+# must the network run for it? Write down a number before you go on. Put your number in the place
+# of ``None``.
 
 import time
 
@@ -41,8 +41,11 @@ from threadpoolctl import threadpool_limits
 import flowcore as fc
 from flowcore import teaching
 
-print(teaching.question("5a"))
-guess = 1
+# %%
+# **5a.** A MAF of 64 dimensions, sampled by the textbook's loop. How many passes of the network
+# make one sample?
+
+guess = None
 print(teaching.check("5a", guess))
 
 # %%
@@ -82,11 +85,16 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 #
 # Two numbers to compute with a pen:
 
-print(teaching.question("5b"))
-guess = 1.52
+# %%
+# **5b.** x1 = 2 z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 for
+# x = (1, 3)?
+
+guess = None
 print(teaching.check("5b", guess))
-print(teaching.question("5c"))
-guess = 1.69
+# %%
+# **5c.** The same map at the same x. What is log \|det dz/dx\|?
+
+guess = None
 print(teaching.check("5c", guess))
 
 # %%
@@ -188,8 +196,11 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 #
 # The loop computed 4 times 12 hidden units. How many are needed? Predict it for a larger network.
 
-print(teaching.question("5d"))
-guess = 64 * 512
+# %%
+# **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each unit as
+# soon as it can be final, and not before. How many units is that for one sample?
+
+guess = None
 print(teaching.check("5d", guess))
 
 # %%

@@ -108,10 +108,13 @@ assert nice_layer.forward_log_det(point) == 0
 print(f"log-det of NICE: 0, of RealNVP: {realnvp_layer.forward_log_det(point):.3f}")
 
 # %%
-# Exercise 6a asks for such a sum. A first try:
+# Exercise 6a asks for such a sum.
 
-print(teaching.question("6a"))
-guess = 0.9
+# %%
+# **6a.** A RealNVP coupling of five coordinates keeps the first two; at some z its log-scales are
+# 0.1, -0.3 and 0.5. What is log \|det dx/dz\|?
+
+guess = None
 print(teaching.check("6a", guess))
 
 # %%
@@ -130,8 +133,11 @@ for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
 # %%
 # How many couplings does it take? Take four coordinates and a pen.
 
-print(teaching.question("6b"))
-guess = 2
+# %%
+# **6b.** Four coordinates, couplings that change two and two of them in turn. After how many may
+# every coordinate depend on every other?
+
+guess = None
 print(teaching.check("6b", guess))
 
 # %%
@@ -182,15 +188,19 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # Predict
 # -------
 #
-# The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its density
-# has one value only, 1/32. NICE starts from a Gaussian, which has every value below its peak, and
-# it can only move these values about and multiply all of them by one factor. How close can it come,
-# if it may have as many layers as it likes? Is it 0, a little, or a lot, against the
-# :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? A first guess, not a good one;
-# put yours in its place. The hints lead on to the exact number, and so does the proof below.
+# The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its
+# density has one value only, 1/32. NICE starts from a Gaussian, which has every value below its
+# peak, and it can only move these values about and multiply all of them by one factor. How close
+# can it come, if it may have as many layers as it likes? Is it 0, a little, or a lot, against the
+# :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? Put your number in the place
+# of ``None``. The hints lead on to the exact number, and so does the proof below.
 
-print(teaching.question("6c"))
-guess = 0.0
+# %%
+# **6c.** NICE learns the checkerboard, whose eight squares have an area of 32 in all. Its layers
+# keep areas, up to one constant factor. How close can it come: what is the least KL(board \|\|
+# NICE), whatever the depth?
+
+guess = None
 print(teaching.check("6c", guess))
 
 # %%

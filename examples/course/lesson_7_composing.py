@@ -25,10 +25,10 @@ You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor i
 # -------
 #
 # Take a MAF of four affine layers. All of them have the order (1, 2): the first coordinate comes
-# first, and the second one is shifted and scaled given the first. It learns two moons, from as many
-# points and for as long as you like. How close does it come? Nobody can do that integral by heart:
-# say whether it is 0, and if not, whether it is nearer to 0.1 or to 1. A first guess, not a good
-# one; put yours in its place.
+# first, and the second one is shifted and scaled given the first. It learns two moons, from as
+# many points and for as long as you like. How close does it come? Nobody can do that integral by
+# heart: say whether it is 0, and if not, whether it is nearer to 0.1 or to 1. Put your number in
+# the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +37,11 @@ import flowcore as fc
 from flowcore import teaching
 from flowcore.plots.drawing import PALETTE
 
-print(teaching.question("7a"))
-guess = 0.0
+# %%
+# **7a.** Any number of affine autoregressive layers, all in the order (1, 2), learn two moons.
+# What is the least KL?
+
+guess = None
 print(teaching.check("7a", guess))
 
 # %%
@@ -169,10 +172,12 @@ for chain in (
     print(str(chain).replace(" -> ", "\n  -> "))
 
 # %%
-# Exercise 7b is about this order, which is mixed up often. A first try:
+# Exercise 7b is about this order, which is mixed up often.
 
-print(teaching.question("7b"))
-guess = 7.0
+# %%
+# **7b.** f doubles, g adds 1. What does Chain([f, g]) make of z = 3, forward?
+
+guess = None
 print(teaching.check("7b", guess))
 
 # %%
@@ -241,10 +246,13 @@ assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 # It is the base: the fifth point comes from a rare :math:`z`. Its log-dets are like those of the
 # other points.
 #
-# Exercise 7c adds up such a column. A first try:
+# Exercise 7c adds up such a column.
 
-print(teaching.question("7c"))
-guess = -0.4
+# %%
+# **7c.** Three layers and a swap: the log-determinants of the way to x are 0.3, -1.2, 0.5, and
+# that of the swap. What is log \|det dz/dx\| of the whole?
+
+guess = None
 print(teaching.check("7c", guess))
 
 # %%

@@ -23,7 +23,7 @@ You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and 
 # -------
 #
 # How far from the data is the best Gaussian? (As in lesson 7, it has the mean and the variance of
-# the data.) A first guess, not a good one; put yours in its place.
+# the data.) Put your number in the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,8 +33,11 @@ import flowcore as fc
 from flowcore import teaching
 from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
-print(teaching.question("8a"))
-guess = 0.5 * np.log(10)
+# %%
+# **8a.** Half of the data are N(-3, 1), half N(3, 1). One affine layer over N(0, 1) learns them.
+# What is the least KL?
+
+guess = None
 print(teaching.check("8a", guess))
 
 # %%
@@ -159,8 +162,10 @@ assert stray["mixture base"].share < 0.002 < stray["splines"].share
 # returns. A relu network goes on in straight lines, so for rows far from the others that can be any
 # number indeed.
 
-print(teaching.question("8b"))
-guess = np.log(np.finfo(float).max)
+# %%
+# **8b.** The textbook's scale is exp(alpha). From which alpha on does it overflow in float32?
+
+guess = None
 print(teaching.check("8b", guess))
 
 # %%
@@ -220,10 +225,12 @@ ax.set(xlabel="raw, the network's output", ylabel="alpha, the log-scale")
 ax.legend()
 
 # %%
-# A first try at the last exercise:
+# The last exercise:
 
-print(teaching.question("8c"))
-guess = np.exp(2.0)
+# %%
+# **8c.** The cure: alpha = c tanh(raw / c) with c = 2. What is the scale exp(alpha) at raw = 2?
+
+guess = None
 print(teaching.check("8c", guess))
 
 # %%

@@ -173,7 +173,7 @@ class Inference:
 
     @property
     def trusted(self) -> bool:
-        """Whether weighted draws can be used: what the verdict says in words."""
+        """Whether weighted draws can be used: the verdict as a bool."""
         return bool(trusted(self.effective_sample_size, self.k_hat)) and not self.climbs
 
     @property

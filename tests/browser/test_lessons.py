@@ -11,7 +11,7 @@ LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A lesson
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
 <script type="module" src="_static/lessons.js"></script>
 <article><section id="lesson"><h1>A lesson</h1>
-<section id="predict"><h2>Predict</h2><p>How high is it?</p>
+<section id="predict"><h2>Predict</h2><p>1a. How high is it?</p>
 <div class="highlight-Python"><pre>guess = None
 print(teaching.check("1a", guess))</pre></div>
 <div class="sphx-glr-script-out"><pre>
@@ -27,6 +27,7 @@ def log_p(x):
 
 
 print(teaching.check("1c", log_p))</pre></div>
+<div class="sphx-glr-script-out"><pre>1c: Write log_p.</pre></div>
 <p id="end">The end.</p></section></section></article></html>"""
 
 
@@ -57,7 +58,7 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     page.goto(url)
     question = page.locator("form[data-name='1a']")
     question.wait_for()
-    assert "What is log p(x = 0), in nats?" in question.inner_text()
+    assert "1a. How high is it?" in question.inner_text()  # the text's question, not the output's
     assert not page.locator("#answer").is_visible() and page.locator("#later").is_visible()
     assert not page.get_by_text("guess = None").is_visible()
     question.locator("input").fill("-0.226")
@@ -69,6 +70,7 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     until(page, question.locator("output").inner_text, "1a: right.")
     page.locator("#answer").wait_for()
     function = page.locator("form[data-name='1c']")
+    assert "1c. Write log_p." in function.inner_text()
     assert function.locator("textarea").input_value() == "def log_p(x):\n    return ..."
     assert page.locator("#end").is_visible()
     function.locator("textarea").fill(
