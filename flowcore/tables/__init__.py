@@ -9,6 +9,8 @@ frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
 latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density
 fitting.py     from a table to the parts            density.py   p(c) p(x | c), of these
+conditional.py some columns given others            answering.py by weighted draws
+proposal.py    where these start from
 record.py      what is saved                        files.py     files in blocks of rows
 reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """
@@ -16,6 +18,7 @@ reading.py     CSV, by pandas                       binary.py    .npy, .npz, Par
 from .categorical import CategoricalMixture
 from .chow_liu_tree import ChowLiuTree
 from .column import Column
+from .conditional import TableAnswers, TableConditional
 from .density import TableDensity, fit_table
 from .files import read_blocks, read_table
 from .fitting import learn_flow
@@ -35,6 +38,8 @@ __all__ = [
     "Kind",
     "LatentClasses",
     "Schema",
+    "TableAnswers",
+    "TableConditional",
     "TableDensity",
     "TableRecord",
     "as_frame",

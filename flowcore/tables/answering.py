@@ -1,0 +1,188 @@
+"""Rows of a table with holes, answered many at a time by weighted draws.
+
+    p(known) = E_g p(c) q(z | c) w(x_a, u) / g(c_b, z_b | c_a, z_a)
+
+z_a are the known numbers on the line, those on a grid at a random point u of their cell: the noise
+is inside of the sum. Exact instead: a row without holes; p(c_b | c_a) where no number is known; and
+all values of the unknown categories, if they are few and all numbers are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..conditionals.weights import Weighted, trusted, weighted
+from ..core import BLAS
+from .proposal import MixedMixture, Proposal, Range
+
+if TYPE_CHECKING:
+    from .density import TableDensity
+
+NUMBERS = 2**18  # of draws that are held at once
+MORE = 5  # times as many draws where the first ones fail
+MOST = 512  # combinations of unknown categories that are all evaluated
+
+
+@dataclass
+class Question:
+    """Rows as arrays: codes (m, K), -1 unknown; x (m, D), NaN unknown or not there; hole (m, D),
+    whether a number is unknown. The same for all rows: ranges, column -> its ends on the line;
+    forbidden, pairs of a column of codes and a value that an unknown one does not have; and
+    is_in(codes, x), which draws are in the ranges that are no single interval of the line."""
+
+    codes: np.ndarray
+    x: np.ndarray
+    hole: np.ndarray
+    ranges: dict[int, np.ndarray] = field(default_factory=dict)
+    forbidden: tuple[tuple[int, int], ...] = ()
+    is_in: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+    def of(self, rows: np.ndarray) -> Question:
+        """The same of some rows."""
+        own = self.codes[rows], self.x[rows], self.hole[rows]
+        return Question(*own, self.ranges, self.forbidden, self.is_in)
+
+    def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Which draws are what was asked for."""
+        kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
+        for k, code in self.forbidden:
+            if (self.codes[:, k] < 0).all():
+                kept = kept & (codes[:, k] != code)
+        return kept
+
+
+class Answering:
+    """Answers to questions about a `TableDensity`; its proposal is fitted once, when needed."""
+
+    def __init__(self, density: TableDensity):
+        self.density, self.categories = density, density.categories_
+        self.coordinates, self._mixed = density.coordinates_, None
+
+    @property
+    def mixed(self) -> MixedMixture:
+        """What draws start from."""
+        if self._mixed is None:
+            with BLAS.single_threaded():
+                self._mixed = MixedMixture.fitted(self.density, np.random.default_rng(0))
+        return self._mixed
+
+    def answered(
+        self, question: Question, n: int, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, Weighted]]:
+        """(numbers of rows, n weighted draws of each) of blocks of rows.
+
+        Draws are rows (codes, x) of K + D numbers.
+        """
+        for block in self.blocks(question, n):
+            yield block, self.of_block(question.of(block), n, rng)
+
+    def blocks(self, question: Question, n: int) -> list[np.ndarray]:
+        """Numbers of rows that know the same columns; each list a block of bounded memory."""
+        parts = question.codes < 0, np.isnan(question.x), question.hole
+        patterns, which = np.unique(np.hstack(parts), axis=0, return_inverse=True)
+        size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
+        rows = [np.flatnonzero(which.reshape(-1) == k) for k in range(len(patterns))]
+        return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
+
+    def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
+        """n weighted draws of each row; from five times as many where they fail."""
+        codes, x, hole = question.codes, question.x, question.hole[0]
+        known = ~np.isnan(x[0])
+        known[list(question.ranges)] = True
+        open_ = codes[0] < 0
+        if not (open_.any() or hole.any() or question.ranges):
+            log_p = self.density.log_prob_of(codes, x)
+            return _certain(_rows(codes, x)[:, None], np.zeros((len(x), 1)) + log_p[:, None])
+        sizes = () if self.categories is None else np.array(self.categories.sizes)[open_]
+        if not (hole.any() or question.ranges) and np.prod(sizes, dtype=float) <= MOST:
+            return self._of_all_values(question)
+        how = self._by_weights if known.any() else self._from_categories
+        found = how(question, n, rng)
+        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
+        if bad.size:
+            more = [how(question.of([i]), MORE * n, rng).thinned(n, rng) for i in bad]
+            for i, one in zip(bad, more, strict=True):
+                found.put([i], one)
+        return found
+
+    def _of_all_values(self, question: Question) -> Weighted:
+        """Every combination of the unknown categories, with its probability."""
+        codes, open_ = question.codes, np.flatnonzero(question.codes[0] < 0)
+        values = np.indices([self.categories.sizes[k] for k in open_]).reshape(len(open_), -1).T
+        m, n = len(codes), len(values)
+        codes, x = np.repeat(codes, n, axis=0), np.repeat(question.x, n, axis=0)
+        codes[:, open_] = np.tile(values, (m, 1))
+        log_p = self.density.log_prob_of(codes, x)
+        log_p = np.where(question.kept(codes, x), log_p, -np.inf)
+        return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
+
+    def _from_categories(self, question: Question, n, rng) -> Weighted:
+        """Where no number is known: draws of p(c_b | c_a) and of the numbers given c."""
+        codes, log_p = question.codes, np.zeros(len(question.codes))
+        many = np.repeat(codes[:, None], n, axis=1)
+        if self.categories is not None:
+            many, log_p = self.categories.sample_given(codes, n, rng)
+        many = many.reshape(-1, codes.shape[1])
+        x = self.density.sample_numbers(many, rng)
+        kept = question.kept(many, x).reshape(-1, n)
+        total = np.maximum(kept.sum(axis=1), 1)
+        with np.errstate(divide="ignore"):
+            log_p = log_p + np.log(kept.mean(axis=1))
+        error = np.where(kept.any(axis=1), np.sqrt(np.maximum(1 / total - 1 / n, 0)), np.inf)
+        ess = np.where(np.isneginf(log_p), 0.0, kept.sum(axis=1))
+        k_hat, no = np.where(ess > 0, -np.inf, np.inf), np.zeros(len(codes), bool)
+        draws = _rows(many, x).reshape(len(codes), n, -1)
+        return Weighted(draws, kept / total[:, None], log_p, error, ess, k_hat, no)
+
+    def _by_weights(self, question: Question, n, rng) -> Weighted:
+        """Draws of the proposal with importance weights."""
+        m, (n_codes, dim) = len(question.codes), (question.codes.shape[1], question.x.shape[1])
+        x = np.repeat(question.x, n, axis=0)
+        place = rng.random((m, dim, n)).argsort(axis=2).transpose(0, 2, 1).reshape(-1, dim)
+        z, log_w = self.coordinates.known_to_line(x, (place + rng.random(x.shape)) / n)
+        mixed = self.mixed
+        for j, ends in question.ranges.items():
+            z[:, j], log_g = Range(mixed, j, ends).sample(len(z), rng)
+            log_w = log_w - log_g
+        open_ = question.codes[0] < 0
+        if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
+            mixed = mixed.without(forbidden)
+        with BLAS.single_threaded():
+            proposal = Proposal(self.categories, mixed)
+            codes, z, log_q = proposal.sample_given(question.codes, z, n, rng)
+        log_p = self.density.log_prob_on_line(z, codes) + log_w
+        if np.isnan(log_p).any():
+            raise ValueError(f"the log-density is NaN at some draws: {self.density.density_!r}")
+        if n_codes:
+            log_p = log_p + self.categories.log_prob(codes)
+        free = np.isnan(x)
+        x = np.where(free, self.coordinates.from_line(z), x)
+        kept, (low, high) = question.kept(codes, x), self.coordinates.reach
+        found = weighted(
+            _rows(codes, x).reshape(m, n, -1), np.where(kept, log_p - log_q, -np.inf).reshape(m, n)
+        )
+        there = self.density.encoding.is_there(codes) & free
+        within = (~there | ((z >= low) & (z <= high))).all(axis=1).reshape(m, n)
+        share = found.share * within  # as `TableDensity.sample`
+        total = share.sum(axis=1, keepdims=True)
+        found.share[:] = np.divide(share, total, out=found.share.copy(), where=total > 0)
+        return found
+
+
+def _rows(codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.hstack([codes.astype(float), x])
+
+
+def _certain(draws: np.ndarray, log_p: np.ndarray) -> Weighted:
+    """Draws (m, S, K + D) that are all there can be, with their log-probabilities (m, S)."""
+    total = np.logaddexp.reduce(log_p, axis=1)
+    with np.errstate(invalid="ignore"):
+        share = np.exp(log_p - total[:, None])
+    nothing, zero = np.isneginf(total), np.zeros(len(total))
+    share[nothing] = 1 / log_p.shape[1]
+    ess, k_hat = np.where(nothing, 0.0, np.inf), np.where(nothing, np.inf, -np.inf)
+    return Weighted(draws, share, total, zero, ess, k_hat, np.zeros(len(total), bool))

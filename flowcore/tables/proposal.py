@@ -1,0 +1,154 @@
+"""What importance weights of a table start from: a mixture of codes c and points z of the line.
+
+    g(c, z) = sum_k w_k t_k(z) prod_j p_kj(c_j)
+
+t_k are multivariate t densities and p_kj probabilities, so every conditional and marginal is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import log_sum_exp
+from ..distributions import MultivariateTMixture
+from .frequencies import draw
+
+if TYPE_CHECKING:
+    from .categorical import CategoricalMixture
+    from .density import TableDensity
+
+DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
+IMAGINED = 2.0  # rows of every component, distributed as the whole column
+BINS, EVEN = 256, 0.1  # of a range; the share of its draws that are spread evenly
+NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and all of it
+
+
+class MixedMixture:
+    """The mixture g of codes and points; see the top of this file.
+
+    Codes -1 and numbers NaN are unknown, in the same columns of all rows of a call. A code L, of
+    all values that were never seen, carries no information.
+    """
+
+    def __init__(self, mixture: MultivariateTMixture, probabilities: Sequence[np.ndarray]):
+        self.mixture, self.probabilities = mixture, list(probabilities)  # of each column (K, L)
+
+    @classmethod
+    def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
+        """EM finds t_k from 8,000 draws of the density; p_kj are the shares of their codes."""
+        categories, codes = density.categories_, np.zeros((DRAWS, 0), np.int64)
+        if categories is not None:
+            codes = categories.sample(DRAWS, rng)
+        z = np.asarray(density.sample_on_line(codes, rng), float)
+        near = np.isfinite(z).all(axis=1)
+        codes, z = codes[near], z[near]
+        mixture = MultivariateTMixture.from_data(z, rng=rng, df=DF)
+        shares = log_sum_exp(mixture.log_prob_of_components(z))[1]
+        probabilities = []
+        for own, size in zip(codes.T, () if categories is None else categories.sizes, strict=True):
+            counts = np.stack([np.bincount(own, share, minlength=size) for share in shares])
+            whole = (np.bincount(own, minlength=size) + 1 / size) / (len(own) + 1)
+            counts += IMAGINED * whole
+            probabilities.append(counts / counts.sum(axis=1, keepdims=True))
+        return cls(mixture, probabilities)
+
+    def without(self, forbidden: Sequence[tuple[int, int]]) -> MixedMixture:
+        """The same without some values: pairs of a column and a code."""
+        probabilities = [p.copy() for p in self.probabilities]
+        for column, code in forbidden:
+            p = probabilities[column]
+            p[:, code] = 0
+            total = p.sum(axis=1, keepdims=True)
+            probabilities[column] = np.divide(p, total, out=np.zeros_like(p), where=total > 0)
+        return MixedMixture(self.mixture, probabilities)
+
+    def log_prob(self, codes: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """log g of what rows know, (n,)."""
+        return log_sum_exp(self._log_components(codes, z))[0]
+
+    def sample_codes(
+        self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Codes (n, K) in which the unknown ones are drawn, given all that is known."""
+        components, found = self._drawn_components(codes, z, rng), codes.copy()
+        for k in np.flatnonzero((codes[:1] < 0).any(axis=0)):
+            found[:, k] = draw(self.probabilities[k], components, rng)
+        return found
+
+    def sample_numbers(
+        self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Points (n, D) in which the unknown numbers are drawn, given all codes and the others."""
+        return self.mixture.sample_components(z, self._drawn_components(codes, z, rng), rng)
+
+    def _drawn_components(self, codes, z, rng) -> np.ndarray:
+        shares = log_sum_exp(self._log_components(codes, z))[1]
+        return draw(shares.T, np.arange(len(codes)), rng)
+
+    def _log_components(self, codes, z) -> np.ndarray:
+        """log w_k t_k(z_a) prod_a p_kj(c_j), (K, n)."""
+        found = self.mixture.log_prob_of_components(z)
+        for p, own in zip(self.probabilities, codes.T, strict=True):
+            if (own >= 0).all():
+                with np.errstate(divide="ignore"):  # a value that was taken out
+                    found = found + np.log(np.column_stack([p, np.ones(len(p))]))[:, own]
+        return found
+
+
+class Proposal:
+    """Draws of what rows leave open, and the log of their density, given what the rows know.
+
+        c_b ~ 1/2 g(c_b | c_a, z_a) + 1/2 p(c_b | c_a),      z_b ~ g(z_b | z_a, c)
+
+    p(c_b | c_a) is exact. The halves serve where numbers inform about categories, and where
+    categories depend on each other more than the components of g know.
+    """
+
+    def __init__(self, categories: CategoricalMixture | None, mixed: MixedMixture):
+        self.categories, self.mixed = categories, mixed
+
+    def sample_given(
+        self, codes: np.ndarray, z: np.ndarray, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(codes (m n, K), z (m n, D), log density (m n,)) of codes (m, K) and z (m n, D)."""
+        many, log_q = np.repeat(codes, n, axis=0), np.zeros(len(z))
+        known = self.mixed.log_prob(many, z)
+        if (codes < 0).any():
+            exact, log_p = self.categories.sample_given(codes, n, rng)
+            drawn = self.mixed.sample_codes(many, z, rng)
+            first = rng.random(len(z)) < 0.5
+            many = np.where(first[:, None], drawn, exact.reshape(drawn.shape))
+            with_codes = self.mixed.log_prob(many, z)
+            halves = with_codes - known, self.categories.log_prob(many) - np.repeat(log_p, n)
+            log_q, known = np.logaddexp(*halves) - np.log(2), with_codes
+        if np.isnan(z).any():
+            z = self.mixed.sample_numbers(many, z, rng)
+            log_q = log_q + self.mixed.log_prob(many, z) - known
+        return many, z, log_q
+
+
+class Range:
+    """Draws of a number between two ends of the line, by the histogram of g there."""
+
+    def __init__(self, mixed: MixedMixture, j: int, ends: np.ndarray):
+        marginal = mixed.mixture.marginal([j])
+        middle, spread = marginal.means[:, 0], marginal.scale_tril[:, 0, 0]
+        near, far = ((middle - k * spread, middle + k * spread) for k in (NEAR, FAR))
+        low = ends[0] if np.isfinite(ends[0]) else min(far[0].min(), ends[1] - spread.max())
+        high = ends[1] if np.isfinite(ends[1]) else max(far[1].max(), ends[0] + spread.max())
+        grids = [
+            np.linspace(*both, BINS + 1) for both in ((low, high), (near[0].min(), near[1].max()))
+        ]
+        self.knots = np.unique(np.clip(grids, low, high))
+        self.width = np.diff(self.knots)
+        mass = marginal.prob((self.knots[:-1] + self.width / 2)[:, None]) * self.width
+        even = self.width / self.width.sum()
+        self.share = (1 - EVEN) * mass / mass.sum() + EVEN * even if mass.any() else even
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """n draws, and the log of their density."""
+        i = rng.choice(len(self.share), n, p=self.share)
+        return self.knots[i] + rng.random(n) * self.width[i], np.log(self.share[i] / self.width[i])
