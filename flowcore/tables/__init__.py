@@ -10,7 +10,7 @@ latent_classes.py by classes                        categorical.py all of these,
 onehot.py      c as a context                       checks.py    numbers without a density
 fitting.py     from a table to the parts            density.py   p(c) p(x | c), of these
 conditional.py some columns given others            answering.py by weighted draws
-proposal.py    where these start from
+proposal.py    where these start from               imputer.py   `FlowImputer`, of scikit-learn
 record.py      what is saved                        files.py     files in blocks of rows
 reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """
@@ -24,6 +24,7 @@ from .files import read_blocks, read_table
 from .fitting import learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
+from .imputer import FlowImputer
 from .kind import Kind
 from .latent_classes import LatentClasses
 from .record import TableRecord
@@ -33,6 +34,7 @@ __all__ = [
     "CategoricalMixture",
     "ChowLiuTree",
     "Column",
+    "FlowImputer",
     "Frame",
     "Frequencies",
     "Kind",

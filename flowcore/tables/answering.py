@@ -1,9 +1,9 @@
 """Rows of a table with holes, answered many at a time by weighted draws.
 
-    p(known) = E_g p(c) q(z | c) w(x_a, u) / g(c_b, z_b | c_a, z_a)
+    p(known) = E_g p(c) q(z | c) w(x_a) / g(c_b, z_b | c_a, z_a)
 
-z_a are the known numbers on the line, those on a grid at a random point u of their cell: the noise
-is inside of the sum. Exact instead: a row without holes; p(c_b | c_a) where no number is known; and
+z_a are the known numbers on the line; where only an interval is known, a cell of a grid or a range,
+at a point drawn from the histogram of g there: the noise is inside of the sum. Exact instead: a row without holes; p(c_b | c_a) where no number is known; and
 all values of the unknown categories, if they are few and all numbers are known.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..conditionals.weights import Weighted, trusted, weighted
 from ..core import BLAS
-from .proposal import MixedMixture, Proposal, Range
+from .proposal import Histogram, MixedMixture, Proposal
 
 if TYPE_CHECKING:
     from .density import TableDensity
@@ -126,9 +126,11 @@ class Answering:
         many = np.repeat(codes[:, None], n, axis=1)
         if self.categories is not None:
             many, log_p = self.categories.sample_given(codes, n, rng)
-        many = many.reshape(-1, codes.shape[1])
-        x = self.density.sample_numbers(many, rng)
-        kept = question.kept(many, x).reshape(-1, n)
+        many = many.reshape(len(codes) * n, codes.shape[1])
+        x = np.zeros((len(many), 0))
+        if self.density.density_ is not None:
+            x = self.coordinates.from_line(self.density.sample_on_line(many, rng))
+        kept = question.kept(many, x).reshape(len(codes), n)
         total = np.maximum(kept.sum(axis=1), 1)
         with np.errstate(divide="ignore"):
             log_p = log_p + np.log(kept.mean(axis=1))
@@ -141,12 +143,19 @@ class Answering:
     def _by_weights(self, question: Question, n, rng) -> Weighted:
         """Draws of the proposal with importance weights."""
         m, (n_codes, dim) = len(question.codes), (question.codes.shape[1], question.x.shape[1])
-        x = np.repeat(question.x, n, axis=0)
-        place = rng.random((m, dim, n)).argsort(axis=2).transpose(0, 2, 1).reshape(-1, dim)
-        z, log_w = self.coordinates.known_to_line(x, (place + rng.random(x.shape)) / n)
-        mixed = self.mixed
+        mixed, x = self.mixed, np.repeat(question.x, n, axis=0)
+        low, high = self.coordinates.cells(question.x)
         for j, ends in question.ranges.items():
-            z[:, j], log_g = Range(mixed, j, ends).sample(len(z), rng)
+            low[:, j], high[:, j] = ends
+        is_interval = ~np.isnan(low[0])
+        points = np.where(is_interval, np.nan, x)
+        z, log_w = self.coordinates.known_to_line(points, np.zeros_like(x))
+        for j in np.flatnonzero(is_interval):
+            histogram = Histogram(mixed, j, np.append(low[:, j], high[:, j]))
+            place = rng.random((m, n)).argsort(axis=1)  # one draw in each n-th of the interval
+            ends = np.repeat(low[:, j], n), np.repeat(high[:, j], n)
+            u = (place + rng.random((m, n))).reshape(-1) / n
+            z[:, j], log_g = histogram.between(*ends, u)
             log_w = log_w - log_g
         open_ = question.codes[0] < 0
         if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
@@ -159,18 +168,9 @@ class Answering:
             raise ValueError(f"the log-density is NaN at some draws: {self.density.density_!r}")
         if n_codes:
             log_p = log_p + self.categories.log_prob(codes)
-        free = np.isnan(x)
-        x = np.where(free, self.coordinates.from_line(z), x)
-        kept, (low, high) = question.kept(codes, x), self.coordinates.reach
-        found = weighted(
-            _rows(codes, x).reshape(m, n, -1), np.where(kept, log_p - log_q, -np.inf).reshape(m, n)
-        )
-        there = self.density.encoding.is_there(codes) & free
-        within = (~there | ((z >= low) & (z <= high))).all(axis=1).reshape(m, n)
-        share = found.share * within  # as `TableDensity.sample`
-        total = share.sum(axis=1, keepdims=True)
-        found.share[:] = np.divide(share, total, out=found.share.copy(), where=total > 0)
-        return found
+        x = np.where(np.isnan(x), self.coordinates.from_line(z), x)
+        log_ratio = np.where(question.kept(codes, x), log_p - log_q, -np.inf)
+        return weighted(_rows(codes, x).reshape(m, n, -1), log_ratio.reshape(m, n))
 
 
 def _rows(codes: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed, TableLike
     from .density import TableDensity
 
+MARGINAL_DRAWS = 200  # of a row, for its log-density
 LEAST_DRAWS = 30  # of a row; fewer cannot be judged
 ROUNDING = 1e-9  # a smaller standard error is none
 
@@ -48,6 +49,8 @@ class TableConditional:
     """
 
     def __init__(self, density: TableDensity, known: Mapping, n_draws: int, rng: Seed):
+        if not isinstance(known, Mapping):
+            raise TypeError(f"known is a mapping, such as {{'age': 31}}: got {known!r:.80}")
         self.density, self.known, self.n_draws = density, dict(known), _draws(n_draws)
         self.columns = [
             part.column.name for part in density.encoding.parts
@@ -127,30 +130,33 @@ class TableConditional:
 
     def shares(self) -> dict:
         """name -> {value: p(value | x_a)} of each unknown category, the most probable first."""
-        decoded, share, found = self._decoded(self._weighted.x[0]), self._weighted.share[0], {}
+        values, share, found = self._decoded(self._weighted.x[0]), self._weighted.share[0], {}
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and part.column.kind.is_category:
-                values, each = np.unique(decoded[name].astype(str), return_inverse=True)
-                total = np.bincount(each.reshape(-1), share, len(values))
-                first = np.array([np.argmax(each == i) for i in range(len(values))])
-                pairs = zip(decoded[name][first].tolist(), total.tolist(), strict=True)
+                texts, first, each = np.unique(
+                    values[name].astype(str), return_index=True, return_inverse=True
+                )
+                total = np.bincount(each.reshape(-1), share, len(texts))
+                pairs = zip(values[name][first].tolist(), total.tolist(), strict=True)
                 found[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
         return found
 
     def _numbers(self) -> Iterable:
-        decoded, share = self._decoded(self._weighted.x[0]), self._weighted.share[0]
+        values, share = self._decoded(self._weighted.x[0]), self._weighted.share[0]
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and isinstance(part, Number):
-                x = decoded[name].astype(float)
+                x = values[name].astype(float)
                 there = ~np.isnan(x)
                 yield name, x[there], share[there]
 
     def _decoded(self, rows: np.ndarray) -> dict:
         """name -> values of draws; what is known is as it was given."""
-        found, n_codes = {}, self._question.codes.shape[1]
-        found = self.density.encoding.decode(rows[:, :n_codes].astype(int), rows[:, n_codes:])
+        found = decoded(self.density, rows)
+        for name, value in self.known.items():
+            if name not in self.columns and found[name].dtype == object:  # it may be unseen
+                found[name] = np.full(len(rows), value, object)
         return found
 
     def __repr__(self):
@@ -205,10 +211,31 @@ def answers_of(
     density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool
 ) -> TableAnswers:
     """What `TableDensity.impute` returns."""
-    n, n_draws, rng = check_dim("n", n, least=0), _draws(n_draws), np.random.default_rng(rng)
-    given = as_frame(X)
+    n, given = check_dim("n", n, least=0), as_frame(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
+    rows, found = _answered(density, frame, question, n, _draws(n_draws), rng, progress)
+    for own in rows:
+        found.tables.append(_completed(X, given, frame, decoded(density, own), gaps))
+    return found
+
+
+def decoded(density: TableDensity, rows: np.ndarray) -> dict:
+    """name -> values of draws (n, K + D); any value in the place of one that was never seen."""
+    sizes = np.array(density.encoding.sizes, int)
+    codes, x = np.split(rows, [len(sizes)], axis=1)
+    return density.encoding.decode(np.minimum(codes.astype(np.int64), sizes - 1), x)
+
+
+def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
+    """log p of what each row knows, (n,); a missing cell that is a value of its column is known."""
+    question, _ = with_holes(density, frame, values=True)
+    return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False)[1].log_p
+
+
+def _answered(density, frame, question, n, n_draws, rng, progress):
+    """(n draws of all rows (n, rows, K + D), answers without tables); a warning where they fail."""
+    rng = np.random.default_rng(rng)
     rows = np.repeat(np.hstack([question.codes, question.x])[None], n, axis=0)
     found = TableAnswers([], *np.zeros((4, len(frame))))
     bar = imported("tqdm.auto").tqdm(total=len(frame), unit=" rows", disable=not progress)
@@ -226,17 +253,16 @@ def answers_of(
             f"0.7, or fewer than 30 effective draws): {named('row', frame.row_numbers(bad))}. "
             "Raise n_draws"
         )
-    for own in rows:
-        k = question.codes.shape[1]
-        decoded = density.encoding.decode(own[:, :k].astype(np.int64), own[:, k:])
-        found.tables.append(_completed(X, given, frame, decoded, gaps))
-    return found
+    return rows, found
 
 
-def with_holes(density: TableDensity, frame: Frame) -> tuple[Question, dict]:
+def with_holes(
+    density: TableDensity, frame: Frame, values: bool = False
+) -> tuple[Question, dict]:  # fmt: skip
     """(the question what the missing cells of a frame are, name -> (n,) where they are).
 
-    A missing cell is no value here, also where the column has it as a value: draws have none.
+    A missing cell is no value here, also where the column has it as one: draws have none. values:
+    it is known there.
     Errors: ValueError for a number outside of its column's support, naming its place.
     """
     encoding, gaps = density.encoding, {}
@@ -244,11 +270,12 @@ def with_holes(density: TableDensity, frame: Frame) -> tuple[Question, dict]:
     hole, forbidden, k, d = np.zeros(x.shape, bool), [], 0, 0
     for part in encoding.parts:
         column, n_codes, n_numbers = part.column, len(part.sizes), len(part.kinds)
-        gone = gaps[column.name] = is_missing(frame[column.name])
+        gone = is_missing(frame[column.name]) & (not (values and column.missing))
+        gaps[column.name] = gone
         codes[gone, k : k + n_codes] = UNKNOWN
         x[gone, d : d + n_numbers] = np.nan
         hole[gone, d : d + n_numbers] = True
-        if column.missing:
+        if column.missing and not values:
             forbidden.append((k, part.sizes[0] - 1))
         k, d = k + n_codes, d + n_numbers
     encoding.check_inside(frame, x, density.coordinates_.outside(x))
@@ -261,8 +288,6 @@ def asked(density: TableDensity, known: Mapping) -> Question:
     Errors: ValueError for unknown columns, for values that a column cannot have, and for ranges
     without any number of the column.
     """
-    if not isinstance(known, Mapping):
-        raise TypeError(f"known is a mapping, such as {{'age': 31}}: got {known!r:.80}")
     encoding, names = density.encoding, [part.column.name for part in density.encoding.parts]
     for name in known:
         if name not in names:
@@ -284,16 +309,14 @@ def asked(density: TableDensity, known: Mapping) -> Question:
             codes[:, k : k + n_codes], x[:, d : d + n_numbers] = own_codes, own_x
             hole[0, d : d + n_numbers] = False
         k, d = k + n_codes, d + n_numbers
-    is_in = None
-    if loose:
 
-        def is_in(codes, x):
-            decoded = encoding.decode(codes, x)
-            return np.logical_and.reduce(
-                [within(density, name, decoded[name], ends) for name, ends in loose.items()]
-            )
+    def is_in(codes, x):
+        values, kept = decoded(density, np.hstack([codes, x])), np.ones(len(codes), bool)
+        for name, ends in loose.items():
+            kept &= within(density, name, values[name], ends)
+        return kept
 
-    return Question(codes, x, hole, ranges, is_in=is_in)
+    return Question(codes, x, hole, ranges, is_in=is_in if loose else None)
 
 
 def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
@@ -351,7 +374,7 @@ def _interval(density, part, d, low, high) -> np.ndarray | None:
     kind = part.kinds[0]
     moved = kind if not column.kind.atoms else column.kind
     low, high = (moved.without_atoms(np.array([end]))[0] for end in (low, high))
-    ends = density.coordinates_.ends_on_line(d, low, high)
+    ends = density.coordinates_.interval(d, low, high)
     if not ends[0] < ends[1]:
         raise ValueError(
             f"column {column.name!r:.40} is {column.kind}: no value of it lies from {low:g} to "
@@ -370,7 +393,7 @@ def within(density: TableDensity, name, values: np.ndarray, ends: tuple) -> np.n
         return (own >= low - slack) & (own <= high + slack)
 
 
-def _completed(X, given: Frame, frame: Frame, decoded: dict, gaps: dict) -> TableLike:
+def _completed(X, given: Frame, frame: Frame, values: dict, gaps: dict) -> TableLike:
     """The caller's table with draws in its missing cells."""
     columns = {name: given[name] for name in given.names}
     by_name = dict(zip(frame.names, frame.names, strict=True))
@@ -378,7 +401,7 @@ def _completed(X, given: Frame, frame: Frame, decoded: dict, gaps: dict) -> Tabl
         by_name = dict(zip(frame.names, given.names, strict=True))
     for name, gone in gaps.items():
         if gone.any():
-            columns[by_name[name]] = _filled(frame[name], decoded[name], gone)
+            columns[by_name[name]] = _filled(frame[name], values[name], gone)
     if not given.is_named:
         dtype = object if any(own.dtype == object for own in columns.values()) else float
         return np.column_stack([np.asarray(own, dtype) for own in columns.values()])
@@ -386,7 +409,7 @@ def _completed(X, given: Frame, frame: Frame, decoded: dict, gaps: dict) -> Tabl
     if given.library is None:
         return found
     table = found.to(given.library)
-    if given.library == "pandas":
+    if given.library == "pandas" and hasattr(X, "index"):
         table.index = X.index
     return table
 

@@ -127,7 +127,18 @@ class Coordinates:
         log_w = log_w + np.where(gone, self._log_slope, steps).sum(axis=1)
         return np.where(gone, np.nan, z) if gone.any() else z, log_w
 
-    def ends_on_line(self, j: int, low: float, high: float) -> np.ndarray:
+    def cells(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """z (n, D) of both ends of the cells of gridded numbers; NaN of all others."""
+        low, high = np.array([kind.support for kind in self.kinds]).reshape(-1, 2).T
+        y = np.stack([x, x + self.step])
+        y = np.clip(np.where(np.isnan(y) | (self.step == 0), self._zero, y), low, high)
+        with np.errstate(all="ignore"):  # ends of a support are infinite
+            z = y if self.line is None else np.stack([self.line.inverse(own) for own in y])
+        z = np.where(y == low, -np.inf, np.where(y == high, np.inf, z))
+        z[:, np.isnan(x) | (self.step == 0)] = np.nan
+        return z[0], z[1]
+
+    def interval(self, j: int, low: float, high: float) -> np.ndarray:
         """z (2,) of the ends of the numbers from low to high of column j, whole cells on a grid.
 
         Equal ends, if no number of the column lies between.
@@ -136,12 +147,10 @@ class Coordinates:
         least, most = kind.support
         if kind.is_gridded:
             start = kind.low or 0.0
-            low, high = (start + kind.step * np.array([
-                np.ceil((low - start) / kind.step - OFF_GRID),
-                np.floor((high - start) / kind.step + OFF_GRID) + 1,
-            ]))  # fmt: skip
-        low, high = max(low, least), min(high, most)
-        ends = np.array([[low], [max(low, high)]])
+            low = start + kind.step * np.ceil((low - start) / kind.step - OFF_GRID)
+            high = start + kind.step * (np.floor((high - start) / kind.step + OFF_GRID) + 1)
+        low = max(low, least)
+        ends = np.array([[low], [max(low, min(high, most))]])
         with np.errstate(all="ignore"):
             z = (ends if own is None else own.inverse(ends))[:, 0]
         return np.where(ends[:, 0] == least, -np.inf, np.where(ends[:, 0] == most, np.inf, z))

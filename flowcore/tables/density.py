@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..core import warn
 from ..core.inputs import check_count
 from .answering import Answering
-from .conditional import TableAnswers, TableConditional, answers_of
+from .conditional import TableAnswers, TableConditional, answers_of, marginals_of
 from .encoding import Encoding
 from .fitting import fitted_parts
 from .frame import Frame
@@ -205,21 +205,33 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     # ------------------------------------------------------------ log p
 
-    def log_prob(self, X: TableLike) -> np.ndarray:
+    def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats: a function of that row alone.
 
         Exact without gridded columns and atoms, otherwise by 32 points of the row's cell. NaN for a
         row that misses a value which is none of the column's, -inf for one outside of a column's
-        support. Errors: ValueError for columns that are not those of the schema, and, naming row,
+        support.
+
+        missing: "nan", as above. "marginal": a missing cell that is no value of its column is
+        unknown, and log p is that of what the row knows: `impute(X, n=0)` also has its error.
+
+        Errors: ValueError for columns that are not those of the schema, and, naming row,
         column and value, for text among numbers and for what is off a grid. Cost: one pass of the
         density, 32 with gridded columns and for rows with atoms; at most 256 times that for a row
         with a category that was never seen.
         """
         check_is_fitted(self)
-        codes, x, unknown = self.encoding.encode(self.schema_.select(X, self.ignore_extra))
+        if missing not in ("nan", "marginal"):
+            raise ValueError(f'missing is "nan" or "marginal": got {missing!r:.40}')
+        frame = self.schema_.select(X, self.ignore_extra)
+        codes, x, unknown = self.encoding.encode(frame)
         log_p, out = np.full(len(codes), np.nan), self.coordinates_.outside(x).any(axis=1)
         rows = np.flatnonzero(~(unknown | out))
-        log_p[rows], log_p[out & ~unknown] = self.log_prob_of(codes[rows], x[rows]), -np.inf
+        log_p[rows] = self.log_prob_of(codes[rows], x[rows])
+        holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)
+        if len(holes):
+            log_p[holes] = marginals_of(self, frame.take(holes))
+        log_p[out if missing == "marginal" else out & ~unknown] = -np.inf
         return log_p
 
     def log_prob_of(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
 IMAGINED = 2.0  # rows of every component, distributed as the whole column
-BINS, EVEN = 256, 0.1  # of a range; the share of its draws that are spread evenly
+BINS, EVEN = 512, 0.1  # of a histogram; the share of it that is spread evenly
 NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and all of it
 
 
@@ -85,7 +85,8 @@ class MixedMixture:
         return self.mixture.sample_components(z, self._drawn_components(codes, z, rng), rng)
 
     def _drawn_components(self, codes, z, rng) -> np.ndarray:
-        shares = log_sum_exp(self._log_components(codes, z))[1]
+        log_p, shares = log_sum_exp(self._log_components(codes, z))
+        shares[:, np.isneginf(log_p)] = self.mixture.weights[:, None]  # values that were taken out
         return draw(shares.T, np.arange(len(codes)), rng)
 
     def _log_components(self, codes, z) -> np.ndarray:
@@ -126,29 +127,36 @@ class Proposal:
             log_q, known = np.logaddexp(*halves) - np.log(2), with_codes
         if np.isnan(z).any():
             z = self.mixed.sample_numbers(many, z, rng)
-            log_q = log_q + self.mixed.log_prob(many, z) - known
+            with np.errstate(invalid="ignore"):  # of values that were taken out
+                log_q = log_q + self.mixed.log_prob(many, z) - known
         return many, z, log_q
 
 
-class Range:
-    """Draws of a number between two ends of the line, by the histogram of g there."""
+class Histogram:
+    """Draws of one number of the line between two ends, from the histogram of g's marginal.
+
+    Each draw may have ends of its own, infinite ones too: those of cells, or of a range.
+    """
 
     def __init__(self, mixed: MixedMixture, j: int, ends: np.ndarray):
         marginal = mixed.mixture.marginal([j])
         middle, spread = marginal.means[:, 0], marginal.scale_tril[:, 0, 0]
         near, far = ((middle - k * spread, middle + k * spread) for k in (NEAR, FAR))
-        low = ends[0] if np.isfinite(ends[0]) else min(far[0].min(), ends[1] - spread.max())
-        high = ends[1] if np.isfinite(ends[1]) else max(far[1].max(), ends[0] + spread.max())
-        grids = [
-            np.linspace(*both, BINS + 1) for both in ((low, high), (near[0].min(), near[1].max()))
-        ]
-        self.knots = np.unique(np.clip(grids, low, high))
-        self.width = np.diff(self.knots)
-        mass = marginal.prob((self.knots[:-1] + self.width / 2)[:, None]) * self.width
-        even = self.width / self.width.sum()
-        self.share = (1 - EVEN) * mass / mass.sum() + EVEN * even if mass.any() else even
+        ends, more = ends[np.isfinite(ends)], spread.max()
+        low = min([far[0].min(), *(ends - more)])
+        high = max([far[1].max(), *(ends + more)])
+        grids = (low, high), (near[0].min(), near[1].max())
+        self.knots = np.unique([np.linspace(*both, BINS + 1) for both in grids])
+        width = np.diff(self.knots)
+        mass = marginal.prob((self.knots[:-1] + width / 2)[:, None]) * width
+        share = (1 - EVEN) * mass / mass.sum() + EVEN * width / width.sum()
+        self.total, self.height = np.append(0.0, np.cumsum(share)), share / width
 
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """n draws, and the log of their density."""
-        i = rng.choice(len(self.share), n, p=self.share)
-        return self.knots[i] + rng.random(n) * self.width[i], np.log(self.share[i] / self.width[i])
+    def between(
+        self, low: np.ndarray, high: np.ndarray, u: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """z (n,) at the shares u (n,) of the mass between two ends, and the log of its density."""
+        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
+        z = np.interp(first + u * (last - first), self.total, self.knots)
+        place = np.clip(np.searchsorted(self.knots, z, "right") - 1, 0, len(self.height) - 1)
+        return np.clip(z, low, high), np.log(self.height[place] / (last - first))
