@@ -243,6 +243,17 @@ def test_tables_of_categories_or_of_numbers_alone():
     assert given.log_marginal == pytest.approx(stats.norm.logpdf(1.0), abs=4 * given.error)
 
 
+def test_samples_stay_within_the_range_of_the_table(density):
+    X = {"a": RNG(0).uniform(size=300), "b": RNG(1).uniform(size=300)}
+    wide = fit_table(X, Schema.from_data(X), learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x))
+    given = wide.given({"a": 0.5})
+    assert given.quantiles([0.01, 0.99])["b"].tolist() != pytest.approx([0, 1], abs=0.1)
+    drawn = given.sample(500, rng=0)["b"]
+    assert X["b"].min() <= drawn.min() and drawn.max() <= X["b"].max() and len(drawn) == 500
+    far = wide.given({"b": (2.0, 3.0)}).sample(20, rng=0)["b"]  # what is known is known
+    assert ((far > 2) & (far < 3)).all()
+
+
 def test_dates_are_asked_for():
     day = pd.date_range("2024-01-01", periods=400).strftime("%Y-%m-%d")
     X = pd.DataFrame({"day": day, "x": RNG(0).normal(size=400)})

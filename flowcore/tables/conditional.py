@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,10 +103,27 @@ class TableConditional:
         return log_p - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
-        """n whole rows, a table of the caller's kind; taken from 4 n fresh weighted draws."""
+        """n whole rows, a table of the caller's kind; taken from 4 n fresh weighted draws.
+
+        As those of `TableDensity.sample`, unknown numbers stay within the range of the table, if
+        any draw does.
+        """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
-        rows = self._answer(max(4 * n, self.n_draws), rng).resampled(max(n, 1), rng)[0][:n]
+        found = self._answer(max(4 * n, self.n_draws), rng)
+        share = found.share * self._is_near(found.x[0])
+        if share.any():
+            found = replace(found, share=share / share.sum())
+        rows = found.resampled(max(n, 1), rng)[0][:n]
         return self.density.as_table(self._decoded(rows), n)
+
+    def _is_near(self, rows: np.ndarray) -> np.ndarray:
+        """Which draws have no unknown number beyond the least and the greatest of the table."""
+        codes, x = _split(self.density, rows)
+        coordinates = self.density.coordinates_
+        with np.errstate(all="ignore"):  # an end may be infinite
+            low, high = coordinates.from_line(coordinates.reach)
+        free = self.density.encoding.is_there(codes) & self._question.hole
+        return (~free | ((x >= low) & (x <= high))).all(axis=1)
 
     def mean(self) -> dict:
         """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count."""
@@ -222,9 +239,14 @@ def answers_of(
 
 def decoded(density: TableDensity, rows: np.ndarray) -> dict:
     """name -> values of draws (n, K + D); any value in the place of one that was never seen."""
+    return density.encoding.decode(*_split(density, rows))
+
+
+def _split(density: TableDensity, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(codes (n, K), numbers (n, D)) of draws."""
     sizes = np.array(density.encoding.sizes, int)
     codes, x = np.split(rows, [len(sizes)], axis=1)
-    return density.encoding.decode(np.minimum(codes.astype(np.int64), sizes - 1), x)
+    return np.minimum(codes.astype(np.int64), sizes - 1), x
 
 
 def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
