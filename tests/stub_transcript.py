@@ -275,8 +275,11 @@ CASES = {
     },
     "questions": {
         "t.csv": EVERY,
-        "holes.csv": changed(changed(csv(OTHERS[:3].assign(id=["a", "b", "c"])), OTHERS["height"][0], ""),
-                             OTHERS["city"][1], ""),
+        "holes.csv": changed(
+            changed(csv(OTHERS[:3].assign(id=["a", "b", "c"])), OTHERS["height"][0], ""),
+            OTHERS["city"][1],
+            "",
+        ),
         "negative.csv": changed(FEW, OTHERS["price"][1], "-5"),
     },
     "a-drift-check": {

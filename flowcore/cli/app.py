@@ -304,6 +304,10 @@ def diagnose(
         Literal["error", "drop"], Option(help="Rows that miss a number: an error, or left out.")
     ] = "error",
     ignore_extra: IgnoreExtra = False,
+    hide: Annotated[
+        float,
+        Option(min=0, max=0.99, help="Test conditionals, too: hide this share of the cells."),
+    ] = 0.0,
     fail: flag("--fail", "Exit status 3 if the model cannot be trusted for these rows.") = False,
     seed: Seed = 0,
     json: Json = False,

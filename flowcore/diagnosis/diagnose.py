@@ -15,6 +15,7 @@ from ..training.checks import as_context, as_table
 from ..training.columns import few_valued_columns
 from .density import AnyDensity, Rows, draws_of, warn_of_shared
 from .findings import Finding, adjusted, listed
+from .hidden import hidden_cells, hidden_numbers
 from .latent import conditionals, uniforms
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
@@ -45,6 +46,7 @@ def diagnose(
     history: History | None = None,
     draws: int = 20_000,
     alpha: float = 0.05,
+    hide: float = 0.0,
     rng: Seed = 0,
 ) -> Diagnosis:
     """Tests a density on held-out rows: a verdict in words, a page, and numbers.
@@ -88,8 +90,13 @@ def diagnose(
         How many samples to compare with, >= 1000; with a context at least 19 for every row.
     alpha : float
         The chance that any test of a density which is the truth is significant.
+    hide : float
+        To test conditionals, too: the share of cells of at most 1,000 rows that are hidden at
+        random, and drawn given the others, as `Conditionals.impute` does. The places of the hidden
+        values among the draws should be uniform, and intervals should cover them. 0: none is. Cost:
+        about 200 evaluations of the density a row.
     rng : int or numpy Generator
-        Of the draws, the halves, the classifier.
+        Of the draws, the halves, the classifier, the hidden cells.
 
     Returns
     -------
@@ -114,6 +121,8 @@ def diagnose(
     draws = check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
+    if not (isinstance(hide, Real) and 0 <= hide < 1):
+        raise ValueError(f"hide is a share of the cells in [0, 1): got {hide!r}")
     given, units, there = (), np.asarray, None
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
@@ -164,6 +173,10 @@ def diagnose(
         if there is not None:  # a table
             n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
             tests += shares(density, X_held_out, X_train, n_draws, rng)
+        if hide and there is None:
+            tests += hidden_numbers(adapter, held_out, names, hide, rng)
+        elif hide:
+            tests += hidden_cells(density, X_held_out, hide, rng)
         found = adjusted(tests, alpha)
         if train is not None:
             harm = any(one.fault or one.adjusted < alpha for one in found)

@@ -26,6 +26,16 @@ from .curves import losses
 from .masks import masks
 from .pairs import pairs
 
-__all__ = ["cells", "compare", "densities", "density", "losses", "masks", "pairs", "scatter", "stages"]
+__all__ = [
+    "cells",
+    "compare",
+    "densities",
+    "density",
+    "losses",
+    "masks",
+    "pairs",
+    "scatter",
+    "stages",
+]
 _OF_LESSONS = "bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"
 __getattr__ = door(__name__, {"flowcore.teaching.pictures": _OF_LESSONS})

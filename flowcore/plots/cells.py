@@ -62,8 +62,9 @@ def cells(explanation: Explanation, most: int = 20, ax: Axes | None = None) -> A
     for i, j in np.argwhere(gains >= NAMED):
         value = explanation.values[j][rows[i]]
         text = f"{value:.3g}" if isinstance(value, (float, np.floating)) else f"{value}"
+        colour = "white" if gains[i, j] > DARKEST / 2 else "black"
         ax.text(j, i, f"{text:.{LETTERS}}".replace("$", r"\$"), ha="center", va="center",
-                fontsize=SMALL, color="white" if gains[i, j] > DARKEST / 2 else "black")  # fmt: skip
+                fontsize=SMALL, color=colour)  # fmt: skip
     ax.set(ylabel="row: log p (nats)")
     ax.set_title("nats gained if a cell were its likely value", fontsize="medium")
     if left := np.count_nonzero(~known):

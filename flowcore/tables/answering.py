@@ -3,8 +3,9 @@
     p(known) = E_g p(c) q(z | c) w(x_a) / g(c_b, z_b | c_a, z_a)
 
 z_a are the known numbers on the line; where only an interval is known, a cell of a grid or a range,
-at a point drawn from the histogram of g there: the noise is inside of the sum. Exact instead: a row without holes; p(c_b | c_a) where no number is known; and
-all values of the unknown categories, if they are few and all numbers are known.
+at a point drawn from the histogram of g there: the noise is inside of the sum. Exact instead: a row
+without holes; p(c_b | c_a) where no number is known; and all values of the unknown categories, if
+they are few and all numbers are known.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class Answering:
 
     def _by_weights(self, question: Question, n, rng) -> Weighted:
         """Draws of the proposal with importance weights."""
-        m, (n_codes, dim) = len(question.codes), (question.codes.shape[1], question.x.shape[1])
+        m = len(question.codes)
         mixed, x = self.mixed, np.repeat(question.x, n, axis=0)
         low, high = self.coordinates.cells(question.x)
         for j, ends in question.ranges.items():
@@ -166,7 +167,7 @@ class Answering:
         log_p = self.density.log_prob_on_line(z, codes) + log_w
         if np.isnan(log_p).any():
             raise ValueError(f"the log-density is NaN at some draws: {self.density.density_!r}")
-        if n_codes:
+        if self.categories is not None:
             log_p = log_p + self.categories.log_prob(codes)
         x = np.where(np.isnan(x), self.coordinates.from_line(z), x)
         log_ratio = np.where(question.kept(codes, x), log_p - log_q, -np.inf)

@@ -17,7 +17,7 @@ from .conditional import TableAnswers, TableConditional, answers_of, marginals_o
 from .encoding import Encoding
 from .explaining import explanation_of
 from .fitting import fitted_parts
-from .frame import Frame
+from .frame import Frame, is_missing
 from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
@@ -437,6 +437,13 @@ class TableDensity(DensityMixin, BaseEstimator):
         z, line = self.coordinates_.to_line(x, u)[0], self.coordinates_.line
         units = np.asarray if line is None else line.forward
         return Numbers(self.density_, names, z, context, x, units)
+
+    def frame_of(self, X: TableLike) -> Frame:
+        """The modelled columns of the rows of X that miss nothing: for `diagnose`."""
+        frame = self.schema_.select(X, self.ignore_extra)
+        _, _, unknown = self.encoding.encode(frame)
+        missing = np.any([is_missing(frame[name]) for name in frame.names], axis=0)
+        return frame.take(~(unknown | missing))
 
     def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.

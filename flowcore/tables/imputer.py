@@ -1,4 +1,4 @@
-"""`FlowImputer`: missing cells of a table filled from its density, as a scikit-learn transformer."""
+"""`FlowImputer`: missing cells of a table, drawn from its density: a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -37,18 +37,20 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     `sample` draws them, jointly: completed tables whose differences are the uncertainty, for
     Rubin's rules. That of the density itself is part of it: the tables are drawn in turn from
     densities that are fitted with random weights of the rows (the Bayesian bootstrap); with one
-    density for all of them, intervals would be too narrow. `transform` fills each cell with one value that predicts it well: the median of
-    its draws, of a category the most frequent one. That value alone is not enough for what comes
-    next: it hides the uncertainty, and makes columns depend on each other too much.
+    density for all of them, intervals would be too narrow. `transform` fills each cell with one
+    value that predicts it well: the median of its draws, of a category the most frequent one. That
+    value alone is not enough for what comes next: it hides the uncertainty, and makes columns
+    depend on each other too much.
 
     The density is learned from the rows without missing cells. So the draws are right if cells are
     missing completely at random, or by reasons that the seen cells show and complete rows cover; if
     incomes are missing because they are high, no imputer sees that. Numbers, categories and dates
     are recognised as in `Schema.from_data`, suggestions included; a column of a single value is
-    filled with it. Errors: ValueError, naming the column, for one without any value, for free text,
-    and for one that is set aside, such as row numbers, but has missing cells; for too few complete
-    rows. Cost: `fit` that of 1 + `bootstraps` densities, `transform` and `sample` 200 evaluations of it a row with
-    missing cells.
+    filled with it.
+    Errors: ValueError, naming the column, for one without any value, for free text, and for one
+    that is set aside, such as row numbers, but has missing cells; for too few complete rows.
+    Cost: `fit` that of 1 + `bootstraps` densities, `transform` and `sample` 200 evaluations of one
+    for each row with missing cells.
 
     Parameters
     ----------
