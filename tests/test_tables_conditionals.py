@@ -113,27 +113,32 @@ def test_categories_given_others_are_sums_over_all_values(weights):
 
 
 def test_the_proposal_is_a_density_and_its_draws_follow_it(density):
-    """p(c_b, z_b | c_a, z_a) of the proposal sums to 1, and E 1/q is the number of values."""
-    mixed = MixedMixture.fitted(density, RNG(0))
-    proposal = Proposal(density.categories_, mixed)
-    sizes, n = density.categories_.sizes, 20_000
-    codes, z = np.array([[-1, 0, -1]]), np.tile([0.5, -0.2, 0.3], (n, 1))
-    assert sizes == (3, 2, 2)  # of city, rain and smokes
-    found, _, log_q = proposal.sample_given(codes, z, n, RNG(1))
+    """It sums and integrates to 1 over what is unknown, and E 1/q is the number of values."""
+    mixed, nan, n = MixedMixture.fitted(density, RNG(0)), np.nan, 20_000
+    assert density.categories_.sizes == (3, 2, 2)  # of city, rain and smokes
+    nothing = np.full((2, 1, 3), nan)
+    codes, z = np.array([[-1, 0, -1]]), np.array([[0.5, -0.2, 0.3]])
+    proposal = Proposal(density.categories_, mixed, codes, z, nothing, n)
+    found, points = proposal.sample(RNG(1))
+    log_q = proposal.log_prob(found, points)
     assert np.exp(-log_q).mean() == pytest.approx(6, rel=0.05)
     _, first, counts = np.unique(found, axis=0, return_index=True, return_counts=True)
     assert np.exp(log_q[first]).sum() == pytest.approx(1, abs=1e-9)
     np.testing.assert_allclose(counts / n, np.exp(log_q[first]), atol=0.02)
-    z[:, 0] = np.nan
-    _, points, log_q = proposal.sample_given(np.array([[1, 0, 1]]), z, n, RNG(2))
-    grid = np.tile([0.0, -0.2, 0.3], (4001, 1))
-    grid[:, 0] = np.linspace(-12, 12, 4001)
-    p = np.exp(mixed.log_prob(np.tile([1, 0, 1], (4001, 1)), grid))
-    assert stats.kstest(points[:, 0], lambda v: np.interp(v, grid[:, 0], np.cumsum(p) / p.sum()))[
-        1
-    ] > 1e-4  # fmt: skip
-    at = np.interp(points[:, 0], grid[:, 0], p / (p.sum() * 0.006))
-    np.testing.assert_allclose(np.exp(log_q), at, rtol=0.01)
+    codes, z = np.array([[1, 0, 1]]), np.array([[nan, -0.2, 0.3]])
+    proposal = Proposal(density.categories_, mixed, codes, z, nothing, n)
+    found, points = proposal.sample(RNG(2))
+    grid = np.tile([0.0, -0.2, 0.3], (n, 1))
+    grid[:, 0] = np.linspace(-12, 12, n)
+    p = np.exp(proposal.log_prob(found, grid))
+    assert p.sum() * 24 / n == pytest.approx(1, abs=2e-3)
+    place = stats.kstest(points[:, 0], lambda v: np.interp(v, grid[:, 0], np.cumsum(p) / p.sum()))
+    assert place.pvalue > 1e-4
+    ends = nothing.copy()
+    ends[:, 0, 1] = -0.5, 2.0
+    proposal = Proposal(density.categories_, mixed, codes, np.array([[0.0, nan, 0.3]]), ends, n)
+    found, points = proposal.sample(RNG(3))
+    assert np.exp(-proposal.log_prob(found, points)).mean() == pytest.approx(2.5, rel=0.02)
 
 
 def test_draws_between_ends_are_of_the_density_they_have(density):
@@ -143,7 +148,8 @@ def test_draws_between_ends_are_of_the_density_they_have(density):
     histogram = Histogram(mixed, 1, ends)
     for low, high in ends:
         many = np.full(20_000, low), np.full(20_000, high)
-        z, log_g = histogram.between(*many, (np.arange(20_000) + 0.5) / 20_000)
+        z = histogram.between(*many, (np.arange(20_000) + 0.5) / 20_000)
+        log_g = histogram.log_prob(*many, z)
         assert (z >= low).all() and (z <= high).all()
         cut = np.quantile(z, 0.9)  # E 1/g over a part is its length
         part = z <= cut

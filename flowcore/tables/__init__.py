@@ -18,13 +18,11 @@ reading.py     CSV, by pandas                       binary.py    .npy, .npz, Par
 from .categorical import CategoricalMixture
 from .chow_liu_tree import ChowLiuTree
 from .column import Column
-from .conditional import TableAnswers, TableConditional
 from .density import TableDensity, fit_table
 from .files import read_blocks, read_table
 from .fitting import learn_flow
 from .frame import Frame, as_frame
 from .frequencies import Frequencies
-from .imputer import FlowImputer
 from .kind import Kind
 from .latent_classes import LatentClasses
 from .record import TableRecord
@@ -34,14 +32,11 @@ __all__ = [
     "CategoricalMixture",
     "ChowLiuTree",
     "Column",
-    "FlowImputer",
     "Frame",
     "Frequencies",
     "Kind",
     "LatentClasses",
     "Schema",
-    "TableAnswers",
-    "TableConditional",
     "TableDensity",
     "TableRecord",
     "as_frame",

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..conditionals.weights import Weighted, trusted, weighted
 from ..core import BLAS
-from .proposal import Histogram, MixedMixture, Proposal
+from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
     from .density import TableDensity
@@ -142,36 +142,62 @@ class Answering:
         return Weighted(draws, kept / total[:, None], log_p, error, ess, k_hat, no)
 
     def _by_weights(self, question: Question, n, rng) -> Weighted:
-        """Draws of the proposal with importance weights."""
-        m = len(question.codes)
-        mixed, x = self.mixed, np.repeat(question.x, n, axis=0)
-        low, high = self.coordinates.cells(question.x)
-        for j, ends in question.ranges.items():
-            low[:, j], high[:, j] = ends
-        is_interval = ~np.isnan(low[0])
-        points = np.where(is_interval, np.nan, x)
-        z, log_w = self.coordinates.known_to_line(points, np.zeros_like(x))
-        for j in np.flatnonzero(is_interval):
-            histogram = Histogram(mixed, j, np.append(low[:, j], high[:, j]))
-            place = rng.random((m, n)).argsort(axis=1)  # one draw in each n-th of the interval
-            ends = np.repeat(low[:, j], n), np.repeat(high[:, j], n)
-            u = (place + rng.random((m, n))).reshape(-1) / n
-            z[:, j], log_g = histogram.between(*ends, u)
-            log_w = log_w - log_g
-        open_ = question.codes[0] < 0
+        """Draws of the proposal with importance weights, and annealed ones where these fail."""
+        with BLAS.single_threaded():
+            target = _Target(self, question, n)
+            codes, z = target.proposal.sample(rng)
+            states = _rows(codes, z).reshape(len(question.codes), n, -1)
+            log_p, log_q = target.log_prob(states), target.proposal_log_prob(states)
+            with np.errstate(invalid="ignore"):  # where both are 0
+                log_ratio = np.where(np.isneginf(log_p), -np.inf, log_p - log_q)
+            found = weighted(states, log_ratio)
+        found.x[:] = target.in_units(found.x)
+        return found
+
+
+class _Target:
+    """What draws of unknown cells are weighted by. States (m, n, K + D) are codes and points."""
+
+    def __init__(self, own: Answering, question: Question, n: int):
+        self.density, self.categories, self.question, self.n = (
+            own.density, own.categories, question, n,
+        )  # fmt: skip
+        self.coordinates, (m, self.n_codes) = own.coordinates, question.codes.shape
+        ends = np.stack(self.coordinates.cells(question.x))
+        for j, both in question.ranges.items():
+            ends[:, :, j] = both[:, None]
+        points = np.where(np.isnan(ends[0]), question.x, np.nan)
+        z, self.log_w = self.coordinates.known_to_line(points, np.zeros_like(points))
+        mixed, open_ = own.mixed, question.codes[0] < 0
         if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
             mixed = mixed.without(forbidden)
-        with BLAS.single_threaded():
-            proposal = Proposal(self.categories, mixed)
-            codes, z, log_q = proposal.sample_given(question.codes, z, n, rng)
-        log_p = self.density.log_prob_on_line(z, codes) + log_w
+        self.proposal = Proposal(self.categories, mixed, question.codes, z, ends, n)
+
+    def log_prob(self, states: np.ndarray) -> np.ndarray:
+        """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf of what was not asked for."""
+        codes, z = self._split(states)
+        log_p = self.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
         if np.isnan(log_p).any():
             raise ValueError(f"the log-density is NaN at some draws: {self.density.density_!r}")
         if self.categories is not None:
             log_p = log_p + self.categories.log_prob(codes)
+        kept = self.question.kept(codes, self.coordinates.from_line(z))
+        return np.where(kept, log_p, -np.inf).reshape(states.shape[:2])
+
+    def proposal_log_prob(self, states: np.ndarray) -> np.ndarray:
+        """The log-density of the proposal, (m, n)."""
+        return self.proposal.log_prob(*self._split(states)).reshape(states.shape[:2])
+
+    def in_units(self, states: np.ndarray) -> np.ndarray:
+        """Codes and numbers as the table has them; what is known stays."""
+        codes, z = self._split(states)
+        x = np.repeat(self.question.x, self.n, axis=0)
         x = np.where(np.isnan(x), self.coordinates.from_line(z), x)
-        log_ratio = np.where(question.kept(codes, x), log_p - log_q, -np.inf)
-        return weighted(_rows(codes, x).reshape(m, n, -1), log_ratio.reshape(m, n))
+        return _rows(codes, x).reshape(states.shape)
+
+    def _split(self, states):
+        flat = states.reshape(-1, states.shape[2])
+        return flat[:, : self.n_codes].astype(np.int64), flat[:, self.n_codes :]
 
 
 def _rows(codes: np.ndarray, x: np.ndarray) -> np.ndarray:

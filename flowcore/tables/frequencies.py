@@ -183,8 +183,11 @@ class Frequencies:
     def sample_given(
         self, codes: np.ndarray, n: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """n draws (m, n, K) of what rows of codes (m, K) leave open, -1, among values that were
-        seen; and the log-probability (m,) of what they know, and that the rest was seen."""
+        """n draws (m, n, K) from p(c_b | c_a) of rows of codes (m, K), and log p(c_a), (m,).
+
+        -1 is unknown, in the same columns in every row. Draws are values that were seen: the
+        log-probability is that of what a row knows, and that the rest was seen.
+        """
         open_ = (codes < 0).any(axis=0)
         drawn, log_p = np.repeat(codes[:, None], n, axis=1), np.empty(len(codes))
         seen = np.prod(1 - self.unseen[open_])

@@ -163,8 +163,10 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return clone(density).set_params(**own)
 
     def transform(self, X: TableLike) -> TableLike:
-        """X with each missing cell filled by one value: of numbers and dates the median of 101
-        draws, of categories the most frequent one."""
+        """X with each missing cell filled by one value.
+
+        Of numbers and dates that is the median of 101 draws, of categories the most frequent one.
+        """
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
         self._check_aside(frame)

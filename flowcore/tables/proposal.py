@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import log_sum_exp
+from ..core import derived, log_sum_exp
 from ..distributions import MultivariateTMixture
 from .frequencies import draw
 
 if TYPE_CHECKING:
-    from .categorical import CategoricalMixture
     from .density import TableDensity
 
 DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
@@ -100,36 +99,68 @@ class MixedMixture:
 
 
 class Proposal:
-    """Draws of what rows leave open, and the log of their density, given what the rows know.
+    """Draws of what rows leave open, and their density, given what the rows know.
 
         c_b ~ 1/2 g(c_b | c_a, z_a) + 1/2 p(c_b | c_a),      z_b ~ g(z_b | z_a, c)
 
     p(c_b | c_a) is exact. The halves serve where numbers inform about categories, and where
-    categories depend on each other more than the components of g know.
+    categories depend on each other more than the components of g know. Numbers of which an interval
+    is known are points of z_a, drawn from histograms there.
+
+    Parameters
+    ----------
+    categories : CategoricalMixture or None
+        p(c).
+    mixed : MixedMixture
+        g.
+    codes, z : ndarray
+        (m, K), (m, D): what rows know, -1 and NaN for the rest, in the same columns of every row.
+    ends : ndarray
+        (2, m, D): ends of intervals, NaN elsewhere.
+    n : int
+        Draws of each row.
     """
 
-    def __init__(self, categories: CategoricalMixture | None, mixed: MixedMixture):
-        self.categories, self.mixed = categories, mixed
+    def __init__(self, categories, mixed, codes, z, ends, n):
+        self.categories, self.mixed, self.n, self.codes = categories, mixed, n, codes
+        self.many, self.z = np.repeat(codes, n, axis=0), np.repeat(z, n, axis=0)
+        self.intervals, self.ends = np.flatnonzero(~np.isnan(ends[0, 0])), ends
+        self.free = np.isnan(z[0]) & np.isnan(ends[0, 0])
+        self.histograms = [Histogram(mixed, j, ends[..., j]) for j in self.intervals]
 
-    def sample_given(
-        self, codes: np.ndarray, z: np.ndarray, n: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(codes (m n, K), z (m n, D), log density (m n,)) of codes (m, K) and z (m n, D)."""
-        many, log_q = np.repeat(codes, n, axis=0), np.zeros(len(z))
-        known = self.mixed.log_prob(many, z)
+    def sample(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(codes (m n, K), z (m n, D)), the draws of a row one after the other."""
+        codes, z, m = self.many, self.z.copy(), len(self.codes)
+        for j, histogram in zip(self.intervals, self.histograms, strict=True):
+            place = rng.random((m, self.n)).argsort(axis=1)  # one draw in each n-th of the mass
+            u = (place + rng.random(place.shape)) / self.n
+            z[:, j] = histogram.between(*np.repeat(self.ends[..., j], self.n, axis=1), u.ravel())
         if (codes < 0).any():
-            exact, log_p = self.categories.sample_given(codes, n, rng)
-            drawn = self.mixed.sample_codes(many, z, rng)
-            first = rng.random(len(z)) < 0.5
-            many = np.where(first[:, None], drawn, exact.reshape(drawn.shape))
-            with_codes = self.mixed.log_prob(many, z)
-            halves = with_codes - known, self.categories.log_prob(many) - np.repeat(log_p, n)
-            log_q, known = np.logaddexp(*halves) - np.log(2), with_codes
-        if np.isnan(z).any():
-            z = self.mixed.sample_numbers(many, z, rng)
-            with np.errstate(invalid="ignore"):  # of values that were taken out
-                log_q = log_q + self.mixed.log_prob(many, z) - known
-        return many, z, log_q
+            exact = self.categories.sample_given(self.codes, self.n, rng)[0].reshape(codes.shape)
+            drawn = self.mixed.sample_codes(codes, z, rng)
+            codes = np.where(rng.random((len(z), 1)) < 0.5, drawn, exact)
+        return codes, self.mixed.sample_numbers(codes, z, rng) if self.free.any() else z
+
+    def log_prob(self, codes: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """The log-density (m n,) of draws, all of whose known values are those of the rows."""
+        log_q = np.zeros(len(z))
+        for j, histogram in zip(self.intervals, self.histograms, strict=True):
+            log_q += histogram.log_prob(*np.repeat(self.ends[..., j], self.n, axis=1), z[:, j])
+        known = np.where(self.free, np.nan, z)
+        with_codes = self.mixed.log_prob(codes, known)
+        with np.errstate(invalid="ignore"):  # of values that were taken out
+            if (self.codes < 0).any():
+                given = self.categories.log_prob(codes) - np.repeat(self._log_known, self.n)
+                mixed = with_codes - self.mixed.log_prob(self.many, known)
+                log_q += np.logaddexp(mixed, given) - np.log(2)
+            if self.free.any():
+                log_q += self.mixed.log_prob(codes, z) - with_codes
+        return log_q
+
+    @derived
+    def _log_known(self) -> np.ndarray:
+        """log p(c_a), (m,)."""
+        return self.categories.sample_given(self.codes, 0, np.random.default_rng(0))[1]
 
 
 class Histogram:
@@ -152,11 +183,15 @@ class Histogram:
         share = (1 - EVEN) * mass / mass.sum() + EVEN * width / width.sum()
         self.total, self.height = np.append(0.0, np.cumsum(share)), share / width
 
-    def between(
-        self, low: np.ndarray, high: np.ndarray, u: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """z (n,) at the shares u (n,) of the mass between two ends, and the log of its density."""
+    def between(self, low: np.ndarray, high: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """z (n,) at the shares u (n,) of the mass between two ends."""
         first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
         z = np.interp(first + u * (last - first), self.total, self.knots)
+        return np.clip(z, low, high)
+
+    def log_prob(self, low: np.ndarray, high: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """The log-density of these z; -inf where they do not lie between the ends."""
+        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
         place = np.clip(np.searchsorted(self.knots, z, "right") - 1, 0, len(self.height) - 1)
-        return np.clip(z, low, high), np.log(self.height[place] / (last - first))
+        inside = (z >= low) & (z <= high)
+        return np.where(inside, np.log(self.height[place] / (last - first)), -np.inf)
