@@ -276,6 +276,26 @@ def test_dates_are_asked_for():
     )
 
 
+def test_annealed_draws_where_weights_fail(density):
+    """A proposal that knows nothing of the numbers: what comes instead is right."""
+    known = {"city": "Oslo", "income": 3.0}
+    good = density.given(known, n_draws=4000)
+    poor = TableDensity.of(density.schema_, density.density_, density.categories_)
+    far = fc.MultivariateTMixture(np.full((1, 3), 5.0), np.eye(3)[None])
+    poor.answering._mixed = MixedMixture(
+        far, [p[:1] for p in density.answering.mixed.probabilities]
+    )
+    found = poor.given(known, n_draws=1000)
+    assert found.annealed and "annealed draws" in repr(found) and not good.annealed
+    error = np.hypot(found.error, good.error)
+    assert found.log_marginal == pytest.approx(good.log_marginal, abs=5 * error) and error < 0.3
+    exact = dict(good.sample(2000, rng=0))
+    for name, values in dict(found.sample(1000, rng=1)).items():
+        if name in ("age", "rain"):
+            assert stats.ks_2samp(values, exact[name]).statistic < 0.12, name
+    assert found.shares()["smokes"][True] == pytest.approx(good.shares()["smokes"][True], abs=0.12)
+
+
 # ------------------------------------------------------------------------ rows with holes
 
 
@@ -428,7 +448,7 @@ def test_answers_without_mass_are_an_error_or_a_warning(density):
     own = TableDensity.of(density.schema_, Nowhere(3, 5), density.categories_)
     with pytest.raises(ValueError, match="probability of what is known is 0 in this density"):
         own.given({"income": (1e-9, 1e-7), "age": 3})
-    with pytest.warns(UserWarning, match="not to be trusted: effective sample size 1 of 1000"):
+    with pytest.warns(UserWarning, match="not to be trusted: effective sample size .* annealed"):
         assert not density.given({"income": 1e-300, "age": 3}).trusted
     holes = {"city": [None], "age": [3], "income": [1e-300], "rain": [1.0], "smokes": [None]}
     assert density.impute(holes, n=1).trusted.all()  # all values of the categories are evaluated

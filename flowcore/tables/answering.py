@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.annealing import annealed
 from ..conditionals.weights import Weighted, trusted, weighted
 from ..core import BLAS
 from .proposal import MixedMixture, Proposal
@@ -90,7 +92,7 @@ class Answering:
         return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
 
     def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
-        """n weighted draws of each row; from five times as many where they fail."""
+        """n weighted draws of each row; of five times as many, or annealed, where they fail."""
         codes, x, hole = question.codes, question.x, question.hole[0]
         known = ~np.isnan(x[0])
         known[list(question.ranges)] = True
@@ -105,7 +107,7 @@ class Answering:
         found = how(question, n, rng)
         bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
         if bad.size:
-            more = [how(question.of([i]), MORE * n, rng).thinned(n, rng) for i in bad]
+            more = [how(question.of([i]), MORE * n, rng, True).thinned(n, rng) for i in bad]
             for i, one in zip(bad, more, strict=True):
                 found.put([i], one)
         return found
@@ -121,7 +123,7 @@ class Answering:
         log_p = np.where(question.kept(codes, x), log_p, -np.inf)
         return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
 
-    def _from_categories(self, question: Question, n, rng) -> Weighted:
+    def _from_categories(self, question: Question, n, rng, last: bool = False) -> Weighted:
         """Where no number is known: draws of p(c_b | c_a) and of the numbers given c."""
         codes, log_p = question.codes, np.zeros(len(question.codes))
         many = np.repeat(codes[:, None], n, axis=1)
@@ -141,16 +143,18 @@ class Answering:
         draws = _rows(many, x).reshape(len(codes), n, -1)
         return Weighted(draws, kept / total[:, None], log_p, error, ess, k_hat, no)
 
-    def _by_weights(self, question: Question, n, rng) -> Weighted:
-        """Draws of the proposal with importance weights, and annealed ones where these fail."""
+    def _by_weights(self, question: Question, n, rng, last: bool = False) -> Weighted:
+        """Draws of the proposal with importance weights; annealed ones, if these fail at last."""
         with BLAS.single_threaded():
             target = _Target(self, question, n)
             codes, z = target.proposal.sample(rng)
             states = _rows(codes, z).reshape(len(question.codes), n, -1)
             log_p, log_q = target.log_prob(states), target.proposal_log_prob(states)
-            with np.errstate(invalid="ignore"):  # where both are 0
-                log_ratio = np.where(np.isneginf(log_p), -np.inf, log_p - log_q)
+            log_ratio = np.where(np.isneginf(log_p), -np.inf, log_p - log_q)
             found = weighted(states, log_ratio)
+            if last and not trusted(found.ess, found.k_hat).all():
+                start = target.moving, states, log_p, log_q
+                found = annealed(target.log_prob, target.start, *start, rng)
         found.x[:] = target.in_units(found.x)
         return found
 
@@ -162,7 +166,7 @@ class _Target:
         self.density, self.categories, self.question, self.n = (
             own.density, own.categories, question, n,
         )  # fmt: skip
-        self.coordinates, (m, self.n_codes) = own.coordinates, question.codes.shape
+        self.coordinates, self.n_codes = own.coordinates, question.codes.shape[1]
         ends = np.stack(self.coordinates.cells(question.x))
         for j, both in question.ranges.items():
             ends[:, :, j] = both[:, None]
@@ -172,6 +176,8 @@ class _Target:
         if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
             mixed = mixed.without(forbidden)
         self.proposal = Proposal(self.categories, mixed, question.codes, z, ends, n)
+        moving = self.proposal.free | ~np.isnan(ends[0, 0])
+        self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # numbers that are not fixed
 
     def log_prob(self, states: np.ndarray) -> np.ndarray:
         """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf of what was not asked for."""
@@ -184,9 +190,15 @@ class _Target:
         kept = self.question.kept(codes, self.coordinates.from_line(z))
         return np.where(kept, log_p, -np.inf).reshape(states.shape[:2])
 
+    @property
+    def start(self) -> SimpleNamespace:
+        """The proposal, as `annealed` wants one."""
+        return SimpleNamespace(log_prob=self.proposal_log_prob)
+
     def proposal_log_prob(self, states: np.ndarray) -> np.ndarray:
-        """The log-density of the proposal, (m, n)."""
-        return self.proposal.log_prob(*self._split(states)).reshape(states.shape[:2])
+        """The log-density of the proposal, (m, n); 0 at values that were taken out of it."""
+        log_q = self.proposal.log_prob(*self._split(states)).reshape(states.shape[:2])
+        return np.where(np.isnan(log_q), 0.0, log_q)
 
     def in_units(self, states: np.ndarray) -> np.ndarray:
         """Codes and numbers as the table has them; what is known stays."""

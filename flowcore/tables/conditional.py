@@ -32,7 +32,7 @@ class TableConditional:
 
     Attributes: `known`; `columns`, the names of x_b, with those of ranges; `log_marginal`, log p of
     what is known, in nats, and `error`, its standard error, which `log_prob` shares; `ess`, the
-    effective sample size; `k_hat`.
+    effective sample size; `k_hat`; `annealed`, True where plain weights failed.
 
     Examples
     --------
@@ -63,6 +63,7 @@ class TableConditional:
         found = self._weighted
         self.log_marginal, self.error = float(found.log_p[0]), float(found.error[0])
         self.ess, self.k_hat = float(found.ess[0]), float(found.k_hat[0])
+        self.annealed = bool(found.annealed[0])
         if self.log_marginal == -np.inf:
             raise ValueError(
                 f"the probability of what is known is 0 in this density, or too small to be found "
@@ -182,10 +183,8 @@ class TableConditional:
         if self.error < ROUNDING:
             return f"{title}: exact{'' if np.isinf(self.ess) else ' draws'}"
         word = "" if self.trusted else "not to be trusted: "
-        return (
-            f"{title}: {word}effective sample size {self.ess:.0f} of {self.n_draws} draws, "
-            f"k-hat {self.k_hat:.2f}"
-        )
+        how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
+        return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
 
 
 @dataclass(frozen=True)
@@ -201,6 +200,8 @@ class TableAnswers:
     ess, k_hat : numpy.ndarray
         (n,), the effective sample size and the Pareto k-hat. inf and -inf where nothing had to be
         estimated.
+    annealed : numpy.ndarray
+        (n,), True where the plain weights failed and annealed draws took their place.
 
     Examples
     --------
@@ -217,6 +218,7 @@ class TableAnswers:
     error: np.ndarray
     ess: np.ndarray
     k_hat: np.ndarray
+    annealed: np.ndarray
 
     @property
     def trusted(self) -> np.ndarray:
@@ -259,11 +261,11 @@ def _answered(density, frame, question, n, n_draws, rng, progress):
     """(n draws of all rows (n, rows, K + D), answers without tables); a warning where they fail."""
     rng = np.random.default_rng(rng)
     rows = np.repeat(np.hstack([question.codes, question.x])[None], n, axis=0)
-    found = TableAnswers([], *np.zeros((4, len(frame))))
+    found = TableAnswers([], *np.zeros((4, len(frame))), np.zeros(len(frame), bool))
     bar = imported("tqdm.auto").tqdm(total=len(frame), unit=" rows", disable=not progress)
     with bar:
         for block, answer in density.answering.answered(question, n_draws, rng):
-            for name in ("log_p", "error", "ess", "k_hat"):
+            for name in ("log_p", "error", "ess", "k_hat", "annealed"):
                 getattr(found, name)[block] = getattr(answer, name)
             if n:
                 rows[:, block] = answer.resampled(n, rng).transpose(1, 0, 2)
