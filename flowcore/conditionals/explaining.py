@@ -44,7 +44,7 @@ class Explanation:
     ...     return p.log_prob(rows)
     >>> found = explained(log_prob, [[0.1, 9.0]], p.sample(4000, rng=0), ["a", "b"])
     >>> found.gains.round(1), found.worst, found.values[1].round(1)
-    (array([[11.9, 21.4]]), ['b'], array([5.1]))
+    (array([[13.3, 21.3]]), ['b'], array([5.1]))
     """
 
     names: tuple
@@ -69,7 +69,8 @@ def explained(
     """
     X = np.asarray(X, float)
     log_p = np.asarray(log_prob(X, np.arange(len(X))), float)
-    grids = [np.unique(np.quantile(own, _levels())) for own in draws.T]
+    levels = np.linspace(0, 1, CANDIDATES)
+    grids = [np.unique(np.quantile(own, levels)) for own in draws.T]
 
     def changed(j, index, values):
         rows = X[index]
@@ -130,7 +131,3 @@ def _gain(top, log_p) -> np.ndarray:
     """top - log p; 0 where both are -inf."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isneginf(top), 0.0, top - log_p)
-
-
-def _levels() -> np.ndarray:
-    return (np.arange(CANDIDATES) + 0.5) / CANDIDATES
