@@ -10,8 +10,7 @@ they are few and all numbers are known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -24,38 +23,11 @@ from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
     from .density import TableDensity
+    from .question import Question
 
 NUMBERS = 2**18  # of draws that are held at once
 MORE = 5  # times as many draws where the first ones fail
 MOST = 512  # combinations of unknown categories that are all evaluated
-
-
-@dataclass
-class Question:
-    """Rows as arrays: codes (m, K), -1 unknown; x (m, D), NaN unknown or not there; hole (m, D),
-    whether a number is unknown. The same for all rows: ranges, column -> its ends on the line;
-    forbidden, pairs of a column of codes and a value that an unknown one does not have; and
-    is_in(codes, x), which draws are in the ranges that are no single interval of the line."""
-
-    codes: np.ndarray
-    x: np.ndarray
-    hole: np.ndarray
-    ranges: dict[int, np.ndarray] = field(default_factory=dict)
-    forbidden: tuple[tuple[int, int], ...] = ()
-    is_in: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-
-    def of(self, rows: np.ndarray) -> Question:
-        """The same of some rows."""
-        own = self.codes[rows], self.x[rows], self.hole[rows]
-        return Question(*own, self.ranges, self.forbidden, self.is_in)
-
-    def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Which draws are what was asked for."""
-        kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
-        for k, code in self.forbidden:
-            if (self.codes[:, k] < 0).all():
-                kept = kept & (codes[:, k] != code)
-        return kept
 
 
 class Answering:
