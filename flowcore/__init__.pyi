@@ -57,6 +57,7 @@ from .metrics import stray_mass as stray_mass
 from .networks import MADE as MADE
 from .networks import MLP as MLP
 from .spec import reference as reference
+from .tables.imputer import FlowImputer as FlowImputer
 from .training import Adam as Adam
 from .training import History as History
 from .training import TrainingDivergedError as TrainingDivergedError

@@ -273,6 +273,15 @@ CASES = {
         "bijector.npz": lambda: saved(fc.Exp(2)),
         "cut.npz": lambda: saved(fc.flows.maf(2, layers=1, hidden=[3]))[:-40],
     },
+    "questions": {
+        "t.csv": EVERY,
+        "holes.csv": changed(
+            changed(csv(OTHERS[:3].assign(id=["a", "b", "c"])), OTHERS["height"][0], ""),
+            OTHERS["city"][1],
+            "",
+        ),
+        "negative.csv": changed(FEW, OTHERS["price"][1], "-5"),
+    },
     "a-drift-check": {
         "m.npz": learned,
         "out.csv": HELD_OUT,

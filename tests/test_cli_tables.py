@@ -195,6 +195,35 @@ def test_scores_are_those_of_the_density_in_order(numbers, capsys):
     assert [float(v) for v in Path("out.csv").read_text().split()[1:]] == truth.tolist()
 
 
+def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
+    """In blocks, n times; arrays, too."""
+    holes = numbers.copy()
+    holes[np.arange(50) % 5 == 0, 1] = np.nan
+    np.save("holes.npy", holes)
+    run(capsys, "impute", "abc.npz", "holes.npy", "-o", "filled.npy", "-n", 3)
+    found = np.load("filled.npy").reshape(50, 3, 4)
+    assert (found[..., 0] == [1, 2, 3]).all() and np.isfinite(found).all()
+    seen = np.repeat(~np.isnan(holes)[:, None], 3, axis=1)
+    assert (found[..., 1:][seen] == np.repeat(holes[:, None], 3, axis=1)[seen]).all()
+    drawn = found[::5, :, 2]
+    assert len(np.unique(drawn)) == 30 and abs(drawn.mean() - 1) < 5 * 2 / np.sqrt(30)
+    lines = run(capsys, "impute", "abc.npz", "holes.npy").out.splitlines()
+    assert lines[0] == "a,b,c" and len(lines) == 51
+    written(Path("odd.csv"), ["imputation,a,b,c", "7,1,,2"])
+    wanted = ["--keep", "imputation", "-n", "2"]
+    assert "would be written twice" in refused(capsys, "impute", "abc.npz", "odd.csv", *wanted)
+    assert run(capsys, "impute", "abc.npz", "odd.csv", *wanted[:2]).out.startswith("imputation,a")
+
+
+def test_samples_given_some_columns(here, capsys):
+    text = run(capsys, "sample", "flats.npz", "-n", 40, "--given", "rooms=2..3").out
+    head, *lines = [line.split(",") for line in text.splitlines()]
+    rooms = [int(line[head.index("rooms")]) for line in lines]
+    assert len(rooms) == 40 and set(rooms) == {2, 3}
+    empty = run(capsys, "sample", "flats.npz", "-n", 0, "--given", "rooms=2..3").out.splitlines()
+    assert empty == [",".join(head)]
+
+
 @pytest.mark.parametrize("header", [True, False])
 def test_a_column_aside_may_hold_anything(header, numbers, capsys, tmp_path):
     """Numbers, and text from row 1,200 on."""
@@ -302,6 +331,11 @@ def test_whole_numbers_without_names_are_drawn_as_such(here, capsys):
     assert all("." not in cell for line in lines for cell in line.split(",")[::2])
 
 
+def test_conditionals_are_diagnosed(numbers, capsys):
+    report = run(capsys, "diagnose", "abc.npz", "abc.csv", "--hide", "0.5").out
+    assert "KS of a given seen cells" in report and "90% intervals are off by" in report
+
+
 def test_a_drift_check_has_a_status(here, capsys):
     """New rows as those of the fit: 0; dearer ones, beside a column that nobody knows: 3."""
     run(capsys, "diagnose", "flats.npz", written(here / "new.csv", flats(seed=1)), "--fail")
@@ -332,6 +366,7 @@ def test_pictures_are_drawn(arguments, here, capsys):
     [
         ["score", "abc.npz", "abc.csv", "-o", "link"],
         ["score", "abc.npz", "-", "-o", "abc.csv"],
+        ["impute", "abc.npz", "-", "-o", "abc.csv"],
         ["fit", "-", "-o", "link"],
         ["plot", "abc.npz", "-", "-o", "link.png"],
         ["diagnose", "abc.npz", "other.csv", "--train", "-", "-o", "link.png"],

@@ -644,7 +644,8 @@ def test_a_table_without_numbers_is_judged_by_its_shares():
         return {"a": np.array(list("xyz"), object)[a], "b": np.array(list("uvw"), object)[b]}
 
     density = TableDensity().fit(table(3000, 0))
-    report = fc.diagnose(density, table(400, 1), rng=0)
+    report = fc.diagnose(density, table(400, 1), hide=0.3, rng=0)
+    assert len(report.of("hidden")) == 2
     assert report.trusted and report.n == 400 and report.names == ("a", "b")
     assert report.mean == pytest.approx(density.score(table(400, 1)))
     apart = table(400, 1)
@@ -655,3 +656,49 @@ def test_a_table_without_numbers_is_judged_by_its_shares():
     assert any(title.startswith("a: ") for title in panels)
     with pytest.raises(ValueError, match="7 complete rows: at least 10"):
         fc.diagnose(density, table(7, 2))
+
+
+# ---------------------------------------------------------------------------- conditionals
+
+
+@pytest.mark.parametrize("density", [fc.targets.two_moons(0.1), Bare(fc.targets.banana())])
+def test_hidden_cells_of_the_truth(density):
+    report = diagnose(density, density.sample(500, 1), hide=0.3, **QUICK)
+    assert report.trusted and len(report.of("hidden")) == 2 and len(report.of("coverage")) == 3
+    assert max(found.effect for found in report.of("coverage")) < 0.1
+    assert any("hold as many hidden values as they should" in text for text in report.sentences)
+    assert sum(report.of("hidden")[0].counts) > 100
+
+
+def test_hidden_cells_of_a_density_whose_conditionals_are_wrong():
+    """Its columns are right, each by itself, but they know nothing of each other."""
+    truth = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.9, np.sqrt(0.19)]]])
+    wide = diagnose(fc.Normal(2), truth.sample(600, 1), hide=0.3, **QUICK)
+    assert not any(found.fault for found in wide.of("columns"))
+    narrow = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.99, np.sqrt(1 - 0.99**2)]]])
+    report = diagnose(narrow, truth.sample(600, 1), hide=0.3, **QUICK)
+    assert {"hidden", "coverage"} <= faults(report)
+    assert any("90% intervals of hidden cells hold" in text for text in report.sentences)
+    assert "hidden" in {found.kind for found in report.findings if found.adjusted < 0.01}
+
+
+def test_hidden_cells_of_contexts_and_tables():
+    conditional = flow(context_dim=1)
+    contexts = RNG(0).normal(size=(200, 1))
+    rows = conditional.sample((), 1, context=contexts)
+    report = diagnose(conditional, rows, context=contexts, hide=0.3, **QUICK)
+    assert len(report.of("hidden")) == 3 and not {"hidden", "coverage"} & faults(report)
+    schema = Schema((Column("a", Kind("continuous")), Column("b", Kind("integer", 1.0))))
+    table = TableDensity.of(schema, fc.MultivariateNormalMixture([[0, 3]], [[[1, 0], [1.5, 1]]]))
+    report = diagnose(table, table.sample(300, 1), hide=0.3, **QUICK)
+    assert [found.name for found in report.of("hidden")] == [
+        "KS of a given seen cells", "KS of b given seen cells",
+    ]  # fmt: skip
+    assert report.trusted
+    json.dumps(report.to_dict())
+
+
+def test_the_share_of_hidden_cells():
+    with pytest.raises(ValueError, match=r"hide is a share of the cells in \[0, 1\): got 1"):
+        diagnose(fc.Normal(2), normal(), hide=1)
+    assert not diagnose(fc.Normal(2), normal(), **QUICK).of("hidden")

@@ -17,12 +17,18 @@ from stub_pictures import MAF, QUICK, cells, chain, legend, new_axes, remarks, t
 
 import flowcore as fc
 from flowcore import flows, plots
+from flowcore.conditionals import Explanation
 
 matplotlib.use("Agg")
 
 POINTS = np.random.default_rng(0).normal(size=(200, 2))
 HISTORY = fc.History([3.2, 2.1, 1.4, 1.2], [3.0, 2.0, 1.5, 1.7], best_epoch=2)
 FLOW = chain("maf", layers=2)
+EXPLANATION = Explanation(
+    ("age", "city"), np.array([-30.0, np.nan, -np.inf, -2.0]),
+    np.array([[25.0, 4.0], [np.nan, np.nan], [np.inf, 0.0], [0.0, 1.0]]),
+    [np.array([31.5, 0, 40, 3]), np.array(["Bern", None, "Rome", "$x$"], object)],
+)  # fmt: skip
 NORMAL, MOONS, SWAP = fc.Normal(2), fc.targets.two_moons(), fc.Permute([1, 0])
 
 
@@ -44,6 +50,7 @@ def everything():
         "log-dets": (1, lambda **o: plots.log_dets(FLOW, x[:5], **o)),
         "pairs": (16, lambda **o: plots.pairs(np.hstack([x, x]), np.hstack([x, x]) + 1, **o)),
         "many pairs": (36, lambda **o: plots.pairs(np.tile(x, 3), names=["a_long_name"] * 6, **o)),
+        "cells": (1, lambda **o: plots.cells(EXPLANATION, **o)),
         "bridges": (1, lambda **o: plots.bridges(NORMAL, MOONS, **QUICK, **o)),
     }
 
@@ -566,3 +573,15 @@ def test_conditional_flows_take_one_context():
     assert not np.array_equal(drawn, other)
     one, other = (plots.density(flow, context=c, **QUICK) for c in (context, -context))
     assert one.get_xlim() != other.get_xlim()
+
+
+def test_improbable_cells_are_labelled():
+    """The least probable rows first, a likely value where the gain is large; others are counted."""
+    ax = plots.cells(EXPLANATION, ax=new_axes())
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == ["2: -inf", "0: -30", "3: -2"]
+    assert [text.get_text() for text in ax.texts] == ["40", "31.5", "Bern", "1 rows without log p"]
+    assert len(plots.cells(EXPLANATION, most=1, ax=new_axes()).get_yticklabels()) == 1
+    nothing = Explanation(("a",), np.array([np.nan]), np.array([[np.nan]]), [np.array([1.0])])
+    with pytest.raises(ValueError, match="no row has a log-density"):
+        plots.cells(nothing)

@@ -879,6 +879,6 @@ def test_numbers_have_the_density_of_the_table_apart_from_noise_and_categories()
         given = {} if found.context is None else {"context": found.context}
         slope = model.coordinates_.line.inverse_log_det(y)
         numbers.append(np.exp(found.density.log_prob(found.rows, **given) + slope))
-    own = model.categories_.log_prob(model._encoding.encode(frame)[0])
+    own = model.categories_.log_prob(model.encoding.encode(frame)[0])
     log_p = np.log(np.mean(numbers, axis=0)) + own
     assert log_p == pytest.approx(model.log_prob(frame), abs=0.1)

@@ -74,6 +74,7 @@ mixture: fc.GaussianMixture = fc.GaussianMixture.from_data(x, 2)
 joint: fc.Conditionals = fc.Conditionals(mixture, names=["a", "b"])
 filled: np.ndarray = joint.impute([[0.0, np.nan]], n=3).draws
 median: np.ndarray = joint.given({"a": 0.0}).quantiles(0.5)
+imputer: fc.FlowImputer = fc.FlowImputer(bootstraps=0)
 conditional = fc.MultivariateNormalMixture.from_data(x).given({0: 1.5}).marginal([0])
 
 

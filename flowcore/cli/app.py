@@ -28,6 +28,17 @@ def pairs(values: list[str]) -> list[tuple[str, str]]:
     return [(name, kind) for name, _, kind in found]
 
 
+def known(values: list[str]) -> list[tuple[str, str]]:
+    """(name, text) of each NAME=VALUE."""
+    found = [text.partition("=") for text in values]
+    for name, sign, value in found:
+        if not (name and sign):
+            raise BadParameter(f"{name + sign + value!r} is not NAME=VALUE")
+    if len({name for name, *_ in found}) < len(found):
+        raise BadParameter("a column is named twice")
+    return [(name, value) for name, _, value in found]
+
+
 def flag(name: str, help: str):
     """The type of an option without a value."""
     return Annotated[bool, Option(name, help=help)]
@@ -75,7 +86,14 @@ Kinds = Annotated[
     ),
 ]  # fmt: skip
 
-
+Given = Annotated[
+    list[str],
+    Option(
+        metavar="NAME=VALUE", callback=known,
+        help="Sample given this value of a column, or a range of numbers or days: age=30..40, "
+        "age=30.. (or more). May be repeated.",
+    ),
+]  # fmt: skip
 Separator = Annotated[
     str | None,
     Option(
@@ -195,6 +213,9 @@ def score(
     out: Rows = None,
     keep: named("Columns of DATA to write beside the scores.") = (),
     ignore_extra: IgnoreExtra = False,
+    explain: flag(
+        "--explain", "Also write which cell makes the row improbable, and its likely value."
+    ) = False,
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
     progress: Progress,
@@ -204,6 +225,8 @@ def score(
 
     In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
     in blocks: memory does not grow with the table, except for an .npz, which is read whole.
+    --explain adds three columns: the cell whose change would raise the log-density most, by how
+    many nats, and the value it would have then.
     """
 
 
@@ -216,13 +239,37 @@ def sample(
         Literal["model", "table"],
         Option(help="Distribution of each column: the model's, or that of the table of the fit."),
     ] = "model",
+    given: Given = (),
     seed: Seed = 0,
 ) -> None:
     """Sample rows from a model.
 
+    With --given some columns are known: --given city=Bern --given "age=30..40".
+
     With --margins table each number is replaced by the value of the same rank in the table of the
     fit: the columns depend on each other as in the model, and each has the values of the table.
     These rows are no draws from p.
+    """
+
+
+@command
+def impute(
+    model: Model,
+    data: Data,
+    out: Rows = None,
+    n: Annotated[int, Option("-n", min=1, help="Number of completed tables.")] = 1,
+    draws: Annotated[int, Option(min=30, help="Weighted draws for each row.")] = 200,
+    keep: named("Other columns of DATA to write, too.") = (),
+    ignore_extra: IgnoreExtra = False,
+    seed: Seed = 0,
+    *,
+    progress: Progress,
+    reading: Reading,
+) -> None:
+    """Fill the missing cells of a table.
+
+    Missing cells are drawn given the other cells of their row, so n completed tables show how
+    uncertain they are. With -n 5 each row is written five times; the column `imputation` counts.
     """
 
 
@@ -258,6 +305,10 @@ def diagnose(
         Literal["error", "drop"], Option(help="Rows that miss a number: an error, or left out.")
     ] = "error",
     ignore_extra: IgnoreExtra = False,
+    hide: Annotated[
+        float,
+        Option(min=0, max=0.99, help="Test conditionals, too: hide this share of the cells."),
+    ] = 0.0,
     fail: flag("--fail", "Exit status 3 if the model cannot be trusted for these rows.") = False,
     seed: Seed = 0,
     json: Json = False,

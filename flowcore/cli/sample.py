@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..tables import Frame, TableDensity, as_frame
+from ..tables import Column, Frame, TableDensity, as_frame
+from ..tables.frame import listed
 from .model import read_model
 from .outputs import check_table, table_writer
+
+if TYPE_CHECKING:
+    from ..core.typing import TableLike
 
 ROWS = 2**14  # of a block: memory does not grow with n
 
 
-def run(model: str, n: int, out: str | None, margins: str, seed: int) -> None:
+def run(
+    model: str, n: int, out: str | None, margins: str, given: Sequence[tuple[str, str]], seed: int
+) -> None:  # fmt: skip
     """Draw n rows and write them."""
     check_table(out, model)
     density, rng = read_model(model), np.random.default_rng(seed)
+    source = density
+    if given:
+        if margins != "model":
+            raise ValueError("--margins table has no meaning with --given: leave one of them out")
+        source = density.given(values(density, dict(given)), rng=seed)
     prefix = "" if density.schema_.is_named else "x"
     with table_writer(out) as write:
         blocks = max(1, -(-n // ROWS))
         for k in range(blocks):  # of equal sizes: ranks among a few rows would be a poor margin
-            rows = drawn(density, n * (k + 1) // blocks - n * k // blocks, rng, margins)
+            size = n * (k + 1) // blocks - n * k // blocks
+            own = source.sample(size, rng) if given else source.sample(size, rng, margins)
+            rows = framed(density, own)
             write({f"{prefix}{name}": rows[name] for name in rows})
 
 
 def drawn(density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model") -> Frame:
     """n rows as a frame, columns aside left out; whole numbers are integers."""
-    rows = as_frame(density.sample(n, rng, margins))
+    return framed(density, density.sample(n, rng, margins))
+
+
+def framed(density: TableDensity, rows: TableLike) -> Frame:
+    """Samples as a frame: see `drawn`."""
+    rows = as_frame(rows)
     if density.schema_.is_named:
         return rows
     found = {c.name: rows[c.name] for c in density.schema_.columns if c.kind.name != "aside"}
@@ -34,3 +55,36 @@ def drawn(density: TableDensity, n: int, rng: np.random.Generator, margins: str 
         if c.decimals == 0 and x.dtype == float and np.isfinite(x).all():
             found[c.name] = x.astype(np.int64)
     return Frame(found)
+
+
+def values(density: TableDensity, given: Mapping[str, str]) -> dict:
+    """name -> what is known of a column, from NAME=VALUE, as `TableDensity.given` takes it."""
+    own = {f"{column.name}": column for column in density.schema_.columns}
+    for name in given:
+        if name not in own:
+            raise ValueError(f"--given {name}={given[name]}: the columns are {listed(own)}")
+    return {own[name].name: _value(own[name], text) for name, text in given.items()}
+
+
+def _value(column: Column, text: str):
+    """A text as a value of a column; "30..40" as a range, "" as a missing cell."""
+    if text == "":
+        return None
+    low, dots, high = text.partition("..")
+    if dots and not column.kind.is_category:
+        if column.kind.is_date:
+            if not (low and high):
+                raise ValueError(f"--given {column.name}={text}: a range of days has two ends")
+            return _number(column, low), _number(column, high)
+        return _number(column, low or "-inf"), _number(column, high or "inf")
+    return _number(column, text)
+
+
+def _number(column: Column, text: str):
+    if column.type != "number":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        problem = f"--given {column.name}={text}: {text!r:.40} is no number, nor a range as 30..40"
+        raise ValueError(problem) from None

@@ -10,7 +10,7 @@ from json import dumps
 import numpy as np
 from tqdm import tqdm
 
-from ..tables import Frame, Schema
+from ..tables import Frame, Schema, TableDensity
 from ..tables.coordinates import Coordinates
 from ..tables.encoding import Encoding
 from .inputs import arranged, blocks, own_names
@@ -18,17 +18,19 @@ from .messages import note
 from .model import read_model
 from .outputs import check_table, table_writer
 
+EXPLAINED = "cell", "gain", "likely"  # columns
 MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 
 def run(
-    model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, json: bool,
-    progress: bool, reading: dict,
+    model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, explain: bool,
+    json: bool, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
-    if "log_prob" in keep:
-        raise ValueError("--keep log_prob: scores are called so: rename that column in the file")
+    for name in ("log_prob", *EXPLAINED * explain):
+        if name in keep:
+            raise ValueError(f"--keep {name}: scores are called so: rename that column in the file")
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in schema.names]  # as they are: as text
@@ -42,12 +44,27 @@ def run(
             scores.add(own, log_p)
             bar.update(len(log_p))
             if write is not None:
-                write({**kept, "log_prob": log_p})
+                write({**kept, "log_prob": log_p, **(explained(density, own) if explain else {})})
     if json:
         print(dumps({"model": model, "data": data, "out": out, **scores.summary()}))
         return
     for text in scores.notes():
         note(text)
+
+
+def explained(density: TableDensity, frame: Frame) -> dict[str, np.ndarray]:
+    """The cell of each row whose change gains most, the gain, and the value; empty without one."""
+    found = density.explain(frame)
+    names, rows = found.worst, range(len(frame))
+    place = [None if name is None else found.names.index(name) for name in names]
+    gain = [None if j is None else found.gains[i, j] for i, j in zip(rows, place, strict=True)]
+    likely = [None if j is None else found.values[j][i] for i, j in zip(rows, place, strict=True)]
+    likely = [value.item() if isinstance(value, np.generic) else value for value in likely]
+    columns = names, np.array(gain, float), likely
+    return {
+        name: column if isinstance(column, np.ndarray) else np.array([*column, None], object)[:-1]
+        for name, column in zip(EXPLAINED, columns, strict=True)
+    }
 
 
 class Scores:

@@ -2,5 +2,6 @@
 
 from .conditional import Conditional, Marginal
 from .conditionals import Answers, Conditionals
+from .explaining import Explanation
 
-__all__ = ["Answers", "Conditional", "Conditionals", "Marginal"]
+__all__ = ["Answers", "Conditional", "Conditionals", "Explanation", "Marginal"]

@@ -16,6 +16,7 @@ from ..training.checks import as_context, as_table
 from ..training.columns import few_valued_columns
 from .density import AnyDensity, Rows, draws_of, warn_of_shared
 from .findings import Finding, adjusted, listed
+from .hidden import hidden_cells, hidden_numbers
 from .latent import conditionals, uniforms
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
@@ -46,6 +47,7 @@ def diagnose(
     history: History | None = None,
     draws: int = 20_000,
     alpha: float = 0.05,
+    hide: float = 0.0,
     rng: Seed = 0,
 ) -> Diagnosis:
     """Tests a density on held-out rows: a verdict in words, a page, and numbers.
@@ -89,8 +91,13 @@ def diagnose(
         How many samples to compare with, >= 1000; with a context at least 19 for every row.
     alpha : float
         The chance that any test of a density which is the truth is significant.
+    hide : float
+        To test conditionals, too: the share of cells of at most 1,000 rows that are hidden at
+        random, and drawn given the others, as `Conditionals.impute` does. The places of the hidden
+        values among the draws should be uniform, and intervals should cover them. 0: none is. Cost:
+        about 200 evaluations of the density a row.
     rng : int or numpy Generator
-        Of the draws, the halves, the classifier.
+        Of the draws, the halves, the classifier, the hidden cells.
 
     Returns
     -------
@@ -115,6 +122,8 @@ def diagnose(
     draws = check_dim("draws", draws, FEWEST_DRAWS)
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
+    if not (isinstance(hide, Real) and 0 <= hide < 1):
+        raise ValueError(f"hide is a share of the cells in [0, 1): got {hide!r}")
     given, units, there = (), np.asarray, None
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
@@ -123,7 +132,7 @@ def diagnose(
                 "context=, context_train="
             )
         if not density.coordinates_.dim:
-            return _of_categories(density, X_held_out, X_train, draws, alpha, rng)
+            return _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng)
         numbers, train = _numbers(density, X_held_out, X_train, rng)
         adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
         held_out, units = Rows(numbers.rows, numbers.context), numbers.units
@@ -167,6 +176,10 @@ def diagnose(
         if there is not None:  # a table
             n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
             tests += shares(density, X_held_out, X_train, n_draws, rng)
+        if hide and there is None:
+            tests += hidden_numbers(adapter, held_out, names, hide, rng)
+        elif hide:
+            tests += hidden_cells(density, X_held_out, hide, rng)
         found = adjusted(tests, alpha)
         if train is not None:
             harm = any(one.fault or one.adjusted < alpha for one in found)
@@ -225,7 +238,7 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
     return found
 
 
-def _of_categories(density, X_held_out, X_train, draws, alpha, rng) -> Diagnosis:
+def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Diagnosis:
     """The report of a `TableDensity` without numbers: log p itself, shares of values and pairs."""
     log_p, drawn = density.log_prob(X_held_out), density.log_prob(density.sample(draws, rng))
     log_p = log_p[~np.isnan(log_p)]
@@ -235,6 +248,7 @@ def _of_categories(density, X_held_out, X_train, draws, alpha, rng) -> Diagnosis
     tests = [*support(log_p), of_log_p, tails(log_p, drawn)]
     n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
     tests += shares(density, X_held_out, X_train, n_draws, rng)
+    tests += hidden_cells(density, X_held_out, hide, rng) if hide else []
     mean, error = mean_and_error(log_p)
     return Diagnosis(
         density=type(density).__name__, n=len(log_p), given=(), mean=mean, standard_error=error,

@@ -42,6 +42,13 @@ KINDS = {
     "range": Kind("draws leave the range of the rows", 0.01,
                   "Draws do not leave the range of the rows more often than chance allows (at most "
                   "{:.1%} of a column's)."),
+    "hidden": Kind("hidden cells do not lie where the density expects them", 0.05,
+                   "No hidden cell differs from its draws by more than these rows can show "
+                   "(largest KS {:.3f})."),
+    "coverage": Kind("intervals of hidden cells do not cover what they should", 0.03,
+                     "50%, 90% and 95% intervals hold as many hidden values as they should (off by "
+                     "at most {:.3f})."),
+    "answers": Kind("many conditionals cannot be trusted"),
     "level": Kind("log p of rows differs from log p of draws", 0.05, ""),
     "tails": Kind("too many held-out rows lie far in the tails"),
     "worst row": Kind("one row decides the mean"),
@@ -51,7 +58,14 @@ KINDS = {
     "power": Kind(),
     "given": Kind(),
 }  # fmt: skip
-ONE_TEST = "columns", "latents", "shares", "range"  # a group of tests that weighs as much as one
+ONE_TEST = (
+    "columns",
+    "latents",
+    "shares",
+    "range",
+    "hidden",
+    "coverage",
+)  # a group of tests that weighs as much as one
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _shares(figure, bars: list[Finding], alpha: float) -> list[Finding]:
 
 def _histograms(report: Any) -> list[Finding]:
     """Of log p itself, then of columns and latent coordinates, the worst of them."""
-    found = report.of("columns") + report.of("latents")
+    found = report.of("columns") + report.of("latents") + report.of("hidden")
     kept = sorted(found, key=lambda one: -one.effect)[: MOST_HISTOGRAMS - 1]
     return report.of("level") + [one for one in found if one in kept]
 
@@ -112,7 +112,14 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
     ax.stairs(heights, np.linspace(0, 1, len(heights) + 1), fill=True, alpha=0.7,
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
-    _name(ax, found.name.removeprefix("KS of ").replace(" given others", " | rest"), found, alpha)
+    _name(
+        ax,
+        found.name.removeprefix("KS of ")
+        .replace(" given others", " | rest")
+        .replace(" given seen cells", " | seen"),
+        found,
+        alpha,
+    )
 
 
 def _bars(ax: Axes, found: Finding, alpha: float):

@@ -119,6 +119,28 @@ class EllipticalMixture(BaseDistribution):
         log_known = np.where(np.isneginf(log_known), 0.0, log_known)  # too far out for floats
         return x, self.log_prob(x) - log_known[:, None]
 
+    def log_prob_of_components(self, rows: np.ndarray) -> np.ndarray:
+        """log w_k p_k(x_a), (K, n), of rows (n, D) that have NaN in the same columns."""
+        known = np.flatnonzero(~np.isnan(rows[:1]).all(axis=0))
+        if not known.size:
+            return np.repeat(np.log(self.weights)[:, None], len(rows), axis=1)
+        return self._conditional(known, rows[:, known])[0]
+
+    def sample_components(
+        self, rows: np.ndarray, which: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Rows (n, D) with their unknown values, NaN in the same columns, drawn from component
+        which (n,) given the known ones."""
+        hole, x = np.isnan(rows[:1]).all(axis=0), rows.copy()
+        known = np.flatnonzero(~hole)
+        for k in np.unique(which):
+            here, one = which == k, [k]
+            own = self._with(self.means[one], self.scale_tril[one], np.ones(1), self.df)
+            _, means, stretch, factors = own._conditional(known, rows[here][:, known])
+            noise = self._noise(rng, means.shape[1:], self.df + len(known))
+            x[np.ix_(here, hole)] = means[0] + stretch[0, :, None] * (noise @ factors[0].T)
+        return x
+
     def _conditional(self, columns, values):
         """Of rows that know these columns, values (m, a): log w_k p_k(x_a) (K, m), means of the
         others (K, m, b), stretch (K, m) of factors (K, b, b)."""

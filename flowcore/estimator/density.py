@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain
+from ..conditionals.explaining import DRAWS, Explanation, explained
 from ..core.inputs import column_labels
 from ..core.labels import are_names, check_labels
 from ..distributions import TransformedDistribution
@@ -255,6 +256,23 @@ class FlowDensity(
         if np.isnan(scores).any():
             scores = np.where(np.isnan(scores), self.score_samples(X, context), scores)
         return np.where(scores < self.offset_, -1, 1)
+
+    def explain(self, X: ArrayLike, context: Context = None) -> Explanation:
+        """Which cell makes a row improbable: max over x_j of log p(x), less log p(x), of each cell.
+
+        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 63 evaluations of the
+        density for each cell.
+        """
+        check_is_fitted(self)
+        X, labels = check_rows(self, X, reset=False)
+        read = self._read_by(self.density_, context, len(X))
+        own = None if read is None else read[np.arange(DRAWS) % len(read)]
+        draws = self.density_.sample(DRAWS if own is None else (), np.random.default_rng(0), own)
+
+        def log_prob(rows, index):
+            return self.density_.log_prob(rows, context=None if read is None else read[index])
+
+        return explained(log_prob, X, draws, labels or range(X.shape[1]))
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): what the single best flow's base density sees."""

@@ -19,12 +19,23 @@ The pictures of the lessons are in `flowcore.teaching`; `plots.grid` and the lik
 """
 
 from .._imports import door
+from .cells import cells
 from .clouds import compare, scatter, stages
 from .contours import densities, density
 from .curves import losses
 from .masks import masks
 from .pairs import pairs
 
-__all__ = ["compare", "densities", "density", "losses", "masks", "pairs", "scatter", "stages"]
+__all__ = [
+    "cells",
+    "compare",
+    "densities",
+    "density",
+    "losses",
+    "masks",
+    "pairs",
+    "scatter",
+    "stages",
+]
 _OF_LESSONS = "bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"
 __getattr__ = door(__name__, {"flowcore.teaching.pictures": _OF_LESSONS})

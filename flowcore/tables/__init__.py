@@ -9,6 +9,9 @@ frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
 latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density
 fitting.py     from a table to the parts            density.py   p(c) p(x | c), of these
+conditional.py some columns given others            answering.py by weighted draws
+question.py    known and missing cells, as arrays   proposal.py  where weighted draws start
+explaining.py  which cell is improbable             imputer.py   `FlowImputer`, of scikit-learn
 record.py      what is saved                        files.py     files in blocks of rows
 reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import log_sum_exp
 from ..estimator.stacking import stacked_weights
 from .chow_liu_tree import ChowLiuTree
-from .frequencies import Frequencies, unseen_shares
+from .frequencies import Frequencies, draw, unseen_shares
 from .latent_classes import LatentClasses
 
 if TYPE_CHECKING:
@@ -134,6 +135,32 @@ class CategoricalMixture:
             here = which == i
             found[here] = density.sample(np.count_nonzero(here), rng)
         return found
+
+    def sample_given(
+        self, codes: np.ndarray, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """n draws (m, n, K) from p(c_b | c_a) for each row of codes (m, K), exact.
+
+        -1 is an unknown code, in the same columns in every row; draws are values that were seen.
+        Also log p(c_a, c_b is among the values that were seen), (m,). Cost: that of the distinct
+        rows in the counts, O(L^2) in the tree, O(H) in the classes, for each column.
+        """
+        distinct, which = np.unique(codes, axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        log_p = np.empty((len(self.weights), len(distinct)))
+        with np.errstate(divide="ignore"):  # a density without weight
+            for i, density in enumerate(self.densities):
+                log_p[i] = np.log(self.weights[i]) + density.sample_given(distinct, 0, rng)[1]
+        log_p, shares = log_sum_exp(log_p)
+        shares[0, np.isneginf(log_p)] = 1.0  # what cannot be
+        chosen = draw(shares.T, np.repeat(which, n), rng).reshape(len(codes), n)
+        found = np.repeat(codes[:, None], n, axis=1)
+        for i, density in enumerate(self.densities):
+            rows = np.flatnonzero((chosen == i).any(axis=1))
+            if rows.size:
+                parts = density.sample_given(codes[rows], n, rng)[0]
+                found[rows] = np.where((chosen[rows] == i)[..., None], parts, found[rows])
+        return found, log_p[which]
 
     def to_dict(self) -> dict:
         """As data: dicts and lists of arrays."""

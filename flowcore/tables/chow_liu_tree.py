@@ -130,6 +130,65 @@ class ChowLiuTree:
         at = np.searchsorted(before, start + rng.random(len(start)) * total[counted], "right") - 1
         own[counted] = l[np.minimum(at, len(l) - 1)]
 
+    def sample_given(
+        self, codes: np.ndarray, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `Frequencies.sample_given`: messages go up the tree, draws come down.
+
+            b_k(l) = e_k(l) prod_(children j) sum_l' p(l' | l) b_j(l')
+
+        e_k is 1 - u at the values that column k may have, u at its unseen one if it is known.
+        Cost: O(L_parent L_k) a row and column.
+        """
+        upward, rows = self._order()[::-1], np.arange(len(codes))
+        b, moves = {}, {k: self._moves(k) for k in upward}
+        for k in upward:
+            size, known = len(self.marginals[k]), codes[:, k] >= 0
+            e = np.tile(np.append(np.full(size, 1 - self.unseen[k]), 0.0), (len(codes), 1))
+            e[known] = np.where(codes[known, k, None] == np.arange(size + 1), 1 - self.unseen[k], 0)
+            e[known & (codes[:, k] == size), size] = self.unseen[k]
+            b[k] = b.get(k, 1.0) * e
+            if (parent := self.parents[k]) >= 0:
+                b[parent] = b.get(parent, 1.0) * (b[k] @ moves[k].T)
+        drawn, total = np.repeat(codes[:, None], n, axis=1), np.ones(len(codes))
+        for k in upward[::-1]:
+            parent = self.parents[k]
+            if parent < 0:
+                total *= b[k] @ moves[k][0]
+            if (codes[:, k] >= 0).all():
+                continue
+            above = 0 * drawn[..., k] if parent < 0 else drawn[..., parent]
+            pairs = (rows[:, None] * len(moves[k]) + above).reshape(-1)
+            distinct, which = np.unique(pairs, return_inverse=True)
+            p = moves[k][distinct % len(moves[k])] * b[k][distinct // len(moves[k])]
+            p[~p.any(axis=1)] = np.append(self.marginals[k], 0.0)  # what cannot be
+            drawn[..., k] = draw(p, which.reshape(-1), rng).reshape(len(codes), n)
+        with np.errstate(divide="ignore"):
+            return drawn, np.log(total)
+
+    def _order(self) -> list[int]:
+        """The columns, each behind its parent."""
+        found: list[int] = []
+        while len(found) < len(self.parents):
+            found += [
+                k for k, parent in enumerate(self.parents)
+                if k not in found and (parent < 0 or parent in found)
+            ]  # fmt: skip
+        return found
+
+    def _moves(self, k: int) -> np.ndarray:
+        """p(l | m) (L_parent + 1, L_k + 1), a last row of an unseen parent, and a last column of
+        ones, whose u stands elsewhere; of a root one row."""
+        marginal, parent = self.marginals[k], self.parents[k]
+        counts = np.zeros((1, len(marginal)))
+        if parent >= 0:
+            m, l, n = self.pairs[k].T
+            counts = np.zeros((len(self.marginals[parent]) + 1, len(marginal)))
+            counts[m.astype(int), l.astype(int)] = n
+        total = counts.sum(axis=1, keepdims=True)
+        p = _drawn_towards(counts, total, self.strengths[k], np.tile(marginal, (len(counts), 1)))
+        return np.column_stack([p, np.ones(len(p))])
+
     def to_dict(self) -> dict:
         """The constructor's arguments."""
         names = ("marginals", "parents", "pairs", "strengths", "unseen")

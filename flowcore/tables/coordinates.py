@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bijectors import Bijector, Blockwise
 from ..core import derived
-from ..discrete import Dequantize
+from ..discrete import OFF_GRID, Dequantize
 from .normal_scores import NormalScores, normal_scores
 
 if TYPE_CHECKING:
@@ -101,14 +101,8 @@ class Coordinates:
 
     def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(z (n, D), log w (n,)) of rows x, inside of their supports, and u, of the same shape."""
+        z, log_w = self.known_to_line(x, u)
         gone = np.isnan(x)
-        y = x
-        if self.noise is not None:
-            y = self.noise.points(np.where(gone, self.noise.low, x), u)
-        y = np.where(gone, self._zero, y)
-        z, log_w = (y, np.zeros(len(y))) if self.line is None else self.line.inverse_and_log_det(y)
-        steps = np.log(self.step, where=self.step > 0, out=np.zeros(self.dim))
-        log_w = log_w + np.where(gone, self._log_slope, steps).sum(axis=1)
         if not gone.any():
             return z, log_w
         from scipy.special import ndtri
@@ -120,6 +114,46 @@ class Coordinates:
             np.where(gone, centre + scale * normal, z),
             log_w - np.where(gone, log_r, 0.0).sum(axis=1),
         )
+
+    def known_to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(z (n, D), log w (n,)) of the numbers alone that are there; z is NaN where x is."""
+        gone = np.isnan(x)
+        y = x
+        if self.noise is not None:
+            y = self.noise.points(np.where(gone, self.noise.low, x), u)
+        y = np.where(gone, self._zero, y)
+        z, log_w = (y, np.zeros(len(y))) if self.line is None else self.line.inverse_and_log_det(y)
+        steps = np.log(self.step, where=self.step > 0, out=np.zeros(self.dim))
+        log_w = log_w + np.where(gone, self._log_slope, steps).sum(axis=1)
+        return np.where(gone, np.nan, z) if gone.any() else z, log_w
+
+    def cells(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """z (n, D) of both ends of the cells of gridded numbers; NaN of all others."""
+        low, high = np.array([kind.support for kind in self.kinds]).reshape(-1, 2).T
+        y = np.stack([x, x + self.step])
+        y = np.clip(np.where(np.isnan(y) | (self.step == 0), self._zero, y), low, high)
+        with np.errstate(all="ignore"):  # ends of a support are infinite
+            z = y if self.line is None else np.stack([self.line.inverse(own) for own in y])
+        z = np.where(y == low, -np.inf, np.where(y == high, np.inf, z))
+        z[:, np.isnan(x) | (self.step == 0)] = np.nan
+        return z[0], z[1]
+
+    def interval(self, j: int, low: float, high: float) -> np.ndarray:
+        """z (2,) of the ends of the numbers from low to high of column j, whole cells on a grid.
+
+        Equal ends, if no number of the column lies between.
+        """
+        kind, own = self.kinds[j], line([self.kinds[j]], [self.scores[j]])
+        least, most = kind.support
+        if kind.is_gridded:
+            start = kind.low or 0.0
+            low = start + kind.step * np.ceil((low - start) / kind.step - OFF_GRID)
+            high = start + kind.step * (np.floor((high - start) / kind.step + OFF_GRID) + 1)
+        low = max(low, least)
+        ends = np.array([[low], [max(low, min(high, most))]])
+        with np.errstate(all="ignore"):
+            z = (ends if own is None else own.inverse(ends))[:, 0]
+        return np.where(ends[:, 0] == least, -np.inf, np.where(ends[:, 0] == most, np.inf, z))
 
     @derived
     def _zero(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,9 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import warn
 from ..core.inputs import check_count
+from .answering import Answering
+from .conditional import TableAnswers, TableConditional, answers_of, marginals_of
 from .encoding import Encoding
+from .explaining import explanation_of
 from .fitting import fitted_parts
-from .frame import Frame
+from .frame import Frame, is_missing
 from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
+    from ..conditionals import Explanation
     from ..core.typing import Base, Seed, TableLike
     from ..estimator import FlowDensity, Summary
     from .categorical import CategoricalMixture
@@ -169,7 +173,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self._encoding, self._one_hot = Encoding(schema), None
+        self.encoding, self._one_hot, self._answering = Encoding(schema), None, None
         # somebody's own density need not have a `context_dim`
         if categories is not None and getattr(density, "context_dim", density is not None):
             one_hot = OneHot.of(categories.counts)
@@ -203,26 +207,46 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     # ------------------------------------------------------------ log p
 
-    def log_prob(self, X: TableLike) -> np.ndarray:
+    def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats: a function of that row alone.
 
         Exact without gridded columns and atoms, otherwise by 32 points of the row's cell. NaN for a
         row that misses a value which is none of the column's, -inf for one outside of a column's
-        support. Errors: ValueError for columns that are not those of the schema, and, naming row,
+        support.
+
+        missing: "nan", as above. "marginal": a missing cell that is no value of its column is
+        unknown, and log p is that of what the row knows: `impute(X, n=0)` also has its error.
+
+        Errors: ValueError for columns that are not those of the schema, and, naming row,
         column and value, for text among numbers and for what is off a grid. Cost: one pass of the
         density, 32 with gridded columns and for rows with atoms; at most 256 times that for a row
         with a category that was never seen.
         """
         check_is_fitted(self)
-        codes, x, unknown = self._encoding.encode(self.schema_.select(X, self.ignore_extra))
-        log_p, out = np.zeros(len(codes)), self.coordinates_.outside(x).any(axis=1)
+        if missing not in ("nan", "marginal"):
+            raise ValueError(f'missing is "nan" or "marginal": got {missing!r:.40}')
+        frame = self.schema_.select(X, self.ignore_extra)
+        codes, x, unknown = self.encoding.encode(frame)
+        log_p, out = np.full(len(codes), np.nan), self.coordinates_.outside(x).any(axis=1)
         rows = np.flatnonzero(~(unknown | out))
-        for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+        log_p[rows] = self.log_prob_of(codes[rows], x[rows])
+        holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)
+        if len(holes):
+            log_p[holes] = marginals_of(self, frame.take(holes))
+        log_p[out if missing == "marginal" else out & ~unknown] = -np.inf
+        return log_p
+
+    def log_prob_of(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """log p of rows that `Encoding` has made arrays of, nothing unknown, all in the support."""
+        log_p = np.zeros(len(codes))
+        for block in np.split(np.arange(len(codes)), range(BLOCK, len(codes), BLOCK)):
             if self.categories_ is not None:
                 log_p[block] += self.categories_.log_prob(codes[block])
             if self.density_ is not None:
-                log_p[block] += self._of_numbers(x[block], codes[block])
-        log_p[out], log_p[unknown] = -np.inf, np.nan
+                own = x[block]
+                log_p[block] += self._averaged(
+                    codes[block], lambda rows, context, x=own: self._given(x[rows], context)
+                )
         return log_p
 
     def score_samples(self, X: TableLike) -> np.ndarray:
@@ -233,22 +257,31 @@ class TableDensity(DensityMixin, BaseEstimator):
         """The mean of `log_prob`."""
         return float(self.log_prob(X).mean())
 
-    def _of_numbers(self, x, codes) -> np.ndarray:
-        """log p(x | c), where every x is inside of its support.
+    def log_prob_on_line(self, z: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """log q(z | c) of points of the whole line (n, D) and codes (n, K)."""
+
+        def given(rows, context):
+            own = {} if context is None else {"context": context}
+            return self.density_.log_prob(z[rows], **own)
+
+        return self._averaged(codes, given)
+
+    def _averaged(self, codes, log_given: Callable) -> np.ndarray:
+        """log p(x | c), where log_given(rows, context) has the same for a context.
 
         log sum_v w_v p(x | v) over the values v that an unseen one may have; one v of weight 1, if
         all were seen.
         """
         if self._one_hot is None:
-            return self._given(x, None)
-        log_p, levels = np.full(len(x), -np.inf), self._one_hot.levels(codes)
+            return log_given(np.arange(len(codes)), None)
+        log_p, levels = np.full(len(codes), -np.inf), self._one_hot.levels(codes)
         patterns, which = np.unique(levels < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
             filled = levels[rows]
             for values, weight in zip(*self._one_hot.alternatives(unseen), strict=True):
                 filled[:, unseen] = values
-                each = np.log(weight) + self._given(x[rows], self._one_hot.context(filled))
+                each = np.log(weight) + log_given(rows, self._one_hot.context(filled))
                 log_p[rows] = np.logaddexp(log_p[rows], each)
         return log_p
 
@@ -269,6 +302,51 @@ class TableDensity(DensityMixin, BaseEstimator):
                     log_p[block] = np.logaddexp.reduce(found) - np.log(m)
         return log_p
 
+    # ------------------------------------------------------------ questions
+
+    def given(self, known: Mapping, n_draws: int = 1000, rng: Seed = 0) -> TableConditional:
+        """p(x_b | x_a): the density of the other columns, where some are known.
+
+        known: name -> value; a pair (low, high) is a range, its ends included; None a missing cell,
+        if that is a value of the column. A number on a grid is its cell. Unknown categories are
+        ones that were seen. See `TableConditional`. Cost: seconds once, to fit the proposal; one
+        evaluation of the density a draw. Errors: ValueError, naming the column, for unknown ones
+        and values they cannot have. A warning where the answer is not to be trusted.
+        """
+        check_is_fitted(self)
+        return TableConditional(self, known, n_draws, rng)
+
+    def impute(
+        self, X: TableLike, n: int = 20, n_draws: int = 200, rng: Seed = 0, progress: bool = False
+    ) -> TableAnswers:
+        """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
+
+        Draws are values, also in columns that may be missing; cells that are there stay. Of each
+        row n_draws weighted draws are made, at least 30, of which n are taken. Rows that miss the
+        same columns are answered together, in blocks of bounded memory. A warning counts the rows
+        whose answers are not to be trusted. Errors: those of `log_prob`; ValueError for a number
+        outside of its column's support.
+        """
+        check_is_fitted(self)
+        return answers_of(self, X, n, n_draws, rng, progress)
+
+    def explain(self, X: TableLike) -> Explanation:
+        """Which cell makes a row improbable: max over x_j of log p, less log p, of each cell.
+
+        A cell may be any value that the column has in 4,000 draws, of many 49 that are spread over
+        them; continuous numbers also what is between. Print `explain(X).worst`, or draw
+        `fc.plots.cells(explain(X))`. Cost: about 60 times `log_prob` for each column.
+        """
+        check_is_fitted(self)
+        return explanation_of(self, self.schema_.select(X, self.ignore_extra))
+
+    @property
+    def answering(self) -> Answering:
+        """What answers questions, with the proposal of its weights."""
+        if self._answering is None:
+            self._answering = Answering(self)
+        return self._answering
+
     # ------------------------------------------------------------ samples
 
     def sample(self, n: int = 1, rng: Seed = None, margins: str = "model") -> TableLike:
@@ -287,41 +365,45 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n, rng = check_count(n), np.random.default_rng(rng)
-        codes, x = np.zeros((n, 0), np.int64), np.zeros((n, 0))
+        codes = np.zeros((n, 0), np.int64)
         if self.categories_ is not None:
             codes = self.categories_.sample(n, rng)
-        if self.density_ is not None:
-            context = None if self._one_hot is None else self._one_hot(codes)
-            x = self.coordinates_.from_line(self._sample_numbers(n, context, rng))
+        x = self.sample_numbers(codes, rng)
         if margins == "table":
             x = self._with_margins(x, codes)
         elif margins != "model":
             raise ValueError(f'margins is "model" or "table": got {margins!r:.40}')
-        found = self._encoding.decode(codes, x)
+        found = self.encoding.decode(codes, x)
         for column in self.schema_.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
                 found[column.name] = np.array(column.values * n, None if n else object)
-        return self._as_table(found, n)
+        return self.as_table(found, n)
 
-    def _sample_numbers(self, n, context, rng) -> np.ndarray:
-        """z (n, D); draws beyond the range of the table are replaced."""
-        z = np.zeros((n, self.density_.dim))
-        todo, (low, high) = np.arange(n), self.coordinates_.reach
+    def sample_numbers(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Numbers (n, D), given codes (n, K); draws beyond the range of the table are replaced."""
+        if self.density_ is None:
+            return np.zeros((len(codes), 0))
+        todo, (low, high) = np.arange(len(codes)), self.coordinates_.reach
+        z = np.zeros((len(codes), self.density_.dim))
         for _ in range(ROUNDS):
             if not len(todo):
                 break
-            if context is None:
-                z[todo] = self.density_.sample(len(todo), rng=rng)
-            else:
-                z[todo] = self.density_.sample(1, rng=rng, context=context[todo])[0]
+            z[todo] = self.sample_on_line(codes[todo], rng)
             todo = todo[~((z[todo] >= low) & (z[todo] <= high)).all(axis=1)]
-        return np.clip(z, low, high)
+        return self.coordinates_.from_line(np.clip(z, low, high))
+
+    def sample_on_line(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draws of q(z | c), (n, D), given codes (n, K)."""
+        if self._one_hot is None:
+            return self.density_.sample(len(codes), rng=rng)
+        levels = self._one_hot.drawn(self._one_hot.levels(codes), rng)
+        return self.density_.sample(1, rng=rng, context=self._one_hot.context(levels))[0]
 
     def _with_margins(self, x, codes) -> np.ndarray:
         """The numbers with the table's values of the same ranks, among those that are there."""
         if self.margins_ is None:
             raise ValueError("this model was saved without the margins of its table: fit it anew")
-        there, x = self._encoding.is_there(codes), x.copy()
+        there, x = self.encoding.is_there(codes), x.copy()
         for j, values in enumerate(self.margins_):
             rows = np.flatnonzero(there[:, j])
             rank = np.empty(len(rows))
@@ -336,9 +418,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         warning; rng is for noise.
         Errors: ValueError for a row outside of a column's support.
         """
-        names = tuple(self._encoding.names)
+        names = tuple(self.encoding.names)
         frame = self.schema_.select(X, self.ignore_extra)
-        codes, x, unknown = self._encoding.encode(frame)
+        codes, x, unknown = self.encoding.encode(frame)
         _warn_left_out(unknown, "missing values, and not counted in row numbers")
         known, context = ~unknown, None
         if self._one_hot is not None:
@@ -348,11 +430,18 @@ class TableDensity(DensityMixin, BaseEstimator):
             known &= seen
             context = self._one_hot.context(levels[known])
         frame, x = frame.take(known), x[known]
-        self._encoding.check_inside(frame, x, self.coordinates_.outside(x))
+        self.encoding.check_inside(frame, x, self.coordinates_.outside(x))
         u = np.random.default_rng(rng).random(x.shape)
         z, line = self.coordinates_.to_line(x, u)[0], self.coordinates_.line
         units = np.asarray if line is None else line.forward
         return Numbers(self.density_, names, z, context, x, units)
+
+    def frame_of(self, X: TableLike) -> Frame:
+        """The modelled columns of the rows of X that miss nothing: for `diagnose`."""
+        frame = self.schema_.select(X, self.ignore_extra)
+        _, _, unknown = self.encoding.encode(frame)
+        missing = np.any([is_missing(frame[name]) for name in frame.names], axis=0)
+        return frame.take(~(unknown | missing))
 
     def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.
@@ -360,7 +449,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         Of categories, and of numbers with atoms or missing cells: "" is another number.
         """
         frame, found, k = self.schema_.select(X, self.ignore_extra), {}, 0
-        for part in self._encoding.parts:
+        for part in self.encoding.parts:
             column, n_codes, k = part.column, len(part.sizes), k + len(part.sizes)
             if not n_codes or column.kind.is_date:
                 continue
@@ -371,7 +460,8 @@ class TableDensity(DensityMixin, BaseEstimator):
             found[f"{column.name}"] = np.array(texts)[codes], self.categories_.counts.unseen[k - 1]
         return found
 
-    def _as_table(self, found: dict, n: int) -> TableLike:
+    def as_table(self, found: dict, n: int) -> TableLike:
+        """n rows, name -> values, as a table of the kind that it was fitted to."""
         names = self.schema_.names
         if self.schema_.is_named:
             frame = Frame({name: found[name] for name in names if name in found})

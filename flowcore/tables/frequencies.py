@@ -180,6 +180,36 @@ class Frequencies:
             found[alone, k] = draw(smoothed[None], np.zeros(alone.sum(), int), rng)
         return found
 
+    def sample_given(
+        self, codes: np.ndarray, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """n draws (m, n, K) from p(c_b | c_a) of rows of codes (m, K), and log p(c_a), (m,).
+
+        -1 is unknown, in the same columns in every row. Draws are values that were seen: the
+        log-probability is that of what a row knows, and that the rest was seen.
+        """
+        open_ = (codes < 0).any(axis=0)
+        drawn, log_p = np.repeat(codes[:, None], n, axis=1), np.empty(len(codes))
+        seen = np.prod(1 - self.unseen[open_])
+        columns = [self.of_column(k) for k in range(len(self.sizes))]
+        for i, row in enumerate(codes):
+            q = np.prod([columns[k][row[k]] for k in np.flatnonzero(~open_)]) * seen
+            counts = self.counts * (self.combinations == row)[:, ~open_].all(axis=1)
+            alone, total = np.ones(n, bool), q
+            if np.isfinite(self.strength):
+                mass = counts.sum() + self.strength * q
+                total = mass / (self.counts.sum() + self.strength)
+                alone = rng.random(n) * mass >= counts.sum()
+            with np.errstate(divide="ignore"):  # what cannot be
+                log_p[i] = np.log(total)
+            here = np.flatnonzero(~alone)
+            found = self.combinations[draw(counts[None], np.zeros(len(here), int), rng)]
+            drawn[i, here] = np.where(open_, found, row)
+            for k in np.flatnonzero(open_):
+                own = draw(self._smoothed[k][None], np.zeros(alone.sum(), int), rng)
+                drawn[i, alone, k] = own
+        return drawn, log_p
+
     def __repr__(self):
         return f"Frequencies(sizes={self.sizes}, strength={self.strength:.3g})"
 
@@ -213,6 +243,8 @@ def distinct_rows(codes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np
 
 def draw(p: np.ndarray, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n,): a code from each row `which` (n,) of probabilities p (H, L)."""
+    if not len(which):
+        return np.zeros(0, np.int64)
     ends = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1) + np.arange(len(p))[:, None]
     flat = np.searchsorted(ends.reshape(-1), which + rng.random(len(which)), "right")
     return np.minimum(flat - which * p.shape[1], p.shape[1] - 1)

@@ -92,6 +92,24 @@ class LatentClasses:
         classes = rng.choice(len(self.weights), n, p=self.weights)
         return np.column_stack([draw(p, classes, rng) for p in self.probabilities])
 
+    def sample_given(
+        self, codes: np.ndarray, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `Frequencies.sample_given`: a class given what is known, and then the rest."""
+        open_ = (codes < 0).any(axis=0)
+        with np.errstate(divide="ignore"):  # a class without weight, or a value it never has
+            log_p = np.tile(np.log(self.weights)[:, None], len(codes))
+            for k in np.flatnonzero(~open_):
+                p, u = self.probabilities[k], self.unseen[k]
+                log_p += np.log(np.column_stack([(1 - u) * p, np.full(len(p), u)]))[:, codes[:, k]]
+        log_p, shares = log_sum_exp(log_p + np.log1p(-self.unseen[open_]).sum())
+        shares[:, np.isneginf(log_p)] = self.weights[:, None]  # what cannot be
+        classes = draw(shares.T, np.repeat(np.arange(len(codes)), n), rng)
+        drawn = np.repeat(codes[:, None], n, axis=1)
+        for k in np.flatnonzero(open_):
+            drawn[..., k] = draw(self.probabilities[k], classes, rng).reshape(len(codes), n)
+        return drawn, log_p
+
     def to_dict(self) -> dict:
         """The constructor's arguments."""
         return {"weights": self.weights, "probabilities": list(self.probabilities),

@@ -76,3 +76,14 @@ class OneHot:
         weight = np.bincount(inverse.reshape(-1), self._counts)
         most = np.argsort(-weight, kind="stable")[:MOST]
         return distinct[most], weight[most] / weight[most].sum()
+
+    def drawn(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Levels (n, K) in which those of values that were never seen, -1, are drawn."""
+        levels, gone = levels.copy(), levels < 0
+        patterns, which = np.unique(gone, axis=0, return_inverse=True)
+        for i, unseen in enumerate(patterns):
+            if unseen.any():
+                rows = np.flatnonzero(which.reshape(-1) == i)
+                values, weight = self.alternatives(unseen)
+                levels[np.ix_(rows, unseen)] = values[rng.choice(len(weight), len(rows), p=weight)]
+        return levels

@@ -1,0 +1,50 @@
+"""`flowcore impute`: the missing cells of a table, drawn from a model, block after block."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from ..tables import as_frame
+from .inputs import arranged, blocks, own_names
+from .model import read_model
+from .outputs import check_table, table_writer
+
+COUNT = "imputation"  # the column that numbers the completed tables
+
+
+def run(
+    model: str, data: str, out: str | None, n: int, draws: int, keep: Sequence[str],
+    ignore_extra: bool, seed: int, progress: bool, reading: dict,
+) -> None:  # fmt: skip
+    """Fill a file's rows, in order; n times each."""
+    check_table(out, model, data)
+    density, keep = read_model(model), list(dict.fromkeys(keep))
+    schema, rng = density.schema_, np.random.default_rng(seed)
+    carried = [name for name in keep if name not in schema.names]  # as they are: as text
+    if n > 1 and COUNT in (*map(str, schema.names), *keep):
+        raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
+    prefix = "" if schema.is_named else "x"
+    bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
+    with table_writer(out) as write, bar:
+        for frame in blocks(data, reading, schema, carried):
+            kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
+            own = arranged(frame, schema, keep, ignore_extra)
+            tables = [as_frame(table) for table in density.impute(own, n, draws, rng).tables]
+            names = dict(zip(own.names, tables[0].names, strict=True))
+            rows = {
+                f"{prefix}{name}": _alternating([table[names[name]] for table in tables])
+                for name in own.names
+            }
+            rows = {name: np.repeat(column, n) for name, column in kept.items()} | rows
+            count = {COUNT: np.tile(np.arange(1, n + 1), len(frame))} if n > 1 else {}
+            write(count | rows)
+            bar.update(len(frame))
+
+
+def _alternating(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The first values of all columns, then the second ones, ..."""
+    return np.stack(columns, axis=1).reshape(-1)

@@ -1,0 +1,133 @@
+"""Which cell makes a row an outlier: by how much log p would rise, if that cell could be another.
+
+    gain_j(x) = max_t log p(x_1, ..., x_j = t, ..., x_D) - log p(x)     >= 0
+
+A row whose columns contradict each other becomes probable if the wrong cell may change, whichever
+of its cells looks odd by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CANDIDATES = 49  # values of a column: quantiles of draws
+BLOCK = 2**15  # rows, of which one cell is another, at once
+ROUNDS, FINER = 2, 7  # around the best of them: rounds, and values a round
+DRAWS = 4000  # of the density, whose values are the candidates
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which cells make rows improbable.
+
+    Attributes
+    ----------
+    names : tuple
+        The names of the columns.
+    log_p : numpy.ndarray
+        (n,), log p of the rows, in nats.
+    gains : numpy.ndarray
+        (n, D), max over x_j of log p(x) minus log p(x), in nats; NaN for a row that misses a cell,
+        inf where the density of the row is 0 and another cell alone could change that.
+    values : list of numpy.ndarray
+        Of each column (n,), the x_j of that maximum: what the cell would probably be.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> from flowcore.conditionals.explaining import explained
+    >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+    >>> def log_prob(rows, index):
+    ...     return p.log_prob(rows)
+    >>> found = explained(log_prob, [[0.1, 9.0]], p.sample(4000, rng=0), ["a", "b"])
+    >>> found.gains.round(1), found.worst, found.values[1].round(1)
+    (array([[13.3, 21.3]]), ['b'], array([5.1]))
+    """
+
+    names: tuple
+    log_p: np.ndarray
+    gains: np.ndarray
+    values: list[np.ndarray]
+
+    @property
+    def worst(self) -> list:
+        """The column of the largest gain in each row; None where there is none."""
+        known = np.where(np.isnan(self.gains), -1, self.gains)
+        best, most = known.argmax(axis=1), known.max(axis=1)
+        return [self.names[j] if top > 0 else None for j, top in zip(best, most, strict=True)]
+
+
+def explained(
+    log_prob: Callable, X: np.ndarray, draws: np.ndarray, names: Sequence
+) -> Explanation:  # fmt: skip
+    """The explanation of rows X (n, D) of numbers; draws (m, D) of the density.
+
+    log_prob(rows, index) is log p of rows (k, D): those of X with these numbers, one cell changed.
+    """
+    X = np.asarray(X, float)
+    log_p = np.asarray(log_prob(X, np.arange(len(X))), float)
+    levels = np.linspace(0, 1, CANDIDATES)
+    grids = [np.unique(np.quantile(own, levels)) for own in draws.T]
+
+    def changed(j, index, values):
+        rows = X[index]
+        rows[:, j] = values
+        return np.asarray(log_prob(rows, index), float)
+
+    found = [
+        highest(lambda i, v, j=j: changed(j, i, v), log_p, X[:, j], grid, True)
+        for j, grid in enumerate(grids)
+    ]
+    gains, values = zip(*found, strict=True)
+    return Explanation(tuple(names), log_p, np.stack(gains, axis=1), list(values))
+
+
+def highest(
+    changed: Callable, log_p: np.ndarray, own: np.ndarray, grid: np.ndarray, is_fine: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(gains (n,), the best values (n,)) of one column.
+
+    changed(index, values) is log p of rows with other values in this column; own (n,) has those of
+    the rows; grid has candidates, in order; is_fine: values between them are possible, too.
+    """
+    n, k = len(log_p), len(grid)
+    top, best = log_p.copy(), own.copy()
+    place = np.zeros(n, int)
+    size = max(1, BLOCK // k)
+    for block in np.split(np.arange(n), range(size, n, size)):
+        scores = changed(np.repeat(block, k), np.tile(grid, len(block))).reshape(-1, k)
+        place[block] = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
+        _take(top, best, block, scores, np.tile(grid, (len(block), 1)))
+    if not is_fine:
+        return _gain(top, log_p), best
+    low, high = grid[np.maximum(place - 1, 0)], grid[np.minimum(place + 1, k - 1)]
+    for _ in range(ROUNDS):
+        size = max(1, BLOCK // FINER)
+        steps = np.linspace(0, 1, FINER + 2)
+        for block in np.split(np.arange(n), range(size, n, size)):
+            points = low[block, None] + steps * (high - low)[block, None]
+            inner = points[:, 1:-1]
+            scores = changed(np.repeat(block, FINER), inner.reshape(-1)).reshape(-1, FINER)
+            at = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
+            rows = np.arange(len(block))
+            low[block], high[block] = points[rows, at], points[rows, at + 2]
+            _take(top, best, block, scores, inner)
+    return _gain(top, log_p), best
+
+
+def _take(top, best, block, scores, values) -> None:
+    """Keep the best of scores (m, k) for some rows."""
+    at = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
+    rows = np.arange(len(block))
+    better = scores[rows, at] > top[block]
+    top[block[better]] = scores[rows, at][better]
+    best[block[better]] = values[rows, at][better]
+
+
+def _gain(top, log_p) -> np.ndarray:
+    """top - log p; 0 where both are -inf."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isneginf(top), 0.0, top - log_p)

@@ -1,0 +1,136 @@
+"""Are conditionals right? Cells of held-out rows are hidden, and drawn given the others.
+
+If the density is right, and its answers are, a hidden value stands anywhere among the draws of its
+cell: its rank (PIT) is uniform, and 90% intervals of the draws hold 90% of the values.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..conditionals import Conditionals
+from ..core import imported
+from .density import AnyDensity, Rows
+from .findings import Finding
+from .tests import ranks, uniformity
+
+MOST_ROWS, DRAWS = 1000, 99  # rows with hidden cells, and completed tables of them
+LEVELS = 0.5, 0.9, 0.95  # of intervals
+FEWEST = 20  # hidden cells of a column
+UNTRUSTED = 0.1  # of the rows; more are a fault
+
+
+class _Drawn:
+    """A density of the caller's, as `Conditionals` wants one."""
+
+    def __init__(self, adapter: AnyDensity):
+        self.adapter, self.dim = adapter, adapter.dim
+
+    def sample(self, n, rng=None, context=None):
+        return self.adapter.sample(n, np.random.default_rng(rng))
+
+    def log_prob(self, x):
+        return self.adapter.log_prob("draws of hidden cells", Rows(x, None))
+
+
+def hidden_numbers(
+    adapter: AnyDensity, rows: Rows, names: Sequence[str], share: float, rng: np.random.Generator
+) -> list[Finding]:
+    """Findings about rows of numbers, a share of whose cells is hidden, at random."""
+    density = getattr(adapter.density, "density_", adapter.density)
+    density = density if hasattr(density, "dim") and hasattr(density, "bind") else _Drawn(adapter)
+    context = rows.context if getattr(density, "context_dim", 0) else None
+    hole = _mask(rows.x.shape, share, rng)
+    some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]
+    holes = np.where(hole, np.nan, rows.x)[some]
+    context = None if context is None else context[some]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # they are counted below
+        found = Conditionals(density).impute(holes, n=DRAWS, rng=rng, context=context)
+    cells = []
+    for j, name in enumerate(names):
+        own = hole[some, j]
+        cells.append((name, own, rows.x[some][own, j], found.draws[:, own, j], True))
+    return _findings(cells, found.trusted, rng)
+
+
+def hidden_cells(density: Any, X: Any, share: float, rng: np.random.Generator) -> list[Finding]:
+    """The same about a `TableDensity` and a table of rows without missing cells."""
+    frame = density.frame_of(X)
+    names = list(frame.names)
+    hole = _mask((len(frame), len(names)), share, rng)
+    some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]
+    truth, hole = frame.take(some), hole[some]
+    holes = {
+        name: np.array(
+            [None if own else v for own, v in zip(gone, truth[name].tolist(), strict=True)], object
+        )
+        for name, gone in zip(names, hole.T, strict=True)
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = density.impute(holes, n=DRAWS, rng=rng)
+    cells = []
+    for name, own in zip(names, hole.T, strict=True):
+        values = truth[name][own].tolist()
+        drawn = [np.asarray(table[name])[own].tolist() for table in found.tables]
+        is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+        if not is_number:  # ranks of codes, whatever their order is
+            seen = Counter(v for row in (values, *drawn) for v in row)
+            code = {v: i for i, (v, _) in enumerate(seen.most_common())}
+            values, drawn = [code[v] for v in values], [[code[v] for v in row] for row in drawn]
+        cells.append((f"{name}", own, np.array(values), np.array(drawn), is_number))
+    return _findings(cells, found.trusted, rng)
+
+
+def _mask(shape: tuple[int, int], share: float, rng) -> np.ndarray:
+    """Which cells are hidden: a share of them, but never a whole row, unless it has one column."""
+    hole = rng.random(shape) < share
+    whole = np.flatnonzero(hole.all(axis=1) & (shape[1] > 1))
+    hole[whole, rng.integers(shape[1], size=len(whole))] = False
+    return hole
+
+
+def _findings(cells: Sequence[tuple], trusted: np.ndarray, rng) -> list[Finding]:
+    """cells: (name, which rows (n,), values (m,), draws (k, m), whether it has intervals)."""
+    found, inside = [], []
+    for name, own, values, drawn, is_number in cells:
+        if len(values) < FEWEST:
+            continue
+        u, test = ranks(values.astype(float), drawn.T.astype(float), rng)
+        what = f"`{name}` given seen cells"
+        found.append(uniformity("hidden", f"KS of {name} given seen cells", "The density", what,
+                                u, test))  # fmt: skip
+        if is_number:
+            inside.append((np.flatnonzero(own), np.abs(2 * u - 1)))
+    if inside:
+        rows, width = (np.concatenate(own) for own in zip(*inside, strict=True))
+        found += [_coverage(level, rows, width) for level in LEVELS]
+    bad, n = int(np.count_nonzero(~trusted)), len(trusted)
+    text = (
+        f"Conditionals of {bad:,} of {n:,} rows cannot be trusted: too few effective draws, or a "
+        "k-hat above 0.7."
+    )
+    found.append(Finding("answers", "conditionals not to be trusted", bad, remedy="flexible",
+                         sentence=text * (bad > 0), fault=bad > UNTRUSTED * n))  # fmt: skip
+    return found
+
+
+def _coverage(level: float, rows: np.ndarray, width: np.ndarray) -> Finding:
+    """How many hidden numbers lie in their interval; cells of a row count together in the error.
+
+    rows (n,): of each cell; width (n,): the level of the narrowest interval with the value.
+    """
+    off = (width < level) - level
+    each = np.bincount(rows, off)
+    covered, error = level + off.mean(), float(np.sqrt((each**2).sum()) / len(off))
+    norm = imported("scipy.stats").norm
+    text = f"{level:.0%} intervals of hidden cells hold {covered:.1%} of their values."
+    return Finding("coverage", f"{level:.0%} intervals are off by", abs(float(off.mean())), error,
+                   p=float(2 * norm.sf(abs(off.mean()) / max(error, 1e-9))), sentence=text,
+                   remedy="tails" if covered < level else "thin")  # fmt: skip

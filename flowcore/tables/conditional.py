@@ -1,0 +1,313 @@
+"""Questions to a table's density: some columns given others, rows with missing cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..conditionals.weights import Weighted, trusted
+from ..core import imported, warn
+from ..core.inputs import as_numbers, check_dim, named
+from .encoding import Number
+from .frame import Frame, as_frame, listed
+from .question import asked, decoded, split, with_holes, within
+
+if TYPE_CHECKING:
+    from ..core.typing import ArrayLike, Seed, TableLike
+    from .density import TableDensity
+
+MARGINAL_DRAWS = 200  # of a row, for its log-density
+LEAST_DRAWS = 30  # of a row; fewer cannot be judged
+ROUNDING = 1e-9  # a smaller standard error is none
+
+
+class TableConditional:
+    """p(x_b | x_a) of a table: the density of the unknown columns. Made by `TableDensity.given`.
+
+        log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
+
+    Attributes: `known`; `columns`, the names of x_b, with those of ranges; `log_marginal`, log p of
+    what is known, in nats, and `error`, its standard error, which `log_prob` shares; `ess`, the
+    effective sample size; `k_hat`; `annealed`, True where plain weights failed.
+
+    Examples
+    --------
+    >>> from flowcore import GaussianMixture
+    >>> from flowcore.tables import fit_table
+    >>> rng = np.random.default_rng(0)
+    >>> table = {"height": rng.normal(1.7, 0.1, 300), "smokes": rng.random(300) < 0.3}
+    >>> learn = lambda x, context=None, sample_weight=None, rng=0: GaussianMixture.from_data(x, 1)
+    >>> given = fit_table(table, learn=learn).given({"smokes": True})
+    >>> print(given)
+    p(height | smokes = True): exact draws
+    >>> given.mean()["height"].round(1), len(given.sample(5, rng=0))
+    (np.float64(1.7), 5)
+    """
+
+    def __init__(self, density: TableDensity, known: Mapping, n_draws: int, rng: Seed):
+        if not isinstance(known, Mapping):
+            raise TypeError(f"known is a mapping, such as {{'age': 31}}: got {known!r:.80}")
+        self.density, self.known, self.n_draws = density, dict(known), _draws(n_draws)
+        self.columns = [
+            part.column.name for part in density.encoding.parts
+            if part.column.name not in known or isinstance(known[part.column.name], tuple)
+        ]  # fmt: skip
+        if not self.columns:
+            raise ValueError("all columns are known, so none is left: log_prob scores a whole row")
+        self._question = asked(density, known)
+        self._weighted = self._answer(self.n_draws, np.random.default_rng(rng))
+        found = self._weighted
+        self.log_marginal, self.error = float(found.log_p[0]), float(found.error[0])
+        self.ess, self.k_hat = float(found.ess[0]), float(found.k_hat[0])
+        self.annealed = bool(found.annealed[0])
+        if self.log_marginal == -np.inf:
+            raise ValueError(
+                f"the probability of what is known is 0 in this density, or too small to be found "
+                f"by {n_draws} draws: {self.known!s:.200}"
+            )
+        if not self.trusted:
+            warn(f"{self}. Raise n_draws")
+
+    def _answer(self, n, rng) -> Weighted:
+        return self.density.answering.of_block(self._question, n, rng)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether k-hat is at most 0.7 and the effective sample size at least 30."""
+        return bool(trusted(self.ess, self.k_hat))
+
+    def log_prob(self, X: TableLike) -> np.ndarray:
+        """log p(x_b | x_a) of rows of the unknown columns, (n,); all share the error of log p(x_a).
+
+        Columns of ranges are there, too; a row outside of one has -inf.
+        """
+        frame, schema = as_frame(X), self.density.schema_
+        if not (frame.is_named and schema.is_named):
+            if len(frame.names) != len(self.columns):
+                raise ValueError(f"X has {len(frame.names)} columns, not {listed(self.columns)}")
+            pairs = zip(self.columns, frame.names, strict=True)
+            frame = Frame({name: frame[own] for name, own in pairs})
+        if set(frame.names) != set(self.columns):
+            raise ValueError(f"X has {listed(frame.names)}: it should have {listed(self.columns)}")
+        fixed = {name: value for name, value in self.known.items() if name not in self.columns}
+        whole = {name: [value] * len(frame) for name, value in fixed.items()}
+        whole |= {name: frame[name] for name in frame.names}
+        log_p = self.density.log_prob(
+            whole if schema.is_named else _by_position(whole, schema.names, len(frame))
+        )
+        for name in set(self.columns) & set(self.known):
+            log_p[~within(self.density, name, frame[name], self.known[name])] = -np.inf
+        return log_p - self.log_marginal
+
+    def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
+        """n whole rows, a table of the caller's kind; taken from 4 n fresh weighted draws.
+
+        As those of `TableDensity.sample`, unknown numbers stay within the range of the table, if
+        any draw does.
+        """
+        rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
+        found = self._answer(max(4 * n, self.n_draws), rng)
+        share = found.share * self._is_near(found.x[0])
+        if share.any():
+            found = replace(found, share=share / share.sum())
+        rows = found.resampled(max(n, 1), rng)[0][:n]
+        return self.density.as_table(self._decoded(rows), n)
+
+    def _is_near(self, rows: np.ndarray) -> np.ndarray:
+        """Which draws have no unknown number beyond the least and the greatest of the table."""
+        codes, x = split(self.density, rows)
+        coordinates = self.density.coordinates_
+        with np.errstate(all="ignore"):  # an end may be infinite
+            low, high = coordinates.from_line(coordinates.reach)
+        free = self.density.encoding.is_there(codes) & self._question.hole
+        return (~free | ((x >= low) & (x <= high))).all(axis=1)
+
+    def mean(self) -> dict:
+        """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count."""
+        found = {}
+        for name, x, share in self._numbers():
+            found[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
+        return found
+
+    def quantiles(self, q: ArrayLike) -> dict:
+        """name -> quantiles (len(q),) of each unknown column of numbers."""
+        q = np.atleast_1d(as_numbers("q", q))
+        if not ((q >= 0) & (q <= 1)).all():
+            raise ValueError(f"q must be probabilities in [0, 1]: {q}")
+        found = {}
+        for name, x, share in self._numbers():
+            order = np.argsort(x, kind="stable")
+            total = np.cumsum(share[order])
+            at = np.searchsorted(total, q * total[-1] * (1 - 1e-12)) if len(x) else None
+            found[name] = np.full(len(q), np.nan) if at is None else x[order[at]]
+        return found
+
+    def shares(self) -> dict:
+        """name -> {value: p(value | x_a)} of each unknown category, the most probable first."""
+        values, share, found = self._decoded(self._weighted.x[0]), self._weighted.share[0], {}
+        for part in self.density.encoding.parts:
+            name = part.column.name
+            if name in self.columns and part.column.kind.is_category:
+                texts, first, each = np.unique(
+                    values[name].astype(str), return_index=True, return_inverse=True
+                )
+                total = np.bincount(each.reshape(-1), share, len(texts))
+                pairs = zip(values[name][first].tolist(), total.tolist(), strict=True)
+                found[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
+        return found
+
+    def _numbers(self) -> Iterable:
+        values, share = self._decoded(self._weighted.x[0]), self._weighted.share[0]
+        for part in self.density.encoding.parts:
+            name = part.column.name
+            if name in self.columns and isinstance(part, Number):
+                x = values[name].astype(float)
+                there = ~np.isnan(x)
+                yield name, x[there], share[there]
+
+    def _decoded(self, rows: np.ndarray) -> dict:
+        """name -> values of draws; what is known is as it was given."""
+        found = decoded(self.density, rows)
+        for name, value in self.known.items():
+            if name not in self.columns and found[name].dtype == object:  # it may be unseen
+                found[name] = np.full(len(rows), value, object)
+        return found
+
+    def __repr__(self):
+        known = [f"{name} = {_shown(value)}" for name, value in self.known.items()]
+        title = f"p({', '.join(map(str, self.columns))} | {', '.join(known)})"
+        if self.error < ROUNDING:
+            return f"{title}: exact{'' if np.isinf(self.ess) else ' draws'}"
+        word = "" if self.trusted else "not to be trusted: "
+        how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
+        return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
+
+
+@dataclass(frozen=True)
+class TableAnswers:
+    """What is answered about n rows with missing cells.
+
+    Attributes
+    ----------
+    tables : list
+        m completed tables of the caller's kind: what was there stays. None after `log_prob`.
+    log_p, error : numpy.ndarray
+        (n,), log p of what each row knows, in nats, and its standard error.
+    ess, k_hat : numpy.ndarray
+        (n,), the effective sample size and the Pareto k-hat. inf and -inf where nothing had to be
+        estimated.
+    annealed : numpy.ndarray
+        (n,), True where the plain weights failed and annealed draws took their place.
+
+    Examples
+    --------
+    >>> from flowcore import Normal
+    >>> from flowcore.tables import Column, Kind, Schema, TableDensity
+    >>> schema = Schema((Column("a", Kind("continuous")), Column("b", Kind("continuous"))))
+    >>> answers = TableDensity.of(schema, Normal(2)).impute({"a": [0.5], "b": [np.nan]}, n=3)
+    >>> len(answers.tables), answers.tables[0]["a"], answers.trusted
+    (3, array([0.5]), array([ True]))
+    """
+
+    tables: list[Any]
+    log_p: np.ndarray
+    error: np.ndarray
+    ess: np.ndarray
+    k_hat: np.ndarray
+    annealed: np.ndarray
+
+    @property
+    def trusted(self) -> np.ndarray:
+        """(n,): k-hat is at most 0.7 and the effective sample size at least 30."""
+        return trusted(self.ess, self.k_hat)
+
+
+def answers_of(
+    density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool
+) -> TableAnswers:
+    """What `TableDensity.impute` returns."""
+    n, given = check_dim("n", n, least=0), as_frame(X)
+    frame = density.schema_.select(given, density.ignore_extra)
+    question, gaps = with_holes(density, frame)
+    rows, found = _answered(density, frame, question, n, _draws(n_draws), rng, progress)
+    for own in rows:
+        found.tables.append(_completed(X, given, frame, decoded(density, own), gaps))
+    return found
+
+
+def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
+    """log p of what each row knows, (n,); a missing cell that is a value of its column is known."""
+    question, _ = with_holes(density, frame, values=True)
+    return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False)[1].log_p
+
+
+def _answered(density, frame, question, n, n_draws, rng, progress):
+    """(n draws of all rows (n, rows, K + D), answers without tables); a warning where they fail."""
+    rng = np.random.default_rng(rng)
+    rows = np.repeat(np.hstack([question.codes, question.x])[None], n, axis=0)
+    found = TableAnswers([], *np.zeros((4, len(frame))), np.zeros(len(frame), bool))
+    bar = imported("tqdm.auto").tqdm(total=len(frame), unit=" rows", disable=not progress)
+    with bar:
+        for block, answer in density.answering.answered(question, n_draws, rng):
+            for name in ("log_p", "error", "ess", "k_hat", "annealed"):
+                getattr(found, name)[block] = getattr(answer, name)
+            if n:
+                rows[:, block] = answer.resampled(n, rng).transpose(1, 0, 2)
+            bar.update(len(block))
+    bad = np.flatnonzero(~found.trusted)
+    if bad.size:
+        warn(
+            f"{bad.size} of {len(frame)} rows have answers that are not to be trusted (k-hat above "
+            f"0.7, or fewer than 30 effective draws): {named('row', frame.row_numbers(bad))}. "
+            "Raise n_draws"
+        )
+    return rows, found
+
+
+def _completed(X, given: Frame, frame: Frame, values: dict, gaps: dict) -> TableLike:
+    """The caller's table with draws in its missing cells."""
+    columns = {name: given[name] for name in given.names}
+    by_name = dict(zip(frame.names, frame.names, strict=True))
+    if not set(frame.names) <= set(given.names):  # by position
+        by_name = dict(zip(frame.names, given.names, strict=True))
+    for name, gone in gaps.items():
+        if gone.any():
+            columns[by_name[name]] = _filled(frame[name], values[name], gone)
+    if not given.is_named:
+        dtype = object if any(own.dtype == object for own in columns.values()) else float
+        return np.column_stack([np.asarray(own, dtype) for own in columns.values()])
+    found = Frame(columns)
+    if given.library is None:
+        return found
+    table = found.to(given.library)
+    if given.library == "pandas" and hasattr(X, "index"):
+        table.index = X.index
+    return table
+
+
+def _filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """A column with draws in its gaps: whole numbers stay integers, if all are."""
+    if known.dtype == object or drawn.dtype == object:
+        return np.where(gone, drawn, known)
+    if known.dtype.kind in "mM":
+        return np.where(gone, drawn.astype(known.dtype), known)
+    found = np.where(gone, drawn, np.where(gone, 0, known))
+    return found.astype(drawn.dtype) if drawn.dtype.kind in "iub" else found
+
+
+def _by_position(whole: dict, names: tuple, n: int) -> np.ndarray:
+    """A table without names: columns aside are NaN."""
+    return np.column_stack([np.asarray(whole.get(name, np.full(n, np.nan))) for name in names])
+
+
+def _draws(n_draws: int) -> int:
+    return check_dim("n_draws", n_draws, LEAST_DRAWS)
+
+
+def _shown(value) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]}..{value[1]}"
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"

@@ -1,0 +1,197 @@
+"""What importance weights of a table start from: a mixture of codes c and points z of the line.
+
+    g(c, z) = sum_k w_k t_k(z) prod_j p_kj(c_j)
+
+t_k are multivariate t densities and p_kj probabilities, so every conditional and marginal is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import derived, log_sum_exp
+from ..distributions import MultivariateTMixture
+from .frequencies import draw
+
+if TYPE_CHECKING:
+    from .density import TableDensity
+
+DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
+IMAGINED = 2.0  # rows of every component, distributed as the whole column
+BINS, EVEN = 512, 0.1  # of a histogram; the share of it that is spread evenly
+NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and all of it
+
+
+class MixedMixture:
+    """The mixture g of codes and points; see the top of this file.
+
+    Codes -1 and numbers NaN are unknown, in the same columns of all rows of a call. A code L, of
+    all values that were never seen, carries no information.
+    """
+
+    def __init__(self, mixture: MultivariateTMixture, probabilities: Sequence[np.ndarray]):
+        self.mixture, self.probabilities = mixture, list(probabilities)  # of each column (K, L)
+
+    @classmethod
+    def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
+        """EM finds t_k from 8,000 draws of the density; p_kj are the shares of their codes."""
+        categories, codes = density.categories_, np.zeros((DRAWS, 0), np.int64)
+        if categories is not None:
+            codes = categories.sample(DRAWS, rng)
+        z = np.asarray(density.sample_on_line(codes, rng), float)
+        near = np.isfinite(z).all(axis=1)
+        codes, z = codes[near], z[near]
+        mixture = MultivariateTMixture.from_data(z, rng=rng, df=DF)
+        shares = log_sum_exp(mixture.log_prob_of_components(z))[1]
+        probabilities = []
+        for own, size in zip(codes.T, () if categories is None else categories.sizes, strict=True):
+            counts = np.stack([np.bincount(own, share, minlength=size) for share in shares])
+            whole = (np.bincount(own, minlength=size) + 1 / size) / (len(own) + 1)
+            counts += IMAGINED * whole
+            probabilities.append(counts / counts.sum(axis=1, keepdims=True))
+        return cls(mixture, probabilities)
+
+    def without(self, forbidden: Sequence[tuple[int, int]]) -> MixedMixture:
+        """The same without some values: pairs of a column and a code."""
+        probabilities = [p.copy() for p in self.probabilities]
+        for column, code in forbidden:
+            p = probabilities[column]
+            p[:, code] = 0
+            total = p.sum(axis=1, keepdims=True)
+            probabilities[column] = np.divide(p, total, out=np.zeros_like(p), where=total > 0)
+        return MixedMixture(self.mixture, probabilities)
+
+    def log_prob(self, codes: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """log g of what rows know, (n,)."""
+        return log_sum_exp(self._log_components(codes, z))[0]
+
+    def sample_codes(
+        self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Codes (n, K) in which the unknown ones are drawn, given all that is known."""
+        components, found = self._drawn_components(codes, z, rng), codes.copy()
+        for k in np.flatnonzero((codes[:1] < 0).any(axis=0)):
+            found[:, k] = draw(self.probabilities[k], components, rng)
+        return found
+
+    def sample_numbers(
+        self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Points (n, D) in which the unknown numbers are drawn, given all codes and the others."""
+        return self.mixture.sample_components(z, self._drawn_components(codes, z, rng), rng)
+
+    def _drawn_components(self, codes, z, rng) -> np.ndarray:
+        log_p, shares = log_sum_exp(self._log_components(codes, z))
+        shares[:, np.isneginf(log_p)] = self.mixture.weights[:, None]  # values that were taken out
+        return draw(shares.T, np.arange(len(codes)), rng)
+
+    def _log_components(self, codes, z) -> np.ndarray:
+        """log w_k t_k(z_a) prod_a p_kj(c_j), (K, n)."""
+        found = self.mixture.log_prob_of_components(z)
+        for p, own in zip(self.probabilities, codes.T, strict=True):
+            if (own >= 0).all():
+                with np.errstate(divide="ignore"):  # a value that was taken out
+                    found = found + np.log(np.column_stack([p, np.ones(len(p))]))[:, own]
+        return found
+
+
+class Proposal:
+    """Draws of what rows leave open, and their density, given what the rows know.
+
+        c_b ~ 1/2 g(c_b | c_a, z_a) + 1/2 p(c_b | c_a),      z_b ~ g(z_b | z_a, c)
+
+    p(c_b | c_a) is exact. The halves serve where numbers inform about categories, and where
+    categories depend on each other more than the components of g know. Numbers of which an interval
+    is known are points of z_a, drawn from histograms there.
+
+    Parameters
+    ----------
+    categories : CategoricalMixture or None
+        p(c).
+    mixed : MixedMixture
+        g.
+    codes, z : ndarray
+        (m, K), (m, D): what rows know, -1 and NaN for the rest, in the same columns of every row.
+    ends : ndarray
+        (2, m, D): ends of intervals, NaN elsewhere.
+    n : int
+        Draws of each row.
+    """
+
+    def __init__(self, categories, mixed, codes, z, ends, n):
+        self.categories, self.mixed, self.n, self.codes = categories, mixed, n, codes
+        self.many, self.z = np.repeat(codes, n, axis=0), np.repeat(z, n, axis=0)
+        self.intervals, self.ends = np.flatnonzero(~np.isnan(ends[0, 0])), ends
+        self.free = np.isnan(z[0]) & np.isnan(ends[0, 0])
+        self.histograms = [Histogram(mixed, j, ends[..., j]) for j in self.intervals]
+
+    def sample(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(codes (m n, K), z (m n, D)), the draws of a row one after the other."""
+        codes, z, m = self.many, self.z.copy(), len(self.codes)
+        for j, histogram in zip(self.intervals, self.histograms, strict=True):
+            place = rng.random((m, self.n)).argsort(axis=1)  # one draw in each n-th of the mass
+            u = (place + rng.random(place.shape)) / self.n
+            z[:, j] = histogram.between(*np.repeat(self.ends[..., j], self.n, axis=1), u.ravel())
+        if (codes < 0).any():
+            exact = self.categories.sample_given(self.codes, self.n, rng)[0].reshape(codes.shape)
+            drawn = self.mixed.sample_codes(codes, z, rng)
+            codes = np.where(rng.random((len(z), 1)) < 0.5, drawn, exact)
+        return codes, self.mixed.sample_numbers(codes, z, rng) if self.free.any() else z
+
+    def log_prob(self, codes: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """The log-density (m n,) of draws, all of whose known values are those of the rows."""
+        log_q = np.zeros(len(z))
+        for j, histogram in zip(self.intervals, self.histograms, strict=True):
+            log_q += histogram.log_prob(*np.repeat(self.ends[..., j], self.n, axis=1), z[:, j])
+        known = np.where(self.free, np.nan, z)
+        with_codes = self.mixed.log_prob(codes, known)
+        with np.errstate(invalid="ignore"):  # of values that were taken out
+            if (self.codes < 0).any():
+                given = self.categories.log_prob(codes) - np.repeat(self._log_known, self.n)
+                mixed = with_codes - self.mixed.log_prob(self.many, known)
+                log_q += np.logaddexp(mixed, given) - np.log(2)
+            if self.free.any():
+                log_q += self.mixed.log_prob(codes, z) - with_codes
+        return log_q
+
+    @derived
+    def _log_known(self) -> np.ndarray:
+        """log p(c_a), (m,)."""
+        return self.categories.sample_given(self.codes, 0, np.random.default_rng(0))[1]
+
+
+class Histogram:
+    """Draws of one number of the line between two ends, from the histogram of g's marginal.
+
+    Each draw may have ends of its own, infinite ones too: those of cells, or of a range.
+    """
+
+    def __init__(self, mixed: MixedMixture, j: int, ends: np.ndarray):
+        marginal = mixed.mixture.marginal([j])
+        middle, spread = marginal.means[:, 0], marginal.scale_tril[:, 0, 0]
+        near, far = ((middle - k * spread, middle + k * spread) for k in (NEAR, FAR))
+        ends, more = ends[np.isfinite(ends)], spread.max()
+        low = min([far[0].min(), *(ends - more)])
+        high = max([far[1].max(), *(ends + more)])
+        grids = (low, high), (near[0].min(), near[1].max())
+        self.knots = np.unique([np.linspace(*both, BINS + 1) for both in grids])
+        width = np.diff(self.knots)
+        mass = marginal.prob((self.knots[:-1] + width / 2)[:, None]) * width
+        share = (1 - EVEN) * mass / mass.sum() + EVEN * width / width.sum()
+        self.total, self.height = np.append(0.0, np.cumsum(share)), share / width
+
+    def between(self, low: np.ndarray, high: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """z (n,) at the shares u (n,) of the mass between two ends."""
+        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
+        z = np.interp(first + u * (last - first), self.total, self.knots)
+        return np.clip(z, low, high)
+
+    def log_prob(self, low: np.ndarray, high: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """The log-density of these z; -inf where they do not lie between the ends."""
+        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
+        place = np.clip(np.searchsorted(self.knots, z, "right") - 1, 0, len(self.height) - 1)
+        inside = (z >= low) & (z <= high)
+        return np.where(inside, np.log(self.height[place] / (last - first)), -np.inf)

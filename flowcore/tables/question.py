@@ -1,0 +1,192 @@
+"""What is asked of a table's density, as arrays: what rows know, and what they leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import warn
+from .dates import seconds_of
+from .encoding import UNKNOWN
+from .frame import Frame, as_frame, is_missing, listed
+
+if TYPE_CHECKING:
+    from .density import TableDensity
+
+
+@dataclass
+class Question:
+    """Rows as arrays: codes (m, K), -1 unknown; x (m, D), NaN unknown or not there; hole (m, D),
+    whether a number is unknown. The same for all rows: ranges, column -> its ends on the line;
+    forbidden, pairs of a column of codes and a value that an unknown one does not have; and
+    is_in(codes, x), which draws are in the ranges that are no single interval of the line."""
+
+    codes: np.ndarray
+    x: np.ndarray
+    hole: np.ndarray
+    ranges: dict[int, np.ndarray] = field(default_factory=dict)
+    forbidden: tuple[tuple[int, int], ...] = ()
+    is_in: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+    def of(self, rows: np.ndarray) -> Question:
+        """The same of some rows."""
+        own = self.codes[rows], self.x[rows], self.hole[rows]
+        return Question(*own, self.ranges, self.forbidden, self.is_in)
+
+    def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Which draws are what was asked for."""
+        kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
+        for k, code in self.forbidden:
+            if (self.codes[:, k] < 0).all():
+                kept = kept & (codes[:, k] != code)
+        return kept
+
+
+def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tuple[Question, dict]:
+    """(the question what the missing cells of a frame are, name -> (n,) where they are).
+
+    A missing cell is no value here, also where the column has it as one: draws have none. values:
+    it is known there.
+    Errors: ValueError for a number outside of its column's support, naming its place.
+    """
+    encoding, gaps = density.encoding, {}
+    codes, x, _ = encoding.encode(frame)
+    hole, forbidden, k, d = np.zeros(x.shape, bool), [], 0, 0
+    for part in encoding.parts:
+        column, n_codes, n_numbers = part.column, len(part.sizes), len(part.kinds)
+        gone = is_missing(frame[column.name]) & (not (values and column.missing))
+        gaps[column.name] = gone
+        codes[gone, k : k + n_codes] = UNKNOWN
+        x[gone, d : d + n_numbers] = np.nan
+        hole[gone, d : d + n_numbers] = True
+        if column.missing and not values:
+            forbidden.append((k, part.sizes[0] - 1))
+        k, d = k + n_codes, d + n_numbers
+    encoding.check_inside(frame, x, density.coordinates_.outside(x))
+    return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
+
+
+def asked(density: TableDensity, known: Mapping) -> Question:
+    """The question what a row is of which `known` is known.
+
+    Errors: ValueError for unknown columns, for values that a column cannot have, and for ranges
+    without any number of the column.
+    """
+    encoding, names = density.encoding, [part.column.name for part in density.encoding.parts]
+    for name in known:
+        if name not in names:
+            raise ValueError(f"no column is named {name!r:.40}: the columns are {listed(names)}")
+    codes, x = np.full((1, len(encoding.sizes)), UNKNOWN), np.full((1, len(encoding.kinds)), np.nan)
+    hole, ranges, loose, k, d = np.ones(x.shape, bool), {}, {}, 0, 0
+    for part in encoding.parts:
+        name, n_codes, n_numbers = part.column.name, len(part.sizes), len(part.kinds)
+        value = known.get(name)
+        if isinstance(value, tuple):
+            low, high = _ends(part, value)
+            ends = _interval(density, part, d, low, high)
+            if ends is None:
+                loose[name] = value
+            else:
+                ranges[d], codes[0, k : k + n_codes], hole[0, d] = ends, 0, False
+        elif name in known:
+            own_codes, own_x = _cell(density, part, value, d)
+            codes[:, k : k + n_codes], x[:, d : d + n_numbers] = own_codes, own_x
+            hole[0, d : d + n_numbers] = False
+        k, d = k + n_codes, d + n_numbers
+
+    def is_in(codes, x):
+        values, kept = decoded(density, np.hstack([codes, x])), np.ones(len(codes), bool)
+        for name, ends in loose.items():
+            kept &= within(density, name, values[name], ends)
+        return kept
+
+    return Question(codes, x, hole, ranges, is_in=is_in if loose else None)
+
+
+def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
+    """(codes, coordinates) of one known value."""
+    column = part.column
+    frame = as_frame({column.name: [value]})
+    if is_missing(frame[column.name])[0] and not column.missing:
+        raise ValueError(
+            f"column {column.name!r:.40}: a missing cell is no value of it. Leave the column out "
+            "of what is known"
+        )
+    codes, x = part.encode(frame)
+    outside = np.zeros((1, len(density.encoding.kinds)), float) * np.nan
+    outside[:, d : d + x.shape[1]] = x
+    for out in density.coordinates_.outside(outside).T:
+        frame.check(column.name, out, f"which is not inside of {column.kind}")
+    for code, size, closed in zip(codes[0], part.sizes, part.closed, strict=True):
+        if code == size and closed:
+            raise ValueError(f"column {column.name!r:.40} is {column.kind}: it cannot be {value!r}")
+        if code == size:
+            warn(
+                f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
+                "information about the other columns"
+            )
+    return codes, x
+
+
+def _ends(part, ends: tuple) -> tuple:
+    """The ends of a range, as numbers or days; a ValueError for what is no range."""
+    column = part.column
+    if len(ends) != 2 or column.kind.is_category:
+        what = "a range is (low, high)" if len(ends) != 2 else f"{column.kind} has no ranges"
+        raise ValueError(f"column {column.name!r:.40} is asked for {ends!r:.60}: {what}")
+    low, high = _values(column, ends)
+    if not low <= high:
+        raise ValueError(f"column {column.name!r:.40} is asked for {ends!r:.60}: low is above high")
+    return low, high
+
+
+def _values(column, values) -> np.ndarray:
+    """Values of a column as floats, dates as seconds."""
+    own = as_frame({column.name: values})[column.name]
+    if column.kind.is_date:
+        return seconds_of(own, column.kind.form)
+    return Frame({column.name: own}).as_floats(column.name)
+
+
+def _interval(density, part, d, low, high) -> np.ndarray | None:
+    """The ends of a range on the line; None if values in it are no interval there."""
+    column = part.column
+    if column.kind.is_date:
+        return None
+    if any(low <= atom <= high for atom in column.kind.atoms):
+        return None
+    kind = part.kinds[0]
+    moved = kind if not column.kind.atoms else column.kind
+    low, high = (moved.without_atoms(np.array([end]))[0] for end in (low, high))
+    ends = density.coordinates_.interval(d, low, high)
+    if not ends[0] < ends[1]:
+        raise ValueError(
+            f"column {column.name!r:.40} is {column.kind}: no value of it lies from {low:g} to "
+            f"{high:g}"
+        )
+    return ends
+
+
+def within(density: TableDensity, name, values: np.ndarray, ends: tuple) -> np.ndarray:
+    """Which values of a column are in a range."""
+    (column,) = (c for c in density.schema_.columns if c.name == name)
+    low, high = _values(column, ends)
+    own = _values(column, values)
+    slack = 1e-9 * column.kind.step
+    with np.errstate(invalid="ignore"):
+        return (own >= low - slack) & (own <= high + slack)
+
+
+def decoded(density: TableDensity, rows: np.ndarray) -> dict:
+    """name -> values of draws (n, K + D); any value in the place of one that was never seen."""
+    return density.encoding.decode(*split(density, rows))
+
+
+def split(density: TableDensity, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(codes (n, K), numbers (n, D)) of draws."""
+    sizes = np.array(density.encoding.sizes, int)
+    codes, x = np.split(rows, [len(sizes)], axis=1)
+    return np.minimum(codes.astype(np.int64), sizes - 1), x

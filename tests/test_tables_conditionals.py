@@ -1,0 +1,628 @@
+"""Questions to a table's density: against sums over all values, quadrature, and draws."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import integrate, stats
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import flowcore as fc
+from flowcore.tables import (
+    CategoricalMixture,
+    ChowLiuTree,
+    Column,
+    Frequencies,
+    Kind,
+    LatentClasses,
+    Schema,
+    TableDensity,
+    fit_table,
+)
+from flowcore.tables.proposal import Histogram, MixedMixture, Proposal
+
+RNG = np.random.default_rng
+CITIES = ("Bern", "Oslo", "Rome")
+
+
+class Shifted:
+    """Gaussians whose mean and correlation depend on the context: a density anybody can check."""
+
+    def __init__(self, dim=3, context_dim=4):
+        self.dim, self.context_dim = dim, context_dim
+        self.move = RNG(5).normal(0, 1.0, (context_dim, dim))
+        self.factor = np.linalg.cholesky(np.full((dim, dim), 0.6) + 0.4 * np.eye(dim))
+
+    def log_prob(self, z, context=None):
+        apart = z - context @ self.move
+        u = np.linalg.solve(self.factor, np.moveaxis(apart, -1, 0).reshape(self.dim, -1))
+        log_p = stats.norm.logpdf(u).sum(axis=0) - np.log(np.diagonal(self.factor)).sum()
+        return log_p.reshape(apart.shape[:-1])
+
+    def sample(self, n=1, rng=None, context=None):
+        noise = RNG(rng) if not isinstance(rng, np.random.Generator) else rng
+        shape = (n, len(context), self.dim)
+        return context @ self.move + noise.standard_normal(shape) @ self.factor.T
+
+
+def rows(n=500, seed=0):
+    rng = RNG(seed)
+    city = rng.choice(CITIES, n, p=[0.5, 0.3, 0.2])
+    return {
+        "city": city,
+        "age": np.clip(np.rint(rng.normal(3, 2, n)), 0, 9).astype(int),
+        "income": np.exp(rng.normal(size=n)),
+        "rain": np.where(rng.random(n) < 0.3, 0.0, np.exp(rng.normal(size=n))),
+        "smokes": rng.random(n) < np.where(city == "Oslo", 0.8, 0.2),
+    }
+
+
+KINDS = {"age": "integer(0)", "income": "positive", "rain": "positive atoms(0)"}
+
+
+def shifted(x, context=None, sample_weight=None, rng=0):
+    return Shifted(x.shape[1], context.shape[1])
+
+
+@pytest.fixture(scope="module")
+def density():
+    X = rows()
+    learned = fit_table(X, Schema.from_data(X).edit(KINDS), learn=shifted)
+    return TableDensity.of(learned.schema_, learned.density_, learned.categories_)
+
+
+@pytest.fixture(scope="module")
+def draws(density):
+    return density.sample(100_000, rng=1)
+
+
+# ------------------------------------------------------------------------ p(c | known)
+
+
+def categories(n=600):
+    rng = RNG(0)
+    a, d = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    b = np.where(rng.random(n) < 0.7, a, rng.integers(0, 3, n))
+    c = np.where(rng.random(n) < 0.6, (b + 1) % 4, rng.integers(0, 4, n))
+    return np.column_stack([a, b, c, d]), (3, 3, 4, 2), (False, False, False, True)
+
+
+@pytest.mark.parametrize("weights", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.3, 0.4, 0.3)])
+def test_categories_given_others_are_sums_over_all_values(weights):
+    codes, sizes, closed = categories()
+    counts = Frequencies.fit(codes, sizes, closed)
+    tree = ChowLiuTree.fit(codes, sizes, counts.unseen, np.ones(len(codes)))
+    classes = LatentClasses.fit(codes, sizes, counts.unseen, np.ones(len(codes)), 3, RNG(0))
+    p = CategoricalMixture(weights, counts, tree, [classes])
+    for known in ([-1, 1, -1, 0], [3, -1, -1, 1], [-1] * 4, [0, -1, 4, -1], [1, 2, 3, 0]):
+        known = np.array(known)
+        values = [[c] if c >= 0 else range(size) for c, size in zip(known, sizes, strict=True)]
+        every = np.array([*itertools.product(*values)])
+        expected = np.exp(p.log_prob(every))
+        found, log_p = p.sample_given(np.array([known, [0, 0, 0, 0]] if (known >= 0).all() else
+                                               [known, known]), 8000, RNG(1))  # fmt: skip
+        assert log_p[0] == pytest.approx(np.log(expected.sum()), abs=1e-9)
+        share = [(found[0] == row).all(axis=1).mean() for row in every]
+        np.testing.assert_allclose(share, expected / expected.sum(), atol=0.025)
+
+
+# ------------------------------------------------------------------------ the proposal
+
+
+def test_the_proposal_is_a_density_and_its_draws_follow_it(density):
+    """It sums and integrates to 1 over what is unknown, and E 1/q is the number of values."""
+    mixed, nan, n = MixedMixture.fitted(density, RNG(0)), np.nan, 20_000
+    assert density.categories_.sizes == (3, 2, 2)  # of city, rain and smokes
+    nothing = np.full((2, 1, 3), nan)
+    codes, z = np.array([[-1, 0, -1]]), np.array([[0.5, -0.2, 0.3]])
+    proposal = Proposal(density.categories_, mixed, codes, z, nothing, n)
+    found, points = proposal.sample(RNG(1))
+    log_q = proposal.log_prob(found, points)
+    assert np.exp(-log_q).mean() == pytest.approx(6, rel=0.05)
+    _, first, counts = np.unique(found, axis=0, return_index=True, return_counts=True)
+    assert np.exp(log_q[first]).sum() == pytest.approx(1, abs=1e-9)
+    np.testing.assert_allclose(counts / n, np.exp(log_q[first]), atol=0.02)
+    codes, z = np.array([[1, 0, 1]]), np.array([[nan, -0.2, 0.3]])
+    proposal = Proposal(density.categories_, mixed, codes, z, nothing, n)
+    found, points = proposal.sample(RNG(2))
+    grid = np.tile([0.0, -0.2, 0.3], (n, 1))
+    grid[:, 0] = np.linspace(-12, 12, n)
+    p = np.exp(proposal.log_prob(found, grid))
+    assert p.sum() * 24 / n == pytest.approx(1, abs=2e-3)
+    place = stats.kstest(points[:, 0], lambda v: np.interp(v, grid[:, 0], np.cumsum(p) / p.sum()))
+    assert place.pvalue > 1e-4
+    ends = nothing.copy()
+    ends[:, 0, 1] = -0.5, 2.0
+    proposal = Proposal(density.categories_, mixed, codes, np.array([[0.0, nan, 0.3]]), ends, n)
+    found, points = proposal.sample(RNG(3))
+    assert np.exp(-proposal.log_prob(found, points)).mean() == pytest.approx(2.5, rel=0.02)
+
+
+def test_draws_between_ends_are_of_the_density_they_have(density):
+    """Of cells, ranges and half-lines, in the middle and far out."""
+    mixed = MixedMixture.fitted(density, RNG(0))
+    ends = np.array([[-0.1, 0.1], [0.5, np.inf], [-np.inf, -3.0], [60.0, 61.0], [300.0, np.inf]])
+    histogram = Histogram(mixed, 1, ends)
+    for low, high in ends:
+        many = np.full(20_000, low), np.full(20_000, high)
+        z = histogram.between(*many, (np.arange(20_000) + 0.5) / 20_000)
+        log_g = histogram.log_prob(*many, z)
+        assert (z >= low).all() and (z <= high).all()
+        cut = np.quantile(z, 0.9)  # E 1/g over a part is its length
+        part = z <= cut
+        start = z[0] if np.isinf(low) else low
+        assert np.mean(np.exp(-log_g) * part) == pytest.approx(cut - start, rel=0.01)
+
+
+# ------------------------------------------------------------------------ one question
+
+QUESTIONS = [
+    {"city": "Bern"},
+    {"age": 1},
+    {"age": (1, 2)},
+    {"rain": 0.0, "smokes": True},
+    {"rain": (0.0, 1.0), "age": 1},
+    {"rain": (0.5, 1.0)},
+    {"income": (1.0, np.inf), "city": "Oslo"},
+]
+
+
+@pytest.mark.parametrize("known", QUESTIONS, ids=str)
+def test_answers_are_those_of_draws_that_agree(density, draws, known):
+    """Where what is known has a probability, draws of p that agree with it are the answer."""
+    given = density.given(known, n_draws=4000)
+    agree = np.ones(len(draws["age"]), bool)
+    for name, value in known.items():
+        low, high = value if isinstance(value, tuple) else (value, value)
+        agree &= (draws[name] >= low) & (draws[name] <= high)
+    share, n = agree.mean(), agree.sum()
+    error = np.hypot(given.error, np.sqrt((1 - share) / n))
+    assert n > 1000 and given.trusted and given.error < 0.05
+    assert abs(given.log_marginal - np.log(share)) < 4 * error + 0.015  # 32 points of a cell
+    for name, value in given.mean().items():
+        own = np.log1p(draws[name][agree])  # without heavy tails
+        (q,) = given.quantiles([0.5])[name]
+        place = np.mean(draws[name][agree] < q), np.mean(draws[name][agree] <= q)
+        assert place[0] - 0.05 < 0.5 < place[1] + 0.05, name
+        again = np.log1p(np.asarray(given.sample(2000, rng=3)[name], float))
+        assert abs(again.mean() - own.mean()) < 6 * own.std() / 40, (name, value)
+    for name, shares in given.shares().items():
+        assert sum(shares.values()) == pytest.approx(1)
+        for value, p in shares.items():
+            assert p == pytest.approx(np.mean(draws[name][agree] == value), abs=0.05)
+    sampled = given.sample(50, rng=0)
+    assert len(sampled) == 50 and {*sampled} == {*density.schema_.names}
+
+
+def test_densities_given_others_are_quotients(density):
+    """log p(x_b | x_a) + log p(x_a) = log p(x), and log p(x_a) is an integral of p."""
+    known = {"city": "Bern", "age": 3, "rain": 0.0, "smokes": False}
+    given = density.given(known, n_draws=4000)
+    assert given.columns == ["income"]
+
+    def p(income):
+        return np.exp(density.log_prob({k: [v] for k, v in known.items()} | {"income": [income]}))
+
+    total = integrate.quad(lambda t: p(np.exp(t))[0] * np.exp(t), -8, 8, epsabs=1e-7)[0]
+    assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error + 0.01)
+    x = {"income": [1.5, 0.2]}
+    whole = {name: [value] * 2 for name, value in known.items()} | x
+    expected = density.log_prob(whole) - given.log_marginal
+    np.testing.assert_allclose(given.log_prob(x), expected)
+    ranged = density.given({"age": (2, 4), "city": "Bern"})
+    row = {"age": [3, 5], "income": [1.0, 1.0], "rain": [0.0, 0.0], "smokes": [True, True]}
+    found = ranged.log_prob(row)
+    assert np.isfinite(found[0]) and found[1] == -np.inf
+
+
+def test_categories_are_exact_where_all_numbers_are_known(density):
+    known = {"age": 3, "income": 1.5, "rain": 0.5}
+    given = density.given(known)
+    every = [*itertools.product(CITIES, (False, True))]
+    table = {name: [value] * 6 for name, value in known.items()}
+    table |= {"city": [c for c, _ in every], "smokes": [s for _, s in every]}
+    p = np.exp(density.log_prob(table))
+    assert repr(given).endswith("age = 3, income = 1.5, rain = 0.5): exact") and given.error == 0
+    assert given.log_marginal == pytest.approx(np.log(p.sum()))
+    for c in CITIES:
+        share = sum(own for own, (city, _) in zip(p, every, strict=True) if city == c) / p.sum()
+        assert given.shares()["city"][c] == pytest.approx(share)
+
+
+def test_tables_of_categories_or_of_numbers_alone():
+    X = {name: values for name, values in rows().items() if name in ("city", "smokes")}
+    only = fit_table(X)
+    given = only.given({"city": "Oslo"})
+    p = np.exp(only.log_prob({"city": ["Oslo"] * 2, "smokes": [False, True]}))
+    assert given.shares()["smokes"][True] == pytest.approx(p[1] / p.sum())
+    assert given.error == 0 and given.mean() == {}
+    joint = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.8, 0.6]]])
+    schema = Schema((Column("a", Kind("continuous")), Column("b", Kind("positive"))))
+    numbers = TableDensity.of(schema, joint)
+    given = numbers.given({"a": 1.0}, n_draws=4000)
+    draws = np.exp(0.8 + 0.6 * RNG(0).standard_normal(100_000))
+    for q in (0.1, 0.5, 0.9):
+        assert given.quantiles(q)["b"][0] == pytest.approx(np.quantile(draws, q), rel=0.06)
+    assert given.log_marginal == pytest.approx(stats.norm.logpdf(1.0), abs=4 * given.error)
+
+
+def test_samples_stay_within_the_range_of_the_table(density):
+    X = {"a": RNG(0).uniform(size=300), "b": RNG(1).uniform(size=300)}
+    wide = fit_table(
+        X, Schema.from_data(X), learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x)
+    )
+    given = wide.given({"a": 0.5})
+    low, high = given.quantiles([0.01, 0.99])["b"]
+    assert low < X["b"].min() and high > X["b"].max()  # a Gaussian goes beyond
+    drawn = given.sample(500, rng=0)["b"]
+    assert X["b"].min() <= drawn.min() and drawn.max() <= X["b"].max() and len(drawn) == 500
+    far = wide.given({"b": (1.1, 1.3)}).sample(20, rng=0)["b"]  # what is known is known
+    assert ((far > 1.1) & (far < 1.3)).all()
+
+
+def test_dates_are_asked_for():
+    day = pd.date_range("2024-01-01", periods=400).strftime("%Y-%m-%d")
+    X = pd.DataFrame({"day": day, "x": RNG(0).normal(size=400)})
+    schema = Schema.from_data(X).suggested()
+    learned = fit_table(X, schema, learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x))
+    given = learned.given({"day": "2024-03-05"})
+    assert given.columns == ["x"] and given.mean()["x"] == pytest.approx(0, abs=0.3)
+    spring = learned.given({"day": ("2024-03-01", "2024-05-31")}).sample(50, rng=0)
+    assert (
+        isinstance(spring, pd.DataFrame) and spring["day"].between("2024-03-01", "2024-05-31").all()
+    )
+
+
+def test_annealed_draws_where_weights_fail(density):
+    """A proposal that knows nothing of the numbers: what comes instead is right."""
+    known = {"city": "Oslo", "income": 3.0}
+    good = density.given(known, n_draws=4000)
+    poor = TableDensity.of(density.schema_, density.density_, density.categories_)
+    far = fc.MultivariateTMixture(np.full((1, 3), 5.0), np.eye(3)[None])
+    poor.answering._mixed = MixedMixture(
+        far, [p[:1] for p in density.answering.mixed.probabilities]
+    )
+    found = poor.given(known, n_draws=1000)
+    assert found.annealed and "annealed draws" in repr(found) and not good.annealed
+    error = np.hypot(found.error, good.error)
+    assert found.log_marginal == pytest.approx(good.log_marginal, abs=5 * error) and error < 0.3
+    exact = dict(good.sample(2000, rng=0))
+    for name, values in dict(found.sample(1000, rng=1)).items():
+        if name in ("age", "rain"):
+            assert stats.ks_2samp(values, exact[name]).statistic < 0.12, name
+    assert found.shares()["smokes"][True] == pytest.approx(good.shares()["smokes"][True], abs=0.12)
+
+
+# ------------------------------------------------------------------------ rows with holes
+
+
+def with_holes(table, share=0.25, seed=2):
+    rng, n = RNG(seed), len(next(iter(table.values())))
+    hidden = {name: rng.random(n) < share for name in table}
+    holes = {
+        name: np.array([None if own else v for own, v in zip(hidden[name], values, strict=True)],
+                       object)
+        for name, values in table.items()
+    }  # fmt: skip
+    return holes, hidden
+
+
+@pytest.mark.filterwarnings("ignore:. of 400 rows have answers")
+def test_hidden_cells_lie_among_the_draws_as_they_should(density):
+    truth = dict(density.sample(400, rng=5))
+    holes, hidden = with_holes(truth)
+    answers = density.impute(holes, n=39, rng=0)
+    assert answers.trusted.mean() > 0.95 and np.median(answers.ess) > 100
+    for name, gone in hidden.items():
+        drawn = np.stack([np.asarray(table[name])[gone] for table in answers.tables])
+        for table in answers.tables[:3]:
+            assert (np.asarray(table[name])[~gone] == np.asarray(truth[name])[~gone]).all()
+        own = np.asarray(truth[name])[gone]
+        if name == "city":
+            share = np.mean(drawn == "Bern") - np.mean(own == "Bern")
+            assert abs(share) < 0.15
+            continue
+        below, equal = (drawn < own).sum(axis=0), (drawn == own).sum(axis=0)
+        rank = (below + RNG(3).random(len(own)) * (equal + 1)) / 40
+        assert stats.kstest(rank, "uniform").pvalue > 1e-3, name
+    assert answers.tables[0]["age"].dtype.kind == "i"
+
+
+def test_log_densities_of_rows_with_holes(density):
+    """By the argument of log_prob, in the same units as for complete rows."""
+    holes, _ = with_holes(dict(density.sample(60, rng=5)))
+    found = density.log_prob(holes, missing="marginal")
+    answers = density.impute(holes, n=0)
+    assert answers.tables == [] and np.isnan(density.log_prob(holes)).any()
+    complete = ~np.isnan(density.log_prob(holes))
+    np.testing.assert_allclose(found[complete], density.log_prob(holes)[complete])
+    assert (answers.error[complete] == 0).all() and (answers.ess[complete] == np.inf).all()
+    for i in range(12):
+        known = {name: values[i] for name, values in holes.items() if values[i] is not None}
+        if 0 < len(known) < 5:
+            one = density.given(known, n_draws=4000)
+            assert found[i] == pytest.approx(one.log_marginal, abs=5 * answers.error[i] + 0.02)
+    with pytest.raises(ValueError, match='missing is "nan" or "marginal"'):
+        density.log_prob(holes, missing="drop")
+
+
+def test_rows_of_nothing_and_of_everything(density):
+    nothing = {name: [None, None] for name in density.schema_.names}
+    answers = density.impute(nothing, n=300, rng=0)
+    assert np.allclose(answers.log_p, 0, atol=0.05) and answers.trusted.all()
+    ages = np.array([table["age"] for table in answers.tables]).ravel()
+    expected = np.asarray(density.sample(5000, rng=1)["age"])
+    assert abs(ages.mean() - expected.mean()) < 5 * expected.std() / np.sqrt(600)
+    with pytest.raises(ValueError, match="all columns are known, so none is left"):
+        density.given({"city": "Bern", "age": 1, "income": 1.0, "rain": 0.0, "smokes": True})
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "array"])
+def test_tables_come_back_as_they_came(library):
+    X = pd.DataFrame({"a": RNG(0).normal(size=200), "b": RNG(1).normal(size=200)})
+    X["n"] = RNG(2).integers(0, 50, 200)
+    X.index = X.index + 1000
+    make = {"pandas": lambda t: t, "polars": pl.from_pandas, "array": lambda t: t.to_numpy()}[
+        library
+    ]
+    schema = Schema.from_data(make(X)).edit({2 if library == "array" else "n": "integer"})
+    learned = fit_table(
+        make(X), schema, learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x)
+    )
+    holes = X.astype(float)
+    holes.iloc[0, 0] = holes.iloc[1, 2] = np.nan
+    table = learned.impute(make(holes), n=1).tables[0]
+    assert type(table) is type(make(holes))
+    values = np.asarray(table, float)
+    assert np.isfinite(values).all() and values[1, 2] % 1 == 0
+    np.testing.assert_array_equal(values[2:], X.to_numpy()[2:])
+    if library == "pandas":
+        assert (table.index == X.index).all() and table["n"].dtype == int
+
+
+def test_missing_cells_that_are_values_are_filled_by_values(density):
+    X = {"pay": np.where(RNG(0).random(300) < 0.5, np.nan, RNG(1).normal(9, 1, 300)),
+         "city": np.where(RNG(2).random(300) < 0.4, None, "Bern").astype(object),
+         "x": RNG(3).normal(size=300)}  # fmt: skip
+    X["city"][:90] = "Rome"
+    learned = fit_table(X, Schema.from_data(X, "atom"), missing="atom", learn=shifted)
+    answers = learned.impute({"pay": [np.nan] * 50, "city": [None] * 50, "x": [0.5] * 50}, n=4)
+    assert answers.trusted.all()
+    for table in answers.tables:
+        assert np.isfinite(table["pay"]).all() and set(table["city"]) <= {"Bern", "Rome"}
+    given = learned.given({"city": None})  # known to be missing
+    assert given.log_marginal == pytest.approx(
+        np.log(np.mean([c is None for c in X["city"]])), abs=0.1
+    )
+    assert None in learned.given({"pay": np.nan}).shares()["city"]
+
+
+# ------------------------------------------------------------------------ bad questions
+
+
+def test_bad_questions(density):
+    for known, message in (
+        ({"wealth": 1.0}, "no column is named 'wealth': the columns are 'city', 'age'"),
+        ({"income": -2.0}, "column 'income' is -2.0, which is not inside of positive"),
+        ({"age": "old"}, "column 'age' is 'old'"),
+        ({"age": (4, 2)}, r"'age' is asked for \(4, 2\): low is above high"),
+        ({"age": (2.2, 2.8)}, r"no value of it lies from 2.2 to 2.8"),
+        ({"income": (-5.0, -1.0)}, "no value of it lies from -5 to -1"),
+        ({"city": ("Bern", "Rome")}, "categorical has no ranges"),
+        ({"age": (1, 2, 3)}, r"a range is \(low, high\)"),
+        ({"age": None}, "a missing cell is no value of it. Leave the column out"),
+        ({"smokes": "perhaps"}, "column 'smokes' is boolean: it cannot be 'perhaps'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            density.given(known)
+    with pytest.raises(TypeError, match="known is a mapping"):
+        density.given([1.0])
+    with pytest.raises(ValueError, match=r"row 1, column 'income' is -1.0, which is not inside"):
+        density.impute({**{n: [None] * 2 for n in density.schema_.names}, "income": [1.0, -1.0]})
+    given = density.given({"city": "Bern"})
+    with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]"):
+        given.quantiles(2)
+    with pytest.raises(ValueError, match="it should have 'age', 'income', 'rain', 'smokes'"):
+        given.log_prob({"age": [3]})
+    with pytest.raises(ValueError, match="n_draws must be an integer >= 30"):
+        density.given({"city": "Bern"}, n_draws=3)
+
+
+def test_a_category_that_was_never_seen_is_known_but_does_not_inform(density):
+    with pytest.warns(UserWarning, match="'city' never was 'Paris' in fit: that carries no"):
+        given = density.given({"city": "Paris"})
+    unseen = density.categories_.counts.unseen[0]
+    assert given.log_marginal == pytest.approx(np.log(unseen), abs=0.1)
+    everyone = np.asarray(density.sample(20_000, rng=0)["age"]).mean()
+    assert given.mean()["age"] == pytest.approx(everyone, abs=0.5)
+
+
+def test_answers_without_mass_are_an_error_or_a_warning(density):
+    class Nowhere(Shifted):
+        def log_prob(self, z, context=None):
+            return np.where(z[..., 1] < -9, -np.inf, super().log_prob(z, context))
+
+    own = TableDensity.of(density.schema_, Nowhere(3, 5), density.categories_)
+    with pytest.raises(ValueError, match="probability of what is known is 0 in this density"):
+        own.given({"income": (1e-9, 1e-7), "age": 3})
+    with pytest.warns(UserWarning, match="not to be trusted: effective sample size .* annealed"):
+        assert not density.given({"income": 1e-300, "age": 3}).trusted
+    holes = {"city": [None], "age": [3], "income": [1e-300], "rain": [1.0], "smokes": [None]}
+    assert density.impute(holes, n=1).trusted.all()  # all values of the categories are evaluated
+    with pytest.warns(UserWarning, match="1 of 1 rows have answers that are not to be trusted"):
+        density.impute(holes | {"rain": [np.nan]}, n=1)
+
+
+# ------------------------------------------------------------------------ which cell
+
+
+def test_the_cell_that_was_changed_is_found(density):
+    """Gains are maxima over the other values of a cell, by brute force."""
+    table = {name: np.array(values) for name, values in dict(density.sample(6, rng=3)).items()}
+    table["income"][1], table["rain"][2], table["age"][3] = 4000.0, 1e-5, 40
+    found = density.explain(table)
+    assert found.names == density.schema_.names
+    assert found.worst[1:4] == ["income", "rain", "age"]
+    np.testing.assert_allclose(found.log_p, density.log_prob(table))
+    ages = {name: np.repeat(values[[3]], 60) for name, values in table.items()}
+    ages["age"] = np.arange(60)
+    best = density.log_prob(ages)
+    assert found.gains[3, 1] == pytest.approx(best.max() - found.log_p[3], abs=1e-9)
+    assert found.values[1][3] == best.argmax()
+    cities = {name: np.repeat(values[[0]], 3) for name, values in table.items()}
+    cities["city"] = np.array(CITIES)
+    assert found.gains[0, 0] == pytest.approx(density.log_prob(cities).max() - found.log_p[0])
+    incomes = {name: np.repeat(values[[1]], 4000) for name, values in table.items()}
+    incomes["income"] = np.exp(np.linspace(-6, 9, 4000))
+    top = density.log_prob(incomes).max()
+    assert found.gains[1, 2] == pytest.approx(top - found.log_p[1], abs=0.02)
+    assert found.values[2][1] == pytest.approx(
+        incomes["income"][density.log_prob(incomes).argmax()], rel=0.1
+    )
+
+
+def test_rows_without_a_density_are_explained_too(density):
+    row = {"city": "Bern", "age": 1, "income": 1.0, "rain": 0.0, "smokes": True}
+    table = {name: [value] * 3 for name, value in row.items()}
+    table["income"] = [-1.0, np.nan, 1.0]
+    found = density.explain(table)
+    assert found.gains[0].tolist() == [0, 0, np.inf, 0, 0] and found.worst[0] == "income"
+    assert np.isnan(found.gains[1]).all() and found.worst[1] is None
+    assert (found.gains[2] >= 0).all()
+
+
+# ------------------------------------------------------------------------ FlowImputer
+
+QUICK = fc.FlowDensity("affine", budget=1e-3, n_jobs=1, random_state=0)
+
+
+def normal(x, context=None, sample_weight=None, rng=0):
+    """The Gaussian of the numbers, whatever the categories are."""
+    factor = np.linalg.cholesky(np.atleast_2d(np.cov(x, rowvar=False, aweights=sample_weight)))
+    return fc.MultivariateNormalMixture([np.average(x, axis=0, weights=sample_weight)], [factor])
+
+
+def imputer(**options):
+    options = {"bootstraps": 0} | options
+    return fc.FlowImputer(TableDensity(learn=normal, missing="drop"), **options)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([fc.FlowImputer(QUICK, bootstraps=1, add_indicator=True)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def people(n=300, seed=0, share=0.1):
+    rng = RNG(seed)
+    X = pd.DataFrame({"height": rng.normal(170, 8, n), "sex": rng.choice(["f", "m"], n)})
+    X["weight"] = X["height"] - 100 + rng.normal(0, 5, n)
+    X["kids"] = rng.integers(0, 40, n)
+    X.index = X.index + 7
+    return X.mask(rng.random(X.shape) < share), X
+
+
+def test_an_imputer_fills_cells_as_well_as_regression_does():
+    holes, X = people()
+    found = imputer().fit_transform(holes)
+    assert isinstance(found, pd.DataFrame) and (found.index == X.index).all()
+    assert not found.isna().any().any() and [*found.columns] == [*X.columns]
+    pd.testing.assert_frame_equal(found.where(holes.notna()), holes, check_dtype=False)
+    gone = holes["weight"].isna() & holes["height"].notna()
+    error = (found["weight"] - X["weight"])[gone]
+    assert error.abs().mean() < 1.3 * 5 * np.sqrt(2 / np.pi)  # of a normal with deviation 5
+    assert (found["kids"] % 1 == 0).all() and set(found["sex"]) == {"f", "m"}
+    again = imputer().fit(holes)
+    pd.testing.assert_frame_equal(again.transform(holes), found)
+
+
+def test_completed_tables_differ_where_cells_were_missing():
+    holes, _ = people()
+    fitted = imputer().fit(holes)
+    tables = fitted.sample(4, holes, rng=0)
+    assert len(tables) == 4 and all(type(table) is pd.DataFrame for table in tables)
+    seen = holes.notna()
+    for table in tables:
+        pd.testing.assert_frame_equal(table.where(seen), holes, check_dtype=False)
+    assert (tables[0]["height"] != tables[1]["height"])[~seen["height"]].all()
+    pd.testing.assert_frame_equal(fitted.sample(2, holes)[0], fitted.sample(2)[0])  # of fit
+
+
+def intervals(seeds, n=120, m=10):
+    """Which 95% intervals cover the mean of a column that misses half of its cells, by Rubin's
+    rules, with and without the bootstrap, and of the table that is filled once."""
+    covered = []
+    for seed in seeds:
+        rng = RNG(seed)
+        x = rng.normal(size=n)
+        y = 0.8 * x + 0.6 * rng.normal(size=n)
+        y[rng.random(n) < 1 / (1 + np.exp(-1.5 * x))] = np.nan  # by what is seen
+        X = np.column_stack([x, y])
+        fitted = imputer(random_state=seed, bootstraps=m).fit(X)
+        without = imputer(random_state=seed).fit(X)
+        each = []
+        for tables in (fitted.sample(m), without.sample(m), [fitted.transform(X)]):
+            means = [table[:, 1].mean() for table in tables]
+            error, df = np.mean([table[:, 1].var(ddof=1) / n for table in tables]), n
+            if len(tables) > 1:
+                between = (1 + 1 / m) * np.var(means, ddof=1)
+                error, df = error + between, (m - 1) * (1 + error / between) ** 2
+            each.append(abs(np.mean(means)) < stats.t(df).ppf(0.975) * np.sqrt(error))
+        covered.append(each)
+    return np.mean(covered, axis=0)
+
+
+@pytest.mark.slow
+def test_intervals_by_rubins_rules_cover():
+    proper, improper, once = intervals(range(100))
+    assert proper > 0.9 and proper > improper > once
+
+
+def test_indicators_and_words_for_missing_cells():
+    holes, _ = people()
+    coded = holes.fillna({"height": -1.0, "weight": -1.0, "kids": -1.0}).drop(columns="sex")
+    fitted = imputer(missing_values=-1.0, add_indicator=True).fit(coded)
+    found = fitted.transform(coded)
+    names = ["height", "weight", "kids"]
+    assert [*found.columns] == [*names, *(f"missingindicator_{name}" for name in names)]
+    assert (found["missingindicator_kids"] == holes["kids"].isna()).all()
+    assert (found[names] != -1).all().all()
+    array = fitted.set_output(transform="pandas").transform(coded)
+    assert [*array.columns] == [*fitted.get_feature_names_out()]
+    bare = imputer(add_indicator=True).fit(holes[names].to_numpy())
+    assert bare.transform(holes[names].to_numpy()).shape == (300, 6)
+    assert bare.get_feature_names_out().tolist()[-1] == "missingindicator_x2"
+
+
+def test_columns_of_one_value_are_filled_with_it():
+    X = np.column_stack([np.full(50, 4.0), RNG(0).normal(size=(50, 2))])
+    X[3, 0] = X[4, 1] = np.nan
+    found = imputer().fit_transform(X)
+    assert found[3, 0] == 4.0 and np.isfinite(found).all()
+    assert fc.FlowImputer().fit_transform([[1.0], [np.nan], [1.0]]).tolist() == [[1.0]] * 3
+
+
+def test_bad_tables_for_an_imputer():
+    holes, X = people()
+    with pytest.raises(ValueError, match="column 'weight' has no values: leave it out"):
+        imputer().fit(X.assign(weight=np.nan))
+    with pytest.raises(ValueError, match="every row misses a value"):
+        imputer().fit(X.assign(height=X["height"].where(np.arange(300) % 2 == 0),
+                               weight=X["weight"].where(np.arange(300) % 2 == 1)))  # fmt: skip
+    numbered = X.assign(id=np.arange(300.0))
+    numbered.loc[9, "id"] = np.nan
+    with pytest.raises(ValueError, match="column 'id' is set aside"):
+        imputer().fit(numbered)
+    with pytest.raises(TypeError, match="density is a TableDensity or a FlowDensity: got 7"):
+        fc.FlowImputer(7).fit(holes)
+    with pytest.raises(TypeError, match=r"write pandas\.DataFrame"):
+        imputer().fit(dict(holes))
+    fitted = imputer(add_indicator=True).fit(holes.assign(sex=X["sex"]))
+    with pytest.warns(UserWarning, match="column 'sex' missed no cell in fit"):
+        fitted.transform(holes)
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.transform(holes.rename(columns={"kids": "children"}))
+    assert pickle.loads(pickle.dumps(fitted)).indicated_ == ["height", "weight", "kids"]
