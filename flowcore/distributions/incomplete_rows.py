@@ -36,6 +36,7 @@ from .expectation_maximization import (
     maximized,
 )
 
+MISSING = ("error", "learn")  # what NaN is
 BLOCK = 2**19  # numbers of matrices that are held at once
 
 
@@ -205,5 +206,7 @@ def log_profile(squares: np.ndarray, a: np.ndarray, df: float) -> np.ndarray:
     """log g of `a` columns at squared lengths; `EllipticalMixture` has the formula."""
     if df == inf:
         return -0.5 * (squares + a * log(2 * pi))
-    norms = [lgamma((df + d) / 2) - lgamma(df / 2) - d / 2 * log(df * pi) for d in range(a.max() + 1)]
+    norms = [
+        lgamma((df + d) / 2) - lgamma(df / 2) - d / 2 * log(df * pi) for d in range(a.max() + 1)
+    ]
     return np.array(norms)[a] - (df + a) / 2 * np.log1p(squares / df)

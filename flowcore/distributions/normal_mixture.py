@@ -11,12 +11,11 @@ from ..bijectors import Standardize
 from ..core.inputs import as_numbers, check_dim, column_labels, positive
 from .elliptical_mixture import EllipticalMixture
 from .expectation_maximization import Components, best_of_starts, by_bic, moved, whitened
-from .incomplete_rows import check_seen, components
+from .incomplete_rows import MISSING, check_seen, components
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
 
-MISSING = ("error", "learn")  # what NaN is
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 
 
