@@ -61,7 +61,7 @@ def exact_mixture(p: fc.MultivariateNormalMixture, rows: int) -> Known:
 
 
 def in_the_plane(p, reach: float, rows: int, points: int = 4001) -> Known:
-    """log p(x_a) of a density of two columns, by the trapezoidal rule from -reach to reach."""
+    """log p(x_a) of a density of two columns, by a sum along a line from -reach to reach."""
     line = np.linspace(-reach, reach, points)
 
     def log_known(x):
@@ -69,7 +69,7 @@ def in_the_plane(p, reach: float, rows: int, points: int = 4001) -> Known:
         for row in x:
             path = np.tile(row, (points, 1))
             path[:, np.isnan(row)] = line[:, None]
-            found.append(np.log(np.trapezoid(p.prob(path), line)))
+            found.append(np.log(p.prob(path).sum() * (line[1] - line[0])))
         return np.array(found)
 
     return Known(p, log_known, rows)
