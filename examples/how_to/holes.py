@@ -26,7 +26,7 @@ options, _ = parser.parse_known_args()
 # holes may depend on what is seen. Where the power is lost itself, nothing more is.
 NAMES = ["wind", "power", "price"]
 rng = np.random.default_rng(0)
-n = 300 if options.quick else 1500
+n = 200 if options.quick else 1000
 wind = rng.gamma(6.0, 1.2, n)
 power = 20 / (1 + np.exp(7 - wind)) + 0.5 * rng.standard_normal(n)
 complete = np.column_stack([wind, power, 50 - power + 3 * rng.standard_normal(n)])
@@ -40,7 +40,7 @@ print(f"{len(rows)} rows, {np.isnan(rows).mean():.0%} of the cells are lost, "
 
 # %%
 # Learn. Rows count by the density of what they know.
-budget = 0.002 if options.quick else 0.1
+budget = 0.002 if options.quick else 0.05
 flow = "small" if options.quick else "auto"
 model = fc.FlowDensity(flow, missing="learn", budget=budget, random_state=0).fit(rows)
 print(model.summary_)
@@ -48,10 +48,10 @@ print(model.summary_)
 # %%
 # Ask. Twenty completed tables, and what the answers are worth.
 joint = fc.Conditionals(model.density_, names=NAMES)
-answers = joint.impute(rows, n=20, rng=0)
+answers = joint.impute(rows, n=20, n_draws=100, rng=0)
 holes = np.isnan(rows)
 ess = np.median(answers.ess[holes.any(axis=1)])
-print(f"effective sample size of 200 draws: median {ess:.0f}, "
+print(f"effective sample size of 100 draws: median {ess:.0f}, "
       f"trusted: {answers.trusted.mean():.1%} of the rows")  # fmt: skip
 
 # %%
@@ -69,7 +69,7 @@ assert np.nanmean(rows[:, 2]) > complete[:, 2].mean() + 0.3
 # Check. Hide cells that are known, and look where they lie among their draws: if density and draws
 # are right, their places are uniform. (The wind is hidden: whether a price is lost depends on the
 # power, which stays known.)
-known = rows[~holes.any(axis=1)]
+known = rows[~holes.any(axis=1)][:300]
 hidden = known.copy()
 hidden[:, 0] = np.nan
 draws = joint.impute(hidden, n=99, rng=1).draws[:, :, 0]
@@ -81,10 +81,10 @@ assert 0.8 < inside < 0.99
 # %%
 # The picture: bands of power given wind, slices at three winds, and the places.
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
-winds = np.linspace(3, 13, 9 if options.quick else 31)
+winds = np.linspace(3, 13, 9 if options.quick else 25)
 asked = np.column_stack([winds, np.full((len(winds), 2), np.nan)])
 low, quarter, half, three, high = np.quantile(
-    joint.impute(asked, n=200, n_draws=800, rng=2).draws[:, :, 1], [0.05, 0.25, 0.5, 0.75, 0.95],
+    joint.impute(asked, n=200, n_draws=400, rng=2).draws[:, :, 1], [0.05, 0.25, 0.5, 0.75, 0.95],
     axis=0,
 )  # fmt: skip
 band = {"color": "#0072B2", "linewidth": 0}
@@ -94,11 +94,10 @@ left.fill_between(winds, quarter, three, alpha=0.35, label="25% to 75%", **band)
 left.plot(winds, half, color="#0072B2", label="median")
 left.set(xlabel="wind", ylabel="power", title="p(power | wind), the price unknown")
 left.legend(loc="upper left")
-line = np.linspace(-2, 23, 200 if options.quick else 600)[:, None]
-power_of = fc.Conditionals(model.density_, names=NAMES)
+line = np.linspace(-2, 23, 40 if options.quick else 150)[:, None]
 for at, colour, style in ((5.0, "#0072B2", "-"), (7.0, "#D55E00", "--"), (9.0, "#009E73", "-.")):
     rows_at = np.column_stack([np.full(len(line), at), line, np.full(len(line), np.nan)])
-    log_p = power_of.log_prob(rows_at).log_p - power_of.log_prob([[at, np.nan, np.nan]]).log_p
+    log_p = joint.log_prob(rows_at).log_p - joint.log_prob([[at, np.nan, np.nan]]).log_p
     middle.plot(line, np.exp(log_p), color=colour, ls=style, label=f"wind = {at:g}")
 middle.set(xlabel="power", ylabel="density", title="slices of the joint density")
 middle.legend()
