@@ -16,7 +16,7 @@ same linear function (Peel and McLachlan 2000):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import inf, lgamma, log
 
@@ -61,22 +61,18 @@ def moved(found: Components, mean: np.ndarray, factor: np.ndarray) -> Components
 
 
 def by_bic(
-    x: np.ndarray,
-    weight: np.ndarray,
-    sizes: Sequence[int],
-    rng: np.random.Generator,
-    df: float = inf,
+    fit: Callable[[int], tuple[float, Components]], n: float, dim: int, sizes: Sequence[int]
 ) -> Components:
-    """The components of white rows x (n, D), as many of `sizes` as have the best BIC.
+    """The components that fit(k) finds, beside their mean log-likelihood of n rows (n, D), for that
+    k of `sizes` which has the best BIC.
 
         BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
 
     Larger sizes are tried until two in a row are no better.
     """
-    n, dim = 1 / np.sum(weight**2), x.shape[1]
     found, scores = [], []
     for k in sizes:
-        log_p, components = best_of_starts(x, weight, [x], k, rng, df=df)
+        log_p, components = fit(k)
         found.append(components)
         free = k - 1 + k * dim + k * dim * (dim + 1) / 2
         scores.append(-2 * n * log_p + free * np.log(n))
@@ -154,10 +150,10 @@ def expectation_maximization(
         (weights[rows] * shares[rows].T) @ phi.T for rows, phi in _features(columns)
     )  # (K, F)
     reached, before = -np.inf, -np.inf
-    mass = sums[:, 0]
+    mass, spread = sums[:, 0], shares.shape[1] ** (-2 / dim) * np.eye(dim)
     for _ in range(STEPS):
         check_time()
-        found = _maximized(mass, sums, dim, n_rows, prior)
+        found = maximized(mass, sums, dim, n_rows, prior, spread)
         linear, top = _linear(found)
         mass, sums, reached = np.zeros_like(mass), np.zeros_like(sums), 0.0
         for rows, phi in _features(columns):
@@ -200,11 +196,14 @@ def _heavy_tails(log_p: np.ndarray, top: np.ndarray, dim: int, df: float) -> np.
     return (df + dim) / (df + squares)
 
 
-def _maximized(
-    mass: np.ndarray, sums: np.ndarray, dim: int, n_rows: float, prior: float
+def maximized(
+    mass: np.ndarray, sums: np.ndarray, dim: int, n_rows: float, prior: float, spread: np.ndarray
 ) -> Components:
     """The components of the largest posterior, from the sums of shares (K,), and of shares times
-    phi(x), (K, F); of t densities the latter times the precision."""
+    phi(x), (K, F); of t densities the latter times the precision.
+
+    prior: imagined rows per column of every component, of the covariance `spread` (D, D).
+    """
     k = len(sums)
     moment = np.maximum(sums[:, 0], 1e-300)
     means = sums[:, 1 : 1 + dim] / moment[:, None]
@@ -213,8 +212,7 @@ def _maximized(
     scatter[:, i, j] = scatter[:, j, i] = sums[:, 1 + dim :]
     scatter -= moment[:, None, None] * means[:, :, None] * means[:, None, :]
     prior_rows = prior * dim
-    imagined = prior_rows * k ** (-2 / dim) * np.eye(dim)
-    covariances = (scatter + imagined) / (mass + prior_rows)[:, None, None]
+    covariances = (scatter + prior_rows * spread) / (mass + prior_rows)[:, None, None]
     # no component has the weight zero
     return means, np.linalg.cholesky(covariances), (mass + 1) / (n_rows + k)
 

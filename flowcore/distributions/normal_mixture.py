@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core.inputs import as_numbers, check_dim, positive
+from ..core.inputs import as_numbers, check_dim, column_labels, positive
 from .elliptical_mixture import EllipticalMixture
-from .expectation_maximization import Components, by_bic, moved, whitened
+from .expectation_maximization import Components, best_of_starts, by_bic, moved, whitened
+from .incomplete_rows import MISSING, check_seen, components
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
@@ -58,21 +59,24 @@ class MultivariateNormalMixture(EllipticalMixture):
         n_components: int | str = "bic",
         sample_weight: ArrayLike | None = None,
         rng: Seed = 0,
+        missing: str = "error",
     ) -> MultivariateNormalMixture:
         """Fitted to the rows of X (n, D) by EM, in any units.
 
         A prior of D imagined rows for each component keeps it from collapsing onto a single row.
         n_components: a number, or "bic": the one of the best Bayesian information criterion, at
-        most 10. sample_weight: (n,) >= 0. Cost: O(n K D^2) a step of EM, of which there are at most
-        200. Errors: ValueError for rows that are not finite, constant columns, fewer rows than
-        components.
+        most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": rows count by the
+        log-density of what they know, NaN being unknown; rows without a value take no part. The
+        holes may depend on what is seen, not on what they hide. Cost: O(n K D^2) a step of EM, of
+        which there are at most 200. Errors: ValueError for rows that are not finite, columns that
+        are constant or without a value, fewer rows than components.
 
         >>> x = MultivariateNormalMixture([[0], [9]], [[[1]], [[2]]]).sample(500, rng=0)
         >>> MultivariateNormalMixture.from_data(x).means.round(1).tolist()
         [[-0.1], [8.9]]
         """
-        x, weight = _weighted_rows(X, n_components, sample_weight)
-        return fitted(x, weight, n_components, rng, Standardize.from_data(x))
+        x, weight, standardize = _weighted_rows(X, n_components, sample_weight, missing)
+        return fitted(x, weight, n_components, rng, standardize)
 
     @property
     def covariances(self) -> np.ndarray:
@@ -137,10 +141,11 @@ class MultivariateTMixture(EllipticalMixture):
         sample_weight: ArrayLike | None = None,
         rng: Seed = 0,
         df: float = 5.0,
+        missing: str = "error",
     ) -> MultivariateTMixture:
         """Fitted to the rows of X (n, D) by EM with df fixed; see `MultivariateNormalMixture`."""
-        x, weight = _weighted_rows(X, n_components, sample_weight)
-        standardize, df = Standardize.from_data(x), positive("df", df)
+        x, weight, standardize = _weighted_rows(X, n_components, sample_weight, missing)
+        df = positive("df", df)
         return cls(*_components(x, weight, n_components, rng, standardize, df), df)
 
     def _with(self, means, factors, weights, df):
@@ -159,16 +164,25 @@ def fitted(
 
 
 def _components(x, weight, n_components, rng, standardize, df) -> Components:
-    rows, mean, factor = whitened(standardize.inverse(x), weight)
-    sizes = [k for k in SIZES if k == 1 or k * 5 * (x.shape[1] + 1) <= len(x)]
+    rng, (n, dim) = np.random.default_rng(rng), x.shape
+    sizes = [k for k in SIZES if k == 1 or k * 5 * (dim + 1) <= n]
     sizes = sizes if n_components == "bic" else [n_components]
-    found = by_bic(rows, weight, sizes, np.random.default_rng(rng), df)
-    return moved(moved(found, mean, factor), standardize.mean, np.diag(standardize.scale))
+    rows = standardize.inverse(x)
+    if np.isnan(rows).any():
+        found = components(rows, weight, sizes, rng, df)
+    else:
+        white, mean, factor = whitened(rows, weight)
+        fit = lambda k: best_of_starts(white, weight, [white], k, rng, df=df)  # noqa: E731
+        found = moved(by_bic(fit, 1 / np.sum(weight**2), dim, sizes), mean, factor)
+    return moved(found, standardize.mean, np.diag(standardize.scale))
 
 
-def _weighted_rows(X, n_components, sample_weight):
-    """The rows of X that have weight, and their weights, which sum to 1; or a ValueError."""
-    x = as_numbers("X", X)
+def _weighted_rows(X, n_components, sample_weight, missing):
+    """The rows of X that have weight and know something, their weights, which sum to 1, and
+    x = mean + scale z of what they know; or a ValueError."""
+    if missing not in MISSING:
+        raise ValueError(f"missing must be one of {', '.join(map(repr, MISSING))}: got {missing!r}")
+    x, labels = as_numbers("X", X), column_labels(X)
     if x.ndim != 2:
         raise ValueError(f"X must be rows (n, D), not of shape {x.shape}")
     weight = np.ones(len(x)) if sample_weight is None else sample_weight
@@ -177,7 +191,17 @@ def _weighted_rows(X, n_components, sample_weight):
         raise ValueError(
             f"sample_weight must be {len(x)} finite numbers >= 0, not all of them zero"
         )
-    x, weight = x[weight > 0], weight[weight > 0]
+    learn = missing == "learn" and np.isnan(x).any()
+    kept = weight > 0
+    if learn:
+        check_seen(x[kept], labels)
+        kept = kept & ~np.isnan(x).all(axis=1)
+    x, weight = x[kept], weight[kept]
     if n_components != "bic" and len(x) < check_dim("n_components", n_components):
         raise ValueError(f"{n_components} components need as many rows: X has {len(x)}")
-    return x, weight / weight.sum()
+    standardize = (
+        Standardize(x.shape[1]).with_moments(np.nanmean(x, axis=0), np.nanstd(x, axis=0))
+        if learn
+        else Standardize.from_data(x)
+    )
+    return x, weight / weight.sum(), standardize

@@ -14,7 +14,7 @@ from ..core import check_time, limit, remaking
 from ..distributions import Distribution, TransformedDistribution
 from ..flows import glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit
-from ..training.defaults import is_auto
+from ..training.defaults import batch_size_for, is_auto
 from .gaussians import gaussian, mixture, modes, student
 from .rows import LARGEST, Fold, Rows
 
@@ -123,8 +123,11 @@ class FlowCandidate:
         """
         rng = np.random.default_rng(seed)
         rows, held_out = fold.training, fold.held_out
-        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)))
+        if rows.times > 1:  # as many updates as of rows without copies
+            epochs = max(1, round(epochs / rows.times))
+        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)), PATIENCE / rows.times)
         options = {"epochs": epochs, "threads": threads, "rng": rng, "context": rows.context}
+        options["batch_size"] = batch_size_for(round(len(rows) / rows.times))
         equal = (rows.weight == rows.weight[0]).all()
         options["sample_weight"] = None if equal else rows.weight
         if snapshots:
@@ -180,8 +183,8 @@ class Snapshots:
     there is flattered. So every fold takes the snapshot that is best for all of them.
     """
 
-    def __init__(self, held_out: Rows, every: int):
-        self.held_out, self.every = held_out, every
+    def __init__(self, held_out: Rows, every: int, patience: float = PATIENCE):
+        self.held_out, self.every, self.patience = held_out, every, patience
         self.flow, self.thetas, self.log_p = None, [], []
 
     def __call__(self, report) -> bool:
@@ -193,13 +196,25 @@ class Snapshots:
         self.thetas.append(theta.astype(np.float32) if small else theta)
         self.log_p.append(log_prob(self.flow, self.held_out))
         best = int(np.argmax([floored(log_p).mean() for log_p in self.log_p]))
-        return (len(self.log_p) - 1 - best) * self.every >= PATIENCE
+        return (len(self.log_p) - 1 - best) * self.every >= self.patience
 
 
 def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
-    """log p of the rows, (n,), given their context if the density reads one."""
-    context = {"context": rows.context} if density.context_dim else {}
-    return np.maximum(density.log_prob(rows.x, threads=threads, **context), LEAST)
+    """log p of the rows, (n,); of rows with holes, of what they know."""
+    of = evaluated(density, threads)
+    if rows.drawn is None:
+        return of(rows.x, rows.context)
+    return rows.drawn.log_marginal(of, rows.context)
+
+
+def evaluated(density: Distribution, threads: int | None = None) -> Callable:
+    """log p of rows x (n, D), given their context if the density reads one, as a function."""
+
+    def log_prob(x, context):
+        given = {"context": context} if density.context_dim else {}
+        return np.maximum(density.log_prob(x, threads=threads, **given), LEAST)
+
+    return log_prob
 
 
 def floored(log_p: np.ndarray) -> np.ndarray:

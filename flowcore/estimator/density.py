@@ -22,10 +22,12 @@ from ..core.inputs import column_labels
 from ..core.labels import are_names, check_labels
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
+from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.checks import as_context, as_table, as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
 from .candidates import as_candidates
+from .holes import learned
 from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
 from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling, trimmed
@@ -89,6 +91,11 @@ class FlowDensity(
         (scikit-learn's) finds most isolated. Then clusters of outliers are not learned. The density
         knows little of these rows: on a clean table that costs log-density in the tails, and
         `summary_`, which is of the other rows, does not count it.
+    missing : str
+        "error", or "learn": NaN is a value that is not known, and a row counts by the log-density
+        of what it knows (see `holes.py`). Scores are of that; `offset_` is of rows that were
+        completed. The holes may depend on what is seen, not on what they hide. Rows without a value
+        take no part. The density takes complete rows: `Conditionals(density_)` fills holes.
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
@@ -139,6 +146,7 @@ class FlowDensity(
         budget: float | None = None,
         max_seconds: float | None = None,
         trim: float = 0.0,
+        missing: str = "error",
         contamination: float = 0.1,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -148,6 +156,7 @@ class FlowDensity(
         self.budget = budget
         self.max_seconds = max_seconds
         self.trim = trim
+        self.missing = missing
         self.contamination = contamination
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -166,9 +175,13 @@ class FlowDensity(
         check_options(self)
         limit = np.inf if self.max_seconds is None else self.max_seconds
         ends = time.time() + limit
-        X, labels = check_rows(self, X, reset=True)
+        X, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(X))
         weight = np.ones(len(X)) if weight is None else weight
+        hole = np.isnan(X)
+        if hole.any():
+            check_seen(X[weight > 0], labels)
+            weight = np.where(hole.all(axis=1), 0, weight)
         names, context = column_labels(context), as_context("context", context, "X", len(X))
         self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
@@ -181,35 +194,44 @@ class FlowDensity(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
                 "are held out, and many more for a good density"
             )
-        check_columns(X, np.flatnonzero(used > 0), labels)
+        if not hole.any():
+            check_columns(X, np.flatnonzero(used > 0), labels)
         scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
-        check_reach(X, used, scale, labels)
+        check_reach(np.where(hole, scale.mean, X), used, scale, labels)
         dims = X.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
-        todo = plan(len(rows), *dims, as_candidates(self.flow, *dims), min(minutes, limit / 60))
-        if isolated.any():
-            todo.left_out.append(f"{isolated.sum():,} isolated rows: trim")
+        minutes, flows = min(minutes, limit / 60), as_candidates(self.flow, *dims)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
-        density, latent, log_p, summary = select(
-            rows, todo, seeds, self.n_jobs, alone, self.progress, ends
-        )
-        nats = float(scale.inverse_log_det(X[:1])[0])
+        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
+        how = seeds, self.n_jobs, alone, self.progress
+        if hole.any():
+            rows, found, whole = learned(rows, planned, how, ends, labels)
+        else:
+            todo = planned(1.0)
+            if isolated.any():
+                todo.left_out.append(f"{isolated.sum():,} isolated rows: trim")
+            found = select(rows, todo, *how, ends)
+            whole = found[2]
+        density, latent, log_p, summary = found
         if context_scale is not None:
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
         self.density_ = TransformedDistribution(density, scale)
         self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
-        self.summary_ = summary.shifted(nats)
-        scores = np.full(len(X), np.nan)
-        scores[rows.place] = log_p + nats
-        scores = np.where(used > 0, scores[first], np.nan)
+        nats = float(scale.inverse_log_det(scale.mean[None])[0])
+        unseen = np.where(hole, np.log(scale.scale), 0).sum(axis=1)[rows.place]
+        own = rows.weight * np.isfinite(log_p)
+        self.summary_ = summary.shifted(nats + float(own @ unseen / own.sum()))
+        scores, judged = np.full((2, len(X)), np.nan)
+        scores[rows.place], judged[rows.place] = log_p + nats + unseen, whole + nats
+        scores, judged = np.where(used > 0, [scores[first], judged[first]], np.nan)
         if isolated.any():
             own = context[isolated] if self.density_.context_dim else None
-            scores[isolated] = self.density_.log_prob(X[isolated], context=own)
-        self.held_out_scores_, seen = scores, np.isfinite(scores)
+            scores[isolated] = judged[isolated] = self.density_.log_prob(X[isolated], context=own)
+        self.held_out_scores_, seen = scores, np.isfinite(judged)
         known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
         weight = np.where(isolated, known * weight, weight)
-        self.offset_ = quantile(scores[seen], weight[seen], self.contamination)
+        self.offset_ = quantile(judged[seen], weight[seen], self.contamination)
         self._n_features_out = X.shape[1]
         return self
 
@@ -323,6 +345,10 @@ def check_options(own: FlowDensity) -> None:
         raise ValueError(f"max_seconds is a number > 0, or None: got {seconds!r}")
     if not (isinstance(own.trim, Real) and 0 <= own.trim <= 0.5):
         raise ValueError(f"trim is a share of the rows in [0, 0.5]: got {own.trim!r}")
+    if own.missing not in MISSING:
+        raise ValueError(f"missing is one of {', '.join(map(repr, MISSING))}: got {own.missing!r}")
+    if own.missing == "learn" and own.trim:
+        raise ValueError(f"trim={own.trim} takes complete rows: drop it, or missing='learn'")
     share = own.contamination
     if not (isinstance(share, Real) and 0 < share <= 0.5):
         raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {share!r}")

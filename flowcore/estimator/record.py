@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.typing import Base
     from .density import FlowDensity
 
-NEW = {"max_seconds": None, "trim": 0.0}  # not in older files
+NEW = {"max_seconds": None, "missing": "error", "trim": 0.0}  # not in older files
 OPTIONS = {"flow", "budget", "contamination", "n_jobs", "random_state", "progress", *NEW}
 HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
@@ -16,16 +16,20 @@ from ..core.labels import check_labels
 from ..training.checks import check_finite
 from ..training.repeats import first_equal
 
+if TYPE_CHECKING:
+    from .holes import Drawn
+
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
+HOLE = -1.2345678e308  # in place of NaN, which equals nothing
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
 
-def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
+def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarray, list | None]:
     """(X as floats (n, D), the names of its columns or None); pandas, polars, pyarrow as well.
 
     reset: this is `fit`, which remembers the number of columns and their names; else they have to
-    be the same, in the same order.
+    be the same, in the same order. holes: NaN is allowed.
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
@@ -48,18 +52,30 @@ def check_rows(estimator, X, reset: bool) -> tuple[np.ndarray, list | None]:
         raise error(f"{place}" if " drop" in text else text + fix) from None
     if problem:
         raise problem
-    check_finite("X", table, float, labels)
+    hole = np.isnan(table)
+    if reset and hole.any() and not (holes or np.isinf(table).any()):
+        raise ValueError(
+            f"X has NaN or infinite values {where(hole, labels)}: drop or fill them, or pass "
+            "missing='learn', if they are values that nobody knows"
+        )
+    check_finite("X", np.where(hole & holes, 0, table), float, labels)
     return table, labels
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table."""
+    """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table.
+
+    drawn: of rows with holes, draws of what they do not know; x is then one of them.
+    times: how often each is there on average, completed in other ways
+    """
 
     x: np.ndarray
     context: np.ndarray | None
     weight: np.ndarray
     place: np.ndarray
+    drawn: Drawn | None = None
+    times: float = 1.0
 
     def __len__(self) -> int:
         return len(self.x)
@@ -68,7 +84,21 @@ class Rows:
         """Some of them, by number or by a mask; their weights have the sum 1."""
         weight = self.weight[index]
         context = None if self.context is None else self.context[index]
-        return Rows(self.x[index], context, weight / weight.sum(), self.place[index])
+        drawn = None if self.drawn is None else self.drawn.take(index)
+        return Rows(self.x[index], context, weight / weight.sum(), self.place[index], drawn)
+
+    def completed(self) -> Rows:
+        """All copies of rows with holes; else the rows."""
+        if self.drawn is None:
+            return self
+        copies = self.drawn.copies
+        m = np.where(self.drawn.hole, copies.shape[1], 1)  # of each row
+        context, weight, place = (
+            None if a is None else np.repeat(a, m, axis=0)
+            for a in (self.context, self.weight / m, self.place)
+        )
+        kept = np.arange(copies.shape[1]) < m[:, None]
+        return Rows(copies[kept], context, weight, place, times=m.mean())
 
 
 class Fold(NamedTuple):
@@ -86,7 +116,7 @@ def merged(
     A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
     known when it is held out, and a spike on it would look like a discovery.
     """
-    first = first_equal(x, context)
+    first = first_equal(np.where(np.isnan(x), HOLE, x), context)
     first = np.arange(len(x)) if first is None else first
     total = np.bincount(first, weight, len(x))
     kept = np.flatnonzero(total > 0)
@@ -98,15 +128,15 @@ def merged(
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
 def scaling(x: np.ndarray) -> Standardize:
     """x = mean + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
-    low, high = np.quantile(x, (0.25, 0.75), axis=0)
+    low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
     near = np.clip(x, low - wide, high + wide)
-    unit = np.abs(near).max(axis=0)  # no square overflows, none underflows
+    unit = np.nanmax(np.abs(near), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
-    scale = unit * (near / unit).std(axis=0)
+    scale = unit * np.nanstd(near / unit, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    return Standardize(x.shape[1]).with_moments(unit * (near / unit).mean(axis=0), scale)
+    return Standardize(x.shape[1]).with_moments(unit * np.nanmean(near / unit, axis=0), scale)
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
@@ -127,7 +157,7 @@ def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize |
     order in which they were given, nor on signs, units or the order of the columns."""
     x, context = scale.inverse(rows.x), rows.context
     context = None if context is None else context_scale.inverse(context)
-    order = np.argsort(np.sum(x**2, axis=1), kind="stable")
+    order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
     return replace(rows, x=x, context=context).take(order)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..core import BLAS, OutOfTime, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from .candidates import Candidate, Family, Fit, FlowCandidate, floored
-from .plan import OF_MIXTURES, Plan
+from .plan import FEWEST, OF_MIXTURES, Plan
 from .record import Scored, Summary
 from .rows import Fold, Rows
 from .stacking import crossed, mean_and_error, mixed, stacked_weights
@@ -41,7 +41,8 @@ def select(
         simple += [best_of(family, folds, late) for family in plan.families[1:]]
     simple = [one for one in simple if one]
     components = max(one.candidate.options.get("n_components", 0) for one in simple)
-    how = partial(folds.tasks, epochs=plan.epochs, snapshots=plan.snapshots,
+    snapshots = plan.snapshots or FEWEST * (rows.drawn is not None)
+    how = partial(folds.tasks, epochs=plan.epochs, snapshots=snapshots,
                   n_modes=min(components or MODES, MOST_MODES))  # fmt: skip
     tasks = [task for i, flow in enumerate(plan.flows) for task in how(flow, 200 + i)]
     seconds = np.repeat(plan.seconds, len(folds.folds))
@@ -83,7 +84,8 @@ class Folds:
         number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
         self.held_out = number < plan.used  # (n,)
         self.folds = [
-            Fold(rows.take(number != k), rows.take(number == k)) for k in range(plan.used)
+            Fold(rows.take(number != k).completed(), rows.take(number == k))
+            for k in range(plan.used)
         ]
         self.number = number[self.held_out]
         self.weight = rows.weight[self.held_out]

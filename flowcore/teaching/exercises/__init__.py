@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .exercise import Exercise, Mistake, Verdict
 from .lesson_0 import ONE_PAGE
+from .lesson_9 import QUESTIONS
 from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
 from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from .exercise import Answer
 
 LESSONS = (
-    ONE_PAGE, STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS
+    ONE_PAGE, STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS,
+    QUESTIONS,
 )  # fmt: skip
 EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesson}
 

@@ -1,0 +1,206 @@
+r"""
+9. The same density, other questions
+====================================
+
+A flow assigns a density to whole rows, :math:`p(x_1, \dots, x_D)`. The next day somebody asks
+something else: what is likely about :math:`x_2`, given :math:`x_1`? How probable is this row, of
+which a cell is missing? What could stand in the hole? No network was trained for these questions.
+But the joint density contains all the answers; they only have to be computed.
+
+You need: lesson 3 (log-density, KL), and a flow from any lesson. The exact values in this lesson
+are those of Gaussians, of mixtures, and of integrals along a line.
+"""
+
+# %%
+# A slice, divided by its mass
+# ----------------------------
+#
+# .. math:: p(x_2 \mid x_1) = \frac{p(x_1, x_2)}{p(x_1)}, \qquad
+#           p(x_1) = \int p(x_1, x_2) \, dx_2 .
+#
+# The numerator is the joint density along a line: a *slice*. The denominator is one number, the
+# mass under the slice. It is also the answer to another question: how probable is :math:`x_1`, if
+# :math:`x_2` is missing?
+#
+# Predict
+# -------
+#
+# Two normal columns with the correlation 0.8, cut at :math:`x_1 = 1.5`. How wide is the slice? A
+# first guess, not a good one; put yours in its place.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import flowcore as fc
+from flowcore import teaching
+from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
+
+print(teaching.question("9a"))
+guess = 1.0
+print(teaching.check("9a", guess))
+
+# %%
+# Now look. A Gaussian's slices are Gaussians, and ``given`` has their exact mean and width. The
+# width is the same everywhere; only the mean moves.
+
+gauss = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0.0], [0.8, 0.6]]])
+line = np.linspace(-3, 3, 601)
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+grid = np.stack(np.meshgrid(line, line), axis=-1)
+left.contourf(line, line, gauss.prob(grid), cmap="Greys")
+left.set(xlabel="$x_1$", ylabel="$x_2$", title="the joint density", aspect="equal")
+for known, colour, style in ((-1.0, ORANGE, "--"), (1.5, BLUE, "-")):
+    slice_ = gauss.given({0: known})
+    left.axvline(known, color=colour, ls=style)
+    right.plot(line, slice_.prob(line[:, None]), color=colour, ls=style, label=f"$x_1$ = {known}")
+    print(f"x1 = {known}: mean {slice_.means[0, 0]:.2f}, width {slice_.scale_tril[0, 0, 0]:.2f}")
+right.plot(line, fc.Normal(1).prob(line[:, None]), color=BLACK, lw=1, label="nothing known")
+right.set(xlabel="$x_2$", title="slices, divided by their mass")
+right.legend()
+
+# %%
+# Several heaps: the slice chooses among them
+# -------------------------------------------
+#
+# A mixture's slice is a mixture of the slices of its heaps. Their weights change: a heap that makes
+# the known value often gets more weight. This is Bayes' rule.
+
+print(teaching.question("9b"))
+guess = 0.5
+print(teaching.check("9b", guess))
+
+# %%
+# ``given`` computes these weights:
+
+heaps = fc.MultivariateNormalMixture([[-2.0, -2.0], [2.0, 2.0]], [np.eye(2)] * 2)
+for known in (0.0, 0.25, 1.0):
+    given = heaps.given({0: known})
+    print(f"x1 = {known}: weights of the heaps {given.weights.round(3)}")
+assert abs(heaps.given({0: 1.0}).weights[1] - 1 / (1 + np.exp(-4))) < 1e-12
+
+# %%
+# Slices of a flow
+# ----------------
+#
+# A flow has no formula for the mass under its slice. In the plane we can add up the density along
+# the line. With ten columns missing there is no such sum: a grid of 100 points a column has
+# :math:`100^{10}` points. What helps is a *proposal* :math:`q`, a density whose slices are exact,
+# such as a mixture. Draw :math:`x_2` from the slice of :math:`q`, and give each draw a weight:
+#
+# .. math:: w = \frac{p(x_1, x_2)}{q(x_2 \mid x_1)}, \qquad E\,w = p(x_1) .
+#
+# The mean weight is the mass under the slice. Draws taken in proportion to their weights are draws
+# of :math:`p(x_2 \mid x_1)`. Where :math:`q` is far from the flow, the weights differ much, and few
+# of the draws count. How many?
+
+print(teaching.question("9c"))
+guess = 4.0
+print(teaching.check("9c", guess))
+
+# %%
+# Now a flow that has learned two moons. ``flow.given`` does what is described above, with a mixture
+# that was fitted to draws of the flow. Beside it stands the sum along the line, which is exact.
+
+truth = fc.targets.two_moons(noise=0.1)
+data = truth.sample(2000, rng=0)
+flow, _ = fc.fit(fc.flows.nsf(2, layers=2, hidden=[32, 32]), data, epochs=40)
+known = 0.5
+given = flow.given({0: known})
+print(given)
+
+y = np.linspace(-2, 2.5, 1801)
+path = np.column_stack([np.full(len(y), known), y])
+slice_ = flow.prob(path)
+mass = slice_.sum() * (y[1] - y[0])
+print(f"log p(x1 = {known}): {given.log_marginal:.3f} +- {given.error:.3f}, "
+      f"by the sum along the line {np.log(mass):.3f}")  # fmt: skip
+assert abs(given.log_marginal - np.log(mass)) < 5 * given.error + 0.01
+assert given.trusted
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+left.scatter(*data.T, s=3, color=BLACK, linewidths=0, alpha=0.4)
+left.axvline(known, color=BLUE)
+left.set(xlabel="$x_1$", ylabel="$x_2$", title="two moons, cut", aspect="equal")
+right.hist(given.sample(2000, rng=0)[:, 0], bins=60, density=True, color="0.8", label="draws")
+right.plot(y, slice_ / mass, color=BLUE, label="the flow's slice")
+exact = truth.prob(path)
+right.plot(y, exact / (exact.sum() * (y[1] - y[0])), color=BLACK, ls="--", label="the truth's")
+mean = given.mean()[0]
+right.axvline(mean, color=VERMILLION, label="the mean")
+right.set(xlabel="$x_2$", title=f"$x_2$ at $x_1$ = {known}")
+right.legend()
+
+# %%
+# Look at the mean: it lies between the two moons, where no row is. It is the number with the least
+# squared error, and a regression would answer with it. A density answers with draws, and with
+# quantiles.
+
+print(f"density of the slice at its mean: {np.interp(mean, y, slice_ / mass):.3f}, "
+      f"its highest: {slice_.max() / mass:.2f}")  # fmt: skip
+assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
+
+# %%
+# What stands in the hole?
+# ------------------------
+#
+# A table has holes, and you fill each of them with its best guess. What does that do to the column?
+
+print(teaching.question("9d"))
+guess = 1.0
+print(teaching.check("9d", guess))
+
+# %%
+# Fill the same holes with draws of the slice instead:
+
+x = gauss.sample(20_000, rng=0)
+holes = x.copy()
+holes[:10_000, 1] = np.nan
+guessed = np.where(np.isnan(holes), 0.8 * holes[:, :1], holes)
+drawn = fc.Conditionals(gauss).impute(holes, n=1, rng=0).draws[0]
+for name, table in (("complete", x), ("best guesses", guessed), ("draws", drawn)):
+    print(f"{name:13} variance of x2 {table[:, 1].var():.3f}, "
+          f"correlation {np.corrcoef(table.T)[0, 1]:.3f}")  # fmt: skip
+assert abs(guessed[:, 1].var() - 0.82) < 0.03
+assert abs(drawn[:, 1].var() - 1) < 0.05 and abs(np.corrcoef(drawn.T)[0, 1] - 0.8) < 0.02
+
+# %%
+# Guesses make the table look more certain than it is: less variance, more correlation. Draws keep
+# both. One draw for each hole still hides that the values are not known. So several tables are
+# filled, what you want to know is computed from each, and the spread between the results counts as
+# uncertainty (*multiple imputation*).
+#
+# Learning from holes
+# -------------------
+#
+# So far the density was known before the holes came. Often there are only rows with holes to learn
+# it from. Dropping these rows wastes what they know. The likelihood has a place for them: a row
+# counts by :math:`\log p` of what it knows, the mass under its slice. EM does this exactly for
+# mixtures. (The holes may depend on what is seen, not on what they hide: if high incomes are hidden
+# because they are high, no method notices.)
+
+few = gauss.sample(60, rng=3)
+few[:50, 1] = np.nan
+fit = fc.MultivariateNormalMixture.from_data
+ways = {
+    "rows without holes": fit(few[50:], n_components=1),
+    "all rows": fit(few, n_components=1, missing="learn"),
+}
+kl = {name: fc.kl_to_truth(found, gauss).kl for name, found in ways.items()}
+for name, value in kl.items():
+    print(f"{name:19} KL {value:.3f} nats")
+assert kl["all rows"] < kl["rows without holes"]
+
+# %%
+# For a flow, holes are filled by draws of the density so far, and the flow is fitted again:
+# ``fc.FlowDensity(missing="learn")`` does so.
+#
+# What you know now
+# -----------------
+#
+# * A conditional is a slice of the joint density, divided by its mass; the mass is the density of
+#   what is known.
+# * Mixtures have exact slices. Other densities get weighted draws; the effective sample size says
+#   what they are worth. Do not trust an answer without it.
+# * Draws, not best guesses, keep the spread of a column.
+#
+# ``docs/conditionals.md`` has the whole of it, for tables.

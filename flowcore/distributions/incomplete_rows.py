@@ -1,0 +1,212 @@
+"""EM for mixtures of Gaussians, or of t densities, of rows with holes: exact maximum likelihood.
+
+    maximise   sum_n v_n log sum_k w_k p_k(x_na),        x_na: what row n knows
+
+A step of EM needs, beside the shares and precisions of component k that the known values have,
+only the regression of the unknown columns b on the known ones a:
+
+    E x_b = m_b + S_ba S_aa^-1 (x_a - m_a),    E u (x x^T)_bb = u E x_b (E x_b)^T + C,
+    C = S_bb - S_ba S_aa^-1 S_ab               u the precision of a t density; 1 for Gaussians
+
+There is one such matrix for every pattern of holes and component: with rows and columns of b set to
+those of the identity, all S_aa are of one size and are inverted together. (Ghahramani and Jordan,
+"Supervised learning from incomplete data via an EM approach", 1994; t densities: Liu and Rubin,
+"ML estimation of the t distribution using EM and its extensions", 1995.)
+
+Whitening would mix what is known with what is not, so the rows are standardised only, and the prior
+of a component is that of whitened rows: a covariance in proportion to that of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, lgamma, log, pi
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core import check_time, log_sum_exp
+from ..core.inputs import named
+from .expectation_maximization import (
+    LEAST_GAIN,
+    STEPS,
+    Components,
+    by_bic,
+    first_shares,
+    maximized,
+)
+
+MISSING = ("error", "learn")  # what NaN is
+BLOCK = 2**19  # numbers of matrices that are held at once
+
+
+def check_seen(x: np.ndarray, labels: list | None = None) -> None:
+    """A ValueError that names the columns of x (n, D) without a value, or with one value only."""
+    hole = np.isnan(x)
+    if hole.all(axis=0).any():
+        columns = np.flatnonzero(hole.all(axis=0))
+        raise ValueError(f"X has no value in {named('column', columns, labels)}: leave it out")
+    constant = np.flatnonzero(np.nanmin(x, axis=0) == np.nanmax(x, axis=0))
+    if constant.size:
+        raise ValueError(
+            f"X is constant in {named('column', constant, labels)}, as far as it is seen: a "
+            "constant has no density, drop it"
+        )
+
+
+class IncompleteRows:
+    """Standardised rows x (n, D) with NaN in their holes, weight (n,) with the sum 1; each row
+    knows something."""
+
+    def __init__(self, x: np.ndarray, weight: np.ndarray):
+        patterns, which = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+        order = np.argsort(which.ravel(), kind="stable")
+        self.order, self.which, self.seen = order, which.ravel()[order], patterns
+        self.x, self.weight = np.nan_to_num(x[order]), weight[order]
+        self.dim, self.n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
+
+    def blocks(self, k: int) -> Iterator[slice]:
+        """Of the rows, for k components."""
+        size = max(1, BLOCK // (k * self.dim**2))
+        return (slice(at, at + size) for at in range(0, len(self.x), size))
+
+
+class Expected(NamedTuple):
+    """What is expected of the rows of a block, by each component.
+
+    value (n,) is log p(x_a); share, precision (n, K); x (n, K, D) are completed rows
+    """
+
+    value: np.ndarray
+    share: np.ndarray
+    precision: np.ndarray
+    x: np.ndarray
+
+
+def components(
+    x: np.ndarray, weight: np.ndarray, sizes: list[int], rng: np.random.Generator, df: float = inf
+) -> Components:
+    """The components of standardised rows x (n, D) with holes, as many of `sizes` as have the best
+    BIC; see `by_bic`. Cost: O(n K D^2) a step of EM, and O(D^3) for each pattern and component."""
+    rows = IncompleteRows(x, weight)
+    one = np.zeros((1, rows.dim)), np.eye(rows.dim)[None], np.ones(1)
+    value, single = climbed(rows, one, np.eye(rows.dim), df)
+    factor = single[1][0]
+
+    def fit(k):
+        if k == 1:
+            return value, single
+        spread = k ** (-2 / rows.dim) * factor @ factor.T
+        return climbed(rows, started(rows, single, k, spread, rng), spread, df)
+
+    return by_bic(fit, rows.n_rows, rows.dim, sizes)
+
+
+def climbed(
+    rows: IncompleteRows, found: Components, spread: np.ndarray, df: float
+) -> tuple[float, Components]:
+    """(mean log-density of what the rows know in nats, the components) where EM ends that starts at
+    these. spread (D, D): the covariance of the imagined rows that are the prior."""
+    reached, before = -np.inf, -np.inf
+    for _ in range(STEPS):
+        check_time()
+        reached, sums = 0.0, Sums(len(found[0]), rows)
+        for here, expected in expectations(rows, found, df):
+            reached += rows.weight[here] @ expected.value
+            sums.add(here, expected)
+        new = sums.maximized(residual_covariances(rows, found), spread)
+        if reached - before < LEAST_GAIN:
+            break
+        before, found = reached, new
+    return float(reached), found
+
+
+def started(
+    rows: IncompleteRows, single: Components, k: int, spread: np.ndarray, rng: np.random.Generator
+) -> Components:
+    """k components from the shares that k-means finds in rows which one component completes."""
+    mean, factor = single[0][0], single[1][0]
+    completed = np.concatenate([found.x[:, 0] for _, found in expectations(rows, single, inf)])
+    white = np.linalg.solve(factor, (completed - mean).T).T
+    shares = first_shares(white, rows.weight, k, rng)
+    sums, ones = Sums(k, rows), np.ones_like(shares)
+    x = np.repeat(completed[:, None], k, axis=1)
+    sums.add(slice(None), Expected(np.zeros(len(x)), shares, ones, x))
+    return sums.maximized(np.repeat(residual_covariances(rows, single), k, axis=1), spread)
+
+
+class Sums:
+    """The sums over rows that a step of EM needs: shares for each pattern of holes (P, K), and
+    moments of 0th to 2nd order (K,), (K, D), (K, D, D)."""
+
+    def __init__(self, k: int, rows: IncompleteRows):
+        self.rows, d = rows, rows.dim
+        self.mass = np.zeros((len(rows.seen), k))
+        self.moments = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+
+    def add(self, here: slice, found: Expected) -> None:
+        """Those of a block."""
+        share = found.share * (self.rows.n_rows * self.rows.weight[here])[:, None]
+        np.add.at(self.mass, self.rows.which[here], share)
+        weighted = share * found.precision
+        x = found.x.transpose(1, 0, 2)  # (K, n, D)
+        scaled = x * weighted.T[..., None]
+        zeroth, first, second = self.moments
+        zeroth += weighted.sum(axis=0)
+        first += scaled.sum(axis=1)
+        second += scaled.transpose(0, 2, 1) @ x
+
+    def maximized(self, residuals: np.ndarray, spread: np.ndarray) -> Components:
+        """The components of the largest posterior; residuals: C (P, K, D, D)."""
+        zeroth, first, second = self.moments
+        second = second + np.einsum("pk,pkij->kij", self.mass, residuals)
+        i, j = np.triu_indices(self.rows.dim)
+        sums = np.hstack([zeroth[:, None], first, second[:, i, j]])
+        mass = self.mass.sum(axis=0)
+        return maximized(mass, sums, self.rows.dim, self.rows.n_rows, 1.0, spread)
+
+
+def expectations(
+    rows: IncompleteRows, found: Components, df: float
+) -> Iterator[tuple[slice, Expected]]:
+    """(the rows of a block, what is expected of them)."""
+    means, factors, weights = found
+    inverse, log_det = known_inverses(rows, factors)
+    covariances = factors @ factors.transpose(0, 2, 1)
+    for here in rows.blocks(len(means)):
+        which, x = rows.which[here], rows.x[here]
+        seen = rows.seen[which]
+        apart = np.where(seen[:, None], x[:, None] - means, 0)  # (n, K, D)
+        pulled = (inverse[which] @ apart[..., None])[..., 0]
+        squares, a = (apart * pulled).sum(axis=2), seen.sum(axis=1)[:, None]
+        guess = means + (pulled.transpose(1, 0, 2) @ covariances).transpose(1, 0, 2)
+        log_p = np.log(weights) - 0.5 * log_det[which] + log_profile(squares, a, df)
+        value, share = log_sum_exp(log_p.T)
+        precision = np.ones_like(squares) if df == inf else (df + a) / (df + squares)
+        yield here, Expected(value, share.T, precision, np.where(seen[:, None], x[:, None], guess))
+
+
+def known_inverses(rows: IncompleteRows, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(S_aa^-1 in matrices (P, K, D, D) that are 0 elsewhere, log det S_aa (P, K))."""
+    both = (rows.seen[:, :, None] & rows.seen[:, None, :])[:, None]
+    covariances = factors @ factors.transpose(0, 2, 1)
+    known = np.where(both, covariances, np.eye(rows.dim))
+    return np.where(both, np.linalg.inv(known), 0), np.linalg.slogdet(known)[1]
+
+
+def residual_covariances(rows: IncompleteRows, found: Components) -> np.ndarray:
+    """C (P, K, D, D): what is left of the covariance of b when a is known; 0 elsewhere."""
+    factors = found[1]
+    inverse, covariances = known_inverses(rows, factors)[0], factors @ factors.transpose(0, 2, 1)
+    neither = ~(rows.seen[:, :, None] | rows.seen[:, None, :])[:, None]
+    return np.where(neither, covariances - covariances @ inverse @ covariances, 0)
+
+
+def log_profile(squares: np.ndarray, a: np.ndarray, df: float) -> np.ndarray:
+    """log g of `a` columns at squared lengths; `EllipticalMixture` has the formula."""
+    if df == inf:
+        return -0.5 * (squares + a * log(2 * pi))
+    norms = [
+        lgamma((df + d) / 2) - lgamma(df / 2) - d / 2 * log(df * pi) for d in range(a.max() + 1)
+    ]
+    return np.array(norms)[a] - (df + a) / 2 * np.log1p(squares / df)
