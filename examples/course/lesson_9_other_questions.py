@@ -25,8 +25,8 @@ are those of Gaussians, of mixtures, and of integrals along a line.
 # Predict
 # -------
 #
-# Two normal columns with the correlation 0.8, cut at :math:`x_1 = 1.5`. How wide is the slice? A
-# first guess, not a good one; put yours in its place.
+# Two normal columns with the correlation 0.8, cut at :math:`x_1 = 1.5`. How wide is the slice?
+# Put your number in the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,8 +35,11 @@ import flowcore as fc
 from flowcore import teaching
 from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
-print(teaching.question("9a"))
-guess = 1.0
+# %%
+# **9a.** x1 and x2 are standard normal, with the correlation 0.8. What is the standard deviation
+# of x2, once x1 = 1.5 is known?
+
+guess = None
 print(teaching.check("9a", guess))
 
 # %%
@@ -65,8 +68,11 @@ right.legend()
 # A mixture's slice is a mixture of the slices of its heaps. Their weights change: a heap that makes
 # the known value often gets more weight. This is Bayes' rule.
 
-print(teaching.question("9b"))
-guess = 0.5
+# %%
+# **9b.** Half of the rows are N((-2, -2), I), half N((2, 2), I). x1 = 1 is known. How probable is
+# it that the row is of the right half?
+
+guess = None
 print(teaching.check("9b", guess))
 
 # %%
@@ -93,8 +99,11 @@ assert abs(heaps.given({0: 1.0}).weights[1] - 1 / (1 + np.exp(-4))) < 1e-12
 # of :math:`p(x_2 \mid x_1)`. Where :math:`q` is far from the flow, the weights differ much, and few
 # of the draws count. How many?
 
-print(teaching.question("9c"))
-guess = 4.0
+# %%
+# **9c.** Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they
+# worth: (sum of w)^2 / (sum of w^2)?
+
+guess = None
 print(teaching.check("9c", guess))
 
 # %%
@@ -145,8 +154,11 @@ assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
 #
 # A table has holes, and you fill each of them with its best guess. What does that do to the column?
 
-print(teaching.question("9d"))
-guess = 1.0
+# %%
+# **9d.** x1 and x2 as in 9a. Half of the x2 are lost, and filled with their best guess, 0.8 x1.
+# What is the variance of the filled column x2?
+
+guess = None
 print(teaching.check("9d", guess))
 
 # %%
@@ -199,7 +211,7 @@ assert kl["all rows"] < kl["rows without holes"]
 #
 # * A conditional is a slice of the joint density, divided by its mass; the mass is the density of
 #   what is known.
-# * Mixtures have exact slices. Other densities get weighted draws; the effective sample size says
+# * Mixtures have exact slices. Other densities get weighted draws; the effective sample size measures
 #   what they are worth. Do not trust an answer without it.
 # * Draws, not best guesses, keep the spread of a column.
 #
