@@ -11,6 +11,7 @@ from .bijectors import ActNorm as ActNorm
 from .bijectors import Bijector as Bijector
 from .bijectors import Blockwise as Blockwise
 from .bijectors import Chain as Chain
+from .bijectors import ContinuousFlow as ContinuousFlow
 from .bijectors import Coupling as Coupling
 from .bijectors import Elementwise as Elementwise
 from .bijectors import ElementwiseAffine as ElementwiseAffine
@@ -63,6 +64,7 @@ from .training import TrainingDivergedError as TrainingDivergedError
 from .training import constant as constant
 from .training import cosine_decay as cosine_decay
 from .training import fit as fit
+from .training import fit_matching as fit_matching
 from .training import fit_reverse_kl as fit_reverse_kl
 from .transformers import Affine as Affine
 from .transformers import Compose as Compose

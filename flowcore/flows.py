@@ -21,6 +21,7 @@ from .bijectors import (
     ActNorm,
     Bijector,
     Chain,
+    ContinuousFlow,
     Coupling,
     Elementwise,
     Invert,
@@ -32,7 +33,7 @@ from .bijectors import (
 )
 from .core.inputs import check_dim
 from .distributions import Normal, StudentT, TransformedDistribution
-from .networks import MADE, input_degrees
+from .networks import MADE, MLP, input_degrees
 from .transformers import (
     Affine,
     Compose,
@@ -255,6 +256,45 @@ def nsf(
         transformer = Compose([after, transformer])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
     return _flow(dim, parts, standardize, base, dtype, standardize_context)
+
+
+def continuous(
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True, rng: Seed = 0,
+    *, activation: str = "tanh", steps: int = 20, dtype: DTypeLike = float,
+    standardize_context: bool = True,
+) -> TransformedDistribution:  # fmt: skip
+    """Continuous flow: a velocity field, followed for a unit of time; for `fit_matching`.
+
+    Parameters
+    ----------
+    dim, hidden, context_dim, standardize, rng :
+        As for `maf`; hidden is that of the network of the velocity.
+    activation : str
+        "tanh", "sigmoid" or "softplus".
+    steps : int
+        Of the solver; `fit_matching` chooses it anew.
+    dtype, standardize_context :
+        As for `maf`.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over a Normal.
+
+    References
+    ----------
+    Chen, Rubanova, Bettencourt, Duvenaud, "Neural ordinary differential equations", 2018.
+
+    Examples
+    --------
+    >>> continuous(2, hidden=[8]).bijector[1]
+    ContinuousFlow(MLP(3, (2,), hidden=[8], 'tanh'), steps=20)
+    """
+    dim = check_dim("dim", dim)
+    hidden = [max(64, 2 * dim)] * 2 if hidden is None else hidden
+    net = MLP(dim + 1, (dim,), hidden, activation, context_dim, rng, dtype)
+    parts = [ContinuousFlow(net, steps)]
+    return _flow(dim, parts, standardize, "normal", dtype, standardize_context)
 
 
 def made(
