@@ -25,6 +25,7 @@ from math import pi
 
 import autograd.numpy as anp
 import numpy as np
+from autograd import elementwise_grad
 from autograd.scipy.special import gammaln
 from autograd.tracer import getval
 
@@ -33,6 +34,7 @@ from ..bijectors import (
     Bijector,
     Blockwise,
     Chain,
+    ContinuousFlow,
     Coupling,
     Elementwise,
     Invert,
@@ -230,6 +232,41 @@ def _coupling(b, direction, x, params, context):
     changed, log_slope = transform(b.transformer, direction, changed, phi)
     pair = (kept, changed) if m > 0 else (changed, kept)
     return anp.concatenate(pair, axis=1), anp.sum(log_slope, axis=1)
+
+
+@bijector.register(ContinuousFlow)
+def _continuous(b, direction, x, params, context):
+    """dx/dt = v(x, t) and d log_det/dt = div v, by Runge-Kutta steps of size h, or -h backwards."""
+    h, t = (1 / b.n_steps, 0.0) if direction == "forward" else (-1 / b.n_steps, 1.0)
+    steps, total = b.directions(), np.zeros(len(x))
+    for e in steps if direction == "forward" else steps[::-1]:
+        k1, d1 = _velocity(b, x, t, params, context, e)
+        k2, d2 = _velocity(b, x + h / 2 * k1, t + h / 2, params, context, e)
+        k3, d3 = _velocity(b, x + h / 2 * k2, t + h / 2, params, context, e)
+        k4, d4 = _velocity(b, x + h * k3, t + h, params, context, e)
+        x, total = (
+            x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4),
+            total + h / 6 * (d1 + 2 * d2 + 2 * d3 + d4),
+        )
+        t = t + h
+    return x, total
+
+
+def _velocity(b, x, t, params, context, e):
+    """v = a of the last layer, and div v = sum_k e_k . J e_k:  T_0 = E,  T_l = act'(a_l) * T W_l"""
+    net, theta = b.velocity, behind_zero(params)
+    h = anp.concatenate([x, np.tile(b.time_features(t), (len(x), 1))], axis=1)
+    T, before = np.broadcast_to(e.T, (len(x), *e.T.shape)), []
+    for i, (W, bias, C) in enumerate(net.places()):
+        a, T_a = h @ theta[W] + theta[bias], T @ theta[W]
+        if C is not None:
+            a = a + context @ theta[C]
+        if net.residual and 0 < i < net.n_hidden and i % 2 == 0:
+            a, T_a = a + before[i - 2][0], T_a + before[i - 2][1]
+        before.append((a, T_a))
+        h = ACTIVATIONS[net.activation](a)
+        T = elementwise_grad(ACTIVATIONS[net.activation])(a)[:, None] * T_a
+    return a, anp.sum(e.T[:, : b.dim] * T_a, axis=(1, 2))
 
 
 @bijector.register(Elementwise)
