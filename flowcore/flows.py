@@ -33,7 +33,7 @@ from .bijectors import (
 )
 from .core.inputs import check_dim
 from .distributions import Normal, StudentT, TransformedDistribution
-from .networks import MADE, MLP, input_degrees
+from .networks import MADE, input_degrees
 from .transformers import (
     Affine,
     Compose,
@@ -260,41 +260,55 @@ def nsf(
 
 def continuous(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True, rng: Seed = 0,
-    *, activation: str = "tanh", steps: int = 20, dtype: DTypeLike = float,
+    *, frequencies: int = 0, probes: int = 0, n_steps: int = 20, base: Base | str = "normal",
+    activation: str = "silu", residual: bool = True, dtype: DTypeLike = float,
     standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
-    """Continuous flow: a velocity field, followed for a unit of time; for `fit_matching`.
+    """Continuous flow: x moves with a learned velocity for a unit of time; for `fit_matching`.
+
+    `fit` trains it, too, by maximum likelihood: each update then solves the equation, and costs
+    hundreds of times as much.
 
     Parameters
     ----------
-    dim, hidden, context_dim, standardize, rng :
-        As for `maf`; hidden is that of the network of the velocity.
+    dim, context_dim, standardize, rng :
+        As for `maf`.
+    hidden : sequence of int
+        Widths of the velocity's network; None: seven layers of max(64, 2 D), three
+        if they are not residual.
+    frequencies, probes, n_steps :
+        As for `ContinuousFlow`; `fit_matching` sets n_steps anew.
+    base : str or Distribution
+        "normal", or a density of dimension D; `fit_matching` needs one without parameters.
     activation : str
-        "tanh", "sigmoid" or "softplus".
-    steps : int
-        Of the solver; `fit_matching` chooses it anew.
+        "silu", "tanh", "sigmoid" or "softplus": a smooth one.
+    residual : bool
+        Residual blocks, as in `MLP`: an odd number of hidden layers, at least 3.
     dtype, standardize_context :
         As for `maf`.
 
     Returns
     -------
     TransformedDistribution
-        The flow over a Normal.
+        The flow over its base.
 
     References
     ----------
-    Chen, Rubanova, Bettencourt, Duvenaud, "Neural ordinary differential equations", 2018.
+    Chen, Rubanova, Bettencourt, Duvenaud, "Neural ordinary differential equations", 2018; Lipman et
+    al., "Flow matching for generative modeling", 2023.
 
     Examples
     --------
-    >>> continuous(2, hidden=[8]).bijector[1]
-    ContinuousFlow(MLP(3, (2,), hidden=[8], 'tanh'), steps=20)
+    >>> continuous(2, hidden=[8] * 3).bijector[1]
+    ContinuousFlow(MLP(3, (2,), hidden=[8, 8, 8], 'silu', residual=True), n_steps=20)
     """
     dim = check_dim("dim", dim)
-    hidden = [max(64, 2 * dim)] * 2 if hidden is None else hidden
-    net = MLP(dim + 1, (dim,), hidden, activation, context_dim, rng, dtype)
-    parts = [ContinuousFlow(net, steps)]
-    return _flow(dim, parts, standardize, "normal", dtype, standardize_context)
+    hidden = [max(64, 2 * dim)] * (7 if residual else 3) if hidden is None else hidden
+    layer = ContinuousFlow.of(
+        dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
+        frequencies=frequencies, probes=probes,
+    )  # fmt: skip
+    return _flow(dim, [layer], standardize, base, dtype, standardize_context)
 
 
 def made(

@@ -27,6 +27,7 @@ from flowcore import (
     Blockwise,
     Chain,
     Compose,
+    ContinuousFlow,
     Coupling,
     Distribution,
     Elementwise,
@@ -426,6 +427,16 @@ BIJECTORS = {
     },
     "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
     "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
+    "continuous-1": lambda: ContinuousFlow.of(1, [5], n_steps=40),
+    "continuous": lambda: ContinuousFlow.of(3, [6, 5], "softplus", n_steps=40, frequencies=2),
+    # its velocity grows with x: far out, a fixed grid is too coarse
+    "continuous-residual-unbounded": lambda: ContinuousFlow.of(
+        2, [6] * 3, "silu", 2, residual=True, n_steps=40
+    ),
+    "continuous-sigmoid": lambda: Invert(ContinuousFlow.of(2, [6], "sigmoid", n_steps=40)),
+    "again-continuous-unbounded": lambda: Chain(
+        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=40) for c in (0, 2)]
+    ),
     # with somebody's own classes
     "own-bijector": OwnBijector,
     "own-bijector-chain": lambda: Chain([LULinear(2), OwnBijector(), maf(2), OwnBijector()]),
@@ -485,7 +496,14 @@ RESIDUAL = {
     "context": dict(hidden=[9] * 5, context_dim=2, activation="softplus"),
     "wide": dict(hidden=[150, 130, 150], activation="tanh"),
 }
-HIDDEN = {"relu": [8, 9], "tanh": [9], "sigmoid": [9, 6, 8], "elu": [8, 9], "softplus": [9]}
+HIDDEN = {
+    "relu": [8, 9],
+    "tanh": [9],
+    "sigmoid": [9, 6, 8],
+    "elu": [8, 9],
+    "softplus": [9],
+    "silu": [8, 9],
+}
 NETWORKS = {
     **{f"made-{a}": lambda a=a, h=h: MADE(3, h, activation=a) for a, h in HIDDEN.items()},
     **{f"mlp-{a}": lambda a=a, h=h: MLP(3, (2, 2), h, activation=a) for a, h in HIDDEN.items()},

@@ -51,7 +51,7 @@ class ContinuousFlow(Bijector):
     Parameters
     ----------
     velocity : MLP
-        (x, features of t) -> v (D,), of activation "tanh", "sigmoid" or "softplus"; it may be
+        (x, features of t) -> v (D,), of activation "silu", "tanh", "sigmoid" or "softplus"; it may be
         residual and may read a context. See `of`.
     n_steps : int
         Steps of the grid.
@@ -112,9 +112,7 @@ class ContinuousFlow(Bijector):
         layers of max(64, 2 D))."""
         dim, n_features = check_dim("dim", dim), 1 + 2 * check_dim("frequencies", frequencies, 0)
         hidden = hidden_widths(hidden, dim, residual)
-        net = MLP(
-            dim + n_features, (dim,), hidden, activation, context_dim, rng, dtype, residual
-        )
+        net = MLP(dim + n_features, (dim,), hidden, activation, context_dim, rng, dtype, residual)
         return cls(net, n_steps, frequencies, probes)
 
     @property
@@ -126,9 +124,7 @@ class ContinuousFlow(Bijector):
         """v(x, t) of x (..., D), at a time t or times (...): what the flow follows."""
         x = as_numbers("x", x)
         t = np.broadcast_to(as_numbers("t", t), x.shape[:-1])
-        return self.velocity(
-            np.concatenate([x, self.time_features(t)], axis=-1), context=context
-        )
+        return self.velocity(np.concatenate([x, self.time_features(t)], axis=-1), context=context)
 
     def time_features(self, t) -> np.ndarray:
         """What the network reads of times t (...): (..., 1 + 2 F)."""

@@ -15,20 +15,30 @@ import numpy as np
 
 from .network import MLP
 
-# act(a); act'(a) and act''(a) as functions of h = act(a), and for act'' of s = act'(a)
+
+def _sigmoid(a):
+    return (np.tanh(a / 2) + 1) / 2
+
+
+# act(a); act'(a) by a and h = act(a); act''(a) by a, h and s = act'(a)
 SMOOTH = {
-    "tanh": (np.tanh, lambda h: 1 - h * h, lambda h, s: -2 * h * s),
-    "sigmoid": (
-        lambda a: (np.tanh(a / 2) + 1) / 2,
-        lambda h: h * (1 - h),
-        lambda h, s: (1 - 2 * h) * s,
-    ),
+    "tanh": (np.tanh, lambda a, h: 1 - h * h, lambda a, h, s: -2 * h * s),
+    "sigmoid": (_sigmoid, lambda a, h: h * (1 - h), lambda a, h, s: (1 - 2 * h) * s),
     "softplus": (
         lambda a: np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))),
-        lambda h: -np.expm1(-h),
-        lambda h, s: s * (1 - s),
+        lambda a, h: -np.expm1(-h),
+        lambda a, h, s: s * (1 - s),
+    ),
+    "silu": (
+        lambda a: a * _sigmoid(a),
+        lambda a, h: _sigmoid(a) * (1 + a - h),
+        lambda a, h, s: _bend_of_silu(a, _sigmoid(a)),
     ),
 }
+
+
+def _bend_of_silu(a, s):
+    return s * (1 - s) * (2 + a * (1 - 2 * s))
 
 
 class JacobianProducts:
@@ -73,7 +83,7 @@ class JacobianProducts:
             if l < last:
                 units = self.read[l + 1][self.leads[l + 1] :]
                 h = units[:, 0] = self.act(a[:, 0])
-                np.multiply(self.slope(h)[:, None], a[:, 1:], units[:, 1:])
+                np.multiply(self.slope(a[:, 0], h)[:, None], a[:, 1:], units[:, 1:])
         return a[:, 0], a[:, 1:]
 
     def back(self, v_bar, je_bar):
@@ -90,9 +100,9 @@ class JacobianProducts:
             if l == 0:
                 return bar[:, 0]
             a, h = self.a[l - 1], self.read[l][lead:, 0]
-            s = self.slope(h)
+            s = self.slope(a[:, 0], h)
             a_bar[l - 1] = new = s[:, None] * bar
-            new[:, 0] += self.bend(h, s) * np.sum(bar[:, 1:] * a[:, 1:], axis=1)
+            new[:, 0] += self.bend(a[:, 0], h, s) * np.sum(bar[:, 1:] * a[:, 1:], axis=1)
             if l in self.skips:
                 new += a_bar[l + 1]
 

@@ -113,6 +113,7 @@ ACTIVATIONS = {
     "sigmoid": sigmoid,
     "elu": elu,
     "softplus": softplus,
+    "silu": lambda a: a * sigmoid(a),
 }
 
 
