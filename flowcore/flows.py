@@ -13,6 +13,8 @@ coordinates to those that depend on them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ import numpy as np
 from .bijectors import (
     ActNorm,
     Bijector,
+    Blockwise,
     Chain,
     ContinuousFlow,
     Coupling,
@@ -32,12 +35,15 @@ from .bijectors import (
     StandardizeContext,
 )
 from .core.inputs import check_dim
-from .distributions import Normal, StudentT, TransformedDistribution
-from .networks import MADE, input_degrees
+from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
+from .networks import MADE, MLP, CircularMLP, circular_indices, hidden_widths, input_degrees
 from .transformers import (
     Affine,
+    CircularShift,
+    CircularSpline,
     Compose,
     MixtureOfGaussians,
+    PerCoordinate,
     RationalQuadratic,
     Scale,
     Shift,
@@ -207,7 +213,7 @@ def nsf(
     standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
     base: Base | str = "student_t", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True,
+    dtype: DTypeLike = float, standardize_context: bool = True, circular: Sequence[int] = (),
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
@@ -229,6 +235,11 @@ def nsf(
     base, activation, residual, dtype, standardize_context :
         As for `maf`. The base is "student_t" here, so that one far row does not cost hundreds of
         nats.
+    circular : sequence of int
+        Which coordinates are angles, in radians: densities are periodic in them, draws lie in
+        [-pi, pi], and networks read their cosines and sines. The layers are then couplings,
+        whatever the kind (of a single angle, one spline), and the base a `Product` whose angles are
+        uniform: `base` names that of the other coordinates.
 
     Returns
     -------
@@ -254,6 +265,11 @@ def nsf(
     if affine:
         after = affine if isinstance(affine, Transformer) else Affine()
         transformer = Compose([after, transformer])
+    if len(circular):
+        return _on_circles(
+            dim, layers, rng, circular, transformer, CircularSpline(bins), standardize, base,
+            standardize_context, **net,
+        )  # fmt: skip
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
     return _flow(dim, parts, standardize, base, dtype, standardize_context)
 
@@ -538,6 +554,61 @@ def _couplings(dim, layers, rng, transformer, order, **net) -> list[Bijector]:
         if dim > 2 and i % 2 == 0 and i > 0:
             parts.append(Permute(np.random.default_rng(seed).permutation(dim)))
     return parts
+
+
+def _on_circles(
+    dim, layers, rng, circular, linear, spline, standardize, base, standardize_context,
+    hidden, context_dim, activation, residual, dtype,
+) -> TransformedDistribution:  # fmt: skip
+    """A spline flow some of whose coordinates are angles, from the data to the base: couplings
+    whose halves alternate, and permutations between pairs of them. names[k] is the coordinate of
+    the data that stands at k; at the base, the angles are the last."""
+    dim = check_dim("dim", dim)
+    circular, names = circular_indices(circular, dim), np.arange(dim)
+    angle = Compose([CircularShift(), spline])
+    if not isinstance(base, str) or base not in BASES:
+        raise ValueError(f"with circular=, base must be one of {sorted(BASES)}, not {base!r}")
+    if dim == 1 and context_dim:
+        raise ValueError("one angle given a context: nsf has no such layer, see Elementwise")
+    seeds, kept, parts = _seeds(rng, layers), max(1, dim // 2), []
+    for i, seed in enumerate(seeds if dim > 1 else ()):
+        num_masked = kept if i % 2 == 0 else kept - dim
+        read = names[:num_masked] if num_masked > 0 else names[num_masked:]
+        angles = [k for k, name in enumerate(read) if name in circular]
+        transformer = PerCoordinate([angle if name in circular else linear for name in names])
+        out_shape = dim - len(read), transformer.n_out
+        net = MLP(
+            len(read) + len(angles), out_shape, hidden_widths(hidden, dim, residual), activation,
+            context_dim, seed, dtype, residual,
+        )  # fmt: skip
+        net = CircularMLP(net, angles) if angles else net
+        parts.append(Coupling(dim, num_masked, transformer=transformer, conditioner=net))
+        if dim > 2 and i % 2 == 1 and i < layers - 1:
+            p = np.random.default_rng(seed).permutation(dim)
+            parts.append(Permute(p))
+            names = names[np.argsort(p)]
+    if dim == 1:
+        parts = [Elementwise(1, angle, dtype)]
+    order = np.argsort(np.isin(names, circular), kind="stable")
+    if (order != np.arange(dim)).any():
+        parts.append(Permute(np.argsort(order)))
+    n = dim - len(circular)
+    others = [BASES[base](n, dtype)] if n else []
+    if n and standardize:
+        runs = [[*group] for _, group in groupby(range(dim), lambda i: i in circular)]
+        ends = [
+            Permute(range(len(run))) if run[0] in circular else Standardize(len(run))
+            for run in runs
+        ]
+        parts.insert(0, Blockwise(ends) if len(ends) > 1 else ends[0])
+    inside = parts[1:] if n and standardize else parts
+    layers = Chain(inside)
+    if standardize_context and layers.context_dim:
+        inside = [StandardizeContext(layers)]
+    bijector = Chain([*parts[: len(parts) - len(layers.bijectors)], *inside])
+    product = Product([*others, UniformCircle(len(circular))])
+    flow = TransformedDistribution(product, bijector)
+    return flow.unseen() if n and standardize else flow
 
 
 def _seeds(rng, layers):

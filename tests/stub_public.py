@@ -14,6 +14,7 @@ SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]]
 PUBLIC = {
     "MADE": lambda: fc.MADE(3, [5]),
     "MLP": lambda: fc.MLP(2, (3, 2), [4]),
+    "CircularMLP": lambda: fc.CircularMLP(fc.MLP(4, (3, 2), [4]), [1, 0]),
     "ActNorm": lambda: fc.ActNorm(3).initialize(DATA),
     "Blockwise": lambda: fc.Blockwise([fc.Exp(1), fc.Permute([1, 0])], [1, 2]),
     "Chain": lambda: fc.Chain([fc.Permute([1, 0])]),
@@ -48,10 +49,16 @@ PUBLIC = {
         [[1.0, 2.0]] * 2, [[[1, 0], [0.5, 0.1]]] * 2, [1, 3], 3.5
     ),
     "Normal": lambda: fc.Normal(2),
+    "Product": lambda: fc.Product([fc.Normal(1), fc.UniformCircle(2)]),
+    "UniformCircle": lambda: fc.UniformCircle(2),
+    "VonMises": lambda: fc.VonMises([1.0, 2.0], [0.5, 3.0]),
     "StudentT": lambda: fc.StudentT(2, [1.5, 3.0]),
     "TransformedDistribution": lambda: over(fc.Normal(2), maf(2)),
     "Uniform": lambda: fc.Uniform(2, -1.0, [1.0, 2.0]),
     "Affine": lambda: fc.Affine(1 / 3),
+    "CircularShift": fc.CircularShift,
+    "CircularSpline": lambda: fc.CircularSpline(5, 0.01, 0.02, 0.03),
+    "PerCoordinate": lambda: fc.PerCoordinate([fc.Affine(), fc.Shift()], 3),
     "Compose": lambda: fc.Compose([fc.Affine(), fc.Shift()]),
     "MixtureOfGaussians": lambda: fc.MixtureOfGaussians(3, 2.5),
     "RationalQuadratic": lambda: fc.RationalQuadratic(5, 2.5, 0.01, 0.02, 0.03),
@@ -66,6 +73,8 @@ PUBLIC = {
     "Funnel": lambda: targets.funnel(3),
     "Pinwheel": lambda: targets.pinwheel(7),
     "Ring": lambda: targets.ring(2.0),
+    "Torus": lambda: targets.torus(0.5, 2.0),
+    "VonMisesProduct": lambda: targets.von_mises_product([1.0], [2.0]),
     "TwoMoons": lambda: targets.two_moons(0.1),
     "TwoSpirals": lambda: targets.two_spirals(0.2),
 }

@@ -51,8 +51,8 @@ class ContinuousFlow(Bijector):
     Parameters
     ----------
     velocity : MLP
-        (x, features of t) -> v (D,), of activation "silu", "tanh", "sigmoid" or "softplus"; it may be
-        residual and may read a context. See `of`.
+        (x, features of t) -> v (D,), with the activation "silu", "tanh", "sigmoid" or "softplus".
+        It may be residual, and may read a context. See `of`.
     n_steps : int
         Steps of the grid.
     frequencies : int

@@ -28,6 +28,7 @@ import numpy as np
 from autograd import elementwise_grad
 from autograd.scipy.special import gammaln
 from autograd.tracer import getval
+from scipy.special import i0e
 
 from ..bijectors import (
     ActNorm,
@@ -58,12 +59,15 @@ from ..distributions import (
     MultivariateNormalMixture,
     MultivariateTMixture,
     Normal,
+    Product,
     StudentT,
     TransformedDistribution,
     Uniform,
+    UniformCircle,
+    VonMises,
 )
-from ..networks import MADE, MLP
-from ..transformers import Affine, Pointwise, Transformer
+from ..networks import MADE, MLP, CircularMLP
+from ..transformers import Affine, Pointwise, Transformer, for_coordinates, transformer_of
 from .twins_scalar import (
     HALF_LOG_2PI,
     bounded,
@@ -140,6 +144,14 @@ def _dense_network(net, x, params, context):
         before.append(a)
         h = ACTIVATIONS[net.activation](a)
     return a.reshape((len(x), *net.out_shape))
+
+
+@network.register(CircularMLP)
+def _circular_network(net, x, params, context):
+    """The network of (x_i, cos x_j, sin x_j), i linear, j circular."""
+    linear, angles = x[:, list(net.linear)], x[:, list(net.circular)]
+    read = anp.concatenate([linear, anp.cos(angles), anp.sin(angles)], axis=1)
+    return network(net.network, read, params, context)
 
 
 def behind_zero(theta):
@@ -219,7 +231,8 @@ def _maf(b, direction, x, params, context):
     known, total = [np.zeros(len(x))] * b.dim, 0.0
     for i in np.argsort(b.made.degrees[0]):
         phi = network(b.made, anp.stack(known, axis=1), params, context)
-        known[i], log_slope = transform(b.transformer, "forward", x[:, i], phi[:, i])
+        t = transformer_of(b.transformer, i)
+        known[i], log_slope = transform(t, "forward", x[:, i], phi[:, i, : t.n_out])
         total = total + log_slope
     return anp.stack(known, axis=1), total
 
@@ -230,7 +243,8 @@ def _coupling(b, direction, x, params, context):
     m = b.num_masked
     kept, changed = (x[:, :m], x[:, m:]) if m > 0 else (x[:, m:], x[:, :m])
     phi = network(b.conditioner, kept, params, context)
-    changed, log_slope = transform(b.transformer, direction, changed, phi)
+    t = for_coordinates(b.transformer, range(b.dim)[b.changed])
+    changed, log_slope = transform(t, direction, changed, phi)
     pair = (kept, changed) if m > 0 else (changed, kept)
     return anp.concatenate(pair, axis=1), anp.sum(log_slope, axis=1)
 
@@ -425,6 +439,31 @@ def _normal_diag(density, x, params, context):
     u = (x - density.loc) / density.scale_diag
     constant = np.sum(np.log(density.scale_diag)) + density.dim * HALF_LOG_2PI
     return -0.5 * anp.sum(u * u, axis=1) - constant
+
+
+@log_prob.register(UniformCircle)
+def _uniform_circle(density, x, params, context):
+    """-D log(2 pi), everywhere."""
+    return -density.dim * np.log(2 * pi) + 0 * anp.sum(x, axis=1)
+
+
+@log_prob.register(VonMises)
+def _von_mises(density, x, params, context):
+    """sum_i [k_i cos(x_i - loc_i) - log(2 pi I_0(k_i))]."""
+    k = density.concentration
+    log_norm = np.log(2 * pi * i0e(k)) + k
+    return anp.sum(k * anp.cos(x - density.loc) - log_norm, axis=1)
+
+
+@log_prob.register(Product)
+def _product(density, x, params, context):
+    """log p_1(x_1) + ... + log p_K(x_K), of blocks of coordinates."""
+    total, start = 0.0, 0
+    for part in density.parts:
+        block = x[:, start : start + part.dim]
+        total = total + log_prob(part, block, density.params_of(part, params), context)
+        start += part.dim
+    return total
 
 
 @log_prob.register(Uniform)
