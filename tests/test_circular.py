@@ -148,6 +148,8 @@ def test_bases_of_angles():
 )
 def test_angles_are_learned(target, largest):
     flow = flows.nsf(target.dim, circular=range(target.dim))
-    flow, _ = fc.fit(flow, target.sample(10_000, rng=0), rng=0, epochs=60)
+    rate = 0.02 if target.dim == 1 else "auto"  # one spline, no network
+    x = target.sample(10_000, rng=0)
+    flow, _ = fc.fit(flow, x, rng=0, epochs=60, learning_rate=rate)
     found = fc.kl_to_truth(flow, target, 20_000, rng=1)
     assert found.kl < largest + 3 * found.standard_error

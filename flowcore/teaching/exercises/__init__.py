@@ -3,7 +3,7 @@
     print(question("1a"))
     print(check("1a", -0.226))
 
-The eight lessons are in `examples/course/`. `check` names the mistake where it recognises one: a
+The ten lessons are in `examples/course/`. `check` names the mistake where it recognises one: a
 sign, a missing log-determinant, a transposed mask; never just "wrong". `solution` gives the right
 answer and its reason; no lesson calls it.
 """
@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 from .exercise import Exercise, Mistake, Verdict
 from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
 from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
+from .lessons_9_and_10 import ANGLES, VELOCITIES
 
 if TYPE_CHECKING:
     from .exercise import Answer
 
-LESSONS = STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS
+LESSONS = (
+    STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS, VELOCITIES,
+    ANGLES,
+)  # fmt: skip
 EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesson}
 
 __all__ = ["EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"]
