@@ -187,5 +187,6 @@ ax.legend()
 # * Flow matching minimises the mean squared distance of the velocity from :math:`x - z` on straight
 #   lines. That is allowed, since the best velocity is the mean of :math:`x - z` given
 #   :math:`x_t`, and it moves the base to the data.
-# * Training is a regression, and cheap. A density costs a solver: hundreds of passes of the network.
+# * Training is a regression, and cheap. A density costs a solver: hundreds of passes of the
+#   network.
 # * It is a flow all the same: it is continuous, and lesson 8 holds for it.
