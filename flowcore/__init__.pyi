@@ -11,6 +11,7 @@ from .bijectors import ActNorm as ActNorm
 from .bijectors import Bijector as Bijector
 from .bijectors import Blockwise as Blockwise
 from .bijectors import Chain as Chain
+from .bijectors import ContinuousFlow as ContinuousFlow
 from .bijectors import Coupling as Coupling
 from .bijectors import Elementwise as Elementwise
 from .bijectors import ElementwiseAffine as ElementwiseAffine
@@ -43,9 +44,12 @@ from .distributions import MultivariateNormalDiag as MultivariateNormalDiag
 from .distributions import MultivariateNormalMixture as MultivariateNormalMixture
 from .distributions import MultivariateTMixture as MultivariateTMixture
 from .distributions import Normal as Normal
+from .distributions import Product as Product
 from .distributions import StudentT as StudentT
 from .distributions import TransformedDistribution as TransformedDistribution
 from .distributions import Uniform as Uniform
+from .distributions import UniformCircle as UniformCircle
+from .distributions import VonMises as VonMises
 from .estimator import FlowDensity as FlowDensity
 from .files import load as load
 from .files import save as save
@@ -56,6 +60,7 @@ from .metrics import kl_to_truth as kl_to_truth
 from .metrics import stray_mass as stray_mass
 from .networks import MADE as MADE
 from .networks import MLP as MLP
+from .networks import CircularMLP as CircularMLP
 from .spec import reference as reference
 from .tables.imputer import FlowImputer as FlowImputer
 from .training import Adam as Adam
@@ -64,10 +69,14 @@ from .training import TrainingDivergedError as TrainingDivergedError
 from .training import constant as constant
 from .training import cosine_decay as cosine_decay
 from .training import fit as fit
+from .training import fit_matching as fit_matching
 from .training import fit_reverse_kl as fit_reverse_kl
 from .transformers import Affine as Affine
+from .transformers import CircularShift as CircularShift
+from .transformers import CircularSpline as CircularSpline
 from .transformers import Compose as Compose
 from .transformers import MixtureOfGaussians as MixtureOfGaussians
+from .transformers import PerCoordinate as PerCoordinate
 from .transformers import RationalQuadratic as RationalQuadratic
 from .transformers import Scale as Scale
 from .transformers import Shift as Shift

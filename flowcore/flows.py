@@ -14,6 +14,8 @@ coordinates to those that depend on them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +23,9 @@ import numpy as np
 from .bijectors import (
     ActNorm,
     Bijector,
+    Blockwise,
     Chain,
+    ContinuousFlow,
     Coupling,
     Elementwise,
     Invert,
@@ -33,12 +37,15 @@ from .bijectors import (
 )
 from .bijectors.box import box
 from .core.inputs import check_dim
-from .distributions import Normal, StudentT, TransformedDistribution
-from .networks import MADE, input_degrees
+from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
+from .networks import MADE, MLP, CircularMLP, circular_indices, hidden_widths, input_degrees
 from .transformers import (
     Affine,
+    CircularShift,
+    CircularSpline,
     Compose,
     MixtureOfGaussians,
+    PerCoordinate,
     RationalQuadratic,
     Scale,
     Shift,
@@ -213,6 +220,7 @@ def nsf(
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
     base: Base | str = "student_t", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    circular: Sequence[int] = (),
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
 
@@ -234,6 +242,11 @@ def nsf(
     base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`. The base is "student_t" here, so that one far row does not cost hundreds of
         nats.
+    circular : sequence of int
+        Which coordinates are angles, in radians: densities are periodic in them, draws lie in
+        [-pi, pi], and networks read their cosines and sines. The layers are then couplings,
+        whatever the kind (of a single angle, one spline), and the base a `Product` whose angles are
+        uniform: `base` names that of the other coordinates.
 
     Returns
     -------
@@ -259,8 +272,68 @@ def nsf(
     if affine:
         after = affine if isinstance(affine, Transformer) else Affine()
         transformer = Compose([after, transformer])
+    if len(circular):
+        if bounded is not None:
+            raise ValueError("angles are bounded by themselves: leave out bounded=, or circular=")
+        return _on_circles(
+            dim, layers, rng, circular, transformer, CircularSpline(bins), standardize, base,
+            standardize_context, **net,
+        )  # fmt: skip
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
     return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+
+
+def continuous(
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True, rng: Seed = 0,
+    *, frequencies: int = 0, probes: int = 0, n_steps: int = 20, base: Base | str = "normal",
+    activation: str = "silu", residual: bool = True, dtype: DTypeLike = float,
+    standardize_context: bool = True,
+) -> TransformedDistribution:  # fmt: skip
+    """Continuous flow: x moves with a learned velocity for a unit of time; for `fit_matching`.
+
+    `fit` trains it, too, by maximum likelihood: each update then solves the equation, and costs
+    hundreds of times as much.
+
+    Parameters
+    ----------
+    dim, context_dim, standardize, rng :
+        As for `maf`.
+    hidden : sequence of int
+        Widths of the velocity's network; None: seven layers of max(64, 2 D), three
+        if they are not residual.
+    frequencies, probes, n_steps :
+        As for `ContinuousFlow`; `fit_matching` sets n_steps anew.
+    base : str or Distribution
+        "normal", or a density of dimension D; `fit_matching` needs one without parameters.
+    activation : str
+        "silu", "tanh", "sigmoid" or "softplus": a smooth one.
+    residual : bool
+        Residual blocks, as in `MLP`: an odd number of hidden layers, at least 3.
+    dtype, standardize_context :
+        As for `maf`.
+
+    Returns
+    -------
+    TransformedDistribution
+        The flow over its base.
+
+    References
+    ----------
+    Chen, Rubanova, Bettencourt, Duvenaud, "Neural ordinary differential equations", 2018; Lipman et
+    al., "Flow matching for generative modeling", 2023.
+
+    Examples
+    --------
+    >>> continuous(2, hidden=[8] * 3).bijector[1]
+    ContinuousFlow(MLP(3, (2,), hidden=[8, 8, 8], 'silu', residual=True), n_steps=20)
+    """
+    dim = check_dim("dim", dim)
+    hidden = [max(64, 2 * dim)] * (7 if residual else 3) if hidden is None else hidden
+    layer = ContinuousFlow.of(
+        dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
+        frequencies=frequencies, probes=probes,
+    )  # fmt: skip
+    return _flow(dim, [layer], standardize, base, dtype, standardize_context)
 
 
 def made(
@@ -497,6 +570,61 @@ def _couplings(dim, layers, rng, transformer, order, **net) -> list[Bijector]:
         if dim > 2 and i % 2 == 0 and i > 0:
             parts.append(Permute(np.random.default_rng(seed).permutation(dim)))
     return parts
+
+
+def _on_circles(
+    dim, layers, rng, circular, linear, spline, standardize, base, standardize_context,
+    hidden, context_dim, activation, residual, dtype,
+) -> TransformedDistribution:  # fmt: skip
+    """A spline flow some of whose coordinates are angles, from the data to the base: couplings
+    whose halves alternate, and permutations between pairs of them. names[k] is the coordinate of
+    the data that stands at k; at the base, the angles are the last."""
+    dim = check_dim("dim", dim)
+    circular, names = circular_indices(circular, dim), np.arange(dim)
+    angle = Compose([CircularShift(), spline])
+    if not isinstance(base, str) or base not in BASES:
+        raise ValueError(f"with circular=, base must be one of {sorted(BASES)}, not {base!r}")
+    if dim == 1 and context_dim:
+        raise ValueError("one angle given a context: nsf has no such layer, see Elementwise")
+    seeds, kept, parts = _seeds(rng, layers), max(1, dim // 2), []
+    for i, seed in enumerate(seeds if dim > 1 else ()):
+        num_masked = kept if i % 2 == 0 else kept - dim
+        read = names[:num_masked] if num_masked > 0 else names[num_masked:]
+        angles = [k for k, name in enumerate(read) if name in circular]
+        transformer = PerCoordinate([angle if name in circular else linear for name in names])
+        out_shape = dim - len(read), transformer.n_out
+        net = MLP(
+            len(read) + len(angles), out_shape, hidden_widths(hidden, dim, residual), activation,
+            context_dim, seed, dtype, residual,
+        )  # fmt: skip
+        net = CircularMLP(net, angles) if angles else net
+        parts.append(Coupling(dim, num_masked, transformer=transformer, conditioner=net))
+        if dim > 2 and i % 2 == 1 and i < layers - 1:
+            p = np.random.default_rng(seed).permutation(dim)
+            parts.append(Permute(p))
+            names = names[np.argsort(p)]
+    if dim == 1:
+        parts = [Elementwise(1, angle, dtype)]
+    order = np.argsort(np.isin(names, circular), kind="stable")
+    if (order != np.arange(dim)).any():
+        parts.append(Permute(np.argsort(order)))
+    n = dim - len(circular)
+    others = [BASES[base](n, dtype)] if n else []
+    if n and standardize:
+        runs = [[*group] for _, group in groupby(range(dim), lambda i: i in circular)]
+        ends = [
+            Permute(range(len(run))) if run[0] in circular else Standardize(len(run))
+            for run in runs
+        ]
+        parts.insert(0, Blockwise(ends) if len(ends) > 1 else ends[0])
+    inside = parts[1:] if n and standardize else parts
+    layers = Chain(inside)
+    if standardize_context and layers.context_dim:
+        inside = [StandardizeContext(layers)]
+    bijector = Chain([*parts[: len(parts) - len(layers.bijectors)], *inside])
+    product = Product([*others, UniformCircle(len(circular))])
+    flow = TransformedDistribution(product, bijector)
+    return flow.unseen() if n and standardize else flow
 
 
 def _seeds(rng, layers):

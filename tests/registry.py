@@ -26,7 +26,11 @@ from flowcore import (
     Bijector,
     Blockwise,
     Chain,
+    CircularMLP,
+    CircularShift,
+    CircularSpline,
     Compose,
+    ContinuousFlow,
     Coupling,
     Distribution,
     Elementwise,
@@ -44,8 +48,10 @@ from flowcore import (
     MultivariateNormalMixture,
     MultivariateTMixture,
     Normal,
+    PerCoordinate,
     Permute,
     Planar,
+    Product,
     Radial,
     RationalQuadratic,
     RealNVP,
@@ -61,6 +67,8 @@ from flowcore import (
     TransformedDistribution,
     Transformer,
     Uniform,
+    UniformCircle,
+    VonMises,
     flows,
 )
 from flowcore.core import Parametric
@@ -268,6 +276,9 @@ def over(base, context_dim=0):
 
 INNER = [[1, 1, 2, 3, 4, 5, 0, 7, 2], [2, 1, 5, 5], [3, 3, 1, 2, 4, 1, 1]]  # degrees
 
+EACH = PerCoordinate([Affine(), RationalQuadratic(3), Shift()])
+ANGLE = Compose([CircularShift(), CircularSpline(3)])
+
 # Each option is in one case at least, D = 1, 2, 3, 5 are spread over them: no product of choices.
 MAFS = {
     "1": dict(dim=1),
@@ -297,6 +308,8 @@ MAFS = {
     "composed": dict(dim=3, transformer=Compose([Affine(), RationalQuadratic(5)])),
     "mixture-1": dict(dim=1, transformer=MixtureOfGaussians(3), context_dim=2),
     "mixture": dict(dim=3, transformer=MixtureOfGaussians(3), context_dim=2, order=None),
+    "per-coordinate": dict(dim=3, transformer=EACH, context_dim=2, order=None),
+    "per-coordinate-textbook-loop": dict(dim=3, transformer=EACH, method="sequential", order=None),
 }
 COUPLINGS = {
     "2": dict(dim=2, hidden=[8, 9]),
@@ -311,6 +324,14 @@ COUPLINGS = {
     ),
     "mixture": dict(dim=3, hidden=[8], transformer=MixtureOfGaussians(3), context_dim=2),
     "own-conditioner": dict(dim=3, num_masked=1, conditioner=MLP(1, (2, 2), [6], "elu")),
+    "per-coordinate": dict(dim=3, num_masked=-1, hidden=[8], transformer=EACH, context_dim=2),
+    # far out, an angle comes back modulo 2 pi
+    "circular-unbounded": dict(
+        dim=4,
+        num_masked=2,
+        transformer=PerCoordinate([Affine(), ANGLE, ANGLE, Affine()]),
+        conditioner=CircularMLP(MLP(3, (2, 10), [8], "tanh", 2), [1]),
+    ),
 }
 RECIPES = {"maf": 5, "iaf": 1, "realnvp": 3, "nice": 2, "nsf": 5, "glow": 2}
 
@@ -426,6 +447,16 @@ BIJECTORS = {
     },
     "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
     "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
+    "continuous-1": lambda: ContinuousFlow.of(1, [5], n_steps=40),
+    "continuous": lambda: ContinuousFlow.of(3, [6, 5], "softplus", n_steps=40, frequencies=2),
+    # its velocity grows with x: far out, a fixed grid is too coarse
+    "continuous-residual-unbounded": lambda: ContinuousFlow.of(
+        2, [6] * 3, "silu", 2, residual=True, n_steps=40
+    ),
+    "continuous-sigmoid": lambda: Invert(ContinuousFlow.of(2, [6], "sigmoid", n_steps=40)),
+    "again-continuous-unbounded": lambda: Chain(
+        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=80) for c in (0, 2)]
+    ),
     # with somebody's own classes
     "own-bijector": OwnBijector,
     "own-bijector-chain": lambda: Chain([LULinear(2), OwnBijector(), maf(2), OwnBijector()]),
@@ -438,6 +469,12 @@ DENSITIES = {
     "normal": lambda: Normal(3),
     "diagonal": lambda: MultivariateNormalDiag([1, -2], [0.5, 3]),
     "uniform": lambda: Uniform(2, [-9, -8], [9, 9.5]),
+    "uniform-circle": lambda: UniformCircle(2),
+    "von-mises": lambda: VonMises([1.0, -3.0], [0.3, 40.0]),
+    "product": lambda: Product([StudentT(1, 3.0, True), VonMises([1.0]), over(Normal(2))]),
+    "flow-of-angles": lambda: flows.nsf(
+        4, layers=3, hidden=[8], circular=[0, 2], context_dim=2, standardize_context=False
+    ),
     "laplace": lambda: Laplace(2, loc=[0, 1], scale=[2, 0.5]),
     "student": lambda: StudentT(2, df=[1.5, 300]),
     "student-trainable": lambda: StudentT(2, df=[1.5, 30], trainable=True),
@@ -485,7 +522,14 @@ RESIDUAL = {
     "context": dict(hidden=[9] * 5, context_dim=2, activation="softplus"),
     "wide": dict(hidden=[150, 130, 150], activation="tanh"),
 }
-HIDDEN = {"relu": [8, 9], "tanh": [9], "sigmoid": [9, 6, 8], "elu": [8, 9], "softplus": [9]}
+HIDDEN = {
+    "relu": [8, 9],
+    "tanh": [9],
+    "sigmoid": [9, 6, 8],
+    "elu": [8, 9],
+    "softplus": [9],
+    "silu": [8, 9],
+}
 NETWORKS = {
     **{f"made-{a}": lambda a=a, h=h: MADE(3, h, activation=a) for a, h in HIDDEN.items()},
     **{f"mlp-{a}": lambda a=a, h=h: MLP(3, (2, 2), h, activation=a) for a, h in HIDDEN.items()},

@@ -102,6 +102,16 @@ def find_public_name(app, env, node, contnode):
     return None
 
 
+class ByNumber:
+    """The order of a gallery's files: lesson 2 before lesson 10."""
+
+    def __init__(self, src_dir: str):
+        self.src_dir = src_dir
+
+    def __call__(self, name: str) -> list:
+        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 def solutions(course: Path) -> str:
     """The answers of the course's exercises, in Markdown, each behind its question."""
     lines = [

@@ -289,6 +289,7 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 # * Jaini, Kobyzev, Yu, Brubaker: `Tails of Lipschitz Triangular Flows
 #   <https://arxiv.org/abs/1907.04481>`__
 #
-# This was the last lesson. You have stretched a line, taken determinants, trained on a loss that
-# may be negative, coloured masks, walked degree by degree, coupled and permuted. Take a table of
-# your own now: ``docs/your_own_data.md`` lists what to look out for.
+# This was the last lesson on flows of layers; lesson 9 leaves the layers out. You have stretched
+# a line, taken determinants, trained on a loss that may be negative, coloured masks, walked degree
+# by degree, coupled and permuted. Take a table of your own now: ``docs/your_own_data.md`` lists
+# what to look out for.

@@ -5,6 +5,7 @@ from .algebra import Blockwise, Chain, Invert, Permute
 from .autoregressive import MaskedAutoregressiveFlow
 from .bijector import Bijector, increasing_image
 from .conditioning import StandardizeContext
+from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
 from .linear import ActNorm, Standardize, check_resolution
@@ -18,6 +19,7 @@ __all__ = [
     "Bijector",
     "Blockwise",
     "Chain",
+    "ContinuousFlow",
     "Coupling",
     "Elementwise",
     "ElementwiseAffine",

@@ -9,7 +9,14 @@ import numpy as np
 
 from ..core import by_autograd
 from ..networks import MADE, bind_walk
-from ..transformers import Affine, Transformer, bind_transformer, check_transformer
+from ..transformers import (
+    Affine,
+    Transformer,
+    bind_transformer,
+    check_transformer,
+    for_coordinates,
+    transformer_of,
+)
 from .bijector import Bijector
 
 if TYPE_CHECKING:
@@ -80,9 +87,12 @@ class MaskedAutoregressiveFlow(Bijector):
             return self._bind_one_pass(at)
         if self.method == "sequential":
             return by_autograd(self._textbook_loop, at, self)
-        return bind_walk(
-            self.made, lambda: bind_transformer(self.transformer, at, "forward", 1), at
-        )
+        shared = for_coordinates(self.transformer, [0]) is self.transformer
+
+        def coordinate(i):
+            return bind_transformer(for_coordinates(self.transformer, [i]), at, "forward", 1)
+
+        return bind_walk(self.made, coordinate, at, shared)
 
     def _bind_one_pass(self, at):
         """phi = made(x);  z_i = t^-1(x_i; phi_i) for all i at once."""
@@ -107,8 +117,9 @@ class MaskedAutoregressiveFlow(Bijector):
         """One pass of the whole network for every coordinate, in the order of the degrees."""
         x, total = np.zeros(z.shape, z.dtype), 0
         for i in np.argsort(self.made.degrees[0]):
-            phi = self.made(x, theta, context)[..., i, :]
-            x_i, log_det = self.transformer.forward_and_log_det(z[..., i], phi)
+            part = transformer_of(self.transformer, i)
+            phi = self.made(x, theta, context)[..., i, : part.n_out]
+            x_i, log_det = part.forward_and_log_det(z[..., i], phi)
             here = np.arange(self.dim) == i
             x = anp.where(here, x_i[..., None] * np.ones(self.dim, z.dtype), x)
             total = total + log_det

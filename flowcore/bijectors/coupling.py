@@ -10,8 +10,15 @@ import numpy as np
 
 from ..core import Parametric, by_autograd
 from ..core.inputs import check_dim
-from ..networks import MLP, Network, hidden_widths
-from ..transformers import Affine, Shift, Transformer, bind_transformer, check_transformer
+from ..networks import MLP, CircularMLP, Network, hidden_widths
+from ..transformers import (
+    Affine,
+    Shift,
+    Transformer,
+    bind_transformer,
+    check_transformer,
+    for_coordinates,
+)
 from .bijector import Bijector
 
 if TYPE_CHECKING:
@@ -110,12 +117,13 @@ class Coupling(Bijector):
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        if not isinstance(self.conditioner, MLP):  # a user's own
+        if not isinstance(self.conditioner, (MLP, CircularMLP)):  # a user's own
             return by_autograd(partial(self._by_methods, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
         n_changed = self.dim - abs(self.num_masked)
         network, network_back = self.conditioner.bind(at)
-        transform, transform_back = bind_transformer(self.transformer, at, direction, n_changed)
+        transformer = for_coordinates(self.transformer, range(self.dim)[changed])
+        transform, transform_back = bind_transformer(transformer, at, direction, n_changed)
         y, x_bar = at.array("coupled", self.dim, n_rows), at.array("x_bar", self.dim, n_rows)
 
         def run(x, l):
@@ -136,7 +144,8 @@ class Coupling(Bijector):
 
     def _by_methods(self, direction, params, x, context):
         """One direction in autograd.numpy."""
-        transform = getattr(self.transformer, f"{direction}_and_log_det")
+        transformer = for_coordinates(self.transformer, range(self.dim)[self.changed])
+        transform = getattr(transformer, f"{direction}_and_log_det")
         kept, changed = x[..., self.kept], x[..., self.changed]
         y, log_det = transform(changed, self.conditioner(kept, params, context))
         pair = (kept, y) if self.num_masked > 0 else (y, kept)
@@ -159,7 +168,7 @@ def _check_conditioner(conditioner, kept, out_shape):
         raise TypeError(
             f"conditioner must be an MLP, or a callable flowcore.core.Parametric: {conditioner!r}"
         )
-    if isinstance(conditioner, Network):
+    if isinstance(conditioner, (Network, CircularMLP)):
         found = conditioner.dim, conditioner.out_shape
         if found != (kept, out_shape):
             raise ValueError(

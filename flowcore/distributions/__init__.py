@@ -1,6 +1,7 @@
 """Densities: the protocol, bases, mixtures, and flows."""
 
 from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
+from .circular import Product, UniformCircle, VonMises
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .mixture import Mixture
@@ -17,7 +18,10 @@ __all__ = [
     "MultivariateNormalMixture",
     "MultivariateTMixture",
     "Normal",
+    "Product",
     "StudentT",
     "TransformedDistribution",
     "Uniform",
+    "UniformCircle",
+    "VonMises",
 ]

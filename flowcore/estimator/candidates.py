@@ -12,9 +12,10 @@ import numpy as np
 from ..bijectors import Chain
 from ..core import check_time, limit, remaking
 from ..distributions import Distribution, TransformedDistribution
-from ..flows import glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
-from ..training import TrainingDivergedError, fit
+from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
+from ..training import TrainingDivergedError, fit, fit_matching
 from ..training.defaults import batch_size_for, is_auto
+from ..training.matching import EPOCHS_TIMES
 from .gaussians import gaussian, mixture, modes, student
 from .rows import LARGEST, Fold, Rows
 
@@ -100,6 +101,7 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
     least_dim, below_rows   in smaller dimensions, or of so many rows, "auto" leaves it out
+    train    `fit`, or `fit_matching`, whose epochs are `times` as many and cost as much less
     """
 
     name: str
@@ -110,6 +112,8 @@ class FlowCandidate:
     widens: bool = True
     least_dim: int = 1
     below_rows: float = np.inf
+    train: Callable[..., tuple] = fit
+    times: int = 1
     kept = False
     is_flow = True
 
@@ -125,8 +129,10 @@ class FlowCandidate:
         rows, held_out = fold.training, fold.held_out
         if rows.times > 1:  # as many updates as of rows without copies
             epochs = max(1, round(epochs / rows.times))
-        seen = Snapshots(held_out, -(-epochs // max(snapshots, 1)), PATIENCE / rows.times)
-        options = {"epochs": epochs, "threads": threads, "rng": rng, "context": rows.context}
+        every = self.times * -(-epochs // max(snapshots, 1))
+        seen = Snapshots(held_out, every, PATIENCE * self.times / rows.times)
+        options = {"epochs": self.times * epochs, "rng": rng, "context": rows.context}
+        options |= {"threads": threads} if self.train is fit else {}
         options["batch_size"] = batch_size_for(round(len(rows) / rows.times))
         equal = (rows.weight == rows.weight[0]).all()
         options["sample_weight"] = None if equal else rows.weight
@@ -134,13 +140,14 @@ class FlowCandidate:
             options |= {"validation_split": 0, "callbacks": [seen]}
         else:
             others = held_out.x if held_out.context is None else (held_out.x, held_out.context)
-            options |= {"validation_data": others, "patience": PATIENCE}
+            options |= {"validation_data": others, "patience": PATIENCE * self.times}
         check_time()
         with remaking():
             flow, cut = None, False
             if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
                 try:
-                    last, history = fit(self._untrained(rows, rng, n_modes), rows.x, **options)
+                    start = self._untrained(rows, rng, n_modes)
+                    last, history = self.train(start, rows.x, **options)
                 except TrainingDivergedError as error:
                     last, history = error.flow, error.history
                 cut = history.interrupted
@@ -238,6 +245,8 @@ FLOWS = {
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
+MATCHED = FlowCandidate("continuous", partial(continuous, n_steps=64), COST, train=fit_matching,
+                        times=EPOCHS_TIMES)  # fmt: skip
 
 
 def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
@@ -250,7 +259,7 @@ def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
             )
         return [FlowCandidate("your flow", partial(_own, flow), COST)]
     named = {recipe.__name__: FlowCandidate(recipe.__name__, recipe, COST) for recipe in RECIPES}
-    known = {"auto": None, **FLOWS, **named}
+    known = {"auto": None, **FLOWS, **named, "continuous": MATCHED}
     if not (isinstance(flow, str) and flow in known):
         raise ValueError(
             f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"

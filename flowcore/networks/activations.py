@@ -78,7 +78,26 @@ def softplus(at, h, g):
     ]
 
 
-ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus)}
+def silu(at, h, g):
+    """a s with s = 1 / (1 + exp(-a)), which is kept for the way back"""
+    one, half = at.number(1), at.number(0.5)
+    s, slope = at.array("sigmoid", *h.shape), at.scratch("slope", *h.shape)
+    out = [
+        Step(np.multiply, h, half, s),
+        Step(np.tanh, s, s),
+        Step(np.add, s, one, s),
+        Step(np.multiply, s, half, s),
+        Step(np.multiply, h, s, h),
+    ]
+    return out, [  # act'(a) = s + h (1 - s)
+        Step(np.subtract, one, s, slope),
+        Step(np.multiply, slope, h, slope),
+        Step(np.add, slope, s, slope),
+        Step(np.multiply, g, slope, g),
+    ]
+
+
+ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus, silu)}
 
 # how steep units that read few inputs may start: from experiments, made with tanh only
 STEEPNESS = {"tanh": 3.0}
@@ -90,4 +109,5 @@ MOMENTS = {
     "sigmoid": (0.5, 0.208277),
     "elu": (0.160521, 0.786879),
     "softplus": (0.806059, 0.521071),
+    "silu": (0.206621, 0.559538),
 }

@@ -39,7 +39,7 @@ class MADE(Network):
     n_out : int
         Numbers per input: phi is (..., D, n_out), output column d*n_out + j.
     activation : str
-        "relu", "tanh", "sigmoid", "elu" or "softplus".
+        "relu", "tanh", "sigmoid", "elu", "softplus" or "silu".
     order : str or array_like
         "left-to-right", "right-to-left", "random", or a permutation of 1..D whose entry i is the
         degree of input i.

@@ -299,7 +299,7 @@ class MLP(Network):
     hidden : sequence of int
         Widths of the hidden layers; None: two of max(64, 2 in_dim), three if residual.
     activation : str
-        "relu", "tanh", "sigmoid", "elu" or "softplus".
+        "relu", "tanh", "sigmoid", "elu", "softplus" or "silu".
     context_dim : int
         Width of the context c (0: none), read by every layer.
     rng : int or numpy Generator

@@ -27,10 +27,11 @@ from .made import MADE
 from .network import BoundNetwork
 
 
-def bind_walk(made: MADE, bind_coordinate: Callable, at):
+def bind_walk(made: MADE, bind_coordinate: Callable, at, shared: bool = True):
     """x = run(z, l) and z_bar = back(x_bar, l_bar), for arrays (D, N) in the caller's order.
 
-    bind_coordinate()   (run, back) of the transformer of one coordinate, forward
+    bind_coordinate(i)   (run, back) of the transformer of coordinate i, forward
+    shared   all coordinates have the same one
     """
     net, dim, n_out = BoundNetwork(made, at), made.dim, made.n_out
     by_degree, original = made.input_selectors
@@ -38,8 +39,10 @@ def bind_walk(made: MADE, bind_coordinate: Callable, at):
     result = at.array("walked", *x.shape)
 
     degrees = [_Degree(net, n_out, i, [b[i : i + 2] for b in made.bounds]) for i in range(dim + 1)]
-    # without a tape, one serves all coordinates
-    transforms = [bind_coordinate() for _ in range(dim)] if at.tape else [bind_coordinate()] * dim
+    if shared and not at.tape:  # one serves all coordinates
+        transforms = [bind_coordinate(0)] * dim
+    else:
+        transforms = [bind_coordinate(i) for i in np.arange(dim)[by_degree].tolist()]
     coordinates = [
         (degree, slice(i, i + 1), *transform)
         for i, (degree, transform) in enumerate(zip(degrees[1:], transforms, strict=True))

@@ -37,6 +37,7 @@ ACTIVATIONS = {
     "relu": lambda a: np.maximum(a, 0.0),
     "tanh": np.tanh,
     "sigmoid": lambda a: 1.0 / (1.0 + np.exp(-a)),
+    "silu": lambda a: a / (1.0 + np.exp(-a)),
 }
 
 

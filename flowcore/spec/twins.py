@@ -25,14 +25,17 @@ from math import pi
 
 import autograd.numpy as anp
 import numpy as np
+from autograd import elementwise_grad
 from autograd.scipy.special import gammaln
 from autograd.tracer import getval
+from scipy.special import i0e
 
 from ..bijectors import (
     ActNorm,
     Bijector,
     Blockwise,
     Chain,
+    ContinuousFlow,
     Coupling,
     Elementwise,
     Invert,
@@ -56,12 +59,15 @@ from ..distributions import (
     MultivariateNormalMixture,
     MultivariateTMixture,
     Normal,
+    Product,
     StudentT,
     TransformedDistribution,
     Uniform,
+    UniformCircle,
+    VonMises,
 )
-from ..networks import MADE, MLP
-from ..transformers import Affine, Pointwise, Transformer
+from ..networks import MADE, MLP, CircularMLP
+from ..transformers import Affine, Pointwise, Transformer, for_coordinates, transformer_of
 from .twins_scalar import (
     HALF_LOG_2PI,
     bounded,
@@ -111,6 +117,7 @@ ACTIVATIONS = {
     "sigmoid": sigmoid,
     "elu": elu,
     "softplus": softplus,
+    "silu": lambda a: a * sigmoid(a),
 }
 
 
@@ -137,6 +144,14 @@ def _dense_network(net, x, params, context):
         before.append(a)
         h = ACTIVATIONS[net.activation](a)
     return a.reshape((len(x), *net.out_shape))
+
+
+@network.register(CircularMLP)
+def _circular_network(net, x, params, context):
+    """The network of (x_i, cos x_j, sin x_j), i linear, j circular."""
+    linear, angles = x[:, list(net.linear)], x[:, list(net.circular)]
+    read = anp.concatenate([linear, anp.cos(angles), anp.sin(angles)], axis=1)
+    return network(net.network, read, params, context)
 
 
 def behind_zero(theta):
@@ -216,7 +231,8 @@ def _maf(b, direction, x, params, context):
     known, total = [np.zeros(len(x))] * b.dim, 0.0
     for i in np.argsort(b.made.degrees[0]):
         phi = network(b.made, anp.stack(known, axis=1), params, context)
-        known[i], log_slope = transform(b.transformer, "forward", x[:, i], phi[:, i])
+        t = transformer_of(b.transformer, i)
+        known[i], log_slope = transform(t, "forward", x[:, i], phi[:, i, : t.n_out])
         total = total + log_slope
     return anp.stack(known, axis=1), total
 
@@ -227,9 +243,45 @@ def _coupling(b, direction, x, params, context):
     m = b.num_masked
     kept, changed = (x[:, :m], x[:, m:]) if m > 0 else (x[:, m:], x[:, :m])
     phi = network(b.conditioner, kept, params, context)
-    changed, log_slope = transform(b.transformer, direction, changed, phi)
+    t = for_coordinates(b.transformer, range(b.dim)[b.changed])
+    changed, log_slope = transform(t, direction, changed, phi)
     pair = (kept, changed) if m > 0 else (changed, kept)
     return anp.concatenate(pair, axis=1), anp.sum(log_slope, axis=1)
+
+
+@bijector.register(ContinuousFlow)
+def _continuous(b, direction, x, params, context):
+    """dx/dt = v(x, t) and d log_det/dt = div v, by Runge-Kutta steps of size h, or -h backwards."""
+    h, t = (1 / b.n_steps, 0.0) if direction == "forward" else (-1 / b.n_steps, 1.0)
+    steps, total = b.directions(), np.zeros(len(x))
+    for e in steps if direction == "forward" else steps[::-1]:
+        k1, d1 = _velocity(b, x, t, params, context, e)
+        k2, d2 = _velocity(b, x + h / 2 * k1, t + h / 2, params, context, e)
+        k3, d3 = _velocity(b, x + h / 2 * k2, t + h / 2, params, context, e)
+        k4, d4 = _velocity(b, x + h * k3, t + h, params, context, e)
+        x, total = (
+            x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4),
+            total + h / 6 * (d1 + 2 * d2 + 2 * d3 + d4),
+        )
+        t = t + h
+    return x, total
+
+
+def _velocity(b, x, t, params, context, e):
+    """v = a of the last layer, and div v = sum_k e_k . J e_k:  T_0 = E,  T_l = act'(a_l) * T W_l"""
+    net, theta = b.velocity, behind_zero(params)
+    h = anp.concatenate([x, np.tile(b.time_features(t), (len(x), 1))], axis=1)
+    T, before = np.broadcast_to(e.T, (len(x), *e.T.shape)), []
+    for i, (W, bias, C) in enumerate(net.places()):
+        a, T_a = h @ theta[W] + theta[bias], T @ theta[W]
+        if C is not None:
+            a = a + context @ theta[C]
+        if net.residual and 0 < i < net.n_hidden and i % 2 == 0:
+            a, T_a = a + before[i - 2][0], T_a + before[i - 2][1]
+        before.append((a, T_a))
+        h = ACTIVATIONS[net.activation](a)
+        T = elementwise_grad(ACTIVATIONS[net.activation])(a)[:, None] * T_a
+    return a, anp.sum(e.T[:, : b.dim] * T_a, axis=(1, 2))
 
 
 @bijector.register(Elementwise)
@@ -387,6 +439,31 @@ def _normal_diag(density, x, params, context):
     u = (x - density.loc) / density.scale_diag
     constant = np.sum(np.log(density.scale_diag)) + density.dim * HALF_LOG_2PI
     return -0.5 * anp.sum(u * u, axis=1) - constant
+
+
+@log_prob.register(UniformCircle)
+def _uniform_circle(density, x, params, context):
+    """-D log(2 pi), everywhere."""
+    return -density.dim * np.log(2 * pi) + 0 * anp.sum(x, axis=1)
+
+
+@log_prob.register(VonMises)
+def _von_mises(density, x, params, context):
+    """sum_i [k_i cos(x_i - loc_i) - log(2 pi I_0(k_i))]."""
+    k = density.concentration
+    log_norm = np.log(2 * pi * i0e(k)) + k
+    return anp.sum(k * anp.cos(x - density.loc) - log_norm, axis=1)
+
+
+@log_prob.register(Product)
+def _product(density, x, params, context):
+    """log p_1(x_1) + ... + log p_K(x_K), of blocks of coordinates."""
+    total, start = 0.0, 0
+    for part in density.parts:
+        block = x[:, start : start + part.dim]
+        total = total + log_prob(part, block, density.params_of(part, params), context)
+        start += part.dim
+    return total
 
 
 @log_prob.register(Uniform)

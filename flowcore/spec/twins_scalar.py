@@ -31,8 +31,11 @@ from ..core.calls import OPPOSITE
 from ..distributions import Distribution
 from ..transformers import (
     Affine,
+    CircularShift,
+    CircularSpline,
     Compose,
     MixtureOfGaussians,
+    PerCoordinate,
     RationalQuadratic,
     Scale,
     Shift,
@@ -190,8 +193,45 @@ def _compose(transformer, direction, x, phi):
     return x, total
 
 
+@transform.register(PerCoordinate)
+def _per_coordinate(t, direction, x, phi):
+    """x_i = t_i(z_i; phi_i)."""
+    pairs = [
+        transform(part, direction, x[..., i], phi[..., i, : part.n_out])
+        for i, part in enumerate(t.transformers)
+    ]
+    return tuple(anp.stack(found, axis=-1) for found in zip(*pairs, strict=True))
+
+
+def _wrapped(x):
+    """x modulo 2 pi, in [-pi, pi]."""
+    return x - 2 * pi * np.round(getval(x) / (2 * pi))
+
+
+@transform.register(CircularShift)
+def _circular_shift(t, direction, x, phi):
+    """x = z + mu modulo 2 pi."""
+    sign = 1 if direction == "forward" else -1
+    return _wrapped(x + sign * phi[..., 0]), np.zeros(x.shape)
+
+
+@transform.register(CircularSpline)
+def _circular_spline(t, direction, x, phi):
+    """The spline on [-pi, pi] with the raw slopes phi_2K, ..., phi_3K-1, phi_2K."""
+    n = t.bins
+    raw = anp.concatenate([phi[..., 2 * n :], phi[..., 2 * n : 2 * n + 1]], axis=-1)
+    return _spline_of_slopes(t, direction, _wrapped(x), phi, raw)
+
+
 @transform.register(RationalQuadratic)
 def _spline(t, direction, x, phi):
+    """The spline with a slope of 1 at both ends."""
+    zeros = np.zeros((*phi.shape[:-1], 1))
+    raw = anp.concatenate([zeros, phi[..., 2 * t.bins :], zeros], axis=-1)
+    return _spline_of_slopes(t, direction, x, phi, raw)
+
+
+def _spline_of_slopes(t, direction, x, phi, raw):
     """In bin k, with xi = (z - x^k) / w, the chord's slope s = h / w, the knots' slopes d0, d1:
 
     g  = y^k + h (s xi^2 + d0 xi (1-xi)) / d,      d = s + (d0 + d1 - 2 s) xi (1-xi)
@@ -199,8 +239,6 @@ def _spline(t, direction, x, phi):
     inverse: as in `_Bin.solve`, where nothing cancels
     """
     n, (first, last) = t.bins, t.ends
-    zeros = np.zeros((*phi.shape[:-1], 1))
-    raw = anp.concatenate([zeros, phi[..., 2 * n :], zeros], axis=-1)  # slope 1 at both ends
     slopes = t.min_slope + softplus(raw + log(expm1(1 - t.min_slope)))
     left, w = _cut(phi[..., :n], t.min_width, first, last)
     low, h = _cut(phi[..., n : 2 * n], t.min_height, first, last)

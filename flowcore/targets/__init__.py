@@ -16,6 +16,7 @@ known, `mean` and `std`. Each has a name as a function, too: `two_moons` is `Two
     two_moons, circles, two_spirals, ring     blurred curves
     pinwheel                                  twisted arms
     eight_gaussians, checkerboard             separate pieces
+    von_mises_product, torus               angles, in radians
     correlated_gaussian, funnel, banana       Gaussians, plain and bent; the first two in any dim
 
 `affine_floor` and `volume_preserving_floor` (in `flowcore.teaching`) bound how close a family of
@@ -29,6 +30,7 @@ from .circles import Circles, Ring, circles, ring
 from .gaussians import Banana, CorrelatedGaussian, Funnel, banana, correlated_gaussian, funnel
 from .mixtures import Checkerboard, EightGaussians, checkerboard, eight_gaussians
 from .pinwheel import Pinwheel, pinwheel
+from .torus import Torus, VonMisesProduct, torus, von_mises_product
 from .two_moons import TwoMoons, two_moons
 from .two_spirals import TwoSpirals, two_spirals
 
@@ -42,8 +44,10 @@ __all__ = [
     "Pinwheel",
     "Ring",
     "Target",
+    "Torus",
     "TwoMoons",
     "TwoSpirals",
+    "VonMisesProduct",
     "banana",
     "checkerboard",
     "circles",
@@ -53,8 +57,10 @@ __all__ = [
     "kl_to_truth",
     "pinwheel",
     "ring",
+    "torus",
     "two_moons",
     "two_spirals",
+    "von_mises_product",
 ]
 __getattr__ = door(
     __name__, {"flowcore.teaching.floors": ("affine_floor", "volume_preserving_floor")}

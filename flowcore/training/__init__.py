@@ -2,6 +2,7 @@
 
 fit.py          maximum likelihood: start here
 reverse_kl.py   `fit_reverse_kl`: to a density that can be evaluated (variational inference)
+matching.py     `fit_matching`: a continuous flow, by regression
 loop.py         `train`, the loop over epochs and batches, of any loss
 loss.py         what a loss is; likelihood.py   that of `fit`, and its gradient
 optim.py        Adam and averages: how a gradient changes theta; schedules.py   learning rates
@@ -17,6 +18,7 @@ from .history import EpochReport, History, TrainingDivergedError
 from .likelihood import Likelihood
 from .loop import train
 from .loss import Loss
+from .matching import fit_matching
 from .optim import Adam, Average, Optimizer, OptimizerState
 from .reverse_kl import fit_reverse_kl
 from .run import Run
@@ -38,6 +40,7 @@ __all__ = [
     "constant",
     "cosine_decay",
     "fit",
+    "fit_matching",
     "fit_reverse_kl",
     "train",
 ]

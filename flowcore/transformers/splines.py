@@ -158,9 +158,18 @@ class RationalQuadratic(Transformer):
     def _axes(self, phi, cutter: _Cutter):
         """Both axes cut into bins, and the raw slopes at all knots (K + 1, ...)."""
         n = self.bins
-        raw = np.zeros((n + 1, *phi.shape[1:]), phi.dtype)  # the ends: a raw slope of 0 is slope 1
-        raw[1:-1] = phi[2 * n :]
-        return _Axes(cutter, phi[: 2 * n].reshape(2, n, *phi.shape[1:])), raw
+        axes = _Axes(cutter, phi[: 2 * n].reshape(2, n, *phi.shape[1:]))
+        return axes, self._raw_slopes(phi[2 * n :])
+
+    def _raw_slopes(self, inner):
+        """At all knots, by those of phi: at the ends 0, a slope of 1."""
+        raw = np.zeros((self.bins + 1, *inner.shape[1:]), inner.dtype)
+        raw[1:-1] = inner
+        return raw
+
+    def _raw_slopes_back(self, raw_bar):
+        """The gradient by the slopes of phi."""
+        return raw_bar[1:-1]
 
     def _slope(self, raw):
         """min_slope + softplus(raw + c): positive, and 1 at raw = 0."""
@@ -184,7 +193,7 @@ class RationalQuadratic(Transformer):
         # the derivative of a softplus is 1 - exp(-softplus)
         slope_bars *= -np.expm1(self.min_slope - bin_.slopes)
         raw_bar.reshape(-1)[bin_.knots] = slope_bars
-        phi_bar[2 * n :] = raw_bar[1:-1]
+        phi_bar[2 * n :] = self._raw_slopes_back(raw_bar)
         return phi_bar
 
     def __repr__(self):

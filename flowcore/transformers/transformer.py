@@ -96,6 +96,13 @@ class Transformer:
 
         return run, back
 
+    def of(self, i: int) -> Any:
+        """The transformer of coordinate i: of most classes the same for all. See `PerCoordinate`.
+
+        It takes the first n_out of its own of the numbers phi at that coordinate.
+        """
+        return self
+
     def _settings(self) -> dict:
         return {name: v for name, v in vars(self).items() if not name.startswith("_memo")}
 

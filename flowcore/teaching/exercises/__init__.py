@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 from .exercise import Exercise, Mistake, Verdict
 from .lesson_0 import ONE_PAGE
-from .lesson_9 import QUESTIONS
+from .lesson_12 import QUESTIONS
 from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
 from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
+from .lessons_9_and_10 import ANGLES, VELOCITIES
 
 if TYPE_CHECKING:
     from .exercise import Answer
 
 LESSONS = (
     ONE_PAGE, STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS,
-    QUESTIONS,
+    VELOCITIES, ANGLES, QUESTIONS,
 )  # fmt: skip
 EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesson}
 

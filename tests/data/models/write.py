@@ -112,6 +112,15 @@ MODELS = {
     "coupling-own-network": lambda: alone(
         fc.Coupling(3, 1, conditioner=fc.MLP(1, (2, 2), [6], "elu"))
     ),
+    "continuous": lambda: recipe(flows.continuous, hidden=[6] * 3, context_dim=2, n_steps=4),
+    "continuous-options": lambda: alone(
+        fc.ContinuousFlow.of(3, [6], "tanh", n_steps=3, frequencies=1, probes=2)
+    ),
+    "nsf-circular": lambda: recipe(flows.nsf, layers=3, hidden=[6], bins=4, circular=[1]),
+    "base-von-mises": lambda: over(fc.VonMises([1.0, 2.0, 3.0], 2.0), maf()),
+    "maf-per-coordinate": lambda: alone(
+        maf(transformer=fc.PerCoordinate([fc.Affine(), fc.RationalQuadratic(3), fc.Shift()]))
+    ),
     "MADE": lambda: fc.MADE(4, [20, 20], 3, "elu", "random", "random", context_dim=2, rng=3),
     "MLP": lambda: fc.MLP(2, (3, 2), hidden=[5], activation="softplus", context_dim=2),
     # bases

@@ -1,6 +1,6 @@
 r"""
-9. The same density, other questions
-====================================
+12. The same density, other questions
+=====================================
 
 A flow assigns a density to whole rows, :math:`p(x_1, \dots, x_D)`. The next day somebody asks
 something else: what is likely about :math:`x_2`, given :math:`x_1`? How probable is this row, of
@@ -36,11 +36,11 @@ from flowcore import teaching
 from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
 # %%
-# **9a.** x1 and x2 are standard normal, with the correlation 0.8. What is the standard deviation
+# **12a.** x1 and x2 are standard normal, with the correlation 0.8. What is the standard deviation
 # of x2, once x1 = 1.5 is known?
 
 guess = None
-print(teaching.check("9a", guess))
+print(teaching.check("12a", guess))
 
 # %%
 # Now look. A Gaussian's slices are Gaussians, and ``given`` has their exact mean and width. The
@@ -69,11 +69,11 @@ right.legend()
 # the known value often gets more weight. This is Bayes' rule.
 
 # %%
-# **9b.** Half of the rows are N((-2, -2), I), half N((2, 2), I). x1 = 1 is known. How probable is
+# **12b.** Half of the rows are N((-2, -2), I), half N((2, 2), I). x1 = 1 is known. How probable is
 # it that the row is of the right half?
 
 guess = None
-print(teaching.check("9b", guess))
+print(teaching.check("12b", guess))
 
 # %%
 # ``given`` computes these weights:
@@ -100,11 +100,11 @@ assert abs(heaps.given({0: 1.0}).weights[1] - 1 / (1 + np.exp(-4))) < 1e-12
 # of the draws count. How many?
 
 # %%
-# **9c.** Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they
+# **12c.** Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they
 # worth: (sum of w)^2 / (sum of w^2)?
 
 guess = None
-print(teaching.check("9c", guess))
+print(teaching.check("12c", guess))
 
 # %%
 # Now a flow that has learned two moons. ``flow.given`` does what is described above, with a mixture
@@ -155,11 +155,11 @@ assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
 # A table has holes, and you fill each of them with its best guess. What does that do to the column?
 
 # %%
-# **9d.** x1 and x2 as in 9a. Half of the x2 are lost, and filled with their best guess, 0.8 x1.
+# **12d.** x1 and x2 as in 12a. Half of the x2 are lost, and filled with their best guess, 0.8 x1.
 # What is the variance of the filled column x2?
 
 guess = None
-print(teaching.check("9d", guess))
+print(teaching.check("12d", guess))
 
 # %%
 # Fill the same holes with draws of the slice instead:
@@ -211,8 +211,8 @@ assert kl["all rows"] < kl["rows without holes"]
 #
 # * A conditional is a slice of the joint density, divided by its mass; the mass is the density of
 #   what is known.
-# * Mixtures have exact slices. Other densities get weighted draws; the effective sample size measures
-#   what they are worth. Do not trust an answer without it.
+# * Mixtures have exact slices. Other densities get weighted draws; the effective sample size
+#   measures what they are worth. Do not trust an answer without it.
 # * Draws, not best guesses, keep the spread of a column.
 #
 # ``docs/conditionals.md`` has the whole of it, for tables.

@@ -1,4 +1,4 @@
-"""The exercises of lesson 9: other questions to the same density."""
+"""The exercises of lesson 12: other questions to the same density."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from .exercise import exercise
 
 QUESTIONS = (
-    exercise("9a",
+    exercise("12a",
         "x1 and x2 are standard normal, with the correlation 0.8. What is the standard deviation "
         "of x2, once x1 = 1.5 is known?",
         0.6,
@@ -18,7 +18,7 @@ QUESTIONS = (
         (0.2, "The part of the variance that is explained is 0.8^2, not 0.8."),
         (0.8, "0.8 x1 is the mean of the slice; the width is what x1 leaves open."),
     ),
-    exercise("9b",
+    exercise("12b",
         "Half of the rows are N((-2, -2), I), half N((2, 2), I). x1 = 1 is known. How probable is "
         "it that the row is of the right half?",
         1 / (1 + np.exp(-4.0)),
@@ -29,7 +29,7 @@ QUESTIONS = (
         (1 / (1 + np.exp(-8.0)), "A square is halved in the exponent of a normal density."),
         (1 / (1 + np.exp(-1.0)), "These are halves of the distances 1 and 3: square them first."),
     ),
-    exercise("9c",
+    exercise("12c",
         "Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they worth: "
         "(sum of w)^2 / (sum of w^2)?",
         64 / 22,
@@ -40,8 +40,8 @@ QUESTIONS = (
         (8 / 22, "The sum of the weights is to be squared, too."),
         (22 / 64, "Upside down: this is the sum of the squared shares."),
     ),
-    exercise("9d",
-        "x1 and x2 as in 9a. Half of the x2 are lost, and filled with their best guess, 0.8 x1. "
+    exercise("12d",
+        "x1 and x2 as in 12a. Half of the x2 are lost, and filled with their best guess, 0.8 x1. "
         "What is the variance of the filled column x2?",
         0.5 * 1 + 0.5 * 0.64,
         "Half of the values have the variance 1, half 0.8^2: the slices' own spread is gone.",

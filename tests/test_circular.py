@@ -1,0 +1,155 @@
+"""Angles: the seam, periodic densities, another transformer for each coordinate, exact targets."""
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore import flows, targets
+from flowcore.testing import randomize
+
+PI = np.pi
+PHI = np.random.default_rng(0).standard_normal((50, 12))
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_the_slope_of_a_circular_spline_is_the_same_on_both_sides_of_the_seam(direction):
+    run = getattr(fc.CircularSpline(4), f"{direction}_and_log_det")
+    left, right = (run(np.full(50, end), PHI) for end in (-PI, PI))
+    np.testing.assert_allclose(left[0], -PI, rtol=1e-14)
+    np.testing.assert_allclose(right[0], PI, rtol=1e-14)
+    np.testing.assert_allclose(left[1], right[1], atol=1e-12)
+    assert np.abs(left[1]).max() > 0.3  # and not 0, as at the ends of RationalQuadratic
+
+
+def test_angles_count_modulo_a_turn_and_come_back():
+    each = fc.Compose([fc.CircularShift(), fc.CircularSpline(3)])
+    z = np.linspace(-3.1, 3.1, 50)
+    phi = np.random.default_rng(1).standard_normal((50, each.n_out))
+    x, log_det = each.forward_and_log_det(z, phi)
+    turned, turned_log_det = each.forward_and_log_det(z + 6 * PI, phi)
+    assert (np.abs(x) <= PI).all()
+    np.testing.assert_allclose(np.exp(1j * turned), np.exp(1j * x), atol=1e-12)
+    np.testing.assert_allclose(turned_log_det, log_det, atol=1e-12)
+    back, back_log_det = each.inverse_and_log_det(x, phi)
+    np.testing.assert_allclose(back, z, atol=1e-9)
+    np.testing.assert_allclose(back_log_det, -log_det, atol=1e-9)
+
+
+def test_zero_is_the_identity_and_a_nan_stays_one():
+    for part in (fc.CircularSpline(5), fc.CircularShift()):
+        z = np.array([-3.0, 0.0, 1.0, np.nan])
+        x, log_det = part.forward_and_log_det(z, np.zeros((4, part.n_out)))
+        np.testing.assert_allclose(x, z, atol=1e-12)
+        np.testing.assert_allclose(log_det[:3], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dim, circular", [(1, [0]), (2, [0, 1]), (2, [1]), (5, [3, 0])])
+def test_a_density_with_angles_has_no_jump_and_no_second_turn(dim, circular):
+    flow = randomize(flows.nsf(dim, layers=4, hidden=[8], circular=circular, rng=1), rng=2)
+    x = flow.sample(20, rng=0)
+    for i in circular:
+        assert (np.abs(x[:, i]) <= PI).all()
+        ends = [np.where(np.arange(dim) == i, end, x) for end in (-PI, PI, 3 * PI)]
+        found = [flow.log_prob(end) for end in ends]
+        np.testing.assert_allclose(found[1], found[0], atol=1e-10)
+        np.testing.assert_allclose(found[2], found[0], atol=1e-10)
+    z = flow.to_latent(x)
+    np.testing.assert_allclose(flow.from_latent(z), x, atol=1e-8)
+
+
+def test_a_density_of_two_angles_integrates_to_one():
+    flow = randomize(flows.nsf(2, layers=3, hidden=[8], circular=[0, 1]), 0.5, rng=2)
+    grid = -PI + 2 * PI * (np.arange(400) + 0.5) / 400
+    points = np.stack(np.meshgrid(grid, grid), axis=-1)
+    assert abs(flow.prob(points).mean() * (2 * PI) ** 2 - 1) < 1e-3
+
+
+def test_of_a_cylinder_only_the_line_is_standardised():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(50, 9, 300), rng.vonmises(3, 4, 300), rng.normal(0, 1, 300)])
+    flow, _ = fc.fit(flows.nsf(3, layers=2, hidden=[8], circular=[1]), x, epochs=60, rng=0)
+    draws = flow.sample(500, rng=0)
+    assert abs(draws[:, 0].mean() - 50) < 3 and (np.abs(draws[:, 1]) <= PI).all()
+    assert np.cos(draws[:, 1] - 3).mean() > 0.6
+
+
+def test_each_coordinate_has_its_transformer():
+    each = fc.PerCoordinate([fc.Shift(), fc.Affine(), fc.Shift()])
+    assert each.n_out == 2 and each.of(1) == fc.Affine() and fc.Shift().of(7) == fc.Shift()
+    phi = np.array([[1.0, 9.0], [2.0, 0.5], [3.0, 9.0]])
+    x, log_det = each.forward_and_log_det(np.zeros(3), phi)
+    assert x.tolist() == [1.0, 2.0, 3.0] and log_det[[0, 2]].tolist() == [0, 0] and log_det[1] > 0
+    maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(3, [8]), each))
+    z = np.random.default_rng(0).standard_normal((4, 3))
+    loop = fc.MaskedAutoregressiveFlow(maf.made, each, method="sequential")
+    np.testing.assert_allclose(maf.forward(z), loop.forward(z), rtol=1e-12)
+    np.testing.assert_allclose(maf.inverse(maf.forward(z)), z, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: flows.nsf(2, circular=[2]), r"different coordinates of 0..1"),
+        (lambda: flows.nsf(2, circular=[1, 1]), r"different coordinates of 0..1"),
+        (lambda: flows.nsf(2, circular=[1], base=fc.Normal(2)), "base must be one of"),
+        (lambda: flows.nsf(1, circular=[0], context_dim=1), "one angle given a context"),
+        (lambda: fc.PerCoordinate([]), "at least one transformer"),
+        (lambda: fc.PerCoordinate([fc.Affine()], n_out=1), "reads 2 numbers"),
+        (lambda: fc.Elementwise(3, fc.PerCoordinate([fc.Shift()])).forward([1, 2, 3]), "not 3"),
+        (lambda: fc.VonMises([0.0], 0.0), "concentration"),
+        (lambda: fc.Product([]), "at least one"),
+        (lambda: targets.von_mises_product([0.0], [1.0, 2.0]), "as many means"),
+    ],
+)
+def test_bad_input(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("target", [targets.von_mises_product(), targets.torus()])
+def test_targets_of_angles_are_exact(target):
+    grid = -PI + 2 * PI * np.arange(200) / 200
+    points = np.stack(np.meshgrid(grid, grid), axis=-1)
+    log_p, cell = target.log_prob(points), (2 * PI / 200) ** 2
+    assert np.exp(log_p).sum() * cell == pytest.approx(1, abs=1e-12)
+    assert -(np.exp(log_p) * log_p).sum() * cell == pytest.approx(target.entropy(), abs=1e-12)
+    np.testing.assert_allclose(target.log_prob(points + 2 * PI), log_p, atol=1e-12)
+    x = target.sample(20_000, rng=0)
+    assert (np.abs(x) <= PI).all()
+    waves = [np.exp(1j * (a * x[:, 0] + b * x[:, 1])).mean() for a, b in ((1, 0), (0, 1), (1, -2))]
+    exact = [
+        (np.exp(log_p + 1j * (a * points[..., 0] + b * points[..., 1]))).sum() * cell
+        for a, b in ((1, 0), (0, 1), (1, -2))
+    ]
+    np.testing.assert_allclose(waves, exact, atol=0.03)
+
+
+def test_bases_of_angles():
+    base = fc.VonMises([1.0, -3.0], [0.5, 9.0])
+    target = targets.von_mises_product([1.0, -3.0], [0.5, 9.0])
+    x = target.sample(20, rng=0)
+    np.testing.assert_allclose(base.log_prob(x), target.log_prob(x), rtol=1e-12)
+    assert base.entropy() == pytest.approx(target.entropy())
+    assert fc.UniformCircle(3).entropy() == pytest.approx(3 * np.log(2 * PI))
+    both = fc.Product([fc.Normal(1), base])
+    z = both.sample((2, 5), rng=0)
+    expected = fc.Normal(1).log_prob(z[..., :1]) + base.log_prob(z[..., 1:])
+    np.testing.assert_allclose(both.log_prob(z), expected, rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "target, largest",
+    [
+        (targets.von_mises_product([3.0], [2.0]), 0.005),
+        (targets.von_mises_product(), 0.01),
+        (targets.torus(), 0.02),
+    ],
+)
+def test_angles_are_learned(target, largest):
+    flow = flows.nsf(target.dim, circular=range(target.dim))
+    rate = 0.02 if target.dim == 1 else "auto"  # one spline, no network
+    x = target.sample(10_000, rng=0)
+    flow, _ = fc.fit(flow, x, rng=0, epochs=60, learning_rate=rate)
+    found = fc.kl_to_truth(flow, target, 20_000, rng=1)
+    assert found.kl < largest + 3 * found.standard_error

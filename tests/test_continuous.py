@@ -1,0 +1,168 @@
+"""Continuous flows: the solver, the exact divergence, its estimate, grids, and bad input."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import flowcore as fc
+from flowcore import flows
+from flowcore.testing import randomize
+
+ROWS = np.random.default_rng(3).standard_normal((6, 40))
+
+
+def random_flow(dim, rng=1, **options):
+    options = {"hidden": [8, 8], "activation": "silu"} | options
+    return randomize(fc.ContinuousFlow.of(dim, **options), rng=rng)
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+@pytest.mark.parametrize(
+    "dim, options",
+    [
+        (1, {}), (2, {"activation": "tanh", "frequencies": 2}), (3, {"activation": "softplus"}),
+        (4, {"context_dim": 2}), (5, {"hidden": [8] * 3, "residual": True}),
+    ],
+)  # fmt: skip
+def test_the_log_det_is_that_of_the_solvers_map(dim, options, direction):
+    """By a brute-force Jacobian: central differences of the map, at a tolerance of 1e-8."""
+    x = ROWS[:4, :dim]
+    context = (
+        ROWS[:4, 30 : 30 + options.get("context_dim", 0)] if "context_dim" in options else None
+    )
+    flow = random_flow(dim, **options).with_tolerance(x, 1e-8, context)
+    run = getattr(flow, direction)
+    steps = 1e-4 * np.eye(dim)
+    columns = [(run(x + e, context=context) - run(x - e, context=context)) / 2e-4 for e in steps]
+    expected = np.linalg.slogdet(np.stack(columns, axis=-1))[1]
+    found = getattr(flow, f"{direction}_log_det")(x, context=context)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found).max() > 0.05  # there is something to be right about
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_the_solution_is_scipys(direction):
+    """A point and its log-det, by an adaptive solver and a Jacobian by differences."""
+    flow, x = random_flow(3, frequencies=1, n_steps=100), ROWS[0, :3]
+
+    def derivative(t, state):
+        steps = 1e-5 * np.eye(3)
+        ends = flow.field(np.concatenate([state[:3] + steps, state[:3] - steps]), t)
+        div = np.trace(ends[:3] - ends[3:]) / 2e-5
+        return [*flow.field(state[:3], t), div]
+
+    span = (0, 1) if direction == "forward" else (1, 0)
+    expected = solve_ivp(derivative, span, [*x, 0.0], rtol=1e-9, atol=1e-10).y[:, -1]
+    found, log_det = getattr(flow, f"{direction}_and_log_det")(x)
+    np.testing.assert_allclose([*found, log_det], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-4])
+def test_round_trips_are_as_good_as_the_grid(tolerance):
+    x = ROWS[:, :3]
+    flow = random_flow(3, hidden=[16, 16]).with_tolerance(x, tolerance)
+    z, log_det = flow.inverse_and_log_det(x)
+    again, back = flow.forward_and_log_det(z)
+    np.testing.assert_allclose(again, x, atol=10 * tolerance)
+    np.testing.assert_allclose(back, -log_det, atol=10 * tolerance)
+
+
+def test_the_error_falls_with_the_fourth_power_of_the_step():
+    flow, x = random_flow(2), ROWS[:, :2]
+    exact = flow.with_steps(512).forward(x)
+    errors = [np.abs(flow.with_steps(n).forward(x) - exact).max() for n in (4, 8, 16)]
+    ratios = np.divide(errors[:-1], errors[1:])
+    assert (ratios > 8).all() and (ratios < 32).all()
+
+
+def test_a_finer_grid_for_a_smaller_tolerance():
+    flow, x = random_flow(2), ROWS[:, :2]
+    numbers = [flow.with_tolerance(x, tol).n_steps for tol in (1e-2, 1e-5, 1e-9)]
+    assert numbers == sorted(numbers) and numbers[0] == 4 < numbers[-1]
+    assert (
+        flow.with_params(flow.params.astype(np.float32)).with_tolerance(x, 1e-9).n_steps
+        == numbers[-1]
+    )
+    with pytest.warns(UserWarning, match="1024 steps are off by"):
+        assert flow.with_tolerance(x, 1e-300).n_steps == 1024
+
+
+def test_rows_do_not_couple():
+    flow, x = random_flow(3, n_steps=4), ROWS[:, :3].copy()
+    y, log_det = flow.inverse_and_log_det(x)
+    for i, row in enumerate(x):
+        one, one_log_det = flow.inverse_and_log_det(row)
+        np.testing.assert_allclose(one, y[i], rtol=1e-13)
+        np.testing.assert_allclose(one_log_det, log_det[i], rtol=1e-12)
+    x[2, 1] = np.nan
+    found, found_log_det = flow.inverse_and_log_det(x)
+    assert np.isnan(found[2]).all() and np.isnan(found_log_det[2])
+    others = [0, 1, 3, 4, 5]
+    assert np.array_equal(found[others], y[others])
+    assert np.array_equal(found_log_det[others], log_det[others])
+
+
+def test_hutchinsons_estimate_is_near_the_exact_log_det_and_nearer_with_more_probes():
+    flow, x = random_flow(40, hidden=[30], n_steps=8), ROWS
+    exact = flow.forward_log_det(x)
+    errors = []
+    for probes in (1, 4, 16, 39):
+        estimated = fc.ContinuousFlow(flow.velocity, 8, probes=probes)
+        value, log_det = estimated.forward_and_log_det(x)
+        assert np.array_equal(log_det, estimated.forward_log_det(x))  # the same every time
+        np.testing.assert_allclose(value, flow.forward(x), rtol=1e-12)
+        z_log_det = estimated.with_steps(8).inverse_log_det(value)
+        np.testing.assert_allclose(z_log_det, -log_det, atol=1e-3)
+        errors.append(np.sqrt(np.mean((log_det - exact) ** 2)))
+    assert errors[0] > 0 and errors[2] < errors[0] and errors[3] < errors[1] < 1.0
+
+
+def test_the_estimate_of_a_diagonal_jacobian_is_exact():
+    """e . J e = sum_d J_dd e_d^2, and e_d = +-1."""
+    net = fc.MLP(5, (4,), hidden=[], activation="tanh")
+    slopes = np.array([0.3, -0.2, 0.1, 0.5])
+    net = net.with_weights([(np.vstack([np.diag(slopes), np.zeros(4)]), np.ones(4))])
+    for probes in (0, 1, 3):
+        flow = fc.ContinuousFlow(net, probes=probes)
+        np.testing.assert_allclose(flow.forward_log_det(ROWS[:, :4]), slopes.sum(), rtol=1e-12)
+
+
+def test_a_path_starts_at_the_base_and_ends_where_the_flow_does():
+    flow, z = random_flow(2, n_steps=20), ROWS[:, :2]
+    path = flow.path(z, [0.0, 0.5, 1.0])
+    assert path.shape == (3, 6, 2) and np.array_equal(path[0], z)
+    np.testing.assert_allclose(path[-1], flow.forward(z), atol=1e-6)
+    assert np.array_equal(flow.field(z, 0.5), flow.field(z, np.full(6, 0.5)))
+
+
+def test_a_flow_of_it_integrates_to_one_and_learns_by_maximum_likelihood():
+    x = np.random.default_rng(0).normal(2.0, 1.5, (200, 1))
+    flow = flows.continuous(1, hidden=[8] * 3, n_steps=6, rng=1)
+    flow, history = fc.fit(flow, x, epochs=15, batch_size=50, learning_rate=1e-2, rng=0)
+    assert history.train_nll[-1] < history.train_nll[0] + 0.01
+    flow = randomize(flow, 0.5)
+    grid = np.linspace(-40, 40, 4001)[:, None]
+    assert abs(flow.prob(grid).sum() * 0.02 - 1) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: fc.ContinuousFlow.of(2, activation="relu"), "activation must be smooth"),
+        (lambda: fc.ContinuousFlow.of(2, activation="elu"), "activation must be smooth"),
+        (lambda: fc.ContinuousFlow(fc.MLP(2, (2,), [4], "tanh")), "velocity must map D"),
+        (lambda: fc.ContinuousFlow(fc.MLP(1, (1,), [4], "tanh")), "velocity must map D"),
+        (lambda: fc.ContinuousFlow(fc.MLP(3, (2,), [4], "tanh"), frequencies=1), "frequencies=1"),
+        (lambda: fc.ContinuousFlow.of(2, probes=2), "probes=2 of dim=2"),
+        (lambda: fc.ContinuousFlow.of(2, n_steps=0), "n_steps must be an integer >= 1"),
+        (lambda: random_flow(2).with_tolerance([[0, 0]], 0), "tolerance"),
+    ],
+)  # fmt: skip
+def test_bad_input(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_velocity_must_be_an_mlp():
+    with pytest.raises(TypeError, match="velocity must be an MLP"):
+        fc.ContinuousFlow(fc.MADE(2))

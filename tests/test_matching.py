@@ -1,0 +1,187 @@
+"""`fit_matching`: the loss and its gradient, the exact velocity, the loop it shares with `fit`."""
+
+import numpy as np
+import pytest
+from autograd import value_and_grad
+
+import flowcore as fc
+from flowcore import flows, targets
+from flowcore.testing import randomize
+from flowcore.training.matching import Matching, Path, closest
+from flowcore.training.table import as_rows, as_training_table, merged
+
+X = targets.two_moons().sample(200, rng=0)
+SMALL = {"hidden": [8] * 3}
+
+
+def matching(flow, x, batch_size=50, pairing="random", **options):
+    rows = as_rows(2, x, options.get("context"), options.get("weight"))
+    table = as_training_table(
+        rows, merged(rows), 0.2, None, batch_size, True, np.random.default_rng(0)
+    )
+    return Matching(flow, table, seed=3, pairing=pairing)
+
+
+def conditional():
+    context = np.random.default_rng(1).normal(50, 9, (200, 2))
+    flow = randomize(flows.continuous(2, context_dim=2, **SMALL).initialize(X, context))
+    return flow, context
+
+
+def test_the_gradient_is_autograds():
+    flow, context = conditional()
+    weight = np.random.default_rng(2).uniform(0.5, 2, 200)
+    loss = matching(flow, X, context=context, weight=weight)
+    pairs = next(loss.batches(np.random.default_rng(0), 0))
+    net, dim = Path.of(flow).continuous.velocity, 2
+
+    def by_autograd(theta):
+        x_t = (1 - pairs.t)[:, None] * pairs.z + pairs.t[:, None] * pairs.x
+        v = net(np.column_stack([x_t, pairs.t]), theta, pairs.context)
+        w = pairs.weight / pairs.weight.sum()
+        return (w[:, None] * (v - (pairs.x - pairs.z)) ** 2).sum() / dim
+
+    value, gradient = loss(flow.params, pairs)
+    expected, slope = value_and_grad(by_autograd)(flow.params)
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
+    assert abs(pairs.context.mean()) < 1  # standardised
+
+
+def test_pairs_follow_from_seed_epoch_and_number_alone():
+    loss = matching(flows.continuous(2, **SMALL).initialize(X), X)
+    all_of_them = list(loss.batches(np.random.default_rng(0), 4))
+    (last,) = loss.batches(np.random.default_rng(0), 4, first=3)
+    assert np.array_equal(all_of_them[-1].z, last.z) and np.array_equal(all_of_them[-1].t, last.t)
+    assert not np.array_equal(all_of_them[0].z, all_of_them[1].z)
+    for pairs in all_of_them:  # stratified
+        assert (np.floor(np.sort(pairs.t) * len(pairs.t)) == np.arange(len(pairs.t))).all()
+
+
+def test_optimal_pairs_are_the_closest_of_all():
+    from itertools import permutations
+
+    rng = np.random.default_rng(0)
+    z, x = rng.normal(size=(2, 5, 3))
+    best = min(permutations(range(5)), key=lambda p: ((z[[*p]] - x) ** 2).sum())
+    assert closest(z, x).tolist() == [*best]
+    loss = matching(flows.continuous(2, **SMALL).initialize(X), X, pairing="optimal")
+    pairs = next(loss.batches(np.random.default_rng(0), 0))
+    assert closest(pairs.z, pairs.x).tolist() == [*range(len(pairs.x))]
+
+
+def test_the_velocity_between_two_gaussians_is_learned():
+    """Exact: v(x, t) = m + (t s^2 - (1 - t)) / ((1 - t)^2 + t^2 s^2) (x - t m), s = 0.7, m = 1."""
+    m, s = 1.0, 0.7
+    x = np.random.default_rng(0).normal(m, s, (20_000, 1))
+    x = (x - x.mean()) / x.std() * s + m
+    flow = flows.continuous(1, hidden=[24] * 3, standardize=False, rng=2)
+    flow, _ = fc.fit_matching(flow, x, epochs=60, batch_size=500, validation_split=0, rng=1)
+    errors, sizes = [], []
+    for t in np.linspace(0, 1, 21):
+        variance = (1 - t) ** 2 + t**2 * s**2
+        at = t * m + np.sqrt(variance) * np.linspace(-1.96, 1.96, 41)[:, None]
+        exact = m + (t * s**2 - (1 - t)) / variance * (at - t * m)
+        errors.append(Path.of(flow).continuous.field(at, t) - exact)
+        sizes.append(exact)
+    assert np.sqrt(np.mean(np.square(errors))) < 0.02 * np.sqrt(np.mean(np.square(sizes)))
+
+
+def test_a_flow_that_is_fitted():
+    flow = flows.continuous(2, **SMALL, rng=1)
+    flow, history = fc.fit_matching(flow, X, epochs=30, nll_every=12, rng=0)
+    assert len(history.train_nll) == len(history.val_nll) == 30
+    assert min(history.val_nll) < history.val_nll[0]  # always of the same draws
+    assert [*history.settings["nll"]] == [12, 24, 30]
+    assert history.settings["batch_size"] == 180 and history.settings["pairing"] == "random"
+    assert history.settings["n_steps"] == Path.of(flow).continuous.n_steps
+    x = flow.sample(5, rng=0)
+    np.testing.assert_allclose(flow.from_latent(flow.to_latent(x)), x, atol=1e-3)
+
+
+def test_batches_are_of_about_one_size():
+    x = targets.ring().sample(300, rng=0)
+    _, history = fc.fit_matching(
+        flows.continuous(2, **SMALL), x, epochs=1, validation_split=0, nll_every=9
+    )
+    assert history.settings["batch_size"] == 150  # not 256, and then 44
+
+
+def test_contexts_weights_float32_and_another_base(tmp_path):
+    _, context = conditional()
+    flow = flows.continuous(2, context_dim=2, dtype=np.float32, base=fc.Laplace(2), **SMALL)
+    flow, _ = fc.fit_matching(
+        flow, X, context=context, sample_weight=np.arange(200.0), epochs=2, rng=0
+    )
+    assert flow.sample(3, rng=0, context=context[0]).dtype == np.float32
+    fc.save(flow, tmp_path / "flow.npz")
+    again = fc.load(tmp_path / "flow.npz")
+    options = {"context": context}
+    assert np.array_equal(again.log_prob(X, **options), flow.log_prob(X, **options))
+
+
+def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(report):
+        if report.epoch == 1:
+            raise Stop
+
+    flow, options = flows.continuous(2, **SMALL), {"epochs": 4, "rng": 5, "batch_size": 64}
+    expected, _ = fc.fit_matching(flow, X, **options)
+    options |= {"checkpoint": tmp_path / "run", "checkpoint_every": 0}
+    with pytest.raises(Stop):
+        fc.fit_matching(flow, X, callbacks=[stop], **options)
+    found, history = fc.fit_matching(flow, X, **options)
+    assert np.array_equal(found.params, expected.params) and len(history.train_nll) == 4
+    with pytest.raises(ValueError, match="pairing"):
+        fc.fit_matching(flow, X, pairing="optimal", **options)
+
+
+@pytest.mark.slow
+def test_the_estimator_has_it_by_name():
+    density = fc.FlowDensity("continuous", budget=0.001, random_state=0).fit(X[:80])
+    assert "continuous" in str(density.summary_) and np.isfinite(density.score(X[80:]))
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        lambda: flows.maf(2, layers=1, hidden=[4]),
+        lambda: flows.continuous(2, base="student_t", **SMALL),
+        lambda: fc.TransformedDistribution(
+            fc.Normal(2), fc.Chain([fc.LULinear(2), fc.ContinuousFlow.of(2, activation="tanh")])
+        ),
+        lambda: fc.TransformedDistribution(
+            fc.Normal(2), fc.Invert(fc.ContinuousFlow.of(2, activation="tanh"))
+        ),
+    ],
+)
+def test_other_flows_are_refused(flow):
+    with pytest.raises(ValueError, match="fit_matching takes a ContinuousFlow over a base"):
+        fc.fit_matching(flow(), X)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"pairing": "best"}, "pairing must be one of"),
+        ({"pairing": "optimal", "context": np.ones((200, 2))}, "takes no context"),
+        ({"tolerance": 0}, "tolerance must be a positive number"),
+        ({"nll_every": 0}, "nll_every must be an integer >= 1"),
+        ({"patience": 3, "validation_split": 0}, "patience=3 needs"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        fc.fit_matching(flows.continuous(2, **SMALL), X, **options)
+
+
+@pytest.mark.slow
+def test_a_ring_is_learned():
+    target = targets.ring()
+    flow = flows.continuous(2, rng=0, dtype=np.float32)
+    flow, _ = fc.fit_matching(flow, target.sample(2000, rng=0), epochs=250, rng=0)
+    flow = flow.with_params(flow.params.astype(float))
+    assert fc.kl_to_truth(flow, target, 1000, rng=1).kl < 0.1
