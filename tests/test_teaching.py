@@ -38,8 +38,8 @@ def test_at_least_three_mistakes_with_hints_of_their_own(name):
 
 
 def test_three_or_four_exercises_a_lesson():
-    lessons = [name[0] for name in EXERCISES]
-    assert sorted(set(lessons)) == list("12345678")
+    lessons = [int(name[:-1]) for name in EXERCISES]
+    assert sorted(set(lessons)) == [*range(1, 9), 11]
     assert all(3 <= lessons.count(lesson) <= 4 for lesson in lessons)
 
 
@@ -80,13 +80,13 @@ def test_tolerance_is_relative_and_absolute():
 
 def test_the_mistakes_on_the_teachers_page_are_known():
     page = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d[a-d]) \| (-?[\d.]+) \|", page, flags=re.M)
-    assert len(rows) >= 15 and {name[0] for name, _ in rows} == set("12345678")
+    rows = re.findall(r"^\| (\d+[a-d]) \| (-?[\d.]+) \|", page, flags=re.M)
+    assert len(rows) >= 15 and {name[:-1] for name, _ in rows} >= set("12345678")
     for name, answer in rows:
         verdict, exercise = check(name, float(answer)), EXERCISES[name]
         hints = [mistake.hint for mistake in exercise.mistakes]
         assert any(str(verdict).endswith(hint) for hint in hints), (name, answer, verdict)
-    for name in re.findall(r"\b[1-8][a-d]\b", page):
+    for name in re.findall(r"\b\d+[a-d]\b", page):
         assert name in EXERCISES
 
 

@@ -3,7 +3,7 @@
     print(question("1a"))
     print(check("1a", -0.226))
 
-The eight lessons are in `examples/course/`. `check` names the mistake where it recognises one: a
+The lessons are in `examples/course/`. `check` names the mistake where it recognises one: a
 sign, a missing log-determinant, a transposed mask; never just "wrong". `solution` gives the right
 answer and its reason; no lesson calls it.
 """
@@ -13,13 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .exercise import Exercise, Mistake, Verdict
+from .lesson_11 import OTHER_KL
 from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
 from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
 
 if TYPE_CHECKING:
     from .exercise import Answer
 
-LESSONS = STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS
+LESSONS = (
+    *(STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS),
+    OTHER_KL,
+)
 EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesson}
 
 __all__ = ["EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"]
