@@ -9,6 +9,7 @@ from scipy.special import beta, gammaln
 import flowcore as fc
 from flowcore.bijectors.box import box
 from flowcore.inference.space import Space, flat, pulled_back
+from flowcore.inference.start import best_gaussian, flow_around
 from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
 from flowcore.testing import check_bijector
 from flowcore.training.reverse_kl import Target
@@ -278,3 +279,41 @@ def test_a_box_is_a_bijector_onto_its_sides(low, high):
 def test_a_box_that_is_none(low, high):
     with pytest.raises(ValueError, match="low must be"):
         box(low, high, 3)
+
+
+# ---------------------------------------------------------------- where infer starts
+
+
+def correlated(rho=0.99999):
+    """A Gaussian in wild units: mean (1e6, -3), deviations 1e4 and 1e-3."""
+    mean, scale = np.array([1e6, -3.0]), np.array([1e4, 1e-3])
+    precision = np.linalg.inv([[1.0, rho], [rho, 1.0]])
+
+    def log_p(x):
+        z = (x - mean) / scale
+        return -0.5 * anp.sum(anp.dot(z, precision) * z, axis=1)
+
+    return log_p, mean, scale, np.log(2 * np.pi) + np.log(scale).sum() + 0.5 * np.log1p(-(rho**2))
+
+
+def test_the_start_is_exact_for_any_gaussian():
+    log_p, mean, scale, log_z = correlated()
+    rng = np.random.default_rng(0)
+    m, factor = best_gaussian(Target(log_p, 2), mean + scale, 3 * scale, rng)
+    np.testing.assert_allclose(m, mean, rtol=1e-5)
+    covariance = factor @ factor.T / np.outer(scale, scale)
+    np.testing.assert_allclose(covariance, [[1, 0.99999], [0.99999, 1]], atol=1e-3)
+    log_p, *_, log_z = correlated(0.999)
+    found = fc.infer(log_p, 2, start=[mean + scale], epochs=5, batches=20)
+    assert found.log_evidence[0] == pytest.approx(log_z, abs=0.01) and found.trusted
+
+
+def test_rows_as_a_start_are_taken_as_they_are():
+    log_p, mean, scale, log_z = correlated(0.9)
+    rows = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 2000)
+    flow = flow_around(Target(log_p, 2), mean + scale * rows, None)
+    assert np.mean(
+        log_p(flow.sample(500, 0)) - flow.log_prob(flow.sample(500, 0))
+    ) == pytest.approx(log_z, abs=0.02)
+    few = flow_around(Target(log_p, 2), mean + scale * rows[:2], None)
+    assert np.isfinite(few.log_prob(mean)) and abs(few.bijector[1].matrix()[1, 0]) < 1e-9
