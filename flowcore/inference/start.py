@@ -17,6 +17,7 @@ from ..training.reverse_kl import Target, check_proper, gaussian_rows
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF
 ROWS, FIXED, STEPS = 1000, 400, 500  # of the first search; draws, and most steps, of the second
+ROUNDS, CLOSE = 10, 0.01  # of the second; nats for which no further one is made
 BOUND = 50.0  # of the log-scales of the linear layer
 
 
@@ -49,41 +50,55 @@ def best_gaussian(
         ELBO = mean of log p~(m + L z) + sum_i log L_ii          of the same draws z
 
     from a first mean and deviations. z has exactly the mean 0 and the covariance I, so that the
-    answer for a Gaussian target is exact. Errors: ValueError if the ELBO climbs without end.
+    answer for a Gaussian target is exact. L-BFGS stops early where parameters differ much in scale,
+    so it starts again in the coordinates of the Gaussian that it has found, until that no longer
+    helps. Errors: ValueError if the ELBO climbs without end.
     """
-    from scipy.optimize import minimize
-
     dim = len(mean)
     half = rng.standard_normal((max(FIXED // 2, 2 * dim), dim))
     z = np.concatenate([half, -half])
     z = np.linalg.solve(np.linalg.cholesky(z.T @ z / len(z)), z.T).T
+    factor, best = np.diag(scale), math.inf
+    for _ in range(ROUNDS):
+        (m, inner), value = _searched(target, mean, factor, z)
+        mean, factor = mean + factor @ m, factor @ inner
+        check_proper(mean, np.log(np.sqrt(np.sum(factor**2, axis=1))))
+        value -= np.log(np.diag(factor)).sum() - np.log(np.diag(inner)).sum()
+        if not value < best - CLOSE:
+            break
+        best = value
+    return mean, factor
+
+
+def _searched(target: Target, mean, outer, z) -> tuple[tuple[np.ndarray, np.ndarray], float]:
+    """((m, L), mean of -log p~ - log det L) of the best x = mean + outer (m + L z)."""
+    from scipy.optimize import minimize
+
+    dim = len(mean)
     below = np.tril_indices(dim, -1)
 
     def unpacked(theta):
-        """m and L, in units of the first deviations."""
-        factor = np.diag(np.exp(np.minimum(theta[dim : 2 * dim], 2 * BOUND)))
+        factor = np.diag(np.exp(np.clip(theta[dim : 2 * dim], -BOUND, 2 * BOUND)))
         factor[below] = theta[2 * dim :]
         return theta[:dim], factor
 
     def minus_elbo(theta):
         m, factor = unpacked(theta)
-        value, slope = target(mean + scale * (m + z @ factor.T))
+        value, slope = target(mean + (m + z @ factor.T) @ outer.T)
         good = np.isfinite(value)
         if not good.any():
             return 1e300, np.zeros_like(theta)
         value = np.where(good, value, value[good].min() - 1e3)  # such rows are to be avoided
-        slope = slope * scale
+        slope = slope @ outer
         by_factor = slope.T @ z / len(z)
         by_diagonal = np.diag(by_factor) * np.diag(factor) + 1
         gradient = np.concatenate([slope.mean(axis=0), by_diagonal, by_factor[below]])
         return -value.mean() - np.log(np.diag(factor)).sum(), -gradient
 
-    first = np.zeros(2 * dim + len(below[0]))
+    first, options = np.zeros(2 * dim + len(below[0])), {"maxiter": STEPS, "ftol": 1e-12}
     with np.errstate(all="ignore"):
-        found = minimize(minus_elbo, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
-    m, factor = unpacked(found.x)
-    check_proper(mean + scale * m, np.log(scale) + np.log(np.sqrt(np.sum(factor**2, axis=1))))
-    return mean + scale * m, scale[:, None] * factor
+        found = minimize(minus_elbo, first, jac=True, method="L-BFGS-B", options=options)
+    return unpacked(found.x), float(found.fun)
 
 
 def _factor_of(rows: np.ndarray) -> np.ndarray:
