@@ -317,3 +317,32 @@ def test_rows_as_a_start_are_taken_as_they_are():
     ) == pytest.approx(log_z, abs=0.02)
     few = flow_around(Target(log_p, 2), mean + scale * rows[:2], None)
     assert np.isfinite(few.log_prob(mean)) and abs(few.bijector[1].matrix()[1, 0]) < 1e-9
+
+
+def test_the_search_survives_a_target_that_explodes_one_deviation_away():
+    """As autoregressive errors do beyond a coefficient of 1: x^400 is no float at 6."""
+
+    def log_p(x):
+        return -0.5 * (x[:, 0] / 0.1) ** 2 - x[:, 0] ** 400 - 0.5 * x[:, 1] ** 2
+
+    found = fc.infer(log_p, 2, epochs=1, batches=3)
+    assert found.log_evidence[0] == pytest.approx(np.log(2 * np.pi * 0.1), abs=0.01)
+
+
+def test_the_search_goes_on_where_scales_are_far_apart():
+    """A regression on a column of 1e3 +- 1, with y in the ten thousands and sigma from 1."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(200), 1000 + rng.standard_normal(200)])
+    y = 30_000 + 500 * (x[:, 1] - 1000) + 200 * rng.standard_normal(200)
+    best, *_ = np.linalg.lstsq(x, y, rcond=None)
+
+    def log_p(p):
+        miss = y - anp.dot(p["beta"], x.T)
+        return -200 * anp.log(p["sigma"]) - 0.5 * anp.sum(miss**2, axis=1) / p["sigma"] ** 2
+
+    found = fc.infer(
+        log_p, support={"beta": ("real", (2,)), "sigma": "positive"}, epochs=2, batches=20
+    )
+    mean, _ = found.expectation()
+    deviation = 200 * np.sqrt(np.diag(np.linalg.inv(x.T @ x)))
+    assert (np.abs(mean["beta"] - best) < 0.2 * deviation).all() and found.k_hat < 0.7

@@ -61,7 +61,10 @@ def best_gaussian(
     factor, best = np.diag(scale), math.inf
     for _ in range(ROUNDS):
         (m, inner), value = _searched(target, mean, factor, z)
-        mean, factor = mean + factor @ m, factor @ inner
+        new_mean, new = mean + factor @ m, factor @ inner
+        if not (np.isfinite(new).all() and np.isfinite(new_mean).all() and np.diag(new).all()):
+            break  # the search has left what floats can hold: what was found before stays
+        mean, factor = new_mean, new
         check_proper(mean, np.log(np.sqrt(np.sum(factor**2, axis=1))))
         value -= np.log(np.diag(factor)).sum() - np.log(np.diag(inner)).sum()
         if not value < best - CLOSE:
@@ -93,7 +96,10 @@ def _searched(target: Target, mean, outer, z) -> tuple[tuple[np.ndarray, np.ndar
         by_factor = slope.T @ z / len(z)
         by_diagonal = np.diag(by_factor) * np.diag(factor) + 1
         gradient = np.concatenate([slope.mean(axis=0), by_diagonal, by_factor[below]])
-        return -value.mean() - np.log(np.diag(factor)).sum(), -gradient
+        loss = -value.mean() - np.log(np.diag(factor)).sum()
+        if not (math.isfinite(loss) and np.isfinite(gradient).all()):
+            return 1e300, np.zeros_like(theta)
+        return loss, -gradient
 
     first, options = np.zeros(2 * dim + len(below[0])), {"maxiter": STEPS, "ftol": 1e-12}
     with np.errstate(all="ignore"):
