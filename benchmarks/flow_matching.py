@@ -88,9 +88,7 @@ def main(argv=None) -> int:
     for name in args.targets:
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             rows.append(measure(name, seed, args))
-            shown = (
-                "  {target:18s} seed {seed} KL {kl:.4f} +- {standard_error:.4f} {seconds:.0f} s"
-            )
+            shown = "  {target:18s} seed {seed} KL {kl:.4f} +- {standard_error:.4f} {seconds:.0f} s"
             shown += "  {epochs} epochs, solver steps {n_steps}"
             print(shown.format(**rows[-1]), flush=True)
     if args.json:

@@ -333,7 +333,7 @@ def continuous(
         dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
         frequencies=frequencies, probes=probes,
     )  # fmt: skip
-    return _flow(dim, [layer], standardize, base, dtype, standardize_context)
+    return _flow(dim, [layer], standardize, base, dtype, standardize_context, None)
 
 
 def made(

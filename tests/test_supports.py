@@ -9,6 +9,7 @@ from scipy.special import beta, gammaln
 import flowcore as fc
 from flowcore.bijectors.box import box
 from flowcore.inference.space import Space, flat, pulled_back
+from flowcore.inference.start import best_gaussian, flow_around
 from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
 from flowcore.testing import check_bijector
 from flowcore.training.reverse_kl import Target
@@ -278,3 +279,77 @@ def test_a_box_is_a_bijector_onto_its_sides(low, high):
 def test_a_box_that_is_none(low, high):
     with pytest.raises(ValueError, match="low must be"):
         box(low, high, 3)
+
+
+# ---------------------------------------------------------------- where infer starts
+
+
+def correlated(rho=0.99999):
+    """A Gaussian in wild units: mean (1e6, -3), deviations 1e4 and 1e-3."""
+    mean, scale = np.array([1e6, -3.0]), np.array([1e4, 1e-3])
+    precision = np.linalg.inv([[1.0, rho], [rho, 1.0]])
+
+    def log_p(x):
+        z = (x - mean) / scale
+        return -0.5 * anp.sum(anp.dot(z, precision) * z, axis=1)
+
+    return log_p, mean, scale, np.log(2 * np.pi) + np.log(scale).sum() + 0.5 * np.log1p(-(rho**2))
+
+
+def test_the_start_is_exact_for_any_gaussian():
+    log_p, mean, scale, log_z = correlated()
+    rng = np.random.default_rng(0)
+    m, factor = best_gaussian(Target(log_p, 2), mean + scale, 3 * scale, rng)
+    np.testing.assert_allclose(m, mean, rtol=1e-5)
+    covariance = factor @ factor.T / np.outer(scale, scale)
+    np.testing.assert_allclose(covariance, [[1, 0.99999], [0.99999, 1]], atol=1e-3)
+    log_p, *_, log_z = correlated(0.999)
+    found = fc.infer(log_p, 2, start=[mean + scale], epochs=5, batches=20)
+    assert found.log_evidence[0] == pytest.approx(log_z, abs=0.01) and found.trusted
+
+
+def test_rows_as_a_start_are_taken_as_they_are():
+    log_p, mean, scale, log_z = correlated(0.9)
+    rows = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 2000)
+    flow = flow_around(Target(log_p, 2), mean + scale * rows, None)
+    assert np.mean(
+        log_p(flow.sample(500, 0)) - flow.log_prob(flow.sample(500, 0))
+    ) == pytest.approx(log_z, abs=0.02)
+    few = flow_around(Target(log_p, 2), mean + scale * rows[:2], None)
+    assert np.isfinite(few.log_prob(mean)) and abs(few.bijector[1].matrix()[1, 0]) < 1e-9
+
+
+def started(log_p, space):
+    """The flow before any training, weighed."""
+    target = Target(log_p, space.free)
+    flow = flow_around(target, None, np.random.default_rng(0))
+    return fc.Inference.of(flow, target, 4000, 0, space=space)
+
+
+def test_the_search_survives_a_target_that_explodes_one_deviation_away():
+    """As autoregressive errors do beyond a coefficient of 1: x^400 is no float at 6."""
+
+    def log_p(x):
+        return -0.5 * (x[:, 0] / 0.1) ** 2 - x[:, 0] ** 400 - 0.5 * x[:, 1] ** 2
+
+    found = started(log_p, Space.line(2))
+    assert found.log_evidence[0] == pytest.approx(np.log(2 * np.pi * 0.1), abs=0.01)
+
+
+def test_the_search_goes_on_where_scales_are_far_apart():
+    """A regression on a column of 1e3 +- 1, with y in the ten thousands and sigma from 1."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(200), 1000 + rng.standard_normal(200)])
+    y = 30_000 + 500 * (x[:, 1] - 1000) + 200 * rng.standard_normal(200)
+    best, *_ = np.linalg.lstsq(x, y, rcond=None)
+
+    def log_p(p):
+        miss = y - anp.dot(p["beta"], x.T)
+        return -200 * anp.log(p["sigma"]) - 0.5 * anp.sum(miss**2, axis=1) / p["sigma"] ** 2
+
+    space = Space.of({"beta": ("real", (2,)), "sigma": "positive"}, None)
+    found = started(pulled_back(log_p, space.from_line), space)
+    mean, _ = found.expectation()
+    deviation = 200 * np.sqrt(np.diag(np.linalg.inv(x.T @ x)))
+    assert (np.abs(mean["beta"] - best) < 0.2 * deviation).all()
+    assert found.effective_sample_size > 2000

@@ -39,7 +39,7 @@ def test_at_least_three_mistakes_with_hints_of_their_own(name):
 
 def test_three_or_four_exercises_a_lesson():
     lessons = [int(name[:-1]) for name in EXERCISES]
-    assert sorted(set(lessons)) == [*range(11), 12]
+    assert sorted(set(lessons)) == [*range(13)]
     assert all(3 <= lessons.count(lesson) <= 4 for lesson in lessons)
 
 
@@ -105,7 +105,7 @@ def test_tolerance_is_relative_and_absolute():
 def test_the_mistakes_on_the_teachers_page_are_known():
     page = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d+[a-d]) \| (-?[\d.]+) \|", page, flags=re.M)
-    assert len(rows) >= 15 and {int(name[:-1]) for name, _ in rows} == set(range(1, 11))
+    assert len(rows) >= 15 and {int(name[:-1]) for name, _ in rows} >= set(range(1, 12))
     for name, answer in rows:
         verdict, exercise = check(name, float(answer)), EXERCISES[name]
         hints = [mistake.hint for mistake in exercise.mistakes]

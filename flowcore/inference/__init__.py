@@ -1,6 +1,7 @@
 """Inference: a density known up to a constant, as a flow that can be sampled and checked.
 
 infer.py      `infer`: fit, weigh, judge
+start.py      the Gaussian that `infer` starts from
 result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
 space.py      parameters by name, and the way there from the free coordinates of a flow
 supports.py   the maps of simplexes, ordered vectors, Cholesky factors of correlation matrices

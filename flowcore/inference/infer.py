@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.inputs import check_dim
-from ..flows import iaf
 from ..training import fit_reverse_kl
 from ..training.reverse_kl import Target
 from .result import DRAWS, Inference
 from .space import Space, pulled_back
+from .start import flow_around
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
     from ..distributions import TransformedDistribution
-
-LAYERS, LEAST_WIDTH = 4, 32  # of the flow that is fitted by itself
 
 
 def infer(
@@ -45,8 +43,9 @@ def infer(
     dim : int or None
         D; None: that of the flow, or of the named parameters.
     flow : TransformedDistribution or None
-        None: an IAF of four layers. A new one is initialised with a Gaussian near the target. With
-        a support its dim is the number of free coordinates.
+        None: an IAF of four layers behind the Gaussian that is closest to the target, which is
+        searched for first. Yours, if it is new, is initialised with rows near the target. With a
+        support its dim is the number of free coordinates.
     support : str, pair, list, dict or None
         Where p lives. Of rows: None or "real", "positive", (low, high) with ends that may be
         infinite; or a list of them, one for every coordinate. Of named parameters: {name: one of
@@ -83,17 +82,17 @@ def infer(
     (True, array([0.3, 0.3, 0.3]))
     """
     space = _space(support, dim, flow)
-    if flow is None:
-        free = check_dim("dim", space.free)
-        flow = iaf(free, layers=LAYERS, hidden=[max(LEAST_WIDTH, 2 * free)] * 2, rng=0)
     rng = np.random.default_rng(rng)
     if not space.is_line:
         if not callable(log_target):
             raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
         log_target = pulled_back(log_target, space.from_line)
-    start = start if start is None or space.is_line else space.to_line(start)
+    start = None if start is None else space.to_line(start)
+    target = Target(log_target, space.free)
+    if flow is None:
+        flow, start = flow_around(target, start, rng), None
     flow, history = fit_reverse_kl(flow, log_target, start=start, rng=rng, **options)
-    return Inference.of(flow, Target(log_target, flow.dim), draws, rng, history, space)
+    return Inference.of(flow, target, draws, rng, history, space)
 
 
 def _space(support, dim, flow) -> Space:

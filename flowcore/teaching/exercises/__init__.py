@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .exercise import Exercise, Mistake, Verdict
 from .lesson_0 import ONE_PAGE
+from .lesson_11 import OTHER_KL
 from .lesson_12 import QUESTIONS
 from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
 from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LESSONS = (
     ONE_PAGE, STRETCH, DETERMINANT, LEARNING, ORDER, DIRECTIONS, COUPLINGS, COMPOSING, LIMITS,
-    VELOCITIES, ANGLES, QUESTIONS,
+    VELOCITIES, ANGLES, OTHER_KL, QUESTIONS,
 )  # fmt: skip
 EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesson}
 
