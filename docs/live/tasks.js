@@ -3,7 +3,7 @@
 import { at, el } from "./dom.js";
 import { tidy, typed } from "./numbers.js";
 import {
-  NONE, asked, isDrawn, isOpen, lock, setPrediction, taskOf, unitOf,
+  NONE, asked, isDrawn, isHinted, isOpen, lock, setPrediction, taskOf, unitOf,
 } from "./prediction.js";
 
 const LESSONS = [
@@ -46,7 +46,7 @@ export function showTasks(session, ink) {
   });
   session.on("prediction", () => {
     const { message, said } = session.prediction;
-    if (message || said) at("said").textContent = `${message} ${said}`;
+    if (message || said) at("said").textContent = isHinted(session.prediction) ? message : `${message} ${said}`;
   });
   session.on("state", ({ before }) => {
     if (before?.task !== session.state.task) at("answer")?.remove(); // it was typed for another task
@@ -185,10 +185,15 @@ function seeColumn(session, task) {
   }
   const found = [heading];
   if (message) found.push(verdict(phase === "right", message));
-  if (sentence) found.push(sentence);
+  if (isHinted(session.prediction)) found.push(showMe(session));
+  else if (sentence) found.push(sentence);
   if (phase !== "again") found.push(el("p", { id: "do" }, task.do));
   return found;
 }
+
+const showMe = (session) =>
+  el("p", {}, el("button", { type: "button", class: "plain", id: "show-me",
+    onclick: () => setPrediction(session, { misses: 2 }) }, "Show me the flow's number"));
 
 const verdict = (right, message) =>
   el("p", { class: `verdict ${right ? "right" : "again"}`, id: "verdict" },
