@@ -191,6 +191,9 @@ print(teaching.check("1c", log_p))
 # <../../live/index.html#task=1>`_. There, a stretch, and log p layer by layer, at a point that you
 # drag.
 #
+# The curve of this lesson, knot by knot: `Rational-quadratic splines
+# <../how_to/splines.html>`_.
+#
 # What you know now
 # -----------------
 #

@@ -376,6 +376,9 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # <../../live/index.html#task=2>`_. There, one layer tilts the grid until it fits, and one entry of
 # the Jacobian stays 0.
 #
+# A map of your own, with its log-det, in a flow: `Classes of your own
+# <../how_to/your_own.html>`_.
+#
 # What you know now
 # -----------------
 #

@@ -308,6 +308,9 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # <../../live/index.html#task=3>`_. There, the gauge of the distance, which knows the truth, before
 # and after training.
 #
+# The loop of this lesson beside ``fit``: `The training loop without fit
+# <../how_to/training_loop.html>`_.
+#
 # What you know now
 # -----------------
 #

@@ -322,6 +322,9 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 # <../../live/index.html#task=4>`_. There, the masks of this lesson, in colours, for two to eight
 # variables.
 #
+# A MADE with a context: `A conditional flow
+# <../how_to/conditional.html>`_.
+#
 # What you know now
 # -----------------
 #

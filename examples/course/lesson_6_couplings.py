@@ -294,6 +294,9 @@ assert eight < 0.02
 # <../../live/index.html#task=6>`_. There, NICE learns the board, and stops at its floor; RealNVP
 # goes on.
 #
+# Other layers, and what they cost: `Planar and radial layers
+# <../how_to/planar_radial.html>`_.
+#
 # What you know now
 # -----------------
 #

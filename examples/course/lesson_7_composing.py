@@ -255,6 +255,9 @@ print(teaching.check("7c", guess))
 # <../../live/index.html#task=7>`_. There, switch the permutations off, and watch the gauge stop at
 # 0.844.
 #
+# Is a trained flow good? One call and a verdict: `Can it be trusted?
+# <../how_to/trust.html>`_.
+#
 # What you know now
 # -----------------
 #
