@@ -518,6 +518,19 @@ console.log(JSON.stringify({json.dumps([*texts, *wrong])}.map(typed)));
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_minus_signs_are_no_hyphens():
+    texts = {"The log-determinant is -log 2, not 1 - 2 (-0.5).": 3, "z-score, KL(p || q)": 0}
+    program = f"""
+import {{ withMinus }} from {json.dumps((LIVE / "numbers.js").as_uri())};
+for (const text of {json.dumps([*texts])}) console.log(withMinus(text));
+"""
+    found = node(program).splitlines()
+    minus = "\N{MINUS SIGN}"
+    assert [text.count(minus) for text in found] == list(texts.values())
+    assert [text.replace(minus, "-") for text in found] == list(texts)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_names_of_objects_are_no_settings():
     """What every object of JavaScript has, such as toString, is left out of a link, with a note."""
     names = ["toString", "constructor", "__proto__", "hasOwnProperty", "valueOf"]

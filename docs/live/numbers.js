@@ -8,6 +8,9 @@ export const tidy = (value, digits = 3) => {
   return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
 };
 
+/** A text with real minus signs; the hyphens of words stay. */
+export const withMinus = (text) => text.replace(/(^|[\s(=,])-(?=[\d.(a-z\s])/gi, "$1−");
+
 export const withError = (value, error, digits = 3) => `${tidy(value, digits)} ± ${tidy(error, digits)}`;
 
 export const pair = ([x, y], digits = 2) => `(${tidy(x, digits)}, ${tidy(y, digits)})`;

@@ -8,7 +8,7 @@
 //     right, scored (in free play), skipped
 
 import { at } from "./dom.js";
-import { pair, tidy, withError } from "./numbers.js";
+import { pair, tidy, withError, withMinus } from "./numbers.js";
 
 export const NONE = Object.freeze({
   phase: "none", compare: null, steps: 0, value: null, ink: null, message: "", said: "", misses: 0,
@@ -70,7 +70,7 @@ export async function settle(session) {
   if (!verdict || session.prediction !== prediction) return;
   const { right, message } = verdict;
   const misses = prediction.misses + !right;
-  setPrediction(session, { phase: right ? "right" : "again", said, misses, message: capital(message) });
+  setPrediction(session, { phase: right ? "right" : "again", said, misses, message: withMinus(capital(message)) });
 }
 
 /** The flow's own number beside the prediction. */

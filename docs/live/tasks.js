@@ -1,7 +1,7 @@
 // The panel of a task in three columns: what is on the bench, the prediction, what is to be seen.
 
 import { at, el } from "./dom.js";
-import { tidy, typed } from "./numbers.js";
+import { tidy, typed, withMinus } from "./numbers.js";
 import {
   NONE, asked, isDrawn, isHinted, isOpen, lock, setPrediction, taskOf, unitOf,
 } from "./prediction.js";
@@ -98,7 +98,7 @@ function showStory(session, task) {
 function predictColumn(session, task, ink) {
   const { prediction } = session;
   const heading = el("h3", {}, task ? "Predict" : "Predict, if you like");
-  const question = el("p", { class: "question", id: "question" }, task ? task.question : freeQuestion(prediction));
+  const question = el("p", { class: "question", id: "question" }, task ? withMinus(task.question) : freeQuestion(prediction));
   if (prediction.phase === "none") return [heading, question, freeChoice(session)];
   if (isOpen(prediction)) return [heading, question, ...openQuestion(session, task, ink)];
   if (prediction.phase === "skipped") {

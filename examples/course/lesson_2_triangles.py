@@ -12,8 +12,8 @@ end of this lesson you can derive
     \qquad x = f(z), \quad z \sim N(0, I),
 
 where :math:`N(z; 0, I)` is the noise of :math:`D` *independent* columns, the product of all
-:math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar
-shape, in which no coordinate sees those after it.
+:math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar shape, in which no
+coordinate sees those after it.
 
 You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 """

@@ -197,9 +197,9 @@ print(teaching.check("5d", guess))
 # ------------------
 #
 # Each of the 12 units was new once. So compute each unit when its time has come, and never again.
-# Let :math:`H_l` be the units of
-# layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row for each unit that reads.
-# :math:`A_l[i, \le i]` are its rows of degree i and the columns of degree up to i:
+# Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row
+# for each unit that reads. :math:`A_l[i, \le i]` are its rows of degree i and the columns of degree
+# up to i:
 #
 # .. code-block:: text
 #

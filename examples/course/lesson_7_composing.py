@@ -127,8 +127,8 @@ assert kl["in turn"].kl < 0.5
 #
 # The best such density is easy to find: it has the truth's own mean and variance, of :math:`x_1`,
 # and of :math:`x_2` at every :math:`x_1`: these minimise
-# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian
-# with the right variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
+# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian with the right
+# variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
 # so its KL, which is a floor, is
 #
 # .. math::
