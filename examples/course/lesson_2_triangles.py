@@ -28,7 +28,7 @@ You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 #
 # .. math:: p(x)\, A = p(z)\, h^2 .
 #
-# So one number is all that is asked for: the factor :math:`A / h^2` by which the map multiplies
+# So only one number is needed: the factor :math:`A / h^2` by which the map multiplies
 # areas near :math:`z`. It is called :math:`\left| \det \partial x / \partial z \right|`, and its
 # logarithm the log-det.
 #
