@@ -183,6 +183,7 @@ def test_lessons_become_notebooks_that_run(builder, tmp_path):
         assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
         kinds = [cell.cell_type for cell in book.cells]
         assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
+        assert "%pip install" in book.cells[1].source
     for book in {0: books[0], len(books) - 1: books[-1]}.values():
         strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
         book.cells.insert(0, strict)

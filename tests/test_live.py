@@ -469,6 +469,7 @@ def test_a_cell_sees_the_flow_and_remembers():
     value = float(now.flow.log_prob(now.data.shown(1))[0])
     assert call("run", code="float(y[0])")["out"] == f"{value!r}\n"
     assert call("run", code="fc.kl_to_truth(flow, truth, n=100).kl > 0")["out"] == "True\n"
+    assert call("run", code="y[0]")["out"] == f"{value!r}\n"  # a plain number
     assert call("run", code="")["out"] == ""
 
 
@@ -478,12 +479,55 @@ def test_a_cell_sees_the_flow_and_remembers():
         ("x = (", "SyntaxError: '(' was never closed"),
         ("def f():\n    return 1 / 0\nf()", "ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        (
+            "import nothing",
+            "nothing is not in this page: it has NumPy, autograd and flowcore's flows.",
+        ),
     ],
 )
 def test_a_cell_shows_what_went_wrong(code, ends):
     found = call("run", code=code)
     assert found["problem"].endswith(ends) and "flow_bench" not in found["problem"]
     assert len(call("run", code="print('x' * 10**6)")["out"]) < 21_000
+
+
+def node(program) -> str:
+    """What a module of JavaScript prints."""
+    run = ["node", "--input-type=module", "-e", program]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_what_is_typed_is_a_number_or_a_sum():
+    texts = {
+        "-1.838-0.693": -2.531,
+        "1,5": 1.5,
+        " \N{MINUS SIGN} 2 + .5": -1.5,
+        "1e-3": 1e-3,
+        "7.": 7.0,
+    }
+    wrong = ["", "abc", "1.2.3", "1 2", "1-", "--1", "Infinity", "0x10"]
+    program = f"""
+import {{ typed }} from {json.dumps((LIVE / "numbers.js").as_uri())};
+console.log(JSON.stringify({json.dumps([*texts, *wrong])}.map(typed)));
+"""
+    found = json.loads(node(program))
+    assert found == [*map(pytest.approx, texts.values()), *[None] * len(wrong)]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_minus_signs_are_no_hyphens():
+    texts = {"The log-determinant is -log 2, not 1 - 2 (-0.5).": 3, "z-score, KL(p || q)": 0}
+    program = f"""
+import {{ withMinus }} from {json.dumps((LIVE / "numbers.js").as_uri())};
+for (const text of {json.dumps([*texts])}) console.log(withMinus(text));
+"""
+    found = node(program).splitlines()
+    minus = "\N{MINUS SIGN}"
+    assert [text.count(minus) for text in found] == list(texts.values())
+    assert [text.replace(minus, "-") for text in found] == list(texts)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -503,10 +547,7 @@ for (const name of {json.dumps(names)}) {{
   console.log(parse(`#${{name}}=1`, about).notes.length, true);
 }}
 """
-    run = ["node", "--input-type=module", "-e", program]
-    done = subprocess.run(run, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:-1] == ["1 true"] * len(names) * (len(settings) + 1)
+    assert node(program).split("\n")[:-1] == ["1 true"] * len(names) * (len(settings) + 1)
 
 
 def test_the_page_asks_for_all_its_modules_at_once():

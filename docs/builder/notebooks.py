@@ -21,6 +21,9 @@ import nbformat
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CELL = re.compile(r"# ?%%")
+INSTALL = """\
+# Where flowcore is not installed: remove the sign before %pip, and run this once in a clone of it.
+# %pip install -e ."""
 UNDERLINES = "=-~^"  # titles, from the first level on
 RULE = re.compile(r"=+( +=+)+$")
 
@@ -45,6 +48,7 @@ def write(script: Path, path: Path) -> Path:
     for number, cell in enumerate(cells(script.read_text(encoding="utf-8"))):
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         made.append(new(cell.text if cell.is_code else as_markdown(cell.text), id=str(number)))
+    made.insert(1, nbformat.v4.new_code_cell(INSTALL, id="install"))  # after the title
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
     nbformat.write(book, path)

@@ -1,6 +1,7 @@
 // A cell of Python. One that never ends is stopped with the engine: a new one repeats the training.
 
 import { at } from "./dom.js";
+import { sameFlow } from "./state.js";
 
 const PATIENCE = 5000; // ms, then it can be stopped
 
@@ -37,6 +38,9 @@ export function showCell(session) {
   });
   session.on("built", () => (at("run").disabled = runs || !session.built));
   session.on("failed", () => (at("run").disabled = true));
+  session.on("state", ({ before }) => {
+    if (before && !sameFlow(before, session.state)) at("output").textContent = ""; // of another flow
+  });
 }
 
 function show({ out, problem }) {

@@ -49,7 +49,7 @@ function gauge(session, width) {
     el("p", { class: "big" }, "KL ", el("output", { id: "kl" }, tidy(look.kl)),
       el("small", {}, ` ± ${tidy(look.kl_error)} nats`)),
     scale(session, width),
-    el("p", { class: "sum", id: "sum" }, "loss ", el("b", {}, tidy(look.entropy + look.kl)), " = entropy ",
+    el("p", { class: "sum", id: "sum" }, "expected NLL ", el("b", {}, tidy(look.entropy + look.kl)), " = entropy ",
       el("b", {}, tidy(look.entropy)), " + KL ", el("b", {}, tidy(look.kl))),
     losses(session, width),
   ];

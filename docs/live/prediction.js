@@ -3,14 +3,15 @@
 //     none      free play: nothing is asked
 //     asking    a question is open, and what would give it away is covered
 //     locked    fixed; the verdict comes when training has gone far enough
-//     again     not right: the hint is shown, and the question is open again
+//     again     not right: the hint is shown, and the question is open again; the flow's own number
+//               comes after the second miss, or when it is asked for
 //     right, scored (in free play), skipped
 
 import { at } from "./dom.js";
-import { pair, tidy, withError } from "./numbers.js";
+import { pair, tidy, withError, withMinus } from "./numbers.js";
 
 export const NONE = Object.freeze({
-  phase: "none", compare: null, steps: 0, value: null, ink: null, message: "", said: "",
+  phase: "none", compare: null, steps: 0, value: null, ink: null, message: "", said: "", misses: 0,
 });
 
 export const taskOf = (session) =>
@@ -25,8 +26,12 @@ export const isOpen = ({ phase }) => phase === "asking" || phase === "again";
 export const isDrawn = ({ compare }) => compare === "drawing";
 export const unitOf = ({ compare }) => ({ connections: "connections", units: "units" })[compare] ?? "nats";
 
+/** Whether only a hint has been given so far. */
+export const isHinted = ({ phase, misses }) => phase === "again" && misses < 2;
+
 /** Whether training has to wait for a prediction. */
-export const bars = (session) => Boolean(session.state?.task) && session.prediction.phase === "asking";
+export const bars = ({ state, prediction }) =>
+  Boolean(state?.task) && (prediction.phase === "asking" || (isHinted(prediction) && prediction.steps === 0));
 
 const COVERS = { log_p: ["bars"], log_det: ["log_det"], connections: ["count"], units: ["count", "walk"] };
 
@@ -34,6 +39,8 @@ const COVERS = { log_p: ["bars"], log_det: ["log_det"], connections: ["count"], 
 export function covered(session, what) {
   const { compare, steps } = session.prediction;
   if (what === "floor" && session.state?.task && compare !== "kl") return true; // a later task asks for it
+  const { phase } = session.prediction;
+  if (what === "floor" && session.state?.task && (phase === "locked" || isHinted(session.prediction))) return true;
   if (!bars(session)) return false;
   if (compare === "kl") return what === "floor" || (what === "gauge" && steps === 0);
   return (COVERS[compare] ?? []).includes(what);
@@ -62,7 +69,8 @@ export async function settle(session) {
   const verdict = await session.ask("judge", { task: state.task, answer });
   if (!verdict || session.prediction !== prediction) return;
   const { right, message } = verdict;
-  setPrediction(session, { phase: right ? "right" : "again", said, message: capital(message) });
+  const misses = prediction.misses + !right;
+  setPrediction(session, { phase: right ? "right" : "again", said, misses, message: withMinus(capital(message)) });
 }
 
 /** The flow's own number beside the prediction. */

@@ -140,5 +140,6 @@ function unpacked(text) {
 /** Whether the base has heavy tails: that of NSF is a Student t. */
 export const isHeavy = ({ state }) => state?.flow === "nsf";
 
-/** What a layer is called: an NSF is made of MAF layers with splines. */
-export const layerName = (session, name) => (isHeavy(session) && name === "MAF" ? "NSF" : name);
+/** What a layer is called: an NSF is made of MAF layers with splines; Standardize goes to the data's scale here. */
+export const layerName = (session, name) =>
+  name === "Standardize" ? "rescale" : isHeavy(session) && name === "MAF" ? "NSF" : name;

@@ -1,9 +1,9 @@
 // The panel of a task in three columns: what is on the bench, the prediction, what is to be seen.
 
 import { at, el } from "./dom.js";
-import { tidy, typed } from "./numbers.js";
+import { tidy, typed, withMinus } from "./numbers.js";
 import {
-  NONE, asked, isDrawn, isOpen, lock, setPrediction, taskOf, unitOf,
+  NONE, asked, isDrawn, isHinted, isOpen, lock, setPrediction, taskOf, unitOf,
 } from "./prediction.js";
 
 const LESSONS = [
@@ -46,7 +46,7 @@ export function showTasks(session, ink) {
   });
   session.on("prediction", () => {
     const { message, said } = session.prediction;
-    if (message || said) at("said").textContent = `${message} ${said}`;
+    if (message || said) at("said").textContent = isHinted(session.prediction) ? message : `${message} ${said}`;
   });
   session.on("state", ({ before }) => {
     if (before?.task !== session.state.task) at("answer")?.remove(); // it was typed for another task
@@ -98,7 +98,7 @@ function showStory(session, task) {
 function predictColumn(session, task, ink) {
   const { prediction } = session;
   const heading = el("h3", {}, task ? "Predict" : "Predict, if you like");
-  const question = el("p", { class: "question", id: "question" }, task ? task.question : freeQuestion(prediction));
+  const question = el("p", { class: "question", id: "question" }, task ? withMinus(task.question) : freeQuestion(prediction));
   if (prediction.phase === "none") return [heading, question, freeChoice(session)];
   if (isOpen(prediction)) return [heading, question, ...openQuestion(session, task, ink)];
   if (prediction.phase === "skipped") {
@@ -185,10 +185,15 @@ function seeColumn(session, task) {
   }
   const found = [heading];
   if (message) found.push(verdict(phase === "right", message));
-  if (sentence) found.push(sentence);
+  if (isHinted(session.prediction)) found.push(showMe(session));
+  else if (sentence) found.push(sentence);
   if (phase !== "again") found.push(el("p", { id: "do" }, task.do));
   return found;
 }
+
+const showMe = (session) =>
+  el("p", {}, el("button", { type: "button", class: "plain", id: "show-me",
+    onclick: () => setPrediction(session, { misses: 2 }) }, "Show me the flow's number"));
 
 const verdict = (right, message) =>
   el("p", { class: `verdict ${right ? "right" : "again"}`, id: "verdict" },

@@ -141,8 +141,8 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # with the derivative of the spline; the histogram knows nothing of it.
 #
 # In flowcore every map is a *bijector* with two methods, and each returns two things at once: the
-# value, and the log-derivative of the direction just taken. That one is called the *log-det*, since
-# in lesson 2 it becomes that of a determinant.
+# value, and the log-derivative of the direction just taken. The log-derivative is called the
+# *log-det*, since in lesson 2 a determinant takes its place.
 #
 # ======================================  ======================  ==========================
 # method                                  value                   log-det
@@ -191,8 +191,11 @@ print(teaching.check("1c", log_p))
 # -----------------
 #
 # The same question in your browser, where a flow trains while you look: `task 1
-# <../../live/index.html#task=1>`_. There, a stretch, and log p layer by layer, at a point that you
-# drag.
+# <../../live/index.html#task=1>`_. It shows a stretch, and log p layer by layer, at a point that
+# you drag.
+#
+# The curve of this lesson, knot by knot: `Rational-quadratic splines
+# <../how_to/splines.html>`_.
 #
 # What you know now
 # -----------------

@@ -12,8 +12,8 @@ end of this lesson you can derive
     \qquad x = f(z), \quad z \sim N(0, I),
 
 where :math:`N(z; 0, I)` is the noise of :math:`D` *independent* columns, the product of all
-:math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar
-shape, in which no coordinate sees those after it.
+:math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar shape, in which no
+coordinate sees those after it.
 
 You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 """
@@ -28,7 +28,7 @@ You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 #
 # .. math:: p(x)\, A = p(z)\, h^2 .
 #
-# So one number is all that is asked for: the factor :math:`A / h^2` by which the map multiplies
+# So only one number is needed: the factor :math:`A / h^2` by which the map multiplies
 # areas near :math:`z`. It is called :math:`\left| \det \partial x / \partial z \right|`, and its
 # logarithm the log-det.
 #
@@ -376,6 +376,9 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # The same question in your browser, where a flow trains while you look: `task 2
 # <../../live/index.html#task=2>`_. There, one layer tilts the grid until it fits, and one entry of
 # the Jacobian stays 0.
+#
+# A map of your own, with its log-det, in a flow: `Classes of your own
+# <../how_to/your_own.html>`_.
 #
 # What you know now
 # -----------------

@@ -189,10 +189,11 @@ for c in (1.0, 10.0, 0.1, 0.01):
 assert nll_there < -5
 
 # %%
-# Times ten: :math:`2 \log 10 = 4.605` more. A hundredth: far below zero. Only the KL, a difference,
-# does not care (here the mean of :math:`\log p - \log q` over these rows). So a loss by itself
-# means nothing, be it negative or large: compare it with :math:`H` where that is known, or with
-# another model's on the same rows in the same units.
+# Numbers ten times as large make the NLL larger by :math:`2 \log 10 = 4.605`. Numbers a hundredth
+# as large make it negative. Only the KL, a difference, stays the same (here the mean of :math:`\log
+# p - \log q` over these rows). So a loss by itself means nothing, be it negative or large. Compare
+# it with :math:`H` where that is known, or with another model's loss on the same rows in the same
+# units.
 #
 # **3b.** Standardising is such a change of units, another one for each column. Two moons have an
 # entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what is
@@ -316,8 +317,11 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # -----------------
 #
 # The same question in your browser, where a flow trains while you look: `task 3
-# <../../live/index.html#task=3>`_. There, the gauge of the distance, which knows the truth, before
-# and after training.
+# <../../live/index.html#task=3>`_. A gauge there shows the exact distance to the truth, before and
+# after training.
+#
+# The loop of this lesson beside ``fit``: `The training loop without fit
+# <../how_to/training_loop.html>`_.
 #
 # What you know now
 # -----------------

@@ -284,9 +284,9 @@ teaching.network(other, output=0, ax=axes[0])
 teaching.network(other, output=1, ax=axes[1])
 
 # %%
-# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. The Jacobian is no triangle
-# to the eye, left, until rows and columns are sorted by degree, right. Sorting both does not change
-# the determinant.
+# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. On the left the Jacobian
+# does not look like a triangle. On the right it does: its rows and columns are sorted by degree.
+# Sorting both does not change the determinant.
 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
 maf, point = fc.MaskedAutoregressiveFlow(other), np.array([0.5, -1.0, 1.0])
@@ -333,8 +333,11 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 # -----------------
 #
 # The same question in your browser, where a flow trains while you look: `task 4
-# <../../live/index.html#task=4>`_. There, the masks of this lesson, in colours, for two to eight
+# <../../live/index.html#task=4>`_. It shows the masks of this lesson, in colours, for two to eight
 # variables.
+#
+# A MADE with a context: `A conditional flow
+# <../how_to/conditional.html>`_.
 #
 # What you know now
 # -----------------

@@ -208,9 +208,9 @@ print(teaching.check("5d", guess))
 # ------------------
 #
 # Each of the 12 units was new once. So compute each unit when its time has come, and never again.
-# Let :math:`H_l` be the units of
-# layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row for each unit that reads.
-# :math:`A_l[i, \le i]` are its rows of degree i and the columns of degree up to i:
+# Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row
+# for each unit that reads. :math:`A_l[i, \le i]` are its rows of degree i and the columns of degree
+# up to i:
 #
 # .. code-block:: text
 #
@@ -247,8 +247,8 @@ assert computed == 12
 
 # %%
 # Over all i, each row of each :math:`A_l` is used once, with all that it may read. That is the work
-# of *one* pass, where the loop's is that of D. What remains is that it comes in D small pieces, one
-# after the other, and small products are slower for what they compute than large ones.
+# of *one* pass, where the loop does that of D. But the work comes in D small pieces, one after the
+# other, and small products are slower for what they compute than large ones.
 #
 # What does it cost?
 # ------------------
@@ -366,15 +366,15 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # Learning by likelihood, the slow way round
 # ------------------------------------------
 #
-# Training an IAF on data needs log p(x) at every step, its slow direction, and the gradient of
-# that. The textbook differentiates through D passes. (If you leave gradients to autograd, skip to
-# "Both ways give one gradient".) But the walk can be walked back. Let :math:`x_i` be the coordinate
-# that step i of the walk finds (of an IAF's density, that is its :math:`z_i`). ``x_bar``, ``z_bar``
-# and ``phi_bar`` are the gradients of the loss by x, z and :math:`\phi`, and ``log_det_bar`` that
-# by the log-determinant. ``bar_l`` is the gradient by the *pre-activations* of layer l, what its
-# units hold before they are bent. Only units of degree i and more read :math:`x_i`,
-# and these are computed in step i and after it. So on the way back, from D to 1, all that depends
-# on :math:`x_i` has been dealt with when its turn comes:
+# Every step of training an IAF on data needs log p(x), its slow direction, and its gradient. The
+# textbook differentiates through D passes. (If you leave gradients to autograd, skip to "Both ways
+# give one gradient".) But the walk can be walked back. Let :math:`x_i` be the coordinate that step
+# i of the walk finds (of an IAF's density, that is its :math:`z_i`). ``x_bar``, ``z_bar`` and
+# ``phi_bar`` are the gradients of the loss by x, z and :math:`\phi`, and ``log_det_bar`` that by
+# the log-determinant. ``bar_l`` is the gradient by the *pre-activations* of layer l, what its units
+# hold before they are bent. Only units of degree i and more read :math:`x_i`, and these are
+# computed in step i and after it. So on the way back, from D to 1, all that depends on :math:`x_i`
+# has been dealt with when its turn comes:
 #
 # .. code-block:: text
 #
@@ -389,9 +389,9 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # through the units that read it. The last three lines are the derivatives of
 # :math:`x_i = \mu_i + e^{\alpha_i} z_i` and of the log-determinant, a sum in which each
 # :math:`\alpha_i` counts once. ``bar_{L+1}`` is ``phi_bar``, the pairs of ``mu_bar`` and
-# ``alpha_bar``, of higher degrees only. (It is
-# back-substitution: a triangular system, solved from its last line to its first.) Each unit has its
-# turn once, so this, too, is the work of one pass. Both ways give one gradient:
+# ``alpha_bar``, of higher degrees only. (It is back-substitution: a triangular system, solved from
+# its last line to its first.) Each unit has its turn once, so this, too, is the work of one pass.
+# Both ways give one gradient:
 
 points = rng.standard_normal((20, D))
 
@@ -422,7 +422,7 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
 # -----------------
 #
 # The same question in your browser, where a flow trains while you look: `task 5
-# <../../live/index.html#task=5>`_. There, the walk, unit by unit, beside the textbook's loop.
+# <../../live/index.html#task=5>`_. It shows the walk, unit by unit, beside the textbook's loop.
 #
 # What you know now
 # -----------------

@@ -144,8 +144,9 @@ print(teaching.check("6b", guess))
 # What it costs
 # -------------
 #
-# 64 coordinates, 500 points, one layer each. The second row is a MAF that samples as in the
-# textbook, by one pass for each coordinate; the third does it degree by degree, as in lesson 5.
+# Each flow has 64 coordinates and one layer, and is run on 500 points. The second row is a MAF that
+# samples as in the textbook, by one pass for each coordinate; the third does it degree by degree,
+# as in lesson 5.
 
 D = 64
 coupling = fc.RealNVP(D, hidden=[256])
@@ -180,8 +181,8 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # What it pays: volume
 # --------------------
 #
-# A coupling leaves half of the coordinates alone, so it takes more layers to do what a few layers
-# of MAF do. NICE pays once more. Its log-det is 0, so it keeps volumes: a cell of a grid is bent,
+# A coupling leaves half of the coordinates alone, so a flow needs more couplings than layers of a
+# MAF. NICE pays once more. Its log-det is 0, so it keeps volumes: a cell of a grid is bent,
 # and its area stays what it was. A whole NICE flow has diagonal scalings beside its couplings,
 # which multiply *all* areas by the same factor.
 #
@@ -303,6 +304,9 @@ assert eight < 0.02
 # The same question in your browser, where a flow trains while you look: `task 6
 # <../../live/index.html#task=6>`_. There, NICE learns the board, and stops at its floor; RealNVP
 # goes on.
+#
+# Other layers, and what they cost: `Planar and radial layers
+# <../how_to/planar_radial.html>`_.
 #
 # What you know now
 # -----------------

@@ -130,8 +130,8 @@ assert kl["in turn"].kl < 0.5
 #
 # The best such density is easy to find: it has the truth's own mean and variance, of :math:`x_1`,
 # and of :math:`x_2` at every :math:`x_1`: these minimise
-# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian
-# with the right variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
+# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian with the right
+# variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
 # so its KL, which is a floor, is
 #
 # .. math::
@@ -229,9 +229,9 @@ teaching.log_dets(six, points, ax=axes[1])
 
 # %%
 # On the moons the log-dets of the way back have a positive sum: the moons are small, so the way
-# from base to data made areas smaller. How much, on average? If the flow is exact, it is by lesson
-# 1 the difference of two entropies, that of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, and
-# that of the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched
+# from base to data made areas smaller. How much, on average? If the flow is exact, lesson 1
+# gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus that of
+# the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched
 # there, or because this :math:`z` is rare under the base. Which is it for the fifth point?
 # Compare the blue blocks.
 
@@ -263,6 +263,9 @@ print(teaching.check("7c", guess))
 # <../../live/index.html#task=7>`_. There, switch the permutations off, and watch the gauge stop at
 # 0.844.
 #
+# Is a trained flow good? One call and a verdict: `Can it be trusted?
+# <../how_to/trust.html>`_.
+#
 # What you know now
 # -----------------
 #
@@ -276,9 +279,9 @@ print(teaching.check("7c", guess))
 # Where this comes from
 # ---------------------
 #
-# Tabak and Turner (2013) composed simple maps step by step. That layers need other orders in
-# between is in NICE and in MAF already; Huang and others (2018) make the conditionals themselves
-# more than Gaussian, and show that one triangle is then enough for any density.
+# Tabak and Turner (2013) composed simple maps step by step. NICE and MAF already change the order
+# between layers. Huang and others (2018) make the conditionals themselves more than Gaussian, and
+# show that one triangle is then enough for any density.
 #
 # * Tabak, Turner: `A Family of Nonparametric Density Estimation Algorithms
 #   <https://doi.org/10.1002/cpa.21423>`__

@@ -266,6 +266,9 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 # <../../live/index.html#task=8>`_. There, draw what a flow will make of eight heaps, then let it
 # train.
 #
+# Integers, bounded columns and heavy tails: `A table with columns of every kind
+# <../how_to/table.html>`_.
+#
 # What you know now
 # -----------------
 #

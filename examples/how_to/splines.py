@@ -103,8 +103,8 @@ assert abs(mass - 1) < 1e-3
 # %%
 # A flow of splines: in every layer one coordinate is bent by one spline, the other by a spline
 # whose phi a network computes from the first. The target has eight modes and is known exactly.
-# Beside it a MAF, which moves and scales (x = a z + b) where the other bends: the same networks,
-# and one layer more, so that it has about as many parameters.
+# Beside it stands a MAF, which moves and scales (x = a z + b) where the other bends. It has the
+# same networks and one layer more, so that it has about as many parameters.
 target = fc.targets.eight_gaussians()
 data = target.sample(2500 if options.quick else 10_000, rng=0)
 hidden = [32, 32] if options.quick else [64, 64]

@@ -60,9 +60,9 @@ x = draw(2000 if options.quick else 10_000, rng)
 
 # %%
 # From a flow on the whole of :math:`R^4` to this table: at the data end a map for each kind of
-# column. ``Permute([0, 1])`` leaves the last two as they are. Heavy tails: splines alone end at 5
-# standard deviations; a Student's t as base, its degrees of freedom trained with the rest, or
-# ``affine=True`` mends that. Here are both.
+# column. ``Permute([0, 1])`` leaves the last two as they are. Splines alone end at 5
+# standard deviations. For heavy tails there are two remedies: a Student's t as base, whose degrees
+# of freedom are trained with the rest, and ``affine=True``. Here are both.
 recipe = fc.flows.nsf(4, layers=3, hidden=[32, 32], affine=True, rng=0)
 ends = fc.Blockwise([fc.Exp(1), fc.Sigmoid(1), fc.Permute([0, 1])])
 base = fc.StudentT(4, df=5.0, trainable=True)

@@ -79,8 +79,13 @@ def choose(page, name, value):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"flow": "realnvp", "layers": 4, "seed": 3}, {"flow": "iaf", "points": 200, "width": 8}],
-    ids=["nsf", "realnvp", "iaf"],
+    [
+        {},
+        {"flow": "nsf", "layers": 3},
+        {"flow": "realnvp", "layers": 4, "seed": 3},
+        {"flow": "iaf", "points": 200, "width": 8},
+    ],
+    ids=["maf", "nsf", "realnvp", "iaf"],
 )
 def test_a_link_trains_the_flow_that_this_machine_trains(open_page, settings):
     page = open_page("&".join(f"{k}={v}" for k, v in {**settings, "steps": 100}.items()))
@@ -120,6 +125,8 @@ def test_a_task_is_predicted_seen_and_judged(open_page, number):
         if k:
             predict(page, value)
         page.locator("#verdict.again", has_text=hint[:40].split(" -")[0]).wait_for()
+        assert page.locator("#compared").count() == (k > 0)  # first the hint, then the number
+        assert page.locator("#show-me").count() == (k == 0)
     right = float(task.answer.answer)
     predict(page, round(right, 3))
     page.locator("#verdict.right").wait_for()
@@ -401,15 +408,15 @@ def test_a_link_that_is_damaged_is_reported_and_survived(open_page):
     page = open_page("flow=glow&layers=99&seed=x&nonsense=1&width=16&permute=toString")
     for word in ("flow=glow", "layers=99", "seed=x", "nonsense", "permute=toString"):
         shows(page, "message-text", word)
-    assert state(page)["width"] == 16 and state(page)["flow"] == "nsf"
+    assert state(page)["width"] == 16 and state(page)["flow"] == "maf"
     page.click("#message-close")
     page.locator("#message").wait_for(state="hidden")
 
 
 def test_a_link_is_copied(open_page):
-    page = open_page("flow=maf&width=8", permissions=["clipboard-read", "clipboard-write"])
+    page = open_page("flow=nsf&width=8", permissions=["clipboard-read", "clipboard-write"])
     page.click("#copy-link")
-    until(page, lambda: page.evaluate("navigator.clipboard.readText()"), "flow=maf")
+    until(page, lambda: page.evaluate("navigator.clipboard.readText()"), "flow=nsf")
     page.wait_for_function("navigator.clipboard.readText().then((text) => text === location.href)")
 
 

@@ -8,6 +8,8 @@ import io
 import linecache
 import traceback
 
+import numpy as np
+
 NAME = "<cell>"
 LONGEST = 20_000  # characters of output
 
@@ -20,7 +22,7 @@ def run(code: str, names: dict) -> dict:
         try:
             last = _execute(code, names)
             if last is not None:
-                print(repr(last))
+                print(repr(last.item() if isinstance(last, np.generic) else last))
         except (Exception, SystemExit, KeyboardInterrupt) as problem:
             failure = _described(problem)
     text = out.getvalue()
@@ -51,7 +53,9 @@ def _execute(code: str, names: dict):
 
 
 def _described(problem: BaseException) -> str:
-    """The traceback from the cell on."""
+    """The traceback from the cell on; one line for a package that the page does not have."""
+    if isinstance(problem, ModuleNotFoundError):
+        return f"{problem.name} is not in this page: it has NumPy, autograd and flowcore's flows."
     frames = traceback.extract_tb(problem.__traceback__)
     inside = [k for k, frame in enumerate(frames) if frame.filename == NAME]
     lines = traceback.format_exception_only(problem)

@@ -28,8 +28,8 @@ class Settings:
 
     data: str = "two_moons"
     points: int = 0
-    flow: str = "nsf"
-    layers: int = 3
+    flow: str = "maf"
+    layers: int = 4
     width: int = 32
     permute: bool = True
     method: str = "by_degree"

@@ -151,8 +151,8 @@ TASKS = MappingProxyType(
         for task in (
             Task(
                 1, "What happens to a density when I stretch?",
-                "The base, z ~ N(0, I), has a square grid. The layers stretch it by 2 along x1, "
-                "and leave x2 alone.",
+                "The base, z ~ N(0, I), has a square grid. The layer called rescale stretches it "
+                "by 2 along x1 and leaves x2 alone; the MAF before it has learned nothing yet.",
                 "The bars show log p at the point, layer by layer: drag it about. Only one of them "
                 "moves. Why?",
                 "log_p", {"data": "stretched_normal", "flow": "maf", "layers": 1},
@@ -171,7 +171,8 @@ TASKS = MappingProxyType(
                 "Two moons, and a flow that has learned nothing. The gauge knows the truth, so it "
                 "can measure how far the flow is from it.",
                 "Train: the loss falls towards the entropy, the gauge towards 0. Then set the "
-                "number of points to 100, and train on: loss and gauge part. That is overfitting.",
+                "number of points to 100, and train again: batch loss and gauge part. That is "
+                "overfitting.",
                 "kl", {"data": "two_moons", "flow": "maf", "layers": 4},
                 _DISTANCE,
             ),

@@ -108,8 +108,7 @@ COMPOSING = (
         _FLOOR,
         "The layers collapse into one: given x1, x2 stays Gaussian. Two branches are not.",
         "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "
-        "own mean and variance there. The rest is an integral: "
-        "fc.targets.affine_floor(fc.targets.two_moons(0.05), order=(1, 2)).",
+        "own mean and variance there. The rest is an integral, which teaching.affine_floor takes.",
         (0.0, "A Gaussian that is shifted and scaled, however often, stays a Gaussian."),
         (_OTHER_FLOOR, "This is the floor of the order (2, 1): up to four branches."),
         (ENTROPY, "This is the entropy of the moons: the NLL at which KL is 0."),
