@@ -239,6 +239,7 @@ def test_tables_of_categories_or_of_numbers_alone():
     p = np.exp(only.log_prob({"city": ["Oslo"] * 2, "smokes": [False, True]}))
     assert given.shares()["smokes"][True] == pytest.approx(p[1] / p.sum())
     assert given.error == 0 and given.mean() == {}
+    assert set(given.sample(9, rng=0)["city"]) == {"Oslo"}
     joint = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.8, 0.6]]])
     schema = Schema((Column("a", Kind("continuous")), Column("b", Kind("positive"))))
     numbers = TableDensity.of(schema, joint)
@@ -381,6 +382,23 @@ def test_tables_come_back_as_they_came(library):
     np.testing.assert_array_equal(values[2:], X.to_numpy()[2:])
     if library == "pandas":
         assert (table.index == X.index).all() and table["n"].dtype == int
+
+
+def test_columns_aside_are_carried_along():
+    """By name, and by position."""
+    X = pd.DataFrame(
+        {"id": np.arange(200), "a": RNG(0).normal(size=200), "b": RNG(1).normal(size=200)}
+    )
+    schema = Schema.from_data(X).edit(id="aside")
+    learned = fit_table(X, schema, learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x))
+    holes = X.copy()
+    holes.loc[3, "b"] = np.nan
+    table = learned.impute(holes, n=1).tables[0]
+    assert (table["id"] == X["id"]).all() and np.isfinite(table["b"]).all()
+    for array in (holes.to_numpy(), holes[["a", "b"]].to_numpy()):
+        filled = learned.impute(array, n=1).tables[0]
+        assert filled.shape == array.shape and np.isfinite(filled).all()
+        assert filled[3, -1] == table["b"][3] and (filled[:3] == array[:3]).all()
 
 
 def test_missing_cells_that_are_values_are_filled_by_values(density):
@@ -579,6 +597,14 @@ def intervals(seeds, n=120, m=10):
 def test_intervals_by_rubins_rules_cover():
     proper, improper, once = intervals(range(60))
     assert proper > 0.85 and proper > improper and improper >= once
+
+
+def test_tables_of_polars_are_imputed():
+    holes, _ = people()
+    table = pl.from_pandas(holes.reset_index(drop=True))
+    found = imputer().fit(table).transform(table)
+    assert isinstance(found, pl.DataFrame) and found.columns == [*holes.columns]
+    assert sum(found.null_count().row(0)) == 0 and not found["height"].is_nan().any()
 
 
 def test_indicators_and_words_for_missing_cells():
