@@ -145,6 +145,7 @@ def test_draws_between_ends_are_of_the_density_they_have(density):
     """Of cells, ranges and half-lines, in the middle and far out."""
     mixed = MixedMixture.fitted(density, RNG(0))
     ends = np.array([[-0.1, 0.1], [0.5, np.inf], [-np.inf, -3.0], [60.0, 61.0], [300.0, np.inf]])
+    ends = np.vstack([ends, [0.3, 0.3 + 1e-13]])
     histogram = Histogram(mixed, 1, ends)
     for low, high in ends:
         many = np.full(20_000, low), np.full(20_000, high)
@@ -212,6 +213,12 @@ def test_densities_given_others_are_quotients(density):
     whole = {name: [value] * 2 for name, value in known.items()} | x
     expected = density.log_prob(whole) - given.log_marginal
     np.testing.assert_allclose(given.log_prob(x), expected)
+    known = {"city": "Bern", "income": 3.0, "rain": 2.0, "smokes": False}  # in other units
+    table = {name: [value] * 80 for name, value in known.items()} | {"age": range(80)}
+    each = np.exp(density.log_prob(table))
+    found, total = density.given(known, n_draws=4000), each.sum()
+    assert found.log_marginal == pytest.approx(np.log(total), abs=4 * found.error + 0.015)
+    assert found.mean()["age"] == pytest.approx(each @ np.arange(80) / total, abs=0.1)
     ranged = density.given({"age": (2, 4), "city": "Bern"})
     row = {"age": [3, 5], "income": [1.0, 1.0], "rain": [0.0, 0.0], "smokes": [True, True]}
     found = ranged.log_prob(row)
@@ -567,6 +574,19 @@ def test_completed_tables_differ_where_cells_were_missing():
         pd.testing.assert_frame_equal(table.where(seen), holes, check_dtype=False)
     assert (tables[0]["height"] != tables[1]["height"])[~seen["height"]].all()
     pd.testing.assert_frame_equal(fitted.sample(2, holes)[0], fitted.sample(2)[0])  # of fit
+
+
+def test_tables_are_drawn_from_bootstrapped_densities_in_turn(monkeypatch):
+    holes, _ = people()
+    fitted, used = imputer(bootstraps=2).fit(holes), []
+    means = [own.density_.means for own in (fitted.density_, *fitted.bootstrapped_)]
+    assert all((a != b).all() for a, b in itertools.combinations(means, 2))
+    for own in fitted.bootstrapped_:
+        draw = own.impute
+        monkeypatch.setattr(
+            own, "impute", lambda X, n, *rest, f=draw: used.append(n) or f(X, n, *rest)
+        )
+    assert len(fitted.sample(5)) == 5 and used == [3, 2]
 
 
 def intervals(seeds, n=120, m=10):
