@@ -194,7 +194,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def sample(self, n: int = 5, X: TableLike = None, rng: Seed = None) -> list:
         """n completed tables, each a draw of all missing cells of X, jointly in each row.
 
-        X: None for the rows of `fit`. rng: None for `random_state`.
+        X: None for the table of `fit`, which the imputer keeps. rng: None for `random_state`.
         """
         check_is_fitted(self)
         X, n = self._table if X is None else X, check_dim("n", n)
