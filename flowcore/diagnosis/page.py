@@ -21,13 +21,11 @@ MOST_COLUMNS = 12  # in pairs
 MOST_HISTOGRAMS, MOST_BARS, COLUMNS = 8, 4, 4
 LETTERS, MOST_LINES = 84, 30  # of the verdict
 LINE, ROW, LOW = 0.17, 1.3, 2.5  # inches: a line, a row of histograms, the part below these
+HEIGHT = 9.6  # inches, at least
 
 
 def page(report: Any) -> Figure:
     """One figure."""
-    figure = new_figure((15, 9.6), "constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
-    _pairs(left, report)
     lines = [
         line
         for text in report.verdict
@@ -40,6 +38,9 @@ def page(report: Any) -> Figure:
     bars = sorted(bars, key=lambda one: one.adjusted)[:MOST_BARS]
     n_rows = -(-(len(histograms) + len(bars)) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
+    figure = new_figure((15, max(HEIGHT, sum(heights))), "constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
+    _pairs(left, report)
     verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
     _title(verdict, fill(report.headline, LETTERS - 14))
     _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
