@@ -696,6 +696,8 @@ def test_hidden_cells_of_contexts_and_tables():
     ]  # fmt: skip
     assert report.trusted
     json.dumps(report.to_dict())
+    few = diagnose(table, table.sample(60, 1), hide=0.3, **QUICK).of("hidden")
+    assert [found.name for found in few] == ["KS of all columns given seen cells"]
 
 
 def test_the_share_of_hidden_cells():

@@ -145,6 +145,7 @@ def test_draws_between_ends_are_of_the_density_they_have(density):
     """Of cells, ranges and half-lines, in the middle and far out."""
     mixed = MixedMixture.fitted(density, RNG(0))
     ends = np.array([[-0.1, 0.1], [0.5, np.inf], [-np.inf, -3.0], [60.0, 61.0], [300.0, np.inf]])
+    ends = np.vstack([ends, [0.3, 0.3 + 1e-13]])
     histogram = Histogram(mixed, 1, ends)
     for low, high in ends:
         many = np.full(20_000, low), np.full(20_000, high)
@@ -212,6 +213,12 @@ def test_densities_given_others_are_quotients(density):
     whole = {name: [value] * 2 for name, value in known.items()} | x
     expected = density.log_prob(whole) - given.log_marginal
     np.testing.assert_allclose(given.log_prob(x), expected)
+    known = {"city": "Bern", "income": 3.0, "rain": 2.0, "smokes": False}  # in other units
+    table = {name: [value] * 80 for name, value in known.items()} | {"age": range(80)}
+    each = np.exp(density.log_prob(table))
+    found, total = density.given(known, n_draws=4000), each.sum()
+    assert found.log_marginal == pytest.approx(np.log(total), abs=4 * found.error + 0.015)
+    assert found.mean()["age"] == pytest.approx(each @ np.arange(80) / total, abs=0.1)
     ranged = density.given({"age": (2, 4), "city": "Bern"})
     row = {"age": [3, 5], "income": [1.0, 1.0], "rain": [0.0, 0.0], "smokes": [True, True]}
     found = ranged.log_prob(row)
@@ -239,6 +246,7 @@ def test_tables_of_categories_or_of_numbers_alone():
     p = np.exp(only.log_prob({"city": ["Oslo"] * 2, "smokes": [False, True]}))
     assert given.shares()["smokes"][True] == pytest.approx(p[1] / p.sum())
     assert given.error == 0 and given.mean() == {}
+    assert set(given.sample(9, rng=0)["city"]) == {"Oslo"}
     joint = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.8, 0.6]]])
     schema = Schema((Column("a", Kind("continuous")), Column("b", Kind("positive"))))
     numbers = TableDensity.of(schema, joint)
@@ -381,6 +389,23 @@ def test_tables_come_back_as_they_came(library):
     np.testing.assert_array_equal(values[2:], X.to_numpy()[2:])
     if library == "pandas":
         assert (table.index == X.index).all() and table["n"].dtype == int
+
+
+def test_columns_aside_are_carried_along():
+    """By name, and by position."""
+    X = pd.DataFrame(
+        {"id": np.arange(200), "a": RNG(0).normal(size=200), "b": RNG(1).normal(size=200)}
+    )
+    schema = Schema.from_data(X).edit(id="aside")
+    learned = fit_table(X, schema, learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x))
+    holes = X.copy()
+    holes.loc[3, "b"] = np.nan
+    table = learned.impute(holes, n=1).tables[0]
+    assert (table["id"] == X["id"]).all() and np.isfinite(table["b"]).all()
+    for array in (holes.to_numpy(), holes[["a", "b"]].to_numpy()):
+        filled = learned.impute(array, n=1).tables[0]
+        assert filled.shape == array.shape and np.isfinite(filled).all()
+        assert filled[3, -1] == table["b"][3] and (filled[:3] == array[:3]).all()
 
 
 def test_missing_cells_that_are_values_are_filled_by_values(density):
@@ -551,6 +576,19 @@ def test_completed_tables_differ_where_cells_were_missing():
     pd.testing.assert_frame_equal(fitted.sample(2, holes)[0], fitted.sample(2)[0])  # of fit
 
 
+def test_tables_are_drawn_from_bootstrapped_densities_in_turn(monkeypatch):
+    holes, _ = people()
+    fitted, used = imputer(bootstraps=2).fit(holes), []
+    means = [own.density_.means for own in (fitted.density_, *fitted.bootstrapped_)]
+    assert all((a != b).all() for a, b in itertools.combinations(means, 2))
+    for own in fitted.bootstrapped_:
+        draw = own.impute
+        monkeypatch.setattr(
+            own, "impute", lambda X, n, *rest, f=draw: used.append(n) or f(X, n, *rest)
+        )
+    assert len(fitted.sample(5)) == 5 and used == [3, 2]
+
+
 def intervals(seeds, n=120, m=10):
     """Which 95% intervals cover the mean of a column that misses half of its cells, by Rubin's
     rules, with and without the bootstrap, and of the table that is filled once."""
@@ -577,8 +615,16 @@ def intervals(seeds, n=120, m=10):
 
 @pytest.mark.slow
 def test_intervals_by_rubins_rules_cover():
-    proper, improper, once = intervals(range(100))
-    assert proper > 0.9 and proper > improper > once
+    proper, improper, once = intervals(range(60))
+    assert proper > 0.85 and proper > improper and improper >= once
+
+
+def test_tables_of_polars_are_imputed():
+    holes, _ = people()
+    table = pl.from_pandas(holes.reset_index(drop=True))
+    found = imputer().fit(table).transform(table)
+    assert isinstance(found, pl.DataFrame) and found.columns == [*holes.columns]
+    assert sum(found.null_count().row(0)) == 0 and not found["height"].is_nan().any()
 
 
 def test_indicators_and_words_for_missing_cells():

@@ -6,7 +6,6 @@ cell: its rank (PIT) is uniform, and 90% intervals of the draws hold 90% of the 
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..conditionals import Conditionals
-from ..core import imported
+from ..core import imported, remaking
 from .density import AnyDensity, Rows
 from .findings import Finding
 from .tests import ranks, uniformity
 
 MOST_ROWS, DRAWS = 1000, 99  # rows with hidden cells, and completed tables of them
 LEVELS = 0.5, 0.9, 0.95  # of intervals
-FEWEST = 20  # hidden cells of a column
+FEWEST = 20  # hidden cells of a column; columns that have fewer count together
 UNTRUSTED = 0.1  # of the rows; more are a fault
 
 
@@ -49,8 +48,7 @@ def hidden_numbers(
     some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]
     holes = np.where(hole, np.nan, rows.x)[some]
     context = None if context is None else context[some]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # they are counted below
+    with remaking():  # no warning: rows that cannot be trusted are counted below
         found = Conditionals(density).impute(holes, n=DRAWS, rng=rng, context=context)
     cells = []
     for j, name in enumerate(names):
@@ -72,8 +70,7 @@ def hidden_cells(density: Any, X: Any, share: float, rng: np.random.Generator) -
         )
         for name, gone in zip(names, hole.T, strict=True)
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with remaking():
         found = density.impute(holes, n=DRAWS, rng=rng)
     cells = []
     for name, own in zip(names, hole.T, strict=True):
@@ -98,16 +95,23 @@ def _mask(shape: tuple[int, int], share: float, rng) -> np.ndarray:
 
 def _findings(cells: Sequence[tuple], trusted: np.ndarray, rng) -> list[Finding]:
     """cells: (name, which rows (n,), values (m,), draws (k, m), whether it has intervals)."""
-    found, inside = [], []
+    found, inside, few = [], [], []
     for name, own, values, drawn, is_number in cells:
-        if len(values) < FEWEST:
+        if not len(values):
             continue
-        u, test = ranks(values.astype(float), drawn.T.astype(float), rng)
-        what = f"`{name}` given seen cells"
-        found.append(uniformity("hidden", f"KS of {name} given seen cells", "The density", what,
-                                u, test))  # fmt: skip
+        rows, (u, test) = np.flatnonzero(own), ranks(values.astype(float), drawn.T, rng)
+        if len(values) < FEWEST:
+            few.append((rows, u))
+        else:
+            found.append(_uniformity(name, u, test))
         if is_number:
-            inside.append((np.flatnonzero(own), np.abs(2 * u - 1)))
+            inside.append((rows, np.abs(2 * u - 1)))
+    if few:  # one cell of each row: those of a row depend on each other
+        rows, u = (np.concatenate(own) for own in zip(*few, strict=True))
+        u = u[np.unique(rows, return_index=True)[1]]
+        if len(u) >= FEWEST:
+            test = imported("scipy.stats").kstest(u, "uniform")
+            found.append(_uniformity("other columns" if found else "all columns", u, test))
     if inside:
         rows, width = (np.concatenate(own) for own in zip(*inside, strict=True))
         found += [_coverage(level, rows, width) for level in LEVELS]
@@ -121,16 +125,22 @@ def _findings(cells: Sequence[tuple], trusted: np.ndarray, rng) -> list[Finding]
     return found
 
 
-def _coverage(level: float, rows: np.ndarray, width: np.ndarray) -> Finding:
-    """How many hidden numbers lie in their interval; cells of a row count together in the error.
+def _uniformity(name: str, u: np.ndarray, test: Any) -> Finding:
+    label, what = f"KS of {name} given seen cells", f"`{name}` given seen cells"
+    return uniformity("hidden", label, "The density", what, u, test)
 
-    rows (n,): of each cell; width (n,): the level of the narrowest interval with the value.
+
+def _coverage(level: float, rows: np.ndarray, width: np.ndarray) -> Finding:
+    """How many hidden numbers lie in their interval.
+
+    rows (n,): of each cell; width (n,): the level of the narrowest interval with the value. The
+    error is that of independent cells, or a larger one if the cells of a row are alike.
     """
-    off = (width < level) - level
-    each = np.bincount(rows, off)
-    covered, error = level + off.mean(), float(np.sqrt((each**2).sum()) / len(off))
+    off, n = (width < level) - level, len(rows)
+    alike = np.sqrt((np.bincount(rows, off) ** 2).sum()) / n
+    covered, error = level + off.mean(), float(max(alike, np.sqrt(level * (1 - level) / n)))
     norm = imported("scipy.stats").norm
     text = f"{level:.0%} intervals of hidden cells hold {covered:.1%} of their values."
     return Finding("coverage", f"{level:.0%} intervals are off by", abs(float(off.mean())), error,
-                   p=float(2 * norm.sf(abs(off.mean()) / max(error, 1e-9))), sentence=text,
+                   p=float(2 * norm.sf(abs(off.mean()) / error)), sentence=text,
                    remedy="tails" if covered < level else "thin")  # fmt: skip

@@ -21,18 +21,11 @@ MOST_COLUMNS = 12  # in pairs
 MOST_HISTOGRAMS, MOST_BARS, COLUMNS = 8, 4, 4
 LETTERS, MOST_LINES = 84, 30  # of the verdict
 LINE, ROW, LOW = 0.17, 1.3, 2.5  # inches: a line, a row of histograms, the part below these
+HEIGHT = 9.6  # inches, at least
 
 
 def page(report: Any) -> Figure:
     """One figure."""
-    figure = new_figure((15, 9.6), "constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
-    bars = [found for found in report.of("shares") if len(found.levels) > 1]
-    bars = sorted(bars, key=lambda one: one.adjusted)
-    if report.rows is None:  # a table without numbers
-        bars = _shares(left, bars, report.alpha)
-    else:
-        _pairs(left, report)
     lines = [
         line
         for text in report.verdict
@@ -41,9 +34,18 @@ def page(report: Any) -> Figure:
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], "   ... (print the report for the rest)"]
     histograms = _histograms(report)
-    bars = bars[:MOST_BARS]
+    bars = [found for found in report.of("shares") if len(found.levels) > 1]
+    bars = sorted(bars, key=lambda one: one.adjusted)
+    large = bars[:MOST_COLUMNS] if report.rows is None else []  # of a table without numbers
+    bars = bars[len(large) : len(large) + MOST_BARS]
     n_rows = -(-(len(histograms) + len(bars)) // COLUMNS)
     heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
+    figure = new_figure((15, max(HEIGHT, sum(heights))), "constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
+    if report.rows is None:
+        _shares(left, large, report.alpha)
+    else:
+        _pairs(left, report)
     verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
     _title(verdict, fill(report.headline, LETTERS - 14))
     _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
@@ -85,16 +87,15 @@ def _pairs(figure, report: Any):
         figure.supxlabel(text, fontsize=SMALL, color=GREY)
 
 
-def _shares(figure, bars: list[Finding], alpha: float) -> list[Finding]:
-    """At most 12 columns, as bars; returns those that have no room."""
+def _shares(figure, bars: list[Finding], alpha: float):
+    """Columns of a table without numbers."""
     _title(figure, "Shares of values: rows filled, draws as lines")
     across = min(3, max(1, len(bars)))
-    axes = figure.subplots(-(-min(len(bars), MOST_COLUMNS) // across) or 1, across, squeeze=False)
+    axes = figure.subplots(-(-len(bars) // across) or 1, across, squeeze=False)
     for ax, found in zip(axes.flat, bars, strict=False):
         _bars(ax, found, alpha)
     for ax in axes.flat[len(bars) :]:
         ax.remove()
-    return bars[MOST_COLUMNS:]
 
 
 def _histograms(report: Any) -> list[Finding]:

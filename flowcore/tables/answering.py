@@ -125,8 +125,9 @@ class Answering:
             log_ratio = np.where(np.isneginf(log_p), -np.inf, log_p - log_q)
             found = weighted(states, log_ratio)
             if last and not trusted(found.ess, found.k_hat).all():
-                start = target.moving, states, log_p, log_q
-                found = annealed(target.log_prob, target.start, *start, rng)
+                proposal = SimpleNamespace(log_prob=target.proposal_log_prob)
+                start = proposal, target.moving, states, log_p, log_q
+                found = annealed(target.log_prob, *start, rng)
         found.x[:] = target.in_units(found.x)
         return found
 
@@ -161,11 +162,6 @@ class _Target:
             log_p = log_p + self.categories.log_prob(codes)
         kept = self.question.kept(codes, self.coordinates.from_line(z))
         return np.where(kept, log_p, -np.inf).reshape(states.shape[:2])
-
-    @property
-    def start(self) -> SimpleNamespace:
-        """The proposal, as `annealed` wants one."""
-        return SimpleNamespace(log_prob=self.proposal_log_prob)
 
     def proposal_log_prob(self, states: np.ndarray) -> np.ndarray:
         """The log-density of the proposal, (m, n); 0 at values that were taken out of it."""

@@ -120,6 +120,8 @@ class TableConditional:
         """Which draws have no unknown number beyond the least and the greatest of the table."""
         codes, x = split(self.density, rows)
         coordinates = self.density.coordinates_
+        if not coordinates.dim:
+            return np.ones(len(rows), bool)
         with np.errstate(all="ignore"):  # an end may be infinite
             low, high = coordinates.from_line(coordinates.reach)
         free = self.density.encoding.is_there(codes) & self._question.hole
@@ -233,8 +235,9 @@ def answers_of(
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
     rows, found = _answered(density, frame, question, n, _draws(n_draws), rng, progress)
+    names = density.schema_.names
     for own in rows:
-        found.tables.append(_completed(X, given, frame, decoded(density, own), gaps))
+        found.tables.append(_completed(X, names, given, frame, decoded(density, own), gaps))
     return found
 
 
@@ -267,12 +270,12 @@ def _answered(density, frame, question, n, n_draws, rng, progress):
     return rows, found
 
 
-def _completed(X, given: Frame, frame: Frame, values: dict, gaps: dict) -> TableLike:
-    """The caller's table with draws in its missing cells."""
-    columns = {name: given[name] for name in given.names}
-    by_name = dict(zip(frame.names, frame.names, strict=True))
+def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -> TableLike:
+    """The caller's table with draws in its missing cells; names: all of the schema."""
+    columns, by_name = {name: given[name] for name in given.names}, {n: n for n in frame.names}
     if not set(frame.names) <= set(given.names):  # by position
-        by_name = dict(zip(frame.names, given.names, strict=True))
+        every = frame.names if len(given.names) == len(frame.names) else names
+        by_name = dict(zip(every, given.names, strict=True))
     for name, gone in gaps.items():
         if gone.any():
             columns[by_name[name]] = _filled(frame[name], values[name], gone)

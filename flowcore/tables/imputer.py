@@ -194,7 +194,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def sample(self, n: int = 5, X: TableLike = None, rng: Seed = None) -> list:
         """n completed tables, each a draw of all missing cells of X, jointly in each row.
 
-        X: None for the rows of `fit`. rng: None for `random_state`.
+        X: None for the table of `fit`, which the imputer keeps. rng: None for `random_state`.
         """
         check_is_fitted(self)
         X, n = self._table if X is None else X, check_dim("n", n)
@@ -239,10 +239,10 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
             raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
         is_table, least = hasattr(X, "columns") or hasattr(X, "column_names"), 2 if reset else 1
-        if is_table and not hasattr(X, "__dataframe__") and hasattr(X, "to_pandas"):
-            X = X.to_pandas()
         if is_table:
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")
+            validate_data(self, X if known else X[:0].to_pandas(), reset=reset,
+                          skip_check_array=True)  # fmt: skip
         else:
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False,
                               ensure_min_samples=least)  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
 IMAGINED = 2.0  # rows of every component, distributed as the whole column
 BINS, EVEN = 512, 0.1  # of a histogram; the share of it that is spread evenly
+NARROW = 1e-11  # of the mass: draws between such ends are even, since floats would show
 NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and all of it
 
 
@@ -185,13 +186,20 @@ class Histogram:
 
     def between(self, low: np.ndarray, high: np.ndarray, u: np.ndarray) -> np.ndarray:
         """z (n,) at the shares u (n,) of the mass between two ends."""
-        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
-        z = np.interp(first + u * (last - first), self.total, self.knots)
-        return np.clip(z, low, high)
+        low, high, first, mass = self._mass(low, high)
+        z = np.interp(first + u * mass, self.total, self.knots)
+        return np.where(mass > NARROW, np.clip(z, low, high), low + u * (high - low))
 
     def log_prob(self, low: np.ndarray, high: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The log-density of these z; -inf where they do not lie between the ends."""
-        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
+        low, high, _, mass = self._mass(low, high)
         place = np.clip(np.searchsorted(self.knots, z, "right") - 1, 0, len(self.height) - 1)
-        inside = (z >= low) & (z <= high)
-        return np.where(inside, np.log(self.height[place] / (last - first)), -np.inf)
+        even = mass <= NARROW
+        top, total = np.where(even, 1.0, self.height[place]), np.where(even, high - low, mass)
+        return np.where((z >= low) & (z <= high), np.log(top / total), -np.inf)
+
+    def _mass(self, low, high):
+        """(the ends inside of the knots, the mass below the lower one, and between them)."""
+        low, high = (np.clip(end, self.knots[0], self.knots[-1]) for end in (low, high))
+        first, last = (np.interp(end, self.knots, self.total) for end in (low, high))
+        return low, high, first, last - first
