@@ -289,5 +289,7 @@ def test_options_that_do_not_exist_and_holes_without_the_option():
         fc.FlowDensity().fit(holes)
     with pytest.raises(ValueError, match="infinite"):
         fc.FlowDensity(**QUICK).fit(np.where(np.isnan(holes), np.inf, holes))
+    with pytest.raises(ValueError, match="fit_predict takes complete rows"):
+        fc.FlowDensity(**QUICK).fit_predict(holes)
     with pytest.raises(ValueError, match=r"trim=0\.1 takes complete rows"):
         fc.FlowDensity(**QUICK, trim=0.1).fit(holes)

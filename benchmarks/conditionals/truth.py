@@ -116,11 +116,11 @@ def first_weights(joint: fc.Conditionals, rows: np.ndarray, rng) -> tuple[np.nda
     """(effective sample sizes, k-hats) of plain weights, without more draws or annealing."""
     ess, k_hat = np.empty((2, len(rows)))
     for index in blocks_of(rows, DRAWS):
-        for i in index:
-            x, log_q = joint.proposal.sample_given(rows[[i]], DRAWS, rng)
-            log_p = joint.density.log_prob(x[0])[None]
-            found = weighted(x, log_p - log_q)
-            ess[i], k_hat[i] = found.ess[0], found.k_hat[0]
+        drawn = [joint.proposal.sample_given(rows[[i]], DRAWS, rng) for i in index]
+        x, log_q = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+        log_p = joint.density.log_prob(x.reshape((-1, joint.dim))).reshape(log_q.shape)
+        found = weighted(x, log_p - log_q)
+        ess[index], k_hat[index] = found.ess, found.k_hat
     return ess, k_hat
 
 
@@ -173,6 +173,7 @@ def main(argv=None) -> int:
                 f"{row['ess']:.0f} / {row['low_ess']:.0f}", f"{row['bad_k']:.0%}",
                 f"{row['flat']} of {repeats}",
             ])  # fmt: skip
+            print(*table[-1], file=sys.stderr)
     print_table(["target", "density", "KL", "joint", "ESS", "k > .7", "flat"], table)
     if args.json:
         write_json(args.json, {"benchmark": "truth", "machine": machine(), "rows": document})

@@ -95,7 +95,7 @@ left.plot(winds, half, color="#0072B2", label="median")
 left.set(xlabel="wind", ylabel="power", title="p(power | wind), the price unknown")
 left.legend(loc="upper left")
 line = np.linspace(-2, 23, 40 if options.quick else 150)[:, None]
-for at, colour, style in ((5.0, "#0072B2", "-"), (7.0, "#D55E00", "--"), (9.0, "#009E73", "-.")):
+for at, colour, style in ((5.0, "#0072B2", "-"), (6.0, "#D55E00", "--"), (7.0, "#009E73", "-.")):
     rows_at = np.column_stack([np.full(len(line), at), line, np.full(len(line), np.nan)])
     log_p = joint.log_prob(rows_at).log_p - joint.log_prob([[at, np.nan, np.nan]]).log_p
     middle.plot(line, np.exp(log_p), color=colour, ls=style, label=f"wind = {at:g}")

@@ -274,6 +274,11 @@ class FlowDensity(
         So the share of outliers is `contamination`, which `predict` of rows of the fit is not: what
         was learned from is more probable. Rows that were never held out are predicted.
         """
+        if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
+            raise ValueError(
+                "fit_predict takes complete rows: scores of rows that know different columns "
+                "cannot be compared. Call fit, and predict for complete rows"
+            )
         scores = self.fit(X, y, sample_weight, context=context).held_out_scores_
         if np.isnan(scores).any():
             scores = np.where(np.isnan(scores), self.score_samples(X, context), scores)

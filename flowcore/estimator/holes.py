@@ -8,9 +8,9 @@ its hidden values from q(x_b | x_a). Then for any density p
 
 Densities are fitted to completed rows: first to draws of q, then to draws of the density that was
 found so, and once more. (Data augmentation: Tanner and Wong 1987; with weights: Wei and Tanner
-1990, "A Monte Carlo implementation of the EM algorithm".) Measured by
-`python -m benchmarks.conditionals.learning`: a third round changes nothing, nor do draws of a
-mixture that was fitted to p itself.
+1990, "A Monte Carlo implementation of the EM algorithm".) On 600 rows of moons in four columns, 30%
+of the cells hidden, the loss was 1.29 nats without a second round, 1.18 with one, 1.09 with two,
+1.07 with four, 1.14 with six; fresh draws of a mixture fitted to p itself changed it by .02.
 """
 
 from __future__ import annotations
