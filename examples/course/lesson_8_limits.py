@@ -268,6 +268,7 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 #   has the pieces or the tails already. A mixture as the base costs you the number of pieces.
 # * Keep exponentials bounded by the parametrisation: one far row is enough for a NaN.
 #
-# This was the last lesson on data; lesson 11 is about densities without any. You have stretched a line, taken determinants, trained on a loss that
-# may be negative, coloured masks, walked degree by degree, coupled and permuted. Take a table of
-# your own now: ``docs/your_own_data.md`` says what to look out for.
+# This was the last lesson on data; lesson 11 is about densities without any. You have stretched a
+# line, taken determinants, trained on a loss that may be negative, coloured masks, walked degree by
+# degree, coupled and permuted. Take a table of your own now: ``docs/your_own_data.md`` says what to
+# look out for.
