@@ -217,7 +217,7 @@ def test_interrupted_it_returns_the_best_so_far():
     ("support", "message"),
     [
         ({}, "empty dictionary"),
-        ({"a": "positiv"}, "a: a support is one of 'real', 'positive', 'simplex'"),
+        ({"a": "above 0"}, "a: a support is one of 'real', 'positive', 'simplex'"),
         ({"a": (2.0, 1.0)}, "low < high"),
         ({"a": ("real", (0,))}, "a: a shape is a tuple of positive integers"),
         ({"a": ("real", 3)}, "a: a support is one of"),
