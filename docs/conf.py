@@ -62,7 +62,7 @@ numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples/course", "../examples/how_to"],
     "gallery_dirs": ["built/course", "built/how_to"],
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "builder.pages.LessonOrder",
     "filename_pattern": r"\.py$",
     "reset_modules": ("matplotlib", "builder.pages.warnings_are_errors"),
     "reset_modules_order": "both",

@@ -137,6 +137,19 @@ def plain(text: str) -> str:
 _while_it_runs = ExitStack()
 
 
+class LessonOrder:
+    """The gallery's order of scripts: lesson 10 stands after lesson 9."""
+
+    def __init__(self, src_dir):
+        self.src_dir = src_dir
+
+    def __call__(self, filename: str) -> list:
+        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", filename)]
+
+    def __repr__(self):
+        return "<LessonOrder>"
+
+
 def warnings_are_errors(gallery_conf, script, when) -> None:
     """Called before and after every example: a warning in one of them is an error."""
     _while_it_runs.close()
