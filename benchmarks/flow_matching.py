@@ -91,7 +91,8 @@ def main(argv=None) -> int:
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             rows.append(measure(name, seed, args))
             print("  {target:18s} seed {seed}  KL {kl:.4f} +- {standard_error:.4f}  {seconds:.0f} s"
-                  "  {epochs} epochs, solver steps {n_steps}".format(**rows[-1]), flush=True)  # fmt: skip
+                  "  {epochs} epochs, solver steps {n_steps}".format(**rows[-1]),
+                  flush=True)  # fmt: skip
     if args.json:
         write_json(args.json, {"benchmark": "flow_matching", "machine": facts, "rows": rows,
                                "points": args.points})  # fmt: skip

@@ -66,7 +66,7 @@ class VonMises(BaseDistribution):
     Examples
     --------
     >>> VonMises([0.0], 2.0).log_prob([[0.0], [2 * np.pi]]).round(4)
-    array([-0.6617, -0.6617])
+    array([-0.6619, -0.6619])
     """
 
     def __init__(self, loc: ArrayLike, concentration: ArrayLike = 1.0):
