@@ -296,11 +296,13 @@ def continuous(
 
     Parameters
     ----------
-    dim, context_dim, standardize, rng :
-        As for `maf`.
+    dim : int
+        D.
     hidden : sequence of int
-        Widths of the velocity's network; None: seven layers of max(64, 2 D), three
-        if they are not residual.
+        Widths of the velocity's network; None: seven layers of max(64, 2 D), three if they are not
+        residual.
+    context_dim, standardize, rng :
+        As for `maf`.
     frequencies, probes, n_steps :
         As for `ContinuousFlow`; `fit_matching` sets n_steps anew.
     base : str or Distribution

@@ -565,6 +565,7 @@ TRANSFORMERS = {
     "affine-unbounded": Affine(None),
     "spline": RationalQuadratic(5, tail=2.0),
     "spline-of-one-bin": RationalQuadratic(1),
+    "circular-unbounded": ANGLE,
     "mixture": MixtureOfGaussians(3),
     "mixture-of-one": MixtureOfGaussians(1),
     "compose": Compose([Affine(), RationalQuadratic(4), OwnTransformer()]),

@@ -87,7 +87,7 @@ function showStory(session, task) {
   at("task-title").textContent = task ? `${task.number}. ${task.title}` : "Free play";
   at("story").textContent = task ? task.story : FREE[session.state ? session.missing : ""];
   const lesson = at("lesson");
-  lesson.textContent = task ? `Lesson ${task.number} of the course` : "The course, eight lessons";
+  lesson.textContent = task ? `Lesson ${task.number} of the course` : "The course";
   lesson.href = task
     ? `../built/course/lesson_${task.number}_${LESSONS[task.number - 1]}.html`
     : "../learn.html";

@@ -126,15 +126,17 @@ class ContinuousFlow(Bijector):
         t = np.broadcast_to(as_numbers("t", t), x.shape[:-1])
         return self.velocity(np.concatenate([x, self.time_features(t)], axis=-1), context=context)
 
-    def time_features(self, t) -> np.ndarray:
+    def time_features(self, t: ArrayLike) -> np.ndarray:
         """What the network reads of times t (...): (..., 1 + 2 F)."""
         t = np.asarray(t)[..., None]
         angles = np.pi * np.arange(1, self.frequencies + 1) * t
         return np.concatenate([t, np.cos(angles), np.sin(angles)], axis=-1)
 
     def path(self, z: ArrayLike, times: ArrayLike, context: Context = None) -> np.ndarray:
-        """x(t) of rows z (N, D) at rising times from 0 to 1, (len(times), N, D), for pictures:
-        between two of them, `n_steps` steps of their own."""
+        """x(t) of rows z (N, D) at rising times from 0 to 1, (len(times), N, D).
+
+        For pictures: between two times, it takes `n_steps` steps.
+        """
         x, found, before = as_numbers("z", z), [], 0.0
         for t in np.asarray(times, float):
             for h in np.full(self.n_steps, (t - before) / self.n_steps):

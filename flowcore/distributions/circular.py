@@ -50,7 +50,7 @@ class UniformCircle(BaseDistribution):
 
 
 class VonMises(BaseDistribution):
-    """Independent von Mises angles, the normal density's relatives on a circle:
+    """Independent von Mises angles, relatives of the normal density on a circle.
 
         log p(z) = sum_i [k_i cos(z_i - loc_i) - log(2 pi I_0(k_i))]
 
@@ -66,7 +66,7 @@ class VonMises(BaseDistribution):
     Examples
     --------
     >>> VonMises([0.0], 2.0).log_prob([[0.0], [2 * np.pi]]).round(4)
-    array([-0.6617, -0.6617])
+    array([-0.6619, -0.6619])
     """
 
     def __init__(self, loc: ArrayLike, concentration: ArrayLike = 1.0):

@@ -67,6 +67,7 @@ class CircularMLP(Parametric):
         return call(self, "phi", x, params, context)
 
     def bind(self, at: Workspace) -> Bound:
+        """phi = run(x) and x_bar = back(phi_bar): d cos = -sin, d sin = cos."""
         needs_x_bar = at.has_way_back
         # the network's own inputs need their gradient if x does
         network, network_back = self.network.bind(at)

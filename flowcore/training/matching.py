@@ -237,7 +237,7 @@ def fit_matching(
     ----------
     flow : TransformedDistribution
         Such as `flows.continuous(D)`.
-    X, context, sample_weight, validation_split, validation_data :
+    X : array_like
         As in `fit`.
     pairing : str
         Which base draw a row is paired with. "random"; or "optimal", within its batch that of the
@@ -250,7 +250,9 @@ def fit_matching(
         Epochs between two exact NLLs.
     epochs, batch_size, learning_rate :
         As in `fit`. "auto": five times as many epochs, about 256 rows, and 5e-3.
-    optimizer, schedule, warm_up, average, patience, shuffle, clip_norm :
+    optimizer, schedule, warm_up, average, validation_split, validation_data, patience, shuffle :
+        As in `fit`.
+    clip_norm, sample_weight, context :
         As in `fit`.
     callbacks, progress, checkpoint, checkpoint_every, checkpoint_key, penalty, rng :
         As in `fit`.
