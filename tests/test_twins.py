@@ -79,9 +79,9 @@ FOR_ALL = (
     "maf-tanh", "maf-context-first-2", "maf-own-transformer", "maf-residual-context-first",
     "maf-textbook-loop", "iaf-spline", "iaf-mixture", "coupling-residual", "coupling-composed",
     "coupling-own-conditioner", "chain-nested", "flow-student", "flow-over-a-flow-context",
-    "flow-own-bijector", "mixture-of-flows",
+    "flow-own-bijector", "mixture-of-flows", "continuous-1",
 )  # fmt: skip
-LARGE = ("wide", "many-inputs", "random")  # networks like others, but slow
+LARGE = ("wide", "many-inputs", "random", "continuous")  # like others, but slow
 FORMULAS = [
     c for c in CASES if c[0] in FOR_ALL
     or not (c[0].startswith(MADE_OF_OTHERS) or any(word in c[0] for word in LARGE))

@@ -101,7 +101,7 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
     least_dim, below_rows   in smaller dimensions, or of so many rows, "auto" leaves it out
-    train    `fit`, or `fit_matching`, whose epochs are `times` as many and cost as much less
+    matched  by `fit_matching`, whose epochs are `times` as many and cost as much less, not by `fit`
     """
 
     name: str
@@ -112,7 +112,7 @@ class FlowCandidate:
     widens: bool = True
     least_dim: int = 1
     below_rows: float = np.inf
-    train: Callable[..., tuple] = fit
+    matched: bool = False
     times: int = 1
     kept = False
     is_flow = True
@@ -132,8 +132,9 @@ class FlowCandidate:
         every = self.times * -(-epochs // max(snapshots, 1))
         seen = Snapshots(held_out, every, PATIENCE * self.times / rows.times)
         options = {"epochs": self.times * epochs, "rng": rng, "context": rows.context}
-        options |= {"threads": threads} if self.train is fit else {}
-        options["batch_size"] = batch_size_for(round(len(rows) / rows.times))
+        if not self.matched:
+            size = batch_size_for(round(len(rows) / rows.times))
+            options |= {"threads": threads, "batch_size": size}
         equal = (rows.weight == rows.weight[0]).all()
         options["sample_weight"] = None if equal else rows.weight
         if snapshots:
@@ -147,7 +148,8 @@ class FlowCandidate:
             if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
                 try:
                     start = self._untrained(rows, rng, n_modes)
-                    last, history = self.train(start, rows.x, **options)
+                    train = fit_matching if self.matched else fit
+                    last, history = train(start, rows.x, **options)
                 except TrainingDivergedError as error:
                     last, history = error.flow, error.history
                 cut = history.interrupted
@@ -245,7 +247,7 @@ FLOWS = {
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
-MATCHED = FlowCandidate("continuous", partial(continuous, n_steps=64), COST, train=fit_matching,
+MATCHED = FlowCandidate("continuous", partial(continuous, n_steps=64), COST, matched=True,
                         times=EPOCHS_TIMES)  # fmt: skip
 
 
