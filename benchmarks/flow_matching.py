@@ -34,9 +34,7 @@ ANGLES = {
 def matched(name: str, x: np.ndarray, seed: int, fit: dict):
     """(flow in float64, history) of a target in the plane."""
     flow = fc.flows.continuous(2, rng=seed, dtype=np.float32)
-    flow, history = fc.fit_matching(
-        flow, x, rng=seed, validation_split=0, nll_every=10**9, **fit
-    )
+    flow, history = fc.fit_matching(flow, x, rng=seed, validation_split=0, nll_every=10**9, **fit)
     return flow.with_params(flow.params.astype(float)), history
 
 
