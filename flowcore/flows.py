@@ -299,7 +299,7 @@ def continuous(
     dim : int
         D.
     hidden : sequence of int
-        Widths of the velocity's network; None: seven layers of max(64, 2 D), three if they are not
+        Widths of the velocity's network; None: eleven layers of max(64, 2 D), three if they are not
         residual.
     context_dim, standardize, rng :
         As for `maf`.
@@ -330,7 +330,7 @@ def continuous(
     ContinuousFlow(MLP(3, (2,), hidden=[8, 8, 8], 'silu', residual=True), n_steps=20)
     """
     dim = check_dim("dim", dim)
-    hidden = [max(64, 2 * dim)] * (7 if residual else 3) if hidden is None else hidden
+    hidden = [max(64, 2 * dim)] * (11 if residual else 3) if hidden is None else hidden
     layer = ContinuousFlow.of(
         dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
         frequencies=frequencies, probes=probes,

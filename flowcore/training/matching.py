@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 # what "auto" stands for, chosen on `pinwheel` and `ring`, 2,000 rows
-EPOCHS_TIMES = 5  # as many epochs as `fit` makes: a regression on noise learns slowly
+EPOCHS_TIMES = 4  # as many epochs as `fit` makes: a regression on noise learns slowly
 BATCH, LEARNING_RATE = 256, 5e-3
 VALIDATION = 2_000  # pairs, always the same, by which the best epoch is chosen
 EXAMINED = 500  # rows that choose the grid, or whose exact NLL is computed
@@ -224,7 +224,8 @@ def fit_matching(
     checkpoints, interrupts and divergence, and another loss: history.train_nll and .val_nll are
     this loss, which does not fall to 0 (x - z is not a function of x_t), and not a negative
     log-likelihood. So every `nll_every` epochs, and at the end, the exact NLL of at most 500
-    validation rows is computed: history.settings["nll"] is {epochs done: NLL in nats}.
+    validation rows is computed: history.settings["nll"] is {epochs done: NLL in nats} (of a
+    resumed run, since it went on).
 
     After the training the solver gets the grid that `ContinuousFlow.with_tolerance` chooses for 500
     training rows; it is part of the flow, and of its file.
@@ -249,7 +250,7 @@ def fit_matching(
     nll_every : int
         Epochs between two exact NLLs.
     epochs, batch_size, learning_rate :
-        As in `fit`. "auto": five times as many epochs, about 256 rows, and 5e-3.
+        As in `fit`. "auto": four times as many epochs, about 256 rows, and 5e-3.
     optimizer, schedule, warm_up, average, validation_split, validation_data, patience, shuffle :
         As in `fit`.
     clip_norm, sample_weight, context :
