@@ -58,7 +58,7 @@ for known, colour, style in ((-1.0, ORANGE, "--"), (1.5, BLUE, "-")):
     right.plot(line, slice_.prob(line[:, None]), color=colour, ls=style, label=f"$x_1$ = {known}")
     print(f"x1 = {known}: mean {slice_.means[0, 0]:.2f}, width {slice_.scale_tril[0, 0, 0]:.2f}")
 right.plot(line, fc.Normal(1).prob(line[:, None]), color=BLACK, lw=1, label="nothing known")
-right.set(xlabel="$x_2$", title="slices, divided by their mass")
+right.set(xlabel="$x_2$", title="slices, divided by their mass", ylim=(0, 0.9))
 right.legend()
 
 # %%
