@@ -9,7 +9,7 @@ from stub_cost import cpu_seconds
 from stub_saved import CLASSES, own_classes
 
 import flowcore
-from flowcore import Bijector, Transformer
+from flowcore import Bijector, PerCoordinate, Transformer
 from flowcore.core import Parametric
 from flowcore.files import DESCRIPTION, load, pack, save, unpack
 
@@ -149,8 +149,9 @@ def numbers(thing) -> list:
 def evaluated(thing, rng) -> tuple:
     """Values and log-dets at random points; nothing of what is not flowcore's own."""
     if isinstance(thing, Transformer) and own(thing):
+        dim = len(thing.transformers) if isinstance(thing, PerCoordinate) else 3
         return thing.forward_and_log_det(
-            rng.normal(size=(2, 3)), rng.normal(size=(2, 3, thing.n_out))
+            rng.normal(size=(2, dim)), rng.normal(size=(2, dim, thing.n_out))
         )
     if not isinstance(thing, (Parametric, flowcore.targets.Target)) or not own(thing):
         return ()

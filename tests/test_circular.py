@@ -153,3 +153,9 @@ def test_angles_are_learned(target, largest):
     flow, _ = fc.fit(flow, x, rng=0, epochs=60, learning_rate=rate)
     found = fc.kl_to_truth(flow, target, 20_000, rng=1)
     assert found.kl < largest + 3 * found.standard_error
+
+
+def test_per_coordinate_of_another_dimension():
+    transformer = fc.PerCoordinate([fc.Affine(), fc.Shift()])
+    with pytest.raises(ValueError, match=r"is for 2 coordinates: x has shape \(4, 3\)"):
+        transformer.forward_and_log_det(np.zeros((4, 3)), np.zeros((4, 3, 2)))

@@ -139,7 +139,8 @@ class Lease:
         return BLAS.single_threaded() if at.n_rows * at.theta.size >= HEAVY else nullcontext()
 
     def __del__(self):
-        if hasattr(self, "plan") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
+        # without `_idle` an interrupt, or an error, has come before there was a whole lease
+        if hasattr(self, "_idle") and len(self._idle) < KEPT and self.plan.at.nbytes < LARGEST:
             self._idle.append(self.plan)
 
 

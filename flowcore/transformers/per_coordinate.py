@@ -59,6 +59,10 @@ class PerCoordinate(Transformer):
         return self._each("inverse_and_log_det", x, phi)
 
     def _each(self, method, x, phi):
+        if np.shape(x)[-1:] != (len(self.transformers),):
+            raise ValueError(
+                f"{self!r} is for {len(self.transformers)} coordinates: x has shape {np.shape(x)}"
+            )
         pairs = [
             getattr(part, method)(x[..., i], phi[..., i, : part.n_out])
             for i, part in enumerate(self.transformers)
