@@ -189,4 +189,5 @@ def test_lessons_become_notebooks_that_run(builder, tmp_path):
         book.cells.insert(0, strict)
         nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute()
         outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
-        assert any("image/png" in out.get("data", {}) for out in outputs)
+        pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+        assert pictures or book is books[0]  # lesson 0 draws in letters

@@ -33,6 +33,7 @@ def options(seed=0):
 
 RUN = """
 import os, signal, sys
+import filelock  # an interrupt within an import is Python's: it may come out as a RuntimeError
 os.fsync = lambda handle: None  # what a process has written outlives it, if not the computer
 from stub_runs import run
 from test_kills import options
