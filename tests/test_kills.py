@@ -76,7 +76,8 @@ class Process:
 
     def ended(self):
         """What it printed."""
-        printed, complaints = self.process.communicate()
+        with self.process as process:  # `communicate` would lose what came with the first line
+            printed, complaints = process.stdout.read(), process.stderr.read()
         assert not complaints, complaints
         return printed
 
