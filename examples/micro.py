@@ -11,7 +11,8 @@ every coordinate by amounts that depend on the coordinates before it:
 
 Its Jacobian is triangular, so log |det dz/dx| = -sum_i alpha_i. MADE (Germain et al. 2015) computes
 all mu_i and alpha_i in one pass. It is a dense network with masks: input i has the number i, every
-hidden unit has one, too, and a unit reads only units with smaller numbers.
+hidden unit has one, too. A hidden unit reads units with numbers up to its own, an output only units
+with smaller ones.
 
 The arrays: x, z (n, D); mu, alpha (n, D); weights (in, out). `x_bar` is the gradient of a sum of
 losses with respect to x, and so on. The whole is flowcore's MAF: with equal weights both have equal
@@ -97,7 +98,7 @@ def loss_and_gradient(flow, x):
     """The mean of -log p(x), and its gradient: [(W_bar, b_bar), ...] of each MADE.
 
     z = (x - mu) e, e = exp(-alpha):    x_bar = z_bar e,    mu_bar = -z_bar e,
-    alpha_bar = -z_bar z + 1, since the loss has minus the log-det, which has minus alpha
+    alpha_bar = -z_bar z + 1/n, since the loss is a mean, of minus the log-det, which is minus alpha
     """
     z, log_det, memory = inverse(flow, x)
     n, dim = x.shape

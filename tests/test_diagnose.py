@@ -656,6 +656,11 @@ def test_a_table_without_numbers_is_judged_by_its_shares():
     assert any(title.startswith("a: ") for title in panels)
     with pytest.raises(ValueError, match="7 complete rows: at least 10"):
         fc.diagnose(density, table(7, 2))
+    gaps = table(2000, 3)
+    gaps["a"][:300] = None
+    with pytest.warns(UserWarning, match="300 rows left out for missing values"):
+        report = fc.diagnose(density, gaps, rng=0)
+    assert report.trusted and report.n == 1700
 
 
 # ---------------------------------------------------------------------------- conditionals

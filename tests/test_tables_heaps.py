@@ -80,13 +80,30 @@ def test_smooth_columns_have_no_heaps(n, sd):
     assert normal_scores(x / 4, Kind.parse("gridded(0.25)")) is None
 
 
-def test_weights_count_as_rows():
-    values, count = np.unique(HOURS, return_counts=True)
+def test_weights_are_shares_of_fewer_rows():
+    """Equal weights change nothing; a large one is one row, and no value that comes back."""
     kind = Kind.parse("integer(0)")
-    once, each = normal_scores(HOURS, kind), normal_scores(values, kind, count.astype(float))
-    for knots, mass in (once.knots, each.knots):
-        assert mass.max() == mass[np.searchsorted(knots, 41)]
+    plain = normal_scores(HOURS, kind)
+    even = normal_scores(HOURS, kind, np.full(len(HOURS), 0.25))
+    assert even.knots == pytest.approx(plain.knots)
+    heavy = normal_scores(HOURS, kind, np.where(HOURS == 20, 4.0, 1.0))
+    at_20 = [np.ptp(s.inverse([[20.0], [21.0]])) for s in (plain, heavy)]
+    assert at_20[1] > 1.2 * at_20[0]
     assert normal_scores(np.full(9, 40.0), kind) is None
+    for seed in range(5):
+        own = np.random.default_rng(seed)
+        x = np.round(own.normal(0, 50, 400))
+        assert normal_scores(x, Kind.parse("integer"), own.exponential(size=400)) is None
+
+
+def test_copies_of_rows_are_no_heaps():
+    """A table that was resampled: its rows repeat, whatever its columns are."""
+    own = np.random.default_rng(3)
+    x = np.round(own.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 400), 2)
+    table = dict(zip("ab", x[own.integers(400, size=600)].T, strict=True))
+    schema = Schema.from_data(table).edit(a="gridded(0.01)", b="gridded(0.01)")
+    density = fit_table(table, schema, learn=lambda x, **_: fc.GaussianMixture.from_data(x, 1))
+    assert density.coordinates_.scores == (None, None)
 
 
 def test_a_file_keeps_the_map(tmp_path):

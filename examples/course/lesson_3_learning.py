@@ -241,8 +241,7 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 #
 # Both variances are 1, as :math:`0.8^2 + 0.6^2 = 1`, and the correlation is 0.8. So their
 # covariance matrix :math:`C` has :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the
-# triangle, and so its entropy? The rest is 3a. First tries, the second of them the same number
-# again:
+# triangle, and so its entropy? The rest is 3a.
 
 # %%
 # **3c.** The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). What

@@ -68,8 +68,7 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
 # two weight matrices stay? Colour them on paper, or here: 1 is a connection. A matrix is
-# (in, out): a row for each unit that is read, a column for each unit that reads. Here stands a
-# first guess, not a good one; put yours in its place.
+# (in, out): a row for each unit that is read, a column for each unit that reads.
 
 import warnings
 from functools import reduce
@@ -82,17 +81,16 @@ from autograd import jacobian
 import flowcore as fc
 from flowcore import teaching
 
-# somebody remembered that the Jacobian of lesson 2 was a lower triangle
 guess_1 = [  # rows: x_1, x_2, x_3; columns: the hidden units
-    [1, 0, 0, 0],
-    [1, 1, 0, 0],
-    [1, 1, 1, 0],
+    [0, 0, 0, 0],
+    [0, 0, 0, 0],
+    [0, 0, 0, 0],
 ]
 guess_2 = [  # rows: the hidden units; columns: phi_1, phi_2, phi_3
-    [1, 0, 0],
-    [1, 0, 0],
-    [1, 1, 0],
-    [1, 1, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
 ]
 
 small = fc.MADE(3, hidden=[4], n_out=1)

@@ -23,7 +23,7 @@ options, _ = parser.parse_known_args()
 # %%
 # A table: the wind, the power that a wind farm makes of it, and the price of power on that day. A
 # fifth of the cells is lost; some more prices are lost where the power is high. That is allowed:
-# holes may depend on what is seen. Where the power is lost itself, nothing more is.
+# holes may depend on what is seen. Where the power itself is lost, no further price is.
 NAMES = ["wind", "power", "price"]
 rng = np.random.default_rng(0)
 n = 200 if options.quick else 1000

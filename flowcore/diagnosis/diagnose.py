@@ -74,8 +74,8 @@ def diagnose(
     density : Density
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
         scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: log p is
-        that of its numbers, given its categories; rows that miss a value are left out, with a
-        warning, and extra columns if it ignores them.
+        that of its numbers, given its categories (without numbers, that of the row); rows that miss
+        a value are left out, with a warning, and extra columns if it ignores them.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
@@ -241,6 +241,8 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
 def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Diagnosis:
     """The report of a `TableDensity` without numbers: log p itself, shares of values and pairs."""
     log_p, drawn = density.log_prob(X_held_out), density.log_prob(density.sample(draws, rng))
+    if n := np.count_nonzero(np.isnan(log_p)):
+        warn(f"{n:,} rows left out for missing values")
     log_p = log_p[~np.isnan(log_p)]
     if len(log_p) < FEWEST:
         raise ValueError(f"X_held_out has {len(log_p)} complete rows: at least {FEWEST} are needed")

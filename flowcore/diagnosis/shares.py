@@ -33,6 +33,7 @@ def shares(
     with remaking():  # warnings about these rows have been given
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]
         frames = [density.schema_.select(table, density.ignore_extra) for table in tables]
+        frames[0] = frames[0].take(~density.encoding.encode(frames[0])[2])  # what misses a value
         rows, drawn = map(density.levels_of, frames[:2])
     n, texts, ranges = len(frames[0]), {}, []
     for name, (own, new) in rows.items():

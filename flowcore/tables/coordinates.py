@@ -62,8 +62,12 @@ class Coordinates:
         self.line, self.noise = line(kinds, self.scores), noise(kinds)
 
     @np.errstate(over="ignore")
-    def fitted(self, x: np.ndarray, u: np.ndarray, weight: np.ndarray | None = None) -> Coordinates:
-        """The same with scores, fillers and reach of the rows x (n, D), NaN where none is there."""
+    def fitted(self, x: np.ndarray, u: np.ndarray, rows=slice(None), weight=None) -> Coordinates:
+        """The same with scores, fillers and reach of the rows x (n, D), NaN where none is there.
+
+        rows, weight: those that stand for all of their copies, and what each counts.
+        """
+        x, u = x[rows], u[rows]
         there = ~np.isnan(x)
         scores = [
             normal_scores(own[rows], kind, None if weight is None else weight[rows])

@@ -98,8 +98,8 @@ def fitted_parts(
         nats = float(np.average(categories.log_prob(codes), weights=weight))
         one_hot = OneHot.of(categories.counts)
         context = one_hot(codes) if one_hot.dim else None
-    u = _noise(codes, x, coordinates, rng)
-    coordinates = coordinates.fitted(x, u, weight)
+    u, first = _noise(codes, x, coordinates, rng)
+    coordinates = coordinates.fitted(x, u, *_once(first, weight))
     density, summary = _learned(*coordinates.to_line(x, u), context, weight, learn, rng)
     check_dim(density, coordinates.dim)
     notes = {
@@ -113,8 +113,9 @@ def fitted_parts(
     return schema, categories, coordinates, density, margins, notes
 
 
-def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> np.ndarray:
-    """u (n, D), what stands for whatever the rows leave open.
+def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:
+    """(u (n, D), what stands for whatever the rows leave open; the first of the rows that each is
+    a copy of, or None).
 
     Rows that are copies of others get the same noise, so that they stay copies, which no fold
     separates. They are copies if far more pairs of rows are equal than of rows with independent
@@ -123,16 +124,23 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> n
     """
     u, both = rng.random(x.shape), np.column_stack([codes, np.nan_to_num(x, nan=-1e300)])
     if not coordinates.is_open(x).any() or not len(x):
-        return u
+        return u, None
     first = first_equal(both, None)
     if first is None:
-        return u
+        return u, None
     every = expected = _pairs(np.zeros(len(x), int))
     pairs, on_grid = _pairs(first), np.append(np.ones(codes.shape[1]), coordinates.step)
     for column, step in zip(both.T, on_grid, strict=True):
         equal = _pairs(np.unique(column, return_inverse=True)[1])
         expected *= (equal if step else equal - pairs) / every
-    return u[first] if expected < CHANCE * pairs else u
+    return (u[first], first) if expected < CHANCE * pairs else (u, None)
+
+
+def _once(first: np.ndarray | None, weight: np.ndarray | None) -> tuple:
+    """(which rows stand for all of their copies, with which weights)."""
+    if first is None:
+        return slice(None), weight
+    return np.unique(first, return_index=True)[1], np.bincount(first, weight)[np.unique(first)]
 
 
 def _pairs(number: np.ndarray) -> float:

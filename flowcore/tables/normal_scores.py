@@ -122,14 +122,15 @@ def normal_scores(
 
         P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
 
-    S is the share of a smooth distribution through about n^(1/3) quantiles, A the number of rows
-    that it counts as: that under which each row is most probable given the others. The values are
-    not heaped if S alone is as good. Beyond the rows there is the mass 1 / (n + 1), up to the
-    support's ends.
+    S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, A the number of
+    rows that it counts as: that under which each row is most probable given the others. The values
+    are not heaped if S alone is as good. Beyond the rows there is half of 1 / (n + 1), at each end
+    at which the support goes on. Of weighted rows n is (sum w)^2 / sum w^2, and c is in
+    proportion.
     """
     if not kind.is_gridded or len(x) < 2:
         return None
-    weight = np.ones(len(x)) if weight is None else weight / weight.mean()
+    weight = np.ones(len(x)) if weight is None else weight * (weight.sum() / (weight @ weight))
     low, step = kind.low or 0.0, kind.step
     cell, which = np.unique(np.rint((x - low) / step), return_inverse=True)
     n, count = weight.sum(), np.bincount(which, weight)
@@ -139,8 +140,9 @@ def normal_scores(
     at = np.unique(np.concatenate([cell, cell + 1]))
     share = np.maximum(np.diff(smooth(at)), 1e-300)
     own, A = np.searchsorted(at, cell), STRENGTHS[:, None]
-    others = np.maximum(count - 1, 0) + A * share[own]
-    gain = np.log(others / (n - 1 + A) / share[own]) @ count
+    S = share[own][which]
+    others = np.maximum(count[which] - weight, 0) + A * S
+    gain = np.log(others / (n - weight + A) / S) @ weight
     if gain.max() <= HEAPED:
         return None
     mass = STRENGTHS[np.argmax(gain)] * share

@@ -13,7 +13,7 @@ ONE_PAGE = (
         "A MADE has three inputs in the order 1, 2, 3. How many of them can change mu_3?",
         2,
         "mu_3 reads the inputs that come before the third: x_1 and x_2.",
-        "A unit reads only units with smaller numbers.",
+        "A hidden unit reads numbers up to its own, an output only smaller ones.",
         (3, "mu_3 may not read x_3: z_3 = (x_3 - mu_3) exp(-alpha_3) would have another slope."),
         (1, "Not only the neighbour: all inputs with smaller numbers."),
         (0, "That is mu_1, before which nothing comes."),
