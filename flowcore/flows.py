@@ -244,9 +244,9 @@ def nsf(
         nats.
     circular : sequence of int
         Which coordinates are angles, in radians: densities are periodic in them, draws lie in
-        [-pi, pi], and networks read their cosines and sines. The layers are then couplings,
-        whatever the kind (of a single angle, one spline), and the base a `Product` whose angles are
-        uniform: `base` names that of the other coordinates.
+        [-pi, pi], and networks read their cosines and sines. The layers are then couplings in an
+        order of their own, whatever `kind` and `order` (of a single angle, one spline), and the
+        base is a `Product` whose angles are uniform: `base` names that of the other coordinates.
 
     Returns
     -------

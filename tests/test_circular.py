@@ -159,3 +159,23 @@ def test_per_coordinate_of_another_dimension():
     transformer = fc.PerCoordinate([fc.Affine(), fc.Shift()])
     with pytest.raises(ValueError, match=r"is for 2 coordinates: x has shape \(4, 3\)"):
         transformer.forward_and_log_det(np.zeros((4, 3)), np.zeros((4, 3, 2)))
+
+
+def test_per_coordinate_takes_lists_and_transformers_without_a_hash():
+    transformer = fc.PerCoordinate([fc.Shift(), fc.Affine()])
+    x, log_det = transformer.forward_and_log_det([0.0, 0.0], [[1.0, 1.0], [1.0, 0.0]])
+    assert x.tolist() == [1.0, 1.0] and log_det.tolist() == [0.0, 0.0]
+
+    class Unhashable(fc.Transformer):
+        n_out, __hash__ = 1, None
+
+        def forward_and_log_det(self, z, phi):
+            return z + phi[..., 0], 0 * z
+
+        def inverse_and_log_det(self, x, phi):
+            return x - phi[..., 0], 0 * x
+
+    made = randomize(fc.MADE(2, [6], n_out=2), 1.0)
+    flow = fc.MaskedAutoregressiveFlow(made, fc.PerCoordinate([Unhashable(), fc.Affine()]))
+    z = np.random.default_rng(0).normal(size=(4, 2))
+    assert flow.inverse(flow.forward(z)) == pytest.approx(z)

@@ -70,6 +70,45 @@ def test_optimal_pairs_are_the_closest_of_all():
     assert closest(pairs.z, pairs.x).tolist() == [*range(len(pairs.x))]
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+def test_optimal_pairs_of_weighted_rows_leave_the_base_alone(repeats):
+    """Three quarters of the weight at -2: as many pairs, and draws that are normal there."""
+    x = np.random.default_rng(0).normal(np.repeat([-2.0, 2.0], 400)[:, None], 0.1, (800, 2))
+    weight = np.where(x[:, 0] < 0, 3.0, 1.0)
+    if repeats:
+        x, weight = np.repeat(x, weight.astype(int), axis=0), None
+    flow = flows.continuous(2, standardize=False, **SMALL)
+    loss = matching(flow, x, 10**4, "optimal", weight=weight)
+    pairs = next(loss.batches(np.random.default_rng(0), 0))
+    assert np.ptp(pairs.weight) == 0
+    assert np.mean(pairs.x[:, 0] < 0) == pytest.approx(0.75, abs=0.06)
+    assert abs(np.average(pairs.z[:, 0], weights=pairs.weight)) < 0.2
+
+
+def test_optimal_validation_is_paired_in_batches():
+    x = targets.ring().sample(400, rng=0)
+    loss = matching(flows.continuous(2, **SMALL).initialize(x), x, 30, "optimal")
+    loss.validation(loss.path.continuous.velocity.params)
+    assert max(len(pairs.x) for pairs in loss._fixed) == 30
+    assert sum(len(pairs.x) for pairs in loss._fixed) >= 2000
+
+
+def test_the_noted_nll_is_weighted_and_repeats_are_counted():
+    x = np.repeat([[0.0, 0.0], [9.0, 9.0]], [600, 20], axis=0)
+    x = x + np.random.default_rng(0).normal(size=(620, 2))
+    weight = np.where(x[:, 0] < 4, 30.0, 1.0)
+    flow, history = fc.fit_matching(
+        flows.continuous(2, **SMALL), x, sample_weight=weight, epochs=1, validation_split=0, rng=0
+    )
+    found, log_p = history.settings["nll"][1], flow.log_prob(x)
+    assert found == pytest.approx(-np.average(log_p, weights=weight), abs=0.3)
+    assert abs(log_p[weight == 1].mean() - log_p[weight > 1].mean()) > 1
+    flow, history = fc.fit_matching(
+        flows.continuous(2, **SMALL), np.repeat(X, 2, axis=0), epochs=1, rng=0
+    )
+    assert (history.settings["rows"], history.settings["distinct_rows"]) == (400, 200)
+
+
 def test_the_velocity_between_two_gaussians_is_learned():
     """Exact: v(x, t) = m + (t s^2 - (1 - t)) / ((1 - t)^2 + t^2 s^2) (x - t m), s = 0.7, m = 1."""
     m, s = 1.0, 0.7
@@ -153,6 +192,7 @@ def test_the_estimator_has_it_by_name():
         lambda: fc.TransformedDistribution(
             fc.Normal(2), fc.Chain([fc.LULinear(2), fc.ContinuousFlow.of(2, activation="tanh")])
         ),
+        lambda: fc.Mixture([flows.maf(2, layers=1, hidden=[4]), fc.Normal(2)]),
         lambda: fc.TransformedDistribution(
             fc.Normal(2), fc.Invert(fc.ContinuousFlow.of(2, activation="tanh"))
         ),

@@ -104,9 +104,9 @@ assert 12 < errors[2] / errors[3] < 20
 # 1. The best :math:`v` is the mean of what it cannot see:
 #    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression.
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
-#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. That is the continuity equation of :math:`v^*`: who
-#    follows :math:`v^*` has, at every :math:`t`, the same density as :math:`x_t`. At :math:`t = 1`
-#    this is the data's.
+#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. That is the continuity equation of :math:`v^*`. So points
+#    that follow :math:`v^*` have, at every :math:`t`, the same density as :math:`x_t`. At
+#    :math:`t = 1` this is the data's.
 #
 # The lines cross; the averaged motion does not.
 #

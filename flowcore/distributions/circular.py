@@ -37,14 +37,15 @@ class UniformCircle(BaseDistribution):
     def _draw(self, n, rng):
         return rng.uniform(-pi, pi, (n, self.dim))
 
-    def _moments(self):
-        return 0.0, pi / np.sqrt(3), log(2 * pi)
+    def entropy(self) -> float:
+        """H = D log 2 pi, in nats; angles have no mean."""
+        return self.dim * log(2 * pi)
 
     def bind(self, at: Workspace) -> Bound:
-        constant, nothing = at.number(self.dim * log(2 * pi)), at.zeros(self.dim, at.n_rows)
+        log_volume, nothing = at.number(self.dim * log(2 * pi)), at.zeros(self.dim, at.n_rows)
 
         def run(z, l):  # a NaN stays one
-            np.subtract(l, constant + 0 * np.asarray(z, at.dtype).sum(axis=0), l)
+            np.subtract(l, log_volume + 0 * np.asarray(z, at.dtype).sum(axis=0), l)
 
         return run, lambda l_bar: nothing
 

@@ -101,7 +101,7 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
     least_dim, below_rows   in smaller dimensions, or of so many rows, "auto" leaves it out
-    matched  by `fit_matching`, whose epochs are `times` as many and cost as much less, not by `fit`
+    matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     """
 
     name: str

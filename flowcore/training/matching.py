@@ -77,7 +77,8 @@ class Path(NamedTuple):
     @classmethod
     def of(cls, flow) -> Path:
         """Errors: ValueError for a flow of another kind."""
-        *end, (last, way) = flow.bijector.steps("inverse")
+        steps = flow.bijector.steps("inverse") if hasattr(flow, "bijector") else [(None, None)]
+        *end, (last, way) = steps
         context = None
         if isinstance(last, StandardizeContext):
             last, context = last.bijector, last.standardize
@@ -122,6 +123,9 @@ class Matching(Loss):
     def pairs(self, rows: Rows, *seed: int) -> Pairs:
         """Rows with base draws and times. The times are stratified: one in each n-th of [0, 1]."""
         rng, path, n = np.random.default_rng([self._seed, *seed]), self.path, len(rows.x)
+        if self._optimal and rows.weight is not None:  # an assignment would weight the draws, too
+            p = rows.weight / rows.weight.sum()
+            rows = rows.take(rng.choice(n, n, p=p))._replace(weight=np.full(n, rows.weight.mean()))
         x = path.end.inverse(rows.x)
         z = np.asarray(self.flow.base.sample(n, rng), float)
         if self._optimal:
@@ -146,7 +150,7 @@ class Matching(Loss):
         if not self.validated:
             return None
         if not self._fixed:
-            blocks = list(self._table.validation)
+            blocks = [part for rows in self._table.validation for part in self._cut(rows)]
             times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
             self._fixed = [
                 self.pairs(rows, 2**32, time, k)  # no epoch has this number
@@ -155,10 +159,16 @@ class Matching(Loss):
             ]
         return self._value_and_error(theta, self._fixed)
 
+    def _cut(self, rows: Rows) -> list[Rows]:
+        """For an assignment in pieces like batches: its cost grows with their cube."""
+        n = len(rows.x)
+        size = self.batch_size if self._optimal else n
+        return [rows.take(part) for part in np.split(np.arange(n), range(size, n, size))]
+
     def first_batch(self, theta) -> tuple[float, float]:
         """The same of the first batch, in the order of the data."""
         rows = next(self._table.batches(None))
-        return self._value_and_error(theta, [self.pairs(rows, 2**32 + 1)])
+        return self._value_and_error(theta, [self.pairs(rows, 2**32, 2**32, 0)])
 
     def _value_and_error(self, theta, blocks: Sequence[Pairs]) -> tuple[float, float]:
         errors = [self._run(theta, pairs, tape=False)[1] for pairs in blocks]
@@ -232,7 +242,8 @@ def fit_matching(
 
     Errors: those of `fit`; ValueError for another flow than a `ContinuousFlow` over a base without
     parameters, with parts without parameters towards the data. Cost of an epoch: one pass of the
-    velocity's network for every row, and one back.
+    velocity's network for every row, and one back; with validation rows also one pass for each
+    of them, for 2,000 pairs at least. pairing="optimal": the cube of the batch size, too.
 
     Parameters
     ----------
@@ -244,7 +255,8 @@ def fit_matching(
         Which base draw a row is paired with. "random"; or "optimal", within its batch that of the
         least sum of squared distances, whose paths cross less, so that the loss is less noisy and
         trajectories are straighter (Tong et al. 2024). "optimal" takes no context: the draws of a
-        row would no longer be independent of its context.
+        row would no longer be independent of its context. With it, weighted rows and rows that
+        repeat are drawn by their weights in each batch.
     tolerance : float
         Of the solver, in units of the standardised rows, and in nats.
     nll_every : int
@@ -312,7 +324,7 @@ def fit_matching(
     if patience is not None and table.validation is None:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
-    first = table.initial_rows()
+    first = table.initial_rows()._replace(weight=None)  # each as often as its weight demands
     check_scales(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     seed = int(rng.integers(2**32))
@@ -322,6 +334,8 @@ def fit_matching(
         rng=rng, started=started,
     )  # fmt: skip
     run.history.settings |= {"pairing": pairing, "nll": {}}
+    if data is not rows:
+        run.history.settings |= {"rows": len(rows.used), "distinct_rows": n}
     file = None
     if checkpoint is not None:
         options = {"clip_norm": clip_norm, "penalty": penalty, "pairing": pairing}
@@ -350,8 +364,9 @@ def with_tolerance(flow, rows: Rows, tolerance: float):
 
 
 def _some(rows: Rows) -> Rows:
-    """At most EXAMINED of the rows, evenly spaced."""
-    return rows.take(evenly_spaced(min(EXAMINED, len(rows.x)), len(rows.x)))
+    """At most EXAMINED of the rows, evenly spaced, each as often as its weight demands."""
+    n = len(rows.x)
+    return rows.take(evenly_spaced(min(EXAMINED, n), n, rows.weight))
 
 
 def _nll(flow, rows: Rows) -> float:

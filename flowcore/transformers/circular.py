@@ -77,7 +77,7 @@ class CircularSpline(RationalQuadratic):
         return raw_bar[:-1]
 
     def __repr__(self):
-        return f"CircularSpline(bins={self.bins})"
+        return f"CircularSpline(bins={self.bins}{self._options})"
 
 
 class CircularShift(Transformer):

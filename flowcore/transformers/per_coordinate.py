@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import autograd.numpy as anp
 import numpy as np
 
-from .transformer import Transformer, bind_transformer, check_transformer
+from .transformer import Transformer, bind_transformer, check_transformer, matched
 
 if TYPE_CHECKING:
     from ..core.typing import Array, ArrayLike, Bound, Workspace
@@ -18,9 +18,9 @@ class PerCoordinate(Transformer):
     """x_i = t_i(z_i; phi_i): another transformer for each coordinate, as on a cylinder.
 
     n_out is the largest of theirs; t_i reads the first n_out of its own of phi_i. `of(i)` is t_i.
-    Equal transformers run together. It goes wherever a transformer goes: a coupling takes those of
-    the coordinates that it changes. Errors: ValueError if there is none, or for another number of
-    coordinates.
+    Equal transformers run together. It goes wherever a transformer goes, but not into a `Compose`:
+    put the `Compose` into it. A coupling takes those of the coordinates that it changes. Errors:
+    ValueError if there is none, or for another number of coordinates.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ class PerCoordinate(Transformer):
             raise ValueError(
                 f"{self!r} is for {len(self.transformers)} coordinates: x has shape {np.shape(x)}"
             )
+        x, phi = matched(self, x, phi)
         pairs = [
             getattr(part, method)(x[..., i], phi[..., i, : part.n_out])
             for i, part in enumerate(self.transformers)
@@ -73,7 +74,10 @@ class PerCoordinate(Transformer):
         if dim != len(self.transformers):
             raise ValueError(f"{self!r} is for {len(self.transformers)} coordinates, not {dim}")
         bound = []
-        for part in dict.fromkeys(self.transformers):
+        kinds: list[Transformer] = []  # without their hashes: not every one has one
+        for part in self.transformers:
+            kinds += [] if part in kinds else [part]
+        for part in kinds:
             here = [i for i, other in enumerate(self.transformers) if other == part]
             run, back = bind_transformer(part, at, direction, len(here))
             bound.append((here, slice(0, part.n_out), run, back))

@@ -197,12 +197,15 @@ class RationalQuadratic(Transformer):
         return phi_bar
 
     def __repr__(self):
-        options = "".join(
+        return f"RationalQuadratic(bins={self.bins}, tail={self.tail}{self._options})"
+
+    @property
+    def _options(self) -> str:
+        return "".join(
             f", {name}={value}"
             for name, value in vars(self).items()
             if name.startswith("min_") and value != MINIMUM
         )
-        return f"RationalQuadratic(bins={self.bins}, tail={self.tail}{options})"
 
 
 def _checked_tail(tail):
