@@ -328,6 +328,8 @@ def test_whole_numbers_without_names_are_drawn_as_such(here, capsys):
     assert "categorical" in run(capsys, "info", "x.npz").out  # 0 and 1
     lines = run(capsys, "sample", "x.npz", "-n", 9).out.splitlines()
     assert lines[0] == "x0,x1,x2"
+    given = run(capsys, "sample", "x.npz", "-n", 3, "--given", "x2=1").out.splitlines()
+    assert all(line.endswith(",1") for line in given[1:])
     assert all("." not in cell for line in lines for cell in line.split(",")[::2])
 
 

@@ -675,6 +675,24 @@ def test_hidden_cells_of_the_truth(density):
     assert sum(report.of("hidden")[0].counts) > 100
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_hidden_dates_of_the_truth(seed):
+    """Nearly every value occurs once: the hidden one is not the first among equals."""
+    rng = np.random.default_rng(seed)
+    table = {
+        "day": np.datetime64("2000-01-01") + rng.integers(6000, size=800),
+        "x": rng.normal(size=800),
+    }
+    schema = Schema.from_data(table).edit(day="date(day)", x="continuous")
+
+    def normal(x, context=None, sample_weight=None, rng=0):
+        return fc.GaussianMixture.from_data(x, 1)
+
+    density = TableDensity(schema, normal).fit(table)
+    report = diagnose(density, density.sample(200, rng=1), hide=0.3, **QUICK)
+    assert not {"hidden", "coverage"} & faults(report)
+
+
 def test_hidden_cells_of_a_density_whose_conditionals_are_wrong():
     """Its columns are right, each by itself, but they know nothing of each other."""
     truth = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.9, np.sqrt(0.19)]]])

@@ -524,6 +524,50 @@ def test_rows_without_a_density_are_explained_too(density):
 QUICK = fc.FlowDensity("affine", budget=1e-3, n_jobs=1, random_state=0)
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_explanations_do_not_depend_on_units(unit):
+    """A number with atoms: its density has a unit, which the probability of an atom has not."""
+    X = rows(400)
+    table = {"rain": X["rain"], "income": X["income"] * np.exp(X["rain"])}
+    gains = []
+    for scale in (1.0, unit):
+        own = {**table, "rain": scale * table["rain"]}
+        schema = Schema.from_data(own).edit(rain="positive atoms(0)", income="positive")
+        learned = fit_table(own, schema, learn=normal)
+        found = learned.explain({name: values[:80] for name, values in own.items()})
+        gains.append(found.gains)
+        assert ((np.array(found.values[0]) == 0) == (own["rain"][:80] == 0)).all()
+    assert gains[1] == pytest.approx(gains[0], abs=0.05)
+
+
+def test_an_array_is_asked_by_places():
+    x = RNG(0).normal(size=(300, 3))
+    x[:, 2] += x[:, 1]
+    learned = fit_table(x, Schema.from_data(x), learn=normal)
+    assert learned.given({1: 1.0}).mean()[2] == pytest.approx(1.0, abs=0.3)
+    assert learned.given({1: (1.0, 2.0), 0: 0.0}).sample(50, rng=0)[:, 1].min() >= 1 - 1e-9
+    report = fc.diagnose(learned, RNG(1).normal(size=(60, 3)), hide=0.3, rng=0)
+    assert report.of("coverage")
+
+
+def test_quantiles_and_gaps_of_ranges(density):
+    answer = density.given({"rain": (-1.0, 2.0)}, n_draws=400)
+    assert answer.quantiles([0.0])["rain"][0] >= 0 and answer.quantiles([1.0])["rain"][0] <= 2
+    X = {name: values[:2] for name, values in rows().items()}
+    X["age"], X["rain"] = [1.0, np.nan], [0.5, 0.5]
+    ages = density.given({"age": (0, 3)}).log_prob(X)
+    assert np.isfinite(ages[0]) and np.isnan(ages[1])
+    with pytest.raises(ValueError, match="an end is missing: write -inf or inf"):
+        density.given({"income": (0.5, None)})
+
+
+def test_samples_have_constants_whatever_is_known():
+    table = {"k": ["x"] * 60, "a": RNG(0).normal(size=60), "b": RNG(1).normal(size=60)}
+    schema = Schema.from_data(table).edit(k="aside", a="continuous", b="continuous")
+    learned = fit_table(table, schema, learn=normal)
+    assert list(learned.sample(2, 0)) == list(learned.given({"a": 0.1}).sample(2, 0)) == [*"kab"]
+
+
 def normal(x, context=None, sample_weight=None, rng=0):
     """The Gaussian of the numbers, whatever the categories are."""
     factor = np.linalg.cholesky(np.atleast_2d(np.cov(x, rowvar=False, aweights=sample_weight)))
@@ -649,6 +693,12 @@ def test_columns_of_one_value_are_filled_with_it():
     found = imputer().fit_transform(X)
     assert found[3, 0] == 4.0 and np.isfinite(found).all()
     assert fc.FlowImputer().fit_transform([[1.0], [np.nan], [1.0]]).tolist() == [[1.0]] * 3
+
+
+def test_a_sign_for_missing_cells_may_be_one_of_a_library():
+    table = pd.DataFrame({"a": [1.0, 2.5, None, 0.5] * 10, "b": RNG(0).normal(size=40)})
+    filled = imputer(missing_values=pd.NA).fit_transform(table)
+    assert not np.isnan(np.asarray(filled, float)).any()
 
 
 def test_bad_tables_for_an_imputer():

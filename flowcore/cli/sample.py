@@ -40,12 +40,12 @@ def run(
 
 
 def drawn(density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model") -> Frame:
-    """n rows as a frame, columns aside left out; whole numbers are integers."""
+    """n samples, see `framed`."""
     return framed(density, density.sample(n, rng, margins))
 
 
 def framed(density: TableDensity, rows: TableLike) -> Frame:
-    """Samples as a frame: see `drawn`."""
+    """Samples as a frame, columns aside left out; whole numbers are integers."""
     rows = as_frame(rows)
     if density.schema_.is_named:
         return rows
@@ -59,7 +59,8 @@ def framed(density: TableDensity, rows: TableLike) -> Frame:
 
 def values(density: TableDensity, given: Mapping[str, str]) -> dict:
     """name -> what is known of a column, from NAME=VALUE, as `TableDensity.given` takes it."""
-    own = {f"{column.name}": column for column in density.schema_.columns}
+    prefix = "" if density.schema_.is_named else "x"
+    own = {f"{prefix}{column.name}": column for column in density.schema_.columns}
     for name in given:
         if name not in own:
             raise ValueError(f"--given {name}={given[name]}: the columns are {listed(own)}")

@@ -64,22 +64,18 @@ def hidden_cells(density: Any, X: Any, share: float, rng: np.random.Generator) -
     hole = _mask((len(frame), len(names)), share, rng)
     some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]
     truth, hole = frame.take(some), hole[some]
-    holes = {
-        name: np.array(
-            [None if own else v for own, v in zip(gone, truth[name].tolist(), strict=True)], object
-        )
-        for name, gone in zip(names, hole.T, strict=True)
-    }
+    holes = truth.without(hole)
     with remaking():
         found = density.impute(holes, n=DRAWS, rng=rng)
-    cells = []
+    completed, cells = [density.schema_.select(table) for table in found.tables], []
     for name, own in zip(names, hole.T, strict=True):
         values = truth[name][own].tolist()
-        drawn = [np.asarray(table[name])[own].tolist() for table in found.tables]
+        drawn = [table[name][own].tolist() for table in completed]
         is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
         if not is_number:  # ranks of codes, whatever their order is
             seen = Counter(v for row in (values, *drawn) for v in row)
-            code = {v: i for i, (v, _) in enumerate(seen.most_common())}
+            in_order = sorted(seen, key=lambda v: (-seen[v], f"{v}"))  # the truth is not the first
+            code = {v: i for i, v in enumerate(in_order)}
             values, drawn = [code[v] for v in values], [[code[v] for v in row] for row in drawn]
         cells.append((f"{name}", own, np.array(values), np.array(drawn), is_number))
     return _findings(cells, found.trusted, rng)

@@ -99,7 +99,8 @@ class TableConditional:
             whole if schema.is_named else _by_position(whole, schema.names, len(frame))
         )
         for name in set(self.columns) & set(self.known):
-            log_p[~within(self.density, name, frame[name], self.known[name])] = -np.inf
+            is_in = within(self.density, name, frame[name], self.known[name])
+            log_p[~is_in & ~np.isnan(log_p)] = -np.inf
         return log_p - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
@@ -167,7 +168,7 @@ class TableConditional:
             name = part.column.name
             if name in self.columns and isinstance(part, Number):
                 x = values[name].astype(float)
-                there = ~np.isnan(x)
+                there = ~np.isnan(x) & (share > 0)
                 yield name, x[there], share[there]
 
     def _decoded(self, rows: np.ndarray) -> dict:

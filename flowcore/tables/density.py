@@ -208,14 +208,17 @@ class TableDensity(DensityMixin, BaseEstimator):
     # ------------------------------------------------------------ log p
 
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
-        """log p of every row of the table X, (n,), in nats: a function of that row alone.
+        """log p of every row of the table X, (n,), in nats: of a row without missing cells a
+        function of that row alone.
 
         Exact without gridded columns and atoms, otherwise by 32 points of the row's cell. NaN for a
         row that misses a value which is none of the column's, -inf for one outside of a column's
         support.
 
         missing: "nan", as above. "marginal": a missing cell that is no value of its column is
-        unknown, and log p is that of what the row knows: `impute(X, n=0)` also has its error.
+        unknown, and log p is an estimate, by 200 weighted draws, of the probability that the row
+        has what it knows, and that its unknown categories are values that were seen. `impute(X,
+        n=0)` also has its error, where no missing cell is a value.
 
         Errors: ValueError for columns that are not those of the schema, and, naming row,
         column and value, for text among numbers and for what is off a grid. Cost: one pass of the
@@ -334,7 +337,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         """Which cell makes a row improbable: max over x_j of log p, less log p, of each cell.
 
         A cell may be any value that the column has in 4,000 draws, of many 49 that are spread over
-        them; continuous numbers also what is between. Print `explain(X).worst`, or draw
+        them; continuous numbers also what is between (but not the atoms, whose probabilities have
+        no unit in common with a density). Print `explain(X).worst`, or draw
         `fc.plots.cells(explain(X))`. Cost: about 60 times `log_prob` for each column.
         """
         check_is_fitted(self)
@@ -373,11 +377,7 @@ class TableDensity(DensityMixin, BaseEstimator):
             x = self._with_margins(x, codes)
         elif margins != "model":
             raise ValueError(f'margins is "model" or "table": got {margins!r:.40}')
-        found = self.encoding.decode(codes, x)
-        for column in self.schema_.columns:
-            if column.kind.name == "aside" and column.values and len(column.values) == 1:
-                found[column.name] = np.array(column.values * n, None if n else object)
-        return self.as_table(found, n)
+        return self.as_table(self.encoding.decode(codes, x), n)
 
     def sample_numbers(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Numbers (n, D), given codes (n, K); draws beyond the range of the table are replaced."""
@@ -461,8 +461,11 @@ class TableDensity(DensityMixin, BaseEstimator):
         return found
 
     def as_table(self, found: dict, n: int) -> TableLike:
-        """n rows, name -> values, as a table of the kind that it was fitted to."""
-        names = self.schema_.names
+        """n rows, name -> values, as a table of the kind that it was fitted to; with constants."""
+        names, found = self.schema_.names, dict(found)
+        for column in self.schema_.columns:
+            if column.kind.name == "aside" and column.values and len(column.values) == 1:
+                found[column.name] = np.array(column.values * n, None if n else object)
         if self.schema_.is_named:
             frame = Frame({name: found[name] for name in names if name in found})
             library = (self.notes or {}).get("library")

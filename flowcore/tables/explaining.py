@@ -29,14 +29,19 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
         candidates = _candidates(*(a[:, s] for a, s in zip(others, own, strict=True)))
         is_fine = isinstance(part, Number) and not part.sizes and not part.column.kind.is_gridded
 
-        def changed(index, which, own=own, candidates=candidates, is_fine=is_fine):
+        def changed(index, which, part=part, own=own, candidates=candidates, is_fine=is_fine):
             new_codes, new_x = codes[index], x[index]
             if is_fine:
                 new_x[:, own[1].start] = which
             else:
                 place = which.astype(int)
                 new_codes[:, own[0]], new_x[:, own[1]] = (c[place] for c in candidates)
-            return _log_prob(density, new_codes, new_x, unknown[index])
+            found = _log_prob(density, new_codes, new_x, unknown[index])
+            if isinstance(part, Number) and not part.column.kind.is_gridded:
+                # the density of a number and the probability of an atom have no common unit
+                same = part.is_there(new_codes[:, own[0]]) == part.is_there(codes[index][:, own[0]])
+                found[~same] = np.nan
+            return found
 
         if is_fine:
             column = x[:, own[1].start]

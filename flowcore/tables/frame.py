@@ -129,6 +129,15 @@ class Frame:
         columns = {name: self[name] for name in names}
         return Frame(columns, self.source, self.first_row, self.declared, self.library)
 
+    def without(self, hole: np.ndarray) -> Frame:
+        """The same with missing cells where hole (n, D) is true."""
+        columns = {}
+        for name, gone in zip(self.names, hole.T, strict=True):
+            cells = zip(gone, self[name].tolist(), strict=True)
+            values = [None if own else value for own, value in cells]
+            columns[name] = as_frame({"x": values})["x"]
+        return Frame(columns)
+
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
         """What rows with these indices are called in messages."""
         return self.first_row[index] if np.ndim(self.first_row) else self.first_row + index

@@ -305,7 +305,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def _without(values: np.ndarray, missing: Any) -> np.ndarray:
     """A column in which the cells that are `missing` are None or NaN."""
-    if missing is None or missing != missing:
+    if is_missing(as_frame({"x": [missing]})["x"])[0]:
         return values
     gone = np.array([value == missing for value in values.tolist()], bool)
     if not gone.any():

@@ -109,14 +109,14 @@ def asked(density: TableDensity, known: Mapping) -> Question:
 def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
     """(codes, coordinates) of one known value."""
     column = part.column
-    frame = as_frame({column.name: [value]})
+    frame = _frame(column.name, [value])
     if is_missing(frame[column.name])[0] and not column.missing:
         raise ValueError(
             f"column {column.name!r:.40}: a missing cell is no value of it. Leave the column out "
             "of what is known"
         )
     codes, x = part.encode(frame)
-    outside = np.zeros((1, len(density.encoding.kinds)), float) * np.nan
+    outside = np.full((1, len(density.encoding.kinds)), np.nan)
     outside[:, d : d + x.shape[1]] = x
     for out in density.coordinates_.outside(outside).T:
         frame.check(column.name, out, f"which is not inside of {column.kind}")
@@ -138,6 +138,11 @@ def _ends(part, ends: tuple) -> tuple:
         what = "a range is (low, high)" if len(ends) != 2 else f"{column.kind} has no ranges"
         raise ValueError(f"column {column.name!r:.40} is asked for {ends!r:.60}: {what}")
     low, high = _values(column, ends)
+    if np.isnan([low, high]).any():
+        raise ValueError(
+            f"column {column.name!r:.40} is asked for {ends!r:.60}: an end is missing: write -inf "
+            "or inf"
+        )
     if not low <= high:
         raise ValueError(f"column {column.name!r:.40} is asked for {ends!r:.60}: low is above high")
     return low, high
@@ -145,10 +150,15 @@ def _ends(part, ends: tuple) -> tuple:
 
 def _values(column, values) -> np.ndarray:
     """Values of a column as floats, dates as seconds."""
-    own = as_frame({column.name: values})[column.name]
+    frame = _frame(column.name, values)
     if column.kind.is_date:
-        return seconds_of(own, column.kind.form)
-    return Frame({column.name: own}).as_floats(column.name)
+        return seconds_of(frame[column.name], column.kind.form)
+    return frame.as_floats(column.name)
+
+
+def _frame(name, values) -> Frame:
+    """One column, whose name may be its place."""
+    return Frame({name: as_frame({"x": values})["x"]})
 
 
 def _interval(density, part, d, low, high) -> np.ndarray | None:
