@@ -484,7 +484,7 @@ BAD = {
     ),
     "numbers of NumPy's": ({"contamination": np.float32(0.1), "n_jobs": np.int64(1)}, {}, None),
     "budget": ({"budget": 0}, {}, "budget is a number of minutes > 0.*0"),
-    "max_seconds": ({"max_seconds": 0}, {}, "max_seconds is a number > 0, or None: got 0"),
+    "max_seconds": ({"max_seconds": 0}, {}, "max_seconds is a number of seconds > 0.*got 0"),
     "trim": ({"trim": 0.7}, {}, r"trim is a share of the rows in \[0, 0.5\]: got 0.7"),
     "contamination": ({"contamination": 0.7}, {}, r"contamination.*\(0, 0.5\].*0.7"),
     "n_jobs": ({"n_jobs": "x"}, {}, "n_jobs is a number of processes, .*: 'x'"),

@@ -348,3 +348,10 @@ def test_a_warm_start_that_standardises_anew():
     again, history = fc.fit(fresh, 1000 * x, epochs=1, context=7 * x[:, :1], learning_rate=1e-9)
     assert again.bijector[0].mean[0] > 4000 and history.train_nll
     np.testing.assert_allclose(again.params, flow.params, atol=1e-3)
+
+
+def test_a_warm_start_waits_for_data_and_warns_until_then():
+    x = np.random.default_rng(0).normal(5, 2, (200, 2))
+    flow, _ = fc.fit(fc.flows.maf(2, layers=1, hidden=[4]), x, epochs=1)
+    with pytest.warns(UserWarning, match="not been fitted|no data|untrained|fit"):
+        flow.restandardized().sample(2, rng=0)

@@ -7,6 +7,7 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore.inference.evidence import _bridge, _effective
+from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import Target, elbo_and_error
 
 QUICK = {"epochs": 6, "batches": 30, "learning_rate": 0.01}
@@ -211,3 +212,32 @@ def test_draws_of_another_density_are_refused():
     x = np.random.default_rng(0).normal(size=(400, 2)) + 60
     with pytest.raises(ValueError, match="hardly overlap"):
         fc.evidence(x, lambda x: -0.5 * np.sum((x + 60) ** 2, axis=1), flow=flow_of(2), epochs=2)
+
+
+def test_draws_without_weight_do_not_matter():
+    """f = log x is not defined where p~ is 0; one call of the target is enough for a verdict."""
+    calls = []
+
+    def half(x):
+        calls.append(len(x))
+        with np.errstate(all="ignore"):
+            return anp.where(x[:, 0] > 0, -0.5 * x[:, 0] ** 2, -np.inf)
+
+    found = Inference.of(fc.flows.maf(1, layers=1, hidden=[4], standardize=False),
+                         Target(half, 1), 2000, rng=0)  # fmt: skip
+    before = len(calls)
+    with np.errstate(all="ignore"):
+        mean, error = found.expectation(np.log)
+    assert mean[0] == pytest.approx(-0.635, abs=5 * error[0]) and 0 < error[0] < 0.1
+    assert found.verdict and len(calls) == before
+    nowhere = Inference.of(found.flow, Target(lambda x: -np.inf + 0 * x[:, 0], 1), 50, rng=0)
+    for ask in (nowhere.resample, nowhere.metropolis, nowhere.hmc):
+        with pytest.raises(ValueError, match="finite at no draw: there is nothing to resample"):
+            ask(5)
+
+
+def test_short_chains_are_refused():
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    for chains in (np.arange(400) // 2, np.arange(400)):
+        with pytest.raises(ValueError, match="every chain needs at least 4 rows: one has"):
+            fc.evidence(x, lambda x: -0.5 * np.sum(x**2, axis=1), chains=chains)

@@ -353,3 +353,10 @@ def test_the_search_goes_on_where_scales_are_far_apart():
     deviation = 200 * np.sqrt(np.diag(np.linalg.inv(x.T @ x)))
     assert (np.abs(mean["beta"] - best) < 0.2 * deviation).all()
     assert found.effective_sample_size > 2000
+
+
+def test_log_q_is_minus_infinity_outside_of_the_support():
+    found = fc.infer(
+        lambda p: -p["a"], support={"a": "positive"}, epochs=1, batches=5, start={"a": 1.0}
+    )
+    assert np.isneginf(found.log_prob({"a": [1.0, -1.0, 0.0]})).tolist() == [False, True, True]

@@ -7,8 +7,9 @@
 Cells are hidden completely at random. Every density is a FlowDensity of the same budget, but for
 "mixture", which is fitted to the holes by exact EM. Scores are mean log-densities of fresh complete
 rows: of made tables beside those of the truth (KL, in nats), of real tables of a tenth that was
-held out (nats below the density of the complete table). "left" is what learning loses, as a share
-of what dropping rows loses: 0 is as good as the complete table, 1 as dropping.
+held out, 100 rows at least and a third at most (nats below the density of the complete table).
+"left" is what learning loses, as a share of what dropping rows loses: 0 is as good as the complete
+table, 1 as dropping.
 
 Made tables, moons-D: D/2 independent two moons, rotated. gauss-D: correlated normal columns.
 """

@@ -19,14 +19,15 @@ of a component is that of whitened rows: a covariance in proportion to that of a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from math import inf, lgamma, log, pi
 from typing import NamedTuple
 
 import numpy as np
 
-from ..core import check_time, log_sum_exp
-from ..core.inputs import named
+from ..core import limit, log_sum_exp
+from ..core.inputs import named, where
 from .expectation_maximization import (
     LEAST_GAIN,
     STEPS,
@@ -41,7 +42,10 @@ BLOCK = 2**19  # numbers of matrices that are held at once
 
 
 def check_seen(x: np.ndarray, labels: list | None = None) -> None:
-    """A ValueError that names the columns of x (n, D) without a value, or with one value only."""
+    """A ValueError that names the columns of x (n, D) without a value, or with one value only, and
+    the place of a value that is infinite."""
+    if (wild := np.isinf(x)).any():
+        raise ValueError(f"X has infinite values {where(wild, labels)}")
     hole = np.isnan(x)
     if hole.all(axis=0).any():
         columns = np.flatnonzero(hole.all(axis=0))
@@ -74,13 +78,17 @@ class IncompleteRows:
 class Expected(NamedTuple):
     """What is expected of the rows of a block, by each component.
 
-    value (n,) is log p(x_a); share, precision (n, K); x (n, K, D) are completed rows
+    value (n,) is log p(x_a); share, precision (n, K); x (n, K, D) are completed rows. which (n,):
+    the pattern of holes, of those in the block; residuals (P, K, D, D): what is left of the
+    covariance of b when a is known, 0 elsewhere
     """
 
     value: np.ndarray
     share: np.ndarray
     precision: np.ndarray
     x: np.ndarray
+    which: np.ndarray
+    residuals: np.ndarray
 
 
 def components(
@@ -109,12 +117,13 @@ def climbed(
     these. spread (D, D): the covariance of the imagined rows that are the prior."""
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
-        check_time()
+        if np.isfinite(before) and time.time() > limit():  # the best so far
+            break
         reached, sums = 0.0, Sums(len(found[0]), rows)
         for here, expected in expectations(rows, found, df):
             reached += rows.weight[here] @ expected.value
             sums.add(here, expected)
-        new = sums.maximized(residual_covariances(rows, found), spread)
+        new = sums.maximized(spread)
         if reached - before < LEAST_GAIN:
             break
         before, found = reached, new
@@ -128,26 +137,29 @@ def started(
     mean, factor = single[0][0], single[1][0]
     completed = np.concatenate([found.x[:, 0] for _, found in expectations(rows, single, inf)])
     white = np.linalg.solve(factor, (completed - mean).T).T
-    shares = first_shares(white, rows.weight, k, rng)
-    sums, ones = Sums(k, rows), np.ones_like(shares)
-    x = np.repeat(completed[:, None], k, axis=1)
-    sums.add(slice(None), Expected(np.zeros(len(x)), shares, ones, x))
-    return sums.maximized(np.repeat(residual_covariances(rows, single), k, axis=1), spread)
+    shares, sums = first_shares(white, rows.weight, k, rng), Sums(k, rows)
+    for here, found in expectations(rows, single, inf):
+        x, residuals = (np.repeat(a, k, axis=1) for a in (found.x, found.residuals))
+        ones = np.ones_like(shares[here])
+        sums.add(here, found._replace(share=shares[here], precision=ones, x=x, residuals=residuals))
+    return sums.maximized(spread)
 
 
 class Sums:
-    """The sums over rows that a step of EM needs: shares for each pattern of holes (P, K), and
-    moments of 0th to 2nd order (K,), (K, D), (K, D, D)."""
+    """The sums over rows that a step of EM needs: shares (K,), and moments of 0th to 2nd order
+    (K,), (K, D), (K, D, D)."""
 
     def __init__(self, k: int, rows: IncompleteRows):
         self.rows, d = rows, rows.dim
-        self.mass = np.zeros((len(rows.seen), k))
+        self.mass = np.zeros(k)
         self.moments = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
 
     def add(self, here: slice, found: Expected) -> None:
         """Those of a block."""
         share = found.share * (self.rows.n_rows * self.rows.weight[here])[:, None]
-        np.add.at(self.mass, self.rows.which[here], share)
+        of_patterns = np.zeros(found.residuals.shape[:2])
+        np.add.at(of_patterns, found.which, share)
+        self.mass += of_patterns.sum(axis=0)
         weighted = share * found.precision
         x = found.x.transpose(1, 0, 2)  # (K, n, D)
         scaled = x * weighted.T[..., None]
@@ -155,15 +167,14 @@ class Sums:
         zeroth += weighted.sum(axis=0)
         first += scaled.sum(axis=1)
         second += scaled.transpose(0, 2, 1) @ x
+        second += np.einsum("pk,pkij->kij", of_patterns, found.residuals)
 
-    def maximized(self, residuals: np.ndarray, spread: np.ndarray) -> Components:
-        """The components of the largest posterior; residuals: C (P, K, D, D)."""
+    def maximized(self, spread: np.ndarray) -> Components:
+        """The components of the largest posterior."""
         zeroth, first, second = self.moments
-        second = second + np.einsum("pk,pkij->kij", self.mass, residuals)
         i, j = np.triu_indices(self.rows.dim)
         sums = np.hstack([zeroth[:, None], first, second[:, i, j]])
-        mass = self.mass.sum(axis=0)
-        return maximized(mass, sums, self.rows.dim, self.rows.n_rows, 1.0, spread)
+        return maximized(self.mass, sums, self.rows.dim, self.rows.n_rows, 1.0, spread)
 
 
 def expectations(
@@ -171,11 +182,11 @@ def expectations(
 ) -> Iterator[tuple[slice, Expected]]:
     """(the rows of a block, what is expected of them)."""
     means, factors, weights = found
-    inverse, log_det = known_inverses(rows, factors)
     covariances = factors @ factors.transpose(0, 2, 1)
     for here in rows.blocks(len(means)):
-        which, x = rows.which[here], rows.x[here]
-        seen = rows.seen[which]
+        patterns, which = np.unique(rows.which[here], return_inverse=True)
+        inverse, log_det, residuals = given_seen(rows.seen[patterns], covariances)
+        seen, x = rows.seen[patterns][which], rows.x[here]
         apart = np.where(seen[:, None], x[:, None] - means, 0)  # (n, K, D)
         pulled = (inverse[which] @ apart[..., None])[..., 0]
         squares, a = (apart * pulled).sum(axis=2), seen.sum(axis=1)[:, None]
@@ -183,23 +194,19 @@ def expectations(
         log_p = np.log(weights) - 0.5 * log_det[which] + log_profile(squares, a, df)
         value, share = log_sum_exp(log_p.T)
         precision = np.ones_like(squares) if df == inf else (df + a) / (df + squares)
-        yield here, Expected(value, share.T, precision, np.where(seen[:, None], x[:, None], guess))
+        x = np.where(seen[:, None], x[:, None], guess)
+        yield here, Expected(value, share.T, precision, x, which, residuals)
 
 
-def known_inverses(rows: IncompleteRows, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(S_aa^-1 in matrices (P, K, D, D) that are 0 elsewhere, log det S_aa (P, K))."""
-    both = (rows.seen[:, :, None] & rows.seen[:, None, :])[:, None]
-    covariances = factors @ factors.transpose(0, 2, 1)
-    known = np.where(both, covariances, np.eye(rows.dim))
-    return np.where(both, np.linalg.inv(known), 0), np.linalg.slogdet(known)[1]
-
-
-def residual_covariances(rows: IncompleteRows, found: Components) -> np.ndarray:
-    """C (P, K, D, D): what is left of the covariance of b when a is known; 0 elsewhere."""
-    factors = found[1]
-    inverse, covariances = known_inverses(rows, factors)[0], factors @ factors.transpose(0, 2, 1)
-    neither = ~(rows.seen[:, :, None] | rows.seen[:, None, :])[:, None]
-    return np.where(neither, covariances - covariances @ inverse @ covariances, 0)
+def given_seen(seen: np.ndarray, covariances: np.ndarray) -> tuple:
+    """Of patterns (P, D) and covariances S (K, D, D): (S_aa^-1 in matrices (P, K, D, D) that are 0
+    elsewhere, log det S_aa (P, K), the residual covariances of b, 0 elsewhere)."""
+    both = (seen[:, :, None] & seen[:, None, :])[:, None]
+    neither = ~(seen[:, :, None] | seen[:, None, :])[:, None]
+    known = np.where(both, covariances, np.eye(seen.shape[1]))
+    inverse = np.where(both, np.linalg.inv(known), 0)
+    residuals = np.where(neither, covariances - covariances @ inverse @ covariances, 0)
+    return inverse, np.linalg.slogdet(known)[1], residuals
 
 
 def log_profile(squares: np.ndarray, a: np.ndarray, df: float) -> np.ndarray:

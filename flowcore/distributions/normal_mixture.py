@@ -199,9 +199,12 @@ def _weighted_rows(X, n_components, sample_weight, missing):
     x, weight = x[kept], weight[kept]
     if n_components != "bic" and len(x) < check_dim("n_components", n_components):
         raise ValueError(f"{n_components} components need as many rows: X has {len(x)}")
-    standardize = (
-        Standardize(x.shape[1]).with_moments(np.nanmean(x, axis=0), np.nanstd(x, axis=0))
-        if learn
-        else Standardize.from_data(x)
-    )
+    standardize = _of_seen(x) if learn else Standardize.from_data(x)
     return x, weight / weight.sum(), standardize
+
+
+def _of_seen(x: np.ndarray) -> Standardize:
+    """By what is seen of rows with holes, in any units."""
+    unit = np.nanmax(np.abs(x), axis=0)
+    mean, scale = np.nanmean(x / unit, axis=0), np.nanstd(x / unit, axis=0)
+    return Standardize(x.shape[1]).with_moments(unit * mean, unit * scale)

@@ -201,7 +201,7 @@ class TransformedDistribution(Distribution):
         True
         """
         leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardize)]
-        return self.rebuilt({id(leaf): Standardize(leaf.dim) for leaf in leaves})
+        return self.rebuilt({id(leaf): Standardize(leaf.dim) for leaf in leaves}).unseen()
 
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None

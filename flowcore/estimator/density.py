@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain
 from ..conditionals.explaining import DRAWS, Explanation, explained
+from ..core import moment_after
 from ..core.inputs import column_labels
 from ..core.labels import are_names, check_labels
 from ..distributions import TransformedDistribution
@@ -118,7 +118,8 @@ class FlowDensity(
     held_out_scores_ : ndarray
         (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
         never held out (of large tables, one fold may be) or have no weight. Of rows that `trim`
-        left out it is `score_samples`.
+        left out it is `score_samples`. With missing="learn": of completed rows, of which those with
+        holes were not held out.
     offset_ : float
         The `contamination` quantile of these: `predict` calls less an outlier.
     n_features_in_, feature_names_in_ :
@@ -173,8 +174,7 @@ class FlowDensity(
         """
         seeds = seed_sequence(self.random_state)
         check_options(self)
-        limit = np.inf if self.max_seconds is None else self.max_seconds
-        ends = time.time() + limit
+        ends = moment_after(self.max_seconds)
         X, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(X))
         weight = np.ones(len(X)) if weight is None else weight
@@ -200,7 +200,8 @@ class FlowDensity(
         check_reach(np.where(hole, scale.mean, X), used, scale, labels)
         dims = X.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
-        minutes, flows = min(minutes, limit / 60), as_candidates(self.flow, *dims)
+        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
+        flows = as_candidates(self.flow, *dims)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
         planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
         how = seeds, self.n_jobs, alone, self.progress
@@ -341,13 +342,11 @@ class FlowDensity(
 
 def check_options(own: FlowDensity) -> None:
     """A ValueError for an option that is none."""
-    n_jobs, budget, seconds = own.n_jobs, own.budget, own.max_seconds
+    n_jobs, budget = own.n_jobs, own.budget
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
         raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
     if budget is not None and not (isinstance(budget, Real) and budget > 0):
         raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
-    if seconds is not None and not (isinstance(seconds, Real) and seconds > 0):
-        raise ValueError(f"max_seconds is a number > 0, or None: got {seconds!r}")
     if not (isinstance(own.trim, Real) and 0 <= own.trim <= 0.5):
         raise ValueError(f"trim is a share of the rows in [0, 0.5]: got {own.trim!r}")
     if own.missing not in MISSING:

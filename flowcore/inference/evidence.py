@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 ROUNDS, CLOSE = 1000, 1e-10  # of the fixed point, and where it ends
-LEAST_ROWS = 100
+LEAST_ROWS, LEAST_CHAIN = 100, 4
 FARTHEST = 5.0  # nats between three estimates of log Z
 
 
@@ -83,6 +83,8 @@ def evidence(
         raise ValueError(f"chains has shape {number.shape}, but samples has {len(x)} rows")
     rng = np.random.default_rng(rng)
     rows = [np.flatnonzero(number == one) for one in np.unique(number)]
+    if (least := min(map(len, rows))) < LEAST_CHAIN:
+        raise ValueError(f"every chain needs at least {LEAST_CHAIN} rows: one has {least}")
     fitted = np.concatenate([own[: len(own) // 2] for own in rows])
     others = [own[len(own) // 2 :] for own in rows]
     held = np.concatenate(others)

@@ -58,7 +58,7 @@ def infer(
     rng : int or Generator
         Decides everything random.
     **options
-        Of `fit_reverse_kl`.
+        Of `fit_reverse_kl`; max_seconds counts from the end of the search for the Gaussian.
 
     Returns
     -------

@@ -50,6 +50,8 @@ class Inference:
         y (n, d), from q.
     log_q, log_p : ndarray
         log q(y) and log p~(y), (n,).
+    slope : ndarray
+        grad log p~(y), (n, d).
     space : Space
         y -> x.
 
@@ -69,6 +71,7 @@ class Inference:
     rows: np.ndarray
     log_q: np.ndarray
     log_p: np.ndarray
+    slope: np.ndarray
     space: Space
 
     @classmethod
@@ -79,7 +82,7 @@ class Inference:
         """n draws of a flow, weighed by a target."""
         rows, log_q = flow.sample_and_log_prob(n, rng)
         space = Space.line(flow.dim) if space is None else space
-        return cls(flow, history, target, rows, log_q, target(rows)[0], space)
+        return cls(flow, history, target, rows, log_q, *target(rows), space)
 
     @derived
     def draws(self) -> Any:
@@ -87,9 +90,13 @@ class Inference:
         return self.space.from_line(self.rows)[0]
 
     def log_prob(self, x: Any) -> np.ndarray:
-        """log q of parameters x, in their own units, (n,); x as in `draws`."""
-        y = self.space.to_line(x)
-        return self.flow.log_prob(y) - self.space.from_line(y)[1]
+        """log q of parameters x, in their own units, (n,); x as in `draws`. -inf outside of the
+        support, and on its boundary."""
+        y = self.space.to_line(x, strict=False)
+        outside = np.isnan(y).any(axis=1)
+        y[outside] = 0.0
+        log_q = self.flow.log_prob(y) - self.space.from_line(y)[1]
+        return np.where(outside, -np.inf, log_q)
 
     @derived
     def elbo(self) -> tuple[float, float]:
@@ -142,13 +149,20 @@ class Inference:
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)
         w = self.weights.reshape((-1,) + (1,) * (values.ndim - 1))
+        values = np.where(w > 0, values, 0.0)  # f need not be defined where p~ is 0
         mean = np.sum(w * values, axis=0)
         return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
 
     def resample(self, n: int, rng: Seed = None) -> Any:
         """n draws of p: of `draws`, with replacement, by their weights."""
-        index = np.random.default_rng(rng).choice(len(self.rows), n, p=self.weights)
+        index = self._chosen(n, np.random.default_rng(rng))
         return mapped(lambda x: x[index], self.draws)
+
+    def _chosen(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Places of n draws, by their weights."""
+        if not self.weights.any():
+            raise ValueError("the target is finite at no draw: there is nothing to resample")
+        return rng.choice(len(self.rows), n, p=self.weights)
 
     @derived
     def stretch(self) -> tuple[float, float]:
@@ -159,8 +173,7 @@ class Inference:
         A proper target pulls draws back as much as they spread; an improper one does not, in as
         many directions as this number has. NaN if p~ is not finite at some draws.
         """
-        _, slope = self.target(self.rows)
-        pull = np.sum((self.rows - self.rows.mean(axis=0)) * slope, axis=1)
+        pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan
         return self.flow.dim + float(pull.mean()), float(pull.std() / math.sqrt(len(pull)))
@@ -214,7 +227,7 @@ class Inference:
         rng = np.random.default_rng(rng)
         proposed = Inference.of(self.flow, self.target, n, rng)
         log_w = proposed.log_p - proposed.log_q
-        start = rng.choice(len(self.rows), p=self.weights)
+        (start,) = self._chosen(1, rng)
         now, at = self.log_p[start] - self.log_q[start], -1
         place, bars = np.empty(n, int), np.log(rng.random(n))
         for i in range(n):
@@ -226,7 +239,7 @@ class Inference:
 
     @property
     def latent_target(self) -> Target:
-        """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: nearly N(0, I).
+        """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: nearly the base of the flow.
 
         It is what NeuTra hands to a sampler; `space.from_line(flow.from_latent(z))[0]` are draws.
         """
@@ -247,7 +260,7 @@ class Inference:
         leapfrogs, step : of a trajectory: how many steps, and their size at first
         """
         rng = np.random.default_rng(rng)
-        start = self.rows[rng.choice(len(self.rows), chains, p=self.weights)]
+        start = self.rows[self._chosen(chains, rng)]
         z, taken, _ = hmc(
             self.latent_target, self.flow.to_latent(start), n, warm_up=warm_up,
             leapfrogs=leapfrogs, step=step, rng=rng,

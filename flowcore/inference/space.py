@@ -25,7 +25,7 @@ _KNOWN = ", ".join(map(repr, (*SIDES, *SUPPORTS)))
 
 
 class Parameter(NamedTuple):
-    """One named parameter: its shape, and the support of each of its `count` last axes."""
+    """One named parameter: its shape, and the support of its last axes, `count` times."""
 
     name: str
     shape: tuple[int, ...]
@@ -99,8 +99,9 @@ class Space:
         x = dict(zip(names, (x for x, _ in pairs), strict=True)) if self.named else pairs[0][0]
         return x, total
 
-    def to_line(self, x) -> np.ndarray:
-        """y (n, free) of x. Errors: ValueError for another shape, or outside of the support."""
+    def to_line(self, x, strict: bool = True) -> np.ndarray:
+        """y (n, free) of x. Errors: ValueError for another shape, or outside of the support; unless
+        strict, a NaN there."""
         x = x if self.named else {self.parameters[0].name: x}
         if not isinstance(x, Mapping) or x.keys() != {p.name for p in self.parameters}:
             raise ValueError(f"a dictionary of {[p.name for p in self.parameters]} is needed")
@@ -112,7 +113,8 @@ class Space:
                 raise ValueError(f"{p.name} has shape {own.shape}, not (n, {str(p.shape)[1:]}")
             with np.errstate(all="ignore"):
                 y = p.to_line(own)
-            if not np.isfinite(y).all():
+            y = np.where(np.isfinite(y), y, np.nan)
+            if strict and np.isnan(y).any():
                 raise ValueError(f"{p.name} has rows outside of its support, or on its boundary")
             columns.append(y)
         return np.concatenate(columns, axis=1)
