@@ -360,3 +360,4 @@ def test_log_q_is_minus_infinity_outside_of_the_support():
         lambda p: -p["a"], support={"a": "positive"}, epochs=1, batches=5, start={"a": 1.0}
     )
     assert np.isneginf(found.log_prob({"a": [1.0, -1.0, 0.0]})).tolist() == [False, True, True]
+    assert np.isnan(found.log_prob({"a": [np.nan, 1.0]})).tolist() == [True, False]

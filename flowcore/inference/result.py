@@ -90,13 +90,15 @@ class Inference:
         return self.space.from_line(self.rows)[0]
 
     def log_prob(self, x: Any) -> np.ndarray:
-        """log q of parameters x, in their own units, (n,); x as in `draws`. -inf outside of the
-        support, and on its boundary."""
+        """log q of parameters x, in their own units, (n,); x as in `draws`.
+
+        NaN for parameters with NaN, -inf outside of the support, and on its boundary.
+        """
         y = self.space.to_line(x, strict=False)
-        outside = np.isnan(y).any(axis=1)
-        y[outside] = 0.0
+        missing, inside = np.isnan(y).any(axis=1), np.isfinite(y).all(axis=1)
+        y[~inside] = 0.0
         log_q = self.flow.log_prob(y) - self.space.from_line(y)[1]
-        return np.where(outside, -np.inf, log_q)
+        return np.where(inside, log_q, np.where(missing, np.nan, -np.inf))
 
     @derived
     def elbo(self) -> tuple[float, float]:

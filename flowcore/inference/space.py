@@ -101,7 +101,7 @@ class Space:
 
     def to_line(self, x, strict: bool = True) -> np.ndarray:
         """y (n, free) of x. Errors: ValueError for another shape, or outside of the support; unless
-        strict, a NaN there."""
+        strict, NaN for a row with NaN, inf for a row outside."""
         x = x if self.named else {self.parameters[0].name: x}
         if not isinstance(x, Mapping) or x.keys() != {p.name for p in self.parameters}:
             raise ValueError(f"a dictionary of {[p.name for p in self.parameters]} is needed")
@@ -113,9 +113,10 @@ class Space:
                 raise ValueError(f"{p.name} has shape {own.shape}, not (n, {str(p.shape)[1:]}")
             with np.errstate(all="ignore"):
                 y = p.to_line(own)
-            y = np.where(np.isfinite(y), y, np.nan)
-            if strict and np.isnan(y).any():
+            y = np.where(np.isfinite(y), y, np.inf)
+            if strict and np.isinf(y).any():
                 raise ValueError(f"{p.name} has rows outside of its support, or on its boundary")
+            y[np.isnan(own).reshape(len(own), -1).any(axis=1)] = np.nan
             columns.append(y)
         return np.concatenate(columns, axis=1)
 

@@ -208,12 +208,11 @@ class TableDensity(DensityMixin, BaseEstimator):
     # ------------------------------------------------------------ log p
 
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
-        """log p of every row of the table X, (n,), in nats: of a row without missing cells a
-        function of that row alone.
+        """log p of every row of the table X, (n,), in nats.
 
-        Exact without gridded columns and atoms, otherwise by 32 points of the row's cell. NaN for a
-        row that misses a value which is none of the column's, -inf for one outside of a column's
-        support.
+        A function of that row alone, if the row misses no cell. Exact without gridded columns and
+        atoms, otherwise by 32 points of the row's cell. NaN for a row that misses a value which is
+        none of the column's, -inf for one outside of a column's support.
 
         missing: "nan", as above. "marginal": a missing cell that is no value of its column is
         unknown, and log p is an estimate, by 200 weighted draws, of the probability that the row
