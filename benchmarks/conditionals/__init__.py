@@ -3,5 +3,6 @@
 truth.py        conditionals of densities whose conditionals are known exactly
 imputation.py   real tables with hidden cells, beside imputers (contestants.py, figures.py)
 learning.py     densities of rows with holes, beside dropped rows and filled means
+wrong_cells.py  which cell of a row is wrong, by `explain` and by residuals
 seconds.py      seconds and memory for 1,000 rows of 10 columns
 """

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks.conditionals import contestants, figures, imputation, learning, seconds, truth
+from benchmarks.conditionals import (
+    contestants,
+    figures,
+    imputation,
+    learning,
+    seconds,
+    truth,
+    wrong_cells,
+)
 
 RNG = np.random.default_rng
 
@@ -100,3 +108,19 @@ def test_seconds_run(small, tmp_path, capsys):
     text, rows = run(seconds, ["--rows", "40", "--columns", "3"], tmp_path, capsys)
     assert [row["density"] for row in rows] == ["FlowDensity", "a spline flow"]
     assert rows[0]["parts"] > 2 and rows[0]["trusted"] > 0.8 and "MB" in text
+
+
+def test_a_row_has_one_wrong_cell_and_it_is_distant():
+    x = RNG(0).normal(size=(60, 3))
+    x[:, 2] = 5.0  # has no distant value
+    wrong, columns = wrong_cells.with_wrong_cells(x, RNG(1))
+    assert 20 < len(wrong) < 60 and set(columns) == {0, 1}
+    for row, j in zip(wrong, columns, strict=True):
+        same = [np.delete(row, j).tolist() == np.delete(other, j).tolist() for other in x]
+        (k,) = np.flatnonzero(same)
+        assert abs(row[j] - x[k, j]) > x[:, j].std() and row[j] in x[:, j]
+
+
+def test_wrong_cells_run(small, tmp_path, capsys):
+    text, (row,) = run(wrong_cells, ["--tables", "iris"], tmp_path, capsys)
+    assert min(row["explain"], row["residuals"]) > 0.6 > row["marginal"] and "chance" in text
