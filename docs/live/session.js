@@ -65,7 +65,10 @@ export class Session extends Desk {
     return going;
   }
 
+  /** Another task; Back returns to what is shown now. */
   goTo(task) {
+    this.writeNow();
+    history.pushState(null, "");
     return this.go(usual(this.about, task, this.state.theme));
   }
 
@@ -91,9 +94,12 @@ export class Session extends Desk {
   write() {
     clearTimeout(this.writing);
     // Browsers refuse when the address changes too often.
-    this.writing = setTimeout(() => {
-      if (this.state) history.replaceState(null, "", format(this.state, this.about) || location.pathname + location.search);
-    }, 150);
+    this.writing = setTimeout(() => this.writeNow(), 150);
+  }
+
+  writeNow() {
+    clearTimeout(this.writing);
+    if (this.state) history.replaceState(null, "", format(this.state, this.about) || location.pathname + location.search);
   }
 
   /** Why there is nothing to build yet, or "". */

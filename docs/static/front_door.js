@@ -113,10 +113,11 @@ class Picture {
     }
     context.globalAlpha = 1;
     context.fillStyle = isDark() ? DOT.dark : DOT.light;
+    const radius = Math.min(1.8, width / 350);
     context.beginPath();
     for (let i = FIRST_OF_CLOUD; i < stages[0].length; i += 2) {
-      context.moveTo(x(i) + 1.8, y(i));
-      context.arc(x(i), y(i), 1.8, 0, 7);
+      context.moveTo(x(i) + radius, y(i));
+      context.arc(x(i), y(i), radius, 0, 7);
     }
     context.fill();
   }
