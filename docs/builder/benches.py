@@ -12,6 +12,7 @@ from html import escape
 from typing import NamedTuple
 
 TITLE = re.compile(r"^(?P<title>\S.*)\n-{3,}$", flags=re.M)
+LINK = "The Flow Bench in a page of its own"
 NEXT_PAGE_PART = ".. rst-class:: sphx-glr-timing"  # what a gallery writes below the last section
 
 
@@ -73,16 +74,11 @@ def put_into_lessons(app, docname: str, source: list[str]) -> None:
 
 
 def with_bench(text: str, bench: Bench) -> str:
-    """The text of a lesson, in RST, with the Flow Bench at the end of its section.
+    r"""The text of a lesson, in RST, with the Flow Bench at the end of its section.
 
-    >>> print(with_bench("A\\n---\\n\\nx\\n\\nB\\n---\\n", Bench("A", "task=1", "masks", "Look."))[:31])
-    A
-    ---
-    <BLANKLINE>
-    x
-    <BLANKLINE>
-    .. raw:: html
-    <BLANKLINE>
+    >>> bench = Bench("A", "task=1", "masks", "Look.")
+    >>> with_bench("A\n---\n\nx\n\nB\n---\n", bench).splitlines()[:5]
+    ['A', '---', '', 'x', '']
     """
     titles = list(TITLE.finditer(text))
     for here, following in zip(titles, [*titles[1:], None], strict=True):
@@ -97,7 +93,7 @@ def _raw(bench: Bench) -> str:
 
    <div class="bench-here" data-part="{bench.part}">
      <p>{escape(bench.text)}</p>
-     <p class="open"><a href="../../live/index.html#{escape(bench.state)}">The Flow Bench in a page of its own</a></p>
+     <p><a href="../../live/index.html#{escape(bench.state)}">{LINK}</a></p>
    </div>
    <script type="module" src="../../_static/bench_here.js"></script>
 

@@ -33,7 +33,11 @@ def network(settings: Settings, variables: int = 2) -> dict:
                 "reach": _bits(reach)}  # fmt: skip
     made = fc.MADE(variables, hidden=settings.hidden)
     of_inputs = np.arange(1, variables + 1)
-    degrees = [of_inputs, *made.degrees[1 : 1 + len(settings.hidden)], np.repeat(of_inputs, made.n_out)]
+    degrees = [
+        of_inputs,
+        *made.degrees[1 : 1 + len(settings.hidden)],
+        np.repeat(of_inputs, made.n_out),
+    ]
     reach = np.eye(variables, dtype=int)
     for mask in made.masks:
         reach = np.minimum(reach @ mask.astype(int), 1)
