@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore import teaching
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -104,6 +105,53 @@ def test_a_bench_stands_at_the_end_of_its_section(builder):
 PART_JS = (DOCS / "live" / "part.js").read_text("utf-8")
 
 
+# ------------------------------------------------------------ slides
+
+
+RST = """
+.. _x:
+
+7. Why compose?
+===============
+
+Predict
+-------
+
+.. rst-class:: note
+
+**7a.** What?
+
+Six stages
+----------
+
+.. image-sg:: /built/course/images/sphx_a_001.png
+   :alt: two & three
+   :srcset: x
+
+      .. image-sg:: /built/course/images/sphx_a_002.png
+         :alt: more
+"""
+
+
+def test_slides_have_questions_and_pictures_in_order(builder, tmp_path, monkeypatch):
+    slides = builder("slides")
+    assert doctest.testmod(slides).failed == 0
+    lesson, found = slides.of_lesson(RST)
+    assert lesson == "7. Why compose?"
+    assert [(one.section, bool(one.question), one.image) for one in found] == [
+        ("Predict", True, ""),
+        ("Six stages", False, "sphx_a_001.png"),
+        ("Six stages", False, "sphx_a_002.png"),
+    ]
+    assert found[0].question == teaching.question("7a")
+    (tmp_path / "lesson_7_composing.rst").write_text(RST, "utf-8")
+    monkeypatch.setattr(slides, "COURSE", tmp_path)
+    slides.write(tmp_path)
+    page = (tmp_path / "slides" / "lesson_7_composing.html").read_text("utf-8")
+    assert page.count("<section>") == 4 and "two &amp; three" in page
+    assert 'href="lesson_7_composing.html"' in (tmp_path / "slides" / "index.html").read_text()
+
+
 # ------------------------------------------------------------ one command
 
 
@@ -119,6 +167,7 @@ def steps(builder, monkeypatch):
 
     build.status = 0
     monkeypatch.setattr(build.subprocess, "run", sphinx)
+    monkeypatch.setattr(build.slides, "write", lambda folder: taken.append("slides"))
     monkeypatch.setattr(build.live, "assemble", lambda folder: taken.append(folder.name))
     monkeypatch.setattr(build.check_links, "main", lambda folder: taken.append("links") or 0)
     return build, taken
@@ -127,7 +176,10 @@ def steps(builder, monkeypatch):
 def test_one_command_builds_everything(steps, tmp_path):
     build, taken = steps
     assert build.main([str(tmp_path / "site")]) is None
-    assert taken == ["sphinx", "live", "links"] and (tmp_path / "site" / ".nojekyll").exists()
+    assert (
+        taken == ["sphinx", "slides", "live", "links"]
+        and (tmp_path / "site" / ".nojekyll").exists()
+    )
 
 
 def test_a_step_that_fails_ends_it(steps, tmp_path, monkeypatch):
@@ -136,7 +188,7 @@ def test_a_step_that_fails_ends_it(steps, tmp_path, monkeypatch):
     assert build.main([str(tmp_path / "a")]) == "build.py: links are dead: see above"
     build.status = 2
     assert "Sphinx" in build.main([str(tmp_path / "b")])
-    assert taken == ["sphinx", "live", "sphinx"]
+    assert taken == ["sphinx", "slides", "live", "sphinx"]
 
 
 def test_ci_and_the_workflow_use_it():

@@ -3,9 +3,9 @@
     python docs/builder/build.py                     # into docs/_build/html
     python docs/builder/build.py FOLDER --serve      # and look at it; --serve 8080 for a port
 
-Lessons and how-tos are run, and a warning is an error; the Flow Bench is put beside the pages with
-all that it loads; then every local link is followed. It takes about five minutes; a second build
-runs only the scripts that have changed.
+Lessons and how-tos are run, and a warning is an error. Slides for teachers are put beside the
+pages, and the Flow Bench with all that it loads. Then every local link is followed. It takes about
+five minutes; a second build runs only the scripts that have changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from builder import check_links, live
+from builder import check_links, live, slides
 
 DOCS = live.DOCS
 DEFAULT = DOCS / "_build" / "html"
@@ -29,6 +29,7 @@ def build(folder: Path) -> None:
     doctrees = DOCS / "_build" / "doctrees"  # not in the folder that a host gets
     if subprocess.run([*sphinx, "-d", str(doctrees), str(DOCS), str(folder)]).returncode:
         raise live.Problem("Sphinx has warnings or errors: see above")
+    slides.write(folder)
     live.assemble(folder / "live")
     (folder / ".nojekyll").touch()  # hosts with Jekyll leave out folders such as _static otherwise
     if check_links.main(str(folder)):
