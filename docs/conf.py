@@ -86,7 +86,7 @@ html_js_files = [("lessons.js", {"type": "module"})]
 html_favicon = "static/favicon.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "field": []}
 html_theme_options = {
     "logo": {"text": "flowcore"},
     "navbar_end": ["theme-switcher"],

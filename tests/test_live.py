@@ -608,3 +608,13 @@ def test_an_answer_of_a_lesson_is_checked(name, code, right, message):
 )
 def test_an_answer_that_is_no_python_is_named(code, problem):
     assert problem in flow_bench.call("check", {"exercise": "1a", "code": code})["error"]
+
+
+def test_columns_with_few_values_are_named():
+    rows = np.random.default_rng(0).normal(size=(200, 2)).round(3)
+    rows[:, 1] = rows[:, 1].round(0)
+    lines = "".join(f"{a},{b}\n" for a, b in rows)
+    assert call("read_table", text="height,children\n" + lines)["few"] == ["children"]
+    rows[:, 1] = np.linspace(0, 1, 200)
+    lines = "".join(f"{a},{b}\n" for a, b in rows)
+    assert call("read_table", text="height,weight\n" + lines)["few"] == []

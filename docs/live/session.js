@@ -23,6 +23,10 @@ const nextFrame = () =>
     else requestAnimationFrame(resolve);
   });
 
+const gridded = (names) =>
+  `${names.join(" and ")} ${names.length > 1 ? "have" : "has"} few distinct values. The likelihood grows with every narrower spike ` +
+  "on one of them, so a low loss means little. Add noise to the column, uniform over one step, before you use it.";
+
 export class Session extends Desk {
   constructor() {
     super();
@@ -186,6 +190,7 @@ export class Session extends Desk {
     this.state = changed(before, { data: "table", painted: null });
     this.emit("state", { before, opened: false });
     await this.build();
+    if (found.few.length) this.emit("note", gridded(found.few));
   }
 
   // ---------------------------------------------------------- training

@@ -71,10 +71,12 @@ def test_panels_and_the_masks_of_a_task_are_on_the_screen(open_page):
     ready(page)
     for size in ({"width": 1920, "height": 1080}, {"width": 1280, "height": 800}):
         page.set_viewport_size(size)
-        box = page.locator("#masks-panel").bounding_box()
-        assert box["y"] + box["height"] < size["height"] and box["height"] > 300
-        form = page.locator("#controls").bounding_box()
-        assert form["y"] + form["height"] < size["height"]
+        page.wait_for_function(  # the masks are drawn anew, in a later frame
+            """() => {
+              const box = (id) => document.querySelector(id).getBoundingClientRect();
+              return box("#masks-panel").height > 300 && box("#controls").bottom < innerHeight;
+            }"""
+        )
     page.click("#task-6")
     page.wait_for_function("window.flowBench.state.task === 6")
     assert page.locator(".panels > #masks-panel:not(.large)").count() == 1
