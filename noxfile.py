@@ -89,10 +89,7 @@ def typing(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation site with its live page, warnings as errors, and every link; 5 minutes."""
     session.install("-e", ".[docs]")
-    site = "docs/_build/html"
-    session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", site)
-    session.run("python", "docs/builder/live.py", f"{site}/live")
-    session.run("python", "docs/builder/check_links.py", site)
+    session.run("python", "docs/builder/build.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from builder import docstrings, notebooks, pages  # noqa: E402
+from builder import benches, docstrings, notebooks, pages  # noqa: E402
 
 import flowcore  # noqa: E402
 
@@ -83,8 +83,10 @@ html_title = "flowcore"
 html_static_path = ["static"]
 html_css_files = ["flowcore.css"]
 html_js_files = [("lessons.js", {"type": "module"})]
+html_favicon = "static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "field": []}
 html_theme_options = {
     "logo": {"text": "flowcore"},
     "navbar_end": ["theme-switcher"],
@@ -100,6 +102,8 @@ def setup(app):
     pages.make(DOCS.parent)
     app.connect("builder-inited", notebooks.replace_those_of_the_gallery, priority=900)
     app.connect("source-read", pages.mend_links)
+    app.connect("source-read", pages.fill_minutes)
+    app.connect("source-read", benches.put_into_lessons)
     app.connect("missing-reference", pages.find_public_name)
     app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("autodoc-process-signature", docstrings.signature)

@@ -255,6 +255,13 @@ def _server(folder: Path, port: int) -> Server:
         raise Problem(f"port {port}: {error.strerror}; name another: --serve {port + 1}") from None
 
 
+def serve(folder: Path, port: int) -> None:
+    """Until Ctrl-C."""
+    with _server(folder, port) as server, contextlib.suppress(KeyboardInterrupt):
+        print(f"{server.url} (Ctrl-C ends it)", flush=True)
+        server.serve_forever()
+
+
 def main(arguments: list[str]) -> str | None:
     """Assemble the page, and serve it if asked; what is wrong, or None."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -267,13 +274,9 @@ def main(arguments: list[str]) -> str | None:
         sizes = [path.stat().st_size for path in options.folder.rglob("*") if path.is_file()]
         print(f"{options.folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {settings}")
         if options.serve is not None:
-            with _server(options.folder, options.serve) as server:
-                print(f"{server.url} (Ctrl-C ends it)", flush=True)
-                server.serve_forever()
+            serve(options.folder, options.serve)
     except (Problem, OSError) as problem:
         return f"live.py: {problem}"
-    except KeyboardInterrupt:
-        print()
     return None
 
 

@@ -16,17 +16,20 @@ from pathlib import Path
 from flowcore import teaching
 
 COPIED = {"CHANGELOG.md": "built/changelog.md", "CONTRIBUTING.md": "built/contributing.md"}
+MINUTES = re.compile(r"\{minutes:([\w/.]+)\}")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def make(root: Path) -> None:
-    """Write what is made: copies of files of the root, and the solutions."""
+    """Write what is made: copies of files of the root, the solutions, the cards of the lessons."""
     (root / "docs" / "built").mkdir(exist_ok=True)
     _forget_what_is_gone(root)
     for name, page in COPIED.items():
         text = (root / name).read_text(encoding="utf-8")
         _write(root / "docs" / page, with_links_of_the_site(text, ".", "built"))
-    _write(root / "docs" / "built" / "solutions.md", solutions(root / "examples" / "course"))
+    course = root / "examples" / "course"
+    _write(root / "docs" / "built" / "solutions.md", solutions(course))
+    _write(root / "docs" / "built" / "lesson_cards.inc", lesson_cards(course))
 
 
 def _forget_what_is_gone(root: Path) -> None:
@@ -84,6 +87,37 @@ def mend_links(app, docname: str, source: list[str]) -> None:
         source[0] = with_links_of_the_site(source[0], "docs", "")
 
 
+def fill_minutes(app, docname: str, source: list[str]) -> None:
+    """For Sphinx's event `source-read`: {minutes:docs/faq.md} is how long that file takes."""
+    root = Path(app.srcdir).parent
+    source[0] = MINUTES.sub(lambda found: str(minutes(root / found[1])), source[0])
+
+
+def minutes(path: Path) -> int:
+    """How long a page or a lesson takes: 100 words a minute, and five minutes an exercise."""
+    lesson = re.match(r"lesson_(\d+)_", path.name)
+    n_exercises = sum(name[:-1] == lesson[1] for name in teaching.EXERCISES) if lesson else 0
+    words = len(path.read_text(encoding="utf-8").split())
+    return max(5, 5 * round((words / 100 + 5 * n_exercises) / 5))
+
+
+def lesson_cards(course: Path) -> str:
+    """A card for each lesson, in RST: its picture, its question, its minutes."""
+    lines = [".. grid:: 1 2 3 4", "   :gutter: 2", ""]
+    for script in sorted(course.glob("lesson_*.py"), key=lambda path: ByNumber("")(path.name)):
+        lines += [
+            f"   .. grid-item-card:: {_title_of(script)}",
+            f"      :link: built/course/{script.stem}",
+            "      :link-type: doc",
+            f"      :img-top: built/course/images/thumb/sphx_glr_{script.stem}_thumb.png",
+            "      :img-alt:",
+            "",
+            f"      {minutes(script)} minutes",
+            "",
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def find_public_name(app, env, node, contnode):
     """For Sphinx's event `missing-reference`: things are documented under their public names.
 
@@ -131,8 +165,12 @@ def solutions(course: Path) -> str:
 def _title(course: Path, lesson: int) -> str:
     """Of a lesson, "1. What ...?": the first line of its docstring."""
     for script in course.glob(f"lesson_{lesson}_*.py"):
-        return re.match(r'r?"""\s*(.+)', script.read_text(encoding="utf-8")).group(1).strip()
+        return _title_of(script)
     return f"Lesson {lesson}"
+
+
+def _title_of(script: Path) -> str:
+    return re.match(r'r?"""\s*(.+)', script.read_text(encoding="utf-8")).group(1).strip()
 
 
 def plain(text: str) -> str:

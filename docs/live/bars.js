@@ -14,7 +14,7 @@ export function showBars(session) {
   const draw = () => {
     const hidden = covered(session, "bars");
     cover(panel, hidden);
-    const ready = session.at && session.built && !hidden;
+    const ready = session.at && session.built && !hidden && at("bars").clientWidth > 0;
     at("bars-point").textContent = session.at && session.built ? `x = ${pair(session.point)}` : "";
     at("bars").replaceChildren(...(ready ? waterfall(session, at("bars").clientWidth) : []));
   };

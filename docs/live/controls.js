@@ -11,7 +11,7 @@ const DATA = {
 const FLOWS = { made: "MADE", maf: "MAF", iaf: "IAF", nice: "NICE", realnvp: "RealNVP", nsf: "NSF" };
 const METHODS = { by_degree: "by degree", unit_by_unit: "unit by unit", loop: "textbook loop" };
 const POINTS = [[0, "fresh"], [50, "50"], [100, "100"], [300, "300"], [1000, "1000"], [5000, "5000"]];
-const WIDTHS = [2, 4, 8, 16, 32, 64, 128];
+const WIDTHS = [0, 2, 4, 8, 16, 32, 64, 128];
 
 /** train(): start or pause, as the page wants it. */
 export function showControls(session, train) {
@@ -54,7 +54,7 @@ function changeSeed(session) {
 
 function show({ state }) {
   setOptions(at("points"), POINTS, state.points);
-  setOptions(at("width"), WIDTHS.map((width) => [width, width]), state.width);
+  setOptions(at("width"), WIDTHS.map((width) => [width, width || "none"]), state.width);
   for (const id of ["data", "flow", "method", "layers", "seed"]) at(id).value = state[id];
   at("permute").checked = state.permute;
   const own = state.data === "painted" || state.data === "table";

@@ -1,7 +1,16 @@
 // The page's end of the engine: loading it, asking it, and reporting what fails.
 
-import { Engine, Mistake } from "./engine.js";
+import { Engine } from "./engine.js";
 import { Gone, Queue } from "./queue.js";
+
+// In a lesson's frame the page around has the engine, which outlives the frame.
+function engineFor(onLoading) {
+  let around = null;
+  try {
+    around = window.parent.flowcorePython;
+  } catch {} // the page around is of another site
+  return around ? around(onLoading) : Engine.shared(import.meta.url, onLoading);
+}
 
 export class Desk {
   constructor() {
@@ -28,15 +37,10 @@ export class Desk {
     let what = "its settings";
     try {
       if (typeof WebAssembly !== "object") throw new Error("WebAssembly is missing");
-      const reply = await fetch("settings.json");
-      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server answers ${reply.status}`);
-      const settings = await reply.json();
-      what = "the Worker";
       const onLoading = (report) => this.emit("loading", { ...report, what: (what = report.loading) });
-      const engine = new Engine({ settings, onLoading });
+      const engine = await engineFor(onLoading);
       this.engine = engine;
       this.queue = new Queue((name, args) => engine.call(name, args));
-      await engine.ready;
       this.about = await this.queue.ask("about");
     } catch (problem) {
       this.fail({ what, why: problem.message, loading: true });
@@ -64,7 +68,7 @@ export class Desk {
     try {
       return await this.queue.ask(name, args, key);
     } catch (problem) {
-      if (problem instanceof Mistake) this.emit("note", problem.message.charAt(0).toUpperCase() + problem.message.slice(1));
+      if (problem.name === "Mistake") this.emit("note", problem.message.charAt(0).toUpperCase() + problem.message.slice(1));
       else if (!(problem instanceof Gone)) this.fail({ what: name, why: problem.message });
       return null;
     }

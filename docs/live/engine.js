@@ -6,16 +6,42 @@
 //
 // A mistake of the user's rejects with a `Mistake`, whose message names what to do. An engine that is
 // stopped, because a cell of Python never ends, is gone: make a new one.
+//
+// `Engine.shared(base, onLoading)` is a promise of the one engine of a page, once it is ready: a lesson's
+// questions and the Flow Bench in its frame use the same. `base` is the folder of this file.
 
-export class Mistake extends Error {}
+export class Mistake extends Error {
+  constructor(message) {
+    super(message);
+    this.name = "Mistake"; // `instanceof` fails between a frame and its page
+  }
+}
 
 export class Engine {
-  constructor({ settings, onLoading = () => {} }) {
+  static async shared(base, onLoading = () => {}) {
+    if (!globalThis.flowcoreEngine?.works) {
+      const reply = await fetch(new URL("settings.json", base));
+      if (!reply.ok) throw new Error(`settings.json could not be loaded: the server answers ${reply.status}`);
+      const settings = await reply.json();
+      if (!globalThis.flowcoreEngine?.works) globalThis.flowcoreEngine = new Engine({ settings });
+    }
+    const engine = globalThis.flowcoreEngine;
+    engine.listeners.push(onLoading);
+    await engine.ready.catch((problem) => {
+      engine.stop(problem.message);
+      throw problem;
+    });
+    return engine;
+  }
+
+  constructor({ settings, onLoading }) {
+    this.works = true;
+    this.listeners = onLoading ? [onLoading] : [];
     this.waiting = new Map();
     this.last = 0;
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => {
-      if (data.loading) onLoading(data);
+      if (data.loading) this.listeners.forEach((listener) => listener(data));
       else this.settle(data);
     };
     this.worker.onerror = (event) => {
@@ -33,6 +59,7 @@ export class Engine {
   }
 
   send(message) {
+    if (!this.works) return Promise.reject(new Error("Python was stopped"));
     const id = ++this.last;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -49,6 +76,7 @@ export class Engine {
 
   // Rejects every waiting call with the reason.
   stop(why = "stopped") {
+    this.works = false;
     this.worker.terminate();
     for (const { reject } of this.waiting.values()) reject(new Error(why));
     this.waiting.clear();

@@ -24,7 +24,8 @@ export function showGauge(session) {
       wanted = false;
       const hidden = covered(session, "gauge");
       cover(panel, hidden);
-      at("gauge").replaceChildren(...(hidden ? [] : gauge(session, at("gauge").clientWidth)));
+      const width = at("gauge").clientWidth; // 0: a lesson shows another part
+      at("gauge").replaceChildren(...(hidden || !width ? [] : gauge(session, width)));
     });
   };
   new ResizeObserver(draw).observe(at("gauge"));

@@ -13,6 +13,7 @@ import { showLink } from "./link.js";
 import { showMasks } from "./masks.js";
 import { showMessages } from "./messages.js";
 import { FEWEST, Painting } from "./paint.js";
+import { followPage } from "./part.js";
 import { bars, followTasks, isDrawn, isOpen } from "./prediction.js";
 import { Session } from "./session.js";
 import { showTable } from "./table.js";
@@ -36,6 +37,7 @@ showMasks(session);
 showTable(session);
 showCell(session);
 showLink(session);
+followPage(session);
 
 // ------------------------------------------------------------ training, as the task wants it
 

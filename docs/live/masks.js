@@ -1,24 +1,30 @@
 // The masks as cells, coloured by degree; and the walk: which units are computed when.
 
 import { at, setOptions } from "./dom.js";
+import { clamp } from "./numbers.js";
 import { covered } from "./prediction.js";
 import { colours, degreeColour, onTheme } from "./theme.js";
 
 const GAP = 10; // between two masks
+const EDGE = 0.15; // of a cell: labels of rows stand so far to the left
 const LARGEST = 22; // pixels of a cell
 const HIGHEST = 230; // and of the picture
+const OF_A_TASK = { cell: 36, height: 380, rest: 430 }; // where it is what a task asks for; the rest of the page
 const STEP = 550; // ms of the walk by degree; a unit takes a third
 
 export function showMasks(session) {
   const walk = new Walk(session, draw);
   const canvas = at("masks");
+  const panel = at("masks-panel");
 
   function draw() {
     const { network } = session;
     if (!network || !canvas.clientWidth) return;
     const picture = network.kind === "made" ? made(network) : coupling(network);
-    const wide = (canvas.clientWidth - picture.gaps * GAP) / picture.columns;
-    const cell = Math.min(LARGEST, wide, HIGHEST / picture.rows);
+    const wide = (canvas.clientWidth - picture.gaps * GAP) / (picture.columns + EDGE);
+    const large = panel.classList.contains("large");
+    const high = large ? clamp(innerHeight - OF_A_TASK.rest, HIGHEST, OF_A_TASK.height) : HIGHEST;
+    const cell = Math.min(large ? OF_A_TASK.cell : LARGEST, wide, high / picture.rows);
     const height = Math.ceil(cell * picture.rows + 4);
     const ratio = window.devicePixelRatio || 1;
     canvas.style.height = `${height}px`;
@@ -32,7 +38,11 @@ export function showMasks(session) {
 
   new ResizeObserver(draw).observe(canvas);
   onTheme(draw);
-  session.on("prediction", draw);
+  session.on("prediction", () => {
+    const large = ["connections", "units"].includes(session.prediction.compare);
+    if (large !== panel.classList.contains("large")) place(panel, large);
+    draw();
+  });
   session.on("network", () => walk.reset());
   session.on("about", () => {
     const [low, high] = session.about.variables;
@@ -53,6 +63,20 @@ export function showMasks(session) {
     at("time-it").disabled = oneWay || covered(session, "walk");
   });
   session.on("built", () => (at("time-said").textContent = ""));
+}
+
+// In a task about masks they stand above the pictures, and the form right below them.
+function place(panel, large) {
+  panel.classList.toggle("large", large);
+  const pictures = document.querySelector(".pictures");
+  const panels = document.querySelector(".panels");
+  if (large) {
+    pictures.before(panel);
+    at("controls").after(pictures);
+  } else {
+    at("controls").before(pictures);
+    panels.append(panel);
+  }
 }
 
 async function timeIt(session) {
@@ -141,10 +165,11 @@ function describe(session, walk) {
       : "Each block is a mask: rows are read, columns are computed. The number in a unit is its degree.";
   at("walk-said").textContent = walked;
   at("masks").setAttribute("aria-label", isMade
-    ? `Masks of a MADE of ${network.variables} variables with two hidden layers of ${network.layers[0].columns} units. ${at("masks-said").textContent}.`
+    ? `Masks of a MADE of ${network.variables} variables with ${hiddenOf(network)}. ${at("masks-said").textContent}.`
     : `A coupling of ${network.variables} variables: ${network.kept} are kept.`);
 }
 
+const hiddenOf = ({ layers }) => (layers.length > 1 ? `two hidden layers of ${layers[0].columns} units` : "no hidden units");
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 const known = (walk) =>
   walk.known === 0 ? "nothing" : Array.from({ length: walk.known }, (_, i) => `x${SUBSCRIPTS[i + 1]}`).join(" ");
@@ -159,7 +184,7 @@ function made(network) {
     rows: Math.max(...layers.map(({ rows }) => rows)) + 1.3,
     draw: (context, cell, walk) => {
       const { lights } = walk;
-      let x = 0;
+      let x = EDGE * cell;
       layers.forEach((layer, k) => {
         drawMask(context, layer, x, cell, variables, {
           row: (i) => (k === 0 ? inputState(walk, layer.from[i]) : lights[k - 1][i]),
@@ -182,7 +207,7 @@ function drawMask(context, layer, x, cell, most, states) {
     unit(context, x + (j + 1) * cell, 0, cell, layer.to[j], most, states.column(j), states.walks);
   }
   for (let i = 0; i < layer.rows; i++) {
-    unit(context, x - 0.15 * cell, top + i * cell, cell, layer.from[i], most, states.row(i), states.walks);
+    unit(context, x - EDGE * cell, top + i * cell, cell, layer.from[i], most, states.row(i), states.walks);
   }
   // One path for each degree (0: no connection), since a wide network has very many cells.
   for (let degree = 0; degree <= most; degree++) {

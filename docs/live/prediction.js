@@ -8,6 +8,7 @@
 //     right, scored (in free play), skipped
 
 import { at } from "./dom.js";
+import { recall, remember } from "./memory.js";
 import { pair, tidy, withError, withMinus } from "./numbers.js";
 
 export const NONE = Object.freeze({
@@ -48,6 +49,7 @@ export function covered(session, what) {
 
 export function setPrediction(session, changes) {
   session.prediction = Object.freeze({ ...session.prediction, ...changes });
+  if (session.state?.task) remember(session.state.task, session.prediction);
   session.emit("prediction");
 }
 
@@ -105,7 +107,7 @@ export function followTasks(session) {
     const task = taskOf(session);
     const seen = task && task.steps > 0 && session.state.steps > 0;
     session.prediction = asked(task);
-    setPrediction(session, seen ? { phase: "skipped" } : {});
+    setPrediction(session, (task && recall(task.number)) ?? (seen ? { phase: "skipped" } : {}));
     const title = task ? `Task ${task.number}: ${task.title}` : "Free play";
     document.title = `${title} – The Flow Bench`;
   });

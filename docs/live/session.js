@@ -23,6 +23,10 @@ const nextFrame = () =>
     else requestAnimationFrame(resolve);
   });
 
+const gridded = (names) =>
+  `${names.join(" and ")} ${names.length > 1 ? "have" : "has"} few distinct values. The likelihood grows with every narrower spike ` +
+  "on one of them, so a low loss means little. Add noise to the column, uniform over one step, before you use it.";
+
 export class Session extends Desk {
   constructor() {
     super();
@@ -65,7 +69,10 @@ export class Session extends Desk {
     return going;
   }
 
+  /** Another task; Back returns to what is shown now. */
   goTo(task) {
+    this.writeNow();
+    history.pushState(null, "");
     return this.go(usual(this.about, task, this.state.theme));
   }
 
@@ -91,9 +98,12 @@ export class Session extends Desk {
   write() {
     clearTimeout(this.writing);
     // Browsers refuse when the address changes too often.
-    this.writing = setTimeout(() => {
-      if (this.state) history.replaceState(null, "", format(this.state, this.about) || location.pathname + location.search);
-    }, 150);
+    this.writing = setTimeout(() => this.writeNow(), 150);
+  }
+
+  writeNow() {
+    clearTimeout(this.writing);
+    if (this.state) history.replaceState(null, "", format(this.state, this.about) || location.pathname + location.search);
   }
 
   /** Why there is nothing to build yet, or "". */
@@ -180,6 +190,7 @@ export class Session extends Desk {
     this.state = changed(before, { data: "table", painted: null });
     this.emit("state", { before, opened: false });
     await this.build();
+    if (found.few.length) this.emit("note", gridded(found.few));
   }
 
   // ---------------------------------------------------------- training

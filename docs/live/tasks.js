@@ -1,6 +1,7 @@
 // The panel of a task in three columns: what is on the bench, the prediction, what is to be seen.
 
 import { at, el } from "./dom.js";
+import { answered } from "./memory.js";
 import { tidy, typed, withMinus } from "./numbers.js";
 import {
   NONE, asked, isDrawn, isHinted, isOpen, lock, setPrediction, taskOf, unitOf,
@@ -48,6 +49,7 @@ export function showTasks(session, ink) {
     const { message, said } = session.prediction;
     if (message || said) at("said").textContent = isHinted(session.prediction) ? message : `${message} ${said}`;
   });
+  session.on("prediction", () => showNav(session));
   session.on("state", ({ before }) => {
     if (before?.task !== session.state.task) at("answer")?.remove(); // it was typed for another task
     showNav(session);
@@ -70,8 +72,16 @@ function choose(session, button) {
 }
 
 function showNav(session) {
+  if (!session.state) return;
+  const done = answered();
+  at("answered").textContent = done.size ? `${done.size} of ${session.about.tasks.length} right` : "";
   for (const button of document.querySelectorAll("[data-task]")) {
-    const here = Number(button.dataset.task) === session.state.task;
+    const number = Number(button.dataset.task);
+    const here = number === session.state.task;
+    if (number) {
+      button.textContent = done.has(number) ? `${number} ✓` : number;
+      button.setAttribute("aria-label", `Task ${number}${done.has(number) ? ", answered" : ""}`);
+    }
     if (here) button.setAttribute("aria-current", "page");
     else button.removeAttribute("aria-current");
   }

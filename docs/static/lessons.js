@@ -6,18 +6,9 @@
 const LIVE = new URL("../live/", import.meta.url);
 const CHECK = /teaching\.check\(\s*"(\w+)",\s*(\w+)\s*\)/g;
 
-let engine = null; // a promise of it
-
-function load() {
-  engine ??= (async () => {
-    const [{ Engine }, reply] = await Promise.all([import(new URL("engine.js", LIVE)), fetch(new URL("settings.json", LIVE))]);
-    if (!reply.ok) throw new Error(`settings.json: the server answers ${reply.status}`);
-    const started = new Engine({ settings: await reply.json() });
-    await started.ready;
-    return started;
-  })();
-  engine.catch(() => (engine = null)); // the next box tries again
-  return engine;
+async function load() {
+  const { Engine } = await import(new URL("engine.js", LIVE));
+  return Engine.shared(LIVE);
 }
 
 function element(name, properties = {}, ...children) {

@@ -16,6 +16,7 @@ import numpy as np
 
 import flowcore as fc
 from flowcore import teaching
+from flowcore.training.columns import few_valued_columns
 
 from . import cell, densities, drawings, recipes, tasks, views, walks
 from .settings import DATA, FLOWS, LIMITS, METHODS, Settings
@@ -203,12 +204,13 @@ def overlap(drawing) -> dict:
 
 
 def read_table(text: str, columns=None) -> dict:
-    """Two columns of a CSV, which "table" as data then means."""
+    """Two columns of a CSV, which "table" as data then means; `few`: those with few values."""
     table = densities.read_table(text, columns)
     bench = _on_the_bench()
     bench.table = table
+    few, *_ = few_valued_columns(table["rows"], np.arange(len(table["rows"])))
     return {"names": table["names"], "chosen": table["chosen"], "of": table["of"],
-            "rows": len(table["rows"])}  # fmt: skip
+            "rows": len(table["rows"]), "few": [table["chosen"][k] for k in few]}  # fmt: skip
 
 
 def run(code: str) -> dict:

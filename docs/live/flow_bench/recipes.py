@@ -14,7 +14,7 @@ BINS = 8  # of splines
 
 def build(settings: Settings) -> fc.TransformedDistribution:
     """The flow of these settings, not yet initialised."""
-    hidden = [settings.width, settings.width]
+    hidden = settings.hidden
     if settings.one_order and settings.n_layers > 1:
         return _in_one_order(settings, hidden)
     options = {"hidden": hidden, "activation": ACTIVATION, "rng": settings.seed}

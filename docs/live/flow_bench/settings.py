@@ -9,7 +9,7 @@ from .densities import TARGETS
 FLOWS = ("made", "maf", "iaf", "nice", "realnvp", "nsf")
 DATA = (*TARGETS, "painted", "table")
 METHODS = ("by_degree", "unit_by_unit", "loop")
-LIMITS = {"layers": (1, 8), "width": (2, 128), "seed": (0, 2**31 - 1), "points": (0, 20_000)}
+LIMITS = {"layers": (1, 8), "width": (0, 128), "seed": (0, 2**31 - 1), "points": (0, 20_000)}
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Settings:
     data      a target's name, "painted" or "table"
     points    rows to learn from, drawn once; 0: fresh ones for every step (targets only)
     flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp" or "nsf"
-    layers    of MADEs or couplings, 1 to 8;   width   of both hidden layers
+    layers    of MADEs or couplings, 1 to 8
+    width     of both hidden layers; 0: there are none, and networks are linear
     permute   whether the order turns from layer to layer
     method    how the sequential direction is walked: "by_degree", "unit_by_unit" (the same, shown
               a unit at a time) or "loop", the textbook's
@@ -61,6 +62,11 @@ class Settings:
     def one_order(self) -> bool:
         """Whether all layers have the same order, so that they collapse into one."""
         return self.n_layers == 1 or not self.permute
+
+    @property
+    def hidden(self) -> list[int]:
+        """The widths of the hidden layers."""
+        return [self.width] * 2 if self.width else []
 
     @property
     def n_layers(self) -> int:

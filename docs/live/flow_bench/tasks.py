@@ -161,9 +161,9 @@ TASKS = MappingProxyType(
             Task(
                 2, "Why a determinant, and why a triangle?",
                 "The data lie along a diagonal. One layer of MAF will tilt the grid until it fits.",
-                "Drag the point, and look at the Jacobian: one entry stays 0, whatever you do. "
-                "Another is 0.8 only on average.",
-                "log_det", {"data": "correlated_gaussian", "flow": "maf", "layers": 1, "width": 8},
+                "Drag the point, and look at the Jacobian: one entry stays 0, whatever you do, and "
+                "another is the 0.8. Without hidden units the shift is a line.",
+                "log_det", {"data": "correlated_gaussian", "flow": "maf", "layers": 1, "width": 0},
                 _DETERMINANT, steps=300, point=(0.0, 0.0),
             ),
             Task(

@@ -113,9 +113,10 @@ def distance(training: Training) -> dict:
     with np.errstate(all="ignore"):
         log_q = np.asarray(flow.log_prob(data.judges), float)
     found = {"kl": None, "kl_error": None, "entropy": data.entropy, "step": training.step}
-    found["nll"], found["nll_error"] = _mean_and_error(-log_q)
+    found["nll"], found["nll_error"] = _mean_and_error(-log_q, data.controls)
     if data.truth is not None:
-        found["kl"], found["kl_error"] = _mean_and_error(data.judges_log_p - log_q)
+        found["kl"] = found["nll"] - data.entropy
+        found["kl_error"] = found["nll_error"]
     return found
 
 
@@ -125,7 +126,12 @@ def measure(training: Training, n: int, rng: int) -> dict:
     return {"kl": kl, "kl_error": error, "step": training.step}
 
 
-def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
+def _mean_and_error(values: np.ndarray, controls: np.ndarray | None) -> tuple[float, float]:
+    """The mean and its standard error, with control variates (n, k) whose true means are 0."""
+    if controls is not None and np.isfinite(values).all():
+        centred = controls - controls.mean(axis=0)
+        slopes = np.linalg.lstsq(centred, values - values.mean(), rcond=None)[0]
+        values = values - controls @ slopes
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 

@@ -31,9 +31,13 @@ def network(settings: Settings, variables: int = 2) -> dict:
         reach[:kept, kept:] = True
         return {"kind": "coupling", "kept": kept, "variables": variables, "layers": [],
                 "reach": _bits(reach)}  # fmt: skip
-    made = fc.MADE(variables, hidden=[settings.width] * 2)
+    made = fc.MADE(variables, hidden=settings.hidden)
     of_inputs = np.arange(1, variables + 1)
-    degrees = [of_inputs, *made.degrees[1:3], np.repeat(of_inputs, made.n_out)]
+    degrees = [
+        of_inputs,
+        *made.degrees[1 : 1 + len(settings.hidden)],
+        np.repeat(of_inputs, made.n_out),
+    ]
     reach = np.eye(variables, dtype=int)
     for mask in made.masks:
         reach = np.minimum(reach @ mask.astype(int), 1)
@@ -72,8 +76,8 @@ def walk(settings: Settings, variables: int = 2) -> dict:
     _check(variables)
     if settings.flow in ("realnvp", "nice"):
         return {"steps": [], "computed": 0}  # both directions are one pass
-    made = fc.MADE(variables, hidden=[settings.width] * 2)
-    hidden = made.degrees[1:3]
+    made = fc.MADE(variables, hidden=settings.hidden)
+    hidden = made.degrees[1 : 1 + len(settings.hidden)]
     units = [(k, i) for k, layer in enumerate(hidden) for i in range(len(layer))]
     if settings.method == "loop":
         steps = [{"units": units, "variable": d} for d in range(1, variables + 1)]

@@ -1,0 +1,104 @@
+"""The flow of the site's first page: fitted here, then run by docs/static/front_door.js.
+
+    python docs/builder/front_door.py
+
+It writes docs/static/front_door.json, the parameters, and front_door.svg, what the last frame
+shows, for browsers without JavaScript. Both are kept in the repository: a build trains nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import flowcore as fc
+
+STATIC = Path(__file__).resolve().parents[1] / "static"
+LAYERS, HIDDEN, REACH, LINES, DOTS = 8, 24, 3.0, 13, 101
+WIDTH, HEIGHT, TALL = 960, 420, 2.2  # of the picture, and its height in the data's units
+TEAL, ORANGE, GREY = "#1290a5", "#d1700f", "#7d8790"
+
+
+def fitted() -> tuple[fc.TransformedDistribution, float]:
+    """A small MAF that has learned two moons, and its KL from them."""
+    moons = fc.targets.two_moons()
+    flow = fc.flows.maf(2, layers=LAYERS, hidden=[HIDDEN], activation="tanh", rng=0)
+    flow, _ = fc.fit(flow, moons.sample(4000, rng=0), epochs=200, rng=0)
+    return flow, fc.kl_to_truth(flow, moons, 20_000, rng=1).kl
+
+
+def exported(flow: fc.TransformedDistribution) -> dict:
+    """What the page needs of a MAF of two coordinates with one hidden layer.
+
+    layers   from the base to the data, each
+             first        the coordinate, 0 or 1, that waits for nobody: shift + exp(log_scale) z
+             in           [w, b] of the hidden units, which read it:  h = tanh(w x + b)
+             out          [v, c] twice: shift and raw log-scale of the other coordinate, v . h + c
+    bound    B of the log-scale, B tanh(raw / B);   mean, scale   of the data
+    """
+    *layers, standardize = reversed(flow.bijector.parts)
+    bound = layers[0].transformer.log_scale_bound
+    return {
+        "layers": [_layer(layer.made, bound) for layer in layers],
+        "bound": bound,
+        "mean": _rounded(standardize.mean),
+        "scale": _rounded(standardize.scale),
+    }
+
+
+def _layer(made: fc.MADE, bound: float) -> dict:
+    (w, b, _), (v, c, _) = made.weights()
+    first = int(np.argmin(made.degrees[0]))
+    second, own = 2 * (1 - first), 2 * first
+    return {
+        "first": first,
+        "shift": float(c[own].round(4)),
+        "log_scale": float((bound * np.tanh(c[own + 1] / bound)).round(4)),
+        "in": [_rounded(w[first]), _rounded(b)],
+        "out": [[_rounded(v[:, second + k]), float(c[second + k].round(4))] for k in (0, 1)],
+    }
+
+
+def _rounded(values) -> list[float]:
+    return np.asarray(values, float).round(4).tolist()
+
+
+def picture(flow: fc.TransformedDistribution) -> str:
+    """The grid of the base and samples, both carried to the data, as SVG for light and dark."""
+    lines = np.linspace(-REACH, REACH, LINES)
+    free = np.linspace(-REACH, REACH, DOTS)
+    grid = np.stack(np.broadcast_arrays(lines[:, None], free), axis=-1)
+    middle, scale = flow.bijector.parts[0].mean, HEIGHT / TALL
+
+    def placed(z):
+        x = flow.bijector.forward(z)
+        return (np.array([WIDTH, HEIGHT]) / 2 + (x - middle) * [scale, -scale]).round()
+
+    lines_drawn = [
+        f'<polyline stroke="{colour}" points="{" ".join(f"{x:g},{y:g}" for x, y in line)}"/>'
+        for colour, family in ((TEAL, grid), (ORANGE, grid[..., ::-1]))
+        for line in placed(family)
+    ]
+    cloud = placed(np.random.default_rng(0).normal(size=(400, 2)))
+    dots = [f'<circle cx="{x:g}" cy="{y:g}" r="3"/>' for x, y in cloud]
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">',
+        '<g fill="none" opacity="0.7">', *lines_drawn, "</g>",
+        f'<g fill="{GREY}">', *dots, "</g>", "</svg>", "",
+    ])  # fmt: skip
+
+
+def main() -> None:
+    """Fit, write both files, print the KL."""
+    flow, kl = fitted()
+    found = exported(flow) | {"n_params": flow.n_params, "kl": round(kl, 3)}
+    text = json.dumps(found, separators=(",", ":")) + "\n"
+    (STATIC / "front_door.json").write_text(text, encoding="utf-8")
+    (STATIC / "front_door.svg").write_text(picture(flow), encoding="utf-8")
+    print(f"{flow.n_params} parameters, KL {kl:.3f} nats")
+
+
+if __name__ == "__main__":
+    main()
