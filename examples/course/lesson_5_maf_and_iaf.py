@@ -189,12 +189,8 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 
 # %%
 # Blue is what became final in a pass, grey what had been final before, white what is not right yet.
-# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then :math:`x_1`
-# makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes :math:`x_2`.
-# And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
-# known**, and after that it never changes.
-#
-# The loop computed 4 times 12 hidden units. How many are needed? Predict it for a larger network.
+# Follow one hidden unit of degree 2 from panel to panel. The loop computed 4 times 12 hidden units.
+# How many are needed? Predict it for a larger network.
 
 # %%
 # **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each unit as
@@ -204,6 +200,11 @@ guess = None
 print(teaching.check("5d", guess))
 
 # %%
+# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then :math:`x_1`
+# makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes :math:`x_2`.
+# And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
+# known**, and after that it never changes.
+#
 # The walk by degree
 # ------------------
 #
@@ -416,6 +417,36 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
     kl, error = fc.kl_to_truth(flow, truth)
     print(f"{name}: KL to the truth {kl:.3f} +- {error:.3f} nats, {history.seconds:.1f} seconds")
     assert kl < 0.2
+
+# %%
+# Exercises
+# ---------
+#
+# Both directions in code. Your code takes the place of the dots.
+#
+# **5e.** Write a function inverse(x, net) for a MAF: net(x) returns mu and alpha, (n, D) each, and
+# inverse returns z (n, D) and log \|det dz/dx\| (n,).
+
+
+def inverse(x, net):
+    """z and log |det dz/dx| of a MAF, in one pass."""
+    return ...
+
+
+print(teaching.check("5e", inverse))
+
+# %%
+# **5f.** Write a function iaf\_log\_p(x, net) for an IAF over N(0, I): x = (z - mu(z))
+# exp(-alpha(z)), where net(z) returns mu and alpha, (n, D) each. It returns log p(x), (n,), by the
+# textbook's D passes.
+
+
+def iaf_log_p(x, net):
+    """log p(x) of an IAF over N(0, I), in D passes."""
+    return ...
+
+
+print(teaching.check("5f", iaf_log_p))
 
 # %%
 # On the Flow Bench
