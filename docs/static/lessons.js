@@ -58,7 +58,8 @@ function box(name, question, code, pass) {
   leave.addEventListener("click", pass);
   give.addEventListener("click", async () => {
     const { message } = await (await load()).call("check", { exercise: name, code: `fc.teaching.EXERCISES["${name}"].answer` });
-    showVerdict(verdict, `${name}: ${message.slice(message.indexOf(SOLUTION) - 2)}`);
+    showVerdict(verdict, message.replace(": right. ", ": "));
+    verdict.querySelector("details").open = true;
     pass();
   });
   form.addEventListener("submit", async (event) => {

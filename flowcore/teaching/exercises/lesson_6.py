@@ -64,8 +64,6 @@ _BOARD = exercise("6c",
     (0.0, "The board is flat; a Gaussian, areas kept, takes every value below its peak."),
     (np.log(2), "log 2 is what the empty half of the frame costs whoever covers it evenly; "
      "NICE may keep the empty squares almost empty."),
-    (0.7, "log 2 is what the empty half of the frame costs whoever covers it evenly; "
-     "NICE may keep the empty squares almost empty.", 1e-6),
     (np.log(32) + 1 - np.log(2), "This is the cross-entropy. Take off the entropy, log 32."),
     (np.log(32), "This is the entropy of the board, the loss of the truth itself."),
     (1.0, "The best constant factor makes the mean of r^2 / (2 s^2) one, but log(2 pi s^2) is "

@@ -164,15 +164,11 @@ def _count(D=5, each=2):
          "<=, not <."),
         (_edges(np.less_equal, np.less_equal, degrees), "An output may not see units of its own "
          "degree: <, not <=."),
-        (_edges(np.less, np.less_equal, degrees), "The two rules are exchanged: <= between hidden "
-         "units, < to the outputs."),
         (whole, "This is the whole network, without its masks."),
         (whole - right, "These are the ones that the masks take out."),
         (right - left[2] // 2, "The last layer has two numbers for each input: its columns "
          "count twice."),
         (right - left[2], "The last layer is missing: the outputs read hidden units, too."),
-        (right - left[0], "The first layer is missing: the hidden units read the inputs."),
-        (right - left[1], "The layer between the two hidden ones is missing."),
         (right + 2 * width + 2 * D, "This counts the biases, too; weights are asked for."),
         (right + width, "One layer's biases were counted; weights are asked for."),
         (left[1], "This is one matrix of three: the one between the hidden layers."),
