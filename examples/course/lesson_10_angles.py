@@ -135,6 +135,9 @@ print(teaching.check("10e", features))
 #   a turn, a uniform base, cosines and sines.
 # * ``flows.nsf(dim, circular=[0, 3])`` does all of this for the coordinates that you list.
 #
+# The spline that becomes a circle's here, knot by knot: `Rational-quadratic splines
+# <../how_to/splines.html>`_.
+#
 # Where this comes from
 # ---------------------
 #

@@ -233,6 +233,8 @@ print(teaching.check("9f", matching_loss))
 #   network.
 # * It is a flow all the same: it is continuous, and lesson 8 holds for it.
 #
+# Solvers, their steps and what they cost: ``docs/continuous.md``.
+#
 # Where this comes from
 # ---------------------
 #
