@@ -14,7 +14,7 @@ one, and that changes what is learned, what is missed, and what can be known abo
     \mathrm{KL}(q \| p) = E_q [\log q - \log p] .
 
 The first needs draws of :math:`p`: it is maximum likelihood, lesson 3. The second needs draws of
-:math:`q`, which a flow has, and :math:`\log p`, which is known but for :math:`\log Z`.
+:math:`q`, which a flow has, and :math:`\log p`, which is known up to :math:`\log Z`.
 
 You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pieces on a line).
 """
@@ -259,9 +259,10 @@ print(teaching.check("11f", path_gradient))
 # * Weights correct a flow if k-hat is below 0.7; no diagnosis from draws of :math:`q` finds a mode
 #   that :math:`q` has not seen.
 #
-# ``docs/inference.md`` has supports, names, and corrections. Four programs go on from here: `a known
-# posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_, `logistic
-# regression <../how_to/logistic_regression.html>`_ and `two modes <../how_to/two_modes.html>`_.
+# ``docs/inference.md`` has supports, names, and corrections. Four programs go on from here: `a
+# known posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_,
+# `logistic regression <../how_to/logistic_regression.html>`_ and `two modes
+# <../how_to/two_modes.html>`_.
 #
 # Where this comes from
 # ---------------------

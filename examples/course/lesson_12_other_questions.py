@@ -246,8 +246,8 @@ print(teaching.check("12f", slice_mean))
 #   measures what they are worth. Do not trust an answer without it.
 # * Draws, not best guesses, keep the spread of a column.
 #
-# ``docs/conditionals.md`` has the whole of it, for tables. A table with holes, from the first to the
-# last line: `rows with holes <../how_to/holes.html>`_.
+# ``docs/conditionals.md`` has the whole of it, for tables. A table with holes, from the first to
+# the last line: `rows with holes <../how_to/holes.html>`_.
 #
 # Where this comes from
 # ---------------------

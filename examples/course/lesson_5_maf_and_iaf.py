@@ -73,7 +73,7 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 # The log-determinant needs no determinant. :math:`z_i` depends on :math:`x_1, \ldots, x_i`, so the
 # Jacobian is a lower triangle, and on its diagonal stands :math:`\partial z_i / \partial x_i =
 # e^{-\alpha_i}`, as neither :math:`\mu_i` nor :math:`\alpha_i` sees :math:`x_i`. The logarithm of
-# the product is :math:`-\sum_i \alpha_i`; of the way to x, :math:`+\sum_i \alpha_i`.
+# the product is :math:`-\sum_i \alpha_i`; for the way to x it is :math:`+\sum_i \alpha_i`.
 #
 # With log N(z) it makes the density, which is the product of the conditionals again. The change of
 # variables and the chain rule of probability are the same formula here:
@@ -398,7 +398,7 @@ points = rng.standard_normal((20, D))
 
 
 def gradient(method):
-    """Of the mean NLL of an IAF, by its parameters."""
+    """The gradient of the mean NLL of an IAF, by its parameters."""
     bijector = fc.Invert(fc.MaskedAutoregressiveFlow(made, method=method))
     flow = fc.TransformedDistribution(fc.Normal(D), bijector)
     return grad(lambda theta: -flow.log_prob(points, params=theta).mean())(flow.params)

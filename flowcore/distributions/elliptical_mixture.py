@@ -142,8 +142,8 @@ class EllipticalMixture(BaseDistribution):
         return x
 
     def _conditional(self, columns, values):
-        """Of rows that know these columns, values (m, a): log w_k p_k(x_a) (K, m), means of the
-        others (K, m, b), stretch (K, m) of factors (K, b, b)."""
+        """Where these columns have the values (m, a): log w_k p_k(x_a) (K, m), means of the other
+        columns (K, m, b), and the stretch (K, m) of their factors (K, b, b)."""
         others, a = np.setdiff1d(np.arange(self.dim), columns), len(columns)
         factors = _factors(self.scale_tril[:, [*columns, *others]])
         apart = values - self.means[:, None, columns]  # (K, m, a)

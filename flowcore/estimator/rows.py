@@ -66,7 +66,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
 class Rows:
     """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table.
 
-    drawn: of rows with holes, draws of what they do not know; x is then one of them.
+    drawn: for rows with holes, draws of the missing cells; x is then one of them.
     times: how often each is there on average, completed in other ways
     """
 

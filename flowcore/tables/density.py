@@ -208,8 +208,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     # ------------------------------------------------------------ log p
 
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
-        """log p of every row of the table X, (n,), in nats: of a row without missing cells a
-        function of that row alone.
+        """log p of every row of the table X, (n,), in nats.
+
+        For a row without missing cells it is a function of that row alone.
 
         Exact without gridded columns and atoms, otherwise by 32 points of the row's cell. NaN for a
         row that misses a value which is none of the column's, -inf for one outside of a column's

@@ -97,7 +97,7 @@ class Exercise:
         return Verdict(False, f"{self.name}: not yet. {hint}{self.hint}")
 
     def values_of(self, answer: Answer) -> list[np.ndarray]:
-        """Of a function, its values on every input, those of a tuple apart; else the answer."""
+        """The values of a function on every input, a tuple's one by one; or the answer itself."""
         if not self.inputs:
             return [_as_floats(answer)]
         if not callable(answer):

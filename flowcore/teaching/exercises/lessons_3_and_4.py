@@ -76,7 +76,7 @@ def _wide(r=0.8):
         f"The data are Gaussian, with variances 1 and correlation {r}. The model is N(0, I). What "
         "is KL(data || model)?",
         right,
-        f"-1/2 log(1 - {r}^2): what the model loses by not knowing of the correlation.",
+        f"-1/2 log(1 - {r}^2): what the model loses by having no correlation.",
         "KL = cross-entropy - entropy. The cross-entropy is log(2 pi) + 1: the variances are 1.",
         (0.5 * (2 / det - 2 + np.log(det)), "This is the other way round, KL(model "
          "|| data). Learning by likelihood makes KL(data || model) small."),
@@ -91,7 +91,7 @@ def _wide(r=0.8):
         (LOG_2_PI + 1, "This is the cross-entropy; take off the entropy of the data."),
         (LOG_2_PI + 1 - right, "This is the entropy of the data; the cross-entropy minus it is "
          "asked for."),
-        (0.0, "Means and variances agree, but the model does not know of the correlation."),
+        (0.0, "Means and variances agree, but the model has no correlation."),
         (det, "This is det C; minus half of its logarithm is the KL."),
         (np.sqrt(det), "This is the root of det C; minus its logarithm is the KL."),
     )  # fmt: skip
@@ -219,7 +219,7 @@ ORDER = (
         "Write a function mask(d_in, d_out) for a hidden layer: (in, out), True where a unit of "
         "degree d_in may be read by one of degree d_out.",
         mask,
-        "A unit of degree d knows x_1..x_d, and may ask whoever knows no more than that.",
+        "A unit of degree d knows x_1..x_d, and may read units that know no more than that.",
         "d_in[:, None] makes a column; a comparison with d_out makes the matrix.",
         (lambda d_in, d_out: (np.asarray(d_in)[:, None] <= np.asarray(d_out)).T,
          "Transposed: rows are what is read, columns what reads."),
@@ -241,7 +241,7 @@ ORDER = (
         "(hidden, D), True where the output for an input of that degree may read the unit.",
         output_mask,
         "Strictly: what decides x_i must not see x_i, so the diagonal is exp(alpha_i) alone.",
-        "The same as 4b but for one sign of comparison.",
+        "The same as 4b, with another sign of comparison.",
         (lambda d_hidden, order: np.asarray(d_hidden)[:, None] <= np.asarray(order),
          "Here <= lets output i see input i: x_i would decide about itself, and the "
          "log-determinant would be wrong. Strictly, <."),
