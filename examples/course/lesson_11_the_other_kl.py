@@ -268,8 +268,8 @@ print(teaching.check("11f", path_gradient))
 # ---------------------
 #
 # Variational inference came from physics to machine learning in the 1990s; Jordan and others (1999)
-# introduce it. Rezende and Mohamed (2015) made flows of its approximations. Roeder, Wu and Duvenaud
-# (2017) left out the score. Vehtari and others made Pareto's k a diagnosis of weights.
+# introduce it. Rezende and Mohamed (2015) took a flow as q. Roeder, Wu and Duvenaud (2017) left out
+# the score. Vehtari and others use Pareto's k to judge weights.
 #
 # * Jordan, Ghahramani, Jaakkola, Saul: `An Introduction to Variational Methods for Graphical Models
 #   <https://doi.org/10.1023/A:1007665907178>`__

@@ -31,10 +31,10 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 #           \log p(x(1)) = \log p(x(0)) - \int_0^1 \operatorname{div} v(x(t), t)\, dt .
 #
 # Seen from a place instead of a point that moves, this is the *continuity equation*
-# :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`: along a path
-# :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`, by the formula above that is
-# :math:`-p \operatorname{div} v`, and :math:`v \cdot \nabla p + p \operatorname{div} v` is
-# :math:`\operatorname{div}(p\, v)`. Mass moves; none is made.
+# :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see it, follow p along a path:
+# :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`. By the formula above this is
+# :math:`-p \operatorname{div} v`. And :math:`v \cdot \nabla p + p \operatorname{div} v` is
+# :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves; none is made.
 #
 # Predict
 # -------

@@ -129,8 +129,8 @@ class EllipticalMixture(BaseDistribution):
     def sample_components(
         self, rows: np.ndarray, which: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Rows (n, D) with their unknown values, NaN in the same columns, drawn from component
-        which (n,) given the known ones."""
+        """Rows (n, D) in which the NaN, in the same columns, are replaced by draws from component
+        which (n,), given the known values."""
         hole, x = np.isnan(rows[:1]).all(axis=0), rows.copy()
         known = np.flatnonzero(~hole)
         for k in np.unique(which):
