@@ -189,7 +189,7 @@ def _fill(ax, shown: OnGrid, k: int, levels, beyond):
 
 
 def _samples_of(flow, context) -> np.ndarray:
-    """Some samples (DRAWS, 2) of the flow, always the same ones; none (0, 2) if it has none."""
+    """Some samples (DRAWS, 2) of the flow, always the same ones; (0, 2) if it cannot sample."""
     if not (hasattr(flow, "sample") and hasattr(flow, "log_prob")):
         return np.empty((0, 2))
     drawing.check_plane(flow)
