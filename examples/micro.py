@@ -171,7 +171,7 @@ def main():
         return log_prob(flow, (points - centre) / scale) - np.log(scale).sum()
 
     new, rng = two_moons(5000, np.random.default_rng(1)), np.random.default_rng(2)
-    print(f"log p of new points {log_p(new).mean():.3f} nats; of the moons themselves -0.289")
+    print(f"log p of new points {log_p(new).mean():.3f} nats; the moons themselves have -0.289")
     print(drawn(log_p))
     print("three draws:", (centre + scale * sample(flow, 3, 2, rng)).round(2).tolist())
     return log_p

@@ -217,7 +217,7 @@ def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
     Returns
     -------
     ndarray
-        Of the shape of log_prob.
+        Bits per dimension, in the shape of log_prob.
 
     Examples
     --------

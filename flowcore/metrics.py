@@ -103,7 +103,7 @@ def stray_mass(
     Returns
     -------
     Share
-        (share, standard_error); of the truth itself about 1 - kept.
+        (share, standard_error); the truth itself has about 1 - kept.
 
     Examples
     --------

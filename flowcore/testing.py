@@ -41,7 +41,7 @@ def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     scale : float
         How far from the identity; 1 keeps the size of what passes through.
     rng : int or numpy Generator
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def check_bijector(
     b : Bijector
         Yours or ours.
     rng : int or numpy Generator
-        Of the random parameters, points, and contexts if b.context_dim > 0.
+        Seed of the random parameters, the points, and the contexts if b.context_dim > 0.
     domain : tuple
         (low, high), numbers or (D,) arrays: where z is drawn; None: all of b.domain.
     codomain : tuple

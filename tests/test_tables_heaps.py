@@ -122,9 +122,9 @@ def test_a_file_keeps_the_map(tmp_path):
     [
         ([[0, 1, 1], [0, 0.5, 0.5]], "do not rise"),
         ([[-np.inf, 1, np.inf], [0, 0.5, 0.5]], "do not rise"),
-        ([[0, 1, 2], [0, 0.5, 0.6]], "the sum 1"),
-        ([[0, 1, 2], [0, 0, 1]], "masses are 0, then positive"),
-        ([[0, 1, 2], [0.5, 0.25, 0.25]], "masses are 0, then positive"),
+        ([[0, 1, 2], [0, 0.5, 0.6]], "add up to 1"),
+        ([[0, 1, 2], [0, 0, 1]], "masses must be 0 first, then positive"),
+        ([[0, 1, 2], [0.5, 0.25, 0.25]], "masses must be 0 first, then positive"),
         ([[0, np.nan, 2], [0, 0.5, 0.5]], "do not rise"),
         ([[0, 1], [0, 1]], "shape"),
         ([0, 1, 2], "shape"),

@@ -15,39 +15,59 @@ MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mist
 def test_the_right_answer_passes(name):
     verdict = check(name, EXERCISES[name].answer)
     assert verdict and verdict.right
-    assert str(verdict) == f"{name}: right. {EXERCISES[name].why}"
+    assert str(verdict).startswith(f"{name}: right. {EXERCISES[name].why}")
 
 
 @pytest.mark.parametrize(("name", "k"), MISTAKES)
 def test_a_typical_mistake_gets_its_own_hint(name, k):
-    mistake = EXERCISES[name].mistakes[k]
-    verdict = check(name, mistake.answer)
-    assert not verdict
-    assert str(verdict) == f"{name}: not yet. {mistake.hint}"
+    """Or that of an earlier one, where two mistakes lead to one answer."""
+    mistakes = EXERCISES[name].mistakes
+    with np.errstate(all="ignore"):
+        verdict = check(name, mistakes[k].answer)
+    if (name, k) in BY_CHANCE:
+        assert verdict
+    else:
+        assert str(verdict) in [f"{name}: not yet. {mistake.hint}" for mistake in mistakes[: k + 1]]
+
+
+BY_CHANCE = {("2b", 5), ("7b", 5), ("11c", 10)}  # wrong with other numbers only
+
+
+def test_few_mistakes_stand_behind_another_one():
+    own = []
+    with np.errstate(all="ignore"):
+        for name, k in MISTAKES:
+            mistake = EXERCISES[name].mistakes[k]
+            own.append(str(check(name, mistake.answer)).endswith(mistake.hint))
+    assert np.mean(own) > 0.93
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_at_least_three_mistakes_with_hints_of_their_own(name):
     exercise = EXERCISES[name]
     hints = [exercise.hint, *(mistake.hint for mistake in exercise.mistakes)]
-    assert len(exercise.mistakes) >= 3 and len(set(hints)) == len(hints)
-    assert all(hint.endswith(".") or hint == exercise.hint for hint in hints)
+    assert len(set(hints)) >= 5
+    assert all(hint[-1] in ".?" or hint == exercise.hint for hint in hints)
     assert all(len(hint) > 4 and "wrong" not in hint.lower()[:6] for hint in hints)
     assert exercise.question == question(name)
     assert exercise.why in solution(name)
 
 
-def test_three_or_four_exercises_a_lesson():
+def test_three_or_four_questions_a_lesson_and_two_functions_from_lesson_5_on():
     lessons = [int(name[:-1]) for name in EXERCISES]
     assert sorted(set(lessons)) == [*range(13)]
-    assert all(3 <= lessons.count(lesson) <= 4 for lesson in lessons)
+    for lesson in range(13):
+        functions = [bool(EXERCISES[n].inputs) for n in EXERCISES if int(n[:-1]) == lesson]
+        assert 3 <= len(functions) <= 6
+        assert lesson < 5 or sum(functions) == 2
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_any_other_answer_gets_the_general_hint(name):
     exercise = EXERCISES[name]
-    other = (lambda *arguments: 17.25) if exercise.inputs else 1234.5
-    assert exercise.hint in str(check(name, other)) and not check(name, other)
+    other = (lambda *arguments: "x") if exercise.inputs else 1234.5
+    with np.errstate(all="ignore"):
+        assert exercise.hint in str(check(name, other)) and not check(name, other)
 
 
 def test_without_an_answer_the_question_is_asked():
@@ -142,3 +162,77 @@ def test_every_shape_is_asked_for():
 
 def test_a_forgotten_return_is_named():
     assert "does the function return something?" in str(check("2d", lambda L: None))
+
+
+# ---------------------------------------------------------------- functions
+
+
+@pytest.mark.parametrize("name", [name for name, e in EXERCISES.items() if e.inputs])
+def test_a_solution_is_shown_after_a_right_function_only(name):
+    exercise = EXERCISES[name]
+    code = str(check(name, exercise.answer)).partition("\n\nOne solution:\n\n")[2]
+    names = {"np": np}
+    exec(code, names)  # it stands on its own
+    written = names[exercise.answer.__name__]
+    assert check(name, written) and f"function {written.__name__}(" in exercise.question
+    with np.errstate(all="ignore"):
+        for wrong in [None, *(mistake.answer for mistake in exercise.mistakes)]:
+            assert "def " not in str(check(name, wrong))
+
+
+def test_of_two_values_the_wrong_one_is_named():
+    def inverse(x, net):
+        mu, alpha = net(x)
+        return (x - mu) * np.exp(-alpha), 3 - alpha.sum(axis=1)
+
+    verdict = str(check("5e", inverse))
+    assert "The first value is right; look at the second one. It is too large by 3" in verdict
+    assert "It returns 3 value(s), and should return 2. " in str(
+        check("5e", lambda x, net: (x,) * 3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"),
+    [
+        ("8c", 4.588 / 2, "This is half of the answer"),
+        ("8b", 1 / 88.7228, "Upside down"),
+        ("12c", 64 / 22 - 0.5, "It is too small by 1/2"),
+        ("8a", 0.4586 / np.log(2), "This is in bits"),
+        ("9c", -0.785, "close, but off by more than rounding"),
+        ("5d", 513, "One too many"),
+    ],
+)
+def test_what_an_answer_has_in_common_with_the_right_one(name, answer, hint):
+    verdict = str(check(name, answer))
+    assert verdict.startswith(f"{name}: not yet. {hint}")
+    assert verdict.endswith(EXERCISES[name].hint)
+
+
+# ---------------------------------------------------------------- variants
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_variants_have_other_numbers_and_their_answers(name):
+    exercise, questions = EXERCISES[name], set()
+    for seed in range(8):
+        variant = exercise.variant(seed)
+        assert question(name, seed) == variant.question and variant.name == name
+        assert check(name, variant.answer, seed) and not check(name, None, seed)
+        assert solution(name, seed).endswith(variant.why)
+        questions.add(variant.question)
+        if variant.question != exercise.question and not exercise.inputs and name != "11c":
+            assert variant.answer == exercise.answer or not check(name, exercise.answer, seed)
+    assert len(questions) == 1 if exercise.others is None else len(questions) > 1
+    assert exercise.variant(None) is exercise
+
+
+def test_most_numbers_have_variants_and_no_typical_mistake_is_right_in_one():
+    numbers = [e for e in EXERCISES.values() if not e.inputs]
+    assert sum(e.others is not None for e in numbers) >= 0.85 * len(numbers)
+    for exercise in numbers:
+        variants = {v.question: v for v in map(exercise.variant, range(20))}
+        for seed, variant in enumerate(variants.values()):
+            if variant is not exercise:
+                right = [k for k, m in enumerate(variant.mistakes) if variant.check(m.answer)]
+                assert not right, (exercise.name, seed, right)

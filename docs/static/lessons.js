@@ -1,7 +1,10 @@
 // Lessons that ask. Each cell of a lesson that checks an answer becomes a box: the question, a place
-// for the answer, the check. What follows in its section is folded until there is a right answer, or
-// until the reader goes on without one. `flowcore.teaching` checks, in the Flow Bench's Python, which
-// is loaded when the first answer is being written. Without this file, and on paper, a lesson is text.
+// for the answer, the check. The lesson waits there: all that follows is folded, its headings in the
+// sidebar, too, until there is a right answer (or a good guess, where one is asked for), or until the
+// reader goes on without one. A box among the exercises at the end holds up nothing.
+// `flowcore.teaching` checks, in the Flow Bench's Python, which is loaded when the first answer is
+// being written. Code that only draws is folded, too. Without this file, and on paper, a lesson is
+// text, pictures and code.
 
 const LIVE = new URL("../live/", import.meta.url);
 const CHECK = /teaching\.check\(\s*"(\w+)",\s*(\w+)\s*\)/g;
@@ -17,6 +20,18 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
+const SOLUTION = "One solution:";
+
+// The message of a verdict; a solution, which follows a right function, is folded.
+function showVerdict(place, message) {
+  const [text, code] = message.split(`\n\n${SOLUTION}\n\n`);
+  place.replaceChildren(text);
+  if (code) {
+    const pre = element("pre", { textContent: code });
+    place.append(element("details", {}, element("summary", { textContent: SOLUTION }), pre));
+  }
+}
+
 // The box of one exercise; `pass` is called when it is answered or left.
 function box(name, question, code, pass) {
   const isCode = code.includes("def ");
@@ -27,10 +42,17 @@ function box(name, question, code, pass) {
   const verdict = element("output", {});
   const check = element("button", { type: "submit", textContent: "Check" });
   const leave = element("button", { type: "button", className: "leave", textContent: "Go on without an answer" });
-  const form = element("form", { className: "question" }, question, answer, check, leave, verdict);
+  const give = element("button", { type: "button", className: "leave", textContent: "Show a solution", hidden: true });
+  const form = element("form", { className: "question" }, question, answer, check, leave, give, verdict);
   form.dataset.name = name;
   answer.addEventListener("focus", () => load().catch(() => {}), { once: true });
   leave.addEventListener("click", pass);
+  give.addEventListener("click", async () => {
+    const { message } = await (await load()).call("check", { exercise: name, code: `fc.teaching.EXERCISES["${name}"].answer` });
+    showVerdict(verdict, message.replace(": right. ", ": "));
+    verdict.querySelector("details").open = true;
+    pass();
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     check.disabled = true;
@@ -38,8 +60,9 @@ function box(name, question, code, pass) {
     try {
       const { right, message } = await (await load()).call("check", { exercise: name, code: answer.value });
       form.dataset.right = right;
-      verdict.textContent = message;
-      if (right) pass();
+      showVerdict(verdict, message);
+      give.hidden = right || !isCode;
+      if (right || message.startsWith(`${name}: a good guess`)) pass();
     } catch (problem) {
       verdict.textContent = problem.message;
     }
@@ -67,43 +90,120 @@ function givenOf(code, used) {
   return rest.slice(0, end < 0 ? rest.length : end).join("\n").trimEnd();
 }
 
+// Puts all that follows an element in the lesson into folded parts, one for each level of sections.
+function fold(last, lesson) {
+  const parts = [];
+  for (let inner = last; inner.parentElement !== lesson; inner = inner.parentElement) {
+    const part = element("div", { className: "answered", hidden: true });
+    while (inner.nextSibling) part.append(inner.nextSibling);
+    if (part.textContent.trim()) inner.after(part), parts.push(part);
+  }
+  return parts;
+}
+
 function ask(cell) {
   const code = cell.textContent;
   const checks = [...code.matchAll(CHECK)];
   const output = cell.nextElementSibling?.matches("[class*='sphx-glr-script-out']") ? cell.nextElementSibling : null;
-  const last = output ?? cell;
-  const section = cell.closest("section");
-  const after = element("div", { className: "answered" });
-  while (last.nextSibling) after.append(last.nextSibling);
-  const folds = after.textContent.trim() && section?.id !== "exercises";
-  after.hidden = Boolean(folds);
+  const lesson = cell.closest("article");
+  const parts = cell.closest("section")?.id === "exercises" ? [] : fold(output ?? cell, lesson);
   const open = new Set(checks.map(([, name]) => name));
   const questions = questionsOf(output);
   const boxes = checks.map(([, name, used]) => {
     const above = cell.previousElementSibling; // the question, if the text has it
     const inText = above?.matches("p") && above.textContent.startsWith(`${name}.`) ? above : null;
     const question = inText ?? element("p", {}, element("b", { textContent: `${name}. ` }), questions.get(name) ?? "");
-    return box(name, question, givenOf(code, used), () => {
+    passes.set(name, () => {
       open.delete(name);
-      after.hidden = after.hidden && open.size > 0;
+      if (!open.size) for (const part of parts) part.hidden = false;
+      outline();
+    });
+    return box(name, question, givenOf(code, used), () => {
+      remember(name);
+      passes.get(name)();
     });
   });
   const plain = element("details", { className: "as-code" }, element("summary", { textContent: "as code" }));
   cell.before(...boxes, plain);
   plain.append(cell, ...(output ? [output] : []));
-  plain.after(after);
+}
+
+// What was answered or left on this page before; nothing where the browser keeps nothing.
+const passes = new Map(); // name of an exercise: unfolds what it holds up
+const PLACE = `flowcore lesson ${location.pathname}`;
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem(PLACE)) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function remember(name) {
+  try {
+    localStorage.setItem(PLACE, JSON.stringify([...new Set([...remembered(), name])]));
+  } catch {
+    // the page works without
+  }
+}
+
+// The headings in the sidebar: those that can be seen.
+function outline() {
+  for (const link of document.querySelectorAll(".page-toc a[href^='#']")) {
+    const target = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    link.closest("li").hidden = Boolean(target?.closest(".answered[hidden]"));
+  }
+  whole.hidden = !document.querySelector(".answered[hidden]");
 }
 
 // A link into a folded part unfolds it.
 function show() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const folded = target?.closest(".answered[hidden]");
-  if (!folded) return;
-  folded.hidden = false;
+  if (!target?.closest(".answered[hidden]")) return;
+  for (let part = target.closest(".answered"); part; part = part.parentElement.closest(".answered")) part.hidden = false;
+  outline();
   target.scrollIntoView();
 }
 
+const DRAWS = /^(fig|axes|ax|plt)\b/; // the first line of code that draws
+
+// Code from the first line that opens a figure to the end of its cell, folded.
+function foldDrawing(cell) {
+  const pre = cell.querySelector("pre");
+  const lines = (pre?.textContent ?? "").split("\n");
+  const first = lines.findIndex((line) => DRAWS.test(line));
+  if (first < 0 || lines.slice(first).filter((line) => line.trim()).length < 4) return;
+  let left = lines.slice(0, first).join("\n").length + (first ? 1 : 0);
+  const nodes = document.createTreeWalker(pre, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  range.selectNodeContents(pre);
+  while (nodes.nextNode()) {
+    if (left <= nodes.currentNode.length) {
+      range.setStart(nodes.currentNode, left);
+      break;
+    }
+    left -= nodes.currentNode.length;
+  }
+  const rest = cell.cloneNode(false);
+  const inner = element("div", { className: "highlight" }, element("pre", {}, range.extractContents()));
+  rest.append(inner);
+  cell.after(element("details", { className: "drawing" }, element("summary", { textContent: "the code of the picture" }), rest));
+  if (!pre.textContent.trim()) cell.remove();
+}
+
+const whole = element("button", { type: "button", className: "whole", textContent: "Show the whole lesson" });
 const cells = [...document.querySelectorAll("[class*='highlight-Python'], [class*='highlight-python']")];
-for (const cell of cells.filter((one) => one.textContent.match(CHECK)).reverse()) ask(cell);
-addEventListener("hashchange", show);
-show();
+const asking = cells.filter((one) => one.textContent.match(CHECK));
+if (asking.length) {
+  const end = document.querySelector(".sphx-glr-footer");
+  asking[0].closest("article").append(...(end ? [end] : [])); // script and notebook stay in sight
+  for (const cell of [...asking].reverse()) ask(cell);
+  for (const cell of cells.filter((one) => !asking.includes(one))) foldDrawing(cell);
+  asking[0].closest("article").querySelector("h1")?.after(whole);
+  whole.addEventListener("click", () => [...passes.values()].forEach((pass) => pass()));
+  for (const name of remembered()) passes.get(name)?.();
+  outline();
+  addEventListener("hashchange", show);
+  show();
+}

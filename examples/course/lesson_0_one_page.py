@@ -22,8 +22,9 @@ notebook, save it in the notebook's folder.
 # A density of two or more numbers can be written as a product, one number after the other:
 # :math:`p(x) = p(x_1)\, p(x_2 | x_1)\, p(x_3 | x_1, x_2) \dots` So the network that outputs a mean
 # :math:`\mu_i` and a log-scale :math:`\alpha_i` for every :math:`x_i` may read only the numbers
-# before it. ``made`` gives every unit a number, and a mask removes each weight into a unit from one
-# that comes later.
+# before it. (A network is a chain of layers. Each of its units adds up what it reads, with a weight
+# for each number, and bends the sum by a fixed function; lesson 3 has more.) ``made`` gives every
+# unit a number, and a mask removes each weight into a unit from one that comes later.
 #
 # **0a.** With three inputs: how many of :math:`x_1, x_2, x_3` can change :math:`\mu_3`?
 # Put your number in the place of ``None``; this cell checks it.
@@ -163,5 +164,16 @@ assert np.allclose(theirs.log_prob(x), micro.log_prob(ours, x), rtol=1e-12, atol
 # * A flow is a map that can be undone; its density is that of the noise plus a log-determinant.
 # * Masks make the Jacobian triangular, so the log-determinant is a sum.
 # * A density takes one pass, a draw takes one pass for every number.
+#
+# Where this comes from
+# ---------------------
+#
+# The masks are those of MADE, by Germain and others (2015), the layers those of MAF, by
+# Papamakarios, Pavlakou and Murray (2017).
+#
+# * Germain and others: `MADE: Masked Autoencoder for Distribution Estimation
+#   <https://arxiv.org/abs/1502.03509>`__
+# * Papamakarios, Pavlakou, Murray: `Masked Autoregressive Flow for Density Estimation
+#   <https://arxiv.org/abs/1705.07057>`__
 #
 # Why the formula holds, in one dimension: lesson 1.

@@ -98,9 +98,53 @@ for ax, density, title in zip(axes, (torus, flow), ("truth", "flow"), strict=Tru
 axes[0].set_ylabel("x2")
 
 # %%
+# Exercises
+# ---------
+#
+# A turn, and what a network reads. Your code takes the place of the dots.
+#
+# **10d.** Write a function turn(x, by) for an array of angles x in [-pi, pi): the angles x + by, in
+# [-pi, pi) again. `by` may be any number, also negative, or several turns.
+
+
+def turn(x, by):
+    """The angles x + by, in [-pi, pi)."""
+    return ...
+
+
+print(teaching.check("10d", turn))
+
+# %%
+# **10e.** Write a function features(x, is\_angle), what a network reads: x (n, D), is\_angle a
+# boolean array (D,). Column by column, in the order of x: of an angle its cosine, then its sine;
+# any other column as it is. It returns (n, D + the number of angles).
+
+
+def features(x, is_angle):
+    """What a network reads: (n, D + number of angles)."""
+    return ...
+
+
+print(teaching.check("10e", features))
+
+# %%
 # What you know now
 # -----------------
 #
 # * A circle has no beginning. What a flow does on it must not have one either: slopes that match,
 #   a turn, a uniform base, cosines and sines.
 # * ``flows.nsf(dim, circular=[0, 3])`` does all of this for the coordinates that you list.
+#
+# The spline that becomes a circle's here, knot by knot: `Rational-quadratic splines
+# <../how_to/splines.html>`_.
+#
+# Where this comes from
+# ---------------------
+#
+# Rezende, Papamakarios and others (2020) put splines and other maps on circles, tori and spheres.
+# The statistics of directions is older: the density of this lesson is von Mises', of 1918.
+#
+# * Rezende and others: `Normalizing Flows on Tori and Spheres
+#   <https://arxiv.org/abs/2002.02428>`__
+#
+# So far there were always rows to learn from. What if there is only a formula? Lesson 11.

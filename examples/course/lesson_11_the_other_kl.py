@@ -14,7 +14,7 @@ one, and that changes what is learned, what is missed, and what can be known abo
     \mathrm{KL}(q \| p) = E_q [\log q - \log p] .
 
 The first needs draws of :math:`p`: it is maximum likelihood, lesson 3. The second needs draws of
-:math:`q`, which a flow has, and :math:`\log p`, which is known but for :math:`\log Z`.
+:math:`q`, which a flow has, and :math:`\log p`, which is known up to :math:`\log Z`.
 
 You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pieces on a line).
 """
@@ -218,6 +218,38 @@ ax.legend()
 # not. Reverse KL leans to the second. So look at k-hat, and where it is large: ``found.refit()``
 # trains on weighted draws, by the other KL, which covers.
 #
+# Exercises
+# ---------
+#
+# What the draws yield: an estimate of the evidence, and a gradient. Your code takes the place of
+# the dots.
+#
+# **11e.** Write a function log\_evidence(log\_p, log\_q): log p~ and log q at n draws of q. It
+# returns the logarithm of the mean weight, an estimate of log Z, also where p~ is as small as
+# exp(-2000).
+
+
+def log_evidence(log_p, log_q):
+    """An estimate of log Z from draws of q."""
+    return ...
+
+
+print(teaching.check("11e", log_evidence))
+
+# %%
+# **11f.** p = N(0, 1), q = N(m, s^2), and draws are x = m + s z with fixed z (n,). Write a function
+# path\_gradient(m, s, z): the means over the draws of the path derivatives of log q(x) - log p(x)
+# by m and by s, as an array of two.
+
+
+def path_gradient(m, s, z):
+    """The path derivatives by m and s, an array of two."""
+    return ...
+
+
+print(teaching.check("11f", path_gradient))
+
+# %%
 # What you know now
 # -----------------
 #
@@ -227,5 +259,24 @@ ax.legend()
 # * Weights correct a flow if k-hat is below 0.7; no diagnosis from draws of :math:`q` finds a mode
 #   that :math:`q` has not seen.
 #
-# ``docs/inference.md`` has supports, names, and corrections; four programs in ``examples/how_to``
-# go on from here.
+# ``docs/inference.md`` has supports, names, and corrections. Four programs go on from here: `a
+# known posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_,
+# `logistic regression <../how_to/logistic_regression.html>`_ and `two modes
+# <../how_to/two_modes.html>`_.
+#
+# Where this comes from
+# ---------------------
+#
+# Variational inference came from physics to machine learning in the 1990s; Jordan and others (1999)
+# introduce it. Rezende and Mohamed (2015) took a flow as q. Roeder, Wu and Duvenaud (2017) left out
+# the score. Vehtari and others use Pareto's k to judge weights.
+#
+# * Jordan, Ghahramani, Jaakkola, Saul: `An Introduction to Variational Methods for Graphical Models
+#   <https://doi.org/10.1023/A:1007665907178>`__
+# * Rezende, Mohamed: `Variational Inference with Normalizing Flows
+#   <https://arxiv.org/abs/1505.05770>`__
+# * Roeder, Wu, Duvenaud: `Sticking the Landing <https://arxiv.org/abs/1703.09194>`__
+# * Vehtari, Simpson, Gelman, Yao, Gabry: `Pareto Smoothed Importance Sampling
+#   <https://arxiv.org/abs/1507.02646>`__
+#
+# Back to a density that was learned from rows. What else does it answer? Lesson 12.

@@ -206,6 +206,37 @@ assert kl["all rows"] < kl["rows without holes"]
 # For a flow, holes are filled by draws of the density so far, and the flow is fitted again:
 # ``fc.FlowDensity(missing="learn")`` does so.
 #
+# Exercises
+# ---------
+#
+# Two slices in code: an exact one, and one by weighted draws. Your code takes the place of the
+# dots.
+#
+# **12e.** Write a function conditional(mean, cov, x1) for two Gaussian columns with any mean (2,)
+# and covariance (2, 2): the mean and the variance of x2, once x1 is known.
+
+
+def conditional(mean, cov, x1):
+    """The mean and the variance of x2, given x1."""
+    return ...
+
+
+print(teaching.check("12e", conditional))
+
+# %%
+# **12f.** Write a function slice\_mean(x2, log\_p, log\_q): draws x2 (n,) of a proposal, log p(x1,
+# x2) and log q(x2 \| x1) at them. It returns the mean of x2 given x1 under p, by weights that add
+# up to 1, also where all of p is as small as exp(-2000).
+
+
+def slice_mean(x2, log_p, log_q):
+    """The mean of x2 given x1, by weighted draws."""
+    return ...
+
+
+print(teaching.check("12f", slice_mean))
+
+# %%
 # What you know now
 # -----------------
 #
@@ -215,4 +246,20 @@ assert kl["all rows"] < kl["rows without holes"]
 #   measures what they are worth. Do not trust an answer without it.
 # * Draws, not best guesses, keep the spread of a column.
 #
-# ``docs/conditionals.md`` has the whole of it, for tables.
+# ``docs/conditionals.md`` has the whole of it, for tables. A table with holes, from the first to
+# the last line: `rows with holes <../how_to/holes.html>`_.
+#
+# Where this comes from
+# ---------------------
+#
+# Rubin (1976) asked when holes may be ignored. EM, by Dempster, Laird and Rubin (1977), learns from
+# rows with holes. Kong, Liu and Wong (1994) count draws by the formula of 12c, when they fill holes
+# one after the other.
+#
+# * Rubin: `Inference and Missing Data <https://doi.org/10.1093/biomet/63.3.581>`__
+# * Dempster, Laird, Rubin: `Maximum Likelihood from Incomplete Data via the EM Algorithm
+#   <https://doi.org/10.1111/j.2517-6161.1977.tb01600.x>`__
+# * Kong, Liu, Wong: `Sequential Imputations and Bayesian Missing Data Problems
+#   <https://doi.org/10.1080/01621459.1994.10476469>`__
+#
+# This was the last lesson.

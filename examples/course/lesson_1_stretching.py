@@ -138,7 +138,7 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # Steep means thin: a valley. Where the curve is flat, many :math:`z` are crowded together: a peak.
 # (At -3.5 it is flat as well, but few :math:`z` live there: a bump that one hardly sees.) The black
 # dot is the same point in both: up the left axis, and along the right one. The line is the formula,
-# with the derivative of the spline; the histogram knows nothing of it.
+# with the derivative of the spline; the histogram was made without it.
 #
 # In flowcore every map is a *bijector* with two methods, and each returns two things at once: the
 # value, and the log-derivative of the direction just taken. The log-derivative is called the

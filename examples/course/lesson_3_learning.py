@@ -126,12 +126,12 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 # ``fit`` does the same, and more
 # -------------------------------
 #
-# ``fc.fit`` is that loop with what experience adds: batches of rows in random order instead of the
-# whole table, a rate that falls to zero, an average over the last values of :math:`\theta`, and
-# rows set aside for *validation*, which are never learned from and choose the best epoch (one epoch
-# is one pass over the rows). Its flows standardise the table themselves, so that ``log_prob`` is in
-# the data's own units. (The 2.21 above would be 3.25 in these: 3b asks why.) Here are fresh draws
-# for validation, and two tables: 2,000 rows, and 150.
+# ``fc.fit`` is that loop with what experience adds. It takes batches of rows in random order
+# instead of the whole table; one pass over the rows is an *epoch*. Its rate falls to zero, and it
+# averages the last values of :math:`\theta`. Rows set aside for *validation* are never learned
+# from, and choose the best epoch. Its flows standardise the table themselves, so that ``log_prob``
+# is in the data's own units. (The 2.21 above would be 3.25 in these: 3b asks why.) Here are fresh
+# draws for validation, and two tables: 2,000 rows, and 150.
 
 x_val = truth.sample(2000, rng=1)
 recipe = fc.flows.maf(2, layers=2, hidden=[32, 32])

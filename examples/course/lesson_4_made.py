@@ -344,7 +344,7 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 #   ``<`` to the outputs. Along a path degrees never fall, so output i sees :math:`x_{<i}` only.
 # * The masks lie above the diagonal as (in, out), the Jacobian of the outputs strictly below it,
 #   exactly, at all weights.
-# * The order is a choice. A layer that is too narrow loses dependences, silently but for a warning.
+# * The order is a choice. A layer that is too narrow loses dependences, with nothing but a warning.
 #
 # Where this comes from
 # ---------------------

@@ -73,7 +73,7 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 # The log-determinant needs no determinant. :math:`z_i` depends on :math:`x_1, \ldots, x_i`, so the
 # Jacobian is a lower triangle, and on its diagonal stands :math:`\partial z_i / \partial x_i =
 # e^{-\alpha_i}`, as neither :math:`\mu_i` nor :math:`\alpha_i` sees :math:`x_i`. The logarithm of
-# the product is :math:`-\sum_i \alpha_i`; of the way to x, :math:`+\sum_i \alpha_i`.
+# the product is :math:`-\sum_i \alpha_i`; for the way to x it is :math:`+\sum_i \alpha_i`.
 #
 # With log N(z) it makes the density, which is the product of the conditionals again. The change of
 # variables and the chain rule of probability are the same formula here:
@@ -189,12 +189,8 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 
 # %%
 # Blue is what became final in a pass, grey what had been final before, white what is not right yet.
-# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then :math:`x_1`
-# makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes :math:`x_2`.
-# And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
-# known**, and after that it never changes.
-#
-# The loop computed 4 times 12 hidden units. How many are needed? Predict it for a larger network.
+# Follow one hidden unit of degree 2 from panel to panel. The loop computed 4 times 12 hidden units.
+# How many are needed? Predict it for a larger network.
 
 # %%
 # **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each unit as
@@ -204,6 +200,11 @@ guess = None
 print(teaching.check("5d", guess))
 
 # %%
+# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then :math:`x_1`
+# makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes :math:`x_2`.
+# And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
+# known**, and after that it never changes.
+#
 # The walk by degree
 # ------------------
 #
@@ -397,7 +398,7 @@ points = rng.standard_normal((20, D))
 
 
 def gradient(method):
-    """Of the mean NLL of an IAF, by its parameters."""
+    """The gradient of the mean NLL of an IAF, by its parameters."""
     bijector = fc.Invert(fc.MaskedAutoregressiveFlow(made, method=method))
     flow = fc.TransformedDistribution(fc.Normal(D), bijector)
     return grad(lambda theta: -flow.log_prob(points, params=theta).mean())(flow.params)
@@ -416,6 +417,36 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
     kl, error = fc.kl_to_truth(flow, truth)
     print(f"{name}: KL to the truth {kl:.3f} +- {error:.3f} nats, {history.seconds:.1f} seconds")
     assert kl < 0.2
+
+# %%
+# Exercises
+# ---------
+#
+# Both directions in code. Your code takes the place of the dots.
+#
+# **5e.** Write a function inverse(x, net) for a MAF: net(x) returns mu and alpha, (n, D) each, and
+# inverse returns z (n, D) and log \|det dz/dx\| (n,).
+
+
+def inverse(x, net):
+    """z and log |det dz/dx| of a MAF, in one pass."""
+    return ...
+
+
+print(teaching.check("5e", inverse))
+
+# %%
+# **5f.** Write a function iaf\_log\_p(x, net) for an IAF over N(0, I): x = (z - mu(z))
+# exp(-alpha(z)), where net(z) returns mu and alpha, (n, D) each. It returns log p(x), (n,), by the
+# textbook's D passes.
+
+
+def iaf_log_p(x, net):
+    """log p(x) of an IAF over N(0, I), in D passes."""
+    return ...
+
+
+print(teaching.check("5f", iaf_log_p))
 
 # %%
 # On the Flow Bench

@@ -298,6 +298,37 @@ assert eight < 0.02
 # %%
 # What keeps a flow from cutting is another matter: lesson 8.
 #
+# Exercises
+# ---------
+#
+# A coupling whose parts are not halves, and a whole flow. Your code takes the place of the dots.
+#
+# **6d.** Write a function coupling\_inverse(x, kept, net): kept is a boolean array (D,), net(x[:,
+# kept]) returns mu and alpha of the others, and x[:, ~kept] = mu + exp(alpha) z[:, ~kept]. It
+# returns z (n, D) and log \|det dz/dx\| (n,).
+
+
+def coupling_inverse(x, kept, net):
+    """z and log |det dz/dx| of a coupling."""
+    return ...
+
+
+print(teaching.check("6d", coupling_inverse))
+
+# %%
+# **6e.** Write a function nice(z, nets), a NICE flow with an even number D of coordinates: the
+# first network reads the first half and its output is added to the second half, the next one reads
+# the second half and is added to the first, and so on in turn. It returns x (n, D).
+
+
+def nice(z, nets):
+    """x of a NICE flow whose halves take turns."""
+    return ...
+
+
+print(teaching.check("6e", nice))
+
+# %%
 # On the Flow Bench
 # -----------------
 #

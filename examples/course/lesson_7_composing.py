@@ -256,6 +256,38 @@ guess = None
 print(teaching.check("7c", guess))
 
 # %%
+# Exercises
+# ---------
+#
+# The two steps of the proof in code: layers of one order are one layer, and its floor. Your code
+# takes the place of the dots.
+#
+# **7d.** Two affine layers of the order (1, 2) leave x1 alone: u = m\_1 + exp(a\_1) z2 and then x2
+# = m\_2 + exp(a\_2) u, with all four numbers computed from x1. Write a function together(m\_1,
+# a\_1, m\_2, a\_2): the shift and the log-scale of the one layer that does the same.
+
+
+def together(m_1, a_1, m_2, a_2):
+    """The shift and the log-scale of two layers of one order."""
+    return ...
+
+
+print(teaching.check("7d", together))
+
+# %%
+# **7e.** Write a function stack\_floor(p, x2, entropy), the part of the floor that x2 has: p (n, m)
+# are the probabilities of the cells of a grid, a row for each x1, x2 (m,) its second coordinates,
+# entropy that of x2 given x1. It returns 1/2 log(2 pi e) + 1/2 E log V[x2 \| x1] - entropy.
+
+
+def stack_floor(p, x2, entropy):
+    """What x2 adds to the floor of a stack, in nats."""
+    return ...
+
+
+print(teaching.check("7e", stack_floor))
+
+# %%
 # On the Flow Bench
 # -----------------
 #

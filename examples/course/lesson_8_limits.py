@@ -259,6 +259,38 @@ for base in ("normal", "student_t"):
 assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 
 # %%
+# Exercises
+# ---------
+#
+# A base that has its pieces already, and the mass on bridges, counted by hand. Your code takes the
+# place of the dots.
+#
+# **8d.** Write a function mixture\_log\_p(z, centres), a base with several pieces: z (n, D),
+# centres (K, D), and each piece is N(centre, I) with the weight 1/K. It returns log p(z), (n,),
+# also far out, where every exp is 0.
+
+
+def mixture_log_p(z, centres):
+    """log p(z) of an equal mixture of N(centre, I)."""
+    return ...
+
+
+print(teaching.check("8d", mixture_log_p))
+
+# %%
+# **8e.** Write a function stray(log\_p\_of\_truth, log\_p\_of\_flow): the truth's log p at its own
+# draws, and the truth's log p at draws of the flow. It returns the share of the flow's draws that
+# lie where the truth is less dense than at 99.9% of its own draws.
+
+
+def stray(log_p_of_truth, log_p_of_flow):
+    """The share of the flow's draws where the truth has next to nothing."""
+    return ...
+
+
+print(teaching.check("8e", stray))
+
+# %%
 # On the Flow Bench
 # -----------------
 #

@@ -31,10 +31,10 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 #           \log p(x(1)) = \log p(x(0)) - \int_0^1 \operatorname{div} v(x(t), t)\, dt .
 #
 # Seen from a place instead of a point that moves, this is the *continuity equation*
-# :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`: along a path
-# :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`, by the formula above that is
-# :math:`-p \operatorname{div} v`, and :math:`v \cdot \nabla p + p \operatorname{div} v` is
-# :math:`\operatorname{div}(p\, v)`. Mass moves; none is made.
+# :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see it, follow p along a path:
+# :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`. By the formula above this is
+# :math:`-p \operatorname{div} v`. And :math:`v \cdot \nabla p + p \operatorname{div} v` is
+# :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves; none is made.
 #
 # Predict
 # -------
@@ -191,6 +191,37 @@ ax.set(aspect="equal", title="trajectories do not cross at one time")
 ax.legend()
 
 # %%
+# Exercises
+# ---------
+#
+# A motion in small steps, and the loss that needs no motion. Your code takes the place of the dots.
+#
+# **9e.** Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1, each x <-
+# x + h v(x, t) with h = 1/n and t at the step's beginning; v(x, t) is (n\_rows, D), its divergence
+# div(x, t) is (n\_rows,). It returns x at t = 1 and log \|det dx/dz\|, to first order h div a step.
+
+
+def push(z, v, div, n):
+    """x at t = 1 and log |det dx/dz|, by n steps of Euler."""
+    return ...
+
+
+print(teaching.check("9e", push))
+
+# %%
+# **9f.** Write a function matching\_loss(v, z, x, t): z and x are (n, D), t is (n,), and v(x\_t, t)
+# is a velocity (n, D) for points (n, D) and times (n, 1). It returns the mean over the rows of
+# \|v(x\_t, t) - (x - z)\|^2.
+
+
+def matching_loss(v, z, x, t):
+    """The loss of flow matching, one number."""
+    return ...
+
+
+print(teaching.check("9f", matching_loss))
+
+# %%
 # What you know now
 # -----------------
 #
@@ -201,3 +232,23 @@ ax.legend()
 # * Training is a regression, and cheap. A density costs a solver: hundreds of passes of the
 #   network.
 # * It is a flow all the same: it is continuous, and lesson 8 holds for it.
+#
+# Solvers, their steps and what they cost: ``docs/continuous.md``.
+#
+# Where this comes from
+# ---------------------
+#
+# Chen and others (2018) made the motion a layer, and found the formula for its log-density.
+# FFJORD, by Grathwohl and others (2019), made it cheap in many dimensions, by an estimate of the
+# divergence. Learning by regression came from three sides in 2022; two of the papers are below.
+#
+# * Chen, Rubanova, Bettencourt, Duvenaud: `Neural Ordinary Differential Equations
+#   <https://arxiv.org/abs/1806.07366>`__
+# * Grathwohl, Chen, Bettencourt, Sutskever, Duvenaud: `FFJORD: Free-form Continuous Dynamics for
+#   Scalable Reversible Generative Models <https://arxiv.org/abs/1810.01367>`__
+# * Lipman, Chen, Ben-Hamu, Nickel, Le: `Flow Matching for Generative Modeling
+#   <https://arxiv.org/abs/2210.02747>`__
+# * Albergo, Vanden-Eijnden: `Building Normalizing Flows with Stochastic Interpolants
+#   <https://arxiv.org/abs/2209.15571>`__
+#
+# All of these flows live on lines. What if a coordinate is an angle? Lesson 10.

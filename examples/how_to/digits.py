@@ -40,8 +40,8 @@ y = dequantize(np.tile(x, (copies, 1)), rng=1)
 y_val = dequantize(np.tile(x_val, (2, 1)), rng=2)
 
 # %%
-# The flow: a recipe over logits. The Sigmoid at the data end confines samples to the grey values
-# and counts the logit's log-det; ``fit`` sets the recipe's Standardize in logits.
+# The flow is a recipe over logits. The Sigmoid at the data end confines samples to the grey values,
+# and its log-det is part of the density. ``fit`` standardises the logits, not the grey values.
 
 
 def digits_flow(context_dim):

@@ -132,7 +132,7 @@ class Skew(fc.Transformer):
 
         dx/dz = exp(a) sqrt(1 + w^2) / sqrt(1 + z^2)
 
-    (m, a, b) = phi, but for a smooth bound on a and b. Three numbers per coordinate: `n_out`.
+    (m, a, b) = phi, with a smooth bound on a and b. Three numbers per coordinate: `n_out`.
     """
 
     n_out = 3

@@ -55,10 +55,10 @@ def diagnose(
     It compares mean log p with a Gaussian and a mixture of Gaussians (BIC), the values of every
     column and log p itself with those of the density's own draws, and for a flow z = f^-1(x) with
     the base. A classifier tries to separate rows from draws, rows far in the tails are counted, and
-    training rows are compared with held-out ones. Of a table, the shares of values (categories,
+    training rows are compared with held-out ones. For a table, the shares of values (categories,
     atoms, the commonest number of a column, pairs of them) and the ranges of columns are compared
-    with those of draws, too. All p-values are adjusted together, by Holm's method: of a density
-    that is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
+    with those of draws, too. All p-values are adjusted together, by Holm's method: if the
+    density is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: keep others back. If
     most of the held-out rows are training rows, or copies of each other, there is a warning.
@@ -84,7 +84,7 @@ def diagnose(
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
     names : sequence of str
-        Of the columns; None: those of the table, else x_1, x_2, ...
+        Names of the columns; None: those of the table, else x_1, x_2, ...
     history : History
         What `fit` returned: its losses are drawn on the page.
     draws : int
@@ -97,7 +97,7 @@ def diagnose(
         values among the draws should be uniform, and intervals should cover them. 0: none is. Cost:
         about 200 evaluations of the density a row.
     rng : int or numpy Generator
-        Of the draws, the halves, the classifier, the hidden cells.
+        Seed of the draws, the halves, the classifier and the hidden cells.
 
     Returns
     -------

@@ -75,10 +75,11 @@ class Finding:
     kind      a key of `KINDS`
     name      what was measured, as the table of the report prints it
     effect    its size, and its standard error (nan: unknown, or none is needed)
-    p         the p-value of a test alone; adjusted: of all tests together; nan: it is no test
+    p         the p-value of this test alone; nan: it is no test
+    adjusted  the p-value when all tests are taken together
     held_out  measured on held-out rows alone
     fault     speaks against the density
-    sentence  the result in words (of a test: what holds if it is significant), or ""
+    sentence  the result in words (for a test: what holds if it is significant), or ""
     remedy    a key of `report.ADVICE`; "": the kind
     rows      indices of held-out rows
     counts    a histogram of 20 equal bins, which should be flat

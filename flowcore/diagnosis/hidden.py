@@ -129,8 +129,8 @@ def _uniformity(name: str, u: np.ndarray, test: Any) -> Finding:
 def _coverage(level: float, rows: np.ndarray, width: np.ndarray) -> Finding:
     """How many hidden numbers lie in their interval.
 
-    rows (n,): of each cell; width (n,): the level of the narrowest interval with the value. The
-    error is that of independent cells, or a larger one if the cells of a row are alike.
+    rows (n,): the row of each cell; width (n,): the level of the narrowest interval that contains
+    its value. The error is that of independent cells, or larger if the cells of a row are alike.
     """
     off, n = (width < level) - level, len(rows)
     alike = np.sqrt((np.bincount(rows, off) ** 2).sum()) / n

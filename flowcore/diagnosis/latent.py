@@ -34,8 +34,8 @@ def uniforms(
 ) -> np.ndarray | None:
     """(n, D) numbers that are iid uniform if x are draws of the density; None: no way is known.
 
-    Of a mixture of densities the component is drawn, given x, and the row goes through that one:
-    given x and the component, a draw of the mixture is a draw of the component.
+    For a mixture of densities, a component is drawn given x, and the row goes through that one.
+    This is allowed: given its component, a draw of the mixture is a draw of the component.
     """
     if isinstance(density, TransformedDistribution):
         own = context if density.bijector.context_dim else None

@@ -99,7 +99,7 @@ def _shares(figure, bars: list[Finding], alpha: float):
 
 
 def _histograms(report: Any) -> list[Finding]:
-    """Of log p itself, then of columns and latent coordinates, the worst of them."""
+    """Histograms of log p, then of the columns and latent coordinates with the largest effects."""
     found = report.of("columns") + report.of("latents") + report.of("hidden")
     kept = sorted(found, key=lambda one: -one.effect)[: MOST_HISTOGRAMS - 1]
     return report.of("level") + [one for one in found if one in kept]

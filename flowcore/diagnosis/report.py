@@ -55,7 +55,7 @@ class Diagnosis:
     """What `diagnose` found: print it for the verdict, `figure()` draws the page.
 
     All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's,
-    over all tests of the report: of a density that is the truth, at most a share `alpha` of the
+    over all tests of the report: if the density is the truth, at most a share `alpha` of the
     reports has any below `alpha`.
 
     Parameters
@@ -67,7 +67,7 @@ class Diagnosis:
     given : tuple of str
         The categories of a `TableDensity`: what is judged is the density of the numbers given them.
     mean, standard_error, median : float
-        Of the held-out rows' log p; -inf and nan if the density of some row is 0.
+        Those of the held-out rows' log p; -inf and nan if the density of some row is 0.
     draws : int
         How many were made.
     alpha : float

@@ -1,7 +1,7 @@
 """Rows of a table against draws: the shares of its categories, atoms and other values; its ranges.
 
-If rows and draws are of one distribution, it is chance which of them have a value: of the k that
-have it, how many are rows is hypergeometric, exactly, however few they are.
+If rows and draws have one distribution, it is chance which of them have a value. Then the number of
+rows among the k that have it is hypergeometric, exactly, however few they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHOWN = 6  # values of a column, on the page
 def shares(
     density: Any, held_out: Any, train: Any, n_draws: int, rng: np.random.Generator
 ) -> list[Finding]:
-    """Of a `TableDensity` and tables: a finding about each column, one about pairs of the first 20.
+    """Findings about a `TableDensity`: one about each column, one about pairs of the first 20.
 
     Values are categories, atoms, missing cells, values that are new, else a column's commonest
     number. Then a finding about the range of each column of numbers.

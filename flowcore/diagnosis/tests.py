@@ -181,8 +181,8 @@ def places(x: np.ndarray, drawn_sorted: np.ndarray) -> np.ndarray:
 def latents(u: np.ndarray, names: Sequence[str], order: list | None) -> list[Finding]:
     """Is each u_i uniform, and are all of them independent?
 
-    order: of a triangular flow, see `conditionals`: u_i is a column given others. (Given none it
-    is a column, which has a test already.)
+    order: for a triangular flow, see `conditionals`: u_i is a column given others. (The first one
+    is a column by itself, which has a test already.)
     """
     found = []
     for i, own in enumerate(u.T):
@@ -225,7 +225,7 @@ def correlation(u: np.ndarray) -> list[Finding]:
 def uniformity(
     kind: str, name: str, who: str, what: str, u: np.ndarray, test: Any, texts: dict = SHAPES
 ) -> Finding:
-    """Of u (n,), which should be uniform, and scipy's KS test of that.
+    """The finding about u (n,), which should be uniform, and scipy's KS test of that.
 
     who, what: in the sentence "who puts too much mass in the tails of what".
     """

@@ -32,9 +32,9 @@ NUMBERS = 2**22  # in a block of draws: 32 MB in float64
 def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     """log p(x) of every row of a Dask array or dataframe, lazily and block by block, in nats.
 
-    Every block is `flow.log_prob` of its rows with one thread, and BLAS has one, too: the workers
-    are the threads. So numbers do not depend on the workers, nor, but for rounding, on the blocks.
-    The columns of an array that are in several blocks are brought together.
+    Every block is `flow.log_prob` of its rows. Workers take the place of threads: a block has one
+    thread, also in BLAS. So the numbers do not depend on the workers. They depend on the blocks by
+    rounding only. Columns of an array that are in several blocks are brought together.
 
     Errors: TypeError if X is no Dask collection, ValueError if its columns or the context do not
     fit the flow; what is wrong with the numbers of a block is found when it is computed. Cost: a
@@ -53,7 +53,7 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     Returns
     -------
     dask.array.Array or dask.dataframe.Series
-        (n,), in the flow's dtype; of a frame a Series "log_prob" with the frame's index.
+        (n,), in the flow's dtype; for a frame a Series "log_prob" with the frame's index.
 
     Examples
     --------
@@ -188,8 +188,8 @@ def table(name: str, X, ndim: int = 2):
         return X.rechunk({X.ndim - 1: -1}) if X.ndim > 1 else X
     if not (is_dask_collection(X) and hasattr(X, "map_partitions") and X.ndim == ndim):
         raise TypeError(
-            f"{name} must be a Dask array or dataframe, not {type(X).__name__}: "
-            f"dask.array.from_array({name}, chunks=(100_000, D)), or flow.log_prob and fc.fit"
+            f"{name} must be a Dask array or dataframe, not {type(X).__name__}: make one by "
+            f"dask.array.from_array({name}, chunks=(100_000, D)), or use flow.log_prob and fc.fit"
         )
     return X if ndim == 1 else X.map_partitions(_announced, list(X.columns), meta=X._meta)
 

@@ -51,7 +51,7 @@ def fit(
         gradient of a batch = sum_b gradient_b / sum_b w_b     b = the blocks of X
 
     Every worker keeps its blocks in memory. In every update each of them gets theta, and gives the
-    gradient of its own part of the batch, in float64 equal to that of one machine but for rounding.
+    gradient of its own part of the batch. In float64 the sum equals one machine's up to rounding.
     Random numbers follow from rng and the blocks: results do not depend on the
     workers. If one dies, its blocks are loaded again by others, and the run goes on with the same
     numbers, as long as the source of X can be read again.
@@ -72,7 +72,7 @@ def fit(
     Parameters
     ----------
     client : dask.distributed.Client
-        Of the cluster that computes.
+        The client of the cluster that computes.
     flow : TransformedDistribution
         Its `initialize` is called once, here, with some of the training rows.
     X : dask.array.Array or dask.dataframe.DataFrame

@@ -129,8 +129,8 @@ class EllipticalMixture(BaseDistribution):
     def sample_components(
         self, rows: np.ndarray, which: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Rows (n, D) with their unknown values, NaN in the same columns, drawn from component
-        which (n,) given the known ones."""
+        """Rows (n, D) in which the NaN, in the same columns, are replaced by draws from component
+        which (n,), given the known values."""
         hole, x = np.isnan(rows[:1]).all(axis=0), rows.copy()
         known = np.flatnonzero(~hole)
         for k in np.unique(which):
@@ -142,8 +142,8 @@ class EllipticalMixture(BaseDistribution):
         return x
 
     def _conditional(self, columns, values):
-        """Of rows that know these columns, values (m, a): log w_k p_k(x_a) (K, m), means of the
-        others (K, m, b), stretch (K, m) of factors (K, b, b)."""
+        """Where these columns have the values (m, a): log w_k p_k(x_a) (K, m), means of the other
+        columns (K, m, b), and the stretch (K, m) of their factors (K, b, b)."""
         others, a = np.setdiff1d(np.arange(self.dim), columns), len(columns)
         factors = _factors(self.scale_tril[:, [*columns, *others]])
         apart = values - self.means[:, None, columns]  # (K, m, a)

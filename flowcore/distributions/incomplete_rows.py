@@ -70,7 +70,7 @@ class IncompleteRows:
         self.dim, self.n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
 
     def blocks(self, k: int) -> Iterator[slice]:
-        """Of the rows, for k components."""
+        """Slices of the rows, small enough for k components."""
         size = max(1, BLOCK // (k * self.dim**2))
         return (slice(at, at + size) for at in range(0, len(self.x), size))
 
@@ -199,8 +199,8 @@ def expectations(
 
 
 def given_seen(seen: np.ndarray, covariances: np.ndarray) -> tuple:
-    """Of patterns (P, D) and covariances S (K, D, D): (S_aa^-1 in matrices (P, K, D, D) that are 0
-    elsewhere, log det S_aa (P, K), the residual covariances of b, 0 elsewhere)."""
+    """For patterns (P, D) and covariances S (K, D, D): S_aa^-1 (P, K, D, D), log det S_aa (P, K),
+    and the residual covariances of b. Matrices are D x D, and 0 elsewhere."""
     both = (seen[:, :, None] & seen[:, None, :])[:, None]
     neither = ~(seen[:, :, None] | seen[:, None, :])[:, None]
     known = np.where(both, covariances, np.eye(seen.shape[1]))

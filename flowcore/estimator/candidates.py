@@ -171,13 +171,13 @@ class FlowCandidate:
         return TransformedDistribution(flow.base, Chain([gaussian(rows).bijector, flow.bijector]))
 
     def milliseconds(self, dim: int, batch_size: int) -> float:
-        """Of one update."""
+        """Milliseconds of one update."""
         fixed, per_dim, per_row, per_number = self.cost
         size = self._size(dim)
         return fixed + per_dim * size + batch_size * (per_row + per_number * size)
 
     def nbytes(self, dim: int) -> float:
-        """Of its parameters, about, in float64: what an update costs per D is their part of it."""
+        """About the memory of its parameters in float64, from what an update costs per D."""
         return 8 * self.cost[1] * self._size(dim) / PER_PARAMETER
 
     def _size(self, dim: int) -> float:
@@ -209,7 +209,7 @@ class Snapshots:
 
 
 def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
-    """log p of the rows, (n,); of rows with holes, of what they know."""
+    """log p of the rows, (n,); for rows with holes, of the cells that they have."""
     of = evaluated(density, threads)
     if rows.drawn is None:
         return of(rows.x, rows.context)

@@ -50,13 +50,13 @@ class FlowDensity(
 
         p(x) = sum_c w_c mean_k p_ck(x)
 
-    The rows are cut into folds. Every candidate c (a Gaussian, a mixture of Gaussians, wide Student
-    tails; an affine and a spline flow, and one whose base has modes; of few rows a small affine
-    flow, and one that starts at the Gaussian) is fitted once for every fold k, to the other rows,
-    until the log-density of the held-out rows stops improving. The weights w_c are those under
-    which all held-out rows together are most probable (stacking): a flow with a lower score than a
-    Gaussian may have some weight, if it is the better one in places. A weight below 0.01 becomes
-    0. No single row decides. `summary_` has all scores.
+    The rows are cut into folds. Candidates are a Gaussian, a mixture of Gaussians, wide Student
+    tails, an affine and a spline flow, and a flow whose base has modes; for few rows also a small
+    affine flow, and one that starts at the Gaussian. Every candidate c is fitted once for every
+    fold k, to the other rows, until the log-density of the held-out rows stops improving. The
+    weights w_c are those under which all held-out rows together are most probable (stacking): a
+    flow with a lower score than a Gaussian may have some weight, if it is better in places. A
+    weight below 0.01 becomes 0. No single row decides. `summary_` has all scores.
 
     Folds follow the distance of the rows from the centre, and `random_state`: they depend neither
     on the order of the rows, nor on signs, units or the order of the columns. Equal rows are one

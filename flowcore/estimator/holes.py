@@ -39,7 +39,7 @@ DF = 5.0  # its degrees of freedom: heavy tails, so that few weights are large
 
 @dataclass(frozen=True)
 class Drawn:
-    """Draws of what rows do not know.
+    """Draws of the missing cells of rows.
 
     hole (n,): whether a row has any; x (n, S, D), whole rows; log_q (n, S), of their hidden values;
     copies (n, m, D), those that densities are fitted to

@@ -66,7 +66,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
 class Rows:
     """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table.
 
-    drawn: of rows with holes, draws of what they do not know; x is then one of them.
+    drawn: for rows with holes, draws of the missing cells; x is then one of them.
     times: how often each is there on average, completed in other ways
     """
 
@@ -162,8 +162,10 @@ def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize |
 
 
 def trimmed(rows: Rows, share: float, seeds: np.random.SeedSequence) -> tuple[Rows, np.ndarray]:
-    """(the rows without that share of the weight which an isolation forest finds most isolated,
-    the places of these in the table)."""
+    """(the rows that are kept, the places in the table of those that are left out).
+
+    Left out are the rows that an isolation forest finds most isolated: `share` of the weight.
+    """
     if not share:
         return rows, rows.place[:0]
     x = np.clip(scaling(rows.x).inverse(rows.x), -LARGEST, LARGEST)

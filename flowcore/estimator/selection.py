@@ -31,7 +31,7 @@ def select(
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
     alone: the flows are; the simpler densities are in the summary, without a weight
-    ends: of what is not done at that moment (`time.time()`) the best so far is taken, with a
+    ends: at that moment (`time.time()`) fits that are not done return their best so far, with a
     warning; the first family is fitted in any case
     """
     folds, left_out, late = Folds(rows, plan, seeds), [*plan.left_out], []
@@ -142,7 +142,7 @@ def stacked(
     """(a density, its best part with a latent space, log p, a summary), of standardised rows.
 
     The density is the mixture of the candidates from the first one on, those of little weight left
-    out. log p (n,) is that of held-out rows; of the others NaN.
+    out. log p (n,) is that of held-out rows, and NaN for the others.
     """
     log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
     w = stacked_weights(log_p, folds.weight)

@@ -12,10 +12,10 @@ utf-8) describes the tree, node by node (see `describe.py`), and names the other
 
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
 changed byte is detected before anything is interpreted. The checksum guards against accidents. Four
-rules guard against malice: nothing in a file is ever executed; class names are looked up only in
-flowcore's public classes and the reader's own `classes`; every argument is of the kind that a
-constructor names; and every size is compared with what the file really holds before anything of
-that size is made. So even a forged file costs at most 0.2 s and 1 s a megabyte, and memory in
+rules guard against malice. Nothing in a file is ever executed. Class names are looked up only in
+flowcore's public classes and the reader's own `classes`. Every argument is of the kind that a
+constructor names. Every size is compared with what the file really holds, before anything of that
+size is made. So even a forged file costs at most 0.2 s and 1 s a megabyte, and memory in
 proportion to its size.
 
     describe.py   objects -> nodes            save.py   the two together, and back again as a proof

@@ -3,9 +3,9 @@
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
 changed byte is detected before anything is interpreted.
 
-The archive itself is zipfile's, both ways, so that every program can open it. `unpack` takes no
-compressed members, and none that are together larger than the file, and of arrays those of numbers
-whose size agrees with their header: so nothing is ever made that is larger than the file.
+The archive itself is zipfile's, both ways, so that every program can open it. `unpack` never makes
+anything larger than the file: it refuses compressed members, members that together are larger than
+the file, and arrays that are no numbers or whose size differs from their header's.
 """
 
 from __future__ import annotations

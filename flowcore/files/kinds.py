@@ -51,7 +51,7 @@ def _is_integers(value) -> bool:
 
 
 def _has(names: tuple[str, ...]):
-    """Of a class of one's own, it may derive from nothing."""
+    """Whether a value has these names; a class of one's own may derive from nothing."""
     return lambda value: all(hasattr(value, name) for name in names)
 
 

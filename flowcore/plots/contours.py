@@ -43,7 +43,7 @@ def density(
         Anything with `log_prob` (a flow, a base, a target), or a function that takes points (m, 2)
         and returns p, not log p, of shape (m,).
     xlim, ylim : (float, float)
-        The rectangle; None: where 1000 samples of the flow lie, but for a few far outliers ((-3, 3)
+        The rectangle; None: where 1000 samples of the flow lie, without a few far outliers ((-3, 3)
         for a function, or if there is no `sample`).
     n : int
         Grid points along each side; cost: n^2 density evaluations, and the samples.
@@ -189,7 +189,7 @@ def _fill(ax, shown: OnGrid, k: int, levels, beyond):
 
 
 def _samples_of(flow, context) -> np.ndarray:
-    """Some samples (DRAWS, 2) of the flow, always the same ones; none (0, 2) if it has none."""
+    """Some samples (DRAWS, 2) of the flow, always the same ones; (0, 2) if it cannot sample."""
     if not (hasattr(flow, "sample") and hasattr(flow, "log_prob")):
         return np.empty((0, 2))
     drawing.check_plane(flow)

@@ -38,13 +38,13 @@ def losses(
     history : History
         As `fit` returns it: `train_nll`, `val_nll` (may be empty), `best_epoch`.
     entropy : float
-        Of the true density in the data's units, in nats: drawn as the line below which no honest
-        validation NLL settles.
+        The entropy of the true density, in the data's units and in nats: drawn as the line below
+        which no validation NLL settles.
     ax : Axes
         Where to draw; None: a new figure.
     ylim : (float, float)
-        The frame, e.g. to compare two runs; None: all epochs, but for those over six times as far
-        up as nine in ten reach.
+        The frame, e.g. to compare two runs; None: all epochs, except those with a loss more than
+        six times as high as nine in ten reach.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def classes(labels, n: int):
 
 
 def quadrant(x) -> np.ndarray:
-    """Of each point (n, 2): 0, 1, 2, 3, counterclockwise from where both are positive."""
+    """The quadrant of each point (n, 2): 0 where both are positive, then counterclockwise."""
     left, below = (x < 0).T
     return 2 * below + (left ^ below)
 

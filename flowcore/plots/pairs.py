@@ -50,7 +50,7 @@ def pairs(
     samples : array_like
         (m, D), of a flow; None: the data above the diagonal, too.
     names : sequence of str
-        Of the columns; None: those of the table, else x_1, x_2, ...
+        Names of the columns; None: those of the table, else x_1, x_2, ...
     ax : sequence of Axes
         D^2 Axes, row by row.
     categories : mapping
@@ -142,7 +142,7 @@ def _outlines(panel, x, xlim, ylim):
 
 
 def _histograms(panel, columns, edges):
-    """Of the data, and as a line of the samples: shares of each; what is outside is counted."""
+    """Shares of the data in bins, and of the samples as a line; how many values lie outside."""
     frame, outside = edges[[0, -1]], []
     styles = {"color": BLUE, "alpha": 0.45}, {"histtype": "step", "color": VERMILLION, "lw": 1.2}
     for column, style in zip(columns, styles, strict=False):

@@ -37,9 +37,9 @@ class ChowLiuTree:
     marginals : sequence of ndarray
         p_k, (L_k,).
     parents : sequence of int
-        Of every column; -1 of a root.
+        The parent of every column; -1 for a root.
     pairs : sequence of ndarray
-        (P_k, 3) of every column: m, l and n(l, m), sorted; of a root (0, 3).
+        For every column (P_k, 3): m, l and n(l, m), sorted; for a root (0, 3).
     strengths : sequence of float
         A_k.
     unseen : ndarray
@@ -177,8 +177,8 @@ class ChowLiuTree:
         return found
 
     def _moves(self, k: int) -> np.ndarray:
-        """p(l | m) (L_parent + 1, L_k + 1), a last row of an unseen parent, and a last column of
-        ones, whose u stands elsewhere; of a root one row."""
+        """p(l | m) (L_parent + 1, L_k + 1). The last row is for an unseen parent. The last column
+        holds ones, since u stands elsewhere. A root has one row."""
         marginal, parent = self.marginals[k], self.parents[k]
         counts = np.zeros((1, len(marginal)))
         if parent >= 0:

@@ -47,7 +47,7 @@ class Coordinates:
     reach : ndarray or None
         (2, D): z of draws lie between; None: anywhere.
     scores : sequence of NormalScores or None
-        Of each number, its map; None in their places, or for all: that of its kind.
+        The map of each number; None for one of them, or for all: the map of its kind.
     """
 
     def __init__(

@@ -216,8 +216,8 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         missing: "nan", as above. "marginal": a missing cell that is no value of its column is
         unknown, and log p is an estimate, by 200 weighted draws, of the probability that the row
-        has what it knows, and that its unknown categories are values that were seen. `impute`, of
-        no draws, also has its error, where no missing cell is a value.
+        has what it knows, and that its unknown categories are values that were seen.
+        `impute(X, n=0)` also has its error, where no missing cell is a value.
 
         Errors: ValueError for columns that are not those of the schema, and, naming row,
         column and value, for text among numbers and for what is off a grid. Cost: one pass of the

@@ -35,7 +35,7 @@ class Part:
 
     @property
     def closed(self) -> tuple[bool, ...]:
-        """Of each code, whether no value is unseen."""
+        """For each code, whether all values that it may take were seen."""
         return (True,) * len(self.sizes)
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:
@@ -298,6 +298,6 @@ def _as_integers(x: np.ndarray, whole: bool) -> np.ndarray:
 
 
 def _names(part: Part) -> list[str]:
-    """Of its coordinates, for messages and pictures."""
+    """The names of a part's coordinates, for messages and pictures."""
     name, n = f"{part.column.name}", len(part.kinds)
     return [name] * n if n < 2 else [f"{name}, part {j + 1}" for j in range(n)]

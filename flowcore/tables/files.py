@@ -83,7 +83,7 @@ def read_blocks(
     missing_values : sequence of str
         Cells that are missing. Pass `[""]` for a text column in which "NA" is a value.
     encoding : str
-        Of a CSV.
+        The encoding of a CSV.
     member : str or None
         Which array of an .npz.
     block_bytes : int

@@ -133,9 +133,10 @@ def decimals_of(x: np.ndarray) -> int | None:
 def find_atoms(counts: np.ndarray) -> np.ndarray:
     """Which of the values, in order, with these counts are atoms: (m,).
 
-    On a grid every value comes back: an atom, a twentieth of the rows or more, comes 3 times as
-    often as those next to it, and 5 times as often as is usual among the ten around it; so does a
-    cap, the first or last value, of a five hundredth of the rows.
+    On a grid every value comes back, so an atom has to be much more frequent than its neighbours.
+    It holds a twentieth of the rows or more, comes 3 times as often as the values next to it, and 5
+    times as often as is usual among the ten around it. The first and the last value, a cap, need a
+    five hundredth of the rows only.
 
     >>> find_atoms(np.append(900, np.full(29, 30))).nonzero()[0]
     array([0])

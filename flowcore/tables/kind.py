@@ -48,10 +48,10 @@ class Kind:
     name : str
         The name before the brackets.
     step : float
-        Of a gridded or integer column, the distance of neighbouring values; else 0.
+        The distance of neighbouring values of a gridded or integer column; else 0.
     low, high : float or None
-        The ends of the support, where the kind has some; of a gridded column both are values that
-        occur.
+        The ends of the support, where the kind has some. Both ends of a gridded column occur in
+        the table.
     atoms : tuple of float
         Values of a number that have a probability each, the smallest first.
     form : str

@@ -23,8 +23,8 @@ class NormalScores(FixedMap):
         G rises between the knots y_0 < y_1 < ... < y_K, by mass_k from y_(k-1) to y_k
         log dz/dy = log G'(y) - log phi(z)
 
-    It rises linearly, but for a first or last interval that is infinite, where it has a tail as
-    Cauchy's: G(y) = mass_1 / (1 + (y_1 - y) / s), and likewise above, with s = y_(K-1) - y_1.
+    It rises linearly. A first or last interval that is infinite has a tail like that of a Cauchy
+    density: G(y) = mass_1 / (1 + (y_1 - y) / s), and likewise above, with s = y_(K-1) - y_1.
     Cost: a binary search per number in both directions. Errors: ValueError for knots that do not
     rise, and for masses that are not positive or whose sum is not 1.
 
@@ -55,7 +55,7 @@ class NormalScores(FixedMap):
         if not rises or (np.isinf(y[[0, -1]]).any() and len(y) < 4):
             raise ValueError("knots do not rise, or only the first and the last are finite")
         if mass[0] != 0 or not (mass[1:] > 0).all() or abs(mass.sum() - 1) > 1e-9:
-            raise ValueError("masses are 0, then positive, with the sum 1")
+            raise ValueError("masses must be 0 first, then positive, and add up to 1")
         # each half from its own end, where it is accurate
         self._below, self._above = np.cumsum(mass), np.cumsum(mass[:0:-1])[::-1]
         self._above = np.append(self._above, 0.0)

@@ -47,7 +47,7 @@ class OneHot:
 
     @classmethod
     def of(cls, counts: Frequencies) -> OneHot:
-        """Of the categories that were counted."""
+        """The encoding of the categories that were counted."""
         return cls(counts.combinations, counts.counts, counts.sizes)
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:

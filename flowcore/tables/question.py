@@ -48,8 +48,8 @@ class Question:
 def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tuple[Question, dict]:
     """(the question what the missing cells of a frame are, name -> (n,) where they are).
 
-    A missing cell is no value here, also where the column has it as one: draws have none. values:
-    it is known there.
+    A missing cell is a question here, even in a column in which "missing" is a value of its own:
+    draws fill it. With `values` it is known there, as that value.
     Errors: ValueError for a number outside of its column's support, naming its place.
     """
     encoding, gaps = density.encoding, {}

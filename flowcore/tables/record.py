@@ -28,13 +28,13 @@ class TableRecord:
     Parameters
     ----------
     schema : dict
-        Of the columns, as `Schema.to_dict` has it.
+        The columns, as `Schema.to_dict` returns them.
     categories : dict or None
-        p(c), as `CategoricalMixture.to_dict` has it; None without categories and atoms.
+        p(c), as `CategoricalMixture.to_dict` returns it; None without categories and atoms.
     density : Distribution or None
-        Of the numbers on the whole line; None without numbers.
+        The density of the numbers on the whole line; None without numbers.
     fillers, reach : ndarray or None
-        Of the `Coordinates`, (2, D).
+        Those of the `Coordinates`, (2, D).
     margins : list of ndarray or None
         Of every number, sorted values of the table.
     notes : dict or None

@@ -128,7 +128,7 @@ class Ring(BlurredCircles):
     Parameters
     ----------
     radius : float
-        Of the circle, > 0 (ValueError).
+        Radius of the circle, > 0 (ValueError).
     noise : float
         Standard deviation of the Gaussian, > 0 (ValueError).
 

@@ -81,7 +81,7 @@ def _least_cross_entropy(mass, x_a, x_b, turned: bool) -> float:
 
 
 def _variances(mass, x) -> np.ndarray:
-    """Of each row of masses at x, (m, n) -> (m,)."""
+    """The variance of each row of masses at x, (m, n) -> (m,)."""
     return (mass * (x - (mass @ x)[:, None]) ** 2).sum(axis=1)
 
 

@@ -26,7 +26,7 @@ class History:
         Index into these lists of the epoch whose parameters were returned (without validation data
         the last one); None for the initial parameters.
     seconds : float
-        Wall time of the whole `fit`; of all its runs, if it was resumed from a checkpoint.
+        Wall time of the whole `fit`; if it was resumed from a checkpoint, of all its runs.
     interrupted : bool
         True if a KeyboardInterrupt ended it (the last of its runs).
     settings : dict

@@ -119,7 +119,7 @@ class Likelihood(Loss):
         return step
 
     def _log_prob_of(self, rows: Rows) -> Callable:
-        """log p of the rows (n,), as a function of theta; of a flow of the user's own class."""
+        """log p of the rows (n,), as a function of theta, for a flow of the user's own class."""
 
         def log_prob(theta):
             values = self.flow.log_prob(rows.x, params=theta, context=rows.context)

@@ -258,7 +258,7 @@ def fit_matching(
         row would no longer be independent of its context. With it, weighted rows and rows that
         repeat are drawn by their weights in each batch.
     tolerance : float
-        Of the solver, in units of the standardised rows, and in nats.
+        Error that the solver may make, in units of the standardised rows, and in nats.
     nll_every : int
         Epochs between two exact NLLs.
     epochs, batch_size, learning_rate :

@@ -120,7 +120,7 @@ class Run:
         self.is_updating = False
 
     def step(self, gradient: np.ndarray, value: float, weight: float) -> None:
-        """One update of theta; value: of the batch, without the penalty."""
+        """One update of theta; `value` is the loss of the batch, without the penalty."""
         self.is_updating = True
         self.first_nll = value if self.first_nll is None else self.first_nll
         self.state.step(self.theta, gradient)

@@ -42,8 +42,8 @@ class RationalQuadratic(Transformer):
     phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
     random layers (`testing.randomize`) must come back to 1e-6, and with C = 1 they do not.
 
-    Cost: O(K) per coordinate in both directions, but for the sums of the widths, which are one
-    product, of K^2 multiplications: beyond about 64 bins it shows. The gradient is written by hand,
+    Cost: O(K) per coordinate in both directions, and one product of K^2 multiplications for the
+    sums of the widths, which shows beyond about 64 bins. The gradient is written by hand,
     and only the bin that a point falls into is looked at. Errors: ValueError for arguments out of
     range.
 

@@ -10,6 +10,8 @@ from .conftest import DOCS, until
 LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A lesson</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
 <script type="module" src="_static/lessons.js"></script>
+<nav class="page-toc"><ul><li><a href="#predict">Predict</a></li>
+<li><a href="#next">It is -1.612</a></li></ul></nav>
 <article><section id="lesson"><h1>A lesson</h1>
 <section id="predict"><h2>Predict</h2><p>1a. How high is it?</p>
 <div class="highlight-Python"><pre>guess = None
@@ -17,7 +19,21 @@ print(teaching.check("1a", guess))</pre></div>
 <div class="sphx-glr-script-out"><pre>
 1a: z ~ N(0, 1) and x = 2 z. What is log p(x = 0), in nats?</pre></div>
 <p id="answer">It is -1.612.</p></section>
-<section id="next"><h2>Next</h2><p id="later">More.</p></section>
+<section id="next"><h2>It is -1.612</h2><p id="later">More.</p>
+<div class="highlight-Python"><div class="highlight"><pre><span>x</span> = 1
+<span>def</span> f(x):
+    return x
+
+<span>fig</span>, ax = plt.subplots()
+ax.plot(x)
+ax.set(title='of '
+       'x')
+ax.legend()
+</pre></div></div>
+<p>7a. How close can it come?</p>
+<div class="highlight-Python"><pre>guess = None
+print(teaching.check("7a", guess))</pre></div>
+<p id="close">It is 0.844.</p></section>
 <section id="exercises"><h2>Exercises</h2>
 <div class="highlight-Python"><pre>import numpy as np
 
@@ -28,7 +44,8 @@ def log_p(x):
 
 print(teaching.check("1c", log_p))</pre></div>
 <div class="sphx-glr-script-out"><pre>1c: Write log_p.</pre></div>
-<p id="end">The end.</p></section></section></article></html>"""
+<p id="end">The end.</p><div class="sphx-glr-footer">The notebook</div>
+</section></section></article></html>"""
 
 
 @pytest.fixture
@@ -59,8 +76,10 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     question = page.locator("form[data-name='1a']")
     question.wait_for()
     assert "1a. How high is it?" in question.inner_text()  # the text's question, not the output's
-    assert not page.locator("#answer").is_visible() and page.locator("#later").is_visible()
-    assert not page.get_by_text("guess = None").is_visible()
+    assert not page.get_by_text("-1.612").first.is_visible()  # nor in the sidebar
+    assert not page.locator("#answer").is_visible() and not page.locator("#later").is_visible()
+    assert not page.locator("#end").is_visible() and page.get_by_text("The notebook").is_visible()
+    assert not page.get_by_text("guess = None").first.is_visible()
     question.locator("input").fill("-0.226")
     question.get_by_text("Check").click()
     until(page, question.locator("output").inner_text, "not yet. The sign")
@@ -69,6 +88,13 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     question.locator("input").press("Enter")
     until(page, question.locator("output").inner_text, "1a: right.")
     page.locator("#answer").wait_for()
+    assert page.locator("nav a[href='#next']").is_visible()
+    assert page.locator("#later").is_visible() and not page.locator("#close").is_visible()
+    rough = page.locator("form[data-name='7a']")  # a good guess is enough to go on
+    rough.locator("input").fill("0.7")
+    rough.locator("input").press("Enter")
+    until(page, rough.locator("output").inner_text, "7a: a good guess. Now the number")
+    page.locator("#close").wait_for()
     function = page.locator("form[data-name='1c']")
     assert "1c. Write log_p." in function.inner_text()
     assert function.locator("textarea").input_value() == "def log_p(x):\n    return ..."
@@ -78,6 +104,16 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     )
     function.get_by_text("Check").click()
     until(page, function.locator("output").inner_text, "log |dz/dx| is missing")
+    solution = function.locator("details")
+    assert solution.count() == 0
+    function.get_by_text("Show a solution").click()
+    solution.wait_for()
+    assert "1c: z = log x" in function.locator("output").inner_text()
+    assert function.locator("pre").inner_text().startswith("def log_p(x):")
+    function.locator("textarea").fill(function.locator("pre").inner_text())
+    function.get_by_text("Check").click()
+    until(page, function.locator("output").inner_text, "1c: right. z = log x")
+    assert not function.locator("pre").is_visible()  # a right answer comes with one, folded
     assert not errors
 
 
@@ -87,9 +123,33 @@ def test_a_reader_may_go_on_without_an_answer(lesson):
     page.goto(url)
     page.locator("form[data-name='1a']").get_by_text("Go on").click()
     page.locator("#answer").wait_for()
-    page.goto(f"{url}#answer")
-    page.reload()
+    assert not page.locator("#close").is_visible()
+    page.reload()  # the page remembers
     page.locator("#answer").wait_for()
+    assert not page.locator("#close").is_visible()
+    page.get_by_text("Show the whole lesson").click()
+    page.locator("#close").wait_for()
+    assert not page.get_by_text("Show the whole lesson").is_visible()
+
+
+def test_a_link_into_a_folded_part_unfolds_it(lesson):
+    context, url = lesson
+    page = context.new_page()
+    page.goto(f"{url}#end")
+    page.locator("#end").wait_for()
+    assert not page.locator("#answer").is_visible()  # only what leads there
+
+
+def test_code_that_draws_is_folded(lesson):
+    context, url = lesson
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_text("Show the whole lesson").click()
+    assert page.get_by_text("def f(x):").is_visible()
+    assert not page.get_by_text("ax.legend()").is_visible()
+    page.get_by_text("the code of the picture").click()
+    drawn = page.locator("details.drawing pre").inner_text()
+    assert drawn.startswith("fig, ax = plt.subplots()") and drawn.rstrip().endswith("ax.legend()")
 
 
 def test_without_javascript_a_lesson_is_text(browser, lesson):
@@ -97,5 +157,7 @@ def test_without_javascript_a_lesson_is_text(browser, lesson):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(url)
-    assert page.locator("#answer").is_visible() and page.get_by_text("guess = None").is_visible()
+    assert page.locator("#answer").is_visible() and page.locator("#end").is_visible()
+    assert page.get_by_text("guess = None").first.is_visible()
+    assert page.get_by_text("ax.legend()").is_visible()
     context.close()

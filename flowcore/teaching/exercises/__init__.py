@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING
 
 from .exercise import Exercise, Mistake, Verdict
 from .lesson_0 import ONE_PAGE
+from .lesson_5 import DIRECTIONS
+from .lesson_6 import COUPLINGS
+from .lesson_7 import COMPOSING
+from .lesson_8 import LIMITS
+from .lesson_9 import VELOCITIES
+from .lesson_10 import ANGLES
 from .lesson_11 import OTHER_KL
 from .lesson_12 import QUESTIONS
-from .lessons_1_to_4 import DETERMINANT, LEARNING, ORDER, STRETCH
-from .lessons_5_to_8 import COMPOSING, COUPLINGS, DIRECTIONS, LIMITS
-from .lessons_9_and_10 import ANGLES, VELOCITIES
+from .lessons_1_and_2 import DETERMINANT, STRETCH
+from .lessons_3_and_4 import LEARNING, ORDER
 
 if TYPE_CHECKING:
     from .exercise import Answer
@@ -32,7 +37,7 @@ EXERCISES = {exercise.name: exercise for lesson in LESSONS for exercise in lesso
 __all__ = ["EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"]
 
 
-def check(name: str, answer: Answer) -> Verdict:
+def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     """Whether an answer to an exercise is right; if not, a hint.
 
     Two decimals are enough. Errors: ValueError for an exercise that there is not.
@@ -43,11 +48,15 @@ def check(name: str, answer: Answer) -> Verdict:
         Lesson and letter, such as "3b".
     answer : number, function or None
         Your answer to the question; None prints the question.
+    seed : int or None
+        None is the course's own exercise. Another seed has other numbers, and their answers; an
+        exercise that asks for a function, and a few others, stay as they are.
 
     Returns
     -------
     Verdict
-        True if it is right; it is printed as its reason, or as a hint.
+        True if it is right; it is printed as its reason, or as a hint. After a function that is
+        right a solution is printed, to compare.
 
     Examples
     --------
@@ -55,17 +64,21 @@ def check(name: str, answer: Answer) -> Verdict:
     1a: not yet. The sign: a stretch makes the density thinner, so subtract log 2.
     >>> bool(check("1a", -1.612))
     True
+    >>> check("1a", None, seed=1)
+    1a: z ~ N(0, 1) and x = 8 z. What is log p(x = 0), in nats?
     """
-    return _find(name).check(answer)
+    return _find(name).variant(seed).check(answer)
 
 
-def question(name: str) -> str:
+def question(name: str, seed: int | None = None) -> str:
     """The text of an exercise. Errors: ValueError for an exercise that there is not.
 
     Parameters
     ----------
     name : str
         Lesson and letter, such as "3b".
+    seed : int or None
+        Other numbers than the course's, as in `check`.
 
     Returns
     -------
@@ -77,18 +90,21 @@ def question(name: str) -> str:
     >>> question("1a")
     'z ~ N(0, 1) and x = 2 z. What is log p(x = 0), in nats?'
     """
-    return _find(name).question
+    return _find(name).variant(seed).question
 
 
-def solution(name: str) -> str:
-    """The answer of an exercise and why it is so; of a function, what it is and no code.
+def solution(name: str, seed: int | None = None) -> str:
+    """The answer of an exercise and why it is so; of a function, its reason and no code.
 
-    Errors: ValueError for an exercise that there is not.
+    `check` prints the code of a function, after one that is right. Errors: ValueError for an
+    exercise that there is not.
 
     Parameters
     ----------
     name : str
         Lesson and letter, such as "3b".
+    seed : int or None
+        Other numbers than the course's, as in `check`.
 
     Returns
     -------
@@ -100,7 +116,7 @@ def solution(name: str) -> str:
     >>> print(solution("2b"))
     1.609. 2 * 3 - 1 * 1 = 5: this matrix is no triangle, so the diagonal alone is not enough.
     """
-    exercise = _find(name)
+    exercise = _find(name).variant(seed)
     if exercise.inputs:
         return exercise.why
     value = float(exercise.answer)

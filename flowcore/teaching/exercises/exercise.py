@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from .general import general_hint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -39,6 +43,7 @@ class Exercise:
     hint       for any other answer
     rough      (low, high): a number in between is a good guess, to be made exact
     inputs     argument tuples on which functions are compared
+    others     makes the exercise with other numbers; None if it has no variants
     """
 
     name: str
@@ -49,6 +54,18 @@ class Exercise:
     hint: str
     rough: tuple[float, float] | None = None
     inputs: Sequence[tuple] = ()
+    others: Callable[[np.random.Generator], Exercise] | None = None
+
+    def variant(self, seed: int | None) -> Exercise:
+        """The exercise with the numbers of a seed; itself for None, or if it has one form only."""
+        if seed is None or self.others is None:
+            return self
+        return self.others(np.random.default_rng([seed, zlib.crc32(self.name.encode())]))
+
+    @property
+    def solution(self) -> str:
+        """One function that is right, as code; "" if the answer is a number."""
+        return inspect.getsource(self.answer).strip() if callable(self.answer) else ""
 
     def check(self, answer: Answer) -> Verdict:
         """Whether the answer is right, and why; or a hint; of None or ..., the question.
@@ -64,34 +81,33 @@ class Exercise:
         except Exception as problem:
             what = f"{type(problem).__name__}: {problem}".rstrip(" .")
             return Verdict(False, f"{self.name}: it stops: {what}. {self.hint}")
-        if _same(found, self.values_of(self.answer)):
-            return Verdict(True, f"{self.name}: right. {self.why}")
-        for mistake in self.mistakes:
-            if _same(found, self.values_of(mistake.answer), mistake.within):
-                return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
-        if not self.inputs and found[0].shape == ():
-            if np.isclose(found[0], np.round(self.answer, 1), atol=1e-9):
-                return Verdict(False, f"{self.name}: close: two decimals, please.")
-            if self.rough and self.rough[0] < found[0] < self.rough[1]:
-                return Verdict(False, f"{self.name}: a good guess. Now the number: {self.hint}")
-        return Verdict(False, f"{self.name}: not yet. {self._shape_of(found)}{self.hint}")
+        right = self.values_of(self.answer)
+        if _same(found, right):
+            code = f"\n\nOne solution:\n\n{self.solution}" if self.inputs else ""
+            return Verdict(True, f"{self.name}: right. {self.why}{code}")
+        with np.errstate(all="ignore"):
+            for mistake in self.mistakes:
+                if _same(found, self.values_of(mistake.answer), mistake.within):
+                    return Verdict(False, f"{self.name}: not yet. {mistake.hint}")
+        hint, is_enough = general_hint(found, right, len(right) // max(len(self.inputs), 1))
+        if is_enough:
+            return Verdict(False, f"{self.name}: {hint}")
+        if self.rough and self.rough[0] < found[0] < self.rough[1]:
+            return Verdict(False, f"{self.name}: a good guess. Now the number: {self.hint}")
+        return Verdict(False, f"{self.name}: not yet. {hint}{self.hint}")
 
     def values_of(self, answer: Answer) -> list[np.ndarray]:
-        """Of a function, its value on every input; of anything else, itself."""
+        """The values of a function on every input, a tuple's one by one; or the answer itself."""
         if not self.inputs:
             return [_as_floats(answer)]
         if not callable(answer):
             raise TypeError(f"the answer must be a function, not {answer!r:.60}")
-        # an answer may write into its arguments
-        copies = [[np.array(argument) for argument in arguments] for arguments in self.inputs]
-        return [_as_floats(answer(*arguments)) for arguments in copies]
-
-    def _shape_of(self, found: Sequence[np.ndarray]) -> str:
-        """The error in the shape, on the first input that has one."""
-        for value, wanted in zip(found, self.values_of(self.answer), strict=True):
-            if value.shape != wanted.shape:
-                return f"Its shape is {value.shape}, and should be {wanted.shape}. "
-        return ""
+        found = []
+        for arguments in self.inputs:
+            # an answer may write into its arguments
+            value = answer(*(a if callable(a) else np.array(a) for a in arguments))
+            found += map(_as_floats, value if isinstance(value, tuple) else [value])
+        return found
 
 
 class Verdict(NamedTuple):
@@ -122,7 +138,7 @@ def _as_floats(value) -> np.ndarray:
 
 
 def _same(found: Sequence[np.ndarray], right: Sequence[np.ndarray], within=CLOSE) -> bool:
-    return all(
+    return len(found) == len(right) and all(
         a.shape == b.shape and bool(np.allclose(a, b, _tolerance(b), within, equal_nan=True))
         for a, b in zip(found, right, strict=True)
     )
@@ -139,3 +155,15 @@ def exercise(name: str, question: str, answer: Answer, why: str, hint: str, *mis
     """An `Exercise` from its parts, in the order in which they are read; mistakes are tuples."""
     found = [Mistake(*mistake) for mistake in mistakes]
     return Exercise(name, question, answer, why, found, hint, rough, inputs)
+
+
+def numbers(**choices: Sequence) -> Callable[[Callable[..., Exercise]], Exercise]:
+    """A decorator: the exercise that a function makes of its defaults, and others of `choices`."""
+
+    def decorate(make: Callable[..., Exercise]) -> Exercise:
+        def others(rng: np.random.Generator) -> Exercise:
+            return make(**{name: of[rng.integers(len(of))] for name, of in choices.items()})
+
+        return replace(make(), others=others)
+
+    return decorate

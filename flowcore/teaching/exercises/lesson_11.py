@@ -4,49 +4,229 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import exercise, numbers
 
-OTHER_KL = (
-    exercise("11a",
-        "Half of p is N(-6, 1), half N(6, 1). q = N(6, 1) has one of them. What is KL(q || p)?",
-        np.log(2),
-        "At every draw of q, p has half of q's density: log 2, whatever the other half is.",
+LOG_2 = np.log(2.0)
+
+
+@numbers(w=(0.25, 0.2, 0.1), a=(6, 8))
+def _one_of_two(w=0.5, a=6):
+    p = f"N({a}, 1) has the share {w} of p, N(-{a}, 1) has the rest."
+    if w == 0.5:
+        p = f"Half of p is N(-{a}, 1), half N({a}, 1)."
+    right = -np.log(w)
+    return exercise(
+        "11a",
+        f"{p} q = N({a}, 1) has one of them. What is KL(q || p)?",
+        right,
+        f"At every draw of q, p has {w:g} of q's density: {right:.3f}, wherever the other is.",
         "It is the mean of log q - log p over draws of q. Where are they, and what is p there?",
-        (36 - np.log(2), "This is KL(p || q): half of the draws of p are 12 deviations from q."),
-        (0.0, "q has the shape of a piece of p, but p has only half of its mass there."),
-        (0.5 * np.log(2), "No draw of q is in the other half: there is nothing to average with."),
-        (-np.log(2), "The sign: q is larger than p at its draws, so log q - log p is positive."),
-    ),
-    exercise("11b",
-        "The same p and q, but only p~ = 5 p is known. What is the ELBO of q?",
-        np.log(5) - np.log(2),
-        "log Z - KL(q || p), with Z = 5: below the log evidence by what q lacks.",
+        ((1 - w) * 2 * a * a + w * np.log(w) + (1 - w) * np.log(1 - w), "This is KL(p || q): draws "
+         "of the other piece are 12 or more deviations from q."),
+        (0.0, "q has the shape of a piece of p, but p has only a part of its mass there."),
+        (w * right, "No draw of q is in the other piece: there is nothing to average with."),
+        (-right, "The sign: q is larger than p at its draws, so log q - log p is positive."),
+        (np.inf, "That would be if p had no mass at draws of q. It has some at all of them."),
+        (2.0 * a * a, "This is the distance of the two pieces; no draw of q sees the other one."),
+        (float(a * a), "This is half of the distance; no draw of q sees the other piece."),
+        (w, "This is the share; its logarithm counts, with a minus."),
+        (1 / w, "This is q / p at draws of q; take its logarithm."),
+        (2 * a, "A distance in deviations is no KL; and no draw of q sees the other piece."),
+        (right + 0.5 * np.log(2 * np.pi * np.e), "The entropies cancel: both densities have one "
+         "shape there."),
+        (0.5 * np.log(2 * np.pi * np.e), "This is the entropy of q; the cross-entropy minus it is "
+         "asked for."),
+        (1.0, "q / p is a constant at draws of q: which, and what is its logarithm?"),
+    )  # fmt: skip
+
+
+@numbers(Z=(3, 6, 10))
+def _bound(Z=5):
+    log_Z = np.log(Z)
+    right = log_Z - LOG_2
+    return exercise(
+        "11b",
+        "Half of p is N(-6, 1), half N(6, 1), q = N(6, 1), as in 11a, but only p~ = "
+        f"{Z} p is known. What is the ELBO of q?",
+        right,
+        f"log Z - KL(q || p), with Z = {Z}: below the log evidence by what q lacks.",
         "ELBO = E_q[log p~ - log q] = log Z - KL(q || p).",
-        (np.log(5), "This is log Z, which only q = p reaches."),
-        (-np.log(2), "This is -KL; p~ is five times p, so log 5 is to be added."),
-        (np.log(10), "KL is taken off: the ELBO is a lower bound of log Z."),
-        (2.5, "Of this take the logarithm."),
-    ),
-    exercise("11c",
-        "p = N(0, 1), q = N(m, 1), and x = m + z is a draw of q. Take m = 0.5 and z = 1. What is "
-        "the path derivative by m of log q(x) - log p(x): through x alone, with q's own m fixed?",
-        0.5,
+        (log_Z, "This is log Z, which only q = p reaches."),
+        (-LOG_2, f"This is -KL; p~ is {Z} times p, so log {Z} is to be added."),
+        (log_Z + LOG_2, "KL is taken off: the ELBO is a lower bound of log Z."),
+        (Z / 2, "Of this take the logarithm."),
+        (-right, "The sign: log p~ - log q is averaged."),
+        (LOG_2, "This is KL; the ELBO is log Z minus it."),
+        (float(Z), "This is the evidence; the ELBO is a bound of its logarithm."),
+        (Z - LOG_2, "The logarithm of Z minus KL, not Z itself."),
+        (log_Z * LOG_2, "KL is taken off, not multiplied."),
+        (0.0, "That would be log Z = KL. What is log Z here?"),
+        (log_Z / 2, "Not the logarithm is halved: p~ is, at draws of q."),
+        (-log_Z - LOG_2, "p~ is larger than p: log Z is added."),
+        (1 / Z, "p~ = Z p: its integral is Z, not 1 / Z."),
+        (log_Z - 1, "KL is log 2, not 1."),
+        (log_Z - 0.5, "KL is log 2, not 1/2."),
+    )  # fmt: skip
+
+
+@numbers(m=(0.4, 0.8, -0.3), z=(-1, 2))
+def _path(m=0.5, z=1):
+    return exercise(
+        "11c",
+        f"p = N(0, 1), q = N(m, 1), and x = m + z is a draw of q. Take m = {m} and z = {z}. What "
+        "is the path derivative by m of log q(x) - log p(x): through x alone, with q's own m "
+        "fixed?",
+        float(m),
         "dx/dm = 1, and the slope by x is -(x - m) + x = m, whatever z is: no variance.",
         "Differentiate log q(x) - log p(x) by x, then multiply by dx/dm = 1.",
-        (1.5, "This is the total derivative, x: it has the score of q, which is z, beside."),
-        (1.0, "This is the score of q, x - m: the part that the path derivative leaves out."),
-        (-1.0, "This is the slope of log q; that of -log p is x."),
-        (0.0, "q is not p yet: m = 0.5 has to go."),
-    ),
-    exercise("11d",
-        "p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Down to which s have "
-        "they a finite variance?",
-        np.sqrt(0.5),
-        "E_q[w^2] is the integral of p^2 / q: exp(-x^2 + x^2 / (2 s^2)) needs s^2 > 1/2.",
+        (m + z, "This is the total derivative, x: it has the score of q, which is z, beside."),
+        (float(z), "This is the score of q, x - m: the part that the path derivative leaves out."),
+        (-float(z), "This is the slope of log q; that of -log p is x."),
+        (0.0, "q is not p yet: m has to go."),
+        (-float(m), "The sign: log p is subtracted, and its slope is -x."),
+        (-(m + z), "This is the slope of log p; it is subtracted, and that of log q added."),
+        (m + 2 * z, "The slope of log q is -(x - m): its sign."),
+        (-(m + 2 * z), "The slope of log p is -x, and it is subtracted."),
+        (0.5 * m * m, "This is KL(q || p); its derivative by m is asked for, along the path."),
+        (m - z, "The slope of log q is -(x - m) = -z, that of -log p is x = m + z: add the two."),
+        (m * z, "z does not multiply: x = m + z has the slope 1."),
+        (1.0, "dx/dm = 1 is one factor; the other is the slope of log q - log p by x."),
+        (m * (m + z), "The slope is m alone: dx/dm is 1, not x."),
+        (0.5 * (m + z) ** 2 - 0.5 * z * z, "This is the value of log q - log p; its slope is asked "
+         "for."),
+    )  # fmt: skip
+
+
+@numbers(width=(2, 3, 4))
+def _weights(width=1):
+    right = width * np.sqrt(0.5)
+    shown = "N(0, 1)" if width == 1 else f"N(0, {width}^2)"
+    return exercise(
+        "11d",
+        f"p = {shown}, q = N(0, s^2), and weights are w = p / q at draws of q. Down to which s "
+        "have they a finite variance?",
+        right,
+        "E_q[w^2] is the integral of p^2 / q: its exponent falls only if s^2 is above half of p's "
+        "variance.",
         "The second moment is the integral of p^2 / q. When does its exponent fall?",
-        (0.5, "This is the variance s^2; the question is for s."),
-        (1.0, "A q that is a little too narrow has heavy weights, but still a finite variance."),
+        (right**2, "This is the variance s^2; the question is for s."),
+        (float(width), "A q that is a little too narrow has heavy weights, but still a finite "
+         "variance."),
         (0.0, "p^2 / q grows without end if q's tails are much lighter than p's."),
-        (np.sqrt(2), "q may even be narrower than p: 1/(2 s^2) must stay below 1."),
-    ),
+        (2 * right, "q may even be narrower than p: p^2 / q must fall, with 2 in its exponent."),
+        (0.5 * width, "Half of the variance, so the deviation is divided by the root of 2.",
+         1e-6),
+        (2.0 * width, "q may even be narrower than p."),
+        (width / np.sqrt(3), "That is for the third moment; a variance needs the second."),
+        (width / 3, "p^2 / q has the exponent -x^2 / v + x^2 / (2 s^2): when does it fall?"),
+        (0.25 * width, "Half of the variance, so the deviation is divided by the root of 2."),
+        (np.sqrt(0.3) * width, "k = 0.7 is where weights become useless; the variance is finite "
+         "for k below 1/2."),
+        (np.inf, "Wider is better: down to which s is asked for."),
+    )  # fmt: skip
+
+
+_SCORE = np.array([0.5, -1.2, 2.0, -3.0])
+
+
+def log_evidence(log_p, log_q):
+    """One right answer to 11e."""
+    log_w = log_p - log_q
+    top = log_w.max()
+    return top + np.log(np.mean(np.exp(log_w - top)))
+
+
+def _log_mean(log_w):
+    top = log_w.max()
+    return top + np.log(np.mean(np.exp(log_w - top)))
+
+
+def _naive(log_p, log_q):
+    return np.log(np.mean(np.exp(log_p - log_q)))
+
+
+LOG_P = np.array([-1.0, 0.5, -2.0, 0.0, -3.0])
+LOG_Q = np.array([-1.5, 0.0, -0.5, -2.0, -1.0])
+
+_EVIDENCE = exercise("11e",
+    "Write a function log_evidence(log_p, log_q): log p~ and log q at n draws of q. It returns the "
+    "logarithm of the mean weight, an estimate of log Z, also where p~ is as small as exp(-2000).",
+    log_evidence,
+    "The mean weight is Z in the long run; the largest log-weight is taken out, so exp stays "
+    "finite.",
+    "log w = log p~ - log q. log mean exp(log w) = top + log mean exp(log w - top).",
+    (lambda p, q: np.mean(p - q), "This is the ELBO, the mean of the logarithms; the logarithm of "
+     "the mean is asked for."),
+    (_naive, "exp of -2000 is 0, and its logarithm -inf: take the largest log-weight out first."),
+    (lambda p, q: _log_mean(p - q) + np.log(len(p)), "This is the logarithm of the sum; the mean "
+     "has 1/n."),
+    (lambda p, q: _log_mean(q - p), "Upside down: weights are p~ / q."),
+    (lambda p, q: -_log_mean(q - p), "This is the mean of q / p~, upside down again: a harmonic "
+     "mean. Average p~ / q."),
+    (lambda p, q: _log_mean(p), "Draws of q are weighted: divide p~ by q."),
+    (lambda p, q: _log_mean(p - q) - (p - q).max(), "The largest log-weight that was taken out is "
+     "to be added again."),
+    (lambda p, q: (p - q).max(), "This is the largest log-weight; the mean has all of them."),
+    (lambda p, q: _log_mean(p) - _log_mean(q), "The ratio is taken at each draw, then the mean."),
+    (lambda p, q: _log_mean(p / q), "Logarithms are subtracted, not divided."),
+    (lambda p, q: np.sum(p - q), "This multiplies the weights; their mean is asked for."),
+    (lambda p, q: 2 * _log_mean(p - q) - _log_mean(2 * (p - q)), "This is the log of the effective "
+     "share of draws; the mean weight is asked for."),
+    inputs=[(LOG_P, LOG_Q), (LOG_P - 2000, LOG_Q), (LOG_P[:3], LOG_Q[:3])],
 )  # fmt: skip
+
+
+def path_gradient(m, s, z):
+    """One right answer to 11f."""
+    x = m + s * z
+    slope = -(x - m) / s**2 + x  # of log q - log p by x
+    return np.array([slope.mean(), (slope * z).mean()])
+
+
+def _path_of(value):
+    """A mistake of 11f: a function of m, s, z, x and the slope."""
+
+    def answer(m, s, z):
+        x = m + s * z
+        return np.array(value(m, s, z, x, -z / s + x))
+
+    return answer
+
+
+_PATH_GRADIENT = exercise("11f",
+    "p = N(0, 1), q = N(m, s^2), and draws are x = m + s z with fixed z (n,). Write a function "
+    "path_gradient(m, s, z): the means over the draws of the path derivatives of log q(x) - log "
+    "p(x) by m and by s, as an array of two.",
+    path_gradient,
+    "At m = 0, s = 1 it is 0 for every single draw.",
+    "slope = d/dx [log q - log p] = -(x - m) / s^2 + x. Then dx/dm = 1 and dx/ds = z.",
+    (_path_of(lambda m, s, z, x, slope: [slope.mean(), slope.mean()]), "The first value is right. "
+     "For s, each slope is multiplied by dx/ds = z."),
+    (_path_of(lambda m, s, z, x, slope: [slope.mean(), slope.mean() * z.mean()]), "The first "
+     "value is right. Multiply by z before the mean."),
+    (_path_of(lambda m, s, z, x, slope: [slope.sum(), (slope * z).sum()]), "The mean over the "
+     "draws is asked for, not the sum."),
+    (_path_of(lambda m, s, z, x, slope: [x.mean(), (x * z).mean()]), "The slope of log q, "
+     "-(x - m) / s^2, is missing."),
+    (_path_of(lambda m, s, z, x, slope: [x.mean(), (x * z - 1 / s).mean()]), "This is the total "
+     "derivative: it has the score, what m and s do to log q at a fixed x. Leave it out."),
+    (_path_of(lambda m, s, z, x, slope: [-slope.mean(), -(slope * z).mean()]), "The sign: log p "
+     "is subtracted from log q."),
+    (_path_of(lambda m, s, z, x, slope: [(-z / s).mean(), (-z * z / s).mean()]), "The slope of "
+     "-log p, which is x, is missing."),
+    (_path_of(lambda m, s, z, x, slope: [(-z / s - x).mean(), ((-z / s - x) * z).mean()]), "The "
+     "slope of -log p is +x."),
+    (_path_of(lambda m, s, z, x, slope: [(-z * s + x).mean(), ((-z * s + x) * z).mean()]), "x - m "
+     "is divided by the variance s^2: that is z / s."),
+    (_path_of(lambda m, s, z, x, slope: [(-z + x).mean(), ((-z + x) * z).mean()]), "x - m is "
+     "divided by the variance s^2, not by s."),
+    (_path_of(lambda m, s, z, x, slope: [slope.mean(), (slope * x).mean()]), "The first value is "
+     "right. dx/ds is z, not x."),
+    (_path_of(lambda m, s, z, x, slope: [slope.mean() * s, (slope * z).mean()]), "The second value "
+     "is right. dx/dm is 1, not s."),
+    (_path_of(lambda m, s, z, x, slope: [slope, slope * z]), "The mean over the draws is asked "
+     "for: two numbers."),
+    inputs=[(0.5, 2.0, _SCORE), (-1.0, 0.7, _SCORE[:3])],
+)  # fmt: skip
+
+OTHER_KL = (_one_of_two, _bound, _path, _weights, _EVIDENCE, _PATH_GRADIENT)

@@ -4,51 +4,232 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import exercise, numbers
+from .lesson_11 import LOG_P, LOG_Q
 
-QUESTIONS = (
-    exercise("12a",
-        "x1 and x2 are standard normal, with the correlation 0.8. What is the standard deviation "
-        "of x2, once x1 = 1.5 is known?",
-        0.6,
-        "sqrt(1 - 0.8^2), whatever x1 is: every slice of a Gaussian is a Gaussian of one width.",
-        "x2 = 0.8 x1 + sqrt(1 - 0.8^2) e, with e ~ N(0, 1) independent of x1.",
+
+@numbers(r=(0.6, 0.5, 0.9), x1=(-2, 2))
+def _slice(r=0.8, x1=1.5):
+    variance = 1 - r * r
+    return exercise(
+        "12a",
+        f"x1 and x2 are standard normal, with the correlation {r}. What is the standard deviation "
+        f"of x2, once x1 = {x1} is known?",
+        np.sqrt(variance),
+        f"sqrt(1 - {r}^2), whatever x1 is: every slice of a Gaussian is a Gaussian of one width.",
+        f"x2 = {r} x1 + sqrt(1 - {r}^2) e, with e ~ N(0, 1) independent of x1.",
         (1.0, "That is x2's before anything is known. Where the slice is, x2 has less freedom."),
-        (0.36, "This is the variance of the slice; take its root."),
-        (0.2, "The part of the variance that is explained is 0.8^2, not 0.8."),
-        (0.8, "0.8 x1 is the mean of the slice; the width is what x1 leaves open."),
-    ),
-    exercise("12b",
-        "Half of the rows are N((-2, -2), I), half N((2, 2), I). x1 = 1 is known. How probable is "
-        "it that the row is of the right half?",
-        1 / (1 + np.exp(-4.0)),
-        "The densities of x1 = 1 in the two halves are exp(-1/2) to exp(-9/2): as e^4 to 1.",
-        "Compare both halves at x1 = 1 by their densities of x1 alone: N(1; 2, 1) and N(1; -2, 1).",
+        (variance, "This is the variance of the slice; take its root."),
+        (1 - r, f"The part of the variance that is explained is {r}^2, not {r}."),
+        (np.sqrt(1 - r), f"The part of the variance that is explained is {r}^2, not {r}."),
+        (r, f"{r} x1 is the mean of the slice; the width is what x1 leaves open."),
+        (r * x1, "This is the mean of the slice; its standard deviation is asked for."),
+        (r * r, "This is the part of the variance that x1 explains; the rest is left open."),
+        (np.sqrt(1 + r * r), "Knowing x1 takes variance away: 1 - r^2."),
+        (1 + r, "Knowing x1 takes variance away: 1 - r^2."),
+        (abs(x1) * np.sqrt(variance), "The width is the same at every x1."),
+        (abs(x1) * variance, "The width is the same at every x1, and it is a root."),
+        (0.0, "x1 does not determine x2: the correlation is below 1."),
+        (np.sqrt(r), "The correlation is squared, and taken off 1, before the root."),
+        (float(x1), "That is what is known. How much freedom is left for x2?"),
+        (variance**2, "The root is taken, not the square."),
+    )  # fmt: skip
+
+
+@numbers(a=(1.5, 2.5), x1=(0.5, 1))
+def _which(a=2, x1=1):
+    odds = 2 * a * x1
+    near, far = abs(a - x1), a + x1
+    x1_text = f"{x1:g}"
+    return exercise(
+        "12b",
+        f"Half of the rows are N((-{a:g}, -{a:g}), I), half N(({a:g}, {a:g}), I). x1 = {x1_text} "
+        "is known. How probable is it that the row is of the right half?",
+        1 / (1 + np.exp(-odds)),
+        f"The densities of x1 = {x1_text} in the two halves are exp(-{near:g}^2 / 2) to "
+        f"exp(-{far:g}^2 / 2): as e^{odds:g} to 1.",
+        f"Compare both halves at x1 = {x1_text} by their densities of x1 alone: N(x1; {a:g}, 1) "
+        f"and N(x1; -{a:g}, 1).",
         (0.5, "That is before x1 is known: a value of x1 that one half makes often speaks for it."),
-        (0.75, "Not distances are compared (1 and 3), but densities, exp(-distance^2 / 2)."),
-        (1 / (1 + np.exp(-8.0)), "A square is halved in the exponent of a normal density."),
-        (1 / (1 + np.exp(-1.0)), "These are halves of the distances 1 and 3: square them first."),
-    ),
-    exercise("12c",
-        "Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they worth: "
-        "(sum of w)^2 / (sum of w^2)?",
-        64 / 22,
-        "8^2 / (16 + 4 + 1 + 1): the largest weight decides nearly alone.",
+        (far / (near + far), "Not distances are compared, but densities, exp(-distance^2 / 2)."),
+        (far**2 / (near**2 + far**2), "Not squared distances are compared, but their "
+         "exponentials."),
+        (1 / (1 + np.exp(-2 * odds)), "A square is halved in the exponent of a normal density."),
+        (1 / (1 + np.exp(-(far - near) / 2)), "These are halves of the distances: square them "
+         "first."),
+        (1 / (1 + np.exp(-(far - near))), "Distances are squared, and halved, in the exponent."),
+        (1 / (1 + np.exp(odds)), "This is the left half's."),
+        (np.exp(odds), "These are the odds, right to left: divide by the sum of both."),
+        (np.exp(-odds), "These are the odds of the left half: divide by the sum of both."),
+        (np.exp(-0.5 * near**2), "This is the right half's exponential alone: divide by the sum of "
+         "both."),
+        (np.exp(-0.5 * near**2) / np.sqrt(2 * np.pi), "This is the right half's density of x1: "
+         "divide by the sum of both."),
+        (1.0, "The left half makes such an x1, too, if rarely."),
+        (1 / (1 + np.exp(-odds / 2)), "The exponents differ by twice that: both squares count."),
+        (0.0, "x1 lies on the right: which half makes it more often?"),
+    )  # fmt: skip
+
+
+@numbers(w=((6, 2, 1, 1), (5, 3, 1, 1), (8, 4, 2, 1)))
+def _worth(w=(4, 2, 1, 1)):
+    total, squares, n = sum(w), sum(k * k for k in w), len(w)
+    right = total**2 / squares
+    return exercise(
+        "12c",
+        f"Four draws have the weights {w[0]}, {w[1]}, {w[2]} and {w[3]}. How many draws of equal "
+        "weight are they worth: (sum of w)^2 / (sum of w^2)?",
+        right,
+        f"{total}^2 / ({' + '.join(str(k * k) for k in w)}): the largest weight decides nearly "
+        "alone.",
         "Add the weights, and square the sum; then add their squares.",
-        (4, "That would be so if all weights were equal."),
-        (2, "8 / 4 is the sum over the largest weight: a bound, and too pessimistic."),
-        (8 / 22, "The sum of the weights is to be squared, too."),
-        (22 / 64, "Upside down: this is the sum of the squared shares."),
-    ),
-    exercise("12d",
-        "x1 and x2 as in 12a. Half of the x2 are lost, and filled with their best guess, 0.8 x1. "
-        "What is the variance of the filled column x2?",
-        0.5 * 1 + 0.5 * 0.64,
-        "Half of the values have the variance 1, half 0.8^2: the slices' own spread is gone.",
-        "The means are 0 in both halves. What is the variance of 0.8 x1?",
+        (n, "That would be so if all weights were equal."),
+        (total / w[0], f"{total} / {w[0]} is the sum over the largest weight: a bound, and too "
+         "pessimistic."),
+        (total / squares, "The sum of the weights is to be squared, too."),
+        (squares / total**2, "Upside down: this is the sum of the squared shares."),
+        (squares / total, "Upside down, and the sum is to be squared."),
+        (float(total), "This is the sum of the weights; it is squared, and divided by that of the "
+         "squares."),
+        (float(squares), "This is the sum of the squares: divide the square of the sum by it."),
+        (float(total**2), "This is the square of the sum: divide it by the sum of the squares."),
+        (1.0, "(sum of w)^2 and sum of w^2 are two numbers: square after the sum, or before it."),
+        (total / n, "This is the mean weight."),
+        (right / n, "This is the share of the four; their number is asked for."),
+        (total**2 / squares**2, "The sum of the squares is not squared again."),
+        (np.sqrt(right), "No root is taken."),
+        (total**2 / (total + squares), "Divide by the sum of the squares alone."),
+        (n / w[0], "All four weights count, not the largest one alone."),
+    )  # fmt: skip
+
+
+@numbers(r=(0.6, 0.5, 0.3), share=(0.25, 0.4))
+def _filled(r=0.8, share=0.5):
+    right = (1 - share) + share * r * r
+    lost = "Half" if share == 0.5 else f"A share of {share}"
+    are = "are lost, and filled"
+    return exercise(
+        "12d",
+        f"x1 and x2 are standard normal, with the correlation {r}. {lost} of the x2 {are} with "
+        f"their best guess, {r} x1. What is the variance of the filled column x2?",
+        right,
+        f"What was seen has the variance 1, the guesses {r}^2: the slices' own spread is gone.",
+        f"The means are 0 in both parts. What is the variance of {r} x1?",
         (1.0, "So it is if the holes are filled with draws. A guess has less spread than a value."),
-        (0.5, "That is of holes filled with the mean of x2. 0.8 x1 varies, too."),
-        (0.64, "This is the variance of the guesses; the other half has been seen."),
-        (0.9, "0.8 is the standard deviation of the guesses, and variances are averaged."),
-    ),
+        (1 - share, f"That is of holes filled with the mean of x2. {r} x1 varies, too."),
+        (r * r, "This is the variance of the guesses; the other part has been seen."),
+        ((1 - share) + share * r, f"{r} is the standard deviation of the guesses, and variances "
+         "are averaged."),
+        (r, f"{r} is the standard deviation of the guesses; variances are averaged over both "
+         "parts."),
+        ((1 - share) + share * (1 - r * r), f"1 - {r}^2 is what the guesses lack; their own "
+         f"variance is {r}^2."),
+        (1 - r * r, "That is the variance of a slice; the filled column is asked for."),
+        (np.sqrt(1 - r * r), "That is the width of a slice; the filled column is asked for."),
+        (np.sqrt(right), "This is the standard deviation; the variance is asked for."),
+        (1 + r * r, "Variances of the two parts are averaged, by their shares, not added."),
+        (1 - share * r * r, f"The guesses have the variance {r}^2, the seen values 1: average "
+         "them."),
+        (share * r * r, "This is the part of the guesses; the seen values have variance 1."),
+        (((1 - share) + share * r) ** 2, "Variances are averaged, not deviations."),
+        ((1 - share) ** 2 + share**2 * r * r, "That is the variance of a sum; rows of two kinds "
+         "are one column, so average."),
+    )  # fmt: skip
+
+
+def conditional(mean, cov, x1):
+    """One right answer to 12e."""
+    slope = cov[1, 0] / cov[0, 0]
+    return mean[1] + slope * (x1 - mean[0]), cov[1, 1] - slope * cov[0, 1]
+
+
+_MEAN, _COV = np.array([1.0, -2.0]), np.array([[4.0, 1.5], [1.5, 2.0]])
+
+_GAUSSIAN_SLICE = exercise("12e",
+    "Write a function conditional(mean, cov, x1) for two Gaussian columns with any mean (2,) and "
+    "covariance (2, 2): the mean and the variance of x2, once x1 is known.",
+    conditional,
+    "A regression line, and what it leaves open; the variance does not depend on x1.",
+    "slope = cov[1, 0] / cov[0, 0]; the mean moves along it from (mean[0], mean[1]), and the "
+    "variance falls by slope * cov[0, 1].",
+    (lambda m, C, x: (m[1] + C[1, 0] / C[0, 0] * x, conditional(m, C, x)[1]), "The variance is "
+     "right. x1 counts from its own mean: x1 - mean[0]."),
+    (lambda m, C, x: (C[1, 0] / C[0, 0] * (x - m[0]), conditional(m, C, x)[1]), "The variance is "
+     "right. The mean of x2 itself is missing: + mean[1]."),
+    (lambda m, C, x: (m[1] + C[1, 0] * (x - m[0]), C[1, 1] - C[1, 0] ** 2), "The slope is the "
+     "covariance over the variance of x1."),
+    (lambda m, C, x: (m[1] + C[1, 0] / C[1, 1] * (x - m[0]), C[1, 1] - C[1, 0] ** 2 / C[1, 1]),
+     "The slope is divided by the variance of x1, not by that of x2."),
+    (lambda m, C, x: (m[1] + C[1, 0] / C[0, 0] ** 0.5 * (x - m[0]), conditional(m, C, x)[1]), "The "
+     "variance is right. The slope is divided by the variance of x1, not by its deviation."),
+    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1]), "The mean is right. Knowing x1 takes "
+     "variance away."),
+    (lambda m, C, x: (conditional(m, C, x)[0], conditional(m, C, x)[1] ** 0.5), "The mean is "
+     "right. This is the standard deviation; the variance is asked for."),
+    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1] + C[1, 0] ** 2 / C[0, 0]), "The mean is "
+     "right. Knowing x1 takes variance away: minus."),
+    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1] - C[1, 0] / C[0, 0]), "The mean is right. "
+     "The variance falls by slope times covariance."),
+    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1] - C[1, 0] ** 2), "The mean is right. Divide "
+     "the squared covariance by the variance of x1."),
+    (lambda m, C, x: (conditional(m, C, x)[0], 1 - C[1, 0] ** 2 / (C[0, 0] * C[1, 1])), "The mean "
+     "is right. 1 - r^2 is the share that stays: times the variance of x2."),
+    (lambda m, C, x: (m[0] + C[1, 0] / C[1, 1] * (x - m[1]), C[0, 0] - C[1, 0] ** 2 / C[1, 1]),
+     "That is x1, once x2 is known: the other way round."),
+    (lambda m, C, x: conditional(m, C, x)[0], "That is the mean; return the variance beside it."),
+    inputs=[(_MEAN, _COV, 3.0), (_MEAN[::-1], _COV[::-1, ::-1], -1.0)],
 )  # fmt: skip
+
+
+def slice_mean(x2, log_p, log_q):
+    """One right answer to 12f."""
+    log_w = log_p - log_q
+    w = np.exp(log_w - log_w.max())
+    return (w * x2).sum() / w.sum()
+
+
+def _share(log_w):
+    w = np.exp(log_w - log_w.max())
+    return w / w.sum()
+
+
+def _overflowing(x2, log_p, log_q):
+    w = np.exp(log_p - log_q)
+    return (w * x2).sum() / w.sum()
+
+
+_DRAWS = np.array([0.5, -1.0, 2.0, 0.0, 1.2])
+
+_WEIGHTED = exercise("12f",
+    "Write a function slice_mean(x2, log_p, log_q): draws x2 (n,) of a proposal, log p(x1, x2) and "
+    "log q(x2 | x1) at them. It returns the mean of x2 given x1 under p, by weights that add up to "
+    "1, also where all of p is as small as exp(-2000).",
+    slice_mean,
+    "The unknown p(x1) divides out, and so does the largest weight.",
+    "w = exp(log p - log q), with the largest exponent taken off; then the sum of w x2 over the "
+    "sum of w.",
+    (lambda x, p, q: x.mean(), "This is the mean under the proposal: each draw has a weight."),
+    (_overflowing, "exp of -2000 is 0, and 0 / 0 is no number: take the largest exponent off "
+     "first."),
+    (lambda x, p, q: (np.exp(p - q - (p - q).max()) * x).mean(), "The weights do not add up to 1 "
+     "yet: divide by their sum."),
+    (lambda x, p, q: (np.exp(p - q - (p - q).max()) * x).sum(), "The weights do not add up to 1 "
+     "yet: divide by their sum."),
+    (lambda x, p, q: (_share(p - q) * x).mean(), "The weights add up to 1: sum, and do not average "
+     "once more."),
+    (lambda x, p, q: (_share(q - p) * x).sum(), "Upside down: weights are p / q."),
+    (lambda x, p, q: (_share(p) * x).sum(), "Draws of q are weighted by p / q, not by p."),
+    (lambda x, p, q: (_share(p + q) * x).sum(), "q divides: log q is taken off."),
+    (lambda x, p, q: ((p - q) * x).sum() / (p - q).sum(), "These are log-weights: take exp of "
+     "them."),
+    (lambda x, p, q: x[np.argmax(p - q)], "This is the draw with the largest weight; all of them "
+     "count."),
+    (lambda x, p, q: x[np.argmax(p)], "This is the most probable draw; the mean is asked for."),
+    (lambda x, p, q: np.median(x), "The mean is asked for, with weights."),
+    (lambda x, p, q: _share(p - q), "These are the weights; multiply by x2, and add up."),
+    (lambda x, p, q: (_share(2 * (p - q)) * x).sum(), "The weights are not squared."),
+    inputs=[(_DRAWS, LOG_P, LOG_Q), (_DRAWS, LOG_P - 2000, LOG_Q),
+            (_DRAWS[1:], LOG_P[1:], LOG_Q[:4])],
+)  # fmt: skip
+
+QUESTIONS = (_slice, _which, _worth, _filled, _GAUSSIAN_SLICE, _WEIGHTED)

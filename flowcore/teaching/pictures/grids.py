@@ -101,7 +101,7 @@ def grid_animation(
     reach : float
         Half the side of that square.
     frames : int
-        Of the way from one stage to the next.
+        Number of pictures between one stage and the next.
     ax : Axes
         Where to draw; None: a new figure.
     context : array_like

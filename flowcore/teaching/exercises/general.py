@@ -1,0 +1,94 @@
+"""What an answer has in common with the right one: hints for mistakes of any exercise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LOG_2 = np.log(2.0)
+RELATIVES = (  # what people do to the right number r, and the hint; of counts the first two alone
+    (lambda r: -r, "The size is right, the sign is not. Which direction is asked for?"),
+    (lambda r: np.full_like(r, np.nan) if (r <= 0).any() else 1 / r, "Upside down: its inverse."),
+    (np.exp, "This is the exponential of the answer: the logarithm is asked for."),
+    (lambda r: np.log(np.abs(r)), "This is the logarithm of the answer."),
+    (lambda r: r / LOG_2, "This is in bits, with logarithms to base 2; nats are asked for."),
+    (lambda r: r / np.log(10), "Logarithms are natural ones here, not to base 10."),
+    (lambda r: 2 * r, "This is twice the answer: a factor of 1/2 is missing."),
+    (lambda r: r / 2, "This is half of the answer: 1/2 was taken once too often."),
+    (lambda r: r**2, "This is the square of the answer: take the root."),
+    (lambda r: np.sqrt(np.abs(r)), "This is the root of the answer."),
+)
+OFFSETS = (  # by which an answer is off, and what that is
+    (0.5 * np.log(2 * np.pi), "1/2 log(2 pi), the constant of log N in one dimension"),
+    (np.log(2 * np.pi), "log(2 pi), the constant of log N in two dimensions"),
+    (LOG_2, "log 2"),
+    (1.0, "1"),
+    (0.5, "1/2"),
+)
+
+
+def general_hint(
+    found: Sequence[np.ndarray], right: Sequence[np.ndarray], n_parts: int
+) -> tuple[str, bool]:
+    """A hint that compares an answer with the right one, and whether it is enough by itself.
+
+    found, right   the values on every input, those of the first input first
+    n_parts        how many values a function returns
+    """
+    if len(found) != len(right):
+        n_found = len(found) * n_parts // len(right)
+        return f"It returns {n_found or 'other'} value(s), and should return {n_parts}. ", False
+    for value, wanted in zip(found, right, strict=True):
+        if value.shape != wanted.shape:
+            return f"Its shape is {value.shape}, and should be {wanted.shape}. ", False
+    if len(right) == 1 and right[0].shape == ():
+        return _of_a_number(float(found[0]), float(right[0]))
+    if not all(np.isfinite(value).all() for value in found):
+        return "Some values are not finite: is something divided by 0, or is exp too large? ", False
+    fits = [np.allclose(a, b, 0.001, 0.005) for a, b in zip(found, right, strict=True)]
+    parts = [all(fits[k::n_parts]) for k in range(n_parts)]
+    if n_parts > 1 and any(parts):
+        ordinal = ("first", "second", "third")
+        good, bad = ordinal[parts.index(True)], parts.index(False)
+        off = _relation(found[bad::n_parts], right[bad::n_parts])
+        return f"The {good} value is right; look at the {ordinal[bad]} one. {off}", False
+    if any(fits):
+        return "It is right for some of the inputs that were tried, but not for all. ", False
+    return _relation(found, right), False
+
+
+def _of_a_number(found: float, right: float) -> tuple[str, bool]:
+    is_count = right == round(right)
+    if not is_count:
+        short = (round(right, 1), np.trunc(10 * right) / 10)
+        if any(np.isclose(found, value, rtol=0, atol=1e-9) for value in short):
+            return "close: two decimals, please.", True
+        if abs(found - right) <= 0.02 * max(1.0, abs(right)):
+            return f"close, but off by more than rounding: {found:g}. ", False
+    return _relation([np.array(found)], [np.array(right)], is_count), False
+
+
+def _relation(found: Sequence, right: Sequence, is_count: bool = False) -> str:
+    """What was done to all of the right values, if it is one thing; or ""."""
+    a, b = (np.concatenate([np.ravel(part) for part in values]) for values in (found, right))
+    if len(a) > 1 and np.allclose(b, b[0]):
+        return ""
+    with np.errstate(all="ignore"):
+        for change, hint in RELATIVES[: 2 if is_count else None]:
+            if np.any(b) and np.allclose(a, change(b), 0.001, 0.005):
+                return hint + " "
+    off = a - b
+    if is_count:
+        step = {1: "One too many. ", -1: "One too few. "}.get(round(float(off[0]), 6), "")
+        return step
+    if np.allclose(off, off[0], 0, 0.005):
+        more = "large" if off[0] > 0 else "small"
+        for size, name in OFFSETS:
+            if abs(abs(off[0]) - size) < 0.005:
+                return f"It is too {more} by {name}. "
+        if len(a) > 1:
+            return f"It is too {more} by {abs(off[0]):.3g} everywhere. "
+    if len(a) > 1 and np.all(np.abs(b) > 1e-6) and np.allclose(a / b, a[0] / b[0], 0.001):
+        return f"It is {a[0] / b[0]:.3g} times the right one everywhere. "
+    return ""

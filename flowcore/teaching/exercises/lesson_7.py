@@ -1,0 +1,212 @@
+"""The exercises of lesson 7: compositions."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ...targets import two_moons
+from ..floors import affine_floor
+from .exercise import exercise, numbers
+
+
+@cache
+def _of_moons(noise):
+    """The floors of both orders, and the entropy."""
+    moons = two_moons(noise)
+    return *(affine_floor(moons, order, n=60) for order in ((1, 2), (2, 1))), moons.entropy()
+
+
+@numbers(noise=(0.1, 0.15))
+def _floor(noise=0.05):
+    floor, other, entropy = _of_moons(noise)
+    which = "two moons" if noise == 0.05 else f"two moons with the noise {noise}"
+    return exercise(
+        "7a",
+        f"Any number of affine autoregressive layers, all in the order (1, 2), learn {which}. "
+        "What is the least KL?",
+        floor,
+        "The layers collapse into one: given x1, x2 stays Gaussian. Two branches are not.",
+        "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "
+        "own mean and variance there. The rest is an integral, which teaching.affine_floor takes.",
+        (0.0, "A Gaussian that is shifted and scaled, however often, stays a Gaussian."),
+        (other, "This is the floor of the order (2, 1): up to four branches."),
+        (entropy, "This is the entropy of the moons: the NLL at which KL is 0."),
+        (entropy + floor, "This is the NLL at the floor; take off the entropy."),
+        (0.12 * floor, "It is nearer to 1: at most x1 the two branches are many deviations apart.",
+         0.12 * floor),
+        (0.42 * floor, "It is more: at most x1 the two branches are many deviations apart.",
+         0.16 * floor),
+        (np.log(2), "log 2 is the choice between two branches far apart. The bell over both is "
+         "much wider than each of them, and that costs more.", 1e-3),
+        (2 * floor, "It is less: one Gaussian with the right mean and variance at each x1 does "
+         "better.", 0.45 * floor),
+        (4.0, "It is less: x1 alone is fitted well, and x2 has the right mean and variance.", 1.5),
+        rough=(0.6 * floor, 1.55 * floor),
+    )  # fmt: skip
+
+
+@numbers(z=(2, 4, 5), a=(3, 4), b=(2, 3))
+def _order(z=3, a=2, b=1):
+    double = "doubles" if a == 2 else f"multiplies by {a}"
+    return exercise(
+        "7b",
+        f"f {double}, g adds {b}. What does Chain([f, g]) make of z = {z}, forward?",
+        float(a * (z + b)),
+        "f after g, as in f(g(z)): the last of the list comes first.",
+        f"Chain([f, g]) is f(g(z)): work out g({z}) first.",
+        (float(a * z + b), "That is g after f. Chain([f, g]) is f(g(z)): g comes first."),
+        (float(z + b), "That is g alone; f follows."),
+        (float(a * z), "That is f alone; g comes before it."),
+        (z / a - b, "That is the way back, from x to z."),
+        ((z - b) / a, "That is the way back of the chain in the other order."),
+        (float(a * z + 2 * b), "f multiplies all of z + 1, and comes once."),
+        (float(a * a * (z + b)), "f comes once."),
+        (float(a * (z + b) + b), "g comes once, before f."),
+        (float(z), "Nothing has happened: g and f both change it."),
+        (float(a * b), "z itself is missing."),
+        (float(a + z + b), "f multiplies."),
+        (float(a * (z + b) - 1), "One too few: first g, then f, of its whole result."),
+        (float(a * (z + b) + 1), "One too many: first g, then f, of its whole result."),
+    )  # fmt: skip
+
+
+@numbers(dets=((0.2, -1.5, 0.6), (-0.4, 0.9, 0.3), (0.7, 0.5, -1.9)))
+def _added(dets=(0.3, -1.2, 0.5)):
+    total = sum(dets)
+    return exercise(
+        "7c",
+        f"Three layers and a swap: the log-determinants of the way to x are {dets[0]:g}, "
+        f"{dets[1]:g}, {dets[2]:g}, and that of the swap. What is log |det dz/dx| of the whole?",
+        -total,
+        f"They add up to {total:.1f}, a swap counts 0, and the way back turns the sign.",
+        "The chain rule multiplies Jacobians; log |det| turns products into sums.",
+        (total, "This is the way to x; dz/dx is the way back."),
+        (-np.prod(dets), "Determinants are multiplied, their logarithms added; and dz/dx turns the "
+         "sign."),
+        (np.prod(dets), "Determinants are multiplied, so their logarithms are added."),
+        (1 - total, "A swap has the determinant -1, and log |-1| = 0."),
+        (-1 - total, "A swap has the determinant -1, and log |-1| = 0."),
+        (total - 1, "A swap has the determinant -1, and log |-1| = 0; and the sign is that of "
+         "dx/dz."),
+        (total + 1, "A swap has the determinant -1, and log |-1| = 0; and the sign is that of "
+         "dx/dz."),
+        (sum(map(abs, dets)), "Log-determinants are added with their signs."),
+        (-sum(map(abs, dets)), "Log-determinants are added with their signs."),
+        (np.exp(-total), "This is |det|; its logarithm is asked for."),
+        (np.exp(total), "This is |det dx/dz|; the logarithm of |det dz/dx| is asked for."),
+        (-total / 3, "A sum, not a mean."),
+        (-total / 4, "A sum, not a mean."),
+        (0.0, "The swap counts 0, the layers do not."),
+        (-np.log(abs(np.prod(dets))), "These are logarithms already: add them."),
+    )  # fmt: skip
+
+
+_AT = tuple(np.array(v) for v in ([0.5, -1.0, 2.0], [0.2, -0.7, 1.1], [1.5, 0.3, -2.0],
+                                  [-0.4, 0.6, 0.1]))  # fmt: skip
+
+
+def together(m_1, a_1, m_2, a_2):
+    """One right answer to 7d."""
+    return m_2 + np.exp(a_2) * m_1, a_1 + a_2
+
+
+_COLLAPSE = exercise("7d",
+    "Two affine layers of the order (1, 2) leave x1 alone: u = m_1 + exp(a_1) z2 and then x2 = m_2 "
+    "+ exp(a_2) u, with all four numbers computed from x1. Write a function together(m_1, a_1, "
+    "m_2, a_2): the shift and the log-scale of the one layer that does the same.",
+    together,
+    "x2 = (m_2 + exp(a_2) m_1) + exp(a_1 + a_2) z2, and both are functions of x1: one layer.",
+    "Put u into the second equation, and collect what stands before z2, and what does not.",
+    (lambda m, a, n, b: (n + m, a + b), "The log-scale is right. The first shift is scaled by the "
+     "second layer: exp(a_2) m_1."),
+    (lambda m, a, n, b: (m + np.exp(a) * n, a + b), "The log-scale is right. The shift is that of "
+     "the layers in the other order."),
+    (lambda m, a, n, b: (n + np.exp(a) * m, a + b), "The log-scale is right. The first shift is "
+     "multiplied by the second scale, not by its own."),
+    (lambda m, a, n, b: (n + np.exp(a + b) * m, a + b), "The log-scale is right. The first shift "
+     "passes the second scale only."),
+    (lambda m, a, n, b: (n + b * m, a + b), "The scale is exp(a_2), not a_2."),
+    (lambda m, a, n, b: (n * m, a + b), "The log-scale is right. Shifts are not multiplied."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, a * b), "The shift is right. Scales are multiplied, so "
+     "log-scales are added."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, np.exp(a + b)), "The shift is right. This is the "
+     "scale; its logarithm is asked for."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, np.exp(a) + np.exp(b)), "The shift is right. Scales "
+     "are multiplied, so log-scales are added."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, b), "The shift is right. z2 passes the first scale, "
+     "too."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, -(a + b)), "The shift is right. The log-scale is that "
+     "of the way back."),
+    inputs=[_AT, tuple(v[:1] for v in reversed(_AT))],
+)  # fmt: skip
+
+
+def stack_floor(p, x2, entropy):
+    """One right answer to 7e."""
+    p1 = p.sum(axis=1)
+    mean = (p @ x2) / p1
+    variance = (p @ x2**2) / p1 - mean**2  # of x2, in each row
+    return 0.5 * np.log(2 * np.pi * np.e) + 0.5 * (p1 * np.log(variance)).sum() - entropy
+
+
+def _conditional(p, x2):
+    p1 = p.sum(axis=1)
+    mean = (p @ x2) / p1
+    return p1, (p @ x2**2) / p1 - mean**2
+
+
+_LOG_2_PI_E = np.log(2 * np.pi * np.e)
+
+
+def _floor_of(value):
+    """A mistake of 7e: a function of p1 and the variances of the rows, before the entropy."""
+    return lambda p, x2, H: _LOG_2_PI_E / 2 + value(*_conditional(p, x2)) - H
+
+
+_GRID = np.array([-1.0, -0.2, 0.3, 1.1])
+_P = np.array([[1.0, 2.0, 1.0, 3.0], [4.0, 0.5, 0.5, 3.0], [0.2, 5.0, 1.0, 0.8]])
+_P = _P / _P.sum()
+
+
+def _whole_variance(p, x2):
+    q = p.sum(axis=0)
+    return (q * x2**2).sum() - (q * x2).sum() ** 2
+
+
+_STACK = exercise("7e",
+    "Write a function stack_floor(p, x2, entropy), the part of the floor that x2 has: p (n, m) are "
+    "the probabilities of the cells of a grid, a row for each x1, x2 (m,) its second coordinates, "
+    "entropy that of x2 given x1. It returns 1/2 log(2 pi e) + 1/2 E log V[x2 | x1] - entropy.",
+    stack_floor,
+    "However many layers there are: one Gaussian for each x1 is all that they have.",
+    "Divide each row by its sum p1: its mean, then its variance. E is the mean over x1, with the "
+    "weights p1.",
+    (_floor_of(lambda p1, v: 0.5 * np.log(v).mean()), "The mean over x1 has weights: rows count by "
+     "their sums p1."),
+    (_floor_of(lambda p1, v: 0.5 * np.log(v).sum()), "The mean over x1 has weights: rows count by "
+     "their sums p1, which add up to 1."),
+    (_floor_of(lambda p1, v: 0.5 * np.log((p1 * v).sum())), "E log V is asked for, the mean of the "
+     "logarithms, not log E V."),
+    (_floor_of(lambda p1, v: (p1 * np.log(v)).sum()), "1/2 is missing before E log V: log of a "
+     "deviation is half of log V."),
+    (_floor_of(lambda p1, v: 0.25 * (p1 * np.log(v)).sum()), "1/2 log V is the log of a deviation "
+     "already."),
+    (lambda p, x2, H: _LOG_2_PI_E / 2 + 0.5 * np.log(_whole_variance(p, x2)) - H, "This is the "
+     "variance of x2 alone. Each x1 has a variance of its own."),
+    (lambda p, x2, H: _LOG_2_PI_E / 2 + 0.5 * (p.sum(axis=1) * np.log(p @ x2**2 / p.sum(axis=1))
+     ).sum() - H, "V is the mean of the squares minus the square of the mean: the latter is "
+     "missing."),
+    (lambda p, x2, H: _LOG_2_PI_E / 2 + 0.5 * (p.sum(axis=1) * np.log(p @ x2**2 - (p @ x2) ** 2)
+     ).sum() - H, "Each row of p is to be divided by its sum before moments are taken."),
+    (lambda p, x2, H: stack_floor(p, x2, 0), "The entropy is to be taken off: this is the "
+     "cross-entropy."),
+    (lambda p, x2, H: stack_floor(p, x2, -H), "The entropy is taken off, not added."),
+    (lambda p, x2, H: stack_floor(p, x2, H) - 0.5, "log(2 pi e) has the e: this is 1/2 too small."),
+    (lambda p, x2, H: stack_floor(p, x2, H) + 0.5 * _LOG_2_PI_E, "log(2 pi e) is to be halved: x2 "
+     "is one coordinate."),
+    inputs=[(_P, _GRID, 0.3), (_P[::-1, ::-1] ** 2 / (_P**2).sum(), _GRID, 0.1)],
+)  # fmt: skip
+
+COMPOSING = (_floor, _order, _added, _COLLAPSE, _STACK)

@@ -1,0 +1,242 @@
+"""The exercises of lesson 9: continuous flows and flow matching."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .exercise import exercise, numbers
+
+HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+
+
+@numbers(a=(2, 4), b=(7, 8), d=(-1, -6))
+def _trace(a=1, b=5, d=-3):
+    det = abs(a * d)
+    return exercise(
+        "9a",
+        f"In the plane, dx/dt = A x with A = [[{a}, {b}], [0, {d}]], for t from 0 to 1. What is "
+        "log |det dx/dz|?",
+        float(a + d),
+        f"The integral of the divergence, the trace of A at every x and t: {a} - {-d}.",
+        "Which sum of derivatives does a small step's determinant have, to first order in h?",
+        (float(a * d), "This is det A. A step is x + h A x, whose determinant is 1 + h trace A + "
+         "..."),
+        (np.log(det), "This is log |det A|; but A is the velocity, not the map."),
+        (-float(a + d), "This is the way back, from x to z."),
+        (float(a + b + d), "All entries are summed; the divergence has only dv_d / dx_d, the "
+         "diagonal."),
+        (np.exp(a + d), "This is the determinant; its logarithm is asked for."),
+        (np.log(abs(a + d)) if abs(a + d) != 1 else 0.0, "The divergence is the log-determinant "
+         "already: no logarithm is taken."),
+        (float(abs(a) + abs(d)), "The diagonal is added with its signs."),
+        (float(abs(det)), "This is |det A|. A step is x + h A x, whose determinant is 1 + h trace "
+         "A + ..."),
+        (float(a), "Both coordinates count: the diagonal has two entries."),
+        (float(d), "Both coordinates count: the diagonal has two entries."),
+        (float(b), "An entry off the diagonal is a shear, as in lesson 2."),
+        (0.5 * (a + d), "The integral over t of a constant is the constant: no 1/2."),
+        (np.log(1 + abs(a)) + np.log(abs(1 + d)) if d != -1 else 0.0, "One step with h = 1 is not "
+         "the motion: let h go to 0."),
+    )  # fmt: skip
+
+
+@numbers(k=(2, 3, 0.5))
+def _sink(k=1):
+    shown = "" if k == 1 else f"{k:g} "
+    return exercise(
+        "9b",
+        f"z ~ N(0, 1), and dx/dt = -{shown}x, for t from 0 to 1. What is log p(x = 0) at t = 1?",
+        k - HALF_LOG_2PI,
+        f"log N(0) - (integral of the divergence) = -0.919 + {k:g}: a sink collects mass.",
+        "log p falls by the divergence along the path; the point 0 does not move.",
+        (-k - HALF_LOG_2PI, "The sign: a negative divergence draws mass together."),
+        (-HALF_LOG_2PI, "The point does not move, but its neighbours come nearer."),
+        (float(k), "This is the log-determinant's part alone; log N(0; 0, 1) is missing."),
+        (-float(k), "This is log |dx/dz| alone: turn its sign, and add log N(0; 0, 1)."),
+        (-HALF_LOG_2PI * np.exp(k), "Not the logarithm is multiplied by e: the divergence is "
+         "subtracted from it."),
+        (-HALF_LOG_2PI * np.exp(-k), "Not the logarithm is multiplied by 1/e: the divergence is "
+         "subtracted from it."),
+        (-HALF_LOG_2PI + np.exp(-k), "The divergence itself is integrated, not x(1)."),
+        (-HALF_LOG_2PI - np.exp(-k), "The divergence itself is integrated, not x(1)."),
+        (-HALF_LOG_2PI + np.exp(k), "The log-density changes by the divergence, not by e to it."),
+        (np.exp(k - HALF_LOG_2PI), "This is the density; its logarithm is asked for."),
+        (-HALF_LOG_2PI + 0.5 * k, "The integral over t of a constant is the constant: no 1/2."),
+        (-HALF_LOG_2PI + 2 * k, "Lengths shrink by exp(-k); variances, which shrink by its square, "
+         "do not count."),
+        (0.0, "Neither part is 0: take log N(0; 0, 1), and the divergence."),
+        (-np.inf, "At t = 1 the mass is not yet in one point: x(1) = exp(-k) z."),
+    )  # fmt: skip
+
+
+@numbers(t=(0.2, 0.3, 0.4), x=(1, 2))
+def _regression(t=0.25, x=1):
+    variance = (1 - t) ** 2 + t**2
+    right = (2 * t - 1) / variance * x
+    return exercise(
+        "9c",
+        "z ~ N(0, 1) and x ~ N(0, 1), paired at random, x_t = (1 - t) z + t x. Which velocity does "
+        f"the regression find at t = {t:g}, x_t = {x}?",
+        right,
+        "E[x - z | x_t] = (2 t - 1) / ((1 - t)^2 + t^2) x_t: the regression of x - z on x_t.",
+        "All are Gaussian: Cov(x - z, x_t) / Var(x_t), times x_t.",
+        (0.0, "This is the mean of x - z over all pairs. Given x_t, z tends to be where x_t is."),
+        ((2 * t - 1) * x, "This is the covariance times x_t; divide by the variance of x_t, which "
+         f"is {variance:g}."),
+        (-right, "Early on the point is mostly z: a large z has to come back."),
+        (-float(x), "That is at t = 0, where x_t is z."),
+        (float(x), "That is at t = 1, where x_t is x."),
+        ((2 * t - 1) / np.sqrt(variance) * x, "Divide by the variance of x_t, not by its "
+         "deviation."),
+        ((2 * t - 1) * variance * x, "Divide by the variance of x_t."),
+        (-(1 - t) / variance * x, "This is -E[z | x_t]; E[x | x_t] is missing."),
+        (t / variance * x, "This is E[x | x_t]; E[z | x_t] is to be taken off."),
+        ((1 - t) / variance * x, "This is E[z | x_t]; E[x | x_t] minus it is asked for."),
+        (-x / (1 - t), "Only z was thought of: x is random, too, and part of x_t."),
+        (x / t, "Only x was thought of: z is random, too, and part of x_t."),
+        ((1 - 2 * t) * x, "The sign, and the variance of x_t, by which to divide."),
+        (1 - 2 * t, "The sign, and the variance of x_t, by which to divide."),
+        (variance, "This is the variance of x_t."),
+        (-2.0 * x, "The variance of x_t is not that of z alone: (1 - t)^2 + t^2."),
+    )  # fmt: skip
+
+
+_FLOOR = exercise("9d",
+    "The same pairs, at t = 0.5. What is the least mean squared distance of any v(x_t) from "
+    "x - z?",
+    2.0,
+    "x_t is half of z + x, which is independent of x - z: its whole variance stays.",
+    "What is known about x - z once z + x is, if both are Gaussian with the same variance?",
+    (0.0, "Many pairs cross at one x_t, and v has one value there: the loss has a floor."),
+    (1.0, "This is the variance of one of the two; x - z has both."),
+    (np.sqrt(2.0), "This is a standard deviation; the loss is squared."),
+    (0.5, "This is the variance of x_t; that of x - z, given x_t, is asked for."),
+    (1.5, "Nothing is explained: x_t and x - z are independent at t = 0.5."),
+    (4.0, "x - z is a difference of two: their variances are added once."),
+    (0.25, "A square of t does not occur: x - z does not depend on t."),
+    (-2.0, "A mean of squares is never negative."),
+    (0.8, "That is a velocity at t = 0.25; here the distance from x - z is asked for."),
+    (3.0, "The variance of x - z is that of x and that of z, no more."),
+)  # fmt: skip
+
+
+def _velocity(x, t):
+    return np.stack([np.sin(x[:, 0]) + t, x[:, 0] * x[:, 1]], axis=1)
+
+
+def _divergence(x, t):
+    return np.cos(x[:, 0]) + x[:, 0] + t
+
+
+def push(z, v, div, n):
+    """One right answer to 9e."""
+    x, log_det, h = z, np.zeros(len(z)), 1 / n
+    for k in range(n):
+        log_det = log_det + h * div(x, k * h)
+        x = x + h * v(x, k * h)
+    return x, log_det
+
+
+def _push(z, v, div, n, *, late=0, h_x=True, h_log=True, sign=1, after=False, last=0, start=0.0):
+    x, log_det, h = z, np.zeros(len(z)), 1 / n
+    for k in range(n - last):
+        t = start if start else (k + late) * h
+        new = x + (h if h_x else 1) * v(x, t)
+        log_det = log_det + sign * (h if h_log else 1) * div(new if after else x, t)
+        x = new
+    return x, log_det
+
+
+def _pushed(**other):
+    return lambda z, v, div, n: _push(z, v, div, n, **other)
+
+
+_PLANE = np.array([[0.3, -1.0], [1.2, 0.5], [-0.4, 0.8]])
+
+_EULER = exercise("9e",
+    "Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1, each x <- x + "
+    "h v(x, t) with h = 1/n and t at the step's beginning; v(x, t) is (n_rows, D), its divergence "
+    "div(x, t) is (n_rows,). It returns x at t = 1 and log |det dx/dz|, to first order h div a "
+    "step.",
+    push,
+    "A chain of many small layers: log-dets add up, and each is h times the divergence.",
+    "Two sums in one loop. The divergence is taken where the step begins: before x moves.",
+    (_pushed(h_log=False), "x is right. Each step's log-det is h times the divergence."),
+    (_pushed(sign=-1), "x is right. The log-det is that of dx/dz: + the divergence."),
+    (_pushed(after=True), "x is right. The divergence is taken before x moves, at the step's "
+     "beginning."),
+    (_pushed(late=1), "t is taken at the step's end; it starts at 0."),
+    (_pushed(late=0.5), "t is taken in the step's middle; it starts at 0."),
+    (_pushed(h_x=False), "Each step moves x by h v, not by v."),
+    (_pushed(h_x=False, h_log=False), "Each step counts h = 1/n, both for x and for the log-det."),
+    (_pushed(last=1), "One step is missing: there are n, and the last one begins at 1 - h."),
+    (_pushed(start=1e-9), "t stays 0: it grows by h with each step."),
+    (lambda z, v, div, n: (push(z, v, div, n)[0], push(z, v, div, n)[1].sum()), "x is right. "
+     "Each row has a log-det of its own."),
+    (lambda z, v, div, n: (push(z, v, div, n)[0], np.exp(push(z, v, div, n)[1])), "x is right. "
+     "This is the determinant; its logarithm is asked for."),
+    (lambda z, v, div, n: (push(z, v, div, n)[0], div(z, 0.0)), "x is right. The divergence is "
+     "taken anew in every step, where x is then."),
+    (lambda z, v, div, n: (z + v(z, 0.0), div(z, 0.0)), "This is one step with h = 1."),
+    (lambda z, v, div, n: push(z, v, div, n)[0], "That is x; return the log-det beside it."),
+    inputs=[(_PLANE, _velocity, _divergence, 4), (_PLANE[:2], _velocity, _divergence, 10)],
+)  # fmt: skip
+
+
+def matching_loss(v, z, x, t):
+    """One right answer to 9f."""
+    t = t[:, None]
+    x_t = (1 - t) * z + t * x
+    return ((v(x_t, t) - (x - z)) ** 2).sum(axis=1).mean()
+
+
+def _field(x, t):
+    return np.sin(x) + t
+
+
+def _matched(value):
+    """A mistake of 9f: a function of v, z, x and t (n, 1)."""
+    return lambda v, z, x, t: value(v, z, x, t[:, None])
+
+
+def _squares(d):
+    return (d**2).sum(axis=1).mean()
+
+
+_T = np.array([0.1, 0.5, 0.8])
+_ENDS = np.array([[2.0, 1.0], [-0.5, 0.3], [1.0, -2.0]])
+
+_MATCHING = exercise("9f",
+    "Write a function matching_loss(v, z, x, t): z and x are (n, D), t is (n,), and v(x_t, t) is a "
+    "velocity (n, D) for points (n, D) and times (n, 1). It returns the mean over the rows of "
+    "|v(x_t, t) - (x - z)|^2.",
+    matching_loss,
+    "A regression: no density, no determinant, no equation.",
+    "t[:, None] multiplies rows. The points lie on the lines, x_t = (1 - t) z + t x; sum over "
+    "coordinates, then the mean over rows.",
+    (_matched(lambda v, z, x, t: _squares(v((1 - t) * z + t * x, t) - (z - x))), "The lines lead "
+     "from z to x: their velocity is x - z."),
+    (_matched(lambda v, z, x, t: _squares(v(t * z + (1 - t) * x, t) - (x - z))), "At t = 0 the "
+     "point is z, at t = 1 it is x: x_t = (1 - t) z + t x."),
+    (_matched(lambda v, z, x, t: ((v((1 - t) * z + t * x, t) - (x - z)) ** 2).mean()), "Squares "
+     "are summed over the coordinates; only the rows are averaged."),
+    (_matched(lambda v, z, x, t: ((v((1 - t) * z + t * x, t) - (x - z)) ** 2).sum()), "The mean "
+     "over the rows is asked for, not their sum."),
+    (_matched(lambda v, z, x, t: np.sqrt(((v((1 - t) * z + t * x, t) - (x - z)) ** 2).sum(axis=1)
+                                         ).mean()), "The squared distance is asked for: no root."),
+    (_matched(lambda v, z, x, t: _squares(v(x, t) - (x - z))), "v is taken at x_t, on the line, "
+     "not at x."),
+    (_matched(lambda v, z, x, t: _squares(v(z, t) - (x - z))), "v is taken at x_t, on the line, "
+     "not at z."),
+    (_matched(lambda v, z, x, t: _squares(v((1 - t) * z + t * x, t) - x)), "The velocity of the "
+     "line is x - z, not x."),
+    (_matched(lambda v, z, x, t: _squares(v((1 - t) * z + t * x, t) - ((1 - t) * z + t * x))),
+     "v is compared with the velocity of the line, x - z, not with its point."),
+    (_matched(lambda v, z, x, t: ((v((1 - t) * z + t * x, t) - (x - z)) ** 2).sum(axis=1)), "One "
+     "number is asked for: the mean over the rows."),
+    (_matched(lambda v, z, x, t: _squares(v(z + t * x, t) - (x - z))), "The points are (1 - t) z + "
+     "t x: z fades as x comes."),
+    inputs=[(_field, _PLANE, _ENDS, _T), (_field, _PLANE[:2], _ENDS[1:], _T[1:])],
+)  # fmt: skip
+
+VELOCITIES = (_trace, _sink, _regression, _FLOOR, _EULER, _MATCHING)

@@ -1,0 +1,263 @@
+"""The exercises of lessons 3 and 4: a loss, a network with an order.
+
+Every number is computed by the formula that the lesson derives: none is typed in.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...spec.reference import made_masks
+from ...targets import two_moons
+from .exercise import exercise, numbers
+from .lessons_1_and_2 import H_NORMAL, LOG_2_PI
+
+
+@numbers(D=(3, 4, 5, 10))
+def _start(D=2):
+    return exercise(
+        "3a",
+        f"Any standardised table of {D} columns, and the model N(0, I). What is its mean negative "
+        "log-likelihood?".replace("of 2 columns", "of two columns"),
+        D * H_NORMAL,
+        f"{D}/2 log(2 pi) + {D}/2, by the second moments alone. Every flow starts here.",
+        "-log N(z; 0, I) = D/2 log(2 pi) + |z|^2 / 2; take the mean.",
+        (D / 2 * LOG_2_PI, f"This is -log N at the origin. Add half of |z|^2, which is {D} on "
+         "average."),
+        (H_NORMAL, f"This is one column; there are {D}."),
+        (-D * H_NORMAL, "The sign: the negative log-likelihood is asked for."),
+        (D / 2 * LOG_2_PI + D, f"|z|^2 / 2 is {D / 2:g} on average, not {D}."),
+        (D / 2 * LOG_2_PI + 0.5, "Each column adds 1/2: they are not all there."),
+        (D / 2, "This is the mean of |z|^2 / 2; the constant, D/2 log(2 pi), is missing."),
+        (0.0, "A loss of 0 is nothing special. Take the mean of -log N(z; 0, I)."),
+        (D * LOG_2_PI + D / 2, "The constant of one column is 1/2 log(2 pi)."),
+        (D * (LOG_2_PI + 1), "Half of that: -log N of one column is (log(2 pi) + z^2) / 2."),
+        (np.exp(-D * H_NORMAL), "This is a density; the mean of -log is asked for."),
+    )  # fmt: skip
+
+
+@numbers(noise=(0.1, 0.15, 0.2))
+def _standardised(noise=0.05):
+    moons = two_moons(noise)
+    entropy, sd = moons.entropy(), moons.std()
+    log_sd = np.log(sd)
+    right = entropy - log_sd.sum()
+    return exercise(
+        "3b",
+        f"Two moons have an entropy of {entropy:.3f} nats and standard deviations of "
+        f"{sd[0]:.3f} and {sd[1]:.3f}. They are standardised: what is the entropy now?",
+        right,
+        "Dividing by a deviation below 1 stretches: H grows by -log sd of both columns.",
+        "y = (x - mean) / sd. What is log |det dy/dx|?",
+        (entropy + log_sd.sum(), "The sign: y = x / sd stretches, since sd is below 1: the "
+         "entropy grows."),
+        (entropy - log_sd[0], "Both columns were divided: the second deviation is missing."),
+        (entropy - log_sd[1], "Both columns were divided: the first deviation is missing."),
+        (entropy, "Entropy depends on the units: this is that of the raw data."),
+        (entropy / sd.prod(), "Densities are divided, entropies are not: logarithms are added."),
+        (entropy - sd.prod(), "The logarithms of the deviations are taken off, not a product."),
+        (entropy - sd.sum(), "The logarithms of the deviations are taken off, not themselves."),
+        (entropy + sd.sum(), "Minus the logarithms of the deviations is added, not themselves."),
+        (-log_sd.sum(), "This is the change; add it to the entropy of the raw data."),
+        (entropy - 2 * log_sd.sum(), "This uses the variances; lengths are divided by deviations."),
+        (entropy - 0.5 * log_sd.sum(), "The root was taken twice: these are deviations already."),
+        (2 * H_NORMAL, "That is N(0, I). Standardised moons have its moments, not its shape."),
+        (0.0, "Standardising sets means and deviations, not the entropy."),
+        (1.0, "Standardising sets the deviations to 1, not the entropy."),
+    )  # fmt: skip
+
+
+@numbers(r=(0.5, 0.6, 0.7, 0.9))
+def _wide(r=0.8):
+    det = 1 - r**2
+    right = -0.5 * np.log(det)
+    return exercise(
+        "3c",
+        f"The data are Gaussian, with variances 1 and correlation {r}. The model is N(0, I). What "
+        "is KL(data || model)?",
+        right,
+        f"-1/2 log(1 - {r}^2): what the model loses by having no correlation.",
+        "KL = cross-entropy - entropy. The cross-entropy is log(2 pi) + 1: the variances are 1.",
+        (0.5 * (2 / det - 2 + np.log(det)), "This is the other way round, KL(model "
+         "|| data). Learning by likelihood makes KL(data || model) small."),
+        (-right, f"A KL is never negative, but log(1 - {r}^2) is."),
+        (2 * right, "Half of that: the entropy of a Gaussian has 1/2 log det C."),
+        (r, "This is the correlation; the entropy needs det C, which is 1 - r^2.", 1e-9),
+        (-0.5 * np.log(1 - r), "The determinant of [[1, r], [r, 1]] is 1 - r^2."),
+        (-np.log(1 - r), "The determinant of [[1, r], [r, 1]] is 1 - r^2, and half its logarithm "
+         "is asked for."),
+        (-0.5 * np.log(1 + r**2), "The determinant of [[1, r], [r, 1]] is 1 - r^2."),
+        (-np.log(r), "This is log r; the entropy needs det C, which is 1 - r^2."),
+        (LOG_2_PI + 1, "This is the cross-entropy; take off the entropy of the data."),
+        (LOG_2_PI + 1 - right, "This is the entropy of the data; the cross-entropy minus it is "
+         "asked for."),
+        (0.0, "Means and variances agree, but the model has no correlation."),
+        (det, "This is det C; minus half of its logarithm is the KL."),
+        (np.sqrt(det), "This is the root of det C; minus its logarithm is the KL."),
+    )  # fmt: skip
+
+
+@numbers(r=(0.5, 0.6, 0.7, 0.9))
+def _narrow(r=0.8):
+    det = 1 - r**2
+    right = 0.5 * (2 / det - 2 + np.log(det))
+    return exercise(
+        "3d",
+        f"The other way round: the data are N(0, I), the model is Gaussian with correlation {r}. "
+        "What is KL(data || model)?",
+        right,
+        "1/2 (trace C^-1 - 2 + log det C): too narrow a model costs more than too wide a one.",
+        f"-log q(x) = log(2 pi) + 1/2 log det C + (z1^2 + z2^2) / 2 with z1 = x1 and z2 = (x2 - "
+        f"{r} x1) / sqrt(1 - {r}^2). Take the mean over x ~ N(0, I), and take off its entropy.",
+        (-0.5 * np.log(det), "This is the answer of 3c: KL is not symmetric."),
+        (0.5 * (2 / det - 2 - np.log(det)), "The sign of log det C: -log q has "
+         f"+1/2 log det C, and det C = {det:g} is below 1."),
+        (2 * right, "Half of that."),
+        (0.5 * (2 / det + np.log(det)), "The 2 of the data's own entropy is missing."),
+        (1 / det - 1, "1/2 log det C is missing: the narrow model is dense in its middle."),
+        (0.5 * np.log(det), "This is -KL of 3c. The mean of (z1^2 + z2^2) / 2 is no longer 1."),
+        (0.0, "The model is narrower than the data: points beside it pay."),
+        (-right, "A KL is never negative."),
+        (0.5 * (1 / det - 2 + np.log(det)), "The inverse of C has 1 / (1 - r^2) twice on its "
+         "diagonal."),
+        (0.5 * (1 / det - 1 + np.log(det)), "The inverse of C has 1 / (1 - r^2) twice on its "
+         "diagonal: both coordinates pay."),
+        (LOG_2_PI + 1 + right, "This is the cross-entropy; take off the entropy of the data."),
+    )  # fmt: skip
+
+
+LEARNING = (_start, _standardised, _wide, _narrow)
+
+
+def _edges(hidden, output, degrees) -> int:
+    """How many edges two rules leave."""
+    first, second, third = degrees
+    last = np.repeat(first, 2)
+    return int(
+        hidden(first[:, None], second).sum()
+        + hidden(second[:, None], third).sum()
+        + output(third[:, None], last).sum()
+    )
+
+
+NAMES = {4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
+
+
+@numbers(D=(4, 6, 7), each=(2, 3))
+def _count(D=5, each=2):
+    width = each * (D - 1)
+    degrees = np.arange(1, D + 1), *(np.repeat(np.arange(1, D), each) for _ in range(2))
+    left = [int(mask.sum()) for mask in made_masks(degrees, 2)]  # weights, by layer
+    right, whole = sum(left), D * width + width * width + 2 * D * width
+    many = f"{NAMES.get(width, width)} units ({'two' if each == 2 else 'three'} of each degree"
+    return exercise(
+        "4a",
+        f"A MADE of {NAMES[D]} inputs, two hidden layers of {many} 1 to {D - 1}), two "
+        f"numbers for each input: {whole} weights without masks. How many are left?",
+        right,
+        f"{' + '.join(map(str, left))}, layer by layer. The engine stores no others.",
+        "For each layer, count what every unit may read; or let Python count, over the masks of "
+        f"fc.MADE({D}, hidden=[{width}, {width}]).",
+        (whole // 2, "Not exactly half: in the hidden layers equal degrees are connected, in the "
+         "last one they are not. Count the coloured cells."),
+        (_edges(np.less, np.less, degrees), "In the hidden layers, equal degrees are connected: "
+         "<=, not <."),
+        (_edges(np.less_equal, np.less_equal, degrees), "An output may not see units of its own "
+         "degree: <, not <=."),
+        (whole, "This is the whole network, without its masks."),
+        (whole - right, "These are the ones that the masks take out."),
+        (right - left[2] // 2, "The last layer has two numbers for each input: its columns "
+         "count twice."),
+        (right - left[2], "The last layer is missing: the outputs read hidden units, too."),
+        (right + 2 * width + 2 * D, "This counts the biases, too; weights are asked for."),
+        (right + width, "One layer's biases were counted; weights are asked for."),
+        (left[1], "This is one matrix of three: the one between the hidden layers."),
+        (left[0], "This is one matrix of three: the first one."),
+    )  # fmt: skip
+
+
+@numbers(D=(4, 6, 7, 8))
+def _narrowest(D=5):
+    return exercise(
+        "4d",
+        f"How many units must every hidden layer have at least, so that each of {NAMES[D]} outputs "
+        "may depend on all inputs before it?",
+        D - 1,
+        "One of each degree 1..D-1 in every layer; degree D would be read by nobody.",
+        "Output i needs a unit of degree i - 1 in every layer.",
+        (D, f"A unit that knows x_1..x_{D} is of no use: no output comes after x_{D}."),
+        (1, "One unit has one degree: the outputs after it see no input beyond that degree."),
+        (D * (D - 1) // 2, "One unit of a degree serves all inputs up to it: no pairs are needed."),
+        (2 * D - 2, "Two of each degree are more than needed: mu and alpha may read the same "
+         "units."),
+        (2 * D, "mu and alpha may read the same units, and degree D is read by nobody."),
+        (D - 2, f"Output {D} needs a unit of degree {D - 1}, output 2 one of degree 1: what lies "
+         "between?"),
+        (D + 1, f"Degrees end at {D - 1}: what would read a unit of a higher one?"),
+        (2, "Two units have two degrees at most: which outputs then miss an input?"),
+        (0, "Without hidden units each output would be linear in the inputs, and the question is "
+         "for hidden layers."),
+    )  # fmt: skip
+
+
+_IN, _OUT = np.array([1, 2, 2, 3]), np.array([3, 1, 2, 2, 3])
+
+
+def mask(d_in, d_out):
+    """One right answer to 4b."""
+    return np.asarray(d_in)[:, None] <= np.asarray(d_out)
+
+
+def output_mask(d_hidden, order):
+    """One right answer to 4c."""
+    return np.asarray(d_hidden)[:, None] < np.asarray(order)
+
+
+ORDER = (
+    _count,
+    exercise("4b",
+        "Write a function mask(d_in, d_out) for a hidden layer: (in, out), True where a unit of "
+        "degree d_in may be read by one of degree d_out.",
+        mask,
+        "A unit of degree d knows x_1..x_d, and may read units that know no more than that.",
+        "d_in[:, None] makes a column; a comparison with d_out makes the matrix.",
+        (lambda d_in, d_out: (np.asarray(d_in)[:, None] <= np.asarray(d_out)).T,
+         "Transposed: rows are what is read, columns what reads."),
+        (lambda d_in, d_out: np.asarray(d_in)[:, None] < np.asarray(d_out),
+         "In a hidden layer, equal degrees are connected: <=. The strict < is for the last layer."),
+        (lambda d_in, d_out: np.asarray(d_in)[:, None] >= np.asarray(d_out),
+         "Turned round: a unit may read those of lower or equal degree."),
+        (lambda d_in, d_out: np.asarray(d_in)[:, None] > np.asarray(d_out),
+         "Turned round, and too strict: a unit may read those of lower or equal degree."),
+        (lambda d_in, d_out: np.asarray(d_in)[:, None] == np.asarray(d_out),
+         "Lower degrees may be read as well, not equal ones only."),
+        (lambda d_in, d_out: np.ones((len(d_in), len(d_out))), "This connects all units."),
+        (lambda d_in, d_out: np.triu(np.ones((len(d_in), len(d_out)))),
+         "A triangle is right only for degrees that rise one by one: compare the degrees."),
+        inputs=[(_IN, _OUT), (_OUT, _IN)],
+    ),
+    exercise("4c",
+        "Write a function output_mask(d_hidden, order), where order has the degrees of the inputs: "
+        "(hidden, D), True where the output for an input of that degree may read the unit.",
+        output_mask,
+        "Strictly: what decides x_i must not see x_i, so the diagonal is exp(alpha_i) alone.",
+        "The same as 4b, with another sign of comparison.",
+        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] <= np.asarray(order),
+         "Here <= lets output i see input i: x_i would decide about itself, and the "
+         "log-determinant would be wrong. Strictly, <."),
+        (lambda d_hidden, order: (np.asarray(d_hidden)[:, None] < np.asarray(order)).T,
+         "Transposed: rows are the hidden units, columns the outputs."),
+        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] > np.asarray(order),
+         "Turned round: output d reads units of degree below d."),
+        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] >= np.asarray(order),
+         "Turned round, and not strict: output d reads units of degree below d."),
+        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] < np.arange(len(order)),
+         "Compare with the degrees in `order`, not with the positions: the order may be any."),
+        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] < np.arange(1, len(order) + 1),
+         "Compare with the degrees in `order`, not with 1..D: the order may be any."),
+        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] == np.asarray(order) - 1,
+         "All lower degrees may be read, not the next lower one only."),
+        inputs=[(_IN, np.array([1, 2, 3])), (_OUT, np.array([3, 1, 2]))],
+    ),
+    _narrowest,
+)  # fmt: skip

@@ -1,0 +1,272 @@
+"""Wrong answers that were thought up without a look at the stored ones: how many get a reply?
+
+Three for each exercise. A reply of their own names the mistake, or what the answer has in common
+with the right one; the exercise's general hint alone does not count. An answer of this list that
+gets no reply stays here: it is not to be added to the exercise.
+"""
+
+import numpy as np
+import pytest
+
+from flowcore.teaching import EXERCISES, check
+
+LOG_2_PI = np.log(2 * np.pi)
+
+
+def log_n(z):
+    return (-0.5 * z**2 - 0.5 * LOG_2_PI).sum(axis=1)
+
+
+def iaf_by(step, log_det):
+    """The textbook's loop with another step, or another log-determinant."""
+
+    def iaf_log_p(x, net):
+        z, total = np.zeros_like(x), np.zeros(len(x))
+        for i in range(x.shape[1]):
+            mu, alpha = net(z)
+            z[:, i] = step(x[:, i], mu[:, i], alpha[:, i])
+            total = log_det(total, alpha[:, i])
+        return log_n(z) + total
+
+    return iaf_log_p
+
+
+def in_place(z, nets):
+    for net in nets:
+        z += net(z)
+
+
+def whole(z, nets):
+    for net in nets:
+        z = z + net(z)
+    return z
+
+
+def push_at(time, h_x, h_log):
+    def push(z, v, div, n):
+        x, total = z, 0
+        for k in range(n):
+            total = total + div(x, time(k, n)) * h_log(n)
+            x = x + v(x, time(k, n)) * h_x(n)
+        return x, total
+
+    return push
+
+
+def matched(measure):
+    def loss(v, z, x, t):
+        t = t[:, None]
+        return measure(v((1 - t) * z + t * x, t), z, x)
+
+    return loss
+
+
+def turn_if(x, by):
+    return x + by - 2 * np.pi if x + by > np.pi else x + by
+
+
+def only_changed(x, kept, net):
+    mu, alpha = net(x[:, kept])
+    z = np.zeros_like(x)
+    z[:, ~kept] = (x[:, ~kept] - mu) * np.exp(-alpha)
+    return z, -alpha.sum(axis=1)
+
+
+def kept_changed(x, kept, net):
+    mu, alpha = net(x[:, kept])
+    z = x.copy()
+    z[:, kept] = (x[:, kept] - mu) * np.exp(-alpha)
+    return z, -alpha.sum(axis=1)
+
+
+def read_all(x, kept, net):
+    mu, alpha = net(x)
+    return (x - mu) * np.exp(-alpha), -alpha.sum(axis=1)
+
+
+def distances(z, centres):
+    return ((z[:, None] - centres) ** 2).sum(axis=-1)
+
+
+def path_by(slope, by):
+    def path_gradient(m, s, z):
+        x = m + s * z
+        d = slope(m, s, x)
+        return np.array([d.mean(), (d * by(z)).mean()])
+
+    return path_gradient
+
+
+def exact_slope(m, s, x):
+    return -(x - m) / s**2 + x
+
+
+def both(x, is_angle):
+    return np.hstack([np.cos(x), np.sin(x)])
+
+
+def as_rows(x, is_angle):
+    columns = []
+    for column, angle in zip(x.T, is_angle, strict=True):
+        columns += [np.cos(column), np.sin(column)] if angle else [column]
+    return np.stack(columns)
+
+
+FRESH = {
+    "0a": (3, 0, 9),
+    "0b": (-3.676, 1.838, 0.159),
+    "0c": (2, 9, 0),
+    "1a": (-2.306, 0.399, -0.46),
+    "1b": (0.726, 1.612, 4.919),
+    "1c": (
+        lambda x: -0.5 * np.log(x) ** 2 - np.log(x),
+        lambda x: -0.5 * np.log(x) ** 2 - 0.5 * LOG_2_PI - x,
+        lambda x: -0.5 * np.log(x) - 0.5 * LOG_2_PI - np.log(x),
+    ),
+    "2a": (9, 0.477, 2.303),
+    "2b": (1.946, 0.699, -1.609),
+    "2c": (-0.419, 0.5, -2.838),
+    "2d": (
+        lambda L: np.linalg.inv(L),
+        lambda L: -np.log(np.abs(np.diag(L))),
+        lambda L: -np.sum(np.diag(L)),
+    ),
+    "3a": (1.419, 0.919, 3.838),
+    "3b": (0.289, 0.72, 1.653),
+    "3c": (1.267, -0.511, 0.6),
+    "3d": (0.756, -0.511, 2.778),
+    "4a": (80, 184, 144),
+    "4b": (
+        lambda d_in, d_out: np.outer(d_in, d_out) > 0,
+        lambda d_in, d_out: d_in <= d_out,
+        lambda d_in, d_out: d_in[:, None] - d_out,
+    ),
+    "4c": (
+        lambda d_hidden, order: d_hidden[:, None] <= order,
+        lambda d_hidden, order: order[:, None] > d_hidden,
+        lambda d_hidden, order: d_hidden[:, None] < order.max() + 0 * order,
+    ),
+    "4d": (10, 1, 6),
+    "5a": (63, 65, 6),
+    "5b": (1, 0.5, -0.264),
+    "5c": (-3, 0.693, 0.307),
+    "5d": (256, 128, 16384),
+    "5e": (
+        lambda x, net: ((x - net(x)[0]) / net(x)[1], -net(x)[1].sum(axis=1)),
+        lambda x, net: ((x - net(x)[0]) * np.exp(net(x)[1]), net(x)[1].sum(axis=1)),
+        lambda x, net: (x * np.exp(-net(x)[1]), -net(x)[1].sum(axis=1)),
+    ),
+    "5f": (
+        iaf_by(lambda x, mu, alpha: (x - mu) * np.exp(-alpha), lambda total, a: total - a),
+        iaf_by(lambda x, mu, alpha: mu + np.exp(alpha) * x, lambda total, a: a),
+        lambda x, net: log_n(net(x)[0] + np.exp(net(x)[1]) * x) + net(x)[1].sum(axis=1),
+    ),
+    "6a": (0.1, -0.9, 1.3),
+    "6b": (1, 5, 12),
+    "6c": (3.466, 0.5, -0.307),
+    "6d": (read_all, only_changed, kept_changed),
+    "6e": (in_place, whole, lambda z, nets: z + sum(net(z) for net in nets)),
+    "7a": (0.289, 1.335, 0.4),
+    "7b": (6, 4, 2),
+    "7c": (1.4, 0.18, -2),
+    "7d": (
+        lambda m_1, a_1, m_2, a_2: (m_1 + np.exp(a_1) * m_2, a_1 + a_2),
+        lambda m_1, a_1, m_2, a_2: (m_1 + m_2, a_1 * a_2),
+        lambda m_1, a_1, m_2, a_2: (m_2 + np.exp(a_2) * m_1, np.exp(a_1) * np.exp(a_2)),
+    ),
+    "7e": (
+        lambda p, x2, H: 0.5 * np.log(2 * np.pi * np.e) + 0.5 * np.log(np.var(x2)) - H,
+        lambda p, x2, H: 0.5 * np.log(2 * np.pi * np.e) + 0.5 * np.log((p @ x2**2).mean()) - H,
+        lambda p, x2, H: EXERCISES["7e"].answer(p, x2, H) - 0.5 * np.log(2 * np.pi * np.e),
+    ),
+    "8a": (2.571, 2.303, 1.0),
+    "8b": (38, 255, 3.4e38),
+    "8c": (0.762, 2.718, 1.964),
+    "8d": (
+        lambda z, c: np.logaddexp.reduce(-0.5 * distances(z, c) - LOG_2_PI, axis=1),
+        lambda z, c: -0.5 * distances(z, c).mean(axis=1) - LOG_2_PI,
+        lambda z, c: np.logaddexp.reduce(-distances(z, c) - LOG_2_PI, axis=1) - np.log(len(c)),
+    ),
+    "8e": (
+        lambda own, drawn: np.mean(drawn < np.percentile(own, 0.001)),
+        lambda own, drawn: np.mean(own < drawn.min()),
+        lambda own, drawn: np.mean(drawn < np.quantile(own, 0.1)),
+    ),
+    "9a": (1.099, 4, 0),
+    "9b": (1.919, -0.338, 0),
+    "9c": (0.25, -1, 0.8),
+    "9d": (1.414, 4, 0.25),
+    "9e": (
+        push_at(lambda k, n: k / n, lambda n: 1, lambda n: 1),
+        lambda z, v, div, n: push_at(lambda k, n: k / n, lambda n: 1 / n, lambda n: 0)(
+            z, v, div, n
+        )[0],
+        push_at(lambda k, n: k, lambda n: 1 / n, lambda n: 1 / n),
+    ),
+    "9f": (
+        matched(lambda v, z, x: ((v - (z - x)) ** 2).sum(axis=1).mean()),
+        matched(lambda v, z, x: np.abs(v - (x - z)).sum(axis=1).mean()),
+        matched(lambda v, z, x: ((v - (x - z)) ** 2).mean()),
+    ),
+    "10a": (1.838, -6.283, -0.919),
+    "10b": (-0.5, -3, 0.5),
+    "10c": (2, 4, 7),
+    "10d": (
+        lambda x, by: (x + by) % (2 * np.pi),
+        turn_if,
+        lambda x, by: np.mod(x + by, np.pi),
+    ),
+    "10e": (both, lambda x, a: np.hstack([np.cos(x[:, a]), np.sin(x[:, a]), x[:, ~a]]), as_rows),
+    "11a": (-0.693, 72, 0.347),
+    "11b": (2.5, 0, -0.916),
+    "11c": (0, -1, 0.125),
+    "11d": (2, 0.25, 0.577),
+    "11e": (
+        lambda log_p, log_q: np.mean(log_p - log_q),
+        lambda log_p, log_q: np.log(np.exp(log_p).mean()) - np.log(np.exp(log_q).mean()),
+        lambda log_p, log_q: np.log(np.sum(np.exp(log_p - log_q))),
+    ),
+    "11f": (
+        path_by(exact_slope, lambda z: 1),
+        path_by(lambda m, s, x: -x, lambda z: z),
+        path_by(lambda m, s, x: -(x - m) / s + x, lambda z: z),
+    ),
+    "12a": (0.64, 0.2, 0.9),
+    "12b": (0.25, 1, 0.731),
+    "12c": (8, 22, 1),
+    "12d": (0.9, 0.36, 0.905),
+    "12e": (
+        lambda m, C, x: (m[1] + C[0, 1] / C[1, 1] * (x - m[0]), C[1, 1]),
+        lambda m, C, x: (m[1] + C[0, 1] / C[0, 0] * (x - m[0]), 1 - C[0, 1] ** 2),
+        lambda m, C, x: (C[0, 1] / C[0, 0] * x, C[1, 1] - C[0, 1] ** 2 / C[0, 0]),
+    ),
+    "12f": (
+        lambda x2, log_p, log_q: x2.mean(),
+        lambda x2, log_p, log_q: (np.exp(log_p - log_q) * x2).sum(),
+        lambda x2, log_p, log_q: np.average(x2, weights=log_p - log_q),
+    ),
+}
+
+
+def has_a_reply(name, answer):
+    with np.errstate(all="ignore"):
+        verdict = check(name, answer)
+    assert not verdict, (name, answer)
+    return str(verdict) != f"{name}: not yet. {EXERCISES[name].hint}"
+
+
+def test_every_exercise_has_three_fresh_wrong_answers():
+    assert set(FRESH) == set(EXERCISES)
+    assert all(len(answers) == 3 for answers in FRESH.values())
+
+
+@pytest.mark.parametrize("with_code", [False, True], ids=["numbers", "functions"])
+def test_half_of_them_have_a_reply_of_their_own(with_code):
+    answers = [
+        (name, answer)
+        for name, three in FRESH.items()
+        for answer in three
+        if callable(answer) == with_code
+    ]
+    replied = sum(has_a_reply(name, answer) for name, answer in answers)
+    assert replied >= len(answers) / 2, f"{replied} of {len(answers)}"
