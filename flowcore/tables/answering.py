@@ -65,6 +65,15 @@ class Answering:
 
     def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
         """n weighted draws of each row; of five times as many, or annealed, where they fail."""
+        found = self.drawn(question, n, rng)
+        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
+        for i in bad:
+            more = self.drawn(question.of([i]), MORE * n, rng, True)
+            found.put([i], more.thinned(n, rng))
+        return found
+
+    def drawn(self, question: Question, n: int, rng, last: bool = False) -> Weighted:
+        """n weighted draws of each row, whatever they are worth; last: annealed where they fail."""
         codes, x, hole = question.codes, question.x, question.hole[0]
         known = ~np.isnan(x[0])
         known[list(question.ranges)] = True
@@ -75,14 +84,9 @@ class Answering:
         sizes = () if self.categories is None else np.array(self.categories.sizes)[open_]
         if not (hole.any() or question.ranges) and np.prod(sizes, dtype=float) <= MOST:
             return self._of_all_values(question)
-        how = self._by_weights if known.any() else self._from_categories
-        found = how(question, n, rng)
-        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
-        if bad.size:
-            more = [how(question.of([i]), MORE * n, rng, True).thinned(n, rng) for i in bad]
-            for i, one in zip(bad, more, strict=True):
-                found.put([i], one)
-        return found
+        if known.any():
+            return self._by_weights(question, n, rng, last)
+        return self._from_categories(question, n, rng)
 
     def _of_all_values(self, question: Question) -> Weighted:
         """Every combination of the unknown categories, with its probability."""
@@ -95,7 +99,7 @@ class Answering:
         log_p = np.where(question.kept(codes, x), log_p, -np.inf)
         return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
 
-    def _from_categories(self, question: Question, n, rng, last: bool = False) -> Weighted:
+    def _from_categories(self, question: Question, n, rng) -> Weighted:
         """Where no number is known: draws of p(c_b | c_a) and of the numbers given c."""
         codes, log_p = question.codes, np.zeros(len(question.codes))
         many = np.repeat(codes[:, None], n, axis=1)

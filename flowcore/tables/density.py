@@ -85,7 +85,11 @@ class TableDensity(DensityMixin, BaseEstimator):
         `learn_flow`.
     missing : str
         What a missing number is: "error"; "drop", rows that miss one take no part; "atom", a value
-        with a probability of its own, as a missing category always is.
+        with a probability of its own, as a missing category is, too. "learn": no missing cell is a
+        value, and a row counts by what it knows: see `FlowDensity(missing="learn")`. Unknown
+        categories are drawn given the rest of the row, and once more from the density that was
+        found so. `schema` then comes from `Schema.from_data(X, missing="learn")`, since a column
+        that has missing cells as a value keeps them.
     ignore_extra : bool
         Leave out columns that the schema does not have, instead of an error.
     random_state : int or Generator
