@@ -18,7 +18,7 @@ import numpy as np
 
 from ..conditionals.annealing import annealed
 from ..conditionals.weights import Weighted, trusted, weighted
-from ..core import BLAS
+from ..core import BLAS, derived
 from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
@@ -31,19 +31,25 @@ MOST = 512  # combinations of unknown categories that are all evaluated
 
 
 class Answering:
-    """Answers to questions about a `TableDensity`; its proposal is fitted once, when needed."""
+    """Answers to questions about a `TableDensity`. Its proposal `mixed` is fitted when needed, and
+    kept, also in files."""
 
-    def __init__(self, density: TableDensity):
+    def __init__(self, density: TableDensity, mixed: MixedMixture | None = None):
         self.density, self.categories = density, density.categories_
-        self.coordinates, self._mixed = density.coordinates_, None
+        self.coordinates = density.coordinates_
+        if mixed is not None:
+            self.mixed = mixed
 
-    @property
+    @derived
     def mixed(self) -> MixedMixture:
         """What draws start from."""
-        if self._mixed is None:
-            with BLAS.single_threaded():
-                self._mixed = MixedMixture.fitted(self.density, np.random.default_rng(0))
-        return self._mixed
+        with BLAS.single_threaded():
+            return MixedMixture.fitted(self.density, np.random.default_rng(0))
+
+    @property
+    def kept(self) -> MixedMixture | None:
+        """The proposal, if it has been fitted: what a file keeps."""
+        return self.__dict__.get("mixed")
 
     def answered(
         self, question: Question, n: int, rng: np.random.Generator

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..estimator import FlowDensity, Summary
     from .categorical import CategoricalMixture
     from .coordinates import Coordinates
+    from .proposal import MixedMixture
 
 BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
@@ -105,6 +106,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         q, of all numbers on the whole line; None without numbers.
     coordinates_ : Coordinates
         From x to z.
+    answering : Answering
+        What answers questions; its proposal is fitted at the first one, and kept, also in files.
     dim : int
         The number of columns that p is a density or probability of: those aside do not count.
     margins_ : list of ndarray or None
@@ -172,12 +175,14 @@ class TableDensity(DensityMixin, BaseEstimator):
         density: Base | None,
         margins: list | None,
         notes: dict | None,
+        proposal: MixedMixture | None = None,
     ) -> Self:
         """The same object with what a fit has found: what `load` calls."""
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self.encoding, self._one_hot, self._answering = Encoding(schema), None, None
+        self.encoding, self._one_hot = Encoding(schema), None
+        self.answering = Answering(self, proposal)
         # somebody's own density need not have a `context_dim`
         if categories is not None and getattr(density, "context_dim", density is not None):
             one_hot = OneHot.of(categories.counts)
@@ -196,6 +201,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return TableRecord(
             self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
             coordinates.reach, self.margins_, self.notes, scores,
+            *(() if self.answering.kept is None else self.answering.kept.parts),
         )  # fmt: skip
 
     @property
@@ -347,13 +353,6 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
-
-    @property
-    def answering(self) -> Answering:
-        """What answers questions, with the proposal of its weights."""
-        if self._answering is None:
-            self._answering = Answering(self)
-        return self._answering
 
     # ------------------------------------------------------------ samples
 
