@@ -11,6 +11,9 @@ held out, 100 rows at least and a third at most (nats below the density of the c
 "left" is what learning loses, as a share of what dropping rows loses: 0 is as good as the complete
 table, 1 as dropping.
 
+Tables with categories are the first 7 columns of those of `benchmarks.synthetic`; `fit_table` learns from them. Filled in
+are means, and of categories the most frequent one.
+
 Made tables, moons-D: D/2 independent two moons, rotated. gauss-D: correlated normal columns.
 """
 
@@ -23,13 +26,17 @@ from collections.abc import Callable
 import numpy as np
 
 import flowcore as fc
+from flowcore.tables import Schema, fit_table
 
 from ..common import machine, parser, print_table, write_json
 from ..estimator.tables import REPORTING, load
+from ..synthetic import tables as mixed
 from .figures import share_of_loss, with_holes
 
 MADE = [f"{kind}-{dim}" for dim in (2, 4, 6, 8) for kind in ("moons", "gauss")]
 REAL = [name for name in REPORTING if name not in ("breast cancer", "ring", "twonorm")]
+MIXED_COLUMNS = 7  # the first ones of a table with categories
+MIXED = [*mixed.CHOOSING, *mixed.REPORTING]
 FRESH, LEAST = 2000, 20  # rows; fewer complete ones are too few for a density
 WAYS = ("complete", "dropped", "filled", "mixture", "learned")
 
@@ -89,9 +96,52 @@ def density_of(way: str, x: np.ndarray, holes: np.ndarray, options: dict) -> Cal
     return fc.FlowDensity(**options, missing=missing).fit(rows).score_samples
 
 
+def usual_of(kind, values):
+    """The mean of a column, on its grid; of categories the most frequent one."""
+    if not kind.is_number or kind.is_date:
+        return values.mode()[0]
+    return float(kind.nearest(values.mean()) if kind.is_gridded else values.mean())
+
+
+def of_mixed(name: str, most: int, mask: int, share: float, options: dict) -> tuple[dict, dict]:
+    """(way -> mean log-density of fresh rows of a table with categories, what the table is)."""
+    table = (mixed.CHOOSING | mixed.REPORTING)[name].rows().iloc[:, :MIXED_COLUMNS]
+    table = table.sample(min(len(table), most + FRESH), random_state=mask)
+    x, fresh = table[: min(most, 2 * len(table) // 3)], table[min(most, 2 * len(table) // 3) :]
+    schema = Schema.from_data(table)
+    without = [c.name for c in schema.columns if c.kind.name in ("constant", "text")]
+    schema = schema.edit(dict.fromkeys(without, "aside")).suggested()
+    holes = x.mask(np.isnan(with_holes(np.zeros(x.shape), share, np.random.default_rng(mask))))
+    usual = {c.name: usual_of(c.kind, x[c.name]) for c in schema.columns}
+    ways = {
+        "complete": (x, "error"), "dropped": (holes.dropna(), "error"),
+        "filled": (holes.fillna(usual), "error"), "learned": (holes, "learn"),
+    }  # fmt: skip
+    score = {"mixture": np.nan}
+    for way, (rows, missing) in ways.items():
+        score[way] = np.nan
+        if len(rows) >= LEAST:
+            learn = fc.FlowDensity(**options)
+            found = fit_table(rows, schema, learn=learn, missing=missing, rng=mask)
+            score[way] = float(found.log_prob(fresh).mean())
+    whole = float(holes.notna().all(axis=1).mean())
+    return score, {"rows": len(x), "dim": len(schema.columns) - len(without), "whole_rows": whole}
+
+
+def of_numbers(name: str, most: int, mask: int, share: float, options: dict) -> tuple[dict, dict]:
+    """The same for a table of numbers."""
+    x, fresh, best = rows_of(name, most, mask)
+    holes, score = with_holes(x, share, np.random.default_rng(mask)), {"truth": best}
+    for way in WAYS:
+        found = density_of(way, x, holes, options)
+        score[way] = np.nan if found is None else float(np.mean(found(fresh)))
+    whole = float(np.mean(~np.isnan(holes).any(axis=1)))
+    return score, {"rows": len(x), "dim": x.shape[1], "whole_rows": whole}
+
+
 def main(argv=None) -> int:
     new = parser(__doc__)
-    known = [*MADE, *REAL]
+    known = [*MADE, *REAL, *MIXED]
     new.add_argument("--tables", nargs="+", choices=known, default=known, metavar="T")
     new.add_argument("--shares", nargs="+", type=float, default=[0.3], help="of the cells (.3)")
     new.add_argument("--rows", type=int, help="to learn from, at most (1,000)")
@@ -104,23 +154,21 @@ def main(argv=None) -> int:
     rows, table = [], []
     for name, share in ((name, share) for name in names for share in args.shares):
         for mask in range(args.masks):
-            x, fresh, best = rows_of(name, most, mask)
-            holes, score = with_holes(x, share, np.random.default_rng(mask)), {}
-            for way in WAYS:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    found = density_of(way, x, holes, {"budget": budget, "random_state": mask})
-                score[way] = np.nan if found is None else float(np.mean(found(fresh)))
+            options = {"budget": budget, "random_state": mask}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                of = of_mixed if name in MIXED else of_numbers
+                score, row = of(name, most, mask, share, options)
+            best = score.pop("truth", np.nan)
             best = score["complete"] if np.isnan(best) else best
-            row = {"table": name, "share": share, "mask": mask, "rows": len(x), "dim": x.shape[1]}
-            row["whole_rows"] = float(np.mean(~np.isnan(holes).any(axis=1)))
-            rows.append(row | {way: best - s for way, s in score.items()})
+            row = {"table": name, "share": share, "mask": mask} | row
+            rows.append(row | {way: best - score[way] for way in WAYS})
         own = rows[-args.masks :]
         mean = {key: float(np.mean([row[key] for row in own])) for key in (*WAYS, "whole_rows")}
         left = share_of_loss(mean["learned"], mean["dropped"], mean["complete"])
         texts = [f"{mean[way]:.3f}" for way in WAYS] + ["-" if np.isnan(left) else f"{left:.2f}"]
         whole = f"{mean['whole_rows']:.0%}"
-        table.append([name, len(x), x.shape[1], f"{share:.0%}", whole, *texts])
+        table.append([name, row["rows"], row["dim"], f"{share:.0%}", whole, *texts])
         print(*table[-1], file=sys.stderr)
     print_table(["table", "rows", "D", "holes", "whole rows", *WAYS, "left"], table)
     if args.json:

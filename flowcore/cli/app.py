@@ -74,8 +74,11 @@ Rows = Annotated[
     ),
 ]  # fmt: skip
 Missing = Annotated[
-    Literal["error", "drop", "atom"],
-    Option(help="Missing numbers: an error, drop the row, or a value of their own (atom)."),
+    Literal["error", "drop", "atom", "learn"],
+    Option(
+        help="Missing numbers: an error, drop the row, or a value of their own (atom). learn: "
+        "missing cells are unknown, and rows count by what they know."
+    ),
 ]
 Kinds = Annotated[
     list[str],

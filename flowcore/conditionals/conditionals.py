@@ -19,6 +19,7 @@ from .weights import Weighted, trusted
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
+    from ..distributions import MultivariateTMixture
 
 LEAST_DRAWS = 30  # of a row; fewer cannot be judged
 
@@ -123,6 +124,12 @@ class Conditionals:
     def proposal(self) -> Any:
         """What draws start from: a mixture of t densities, fitted at its first use."""
         return self._with_donors(fitted_proposal(self.density))
+
+    @property
+    def kept_proposal(self) -> MultivariateTMixture | None:
+        """The proposal, if it has been fitted, or was given: what a file keeps."""
+        found = self.__dict__.get("proposal")
+        return found if found is not self.density else None
 
     def given(
         self, known: ArrayLike | Mapping, n_draws: int = 1000, rng: Seed = 0,

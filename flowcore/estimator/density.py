@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain
+from ..conditionals import Conditionals
 from ..conditionals.explaining import DRAWS, Explanation, explained
 from ..core import moment_after
 from ..core.inputs import column_labels
@@ -95,7 +96,7 @@ class FlowDensity(
         "error", or "learn": NaN is a value that is not known, and a row counts by the log-density
         of what it knows (see `holes.py`). Scores are of that; `offset_` is of rows that were
         completed. The holes may depend on what is seen, not on what they hide. Rows without a value
-        take no part. The density takes complete rows: `Conditionals(density_)` fills holes.
+        take no part. The density takes complete rows: `conditionals_.impute` fills holes.
     contamination : float
         The share of rows, in (0, 0.5], that `predict` calls outliers.
     n_jobs : int
@@ -111,6 +112,9 @@ class FlowDensity(
     density_ : Distribution
         The density in the units of X and of the context, one of flowcore's: `flowcore.save` takes
         it. It takes a context only if a part of it reads one: `density_.context_dim`.
+    conditionals_ : Conditionals
+        Answers about some columns given others, by their names, and about rows with holes. Its
+        proposal is fitted at the first question, and kept, also in files.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) of the largest weight: `transform` is its way to the base.
     summary_ : Summary
@@ -219,6 +223,7 @@ class FlowDensity(
             latent = with_standardized_context(latent, context_scale)
         self.density_ = TransformedDistribution(density, scale)
         self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
+        self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
         nats = float(scale.inverse_log_det(scale.mean[None])[0])
         unseen = np.where(hole, np.log(scale.scale), 0).sum(axis=1)[rows.place]
         own = rows.weight * np.isfinite(log_p)
@@ -324,7 +329,7 @@ class FlowDensity(
         return FlowDensityRecord(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
             self.held_out_scores_, float(self.offset_), as_data(self.summary_),
-            self.context_names_in_, self.context_dim_,
+            self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
         )  # fmt: skip
 
     def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:

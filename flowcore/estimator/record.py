@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals import Conditionals
+from ..conditionals.proposal import is_proposal
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import from_given
 
@@ -141,6 +143,8 @@ class FlowDensityRecord:
         `context_dim_`.
     context_scaling : ElementwiseAffine or None
         Of older files, whose density and latent want a standardised context.
+    proposal : Distribution or None
+        Of `conditionals_`, if it has been fitted.
     """
 
     options: dict
@@ -153,6 +157,7 @@ class FlowDensityRecord:
     context_names: Sequence[str] | None = None
     context_dim: int = 0
     context_scaling: ElementwiseAffine | None = None
+    proposal: Base | None = None
 
     def __post_init__(self):
         if self.context_scaling is not None:
@@ -171,9 +176,10 @@ class FlowDensityRecord:
             and _are_names_of(self.names, self.density.dim)
             and _are_names_of(self.context_names, self.context_dim)
             and math.isfinite(self.offset)
+            and (self.proposal is None or is_proposal(self.proposal, self.density.dim))
         ):
             raise ValueError(
-                "its options, density, latent space, names and context do not fit together"
+                "its options, density, latent space, names, context and proposal do not fit together"
             )
 
     def config(self) -> dict:
@@ -186,6 +192,7 @@ class FlowDensityRecord:
 
         found = FlowDensity(**self.options)
         found.density_, found.latent_ = self.density, self.latent
+        found.conditionals_ = Conditionals(self.density, self.names, self.proposal)
         found.context_dim_, found.offset_ = self.context_dim, self.offset
         found.context_names_in_ = self.context_names
         found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)

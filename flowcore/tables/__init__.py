@@ -5,6 +5,7 @@ column.py      a column: kind and facts             finding.py   how they are fo
 dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
 schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
+completing.py  categories that rows do not know
 frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
 latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..conditionals.annealing import annealed
 from ..conditionals.weights import Weighted, trusted, weighted
-from ..core import BLAS
+from ..core import BLAS, derived
 from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
@@ -31,19 +31,25 @@ MOST = 512  # combinations of unknown categories that are all evaluated
 
 
 class Answering:
-    """Answers to questions about a `TableDensity`; its proposal is fitted once, when needed."""
+    """Answers to questions about a `TableDensity`. Its proposal `mixed` is fitted when needed, and
+    kept, also in files."""
 
-    def __init__(self, density: TableDensity):
+    def __init__(self, density: TableDensity, mixed: MixedMixture | None = None):
         self.density, self.categories = density, density.categories_
-        self.coordinates, self._mixed = density.coordinates_, None
+        self.coordinates = density.coordinates_
+        if mixed is not None:
+            self.mixed = mixed
 
-    @property
+    @derived
     def mixed(self) -> MixedMixture:
         """What draws start from."""
-        if self._mixed is None:
-            with BLAS.single_threaded():
-                self._mixed = MixedMixture.fitted(self.density, np.random.default_rng(0))
-        return self._mixed
+        with BLAS.single_threaded():
+            return MixedMixture.fitted(self.density, np.random.default_rng(0))
+
+    @property
+    def kept(self) -> MixedMixture | None:
+        """The proposal, if it has been fitted: what a file keeps."""
+        return self.__dict__.get("mixed")
 
     def answered(
         self, question: Question, n: int, rng: np.random.Generator
@@ -65,6 +71,15 @@ class Answering:
 
     def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
         """n weighted draws of each row; of five times as many, or annealed, where they fail."""
+        found = self.drawn(question, n, rng)
+        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
+        for i in bad:
+            more = self.drawn(question.of([i]), MORE * n, rng, True)
+            found.put([i], more.thinned(n, rng))
+        return found
+
+    def drawn(self, question: Question, n: int, rng, last: bool = False) -> Weighted:
+        """n weighted draws of each row, whatever they are worth; last: annealed where they fail."""
         codes, x, hole = question.codes, question.x, question.hole[0]
         known = ~np.isnan(x[0])
         known[list(question.ranges)] = True
@@ -75,14 +90,9 @@ class Answering:
         sizes = () if self.categories is None else np.array(self.categories.sizes)[open_]
         if not (hole.any() or question.ranges) and np.prod(sizes, dtype=float) <= MOST:
             return self._of_all_values(question)
-        how = self._by_weights if known.any() else self._from_categories
-        found = how(question, n, rng)
-        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
-        if bad.size:
-            more = [how(question.of([i]), MORE * n, rng, True).thinned(n, rng) for i in bad]
-            for i, one in zip(bad, more, strict=True):
-                found.put([i], one)
-        return found
+        if known.any():
+            return self._by_weights(question, n, rng, last)
+        return self._from_categories(question, n, rng)
 
     def _of_all_values(self, question: Question) -> Weighted:
         """Every combination of the unknown categories, with its probability."""
@@ -95,7 +105,7 @@ class Answering:
         log_p = np.where(question.kept(codes, x), log_p, -np.inf)
         return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
 
-    def _from_categories(self, question: Question, n, rng, last: bool = False) -> Weighted:
+    def _from_categories(self, question: Question, n, rng) -> Weighted:
         """Where no number is known: draws of p(c_b | c_a) and of the numbers given c."""
         codes, log_p = question.codes, np.zeros(len(question.codes))
         many = np.repeat(codes[:, None], n, axis=1)

@@ -103,10 +103,15 @@ class Coordinates:
             u[:, is_open] = _unit_cube(np.count_nonzero(is_open))
         return u
 
-    def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(z (n, D), log w (n,)) of rows x, inside of their supports, and u, of the same shape."""
+    def to_line(
+        self, x: np.ndarray, u: np.ndarray, hole: np.ndarray | bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(z (n, D), log w (n,)) of rows x, inside of their supports, and u, of the same shape.
+
+        hole (n, D): numbers that are unknown, not gone: z is NaN, and w has no factor of them.
+        """
         z, log_w = self.known_to_line(x, u)
-        gone = np.isnan(x)
+        gone = np.isnan(x) & ~np.asarray(hole)
         if not gone.any():
             return z, log_w
         from scipy.special import ndtri

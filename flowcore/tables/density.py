@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..estimator import FlowDensity, Summary
     from .categorical import CategoricalMixture
     from .coordinates import Coordinates
+    from .proposal import MixedMixture
 
 BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
@@ -85,7 +86,11 @@ class TableDensity(DensityMixin, BaseEstimator):
         `learn_flow`.
     missing : str
         What a missing number is: "error"; "drop", rows that miss one take no part; "atom", a value
-        with a probability of its own, as a missing category always is.
+        with a probability of its own, as a missing category is, too. "learn": no missing cell is a
+        value, and a row counts by what it knows: see `FlowDensity(missing="learn")`. Unknown
+        categories are drawn given the rest of the row, and once more from the density that was
+        found so. `schema` then comes from `Schema.from_data(X, missing="learn")`, since a column
+        that has missing cells as a value keeps them.
     ignore_extra : bool
         Leave out columns that the schema does not have, instead of an error.
     random_state : int or Generator
@@ -101,6 +106,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         q, of all numbers on the whole line; None without numbers.
     coordinates_ : Coordinates
         From x to z.
+    answering : Answering
+        What answers questions; its proposal is fitted at the first one, and kept, also in files.
     dim : int
         The number of columns that p is a density or probability of: those aside do not count.
     margins_ : list of ndarray or None
@@ -168,12 +175,14 @@ class TableDensity(DensityMixin, BaseEstimator):
         density: Base | None,
         margins: list | None,
         notes: dict | None,
+        proposal: MixedMixture | None = None,
     ) -> Self:
         """The same object with what a fit has found: what `load` calls."""
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self.encoding, self._one_hot, self._answering = Encoding(schema), None, None
+        self.encoding, self._one_hot = Encoding(schema), None
+        self.answering = Answering(self, proposal)
         # somebody's own density need not have a `context_dim`
         if categories is not None and getattr(density, "context_dim", density is not None):
             one_hot = OneHot.of(categories.counts)
@@ -192,6 +201,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return TableRecord(
             self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
             coordinates.reach, self.margins_, self.notes, scores,
+            *(() if self.answering.kept is None else self.answering.kept.parts),
         )  # fmt: skip
 
     @property
@@ -342,13 +352,6 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
-
-    @property
-    def answering(self) -> Answering:
-        """What answers questions, with the proposal of its weights."""
-        if self._answering is None:
-            self._answering = Answering(self)
-        return self._answering
 
     # ------------------------------------------------------------ samples
 

@@ -46,18 +46,19 @@ _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$"
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
-def find_columns(frame: Frame) -> tuple[Column, ...]:
-    """A `Column` for each of a frame; its missing cells, if it has some, count as a value."""
+def find_columns(frame: Frame, unknown: bool = False) -> tuple[Column, ...]:
+    """A `Column` for each of a frame; its missing cells, if it has some, count as a value, unless
+    they are unknown values."""
     numbers = [name for name in frame.names if frame[name].dtype.kind in NUMBERS]
     repeated = 1.0  # how often a row comes: what is resampled is on no grid
     if len(numbers) > 1:
         sample = np.arange(0, len(frame), math.ceil(len(frame) / EXAMINED))
         x = np.column_stack([frame[name][sample].astype(float) for name in numbers])
         repeated = len(x) / len({row.tobytes() for row in x})
-    return tuple(_find(frame, name, repeated) for name in frame.names)
+    return tuple(_find(frame, name, repeated, unknown) for name in frame.names)
 
 
-def _find(frame: Frame, name: Name, repeated: float) -> Column:
+def _find(frame: Frame, name: Name, repeated: float, unknown: bool) -> Column:
     gone = is_missing(frame[name])
     values, missing = frame[name][~gone], bool(gone.any())
     if values.dtype == bool:
@@ -70,6 +71,8 @@ def _find(frame: Frame, name: Name, repeated: float) -> Column:
         found = _number(name, values, name in frame.declared, repeated)
     if not missing:
         return found
+    if unknown:
+        return replace(found, why=f"{found.why}, {gone.sum():,} unknown")
     why = f"{found.why}, {gone.sum():,} missing: a value of its own"
     kind = CATEGORICAL if found.kind.name == "constant" else found.kind  # it is there, or not
     return replace(found, kind=kind, why=why, missing=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core import remaking, warn
 from ..distributions import Distribution, Foreign
+from ..estimator.plan import default_minutes
 from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
@@ -15,6 +17,7 @@ from ..training.checks import as_weights
 from ..training.repeats import first_equal
 from .categorical import CategoricalMixture
 from .checks import check_numbers
+from .completing import drawn_codes, first_codes
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
@@ -24,10 +27,11 @@ from .schema import Schema, argument, complete_rows
 
 if TYPE_CHECKING:
     from ..core.typing import Base, Seed, TableLike
-    from ..estimator import Summary
+    from ..estimator import FlowDensity, Summary
 
 CHANCE = 0.01  # of the pairs of equal rows, if independent columns explain no more, rows are copies
 MARGINS = 4096  # values of a column that are kept
+ROUNDS = 0.3, 0.7  # shares of the budget, where categories are unknown; the first density fills them
 
 
 def learn_flow(
@@ -92,25 +96,38 @@ def fitted_parts(
     encoding.check_inside(frame, x, coordinates.outside(x))
     encoding.check_known(frame, codes)
     check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
-    categories, nats, context = None, 0.0, None
-    if encoding.sizes:
-        categories = CategoricalMixture.fit(codes, encoding.sizes, encoding.closed, weight, rng)
-        nats = float(np.average(categories.log_prob(codes), weights=weight))
-        one_hot = OneHot.of(categories.counts)
-        context = one_hot(codes) if one_hot.dim else None
-    u, first = _noise(codes, x, coordinates, rng)
-    coordinates = coordinates.fitted(x, u, *_once(first, weight))
-    density, summary = _learned(*coordinates.to_line(x, u), context, weight, learn, rng)
-    check_dim(density, coordinates.dim)
-    notes = {
-        "library": library,
-        "rows": len(frame),
-        "dropped": n_rows - len(frame),
-        "log_prob_of_categories": nats if density is None else None,
-        "summary": None if summary is None else as_data(summary.shifted(nats)),
-    }
-    margins = [_quantiles(own, weight) for own in x.T]
-    return schema, categories, coordinates, density, margins, notes
+    learn = _learner(learn, missing)
+    notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
+
+    def holes(codes):  # a number that is not there, since an atom is, is none
+        return np.isnan(x) & encoding.is_there(np.maximum(codes, 0))
+
+    def parts(codes, share):
+        categories, nats, context = None, 0.0, None
+        if encoding.sizes:
+            categories = CategoricalMixture.fit(codes, encoding.sizes, encoding.closed, weight, rng)
+            nats = float(np.average(categories.log_prob(codes), weights=weight))
+            one_hot = OneHot.of(categories.counts)
+            context = one_hot(codes) if one_hot.dim else None
+        u, first = _noise(codes, x, coordinates, rng)
+        fitted = coordinates.fitted(x, u, *_once(first, weight))
+        on_line = fitted.to_line(x, u, holes(codes))
+        density, summary = _learned(*on_line, context, weight, learn, share, rng)
+        check_dim(density, fitted.dim)
+        found = {
+            "log_prob_of_categories": nats if density is None else None,
+            "summary": None if summary is None else as_data(summary.shifted(nats)),
+        }
+        margins = [_quantiles(own, weight) for own in x.T]
+        return schema, categories, fitted, density, margins, notes | found
+
+    if not (codes < 0).any():
+        return parts(codes, 1.0)
+    from .density import TableDensity
+
+    start = first_codes(codes, encoding.sizes, x, weight, rng)
+    density = TableDensity(schema).with_parts(*parts(start, ROUNDS[0]))
+    return parts(drawn_codes(density, codes, x, holes(codes), rng), ROUNDS[1])
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:
@@ -184,13 +201,8 @@ def _warn_of_assumptions(found: Schema, missing: str) -> None:
     )
 
 
-def _learned(
-    z: np.ndarray, log_w: np.ndarray, context, weight, learn, rng
-) -> tuple[Base | None, Summary | None]:
-    """(q(z | c), a `FlowDensity`'s summary of log p(x | c) on held-out rows, in the table's units).
-
-    Errors of the summary are those of log q(z | c): log w is the same for all candidates.
-    """
+def _learner(learn, missing: str) -> Callable | FlowDensity:
+    """The argument `learn`, checked; a `FlowDensity` that takes holes, if there may be some."""
     from sklearn.base import clone
 
     from ..estimator import FlowDensity
@@ -198,14 +210,40 @@ def _learned(
     learn = FlowDensity() if learn is None else learn
     if not callable(learn) and not isinstance(learn, FlowDensity):
         raise TypeError(f"learn is a FlowDensity or a function: got {learn!r:.80}")
+    if missing != "learn":
+        return learn
+    if not isinstance(learn, FlowDensity):
+        raise ValueError(
+            f"missing='learn' wants a FlowDensity, but learn is {learn!r:.80}, which takes complete "
+            "rows: leave learn out, or pass missing='drop'"
+        )
+    return clone(learn).set_params(missing="learn")
+
+
+def _learned(
+    z: np.ndarray, log_w: np.ndarray, context, weight, learn, share: float, rng
+) -> tuple[Base | None, Summary | None]:
+    """(q(z | c), a `FlowDensity`'s summary of log p(x | c) on held-out rows, in the table's units).
+
+    share: of the budget. Errors of the summary are those of log q(z | c): log w is the same for all
+    candidates.
+    """
+    from sklearn.base import clone
+
+    from ..estimator import FlowDensity
+
     if not z.shape[1]:
         return None, None
     with remaking():  # warnings about these columns have been given
-        if callable(learn):
+        if not isinstance(learn, FlowDensity):
             density = learn(z, context=context, sample_weight=weight, rng=rng)
             return density if isinstance(density, Distribution) else Foreign(density).density, None
-        seed = int(rng.integers(2**31)) if learn.random_state is None else learn.random_state
-        learn = clone(learn).set_params(random_state=seed)
+        learn = clone(learn)
+        if learn.random_state is None:
+            learn.random_state = int(rng.integers(2**31))
+        if share < 1:
+            learn.budget = share * (learn.budget or default_minutes(len(z)))
+            learn.max_seconds = learn.max_seconds and share * learn.max_seconds
         learn.fit(z, sample_weight=weight, context=context)
     held_out = np.isfinite(learn.held_out_scores_)
     own = None if weight is None else weight[held_out]

@@ -58,15 +58,20 @@ class LatentClasses:
     ) -> LatentClasses:
         """H classes by EM, which starts at different rows drawn at random.
 
-        Fewer classes, if there are fewer different rows. Cost: H n K an iteration.
+        A code -1 is unknown: a row counts by what it knows. Fewer classes, if there are fewer
+        different rows. Cost: H n K an iteration.
         """
         codes, weight = distinct_rows(codes[weight > 0], weight[weight > 0])
         n_classes = min(n_classes, len(codes))
         ones, ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
-        marginal = [p / p.sum() for p in np.split(weight @ ones + PSEUDO, ends)]
-        marginal = np.concatenate(marginal)
+
+        def shared(counts):  # of every column the sum is 1
+            totals = np.add.reduceat(counts, np.append(0, ends), axis=1)
+            return counts / np.repeat(totals, sizes, axis=1)
+
+        marginal = shared(weight[None] @ ones + PSEUDO)
         starts = rng.choice(len(codes), n_classes, replace=False, p=weight / weight.sum())
-        p = (marginal + ones[starts].toarray()) / 2
+        p = shared(marginal + ones[starts].toarray())
         w, before = np.full(n_classes, 1 / n_classes), -np.inf
         for _ in range(STEPS):
             log_p, shares = log_sum_exp((ones @ np.log(p).T + np.log(w)).T)
@@ -76,7 +81,7 @@ class LatentClasses:
             before, shares = now, shares * weight
             total = shares.sum(axis=1)
             w = (total + 1) / (total + 1).sum()
-            p = ((shares @ ones) + IMAGINED * marginal) / (total + IMAGINED)[:, None]
+            p = shared(shares @ ones + IMAGINED * marginal)
         return cls(w, np.split(p, ends, axis=1), unseen)
 
     def log_prob(self, codes: np.ndarray) -> np.ndarray:
@@ -130,10 +135,10 @@ class LatentClasses:
 
 
 def one_hot(codes: np.ndarray, sizes: Sequence[int]) -> csr_array:
-    """(n, sum L_k): 1 in the place of each value, as a sparse matrix."""
+    """(n, sum L_k): 1 in the place of each value, as a sparse matrix; none for a code -1."""
     from scipy.sparse import csr_array
 
-    n, n_columns = codes.shape
-    places = codes + np.append(0, np.cumsum(sizes)[:-1])
-    each = np.arange(0, n * n_columns + 1, n_columns)
-    return csr_array((np.ones(n * n_columns), places.reshape(-1), each), (n, int(np.sum(sizes))))
+    known = codes >= 0
+    places = (codes + np.append(0, np.cumsum(sizes)[:-1]))[known]
+    each = np.append(0, np.cumsum(known.sum(axis=1)))
+    return csr_array((np.ones(len(places)), places, each), (len(codes), int(np.sum(sizes))))

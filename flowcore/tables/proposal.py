@@ -36,6 +36,11 @@ class MixedMixture:
     def __init__(self, mixture: MultivariateTMixture, probabilities: Sequence[np.ndarray]):
         self.mixture, self.probabilities = mixture, list(probabilities)  # of each column (K, L)
 
+    @property
+    def parts(self) -> tuple[MultivariateTMixture, list[np.ndarray]]:
+        """The constructor's arguments."""
+        return self.mixture, self.probabilities
+
     @classmethod
     def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
         """EM finds t_k from 8,000 draws of the density; p_kj are the shares of their codes."""

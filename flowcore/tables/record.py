@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.proposal import is_proposal
 from .categorical import CategoricalMixture
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import LIBRARIES
+from .frequencies import check_probabilities
 from .normal_scores import NormalScores
+from .proposal import MixedMixture
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -41,6 +45,8 @@ class TableRecord:
         How it was learned: plain data.
     scores : list or None
         Of every number, the knots of its `NormalScores`, or None.
+    proposal, shares : Distribution and list, or None
+        The mixture and the probabilities of its `MixedMixture`, if that has been fitted.
 
     Examples
     --------
@@ -60,6 +66,8 @@ class TableRecord:
     margins: list | None = None
     notes: dict | None = None
     scores: list | None = None
+    proposal: Base | None = None
+    shares: list | None = None
 
     def restored(self) -> TableDensity:
         """The density, fitted."""
@@ -90,8 +98,9 @@ class TableRecord:
         )
         found = TableDensity(schema)
         return found.with_parts(
-            schema, categories, coordinates, self.density, self.margins, self.notes
-        )
+            schema, categories, coordinates, self.density, self.margins, self.notes,
+            _proposal(self.proposal, self.shares, dim, encoding.sizes),
+        )  # fmt: skip
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
@@ -136,6 +145,19 @@ def _scores(knots, kinds) -> list:
         if own is not None and not (kind.is_gridded and (*own.codomain,) == kind.support):
             raise ValueError(f"scores: the knots are not on the support of {kind}")
     return scores
+
+
+def _proposal(mixture, shares, dim: int, sizes: Sequence[int]) -> MixedMixture | None:
+    """The proposal of a file; a ValueError for one of another table."""
+    if mixture is None:
+        return None
+    shares = [] if shares is None else shares
+    arrays = all(isinstance(p, np.ndarray) for p in shares)
+    if not is_proposal(mixture, dim) or len(shares) != len(sizes) or not arrays:
+        raise ValueError(f"the proposal is no mixture of {dim} numbers and {len(sizes)} categories")
+    for p, size in zip(shares, sizes, strict=True):
+        check_probabilities("those of the proposal", p, (len(mixture.weights), size))
+    return MixedMixture(mixture, shares)
 
 
 def _check_notes(notes) -> None:

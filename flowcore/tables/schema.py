@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.typing import TableLike
 
 FORMAT = 1
-MISSING = ("error", "drop", "atom")
+MISSING = ("error", "drop", "atom", "learn")
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,14 +72,15 @@ class Schema:
         """Find the columns of X: a table of pandas, polars or pyarrow, a mapping, an array (n, D).
 
         missing: a number that is missing is an error ("error"), its row is not looked at ("drop"),
-        or it is a value of its own ("atom"), as a missing category is unless rows are dropped.
+        or it is a value of its own ("atom"), as a missing category is, too, with "error". "learn":
+        no missing cell is a value.
         Errors: ValueError for infinite numbers, too, and for text among numbers, naming row, column
         and value. Cost: a sort of each column.
         """
         frame = as_frame(X)
         complete = complete_rows(frame, missing)
         frame = frame if complete.all() else frame.take(complete)
-        return cls(find_columns(frame), len(frame))
+        return cls(find_columns(frame, unknown=missing == "learn"), len(frame))
 
     def edit(self, changes: Mapping | None = None, **kinds: str | Kind) -> Schema:
         """The schema with other kinds for some columns, such as `edit(age="integer(0)")`.
@@ -239,12 +240,13 @@ def argument(name: str, value: str) -> str:
 def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> np.ndarray:
     """(n,): the rows that miss nothing which has to be there.
 
-    A missing category is a value, as `Schema.from_data` finds it, unless missing="drop"; a missing
-    number with missing="atom". With a schema, its columns decide. Errors: ValueError if other
-    cells are missing, unless missing="drop", and for infinite numbers.
+    A missing category is a value, as `Schema.from_data` finds it, with missing="error" or "atom"; a
+    missing number with "atom". With a schema, its columns decide. "learn": rows that know a value.
+    Errors: ValueError if other cells are missing, with missing="error" or "atom", and for infinite
+    numbers.
     """
     if missing not in MISSING:
-        raise ValueError(f'missing is "error", "drop" or "atom": got {missing!r:.40}')
+        raise ValueError(f"missing is one of {', '.join(MISSING)}: got {missing!r:.40}")
     if len(frame) == 0:
         raise ValueError(f"{frame.source or 'X'} has no rows")
     gaps = {name: is_missing(frame[name]) for name in frame.names}
@@ -257,6 +259,8 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
             )  # fmt: skip
         if values.dtype.kind in NUMBERS:
             frame.check(name, np.isinf(values), "no number: make it one, or NaN")
+    if missing == "learn":
+        return ~np.logical_and.reduce([*gaps.values()])
     if schema is not None:
         allowed = {column.name for column in schema.columns if column.missing}
     elif missing == "error":
@@ -282,5 +286,5 @@ def _missing_cells(frame: Frame, gaps: dict, n_complete: int, schema: Schema | N
         f"column: {each}{', ...' * (len(gaps) > 10)}; {n_complete:,} of {len(frame):,} rows are "
         "complete. Fill them, leave columns out, or ",
         {"missing": "drop"},
-        *([{"missing": "atom"}] if schema is None else []),
+        *([{"missing": "learn"}, {"missing": "atom"}] if schema is None else []),
     )

@@ -1,0 +1,67 @@
+"""Unknown categories of rows with holes, filled in so that a density of all rows can be learned.
+
+The context of a density has to be complete: unknown codes c_b are draws of p(c_b | c_a, z_a). The
+first ones are of latent classes, of which the numbers are codes, too, in some intervals each: EM
+fits them to what the rows know. Then they are drawn again from the density that was found so.
+Unknown numbers are the matter of `FlowDensity(missing="learn")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .latent_classes import LatentClasses
+from .question import Question
+
+if TYPE_CHECKING:
+    from .density import TableDensity
+
+INTERVALS = 8  # of a number, with as many rows in each
+CLASSES, ROWS_PER_CLASS = 20, 20
+DRAWS = 32  # with weights, of which one is taken
+
+
+def first_codes(
+    codes: np.ndarray, sizes: Sequence[int], x: np.ndarray, weight: np.ndarray | None,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Codes (n, K) in which the unknown ones, -1, are drawn given the others and numbers x (n, D),
+    of which the unknown ones are NaN."""
+    weight = np.ones(len(codes)) if weight is None else weight
+    binned = [_intervals(own) for own in x.T]
+    both = np.column_stack([codes, *binned])
+    every = (*sizes, *[INTERVALS] * len(binned))
+    n_classes = int(np.clip(len(codes) // ROWS_PER_CLASS, 1, CLASSES))
+    classes = LatentClasses.fit(both, every, np.zeros(len(every)), weight, n_classes, rng)
+    found = codes.copy()
+    for rows in _same_holes(both < 0):
+        found[rows] = classes.sample_given(both[rows], 1, rng)[0][:, 0, : codes.shape[1]]
+    return found
+
+
+def drawn_codes(
+    density: TableDensity, codes: np.ndarray, x: np.ndarray, hole: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Codes in which the unknown ones are drawn from a density of the table; hole (n, D): which
+    numbers are unknown."""
+    found, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
+    question = Question(codes[rows], x[rows], hole[rows])
+    for block in density.answering.blocks(question, DRAWS):
+        draws = density.answering.drawn(question.of(block), DRAWS, rng).resampled(1, rng)
+        found[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
+    return found
+
+
+def _intervals(x: np.ndarray) -> np.ndarray:
+    """The interval of each number, between quantiles of those that are known; -1 of unknown ones."""
+    ends = np.nanquantile(x, np.arange(1, INTERVALS) / INTERVALS)
+    return np.where(np.isnan(x), -1, np.searchsorted(ends, x))
+
+
+def _same_holes(hole: np.ndarray) -> list[np.ndarray]:
+    patterns, which = np.unique(hole, axis=0, return_inverse=True)
+    return [np.flatnonzero(which.reshape(-1) == k) for k in range(len(patterns))]
