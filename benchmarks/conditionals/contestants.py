@@ -116,7 +116,7 @@ def in_its_environment(
 ) -> tuple[np.ndarray, str]:
     """(completed tables, the package and its version) of rival.py, run by an interpreter.
 
-    Errors: RuntimeError with the end of what it printed.
+    Errors: RuntimeError with the end of what it printed, or if it changed known cells.
     """
     with tempfile.TemporaryDirectory() as folder:
         rows, found = Path(folder) / "rows.npz", Path(folder) / "draws.npz"
@@ -126,7 +126,11 @@ def in_its_environment(
         if done.returncode:
             raise RuntimeError(f"{name} did not impute: {done.stderr[-1000:]}")
         with np.load(found) as stored:
-            return stored["completed"], str(stored["version"])
+            completed, version = stored["completed"], str(stored["version"])
+    known = ~np.isnan(x)
+    if not np.allclose(completed[:, known], x[known], atol=1e-4):
+        raise RuntimeError(f"{name} changed cells that are known")
+    return completed, version
 
 
 def one_hot(x: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -104,7 +104,8 @@ def compared(name: str, table: Table, found: dict[str, list[dict]]) -> dict:
     for who, own in cells.items():
         means[who]["wrong"] = _mean(own["mae"][own["category"]])
     row = {"table": name, "rows": len(table.x), "columns": len(table.levels),
-           "categories": int((table.levels > 0).sum()), "means": means}  # fmt: skip
+           "categories": int((table.levels > 0).sum()), "masks": len(next(iter(found.values()))),
+           "means": means}  # fmt: skip
     if OURS not in cells:
         return row
     row["ours"] = {key: float(np.mean([one[key] for one in found[OURS]]))

@@ -174,7 +174,7 @@ def main(argv=None) -> int:
             try:
                 found = measured(name, repeat, args)
             except (FileNotFoundError, ValueError) as problem:
-                problems[name] = str(problem)
+                problems[name] = str(problem).replace(str(data_folder()), "FLOWCORE_DATA")
                 continue
             rows += [] if found is None else [{"table": name, "repeat": repeat, **found}]
     ours = {}

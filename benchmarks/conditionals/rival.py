@@ -34,7 +34,8 @@ def miss_forest(x: np.ndarray, levels: np.ndarray, draws: int, seed: int) -> np.
     forests = [kind(random_state=seed) for kind in (RandomForestClassifier, RandomForestRegressor)]
     frame = as_frame(x, levels).astype(float)
     categorical = [name for name, size in zip(frame, levels, strict=True) if size] or None
-    return MissForest(*forests, categorical, verbose=0).fit_transform(frame).to_numpy(float)[None]
+    found = MissForest(*forests, categorical, verbose=0).fit_transform(frame)
+    return found[list(frame)].to_numpy(float)[None]  # it sorts the columns by their holes
 
 
 def unmasking_trees(x: np.ndarray, levels: np.ndarray, draws: int, seed: int) -> np.ndarray:

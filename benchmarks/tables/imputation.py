@@ -19,6 +19,7 @@ def by_table(document) -> str:
         size = f"{row['table']}, {row['rows']} rows, {row['columns']} columns"
         if row["categories"]:
             size += f" ({row['categories']} categories)"
+        size += f", {row['masks']} {'mask' if row['masks'] == 1 else 'masks'}"
         for key, label in FIGURES:
             values = {who: row["means"].get(who, {}).get(key) for who in everybody}
             lines.append([size if key == "crps" else "", label, *_cells(values, key != "covered")])
