@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from .markdown import table
@@ -62,14 +64,15 @@ def verdict(rows: list[dict]) -> str:
 
 def published(document) -> str:
     """Means over the tables that could be had, beside those that others published."""
-    names = list(dict.fromkeys(row["table"] for row in document["rows"]))
     keys = ("AvgMAE", "MinMAE", "CoverageRate", "PercentBias")
-    labels = ("AvgMAE", "MinMAE", "coverage", "bias")
     lines = [[row["who"], *(_short(row[key]) for key in keys)] for row in document["means"]]
-    of = document["means"][0] if document["means"] else {}
-    counts = ", ".join(f"{label}: {of.get(f'tables of {key}', 0)} tables"
-                       for key, label in zip(keys, labels, strict=True))  # fmt: skip
-    return table(["", *labels], lines) + f"\n{counts}. Tables: {', '.join(names)}.\n"
+    repeats = Counter(row["table"] for row in document["rows"])
+    numbers = document["means"][0] if document["means"] else Counter()
+    return table(["", "AvgMAE", "MinMAE", "coverage", "bias"], lines) + (
+        f"\nErrors: {numbers['tables of AvgMAE']} tables; coverage and bias: "
+        f"{numbers['tables of CoverageRate']}. flowcore's repeats: "
+        f"{', '.join(f'{name} {count}' for name, count in repeats.items())}.\n"
+    )
 
 
 def _short(value: float | None) -> str | None:

@@ -269,7 +269,11 @@ def test_the_published_protocol_runs_and_goes_on(tmp_path, capsys, monkeypatch):
     text, rows = run(published, argv, tmp_path, capsys)
     assert [row["table"] for row in rows] == ["iris"] and rows[0]["CoverageRate"] is None
     assert 0.1 < rows[0]["MinMAE"] == rows[0]["AvgMAE"] < 0.5
-    assert "UnmaskingTrees" in text and "AvgMAE: 1 tables" in text
+    assert (
+        "UnmaskingTrees" in text
+        and "Errors: 1 tables; coverage and bias: 0" in text
+        and "iris 1" in text
+    )
     monkeypatch.setattr(published, "completed", None)
     assert run(published, [*argv, "--print"], tmp_path, capsys)[1] == rows
 
