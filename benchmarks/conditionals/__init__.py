@@ -1,7 +1,9 @@
 """Questions to a density, measured: each script prints its table, `--quick` a small one.
 
 truth.py        conditionals of densities whose conditionals are known exactly
-imputation.py   real tables with hidden cells, beside imputers (contestants.py, figures.py)
+imputation.py   real tables with hidden cells (hidden.py), beside imputers (contestants.py,
+                figures.py, rival.py, which runs in environments of other packages)
+published.py    the published protocol of UnmaskingTrees, on its tables (uci.py)
 learning.py     densities of rows with holes, beside dropped rows and filled means
 wrong_cells.py  which cell of a row is wrong, by `explain` and by residuals
 seconds.py      seconds and memory for 1,000 rows of 10 columns

@@ -1,50 +1,59 @@
 """Imputers: of a table with holes, x (n, D) with NaN, they return completed tables (m, n, D).
 
-One completed table, if an imputer gives a single number for a cell.
+One completed table, if an imputer gives a single value for a cell. levels (D,): the number of
+values of a category, whose codes 0, 1, ... stand in x; 0 for a column of numbers.
 """
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Callable
-from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
 import flowcore as fc
 
+from .rival import RIVALS
+
 DRAWS = 39  # the 95% interval is between the first and the last
-Imputer = Callable[[np.ndarray, int], np.ndarray]
+Imputer = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
-def mean(x: np.ndarray, seed: int) -> np.ndarray:
-    """The mean of what is seen of the column."""
-    return np.where(np.isnan(x), np.nanmean(x, axis=0), x)[None]
+def mean(x: np.ndarray, levels: np.ndarray, seed: int) -> np.ndarray:
+    """The mean of what is seen of the column; of a category the most frequent value."""
+    seen, own = [], one_hot(x, levels)
+    for k, size in enumerate(levels):
+        block = np.nanmean(own[:, columns_of(levels, k)], axis=0)
+        seen.append(block.argmax() if size else block[0])
+    return np.where(np.isnan(x), seen, x)[None]
 
 
-def neighbours(x: np.ndarray, seed: int) -> np.ndarray:
+def neighbours(x: np.ndarray, levels: np.ndarray, seed: int) -> np.ndarray:
     """scikit-learn's KNNImputer, five neighbours."""
     from sklearn.impute import KNNImputer
 
-    return KNNImputer().fit_transform(x)[None]
+    return from_one_hot(KNNImputer().fit_transform(one_hot(x, levels)), levels)[None]
 
 
-def iterative(x: np.ndarray, seed: int) -> np.ndarray:
+def iterative(x: np.ndarray, levels: np.ndarray, seed: int) -> np.ndarray:
     """scikit-learn's IterativeImputer: draws from the posteriors of ridge regressions."""
-    imputer = _iterative()
-    return np.stack(
-        [
-            imputer(sample_posterior=True, random_state=DRAWS * seed + k).fit_transform(x)
-            for k in range(DRAWS)
-        ]
-    )
+    imputer, own = _iterative(), one_hot(x, levels)
+    draws = [
+        imputer(sample_posterior=True, random_state=DRAWS * seed + k).fit_transform(own)
+        for k in range(DRAWS)
+    ]
+    return np.stack([from_one_hot(draw, levels) for draw in draws])
 
 
-def forest(x: np.ndarray, seed: int) -> np.ndarray:
+def forest(x: np.ndarray, levels: np.ndarray, seed: int) -> np.ndarray:
     """MissForest's idea with scikit-learn's parts: IterativeImputer with random forests."""
     from sklearn.ensemble import RandomForestRegressor
 
     trees = RandomForestRegressor(50, min_samples_leaf=2, random_state=seed)
-    return _iterative()(trees, max_iter=3, random_state=seed).fit_transform(x)[None]
+    found = _iterative()(trees, max_iter=3, random_state=seed).fit_transform(one_hot(x, levels))
+    return from_one_hot(found, levels)[None]
 
 
 def _iterative():
@@ -54,46 +63,105 @@ def _iterative():
     return IterativeImputer
 
 
-def mixture(x: np.ndarray, seed: int) -> np.ndarray:
-    """A mixture of t densities by exact EM, and its exact conditionals."""
+def mixture(x: np.ndarray, levels: np.ndarray, seed: int) -> np.ndarray:
+    """A mixture of t densities by exact EM, and its exact conditionals: numbers only."""
     q = fc.MultivariateTMixture.from_data(x, rng=seed, missing="learn")
     return fc.Conditionals(q).impute(x, DRAWS, rng=seed).draws
 
 
-def miceforest(x: np.ndarray, seed: int) -> np.ndarray:
-    """miceforest: multiple imputation by gradient boosting and mean matching."""
-    import miceforest as mf
+def flow_density(x: np.ndarray, levels: np.ndarray, seed: int, budget: float | None):
+    """flowcore: (completed tables, what is known of the draws).
+
+    Numbers: `FlowDensity(missing="learn")`. With categories: `fit_table(missing="learn")`.
+    """
+    how = fc.FlowDensity(budget=budget, random_state=seed, n_jobs=1)
+    if levels.any():
+        return _of_table(x, levels, seed, how)
+    found = how.set_params(missing="learn").fit(x)
+    answers = fc.Conditionals(found.density_).impute(x, DRAWS, rng=seed)
+    return answers.draws, _weights(x, answers.ess, answers.k_hat)
+
+
+def _of_table(x: np.ndarray, levels: np.ndarray, seed: int, how: fc.FlowDensity):
     import pandas as pd
 
-    kernel = mf.ImputationKernel(
-        pd.DataFrame(x, columns=[f"c{k}" for k in range(x.shape[1])]),
-        num_datasets=DRAWS, random_state=seed,
-    )  # fmt: skip
-    kernel.mice(3)
-    return np.stack([kernel.complete_data(k).to_numpy() for k in range(DRAWS)])
+    from flowcore.tables import Schema, fit_table
+
+    frame = pd.DataFrame(x, columns=[f"c{k}" for k in range(x.shape[1])])
+    categories = [f"c{k}" for k in np.flatnonzero(levels)]
+    for name in categories:  # texts, which nobody takes for numbers
+        frame[name] = [None if np.isnan(code) else f"v{code:.0f}" for code in frame[name]]
+    schema = Schema.from_data(frame, missing="learn")
+    density = fit_table(frame, schema, learn=how, missing="learn", rng=seed)
+    answers = density.impute(frame, DRAWS, rng=seed)
+    for table in answers.tables:
+        for name in categories:
+            table[name] = [float(text[1:]) for text in table[name]]
+    draws = np.stack([table.to_numpy(float) for table in answers.tables])
+    return draws, _weights(x, answers.ess, answers.k_hat)
 
 
-def trees(x: np.ndarray, seed: int) -> np.ndarray:
-    """UnmaskingTrees."""
-    from utrees import UnmaskingTrees
+def _weights(x: np.ndarray, ess: np.ndarray, k_hat: np.ndarray) -> dict[str, float]:
+    """Of the rows with holes: median and 5% quantile of their effective sample sizes, and the share
+    of them with k-hat > .7."""
+    holes = np.isnan(x).any(axis=1)
+    return {
+        "ess": float(np.median(ess[holes])), "low_ess": float(np.quantile(ess[holes], 0.05)),
+        "bad_k": float(np.mean(k_hat[holes] > 0.7)),
+    }  # fmt: skip
 
-    found = UnmaskingTrees(random_state=seed).fit(x)
-    return np.asarray(found.impute(n_impute=DRAWS)).reshape((DRAWS, *x.shape))
+
+def in_its_environment(
+    name: str, python: str | Path, x: np.ndarray, levels: np.ndarray, draws: int, seed: int
+) -> tuple[np.ndarray, str]:
+    """(completed tables, the package and its version) of rival.py, run by an interpreter.
+
+    Errors: RuntimeError with the end of what it printed, or if it changed known cells.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        rows, found = Path(folder) / "rows.npz", Path(folder) / "draws.npz"
+        np.savez(rows, x=x, levels=levels, draws=draws, seed=seed)
+        command = [str(python), str(Path(__file__).with_name("rival.py")), name, rows, found]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{name} did not impute: {done.stderr[-1000:]}")
+        with np.load(found) as stored:
+            completed, version = stored["completed"], str(stored["version"])
+    known = ~np.isnan(x)
+    if not np.allclose(completed[:, known], x[known], atol=1e-4):
+        raise RuntimeError(f"{name} changed cells that are known")
+    return completed, version
 
 
-OURS = "FlowDensity"
+def one_hot(x: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Numbers as they are, a category of L values as L columns of 0 and 1; NaN stays NaN."""
+    blocks = []
+    for own, size in zip(x.T, levels, strict=True):
+        block = (own[:, None] == np.arange(size)).astype(float) if size else own[:, None]
+        blocks.append(np.where(np.isnan(own)[:, None], np.nan, block))
+    return np.hstack(blocks)
+
+
+def from_one_hot(x: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The way back: the value of the largest column."""
+    blocks = [x[:, columns_of(levels, k)] for k in range(len(levels))]
+    return np.column_stack(
+        [b.argmax(axis=1) if size else b[:, 0] for b, size in zip(blocks, levels, strict=True)]
+    )
+
+
+def columns_of(levels: np.ndarray, k: int) -> slice:
+    """Where column k stands in `one_hot`."""
+    ends = np.cumsum(np.maximum(levels, 1))
+    return slice(ends[k] - max(levels[k], 1), ends[k])
+
+
+OURS = "flowcore"
 OTHERS: dict[str, Imputer] = {
     "mean": mean,
     "KNNImputer": neighbours,
     "IterativeImputer": iterative,
     "forest": forest,
     "mixture": mixture,
-    "miceforest": miceforest,
-    "utrees": trees,
 }
-PACKAGES = {"miceforest": "miceforest", "utrees": "utrees"}
-
-
-def installed(name: str) -> bool:
-    """Whether the package that this imputer needs is there."""
-    return name not in PACKAGES or find_spec(PACKAGES[name]) is not None
+EVERYBODY = (OURS, *OTHERS, *RIVALS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import beside_peers, costs, quality, synthetic
+from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .markdown import source
 
@@ -55,6 +55,8 @@ TABLES: dict[str, Table] = {
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
         Table("synthetic", synthetic.means, ("synthetic",)),
         Table("synthetic-tables", synthetic.by_table, ("synthetic",)),
+        Table("imputation", imputation.by_table, ("imputation",)),
+        Table("published", imputation.published, ("published",)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),
     )
 }

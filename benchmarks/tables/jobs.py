@@ -124,6 +124,8 @@ JOBS: dict[str, Job] = {
         Job("outlier_kinds", "outliers", ("--tables", *FEW, "--kinds", *KINDS), 6),
         Job("estimator", "estimator", (), 150),
         Job("synthetic", "synthetic", (), 30),
+        Job("imputation", "conditionals.imputation", ("--rows", "300", "--budget", "0.02"), 150),
+        Job("published", "conditionals.published", ("--budget", "0.02"), 90),
         _other("magic"),
         _other("galaxies"),
         *POWER,
