@@ -1,5 +1,6 @@
 """The public names: for type checkers, and for `__init__.py`, which finds them by this list."""
 
+from . import adapters as adapters
 from . import flows as flows
 from . import plots as plots
 from . import tables as tables
