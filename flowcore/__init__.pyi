@@ -16,6 +16,7 @@ from .bijectors import ContinuousFlow as ContinuousFlow
 from .bijectors import Coupling as Coupling
 from .bijectors import Elementwise as Elementwise
 from .bijectors import ElementwiseAffine as ElementwiseAffine
+from .bijectors import EmbedContext as EmbedContext
 from .bijectors import Exp as Exp
 from .bijectors import Invert as Invert
 from .bijectors import Logit as Logit
