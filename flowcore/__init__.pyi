@@ -1,5 +1,6 @@
 """The public names: for type checkers, and for `__init__.py`, which finds them by this list."""
 
+from . import adapters as adapters
 from . import flows as flows
 from . import plots as plots
 from . import tables as tables
@@ -15,6 +16,7 @@ from .bijectors import ContinuousFlow as ContinuousFlow
 from .bijectors import Coupling as Coupling
 from .bijectors import Elementwise as Elementwise
 from .bijectors import ElementwiseAffine as ElementwiseAffine
+from .bijectors import EmbedContext as EmbedContext
 from .bijectors import Exp as Exp
 from .bijectors import Invert as Invert
 from .bijectors import Logit as Logit

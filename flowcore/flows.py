@@ -28,12 +28,14 @@ from .bijectors import (
     ContinuousFlow,
     Coupling,
     Elementwise,
+    EmbedContext,
     Invert,
     LULinear,
     MaskedAutoregressiveFlow,
     Permute,
     Standardize,
     StandardizeContext,
+    check_context_net,
 )
 from .bijectors.box import box
 from .core.inputs import check_dim
@@ -65,6 +67,7 @@ def maf(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
     standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
 
@@ -97,6 +100,9 @@ def maf(
     bounded : pair or None
         (low, high), numbers or (D,) arrays, perhaps infinite: where the data live, ends excluded.
         A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
+    context_net : MLP or None
+        A network before the context, trained with the flow: layers see the E numbers that an
+        `MLP(C, (E,))` makes of the (standardised) context. It takes the place of context_dim.
 
     Returns
     -------
@@ -112,9 +118,9 @@ def maf(
     >>> maf(2, layers=2, hidden=[8]).n_params
     72
     """
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def iaf(
@@ -123,6 +129,7 @@ def iaf(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
     standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
 
@@ -130,7 +137,7 @@ def iaf(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`.
-    order, base, activation, residual, dtype, standardize_context, bounded :
+    order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
     Returns
@@ -142,10 +149,10 @@ def iaf(
     ----------
     Kingma et al., "Improving variational inference with inverse autoregressive flow", 2016.
     """
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
     inverted = [Invert(part) for part in parts]
-    return _flow(dim, inverted, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, inverted, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def realnvp(
@@ -154,6 +161,7 @@ def realnvp(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
     standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
@@ -167,7 +175,7 @@ def realnvp(
     order : str
         With "left-to-right" the coupling at the data end transforms the second half of the
         coordinates, given the first; with "right-to-left" the first half, given the second.
-    base, activation, residual, dtype, standardize_context, bounded :
+    base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
     Returns
@@ -179,9 +187,9 @@ def realnvp(
     ----------
     Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017.
     """
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     parts = _couplings(dim, layers, rng, transformer or Affine(), order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def nice(
@@ -189,6 +197,7 @@ def nice(
     standardize: bool = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
     base: Base | str = "normal", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
 
@@ -196,7 +205,7 @@ def nice(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, order, base :
         As for `realnvp`.
-    activation, residual, dtype, standardize_context, bounded :
+    activation, residual, dtype, standardize_context, bounded, context_net :
         As for `realnvp`.
 
     Returns
@@ -208,10 +217,10 @@ def nice(
     ----------
     Dinh, Krueger, Bengio, "NICE: non-linear independent components estimation", 2015.
     """
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     parts = _couplings(dim, layers, rng, Shift(), order, **net)
     parts = [Elementwise(dim, Scale(), dtype), *parts]
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def nsf(
@@ -220,6 +229,7 @@ def nsf(
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
     base: Base | str = "student_t", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
     circular: Sequence[int] = (),
 ) -> TransformedDistribution:  # fmt: skip
     """Neural spline flow: every layer bends its coordinates by rational-quadratic splines.
@@ -239,7 +249,7 @@ def nsf(
         beyond `tail`.
     order : str or array_like
         As for `maf`, or, of couplings, as for `realnvp`.
-    base, activation, residual, dtype, standardize_context, bounded :
+    base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`. The base is "student_t" here, so that one far row does not cost hundreds of
         nats.
     circular : sequence of int
@@ -265,7 +275,7 @@ def nsf(
     makers = {"autoregressive": _autoregressive, "coupling": _couplings}
     if not isinstance(kind, str) or kind not in makers:
         raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     transformer = RationalQuadratic(bins, tail)
     if not isinstance(affine, (bool, np.bool_, Transformer)):
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
@@ -277,10 +287,10 @@ def nsf(
             raise ValueError("angles are bounded by themselves: leave out bounded=, or circular=")
         return _on_circles(
             dim, layers, rng, circular, transformer, CircularSpline(bins), standardize, base,
-            standardize_context, **net,
+            standardize_context, context_net, **net,
         )  # fmt: skip
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def continuous(
@@ -344,6 +354,7 @@ def made(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
     standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2).
 
@@ -354,7 +365,7 @@ def made(
     transformer : Transformer
         Unless given, Affine(log_scale_bound=5): alone, a layer has to reach every conditional
         width by itself, and exp(-5) is that of a correlation of 0.99998.
-    order, base, activation, residual, dtype, standardize_context, bounded :
+    order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
     Returns
@@ -370,7 +381,7 @@ def made(
     return maf(
         dim, 1, hidden, context_dim, standardize, rng, transformer=transformer or Affine(5.0),
         order=order, base=base, activation=activation, residual=residual, dtype=dtype,
-        standardize_context=standardize_context, bounded=bounded,
+        standardize_context=standardize_context, bounded=bounded, context_net=context_net,
     )  # fmt: skip
 
 
@@ -380,6 +391,7 @@ def made_mog(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
     standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
 
@@ -391,7 +403,7 @@ def made_mog(
         As for `maf`.
     components, log_scale_bound :
         Of `MixtureOfGaussians`.
-    order, base, activation, residual, dtype, standardize_context, bounded :
+    order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
     Returns
@@ -409,9 +421,9 @@ def made_mog(
     (4, 2)
     """
     transformer = MixtureOfGaussians(components, log_scale_bound)
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     parts = _autoregressive(dim, 1, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def maf_mog(
@@ -421,6 +433,7 @@ def maf_mog(
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
     standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
 
@@ -438,7 +451,7 @@ def maf_mog(
         As for `maf`.
     log_scale_bound :
         As for `made_mog`.
-    order, base, activation, residual, dtype, standardize_context, bounded :
+    order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
     Returns
@@ -450,12 +463,14 @@ def maf_mog(
     ----------
     Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow", 2017 (MAF MoG).
     """
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     base_seed, rng = _seeds(rng, 2)
     mixture = MixtureOfGaussians(components, log_scale_bound)
     parts = _autoregressive(dim, layers, rng, transformer or Affine(), order, **net)
     lowest = _autoregressive(dim, 1, base_seed, mixture, order, above=layers, **net)
-    return _flow(dim, lowest + parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(
+        dim, lowest + parts, standardize, base, dtype, standardize_context, bounded, context_net
+    )
 
 
 def glow(
@@ -463,6 +478,7 @@ def glow(
     standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     base: Base | str = "normal", activation: str | None = None, residual: bool = False,
     dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
 
@@ -472,7 +488,7 @@ def glow(
     ----------
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`; D >= 2.
-    base, activation, residual, dtype, standardize_context, bounded :
+    base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
     Returns
@@ -489,30 +505,40 @@ def glow(
     >>> [type(part).__name__ for part in glow(4, layers=1, standardize=False).bijector]
     ['ActNorm', 'LULinear', 'Coupling']
     """
-    net = _network(hidden, context_dim, activation, residual, dtype)
+    net = _network(hidden, context_dim, activation, residual, dtype, context_net)
     dim, parts = check_dim("dim", dim), []
     for seed in _seeds(rng, layers):
         kept = max(1, dim // 2)
         coupling = Coupling(dim, kept, transformer=transformer or Affine(), rng=seed, **net)
         parts += [coupling, LULinear(dim, rng=seed, dtype=dtype), ActNorm(dim, dtype)]
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded)
+    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
 
 
 def _flow(
-    dim, parts: list[Bijector], standardize, base, dtype, standardize_context, bounded
-) -> TransformedDistribution:
+    dim, parts: list[Bijector], standardize, base, dtype, standardize_context, bounded,
+    context_net=None,
+) -> TransformedDistribution:  # fmt: skip
     """parts in the order in which sampling applies them."""
     if isinstance(base, str):
         if base not in BASES:
             raise ValueError(f"base must be one of {sorted(BASES)} or a Distribution, not {base!r}")
         base = BASES[base](dim, dtype)
     layers = Chain([*reversed(parts)])
-    conditional = standardize_context and layers.context_dim
-    inner = [StandardizeContext(layers)] if conditional else layers.bijectors
+    inner = _conditional(layers, standardize_context, context_net)
     ends = [] if bounded is None else [_bounds(bounded, dim)]
     ends += [Standardize(dim)] if standardize else []
     flow = TransformedDistribution(base, Chain([*ends, *inner]))
     return flow.unseen() if standardize else flow
+
+
+def _conditional(layers: Chain, standardize_context, context_net) -> Sequence[Bijector]:
+    """The layers, behind what the context passes through."""
+    if not layers.context_dim:
+        return layers.bijectors
+    if context_net is None:
+        return [StandardizeContext(layers)] if standardize_context else layers.bijectors
+    embedded = EmbedContext(layers, context_net)
+    return [StandardizeContext(embedded) if standardize_context else embedded]
 
 
 def _bounds(bounded, dim) -> Bijector:
@@ -527,8 +553,16 @@ BASES = {
 }
 
 
-def _network(hidden, context_dim, activation, residual, dtype) -> dict:
+def _network(hidden, context_dim, activation, residual, dtype, context_net) -> dict:
     """What MADE and Coupling both take for their networks."""
+    if context_net is not None:
+        width = check_context_net(context_net)
+        if context_dim not in (0, context_net.in_dim):
+            raise ValueError(
+                f"context_dim={context_dim}, but context_net reads {context_net.in_dim} numbers: "
+                "leave out context_dim"
+            )
+        context_dim = width
     if activation is None:
         activation = "elu" if context_dim else "tanh"
     return {
@@ -575,7 +609,7 @@ def _couplings(dim, layers, rng, transformer, order, **net) -> list[Bijector]:
 
 
 def _on_circles(
-    dim, layers, rng, circular, linear, spline, standardize, base, standardize_context,
+    dim, layers, rng, circular, linear, spline, standardize, base, standardize_context, context_net,
     hidden, context_dim, activation, residual, dtype,
 ) -> TransformedDistribution:  # fmt: skip
     """A spline flow some of whose coordinates are angles, from the data to the base: couplings
@@ -621,8 +655,7 @@ def _on_circles(
         parts.insert(0, Blockwise(ends) if len(ends) > 1 else ends[0])
     inside = parts[1:] if n and standardize else parts
     layers = Chain(inside)
-    if standardize_context and layers.context_dim:
-        inside = [StandardizeContext(layers)]
+    inside = _conditional(layers, standardize_context, context_net)
     bijector = Chain([*parts[: len(parts) - len(layers.bijectors)], *inside])
     product = Product([*others, UniformCircle(len(circular))])
     flow = TransformedDistribution(product, bijector)

@@ -35,6 +35,7 @@ from flowcore import (
     Distribution,
     Elementwise,
     ElementwiseAffine,
+    EmbedContext,
     Exp,
     GaussianMixture,
     Invert,
@@ -264,6 +265,14 @@ def of_standardised_contexts():
     return Chain([shared, StandardizeContext(inner, Standardize.from_data(3 * data(2) + 2))])
 
 
+def of_embedded_contexts():
+    """As above: the network is one of the parts, and inside it stand the same parts."""
+    shared = maf(3, context_dim=2)
+    inner = Chain([shared, Permute([1, 2, 0]), iaf(3, context_dim=2)])
+    net = MLP(2, (2,), hidden=[5], activation="tanh", rng=3)
+    return Chain([shared, EmbedContext(inner, net)])
+
+
 def over(base, context_dim=0):
     """A flow over this base, in which a MAF and a tie occur."""
     tied = RealNVP(2, hidden=[5], activation="tanh")
@@ -358,6 +367,8 @@ BIJECTORS = {
     "standardize-fresh": lambda: Standardize(3),
     "context-standardised": of_standardised_contexts,
     "context-standardised-fresh": lambda: StandardizeContext(RealNVP(3, hidden=[8], context_dim=2)),
+    "context-embedded": of_embedded_contexts,
+    "context-embedded-inverted": lambda: Invert(of_embedded_contexts()[1]),
     "context-standardised-inverted": lambda: Invert(of_standardised_contexts()[1]),
     "elementwise-shift": lambda: Elementwise(1, Shift()),
     "elementwise-affine": lambda: Elementwise(5, Affine()),

@@ -37,6 +37,9 @@ PUBLIC = {
     "StandardizeContext": lambda: fc.StandardizeContext(
         fc.Coupling(3, hidden=[4], context_dim=1), fc.Standardize.from_data(DATA[:, :1])
     ),
+    "EmbedContext": lambda: fc.EmbedContext(
+        fc.Coupling(3, hidden=[4], context_dim=2), fc.MLP(5, (2,), hidden=[3])
+    ),
     "Tanh": lambda: fc.Tanh(2),
     "GaussianMixture": lambda: fc.GaussianMixture([[0.0, 1.0], [2.0, 3.0]], 0.5, [1, 3]),
     "Laplace": lambda: fc.Laplace(2, 1.0, [0.5, 2.0]),

@@ -1,7 +1,9 @@
-"""StandardizeContext, and the recipes that have one."""
+"""StandardizeContext and EmbedContext, and the recipes that have them."""
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import grad
 
 import flowcore as fc
 from flowcore.distributions.conditioning import with_standardized_context
@@ -129,3 +131,104 @@ def test_float32_separates_times():
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wide.log_prob(x, context=seconds), atol=1e-4)
     assert len(np.unique(found)) > 150
+
+
+# ---------------------------------------------------------------- a network before the context
+
+
+def with_network(recipe="maf", dtype=float):
+    net = fc.MLP(5, (2,), hidden=[4], activation="tanh", rng=2, dtype=dtype)
+    flow = getattr(fc.flows, recipe)(2, hidden=[6], context_net=net, dtype=dtype)
+    rng = np.random.default_rng(0)
+    x, context = rng.normal(size=(40, 2)), 10 + 3 * rng.normal(size=(40, 5))
+    return randomize(flow.initialize(x, context), 0.7, rng=1), x, context
+
+
+@pytest.mark.parametrize(
+    "recipe", ["maf", "iaf", "realnvp", "nice", "nsf", "made", "made_mog", "maf_mog", "glow"]
+)
+def test_a_recipe_reads_what_its_network_makes_of_the_context(recipe):
+    """By the layers alone, given h((c - mean) / scale); the parameters are in one vector."""
+    flow, x, context = with_network(recipe)
+    embed = flow.bijector[1].bijector
+    inner = embed.bijector.n_params + flow.base.n_params
+    assert flow.context_dim == 5 and flow.n_params == embed.network.n_params + inner
+    embedded = embed.network((context - context.mean(axis=0)) / context.std(axis=0))
+    assert embedded.std(axis=0).min() > 0.05
+    bare = fc.TransformedDistribution(flow.base, fc.Chain([flow.bijector[0], embed.bijector]))
+    np.testing.assert_allclose(
+        flow.log_prob(x, context=context), bare.log_prob(x, context=embedded), rtol=1e-9
+    )
+    draws = [f.sample(3, rng=1, context=c) for f, c in ((flow, context), (bare, embedded))]
+    np.testing.assert_allclose(*draws, rtol=1e-7)
+
+
+def test_circular_splines_take_a_network_too():
+    flow = fc.flows.nsf(3, layers=2, hidden=[6], circular=[0], context_net=fc.MLP(5, (2,)))
+    rng = np.random.default_rng(0)
+    x, context = rng.normal(size=(20, 3)), rng.normal(size=(20, 5))
+    flow = randomize(flow.initialize(x, context), 0.5)
+    values = flow.log_prob(x[:1], context=context)
+    assert flow.context_dim == 5 and values.std() > 1e-3
+
+
+@pytest.mark.parametrize("recipe", ["maf", "iaf", "realnvp"])
+def test_gradients_through_the_network_are_those_of_differences(recipe):
+    flow, x, context = with_network(recipe)
+
+    def loss(theta, x, context):
+        return anp.sum(anp.sin(flow.log_prob(x, params=theta, context=context)))
+
+    arguments = [np.array(flow.params), x[:3], context[:3]]
+    rng = np.random.default_rng(3)
+    for k, argument in enumerate(arguments):
+        slope = grad(loss, k)(*arguments)
+        for _ in range(5):
+            way = rng.normal(size=argument.shape)
+            ends = [
+                loss(*arguments[:k], argument + step * way, *arguments[k + 1 :])
+                for step in (1e-6, -1e-6)
+            ]
+            difference = (ends[0] - ends[1]) / 2e-6
+            assert np.sum(slope * way) == pytest.approx(difference, rel=1e-4, abs=1e-5)
+
+
+def test_fit_trains_the_network_on_the_same_path():
+    """Without the gradients by inputs that `fit` leaves out, theirs by theta is the same."""
+    flow, x, context = with_network()
+    by_autograd = grad(lambda th: -anp.mean(flow.log_prob(x, params=th, context=context)))
+    step = 1e-3
+    once, _ = fc.fit(
+        flow, x, context=context, epochs=1, batch_size=None, validation_split=0, shuffle=False,
+        learning_rate=step, schedule="constant", average=None, warm_up=0, patience=None, rng=0,
+    )  # fmt: skip
+    moved = once.params - flow.params  # Adam's first step is lr * sign(gradient)
+    slope = by_autograd(flow.params)
+    clear = np.abs(slope) > 1e-5
+    assert clear.mean() > 0.9
+    np.testing.assert_allclose(moved[clear], -step * np.sign(slope[clear]), rtol=1e-2)
+
+
+def test_a_network_learns_which_of_many_numbers_matter():
+    """x | c ~ N(sin(2 (c_1 + c_2)), 0.3^2); ten other numbers are noise."""
+    rng = np.random.default_rng(0)
+    context = rng.normal(size=(3000, 12))
+    x = np.sin(2 * context[:, :2].sum(axis=1))[:, None] + 0.3 * rng.normal(size=(3000, 1))
+    net = fc.MLP(12, (2,), hidden=[32], activation="tanh")
+    flow = fc.flows.maf(1, layers=1, hidden=[16], context_net=net)
+    _, history = fc.fit(flow, x, context=context, epochs=25, learning_rate=0.01, rng=0)
+    exact = 0.5 * np.log(2 * np.pi * np.e) + np.log(0.3)
+    assert min(history.val_nll) < exact + 0.35 and history.val_nll[0] > exact + 0.8
+
+
+def test_a_network_in_float32_and_in_a_file(tmp_path):
+    flow, x, context = with_network(dtype=np.float32)
+    fc.save(flow, tmp_path / "a.npz")
+    again = fc.load(tmp_path / "a.npz")
+    values = [f.log_prob(x, context=context) for f in (flow, again)]
+    assert values[0].dtype == np.float32 and values[0].tobytes() == values[1].tobytes()
+    assert repr(again) == repr(flow) and "EmbedContext" in repr(flow)
+    names = [name for name, _ in flow.stages(flow.base.sample(1, 0), context[:1])]
+    assert names == ["base", *["MAF"] * 5, "Standardize"]
+    fitted, _ = fc.fit(flow.restandardized(), 9 * x, context=2 * context, **QUICK)
+    assert fitted.bijector[1].standardize.mean[0] == pytest.approx(2 * context[:, 0].mean())

@@ -19,6 +19,7 @@ ORDER = """
     plots
     conditionals
     inference
+    adapters
     diagnosis
     estimator
     tables

@@ -4,7 +4,7 @@ maps, planar and radial ones."""
 from .algebra import Blockwise, Chain, Invert, Permute
 from .autoregressive import MaskedAutoregressiveFlow
 from .bijector import Bijector, increasing_image
-from .conditioning import StandardizeContext
+from .conditioning import EmbedContext, StandardizeContext, check_context_net
 from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
@@ -23,6 +23,7 @@ __all__ = [
     "Coupling",
     "Elementwise",
     "ElementwiseAffine",
+    "EmbedContext",
     "Exp",
     "Invert",
     "LULinear",
@@ -38,6 +39,7 @@ __all__ = [
     "Standardize",
     "StandardizeContext",
     "Tanh",
+    "check_context_net",
     "check_resolution",
     "increasing_image",
 ]

@@ -1,4 +1,4 @@
-"""`StandardizeContext`: the context of a flow's parts in units that suit networks."""
+"""Parts that see another context: standardised, or what a network makes of it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,42 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import as_numbers
+from ..networks.network import Network
 from .algebra import Composite, initializer
 from .bijector import Bijector
 from .linear import Standardize
 
 if TYPE_CHECKING:
+    from ..core import Parametric
     from ..core.typing import ArrayLike, Bound, Box, Workspace
 
 
-class StandardizeContext(Composite):
+class OtherContext(Composite):
+    """A bijector, the second of two `parts`, that sees a function of the context, the first."""
+
+    @property
+    def bijector(self) -> Bijector:
+        """The bijector that sees the other context."""
+        return self.parts[1]
+
+    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
+        return self.bijector.image(direction, low, high)
+
+    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
+        """Those of the bijector, each with the other context, if it reads one."""
+        steps = self.bijector.steps(direction)
+        if steps[0][0] is self.bijector:
+            return [(self, direction)]
+        return [
+            (type(self)(part, self.parts[0]) if part.context_dim else part, way)
+            for part, way in steps
+        ]
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.bijector!r}, {self.parts[0]!r})"
+
+
+class StandardizeContext(OtherContext):
     """A bijector whose parts see the context standardised, with constants of the training data.
 
         x = f(z; (c - mean) / scale)       log-det of f
@@ -64,14 +91,6 @@ class StandardizeContext(Composite):
         """The mean and scale of the context."""
         return self.parts[0]
 
-    @property
-    def bijector(self) -> Bijector:
-        """The bijector that sees the standardised context."""
-        return self.parts[1]
-
-    def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        return self.bijector.image(direction, low, high)
-
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.standardize.mean[:, None], self.standardize.scale[:, None]
         own = at.with_own_context()
@@ -94,16 +113,6 @@ class StandardizeContext(Composite):
 
         return run, back
 
-    def steps(self, direction: str) -> list[tuple[Bijector, str]]:
-        """Those of the bijector, each with the context standardised, if it reads one."""
-        steps = self.bijector.steps(direction)
-        if steps[0][0] is self.bijector:
-            return [(self, direction)]
-        return [
-            (StandardizeContext(part, self.standardize) if part.context_dim else part, way)
-            for part, way in steps
-        ]
-
     def _initialize(self, direction, x, context, rng):
         if context is None:
             raise ValueError(f"{self!r} is initialised with the context of its data: give context=")
@@ -113,5 +122,84 @@ class StandardizeContext(Composite):
         bijector = start(x, standardize.inverse(context), rng)
         return self.rebuilt({id(self.standardize): standardize, id(self.bijector): bijector})
 
-    def __repr__(self):
-        return f"StandardizeContext({self.bijector!r}, {self.standardize!r})"
+
+class EmbedContext(OtherContext):
+    """A bijector whose parts see what a network makes of the context.
+
+        x = f(z; h(c))       log-det of f
+
+    The recipes of `flows` make one of `context_net=`: an image or a long series as a context is
+    first reduced to a few numbers, by a network that is trained with the flow. `params` are the
+    network's, then the bijector's. Cost: a pass of the network per row more than the bijector.
+    Errors: ValueError unless the network's output is a vector as wide as the bijector's context.
+
+    Parameters
+    ----------
+    bijector : Bijector
+        f, with a context_dim E > 0.
+    network : MLP
+        h, from C numbers to out_shape (E,).
+
+    Examples
+    --------
+    >>> from flowcore import MADE, MLP, MaskedAutoregressiveFlow
+    >>> maf = MaskedAutoregressiveFlow(MADE(2, context_dim=3))
+    >>> EmbedContext(maf, MLP(100, (3,), hidden=[16])).context_dim
+    100
+    """
+
+    def __init__(self, bijector: Bijector, network: Parametric):
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"EmbedContext takes a bijector, not {bijector!r}")
+        if check_context_net(network) != bijector.context_dim:
+            raise ValueError(
+                f"EmbedContext: the network returns {network.out_shape[0]} numbers, but the "
+                f"bijector has context_dim {bijector.context_dim}"
+            )
+        self.parts = (network, bijector)
+        self.dim, self.context_dim = bijector.dim, network.in_dim
+
+    @property
+    def network(self) -> Parametric:
+        """The network that the context passes through."""
+        return self.parts[0]
+
+    def bind(self, at: Workspace, direction: str) -> Bound:
+        embed, embed_back = self.network.bind(at)
+        own = at.with_own_context(self.bijector.context_dim)
+        own.inputs_bar = True  # the network's parameters need the gradient by its output
+        forward, backward = self.bijector.bind(own, direction)
+        at.nbytes += own.nbytes
+
+        def run(x, l):
+            own.context[...] = embed(at.context)
+            return forward(x, l)
+
+        def back(y_bar, l_bar):
+            own.context_bar.fill(0)
+            x_bar = backward(y_bar, l_bar)
+            c_bar = embed_back(own.context_bar)
+            if c_bar is not None:
+                np.add(at.context_bar, c_bar, at.context_bar)
+            return x_bar
+
+        return run, back
+
+    def _initialize(self, direction, x, context, rng):
+        if context is None:
+            raise ValueError(f"{self!r} is initialised with the context of its data: give context=")
+        embedded = self.network(as_numbers("context", context))
+        bijector = initializer(self.bijector, direction)(x, embedded, rng)
+        return self.rebuilt({id(self.bijector): bijector})
+
+
+def check_context_net(network: Parametric) -> int:
+    """E, the width of what it returns; a TypeError or ValueError for another kind of network."""
+    if not isinstance(network, Network):
+        raise TypeError(f"the context passes through an MLP, not {network!r:.200}")
+    if len(network.out_shape) != 1 or network.context_dim:
+        raise ValueError(
+            "the context passes through a network with out_shape (E,) and without a context of its "
+            f"own, such as MLP({network.in_dim}, (8,)): got {network!r:.200}"
+        )
+    return network.out_shape[0]

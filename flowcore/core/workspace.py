@@ -121,11 +121,11 @@ class Workspace:
         for theta_bar, again in self._ties:
             theta_bar += again
 
-    def with_own_context(self) -> Workspace:
+    def with_own_context(self, width: int | None = None) -> Workspace:
         """The same workspace with a new context and context_bar, and nbytes from 0: for a part
-        whose own parts see another context."""
-        own = copy(self)
-        own.context, own.context_bar = np.empty_like(self.context), np.zeros_like(self.context_bar)
+        whose own parts see another context, of another width perhaps."""
+        own, shape = copy(self), (width or len(self.context), self.n_rows)
+        own.context, own.context_bar = np.empty(shape), np.zeros(shape, self.dtype)
         own.nbytes = own.context.nbytes + own.context_bar.nbytes
         return own
 

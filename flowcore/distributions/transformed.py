@@ -10,6 +10,7 @@ from autograd.tracer import isbox
 
 from ..bijectors import (
     Bijector,
+    EmbedContext,
     Invert,
     MaskedAutoregressiveFlow,
     Standardize,
@@ -308,7 +309,7 @@ class TransformedDistribution(Distribution):
 
 def short_name(step: Bijector) -> str:
     """The name of a bijector in pictures: "MAF", "IAF", else the name of its class."""
-    if isinstance(step, StandardizeContext):
+    if isinstance(step, (EmbedContext, StandardizeContext)):
         return short_name(step.bijector)
     if isinstance(step, Invert):
         inner = short_name(step.bijector)

@@ -38,6 +38,7 @@ from ..bijectors import (
     ContinuousFlow,
     Coupling,
     Elementwise,
+    EmbedContext,
     Invert,
     LULinear,
     MaskedAutoregressiveFlow,
@@ -219,6 +220,13 @@ def _standardize_context(b, direction, x, params, context):
     """x = f(z; (c - mean) / scale)."""
     mean, scale = b.standardize.mean, b.standardize.scale
     return _part(b, params, b.bijector, direction, x, (context - mean) / scale)
+
+
+@bijector.register(EmbedContext)
+def _embed_context(b, direction, x, params, context):
+    """x = f(z; h(c))."""
+    embedded = network(b.network, context, b.params_of(b.network, params), None)
+    return _part(b, params, b.bijector, direction, x, embedded)
 
 
 @bijector.register(MaskedAutoregressiveFlow)

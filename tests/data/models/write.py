@@ -86,6 +86,9 @@ MODELS = {
         f"{make.__name__}-float32": lambda make=make: recipe(make, **SMALL, dtype=np.float32)
         for make in (flows.maf, flows.iaf, flows.realnvp, flows.nice, flows.nsf, flows.glow)
     },
+    "maf-context-net": lambda: recipe(
+        flows.maf, **SMALL, context_net=fc.MLP(2, (3,), hidden=[4], activation="tanh")
+    ),
     "maf-float32-context": lambda: recipe(flows.maf, **SMALL, dtype=np.float32, context_dim=2),
     "maf-residual": lambda: recipe(flows.maf, layers=2, hidden=[6] * 3, residual=True),
     "realnvp-residual": lambda: recipe(flows.realnvp, layers=2, hidden=[6] * 3, residual=True),

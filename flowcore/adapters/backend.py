@@ -1,0 +1,101 @@
+"""What samplers need of a flow: a protocol, and a flow that keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..training import fit
+
+if TYPE_CHECKING:
+    from ..core.typing import ArrayLike, Seed
+    from ..distributions import TransformedDistribution
+    from ..training import History
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Backend(Protocol):
+    """A density that is fitted to points, again and again, and maps them to a latent space.
+
+    Samplers differ in names, and in which direction they call forward. An adapter to another one
+    renames these five methods.
+
+    Examples
+    --------
+    >>> from flowcore.adapters import FlowBackend
+    >>> from flowcore.flows import nsf
+    >>> backend: Backend = FlowBackend(nsf(2))
+    """
+
+    def fit(self, x: ArrayLike) -> Any:
+        """Learn the points x (n, D), starting from the last fit, if there was one."""
+
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
+        """log q(x), (n,), normalised, in the units of x; -inf outside of the support."""
+
+    def sample_and_log_prob(self, n: int) -> Pair:
+        """Draws x (n, D) of q, and log q(x) (n,)."""
+
+    def to_latent(self, x: ArrayLike) -> Pair:
+        """z (n, D), and log |det dz/dx| (n,)."""
+
+    def from_latent(self, z: ArrayLike) -> Pair:
+        """x (n, D), and log |det dx/dz| (n,)."""
+
+
+class FlowBackend:
+    """A flow as a `Backend`.
+
+    A sampler holds one object and fits it again and again, so this one has a state, unlike flows:
+    `fit` replaces `flow`, and draws advance `rng`.
+
+    Parameters
+    ----------
+    flow : TransformedDistribution
+        A recipe, such as `flows.nsf(dim, layers=2, bounded=(low, high))`.
+    rng : int or numpy Generator
+        Of the draws, and of the fits.
+    **options :
+        Of `fit`, such as epochs or max_seconds.
+
+    Examples
+    --------
+    >>> from flowcore.flows import nsf
+    >>> backend = FlowBackend(nsf(2, layers=1, hidden=[8]), epochs=2)
+    >>> for scale in (1, 100):  # the second fit goes on from the first, in new units
+    ...     history = backend.fit(scale * np.random.default_rng(0).normal(size=(200, 2)))
+    >>> x, log_q = backend.sample_and_log_prob(1000)
+    >>> bool(np.allclose(log_q, backend.log_prob(x))), bool(50 < x.std() < 200)
+    (True, True)
+    """
+
+    def __init__(self, flow: TransformedDistribution, rng: Seed = 0, **options: Any):
+        self.flow, self.rng, self.options = flow, np.random.default_rng(rng), options
+
+    def fit(self, x: ArrayLike, **options: Any) -> History:
+        """A warm start: parameters stay as they are, the standardisation is that of the points x.
+
+        options: of `fit`, before those of the constructor.
+        """
+        start = self.flow.restandardized() if self.flow.initialized else self.flow
+        options = {"rng": self.rng, **self.options, **options}
+        self.flow, history = fit(start, np.asarray(x), **options)
+        return history
+
+    def log_prob(self, x: ArrayLike) -> np.ndarray:
+        """log q(x), (n,), in nats."""
+        return self.flow.log_prob(x)
+
+    def sample_and_log_prob(self, n: int) -> Pair:
+        """Draws x (n, D) of q, and log q(x) (n,)."""
+        return self.flow.sample_and_log_prob(n, self.rng)
+
+    def to_latent(self, x: ArrayLike) -> Pair:
+        """z (n, D), and log |det dz/dx| (n,)."""
+        return self.flow.bijector.inverse_and_log_det(x)
+
+    def from_latent(self, z: ArrayLike) -> Pair:
+        """x (n, D), and log |det dx/dz| (n,)."""
+        return self.flow.bijector.forward_and_log_det(z)
