@@ -78,7 +78,7 @@ def steps(args):
 def summary(table: str, rows: list[dict]) -> str:
     if table == "exact":
         reached = sum(row["reached"] for row in rows)
-        return f"k-hat < 0.7 and log Z within 0.02: {reached} of {len(rows)} (wanted: the first 5)"
+        return f"W1 <= 1.5, k-hat < 0.7, log Z within 0.02: {reached} of {len(rows)} (wanted: the first 5)"
     if table == "posteriors":
         close, trusted = (sum(row[key] for row in rows) for key in ("close", "trusted"))
         wrong = [row["model"] for row in rows if row["trusted"] and not row["close"]]

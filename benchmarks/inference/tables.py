@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 import flowcore as fc
+from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import ReverseKL, Target
 
 from . import models
@@ -22,7 +23,8 @@ REFERENCE, REPEATS = 100_000, 10  # draws that others are compared with; sets of
 
 def exact(dim: int, **options) -> Iterator[dict]:
     """`infer` on targets with exact draws: W1 is that of its weighted draws, over that of as many
-    exact ones, of all margins together."""
+    exact ones, of all margins together. Both are means over ten sets: single sets of exact draws
+    range from .6 to 1.9 times their own mean."""
     for name, target in targets(dim).items():
         started = time.perf_counter()
         found = fc.infer(target.log_p, dim, **options)
@@ -30,11 +32,13 @@ def exact(dim: int, **options) -> Iterator[dict]:
         rng = np.random.default_rng(1)
         far, n = target.sample(REFERENCE, rng), len(found.draws)
         best = np.mean([_w1(target.sample(n, rng), far) for _ in range(REPEATS)])
+        sets = (Inference.of(found.flow, found.target, n, rng) for _ in range(REPEATS))
+        own = np.mean([_w1(one.draws, far, one.weights) for one in sets])
         yield {
-            "target": name, "W1 ratio": _w1(found.draws, far, found.weights) / best,
+            "target": name, "W1 ratio": own / best,
             "k-hat": found.k_hat, "log Z": found.log_evidence[0], "+-": found.log_evidence[1],
             "ELBO": found.elbo[0], "trusted": found.trusted, "seconds": seconds,
-            "reached": name not in HEAVY and _near(found),
+            "reached": name not in HEAVY and own <= 1.5 * best and _near(found),
         }  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def posteriors(clone: Path, names, **options) -> Iterator[dict]:
 def gap(dim: int, **options) -> Iterator[dict]:
     """log Z - ELBO of one affine layer of IAF, on a Gaussian of correlated coordinates."""
     for condition in (10.0, 100.0):
-        flow = fc.flows.iaf(dim, layers=1, hidden=[64, 64])
+        flow = fc.flows.iaf(dim, layers=1, hidden=[64, 64], activation="elu")
         found = fc.infer(gaussian(dim, condition).log_p, flow=flow, **options)
         value, error = found.elbo
         yield {"condition": condition, "D": dim, "gap": -value, "+-": error,
