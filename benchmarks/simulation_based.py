@@ -61,9 +61,7 @@ def slcp(theta, rng):
     z = rng.standard_normal((len(theta), 4, 2))
     s1, s2, rho = theta[:, 2] ** 2, theta[:, 3] ** 2, np.tanh(theta[:, 4])
     first = s1[:, None] * z[..., 0]
-    second = s2[:, None] * (
-        rho[:, None] * z[..., 0] + np.sqrt(1 - rho**2)[:, None] * z[..., 1]
-    )
+    second = s2[:, None] * (rho[:, None] * z[..., 0] + np.sqrt(1 - rho**2)[:, None] * z[..., 1])
     return (theta[:, None, :2] + np.stack([first, second], axis=-1)).reshape(len(theta), 8)
 
 
