@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
     from ..distributions import TransformedDistribution
 
-EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 3e-3  # what "auto" stands for
+EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 1e-2  # what "auto" stands for
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
 STARTS, FIXED = 1000, 400  # rows that initialise a new flow; draws that the search for them uses
 FIRST_LOG_SCALES = (0.0, -2.0, -4.0, -6.0)  # of that search
