@@ -5,8 +5,8 @@
 
 In the plane: `flows.continuous` in float32, `fit_matching` with its defaults and all rows for
 training (validation_split=0), and the exact divergence in float64. Angles: `flows.nsf(circular=)`,
-`fit` with its defaults. The distance is `kl_to_truth` on fresh points, KL(p || q) in nats; the seconds are those of the
-training. The defaults of `fit_matching` were chosen on `pinwheel` and `ring`, seed 100, 2,000 rows.
+`fit` with its defaults. The distance is `kl_to_truth` on fresh points, KL(p || q) in nats; the
+seconds are those of the training. The defaults of `fit_matching` were chosen on `pinwheel` and `ring`, seed 100, 2,000 rows.
 """
 
 from __future__ import annotations
