@@ -62,7 +62,6 @@ from .metrics import kl_to_truth as kl_to_truth
 from .metrics import stray_mass as stray_mass
 from .networks import MADE as MADE
 from .networks import MLP as MLP
-from .networks import CircularMLP as CircularMLP
 from .spec import reference as reference
 from .tables.imputer import FlowImputer as FlowImputer
 from .training import Adam as Adam

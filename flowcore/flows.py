@@ -40,7 +40,7 @@ from .bijectors import (
 from .bijectors.box import box
 from .core.inputs import check_dim
 from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
-from .networks import MADE, MLP, CircularMLP, circular_indices, hidden_widths, input_degrees
+from .networks import MADE, circular_indices, input_degrees
 from .transformers import (
     Affine,
     CircularShift,
@@ -53,6 +53,7 @@ from .transformers import (
     Shift,
     Transformer,
     check_transformer,
+    for_coordinates,
 )
 
 if TYPE_CHECKING:
@@ -254,9 +255,8 @@ def nsf(
         nats.
     circular : sequence of int
         Which coordinates are angles, in radians: densities are periodic in them, draws lie in
-        [-pi, pi], and networks read their cosines and sines. The layers are then couplings in an
-        order of their own, whatever `kind` and `order` (of a single angle, one spline), and the
-        base is a `Product` whose angles are uniform: `base` names that of the other coordinates.
+        [-pi, pi], and networks read their cosines and sines. Angles have circular splines and
+        shifts, and a uniform base; `base` names that of the other coordinates.
 
     Returns
     -------
@@ -275,22 +275,24 @@ def nsf(
     makers = {"autoregressive": _autoregressive, "coupling": _couplings}
     if not isinstance(kind, str) or kind not in makers:
         raise ValueError(f"kind must be one of {sorted(makers)}, not {kind!r}")
+    circular = circular_indices(circular, check_dim("dim", dim))
     net = _network(hidden, context_dim, activation, residual, dtype, context_net)
+    net["circular"] = circular
     transformer = RationalQuadratic(bins, tail)
     if not isinstance(affine, (bool, np.bool_, Transformer)):
         raise TypeError(f"affine must be True, False or an Affine(...), not {affine!r}")
     if affine:
         after = affine if isinstance(affine, Transformer) else Affine()
         transformer = Compose([after, transformer])
-    if len(circular):
+    if circular:
         if bounded is not None:
             raise ValueError("angles are bounded by themselves: leave out bounded=, or circular=")
-        return _on_circles(
-            dim, layers, rng, circular, transformer, CircularSpline(bins), standardize, base,
-            standardize_context, context_net, **net,
-        )  # fmt: skip
+        angle = Compose([CircularShift(), CircularSpline(bins)])
+        transformer = PerCoordinate([angle if i in circular else transformer for i in range(dim)])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
-    return _flow(dim, parts, standardize, base, dtype, standardize_context, bounded, context_net)
+    return _flow(
+        dim, parts, standardize, base, dtype, standardize_context, bounded, context_net, circular
+    )
 
 
 def continuous(
@@ -516,17 +518,22 @@ def glow(
 
 def _flow(
     dim, parts: list[Bijector], standardize, base, dtype, standardize_context, bounded,
-    context_net=None,
+    context_net=None, circular=(),
 ) -> TransformedDistribution:  # fmt: skip
     """parts in the order in which sampling applies them."""
+    standardize = standardize and len(circular) < dim
+    if circular and not isinstance(base, str):
+        raise ValueError(f"with circular=, base must be one of {sorted(BASES)}, not {base!r}")
     if isinstance(base, str):
         if base not in BASES:
             raise ValueError(f"base must be one of {sorted(BASES)} or a Distribution, not {base!r}")
-        base = BASES[base](dim, dtype)
+        other = BASES[base]
+        base = _by_runs(dim, circular, UniformCircle, lambda n: other(n, dtype), Product)
     layers = Chain([*reversed(parts)])
     inner = _conditional(layers, standardize_context, context_net)
     ends = [] if bounded is None else [_bounds(bounded, dim)]
-    ends += [Standardize(dim)] if standardize else []
+    if standardize:
+        ends.append(_by_runs(dim, circular, lambda n: Permute(range(n)), Standardize, Blockwise))
     flow = TransformedDistribution(base, Chain([*ends, *inner]))
     return flow.unseen() if standardize else flow
 
@@ -539,6 +546,13 @@ def _conditional(layers: Chain, standardize_context, context_net) -> Sequence[Bi
         return [StandardizeContext(layers)] if standardize_context else layers.bijectors
     embedded = EmbedContext(layers, context_net)
     return [StandardizeContext(embedded) if standardize_context else embedded]
+
+
+def _by_runs(dim, circular, of_angles, of_others, join):
+    """Parts for neighbouring angles, and neighbouring other coordinates, joined; a single part."""
+    runs = [(angles, len([*run])) for angles, run in groupby(range(dim), circular.__contains__)]
+    parts = [of_angles(n) if angles else of_others(n) for angles, n in runs]
+    return join(parts) if len(parts) > 1 else parts[0]
 
 
 def _bounds(bounded, dim) -> Bijector:
@@ -589,7 +603,7 @@ def _autoregressive(dim, layers, rng, transformer, order, above=0, **net) -> lis
     ]
 
 
-def _couplings(dim, layers, rng, transformer, order, **net) -> list[Bijector]:
+def _couplings(dim, layers, rng, transformer, order, circular=(), **net) -> list[Bijector]:
     """Couplings from the base to the data, whose halves alternate; the last one transforms the
     second half, or the first if the order is "right-to-left". From D = 3 on a permutation stands
     between pairs of them, counted from the data."""
@@ -599,67 +613,18 @@ def _couplings(dim, layers, rng, transformer, order, **net) -> list[Bijector]:
             f'half, given the first) or "right-to-left", not {order!r}'
         )
     dim, seeds, parts = check_dim("dim", dim), _seeds(rng, layers), []
-    kept = max(1, dim // 2)
-    for seed, i in zip(seeds, reversed(range(len(seeds))), strict=True):
-        num_masked = kept if (i % 2 == 0) == (order == "left-to-right") else kept - dim
-        parts.append(Coupling(dim, num_masked, transformer=transformer, rng=seed, **net))
+    kept, names = max(1, dim // 2), np.arange(dim)  # which coordinate of the data stands where
+    for i, seed in enumerate(reversed(seeds)):
         if dim > 2 and i % 2 == 0 and i > 0:
             parts.append(Permute(np.random.default_rng(seed).permutation(dim)))
-    return parts
-
-
-def _on_circles(
-    dim, layers, rng, circular, linear, spline, standardize, base, standardize_context, context_net,
-    hidden, context_dim, activation, residual, dtype,
-) -> TransformedDistribution:  # fmt: skip
-    """A spline flow some of whose coordinates are angles, from the data to the base: couplings
-    whose halves alternate, and permutations between pairs of them. names[k] is the coordinate of
-    the data that stands at k; at the base, the angles are the last."""
-    dim = check_dim("dim", dim)
-    circular, names = circular_indices(circular, dim), np.arange(dim)
-    angle = Compose([CircularShift(), spline])
-    if not isinstance(base, str) or base not in BASES:
-        raise ValueError(f"with circular=, base must be one of {sorted(BASES)}, not {base!r}")
-    if dim == 1 and context_dim:
-        raise ValueError("one angle given a context: nsf has no such layer, see Elementwise")
-    seeds, kept, parts = _seeds(rng, layers), max(1, dim // 2), []
-    for i, seed in enumerate(seeds if dim > 1 else ()):
-        num_masked = kept if i % 2 == 0 else kept - dim
-        read = names[:num_masked] if num_masked > 0 else names[num_masked:]
-        angles = [k for k, name in enumerate(read) if name in circular]
-        transformer = PerCoordinate([angle if name in circular else linear for name in names])
-        out_shape = dim - len(read), transformer.n_out
-        net = MLP(
-            len(read) + len(angles), out_shape, hidden_widths(hidden, dim, residual), activation,
-            context_dim, seed, dtype, residual,
-        )  # fmt: skip
-        net = CircularMLP(net, angles) if angles else net
-        parts.append(Coupling(dim, num_masked, transformer=transformer, conditioner=net))
-        if dim > 2 and i % 2 == 1 and i < layers - 1:
-            p = np.random.default_rng(seed).permutation(dim)
-            parts.append(Permute(p))
-            names = names[np.argsort(p)]
-    if dim == 1:
-        parts = [Elementwise(1, angle, dtype)]
-    order = np.argsort(np.isin(names, circular), kind="stable")
-    if (order != np.arange(dim)).any():
-        parts.append(Permute(np.argsort(order)))
-    n = dim - len(circular)
-    others = [BASES[base](n, dtype)] if n else []
-    if n and standardize:
-        runs = [[*group] for _, group in groupby(range(dim), lambda i: i in circular)]
-        ends = [
-            Permute(range(len(run))) if run[0] in circular else Standardize(len(run))
-            for run in runs
-        ]
-        parts.insert(0, Blockwise(ends) if len(ends) > 1 else ends[0])
-    inside = parts[1:] if n and standardize else parts
-    layers = Chain(inside)
-    inside = _conditional(layers, standardize_context, context_net)
-    bijector = Chain([*parts[: len(parts) - len(layers.bijectors)], *inside])
-    product = Product([*others, UniformCircle(len(circular))])
-    flow = TransformedDistribution(product, bijector)
-    return flow.unseen() if n and standardize else flow
+            names = names[np.argsort(parts[-1].permutation)]
+        num_masked = kept if (i % 2 == 0) == (order == "left-to-right") else kept - dim
+        own = for_coordinates(transformer, names)
+        angles = np.flatnonzero(np.isin(names, circular))
+        parts.append(Coupling(dim, num_masked, transformer=own, circular=angles, rng=seed, **net))
+    if circular and (names != np.arange(dim)).any():  # the base has the order of the data
+        parts.append(Permute(names))
+    return parts[::-1]
 
 
 def _seeds(rng, layers):

@@ -26,7 +26,6 @@ from flowcore import (
     Bijector,
     Blockwise,
     Chain,
-    CircularMLP,
     CircularShift,
     CircularSpline,
     Compose,
@@ -320,6 +319,16 @@ MAFS = {
     "per-coordinate": dict(dim=3, transformer=EACH, context_dim=2, order=None),
     "per-coordinate-textbook-loop": dict(dim=3, transformer=EACH, method="sequential", order=None),
 }
+ANGLES = PerCoordinate([Affine(), ANGLE, ANGLE, Affine()])
+# far out, an angle comes back modulo 2 pi
+MAFS |= {
+    "circular-unbounded": dict(dim=4, transformer=ANGLES, circular=[1, 2], order=[3, 1, 4, 2]),
+    "circular-context-unbounded": dict(dim=1, transformer=ANGLE, circular=[0], context_dim=2),
+    "circular-bare-unbounded": dict(dim=4, hidden=[], transformer=ANGLES, circular=[2, 1]),
+    "circular-textbook-loop-unbounded": dict(
+        dim=4, transformer=ANGLES, circular=[1, 2], context_dim=2, method="sequential"
+    ),
+}
 COUPLINGS = {
     "2": dict(dim=2, hidden=[8, 9]),
     "tanh": dict(dim=3, num_masked=-2, hidden=[], activation="tanh"),
@@ -338,8 +347,10 @@ COUPLINGS = {
     "circular-unbounded": dict(
         dim=4,
         num_masked=2,
-        transformer=PerCoordinate([Affine(), ANGLE, ANGLE, Affine()]),
-        conditioner=CircularMLP(MLP(3, (2, 10), [8], "tanh", 2), [1]),
+        transformer=ANGLES,
+        circular=[1, 2],
+        hidden=[8],
+        context_dim=2,
     ),
 }
 RECIPES = {"maf": 5, "iaf": 1, "realnvp": 3, "nice": 2, "nsf": 5, "glow": 2}
@@ -356,6 +367,9 @@ BIJECTORS = {
     ),
     "iaf-5": lambda: iaf(5, order=None),
     "iaf-context": lambda: iaf(3, context_dim=2),
+    "iaf-circular-unbounded": lambda: iaf(
+        4, hidden=[8] * 3, residual=True, transformer=ANGLES, circular=[1, 2], context_dim=2
+    ),
     "iaf-residual": lambda: iaf(3, hidden=[8] * 3, residual=True),
     "iaf-spline": lambda: iaf(3, transformer=RationalQuadratic(3, 2.0), order=None),
     "iaf-mixture": lambda: iaf(2, transformer=MixtureOfGaussians(3), context_dim=2),

@@ -12,9 +12,8 @@ SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]]
 )
 
 PUBLIC = {
-    "MADE": lambda: fc.MADE(3, [5]),
-    "MLP": lambda: fc.MLP(2, (3, 2), [4]),
-    "CircularMLP": lambda: fc.CircularMLP(fc.MLP(4, (3, 2), [4]), [1, 0]),
+    "MADE": lambda: fc.MADE(3, [5], circular=[1]),
+    "MLP": lambda: fc.MLP(2, (3, 2), [4], circular=[1, 0]),
     "ActNorm": lambda: fc.ActNorm(3).initialize(DATA),
     "Blockwise": lambda: fc.Blockwise([fc.Exp(1), fc.Permute([1, 0])], [1, 2]),
     "Chain": lambda: fc.Chain([fc.Permute([1, 0])]),

@@ -8,7 +8,7 @@ const DATA = {
   banana: "banana", eight_gaussians: "eight Gaussians", checkerboard: "checkerboard", pinwheel: "pinwheel",
   painted: "painted by hand", table: "a CSV file",
 };
-const FLOWS = { made: "MADE", maf: "MAF", iaf: "IAF", nice: "NICE", realnvp: "RealNVP", nsf: "NSF" };
+const FLOWS = { made: "MADE", maf: "MAF", iaf: "IAF", nice: "NICE", realnvp: "RealNVP", nsf: "NSF", continuous: "continuous" };
 const METHODS = { by_degree: "by degree", unit_by_unit: "unit by unit", loop: "textbook loop" };
 const POINTS = [[0, "fresh"], [50, "50"], [100, "100"], [300, "300"], [1000, "1000"], [5000, "5000"]];
 const WIDTHS = [0, 2, 4, 8, 16, 32, 64, 128];
@@ -59,9 +59,10 @@ function show({ state }) {
   at("permute").checked = state.permute;
   const own = state.data === "painted" || state.data === "table";
   at("points").disabled = own;
-  at("layers").disabled = state.flow === "made";
-  at("permute").disabled = state.flow === "made" || state.layers === 1;
-  at("method").disabled = state.flow === "realnvp" || state.flow === "nice";
+  const single = state.flow === "made" || state.flow === "continuous";
+  at("layers").disabled = single;
+  at("permute").disabled = single || state.layers === 1;
+  at("method").disabled = ["realnvp", "nice", "continuous"].includes(state.flow);
 }
 
 function showTraining(session) {

@@ -115,7 +115,8 @@ function mark(x, kind, y, text, width, title = "") {
 const CURVE = 54;
 
 function losses(session, width) {
-  const { losses: flat, entropy = null } = session.look;
+  const { losses: flat, matches } = session.look;
+  const entropy = matches ? null : session.look.entropy ?? null; // a matching loss has another floor
   if (flat.length < 4) return el("p", { class: "small" }, "Train, and the loss of every batch is drawn here.");
   const values = [];
   for (let i = 1; i < flat.length; i += 2) if (Number.isFinite(flat[i])) values.push(flat[i]);
@@ -126,12 +127,13 @@ function losses(session, width) {
   const x = (i) => SIDE + (i / (values.length - 1)) * (width - 2 * SIDE);
   const line = values.map((v, i) => `${x(i).toFixed(1)},${y(v).toFixed(1)}`).join(" ");
   const parts = [svg("polyline", { class: "loss", points: line })];
-  const label = `The loss of the batches, from ${tidy(values[0], 2)} to ${tidy(values.at(-1), 2)} nats`;
+  const loss = matches ? "matching loss" : "loss";
+  const label = `The ${loss} of the batches, from ${tidy(values[0], 2)} to ${tidy(values.at(-1), 2)}${matches ? "" : " nats"}`;
   if (entropy !== null) {
     parts.push(svg("line", { class: "mark floor", x1: SIDE, x2: width - SIDE, y1: y(entropy), y2: y(entropy) }));
     const fresh = y(Math.max(low, entropy + session.look.kl));
     parts.push(svg("circle", { class: "fresh", cx: width - SIDE, cy: fresh, r: 4 }, svg("title", {}, "entropy + KL: the loss on points that no step sees")));
   }
-  const key = entropy === null ? "loss of each batch" : "loss of each batch; line: entropy; dot: entropy + KL";
+  const key = entropy === null ? `${loss} of each batch` : "loss of each batch; line: entropy; dot: entropy + KL";
   return el("div", {}, svg("svg", { width, height: CURVE, role: "img", "aria-label": label }, ...parts), el("p", { class: "small" }, key));
 }

@@ -1,6 +1,7 @@
 // The base, and the same grid and cloud after k layers: slider, play, and what lies between.
 
 import { at } from "./dom.js";
+import { drawField, fastestOf } from "./field.js";
 import { clamp, tidy } from "./numbers.js";
 import { Sheet } from "./sheet.js";
 import { isHeavy, layerName } from "./state.js";
@@ -26,10 +27,12 @@ export function showGrids(session) {
     slider.max = last();
     slider.value = k;
     const name = session.look?.stages.names[k] ?? "";
-    at("k-said").textContent = k === 0 ? "no map" : `${k} of ${last()} maps`;
-    at("k-name").textContent = k ? layerName(session, name) : "the base itself";
+    const [count, called] = caption(session, k, last(), name);
+    at("k-said").textContent = count;
+    at("k-name").textContent = called;
     at("base-said").textContent = isHeavy(session) ? "z ~ Student t" : "z ~ N(0, I)";
-    slider.setAttribute("aria-valuetext", `${k} of ${last()}: ${name}`);
+    slider.setAttribute("aria-valuetext", `${count}: ${called}`);
+    slider.setAttribute("aria-label", isFlowing(session) ? "The time t" : "After how many maps");
     stage.redraw();
   }
 
@@ -61,7 +64,7 @@ export function showGrids(session) {
     const go = (now) => {
       const passed = clamp((now - begin) / each, 0, end);
       // Without motion the pictures change, but nothing glides. With it, each layer rests a moment.
-      moveTo(slowly.matches ? Math.floor(passed) : eased(passed));
+      moveTo(slowly.matches ? Math.floor(passed) : isFlowing(session) ? passed : eased(passed));
       if (passed >= end) keep(end);
       else if (slowly.matches) playing.timer = setTimeout(() => go(performance.now()), each);
       else playing.frame = requestAnimationFrame(go);
@@ -97,6 +100,15 @@ export function showGrids(session) {
   });
 }
 
+/** Whether the stages are times of a continuous flow; the last one is rescaled. */
+const isFlowing = ({ look }) => Boolean(look?.stages.field);
+
+// How far, and what happened last.
+function caption(session, k, last, name) {
+  if (isFlowing(session)) return [`time ${k < last ? name.slice(4) : "1, rescaled"}`, k ? "" : "the base itself"];
+  return [k === 0 ? "no map" : `${k} of ${last} maps`, k ? layerName(session, name) : "the base itself"];
+}
+
 // Slow at both ends of every layer.
 const eased = (t) => {
   const u = t % 1;
@@ -118,8 +130,11 @@ function drawStage(sheet, session, place) {
   const grid = blend(look.stages.lines, k, perStage, between);
   const cloud = blend(look.stages.cloud, k, look.stages.cloud.length / stages, between);
   const { one, two, dot } = colours();
+  const { field } = look.stages;
+  const shown = field ? clamp(stages - 1 - t, 0, 1) : 0; // arrows fade where the data are rescaled
   sheet.inside((context) => {
-    sheet.dots(cloud, 1.4, dot, 0.55);
+    if (shown) drawField(sheet, context, blend(field, k, field.length / stages, between), fastestOf(field), shown);
+    sheet.dots(cloud, field ? 2 : 1.4, dot, field ? 0.8 : 0.55);
     drawFamily(sheet, context, grid, 0, lines / 2, dots, one);
     drawFamily(sheet, context, grid, lines / 2, lines, dots, two);
     const way = session.at?.stages;

@@ -154,19 +154,24 @@ class Walk {
 function describe(session, walk) {
   const { network } = session;
   const isMade = network.kind === "made";
+  const isFree = network.kind === "velocity";
   const hidden = covered(session, "count") && isMade;
   at("masks-said").textContent = !isMade
-    ? `a coupling keeps ${network.kept} of ${network.variables}`
+    ? isFree ? "a velocity needs none" : `a coupling keeps ${network.kept} of ${network.variables}`
     : hidden ? "how many are left?" : `${network.kept} of ${network.all} connections`;
   const walked = !isMade
-    ? "Grey: kept as they are. Coloured: they change, and each may depend on all that are kept. Both directions are one pass."
+    ? isFree
+      ? "Each velocity may depend on every coordinate, and on t: the divergence stands in for a triangle's determinant."
+      : "Grey: kept as they are. Coloured: they change, and each may depend on all that are kept. Both directions are one pass."
     : walk.done
       ? `Computed ${walk.computed}${covered(session, "walk") ? "" : ` of ${network.walk.computed}`} hidden units; known: ${known(walk)}.`
       : "Each block is a mask: rows are read, columns are computed. The number in a unit is its degree.";
   at("walk-said").textContent = walked;
   at("masks").setAttribute("aria-label", isMade
     ? `Masks of a MADE of ${network.variables} variables with ${hiddenOf(network)}. ${at("masks-said").textContent}.`
-    : `A coupling of ${network.variables} variables: ${network.kept} are kept.`);
+    : isFree
+      ? `A velocity of ${network.variables} variables: each reads all.`
+      : `A coupling of ${network.variables} variables: ${network.kept} are kept.`);
 }
 
 const hiddenOf = ({ layers }) => (layers.length > 1 ? `two hidden layers of ${layers[0].columns} units` : "no hidden units");

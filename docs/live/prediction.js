@@ -25,7 +25,7 @@ export function asked(task) {
 
 export const isOpen = ({ phase }) => phase === "asking" || phase === "again";
 export const isDrawn = ({ compare }) => compare === "drawing";
-export const unitOf = ({ compare }) => ({ connections: "connections", units: "units" })[compare] ?? "nats";
+export const unitOf = ({ compare }) => ({ connections: "connections", units: "units", width: "of the width" })[compare] ?? "nats";
 
 /** Whether only a hint has been given so far. */
 export const isHinted = ({ phase, misses }) => phase === "again" && misses < 2;
@@ -85,6 +85,7 @@ export async function compared(session) {
     kl: () => `${you}; the gauge stands at ${withError(look.kl, look.kl_error)}${floorSaid(session)}.`,
     connections: () => `${you}; ${network.kept} of ${network.all} are left.`,
     units: () => `${you}; the walk computes ${network.walk.computed}.`,
+    width: () => `${you}; ${widthAtHalf(look.stages)}.`,
     drawing: async () => {
       const found = await session.ask("overlap", { drawing: Array.from(prediction.ink) });
       return found ? `Your drawing and the flow's density overlap by ${Math.round(100 * found.overlap)} %.` : "";
@@ -94,6 +95,14 @@ export async function compared(session) {
     return `${you}; the truth is unknown here, so nobody knows the KL.`;
   }
   return compare[prediction.compare]();
+}
+
+// The dots' root mean square at t = 1/2 over that at t = 0; the last stage is no time.
+function widthAtHalf({ cloud, shape: [stages], field }) {
+  if (!field) return "only a continuous flow has a time";
+  const size = cloud.length / stages;
+  const width = (k) => Math.hypot(...cloud.subarray(k * size, (k + 1) * size));
+  return `the dots at t = 1/2 have ${tidy(width((stages - 2) / 2) / width(0))} of it`;
 }
 
 const floorSaid = ({ floor }) => (floor?.kl ? `, its floor is ${tidy(floor.kl)}` : "");

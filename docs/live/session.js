@@ -14,7 +14,7 @@ const LARGE = 96; // and at rest
 const DOTS = { [SMALL]: 49, [LARGE]: 193 }; // on a line of the grid
 const QUICK = 0.4; // seconds of a small look: above, a large one is not worth its wait
 const SHORTEST = 0.04; // seconds of training between two looks
-const LONGEST = 0.15;
+const LONGEST = 0.15; // or as long as a look takes
 
 const nextFrame = () =>
   new Promise((resolve) => {
@@ -207,7 +207,7 @@ export class Session extends Desk {
     this.setState("training");
     this.emit("training");
     while (here() && this.run === run && this.step < until) {
-      const seconds = clamp(3 * this.lookSeconds, SHORTEST, LONGEST);
+      const seconds = clamp(3 * this.lookSeconds, SHORTEST, Math.max(LONGEST, this.lookSeconds));
       const done = await this.ask("train", { steps: Math.min(until - this.step, 1000), seconds });
       if (!done || !here()) break;
       this.loss = done.loss;

@@ -142,4 +142,4 @@ export const isHeavy = ({ state }) => state?.flow === "nsf";
 
 /** What a layer is called: an NSF is made of MAF layers with splines; Standardize goes to the data's scale here. */
 export const layerName = (session, name) =>
-  name === "Standardize" ? "rescale" : isHeavy(session) && name === "MAF" ? "NSF" : name;
+  ({ Standardize: "rescale", ContinuousFlow: "velocity" })[name] ?? (isHeavy(session) && name === "MAF" ? "NSF" : name);

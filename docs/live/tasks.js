@@ -9,6 +9,7 @@ import {
 
 const LESSONS = [
   "stretching", "triangles", "learning", "made", "maf_and_iaf", "couplings", "composing", "limits",
+  "velocities",
 ];
 
 // Where an answer is seen.
@@ -225,4 +226,4 @@ const freeSaid = (phase) =>
     asking: "Lock it in, then train.",
     locked: "Now train. When it pauses, the two are compared.",
     scored: "",
-  })[phase] ?? "The gauge measures how far the flow is from the truth. There are eight tasks above.";
+  })[phase] ?? "The gauge measures how far the flow is from the truth. There are nine tasks above.";

@@ -42,7 +42,7 @@ print(teaching.check("10b", guess))
 truth = fc.targets.von_mises_product([3.0], [2.0])
 rows = truth.sample(3000, rng=0)
 line, _ = fc.fit(fc.flows.nsf(1, layers=1), rows, epochs=60)
-circle, _ = fc.fit(fc.flows.nsf(1, circular=[0]), rows, epochs=100, learning_rate=0.02)
+circle, _ = fc.fit(fc.flows.nsf(1, circular=[0]), rows, epochs=40)
 
 x = np.linspace(-np.pi, np.pi, 401)
 fig, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")

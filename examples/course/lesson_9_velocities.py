@@ -191,6 +191,12 @@ ax.set(aspect="equal", title="trajectories do not cross at one time")
 ax.legend()
 
 # %%
+# On the Flow Bench
+# -----------------
+#
+# Dots that follow their arrows while the velocity is learned: `task 9
+# <../../live/index.html#task=9>`_.
+#
 # Exercises
 # ---------
 #

@@ -77,8 +77,8 @@ class ContinuousFlow(Bijector):
     def __init__(
         self, velocity: Parametric, n_steps: int = 20, frequencies: int = 0, probes: int = 0
     ):
-        if not isinstance(velocity, MLP):
-            raise TypeError(f"velocity must be an MLP, not {velocity!r:.80}")
+        if not isinstance(velocity, MLP) or velocity.circular:
+            raise TypeError(f"velocity must be an MLP without angles, not {velocity!r:.80}")
         self.n_steps = check_dim("n_steps", n_steps)
         self.frequencies = check_dim("frequencies", frequencies, least=0)
         self.probes = check_dim("probes", probes, least=0)

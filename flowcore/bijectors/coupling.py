@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..core import Parametric, by_autograd
 from ..core.inputs import check_dim
-from ..networks import MLP, CircularMLP, Network, hidden_widths
+from ..networks import MLP, Network, circular_indices, hidden_widths
 from ..transformers import (
     Affine,
     Shift,
@@ -52,6 +53,9 @@ class Coupling(Bijector):
         A network of your own instead of the MLP, (..., |A|) -> (..., |B|, n_out).
     dtype, residual :
         As for `MLP`.
+    circular : sequence of int
+        Which of the D coordinates are angles: the conditioner reads the cosines and sines of those
+        that stay. Their transformers are yours to choose, see `PerCoordinate`.
 
     References
     ----------
@@ -76,6 +80,7 @@ class Coupling(Bijector):
         conditioner: Parametric | None = None,
         dtype: DTypeLike = float,
         residual: bool = False,
+        circular: Sequence[int] = (),
     ):
         self.dim = dim = check_dim("dim", dim)
         self.transformer = Affine() if transformer is None else transformer
@@ -85,9 +90,11 @@ class Coupling(Bijector):
         out_shape = (dim - kept, self.transformer.n_out)
         if conditioner is None:
             hidden = hidden_widths(hidden, dim, residual)
+            angles = np.isin(np.arange(dim)[self.kept], circular_indices(circular, dim))
             conditioner = MLP(
-                kept, out_shape, hidden, activation, context_dim, rng, dtype, residual
-            )
+                kept, out_shape, hidden, activation, context_dim, rng, dtype, residual,
+                np.flatnonzero(angles),
+            )  # fmt: skip
         _check_conditioner(conditioner, kept, out_shape)
         self.parts = (conditioner,)
         self.context_dim = conditioner.context_dim
@@ -117,7 +124,7 @@ class Coupling(Bijector):
         return slice(self.num_masked, None) if self.num_masked > 0 else slice(0, self.num_masked)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        if not isinstance(self.conditioner, (MLP, CircularMLP)):  # a user's own
+        if not isinstance(self.conditioner, MLP):  # a user's own
             return by_autograd(partial(self._by_methods, direction), at, self)
         kept, changed, n_rows = self.kept, self.changed, at.n_rows
         n_changed = self.dim - abs(self.num_masked)
@@ -168,7 +175,7 @@ def _check_conditioner(conditioner, kept, out_shape):
         raise TypeError(
             f"conditioner must be an MLP, or a callable flowcore.core.Parametric: {conditioner!r}"
         )
-    if isinstance(conditioner, (Network, CircularMLP)):
+    if isinstance(conditioner, Network):
         found = conditioner.dim, conditioner.out_shape
         if found != (kept, out_shape):
             raise ValueError(

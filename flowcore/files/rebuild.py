@@ -45,6 +45,7 @@ INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network"
             "Target", "Transformer")  # fmt: skip
 # name of a class that is gone -> "room.function" which builds today's object from its arguments
 RETIRED = {
+    "CircularMLP": "networks.network.from_circular",
     "Given": "distributions.conditioning.from_given",
     "TableDensity": "tables.record.from_frequencies",
 }
@@ -130,6 +131,9 @@ class Reader:
             self._check_config(cls, config, weights)
         obj = _with_parts(_construct(cls, config, weights, params), parts)
         _set_fitted(obj, fitted, strict=own)
+        if node["class"] in RETIRED:  # it has the parameters of its arguments
+            expect(weights is None and params is None, "arrays that belong into config")
+            return obj
         return _with_arrays(obj, weights, params)
 
     def _class(self, name) -> Callable:
@@ -237,7 +241,8 @@ def _check_weights(cls: type, config: dict, weights) -> None:
     """The weights of a network have the shapes that follow from its arguments."""
     first = config["in_dim" if cls is MLP else "dim"]
     last = config["out_shape"] if cls is MLP else (first, config["n_out"])
-    widths, n_context = [first, *config["hidden"], math.prod(last)], config["context_dim"]
+    n_features = first + len(config.get("circular", ()))
+    widths, n_context = [n_features, *config["hidden"], math.prod(last)], config["context_dim"]
     for v in (*widths, *last, n_context + 1):
         expect(v >= 1, "a width of {}", v)
     everywhere = config.get("context_layers", "all") == "all"

@@ -31,10 +31,15 @@ SMOOTH = {
     ),
     "silu": (
         lambda a: a * _sigmoid(a),
-        lambda a, h: _sigmoid(a) * (1 + a - h),
-        lambda a, h, s: _bend_of_silu(a, _sigmoid(a)),
+        lambda a, h: _quotient(h, a) * (1 + a - h),
+        lambda a, h, s: _bend_of_silu(a, _quotient(h, a)),
     ),
 }
+
+
+def _quotient(h, a):
+    """silu(a) / a, the sigmoid: a division costs less than another tanh."""
+    return np.divide(h, a, np.full_like(a, 0.5), where=a != 0)
 
 
 def _bend_of_silu(a, s):

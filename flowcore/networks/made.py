@@ -56,6 +56,9 @@ class MADE(Network):
     residual : bool
         True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ... share their
         degrees, so that a unit adds only units of its own degree.
+    circular : sequence of int
+        Which inputs are angles, as in `MLP`: cosine and sine have the degree of their angle, and
+        each has a row of the first mask, after the other inputs.
 
     References
     ----------
@@ -83,6 +86,7 @@ class MADE(Network):
         rng: Seed = 0,
         dtype: DTypeLike = float,
         residual: bool = False,
+        circular: Sequence[int] = (),
     ):
         dim, self.n_out = check_dim("dim", dim), check_dim("n_out", n_out)
         self.hidden = hidden_widths(hidden, dim, residual)
@@ -99,20 +103,33 @@ class MADE(Network):
         out_shape = dim, self.n_out
         units = [*self.degrees, np.repeat(self.degrees[0], self.n_out)]
         super().__init__(
-            units, out_shape, activation, context_dim, context_layers, rng, dtype, residual
+            units,
+            out_shape,
+            activation,
+            context_dim,
+            context_layers,
+            rng,
+            dtype,
+            residual,
+            circular,
         )
         self.output_selectors = self.input_selectors
-        self.bounds = [_bounds(units, dim) for units in self.degrees[1:]]
+        read = [self.degrees[0][self.features], *self.degrees[1:]]
+        self.bounds = [_bounds(units, dim) for units in read]
 
     @property
     def masks(self) -> list[np.ndarray]:
-        """One bool array (in, out) per layer, in the caller's unit order."""
+        """One bool array (in, out) per layer, in the caller's unit order; the first reads features.
+
+        Without angles, features are the inputs.
+        """
         return [w > 0 for w, _, _ in self.places()]
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`: random orders and degrees as drawn."""
         names = (
-            "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual"
+            "dim", "hidden", "n_out", "activation", "context_dim", "context_layers", "residual",
+            "circular",
         )  # fmt: skip
         config = {name: getattr(self, name) for name in names}
         return {**config, "order": self.degrees[0], "degrees": self.degrees[1:]}
@@ -129,6 +146,8 @@ class MADE(Network):
             parts.append(f"context_dim={self.context_dim}")
         if self.residual:
             parts.append("residual=True")
+        if self.circular:
+            parts.append(f"circular={list(self.circular)}")
         return f"MADE({', '.join(parts)})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ class Network(Parametric):
     """A stack of masked dense layers over one flat vector; the common part of `MADE` and `MLP`.
 
     degrees   [inputs, hidden 1, ..., hidden L, outputs] of all units, in the caller's order
+    circular  which inputs are angles. The first layer reads the features of x: the other inputs,
+              then the cosines of the angles, then their sines. `features` lists the input that
+              each is of, and whose degree it has
 
     theta: per layer, by degree of the unit, the dense block of its weights (bias, context, units
     of the layer before). At first the output layer is zero: phi = 0, every transformer's identity.
@@ -38,7 +42,7 @@ class Network(Parametric):
 
     def __init__(
         self, degrees, out_shape, activation, context_dim, context_layers, rng, dtype,
-        residual=False,
+        residual=False, circular=(),
     ):  # fmt: skip
         if not isinstance(activation, str) or activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {activation!r}")
@@ -52,10 +56,18 @@ class Network(Parametric):
         self.residual = bool(residual)
         last = len(degrees) - 2
         self.skips = range(1, last - 1 if self.residual else 1, 2)
-        self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
         # s, u of the inputs and of the first axis of phi: x[s] is sorted by degree, x[s][u] is x
-        self.input_selectors = _selectors(self.orders[0])
+        in_order = np.argsort(degrees[0], kind="stable")
+        self.input_selectors = _selectors(in_order)
         self.output_selectors = slice(None), slice(None)
+        self.circular = circular_indices(circular, len(in_order))
+        others = np.setdiff1d(np.arange(len(in_order)), self.circular)
+        self.features = np.array([*others, *self.circular, *self.circular], int)
+        degrees = [np.asarray(degrees[0])[self.features], *degrees[1:]]
+        self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
+        # the rows of the features of each input, both sorted by degree; of an angle cos, then sin
+        of_rows = self.features[self.orders[0]]
+        self.feature_rows = [np.flatnonzero(of_rows == i).tolist() for i in in_order]
         self.layers = []
         for l, (below, above) in enumerate(pairwise(degrees)):
             n_context = self.context_dim if l == 0 or context_layers == "all" else 0
@@ -71,7 +83,7 @@ class Network(Parametric):
     @property
     def dim(self) -> int:
         """Length of the last axis of the input."""
-        return len(self.orders[0])
+        return len(self.features) - len(self.circular)
 
     @property
     def in_dim(self) -> int:
@@ -86,15 +98,17 @@ class Network(Parametric):
         """phi = run(x), of shape (*out_shape, N), good until the next run; x_bar = back(phi_bar),
         or None if it is not needed.
 
-        run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1
+        run:   H_l = act(A_l [1; context; H_{l-1}])   for l = 1..L, without act for l = L + 1;
+               H_0 are the features of x
         back:  theta_bar_l = bar_l [1; context; H_{l-1}]^T,  bar_{l-1} = act'(H_{l-1}) * A_l^T bar_l
         """
         needs_x_bar = at.has_way_back  # of what was bound before
         net = BoundNetwork(self, at)
-        inputs, phi = net.units[0], net.units[-1].reshape(*self.out_shape, at.n_rows)
+        inputs, phi = net.x, net.units[-1].reshape(*self.out_shape, at.n_rows)
         by_degree, original = self.input_selectors
         out_by_degree, out_original = self.output_selectors
-        way_out, way_back = list(net.begin), []
+        embed, embed_back = net.embedding(range(self.dim))
+        way_out, way_back = [*net.begin, *embed], embed_back if needs_x_bar else []
         for l, matrix in enumerate(net.matrices, 1):
             act, derivative = net.activation(l) if l <= self.n_hidden else ([], [])
             way_out += [*matrix.product(net.read[l - 1], net.units[l]), *act]
@@ -112,7 +126,7 @@ class Network(Parametric):
 
         if not at.tape:
             return run, None
-        x_bar = net.bars[0] if needs_x_bar else None
+        x_bar = net.x_bar if needs_x_bar else None
         received = net.phi_bar
 
         def back(phi_bar):
@@ -191,8 +205,9 @@ class Network(Parametric):
 
 
 class BoundNetwork:
-    """The arrays of a bound network, units sorted by degree; l = 0 are the inputs.
+    """The arrays of a bound network, units sorted by degree; l = 0 are the features of x.
 
+    x, x_bar          the inputs, and their gradient: if no input is an angle, H_0 and its bars
     matrices[l - 1]   A_l, for l = 1..L+1
     read[l]           [1; context; H_l], what layer l + 1 reads
     units[l]          H_l, a view of it; units[L + 1] are the outputs
@@ -204,7 +219,8 @@ class BoundNetwork:
     def __init__(self, network: Network, at):
         theta, theta_bar = at.params(network)
         layers, n_rows = network.layers, at.n_rows
-        self.at, self.skips = at, network.skips
+        self.at, self.skips, self.feature_rows = at, network.skips, network.feature_rows
+        self.embedded = bool(network.circular)
         self.function = ACTIVATIONS[network.activation]
         self.matrices = [
             BlockTriangular(layer, at, theta[own], theta_bar[own])
@@ -217,8 +233,10 @@ class BoundNetwork:
         ]
         self.units = [h[layer.lead :] for h, layer in zip(self.read, layers, strict=True)]
         self.units.append(at.array("outputs", layers[-1].shape[0], n_rows))
+        self.x = at.array("x", network.dim, n_rows) if self.embedded else self.units[0]
         if at.tape:
             self.bars = [at.array("x_bar", *self.units[0].shape)]
+            self.x_bar = at.array("x_bar", *self.x.shape) if self.embedded else self.bars[0]
             self.bars += [at.scratch(("bar", l), *h.shape) for l, h in enumerate(self.units[1:-1])]
             # the array that transformers write to, unless phi_bar has to be sorted, by a copy
             by_degree = network.output_selectors[0]
@@ -232,6 +250,29 @@ class BoundNetwork:
             h[0] = 1
             if layer.lead > 1:
                 self.begin.append(copied(h[1 : layer.lead], at.context))
+
+    def embedding(self, inputs: Sequence[int]) -> tuple[list[Step], list[Step]]:
+        """The features of some inputs, sorted by degree, and their way back.
+
+        (cos x, sin x) of an angle, whose x_bar is cos x sin_bar - sin x cos_bar; else x.
+        """
+        out, back = [], []
+        for i in inputs if self.embedded else ():
+            x, h = self.x[i], [self.units[0][row] for row in self.feature_rows[i]]
+            functions = [np.cos, np.sin] if len(h) == 2 else [np.positive]
+            out += [Step(f, x, a) for f, a in zip(functions, h, strict=True)]
+            if not self.at.tape:
+                continue
+            x_bar, h_bar = self.x_bar[i], [self.bars[0][row] for row in self.feature_rows[i]]
+            if len(h) == 1:
+                back.append(copied(x_bar, *h_bar))
+            else:
+                (cos, sin), (cos_bar, sin_bar) = h, h_bar
+                product = self.at.scratch("sin x cos_bar", len(x))
+                back.append(Step(np.multiply, cos, sin_bar, x_bar))
+                back.append(Step(np.multiply, sin, cos_bar, product))
+                back.append(Step(np.subtract, x_bar, product, x_bar))
+        return out, back
 
     def activation(self, l: int, rows=slice(None)) -> tuple[list[Step], list[Step]]:
         """The activation of some rows of hidden layer l, over A_l H_{l-1}, and its way back."""
@@ -274,6 +315,14 @@ def _selectors(order):
     return order, np.argsort(order)
 
 
+def circular_indices(circular: Sequence[int], dim: int) -> tuple[int, ...]:
+    """The indices of angles among dim inputs, sorted; or a ValueError."""
+    found = sorted(check_dim("circular", i, least=0) for i in circular)
+    if len(set(found)) < len(found) or (found and found[-1] >= dim):
+        raise ValueError(f"circular must list different coordinates of 0..{dim - 1}: {circular!r}")
+    return tuple(found)
+
+
 class MLP(Network):
     """A multilayer perceptron: (..., in_dim) -> (..., *out_shape), the conditioner of a coupling.
 
@@ -308,6 +357,9 @@ class MLP(Network):
         float64 or float32.
     residual : bool
         True: two hidden layers at a time are a block, see above.
+    circular : sequence of int
+        Which inputs are angles, in radians: the network reads their cosines and sines, after the
+        other inputs, and is periodic in them.
 
     References
     ----------
@@ -332,20 +384,35 @@ class MLP(Network):
         rng: Seed = 0,
         dtype: DTypeLike = float,
         residual: bool = False,
+        circular: Sequence[int] = (),
     ):
         in_dim = check_dim("in_dim", in_dim)
         self.hidden = hidden_widths(hidden, in_dim, residual)
         n_outputs = math.prod(check_dim("out_shape", n) for n in out_shape)
         degrees = [np.zeros(n, int) for n in (in_dim, *self.hidden)] + [np.ones(n_outputs, int)]
-        super().__init__(degrees, out_shape, activation, context_dim, "all", rng, dtype, residual)
+        super().__init__(
+            degrees, out_shape, activation, context_dim, "all", rng, dtype, residual, circular
+        )
 
     def __repr__(self):
         context = f", context_dim={self.context_dim}" if self.context_dim else ""
         residual = ", residual=True" if self.residual else ""
+        circular = f", circular={list(self.circular)}" if self.circular else ""
         return (
             f"MLP({self.in_dim}, {self.out_shape}, hidden={list(self.hidden)}, "
-            f"{self.activation!r}{context}{residual})"
+            f"{self.activation!r}{context}{residual}{circular})"
         )
+
+
+def from_circular(network: Parametric, circular: Sequence[int]) -> MLP:
+    """The MLP for a `CircularMLP` of an older file, around one of the features."""
+    if not isinstance(network, MLP) or network.circular:
+        raise ValueError(f"CircularMLP holds an MLP, not {network!r:.80}")
+    new = MLP(
+        network.in_dim - len(circular), network.out_shape, network.hidden, network.activation,
+        network.context_dim, 0, network.params.dtype, network.residual, circular,
+    )  # fmt: skip
+    return new.with_params(network.params)
 
 
 def hidden_widths(hidden, dim: int, residual=False) -> tuple[int, ...]:

@@ -48,12 +48,14 @@ def masks(made: MADE, ax: Sequence[Axes] | None = None) -> np.ndarray:
 
     layers = as_made("masks", made).masks
     sees = reduce(np.matmul, layers)  # of booleans: is there a path
-    sees = sees.reshape(made.dim, made.dim, made.n_out).any(axis=-1)
+    sees = sees.reshape(-1, made.dim, made.n_out).any(axis=-1)
+    sees = np.array([sees[made.features == i].any(axis=0) for i in range(made.dim)])
     axes, aspect = _mask_panels(ax, [mask.shape for mask in (*layers, sees)])
     style = {"cmap": ListedColormap([PALE, BLUE]), "vmin": 0, "vmax": 1, "aspect": aspect}
 
     names = ["input", *(f"hidden {k}" for k in range(1, len(layers))), "output"]
-    degrees = [*made.degrees, np.repeat(made.degrees[0], made.n_out)]
+    read = made.degrees[0][made.features]
+    degrees = [read, *made.degrees[1:], np.repeat(made.degrees[0], made.n_out)]
     for k, mask in enumerate(layers):
         heat_map(axes[k], mask, degrees[k], degrees[k + 1], **style)
         axes[k].set_title(f"{names[k]} to {names[k + 1]}", fontsize="medium")

@@ -67,7 +67,7 @@ from ..distributions import (
     UniformCircle,
     VonMises,
 )
-from ..networks import MADE, MLP, CircularMLP
+from ..networks import MADE, MLP
 from ..transformers import Affine, Pointwise, Transformer, for_coordinates, transformer_of
 from .twins_scalar import (
     HALF_LOG_2PI,
@@ -133,9 +133,10 @@ def network(net, x, params, context):
 def _dense_network(net, x, params, context):
     """h_l = act(a_l),  a_l = h_{l-1} W_l + c C_l + b_l  (+ a_{l-2}),  phi = a of the last layer.
 
+    h_0 are the features (x_i, cos x_j, sin x_j), i the inputs that are no angles, j the angles.
     The term in brackets belongs to hidden layers 3, 5, ... of a residual network.
     """
-    theta, h, before = behind_zero(params), x, []
+    theta, h, before = behind_zero(params), _features(net, x), []
     for i, (W, b, C) in enumerate(net.places()):
         a = h @ theta[W] + theta[b]
         if C is not None:
@@ -147,12 +148,10 @@ def _dense_network(net, x, params, context):
     return a.reshape((len(x), *net.out_shape))
 
 
-@network.register(CircularMLP)
-def _circular_network(net, x, params, context):
-    """The network of (x_i, cos x_j, sin x_j), i linear, j circular."""
-    linear, angles = x[:, list(net.linear)], x[:, list(net.circular)]
-    read = anp.concatenate([linear, anp.cos(angles), anp.sin(angles)], axis=1)
-    return network(net.network, read, params, context)
+def _features(net, x):
+    angles = x[:, list(net.circular)]
+    others = x[:, [i for i in range(net.dim) if i not in net.circular]]
+    return anp.concatenate([others, anp.cos(angles), anp.sin(angles)], axis=1)
 
 
 def behind_zero(theta):

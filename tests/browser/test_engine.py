@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 LIVE = Path(__file__).parents[2] / "docs" / "live"
-FLOWS = ["made", "maf", "iaf", "nice", "realnvp", "nsf"]
+FLOWS = ["made", "maf", "iaf", "nice", "realnvp", "nsf", "continuous"]
 START = """async () => {
     const { Engine } = await import("/engine.js");
     const settings = await (await fetch("/settings.json")).json();

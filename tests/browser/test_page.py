@@ -84,8 +84,9 @@ def choose(page, name, value):
         {"flow": "nsf", "layers": 3},
         {"flow": "realnvp", "layers": 4, "seed": 3},
         {"flow": "iaf", "points": 200, "width": 8},
+        {"flow": "continuous", "width": 16},
     ],
-    ids=["maf", "nsf", "realnvp", "iaf"],
+    ids=["maf", "nsf", "realnvp", "iaf", "continuous"],
 )
 def test_a_link_trains_the_flow_that_this_machine_trains(open_page, settings):
     page = open_page("&".join(f"{k}={v}" for k, v in {**settings, "steps": 100}.items()))
@@ -99,7 +100,7 @@ def test_a_link_trains_the_flow_that_this_machine_trains(open_page, settings):
     shows(page, "step-said", "100")
 
 
-# ------------------------------------------------------------ eight tasks
+# ------------------------------------------------------------ nine tasks
 
 
 def predict(page, value):
@@ -107,7 +108,7 @@ def predict(page, value):
     page.click("#lock")
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", [*range(1, 8), 9])
 def test_a_task_is_predicted_seen_and_judged(open_page, number):
     task = tasks.find(number)
     page = open_page(f"task={number}")
@@ -133,7 +134,7 @@ def test_a_task_is_predicted_seen_and_judged(open_page, number):
     shows(page, "verdict", task.answer.why[:30])
     shows(page, "compared", f"You said {right:.3f}".rstrip("0").rstrip("."))
     page.click("#next-task")
-    page.wait_for_function(f"window.flowBench.state.task === {number + 1}")
+    page.wait_for_function(f"window.flowBench.state.task === {(number + 1) % 10}")
     ready(page)
 
 
@@ -264,6 +265,29 @@ def test_layers_are_slid_through_and_played(open_page):
     page.wait_for_function("window.flowBench.state.k === 1")
     page.click("#play")
     page.wait_for_function("window.flowBench.state.k === null || window.flowBench.state.k === 4")
+
+
+def test_the_time_of_a_continuous_flow_is_slid_and_played(open_page):
+    page = open_page("flow=continuous&width=8&steps=20&k=4", reduced_motion="no-preference")
+    shows(page, "k-said", "time 0.50")
+    shows(page, "masks-said", "a velocity needs none")
+    before = page.evaluate("document.querySelector('#stage').toDataURL()")
+    page.focus("#k")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("window.flowBench.state.k === 5")
+    shows(page, "k-said", "time 0.62")
+    assert page.get_attribute("#k", "aria-label") == "The time t"
+    page.wait_for_function(
+        "(old) => document.querySelector('#stage').toDataURL() !== old", arg=before
+    )
+    page.wait_for_function("location.hash.includes('k=5')")
+    page.click("#play")
+    page.wait_for_function("window.flowBench.state.k === null")
+    shows(page, "k-said", "time 1, rescaled")
+    assert page.is_disabled("#layers") and page.is_disabled("#method")
+    choose(page, "flow", "maf")
+    shows(page, "k-said", "of 5 maps")
+    assert page.get_attribute("#k", "aria-label") == "After how many maps"
 
 
 def test_the_point_is_dragged_and_moved_by_keys(open_page):
@@ -474,6 +498,7 @@ def test_axe_finds_no_serious_fault(open_page, viewport, scheme):
     for hash, opened in [
         ("task=7", "task === 7"),
         ("task=8", "task === 8"),
+        ("task=9", "task === 9"),
         ("flow=maf&width=8&steps=20", "steps === 20"),
         ("data=painted", "data === 'painted'"),
     ]:
@@ -486,7 +511,9 @@ def test_axe_finds_no_serious_fault(open_page, viewport, scheme):
     assert faults == []
 
 
-@pytest.mark.parametrize("hash", ["", "task=8", "flow=realnvp&layers=8&steps=5", "data=painted"])
+@pytest.mark.parametrize(
+    "hash", ["", "task=8", "task=9", "flow=realnvp&layers=8&steps=5", "data=painted"]
+)
 def test_nothing_is_wider_than_a_phone(open_page, hash):
     page = open_page(hash, viewport=NARROW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

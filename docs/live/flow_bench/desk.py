@@ -136,7 +136,8 @@ def look(size: int = 48, grid: bool = True, dots: int = views.DOTS) -> dict:
     """The pictures now: density on size x size cells, the grid through all layers, in lines of so
     many dots, the distance."""
     training = _on_the_bench().training
-    found = {"density": views.density(training.flow, training.data.frame, int(size)), "size": size}
+    size = int(size) // 2 if training.matches else int(size)  # a density costs 32 passes there
+    found = {"density": views.density(training.flow, training.data.frame, size), "size": size}
     found["density"] = found["density"].astype(np.float32)
     if grid:
         found["stages"] = views.stages(training, int(dots))
@@ -179,8 +180,8 @@ def network(variables: int = 2) -> dict:
 def sequential_seconds(n: int = 2000) -> dict:
     """The sequential direction for n rows, timed by degree and by the textbook's loop."""
     bench = _on_the_bench()
-    if bench.settings.flow in ("realnvp", "nice"):
-        raise ValueError("couplings have no sequential direction: both are one pass")
+    if bench.settings.flow in walks.ONE_PASS:
+        raise ValueError("this flow has no sequential direction: no variable waits for another")
     return walks.sequential_seconds(bench.training, int(n))
 
 

@@ -10,11 +10,14 @@ from .settings import Settings
 
 ACTIVATION = "tanh"
 BINS = 8  # of splines
+TIMES = 8  # steps of a continuous flow's solver, and pictures of it
 
 
 def build(settings: Settings) -> fc.TransformedDistribution:
     """The flow of these settings, not yet initialised."""
     hidden = settings.hidden
+    if settings.flow == "continuous":
+        return fc.flows.continuous(2, [*hidden, *hidden[:1]], n_steps=TIMES, rng=settings.seed)
     if settings.one_order and settings.n_layers > 1:
         return _in_one_order(settings, hidden)
     options = {"hidden": hidden, "activation": ACTIVATION, "rng": settings.seed}
@@ -75,7 +78,7 @@ def floor(settings: Settings, truth) -> dict | None:
             "kl": max(0.0, fc.targets.volume_preserving_floor(truth, n=3 * GRID)),
             "why": "NICE moves areas around and keeps them, up to one constant factor",
         }
-    if settings.one_order and settings.flow != "nsf":
+    if settings.one_order and settings.flow not in ("nsf", "continuous"):
         return {
             "kl": max(0.0, fc.targets.affine_floor(truth, (1, 2), n=GRID)),
             "why": "layers of one order are together one affine layer: given x1, x2 stays Gaussian",

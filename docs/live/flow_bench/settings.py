@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from .densities import TARGETS
 
-FLOWS = ("made", "maf", "iaf", "nice", "realnvp", "nsf")
+FLOWS = ("made", "maf", "iaf", "nice", "realnvp", "nsf", "continuous")
 DATA = (*TARGETS, "painted", "table")
 METHODS = ("by_degree", "unit_by_unit", "loop")
 LIMITS = {"layers": (1, 8), "width": (0, 128), "seed": (0, 2**31 - 1), "points": (0, 20_000)}
@@ -18,9 +18,10 @@ class Settings:
 
     data      a target's name, "painted" or "table"
     points    rows to learn from, drawn once; 0: fresh ones for every step (targets only)
-    flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp" or "nsf"
+    flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp", "nsf" or "continuous", which
+              has a velocity instead of layers
     layers    of MADEs or couplings, 1 to 8
-    width     of both hidden layers; 0: there are none, and networks are linear
+    width     of the hidden layers; 0: there are none, and networks are linear
     permute   whether the order turns from layer to layer
     method    how the sequential direction is walked: "by_degree", "unit_by_unit" (the same, shown
               a unit at a time) or "loop", the textbook's
@@ -70,5 +71,5 @@ class Settings:
 
     @property
     def n_layers(self) -> int:
-        """MADE is one layer, whatever else is chosen."""
-        return 1 if self.flow == "made" else self.layers
+        """MADE is one layer, and so is a continuous flow, whatever else is chosen."""
+        return 1 if self.flow in ("made", "continuous") else self.layers

@@ -1,4 +1,4 @@
-"""Eight tasks, one for each lesson of the course: predict, train, see, and read the verdict.
+"""Nine tasks, one for each of lessons 1 to 9: predict, train, see, and read the verdict.
 
 Every number is computed here by the formula that the lesson derives. Three of the questions are
 the course's own exercises.
@@ -26,7 +26,7 @@ class Task:
     answer         an `Exercise`: question, answer, mistakes, hints; or None: it is drawn
     settings       what to set; the rest is as usual
     compare        what the prediction is laid over: "log_p", "log_det", "kl", "connections",
-                   "units" or "drawing"
+                   "units", "width" or "drawing"
     steps          of training, after which the answer can be seen; 0: it is there at once
     do             what to do then, and what to look at
     point          which point the small pictures show;   variables   of the network that is shown
@@ -140,6 +140,26 @@ _ISLANDS = {
     "elsewhere": "Most of this lies where there are no data. Every point that is missed costs "
     "-log q: look where the grey points are.",
 }
+_WIDTH = Exercise(
+    "9",
+    "How wide is the cloud of dots at t = 1/2, as a share of its width at t = 0? (Widths are standard "
+    "deviations. Pairs of a base draw z and a row x are random, x_t = (1 - t) z + t x.)",
+    np.sqrt(0.5),
+    "x_1/2 = (z + x) / 2 has the variance (1 + 1) / 4 = 1/2, and the flow has the density of x_t at "
+    "every t. So the dots crowd, and spread again.",
+    [
+        Mistake(1.0, "A flow that stands still would keep its width. It would do for the data, too; "
+                "but the regression follows x_t, and x_1/2 is the middle of a random pair."),
+        Mistake(0.5, "This is the variance; the width is its root."),
+        Mistake(0.25, "Each half has the variance 1/4, and there are two of them; the width is the "
+                "root of their sum."),
+        Mistake(2.0, "That is the variance of z + x; x_1/2 is half of it."),
+        Mistake(np.sqrt(2), "That is the width of z + x; x_1/2 is half of it."),
+        Mistake(0.0, "The mean of all pairs' middles is 0; but they differ."),
+    ],
+    "What is the variance of (z + x) / 2, if z and x are independent and of variance 1?",
+)  # fmt: skip
+
 _BRIDGES = (
     "right. Eight heaps, and thin bridges between them: a continuous map cannot tear the bell, it "
     "can only stretch it thin. Training makes the bridges thinner, and never cuts them."
@@ -220,6 +240,16 @@ TASKS = MappingProxyType(
                 question="Draw the density that the flow will have after 400 steps: darker where "
                 "you expect more.",
                 steps=400,
+            ),
+            Task(
+                9, "And without layers?",
+                "A velocity moves the dots from t = 0 to 1; \"rescale\" stretches them then. Here base "
+                "and data are the same, N(0, I), before they are rescaled: the dots could stay where "
+                "they are.",
+                "Slide t, or press play: arrows are velocities. Then choose two moons, and train "
+                "again.",
+                "width", {"data": "stretched_normal", "flow": "continuous"},
+                _WIDTH, steps=400,
             ),
         )
     }

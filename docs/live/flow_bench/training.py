@@ -1,7 +1,7 @@
 """Training in steps, which a page can take as it likes: a few, then look, then a few more.
 
-It is the loop of `flowcore.fit`, in the same parts: a loss with its gradient, Adam, and an average
-of theta over the steps, which is what is shown.
+It is the loop of `flowcore.fit`, or of `fit_matching`, in the same parts: a loss with its gradient,
+Adam, and an average of theta over the steps, which is what is shown.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
 from flowcore.training import Adam, Average, Likelihood, Rows
 from flowcore.training.loss import NotFinite
+from flowcore.training.matching import Matching
 
 from .densities import Data
 from .recipes import build
@@ -47,6 +49,7 @@ class Rate:
 # Splines that are hurried are chaotic: with the other rate, a change of the last digit of theta
 # has grown to 0.1 after a hundred steps, and no two machines train the same flow.
 RATE, RATE_OF_SPLINES = Rate(6e-3, 20, 400.0), Rate(3e-3, 200, 800.0)
+RATE_OF_MATCHING = Rate(12e-3, 20, 400.0)
 
 
 class Training:
@@ -59,14 +62,25 @@ class Training:
         self.settings, self.data = settings, data
         self.start = build(settings).initialize(data.two_rows)
         self.theta = np.array(self.start.params)
-        rate = RATE_OF_SPLINES if settings.flow == "nsf" else RATE
+        rate = {"nsf": RATE_OF_SPLINES, "continuous": RATE_OF_MATCHING}.get(settings.flow, RATE)
         self.optimizer = Adam(rate).start(self.theta)
         self.average = Average(DECAY, self.theta)
-        self.loss = Likelihood(self.start, threads=1)
+        self.loss = self._loss()
         self.batches = _batches(data, np.random.default_rng([settings.seed, 2]))
         self.step = 0
-        self.losses: list[tuple[int, float]] = []  # (step, NLL of its batch)
+        self.losses: list[tuple[int, float]] = []  # (step, loss of its batch)
         self._every = 1  # how many steps apart losses are remembered
+
+    @property
+    def matches(self) -> bool:
+        """Whether the loss is that of flow matching, and not an NLL."""
+        return self.settings.flow == "continuous"
+
+    def _loss(self):
+        if not self.matches:
+            return Likelihood(self.start, threads=1)
+        rows = SimpleNamespace(batch_size=BATCH, batches_per_epoch=1, validation=None)
+        return Matching(self.start, rows, seed=self.settings.seed)
 
     @property
     def flow(self):
@@ -84,12 +98,14 @@ class Training:
     def walk_by(self, settings: Settings) -> None:
         """Go on with the same theta, but another method of the sequential direction."""
         self.settings, self.start = settings, build(settings).initialize(self.data.two_rows)
-        self.loss = Likelihood(self.start, threads=1)
+        self.loss = self._loss()
 
     def _one(self) -> None:
-        rows = Rows(next(self.batches))
+        batch = Rows(next(self.batches))
+        if self.matches:
+            batch = self.loss.pairs(batch, self.step)
         try:
-            nll, gradient = self.loss(self.theta, rows)
+            loss, gradient = self.loss(self.theta, batch)
         except NotFinite as problem:
             raise FloatingPointError(f"training diverged at step {self.step}: {problem}") from None
         if not np.isfinite(gradient).all():
@@ -97,7 +113,7 @@ class Training:
         self.optimizer.step(self.theta, gradient)
         self.average.update(self.theta)
         if self.step % self._every == 0:
-            self.losses.append((self.step, float(nll)))
+            self.losses.append((self.step, float(loss)))
         self.step += 1
         if len(self.losses) > KEPT:
             self.losses, self._every = self.losses[::2], 2 * self._every

@@ -9,11 +9,14 @@ from autograd import jacobian
 
 import flowcore as fc
 
+from .recipes import TIMES
 from .training import Training
 
 REACH = 3.0  # of the grid in the base, on both sides
 LINES, DOTS = 13, 49  # lines in each direction, and points on a line, unless more are asked for
 CLOUD = 250  # base samples that travel with the grid
+FEW_JUDGES = 250  # rows on which a continuous flow is judged: its density costs 32 passes
+ARROWS = 13  # along each side, of a velocity field
 FRAME = 4.0  # half a side of a frame around the base, and around all layers below the data
 
 
@@ -32,14 +35,17 @@ def cloud_of_base() -> np.ndarray:
 
 
 def stages(training: Training, dots: int = DOTS) -> dict:
-    """The grid and the cloud in the base, and after every layer up to the data.
+    """The grid and the cloud in the base, and after every layer up to the data; of a continuous flow
+    at TIMES + 1 times, and in the data.
 
     names   of the stages, the base first;   frames   [left, right, bottom, top] of each
     lines   (stages, 2 LINES, dots, 2);   cloud   (stages, CLOUD, 2)
+    field   None, or the velocity on ARROWS x ARROWS points of the square, (stages, ARROWS^2, 2), as
+            cells are ordered, the last one empty
     """
     z = np.concatenate([grid_of_base(dots).reshape(-1, 2), cloud_of_base()])
     with np.errstate(all="ignore"):
-        found = training.flow.stages(z)
+        found = _stages(training, z)
     n = len(z) - CLOUD
     square = [-FRAME, FRAME, -FRAME, FRAME]
     frames = [square] * (len(found) - 1) + [training.data.frame]
@@ -49,7 +55,25 @@ def stages(training: Training, dots: int = DOTS) -> dict:
         "shape": [len(found), 2 * LINES, dots],
         "lines": _float32([x[:n] for _, x in found]),
         "cloud": _float32([x[n:] for _, x in found]),
+        "field": _field(training.flow, square) if training.matches else None,
     }
+
+
+def _stages(training: Training, z: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """(name, points) of the base and after every layer; of a continuous flow at every time."""
+    if not training.matches:
+        return training.flow.stages(z)
+    standardize, continuous = training.flow.bijector
+    times = np.arange(TIMES + 1) / TIMES
+    path = continuous.with_steps(1).path(z, times[1:])  # the solver's own steps
+    named = [(f"t = {t:.2f}", x) for t, x in zip(times, [z, *path], strict=True)]
+    return [*named, ("Standardize", standardize.forward(path[-1]))]
+
+
+def _field(flow, square) -> np.ndarray:
+    places, continuous = cells(square, ARROWS)[0], flow.bijector[1]
+    times = [np.full(len(places), t) for t in np.arange(TIMES + 1) / TIMES]
+    return _float32([*(continuous.field(places, t) for t in times), np.zeros_like(places)])
 
 
 def cells(frame, size: int) -> tuple[np.ndarray, float]:
@@ -72,7 +96,7 @@ def point(training: Training, x) -> dict:
 
         log p(x) = log p(z) + sum of the layers' log |det dz/dx|,      p(z) the base's density
 
-    stages   (layers + 1, 2), z first;   parts   [(name, nats), ...], the base first
+    stages   (stages, 2), z first;   parts   [(name, nats), ...], the base first
     jacobian   dx/dz at z, (2, 2);   log_det   log |det dx/dz|
     """
     flow, x = training.flow, np.asarray(x, float).reshape(2)
@@ -85,8 +109,11 @@ def point(training: Training, x) -> dict:
         back = jacobian(flow.bijector.inverse)(x)
         log_base = float(flow.base.log_prob(way[-1]))
         names = [name for name, _ in flow.stages(way[-1])[1:]]
+        shown = way[::-1]
+        if training.matches:
+            shown = [x for _, x in _stages(training, way[-1][None])]
     return {
-        "stages": _float32(way[::-1]),
+        "stages": _float32(shown),
         "z": way[-1].tolist(),
         "parts": [("base", log_base), *zip(names, log_dets[::-1], strict=True)],
         "log_p": log_base + sum(log_dets),
@@ -107,13 +134,17 @@ def distance(training: Training) -> dict:
 
     nll, nll_error   mean -log q and its standard error
     kl, kl_error     KL(truth || flow) and its standard error; entropy   of the truth, H(p)
+    matches          whether the loss that is trained is another one than the NLL
                      None, all three, where the truth is not known
     """
     data, flow = training.data, training.flow
+    n = FEW_JUDGES if training.matches else None
     with np.errstate(all="ignore"):
-        log_q = np.asarray(flow.log_prob(data.judges), float)
+        log_q = np.asarray(flow.log_prob(data.judges[:n]), float)
     found = {"kl": None, "kl_error": None, "entropy": data.entropy, "step": training.step}
-    found["nll"], found["nll_error"] = _mean_and_error(-log_q, data.controls)
+    found["matches"] = training.matches
+    controls = None if data.controls is None else data.controls[:n]
+    found["nll"], found["nll_error"] = _mean_and_error(-log_q, controls)
     if data.truth is not None:
         found["kl"] = found["nll"] - data.entropy
         found["kl_error"] = found["nll_error"]

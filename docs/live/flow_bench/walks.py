@@ -14,10 +14,11 @@ from .settings import Settings
 from .training import Training
 
 VARIABLES = (2, 8)  # of the network that is shown
+ONE_PASS = ("realnvp", "nice", "continuous")  # no direction goes variable by variable
 
 
 def network(settings: Settings, variables: int = 2) -> dict:
-    """The masks of one MADE, or which coordinates a coupling keeps.
+    """The masks of one MADE, or which coordinates a coupling keeps; a velocity reads them all.
 
     layers   [{"from": degrees, "to": degrees, "rows", "columns", "mask": flat 0 and 1}, ...]
     The last layer has two columns for each variable: its shift and its log-scale.
@@ -25,11 +26,11 @@ def network(settings: Settings, variables: int = 2) -> dict:
     kept, all   how many connections there are, with the masks and without them
     """
     _check(variables)
-    if settings.flow in ("realnvp", "nice"):
-        kept = variables // 2
+    if settings.flow in ONE_PASS:
+        kept = 0 if settings.flow == "continuous" else variables // 2
         reach = np.zeros((variables, variables), bool)
-        reach[:kept, kept:] = True
-        return {"kind": "coupling", "kept": kept, "variables": variables, "layers": [],
+        reach[: kept or None, kept:] = True
+        return {"kind": "velocity" if kept == 0 else "coupling", "kept": kept, "variables": variables, "layers": [],
                 "reach": _bits(reach)}  # fmt: skip
     made = fc.MADE(variables, hidden=settings.hidden)
     of_inputs = np.arange(1, variables + 1)
@@ -74,8 +75,8 @@ def walk(settings: Settings, variables: int = 2) -> dict:
     Layers are hidden layers, from 0; variables count from 1, in the order of the degrees.
     """
     _check(variables)
-    if settings.flow in ("realnvp", "nice"):
-        return {"steps": [], "computed": 0}  # both directions are one pass
+    if settings.flow in ONE_PASS:
+        return {"steps": [], "computed": 0}
     made = fc.MADE(variables, hidden=settings.hidden)
     hidden = made.degrees[1 : 1 + len(settings.hidden)]
     units = [(k, i) for k, layer in enumerate(hidden) for i in range(len(layer))]

@@ -120,6 +120,13 @@ MODELS = {
         fc.ContinuousFlow.of(3, [6], "tanh", n_steps=3, frequencies=1, probes=2)
     ),
     "nsf-circular": lambda: recipe(flows.nsf, layers=3, hidden=[6], bins=4, circular=[1]),
+    "nsf-circular-made": lambda: recipe(flows.nsf, **SMALL, bins=4, circular=[2, 0]),
+    "nsf-circular-context": lambda: recipe(
+        flows.nsf, 1, **SMALL, bins=4, circular=[0], context_dim=2
+    ),
+    "nsf-circular-coupling": lambda: recipe(
+        flows.nsf, layers=3, hidden=[6], bins=4, circular=[1], kind="coupling"
+    ),
     "base-von-mises": lambda: over(fc.VonMises([1.0, 2.0, 3.0], 2.0), maf()),
     "maf-per-coordinate": lambda: alone(
         maf(transformer=fc.PerCoordinate([fc.Affine(), fc.RationalQuadratic(3), fc.Shift()]))
