@@ -58,6 +58,7 @@ from .transformers import (
 
 if TYPE_CHECKING:
     from .core.typing import ArrayLike, Base, DTypeLike, Hidden, Seed
+    from .networks import MLP
 
     Bounds = tuple[ArrayLike, ArrayLike] | None
 
