@@ -69,6 +69,13 @@ def newest(session: nox.Session) -> None:
     run_tests(session)
 
 
+@nox.session(default=False)
+def adapters(session: nox.Session) -> None:
+    """Flows in aspire, emcee and torch; up to 1.5 GB, and more where pip finds no CPU build."""
+    session.install("-e", ".", "pytest", "aspire-inference", "minipcn", "emcee", "torch<=2.13")
+    session.run("python", "-m", "pytest", "-q", "tests/test_adapters.py", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff and codespell, as in .ci/run."""

@@ -106,8 +106,8 @@ def _described_by_parent(thing) -> bool:
 
 def _unannotated(thing) -> set[str]:
     function = vars(thing).get("__init__") if inspect.isclass(thing) else thing
-    if not inspect.isfunction(function):
-        return set()  # the parent's
+    if not inspect.isfunction(function) or getattr(thing, "_is_protocol", False):
+        return set()  # the parent's, or typing's
     signature = inspect.signature(function)
     arguments = list(signature.parameters.values())
     arguments = arguments[1:] if "." in function.__qualname__ else arguments

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import flows
+from ..core import imported
 from ..files import load, save
 from .backend import FlowBackend
 
@@ -63,7 +63,8 @@ class AspireFlow:
             data_transform = IdentityTransform(np)
         options = {"rng": seed, "dtype": float if dtype is None else np.dtype(dtype), **options}
         self.dims, self.data_transform = dims, data_transform
-        self.backend = FlowBackend(getattr(flows, recipe)(dims, **options), seed)
+        make = getattr(imported("flowcore.flows"), recipe)
+        self.backend = FlowBackend(make(dims, **options), seed)
 
     def fit(self, x: ArrayLike, **options: Any) -> Any:
         """aspire's FlowHistory. options: of `flowcore.fit`."""
