@@ -83,7 +83,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "flowcore"
 html_static_path = ["static"]
 html_css_files = ["flowcore.css"]
-html_js_files = [("lessons.js", {"type": "module"})]
+html_js_files = [(name, {"type": "module"}) for name in ("lessons.js", "accessible.js")]
 html_favicon = "static/favicon.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_copy_source = html_show_sourcelink = False

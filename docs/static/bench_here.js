@@ -8,7 +8,7 @@ for (const place of document.querySelectorAll(".bench-here:not([data-ready])")) 
   place.dataset.ready = "";
   const link = place.querySelector("a");
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Open the Flow Bench here" });
-  button.addEventListener("click", () => open(place, link, button));
+  button.addEventListener("click", () => open(place, link, button).catch((problem) => failed(link, button, problem)));
   link.before(button, " ");
 }
 
@@ -26,6 +26,11 @@ async function open(place, link, button) {
   place.append(frame);
   button.hidden = true;
   frame.focus();
+}
+
+function failed(link, button, problem) {
+  button.disabled = false;
+  link.after(` (not loaded: ${problem.message})`);
 }
 
 function close(frame) {

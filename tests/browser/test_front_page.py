@@ -57,6 +57,28 @@ def opened(browser, url):
     assert errors == []
 
 
+THEME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
+<script type="module" src="_static/accessible.js"></script>
+<nav aria-label="Pages"><ul><li><a href="#x">The course</a>
+<details><summary><i></i></summary><p>1</p></details></li></ul></nav>
+<main class="bd-article"><h1 id="x">A page</h1><table><tr><th>one</th></tr>
+<tr><td><div style="width: 900px; height: 2em"></div></td></tr></table></main></html>"""
+
+
+def test_what_the_theme_leaves_out(browser, url, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    (tmp_path / "page.html").write_text(THEME, "utf-8")
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(url.replace("index", "page"))
+    page.locator("summary[aria-label='Pages of The course']").wait_for()
+    page.locator("table[tabindex='0']").wait_for()
+    found = axe.Axe().run(page).response["violations"]
+    context.close()
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
 def place(page):
     return float(page.locator("figure.learned input").input_value())
 
