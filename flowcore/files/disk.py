@@ -27,7 +27,7 @@ def path_text(name: str, path) -> str:
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """All of content at path, or what was there before; also through a link, also in a crash.
+    """Put content at path, all of it or nothing: a crash leaves the old file. Links are followed.
 
     Errors: those of `replacing`.
     """

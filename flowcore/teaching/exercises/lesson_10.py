@@ -38,7 +38,7 @@ def _beyond(angle=3, by=0.5):
         (total, "This is beyond pi = 3.14; take a whole turn off."),
         (total - np.pi, "Half a turn was taken off: that is the opposite point."),
         (2 * np.pi - total, "The sign: it is below 0."),
-        (np.pi - total, "Not the distance from pi: the angle counts from 0, so take 2 pi off."),
+        (np.pi - total, "This is the distance from pi. The angle counts from 0: take 2 pi off."),
         (-np.pi, "The turn does not stop at the seam."),
         (np.pi, "The turn does not stop at the seam."),
         (-total, "Turning goes on: take a whole turn off, do not mirror."),
