@@ -83,7 +83,7 @@ def maf(
     transformer : Transformer
         Affine() unless given.
     order : str or array_like
-        The order of the layer at the data end, as for MADE; each next layer has it reversed.
+        Of the layer at the data end, as for MADE; it is reversed from layer to layer.
     base : str or Distribution
         "normal", "student_t" (a `StudentT` whose degrees of freedom are trained: for heavy tails),
         or any density of dimension D, a flow as well.
@@ -165,8 +165,8 @@ def realnvp(
     dim, layers, hidden, context_dim, standardize, rng, transformer :
         As for `maf`; D >= 2.
     order : str
-        With "left-to-right" the coupling at the data end transforms the second half of the
-        coordinates, given the first; with "right-to-left" the first half, given the second.
+        Of the halves: "left-to-right", the coupling at the data end transforms the second half of
+        the coordinates, given the first; "right-to-left", the first, given the second.
     base, activation, residual, dtype, standardize_context, bounded :
         As for `maf`.
 
