@@ -136,8 +136,8 @@ _ROWS = np.array([[0.5, 2.0, -1.0], [-3.0, 0.1, 3.0], [1.0, -4.0, 0.2]])
 
 _READ = exercise("10e",
     "Write a function features(x, is_angle), what a network reads: x (n, D), is_angle a boolean "
-    "array (D,). Column by column, in the order of x: of an angle its cosine, then its sine; any "
-    "other column as it is. It returns (n, D + the number of angles).",
+    "array (D,). Each angle becomes two columns, its cosine and then its sine. Any other column "
+    "stays as it is, and all keep the order of x. It returns (n, D + the number of angles).",
     features,
     "Two numbers without a seam for each angle, so no network can see where the circle begins.",
     "Collect the columns in a list, one or two for each of x, and np.stack them along axis 1.",
