@@ -88,7 +88,7 @@ def maf(
     transformer : Transformer
         Affine() unless given.
     order : str or array_like
-        The order of the layer at the data end, as for MADE; each next layer has it reversed.
+        Of the layer at the data end, as for MADE; it is reversed from layer to layer.
     base : str or Distribution
         "normal", "student_t" (a `StudentT` whose degrees of freedom are trained: for heavy tails),
         or any density of dimension D, a flow as well.

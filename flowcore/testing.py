@@ -320,8 +320,8 @@ def _grad(f, k=0):
 
 
 def _touching(f, k=0):
-    """f, plus nothing times argument k: autograd warns of a result that does not depend on it, such
-    as a constant log-det, whose gradient is zero indeed."""
+    """f plus an empty sum of argument k. Autograd warns of a result that does not depend on it,
+    such as a constant log-det, whose gradient is zero indeed."""
     return lambda *args: f(*args) + anp.sum(args[k][:0])
 
 

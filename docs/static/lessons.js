@@ -32,8 +32,8 @@ function showVerdict(place, message) {
   }
 }
 
-// The box of one exercise; `pass` is called when it is answered or left.
-function box(name, question, code, pass) {
+// The box of one exercise; `pass` is called when it is answered, or left if the lesson waits for it.
+function box(name, question, code, waits, pass) {
   const isCode = code.includes("def ");
   const answer = isCode
     ? element("textarea", { value: code, rows: code.split("\n").length + 1, spellcheck: false })
@@ -41,7 +41,7 @@ function box(name, question, code, pass) {
   answer.setAttribute("aria-label", `your answer to ${name}`);
   const verdict = element("output", {});
   const check = element("button", { type: "submit", textContent: "Check" });
-  const leave = element("button", { type: "button", className: "leave", textContent: "Go on without an answer" });
+  const leave = element("button", { type: "button", className: "leave", textContent: "Go on without an answer", hidden: !waits });
   const give = element("button", { type: "button", className: "leave", textContent: "Show a solution", hidden: true });
   const form = element("form", { className: "question" }, question, answer, check, leave, give, verdict);
   form.dataset.name = name;
@@ -118,7 +118,7 @@ function ask(cell) {
       if (!open.size) for (const part of parts) part.hidden = false;
       outline();
     });
-    return box(name, question, givenOf(code, used), () => {
+    return box(name, question, givenOf(code, used), parts.length > 0, () => {
       remember(name);
       passes.get(name)();
     });
@@ -192,6 +192,9 @@ function foldDrawing(cell) {
   if (!pre.textContent.trim()) cell.remove();
 }
 
+// In a script an answer takes the place of None; here it goes into the box.
+const IN_A_SCRIPT = /\s*Put your numbers? in\s+the\s+place\s+of\s+<code.*?<\/code>(; this cell checks it)?\./gs;
+
 const whole = element("button", { type: "button", className: "whole", textContent: "Show the whole lesson" });
 const cells = [...document.querySelectorAll("[class*='highlight-Python'], [class*='highlight-python']")];
 const asking = cells.filter((one) => one.textContent.match(CHECK));
@@ -200,8 +203,13 @@ if (asking.length) {
   asking[0].closest("article").append(...(end ? [end] : [])); // script and notebook stay in sight
   for (const cell of [...asking].reverse()) ask(cell);
   for (const cell of cells.filter((one) => !asking.includes(one))) foldDrawing(cell);
+  for (const text of document.querySelectorAll("article p")) {
+    if (text.innerHTML.match(IN_A_SCRIPT)) text.innerHTML = text.innerHTML.replace(IN_A_SCRIPT, "");
+  }
   asking[0].closest("article").querySelector("h1")?.after(whole);
-  whole.addEventListener("click", () => [...passes.values()].forEach((pass) => pass()));
+  whole.addEventListener("click", () => {
+    for (const [name, pass] of passes) remember(name), pass();
+  });
   for (const name of remembered()) passes.get(name)?.();
   outline();
   addEventListener("hashchange", show);

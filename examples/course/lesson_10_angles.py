@@ -116,8 +116,8 @@ print(teaching.check("10d", turn))
 
 # %%
 # **10e.** Write a function features(x, is\_angle), what a network reads: x (n, D), is\_angle a
-# boolean array (D,). Column by column, in the order of x: of an angle its cosine, then its sine;
-# any other column as it is. It returns (n, D + the number of angles).
+# boolean array (D,). Each angle becomes two columns, its cosine and then its sine. Any other
+# column stays as it is, and all keep the order of x. It returns (n, D + the number of angles).
 
 
 def features(x, is_angle):

@@ -144,6 +144,7 @@ assert kl["in turn"].kl < 0.5
 print(f"floors: {floors['all (1, 2)']:.3f} and {floors['all (2, 1)']:.3f} nats")
 assert abs(floors["all (1, 2)"] - 0.844) < 0.002 and abs(floors["all (2, 1)"] - 1.335) < 0.002
 
+# sphinx_gallery_thumbnail_number = 2
 titles = {"truth": truth, **flows}
 fig, axes = plt.subplots(2, 2, figsize=(8, 5.6), layout="compressed")
 fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)

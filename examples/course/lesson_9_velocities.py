@@ -202,9 +202,10 @@ ax.legend()
 #
 # A motion in small steps, and the loss that needs no motion. Your code takes the place of the dots.
 #
-# **9e.** Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1, each x <-
-# x + h v(x, t) with h = 1/n and t at the step's beginning; v(x, t) is (n\_rows, D), its divergence
-# div(x, t) is (n\_rows,). It returns x at t = 1 and log \|det dx/dz\|, to first order h div a step.
+# **9e.** Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1. Each step
+# is x <- x + h v(x, t), with h = 1/n and t at its beginning, and adds h div(x, t) to the log-det.
+# v(x, t) is (n\_rows, D), its divergence div(x, t) is (n\_rows,). It returns x at t = 1 and log
+# \|det dx/dz\|.
 
 
 def push(z, v, div, n):

@@ -27,8 +27,8 @@ class LULinear(Bijector):
     `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. All
     are 0 at first, which is x = P z (for signs 1). Cost: O(D^2) per row in both directions, one
     product with W or W^-1, and O(D^3) for these two, once per call (once per object for its own
-    parameters). Errors: ValueError for what is no permutation, for signs other than 1 and -1, for
-    a bound that is not positive.
+    parameters). Errors: ValueError for anything but a permutation, for signs other than 1 and -1,
+    for a bound that is not positive.
 
     Parameters
     ----------

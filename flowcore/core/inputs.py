@@ -37,7 +37,7 @@ def gate(owner, x, params, context, name="x"):
 
 
 def as_numbers(name: str, x):
-    """x as an array of floats; a ValueError that names the place of what is no real number.
+    """x as an array of floats; a ValueError that names the place of anything but a real number.
 
     Integers become float64; float32 and float64 stay; an autograd box stays a box.
     """

@@ -67,7 +67,7 @@ def diagnose(
     Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
     wrong number, columns that are not those of X_held_out or of an estimator's `fit`; for a density
     whose log_prob is NaN or +inf, or which has no finite draws;
-    TypeError for what is no density.
+    TypeError for anything but a density.
 
     Parameters
     ----------

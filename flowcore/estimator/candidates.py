@@ -100,7 +100,7 @@ class FlowCandidate:
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows   in smaller dimensions, or of so many rows, "auto" leaves it out
+    least_dim, below_rows   in smaller dimensions, or for so many rows, "auto" leaves it out
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     """
 

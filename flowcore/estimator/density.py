@@ -63,7 +63,7 @@ class FlowDensity(
     on the order of the rows, nor on signs, units or the order of the columns. Equal rows are one
     row with a weight. Rows are numbers, continuous ones: what follows from other columns, or lies
     on a grid, has no density (a warning).
-    Errors: ValueError for what is no table of finite numbers (TypeError for objects and complex
+    Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
     Cost: `fit` takes the minutes of `budget`, and about 2 GB at most on two cores: in wide tables,
     whose flows and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.

@@ -16,7 +16,7 @@ from typing import BinaryIO
 def path_text(name: str, path) -> str:
     """The path that the argument `name` gives, as text.
 
-    Errors: TypeError for what is no path; ValueError for a NUL, which no system has in its paths.
+    Errors: TypeError for anything but a path; ValueError for a NUL, which no system allows there.
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"{name} must be a str or a PathLike, not {path!r:.60}")
@@ -27,7 +27,7 @@ def path_text(name: str, path) -> str:
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """All of content at path, or what was there before; also through a link, also in a crash.
+    """Put content at path, all of it or nothing: a crash leaves the old file. Links are followed.
 
     Errors: those of `replacing`.
     """
@@ -65,7 +65,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
 def replaceable(path: str) -> str:
     """The place of a file that may be written, or replaced, at path: links are followed.
 
-    Errors: OSError for a folder, also a missing one, and for what is no ordinary file.
+    Errors: OSError for a folder, also a missing one, and for anything but an ordinary file.
     """
     if os.path.basename(path) in ("", ".", ".."):  # "new/": realpath would forget the slash
         raise IsADirectoryError(f"cannot save to {path!r}: it names a folder, not a file")

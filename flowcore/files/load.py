@@ -25,8 +25,8 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
     Parameters that are not finite, those of a flow that has diverged, are loaded as they are;
     constants must be such as flowcore makes them.
-    Errors: FileNotFoundError, or another OSError for what is no ordinary file; ValueError for a
-    file that is empty, truncated, damaged, not flowcore's (which is seen before it is read), of a
+    Errors: FileNotFoundError, or another OSError for anything but an ordinary file; ValueError for
+    a file that is empty, truncated, damaged, not flowcore's (which is seen before it is read), of a
     newer format, or contains a class that is neither flowcore's nor in `classes`.
 
     Parameters

@@ -196,7 +196,7 @@ class ChowLiuTree:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
 
     def check(self, sizes: Sequence[int]) -> None:
-        """A ValueError for what is no density of columns of these sizes."""
+        """A ValueError for anything but a density of columns of these sizes."""
         check_shares(self.unseen, sizes)
         own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
         if own != {len(sizes)} or not all(a > 0 for a in self.strengths):

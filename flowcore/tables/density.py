@@ -161,7 +161,7 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> TableDensity:
         """A fitted one, of a density of the numbers on the whole line that you have already.
 
-        schema: what the columns are, as `edit` has it. categories: p(c), of the categories and
+        schema: what the columns are, as for `edit`. categories: p(c), of the categories and
         atoms in their order. Errors: ValueError for what does not fit together.
         """
         counted = None if categories is None else categories.to_dict()

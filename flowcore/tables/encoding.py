@@ -176,7 +176,7 @@ class Day(Part):
         return codes[:, 0] != self._levels if self.may_be_gone else np.ones(len(codes), bool)
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        """(codes, coordinates); a ValueError for what is no date of this format and unit."""
+        """(codes, coordinates); a ValueError for anything but a date of this format and unit."""
         kind, values = self.column.kind, frame[self.column.name]
         gone = is_missing(values)
         seconds = seconds_of(values, kind.form)

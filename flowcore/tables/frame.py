@@ -182,7 +182,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
 
     Integers stay integers, other numbers are float64; objects are numbers, booleans or text. Dates
     and durations stay what they are: what wants numbers refuses them, by name.
-    Errors: ValueError for what is no table, for two columns of one name, and, naming column and
+    Errors: ValueError for anything but a table, for two columns of one name, and, naming column and
     row, for complex numbers, masked values and objects that are neither numbers nor text.
 
     Parameters

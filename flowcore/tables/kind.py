@@ -55,7 +55,7 @@ class Kind:
     atoms : tuple of float
         Values of a number that have a probability each, the smallest first.
     form : str
-        How a date or time is written, as `strptime` has it.
+        How a date or time is written, in the notation of `strptime`.
     repeats : str
         "week" or "year", of a date.
 

@@ -121,7 +121,7 @@ class LatentClasses:
                 "unseen": self.unseen}  # fmt: skip
 
     def check(self, sizes: Sequence[int]) -> None:
-        """A ValueError for what is no density of columns of these sizes."""
+        """A ValueError for anything but a density of columns of these sizes."""
         check_shares(self.unseen, sizes)
         n = self.weights.size
         check_probabilities("weights", self.weights, (n,))

@@ -132,7 +132,7 @@ def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ends(part, ends: tuple) -> tuple:
-    """The ends of a range, as numbers or days; a ValueError for what is no range."""
+    """The ends of a range, as numbers or days; a ValueError for anything but a range."""
     column = part.column
     if len(ends) != 2 or column.kind.is_category:
         what = "a range is (low, high)" if len(ends) != 2 else f"{column.kind} has no ranges"

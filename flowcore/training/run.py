@@ -180,9 +180,10 @@ class Run:
     def finish(self):
         """(the new flow, the history).
 
-        Its parameters are the best validated ones, the initial ones included; else the last ones;
-        or, if the loss of the first batch is not finite there, the latest that are known to be
-        good. That training ends worse than it began is a warning.
+        With validation rows its parameters are those that were best on them, perhaps the initial
+        ones; without, the last ones. If the loss of the first batch is not finite there, they are
+        the latest that are known to be good. A warning follows if training ended worse than it
+        began.
         """
         kept, problem = self._best_validated()
         if kept is None:

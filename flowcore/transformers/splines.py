@@ -246,9 +246,9 @@ class _Cutter:
 class _Axes:
     """Both axes, cut into pieces: [L, H] is to a piece as `whole` to e_j + c E, see `_Cutter`.
 
-    raw (2, K, ...): first those of the widths, then of the heights. The weights stay as they are,
-    (2, K, ...), with their sums in upto and the last of these in whole. Dividing all of them would
-    be slow, and only those of the bin that a point falls into are needed.
+    raw (2, K, ...) holds the widths, then the heights. Their weights (2, K, ...) are not divided by
+    their sum: that would be slow, and only the bin that a point falls into is needed. `upto` has
+    the sums up to each knot, and `whole` the last of them.
     """
 
     def __init__(self, cutter: _Cutter, raw):

@@ -13,7 +13,8 @@ LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A lesson
 <nav class="page-toc"><ul><li><a href="#predict">Predict</a></li>
 <li><a href="#next">It is -1.612</a></li></ul></nav>
 <article><section id="lesson"><h1>A lesson</h1>
-<section id="predict"><h2>Predict</h2><p>1a. How high is it?</p>
+<section id="predict"><h2>Predict</h2><p>Guess. Put your number in the place
+of <code><span>None</span></code>.</p><p>1a. How high is it?</p>
 <div class="highlight-Python"><pre>guess = None
 print(teaching.check("1a", guess))</pre></div>
 <div class="sphx-glr-script-out"><pre>
@@ -75,6 +76,7 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     page.goto(url)
     question = page.locator("form[data-name='1a']")
     question.wait_for()
+    assert page.get_by_text("Guess.").inner_text() == "Guess."  # no "in the place of None" here
     assert "1a. How high is it?" in question.inner_text()  # the text's question, not the output's
     assert not page.get_by_text("-1.612").first.is_visible()  # nor in the sidebar
     assert not page.locator("#answer").is_visible() and not page.locator("#later").is_visible()
@@ -98,7 +100,7 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     function = page.locator("form[data-name='1c']")
     assert "1c. Write log_p." in function.inner_text()
     assert function.locator("textarea").input_value() == "def log_p(x):\n    return ..."
-    assert page.locator("#end").is_visible()
+    assert page.locator("#end").is_visible() and not function.get_by_text("Go on").is_visible()
     function.locator("textarea").fill(
         "def log_p(x):\n    return -np.log(x)**2 / 2 - log(2 * pi) / 2"
     )
@@ -130,6 +132,8 @@ def test_a_reader_may_go_on_without_an_answer(lesson):
     page.get_by_text("Show the whole lesson").click()
     page.locator("#close").wait_for()
     assert not page.get_by_text("Show the whole lesson").is_visible()
+    page.reload()
+    page.locator("#close").wait_for()
 
 
 def test_a_link_into_a_folded_part_unfolds_it(lesson):

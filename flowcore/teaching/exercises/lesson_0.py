@@ -20,7 +20,7 @@ def _inputs(D=3):
         "A hidden unit reads numbers up to its own, an output only smaller ones.",
         (D, f"mu_{D} may not read x_{D}: z_{D} = (x_{D} - mu_{D}) exp(-alpha_{D}) would have "
          "another slope."),
-        (1, "Not only the neighbour: all inputs with smaller numbers."),
+        (1, "All inputs with smaller numbers count, not only the neighbour."),
         (0, "That is mu_1, before which nothing comes."),
         (2 * D - 2, f"Count inputs, not edges: mu_{D} and alpha_{D} read the same ones."),
         (D * (D - 1) // 2, f"These are the pairs of all outputs; mu_{D} alone is asked for."),

@@ -38,7 +38,7 @@ def _beyond(angle=3, by=0.5):
         (total, "This is beyond pi = 3.14; take a whole turn off."),
         (total - np.pi, "Half a turn was taken off: that is the opposite point."),
         (2 * np.pi - total, "The sign: it is below 0."),
-        (np.pi - total, "Not the distance from pi: the angle counts from 0, so take 2 pi off."),
+        (np.pi - total, "This is the distance from pi. The angle counts from 0: take 2 pi off."),
         (-np.pi, "The turn does not stop at the seam."),
         (np.pi, "The turn does not stop at the seam."),
         (-total, "Turning goes on: take a whole turn off, do not mirror."),
@@ -136,8 +136,8 @@ _ROWS = np.array([[0.5, 2.0, -1.0], [-3.0, 0.1, 3.0], [1.0, -4.0, 0.2]])
 
 _READ = exercise("10e",
     "Write a function features(x, is_angle), what a network reads: x (n, D), is_angle a boolean "
-    "array (D,). Column by column, in the order of x: of an angle its cosine, then its sine; any "
-    "other column as it is. It returns (n, D + the number of angles).",
+    "array (D,). Each angle becomes two columns, its cosine and then its sine. Any other column "
+    "stays as it is, and all keep the order of x. It returns (n, D + the number of angles).",
     features,
     "Two numbers without a seam for each angle, so no network can see where the circle begins.",
     "Collect the columns in a list, one or two for each of x, and np.stack them along axis 1.",

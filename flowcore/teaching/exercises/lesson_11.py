@@ -61,7 +61,7 @@ def _bound(Z=5):
         (Z - LOG_2, "The logarithm of Z minus KL, not Z itself."),
         (log_Z * LOG_2, "KL is taken off, not multiplied."),
         (0.0, "That would be log Z = KL. What is log Z here?"),
-        (log_Z / 2, "Not the logarithm is halved: p~ is, at draws of q."),
+        (log_Z / 2, "p~ is halved at draws of q, not its logarithm: subtract log 2."),
         (-log_Z - LOG_2, "p~ is larger than p: log Z is added."),
         (1 / Z, "p~ = Z p: its integral is Z, not 1 / Z."),
         (log_Z - 1, "KL is log 2, not 1."),

@@ -51,9 +51,9 @@ def _which(a=2, x1=1):
         f"Compare both halves at x1 = {x1_text} by their densities of x1 alone: N(x1; {a:g}, 1) "
         f"and N(x1; -{a:g}, 1).",
         (0.5, "That is before x1 is known: a value of x1 that one half makes often speaks for it."),
-        (far / (near + far), "Not distances are compared, but densities, exp(-distance^2 / 2)."),
-        (far**2 / (near**2 + far**2), "Not squared distances are compared, but their "
-         "exponentials."),
+        (far / (near + far), "Compare densities, exp(-distance^2 / 2), not distances."),
+        (far**2 / (near**2 + far**2), "Compare densities, exp(-distance^2 / 2), not "
+         "squared distances."),
         (1 / (1 + np.exp(-2 * odds)), "A square is halved in the exponent of a normal density."),
         (1 / (1 + np.exp(-(far - near) / 2)), "These are halves of the distances: square them "
          "first."),

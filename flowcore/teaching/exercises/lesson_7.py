@@ -61,7 +61,7 @@ def _order(z=3, a=2, b=1):
         (float(a * z), "That is f alone; g comes before it."),
         (z / a - b, "That is the way back, from x to z."),
         ((z - b) / a, "That is the way back of the chain in the other order."),
-        (float(a * z + 2 * b), "f multiplies all of z + 1, and comes once."),
+        (float(a * z + 2 * b), f"f multiplies z + {b} as a whole, once."),
         (float(a * a * (z + b)), "f comes once."),
         (float(a * (z + b) + b), "g comes once, before f."),
         (float(z), "Nothing has happened: g and f both change it."),

@@ -53,9 +53,9 @@ def _sink(k=1):
         (-HALF_LOG_2PI, "The point does not move, but its neighbours come nearer."),
         (float(k), "This is the log-determinant's part alone; log N(0; 0, 1) is missing."),
         (-float(k), "This is log |dx/dz| alone: turn its sign, and add log N(0; 0, 1)."),
-        (-HALF_LOG_2PI * np.exp(k), "Not the logarithm is multiplied by e: the divergence is "
+        (-HALF_LOG_2PI * np.exp(k), "log p is not multiplied by e: the divergence is "
          "subtracted from it."),
-        (-HALF_LOG_2PI * np.exp(-k), "Not the logarithm is multiplied by 1/e: the divergence is "
+        (-HALF_LOG_2PI * np.exp(-k), "log p is not multiplied by 1/e: the divergence is "
          "subtracted from it."),
         (-HALF_LOG_2PI + np.exp(-k), "The divergence itself is integrated, not x(1)."),
         (-HALF_LOG_2PI - np.exp(-k), "The divergence itself is integrated, not x(1)."),
@@ -94,8 +94,8 @@ def _regression(t=0.25, x=1):
         ((1 - t) / variance * x, "This is E[z | x_t]; E[x | x_t] minus it is asked for."),
         (-x / (1 - t), "Only z was thought of: x is random, too, and part of x_t."),
         (x / t, "Only x was thought of: z is random, too, and part of x_t."),
-        ((1 - 2 * t) * x, "The sign, and the variance of x_t, by which to divide."),
-        (1 - 2 * t, "The sign, and the variance of x_t, by which to divide."),
+        ((1 - 2 * t) * x, "Turn the sign, and divide by the variance of x_t."),
+        (1 - 2 * t, "Turn the sign, and divide by the variance of x_t."),
         (variance, "This is the variance of x_t."),
         (-2.0 * x, "The variance of x_t is not that of z alone: (1 - t)^2 + t^2."),
     )  # fmt: skip
@@ -154,10 +154,10 @@ def _pushed(**other):
 _PLANE = np.array([[0.3, -1.0], [1.2, 0.5], [-0.4, 0.8]])
 
 _EULER = exercise("9e",
-    "Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1, each x <- x + "
-    "h v(x, t) with h = 1/n and t at the step's beginning; v(x, t) is (n_rows, D), its divergence "
-    "div(x, t) is (n_rows,). It returns x at t = 1 and log |det dx/dz|, to first order h div a "
-    "step.",
+    "Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1. Each step is "
+    "x <- x + h v(x, t), with h = 1/n and t at its beginning, and adds h div(x, t) to the log-det. "
+    "v(x, t) is (n_rows, D), its divergence div(x, t) is (n_rows,). It returns x at t = 1 and log "
+    "|det dx/dz|.",
     push,
     "A chain of many small layers: log-dets add up, and each is h times the divergence.",
     "Two sums in one loop. The divergence is taken where the step begins: before x moves.",

@@ -30,7 +30,7 @@ def _stretch(s=2):
         (N_0 - log_s / LOG_2, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
         (np.exp(N_0) / s, "This is the density itself; its logarithm is asked for."),
         (N_0 / s, f"The density is divided by {s}, not its logarithm: subtract log {s}."),
-        (s * N_0, f"Not the logarithm is stretched, but the axis: subtract log {s}."),
+        (s * N_0, f"The axis is stretched, not the logarithm: subtract log {s}."),
         (N_0 - s, f"The density is divided by {s}, so its logarithm falls by log {s}, not by {s}."),
         (N_0 - 2 * log_s, f"log {s * s}: the variance grows by {s * s}, but lengths by {s}."),
         (np.exp(N_0), "This is the density of z; the one of x is lower, and its logarithm asked."),

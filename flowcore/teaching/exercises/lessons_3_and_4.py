@@ -158,8 +158,8 @@ def _count(D=5, each=2):
         f"{' + '.join(map(str, left))}, layer by layer. The engine stores no others.",
         "For each layer, count what every unit may read; or let Python count, over the masks of "
         f"fc.MADE({D}, hidden=[{width}, {width}]).",
-        (whole // 2, "Not exactly half: in the hidden layers equal degrees are connected, in the "
-         "last one they are not. Count the coloured cells."),
+        (whole // 2, "It is not exactly half: in the hidden layers equal degrees are connected, in "
+         "the last one they are not. Count the coloured cells."),
         (_edges(np.less, np.less, degrees), "In the hidden layers, equal degrees are connected: "
          "<=, not <."),
         (_edges(np.less_equal, np.less_equal, degrees), "An output may not see units of its own "

@@ -35,7 +35,7 @@ def log_dets(
     the base on. Parts above 0 stand on the line, those below hang from it; the black line is
     log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out. Where
     log p(x) is not finite, there is its value and no bar. Errors: ValueError for points of a wrong
-    shape, or more than 12 of them; TypeError for what is no flow.
+    shape, or more than 12 of them; TypeError for anything but a flow.
 
     Parameters
     ----------
