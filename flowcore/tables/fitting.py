@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 CHANCE = 0.01  # of the pairs of equal rows, if independent columns explain no more, rows are copies
 MARGINS = 4096  # values of a column that are kept
-ROUNDS = 0.3, 0.7  # shares of the budget, where categories are unknown; the first density fills them
+ROUNDS = (
+    0.3,
+    0.7,
+)  # shares of the budget, where categories are unknown; the first density fills them
 
 
 def learn_flow(
