@@ -126,9 +126,12 @@ def fitted_parts(
         return parts(codes, 1.0)
     from .density import TableDensity
 
-    start = first_codes(codes, encoding.sizes, x, weight, rng)
-    density = TableDensity(schema).with_parts(*parts(start, ROUNDS[0]))
-    return parts(drawn_codes(density, codes, x, hole, rng), ROUNDS[1])
+    drawn = first_codes(codes, encoding.sizes, x, weight, rng)
+    rounds = ROUNDS if encoding.kinds else (0.2,) * 5  # p(c) alone costs little
+    for share in rounds[:-1]:
+        density = TableDensity(schema).with_parts(*parts(drawn, share))
+        drawn = drawn_codes(density, codes, x, hole, rng)
+    return parts(drawn, rounds[-1])
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:
