@@ -315,9 +315,8 @@ def test_answers_that_cannot_be_trusted_are_marked():
             return np.where(np.asarray(x)[..., 0] > 1e3, -np.inf, super().log_prob(x))
 
     joint = fc.Conditionals(Nowhere(mixture(3)))
-    with pytest.warns(UserWarning, match=r"not to be trusted: effective sample size 0"):
-        found = joint.given({0: 1e4})
-    assert not found.trusted and found.log_marginal == -np.inf
+    with pytest.raises(ValueError, match="density of what is known is 0"):
+        joint.given({0: 1e4})
     with pytest.warns(UserWarning, match=r"1 of 2 rows .* row 1. Raise n_draws"):
         answers = joint.log_prob([[0.0, np.nan, 0.0], [1e4, np.nan, 0.0]])
     assert answers.trusted.tolist() == [True, False]
@@ -401,12 +400,49 @@ def test_bad_questions():
     with pytest.raises(TypeError, match="exact, and take no n_draws"):
         mixture(3).given({0: 0.0}, n_draws=10)
 
+    with pytest.raises(ValueError, match="no column is named 'd': the columns are a, b, c"):
+        fc.Conditionals(mixture(3), names=["a", "b", "c"]).given({"d": 0.0})
+    with pytest.raises(ValueError, match="known values must be finite"):
+        joint.given({0: np.inf})
+
     class Broken(Opaque):
         def log_prob(self, x):
             return np.full(np.shape(x)[:-1], np.nan)
 
     with pytest.raises(ValueError, match="log-density is NaN at some draws"):
         fc.Conditionals(Broken(mixture(3))).given({0: 0.0})
+
+
+class Cube:
+    """The uniform density of the unit square."""
+
+    dim = 2
+
+    def sample(self, n, rng=None):
+        return np.random.default_rng(rng).uniform(size=(n, 2))
+
+    def log_prob(self, x):
+        return np.where(((x >= 0) & (x <= 1)).all(axis=-1), 0.0, -np.inf)
+
+
+def test_values_out_of_the_support_are_no_nan():
+    joint = fc.Conditionals(Cube(), names=["a", "b"])
+    with pytest.raises(ValueError, match=r"known is 0, .* by 1000 draws: a = 7"):
+        joint.given({"a": 7.0})
+    rows = [[0.5, np.nan], [7.0, np.nan], [0.5, 0.5], [7.0, 0.5]]
+    with pytest.warns(UserWarning, match="1 of 4 rows have answers that are not to be trusted.*1"):
+        answers = joint.impute(rows, n=2)
+    assert answers.log_p[[1, 3]].tolist() == [-np.inf] * 2 and answers.log_p[2] == 0
+    assert answers.trusted.tolist() == [True, False, True, True]
+    assert np.isfinite(answers.draws).all() and (answers.draws[:, 2] == 0.5).all()
+
+
+def test_all_holes_in_one_column_are_answered_by_the_others():
+    p = mixture(3)
+    rows = p.sample(40, rng=0)
+    rows[:, 1] = np.nan
+    answers = fc.Conditionals(Opaque(p)).impute(rows, n=3)
+    assert answers.trusted.all() and np.isfinite(answers.draws).all()
 
 
 def test_many_rows_come_in_blocks(monkeypatch, capsys):

@@ -11,8 +11,8 @@ held out, 100 rows at least and a third at most (nats below the density of the c
 "left" is what learning loses, as a share of what dropping rows loses: 0 is as good as the complete
 table, 1 as dropping.
 
-Tables with categories are the first 7 columns of those of `benchmarks.synthetic`; `fit_table` learns from them. Filled in
-are means, and of categories the most frequent one.
+Tables with categories are the first 7 columns of those of `benchmarks.synthetic`; `fit_table`
+learns from them. Filled in are means, and of categories the most frequent one.
 
 Made tables, moons-D: D/2 independent two moons, rotated. gauss-D: correlated normal columns.
 """

@@ -51,6 +51,11 @@ class Conditional:
         self.log_marginal, self.error = float(answer.log_p[0]), float(answer.error[0])
         self.ess, self.k_hat = float(answer.ess[0]), float(answer.k_hat[0])
         self.annealed = bool(answer.annealed[0])
+        if self.log_marginal == -np.inf:
+            raise ValueError(
+                f"the density of what is known is 0, or too small to be found by {n_draws} draws: "
+                f"{', '.join(self._known)}"
+            )
         if not self.trusted:
             warn(f"{self}. Raise n_draws, or pass donors= to Conditionals")
 
@@ -93,10 +98,13 @@ class Conditional:
             found.append(np.interp(q, middle, column[order]))
         return np.stack(found, axis=1)
 
-    def __repr__(self):
+    @property
+    def _known(self) -> list[str]:
         labels = self.joint.names or range(len(self.known))
-        known = [f"{labels[i]} = {self.known[i]:.4g}" for i in np.flatnonzero(~self.hole)]
-        title = f"p({', '.join(map(str, self.columns))} | {', '.join(known)})"
+        return [f"{labels[i]} = {self.known[i]:.4g}" for i in np.flatnonzero(~self.hole)]
+
+    def __repr__(self):
+        title = f"p({', '.join(map(str, self.columns))} | {', '.join(self._known)})"
         if self.error < ROUNDING:
             return f"{title}: exact"
         how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"

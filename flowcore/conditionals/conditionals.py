@@ -138,7 +138,8 @@ class Conditionals:
         """p(x_b | x_a): the density of the other columns, where some are known.
 
         known: {column: value}, by name or number, or a row (D,) with NaN for what is unknown. A
-        warning if the effective sample size or k-hat is not to be trusted.
+        warning if the effective sample size or k-hat is not to be trusted. ValueError for what has
+        the density 0, as values out of a support have.
         """
         row = known_row(known, self.dim, self.names)
         return Conditional(self, row, n_draws, rng, context)

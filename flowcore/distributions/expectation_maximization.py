@@ -135,14 +135,16 @@ def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Gener
 
 
 def expectation_maximization(
-    x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float, df: float = inf
-) -> tuple[float, Components]:
+    x: np.ndarray, weight: np.ndarray, shares: np.ndarray, prior: float, df: float = inf,
+    beside: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[float, Components]:  # fmt: skip
     """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
 
     x (n, D) is white as a whole: mean 0, covariance I; weight (n,) sums to 1. Every covariance has
     a prior, prior * D imagined rows of the variance K^(-2/D), the volume that each of K components
     has of the whole (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
-    2007): none collapses onto a single row.
+    2007): none collapses onto a single row. beside: what else the rows have, given the component
+    independent of x: it fits itself to shares (K, n), and returns its log-densities (K, n).
     """
     dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
     columns, weights = np.ascontiguousarray(x.T), n_rows * weight
@@ -150,16 +152,23 @@ def expectation_maximization(
         (weights[rows] * shares[rows].T) @ phi.T for rows, phi in _features(columns)
     )  # (K, F)
     reached, before = -np.inf, -np.inf
-    mass, spread = sums[:, 0], shares.shape[1] ** (-2 / dim) * np.eye(dim)
+    mass, spread, more = sums[:, 0], shares.shape[1] ** (-2 / dim) * np.eye(dim), None
+    every = shares.T.astype(float)
     for _ in range(STEPS):
         check_time()
         found = maximized(mass, sums, dim, n_rows, prior, spread)
         linear, top = _linear(found)
+        if beside is not None:
+            more = beside(every)
         mass, sums, reached = np.zeros_like(mass), np.zeros_like(sums), 0.0
         for rows, phi in _features(columns):
             log_p = linear @ phi
             precision = _heavy_tails(log_p, top, dim, df) if df < inf else None
+            if more is not None:
+                log_p += more[:, rows]
             value, posterior = log_sum_exp(log_p, out=log_p)
+            if more is not None:
+                every[:, rows] = posterior
             reached += weight[rows] @ value
             posterior *= weights[rows]
             mass += posterior.sum(axis=1)

@@ -179,7 +179,8 @@ class FlowDensityRecord:
             and (self.proposal is None or is_proposal(self.proposal, self.density.dim))
         ):
             raise ValueError(
-                "its options, density, latent space, names, context and proposal do not fit together"
+                "its options, density, latent space, proposal, names and context do not fit "
+                "together"
             )
 
     def config(self) -> dict:

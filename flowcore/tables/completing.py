@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .density import TableDensity
 
 INTERVALS = 8  # of a number, with as many rows in each
-CLASSES, ROWS_PER_CLASS = 20, 20
+CLASSES, ROWS_PER_CLASS = 10, 40  # few, since each has imagined rows of independent columns
 DRAWS = 32  # with weights, of which one is taken
 
 
@@ -57,7 +57,7 @@ def drawn_codes(
 
 
 def _intervals(x: np.ndarray) -> np.ndarray:
-    """The interval of each number, between quantiles of those that are known; -1 of unknown ones."""
+    """The interval of each number, between quantiles of the known ones; -1 of NaN."""
     ends = np.nanquantile(x, np.arange(1, INTERVALS) / INTERVALS)
     return np.where(np.isnan(x), -1, np.searchsorted(ends, x))
 

@@ -22,6 +22,7 @@ from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
 from .onehot import OneHot
+from .question import encoded_with_holes
 from .record import check_dim
 from .schema import Schema, argument, complete_rows
 
@@ -94,16 +95,13 @@ def fitted_parts(
         schema.check_kinds(missing)
         frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
     encoding = Encoding(schema)
-    codes, x, _ = encoding.encode(frame)
+    codes, x, hole, _ = encoded_with_holes(encoding, frame, values=True)
     coordinates = Coordinates(encoding.kinds, encoding.optional)
     encoding.check_inside(frame, x, coordinates.outside(x))
     encoding.check_known(frame, codes)
     check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
     learn = _learner(learn, missing)
     notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
-
-    def holes(codes):  # a number that is not there, since an atom is, is none
-        return np.isnan(x) & encoding.is_there(np.maximum(codes, 0))
 
     def parts(codes, share):
         categories, nats, context = None, 0.0, None
@@ -114,7 +112,7 @@ def fitted_parts(
             context = one_hot(codes) if one_hot.dim else None
         u, first = _noise(codes, x, coordinates, rng)
         fitted = coordinates.fitted(x, u, *_once(first, weight))
-        on_line = fitted.to_line(x, u, holes(codes))
+        on_line = fitted.to_line(x, u, hole & encoding.is_there(codes))  # and no atom
         density, summary = _learned(*on_line, context, weight, learn, share, rng)
         check_dim(density, fitted.dim)
         found = {
@@ -128,9 +126,12 @@ def fitted_parts(
         return parts(codes, 1.0)
     from .density import TableDensity
 
-    start = first_codes(codes, encoding.sizes, x, weight, rng)
-    density = TableDensity(schema).with_parts(*parts(start, ROUNDS[0]))
-    return parts(drawn_codes(density, codes, x, holes(codes), rng), ROUNDS[1])
+    drawn = first_codes(codes, encoding.sizes, x, weight, rng)
+    rounds = ROUNDS if encoding.kinds else (0.2,) * 5  # p(c) alone costs little
+    for share in rounds[:-1]:
+        density = TableDensity(schema).with_parts(*parts(drawn, share))
+        drawn = drawn_codes(density, codes, x, hole, rng)
+    return parts(drawn, rounds[-1])
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:
@@ -217,8 +218,8 @@ def _learner(learn, missing: str) -> Callable | FlowDensity:
         return learn
     if not isinstance(learn, FlowDensity):
         raise ValueError(
-            f"missing='learn' wants a FlowDensity, but learn is {learn!r:.80}, which takes complete "
-            "rows: leave learn out, or pass missing='drop'"
+            f"missing='learn' wants a FlowDensity, but learn is {learn!r:.80}, which takes "
+            "complete rows: leave learn out, or pass missing='drop'"
         )
     return clone(learn).set_params(missing="learn")
 

@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bijectors import Standardize
 from ..core import derived, log_sum_exp
 from ..distributions import MultivariateTMixture
+from ..distributions.expectation_maximization import (
+    expectation_maximization,
+    first_shares,
+    moved,
+    whitened,
+)
 from .frequencies import draw
+from .latent_classes import one_hot
 
 if TYPE_CHECKING:
     from .density import TableDensity
 
-DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
+DF = 5.0  # degrees of freedom
+DRAWS, COMPONENTS = (8_000, 20_000), (3, 20)  # at least and at most; of wide tables fewer:
+FEATURES, PRODUCTS = 2**24, 2**26  # squares of all draws; and the same, times the components
 IMAGINED = 2.0  # rows of every component, distributed as the whole column
 BINS, EVEN = 512, 0.1  # of a histogram; the share of it that is spread evenly
 NARROW = 1e-11  # of the mass: draws between such ends are even, since floats would show
@@ -43,22 +53,27 @@ class MixedMixture:
 
     @classmethod
     def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
-        """EM finds t_k from 8,000 draws of the density; p_kj are the shares of their codes."""
-        categories, codes = density.categories_, np.zeros((DRAWS, 0), np.int64)
-        if categories is not None:
-            codes = categories.sample(DRAWS, rng)
+        """EM finds all of it from 20,000 draws of the density; of wide tables from fewer.
+
+        20 components, of wide tables fewer. (BIC would take less: it weighs what few rows can tell,
+        and of draws there are as many as one likes.)
+        """
+        categories, dim = density.categories_, density.density_.dim
+        features = (dim + 1) * (dim + 2) // 2
+        n = int(np.clip(FEATURES // features, *DRAWS))
+        k = int(np.clip(PRODUCTS // (n * features), *COMPONENTS))
+        codes = np.zeros((n, 0), np.int64) if categories is None else categories.sample(n, rng)
         z = np.asarray(density.sample_on_line(codes, rng), float)
         near = np.isfinite(z).all(axis=1)
         codes, z = codes[near], z[near]
-        mixture = MultivariateTMixture.from_data(z, rng=rng, df=DF)
-        shares = log_sum_exp(mixture.log_prob_of_components(z))[1]
-        probabilities = []
-        for own, size in zip(codes.T, () if categories is None else categories.sizes, strict=True):
-            counts = np.stack([np.bincount(own, share, minlength=size) for share in shares])
-            whole = (np.bincount(own, minlength=size) + 1 / size) / (len(own) + 1)
-            counts += IMAGINED * whole
-            probabilities.append(counts / counts.sum(axis=1, keepdims=True))
-        return cls(mixture, probabilities)
+        weight, scale = np.full(len(z), 1 / len(z)), Standardize.from_data(z)
+        white, mean, factor = whitened(scale.inverse(z), weight)
+        shares = None if categories is None else _Shares(codes, categories.sizes)
+        seen = white if shares is None else np.hstack([white, shares.scaled])
+        start = first_shares(seen, weight, k, rng), 1.0, DF
+        own = expectation_maximization(white, weight, *start, shares and shares.fitted)[1]
+        own = moved(moved(own, mean, factor), scale.mean, np.diag(scale.scale))
+        return cls(MultivariateTMixture(*own, DF), shares.probabilities if shares else [])
 
     def without(self, forbidden: Sequence[tuple[int, int]]) -> MixedMixture:
         """The same without some values: pairs of a column and a code."""
@@ -102,6 +117,29 @@ class MixedMixture:
                 with np.errstate(divide="ignore"):  # a value that was taken out
                     found = found + np.log(np.column_stack([p, np.ones(len(p))]))[:, own]
         return found
+
+
+class _Shares:
+    """p_kj of codes (n, K), fitted to the shares of components in their rows."""
+
+    def __init__(self, codes: np.ndarray, sizes: Sequence[int]):
+        self.ones, self.ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
+        each = np.repeat(sizes, sizes)  # of every value, how many its column has
+        self.whole = (self.ones.sum(axis=0) + 1 / each) / (len(codes) + 1)
+        self.probabilities: list[np.ndarray] = []
+
+    @property
+    def scaled(self) -> np.ndarray:
+        """(n, C): 1 in the place of each code, standardised."""
+        ones = self.ones.toarray()
+        return ones[:, ones.any(axis=0)] / np.maximum(ones.std(axis=0), 1e-9)[ones.any(axis=0)]
+
+    def fitted(self, shares: np.ndarray) -> np.ndarray:
+        """log prod_j p_kj(c_j) of every row, (K, n), by probabilities of these shares (K, n)."""
+        p = shares @ self.ones + IMAGINED * self.whole
+        p /= shares.sum(axis=1, keepdims=True) + IMAGINED
+        self.probabilities = np.split(p, self.ends, axis=1)
+        return (self.ones @ np.log(p).T).T
 
 
 class Proposal:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import warn
 from .dates import seconds_of
-from .encoding import UNKNOWN
+from .encoding import UNKNOWN, Encoding
 from .frame import Frame, as_frame, is_missing, listed
 
 if TYPE_CHECKING:
@@ -52,9 +52,22 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
     draws fill it. With `values` it is known there, as that value.
     Errors: ValueError for a number outside of its column's support, naming its place.
     """
-    encoding, gaps = density.encoding, {}
+    encoding = density.encoding
+    codes, x, hole, gaps = encoded_with_holes(encoding, frame, values)
+    forbidden, k = [], 0
+    for part in encoding.parts:
+        if part.column.missing and not values:
+            forbidden.append((k, part.sizes[0] - 1))
+        k += len(part.sizes)
+    encoding.check_inside(frame, x, density.coordinates_.outside(x))
+    return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
+
+
+def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool) -> tuple:
+    """(codes (n, K), -1 unknown; x (n, D), NaN unknown or not there; hole (n, D), whether a number
+    is unknown; name -> (n,) where cells are unknown). values: see `with_holes`."""
     codes, x, _ = encoding.encode(frame)
-    hole, forbidden, k, d = np.zeros(x.shape, bool), [], 0, 0
+    hole, gaps, k, d = np.zeros(x.shape, bool), {}, 0, 0
     for part in encoding.parts:
         column, n_codes, n_numbers = part.column, len(part.sizes), len(part.kinds)
         gone = is_missing(frame[column.name]) & (not (values and column.missing))
@@ -62,11 +75,8 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
         codes[gone, k : k + n_codes] = UNKNOWN
         x[gone, d : d + n_numbers] = np.nan
         hole[gone, d : d + n_numbers] = True
-        if column.missing and not values:
-            forbidden.append((k, part.sizes[0] - 1))
         k, d = k + n_codes, d + n_numbers
-    encoding.check_inside(frame, x, density.coordinates_.outside(x))
-    return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
+    return codes, x, hole, gaps
 
 
 def asked(density: TableDensity, known: Mapping) -> Question:

@@ -75,9 +75,9 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
         raise PermissionError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
-def as_table(name: str, values, dim: int, dtype=float) -> np.ndarray:
+def as_table(name: str, values, dim: int, dtype=float, more: str = "") -> np.ndarray:
     """`values` as a float array of shape (n, dim), n >= 1, finite also in dtype; floats are not
-    copied."""
+    copied. more: how NaN can be mended, beside dropping or filling them."""
     table = as_numbers(name, values)
     if table.ndim != 2 or table.shape[1] != dim:
         hint = ""
@@ -89,7 +89,7 @@ def as_table(name: str, values, dim: int, dtype=float) -> np.ndarray:
         )
     if len(table) == 0:
         raise ValueError(f"{name} is empty: shape {table.shape}")
-    check_finite(name, table, dtype, column_labels(values))
+    check_finite(name, table, dtype, column_labels(values), more)
     return table
 
 
@@ -183,7 +183,9 @@ def _reads_it_raw(part) -> bool:
     return any(map(_reads_it_raw, parts)) if parts else getattr(part, "context_dim", 1) != 0
 
 
-def check_finite(name: str, table: np.ndarray, dtype=float, labels: list | None = None) -> None:
+def check_finite(
+    name: str, table: np.ndarray, dtype=float, labels: list | None = None, more: str = ""
+) -> None:
     """A ValueError that names the first rows and columns with a NaN or an infinity, or with what
     dtype cannot hold."""
     dtype = np.dtype(dtype)
@@ -194,7 +196,7 @@ def check_finite(name: str, table: np.ndarray, dtype=float, labels: list | None 
         if not good.all():
             what = f"or infinite values (in {dtype})" if wider else "or infinite values"
             place = where(~good, labels, first_row=block.start)
-            raise ValueError(f"{name} has NaN {what} {place}: drop or fill them")
+            raise ValueError(f"{name} has NaN {what} {place}: drop or fill them{more}")
 
 
 def blocks(n: int, width: int) -> list[slice]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000  # rows of a memmap that `initialize` gets, at most; and
 MOST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
+HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 
 
 class Rows(NamedTuple):
@@ -126,7 +127,7 @@ class Table:
 
 def as_rows(dim: int, X, context, sample_weight, dtype: DTypeLike = float) -> Rows:
     """The arguments of `fit`, checked; dtype is that of the flow."""
-    x = as_table("X", X, dim, dtype)
+    x = as_table("X", X, dim, dtype, HOLES)
     context = as_context("context", context, "X", len(x), dtype)
     return Rows(x, as_weights(sample_weight, len(x)), context)
 
