@@ -247,3 +247,24 @@ def test_components_move_apart_from_the_start():
     for group in slopes.reshape(3, 4):  # logits, means, log-scales
         gaps = np.abs(group[:, None] - group)[np.triu_indices(4, 1)]
         assert gaps.min() > 1e-3
+
+
+@pytest.mark.parametrize("df", [np.inf, 5.0])
+def test_moments_of_correlated_mixtures_are_those_of_their_draws(df):
+    means, factors = [[0.0, 1.0], [2.0, 3.0]], [[[1.0, 0.0], [0.5, 0.3]], [[2.0, 0.0], [-1.0, 1.0]]]
+    kind = fc.MultivariateNormalMixture if df == np.inf else fc.MultivariateTMixture
+    mixture = kind(means, factors, [0.3, 0.7], **({} if df == np.inf else {"df": df}))
+    x = mixture.sample((200, 500), rng=0).reshape(-1, 2)
+    size = np.sqrt(len(x))
+    assert (np.abs(x.mean(axis=0) - mixture.mean()) < 5 * x.std(axis=0) / size).all()
+    squares = (x - mixture.mean()) ** 2
+    error = squares.std(axis=0) / size
+    assert (np.abs(squares.mean(axis=0) - mixture.std() ** 2) < 5 * error).all()
+    assert (error < 0.05 * squares.mean(axis=0)).all()
+
+
+def test_moments_that_do_not_exist():
+    one = [[0.0]], [[[1.0]]]
+    assert fc.MultivariateTMixture(*one, df=1.5).std()[0] == np.inf
+    cauchy = fc.MultivariateTMixture(*one, df=1.0)
+    assert np.isnan(cauchy.mean()[0]) and np.isnan(cauchy.std()[0])

@@ -3,8 +3,8 @@ A flow in the sampler that you have
 ===================================
 
 Samplers want three things of a flow: to be fitted to their latest points, again and again; draws
-with their log-densities; log-densities of points. Here is a class of forty lines that has them, a
-move for emcee, and a backend for aspire. No torch, no JAX, nothing to compile.
+with their log-densities; log-densities of points. Here is a flow that offers them, a move for
+emcee, and a backend for aspire. No torch, no JAX, nothing to compile.
 """
 
 # %%
@@ -12,7 +12,6 @@ move for emcee, and a backend for aspire. No torch, no JAX, nothing to compile.
 import argparse
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,68 +24,27 @@ parser.add_argument("--quick", action="store_true", help="fewer steps and epochs
 options, _ = parser.parse_known_args()
 
 # %%
-# What a sampler needs. Samplers differ in names and in what they call forward; the next adapter
-# follows this page and renames.
+# What a sampler needs is a `fc.adapters.Backend`: `fit`, `log_prob`, `sample_and_log_prob`, and the
+# two ways between points and z. A `FlowBackend` is a flow that offers it; each fit goes on from the
+# last one's parameters, in the new points' own units.
 
 
-class Backend(Protocol):
-    """A density that is fitted to points (n, D) and can be sampled."""
-
-    def fit(self, x): ...  # goes on from the parameters that it has
-
-    def log_prob(self, x): ...  # (n,), normalised, in the units of x; -inf outside of the bounds
-
-    def sample_and_log_prob(self, n): ...  # (n, D) and (n,)
-
-    def to_latent(self, x): ...  # z (n, D) and log |det dz/dx| (n,)
-
-    def from_latent(self, z): ...  # x (n, D) and log |det dx/dz| (n,)
-
-
-class FlowBackend:
-    """A flow behind that protocol.
-
-    bounded   (low, high) of the prior, perhaps infinite; the flow has no mass outside
-    options   of `fc.fit`, such as epochs or max_seconds
-    """
-
-    xp = np  # the array library, as some samplers ask
-
-    def __init__(self, dim, bounded=None, recipe=fc.flows.nsf, seed=0, **options):
-        self.flow = recipe(dim, layers=2, hidden=[32, 32], bounded=bounded, rng=seed)
-        self.rng, self.options = np.random.default_rng(seed), options
-
-    def fit(self, x, **options):
-        """A warm start: the parameters stay, the standardisation follows the points."""
-        start = self.flow.restandardized() if self.flow.initialized else self.flow
-        self.flow, history = fc.fit(start, np.asarray(x), rng=self.rng, **self.options | options)
-        return history
-
-    def log_prob(self, x):
-        return self.flow.log_prob(x)
-
-    def sample_and_log_prob(self, n):
-        return self.flow.sample_and_log_prob(n, self.rng)
-
-    def to_latent(self, x):
-        return self.flow.bijector.inverse_and_log_det(x)
-
-    def from_latent(self, z):
-        return self.flow.bijector.forward_and_log_det(z)
+def backend_of(dim, **options):
+    return fc.adapters.FlowBackend(fc.flows.nsf(dim, layers=2, hidden=[32, 32]), **options)
 
 
 # %%
 # emcee
 # -----
 #
-# Its Metropolis-Hastings move takes a function: coordinates in, proposals and the logarithms of
-# their factors out. A draw of the flow is accepted with min(1, w(new) / w(old)), w = p / q.
+# `fc.adapters.independence_move(flow)` is a move of emcee. A draw y of the flow q is accepted, from
+# x, with the probability min(1, p(y) q(x) / (p(x) q(y))). Below is the same in plain NumPy.
 
 
-def independent_move(backend):
-    def propose(coordinates, rng):
-        new, log_q = backend.sample_and_log_prob(len(coordinates))
-        return new, backend.log_prob(coordinates) - log_q
+def independent_draws(flow):
+    def propose(x, rng):
+        y = flow.sample(len(x), rng)
+        return y, flow.log_prob(x) - flow.log_prob(y)
 
     return propose
 
@@ -117,21 +75,21 @@ rng = np.random.default_rng(0)
 walkers, n = 40, 50 if options.quick else 400
 first = run(lambda x, rng: (x + 0.5 * rng.standard_normal(x.shape), 0.0),
             rng.standard_normal((walkers, 2)), 300, rng)[100:].reshape(-1, 2)  # fmt: skip
-backend, learned = FlowBackend(2, epochs=2 if options.quick else 20), first
+backend, learned = backend_of(2, epochs=2 if options.quick else 20), first
 for _ in range(3):
     backend.fit(learned[:: 20 if options.quick else 4])
-    learned = run(independent_move(backend), learned[-walkers:], 200, rng)[50:].reshape(-1, 2)
+    learned = run(independent_draws(backend.flow), learned[-walkers:], 200, rng)[50:].reshape(-1, 2)
 
 start = learned[-walkers:]
 if find_spec("emcee"):
     import emcee
 
-    move = emcee.moves.MHMove(independent_move(backend))
+    move = fc.adapters.independence_move(backend.flow)
     sampler = emcee.EnsembleSampler(walkers, 2, log_p, moves=move, vectorize=True)
     sampler.run_mcmc(start, n)
     chains, name = sampler.get_chain(), "emcee"
 else:
-    chains, name = run(independent_move(backend), start, n, rng), "plain Metropolis"
+    chains, name = run(independent_draws(backend.flow), start, n, rng), "plain Metropolis"
 taken = np.mean(np.any(np.diff(chains, axis=0) != 0, axis=2))
 print(f"{name}: {taken:.0%} of the flow's draws accepted; the mean of x_2 is "
       f"{chains[..., 1].mean():.2f}, exactly 1")  # fmt: skip
@@ -141,53 +99,17 @@ assert options.quick or (taken > 0.5 and abs(chains[..., 1].mean() - 1) < 0.1)
 # aspire
 # ------
 #
-# aspire calls the way to z `forward`. Points go through its own transform first, whose log-det is
-# to be added. An entry point in the group `aspire.flows` makes the class known by name:
-# `flow_backend="flowcore"`; here the flow is handed over.
+# aspire finds flowcore by name: `flow_backend="flowcore"`. Options of the recipe go to `Aspire`,
+# those of `fc.fit` to its `fit`.
 if find_spec("aspire"):
     from aspire import Aspire, Samples
-    from aspire.flows.base import Flow
-    from aspire.history import FlowHistory
-
-    class AspireFlow(Flow):
-        xp = np
-
-        def __init__(self, dims, device=None, data_transform=None, dtype=None, **options):
-            super().__init__(dims, device, data_transform)
-            self.backend = FlowBackend(dims, **options)
-
-        def fit(self, x, **options):
-            history = self.backend.fit(self.fit_data_transform(np.asarray(x)), **options)
-            return FlowHistory(history.train_nll, history.val_nll)
-
-        def log_prob(self, x, xp=np):
-            inner, log_det = self.rescale(np.asarray(x))
-            return xp.asarray(self.backend.log_prob(inner) + log_det)
-
-        def sample_and_log_prob(self, n_samples, xp=np):
-            inner, log_q = self.backend.sample_and_log_prob(n_samples)
-            x, log_det = self.inverse_rescale(inner)
-            return xp.asarray(x), xp.asarray(log_q - log_det)
-
-        def sample(self, n_samples, xp=np):
-            return self.sample_and_log_prob(n_samples, xp)[0]
-
-        def forward(self, x, xp=np):
-            inner, log_det = self.rescale(np.asarray(x))
-            z, own = self.backend.to_latent(inner)
-            return xp.asarray(z), xp.asarray(log_det + own)
-
-        def inverse(self, z, xp=np):
-            inner, own = self.backend.from_latent(np.asarray(z))
-            x, log_det = self.inverse_rescale(inner)
-            return xp.asarray(x), xp.asarray(log_det + own)
 
     epochs = 2 if options.quick else 20
     aspire = Aspire(
         log_likelihood=lambda samples: log_p(samples.x),
         log_prior=lambda samples: np.full(len(samples.x), -np.log(20.0 * 40)),
         dims=2, parameters=["x_1", "x_2"], prior_bounds={"x_1": [-10, 10], "x_2": [-10, 30]},
-        flow=AspireFlow(2), xp=np,
+        flow_backend="flowcore", layers=2, hidden=[32, 32], xp=np,
     )  # fmt: skip
     aspire.fit(Samples(first, parameters=["x_1", "x_2"], xp=np), epochs=epochs)
     found = aspire.sample_posterior(n_samples=5000, sampler="importance")

@@ -55,6 +55,16 @@ class EllipticalMixture(BaseDistribution):
         """L_k^-1, (K, D, D): they whiten the components."""
         return _inverses(self.scale_tril)
 
+    def mean(self) -> np.ndarray:
+        return self.weights @ self.means if self.df > 1 else np.full(self.dim, np.nan)
+
+    def std(self) -> np.ndarray:
+        if self.df <= 2:
+            return np.full(self.dim, inf if self.df > 1 else np.nan)
+        widening = 1.0 if self.df == inf else self.df / (self.df - 2)
+        squares = widening * (self.scale_tril**2).sum(axis=2) + (self.means - self.mean()) ** 2
+        return np.sqrt(self.weights @ squares)
+
     def marginal(self, columns: Sequence[int]) -> EllipticalMixture:
         """p(x_a): the density of some of the columns, in the order in which they are given.
 
