@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
+from flowcore.conditionals.pareto import pareto_smoothed
 from flowcore.inference.evidence import _bridge, _effective
 from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import Target, elbo_and_error
@@ -128,6 +129,20 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     assert nowhere.elbo == nowhere.log_evidence == (-np.inf, 0.0)
     assert "are worth 0: neither" in nowhere.verdict and not nowhere.weights.any()
     assert "not finite at 100 of 100 draws" in str(nowhere)
+
+
+def test_a_tail_of_a_thousandth_of_the_weight_does_not_matter():
+    """2% of the weights are 1.02 and a Pareto tail of k = 0.8, of a width; the others are 1."""
+
+    def k_hat(width):
+        rng = np.random.default_rng(1)
+        weight = np.exp(0.01 * rng.standard_normal(20_000))
+        weight[:400] = 1.02 + width * np.minimum(rng.pareto(1 / 0.8, 400), 150)
+        assert weight.max() > 2 * weight.mean()
+        return pareto_smoothed(np.log(weight)[None])[1][0]
+
+    assert k_hat(0.01) == -np.inf  # 0.05% of all weight: whatever is unseen is as small
+    assert 0.7 < k_hat(0.2) < 1  # 1%
 
 
 @pytest.mark.parametrize(
