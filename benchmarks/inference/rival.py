@@ -82,6 +82,12 @@ def flowjax(log_p, dim, until):
 
 
 def viabel(log_p, dim, until):
+    from types import ModuleType
+
+    import autograd.numpy as anp
+
+    sys.modules.setdefault("pystan", ModuleType("pystan"))  # it imports that, for Stan's models
+    anp.product = anp.prod  # NumPy 2 has it no more
     from viabel import MultivariateT, bbvi
 
     approx = MultivariateT(dim, 100)
