@@ -1,5 +1,7 @@
 """`infer` and `evidence`: against exact answers, and what they refuse."""
 
+from dataclasses import replace
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -129,6 +131,18 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     assert nowhere.elbo == nowhere.log_evidence == (-np.inf, 0.0)
     assert "are worth 0: neither" in nowhere.verdict and not nowhere.weights.any()
     assert "not finite at 100 of 100 draws" in str(nowhere)
+
+
+@pytest.mark.parametrize(("share", "good"), [(0.2, False), (1.0, True)])
+def test_infinite_variance_needs_a_tenth_of_the_draws(share, good):
+    """Weights with k = 0.6, of all draws, or of a fifth of them: the others have next to none."""
+    found, rng = of_normals(0.0, 1.0, 20_000), np.random.default_rng(0)
+    log_w = 0.6 * rng.exponential(size=20_000)
+    log_w[int(share * 20_000) :] = -5.0
+    found = replace(found, log_p=found.log_q + log_w)
+    assert 0.5 < found.k_hat < 0.7 and found.effective_sample_size > 300
+    assert (found.effective_sample_size > 2000) == good == found.trusted
+    assert ("can be trusted" in found.verdict) != good
 
 
 def test_a_tail_of_a_thousandth_of_the_weight_does_not_matter():
