@@ -11,8 +11,8 @@ from .process import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcore"
 PEERS, TFP, OUTLIERS = CACHE / "peers", CACHE / "tfp", CACHE / "outliers"
-SYNTHETIC = CACHE / "synthetic"
-ALL = (PEERS, TFP, OUTLIERS, SYNTHETIC)
+SYNTHETIC, MATCHING = CACHE / "synthetic", CACHE / "matching"
+ALL = (PEERS, TFP, OUTLIERS, SYNTHETIC, MATCHING)
 REQUIREMENTS = {env.name: f"requirements-{env.name}.txt" for env in ALL}
 STAMP = "installed-for-flowcore-benchmarks.txt"
 
@@ -30,7 +30,7 @@ def is_complete(env: Path, kind: str) -> bool:
 
 def ensure(env: Path, kind: str) -> Path:
     """Its interpreter; makes or completes the environment first. kind: "peers", "tfp",
-    "outliers" or "synthetic".
+    "outliers", "synthetic" or "matching".
 
     flowcore itself goes in too, from the source folder, editable: what is measured is this clone.
     Errors: ValueError if `env` is a folder that holds something else.

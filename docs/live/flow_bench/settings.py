@@ -18,8 +18,8 @@ class Settings:
 
     data      a target's name, "painted" or "table"
     points    rows to learn from, drawn once; 0: fresh ones for every step (targets only)
-    flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp", "nsf" or "continuous", which
-              has a velocity instead of layers
+    flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp", "nsf" or "continuous",
+              which has a velocity instead of layers
     layers    of MADEs or couplings, 1 to 8;   width   of both hidden layers
     permute   whether the order turns from layer to layer
     method    how the sequential direction is walked: "by_degree", "unit_by_unit" (the same, shown
