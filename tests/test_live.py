@@ -465,7 +465,7 @@ def test_the_overlap_of_a_drawing():
 
 def test_tasks_are_shown_without_their_answers():
     shown = call("about")["tasks"]
-    assert [task["number"] for task in shown] == list(range(1, 9))
+    assert [task["number"] for task in shown] == list(range(1, 10))
     for task in shown:
         assert not {"answer", "mistakes", "why", "hint"} & set(task)
         Settings.of(task["settings"])

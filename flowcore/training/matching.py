@@ -95,25 +95,26 @@ class Matching(Loss):
     """The mean squared distance of v from x - z, per coordinate: what `fit_matching` minimises.
 
     flow      initialised, see `Path`
-    table     the rows, see `Table`
+    table     the rows, see `Table`; None if only single batches are evaluated
     seed      of base draws and times: those of a batch follow from its epoch and number, so that
               a resumed run draws the same
     pairing, tolerance, nll_every   see `fit_matching`
     """
 
     def __init__(
-        self, flow, table, penalty=None, *, seed: int = 0, pairing: str = "random",
+        self, flow, table=None, penalty=None, *, seed: int = 0, pairing: str = "random",
         tolerance: float = 1e-4, nll_every: int = 25,
     ):  # fmt: skip
         super().__init__(flow, penalty)
         self.path, self._seed, self._plans, self._fixed = Path.of(flow), seed, {}, []
         self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
         self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
-        # batches of about one size: an update by a few rows left is all noise
-        self.n_batches = table.batches_per_epoch
-        self.batch_size = math.ceil(len(table.rows) / self.n_batches)
-        self._table = replace(table, batch_size=self.batch_size)
-        self.validated = table.validation is not None
+        if table is not None:
+            # batches of about one size: an update by a few rows left is all noise
+            self.n_batches = table.batches_per_epoch
+            self.batch_size = math.ceil(len(table.rows) / self.n_batches)
+            self._table = replace(table, batch_size=self.batch_size)
+            self.validated = table.validation is not None
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
         """The training rows, each with a base draw and a time."""
