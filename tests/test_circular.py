@@ -7,6 +7,7 @@ from autograd import grad
 
 import flowcore as fc
 from flowcore import flows, targets
+from flowcore.teaching.pictures import network as draw_network
 from flowcore.testing import randomize
 
 PI = np.pi
@@ -257,3 +258,16 @@ def test_per_coordinate_takes_lists_and_transformers_without_a_hash():
     flow = fc.MaskedAutoregressiveFlow(made, fc.PerCoordinate([Unhashable(), fc.Affine()]))
     z = np.random.default_rng(0).normal(size=(4, 2))
     assert flow.inverse(flow.forward(z)) == pytest.approx(z)
+
+
+def test_pictures_of_a_made_that_reads_angles():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    made = fc.MADE(3, [6], circular=[1])
+    axes = fc.plots.masks(made)
+    sees = axes[-1].images[0].get_array()
+    assert np.array_equal(sees, np.triu(np.ones((3, 3)), 1))
+    assert axes[0].images[0].get_array().shape == (4, 6)
+    ax = draw_network(made)
+    names = [text.get_text() for text in ax.texts if text.get_text().startswith("$x")]
+    assert names == ["$x_{1}$", "$x_{3}$", "$x_{2}$", "$x_{2}$"]
+    plt.close("all")

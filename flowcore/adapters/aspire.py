@@ -57,7 +57,6 @@ class AspireFlow:
         self, dims: int, device: Any = None, data_transform: Any = None, dtype: DTypeLike = None,
         recipe: str = "nsf", seed: int = 0, **options: Any,
     ):  # fmt: skip
-        from .. import flows
 
         if data_transform is None:
             from aspire.transforms import IdentityTransform

@@ -19,6 +19,7 @@ from .defaults import AUTO, resolved
 from .history import EpochReport, History
 from .likelihood import Likelihood
 from .loop import train
+from .loss import Objective
 from .optim import Optimizer
 from .resume import Checkpoint, fingerprint_of
 from .run import Run
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
     from ..core.typing import Context, Seed
     from ..distributions import TransformedDistribution
+
+
+LIKELIHOOD = Objective(
+    lambda flow, table, penalty, threads, _: Likelihood(flow, penalty, threads, table), resolved
+)
 
 
 def fit(
@@ -61,6 +67,7 @@ def fit(
     penalty: Callable | None = None,
     max_seconds: float | None = None,
     rng: Seed = 0,
+    objective: Objective = LIKELIHOOD,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
@@ -179,6 +186,8 @@ def fit(
         and `history.interrupted` is True. None: no limit. A schedule counts on all epochs.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
+    objective : Objective
+        What is minimised: the negative log-likelihood, unless `fit_matching` asks for its own loss.
 
     Returns
     -------
@@ -209,7 +218,9 @@ def fit(
     rows = as_rows(flow.dim, X, context, sample_weight, dtype)
     data = merged(rows)
     n = len(rows.x) if data is rows else len(data.used)
-    epochs, batch_size, optimizer = resolved(n, epochs, batch_size, learning_rate, optimizer)
+    epochs, batch_size, optimizer = objective.resolved(
+        n, epochs, batch_size, learning_rate, optimizer
+    )
     table = as_training_table(
         rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
     )
@@ -221,17 +232,19 @@ def fit(
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
     del first  # nothing is copied from here on
 
-    loss = Likelihood(initialized, penalty, threads, table)
+    loss = objective.loss(initialized, table, penalty, threads, rng)
     run = Run(
         loss, optimizer, epochs=epochs, average=average, patience=patience, clip_norm=clip_norm,
         rng=rng, started=started,
     )  # fmt: skip
+    run.history.settings |= loss.options
     if data is not rows:
         run.history.settings |= {"rows": len(rows.used), "distinct_rows": n}
     file = None
     if checkpoint is not None:
-        options = {"clip_norm": clip_norm, "penalty": penalty}
+        options = {"clip_norm": clip_norm, "penalty": penalty, **loss.options}
         identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
-        return train(run, callbacks, progress, file)
+        found = train(run, [*loss.callbacks, *callbacks], progress, file)
+    return loss.finished(*found)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
@@ -26,6 +27,17 @@ class NotFinite(Exception):
     def __init__(self, what: str, at_start: str = "is the loss smooth at the initial parameters?"):
         super().__init__(what)
         self.at_start = at_start
+
+
+class Objective(NamedTuple):
+    """What a fit minimises, when there are no rows yet.
+
+    loss       (flow, table, penalty, threads, rng) -> Loss
+    resolved   what "auto" stands for, as `defaults.resolved`
+    """
+
+    loss: Callable
+    resolved: Callable
 
 
 class Loss:
@@ -48,7 +60,20 @@ class Loss:
     validation(theta)   (value, standard error) by which the best epoch is chosen, or None
     first_batch(theta)   (value, standard error) of one batch, always the same
     batch_size, n_batches   for the history; of an epoch; validated   whether there is a validation
+
+    and perhaps
+
+    options         {name: value} of its own, for the history and the checkpoint
+    callbacks       that are called after every epoch, before the caller's
+    finished(flow, history)   what `fit` returns
     """
+
+    options: Mapping[str, Any] = MappingProxyType({})
+    callbacks: Sequence[Callable] = ()
+
+    def finished(self, flow, history):
+        """Both, as the training has left them."""
+        return flow, history
 
     def __init__(self, flow, penalty: Callable | None = None):
         self.flow = flow

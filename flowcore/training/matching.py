@@ -9,10 +9,10 @@ to the data (Lipman et al. 2023): no density is evaluated, and no path is solved
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,24 +26,17 @@ from ..bijectors import (
     StandardizeContext,
 )
 from ..core import Plan, imported
-from ..core.inputs import check_dim, column_labels, positive
-from .checks import check_checkpoint, check_flow, check_options, check_scales
-from .defaults import AUTO, epochs_for, is_auto
+from ..core.inputs import check_dim, positive
+from .checks import check_flow
+from .defaults import resolved
+from .fit import fit
 from .history import EpochReport, History
-from .loop import train
-from .loss import Loss, NotFinite
-from .optim import Optimizer, as_optimizer
-from .resume import Checkpoint, fingerprint_of
-from .run import Run
-from .schedules import LearningRate, scheduled
-from .table import Rows, as_rows, as_training_table, evenly_spaced, merged
+from .loss import Loss, NotFinite, Objective
+from .table import Rows, evenly_spaced
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from numpy.typing import ArrayLike
 
-    from ..core.typing import Context, Seed
     from ..distributions import TransformedDistribution
 
 # what "auto" stands for, chosen on `pinwheel` and `ring`, 2,000 rows
@@ -102,18 +95,26 @@ class Matching(Loss):
     """The mean squared distance of v from x - z, per coordinate: what `fit_matching` minimises.
 
     flow      initialised, see `Path`
-    table     the rows, see `Table`
+    table     the rows, see `Table`; None if only single batches are evaluated
     seed      of base draws and times: those of a batch follow from its epoch and number, so that
               a resumed run draws the same
-    pairing   "random" or "optimal", see `fit_matching`
+    pairing, tolerance, nll_every   see `fit_matching`
     """
 
-    def __init__(self, flow, table, penalty=None, *, seed: int = 0, pairing: str = "random"):
+    def __init__(
+        self, flow, table=None, penalty=None, *, seed: int = 0, pairing: str = "random",
+        tolerance: float = 1e-4, nll_every: int = 25,
+    ):  # fmt: skip
         super().__init__(flow, penalty)
-        self.path, self._table, self._seed = Path.of(flow), table, seed
-        self._optimal, self._plans, self._fixed = pairing == "optimal", {}, []
-        self.batch_size, self.n_batches = table.batch_size, table.batches_per_epoch
-        self.validated = table.validation is not None
+        self.path, self._seed, self._plans, self._fixed = Path.of(flow), seed, {}, []
+        self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
+        self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
+        if table is not None:
+            # batches of about one size: an update by a few rows left is all noise
+            self.n_batches = table.batches_per_epoch
+            self.batch_size = math.ceil(len(table.rows) / self.n_batches)
+            self._table = replace(table, batch_size=self.batch_size)
+            self.validated = table.validation is not None
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
         """The training rows, each with a base draw and a time."""
@@ -170,6 +171,29 @@ class Matching(Loss):
         rows = next(self._table.batches(None))
         return self._value_and_error(theta, [self.pairs(rows, 2**32, 2**32, 0)])
 
+    def _note_nll(self, report: EpochReport) -> None:
+        nll = report.history.settings.setdefault("nll", {})
+        if (report.epoch + 1) % self._every == 0:
+            nll[report.epoch + 1] = self._nll(report.flow)
+
+    def _nll(self, flow) -> float:
+        held_out = self._table.validation
+        rows = _some(self._first_rows if held_out is None else next(iter(held_out)))
+        context = {} if rows.context is None else {"context": rows.context}
+        return -float(np.mean(flow.log_prob(rows.x, **context)))
+
+    @property
+    def _first_rows(self) -> Rows:
+        """Training rows, each as often as its weight demands."""
+        return self._table.initial_rows()._replace(weight=None)
+
+    def finished(self, flow, history: History):
+        """The flow on the grid that is good for its training rows; and its exact NLL."""
+        flow = with_tolerance(flow, _some(self._first_rows), self._tolerance)
+        history.settings["n_steps"] = Path.of(flow).continuous.n_steps
+        history.settings.setdefault("nll", {})[len(history.train_nll)] = self._nll(flow)
+        return flow, history
+
     def _value_and_error(self, theta, blocks: Sequence[Pairs]) -> tuple[float, float]:
         errors = [self._run(theta, pairs, tape=False)[1] for pairs in blocks]
         values = np.concatenate([np.mean(error.astype(float) ** 2, axis=0) for error in errors])
@@ -204,27 +228,7 @@ def fit_matching(
     pairing: str = "random",
     tolerance: float = 1e-4,
     nll_every: int = 25,
-    epochs: int | str = AUTO,
-    batch_size: int | str | None = AUTO,
-    learning_rate: LearningRate | str = AUTO,
-    optimizer: str | Optimizer = "adam",
-    schedule: str = AUTO,
-    warm_up: int | str = AUTO,
-    average: float | None = 0.999,
-    validation_split: float = 0.1,
-    validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
-    patience: int | None = None,
-    shuffle: bool = True,
-    clip_norm: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    context: Context = None,
-    callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
-    progress: bool = False,
-    checkpoint: str | PathLike[str] | None = None,
-    checkpoint_every: float = 60.0,
-    checkpoint_key: str | None = None,
-    penalty: Callable | None = None,
-    rng: Seed = 0,
+    **options: Any,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a continuous flow to rows by flow matching; returns (new_flow, history).
 
@@ -261,14 +265,9 @@ def fit_matching(
         Error that the solver may make, in units of the standardised rows, and in nats.
     nll_every : int
         Epochs between two exact NLLs.
-    epochs, batch_size, learning_rate :
-        As in `fit`. "auto": four times as many epochs, about 256 rows, and 5e-3.
-    optimizer, schedule, warm_up, average, validation_split, validation_data, patience, shuffle :
-        As in `fit`.
-    clip_norm, sample_weight, context :
-        As in `fit`.
-    callbacks, progress, checkpoint, checkpoint_every, checkpoint_key, penalty, rng :
-        As in `fit`.
+    **options
+        Arguments of `fit`, with other defaults: "auto" is four times as many epochs, batches of 256
+        rows, and a learning rate of 5e-3. Batches are of about one size, at most `batch_size`.
 
     Returns
     -------
@@ -289,70 +288,25 @@ def fit_matching(
     >>> len(history.train_nll), flow.sample(4, rng=0).shape
     (3, (4, 2))
     """
-    started = time.perf_counter()
     check_flow(flow)
-    check_options(
-        epochs, batch_size, validation_split, patience, clip_norm, callbacks,
-        schedule, warm_up, average,
-    )  # fmt: skip
     if pairing not in PAIRINGS:
         raise ValueError(f"pairing must be one of {PAIRINGS}, not {pairing!r:.40}")
-    if pairing == "optimal" and context is not None:
+    if pairing == "optimal" and options.get("context") is not None:
         raise ValueError(
             'pairing="optimal" takes no context: it would pair draws by their context; use "random"'
         )
     Path.of(flow)
-    tolerance, nll_every = positive("tolerance", tolerance), check_dim("nll_every", nll_every)
-    if checkpoint is not None:
-        check_checkpoint(checkpoint, checkpoint_every)
-    rng = np.random.default_rng(rng)
-    rng_state, dtype = rng.bit_generator.state, flow.params.dtype
-    rows = as_rows(flow.dim, X, context, sample_weight, dtype)
-    data = merged(rows)
-    n = len(rows.x) if data is rows else len(data.used)
-    epochs = EPOCHS_TIMES * epochs_for(n) if is_auto(epochs) else int(epochs)
-    if is_auto(learning_rate):
-        learning_rate = LEARNING_RATE if isinstance(optimizer, str) else None
-    optimizer = as_optimizer(optimizer, learning_rate)
-    table = as_training_table(
-        rows, data, validation_split, validation_data,
-        BATCH if is_auto(batch_size) else batch_size, shuffle, rng, column_labels(X), dtype,
-    )  # fmt: skip
-    if is_auto(batch_size):  # batches of about one size: an update by a few rows left is all noise
-        even = math.ceil(len(table.rows) / table.batches_per_epoch)
-        table = replace(table, batch_size=even)
-    if patience is not None and table.validation is None:
-        raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
-    optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
-    first = table.initial_rows()._replace(weight=None)  # each as often as its weight demands
-    check_scales(flow, first.x, first.context)
-    initialized = flow.initialize(first.x, context=first.context, rng=rng)
-    seed = int(rng.integers(2**32))
-    loss = Matching(initialized, table, penalty, seed=seed, pairing=pairing)
-    run = Run(
-        loss, optimizer, epochs=epochs, average=average, patience=patience, clip_norm=clip_norm,
-        rng=rng, started=started,
-    )  # fmt: skip
-    run.history.settings |= {"pairing": pairing, "nll": {}}
-    if data is not rows:
-        run.history.settings |= {"rows": len(rows.used), "distinct_rows": n}
-    file = None
-    if checkpoint is not None:
-        options = {"clip_norm": clip_norm, "penalty": penalty, "pairing": pairing}
-        identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
-        file = Checkpoint(checkpoint, checkpoint_every, run, identity)
-    examined = _some(first if table.validation is None else next(iter(table.validation)))
+    own = {
+        "pairing": pairing,
+        "tolerance": positive("tolerance", tolerance),
+        "nll_every": check_dim("nll_every", nll_every),
+    }
 
-    def note_nll(report: EpochReport):
-        if (report.epoch + 1) % nll_every == 0:
-            now = report.flow
-            report.history.settings["nll"][report.epoch + 1] = _nll(now, examined)
+    def loss(flow, table, penalty, threads, rng):
+        return Matching(flow, table, penalty, seed=int(rng.integers(2**32)), **own)
 
-    fitted, history = train(run, [note_nll, *callbacks], progress, file)
-    fitted = with_tolerance(fitted, _some(first), tolerance)
-    history.settings["n_steps"] = Path.of(fitted).continuous.n_steps
-    history.settings["nll"][len(history.train_nll)] = _nll(fitted, examined)
-    return fitted, history
+    auto = partial(resolved, times=EPOCHS_TIMES, batch_of=lambda n: BATCH, rate=LEARNING_RATE)
+    return fit(flow, X, objective=Objective(loss, auto), **options)
 
 
 def with_tolerance(flow, rows: Rows, tolerance: float):
@@ -367,8 +321,3 @@ def _some(rows: Rows) -> Rows:
     """At most EXAMINED of the rows, evenly spaced, each as often as its weight demands."""
     n = len(rows.x)
     return rows.take(evenly_spaced(min(EXAMINED, n), n, rows.weight))
-
-
-def _nll(flow, rows: Rows) -> float:
-    context = {} if rows.context is None else {"context": rows.context}
-    return -float(np.mean(flow.log_prob(rows.x, **context)))

@@ -18,8 +18,8 @@ class Settings:
 
     data      a target's name, "painted" or "table"
     points    rows to learn from, drawn once; 0: fresh ones for every step (targets only)
-    flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp", "nsf" or "continuous", which
-              has a velocity instead of layers
+    flow      "made" (one layer of MAF), "maf", "iaf", "nice", "realnvp", "nsf" or "continuous",
+              which has a velocity instead of layers
     layers    of MADEs or couplings, 1 to 8
     width     of the hidden layers; 0: there are none, and networks are linear
     permute   whether the order turns from layer to layer

@@ -142,17 +142,17 @@ _ISLANDS = {
 }
 _WIDTH = Exercise(
     "9",
-    "How wide is the cloud of dots at t = 1/2, as a share of its width at t = 0? (Widths are standard "
-    "deviations. Pairs of a base draw z and a row x are random, x_t = (1 - t) z + t x.)",
+    "How wide is the cloud of dots at t = 1/2, as a share of its width at t = 0? (Widths are "
+    "standard deviations. Pairs of a base draw z and a row x are random, x_t = (1 - t) z + t x.)",
     np.sqrt(0.5),
-    "x_1/2 = (z + x) / 2 has the variance (1 + 1) / 4 = 1/2, and the flow has the density of x_t at "
-    "every t. So the dots crowd, and spread again.",
+    "x_1/2 = (z + x) / 2 has the variance (1 + 1) / 4 = 1/2, and the flow has the density of x_t "
+    "at every t. So the dots crowd, and spread again.",
     [
-        Mistake(1.0, "A flow that stands still would keep its width. It would do for the data, too; "
-                "but the regression follows x_t, and x_1/2 is the middle of a random pair."),
+        Mistake(1.0, "Dots that stand still would keep the width, and suit the data. But the "
+                "regression follows x_t, and x_1/2 is the middle of a random pair."),
         Mistake(0.5, "This is the variance; the width is its root."),
-        Mistake(0.25, "Each half has the variance 1/4, and there are two of them; the width is the "
-                "root of their sum."),
+        Mistake(0.25, "Each half has the variance 1/4, and there are two of them; the width is "
+                "the root of their sum."),
         Mistake(2.0, "That is the variance of z + x; x_1/2 is half of it."),
         Mistake(np.sqrt(2), "That is the width of z + x; x_1/2 is half of it."),
         Mistake(0.0, "The mean of all pairs' middles is 0; but they differ."),
@@ -243,8 +243,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 9, "And without layers?",
-                "A velocity moves the dots from t = 0 to 1; \"rescale\" stretches them then. Here base "
-                "and data are the same, N(0, I), before they are rescaled: the dots could stay where "
+                "A velocity moves the dots from t = 0 to 1; then they are rescaled to the data. "
+                "Here base and data are the same before that, N(0, I): the dots could stay where "
                 "they are.",
                 "Slide t, or press play: arrows are velocities. Then choose two moons, and train "
                 "again.",

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -79,8 +78,7 @@ class Training:
     def _loss(self):
         if not self.matches:
             return Likelihood(self.start, threads=1)
-        rows = SimpleNamespace(batch_size=BATCH, batches_per_epoch=1, validation=None)
-        return Matching(self.start, rows, seed=self.settings.seed)
+        return Matching(self.start, seed=self.settings.seed)
 
     @property
     def flow(self):

@@ -35,8 +35,8 @@ def cloud_of_base() -> np.ndarray:
 
 
 def stages(training: Training, dots: int = DOTS) -> dict:
-    """The grid and the cloud in the base, and after every layer up to the data; of a continuous flow
-    at TIMES + 1 times, and in the data.
+    """The grid and the cloud in the base, and after every layer up to the data; of a continuous
+    flow at TIMES + 1 times, and in the data.
 
     names   of the stages, the base first;   frames   [left, right, bottom, top] of each
     lines   (stages, 2 LINES, dots, 2);   cloud   (stages, CLOUD, 2)

@@ -30,8 +30,8 @@ def network(settings: Settings, variables: int = 2) -> dict:
         kept = 0 if settings.flow == "continuous" else variables // 2
         reach = np.zeros((variables, variables), bool)
         reach[: kept or None, kept:] = True
-        return {"kind": "velocity" if kept == 0 else "coupling", "kept": kept, "variables": variables, "layers": [],
-                "reach": _bits(reach)}  # fmt: skip
+        return {"kind": "coupling" if kept else "velocity", "kept": kept,
+                "variables": variables, "layers": [], "reach": _bits(reach)}  # fmt: skip
     made = fc.MADE(variables, hidden=settings.hidden)
     of_inputs = np.arange(1, variables + 1)
     degrees = [

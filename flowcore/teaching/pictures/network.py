@@ -49,7 +49,7 @@ def network(made: MADE, output: int | None = None, ax: Axes | None = None) -> Ax
     ['1', '2', '3']
     """
     _check(made, output)
-    degrees = [*made.degrees, made.degrees[0]]
+    degrees = [made.degrees[0][made.features], *made.degrees[1:], made.degrees[0]]
     masks = [*made.masks[:-1], made.masks[-1][:, :: made.n_out]]
     active = _active(masks, output)
 
@@ -67,7 +67,7 @@ def network(made: MADE, output: int | None = None, ax: Axes | None = None) -> Ax
         for (x, y), degree, on in zip(place, units, active[k], strict=True):
             ax.text(x, y, str(degree), ha="center", va="center", fontsize=SMALL, zorder=3,
                     color=BLACK if on else "0.6")  # fmt: skip
-    _name_ends(ax, places, active)
+    _name_ends(ax, places, active, made)
     ax.set(xlim=(-0.45, len(degrees) - 0.55), ylim=(0, 1.08))
     ax.axis("off")
     return ax
@@ -101,11 +101,13 @@ def _places(k: int, n: int) -> np.ndarray:
     return np.stack([np.full(n, float(k)), 1 - (np.arange(n) + 0.5) / n], axis=-1)
 
 
-def _name_ends(ax, places, active):
-    """x_i before the inputs, phi_i after the outputs, a heading over each column."""
-    for k, symbol, points, side in ((0, "x", -10, "right"), (-1, r"\phi", 10, "left")):
-        for i, (place, on) in enumerate(zip(places[k], active[k], strict=True), 1):
-            ax.annotate(f"${symbol}_{{{i}}}$", place, (points, 0), textcoords="offset points",
+def _name_ends(ax, places, active, made):
+    """x_i before the inputs (twice before an angle's cosine and sine), phi_i after the outputs, a
+    heading over each column."""
+    ends = (0, "x", -10, "right", made.features), (-1, r"\phi", 10, "left", range(made.dim))
+    for k, symbol, points, side, names in ends:
+        for i, place, on in zip(names, places[k], active[k], strict=True):
+            ax.annotate(f"${symbol}_{{{i + 1}}}$", place, (points, 0), textcoords="offset points",
                         ha=side, va="center", color=BLACK if on else "0.6")  # fmt: skip
     names = ["input", *(f"hidden {k}" for k in range(1, len(places) - 1)), "output"]
     for place, name in zip(places, names, strict=True):
