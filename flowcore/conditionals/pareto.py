@@ -14,7 +14,7 @@ import numpy as np
 
 LEAST = 5  # draws in a tail that can be fitted
 LARGE = 2.0  # times the mean: below, no weight is large enough for a tail
-SHARE = 1e-3  # of all weight: what a tail that matters has above its threshold
+SHARE = 1e-3  # of all weight: a tail that matters has as much above its threshold
 PRIOR_DRAWS, PRIOR_K = 10, 0.5  # the prior of k counts as ten draws
 
 
@@ -23,9 +23,9 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     The M largest weights, M = n/5 or 3 sqrt(n), become quantiles of the Pareto density fitted to
     them, and no weight grows beyond the largest. k-hat is -inf where the tail does not matter (no
-    weight is above twice the mean, or all that is above the threshold is a thousandth of the
-    weight, and k < 1), inf where fewer than 5 draws are in the tail or most weights are 0. Cost:
-    O(m n log n).
+    weight is above twice the mean, or k < 1 and the mean of the fitted density, M scale/(1 - k) for
+    the tail, is below a thousandth of all weight), inf where fewer than 5 draws are in the tail or
+    most weights are 0. Cost: O(m n log n).
     """
     n = log_weight.shape[1]
     size = int(3 * np.sqrt(n)) if n > 225 else n // 5
@@ -41,7 +41,7 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         step = -np.log1p(-(np.arange(size) + 0.5) / size)
         smooth = np.log(cut + scale[:, None] * np.expm1(k[:, None] * step) / k[:, None])
         mean = np.exp(log_weight - top).mean(axis=1)
-        small = ((tail - cut).sum(axis=1) < SHARE * n * mean) & (k < 1)
+        small = (k < 1) & (size * scale / (1 - k) < SHARE * n * mean)  # the Pareto density's mean
         flat, good = small | (mean * LARGE >= 1), np.isfinite(smooth).all(axis=1)
     smoothed, good = log_weight.copy(), good & ~flat
     found = top[good] + np.minimum(smooth[good], 0)
