@@ -290,9 +290,7 @@ def test_annealed_draws_where_weights_fail(density):
     good = density.given(known, n_draws=4000)
     poor = TableDensity.of(density.schema_, density.density_, density.categories_)
     far = fc.MultivariateTMixture(np.full((1, 3), 5.0), np.eye(3)[None])
-    poor.answering.mixed = MixedMixture(
-        far, [p[:1] for p in density.answering.mixed.probabilities]
-    )
+    poor.answering.mixed = MixedMixture(far, [p[:1] for p in density.answering.mixed.probabilities])
     found = poor.given(known, n_draws=1000)
     assert found.annealed and "annealed draws" in repr(found) and not good.annealed
     error = np.hypot(found.error, good.error)
