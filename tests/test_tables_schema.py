@@ -140,7 +140,7 @@ def test_edits():
     [
         (
             {"a": [1.0, np.nan, 3.0]},
-            r"row 1, column 'a' is missing.*: 'a' 1; 2 of 3 rows.*missing='drop' or missing='learn' or missing='atom'",
+            r"row 1, column 'a' is missing.*: 'a' 1; 2 of 3 rows.*'drop' or missing='learn' or",
         ),
         ({"a": [1.0, np.inf]}, "row 1, column 'a' is inf"),
         ({"a": np.array([1, 2, "n/a", 4], object)}, "row 2, column 'a' is 'n/a', but most of the"),
