@@ -128,8 +128,9 @@ def test_classes_learn_from_what_rows_know():
 
 def test_an_imputer_of_a_density_that_learns_from_all_rows():
     holes = with_holes(people(200), 0.4)
-    fitted = fc.FlowImputer(TableDensity(learn=QUICK, missing="learn"), bootstraps=0).fit(holes)
-    assert fitted.density_.notes["rows"] > 190
+    learn = clone(QUICK).set_params(missing="learn")
+    fitted = fc.FlowImputer(learn, bootstraps=0).fit(holes)
+    assert fitted.density_.missing == "learn" and fitted.density_.notes["rows"] > 190
     assert fitted.transform(holes).notna().all().all()
 
 

@@ -140,7 +140,7 @@ def test_edits():
     [
         (
             {"a": [1.0, np.nan, 3.0]},
-            r"row 1, column 'a' is missing.*: 'a' 1; 2 of 3 rows.*missing='drop' or missing='atom'",
+            r"row 1, column 'a' is missing.*: 'a' 1; 2 of 3 rows.*'drop' or missing='learn' or",
         ),
         ({"a": [1.0, np.inf]}, "row 1, column 'a' is inf"),
         ({"a": np.array([1, 2, "n/a", 4], object)}, "row 2, column 'a' is 'n/a', but most of the"),
@@ -165,7 +165,7 @@ def test_missing_rows_are_dropped_on_request():
     assert schema.n_rows == 2 and of(schema, "a").high == 4.5
     with pytest.raises(ValueError, match="every row misses a value"):
         Schema.from_data({"a": [1.0, np.nan], "b": [None, "x"]}, missing="drop")
-    with pytest.raises(ValueError, match='missing is "error", "drop" or "atom"'):
+    with pytest.raises(ValueError, match="missing is one of error, drop, atom, learn"):
         Schema.from_data(X, missing="ignore")
 
 

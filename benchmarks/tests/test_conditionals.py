@@ -12,6 +12,7 @@ from scipy.stats import linregress
 import flowcore as fc
 from benchmarks.conditionals import (
     contestants,
+    effective,
     figures,
     hidden,
     imputation,
@@ -296,6 +297,26 @@ def test_learning_runs(small, tmp_path, capsys):
     text, (row,) = run(learning, ["--tables", "gauss-4", "--rows", "80"], tmp_path, capsys)
     assert row["complete"] < row["learned"] < row["filled"] and "whole rows" in text
     assert learning.made("moons-4").log_prob(np.zeros((2, 4))).shape == (2,)
+
+
+@pytest.mark.slow
+def test_learning_of_a_table_with_categories_runs(small, tmp_path, capsys, monkeypatch):
+    pd, rng = pytest.importorskip("pandas"), RNG(0)
+    kind = rng.choice(["a", "b"], 400)
+    x = np.where(kind == "a", 0.0, 3.0) + rng.normal(size=400)
+    table = pd.DataFrame(
+        {"kind": kind, "n": rng.poisson(9, 400), "x": x, "y": x + rng.normal(size=400)}
+    )
+    made = learning.mixed.Table(lambda: table, "kind")
+    monkeypatch.setitem(learning.mixed.CHOOSING, "computers", made)
+    _, (row,) = run(learning, ["--tables", "computers", "--rows", "200"], tmp_path, capsys)
+    assert row["complete"] == 0 < row["learned"] < row["filled"] and row["mixture"] is None
+
+
+def test_effective_sample_sizes_run(small, tmp_path, capsys):
+    pytest.importorskip("pandas")
+    text, (row,) = run(effective, [], tmp_path, capsys)
+    assert row["table"] == "wine" and row["dim"] == 14 and row["ess"] > 60 and "k > .7" in text
 
 
 def test_seconds_run(small, tmp_path, capsys):

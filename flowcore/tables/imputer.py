@@ -42,11 +42,12 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     value alone is not enough for what comes next: it hides the uncertainty, and makes columns
     depend on each other too much.
 
-    The density is learned from the rows without missing cells. So the draws are right if cells are
-    missing completely at random, or by reasons that the seen cells show and complete rows cover; if
-    incomes are missing because they are high, no imputer sees that. Numbers, categories and dates
-    are recognised as in `Schema.from_data`, suggestions included; a column of a single value is
-    filled with it.
+    The density is learned from the rows without missing cells, or, with `FlowDensity(missing=
+    "learn")`, from all rows. So the draws are right if cells are missing completely at random, or
+    by reasons that the seen cells show (and, without "learn", complete rows cover); if incomes are
+    missing because they are high, no imputer sees that. Numbers, categories and dates are
+    recognised as in `Schema.from_data`, suggestions included; a column of a single value is filled
+    with it.
     Errors: ValueError, naming the column, for one without any value, for free text, and for one
     that is set aside, such as row numbers, but has missing cells; for too few complete rows.
     Cost: `fit` that of 1 + `bootstraps` densities, `transform` and `sample` 200 evaluations of one
@@ -148,7 +149,8 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         density, own = self.density, {"random_state": self._seed}
         if density is None or isinstance(density, FlowDensity):
             learn = FlowDensity(random_state=self._seed) if density is None else density
-            density = TableDensity(learn=learn, missing="drop")
+            missing = "learn" if learn.missing == "learn" else "drop"
+            density = TableDensity(learn=learn, missing=missing)
         elif not isinstance(density, TableDensity):
             raise TypeError(f"density is a TableDensity or a FlowDensity: got {density!r:.80}")
         if density.schema is None:
@@ -156,7 +158,8 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if complete.sum() < 2:
                 raise ValueError(
                     f"only {complete.sum()} of {len(frame)} rows has no missing cell: too few to "
-                    "learn from. Leave out columns that miss most of their cells"
+                    "learn from. Pass FlowDensity(missing='learn'), which learns from all rows, or "
+                    "leave out columns that miss most of their cells"
                 )
             aside = dict.fromkeys(self.constants_, "aside")
             own["schema"] = Schema.from_data(frame, density.missing).edit(aside).suggested()

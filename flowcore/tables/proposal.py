@@ -55,8 +55,8 @@ class MixedMixture:
     def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
         """EM finds all of it from 20,000 draws of the density; of wide tables from fewer.
 
-        20 components, of wide tables fewer. (BIC would take less: it weighs what few rows can tell,
-        and of draws there are as many as one likes.)
+        20 components, of wide tables fewer. (BIC would choose fewer: it guards against few rows,
+        and draws are as many as one likes.)
         """
         categories, dim = density.categories_, density.density_.dim
         features = (dim + 1) * (dim + 2) // 2
