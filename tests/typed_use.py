@@ -37,6 +37,10 @@ log_p: np.ndarray = flow.log_prob(x)
 again: np.ndarray = flow.sample(5, rng=np.random.default_rng(0))
 kl: float = fc.kl_to_truth(flow, truth, n=100).kl
 
+backend: fc.adapters.Backend = fc.adapters.FlowBackend(maf, epochs=2)
+mapped: np.ndarray = backend.to_latent(x)[0]
+embedded: fc.TransformedDistribution = fc.flows.maf(2, context_net=fc.MLP(50, (3,), hidden=[8]))
+
 report: fc.Diagnosis = fc.diagnose(flow, x, names=["a", "b"], history=history, draws=1000)
 verdict: str = report.headline
 trusted: bool = report.trusted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Pair = tuple[np.ndarray, np.ndarray]
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A density that is fitted to points, again and again, and maps them to a latent space.
 
@@ -26,7 +27,8 @@ class Backend(Protocol):
     --------
     >>> from flowcore.adapters import FlowBackend
     >>> from flowcore.flows import nsf
-    >>> backend: Backend = FlowBackend(nsf(2))
+    >>> isinstance(FlowBackend(nsf(2)), Backend)
+    True
     """
 
     def fit(self, x: ArrayLike) -> Any:
