@@ -1,11 +1,14 @@
 """`infer` and `evidence`: against exact answers, and what they refuse."""
 
+from dataclasses import replace
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from scipy import stats
 
 import flowcore as fc
+from flowcore.conditionals.pareto import pareto_smoothed
 from flowcore.inference.evidence import _bridge, _effective
 from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import Target, elbo_and_error
@@ -128,6 +131,32 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     assert nowhere.elbo == nowhere.log_evidence == (-np.inf, 0.0)
     assert "are worth 0: neither" in nowhere.verdict and not nowhere.weights.any()
     assert "not finite at 100 of 100 draws" in str(nowhere)
+
+
+@pytest.mark.parametrize(("share", "good"), [(0.2, False), (1.0, True)])
+def test_infinite_variance_needs_a_tenth_of_the_draws(share, good):
+    """Weights with k = 0.6, of all draws, or of a fifth of them: the others have next to none."""
+    found, rng = of_normals(0.0, 1.0, 20_000), np.random.default_rng(0)
+    log_w = 0.6 * rng.exponential(size=20_000)
+    log_w[int(share * 20_000) :] = -5.0
+    found = replace(found, log_p=found.log_q + log_w)
+    assert 0.5 < found.k_hat < 0.7 and found.effective_sample_size > 300
+    assert (found.effective_sample_size > 2000) == good == found.trusted
+    assert ("can be trusted" in found.verdict) != good
+
+
+def test_a_tail_of_a_thousandth_of_the_weight_does_not_matter():
+    """2% of the weights are 1.02 and a Pareto tail of k = 0.8, of a width; the others are 1."""
+
+    def k_hat(width):
+        rng = np.random.default_rng(1)
+        weight = np.exp(0.01 * rng.standard_normal(20_000))
+        weight[:400] = 1.02 + width * np.minimum(rng.pareto(1 / 0.8, 400), 150)
+        assert weight.max() > 2 * weight.mean()
+        return pareto_smoothed(np.log(weight)[None])[1][0]
+
+    assert k_hat(0.01) == -np.inf  # 0.05% of all weight: whatever is unseen is as small
+    assert 0.7 < k_hat(0.2) < 1  # 1%
 
 
 @pytest.mark.parametrize(

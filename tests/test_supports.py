@@ -357,6 +357,7 @@ def test_the_search_goes_on_where_scales_are_far_apart():
 
 def test_log_q_is_minus_infinity_outside_of_the_support():
     found = fc.infer(
-        lambda p: -p["a"], support={"a": "positive"}, epochs=1, batches=5, start={"a": 1.0}
-    )
+        lambda p: -p["a"], support={"a": "positive"}, epochs=1, batches=5, start={"a": 1.0},
+        learning_rate=1e-4,
+    )  # fmt: skip
     assert np.isneginf(found.log_prob({"a": [1.0, -1.0, 0.0]})).tolist() == [False, True, True]

@@ -52,7 +52,7 @@ print(f"exact: a {mean[0]:.4f}, b {mean[1]:.4f}, correlation "
       f"log evidence {exact:.3f}\n")  # fmt: skip
 
 # %%
-# And that of a flow. Of each line the second number is the error that 4,000 draws have.
+# And that of a flow. Of each line the second number is the error that 20,000 draws have.
 epochs = 5 if options.quick else 20
 found = fc.infer(log_target, support={"a": "real", "b": "real"}, epochs=epochs)
 print(found)

@@ -14,6 +14,7 @@ import numpy as np
 
 LEAST = 5  # draws in a tail that can be fitted
 LARGE = 2.0  # times the mean: below, no weight is large enough for a tail
+SHARE = 1e-3  # of all weight: what a tail that matters has above its threshold
 PRIOR_DRAWS, PRIOR_K = 10, 0.5  # the prior of k counts as ten draws
 
 
@@ -21,8 +22,10 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(smoothed log-weights, k-hat (m,)) of m problems with n draws each, (m, n).
 
     The M largest weights, M = n/5 or 3 sqrt(n), become quantiles of the Pareto density fitted to
-    them, and no weight grows beyond the largest. k-hat is -inf where no weight is above twice the
-    mean, inf where fewer than 5 draws are in the tail or most weights are 0. Cost: O(m n log n).
+    them, and no weight grows beyond the largest. k-hat is -inf where the tail does not matter (no
+    weight is above twice the mean, or all that is above the threshold is a thousandth of the
+    weight, and k < 1), inf where fewer than 5 draws are in the tail or most weights are 0. Cost:
+    O(m n log n).
     """
     n = log_weight.shape[1]
     size = int(3 * np.sqrt(n)) if n > 225 else n // 5
@@ -38,7 +41,8 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         step = -np.log1p(-(np.arange(size) + 0.5) / size)
         smooth = np.log(cut + scale[:, None] * np.expm1(k[:, None] * step) / k[:, None])
         mean = np.exp(log_weight - top).mean(axis=1)
-        flat, good = mean * LARGE >= 1, np.isfinite(smooth).all(axis=1)
+        small = ((tail - cut).sum(axis=1) < SHARE * n * mean) & (k < 1)
+        flat, good = small | (mean * LARGE >= 1), np.isfinite(smooth).all(axis=1)
     smoothed, good = log_weight.copy(), good & ~flat
     found = top[good] + np.minimum(smooth[good], 0)
     smoothed[np.flatnonzero(good)[:, None], place[good]] = found

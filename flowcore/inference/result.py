@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ..core.typing import Seed
     from ..distributions import TransformedDistribution
 
-DRAWS, GOOD_K = 4000, 0.5  # k-hat up to which the flow is close
+DRAWS, GOOD_K = 20_000, 0.5  # k-hat of fewer draws is too uncertain; k-hat up to which q is close
+LEAST_SHARE = 0.1  # of the draws that weights are worth, where k-hat is above GOOD_K
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
 LINES = 40  # of the printed table
 
@@ -186,8 +187,14 @@ class Inference:
 
     @property
     def trusted(self) -> bool:
-        """Whether weighted draws can be used: the verdict as a bool."""
-        return bool(trusted(self.effective_sample_size, self.k_hat)) and not self.climbs
+        """Whether weighted draws can be used: the verdict as a bool.
+
+        k-hat <= 0.7, and the flow has widened enough. Between 0.5 and 0.7, where the variance of
+        the weights is infinite, the draws have to be worth a tenth of their number, too.
+        """
+        k, ess = self.k_hat, self.effective_sample_size
+        enough = k <= GOOD_K or ess >= LEAST_SHARE * len(self.rows)
+        return bool(trusted(ess, k)) and enough and not self.climbs
 
     @property
     def verdict(self) -> str:

@@ -14,8 +14,10 @@ from ..bijectors import Chain, ElementwiseAffine, LULinear
 from ..distributions import Normal, TransformedDistribution
 from ..flows import iaf
 from ..training.reverse_kl import Target, check_proper, gaussian_rows
+from ..transformers import Affine
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF
+LOG_SCALE = 5.0  # its bound: scales of a funnel vary much
 ROWS, FIXED, STEPS = 1000, 400, 500  # of the first search; draws, and most steps, of the second
 ROUNDS, CLOSE = 10, 0.01  # of the second; nats for which no further one is made
 BOUND = 50.0  # of the log-scales of the linear layer
@@ -37,7 +39,10 @@ def flow_around(target: Target, start: np.ndarray | None, rng) -> TransformedDis
     diagonal = np.diag(factor / scale[:, None])
     packed = np.tril(factor / scale[:, None] / diagonal, -1) + np.diag(diagonal)
     linear = LULinear.from_lu(packed, log_scale_bound=BOUND)
-    inner = iaf(dim, LAYERS, [max(LEAST_WIDTH, 2 * dim)] * 2, standardize=False, rng=0)
+    inner = iaf(
+        dim, LAYERS, [max(LEAST_WIDTH, 2 * dim)] * 2, standardize=False, rng=0,
+        activation="silu", transformer=Affine(LOG_SCALE),
+    )  # fmt: skip
     layers = [ElementwiseAffine(mean, scale), linear, *inner.bijector.bijectors]
     return TransformedDistribution(Normal(dim), Chain(layers))
 

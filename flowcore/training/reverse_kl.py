@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
     from ..distributions import TransformedDistribution
 
-EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 3e-3  # what "auto" stands for
+EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 1e-2  # what "auto" stands for
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
 STARTS, FIXED = 1000, 400  # rows that initialise a new flow; draws that the search for them uses
 FIRST_LOG_SCALES = (0.0, -2.0, -4.0, -6.0)  # of that search
@@ -341,7 +341,7 @@ def fit_reverse_kl(
         (n, D): rows near the mass of p, which initialise a new flow. One row: where the search for
         that Gaussian starts. None: it starts at 0.
     learning_rate, optimizer, schedule, warm_up, average, patience, clip_norm, callbacks, progress :
-        As in `fit`.
+        As in `fit`; of Adam the learning rate "auto" is 0.01.
     checkpoint, checkpoint_every, checkpoint_key, penalty, max_seconds :
         As in `fit`; the target is a function, so a checkpoint needs a key.
     rng : int or numpy Generator
