@@ -1,15 +1,16 @@
-"""Posteriors with exact draws and an exact evidence, for `flowcore.evidence`."""
+"""Posteriors with exact draws and an exact evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import autograd.numpy as anp
 import numpy as np
 from scipy import stats
 from scipy.special import gammaln
 
-from .exact import LOG_2_PI, bent, gaussian
+from .exact import LOG_2_PI, bent, gaussian, targets
 
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 
@@ -30,11 +31,12 @@ def normal_gamma() -> Known:
     b = b0 + 0.5 * np.sum((y - mean) ** 2) + 0.5 * k0 * n * mean**2 / k
 
     def log_p(x):
-        mu, tau = x[:, 0], np.exp(x[:, 1])
-        data = 0.5 * n * np.log(tau) - 0.5 * tau * np.sum((y - mu[:, None]) ** 2, axis=1)
-        prior = 0.5 * np.log(k0 * tau) - 0.5 * k0 * tau * mu**2 - 0.5 * LOG_2_PI
-        gamma = a0 * np.log(b0) - gammaln(a0) + (a0 - 1) * np.log(tau) - b0 * tau
-        return data - 0.5 * n * LOG_2_PI + prior + gamma + x[:, 1]  # the last: d tau / d log tau
+        mu, log_tau = x[:, 0], x[:, 1]
+        tau = anp.exp(log_tau)
+        data = 0.5 * n * log_tau - 0.5 * tau * anp.sum((y - mu[:, None]) ** 2, axis=1)
+        prior = 0.5 * (np.log(k0) + log_tau) - 0.5 * k0 * tau * mu**2 - 0.5 * LOG_2_PI
+        gamma = a0 * np.log(b0) - gammaln(a0) + (a0 - 1) * log_tau - b0 * tau
+        return data - 0.5 * n * LOG_2_PI + prior + gamma + log_tau  # the last: d tau / d log tau
 
     def sample(n, rng):
         tau = rng.gamma(a, 1 / b, n)
@@ -60,12 +62,13 @@ def eight_schools() -> Known:
     share = np.exp(grid - top).ravel()
     log_z = float(top + np.log(share.sum() * cell))
 
+    constant = np.log(sigma).sum() + 8.5 * LOG_2_PI + np.log(5) - np.log(2 / (5 * np.pi))
+
     def log_p(x):
-        tau = np.exp(x[:, 1])
+        tau = anp.exp(x[:, 1])
         theta = x[:, :1] + tau[:, None] * x[:, 2:]
-        data = stats.norm.logpdf(y, theta, sigma).sum(axis=1)
-        prior = stats.norm.logpdf(x[:, 2:]).sum(axis=1) + stats.norm.logpdf(x[:, 0], 0, 5)
-        return data + prior + stats.halfcauchy.logpdf(tau, scale=5) + x[:, 1]
+        squares = anp.sum(((y - theta) / sigma) ** 2 + x[:, 2:] ** 2, axis=1) + (x[:, 0] / 5) ** 2
+        return -0.5 * squares - constant - anp.log1p((tau / 5) ** 2) + x[:, 1]
 
     def sample(n, rng):
         cells = rng.choice(share.size, n, p=share / share.sum())
@@ -86,4 +89,29 @@ def problems() -> dict[str, Known]:
         "Rosenbrock, D = 2": Known(*bent(2, 1.0, 0.0, 1.0), 0.0),
         "normal-gamma, D = 2": normal_gamma(),
         "eight schools, D = 10": eight_schools(),
+    }
+
+
+def logistic(rows: int = 200, dim: int = 8):
+    """A logistic regression of drawn data, with the prior N(0, 3^2): log p~ of rows."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, dim)) * np.geomspace(0.3, 3, dim)
+    sign = np.where(rng.random(rows) < 1 / (1 + np.exp(-x.sum(axis=1) / 2)), 1.0, -1.0)
+    features = (x * sign[:, None]).T
+
+    def log_p(beta):
+        data = anp.sum(anp.logaddexp(0.0, -anp.dot(beta, features)), axis=1)
+        return -data - anp.sum(beta**2, axis=1) / 18
+
+    return log_p
+
+
+def shared() -> dict[str, tuple[Callable, int, float]]:
+    """(log p~, D, log Z or 0) of the ten targets that other libraries get, too."""
+    ten = {name: (target.log_p, 10, 0.0) for name, target in targets(10).items()}
+    gamma, schools = normal_gamma(), eight_schools()
+    return ten | {
+        "normal-gamma": (gamma.log_p, 2, gamma.log_z),
+        "eight schools": (schools.log_p, 10, schools.log_z),
+        "logistic regression": (logistic(), 8, 0.0),
     }

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import autograd.numpy as anp
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from autograd import elementwise_grad
 from scipy import integrate, stats
 
-from benchmarks.inference import models, regressions, tables
+from benchmarks.inference import models, peers, regressions, rival, tables
 from benchmarks.inference.exact import targets
-from benchmarks.inference.known import problems
+from benchmarks.inference.known import problems, shared
 from benchmarks.inference.posterior import Posterior, moments, score_of_the_port
 from benchmarks.inference.run import main
 
@@ -142,3 +143,46 @@ def put(clone, folder, name, content):
     folder.mkdir(parents=True)
     with zipfile.ZipFile(folder / f"{name}.json.zip", "w") as file:
         file.writestr(f"{name}.json", json.dumps(content))
+
+
+def test_what_the_peers_get_is_a_density_with_a_gradient():
+    assert len(shared()) == 10
+    for log_p, dim, _ in shared().values():
+        x = 0.5 * np.random.default_rng(0).normal(size=(7, dim))
+        one, slope = log_p(x), elementwise_grad(lambda x, own=log_p: own(x))(x)
+        assert one.shape == (7,) and slope.shape == x.shape
+        assert np.isfinite(one).all() and np.isfinite(slope).all()
+        for k in range(3):
+            step = np.zeros_like(x)
+            step[:, k % dim] = 1e-5
+            near = (log_p(x + step) - log_p(x - step)) / 2e-5
+            assert np.allclose(near, slope[:, k % dim], rtol=1e-5, atol=1e-5)
+
+
+def test_the_peers_are_judged_by_their_draws(tmp_path, capsys, monkeypatch):
+    """A density that is exact has the ELBO log Z, one that is wider by a factor e less."""
+
+    def run(command, **_):
+        target, file = command[4], command[6]
+        log_p, _, log_z = shared()[target]
+        x = problems()["normal-gamma, D = 2"].sample(4000, np.random.default_rng(0))
+        np.savez(file, x=x, log_q=log_p(x) - log_z + (command[3] == "viabel"))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(peers, "subprocess", SimpleNamespace(run=run))
+    found = tmp_path / "found.json"
+    peers.main(["--env", "python", "--targets", "normal-gamma", "--libraries", "viabel",
+                "--times", "2", "--json", str(found)])  # fmt: skip
+    (row,) = json.loads(found.read_text("utf-8"))["rows"]
+    assert row["flowcore"] == pytest.approx(0) and row["viabel, 2 S"] == pytest.approx(-1)
+    assert "within 0.05 nats of the best on 1 of 1" in capsys.readouterr().out
+
+
+def test_a_contestant_writes_its_draws(tmp_path, monkeypatch):
+    def own(log_p, dim, until):
+        return np.zeros((5, dim)), np.full(5, until)
+
+    monkeypatch.setitem(rival.LIBRARIES, "flowcore", own)
+    rival.main("flowcore", "funnel", "3.5", str(tmp_path / "draws.npz"))
+    with np.load(tmp_path / "draws.npz") as found:
+        assert found["x"].shape == (5, 10) and (found["log_q"] == 3.5).all()

@@ -1,0 +1,83 @@
+"""The ELBO of flowcore and of other libraries, at equal seconds of a whole process.
+
+    python -m benchmarks.inference.peers --env PYTHON [--targets NAME ...] [--libraries NAME ...]
+                                         [--times 1 4] [--json FILE]
+
+PYTHON is the interpreter of an environment with numpyro, flowjax and viabel. `infer` runs first,
+with its defaults: its process, imports and all, takes S seconds. Each of the others then gets a
+process of S seconds, and one of 4 S (--times); compiling counts. The ELBO is that of 20,000 draws,
+by one NumPy log-density for all, minus log Z where that is known: 0 is perfect. "-" did not run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ..common import bare_parser, machine, print_machine, print_table, write_json
+from ..process import ROOT
+from .known import shared
+from .rival import LIBRARIES
+
+CLOSE = 0.05  # nats
+
+
+def elbo(python, library: str, target: str, seconds: float) -> tuple[float, float]:
+    """(ELBO - log Z, seconds of the process); NaN if it fails."""
+    log_p, _, log_z = shared()[target]
+    with tempfile.TemporaryDirectory() as folder:
+        file, started = Path(folder) / "draws.npz", time.time()
+        command = [str(python), "-m", "benchmarks.inference.rival", library, target,
+                   str(started + seconds), str(file)]  # fmt: skip
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        taken = time.time() - started
+        if run.returncode:
+            print(f"{library} fails on {target}: {run.stderr.strip()[-300:]}", flush=True)
+            return float("nan"), taken
+        with np.load(file) as found:
+            return float(np.mean(log_p(found["x"]) - found["log_q"]) - log_z), taken
+
+
+def rows_of(args):
+    for target in args.targets:
+        own, seconds = elbo(sys.executable, "flowcore", target, 0.0)
+        row = {"target": target, "seconds": seconds, "flowcore": own}
+        for library in args.libraries:
+            for times in args.times:
+                row[f"{library}, {times:g} S"] = elbo(
+                    args.env, library, target, times * seconds
+                )[0]  # fmt: skip
+        yield row
+
+
+def main(argv=None) -> int:
+    others = [name for name in LIBRARIES if name != "flowcore"]
+    options = bare_parser(__doc__)
+    options.add_argument("--env", type=Path, required=True, metavar="PYTHON")
+    options.add_argument("--targets", nargs="+", choices=[*shared()], default=[*shared()],
+                         metavar="NAME")  # fmt: skip
+    options.add_argument("--libraries", nargs="+", choices=others, default=others, metavar="NAME")
+    options.add_argument("--times", nargs="+", type=float, default=[1.0, 4.0])
+    options.add_argument("--json", type=Path, metavar="FILE")
+    args, rows = options.parse_args(argv), []
+    print_machine("variational inference beside others", machine())
+    for row in rows_of(args):
+        rows.append(row)
+        print(*row.values(), flush=True)
+    print_table([*rows[0]], [[*row.values()] for row in rows])
+    best = [np.nanmax([v for k, v in row.items() if k not in ("target", "seconds")])
+            for row in rows]  # fmt: skip
+    near = sum(row["flowcore"] >= top - CLOSE for row, top in zip(rows, best, strict=True))
+    print(f"flowcore is within {CLOSE} nats of the best on {near} of {len(rows)} (wanted: 9 of 10)")
+    if args.json:
+        write_json(args.json, {"benchmark": "inference peers", "machine": machine(), "rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
