@@ -9,7 +9,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "flowcore"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-ONE_PROGRAM = {"coming_from_tfp", "past_one_machine"}  # pages whose blocks follow from each other
+# pages whose blocks follow from each other
+ONE_PROGRAM = {"coming_from_tfp", "past_one_machine", "simulation_based"}
 
 
 def blocks(page):
