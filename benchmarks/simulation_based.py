@@ -143,7 +143,8 @@ def by_sbi(python, task: Task, theta, x, fresh, seen, n: int) -> tuple[list[np.n
         file = Path(folder) / "pairs.npz"
         np.savez(file, theta=theta, x=x, fresh_theta=fresh[0], fresh_x=fresh[1], seen=seen,
                  bound=task.bound, n=n, size=[LAYERS, HIDDEN, BINS])  # fmt: skip
-        subprocess.run([str(python), str(PEER), str(file)], check=True, stdout=subprocess.DEVNULL)
+        command = [str(Path(python).absolute()), str(PEER), str(file)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)  # for its logs
         with np.load(file) as found:
             return [*found["draws"]], float(found["nll"])
 

@@ -341,7 +341,7 @@ def fit_reverse_kl(
         (n, D): rows near the mass of p, which initialise a new flow. One row: where the search for
         that Gaussian starts. None: it starts at 0.
     learning_rate, optimizer, schedule, warm_up, average, patience, clip_norm, callbacks, progress :
-        As in `fit`.
+        As in `fit`; of Adam the learning rate "auto" is 0.01.
     checkpoint, checkpoint_every, checkpoint_key, penalty, max_seconds :
         As in `fit`; the target is a function, so a checkpoint needs a key.
     rng : int or numpy Generator
