@@ -181,7 +181,7 @@ class ContinuousFlow(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         dim, n_steps = self.dim, self.n_steps
         start, h = (0.0, 1 / n_steps) if direction == "forward" else (1.0, -1 / n_steps)
-        directions = self.directions()
+        directions = self.directions()[..., : None if at.log_det else 0]
         field = JacobianProducts(self.velocity, at, directions.shape[-1])
         directions = directions.astype(at.dtype)[..., None]
         if direction == "inverse":
