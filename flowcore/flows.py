@@ -257,7 +257,8 @@ def nsf(
     circular : sequence of int
         Which coordinates are angles, in radians: densities are periodic in them, draws lie in
         [-pi, pi], and networks read their cosines and sines. Angles have circular splines and
-        shifts, and a uniform base; `base` names that of the other coordinates.
+        shifts, and a uniform base; `base` names that of the other coordinates. A single angle
+        without a context has one layer, whatever `layers`.
 
     Returns
     -------
@@ -288,6 +289,7 @@ def nsf(
     if circular:
         if bounded is not None:
             raise ValueError("angles are bounded by themselves: leave out bounded=, or circular=")
+        layers = 1 if dim == 1 and not context_dim else layers  # splines of a spline learn nothing
         angle = Compose([CircularShift(), CircularSpline(bins)])
         transformer = PerCoordinate([angle if i in circular else transformer for i in range(dim)])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)

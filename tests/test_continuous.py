@@ -174,3 +174,13 @@ def test_the_grid_with_probes_is_chosen_by_the_points():
     x = np.random.default_rng(0).normal(size=(20, 5))
     probed = fc.ContinuousFlow(exact.velocity, probes=2).with_tolerance(x)
     assert 4 <= probed.n_steps <= exact.with_tolerance(x).n_steps
+
+
+@pytest.mark.parametrize("options", [{}, {"context_dim": 2}, {"probes": 1}])
+def test_draws_are_those_of_the_pass_with_log_densities(options):
+    flow = randomize(flows.continuous(3, hidden=[8] * 3, n_steps=4, **options), 0.5)
+    context = np.ones((5, 2)) if "context_dim" in options else None
+    draws = flow.sample(5 if context is None else 1, rng=0, context=context)
+    same, log_p = flow.sample_and_log_prob(len(draws) if context is None else 1, 0, context)
+    np.testing.assert_allclose(draws, same, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(log_p, flow.log_prob(same, context=context), atol=1e-2)

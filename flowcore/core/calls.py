@@ -66,7 +66,8 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
 
 
 class Plan:
-    """A part, bound: `what` is a direction of a bijector, "log_prob", or "phi" of a network."""
+    """A part, bound: `what` is a direction of a bijector, "draw" (forward, for the values alone),
+    "log_prob", or "phi" of a network."""
 
     def __init__(
         self, part, what: str, n_rows: int, dtype, tape: bool, theta=None, inputs_bar=True
@@ -76,7 +77,10 @@ class Plan:
         self._own_params, self._holds_own = part.params, False  # theta is mostly the part's own
         part = _without_plans(part)  # `bind` may keep it: no circle of references
         self.at = Workspace(part, n_rows, dtype, tape, theta, inputs_bar)
-        self.run, self.back = part.bind(self.at, what) if what in OPPOSITE else part.bind(self.at)
+        self.at.log_det = what != "draw"
+        direction = "forward" if what == "draw" else what
+        bound = part.bind(self.at, direction) if direction in OPPOSITE else part.bind(self.at)
+        self.run, self.back = bound
 
     def load(self, theta, context) -> None:
         """Copy theta and the context in; the part's own parameters, which never change, once.

@@ -59,7 +59,10 @@ class Workspace:
     context, context_bar   (C, N), or None; the context in float64, as a part may subtract first
     tape                   True: arrays made by `array` are kept for the way back
     inputs_bar             False: the gradients by x and by the context are not needed
+    log_det                False: no finite log-det is read; -inf marks a row without an image
     """
+
+    log_det = True
 
     def __init__(
         self,

@@ -144,7 +144,7 @@ class TransformedDistribution(Distribution):
         rng: an int or numpy Generator; None draws a fresh seed. threads: see `log_prob`.
         """
         z, context, lead = self._base_sample(shape, rng, context)
-        x, _ = self._images(z, context, threads, out=z)  # over their own z: no second array
+        x, _ = self._images(z, context, threads, out=z, what="draw")  # over z: no second array
         return x.reshape((*lead, self.dim))
 
     def sample_and_log_prob(
@@ -262,13 +262,11 @@ class TransformedDistribution(Distribution):
             y[np.isneginf(log_det)] = np.nan
         return y
 
-    def _images(self, z, context, threads, out=None):
+    def _images(self, z, context, threads, out=None, what="forward"):
         """x and the log-det of rows z, in the flow's dtype; a warning if rows have no image."""
         bijector = self.bijector
         own_context = context if bijector.context_dim else None
-        x, log_det = evaluate(
-            bijector, "forward", z, self._own(bijector), own_context, threads, out
-        )
+        x, log_det = evaluate(bijector, what, z, self._own(bijector), own_context, threads, out)
         outside = int(np.isneginf(log_det).sum())
         if outside > 1e-4 * len(z):  # rounding alone puts a few draws on an edge
             low, high = bijector.domain

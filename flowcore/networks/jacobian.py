@@ -17,33 +17,46 @@ from .network import MLP
 
 
 def _sigmoid(a):
-    return (np.tanh(a / 2) + 1) / 2
+    s = np.multiply(a, 0.5)
+    np.tanh(s, s)
+    s += 1
+    s *= 0.5
+    return s
 
 
-# act(a); act'(a) by a and h = act(a); act''(a) by a, h and s = act'(a)
-SMOOTH = {
-    "tanh": (np.tanh, lambda a, h: 1 - h * h, lambda a, h, s: -2 * h * s),
-    "sigmoid": (_sigmoid, lambda a, h: h * (1 - h), lambda a, h, s: (1 - 2 * h) * s),
-    "softplus": (
-        lambda a: np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))),
-        lambda a, h: -np.expm1(-h),
-        lambda a, h, s: s * (1 - s),
-    ),
-    "silu": (
-        lambda a: a * _sigmoid(a),
-        lambda a, h: _quotient(h, a) * (1 + a - h),
-        lambda a, h, s: _bend_of_silu(a, _quotient(h, a)),
-    ),
-}
+def _tanh(a):
+    h = np.tanh(a)
+    yield h
+    yield (slope := 1 - h * h)
+    yield -2 * h * slope
 
 
-def _quotient(h, a):
-    """silu(a) / a, the sigmoid: a division costs less than another tanh."""
-    return np.divide(h, a, np.full_like(a, 0.5), where=a != 0)
+def _logistic(a):
+    h = _sigmoid(a)
+    yield h
+    yield (slope := h * (1 - h))
+    yield (1 - 2 * h) * slope
 
 
-def _bend_of_silu(a, s):
-    return s * (1 - s) * (2 + a * (1 - 2 * s))
+def _softplus(a):
+    yield np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
+    yield (slope := _sigmoid(a))
+    yield slope * (1 - slope)
+
+
+def _silu(a):
+    s = _sigmoid(a)
+    h = a * s
+    yield h
+    slope = np.subtract(a, h)
+    slope += 1
+    slope *= s
+    yield slope
+    yield s * (1 - s) * (2 + a * (1 - 2 * s))
+
+
+# generators of act(a), act'(a), act''(a): each is computed when it is asked for
+SMOOTH = {"tanh": _tanh, "sigmoid": _logistic, "softplus": _softplus, "silu": _silu}
 
 
 class JacobianProducts:
@@ -52,13 +65,14 @@ class JacobianProducts:
     begin()          at the start of a run: the context is copied to where it is read
     forget()         at the start of a way back: the gradient of theta is 0
     run(x, e)        (v (O, N), J E (O, K, N)), at inputs x (I, N) for directions e (I, K, 1)
+                     (without one, K = 0, the derivatives of the activation are not computed)
     back(v_bar, je_bar)   x_bar (I, N), of the last run; adds to theta_bar and context_bar
     """
 
     def __init__(self, net: MLP, at, n_directions: int):
         theta, theta_bar = at.params(net)
         self.at, self.skips, self.theta_bar = at, net.skips, theta_bar
-        self.act, self.slope, self.bend = SMOOTH[net.activation]
+        self.derivatives = SMOOTH[net.activation]
         columns = 1 + n_directions, at.n_rows
         self.leads, self.A, self.A_bar, self.read, self.a = [], [], [], [], []
         for l, (layer, own) in enumerate(zip(net.layers, net.slices, strict=True)):
@@ -87,8 +101,10 @@ class JacobianProducts:
                 a += self.a[l - 2]
             if l < last:
                 units = self.read[l + 1][self.leads[l + 1] :]
-                h = units[:, 0] = self.act(a[:, 0])
-                np.multiply(self.slope(a[:, 0], h)[:, None], a[:, 1:], units[:, 1:])
+                derivatives = self.derivatives(a[:, 0])
+                units[:, 0] = next(derivatives)
+                if a.shape[1] > 1:
+                    np.multiply(next(derivatives)[:, None], a[:, 1:], units[:, 1:])
         return a[:, 0], a[:, 1:]
 
     def back(self, v_bar, je_bar):
@@ -104,10 +120,10 @@ class JacobianProducts:
             bar = read_bar[lead:]
             if l == 0:
                 return bar[:, 0]
-            a, h = self.a[l - 1], self.read[l][lead:, 0]
-            s = self.slope(a[:, 0], h)
-            a_bar[l - 1] = new = s[:, None] * bar
-            new[:, 0] += self.bend(a[:, 0], h, s) * np.sum(bar[:, 1:] * a[:, 1:], axis=1)
+            a = self.a[l - 1]
+            _, slope, bend = self.derivatives(a[:, 0])
+            a_bar[l - 1] = new = slope[:, None] * bar
+            new[:, 0] += bend * np.sum(bar[:, 1:] * a[:, 1:], axis=1)
             if l in self.skips:
                 new += a_bar[l + 1]
 
