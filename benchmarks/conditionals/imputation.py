@@ -19,9 +19,9 @@ miceforest, MissForest and utrees run in environments of their own, made by
 
 (MissForest: missforest==4.2.3 pandas scikit-learn lightgbm; utrees: utrees==0.3.0
 scikit-learn==1.6.1; later versions of lightgbm and scikit-learn lack what these packages call), or
-elsewhere: --python utrees=PATH. Who has no environment is left out. Draws are kept in a folder, --draws, so a run can
-be stopped and goes on; --print only prints what is there. A table's figures are of the masks that
-all did, means over cells, numbers in standard deviations:
+elsewhere: --python utrees=PATH. Who has no environment is left out. Draws are kept in a folder,
+--draws, so a run can be stopped and goes on; --print only prints what is there. A table's figures
+are of the masks that all did, means over cells, numbers in standard deviations:
 
 CRPS      continuous ranked probability score; of an imputer with one value, its absolute error. Of
           a category, where the distance of two values is 0 or 1, half of the quadratic (Brier)
