@@ -15,12 +15,13 @@ or all comma-separated files of a folder (their columns of numbers; no header is
 miceforest, MissForest and utrees run in environments of their own, made by
 
     python -m venv ~/.cache/flowcore/miceforest
-    ~/.cache/flowcore/miceforest/bin/pip install miceforest==6.0.5
+    ~/.cache/flowcore/miceforest/bin/pip install miceforest==6.0.5 lightgbm==4.5.0
 
-(missforest==4.2.3 pandas scikit-learn lightgbm; utrees==0.3.0), or elsewhere: --python
-utrees=PATH. Who has no environment is left out. Draws are kept in a folder, --draws, so a run can
-be stopped and goes on; --print only prints what is there. A table's figures are of the masks that
-all did, means over cells, numbers in standard deviations:
+(MissForest: missforest==4.2.3 pandas scikit-learn lightgbm; utrees: utrees==0.3.0
+scikit-learn==1.6.1; later versions of lightgbm and scikit-learn lack what these packages call), or
+elsewhere: --python utrees=PATH. Who has no environment is left out. Draws are kept in a folder,
+--draws, so a run can be stopped and goes on; --print only prints what is there. A table's figures
+are of the masks that all did, means over cells, numbers in standard deviations:
 
 CRPS      continuous ranked probability score; of an imputer with one value, its absolute error. Of
           a category, where the distance of two values is 0 or 1, half of the quadratic (Brier)
