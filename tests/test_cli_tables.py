@@ -657,3 +657,20 @@ def test_five_million_rows_are_scored_in_bounded_memory(tmp_path):
         )
     kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
     assert kilobytes < 500_000
+
+
+def test_a_table_with_holes_is_learned_and_filled(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    city = rng.choice(["Bern", "Rome"], 120)
+    age = rng.normal(np.where(city == "Rome", 55, 40), 5, 120)
+    cells = np.column_stack([city, age.round(2).astype(str), (2 * age).round(1).astype(str)])
+    cells[rng.random(cells.shape) < 0.3] = ""
+    written(tmp_path / "t.csv", ["city,age,pay", *map(",".join, cells.tolist())])
+    options = ("--missing", "learn", "--budget", "0.0005", "--jobs", 1, "--flow", "affine")
+    found = run(capsys, "fit", "t.csv", "-o", "m.npz", *options).out
+    empty = (cells == "").all(axis=1).sum()
+    assert f"learned from {120 - empty} rows ({empty} more have no value)" in found
+    assert "different texts in" in found and "unknown" in found
+    lines = run(capsys, "impute", "m.npz", "t.csv").out.splitlines()
+    assert len(lines) == 121 and not any("" in line.split(",") for line in lines)

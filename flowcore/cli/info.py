@@ -36,8 +36,10 @@ def as_text(density: TableDensity) -> str:
     if "rows" in notes:
         n, dropped = notes["rows"], notes.get("dropped") or 0
         again = 0 if summary is None else n - summary.n_rows
-        without = f" ({dropped:,} more miss a value)" if dropped else ""
-        repeated = f", {again:,} of which repeat others" if again > 0 else ""
+        holes = notes.get("missing") == "learn"
+        why, others = ("have no value", " or have no number") if holes else ("miss a value", "")
+        without = f" ({dropped:,} more {why})" if dropped else ""
+        repeated = f", {again:,} of which repeat others{others}" if again > 0 else ""
         lines.append(f"learned from {n:,} rows{without}{repeated}")
     if summary is not None:
         lines.append(f"{summary}")

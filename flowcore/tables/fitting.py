@@ -102,6 +102,7 @@ def fitted_parts(
     check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
     learn = _learner(learn, missing)
     notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
+    notes |= {"missing": missing} if missing == "learn" else {}
 
     def parts(codes, share):
         categories, nats, context = None, 0.0, None
