@@ -524,6 +524,7 @@ def _flow(
     context_net=None, circular=(),
 ) -> TransformedDistribution:  # fmt: skip
     """parts in the order in which sampling applies them."""
+    dim = check_dim("dim", dim)
     standardize = standardize and len(circular) < dim
     if circular and not isinstance(base, str):
         raise ValueError(f"with circular=, base must be one of {sorted(BASES)}, not {base!r}")

@@ -14,7 +14,7 @@ import numpy as np
 
 LEAST = 5  # draws in a tail that can be fitted
 LARGE = 2.0  # times the mean: below, no weight is large enough for a tail
-SHARE = 1e-3  # of all weight: a tail that matters has as much above its threshold
+SHARE = 0.01  # of all weight: a tail with less above its threshold moves log p by less
 PRIOR_DRAWS, PRIOR_K = 10, 0.5  # the prior of k counts as ten draws
 
 
@@ -24,7 +24,7 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     The M largest weights, M = n/5 or 3 sqrt(n), become quantiles of the Pareto density fitted to
     them, and no weight grows beyond the largest. k-hat is -inf where the tail does not matter (no
     weight is above twice the mean, or k < 1 and the mean of the fitted density, M scale/(1 - k) for
-    the tail, is below a thousandth of all weight), inf where fewer than 5 draws are in the tail or
+    the tail, is below a hundredth of all weight), inf where fewer than 5 draws are in the tail or
     most weights are 0. Cost: O(m n log n).
     """
     n = log_weight.shape[1]
