@@ -35,7 +35,10 @@ def story(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nice"])
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("iaf", "realnvp", "nice")]
+
+
+@pytest.mark.parametrize("kind", ["maf", *SLOW])
 def test_moons_prints_its_tables_and_writes_its_pictures(kind, story):
     printed, out = story(kind)
     drawn = sorted(path.name for path in out.glob("*.png"))

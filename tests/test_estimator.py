@@ -405,6 +405,7 @@ def test_a_limit_by_the_clock(monkeypatch, n_jobs):
     assert found.score(moons(2000, 1)) > found.summary_.candidates[0].score + 0.3
 
 
+@pytest.mark.slow
 def test_trimming_leaves_out_a_cluster_of_outliers():
     x, far = gaussian_rows(400), 40 + 0.01 * gaussian_rows(20, 1)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
