@@ -19,8 +19,7 @@ def independence_move(density: Density) -> Any:
 
     which leaves the target p unchanged, whatever q is; a closer q accepts more. Do not fit q while
     its draws count: a chain whose proposal learns from it is no longer exact. A walker where q is 0
-    stays there; beside a move of emcee's own it does not: `moves=[(independence_move(q), 0.5),
-    (emcee.moves.StretchMove(), 0.5)]`.
+    stays there, unless emcee has another move beside this one, such as its `StretchMove()`.
 
     Cost a step: a draw of q, and its log-density at two points, for each walker. The draws follow
     emcee's random state, so its seed repeats them. Errors: ImportError without emcee; ValueError

@@ -42,10 +42,10 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     value alone is not enough for what comes next: it hides the uncertainty, and makes columns
     depend on each other too much.
 
-    The density is learned from the rows without missing cells, or, with `FlowDensity(missing=
-    "learn")`, from all rows. So the draws are right if cells are missing completely at random, or
-    by reasons that the seen cells show (and, without "learn", complete rows cover); if incomes are
-    missing because they are high, no imputer sees that. Numbers, categories and dates are
+    The density is learned from the rows without missing cells, or from all rows by
+    `FlowDensity(missing="learn")`. So the draws are right if cells are missing completely at
+    random, or by reasons that the seen cells show (and, without "learn", complete rows cover); if
+    incomes are missing because they are high, no imputer sees that. Numbers, categories and dates are
     recognised as in `Schema.from_data`, suggestions included; a column of a single value is filled
     with it.
     Errors: ValueError, naming the column, for one without any value, for free text, and for one
