@@ -45,9 +45,10 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     The density is learned from the rows without missing cells, or from all rows by
     `FlowDensity(missing="learn")`. So the draws are right if cells are missing completely at
     random, or by reasons that the seen cells show (and, without "learn", complete rows cover); if
-    incomes are missing because they are high, no imputer sees that. Numbers, categories and dates are
-    recognised as in `Schema.from_data`, suggestions included; a column of a single value is filled
-    with it.
+    incomes are missing because they are high, no imputer sees that. Numbers, categories and dates
+    are recognised as in `Schema.from_data`, suggestions included; a column of a single value is
+    filled with it.
+
     Errors: ValueError, naming the column, for one without any value, for free text, and for one
     that is set aside, such as row numbers, but has missing cells; for too few complete rows.
     Cost: `fit` that of 1 + `bootstraps` densities, `transform` and `sample` 200 evaluations of one
