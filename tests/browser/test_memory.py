@@ -53,7 +53,7 @@ def test_answered_tasks_have_a_tick(open_page):
     assert page.locator("#answered").inner_text() == ""
     predict(page, "-1.838-0.693")
     page.locator("#verdict.right").wait_for()
-    until(page, page.locator("#answered").inner_text, "1 of 8 right")
+    until(page, page.locator("#answered").inner_text, "1 of 9 right")
     page.reload()
     ready(page)
     assert page.locator("#task-1").inner_text() == "1 ✓"
