@@ -106,7 +106,8 @@ def test_the_first_box_is_ready_soon(lesson):
     assert time.monotonic() - begin < PATIENCE / 1000
     before = pythons(page)
     frame = opened_bench(page)  # the other way round
-    assert frame.locator("#masks").is_visible() and not frame.locator("#density").is_visible()
+    frame.locator("#masks").wait_for()
+    frame.locator("#density").wait_for(state="hidden")
     assert pythons(page) == before
     assert page.errors == []
 
