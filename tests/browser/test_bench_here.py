@@ -72,7 +72,7 @@ def opened_bench(page):
     """Press the button; the frame, once it is ready to train."""
     page.get_by_role("button", name="Open the Flow Bench here").click()
     frame = page.locator(".bench-here iframe").element_handle().content_frame()
-    frame.wait_for_function("document.documentElement.dataset.state === 'ready'")
+    frame.wait_for_function("document.documentElement?.dataset.state === 'ready'")
     return frame
 
 
