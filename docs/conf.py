@@ -40,7 +40,6 @@ exclude_patterns = [
     "built/downloads",
 ]
 templates_path = ["templates"]
-suppress_warnings = ["toc.not_included"]  # the solutions, which no sidebar should offer
 
 # Markdown: formulas between dollars, headings that can be linked to, directives between colons
 myst_enable_extensions = ["dollarmath", "colon_fence"]

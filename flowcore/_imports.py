@@ -5,6 +5,9 @@ that another thread had begun stays half done in the child for ever: a module ha
 limited by a thread that does not exist. So short work that belongs to the whole process is done
 `with unforked():`, and a fork waits for it.
 
+OpenBLAS has such a lock, too, which every product takes, and no child renews it. So a fork keeps
+the interpreter to itself, without running Python, until the products of other threads are done.
+
 Two cases remain. Imports by others, such as `import flowcore.flows` or those of `pickle`, do not
 take the lock: a child that imports a module while another thread of its parent was importing it
 waits for ever. So do two threads of which one is the first to import a module here, while the other
@@ -19,12 +22,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
 from typing import Any
 
+LONG, PRODUCT = 0.05, 6000  # seconds until a thread is interrupted; microseconds for a product
+
+_interval = sys.getswitchinterval()
 _lock = RLock()  # may be taken again: a signal handler, which may fork, runs in any line of ours
 
 
@@ -71,8 +78,25 @@ def _renew() -> None:
     """
     global _lock
     _lock = RLock()
+    sys.setswitchinterval(_interval)
+
+
+def _before_fork() -> None:
+    global _interval
+    _lock.acquire()
+    _interval = sys.getswitchinterval()
+    ctypes = sys.modules.get("ctypes")  # without it nobody has limited BLAS, see `core/blas.py`
+    if ctypes is None or threading.active_count() == 1:
+        return
+    sys.setswitchinterval(LONG)
+    for _ in range(2):  # who asked for the interpreter before that gets it once, in between
+        ctypes.PyDLL(None).usleep(PRODUCT)  # keeps the interpreter, which `time.sleep` does not
+
+
+def _after_fork() -> None:
+    sys.setswitchinterval(_interval)
+    _lock.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release())
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_renew)

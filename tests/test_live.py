@@ -138,6 +138,12 @@ def test_flows_are_bijectors_that_start_as_a_gaussian(name, permute, monkeypatch
     fc.testing.check_bijector(fc.testing.randomize(now.start.bijector, 0.5, rng=1))
 
 
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_flow_does_without_hidden_units(name):
+    now = trained(2, flow=name, layers=2, width=0)
+    assert np.isfinite(now.flow.log_prob(now.data.judges[:50])).all()
+
+
 @pytest.mark.parametrize("name", ["maf", "realnvp", "nsf", "iaf", "nice"])
 def test_with_permutations_the_flow_is_the_recipe(name):
     settings = Settings(flow=name, layers=3, width=8, seed=4)

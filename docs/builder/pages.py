@@ -149,6 +149,7 @@ class ByNumber:
 def solutions(course: Path) -> str:
     """The answers of the course's exercises, in Markdown, each behind its question."""
     lines = [
+        *("---", "orphan: true", "---", ""),  # no sidebar should offer them
         "# Solutions",
         "",
         "The exercises of the course, lesson by lesson; open a question to see its answer. In a",

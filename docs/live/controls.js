@@ -52,7 +52,7 @@ function changeSeed(session) {
   at("seed").value = session.state.seed;
 }
 
-function show({ state }) {
+function show({ state, about }) {
   setOptions(at("points"), POINTS, state.points);
   setOptions(at("width"), WIDTHS.map((width) => [width, width || "none"]), state.width);
   for (const id of ["data", "flow", "method", "layers", "seed"]) at(id).value = state[id];
@@ -62,7 +62,7 @@ function show({ state }) {
   const single = state.flow === "made" || state.flow === "continuous";
   at("layers").disabled = single;
   at("permute").disabled = single || state.layers === 1;
-  at("method").disabled = ["realnvp", "nice", "continuous"].includes(state.flow);
+  at("method").disabled = about.one_pass.includes(state.flow);
 }
 
 function showTraining(session) {

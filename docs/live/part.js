@@ -12,7 +12,7 @@ export function followPage(session) {
     document.documentElement.toggleAttribute("data-task", session.state.task > 0);
   });
   addEventListener("message", ({ origin, data }) => {
-    if (origin !== location.origin || !("theme" in data) || !session.state) return;
+    if (origin !== location.origin || data?.theme === undefined || !session.state) return;
     session.change({ theme: data.theme === "dark" || data.theme === "light" ? data.theme : null });
   });
 }

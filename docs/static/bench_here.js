@@ -16,7 +16,6 @@ async function open(place, link, button) {
   button.disabled = true;
   const { Engine } = await import(new URL("engine.js", LIVE));
   globalThis.flowcorePython = (onLoading) => Engine.shared(LIVE, onLoading); // for the frame
-  for (const other of document.querySelectorAll(".bench-here iframe")) close(other); // one Python, one Bench
   const address = new URL(link.href);
   address.search = `?part=${place.dataset.part}`;
   const theme = document.documentElement.dataset.theme;
@@ -31,12 +30,6 @@ async function open(place, link, button) {
 function failed(link, button, problem) {
   button.disabled = false;
   link.after(` (not loaded: ${problem.message})`);
-}
-
-function close(frame) {
-  const button = frame.closest(".bench-here").querySelector("button");
-  frame.remove();
-  button.hidden = button.disabled = false;
 }
 
 // As high as its content, and as light or dark as the page.

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ FLAGS = [
     "--no-sandbox",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever a test overlooks
 ]
+WIDE = {"width": 1280, "height": 800}
 PATIENCE = 120_000  # milliseconds: far beyond what any step takes on a busy machine
 
 
@@ -43,6 +45,19 @@ def until(page, read, wanted):
     while wanted not in (found := read()) and time.monotonic() < end:
         page.wait_for_timeout(50)
     assert wanted in found
+
+
+@contextmanager
+def served(live, folder):
+    """Serve a folder from a thread; its URL."""
+    with live.Server(folder) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.url
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.hookimpl(tryfirst=True)  # before those without the marker are left out
@@ -63,19 +78,21 @@ def live():
 
 
 @pytest.fixture(scope="session")
-def site(live, tmp_path_factory):
-    """The URL of the assembled page, beside which stands the folder smoke/ of these tests."""
+def live_folder(live, tmp_path_factory):
+    """The assembled page, beside which stands the folder smoke/ of these tests."""
     if shutil.which("npm") is None:
         pytest.skip("npm, which brings Pyodide, is not installed")
     folder = tmp_path_factory.mktemp("site") / "live"
     live.assemble(folder)
     shutil.copytree(HERE / "smoke", folder / "smoke")
-    with live.Server(folder) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(live, live_folder):
+    """Its URL."""
+    with served(live, live_folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +157,19 @@ def new_page(watched):
     yield new
     assert [url for seen in everything for url in seen.elsewhere] == []
     assert [error for seen in everything for error in seen.errors] == []
+
+
+@pytest.fixture
+def open_page(new_page, site):
+    """`open_page("task=3", viewport=...)`: the Flow Bench, once it is ready to train."""
+
+    def opened(hash="", viewport=WIDE, **options):
+        page = new_page(viewport=viewport, **options)
+        page.goto(f"{site}index.html#{hash}")
+        ready(page)
+        return page
+
+    return opened
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ python -m pytest -q -s -m browser tests/browser/test_bench_here.py   # prints th
 
 import shutil
 import textwrap
-import threading
 import time
 
 import pytest
 
-from .conftest import DOCS, PATIENCE, until
+from .conftest import DOCS, PATIENCE, served, until
 
 LESSON = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>A lesson</title>
@@ -29,13 +28,13 @@ print(teaching.check("1a", guess))</pre></div>
 
 
 @pytest.fixture
-def lesson(live, tmp_path, browser, monkeypatch):
+def lesson(live, live_folder, tmp_path, browser, monkeypatch):
     """`lesson("lesson_4_made", ...)`: a page with the Flow Bench of that lesson, and a question."""
     monkeypatch.syspath_prepend(str(DOCS))
     from builder import benches
 
     shutil.copytree(DOCS / "static", tmp_path / "_static")
-    live.assemble(tmp_path / "live")
+    shutil.copytree(live_folder, tmp_path / "live")
     folder = tmp_path / "built" / "course"
     folder.mkdir(parents=True)
     for name, bench in benches.PLACES.items():
@@ -43,9 +42,7 @@ def lesson(live, tmp_path, browser, monkeypatch):
         block = textwrap.dedent(rst.split(".. raw:: html\n")[1].split("Next")[0])
         (folder / f"{name}.html").write_text(LESSON.format(bench=block), "utf-8")
     contexts = []
-    with live.Server(tmp_path) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with served(live, tmp_path) as url:
 
         def opened(name, **options):
             contexts.append(browser.new_context(**options))
@@ -58,14 +55,12 @@ def lesson(live, tmp_path, browser, monkeypatch):
                 "console",
                 lambda line: page.errors.append(line.text) if line.type == "error" else None,
             )
-            page.goto(f"{server.url}built/course/{name}.html")
+            page.goto(f"{url}built/course/{name}.html")
             return page
 
         yield opened
         for context in contexts:
             context.close()
-        server.shutdown()
-        thread.join()
 
 
 def opened_bench(page):

@@ -11,14 +11,13 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from flowcore import teaching
 
-from .conftest import DOCS
+from .conftest import DOCS, served
 
 SITE = os.environ.get("FLOWCORE_SITE")
 COURSE = sorted((DOCS.parent / "examples" / "course").glob("lesson_*.py"))
@@ -103,12 +102,8 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(pages, live):
-    with live.Server(pages) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
+    with served(live, pages) as url:
+        yield url
 
 
 @pytest.mark.parametrize("script", COURSE, ids=lambda path: path.stem)

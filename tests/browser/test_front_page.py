@@ -6,14 +6,13 @@ python -m pytest -q -s -m browser tests/browser/test_front_page.py   # prints th
 import re
 import shutil
 import textwrap
-import threading
 
 import numpy as np
 import pytest
 
 import flowcore as fc
 
-from .conftest import DOCS, PATIENCE
+from .conftest import DOCS, PATIENCE, served
 
 HEAD = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>flowcore</title>
@@ -30,12 +29,8 @@ def url(live, tmp_path):
     index = (DOCS / "index.rst").read_text("utf-8")
     block = re.search(r"\.\. raw:: html\n\n((?:   .*\n|\n)+)", index)[1]
     (tmp_path / "index.html").write_text(HEAD.format(block=textwrap.dedent(block)), "utf-8")
-    with live.Server(tmp_path) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"{server.url}index.html"
-        server.shutdown()
-        thread.join()
+    with served(live, tmp_path) as url:
+        yield f"{url}index.html"
 
 
 @pytest.fixture

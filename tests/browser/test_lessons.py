@@ -1,11 +1,10 @@
 """A lesson's questions in the page: asked, checked, and what follows folded until then."""
 
 import shutil
-import threading
 
 import pytest
 
-from .conftest import DOCS, until
+from .conftest import DOCS, served, until
 
 LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A lesson</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
@@ -50,22 +49,18 @@ print(teaching.check("1c", log_p))</pre></div>
 
 
 @pytest.fixture
-def lesson(live, site, tmp_path, browser):
+def lesson(live, live_folder, tmp_path, browser):
     """A page with a lesson on it, as the site has them: beside live/ and _static/."""
     (tmp_path / "_static").mkdir()
     for path in (DOCS / "static").iterdir():
         shutil.copy(path, tmp_path / "_static")
-    live.assemble(tmp_path / "live")
+    shutil.copytree(live_folder, tmp_path / "live")
     (tmp_path / "lesson.html").write_text(LESSON, "utf-8")
-    with live.Server(tmp_path) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with served(live, tmp_path) as url:
         context = browser.new_context()
         context.set_default_timeout(120_000)
-        yield context, f"{server.url}lesson.html"
+        yield context, f"{url}lesson.html"
         context.close()
-        server.shutdown()
-        thread.join()
 
 
 def test_an_answer_is_hidden_until_it_is_given(lesson):

@@ -1,19 +1,6 @@
 """The Flow Bench remembers: Back returns to the task before, a reload keeps what was predicted."""
 
-import pytest
-
 from .conftest import ready, until
-
-
-@pytest.fixture
-def open_page(new_page, site):
-    def opened(hash=""):
-        page = new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{site}index.html#{hash}")
-        ready(page)
-        return page
-
-    return opened
 
 
 def predict(page, value):

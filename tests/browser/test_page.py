@@ -13,27 +13,14 @@ sys.path.insert(0, str(LIVE))
 import flow_bench  # noqa: E402
 from flow_bench import desk, tasks  # noqa: E402
 
-from .conftest import ready, until  # noqa: E402
+from .conftest import WIDE, ready, until  # noqa: E402
 
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+NARROW = {"width": 390, "height": 844}
 
 
 @pytest.fixture(autouse=True)
 def a_bench_of_ones_own(monkeypatch):
     monkeypatch.setattr(desk, "_bench", [])
-
-
-@pytest.fixture
-def open_page(new_page, site):
-    """`open_page("task=3", viewport=...)`: the Flow Bench, once it is ready to train."""
-
-    def opened(hash="", viewport=WIDE, **options):
-        page = new_page(viewport=viewport, **options)
-        page.goto(f"{site}index.html#{hash}")
-        ready(page)
-        return page
-
-    return opened
 
 
 def text(page, name):

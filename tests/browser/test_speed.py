@@ -3,8 +3,6 @@
 python -m pytest -q -s -m browser tests/browser/test_speed.py     # on a machine left alone
 """
 
-import pytest
-
 from .conftest import ready
 
 STEP = "Number(document.documentElement.dataset.step)"
@@ -16,17 +14,6 @@ WATCH = """() => {
       window.longest = Math.max(window.longest, duration);
   }).observe({ type: "longtask" });
 }"""
-
-
-@pytest.fixture
-def open_page(new_page, site):
-    def opened(hash=""):
-        page = new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{site}index.html#{hash}")
-        ready(page)
-        return page
-
-    return opened
 
 
 def test_ready_to_train(open_page):

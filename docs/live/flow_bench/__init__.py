@@ -12,7 +12,7 @@ recipes.py     which flow learns it, and how close it can come
 training.py    steps of Adam, one after the other
 views.py       the pictures, as numbers
 walks.py       masks, and the order in which units are computed
-tasks.py       eight tasks with their hints;   drawings.py   drawn predictions
+tasks.py       nine tasks with their hints;   drawings.py   drawn predictions
 cell.py        a cell of Python
 """
 

@@ -19,7 +19,7 @@ from flowcore import teaching
 from flowcore.training.columns import few_valued_columns
 
 from . import cell, densities, drawings, recipes, tasks, views, walks
-from .settings import DATA, FLOWS, LIMITS, METHODS, Settings
+from .settings import DATA, FLOWS, LIMITS, METHODS, ONE_PASS, Settings
 from .training import Training
 
 MOST_STEPS = 100_000  # of one call
@@ -70,6 +70,7 @@ def about() -> dict:
         "version": fc.__version__,
         "data": list(DATA),
         "flows": list(FLOWS),
+        "one_pass": list(ONE_PASS),
         "methods": list(METHODS),
         "limits": {name: list(limits) for name, limits in LIMITS.items()},
         "usual": asdict(Settings()),

@@ -6,7 +6,7 @@ import numpy as np
 
 import flowcore as fc
 
-from .settings import Settings
+from .settings import ONE_PASS, Settings
 
 ACTIVATION = "tanh"
 BINS = 8  # of splines
@@ -17,7 +17,9 @@ def build(settings: Settings) -> fc.TransformedDistribution:
     """The flow of these settings, not yet initialised."""
     hidden = settings.hidden
     if settings.flow == "continuous":
-        return fc.flows.continuous(2, [*hidden, *hidden[:1]], n_steps=TIMES, rng=settings.seed)
+        return fc.flows.continuous(
+            2, [*hidden, *hidden[:1]], n_steps=TIMES, residual=bool(hidden), rng=settings.seed
+        )
     if settings.one_order and settings.n_layers > 1:
         return _in_one_order(settings, hidden)
     options = {"hidden": hidden, "activation": ACTIVATION, "rng": settings.seed}
@@ -39,7 +41,7 @@ def _in_one_order(settings: Settings, hidden: list[int]) -> fc.TransformedDistri
 
 def _layer(settings: Settings, hidden: list[int], seed: int) -> fc.Bijector:
     net = {"hidden": hidden, "activation": ACTIVATION, "rng": seed}
-    if settings.flow in ("realnvp", "nice"):
+    if settings.flow in ONE_PASS:
         transformer = fc.Shift() if settings.flow == "nice" else fc.Affine()
         return fc.Coupling(2, 1, transformer=transformer, **net)
     transformer = fc.Affine()

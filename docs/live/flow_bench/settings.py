@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from .densities import TARGETS
 
 FLOWS = ("made", "maf", "iaf", "nice", "realnvp", "nsf", "continuous")
+ONE_PASS = ("nice", "realnvp", "continuous")  # no direction goes variable by variable
 DATA = (*TARGETS, "painted", "table")
 METHODS = ("by_degree", "unit_by_unit", "loop")
 LIMITS = {"layers": (1, 8), "width": (0, 128), "seed": (0, 2**31 - 1), "points": (0, 20_000)}

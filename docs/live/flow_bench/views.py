@@ -134,8 +134,8 @@ def distance(training: Training) -> dict:
 
     nll, nll_error   mean -log q and its standard error
     kl, kl_error     KL(truth || flow) and its standard error; entropy   of the truth, H(p)
-    matches          whether the loss that is trained is another one than the NLL
                      None, all three, where the truth is not known
+    matches          whether the loss that is trained is another one than the NLL
     """
     data, flow = training.data, training.flow
     n = FEW_JUDGES if training.matches else None

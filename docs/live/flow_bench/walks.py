@@ -10,11 +10,10 @@ import numpy as np
 import flowcore as fc
 
 from .recipes import build
-from .settings import Settings
+from .settings import ONE_PASS, Settings
 from .training import Training
 
 VARIABLES = (2, 8)  # of the network that is shown
-ONE_PASS = ("realnvp", "nice", "continuous")  # no direction goes variable by variable
 
 
 def network(settings: Settings, variables: int = 2) -> dict:
