@@ -63,11 +63,13 @@ class Loss:
 
     and perhaps
 
+    done            whether nothing is left to gain: training ends after this epoch
     options         {name: value} of its own, for the history and the checkpoint
     callbacks       that are called after every epoch, before the caller's
     finished(flow, history)   what `fit` returns
     """
 
+    done = False
     options: Mapping[str, Any] = MappingProxyType({})
     callbacks: Sequence[Callable] = ()
 

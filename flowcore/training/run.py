@@ -86,7 +86,7 @@ class Run:
         self.total = self.weight = 0.0  # of the NLLs in this epoch
         self.rng_state = self.rng.bit_generator.state  # at the start of this epoch
         self.reported = True  # the last epoch, to the callbacks
-        self.stopped = False  # by a callback
+        self.stopped = False  # by a callback, or since nothing is left to gain
         self.seconds = 0.0  # of earlier runs
         # True while values change that belong together; it stays True if an interrupt comes then
         self.is_updating = False
@@ -142,7 +142,7 @@ class Run:
         if val_nll is not None:
             self.history.val_nll.append(val_nll)
         self.history.train_nll.append(self.total / self.weight)
-        self.best, self.reported = best, False
+        self.best, self.reported, self.stopped = best, False, self.loss.done
         self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
         self.rng_state = self.rng.bit_generator.state
         self.is_updating = False
@@ -160,7 +160,7 @@ class Run:
         answers = [callback(report) for callback in callbacks]
         stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
         self.is_updating = True
-        self.stopped, self.reported = stop, True
+        self.stopped, self.reported = self.stopped or stop, True
         self.rng_state = self.rng.bit_generator.state
         self.is_updating = False
 
