@@ -132,9 +132,28 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
         fc.fit_reverse_kl(flow_of(), gaussian, **options(), checkpoint=tmp_path / "new")
 
 
+def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
+    """Of N(0, 1) and N(m, 1), KL is m^2 / 2: it is estimated by the log-weights."""
+    q = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine(np.zeros(1), np.ones(1)))
+    shifted = Target(lambda x: -0.5 * anp.sum((x - 0.1) ** 2, axis=1), 1)
+    for tolerance, done in ((0.004, False), (0.006, True)):
+        loss = ReverseKL(q, shifted, tolerance=tolerance)
+        loss.validation(q.params)
+        assert loss.kl == pytest.approx(0.005, rel=0.1) and loss.done is done
+    path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "batches": 40}
+    flow, history = fc.fit_reverse_kl(flow_of(), gaussian, **path)
+    assert len(history.val_nll) < 50 and -history.val_nll[-1] == pytest.approx(LOG_Z, abs=0.01)
+    again, history = fc.fit_reverse_kl(flow_of(), gaussian, **path)  # it has ended
+    np.testing.assert_array_equal(again.params, flow.params)
+    _, history = fc.fit_reverse_kl(flow_of(), gaussian, epochs=4, batches=2, tolerance=0)
+    assert len(history.val_nll) == 4
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"tolerance": -1e-3}, "tolerance is at least 0"),
+        ({"tolerance": np.nan}, "tolerance is at least 0"),
         ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
         ({"log_target": lambda x: anp.sum(x)}, r"returned shape \(\)"),
         ({"log_target": lambda x: np.zeros(len(x))}, "no gradient .it does not depend"),
