@@ -92,7 +92,7 @@ class Exercise:
         hint, is_enough = general_hint(found, right, len(right) // max(len(self.inputs), 1))
         if is_enough:
             return Verdict(False, f"{self.name}: {hint}")
-        if self.rough and self.rough[0] < found[0] < self.rough[1]:
+        if self.rough and found[0].shape == () and self.rough[0] < found[0] < self.rough[1]:
             return Verdict(False, f"{self.name}: a good guess. Now the number: {self.hint}")
         return Verdict(False, f"{self.name}: not yet. {hint}{self.hint}")
 
@@ -104,8 +104,8 @@ class Exercise:
             raise TypeError(f"the answer must be a function, not {answer!r:.60}")
         found = []
         for arguments in self.inputs:
-            # an answer may write into its arguments
-            value = answer(*(a if callable(a) else np.array(a) for a in arguments))
+            # an answer may write into its arrays
+            value = answer(*(a.copy() if isinstance(a, np.ndarray) else a for a in arguments))
             found += map(_as_floats, value if isinstance(value, tuple) else [value])
         return found
 
