@@ -79,9 +79,6 @@ def _relation(found: Sequence, right: Sequence, is_count: bool = False) -> str:
             if np.any(b) and np.allclose(a, change(b), 0.001, 0.005):
                 return hint + " "
     off = a - b
-    if is_count:
-        step = {1: "One too many. ", -1: "One too few. "}.get(round(float(off[0]), 6), "")
-        return step
     if np.allclose(off, off[0], 0, 0.005):
         more = "large" if off[0] > 0 else "small"
         for size, name in OFFSETS:

@@ -46,7 +46,6 @@ def _beyond(angle=3, by=0.5):
         (angle - by - 2 * np.pi, "It turns by +, towards pi and beyond."),
         (total + 2 * np.pi, "A whole turn is taken off, not added."),
         (total - 360, "Angles here are in radians: a whole turn is 2 pi."),
-        (-(total - np.pi), "The distance beyond pi counts from -pi upwards."),
         (total - 6, "2 pi is 6.283.", 1e-6),
         (total - 2 * np.pi + by, "The turn was made twice."),
     )  # fmt: skip
@@ -54,7 +53,7 @@ def _beyond(angle=3, by=0.5):
 
 @numbers(n=(4, 5, 6), angles=(2, 3))
 def _features(n=3, angles=2):
-    written = {1: "one of them an angle", 2: "two of them angles", 3: "three of them angles"}
+    written = {2: "two of them angles", 3: "three of them angles"}
     return exercise(
         "10c",
         f"A coupling keeps {n} coordinates, {written[angles]}. How many numbers does its network "

@@ -22,7 +22,7 @@ def _one_of_two(w=0.5, a=6):
         f"At every draw of q, p has {w:g} of q's density: {right:.3f}, wherever the other is.",
         "It is the mean of log q - log p over draws of q. Where are they, and what is p there?",
         ((1 - w) * 2 * a * a + w * np.log(w) + (1 - w) * np.log(1 - w), "This is KL(p || q): draws "
-         "of the other piece are 12 or more deviations from q."),
+         f"of the other piece are about {2 * a} deviations from q."),
         (0.0, "q has the shape of a piece of p, but p has only a part of its mass there."),
         (w * right, "No draw of q is in the other piece: there is nothing to average with."),
         (-right, "The sign: q is larger than p at its draws, so log q - log p is positive."),
@@ -46,7 +46,7 @@ def _bound(Z=5):
     right = log_Z - LOG_2
     return exercise(
         "11b",
-        "Half of p is N(-6, 1), half N(6, 1), q = N(6, 1), as in 11a, but only p~ = "
+        "Half of p is N(-6, 1), half N(6, 1), q = N(6, 1), but only p~ = "
         f"{Z} p is known. What is the ELBO of q?",
         right,
         f"log Z - KL(q || p), with Z = {Z}: below the log evidence by what q lacks.",
@@ -117,7 +117,9 @@ def _weights(width=1):
         (0.5 * width, "Half of the variance, so the deviation is divided by the root of 2.",
          1e-6),
         (2.0 * width, "q may even be narrower than p."),
-        (width / np.sqrt(3), "That is for the third moment; a variance needs the second."),
+        (width * np.sqrt(2 / 3), "That is for the third moment; a variance needs the second."),
+        (width / np.sqrt(3), "p^2 / q has the exponent -x^2 / v + x^2 / (2 s^2): when does it "
+         "fall?"),
         (width / 3, "p^2 / q has the exponent -x^2 / v + x^2 / (2 s^2): when does it fall?"),
         (0.25 * width, "Half of the variance, so the deviation is divided by the root of 2."),
         (np.sqrt(0.3) * width, "k = 0.7 is where weights become useless; the variance is finite "

@@ -128,8 +128,6 @@ def _filled(r=0.8, share=0.5):
         (np.sqrt(1 - r * r), "That is the width of a slice; the filled column is asked for."),
         (np.sqrt(right), "This is the standard deviation; the variance is asked for."),
         (1 + r * r, "Variances of the two parts are averaged, by their shares, not added."),
-        (1 - share * r * r, f"The guesses have the variance {r}^2, the seen values 1: average "
-         "them."),
         (share * r * r, "This is the part of the guesses; the seen values have variance 1."),
         (((1 - share) + share * r) ** 2, "Variances are averaged, not deviations."),
         ((1 - share) ** 2 + share**2 * r * r, "That is the variance of a sum; rows of two kinds "

@@ -65,8 +65,8 @@ def _log_det(c=2):
     log_c = np.log(c)
     return exercise(
         "5c",
-        f"The map x1 = {c} z1, x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u once "
-        "more, at x1 = 1. What is log |det dz/dx|?",
+        f"The map x1 = {c} z1, x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u, "
+        "at x1 = 1. What is log |det dz/dx|?",
         -(log_c + 1),
         f"-(log {c} + alpha(x1)): both log-scales, with the sign of the way back.",
         "dz/dx is a triangle. What stands on its diagonal?",
@@ -107,7 +107,6 @@ def _units(D=64, width=256):
          "are two layers."),
         (width * width, "These are the weights between the layers; units are asked for."),
         (D * (D + 1) // 2, "A unit is not computed again when the next coordinate is known."),
-        (D * width * 2 // 2, "Half of the loop's work: but a unit that is final never changes."),
         (2 * width + D, "The inputs are no hidden units: they are what is sampled."),
         (2 * width + 2 * D, "The outputs are no hidden units."),
         (2 * width + 3 * D, "Inputs and outputs are no hidden units."),

@@ -34,12 +34,10 @@ def _floor(noise=0.05):
         (other, "This is the floor of the order (2, 1): up to four branches."),
         (entropy, "This is the entropy of the moons: the NLL at which KL is 0."),
         (entropy + floor, "This is the NLL at the floor; take off the entropy."),
-        (0.12 * floor, "It is nearer to 1: at most x1 the two branches are many deviations apart.",
-         0.12 * floor),
-        (0.42 * floor, "It is more: at most x1 the two branches are many deviations apart.",
-         0.16 * floor),
-        (np.log(2), "log 2 is the choice between two branches far apart. The bell over both is "
-         "much wider than each of them, and that costs more.", 1e-3),
+        (0.29 * floor, "It is more: where there are two branches, one Gaussian has to cover both, "
+         "and all that lies between them.", 0.29 * floor),
+        (np.log(2), "log 2 is the choice between two branches far apart, whatever their width. The "
+         "floor depends on how much wider than each of them the bell over both is.", 1e-3),
         (2 * floor, "It is less: one Gaussian with the right mean and variance at each x1 does "
          "better.", 0.45 * floor),
         (4.0, "It is less: x1 alone is fitted well, and x2 has the right mean and variance.", 1.5),

@@ -53,10 +53,10 @@ def _sink(k=1):
         (-HALF_LOG_2PI, "The point does not move, but its neighbours come nearer."),
         (float(k), "This is the log-determinant's part alone; log N(0; 0, 1) is missing."),
         (-float(k), "This is log |dx/dz| alone: turn its sign, and add log N(0; 0, 1)."),
-        (-HALF_LOG_2PI * np.exp(k), "log p is not multiplied by e: the divergence is "
-         "subtracted from it."),
-        (-HALF_LOG_2PI * np.exp(-k), "log p is not multiplied by 1/e: the divergence is "
-         "subtracted from it."),
+        (-HALF_LOG_2PI * np.exp(k), f"log p is not multiplied by exp({k:g}): the divergence "
+         "is subtracted from it."),
+        (-HALF_LOG_2PI * np.exp(-k), f"log p is not multiplied by exp({-k:g}): the divergence "
+         "is subtracted from it."),
         (-HALF_LOG_2PI + np.exp(-k), "The divergence itself is integrated, not x(1)."),
         (-HALF_LOG_2PI - np.exp(-k), "The divergence itself is integrated, not x(1)."),
         (-HALF_LOG_2PI + np.exp(k), "The log-density changes by the divergence, not by e to it."),
@@ -97,7 +97,6 @@ def _regression(t=0.25, x=1):
         ((1 - 2 * t) * x, "Turn the sign, and divide by the variance of x_t."),
         (1 - 2 * t, "Turn the sign, and divide by the variance of x_t."),
         (variance, "This is the variance of x_t."),
-        (-2.0 * x, "The variance of x_t is not that of z alone: (1 - t)^2 + t^2."),
     )  # fmt: skip
 
 

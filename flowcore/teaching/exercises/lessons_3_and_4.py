@@ -109,13 +109,14 @@ def _narrow(r=0.8):
         "1/2 (trace C^-1 - 2 + log det C): too narrow a model costs more than too wide a one.",
         f"-log q(x) = log(2 pi) + 1/2 log det C + (z1^2 + z2^2) / 2 with z1 = x1 and z2 = (x2 - "
         f"{r} x1) / sqrt(1 - {r}^2). Take the mean over x ~ N(0, I), and take off its entropy.",
-        (-0.5 * np.log(det), "This is the answer of 3c: KL is not symmetric."),
+        (-0.5 * np.log(det), "This is KL the other way round, as in 3c: KL is not symmetric."),
         (0.5 * (2 / det - 2 - np.log(det)), "The sign of log det C: -log q has "
          f"+1/2 log det C, and det C = {det:g} is below 1."),
         (2 * right, "Half of that."),
         (0.5 * (2 / det + np.log(det)), "The 2 of the data's own entropy is missing."),
         (1 / det - 1, "1/2 log det C is missing: the narrow model is dense in its middle."),
-        (0.5 * np.log(det), "This is -KL of 3c. The mean of (z1^2 + z2^2) / 2 is no longer 1."),
+        (0.5 * np.log(det), "This is minus the KL the other way round. The mean of (z1^2 + "
+         "z2^2) / 2 is no longer 1."),
         (0.0, "The model is narrower than the data: points beside it pay."),
         (-right, "A KL is never negative."),
         (0.5 * (1 / det - 2 + np.log(det)), "The inverse of C has 1 / (1 - r^2) twice on its "
