@@ -152,9 +152,32 @@ def _tolerance(right: np.ndarray) -> float:
 def exercise(name: str, question: str, answer: Answer, why: str, hint: str, *mistakes: tuple,
              rough: tuple[float, float] | None = None,
              inputs: Sequence[tuple] = ()) -> Exercise:  # fmt: skip
-    """An `Exercise` from its parts, in the order in which they are read; mistakes are tuples."""
-    found = [Mistake(*mistake) for mistake in mistakes]
+    """An `Exercise` from its parts, in the order in which they are read.
+
+    Mistakes are tuples; several answers that have one hint are a list.
+    """
+    found = [
+        Mistake(answer, *hint)
+        for answers, *hint in mistakes
+        for answer in (answers if isinstance(answers, list) else [answers])
+    ]
     return Exercise(name, question, answer, why, found, hint, rough, inputs)
+
+
+def given(parts: Callable[..., tuple]) -> Callable[[Callable], Callable]:
+    """Mistakes that begin in one way: `given(parts)(value)` is value of the arguments' parts."""
+    return lambda value: lambda *arguments: value(*parts(*arguments))
+
+
+def but(right: Callable[..., tuple], k: int, value: Callable) -> Callable[..., tuple]:
+    """The right function, but value k of those that it returns is another one."""
+
+    def answer(*arguments):
+        found = list(right(*arguments))
+        found[k] = value(*arguments)
+        return tuple(found)
+
+    return answer
 
 
 def numbers(**choices: Sequence) -> Callable[[Callable[..., Exercise]], Exercise]:
