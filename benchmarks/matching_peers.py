@@ -15,7 +15,7 @@ density   of 1,000 rows, exact divergence: `flow.log_prob` on the grid that `fit
 sample    1,000 draws: `flow.sample`; zuko's inverse; torchdyn's dopri5, as torchcfm's examples do
 
 Ratios are flowcore / peer within a round: below 1, flowcore is faster. The largest difference of
-the log-densities of both is printed, so that it is seen that they compute the same.
+the log-densities of both is printed: both compute the same.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Theirs:
     def __init__(self, ours: Ours, case: Case):
         import torch
         from torchcfm import ConditionalFlowMatcher
+        from torchcfm.utils import torch_wrapper
         from torchdyn.core import NeuralODE
         from zuko.transforms import FreeFormJacobianTransform
 
@@ -120,7 +121,9 @@ class Theirs:
             rtol=TOLERANCE, exact=True,
         )  # fmt: skip
         self.base = torch.distributions.Normal(0.0, 1.0)
-        self.node = NeuralODE(_Along(self.net), solver="dopri5", atol=TOLERANCE, rtol=TOLERANCE)
+        self.node = NeuralODE(
+            torch_wrapper(self.net), solver="dopri5", atol=TOLERANCE, rtol=TOLERANCE
+        )
 
     def velocity(self, t, x):
         column = t.expand(*x.shape[:-1], 1)
@@ -150,13 +153,6 @@ class Theirs:
         with torch.no_grad():
             z, ends = torch.randn(ROWS, self.x.shape[1]), torch.linspace(0, 1, 2)
             return (self.mean + self.scale * self.node.trajectory(z, ends)[-1]).numpy()
-
-
-def _Along(net):
-    """The network as torchdyn calls it, with t and x apart: torchcfm's `torch_wrapper`."""
-    from torchcfm.utils import torch_wrapper
-
-    return torch_wrapper(net)
 
 
 def measure(report: Report, name: str, case: Case, epochs: int) -> list[list]:

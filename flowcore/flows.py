@@ -104,7 +104,8 @@ def maf(
         A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
     context_net : MLP or None
         A network before the context, trained with the flow: layers see the E numbers that an
-        `MLP(C, (E,))` makes of the (standardised) context. It takes the place of context_dim.
+        `MLP(C, (E,))` makes of the (standardised) context. It takes the place of context_dim. With
+        angles in the context, `MLP(circular=)`, pass standardize_context=False.
 
     Returns
     -------
@@ -289,7 +290,9 @@ def nsf(
     if circular:
         if bounded is not None:
             raise ValueError("angles are bounded by themselves: leave out bounded=, or circular=")
-        layers = 1 if dim == 1 and not context_dim else layers  # splines of a spline learn nothing
+        layers = (
+            1 if dim == 1 and not net["context_dim"] else layers
+        )  # splines of a spline learn nothing
         angle = Compose([CircularShift(), CircularSpline(bins)])
         transformer = PerCoordinate([angle if i in circular else transformer for i in range(dim)])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)
@@ -548,6 +551,11 @@ def _conditional(layers: Chain, standardize_context, context_net) -> Sequence[Bi
         return layers.bijectors
     if context_net is None:
         return [StandardizeContext(layers)] if standardize_context else layers.bijectors
+    if standardize_context and context_net.circular:
+        raise ValueError(
+            "context_net reads angles, whose period a standardised context would not have: pass "
+            "standardize_context=False"
+        )
     embedded = EmbedContext(layers, context_net)
     return [StandardizeContext(embedded) if standardize_context else embedded]
 

@@ -143,6 +143,7 @@ def test_infinite_variance_needs_a_tenth_of_the_draws(share, good):
     assert 0.5 < found.k_hat < 0.7 and found.effective_sample_size > 300
     assert (found.effective_sample_size > 2000) == good == found.trusted
     assert ("can be trusted" in found.verdict) != good
+    assert ("less than a tenth" in found.verdict) != good
 
 
 def test_a_tail_of_little_weight_does_not_matter():

@@ -431,6 +431,7 @@ def test_bad_questions(density):
         ({"wealth": 1.0}, "no column is named 'wealth': the columns are 'city', 'age'"),
         ({"income": -2.0}, "column 'income' is -2.0, which is not inside of positive"),
         ({"age": "old"}, "column 'age' is 'old'"),
+        ({"income": 1j}, "column 'income' is a complex"),
         ({"age": (4, 2)}, r"'age' is asked for \(4, 2\): low is above high"),
         ({"age": (2.2, 2.8)}, r"no value of it lies from 2.2 to 2.8"),
         ({"income": (-5.0, -1.0)}, "no value of it lies from -5 to -1"),
@@ -720,3 +721,11 @@ def test_bad_tables_for_an_imputer():
     with pytest.raises(ValueError, match="feature names"):
         fitted.transform(holes.rename(columns={"kids": "children"}))
     assert pickle.loads(pickle.dumps(fitted)).indicated_ == ["height", "weight", "kids"]
+
+
+def test_hidden_dates_of_nanoseconds_are_ranked():
+    days = np.datetime64("2021-01-01") + RNG(0).integers(0, 300, 200)
+    table = {"day": days.astype("datetime64[ns]"), "x": RNG(1).normal(size=200)}
+    schema = Schema.from_data(table).edit(day="date(day)")
+    found = fc.diagnose(fit_table(table, schema, learn=normal), table, hide=0.3, rng=0)
+    assert len(found.of("hidden")) == 2

@@ -16,7 +16,8 @@ AvgMAE    mean |x - draw| of hidden cells, numbers divided by their range in the
           0 or 1: the mean over the completed tables
 MinMAE    of each row the completed table that comes closest
 coverage  of tables whose outcome is a number: the share of coefficients of a linear regression of
-          the complete rows that lie within the 95% interval of that of a completed table
+          the complete rows that lie within the 95% interval of that of a completed table. (Means
+          are over the six of REGRESSIONS, as the authors have it.)
 bias      |mean coefficient of the completed tables - b| / |b|, b of the complete rows; the mean
           over coefficients
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 from statistics import median
 
-from ..common import machine, parse, parser, print_machine, print_table, write_json
+from ..common import bare_parser, machine, print_machine, print_table, write_json
 from ..environment import SAMPLERS, run_inside
 from ..process import ROOT
 
@@ -29,13 +29,15 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "FLOWCORE_THR
 
 
 def main(argv=None) -> int:
-    options = parser(__doc__)
+    options = bare_parser(__doc__)
+    options.add_argument("--json", metavar="FILE", help="write machine and rows")
+    options.add_argument("--quick", action="store_true", help="a minute; evidences mean nothing")
     options.add_argument("--programs", nargs="+", choices=PROGRAMS, default=[*PROGRAMS])
     options.add_argument("--targets", nargs="+", choices=TARGETS, default=[*TARGETS])
     options.add_argument("--flows", nargs="+", choices=FLOWS, default=[*FLOWS])
     options.add_argument("--seeds", type=int, default=1, help="runs of each (1)")
     options.add_argument("--env", default=SAMPLERS, help=f"the environment ({SAMPLERS})")
-    args = parse(options, argv)
+    args = options.parse_args(argv)
     if (code := run_inside(args.env, "samplers", "benchmarks.samplers", argv)) is not None:
         return code
     print_machine(f"samplers{' (quick)' if args.quick else ''}", machine())
@@ -83,7 +85,7 @@ def summary(rows: list[dict]) -> list[dict]:
         for flow, runs in by_flow.items():
             off = [row["log Z"] - row["exact"] for row in runs]
             line[f"{flow}: off"] = f"{sum(off) / len(off):+.3f}"
-            line["+-"] = f"{median(row['error'] for row in runs):.3f}"
+            line[f"{flow}: +-"] = f"{median(row['error'] for row in runs):.3f}"
             line[f"{flow}: s"] = f"{median(row['seconds'] for row in runs):.1f}"
             line[f"training ({flow})"] = f"{median(row['training'] for row in runs):.1f}"
         for name in ("seconds", "training", "calls"):

@@ -150,12 +150,6 @@ def test_a_table_has_the_best_of_the_others_and_its_gain():
     assert "the best on 1 of 1 tables" in text and "made, 200 rows, 2 columns" in text
 
 
-needs_learn = pytest.mark.skipif(
-    "learn" not in fc.tables.schema.MISSING, reason="fit_table(missing='learn') is not there"
-)
-
-
-@needs_learn
 @pytest.mark.filterwarnings("ignore")  # few rows
 def test_categories_are_drawn_by_a_table(small, monkeypatch):
     monkeypatch.setattr(contestants, "DRAWS", 3)
@@ -280,7 +274,6 @@ def test_the_published_protocol_runs_and_goes_on(tmp_path, capsys, monkeypatch):
     assert run(published, [*argv, "--print"], tmp_path, capsys)[1] == rows
 
 
-@needs_learn
 @pytest.mark.filterwarnings("ignore")  # few rows
 def test_completed_tables_keep_what_is_known(small):
     rows = uci.load("iris")

@@ -35,13 +35,30 @@ def test_evidences_in_three(target):
 
 
 def test_the_summary():
-    same = {"program": "p", "target": "t", "seed": 0, "exact": 1.0, "error": 0.1}
+    same = {"program": "p", "target": "t", "seed": 0, "exact": 1.0}
     rows = [
-        same | {"flow": "its own", "log Z": 1.2, "calls": 100, "seconds": 10.0, "training": 8.0},
-        same | {"flow": "flowcore", "log Z": 0.9, "calls": 50, "seconds": 2.0, "training": 1.0},
+        same
+        | {
+            "flow": "its own",
+            "log Z": 1.2,
+            "error": 0.5,
+            "calls": 100,
+            "seconds": 10.0,
+            "training": 8.0,
+        },
+        same
+        | {
+            "flow": "flowcore",
+            "log Z": 0.9,
+            "error": 0.1,
+            "calls": 50,
+            "seconds": 2.0,
+            "training": 1.0,
+        },
     ]
     (line,) = run.summary(rows)
     assert line["its own: off"] == "+0.200" and line["flowcore: off"] == "-0.100"
+    assert (line["its own: +-"], line["flowcore: +-"]) == ("0.500", "0.100")
     assert (line["seconds, ratio"], line["training, ratio"]) == ("0.20", "0.12")
     (half,) = run.summary(rows[1:])
     assert half["seconds, ratio"] == "-" and half["flowcore: s"] == "2.0"

@@ -112,7 +112,7 @@ class AspireFlow:
 
     @classmethod
     def load(cls, h5_file: Any, path: str = "flow") -> AspireFlow:
-        """The flow of such a file."""
+        """The flow of such a file; its draws start at seed 0."""
         from aspire.transforms import BaseTransform
 
         group = h5_file[path]

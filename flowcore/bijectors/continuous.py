@@ -45,10 +45,11 @@ class ContinuousFlow(Bijector):
 
     Cost of a direction, per row: 4 n_steps (1 + D) passes of the network, or 1 + K; with a gradient
     about four times that, in the memory of one pass: stages are computed again on the way back.
-    `fit_matching` trains it without any of this.
+    A flow's `sample` needs no divergence: 4 n_steps passes. `fit_matching` trains it without any of
+    this.
 
-    Errors: ValueError for a network of another shape; for one that is not smooth, whose divergence
-    would jump.
+    Errors: TypeError for anything but an MLP without angles; ValueError for a network of another
+    shape, and for one that is not smooth, whose divergence would jump.
 
     Parameters
     ----------

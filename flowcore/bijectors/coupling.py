@@ -95,6 +95,8 @@ class Coupling(Bijector):
                 kept, out_shape, hidden, activation, context_dim, rng, dtype, residual,
                 np.flatnonzero(angles),
             )  # fmt: skip
+        elif len(circular):
+            raise ValueError("circular is of the coupling's own MLP: give it to the conditioner")
         _check_conditioner(conditioner, kept, out_shape)
         self.parts = (conditioner,)
         self.context_dim = conditioner.context_dim

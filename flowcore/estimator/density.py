@@ -122,10 +122,10 @@ class FlowDensity(
     held_out_scores_ : ndarray
         (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
         never held out (of large tables, one fold may be) or have no weight. Of rows that `trim`
-        left out it is `score_samples`. With missing="learn": of completed rows, of which those with
-        holes were not held out.
+        left out it is `score_samples`. With missing="learn": of what rows know.
     offset_ : float
-        The `contamination` quantile of these: `predict` calls less an outlier.
+        The `contamination` quantile of these: `predict` calls less an outlier. With
+        missing="learn" it is of completed rows, of which those with holes were not held out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int

@@ -2,7 +2,7 @@
 
     w_i = p~(x_i) / q(x_i),   x_i ~ q        E_p[f] = E_q[w f] / E_q[w],        Z = E_q[w]
 
-The weights correct the flow, if k-hat, the shape of their largest ones, is below 0.7.
+The weights correct the flow, if it is `trusted`: k-hat is the shape of the largest ones.
 """
 
 from __future__ import annotations
@@ -118,7 +118,10 @@ class Inference:
 
     @property
     def k_hat(self) -> float:
-        """Pareto's k of the largest weights: below 0.7 they are reliable (Vehtari et al. 2024)."""
+        """Pareto's k of the largest weights (Vehtari et al. 2024): see `trusted`.
+
+        -inf: no tail that counts; inf: no tail can be fitted.
+        """
         return self._weighted[3]
 
     @property
@@ -128,7 +131,7 @@ class Inference:
 
     @property
     def effective_sample_size(self) -> float:
-        """1 / sum w^2: so many exact draws would be as good, if k-hat is below 0.7."""
+        """1 / sum w^2: so many exact draws would be as good, if the fit is `trusted`."""
         return self._weighted[2]
 
     @property
@@ -203,6 +206,8 @@ class Inference:
         """Whether this can be trusted, and what to try if not."""
         k, ess = self.k_hat, self.effective_sample_size
         at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
+        if GOOD_K < k <= 0.7 and ess < LEAST_SHARE * len(self.rows):
+            at += " (less than a tenth, which is too few for a k-hat above 0.5)"
         climbing = (
             f" The ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for a "
             "factor of e: if more epochs do not end that, the target is improper (its integral is "
@@ -214,7 +219,7 @@ class Inference:
                 "a wider flow or nsf, other coordinates (such as a non-centred scale), or a base "
                 "with the target's modes." + climbing * self.climbs
             )
-        if k < GOOD_K and ess > len(self.rows) / 2:
+        if k <= GOOD_K and ess > len(self.rows) / 2:
             return f"{at}: the flow is close to the target, and its weights correct the rest."
         return f"{at}: the weights are reliable, though the flow is not close to the target."
 

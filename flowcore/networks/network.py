@@ -67,7 +67,9 @@ class Network(Parametric):
         self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
         # the rows of the features of each input, both sorted by degree; of an angle cos, then sin
         of_rows = self.features[self.orders[0]]
-        self.feature_rows = [np.flatnonzero(of_rows == i).tolist() for i in in_order]
+        self.feature_rows = [
+            np.flatnonzero(of_rows == i).tolist() for i in in_order if self.circular
+        ]
         self.layers = []
         for l, (below, above) in enumerate(pairwise(degrees)):
             n_context = self.context_dim if l == 0 or context_layers == "all" else 0
@@ -317,6 +319,8 @@ def _selectors(order):
 
 def circular_indices(circular: Sequence[int], dim: int) -> tuple[int, ...]:
     """The indices of angles among dim inputs, sorted; or a ValueError."""
+    if np.ndim(circular) != 1:
+        raise ValueError(f"circular must be a list of coordinates, such as [0], not {circular!r}")
     found = sorted(check_dim("circular", i, least=0) for i in circular)
     if len(set(found)) < len(found) or (found and found[-1] >= dim):
         raise ValueError(f"circular must list different coordinates of 0..{dim - 1}: {circular!r}")

@@ -58,7 +58,10 @@ def drawn_codes(
 
 def _intervals(x: np.ndarray) -> np.ndarray:
     """The interval of each number, between quantiles of the known ones; -1 of NaN."""
-    ends = np.nanquantile(x, np.arange(1, INTERVALS) / INTERVALS)
+    known = x[~np.isnan(x)]
+    if not len(known):  # all of them are atoms
+        return np.full(len(x), -1)
+    ends = np.quantile(known, np.arange(1, INTERVALS) / INTERVALS)
     return np.where(np.isnan(x), -1, np.searchsorted(ends, x))
 
 

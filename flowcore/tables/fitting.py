@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 
 CHANCE = 0.01  # of the pairs of equal rows, if independent columns explain no more, rows are copies
 MARGINS = 4096  # values of a column that are kept
-ROUNDS = (
-    0.3,
-    0.7,
-)  # shares of the budget, where categories are unknown; the first density fills them
+# shares of the budget, where categories are unknown: each density but the last one draws them
+ROUNDS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
 
 
 def learn_flow(
@@ -128,7 +126,7 @@ def fitted_parts(
     from .density import TableDensity
 
     drawn = first_codes(codes, encoding.sizes, x, weight, rng)
-    rounds = ROUNDS if encoding.kinds else (0.2,) * 5  # p(c) alone costs little
+    rounds = ROUNDS if encoding.kinds else ROUNDS_OF_CATEGORIES
     for share in rounds[:-1]:
         density = TableDensity(schema).with_parts(*parts(drawn, share))
         drawn = drawn_codes(density, codes, x, hole, rng)

@@ -133,7 +133,11 @@ class Frame:
         """The same with missing cells where hole (n, D) is true."""
         columns = {}
         for name, gone in zip(self.names, hole.T, strict=True):
-            cells = zip(gone, self[name].tolist(), strict=True)
+            values = self[name]
+            if values.dtype.kind in "mM":  # a list would make numbers of nanoseconds
+                columns[name] = np.where(gone, values.dtype.type("NaT"), values)
+                continue
+            cells = zip(gone, values.tolist(), strict=True)
             values = [None if own else value for own, value in cells]
             columns[name] = as_frame({"x": values})["x"]
         return Frame(columns)

@@ -168,7 +168,7 @@ def _values(column, values) -> np.ndarray:
 
 def _frame(name, values) -> Frame:
     """One column, whose name may be its place."""
-    return Frame({name: as_frame({"x": values})["x"]})
+    return Frame({name: as_frame({f"{name}": values})[f"{name}"]})
 
 
 def _interval(density, part, d, low, high) -> np.ndarray | None:

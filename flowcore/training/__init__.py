@@ -17,7 +17,7 @@ from .fit import fit
 from .history import EpochReport, History, TrainingDivergedError
 from .likelihood import Likelihood
 from .loop import train
-from .loss import Loss
+from .loss import Loss, Objective
 from .matching import fit_matching
 from .optim import Adam, Average, Optimizer, OptimizerState
 from .reverse_kl import fit_reverse_kl
@@ -32,6 +32,7 @@ __all__ = [
     "History",
     "Likelihood",
     "Loss",
+    "Objective",
     "Optimizer",
     "OptimizerState",
     "Rows",

@@ -208,6 +208,8 @@ def fit(
         epochs, batch_size, validation_split, patience, clip_norm, callbacks,
         schedule, warm_up, average,
     )  # fmt: skip
+    if not isinstance(objective, Objective):
+        raise TypeError(f"objective must be an Objective, not {objective!r:.60}")
     if checkpoint is not None:
         check_checkpoint(checkpoint, checkpoint_every)
     threads = n_threads(threads)
