@@ -162,6 +162,11 @@ def stray(log_p_of_truth, log_p_of_flow):
     return np.mean(log_p_of_flow < floor)
 
 
+def _below(edge):
+    """A mistake of 8e: another edge, a function of both arrays."""
+    return lambda own, drawn: np.mean(drawn < edge(own, drawn))
+
+
 _OWN = np.random.default_rng(0).standard_normal(4000) - 2
 _DRAWN = np.concatenate([np.random.default_rng(1).standard_normal(800) - 2,
                          np.linspace(-30, -6, 200)])  # fmt: skip
@@ -173,24 +178,22 @@ _STRAY = exercise("8e",
     stray,
     "The region that holds 99.9% of the truth ends where log p falls below its 0.001 quantile.",
     "np.quantile of the truth's own values gives the edge; then count the flow's values below it.",
-    (lambda own, drawn: np.mean(drawn > np.quantile(own, 0.001)), "This is the share inside of the "
-     "region; the stray one is outside."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(own, 0.999)), "The edge is the 0.001 quantile: "
-     "99.9% of the truth's draws are denser than it."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(drawn, 0.001)), "The edge is a quantile of the "
-     "truth's own values, not of the flow's."),
-    (lambda own, drawn: np.sum(drawn < np.quantile(own, 0.001)), "This is a number of draws; their "
-     "share is asked for."),
-    (lambda own, drawn: np.mean(drawn < np.log(0.001)), "0.001 is a share of draws, not a "
-     "density: take the quantile."),
-    (lambda own, drawn: np.mean(drawn < 0.001), "0.001 is a share of draws, not a log-density: "
-     "take the quantile."),
-    (lambda own, drawn: np.mean(drawn < own.min()), "The edge is the 0.001 quantile, not the "
-     "least dense draw: that one depends on how many were drawn."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(own, 0.01)), "This keeps 99%, not 99.9%."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(own, 0.05)), "This keeps 95%, not 99.9%."),
-    (lambda own, drawn: 100 * np.mean(drawn < np.quantile(own, 0.001)), "This is in percent; the "
-     "share is a number from 0 to 1."),
+    (lambda own, drawn: 1 - stray(own, drawn), "This is the share inside of the region; the stray "
+     "one is outside."),
+    (lambda own, drawn: 100 * stray(own, drawn), "This is in percent; the share is a number from 0 "
+     "to 1."),
+    (lambda own, drawn: len(drawn) * stray(own, drawn), "This is a number of draws; their share is "
+     "asked for."),
+    (_below(lambda own, drawn: np.quantile(own, 0.999)), "The edge is the 0.001 quantile: 99.9% of "
+     "the truth's draws are denser than it."),
+    (_below(lambda own, drawn: np.quantile(drawn, 0.001)), "The edge is a quantile of the truth's "
+     "own values, not of the flow's."),
+    ([_below(lambda own, drawn: 0.001), _below(lambda own, drawn: np.log(0.001))], "0.001 is a "
+     "share of draws, not a density: take the quantile."),
+    (_below(lambda own, drawn: own.min()), "The edge is the 0.001 quantile, not the least dense "
+     "draw: that one depends on how many were drawn."),
+    (_below(lambda own, drawn: np.quantile(own, 0.01)), "This keeps 99%, not 99.9%."),
+    (_below(lambda own, drawn: np.quantile(own, 0.05)), "This keeps 95%, not 99.9%."),
     inputs=[(_OWN, _DRAWN), (_OWN[:2000] * 1.5, _DRAWN[::3])],
 )  # fmt: skip
 

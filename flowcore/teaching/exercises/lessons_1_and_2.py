@@ -67,7 +67,6 @@ def log_p(x):
     return -0.5 * z**2 - 0.5 * np.log(2 * np.pi) - np.log(x)
 
 
-
 STRETCH = (
     _stretch,
     _entropy,
@@ -180,8 +179,8 @@ DETERMINANT = (
         (lambda L: -np.log(np.abs(L[L != 0])).sum(), "Only the diagonal counts."),
         (lambda L: -np.log(np.abs(np.diag(L)).sum()), "The logarithm of a sum is not the sum of "
          "the logarithms: take the logarithm first."),
-        ([lambda L: -np.log(np.diag(L)).sum(), lambda L: -np.log(np.prod(np.diag(L)))],
-         "A diagonal entry may be negative: take np.abs before the logarithm."),
+        (lambda L: -np.log(np.diag(L)).sum(), "A diagonal entry may be negative: take np.abs "
+         "before the logarithm."),
         (lambda L: -np.log(np.abs(np.trace(L))), "np.trace adds the diagonal; add its logarithms."),
         (lambda L: -np.log(np.abs(np.diag(L))).mean(), "A sum, not a mean: log-determinants add up "
          "over the coordinates."),
