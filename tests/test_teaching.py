@@ -30,7 +30,7 @@ def test_a_typical_mistake_gets_its_own_hint(name, k):
         assert str(verdict) in [f"{name}: not yet. {mistake.hint}" for mistake in mistakes[: k + 1]]
 
 
-BY_CHANCE = {("2b", 5), ("7b", 5), ("11c", 10)}  # wrong with other numbers only
+BY_CHANCE = {("2b", 4), ("7b", 5), ("11c", 10)}  # wrong with other numbers only
 
 
 def test_few_mistakes_stand_behind_another_one():
@@ -134,6 +134,15 @@ def test_the_mistakes_on_the_teachers_page_are_known():
         assert name in EXERCISES
 
 
+def test_the_marks_of_the_teachers_page_are_two_right_answers_and_a_hint(capsys):
+    page = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text("utf-8")
+    (block,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "points" in code)
+    names = {}
+    exec(block, names)
+    assert names["points"] == 2 and len(names["handed_in"]) == 3
+    assert ": not yet. The product of the diagonal" in capsys.readouterr().out
+
+
 def test_the_lecture_of_the_teachers_page_fits_its_clock():
     page = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text("utf-8")
     clock = [60 * int(h) + int(m) for h, m in re.findall(r"^\| (\d):(\d\d) \|", page, flags=re.M)]
@@ -158,6 +167,32 @@ def test_counts_have_no_tolerance():
 
 def test_every_shape_is_asked_for():
     assert not check("4b", lambda a, b: EXERCISES["4b"].answer(a, b)[None])
+
+
+def test_arguments_arrive_as_they_are():
+    def euler(z, v, div, n):
+        x, log_det, t = z, np.zeros(len(z)), 0.0
+        for h in [1 / n] * n:
+            x, log_det, t = x + h * v(x, t), log_det + h * div(x, t), t + h
+        return x, log_det
+
+    def shears(z, nets):
+        if not nets:
+            return z
+        half = z.shape[1] // 2
+        changed = z[:, half:] + nets[0](z[:, :half])
+        rest = shears(np.hstack([changed, z[:, :half]]), nets[1:])  # the halves change places
+        return np.hstack([rest[:, half:], rest[:, :half]])
+
+    assert check("9e", euler) and check("6e", shears)
+
+
+@pytest.mark.parametrize("name", ["6c", "7a"])
+@pytest.mark.parametrize("guess", [[0.3], [0.8, 0.9], [[0.5]]])
+def test_of_several_numbers_none_is_a_guess(name, guess):
+    verdict = check(name, guess)
+    assert f"Its shape is {np.shape(guess)}, and should be (). " in str(verdict)
+    assert not verdict and "a good guess" not in str(verdict)
 
 
 def test_a_forgotten_return_is_named():
@@ -200,7 +235,8 @@ def test_of_two_values_the_wrong_one_is_named():
         ("12c", 64 / 22 - 0.5, "It is too small by 1/2"),
         ("8a", 0.4586 / np.log(2), "This is in bits"),
         ("9c", -0.785, "close, but off by more than rounding"),
-        ("5d", 513, "One too many"),
+        ("5d", 513, "It is too large by 1."),
+        ("2a", -1, "It is too small by 1."),
     ],
 )
 def test_what_an_answer_has_in_common_with_the_right_one(name, answer, hint):
@@ -236,3 +272,50 @@ def test_most_numbers_have_variants_and_no_typical_mistake_is_right_in_one():
             if variant is not exercise:
                 right = [k for k, m in enumerate(variant.mistakes) if variant.check(m.answer)]
                 assert not right, (exercise.name, seed, right)
+
+
+def variants_of(exercise):
+    return [exercise, *(exercise.variant(seed) for seed in range(20) if exercise.others)]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_question_of_a_variant_names_no_other_exercise(name):
+    """Another seed, or another draw of it, gives that one other numbers."""
+    for variant in variants_of(EXERCISES[name]):
+        others = variant.question if EXERCISES[name].others else ""
+        assert not re.search(r"\b\d+[a-f]\b|once more|as in", others), others
+
+
+COMPARED = {
+    "It is more": lambda answer, right: answer < right,
+    "It is less": lambda answer, right: answer > right,
+    "Close to it": lambda answer, right: abs(answer - right) < 0.2 * abs(right),
+    "A sum, not a mean": lambda answer, right: abs(answer) < abs(right),
+    "Half of that": lambda answer, right: abs(answer) > abs(right),
+}
+
+
+def test_a_hint_that_compares_is_true_in_every_variant():
+    for exercise in EXERCISES.values():
+        for variant in variants_of(exercise) if not exercise.inputs else ():
+            for mistake in variant.mistakes:
+                for words, is_true in COMPARED.items():
+                    if mistake.hint.startswith(words):
+                        assert is_true(mistake.answer, variant.answer), (variant.question, mistake)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hints_name_the_numbers_of_their_variant(seed):
+    floor = EXERCISES["7a"].variant(seed).answer
+    assert "It is more" in str(check("7a", 0.2 * floor, seed))
+    assert "costs more" not in str(check("7a", np.log(2), seed))
+    k = EXERCISES["9b"].variant(seed).answer + 0.5 * np.log(2 * np.pi)
+    assert f"multiplied by exp({k:g})" in str(check("9b", -0.919 * np.exp(k), seed))
+    assert f"multiplied by exp({-k:g})" in str(check("9b", -0.919 * np.exp(-k), seed))
+    width = EXERCISES["11d"].variant(seed).answer * np.sqrt(2)
+    assert "third moment" in str(check("11d", width * np.sqrt(2 / 3), seed))
+    assert "third moment" not in str(check("11d", width / np.sqrt(3), seed))
+    largest = np.exp(EXERCISES["8b"].variant(seed).answer)
+    assert "Close to it" in str(check("8b", 1.05 * np.log(largest), seed))
+    r = next(r for r in (0.5, 0.6, 0.7, 0.9) if f"correlation {r}." in question("3d", seed))
+    assert "the other way round, as in 3c" in str(check("3d", -0.5 * np.log(1 - r**2), seed))

@@ -260,8 +260,11 @@ def test_every_exercise_has_three_fresh_wrong_answers():
     assert all(len(answers) == 3 for answers in FRESH.values())
 
 
-@pytest.mark.parametrize("with_code", [False, True], ids=["numbers", "functions"])
-def test_half_of_them_have_a_reply_of_their_own(with_code):
+@pytest.mark.parametrize(
+    ("with_code", "share"), [(False, 0.75), (True, 0.6)], ids=["numbers", "functions"]
+)
+def test_most_of_them_have_a_reply_of_their_own(with_code, share):
+    """The shares are so high that the comparison with the right answer is needed, too."""
     answers = [
         (name, answer)
         for name, three in FRESH.items()
@@ -269,4 +272,4 @@ def test_half_of_them_have_a_reply_of_their_own(with_code):
         if callable(answer) == with_code
     ]
     replied = sum(has_a_reply(name, answer) for name, answer in answers)
-    assert replied >= len(answers) / 2, f"{replied} of {len(answers)}"
+    assert replied >= share * len(answers), f"{replied} of {len(answers)}"

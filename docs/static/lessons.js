@@ -7,6 +7,7 @@
 // text, pictures and code.
 
 const LIVE = new URL("../live/", import.meta.url);
+const PATIENCE = 5000; // ms, then a check can be stopped
 const CHECK = /teaching\.check\(\s*"(\w+)",\s*(\w+)\s*\)/g;
 
 async function load() {
@@ -41,32 +42,54 @@ function box(name, question, code, waits, pass) {
   answer.setAttribute("aria-label", `your answer to ${name}`);
   const verdict = element("output", {});
   const check = element("button", { type: "submit", textContent: "Check" });
+  const stop = element("button", { type: "button", className: "leave", textContent: "Stop", hidden: true });
   const leave = element("button", { type: "button", className: "leave", textContent: "Go on without an answer", hidden: !waits });
   const give = element("button", { type: "button", className: "leave", textContent: "Show a solution", hidden: true });
-  const form = element("form", { className: "question" }, question, answer, check, leave, give, verdict);
+  const form = element("form", { className: "question" }, question, answer, check, stop, leave, give, verdict);
   form.dataset.name = name;
   answer.addEventListener("focus", () => load().catch(() => {}), { once: true });
   leave.addEventListener("click", pass);
+
+  // The verdict on code; null where there is none, and the reason stands in its place. A loop that
+  // never ends can only be stopped with Python itself, which is loaded again.
+  async function verdictOn(code) {
+    check.disabled = give.disabled = true;
+    verdict.textContent = "checking ... (the first time, Python is loaded)";
+    let timer = 0;
+    try {
+      const engine = await load();
+      stop.onclick = () => {
+        engine.stop("Stopped. Is there a loop that never ends?");
+        answer.focus();
+        load().catch(() => {});
+      };
+      timer = setTimeout(() => (stop.hidden = false), PATIENCE);
+      return await engine.call("check", { exercise: name, code });
+    } catch (problem) {
+      verdict.textContent = problem.message;
+      return null;
+    } finally {
+      clearTimeout(timer);
+      stop.hidden = true;
+      check.disabled = give.disabled = false;
+    }
+  }
+
   give.addEventListener("click", async () => {
-    const { message } = await (await load()).call("check", { exercise: name, code: `fc.teaching.EXERCISES["${name}"].answer` });
-    showVerdict(verdict, message.replace(": right. ", ": "));
+    const found = await verdictOn(`fc.teaching.EXERCISES["${name}"].answer`);
+    if (!found) return;
+    showVerdict(verdict, found.message.replace(": right. ", ": "));
     verdict.querySelector("details").open = true;
     pass();
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    check.disabled = true;
-    verdict.textContent = "checking ... (the first time, Python is loaded)";
-    try {
-      const { right, message } = await (await load()).call("check", { exercise: name, code: answer.value });
-      form.dataset.right = right;
-      showVerdict(verdict, message);
-      give.hidden = right || !isCode;
-      if (right || message.startsWith(`${name}: a good guess`)) pass();
-    } catch (problem) {
-      verdict.textContent = problem.message;
-    }
-    check.disabled = false;
+    const found = await verdictOn(answer.value);
+    if (!found) return;
+    form.dataset.right = found.right;
+    showVerdict(verdict, found.message);
+    give.hidden = found.right || !isCode;
+    if (found.right || found.message.startsWith(`${name}: a good guess`)) pass();
   });
   return form;
 }

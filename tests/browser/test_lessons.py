@@ -114,6 +114,36 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     assert not errors
 
 
+def test_a_loop_that_never_ends_can_be_stopped(lesson):
+    context, url = lesson
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda problem: errors.append(str(problem)))
+    page.goto(url)
+    page.get_by_text("Show the whole lesson").click()
+    function = page.locator("form[data-name='1c']")
+    stop = function.get_by_role("button", name="Stop", exact=True)
+    assert not stop.is_visible()
+    function.locator("textarea").fill("def log_p(x):\n    while True:\n        pass")
+    page.wait_for_function("globalThis.flowcoreEngine?.ready.then(() => true)")
+    function.get_by_text("Check").click()
+    behind = page.locator("form[data-name='1a']")  # one Python: this check has to wait
+    behind.locator("input").fill("-1.612")
+    behind.locator("input").press("Enter")
+    stop.click()
+    for box in (function, behind):
+        until(page, box.locator("output").inner_text, "Stopped. Is there a loop")
+    stop.wait_for(state="hidden")
+    function.locator("textarea").fill(
+        "def log_p(x):\n    return -np.log(x)**2 / 2 - log(2 * pi) / 2 - np.log(x)"
+    )
+    function.get_by_text("Check").click()
+    until(page, function.locator("output").inner_text, "1c: right.")
+    behind.get_by_text("Check").click()
+    until(page, behind.locator("output").inner_text, "1a: right.")
+    assert not errors
+
+
 def test_a_reader_may_go_on_without_an_answer(lesson):
     context, url = lesson
     page = context.new_page()

@@ -83,7 +83,7 @@ def question(name: str, seed: int | None = None) -> str:
     Returns
     -------
     str
-        The question, as it stands in the lesson.
+        The question, as `check` prints it.
 
     Examples
     --------

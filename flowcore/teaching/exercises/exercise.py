@@ -92,7 +92,7 @@ class Exercise:
         hint, is_enough = general_hint(found, right, len(right) // max(len(self.inputs), 1))
         if is_enough:
             return Verdict(False, f"{self.name}: {hint}")
-        if self.rough and self.rough[0] < found[0] < self.rough[1]:
+        if self.rough and found[0].shape == () and self.rough[0] < found[0] < self.rough[1]:
             return Verdict(False, f"{self.name}: a good guess. Now the number: {self.hint}")
         return Verdict(False, f"{self.name}: not yet. {hint}{self.hint}")
 
@@ -104,8 +104,8 @@ class Exercise:
             raise TypeError(f"the answer must be a function, not {answer!r:.60}")
         found = []
         for arguments in self.inputs:
-            # an answer may write into its arguments
-            value = answer(*(a if callable(a) else np.array(a) for a in arguments))
+            # an answer may write into its arrays
+            value = answer(*(a.copy() if isinstance(a, np.ndarray) else a for a in arguments))
             found += map(_as_floats, value if isinstance(value, tuple) else [value])
         return found
 
@@ -152,9 +152,32 @@ def _tolerance(right: np.ndarray) -> float:
 def exercise(name: str, question: str, answer: Answer, why: str, hint: str, *mistakes: tuple,
              rough: tuple[float, float] | None = None,
              inputs: Sequence[tuple] = ()) -> Exercise:  # fmt: skip
-    """An `Exercise` from its parts, in the order in which they are read; mistakes are tuples."""
-    found = [Mistake(*mistake) for mistake in mistakes]
+    """An `Exercise` from its parts, in the order in which they are read.
+
+    Mistakes are tuples; several answers that have one hint are a list.
+    """
+    found = [
+        Mistake(answer, *hint)
+        for answers, *hint in mistakes
+        for answer in (answers if isinstance(answers, list) else [answers])
+    ]
     return Exercise(name, question, answer, why, found, hint, rough, inputs)
+
+
+def given(parts: Callable[..., tuple]) -> Callable[[Callable], Callable]:
+    """Mistakes that begin in one way: `given(parts)(value)` is value of the arguments' parts."""
+    return lambda value: lambda *arguments: value(*parts(*arguments))
+
+
+def but(right: Callable[..., tuple], k: int, value: Callable) -> Callable[..., tuple]:
+    """The right function, but value k of those that it returns is another one."""
+
+    def answer(*arguments):
+        found = list(right(*arguments))
+        found[k] = value(*arguments)
+        return tuple(found)
+
+    return answer
 
 
 def numbers(**choices: Sequence) -> Callable[[Callable[..., Exercise]], Exercise]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LOG_2 = np.log(2.0)
-RELATIVES = (  # what people do to the right number r, and the hint; of counts the first two alone
+from .constants import LOG_2, LOG_2_PI
+
+RELATIVES = (  # what people do to the right number r, and the hint; of counts the first three alone
     (lambda r: -r, "The size is right, the sign is not. Which direction is asked for?"),
     (lambda r: np.full_like(r, np.nan) if (r <= 0).any() else 1 / r, "Upside down: its inverse."),
     (np.exp, "This is the exponential of the answer: the logarithm is asked for."),
@@ -20,12 +21,19 @@ RELATIVES = (  # what people do to the right number r, and the hint; of counts t
     (lambda r: np.sqrt(np.abs(r)), "This is the root of the answer."),
 )
 OFFSETS = (  # by which an answer is off, and what that is
-    (0.5 * np.log(2 * np.pi), "1/2 log(2 pi), the constant of log N in one dimension"),
-    (np.log(2 * np.pi), "log(2 pi), the constant of log N in two dimensions"),
+    (0.5 * LOG_2_PI, "1/2 log(2 pi), the constant of log N in one dimension"),
+    (LOG_2_PI, "log(2 pi), the constant of log N in two dimensions"),
     (LOG_2, "log 2"),
     (1.0, "1"),
     (0.5, "1/2"),
 )
+SHAPES = (  # what people do to an array of the right shape, or have not done, and the hint
+    (lambda a, r: a.T.shape == r.shape and _near(a.T, r), "Transposed: exchange rows and columns."),
+    (lambda a, r: a.shape == () and _near(a, r.sum()), "Each row has its own; this is their sum."),
+    (lambda a, r: a.shape == () and _near(a, r.mean()), "Each row has its own; this is the mean."),
+    (lambda a, r: r.shape == () and _near(a.mean(), r), "One number is asked for: take the mean."),
+)
+ORDINALS = ("first", "second", "third")
 
 
 def general_hint(
@@ -41,21 +49,29 @@ def general_hint(
         return f"It returns {n_found or 'other'} value(s), and should return {n_parts}. ", False
     for value, wanted in zip(found, right, strict=True):
         if value.shape != wanted.shape:
-            return f"Its shape is {value.shape}, and should be {wanted.shape}. ", False
+            return _of_a_shape(value, wanted), False
     if len(right) == 1 and right[0].shape == ():
         return _of_a_number(float(found[0]), float(right[0]))
     if not all(np.isfinite(value).all() for value in found):
         return "Some values are not finite: is something divided by 0, or is exp too large? ", False
-    fits = [np.allclose(a, b, 0.001, 0.005) for a, b in zip(found, right, strict=True)]
+    fits = [_near(a, b) for a, b in zip(found, right, strict=True)]
     parts = [all(fits[k::n_parts]) for k in range(n_parts)]
     if n_parts > 1 and any(parts):
-        ordinal = ("first", "second", "third")
-        good, bad = ordinal[parts.index(True)], parts.index(False)
+        good, bad = parts.index(True), parts.index(False)
         off = _relation(found[bad::n_parts], right[bad::n_parts])
-        return f"The {good} value is right; look at the {ordinal[bad]} one. {off}", False
+        return f"The {ORDINALS[good]} value is right; look at the {ORDINALS[bad]} one. {off}", False
     if any(fits):
         return "It is right for some of the inputs that were tried, but not for all. ", False
     return _relation(found, right), False
+
+
+def _near(a, b) -> bool:
+    return bool(np.allclose(a, b, 0.001, 0.005))
+
+
+def _of_a_shape(found: np.ndarray, right: np.ndarray) -> str:
+    hints = (f"{hint} " for is_so, hint in SHAPES if is_so(found, right))
+    return next(hints, "") + f"Its shape is {found.shape}, and should be {right.shape}. "
 
 
 def _of_a_number(found: float, right: float) -> tuple[str, bool]:
@@ -75,13 +91,10 @@ def _relation(found: Sequence, right: Sequence, is_count: bool = False) -> str:
     if len(a) > 1 and np.allclose(b, b[0]):
         return ""
     with np.errstate(all="ignore"):
-        for change, hint in RELATIVES[: 2 if is_count else None]:
-            if np.any(b) and np.allclose(a, change(b), 0.001, 0.005):
+        for change, hint in RELATIVES[: 3 if is_count else None]:
+            if np.any(b) and _near(a, change(b)):
                 return hint + " "
     off = a - b
-    if is_count:
-        step = {1: "One too many. ", -1: "One too few. "}.get(round(float(off[0]), 6), "")
-        return step
     if np.allclose(off, off[0], 0, 0.005):
         more = "large" if off[0] > 0 else "small"
         for size, name in OFFSETS:

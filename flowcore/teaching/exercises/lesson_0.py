@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from .constants import N_0
 from .exercise import exercise, numbers
-
-LOG_2_PI = np.log(2 * np.pi)
 
 
 @numbers(D=(5, 6, 7, 8))
@@ -30,7 +27,7 @@ def _inputs(D=3):
 @numbers(D=(3, 4, 5))
 def _start(D=2):
     origin = "(" + ", ".join("0" * D) + ")"
-    right = -0.5 * D * LOG_2_PI
+    right = D * N_0
     return exercise(
         "0b",
         f"All networks of a flow output 0. What is log p at x = {origin}, in nats?",
@@ -38,8 +35,7 @@ def _start(D=2):
         f"With mu = alpha = 0 no layer changes anything: it is log N(0; 0, I) = -{D}/2 log 2 pi.",
         "What does a layer do to x if mu = 0 and alpha = 0? Then take log N of the result.",
         (0.0, "That is the log-determinant. The noise has a density, too: add log N(z; 0, I)."),
-        (-0.5 * LOG_2_PI, f"This is the noise in one dimension; here there are {D}."),
-        (np.exp(right), "This is the density itself; its logarithm is asked for."),
+        (N_0, f"This is the noise in one dimension; here there are {D}."),
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
         (1.0, "exp(0) is the slope of each layer. Take its logarithm, and add that of the noise."),
         (right - D / 2, "-log N has z^2 / 2 in it, which is 0 here; this is its mean instead."),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exercise import exercise, numbers
-
-LOG_2 = np.log(2.0)
+from .constants import H_NORMAL, LOG_2
+from .exercise import exercise, given, numbers
 
 
 @numbers(w=(0.25, 0.2, 0.1), a=(6, 8))
@@ -22,7 +21,7 @@ def _one_of_two(w=0.5, a=6):
         f"At every draw of q, p has {w:g} of q's density: {right:.3f}, wherever the other is.",
         "It is the mean of log q - log p over draws of q. Where are they, and what is p there?",
         ((1 - w) * 2 * a * a + w * np.log(w) + (1 - w) * np.log(1 - w), "This is KL(p || q): draws "
-         "of the other piece are 12 or more deviations from q."),
+         f"of the other piece are about {2 * a} deviations from q."),
         (0.0, "q has the shape of a piece of p, but p has only a part of its mass there."),
         (w * right, "No draw of q is in the other piece: there is nothing to average with."),
         (-right, "The sign: q is larger than p at its draws, so log q - log p is positive."),
@@ -32,10 +31,8 @@ def _one_of_two(w=0.5, a=6):
         (w, "This is the share; its logarithm counts, with a minus."),
         (1 / w, "This is q / p at draws of q; take its logarithm."),
         (2 * a, "A distance in deviations is no KL; and no draw of q sees the other piece."),
-        (right + 0.5 * np.log(2 * np.pi * np.e), "The entropies cancel: both densities have one "
-         "shape there."),
-        (0.5 * np.log(2 * np.pi * np.e), "This is the entropy of q; the cross-entropy minus it is "
-         "asked for."),
+        (right + H_NORMAL, "The entropies cancel: both densities have one shape there."),
+        (H_NORMAL, "This is the entropy of q; the cross-entropy minus it is asked for."),
         (1.0, "q / p is a constant at draws of q: which, and what is its logarithm?"),
     )  # fmt: skip
 
@@ -46,7 +43,7 @@ def _bound(Z=5):
     right = log_Z - LOG_2
     return exercise(
         "11b",
-        "Half of p is N(-6, 1), half N(6, 1), q = N(6, 1), as in 11a, but only p~ = "
+        "Half of p is N(-6, 1), half N(6, 1), q = N(6, 1), but only p~ = "
         f"{Z} p is known. What is the ELBO of q?",
         right,
         f"log Z - KL(q || p), with Z = {Z}: below the log evidence by what q lacks.",
@@ -54,7 +51,6 @@ def _bound(Z=5):
         (log_Z, "This is log Z, which only q = p reaches."),
         (-LOG_2, f"This is -KL; p~ is {Z} times p, so log {Z} is to be added."),
         (log_Z + LOG_2, "KL is taken off: the ELBO is a lower bound of log Z."),
-        (Z / 2, "Of this take the logarithm."),
         (-right, "The sign: log p~ - log q is averaged."),
         (LOG_2, "This is KL; the ELBO is log Z minus it."),
         (float(Z), "This is the evidence; the ELBO is a bound of its logarithm."),
@@ -113,13 +109,13 @@ def _weights(width=1):
         (float(width), "A q that is a little too narrow has heavy weights, but still a finite "
          "variance."),
         (0.0, "p^2 / q grows without end if q's tails are much lighter than p's."),
-        (2 * right, "q may even be narrower than p: p^2 / q must fall, with 2 in its exponent."),
-        (0.5 * width, "Half of the variance, so the deviation is divided by the root of 2.",
-         1e-6),
-        (2.0 * width, "q may even be narrower than p."),
-        (width / np.sqrt(3), "That is for the third moment; a variance needs the second."),
-        (width / 3, "p^2 / q has the exponent -x^2 / v + x^2 / (2 s^2): when does it fall?"),
-        (0.25 * width, "Half of the variance, so the deviation is divided by the root of 2."),
+        ([2 * right, 2.0 * width], "q may even be narrower than p: p^2 / q must fall, with 2 in "
+         "its exponent."),
+        ([0.5 * width, 0.25 * width], "Half of the variance, so the deviation is divided by the "
+         "root of 2.", 1e-6),
+        (width * np.sqrt(2 / 3), "That is for the third moment; a variance needs the second."),
+        ([width / np.sqrt(3), width / 3], "p^2 / q has the exponent -x^2 / v + x^2 / (2 s^2): when "
+         "does it fall?"),
         (np.sqrt(0.3) * width, "k = 0.7 is where weights become useless; the variance is finite "
          "for k below 1/2."),
         (np.inf, "Wider is better: down to which s is asked for."),
@@ -136,15 +132,6 @@ def log_evidence(log_p, log_q):
     return top + np.log(np.mean(np.exp(log_w - top)))
 
 
-def _log_mean(log_w):
-    top = log_w.max()
-    return top + np.log(np.mean(np.exp(log_w - top)))
-
-
-def _naive(log_p, log_q):
-    return np.log(np.mean(np.exp(log_p - log_q)))
-
-
 LOG_P = np.array([-1.0, 0.5, -2.0, 0.0, -3.0])
 LOG_Q = np.array([-1.5, 0.0, -0.5, -2.0, -1.0])
 
@@ -157,21 +144,23 @@ _EVIDENCE = exercise("11e",
     "log w = log p~ - log q. log mean exp(log w) = top + log mean exp(log w - top).",
     (lambda p, q: np.mean(p - q), "This is the ELBO, the mean of the logarithms; the logarithm of "
      "the mean is asked for."),
-    (_naive, "exp of -2000 is 0, and its logarithm -inf: take the largest log-weight out first."),
-    (lambda p, q: _log_mean(p - q) + np.log(len(p)), "This is the logarithm of the sum; the mean "
+    (lambda p, q: np.log(np.exp(p - q).mean()), "exp of -2000 is 0, and its logarithm -inf: take "
+     "the largest log-weight out first."),
+    (lambda p, q: log_evidence(p, q) + np.log(len(p)), "This is the logarithm of the sum; the mean "
      "has 1/n."),
-    (lambda p, q: _log_mean(q - p), "Upside down: weights are p~ / q."),
-    (lambda p, q: -_log_mean(q - p), "This is the mean of q / p~, upside down again: a harmonic "
+    (lambda p, q: log_evidence(q, p), "Upside down: weights are p~ / q."),
+    (lambda p, q: -log_evidence(q, p), "This is the mean of q / p~, upside down again: a harmonic "
      "mean. Average p~ / q."),
-    (lambda p, q: _log_mean(p), "Draws of q are weighted: divide p~ by q."),
-    (lambda p, q: _log_mean(p - q) - (p - q).max(), "The largest log-weight that was taken out is "
-     "to be added again."),
+    (lambda p, q: log_evidence(p, 0), "Draws of q are weighted: divide p~ by q."),
+    (lambda p, q: log_evidence(p, q) - (p - q).max(), "The largest log-weight that was taken out "
+     "is to be added again."),
     (lambda p, q: (p - q).max(), "This is the largest log-weight; the mean has all of them."),
-    (lambda p, q: _log_mean(p) - _log_mean(q), "The ratio is taken at each draw, then the mean."),
-    (lambda p, q: _log_mean(p / q), "Logarithms are subtracted, not divided."),
+    (lambda p, q: log_evidence(p, 0) - log_evidence(q, 0), "The ratio is taken at each draw, then "
+     "the mean."),
+    (lambda p, q: log_evidence(p / q, 0), "Logarithms are subtracted, not divided."),
     (lambda p, q: np.sum(p - q), "This multiplies the weights; their mean is asked for."),
-    (lambda p, q: 2 * _log_mean(p - q) - _log_mean(2 * (p - q)), "This is the log of the effective "
-     "share of draws; the mean weight is asked for."),
+    (lambda p, q: 2 * log_evidence(p, q) - log_evidence(2 * p, 2 * q), "This is the log of the "
+     "effective share of draws; the mean weight is asked for."),
     inputs=[(LOG_P, LOG_Q), (LOG_P - 2000, LOG_Q), (LOG_P[:3], LOG_Q[:3])],
 )  # fmt: skip
 
@@ -183,15 +172,22 @@ def path_gradient(m, s, z):
     return np.array([slope.mean(), (slope * z).mean()])
 
 
-def _path_of(value):
-    """A mistake of 11f: a function of m, s, z, x and the slope."""
+def _with(slope):
+    """A mistake of 11f: another slope of log q - log p, a function of s, z and x."""
 
     def answer(m, s, z):
-        x = m + s * z
-        return np.array(value(m, s, z, x, -z / s + x))
+        slopes = slope(s, z, m + s * z)
+        return np.array([slopes.mean(), (slopes * z).mean()])
 
     return answer
 
+
+def _path_parts(m, s, z):
+    x = m + s * z
+    return s, z, x, -z / s + x
+
+
+_of = given(_path_parts)  # s, z, x and the slopes
 
 _PATH_GRADIENT = exercise("11f",
     "p = N(0, 1), q = N(m, s^2), and draws are x = m + s z with fixed z (n,). Write a function "
@@ -200,32 +196,26 @@ _PATH_GRADIENT = exercise("11f",
     path_gradient,
     "At m = 0, s = 1 it is 0 for every single draw.",
     "slope = d/dx [log q - log p] = -(x - m) / s^2 + x. Then dx/dm = 1 and dx/ds = z.",
-    (_path_of(lambda m, s, z, x, slope: [slope.mean(), slope.mean()]), "The first value is right. "
-     "For s, each slope is multiplied by dx/ds = z."),
-    (_path_of(lambda m, s, z, x, slope: [slope.mean(), slope.mean() * z.mean()]), "The first "
-     "value is right. Multiply by z before the mean."),
-    (_path_of(lambda m, s, z, x, slope: [slope.sum(), (slope * z).sum()]), "The mean over the "
-     "draws is asked for, not the sum."),
-    (_path_of(lambda m, s, z, x, slope: [x.mean(), (x * z).mean()]), "The slope of log q, "
-     "-(x - m) / s^2, is missing."),
-    (_path_of(lambda m, s, z, x, slope: [x.mean(), (x * z - 1 / s).mean()]), "This is the total "
+    (_with(lambda s, z, x: x), "The slope of log q, -(x - m) / s^2, is missing."),
+    (_with(lambda s, z, x: -z / s), "The slope of -log p, which is x, is missing."),
+    (_with(lambda s, z, x: -z / s - x), "The slope of -log p is +x."),
+    (_with(lambda s, z, x: z / s - x), "The sign: log p is subtracted from log q."),
+    (_with(lambda s, z, x: -z * s + x), "x - m is divided by the variance s^2: that is z / s."),
+    (_with(lambda s, z, x: -z + x), "x - m is divided by the variance s^2, not by s."),
+    (_of(lambda s, z, x, slopes: [x.mean(), (x * z - 1 / s).mean()]), "This is the total "
      "derivative: it has the score, what m and s do to log q at a fixed x. Leave it out."),
-    (_path_of(lambda m, s, z, x, slope: [-slope.mean(), -(slope * z).mean()]), "The sign: log p "
-     "is subtracted from log q."),
-    (_path_of(lambda m, s, z, x, slope: [(-z / s).mean(), (-z * z / s).mean()]), "The slope of "
-     "-log p, which is x, is missing."),
-    (_path_of(lambda m, s, z, x, slope: [(-z / s - x).mean(), ((-z / s - x) * z).mean()]), "The "
-     "slope of -log p is +x."),
-    (_path_of(lambda m, s, z, x, slope: [(-z * s + x).mean(), ((-z * s + x) * z).mean()]), "x - m "
-     "is divided by the variance s^2: that is z / s."),
-    (_path_of(lambda m, s, z, x, slope: [(-z + x).mean(), ((-z + x) * z).mean()]), "x - m is "
-     "divided by the variance s^2, not by s."),
-    (_path_of(lambda m, s, z, x, slope: [slope.mean(), (slope * x).mean()]), "The first value is "
-     "right. dx/ds is z, not x."),
-    (_path_of(lambda m, s, z, x, slope: [slope.mean() * s, (slope * z).mean()]), "The second value "
-     "is right. dx/dm is 1, not s."),
-    (_path_of(lambda m, s, z, x, slope: [slope, slope * z]), "The mean over the draws is asked "
-     "for: two numbers."),
+    (_of(lambda s, z, x, slopes: [slopes.mean(), slopes.mean()]), "The first value is right. For "
+     "s, each slope is multiplied by dx/ds = z."),
+    (_of(lambda s, z, x, slopes: [slopes.mean(), slopes.mean() * z.mean()]), "The first value is "
+     "right. Multiply by z before the mean."),
+    (_of(lambda s, z, x, slopes: [slopes.mean(), (slopes * x).mean()]), "The first value is right. "
+     "dx/ds is z, not x."),
+    (_of(lambda s, z, x, slopes: [slopes.mean() * s, (slopes * z).mean()]), "The second value is "
+     "right. dx/dm is 1, not s."),
+    (_of(lambda s, z, x, slopes: [slopes.sum(), (slopes * z).sum()]), "The mean over the draws is "
+     "asked for, not the sum."),
+    (_of(lambda s, z, x, slopes: [slopes, slopes * z]), "The mean over the draws is asked for: two "
+     "numbers."),
     inputs=[(0.5, 2.0, _SCORE), (-1.0, 0.7, _SCORE[:3])],
 )  # fmt: skip
 

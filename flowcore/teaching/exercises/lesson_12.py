@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from .exercise import exercise, numbers
+from .constants import N_0
+from .exercise import but, exercise, given, numbers
 from .lesson_11 import LOG_P, LOG_Q
 
 
@@ -20,15 +23,12 @@ def _slice(r=0.8, x1=1.5):
         f"x2 = {r} x1 + sqrt(1 - {r}^2) e, with e ~ N(0, 1) independent of x1.",
         (1.0, "That is x2's before anything is known. Where the slice is, x2 has less freedom."),
         (variance, "This is the variance of the slice; take its root."),
-        (1 - r, f"The part of the variance that is explained is {r}^2, not {r}."),
-        (np.sqrt(1 - r), f"The part of the variance that is explained is {r}^2, not {r}."),
+        ([1 - r, np.sqrt(1 - r)], f"The part of the variance that is explained is {r}^2, not {r}."),
         (r, f"{r} x1 is the mean of the slice; the width is what x1 leaves open."),
         (r * x1, "This is the mean of the slice; its standard deviation is asked for."),
         (r * r, "This is the part of the variance that x1 explains; the rest is left open."),
-        (np.sqrt(1 + r * r), "Knowing x1 takes variance away: 1 - r^2."),
-        (1 + r, "Knowing x1 takes variance away: 1 - r^2."),
-        (abs(x1) * np.sqrt(variance), "The width is the same at every x1."),
-        (abs(x1) * variance, "The width is the same at every x1, and it is a root."),
+        ([np.sqrt(1 + r * r), 1 + r], "Knowing x1 takes variance away: 1 - r^2."),
+        ([abs(x1) * np.sqrt(variance), abs(x1) * variance], "The width is the same at every x1."),
         (0.0, "x1 does not determine x2: the correlation is below 1."),
         (np.sqrt(r), "The correlation is squared, and taken off 1, before the root."),
         (float(x1), "That is what is known. How much freedom is left for x2?"),
@@ -51,9 +51,8 @@ def _which(a=2, x1=1):
         f"Compare both halves at x1 = {x1_text} by their densities of x1 alone: N(x1; {a:g}, 1) "
         f"and N(x1; -{a:g}, 1).",
         (0.5, "That is before x1 is known: a value of x1 that one half makes often speaks for it."),
-        (far / (near + far), "Compare densities, exp(-distance^2 / 2), not distances."),
-        (far**2 / (near**2 + far**2), "Compare densities, exp(-distance^2 / 2), not "
-         "squared distances."),
+        ([far / (near + far), far**2 / (near**2 + far**2)], "Compare densities, "
+         "exp(-distance^2 / 2), not distances or their squares."),
         (1 / (1 + np.exp(-2 * odds)), "A square is halved in the exponent of a normal density."),
         (1 / (1 + np.exp(-(far - near) / 2)), "These are halves of the distances: square them "
          "first."),
@@ -61,10 +60,8 @@ def _which(a=2, x1=1):
         (1 / (1 + np.exp(odds)), "This is the left half's."),
         (np.exp(odds), "These are the odds, right to left: divide by the sum of both."),
         (np.exp(-odds), "These are the odds of the left half: divide by the sum of both."),
-        (np.exp(-0.5 * near**2), "This is the right half's exponential alone: divide by the sum of "
-         "both."),
-        (np.exp(-0.5 * near**2) / np.sqrt(2 * np.pi), "This is the right half's density of x1: "
-         "divide by the sum of both."),
+        ([np.exp(-0.5 * near**2), np.exp(N_0 - 0.5 * near**2)], "This is the right half's density "
+         "alone: divide by the sum of both."),
         (1.0, "The left half makes such an x1, too, if rarely."),
         (1 / (1 + np.exp(-odds / 2)), "The exponents differ by twice that: both squares count."),
         (0.0, "x1 lies on the right: which half makes it more often?"),
@@ -97,7 +94,6 @@ def _worth(w=(4, 2, 1, 1)):
         (total / n, "This is the mean weight."),
         (right / n, "This is the share of the four; their number is asked for."),
         (total**2 / squares**2, "The sum of the squares is not squared again."),
-        (np.sqrt(right), "No root is taken."),
         (total**2 / (total + squares), "Divide by the sum of the squares alone."),
         (n / w[0], "All four weights count, not the largest one alone."),
     )  # fmt: skip
@@ -124,12 +120,10 @@ def _filled(r=0.8, share=0.5):
          "parts."),
         ((1 - share) + share * (1 - r * r), f"1 - {r}^2 is what the guesses lack; their own "
          f"variance is {r}^2."),
-        (1 - r * r, "That is the variance of a slice; the filled column is asked for."),
-        (np.sqrt(1 - r * r), "That is the width of a slice; the filled column is asked for."),
+        ([1 - r * r, np.sqrt(1 - r * r)], "That is the variance of a slice, or its width; the "
+         "filled column is asked for."),
         (np.sqrt(right), "This is the standard deviation; the variance is asked for."),
         (1 + r * r, "Variances of the two parts are averaged, by their shares, not added."),
-        (1 - share * r * r, f"The guesses have the variance {r}^2, the seen values 1: average "
-         "them."),
         (share * r * r, "This is the part of the guesses; the seen values have variance 1."),
         (((1 - share) + share * r) ** 2, "Variances are averaged, not deviations."),
         ((1 - share) ** 2 + share**2 * r * r, "That is the variance of a sum; rows of two kinds "
@@ -143,6 +137,8 @@ def conditional(mean, cov, x1):
     return mean[1] + slope * (x1 - mean[0]), cov[1, 1] - slope * cov[0, 1]
 
 
+_mean = partial(but, conditional, 0)
+_variance = partial(but, conditional, 1)
 _MEAN, _COV = np.array([1.0, -2.0]), np.array([[4.0, 1.5], [1.5, 2.0]])
 
 _GAUSSIAN_SLICE = exercise("12e",
@@ -152,31 +148,29 @@ _GAUSSIAN_SLICE = exercise("12e",
     "A regression line, and what it leaves open; the variance does not depend on x1.",
     "slope = cov[1, 0] / cov[0, 0]; the mean moves along it from (mean[0], mean[1]), and the "
     "variance falls by slope * cov[0, 1].",
-    (lambda m, C, x: (m[1] + C[1, 0] / C[0, 0] * x, conditional(m, C, x)[1]), "The variance is "
-     "right. x1 counts from its own mean: x1 - mean[0]."),
-    (lambda m, C, x: (C[1, 0] / C[0, 0] * (x - m[0]), conditional(m, C, x)[1]), "The variance is "
-     "right. The mean of x2 itself is missing: + mean[1]."),
+    (_mean(lambda m, C, x: m[1] + C[1, 0] / C[0, 0] * x), "The variance is right. x1 counts from "
+     "its own mean: x1 - mean[0]."),
+    (_mean(lambda m, C, x: C[1, 0] / C[0, 0] * (x - m[0])), "The variance is right. The mean of x2 "
+     "itself is missing: + mean[1]."),
+    (_mean(lambda m, C, x: m[1] + C[1, 0] / C[0, 0] ** 0.5 * (x - m[0])), "The variance is right. "
+     "The slope is divided by the variance of x1, not by its deviation."),
+    (_variance(lambda m, C, x: C[1, 1]), "The mean is right. Knowing x1 takes variance away."),
+    (_variance(lambda m, C, x: C[1, 1] + C[1, 0] ** 2 / C[0, 0]), "The mean is right. Knowing x1 "
+     "takes variance away: minus."),
+    (_variance(lambda m, C, x: (C[1, 1] - C[1, 0] ** 2 / C[0, 0]) ** 0.5), "The mean is right. "
+     "This is the standard deviation; the variance is asked for."),
+    (_variance(lambda m, C, x: C[1, 1] - C[1, 0] / C[0, 0]), "The mean is right. The variance "
+     "falls by slope times covariance."),
+    (_variance(lambda m, C, x: C[1, 1] - C[1, 0] ** 2), "The mean is right. Divide the squared "
+     "covariance by the variance of x1."),
+    (_variance(lambda m, C, x: 1 - C[1, 0] ** 2 / (C[0, 0] * C[1, 1])), "The mean is right. "
+     "1 - r^2 is the share that stays: times the variance of x2."),
     (lambda m, C, x: (m[1] + C[1, 0] * (x - m[0]), C[1, 1] - C[1, 0] ** 2), "The slope is the "
      "covariance over the variance of x1."),
     (lambda m, C, x: (m[1] + C[1, 0] / C[1, 1] * (x - m[0]), C[1, 1] - C[1, 0] ** 2 / C[1, 1]),
      "The slope is divided by the variance of x1, not by that of x2."),
-    (lambda m, C, x: (m[1] + C[1, 0] / C[0, 0] ** 0.5 * (x - m[0]), conditional(m, C, x)[1]), "The "
-     "variance is right. The slope is divided by the variance of x1, not by its deviation."),
-    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1]), "The mean is right. Knowing x1 takes "
-     "variance away."),
-    (lambda m, C, x: (conditional(m, C, x)[0], conditional(m, C, x)[1] ** 0.5), "The mean is "
-     "right. This is the standard deviation; the variance is asked for."),
-    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1] + C[1, 0] ** 2 / C[0, 0]), "The mean is "
-     "right. Knowing x1 takes variance away: minus."),
-    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1] - C[1, 0] / C[0, 0]), "The mean is right. "
-     "The variance falls by slope times covariance."),
-    (lambda m, C, x: (conditional(m, C, x)[0], C[1, 1] - C[1, 0] ** 2), "The mean is right. Divide "
-     "the squared covariance by the variance of x1."),
-    (lambda m, C, x: (conditional(m, C, x)[0], 1 - C[1, 0] ** 2 / (C[0, 0] * C[1, 1])), "The mean "
-     "is right. 1 - r^2 is the share that stays: times the variance of x2."),
-    (lambda m, C, x: (m[0] + C[1, 0] / C[1, 1] * (x - m[1]), C[0, 0] - C[1, 0] ** 2 / C[1, 1]),
-     "That is x1, once x2 is known: the other way round."),
-    (lambda m, C, x: conditional(m, C, x)[0], "That is the mean; return the variance beside it."),
+    (lambda m, C, x: conditional(m[::-1], C[::-1, ::-1], x), "That is x1, once x2 is known: the "
+     "other way round."),
     inputs=[(_MEAN, _COV, 3.0), (_MEAN[::-1], _COV[::-1, ::-1], -1.0)],
 )  # fmt: skip
 
@@ -188,16 +182,12 @@ def slice_mean(x2, log_p, log_q):
     return (w * x2).sum() / w.sum()
 
 
-def _share(log_w):
-    w = np.exp(log_w - log_w.max())
-    return w / w.sum()
+def _weights(x2, log_p, log_q):
+    log_w = log_p - log_q
+    return x2, np.exp(log_w - log_w.max())
 
 
-def _overflowing(x2, log_p, log_q):
-    w = np.exp(log_p - log_q)
-    return (w * x2).sum() / w.sum()
-
-
+_by = given(_weights)  # x2, and w up to a factor
 _DRAWS = np.array([0.5, -1.0, 2.0, 0.0, 1.2])
 
 _WEIGHTED = exercise("12f",
@@ -209,25 +199,23 @@ _WEIGHTED = exercise("12f",
     "w = exp(log p - log q), with the largest exponent taken off; then the sum of w x2 over the "
     "sum of w.",
     (lambda x, p, q: x.mean(), "This is the mean under the proposal: each draw has a weight."),
-    (_overflowing, "exp of -2000 is 0, and 0 / 0 is no number: take the largest exponent off "
-     "first."),
-    (lambda x, p, q: (np.exp(p - q - (p - q).max()) * x).mean(), "The weights do not add up to 1 "
-     "yet: divide by their sum."),
-    (lambda x, p, q: (np.exp(p - q - (p - q).max()) * x).sum(), "The weights do not add up to 1 "
-     "yet: divide by their sum."),
-    (lambda x, p, q: (_share(p - q) * x).mean(), "The weights add up to 1: sum, and do not average "
-     "once more."),
-    (lambda x, p, q: (_share(q - p) * x).sum(), "Upside down: weights are p / q."),
-    (lambda x, p, q: (_share(p) * x).sum(), "Draws of q are weighted by p / q, not by p."),
-    (lambda x, p, q: (_share(p + q) * x).sum(), "q divides: log q is taken off."),
+    (lambda x, p, q: (np.exp(p - q) * x).sum() / np.exp(p - q).sum(), "exp of -2000 is 0, and "
+     "0 / 0 is no number: take the largest exponent off first."),
+    ([_by(lambda x, w: (w * x).mean()), _by(lambda x, w: (w * x).sum())], "The weights do not add "
+     "up to 1 yet: divide by their sum."),
+    (lambda x, p, q: slice_mean(x, p, q) / len(x), "The weights add up to 1: sum, and do not "
+     "average once more."),
+    (lambda x, p, q: slice_mean(x, q, p), "Upside down: weights are p / q."),
+    (lambda x, p, q: slice_mean(x, p, 0), "Draws of q are weighted by p / q, not by p."),
+    (lambda x, p, q: slice_mean(x, p, -q), "q divides: log q is taken off."),
+    (lambda x, p, q: slice_mean(x, 2 * p, 2 * q), "The weights are not squared."),
     (lambda x, p, q: ((p - q) * x).sum() / (p - q).sum(), "These are log-weights: take exp of "
      "them."),
-    (lambda x, p, q: x[np.argmax(p - q)], "This is the draw with the largest weight; all of them "
+    (_by(lambda x, w: x[np.argmax(w)]), "This is the draw with the largest weight; all of them "
      "count."),
     (lambda x, p, q: x[np.argmax(p)], "This is the most probable draw; the mean is asked for."),
     (lambda x, p, q: np.median(x), "The mean is asked for, with weights."),
-    (lambda x, p, q: _share(p - q), "These are the weights; multiply by x2, and add up."),
-    (lambda x, p, q: (_share(2 * (p - q)) * x).sum(), "The weights are not squared."),
+    (_by(lambda x, w: w / w.sum()), "These are the weights; multiply by x2, and add up."),
     inputs=[(_DRAWS, LOG_P, LOG_Q), (_DRAWS, LOG_P - 2000, LOG_Q),
             (_DRAWS[1:], LOG_P[1:], LOG_Q[:4])],
 )  # fmt: skip

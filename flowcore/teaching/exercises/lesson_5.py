@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exercise import exercise, numbers
-
-E = np.e
+from .constants import N_0
+from .exercise import but, exercise, given, numbers
 
 
 @numbers(D=(10, 32, 100, 784))
@@ -25,8 +24,8 @@ def _loop(D=64):
          "each coordinate, not for each pair."),
         (2 * D, "One pass outputs the shift and the log-scale together."),
         (D // 2, "A pass makes one more coordinate right, not two."),
-        (D * (D - 1) // 2, "A pass is counted once, whatever number of coordinates it knows."),
-        (D * (D + 1) // 2, "A pass is counted once, whatever number of coordinates it knows."),
+        ([D * (D - 1) // 2, D * (D + 1) // 2], "A pass is counted once, whatever number of "
+         "coordinates it knows."),
         (2, "Two passes know x_1 and x_2. How does it go on?"),
         (0, "The network gives the shifts and scales: without a pass there are none."),
     )  # fmt: skip
@@ -38,19 +37,19 @@ def _back(c=2, x2=3):
         "5b",
         f"x1 = {c} z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 "
         f"for x = (1, {x2})?",
-        (x2 - 1) / E,
+        (x2 - 1) / np.e,
         "z2 = (x2 - mu) exp(-alpha), and both are known at once, since x is: MAF's fast direction.",
         "Solve the second equation for z2; x1 = 1 is known.",
-        (x2 / E, "The shift mu(x1) = 1 is to be taken off first."),
-        ((x2 - 1) * E, "This multiplies by exp(alpha); the way back divides."),
+        (x2 / np.e, "The shift mu(x1) = 1 is to be taken off first."),
+        ((x2 - 1) * np.e, "This multiplies by exp(alpha); the way back divides."),
         ((x2 - 1 / c) * np.exp(-1 / c), f"mu and alpha were read at z1 = 1/{c}: an IAF. A MAF "
          "reads them at x1."),
         (float(x2 - 1), "x2 - mu is still to be divided by the scale, exp(alpha)."),
-        (1 + x2 * E, f"This is the way from z to x, with z2 = {x2}."),
-        (x2 / E - 1, "First the shift is taken off, then the scale divides: in this order."),
-        ((x2 + 1) / E, "The shift is taken off on the way back, not added."),
-        (x2 - 1 - E, "The scale divides; it is not taken off."),
-        (x2 - 1 / E, "The shift is mu = 1, and the scale divides what is left."),
+        (1 + x2 * np.e, f"This is the way from z to x, with z2 = {x2}."),
+        (x2 / np.e - 1, "First the shift is taken off, then the scale divides: in this order."),
+        ((x2 + 1) / np.e, "The shift is taken off on the way back, not added."),
+        (x2 - 1 - np.e, "The scale divides; it is not taken off."),
+        (x2 - 1 / np.e, "The shift is mu = 1, and the scale divides what is left."),
         (0.0, "alpha is 1 at x1 = 1, so exp(alpha) is e, and x2 - mu is not 0."),
         (1 / c, "This is z1. The question is for z2."),
         (float(x2), "Two things are to be undone: the shift, then the scale."),
@@ -65,8 +64,8 @@ def _log_det(c=2):
     log_c = np.log(c)
     return exercise(
         "5c",
-        f"The map x1 = {c} z1, x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u once "
-        "more, at x1 = 1. What is log |det dz/dx|?",
+        f"The map x1 = {c} z1, x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u, "
+        "at x1 = 1. What is log |det dz/dx|?",
         -(log_c + 1),
         f"-(log {c} + alpha(x1)): both log-scales, with the sign of the way back.",
         "dz/dx is a triangle. What stands on its diagonal?",
@@ -74,13 +73,12 @@ def _log_det(c=2):
         (-1.0, f"x1 = {c} z1 stretches, too: its log {c} is missing."),
         (-log_c, "This is the part of x1 alone: that of x2, alpha(x1), is missing."),
         (-(log_c + 1 / c), f"alpha is read at x1 = 1, not at z1 = 1/{c}."),
-        (-(c + E), "Logarithms of the scales are added, not the scales."),
+        (-(c + np.e), "Logarithms of the scales are added, not the scales."),
         (-(c + 1.0), f"The log-scale of x1 is log {c}, not {c}."),
-        (-log_c + 1, "Both coordinates are stretched: their log-scales have one sign."),
-        (log_c - 1, "Both coordinates are stretched: their log-scales have one sign."),
-        (-log_c * 1.0 - E, "alpha = 1 is the log-scale already; exp(alpha) is the scale."),
-        (1 / (c * E), "This is the determinant; its logarithm is asked for."),
-        (c * E, "This is the determinant of dx/dz; the logarithm of the way back is asked for."),
+        ([1 - log_c, log_c - 1], "Both coordinates are stretched: their log-scales have one "
+         "sign."),
+        (-log_c - np.e, "alpha = 1 is the log-scale already; exp(alpha) is the scale."),
+        (c * np.e, "This is the determinant of dx/dz; the logarithm of the way back is asked for."),
         (-(log_c + 2), "mu is a shift: it adds nothing to the determinant."),
         (0.0, "Neither coordinate keeps its length: both are scaled."),
         (log_c, "This is the part of x1 alone, and of the way to x."),
@@ -107,7 +105,6 @@ def _units(D=64, width=256):
          "are two layers."),
         (width * width, "These are the weights between the layers; units are asked for."),
         (D * (D + 1) // 2, "A unit is not computed again when the next coordinate is known."),
-        (D * width * 2 // 2, "Half of the loop's work: but a unit that is final never changes."),
         (2 * width + D, "The inputs are no hidden units: they are what is sampled."),
         (2 * width + 2 * D, "The outputs are no hidden units."),
         (2 * width + 3 * D, "Inputs and outputs are no hidden units."),
@@ -140,28 +137,25 @@ def iaf_log_p(x, net):
     return (log_n + alpha).sum(axis=1)
 
 
-def _maf_log_p(x, net, sign=-1):
-    mu, alpha = net(x)
-    z = (x - mu) * np.exp(-alpha)
-    return (-0.5 * z**2 - 0.5 * np.log(2 * np.pi) + sign * alpha).sum(axis=1)
+def _log_n(z):
+    return (N_0 - 0.5 * z**2).sum(axis=1)
 
 
-def _iaf_z(x, net, passes=None):
+def _iaf_z(x, net, n_passes):
     z = np.zeros_like(x)
-    for _ in range(passes or x.shape[1]):
+    for _ in range(n_passes):
         mu, alpha = net(z)
         z = mu + np.exp(alpha) * x
-    return z, net(z)[1]
+    return z, net(z)[1].sum(axis=1)
 
 
-def _log_n(z):
-    return (-0.5 * z**2 - 0.5 * np.log(2 * np.pi)).sum(axis=1)
+def _stopped(x, net, n_passes):
+    z, log_det = _iaf_z(x, net, n_passes)
+    return _log_n(z) + log_det
 
 
-def _iaf(value):
-    """A mistake of 5f: a function of x, z and alpha."""
-    return lambda x, net: value(x, *_iaf_z(x, net))
-
+_maf = given(lambda x, net: (x, *net(x)))  # x, mu and alpha
+_iaf = given(lambda x, net: (x, *_iaf_z(x, net, x.shape[1])))  # x, z and its log-det
 
 _ONE_PASS = exercise("5e",
     "Write a function inverse(x, net) for a MAF: net(x) returns mu and alpha, (n, D) each, and "
@@ -169,26 +163,20 @@ _ONE_PASS = exercise("5e",
     inverse,
     "One pass, all coordinates at once: x is known.",
     "Solve x = mu + exp(alpha) z for z; the diagonal of dz/dx is exp(-alpha).",
-    (lambda x, net: ((x - net(x)[0]) * np.exp(-net(x)[1]), net(x)[1].sum(axis=1)),
-     "z is right. The log-det is that of dx/dz: the way back has the opposite sign."),
-    (lambda x, net: ((x - net(x)[0]) * np.exp(net(x)[1]), -net(x)[1].sum(axis=1)),
-     "The way back divides by exp(alpha)."),
-    (lambda x, net: (x * np.exp(-net(x)[1]) - net(x)[0], -net(x)[1].sum(axis=1)),
-     "First the shift is taken off, then the scale divides."),
-    (lambda x, net: (net(x)[0] + np.exp(net(x)[1]) * x, net(x)[1].sum(axis=1)),
-     "This is the formula of the way from z to x, used on x."),
-    (lambda x, net: ((x - net(x)[0]) / net(x)[1], -net(x)[1].sum(axis=1)),
-     "alpha is the logarithm of the scale: divide by exp(alpha)."),
-    (lambda x, net: ((x - net(x)[0]) * np.exp(-net(x)[1]), -net(x)[1].sum(axis=0)),
-     "z is right. The log-dets are summed over the coordinates, axis 1: one for each row."),
-    (lambda x, net: ((x - net(x)[0]) * np.exp(-net(x)[1]), -net(x)[1].sum()),
-     "z is right. Each row has a log-det of its own: sum over axis 1 only."),
-    (lambda x, net: ((x - net(x)[0]) * np.exp(-net(x)[1]), -net(x)[1]),
-     "z is right. The log-det is one number for each row: sum over the coordinates."),
-    (lambda x, net: ((x - net(x)[0]) * np.exp(-net(x)[1]), np.exp(-net(x)[1].sum(axis=1))),
-     "z is right. This is the determinant; its logarithm is asked for."),
-    (lambda x, net: (x - net(x)[0]) * np.exp(-net(x)[1]), "That is z; return the log-det beside "
-     "it: `return z, log_det`."),
+    (but(inverse, 1, lambda x, net: net(x)[1].sum(axis=1)), "z is right. The log-det is that of "
+     "dx/dz: the way back has the opposite sign."),
+    (but(inverse, 1, lambda x, net: -net(x)[1].sum(axis=0)), "z is right. The log-dets are summed "
+     "over the coordinates, axis 1: one for each row."),
+    (but(inverse, 1, lambda x, net: -net(x)[1]), "z is right. The log-det is one number for each "
+     "row: sum over the coordinates."),
+    (but(inverse, 0, _maf(lambda x, mu, alpha: (x - mu) * np.exp(alpha))), "The way back divides "
+     "by exp(alpha)."),
+    (but(inverse, 0, _maf(lambda x, mu, alpha: x * np.exp(-alpha) - mu)), "First the shift is "
+     "taken off, then the scale divides."),
+    (but(inverse, 0, _maf(lambda x, mu, alpha: (x - mu) / alpha)), "alpha is the logarithm of the "
+     "scale: divide by exp(alpha)."),
+    (_maf(lambda x, mu, alpha: (mu + np.exp(alpha) * x, alpha.sum(axis=1))), "This is the formula "
+     "of the way from z to x, used on x."),
     inputs=[(ROWS, _net), (ROWS[:1, :2], _net)],
 )  # fmt: skip
 
@@ -200,29 +188,23 @@ _SLOW_DENSITY = exercise("5f",
     "Each z_i waits for those before it; the log-det of the way back is + sum alpha.",
     "Start from z of zeros. Pass i makes z_i = mu_i + exp(alpha_i) x_i right. At the end add "
     "log N(z) and log |det dz/dx|.",
-    (_maf_log_p, "This is the density of the MAF: an IAF's network reads z, which is not known "
-     "yet."),
-    (lambda x, net: _maf_log_p(x, net, 1), "The network reads z, not x; z comes one coordinate "
-     "after the other."),
-    (_iaf(lambda x, z, alpha: _log_n(z) - alpha.sum(axis=1)), "z is right. z = mu + exp(alpha) x "
+    (_maf(lambda x, mu, alpha: _log_n((x - mu) * np.exp(-alpha)) - alpha.sum(axis=1)), "This is "
+     "the density of the MAF: an IAF's network reads z, which is not known yet."),
+    (_maf(lambda x, mu, alpha: _log_n((x - mu) * np.exp(-alpha)) + alpha.sum(axis=1)), "The "
+     "network reads z, not x; z comes one coordinate after the other."),
+    (_iaf(lambda x, z, log_det: _log_n(z) - log_det), "z is right. z = mu + exp(alpha) x "
      "stretches on the way back: the log-det of dz/dx is + sum alpha."),
-    (_iaf(lambda x, z, alpha: _log_n(z)), "The log-determinant is missing."),
-    (_iaf(lambda x, z, alpha: alpha.sum(axis=1)), "This is the log-determinant alone: add "
-     "log N(z; 0, I)."),
-    (_iaf(lambda x, z, alpha: _log_n(x) + alpha.sum(axis=1)), "log N must be taken at z, not at "
-     "x."),
-    (_iaf(lambda x, z, alpha: -0.5 * (z**2).sum(axis=1) + alpha.sum(axis=1)), "The constant of "
-     "log N, -1/2 log(2 pi) for each coordinate, is missing."),
-    (_iaf(lambda x, z, alpha: -0.5 * (z**2).sum(axis=1) - 0.5 * np.log(2 * np.pi)
-          + alpha.sum(axis=1)), "The constant -1/2 log(2 pi) comes once for each coordinate."),
-    (lambda x, net: (lambda z, a: _log_n(z) + a.sum(axis=1))(*_iaf_z(x, net, 1)), "One pass knows "
-     "no z but the first. Repeat it for every coordinate."),
-    (lambda x, net: (lambda z, a: _log_n(z) + a.sum(axis=1))(*_iaf_z(x, net, x.shape[1] - 1)),
-     "One pass too few: the last coordinate is not right yet."),
-    (_iaf(lambda x, z, alpha: np.exp(_log_n(z) + alpha.sum(axis=1))), "This is the density; its "
-     "logarithm is asked for."),
-    (_iaf(lambda x, z, alpha: (_log_n(z) + alpha.sum(axis=1)).mean()), "One number for each row, "
-     "not their mean."),
+    (_iaf(lambda x, z, log_det: _log_n(z)), "The log-determinant is missing."),
+    (_iaf(lambda x, z, log_det: log_det), "This is the log-determinant alone: add log N(z; 0, I)."),
+    (_iaf(lambda x, z, log_det: _log_n(x) + log_det), "log N must be taken at z, not at x."),
+    (_iaf(lambda x, z, log_det: -0.5 * (z**2).sum(axis=1) + log_det), "The constant of log N, "
+     "-1/2 log(2 pi) for each coordinate, is missing."),
+    (_iaf(lambda x, z, log_det: N_0 - 0.5 * (z**2).sum(axis=1) + log_det), "The constant "
+     "-1/2 log(2 pi) comes once for each coordinate."),
+    (lambda x, net: _stopped(x, net, 1), "One pass knows no z but the first. Repeat it for every "
+     "coordinate."),
+    (lambda x, net: _stopped(x, net, x.shape[1] - 1), "One pass too few: the last coordinate is "
+     "not right yet."),
     inputs=[(ROWS, _net), (ROWS[:2, :3], _net)],
 )  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from .exercise import exercise, numbers
+from .exercise import but, exercise, given, numbers
 from .lesson_5 import ROWS
 
 
@@ -26,9 +28,7 @@ def _sum(scales=(0.1, -0.3, 0.5)):
          "what stays are 0."),
         (total + 2, "What stays has the slope 1, whose logarithm is 0."),
         (np.prod(scales), "Scales are multiplied, so log-scales are added."),
-        (np.exp(total), "This is |det|; the question is for its logarithm."),
-        (total / 3, "A sum, not a mean."),
-        (total / 5, "A sum, not a mean."),
+        ([total / 3, total / 5], "A sum, not a mean."),
         (0.0, "That is NICE, which only shifts. RealNVP scales, too."),
         (1.0, "What stays has the slope 1; what changes has exp(log-scale)."),
         (np.log(np.exp(scales).sum()), "The determinant multiplies the scales; it does not add "
@@ -93,18 +93,21 @@ def coupling_inverse(x, kept, net):
     return z, -alpha.sum(axis=1)
 
 
-def _coupled(x, kept, net, change, log_det=lambda alpha: -alpha.sum(axis=1)):
-    """A mistake of 6d: another change of what is not kept, or another log-det."""
-    mu, alpha = net(x[:, kept])
-    z = x.copy()
-    z[:, ~kept] = change(x[:, ~kept], mu, alpha)
-    return z, log_det(alpha)
+def _changed(change):
+    """The z of a mistake of 6d: a function of the coordinates that change, mu and alpha."""
+
+    def z(x, kept, net):
+        z = x.copy()
+        z[:, ~kept] = change(x[:, ~kept], *net(x[:, kept]))
+        return z
+
+    return z
 
 
-def _wrong(change=lambda v, mu, alpha: (v - mu) * np.exp(-alpha), **other):
-    return lambda x, kept, net: _coupled(x, kept, net, change, **other)
-
-
+_but = partial(but, coupling_inverse)
+_alpha = given(lambda x, kept, net: net(x[:, kept])[1:])
+_z = given(lambda x, kept, net: (coupling_inverse(x, kept, net)[0], kept))
+_to_x = _changed(lambda v, mu, alpha: mu + np.exp(alpha) * v)
 _COUPLING = exercise("6d",
     "Write a function coupling_inverse(x, kept, net): kept is a boolean array (D,), net(x[:, "
     "kept]) returns mu and alpha of the others, and x[:, ~kept] = mu + exp(alpha) z[:, ~kept]. "
@@ -113,28 +116,26 @@ _COUPLING = exercise("6d",
     "What stays feeds the network, so the network is never inverted.",
     "z and x agree where kept is True. Elsewhere solve for z; the log-det has one summand for each "
     "coordinate that changes.",
-    (_wrong(log_det=lambda alpha: alpha.sum(axis=1)), "z is right. The log-det is that of dx/dz: "
+    (_but(1, _alpha(lambda alpha: alpha.sum(axis=1))), "z is right. The log-det is that of dx/dz: "
      "turn its sign."),
-    (_wrong(lambda v, mu, alpha: mu + np.exp(alpha) * v), "This is the way from z to x."),
-    (_wrong(lambda v, mu, alpha: mu + np.exp(alpha) * v, log_det=lambda alpha: alpha.sum(axis=1)),
-     "This is the way from z to x."),
-    (_wrong(lambda v, mu, alpha: v * np.exp(-alpha) - mu), "First the shift is taken off, then the "
-     "scale divides."),
-    (_wrong(lambda v, mu, alpha: (v - mu) * np.exp(alpha)), "The way back divides by exp(alpha)."),
-    (_wrong(lambda v, mu, alpha: v - mu), "This is NICE: the scale exp(alpha) is missing."),
-    (_wrong(log_det=lambda alpha: 0 * alpha.sum(axis=1)), "z is right. Its log-det is 0 for NICE "
+    (_but(1, _alpha(lambda alpha: 0 * alpha.sum(axis=1))), "z is right. Its log-det is 0 for NICE "
      "only: here scales divide."),
-    (_wrong(log_det=lambda alpha: -alpha.sum()), "z is right. Each row has a log-det of its own."),
-    (_wrong(log_det=lambda alpha: -alpha.sum(axis=0)), "z is right. Sum over the coordinates, axis "
-     "1, not over the rows."),
-    (lambda x, kept, net: (lambda mu, alpha: (np.hstack([x[:, kept], (x[:, ~kept] - mu)
-                                                         * np.exp(-alpha)]), -alpha.sum(axis=1)))(
-        *net(x[:, kept])), "The values are right, their places are not: put each coordinate back "
-     "where it was, z[:, kept] and z[:, ~kept]."),
-    (lambda x, kept, net: (_wrong()(x, kept, net)[0][:, ~kept], _wrong()(x, kept, net)[1]),
-     "These are the changed coordinates alone; z has all of them."),
-    (lambda x, kept, net: _wrong()(x, ~kept, net), "The parts are exchanged: the kept one feeds "
-     "the network."),
+    (_but(1, _alpha(lambda alpha: -alpha.sum(axis=0))), "z is right. Sum over the coordinates, "
+     "axis 1, not over the rows."),
+    ([_but(0, _to_x), but(_but(0, _to_x), 1, _alpha(lambda alpha: alpha.sum(axis=1)))], "This is "
+     "the way from z to x."),
+    (_but(0, _changed(lambda v, mu, alpha: v * np.exp(-alpha) - mu)), "First the shift is taken "
+     "off, then the scale divides."),
+    (_but(0, _changed(lambda v, mu, alpha: (v - mu) * np.exp(alpha))), "The way back divides by "
+     "exp(alpha)."),
+    (_but(0, _changed(lambda v, mu, alpha: v - mu)), "This is NICE: the scale exp(alpha) is "
+     "missing."),
+    (_but(0, _z(lambda z, kept: np.hstack([z[:, kept], z[:, ~kept]]))), "The values are right, "
+     "their places are not: put each coordinate back where it was, z[:, kept] and z[:, ~kept]."),
+    (_but(0, _z(lambda z, kept: z[:, ~kept])), "These are the changed coordinates alone; z has all "
+     "of them."),
+    (lambda x, kept, net: coupling_inverse(x, ~kept, net), "The parts are exchanged: the kept one "
+     "feeds the network."),
     inputs=[(ROWS, _KEPT, _shift_scale), (ROWS[:2], ~_KEPT, _shift_scale)],
 )  # fmt: skip
 
@@ -184,8 +185,6 @@ _ALTERNATE = exercise("6e",
     (lambda z, nets: _nice(z, nets[::-1]), "The networks come in the order of the list."),
     (lambda z, nets: _nice(z, nets) - z, "This is what was added; x is z and that."),
     (lambda z, nets: z, "Nothing has changed. Does the function change a copy, and return it?"),
-    (lambda z, nets: (_nice(z, nets), np.zeros(len(z))), "x is right, but return x alone: the "
-     "log-det is 0 for every row."),
     inputs=[(ROWS, _NETS), (ROWS[:2], _NETS[:2]), (ROWS, _NETS[:1])],
 )  # fmt: skip
 

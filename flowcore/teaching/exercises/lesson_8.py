@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exercise import exercise, numbers
+from .constants import H_NORMAL, LOG_2, LOG_2_PI, N_0
+from .exercise import exercise, given, numbers
 
 
 def _mixture_entropy(a: float) -> float:
@@ -17,7 +18,7 @@ def _mixture_entropy(a: float) -> float:
 @numbers(a=(4, 5, 6))
 def _gap(a=3):
     V = 1 + a * a
-    cross, entropy = 0.5 * np.log(2 * np.pi * np.e * V), _mixture_entropy(a)
+    cross, entropy = H_NORMAL + 0.5 * np.log(V), _mixture_entropy(a)
     return exercise(
         "8a",
         f"Half of the data are N(-{a}, 1), half N({a}, 1). One affine layer over N(0, 1) learns "
@@ -26,16 +27,16 @@ def _gap(a=3):
         f"1/2 log(2 pi e {V}) minus the entropy of the two: the best Gaussian bridges the gap.",
         f"The best Gaussian has the variance {V}. The data's entropy is about log 2 + 1/2 log(2 pi "
         "e).",
-        (np.log(2), "log 2 is the share of the choice in the entropy of the data."),
+        (LOG_2, "log 2 is the share of the choice in the entropy of the data."),
         (cross, "This is the cross-entropy; take off the entropy of the data."),
         (entropy, "This is the entropy of the data; take it off the cross-entropy."),
         (0.5 * np.log(V), "log 2 is missing: the entropy of the two is that of one of them plus "
          "log 2, since a point also shows which of the two it came from."),
-        (np.log(V) - np.log(2), f"Half of the logarithm of the variance, 1 + {a}^2."),
+        (np.log(V) - LOG_2, f"Half of the logarithm of the variance, 1 + {a}^2."),
         (np.log(V), f"Half of the logarithm of the variance, 1 + {a}^2, and then less log 2."),
-        (np.log(a) - np.log(2), f"The variance is 1 + {a}^2: the pieces are wide themselves."),
+        (np.log(a) - LOG_2, f"The variance is 1 + {a}^2: the pieces are wide themselves."),
         (np.log(a), f"The variance is 1 + {a}^2, and log 2 comes off."),
-        (0.5 * np.log(V) + np.log(2), "log 2 is taken off: it is part of the data's entropy."),
+        (0.5 * np.log(V) + LOG_2, "log 2 is taken off: it is part of the data's entropy."),
         (0.0, "One Gaussian is not two: it has to bridge the gap."),
         (0.5 * a * a, "That is a Gaussian on 0 with the width of one piece; a wider one is "
          "better."),
@@ -61,23 +62,20 @@ def _overflow(dtype="float32"):
         f"log of the largest {dtype}. A single far row is enough to make the loss infinite.",
         f"np.finfo(np.{dtype}).max is the largest; exp(alpha) reaches it at its logarithm.",
         (np.log(float(np.finfo(other).max)), f"That is {other}'s."),
-        (np.log10(largest), "exp has the base e, not 10."),
-        (np.round(np.log10(largest)), "exp has the base e, not 10."),
-        (np.ceil(np.log10(largest)), "exp has the base e, not 10."),
+        ([np.log10(largest), np.round(np.log10(largest)), np.ceil(np.log10(largest))], "exp has "
+         "the base e, not 10."),
         (np.round(np.log2(largest)), "exp has the base e, not 2.", 0.5),
         (np.round(np.log2(largest)) - 1, "exp has the base e, not 2: these are exponents of 2."),
-        (largest, f"This is the largest {dtype}: take its logarithm."),
         (-np.log(largest), "Towards minus infinity exp goes to 0: it overflows at the other end."),
         (np.log(float(np.finfo(dtype).tiny)), "There it becomes too small. It overflows at the "
          "other end."),
-        (32.0, "32 bits are shared by the sign, an exponent and digits. Which is the largest "
-         "number?"),
-        (64.0, "Bits are shared by the sign, an exponent and digits. Which is the largest "
-         "number?"),
+        ([16.0, 32.0, 64.0], "Bits are shared by the sign, an exponent and digits. Which is the "
+         "largest number?"),
         (np.log(2.0**31), "That is the largest integer of 32 bits; a float has an exponent."),
         (np.log(2.0**32), "That is for integers of 32 bits; a float has an exponent."),
         (0.5 * np.log(largest), "There its square overflows; exp(alpha) itself goes further."),
-        (100.0, "Close to it, but compute it: the logarithm of the largest number.", 12),
+        (1.1 * np.log(largest), "Close to it, but compute it: the logarithm of the largest "
+         "number.", 0.15 * np.log(largest)),
     )  # fmt: skip
 
 
@@ -117,23 +115,11 @@ def mixture_log_p(z, centres):
 
 
 def _each(z, centres):
-    distance = ((z[:, None] - centres) ** 2).sum(axis=-1)
-    return -0.5 * distance - 0.5 * z.shape[1] * np.log(2 * np.pi)
+    return (N_0 - 0.5 * (z[:, None] - centres) ** 2).sum(axis=-1)
 
 
-def _mixed(value):
-    """A mistake of 8d: a function of the (n, K) log-densities of the pieces."""
-    return lambda z, centres: value(_each(z, centres))
-
-
-def _naive(each):
-    return np.log(np.exp(each).mean(axis=1))
-
-
-def _in_all(each):
-    return np.logaddexp.reduce(each, axis=1)
-
-
+_mixed = given(lambda z, centres: (_each(z, centres),))
+_right = given(lambda z, centres: (mixture_log_p(z, centres), z.shape[1], len(centres)))
 _CENTRES = np.array([[-3.0, 0.0], [3.0, 1.0], [0.0, 4.0]])
 _Z = np.array([[0.0, 0.0], [-3.0, 0.2], [2.0, 2.0], [60.0, -40.0]])
 
@@ -145,7 +131,16 @@ _BASE = exercise("8d",
     "A mean of densities; np.logaddexp takes its logarithm without leaving logarithms.",
     "log N(z; centre, I) for all pairs, (n, K). Then the logarithm of the mean of their "
     "exponentials, which np.logaddexp.reduce computes safely; minus log K.",
-    (_mixed(_in_all), "The weights 1/K are missing: subtract log K."),
+    (_right(lambda log_p, D, K: log_p + np.log(K)), "The weights 1/K are missing: subtract "
+     "log K."),
+    (_right(lambda log_p, D, K: log_p + 2 * np.log(K)), "The weights are 1/K: log K is "
+     "subtracted."),
+    (_right(lambda log_p, D, K: log_p + np.log(K) - K), "The weights are 1/K, so log K is "
+     "subtracted, not K."),
+    (_right(lambda log_p, D, K: log_p + 0.5 * D * LOG_2_PI), "The constant of N(centre, I), "
+     "-D/2 log(2 pi), is missing."),
+    (_right(lambda log_p, D, K: log_p + 0.5 * (D - 1) * LOG_2_PI), "The constant -1/2 log(2 pi) "
+     "comes once for each coordinate."),
     (_mixed(lambda each: each.mean(axis=1)), "The mean of the densities is asked for, not that of "
      "their logarithms."),
     (_mixed(lambda each: each.sum(axis=1)), "This multiplies the densities; a mixture adds them."),
@@ -153,18 +148,8 @@ _BASE = exercise("8d",
      "it. And each has the weight 1/K."),
     (_mixed(lambda each: each.max(axis=1) - np.log(each.shape[1])), "This takes the nearest piece "
      "alone; the others add to it."),
-    (_mixed(_naive), "Far out every exp is 0, and its logarithm -inf: use np.logaddexp.reduce, or "
-     "take the largest exponent out first."),
-    (_mixed(lambda each: np.exp(each).mean(axis=1)), "This is the density; its logarithm is asked "
-     "for."),
-    (_mixed(lambda each: _in_all(each) + np.log(each.shape[1])), "The weights are 1/K: log K is "
-     "subtracted."),
-    (_mixed(lambda each: _in_all(each) - each.shape[1]), "The weights are 1/K, so log K is "
-     "subtracted, not K."),
-    (lambda z, centres: mixture_log_p(z, centres) + 0.5 * z.shape[1] * np.log(2 * np.pi), "The "
-     "constant of N(centre, I), -D/2 log(2 pi), is missing."),
-    (lambda z, centres: mixture_log_p(z, centres) + 0.5 * (z.shape[1] - 1) * np.log(2 * np.pi),
-     "The constant -1/2 log(2 pi) comes once for each coordinate."),
+    (_mixed(lambda each: np.log(np.exp(each).mean(axis=1))), "Far out every exp is 0, and its "
+     "logarithm -inf: use np.logaddexp.reduce, or take the largest exponent out first."),
     (lambda z, centres: mixture_log_p(z, centres.mean(axis=0)[None]), "One Gaussian in the middle "
      "is no mixture: each centre has a piece."),
     inputs=[(_Z, _CENTRES), (_Z[:2], _CENTRES[:2])],
@@ -175,6 +160,11 @@ def stray(log_p_of_truth, log_p_of_flow):
     """One right answer to 8e."""
     floor = np.quantile(log_p_of_truth, 0.001)
     return np.mean(log_p_of_flow < floor)
+
+
+def _below(edge):
+    """A mistake of 8e: another edge, a function of both arrays."""
+    return lambda own, drawn: np.mean(drawn < edge(own, drawn))
 
 
 _OWN = np.random.default_rng(0).standard_normal(4000) - 2
@@ -188,26 +178,22 @@ _STRAY = exercise("8e",
     stray,
     "The region that holds 99.9% of the truth ends where log p falls below its 0.001 quantile.",
     "np.quantile of the truth's own values gives the edge; then count the flow's values below it.",
-    (lambda own, drawn: np.mean(drawn > np.quantile(own, 0.001)), "This is the share inside of the "
-     "region; the stray one is outside."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(own, 0.999)), "The edge is the 0.001 quantile: "
-     "99.9% of the truth's draws are denser than it."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(drawn, 0.001)), "The edge is a quantile of the "
-     "truth's own values, not of the flow's."),
-    (lambda own, drawn: np.sum(drawn < np.quantile(own, 0.001)), "This is a number of draws; their "
-     "share is asked for."),
-    (lambda own, drawn: np.mean(drawn < np.log(0.001)), "0.001 is a share of draws, not a "
-     "density: take the quantile."),
-    (lambda own, drawn: np.mean(drawn < 0.001), "0.001 is a share of draws, not a log-density: "
-     "take the quantile."),
-    (lambda own, drawn: np.mean(drawn < own.min()), "The edge is the 0.001 quantile, not the "
-     "least dense draw: that one depends on how many were drawn."),
-    (lambda own, drawn: np.mean(own < np.quantile(drawn, 0.001)), "The two are exchanged: the "
-     "edge is the truth's, the draws that are counted are the flow's."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(own, 0.01)), "This keeps 99%, not 99.9%."),
-    (lambda own, drawn: np.mean(drawn < np.quantile(own, 0.05)), "This keeps 95%, not 99.9%."),
-    (lambda own, drawn: 100 * np.mean(drawn < np.quantile(own, 0.001)), "This is in percent; the "
-     "share is a number from 0 to 1."),
+    (lambda own, drawn: 1 - stray(own, drawn), "This is the share inside of the region; the stray "
+     "one is outside."),
+    (lambda own, drawn: 100 * stray(own, drawn), "This is in percent; the share is a number from 0 "
+     "to 1."),
+    (lambda own, drawn: len(drawn) * stray(own, drawn), "This is a number of draws; their share is "
+     "asked for."),
+    (_below(lambda own, drawn: np.quantile(own, 0.999)), "The edge is the 0.001 quantile: 99.9% of "
+     "the truth's draws are denser than it."),
+    (_below(lambda own, drawn: np.quantile(drawn, 0.001)), "The edge is a quantile of the truth's "
+     "own values, not of the flow's."),
+    ([_below(lambda own, drawn: 0.001), _below(lambda own, drawn: np.log(0.001))], "0.001 is a "
+     "share of draws, not a density: take the quantile."),
+    (_below(lambda own, drawn: own.min()), "The edge is the 0.001 quantile, not the least dense "
+     "draw: that one depends on how many were drawn."),
+    (_below(lambda own, drawn: np.quantile(own, 0.01)), "This keeps 99%, not 99.9%."),
+    (_below(lambda own, drawn: np.quantile(own, 0.05)), "This keeps 95%, not 99.9%."),
     inputs=[(_OWN, _DRAWN), (_OWN[:2000] * 1.5, _DRAWN[::3])],
 )  # fmt: skip
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from .exercise import exercise, numbers
-
-HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+from .constants import N_0
+from .exercise import but, exercise, given, numbers
 
 
 @numbers(a=(2, 4), b=(7, 8), d=(-1, -6))
@@ -19,20 +20,16 @@ def _trace(a=1, b=5, d=-3):
         float(a + d),
         f"The integral of the divergence, the trace of A at every x and t: {a} - {-d}.",
         "Which sum of derivatives does a small step's determinant have, to first order in h?",
-        (float(a * d), "This is det A. A step is x + h A x, whose determinant is 1 + h trace A + "
-         "..."),
         (np.log(det), "This is log |det A|; but A is the velocity, not the map."),
         (-float(a + d), "This is the way back, from x to z."),
         (float(a + b + d), "All entries are summed; the divergence has only dv_d / dx_d, the "
          "diagonal."),
-        (np.exp(a + d), "This is the determinant; its logarithm is asked for."),
+        ([float(a * d), float(det)], "This is det A, or its size. A step is x + h A x, whose "
+         "determinant is 1 + h trace A + ..."),
         (np.log(abs(a + d)) if abs(a + d) != 1 else 0.0, "The divergence is the log-determinant "
          "already: no logarithm is taken."),
         (float(abs(a) + abs(d)), "The diagonal is added with its signs."),
-        (float(abs(det)), "This is |det A|. A step is x + h A x, whose determinant is 1 + h trace "
-         "A + ..."),
-        (float(a), "Both coordinates count: the diagonal has two entries."),
-        (float(d), "Both coordinates count: the diagonal has two entries."),
+        ([float(a), float(d)], "Both coordinates count: the diagonal has two entries."),
         (float(b), "An entry off the diagonal is a shear, as in lesson 2."),
         (0.5 * (a + d), "The integral over t of a constant is the constant: no 1/2."),
         (np.log(1 + abs(a)) + np.log(abs(1 + d)) if d != -1 else 0.0, "One step with h = 1 is not "
@@ -46,23 +43,22 @@ def _sink(k=1):
     return exercise(
         "9b",
         f"z ~ N(0, 1), and dx/dt = -{shown}x, for t from 0 to 1. What is log p(x = 0) at t = 1?",
-        k - HALF_LOG_2PI,
+        k + N_0,
         f"log N(0) - (integral of the divergence) = -0.919 + {k:g}: a sink collects mass.",
         "log p falls by the divergence along the path; the point 0 does not move.",
-        (-k - HALF_LOG_2PI, "The sign: a negative divergence draws mass together."),
-        (-HALF_LOG_2PI, "The point does not move, but its neighbours come nearer."),
+        (N_0 - k, "The sign: a negative divergence draws mass together."),
+        (N_0, "The point does not move, but its neighbours come nearer."),
         (float(k), "This is the log-determinant's part alone; log N(0; 0, 1) is missing."),
         (-float(k), "This is log |dx/dz| alone: turn its sign, and add log N(0; 0, 1)."),
-        (-HALF_LOG_2PI * np.exp(k), "log p is not multiplied by e: the divergence is "
-         "subtracted from it."),
-        (-HALF_LOG_2PI * np.exp(-k), "log p is not multiplied by 1/e: the divergence is "
-         "subtracted from it."),
-        (-HALF_LOG_2PI + np.exp(-k), "The divergence itself is integrated, not x(1)."),
-        (-HALF_LOG_2PI - np.exp(-k), "The divergence itself is integrated, not x(1)."),
-        (-HALF_LOG_2PI + np.exp(k), "The log-density changes by the divergence, not by e to it."),
-        (np.exp(k - HALF_LOG_2PI), "This is the density; its logarithm is asked for."),
-        (-HALF_LOG_2PI + 0.5 * k, "The integral over t of a constant is the constant: no 1/2."),
-        (-HALF_LOG_2PI + 2 * k, "Lengths shrink by exp(-k); variances, which shrink by its square, "
+        (N_0 * np.exp(k), f"log p is not multiplied by exp({k:g}): the divergence is subtracted "
+         "from it."),
+        (N_0 * np.exp(-k), f"log p is not multiplied by exp({-k:g}): the divergence is subtracted "
+         "from it."),
+        ([N_0 + np.exp(-k), N_0 - np.exp(-k)], "The divergence itself is integrated, not x(1)."),
+        (N_0 + np.exp(k), "The log-density changes by the divergence, not by e to it."),
+        (np.exp(N_0 + k), "This is the density; its logarithm is asked for."),
+        (N_0 + 0.5 * k, "The integral over t of a constant is the constant: no 1/2."),
+        (N_0 + 2 * k, "Lengths shrink by exp(-k); variances, which shrink by its square, "
          "do not count."),
         (0.0, "Neither part is 0: take log N(0; 0, 1), and the divergence."),
         (-np.inf, "At t = 1 the mass is not yet in one point: x(1) = exp(-k) z."),
@@ -94,10 +90,8 @@ def _regression(t=0.25, x=1):
         ((1 - t) / variance * x, "This is E[z | x_t]; E[x | x_t] minus it is asked for."),
         (-x / (1 - t), "Only z was thought of: x is random, too, and part of x_t."),
         (x / t, "Only x was thought of: z is random, too, and part of x_t."),
-        ((1 - 2 * t) * x, "Turn the sign, and divide by the variance of x_t."),
-        (1 - 2 * t, "Turn the sign, and divide by the variance of x_t."),
+        ([(1 - 2 * t) * x, 1 - 2 * t], "Turn the sign, and divide by the variance of x_t."),
         (variance, "This is the variance of x_t."),
-        (-2.0 * x, "The variance of x_t is not that of z alone: (1 - t)^2 + t^2."),
     )  # fmt: skip
 
 
@@ -147,10 +141,6 @@ def _push(z, v, div, n, *, late=0, h_x=True, h_log=True, sign=1, after=False, la
     return x, log_det
 
 
-def _pushed(**other):
-    return lambda z, v, div, n: _push(z, v, div, n, **other)
-
-
 _PLANE = np.array([[0.3, -1.0], [1.2, 0.5], [-0.4, 0.8]])
 
 _EULER = exercise("9e",
@@ -161,24 +151,20 @@ _EULER = exercise("9e",
     push,
     "A chain of many small layers: log-dets add up, and each is h times the divergence.",
     "Two sums in one loop. The divergence is taken where the step begins: before x moves.",
-    (_pushed(h_log=False), "x is right. Each step's log-det is h times the divergence."),
-    (_pushed(sign=-1), "x is right. The log-det is that of dx/dz: + the divergence."),
-    (_pushed(after=True), "x is right. The divergence is taken before x moves, at the step's "
-     "beginning."),
-    (_pushed(late=1), "t is taken at the step's end; it starts at 0."),
-    (_pushed(late=0.5), "t is taken in the step's middle; it starts at 0."),
-    (_pushed(h_x=False), "Each step moves x by h v, not by v."),
-    (_pushed(h_x=False, h_log=False), "Each step counts h = 1/n, both for x and for the log-det."),
-    (_pushed(last=1), "One step is missing: there are n, and the last one begins at 1 - h."),
-    (_pushed(start=1e-9), "t stays 0: it grows by h with each step."),
-    (lambda z, v, div, n: (push(z, v, div, n)[0], push(z, v, div, n)[1].sum()), "x is right. "
-     "Each row has a log-det of its own."),
-    (lambda z, v, div, n: (push(z, v, div, n)[0], np.exp(push(z, v, div, n)[1])), "x is right. "
-     "This is the determinant; its logarithm is asked for."),
-    (lambda z, v, div, n: (push(z, v, div, n)[0], div(z, 0.0)), "x is right. The divergence is "
-     "taken anew in every step, where x is then."),
+    (partial(_push, h_log=False), "x is right. Each step's log-det is h times the divergence."),
+    (partial(_push, sign=-1), "x is right. The log-det is that of dx/dz: + the divergence."),
+    (partial(_push, after=True), "x is right. The divergence is taken before x moves, at the "
+     "step's beginning."),
+    (partial(_push, late=1), "t is taken at the step's end; it starts at 0."),
+    (partial(_push, late=0.5), "t is taken in the step's middle; it starts at 0."),
+    (partial(_push, h_x=False), "Each step moves x by h v, not by v."),
+    (partial(_push, h_x=False, h_log=False), "Each step counts h = 1/n, both for x and for the "
+     "log-det."),
+    (partial(_push, last=1), "One step is missing: there are n, and the last one begins at 1 - h."),
+    (partial(_push, start=1e-9), "t stays 0: it grows by h with each step."),
+    (but(push, 1, lambda z, v, div, n: div(z, 0.0)), "x is right. The divergence is taken anew in "
+     "every step, where x is then."),
     (lambda z, v, div, n: (z + v(z, 0.0), div(z, 0.0)), "This is one step with h = 1."),
-    (lambda z, v, div, n: push(z, v, div, n)[0], "That is x; return the log-det beside it."),
     inputs=[(_PLANE, _velocity, _divergence, 4), (_PLANE[:2], _velocity, _divergence, 10)],
 )  # fmt: skip
 
@@ -194,15 +180,22 @@ def _field(x, t):
     return np.sin(x) + t
 
 
-def _matched(value):
-    """A mistake of 9f: a function of v, z, x and t (n, 1)."""
-    return lambda v, z, x, t: value(v, z, x, t[:, None])
+def _at(point):
+    """A mistake of 9f: v is taken at another point, a function of z, x and t (n, 1)."""
+    return lambda v, z, x, t: matching_loss(lambda _, t: v(point(z, x, t), t), z, x, t)
+
+
+def _on_the_lines(v, z, x, t):
+    t = t[:, None]
+    x_t = (1 - t) * z + t * x
+    return v(x_t, t), z, x, x_t
 
 
 def _squares(d):
     return (d**2).sum(axis=1).mean()
 
 
+_matched = given(_on_the_lines)  # the velocities there, z, x and x_t
 _T = np.array([0.1, 0.5, 0.8])
 _ENDS = np.array([[2.0, 1.0], [-0.5, 0.3], [1.0, -2.0]])
 
@@ -214,28 +207,22 @@ _MATCHING = exercise("9f",
     "A regression: no density, no determinant, no equation.",
     "t[:, None] multiplies rows. The points lie on the lines, x_t = (1 - t) z + t x; sum over "
     "coordinates, then the mean over rows.",
-    (_matched(lambda v, z, x, t: _squares(v((1 - t) * z + t * x, t) - (z - x))), "The lines lead "
-     "from z to x: their velocity is x - z."),
-    (_matched(lambda v, z, x, t: _squares(v(t * z + (1 - t) * x, t) - (x - z))), "At t = 0 the "
-     "point is z, at t = 1 it is x: x_t = (1 - t) z + t x."),
-    (_matched(lambda v, z, x, t: ((v((1 - t) * z + t * x, t) - (x - z)) ** 2).mean()), "Squares "
-     "are summed over the coordinates; only the rows are averaged."),
-    (_matched(lambda v, z, x, t: ((v((1 - t) * z + t * x, t) - (x - z)) ** 2).sum()), "The mean "
-     "over the rows is asked for, not their sum."),
-    (_matched(lambda v, z, x, t: np.sqrt(((v((1 - t) * z + t * x, t) - (x - z)) ** 2).sum(axis=1)
-                                         ).mean()), "The squared distance is asked for: no root."),
-    (_matched(lambda v, z, x, t: _squares(v(x, t) - (x - z))), "v is taken at x_t, on the line, "
-     "not at x."),
-    (_matched(lambda v, z, x, t: _squares(v(z, t) - (x - z))), "v is taken at x_t, on the line, "
-     "not at z."),
-    (_matched(lambda v, z, x, t: _squares(v((1 - t) * z + t * x, t) - x)), "The velocity of the "
-     "line is x - z, not x."),
-    (_matched(lambda v, z, x, t: _squares(v((1 - t) * z + t * x, t) - ((1 - t) * z + t * x))),
-     "v is compared with the velocity of the line, x - z, not with its point."),
-    (_matched(lambda v, z, x, t: ((v((1 - t) * z + t * x, t) - (x - z)) ** 2).sum(axis=1)), "One "
-     "number is asked for: the mean over the rows."),
-    (_matched(lambda v, z, x, t: _squares(v(z + t * x, t) - (x - z))), "The points are (1 - t) z + "
-     "t x: z fades as x comes."),
+    (_matched(lambda v, z, x, x_t: _squares(v - (z - x))), "The lines lead from z to x: their "
+     "velocity is x - z."),
+    (_matched(lambda v, z, x, x_t: _squares(v - x)), "The velocity of the line is x - z, not x."),
+    (_matched(lambda v, z, x, x_t: _squares(v - x_t)), "v is compared with the velocity of the "
+     "line, x - z, not with its point."),
+    (_matched(lambda v, z, x, x_t: ((v - (x - z)) ** 2).mean()), "Squares are summed over the "
+     "coordinates; only the rows are averaged."),
+    (_matched(lambda v, z, x, x_t: ((v - (x - z)) ** 2).sum()), "The mean over the rows is asked "
+     "for, not their sum."),
+    (_matched(lambda v, z, x, x_t: np.linalg.norm(v - (x - z), axis=1).mean()), "The squared "
+     "distance is asked for: no root."),
+    (_at(lambda z, x, t: x), "v is taken at x_t, on the line, not at x."),
+    (_at(lambda z, x, t: z), "v is taken at x_t, on the line, not at z."),
+    (_at(lambda z, x, t: t * z + (1 - t) * x), "At t = 0 the point is z, at t = 1 it is x: "
+     "x_t = (1 - t) z + t x."),
+    (_at(lambda z, x, t: z + t * x), "The points are (1 - t) z + t x: z fades as x comes."),
     inputs=[(_field, _PLANE, _ENDS, _T), (_field, _PLANE[:2], _ENDS[1:], _T[1:])],
 )  # fmt: skip
 

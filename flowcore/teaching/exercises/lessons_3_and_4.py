@@ -9,8 +9,8 @@ import numpy as np
 
 from ...spec.reference import made_masks
 from ...targets import two_moons
-from .exercise import exercise, numbers
-from .lessons_1_and_2 import H_NORMAL, LOG_2_PI
+from .constants import H_NORMAL, LOG_2_PI
+from .exercise import exercise, given, numbers
 
 
 @numbers(D=(3, 4, 5, 10))
@@ -83,10 +83,10 @@ def _wide(r=0.8):
         (-right, f"A KL is never negative, but log(1 - {r}^2) is."),
         (2 * right, "Half of that: the entropy of a Gaussian has 1/2 log det C."),
         (r, "This is the correlation; the entropy needs det C, which is 1 - r^2.", 1e-9),
-        (-0.5 * np.log(1 - r), "The determinant of [[1, r], [r, 1]] is 1 - r^2."),
+        ([-0.5 * np.log(1 - r), -0.5 * np.log(1 + r**2)], "The determinant of [[1, r], [r, 1]] is "
+         "1 - r^2."),
         (-np.log(1 - r), "The determinant of [[1, r], [r, 1]] is 1 - r^2, and half its logarithm "
          "is asked for."),
-        (-0.5 * np.log(1 + r**2), "The determinant of [[1, r], [r, 1]] is 1 - r^2."),
         (-np.log(r), "This is log r; the entropy needs det C, which is 1 - r^2."),
         (LOG_2_PI + 1, "This is the cross-entropy; take off the entropy of the data."),
         (LOG_2_PI + 1 - right, "This is the entropy of the data; the cross-entropy minus it is "
@@ -109,13 +109,14 @@ def _narrow(r=0.8):
         "1/2 (trace C^-1 - 2 + log det C): too narrow a model costs more than too wide a one.",
         f"-log q(x) = log(2 pi) + 1/2 log det C + (z1^2 + z2^2) / 2 with z1 = x1 and z2 = (x2 - "
         f"{r} x1) / sqrt(1 - {r}^2). Take the mean over x ~ N(0, I), and take off its entropy.",
-        (-0.5 * np.log(det), "This is the answer of 3c: KL is not symmetric."),
+        (-0.5 * np.log(det), "This is KL the other way round, as in 3c: KL is not symmetric."),
         (0.5 * (2 / det - 2 - np.log(det)), "The sign of log det C: -log q has "
          f"+1/2 log det C, and det C = {det:g} is below 1."),
         (2 * right, "Half of that."),
         (0.5 * (2 / det + np.log(det)), "The 2 of the data's own entropy is missing."),
         (1 / det - 1, "1/2 log det C is missing: the narrow model is dense in its middle."),
-        (0.5 * np.log(det), "This is -KL of 3c. The mean of (z1^2 + z2^2) / 2 is no longer 1."),
+        (0.5 * np.log(det), "This is minus the KL the other way round. The mean of (z1^2 + "
+         "z2^2) / 2 is no longer 1."),
         (0.0, "The model is narrower than the data: points beside it pay."),
         (-right, "A KL is never negative."),
         (0.5 * (1 / det - 2 + np.log(det)), "The inverse of C has 1 / (1 - r^2) twice on its "
@@ -213,6 +214,9 @@ def output_mask(d_hidden, order):
     return np.asarray(d_hidden)[:, None] < np.asarray(order)
 
 
+_edge = given(lambda d_in, d_out: (d_in[:, None], d_out))  # a column and a row of degrees
+
+
 ORDER = (
     _count,
     exercise("4b",
@@ -221,16 +225,12 @@ ORDER = (
         mask,
         "A unit of degree d knows x_1..x_d, and may read units that know no more than that.",
         "d_in[:, None] makes a column; a comparison with d_out makes the matrix.",
-        (lambda d_in, d_out: (np.asarray(d_in)[:, None] <= np.asarray(d_out)).T,
-         "Transposed: rows are what is read, columns what reads."),
-        (lambda d_in, d_out: np.asarray(d_in)[:, None] < np.asarray(d_out),
-         "In a hidden layer, equal degrees are connected: <=. The strict < is for the last layer."),
-        (lambda d_in, d_out: np.asarray(d_in)[:, None] >= np.asarray(d_out),
-         "Turned round: a unit may read those of lower or equal degree."),
-        (lambda d_in, d_out: np.asarray(d_in)[:, None] > np.asarray(d_out),
-         "Turned round, and too strict: a unit may read those of lower or equal degree."),
-        (lambda d_in, d_out: np.asarray(d_in)[:, None] == np.asarray(d_out),
-         "Lower degrees may be read as well, not equal ones only."),
+        (_edge(np.less), "In a hidden layer, equal degrees are connected: <=. The strict < is for "
+         "the last layer."),
+        (_edge(np.greater_equal), "Turned round: a unit may read those of lower or equal degree."),
+        (_edge(np.greater), "Turned round, and too strict: a unit may read those of lower or equal "
+         "degree."),
+        (_edge(np.equal), "Lower degrees may be read as well, not equal ones only."),
         (lambda d_in, d_out: np.ones((len(d_in), len(d_out))), "This connects all units."),
         (lambda d_in, d_out: np.triu(np.ones((len(d_in), len(d_out)))),
          "A triangle is right only for degrees that rise one by one: compare the degrees."),
@@ -242,21 +242,17 @@ ORDER = (
         output_mask,
         "Strictly: what decides x_i must not see x_i, so the diagonal is exp(alpha_i) alone.",
         "The same as 4b, with another sign of comparison.",
-        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] <= np.asarray(order),
-         "Here <= lets output i see input i: x_i would decide about itself, and the "
-         "log-determinant would be wrong. Strictly, <."),
-        (lambda d_hidden, order: (np.asarray(d_hidden)[:, None] < np.asarray(order)).T,
-         "Transposed: rows are the hidden units, columns the outputs."),
-        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] > np.asarray(order),
-         "Turned round: output d reads units of degree below d."),
-        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] >= np.asarray(order),
-         "Turned round, and not strict: output d reads units of degree below d."),
-        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] < np.arange(len(order)),
-         "Compare with the degrees in `order`, not with the positions: the order may be any."),
-        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] < np.arange(1, len(order) + 1),
-         "Compare with the degrees in `order`, not with 1..D: the order may be any."),
-        (lambda d_hidden, order: np.asarray(d_hidden)[:, None] == np.asarray(order) - 1,
-         "All lower degrees may be read, not the next lower one only."),
+        (_edge(np.less_equal), "Here <= lets output i see input i: x_i would decide about itself, "
+         "and the log-determinant would be wrong. Strictly, <."),
+        (_edge(np.greater), "Turned round: output d reads units of degree below d."),
+        (_edge(np.greater_equal), "Turned round, and not strict: output d reads units of degree "
+         "below d."),
+        (_edge(lambda d, order: d < np.arange(len(order))), "Compare with the degrees in `order`, "
+         "not with the positions: the order may be any."),
+        (_edge(lambda d, order: d < np.arange(1, len(order) + 1)), "Compare with the degrees in "
+         "`order`, not with 1..D: the order may be any."),
+        (_edge(lambda d, order: d == order - 1), "All lower degrees may be read, not the next "
+         "lower one only."),
         inputs=[(_IN, np.array([1, 2, 3])), (_OUT, np.array([3, 1, 2]))],
     ),
     _narrowest,
