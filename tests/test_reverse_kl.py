@@ -152,6 +152,7 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"anneal": -1}, "anneal must be an integer >= 0"),
         ({"tolerance": -1e-3}, "tolerance is at least 0"),
         ({"tolerance": np.nan}, "tolerance is at least 0"),
         ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
@@ -185,3 +186,32 @@ def test_what_is_no_function_and_a_target_that_breaks_on_the_way():
     with pytest.raises(fc.TrainingDivergedError, match="finite at no draw") as error:
         fc.fit_reverse_kl(flow_of(), breaks, epochs=30, batches=5)
     assert np.isfinite(error.value.flow.params).all()
+
+
+def test_an_annealed_target_is_flat_at_first():
+    """Its power rises to 1; the gradient is that of the target's power."""
+    flow = randomize(flow_of(standardize=False), 0.3)
+    loss = ReverseKL(flow, Target(gaussian, 2), anneal=4, n_batches=1)
+    powers = []
+    for epoch in range(5):
+        (z,) = loss.batches(None, epoch)
+        powers.append(loss.beta)
+        power = ReverseKL(flow, Target(lambda x, beta=loss.beta: beta * gaussian(x), 2))
+        (value, gradient), (expected, slope) = loss(flow.params, z), power(flow.params, z)
+        assert value == pytest.approx(expected, rel=1e-12)
+        np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
+    assert powers == [0.25, 0.5, 0.75, 1.0, 1.0]
+    loss.beta = 0.5
+    assert loss.validation(flow.params) == ReverseKL(flow, loss.target).validation(flow.params)
+
+
+def test_annealing_finds_modes_that_the_start_does_not_see():
+    def three(x):  # Gaussians at the corners of a triangle: log Z = log 3
+        corners = np.array([[0.0, 0.0], [6.0, 1.0], [2.0, 7.0]])
+        parts = [-0.5 * anp.sum((x - corner) ** 2, axis=1) for corner in corners]
+        return anp.logaddexp(anp.logaddexp(*parts[:2]), parts[2]) - np.log(2 * np.pi)
+
+    options = {"epochs": 20, "batches": 25, "start": [0.0, 0.0], "draws": 2000}
+    without, found = (fc.infer(three, 2, anneal=n, **options) for n in (0, 10))
+    assert without.log_evidence[0] < np.log(3) - 0.3
+    assert found.log_evidence[0] == pytest.approx(np.log(3), abs=0.05)

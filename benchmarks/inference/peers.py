@@ -1,23 +1,24 @@
-"""The ELBO of flowcore and of other libraries, at equal seconds of a whole process.
+"""The ELBO of flowcore and of other libraries, at equal CPU seconds of a whole process.
 
     python -m benchmarks.inference.peers --env PYTHON [--targets NAME ...] [--libraries NAME ...]
                                          [--times 1 4] [--json FILE]
 
 PYTHON is the interpreter of an environment with numpyro, flowjax and viabel. `infer` runs first,
-with its defaults: its process, imports and all, takes S seconds. Each of the others then gets a
-process of S seconds, and one of 4 S (--times); compiling counts. viabel ends by itself: its seconds
-are printed instead. The ELBO is that of 20,000 draws, by one NumPy log-density for all, minus log Z
-where that is known: 0 is perfect. nan did not run.
+with its defaults: its process, imports and all, takes S CPU seconds on one core. Each of the others
+then gets a process of S CPU seconds, and one of 4 S (--times); compiling counts. viabel ends by
+itself: its seconds are printed instead. The ELBO is that of 20,000 draws, by one NumPy log-density
+for all, minus log Z where that is known: 0 is perfect. nan did not run.
 
 flowcore is ahead in seconds on a target if no other comes within 0.05 nats of its ELBO in S.
 """
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +32,24 @@ CLOSE = 0.05  # nats
 
 
 def elbo(python, library: str, target: str, seconds: float) -> tuple[float, float]:
-    """(ELBO - log Z, seconds of the process); NaN if it fails."""
+    """(ELBO - log Z, CPU seconds of the process); NaN if it fails."""
     log_p, _, log_z = shared()[target]
     with tempfile.TemporaryDirectory() as folder:
-        file, started = Path(folder) / "draws.npz", time.time()
+        file, before = Path(folder) / "draws.npz", _seconds_of_children()
         command = [str(python), "-m", "benchmarks.inference.rival", library, target,
-                   str(started + seconds), str(file)]  # fmt: skip
+                   str(seconds), str(file)]  # fmt: skip
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        taken = time.time() - started
+        taken = _seconds_of_children() - before
         if run.returncode:
             print(f"{library} fails on {target}: {run.stderr.strip()[-300:]}", flush=True)
             return float("nan"), taken
         with np.load(file) as found:
             return float(np.mean(log_p(found["x"]) - found["log_q"]) - log_z), taken
+
+
+def _seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def rows_of(args):
@@ -78,6 +84,7 @@ def main(argv=None) -> int:
     options.add_argument("--times", nargs="+", type=float, default=[1.0, 4.0])
     options.add_argument("--json", type=Path, metavar="FILE")
     args, rows = options.parse_args(argv), []
+    os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])  # of its children, too
     print_machine("variational inference beside others", machine())
     for row in rows_of(args):
         rows.append(row)

@@ -1,10 +1,10 @@
 """One library and one target in a process of its own: draws of the fitted density, with log q.
 
-    python -m benchmarks.inference.rival LIBRARY TARGET UNTIL FILE
+    python -m benchmarks.inference.rival LIBRARY TARGET SECONDS FILE
 
-UNTIL is a moment, as time.time() has them: training ends there. flowcore and viabel ignore it: they
-end by themselves. FILE.npz gets x (n, D) and log_q (n,). Targets are written with `anp`: of a
-library on JAX it is jax.numpy here, so that all have one target. Batches have 256 draws, as in
+Training ends after SECONDS of the CPU, imports and compiling among them. flowcore and viabel ignore
+them: they end by themselves. FILE.npz gets x (n, D) and log_q (n,). Targets are written with `anp`,
+which is jax.numpy for a library on JAX, so that all have one target. Batches have 256 draws, as in
 flowcore (viabel's 10 apart); sizes are each library's own defaults, learning rates those of its
 examples. viabel's family is a Student t, of 100 degrees of freedom, with any covariance.
 """
@@ -22,7 +22,7 @@ DRAWS, BATCH, AT_ONCE, RATE = 20_000, 256, 20, 0.01
 END_BY_THEMSELVES = ("flowcore", "viabel")
 
 
-def flowcore(log_p, dim, until):
+def flowcore(log_p, dim, seconds):
     import flowcore as fc
 
     found = fc.infer(log_p, dim, draws=DRAWS)
@@ -30,7 +30,7 @@ def flowcore(log_p, dim, until):
 
 
 def numpyro(guide_name: str):
-    def fitted(log_p, dim, until):
+    def fitted(log_p, dim, seconds):
         import jax
         import numpyro as npr
         from numpyro import distributions, infer
@@ -47,7 +47,7 @@ def numpyro(guide_name: str):
         many = jax.jit(
             lambda s: jax.lax.fori_loop(0, AT_ONCE, lambda _, own: svi.update(own)[0], s)
         )
-        while time.time() < until:
+        while time.process_time() < seconds:
             state = jax.block_until_ready(many(state))
         q = guide.get_posterior(svi.get_params(state))
         x, between = q.sample_with_intermediates(jax.random.PRNGKey(1), (DRAWS,))
@@ -56,7 +56,7 @@ def numpyro(guide_name: str):
     return fitted
 
 
-def flowjax(log_p, dim, until):
+def flowjax(log_p, dim, seconds):
     import equinox as eqx
     import jax
     import optax
@@ -73,7 +73,7 @@ def flowjax(log_p, dim, until):
     optimizer = optax.adam(RATE)
     state = optimizer.init(params)
     loss = ElboLoss(lambda x: log_p(x[None])[0], BATCH, stick_the_landing=False)
-    while time.time() < until:
+    while time.process_time() < seconds:
         for own in jax.random.split(key, AT_ONCE + 1):
             key = own  # the last goes on
             params, state, _ = train.step(
@@ -83,7 +83,7 @@ def flowjax(log_p, dim, until):
     return flow.sample_and_log_prob(jax.random.key(1), (DRAWS,))
 
 
-def viabel(log_p, dim, until):
+def viabel(log_p, dim, seconds):
     from types import ModuleType
 
     import autograd.numpy as anp
@@ -107,13 +107,13 @@ LIBRARIES = {
 }
 
 
-def main(library: str, target: str, until: str, file: str) -> None:
+def main(library: str, target: str, seconds: str, file: str) -> None:
     if library not in ("flowcore", "viabel"):
         import jax.numpy
 
         exact.anp = known.anp = jax.numpy
     log_p, dim, _ = known.shared()[target]
-    x, log_q = LIBRARIES[library](log_p, dim, float(until))
+    x, log_q = LIBRARIES[library](log_p, dim, float(seconds))
     np.savez(file, x=np.asarray(x, float), log_q=np.asarray(log_q, float))
 
 

@@ -26,6 +26,7 @@ def infer(
     flow: TransformedDistribution | None = None,
     support: Any = None,
     start: Any = None,
+    anneal: int = 0,
     draws: int = DRAWS,
     rng: Seed = 0,
     **options: Any,
@@ -53,6 +54,9 @@ def infer(
         vectors and matrices on the last axes of the shape. Log-determinants are taken care of.
     start : array_like or dict
         Parameters near the mass of p, see `fit_reverse_kl`; within the support.
+    anneal : int
+        For targets of several modes: so many of the 50 epochs, such as 25, learn a flatter target,
+        and the Gaussian is that of the flattest. See `fit_reverse_kl`.
     draws : int
         How many draws are weighed.
     rng : int or Generator
@@ -90,8 +94,11 @@ def infer(
     start = None if start is None else space.to_line(start)
     target = Target(log_target, space.free)
     if flow is None:
-        flow, start = flow_around(target, start, rng), None
-    flow, history = fit_reverse_kl(flow, log_target, start=start, rng=rng, **options)
+        near = target.power(1 / anneal) if anneal else target
+        flow, start = flow_around(near, start, rng), None
+    flow, history = fit_reverse_kl(
+        flow, log_target, anneal=anneal, start=start, rng=rng, **options
+    )  # fmt: skip
     return Inference.of(flow, target, draws, rng, history, space)
 
 

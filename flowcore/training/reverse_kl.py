@@ -71,6 +71,10 @@ class Target:
         self.n_rows, self.n_bad = self.n_rows + len(x), self.n_bad + int(bad.sum())
         return np.where(bad, -np.inf, value), np.where(bad[:, None], 0.0, slope)
 
+    def power(self, beta: float) -> Target:
+        """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
+        return Target(lambda x: tuple(beta * part for part in self(x)), self.dim)
+
     def _value_and_slope(self, x):
         if self._has_gradient is None:
             self._has_gradient = isinstance(self._log_target(x), tuple)
@@ -120,20 +124,22 @@ class ReverseKL(Loss):
     flow      initialised; parameters of its base stay what they are
     target    a `Target`
     gradient  "path" or "total"
+    beta      the power of the target in this epoch: less than 1 while it is annealed
     kl        the least KL(q || p) so far, as the validations estimate it
-    tolerance, seed, n_batches, batch_size, quasi_random   see `fit_reverse_kl`
+    anneal, tolerance, seed, n_batches, batch_size, quasi_random   see `fit_reverse_kl`
     """
 
     validated = True
 
     def __init__(
         self, flow, target: Target, penalty=None, *, gradient: str = "path",
-        tolerance: float = TOLERANCE, seed: int = 0, n_batches: int = BATCHES,
+        anneal: int = 0, tolerance: float = TOLERANCE, seed: int = 0, n_batches: int = BATCHES,
         batch_size: int = BATCH_SIZE, quasi_random: bool = False,
     ):  # fmt: skip
         super().__init__(flow, penalty)
         self.target, self.gradient, self.seed = target, gradient, seed
-        self.tolerance, self.kl = tolerance, math.inf
+        self.anneal, self.tolerance = anneal, tolerance
+        self.beta, self.kl = 1.0, math.inf
         self.n_batches, self.batch_size, self.quasi_random = n_batches, batch_size, quasi_random
         self._fixed = self.draws(VALIDATION, seed, 2**32)  # no epoch has this number
 
@@ -150,6 +156,7 @@ class ReverseKL(Loss):
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[np.ndarray]:
         """Base draws, of the batch's own seed: a resumed run draws the same."""
+        self.beta = (epoch + 1) / self.anneal if epoch < self.anneal else 1.0
         for batch in range(first, self.n_batches):
             yield self.draws(self.batch_size, self.seed, epoch, batch)
 
@@ -160,7 +167,7 @@ class ReverseKL(Loss):
         def surrogate(params):  # whose gradient is that of the loss
             x, log_det = _images(flow, params, z)
             rows = getval(x)
-            log_p, slope = self.target(rows)
+            log_p, slope = (self.beta * part for part in self.target(rows))
             value = np.asarray(flow.base.log_prob(z)) - getval(log_det) - log_p
             good = np.isfinite(value)
             if not good.any():
@@ -299,6 +306,7 @@ def fit_reverse_kl(
     batches: int = BATCHES,
     batch_size: int = BATCH_SIZE,
     gradient: str = "path",
+    anneal: int = 0,
     tolerance: float = TOLERANCE,
     quasi_random: bool = False,
     start: ArrayLike | None = None,
@@ -349,6 +357,10 @@ def fit_reverse_kl(
         Updates of an epoch; draws of an update.
     gradient : str
         "path", the path derivative ("sticking the landing"); "total", the textbook's.
+    anneal : int
+        So many epochs learn p~^beta, beta rising from 1 / anneal to 1: first a flat target, whose
+        modes are joined, so that q reaches more of them. A new flow is initialised with rows near
+        that one. The history's train_nll is that of p~^beta.
     tolerance : float
         Training ends after an epoch, at the earliest the first, once KL(q || p) is at most this, in
         nats: half of the variance of log p~ - log q at the fixed draws. 0: it takes all epochs.
@@ -391,6 +403,7 @@ def fit_reverse_kl(
     check_options(epochs, batch_size, 0.0, patience, clip_norm, callbacks, schedule, warm_up,
                   average)  # fmt: skip
     check_dim("batches", batches)
+    check_dim("anneal", anneal, least=0)
     if not tolerance >= 0:
         raise ValueError(f"tolerance is at least 0, nats of KL(q || p): got {tolerance!r:.40}")
     ends = moment_after(max_seconds)
@@ -401,7 +414,8 @@ def fit_reverse_kl(
     rng_state, seed = rng.bit_generator.state, int(rng.integers(2**32))
     target = Target(log_target, flow.dim)
     if not flow.initialized:
-        flow_at_start, rows = flow, _starting_rows(target, start, flow.dim, rng)
+        near = target.power(1 / anneal) if anneal else target
+        flow_at_start, rows = flow, _starting_rows(near, start, flow.dim, rng)
         flow = flow.initialize(rows, rng=rng)
     else:
         flow_at_start = flow
@@ -411,7 +425,7 @@ def fit_reverse_kl(
         as_optimizer(optimizer, learning_rate), schedule, warm_up, epochs * batches
     )
     loss = ReverseKL(
-        flow, target, penalty, gradient=gradient, tolerance=tolerance, seed=seed,
+        flow, target, penalty, gradient=gradient, anneal=anneal, tolerance=tolerance, seed=seed,
         n_batches=batches, batch_size=batch_size, quasi_random=quasi_random,
     )  # fmt: skip
     run = Run(
@@ -423,7 +437,8 @@ def fit_reverse_kl(
         options = {
             "log_target": log_target, "penalty": penalty, "clip_norm": clip_norm,
             "optimizer": optimizer, "average": average, "batches": batches,
-            "batch_size": batch_size, "gradient": gradient, "quasi_random": quasi_random,
+            "batch_size": batch_size, "gradient": gradient, "anneal": anneal,
+            "quasi_random": quasi_random,
         }  # fmt: skip
         tables = {"start": None if start is None else np.atleast_2d(np.asarray(start, float))}
         identity = fingerprint(flow_at_start, tables, options, rng_state, checkpoint_key)
