@@ -14,7 +14,6 @@ flowcore is ahead in seconds on a target if no other comes within 0.05 nats of i
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -84,7 +83,6 @@ def main(argv=None) -> int:
     options.add_argument("--times", nargs="+", type=float, default=[1.0, 4.0])
     options.add_argument("--json", type=Path, metavar="FILE")
     args, rows = options.parse_args(argv), []
-    os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])  # of its children, too
     print_machine("variational inference beside others", machine())
     for row in rows_of(args):
         rows.append(row)

@@ -183,7 +183,7 @@ class Run:
         With validation rows its parameters are those that were best on them, perhaps the initial
         ones; without, the last ones. If the loss of the first batch is not finite there, they are
         the latest that are known to be good. A warning follows if training ended worse than it
-        began.
+        began, unless nothing was left to gain.
         """
         kept, problem = self._best_validated()
         if kept is None:
@@ -193,7 +193,7 @@ class Run:
                 problem = self._problem(kept)
             except KeyboardInterrupt:  # what is kept is known all the same
                 self.history.interrupted = True
-        if problem:
+        if problem and not self.loss.done:
             warn(problem)
         self._close(kept)
         return self.flow.with_params(kept.theta.copy()), self.history
