@@ -153,6 +153,7 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
     ("change", "message"),
     [
         ({"anneal": -1}, "anneal must be an integer >= 0"),
+        ({"anneal": 1}, "anneal must be less than the 1 epochs, not 1"),
         ({"tolerance": -1e-3}, "tolerance is at least 0"),
         ({"tolerance": np.nan}, "tolerance is at least 0"),
         ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),

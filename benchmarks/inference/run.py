@@ -12,6 +12,7 @@ TABLE is one of
               --posteriordb is a clone of https://github.com/stan-dev/posteriordb. "port" is the
               mean of grad log p over the reference draws, in standard errors: a test of the port.
               mean and sd are the worst errors, in reference sds and relative
+  modes       mixtures of three and five Gaussians, with and without annealing; --runs of each
   evidence    bridge sampling from 2,000 exact draws, --runs times
   steps       seconds of an update by the path derivative over those of the plain ELBO
 
@@ -28,7 +29,7 @@ from ..common import Report, machine, parse, parser, print_machine, print_table,
 from . import tables
 from .models import MODELS
 
-TABLES = ("exact", "gap", "posteriors", "evidence", "steps")
+TABLES = ("exact", "gap", "posteriors", "modes", "evidence", "steps")
 
 
 def main(argv=None) -> int:
@@ -40,7 +41,7 @@ def main(argv=None) -> int:
     options.add_argument(
         "--models", nargs="+", choices=[*MODELS], metavar="NAME", default=[*MODELS]
     )
-    options.add_argument("--runs", type=int, default=100, help="of evidence (100)")
+    options.add_argument("--runs", type=int, default=100, help="of evidence and modes (100)")
     args = parse(options, argv)
     if args.table == "posteriors" and args.posteriordb is None:
         options.error("posteriors needs --posteriordb FOLDER, a clone of stan-dev/posteriordb")
@@ -68,6 +69,8 @@ def plain(args):
         return tables.gap(args.dim or (4 if args.quick else 20), **options)
     if args.table == "posteriors":
         return tables.posteriors(args.posteriordb, args.models, **options)
+    if args.table == "modes":
+        return tables.modes(1 if args.quick else args.runs, **options)
     options.pop("batches", None), options.pop("draws", None)
     runs, rows = (2, 300) if args.quick else (args.runs, 2000)
     return tables.evidence(runs, rows, **options)
@@ -91,6 +94,17 @@ def summary(table: str, rows: list[dict]) -> str:
             f"close (means within 0.1 sd, sds within 10%): {close} of {len(rows)}; trusted: "
             f"{trusted}; trusted and not close: {', '.join(wrong) or 'none'}"
         )
+    if table == "modes":
+        lines = []
+        for annealed in (False, True):
+            own = [row for row in rows if row["annealed"] == annealed]
+            n_found = sum(row["all"] for row in own)
+            wrong = sum(row["trusted"] and not row["all"] for row in own)
+            how = "annealed" if annealed else "plain"
+            lines.append(
+                f"{how}: all modes in {n_found} of {len(own)}; trusted without all of them: {wrong}"
+            )
+        return "\n".join(lines)
     if table == "evidence":
         return f"largest mean error {max(abs(row['mean error']) for row in rows):.3f} nats"
     if table == "gap":

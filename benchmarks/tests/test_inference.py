@@ -11,10 +11,21 @@ from autograd import elementwise_grad
 from scipy import integrate, stats
 
 from benchmarks.inference import models, peers, regressions, rival, tables
-from benchmarks.inference.exact import targets
+from benchmarks.inference.exact import mixture, targets
 from benchmarks.inference.known import problems, shared
 from benchmarks.inference.posterior import Posterior, moments, score_of_the_port
 from benchmarks.inference.run import main
+
+
+def test_a_mixture_is_that_of_its_draws():
+    target, rng = mixture(2, 3, 2.0, 0), np.random.default_rng(0)
+    wide = stats.multivariate_normal(np.zeros(2), 9 * np.eye(2))
+    y = wide.rvs(100_000, random_state=1)
+    w = np.exp(target.log_p(y) - wide.logpdf(y))
+    assert abs(w.mean() - 1) < 5 * w.std() / np.sqrt(len(w)) < 0.2
+    x = target.sample(100_000, rng)
+    slope = elementwise_grad(lambda x: target.log_p(x))(x)
+    assert (np.abs(slope.mean(axis=0)) < 5 * slope.std(axis=0) / np.sqrt(len(x))).all()
 
 
 @pytest.mark.parametrize("name", targets(3))
@@ -103,7 +114,7 @@ def test_the_evidence_of_the_schools_is_the_integral():
     assert np.log(found) - 30 == pytest.approx(problems()["eight schools, D = 10"].log_z, abs=0.02)
 
 
-@pytest.mark.parametrize("table", ["exact", "gap", "evidence", "steps"])
+@pytest.mark.parametrize("table", ["exact", "gap", "modes", "evidence", "steps"])
 def test_the_command_prints_its_table(table, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tables, "REFERENCE", 2000)
     assert main([table, "--quick", "--json", str(tmp_path / "found.json")]) == 0

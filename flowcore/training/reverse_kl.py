@@ -403,7 +403,8 @@ def fit_reverse_kl(
     check_options(epochs, batch_size, 0.0, patience, clip_norm, callbacks, schedule, warm_up,
                   average)  # fmt: skip
     check_dim("batches", batches)
-    check_dim("anneal", anneal, least=0)
+    if check_dim("anneal", anneal, least=0) >= epochs:
+        raise ValueError(f"anneal must be less than the {epochs} epochs, not {anneal}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance is at least 0, nats of KL(q || p): got {tolerance!r:.40}")
     ends = moment_after(max_seconds)
