@@ -216,8 +216,8 @@ class Inference:
         if not self.trusted:
             return (
                 f"{at}: neither the flow nor its weights can be trusted. Try refit(), more epochs, "
-                "a wider flow or nsf, other coordinates (such as a non-centred scale), or a base "
-                "with the target's modes." + climbing * self.climbs
+                "a wider flow or nsf, other coordinates (such as a non-centred scale), anneal=25, "
+                "or a base with the target's modes." + climbing * self.climbs
             )
         if k <= GOOD_K and ess > len(self.rows) / 2:
             return f"{at}: the flow is close to the target, and its weights correct the rest."
