@@ -1,13 +1,14 @@
 """p(theta | x) from simulations alone, on three tasks of sbibm, beside its reference draws.
 
     python -m benchmarks.simulation_based --sbibm CLONE [--tasks NAME ...] [--observations 1 2 ...]
-        [--simulations 10000] [--rounds 1] [--sbi PYTHON] [--json FILE] [--quick]
+        [--simulations 10000] [--rounds 1] [--context-net] [--sbi PYTHON] [--json FILE] [--quick]
 
 CLONE is one of https://github.com/sbi-benchmark/sbibm: observations and 10,000 reference draws of
 each posterior are read from it, its code is not. Thetas of the prior are simulated; `fit` learns
 `flows.nsf` with the context x, with its defaults; draws outside of the prior are drawn again.
 --rounds R spends the simulations in R equal parts for each observation: every further part is drawn
-where the posterior so far has mass (truncation). --sbi is the interpreter of an environment with
+where the posterior so far has mass (truncation). --context-net puts a network of two layers before
+x, which all layers of the flow share. --sbi is the interpreter of an environment with
 the package sbi: its NPE gets the same simulations, a flow of the same size, and its own settings.
 
 C2ST is the accuracy of a classifier that is asked whether a draw is of the reference: .5 is
@@ -32,6 +33,7 @@ import flowcore as fc
 from .common import bare_parser, machine, print_machine, print_table, write_json
 
 LAYERS, HIDDEN, BINS = 5, 64, 8  # of both flows
+NET = 16  # what the context is reduced to
 LEAST_SHARE = 1e-4  # of a posterior's mass: what truncation leaves out
 FRESH, PEER = 2000, Path(__file__).with_name("npe_of_sbi.py")
 
@@ -86,11 +88,13 @@ def observation(clone: Path, task: str, number: int) -> tuple[np.ndarray, np.nda
     return x, theta
 
 
-def fitted(theta, x, rng, **options):
-    """log q(theta | x), learned from pairs."""
+def fitted(theta, x, rng, context_net=False, **options):
+    """log q(theta | x), learned from pairs; context_net, with a network before x."""
+    net = fc.MLP(x.shape[1], (NET,), [HIDDEN] * 2, rng=0) if context_net else None
     flow = fc.flows.nsf(
-        theta.shape[1], LAYERS, [HIDDEN] * 2, context_dim=x.shape[1], bins=BINS, rng=0
-    )
+        theta.shape[1], LAYERS, [HIDDEN] * 2, context_dim=x.shape[1], bins=BINS, rng=0,
+        context_net=net,
+    )  # fmt: skip
     return fc.fit(flow, theta, context=x, rng=rng, **options)[0]
 
 
@@ -161,7 +165,8 @@ def measured(name: str, args, **options):
     if args.rounds == 1:
         flow = fitted(theta, x, rng, **options)
         nll = -flow.log_prob(fresh[0], context=fresh[1]).mean()
-        found["flowcore"] = [draws_of(flow, task, own, args.draws, rng) for own, _ in pairs], nll
+        who = f"flowcore{', context_net' if args.context_net else ''}"
+        found[who] = [draws_of(flow, task, own, args.draws, rng) for own, _ in pairs], nll
     else:
         flows = [
             in_rounds(task, own, args.simulations, args.rounds, rng, **options) for own, _ in pairs
@@ -189,10 +194,12 @@ def main(argv=None) -> int:
     options.add_argument("--simulations", type=int, default=10_000)
     options.add_argument("--draws", type=int, default=10_000, help="that are compared (10000)")
     options.add_argument("--rounds", type=int, default=1)
+    options.add_argument("--context-net", action="store_true", help="a network before x")
     options.add_argument("--seed", type=int, default=0)
-    args, fit = options.parse_args(argv), {}
+    args = options.parse_args(argv)
+    fit = {"context_net": args.context_net}
     if args.quick:
-        args.simulations, args.draws, fit = 200, 100, {"epochs": 2}
+        args.simulations, args.draws, fit["epochs"] = 200, 100, 2
     print_machine("simulation-based inference", machine())
     rows = []
     for name in args.tasks:

@@ -74,7 +74,7 @@ def test_the_command_reads_a_clone(tmp_path, capsys):
     text = "parameter_1,parameter_2\n" + rows + "\n"
     (folder / "reference_posterior_samples.csv.bz2").write_bytes(bz2.compress(text.encode()))
     common = ["--quick", "--sbibm", str(tmp_path), "--tasks", "two_moons", "--observations", "1"]
-    for extra in ([], ["--rounds", "2"]):
+    for extra in ([], ["--rounds", "2"], ["--context-net"]):
         assert sbi.main([*common, *extra, "--json", str(tmp_path / "found.json")]) == 0
         (row,) = json.loads((tmp_path / "found.json").read_text("utf-8"))["rows"]
         assert 0.3 < row["C2ST"] <= 1
