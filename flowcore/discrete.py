@@ -230,15 +230,15 @@ def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
 
 
 def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoid:
-    """The logit of pixels as a bijector for the data end, so that its log-det is counted.
+    """The logit of pixels as a bijector for the data end, so that `log_prob` has its log-det.
 
         z = logit(lambda + (1 - 2 lambda) x / levels),    logit(p) = log(p / (1 - p))
         x = low + (high - low) sigmoid(z),                lambda = squash
         low = -lambda levels / (1 - 2 lambda),            high = levels - low
 
-    Forward is base -> data, z -> x: it is the `Sigmoid` with these ends, which has log-det and
-    costs. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill
-    (low, high), and so may exceed [0, levels] by a fraction lambda of the range.
+    Forward is base -> data, z -> x: it is the `Sigmoid` with these ends; see there for log-det and
+    cost. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill (low,
+    high), and so may exceed [0, levels] by a fraction lambda of the range.
 
     It goes before (in data order) the Standardize of a recipe, which `fit` then sets in logits:
 
@@ -256,8 +256,8 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
         Number of grey values 0, 1, ..., levels - 1 (of step 1, low 0).
     squash : float
         lambda in (0, 1/2); Papamakarios, Pavlakou, Murray 2017 (appendix) take 1e-6 for MNIST
-        and 0.05 for CIFAR. The smaller, the longer the tails near black and white; a float32
-        flow resolves 1e-6 of the range only just.
+        and 0.05 for CIFAR. The smaller it is, the longer are the tails near black and white; a
+        float32 flow can barely resolve 1e-6 of the range.
 
     Returns
     -------

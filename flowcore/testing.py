@@ -1,8 +1,8 @@
 """Is a bijector right? `check_bijector(b)` holds any bijector, yours or ours, to the contract.
 
-A fresh flow is the identity (its last layers are zero) and would pass nearly every test, so
+A new flow is the identity (its last layers are zero) and would pass nearly every test, so
 everything is tested at random parameters: `randomize`. Each property is one small function below,
-of one direction of the bijector; CHECKS lists first those whose failure explains most.
+for one direction of the bijector. CHECKS begins with the properties whose failure explains most.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ P = TypeVar("P", bound=Parametric)
 def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     """The same object with every free parameter drawn from N(0, scale^2 / fan-in).
 
-    Works for bijectors, networks and distributions; the fan-in of what has none counts as 1.
+    Works for bijectors, networks and distributions; a parameter without a fan-in has 1.
 
     Parameters
     ----------
     b : object
         A bijector, network or distribution.
     scale : float
-        How far from the identity; 1 keeps the size of what passes through.
+        How far from the identity; 1 keeps the size of the points.
     rng : int or numpy Generator
         Seed of the draws.
 
@@ -73,16 +73,16 @@ def check_bijector(
     arguments: bool = False,
     float32: bool = False,
 ) -> None:
-    """AssertionError with the property, the numbers and the usual cause, unless `b` is right.
+    """Raise AssertionError with the property, the numbers and the usual cause, unless `b` is right.
 
     Always checked: shapes; no row depends on another; log-dets are those of brute-force Jacobians,
     in both directions; round trips; `params=` and `with_params` agree; gradients of parameters,
     points and context against finite differences; nothing is mutated; copies, Chain and Invert
     work.
 
-    `far_tails`, `arguments` and `float32` are optional: what every bijector of flowcore promises
-    beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second for
-    small D.
+    `far_tails`, `arguments` and `float32` are optional: they check what every bijector of flowcore
+    promises beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second
+    for small D.
 
     Parameters
     ----------

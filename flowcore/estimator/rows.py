@@ -111,10 +111,10 @@ class Fold(NamedTuple):
 def merged(
     x: np.ndarray, weight: np.ndarray, context: np.ndarray | None
 ) -> tuple[Rows, np.ndarray]:
-    """(the different rows of positive weight, sorted; for every row the first that equals it).
+    """(the distinct rows of positive weight, sorted; for every row the first that equals it).
 
-    A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
-    known when it is held out, and a spike on it would look like a discovery.
+    A row that occurs twice becomes a row of weight 2. Otherwise it could be in two folds: it would
+    be both learned and held out, and a spike on it would get a high score.
     """
     first = first_equal(np.where(np.isnan(x), HOLE, x), context)
     first = np.arange(len(x)) if first is None else first
@@ -127,7 +127,7 @@ def merged(
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
 def scaling(x: np.ndarray) -> Standardize:
-    """x = mean + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
+    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values."""
     low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
@@ -176,7 +176,7 @@ def trimmed(rows: Rows, share: float, seeds: np.random.SeedSequence) -> tuple[Ro
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
-    """The value that `share` of the weight does not exceed."""
+    """The quantile: `share` of the weight lies at or below it."""
     order = np.argsort(values)
     below = np.cumsum(weight[order])
     at = np.searchsorted(below, share * below[-1] * (1 + 1e-12))

@@ -1,11 +1,11 @@
-"""Tables with columns of every kind: what the columns are, their density, files of them.
+"""Tables with columns of every kind: kinds of columns, densities, files.
 
 frame.py       a table of any library as arrays     kind.py      what a column can be
 column.py      a column: kind and facts             finding.py   how they are found
 dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
 schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
-completing.py  categories that rows do not know
+completing.py  unknown categories, filled in
 frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
 latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density

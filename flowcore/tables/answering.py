@@ -2,10 +2,10 @@
 
     p(known) = E_g p(c) q(z | c) w(x_a) / g(c_b, z_b | c_a, z_a)
 
-z_a are the known numbers on the line; where only an interval is known, a cell of a grid or a range,
-at a point drawn from the histogram of g there: the noise is inside of the sum. Exact instead: a row
-without holes; p(c_b | c_a) where no number is known; and all values of the unknown categories, if
-they are few and all numbers are known.
+z_a are the known numbers on the line. If only an interval of a number is known, a cell of a grid or
+a range, its point is drawn from the histogram of g there: the noise is inside of the sum. Three
+cases are exact instead: a row without holes; p(c_b | c_a) if no number is known; and the sum over
+all values of the unknown categories, if they are few and all numbers are known.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Answering:
             yield block, self.of_block(question.of(block), n, rng)
 
     def blocks(self, question: Question, n: int) -> list[np.ndarray]:
-        """Numbers of rows that know the same columns; each list a block of bounded memory."""
+        """Numbers of rows with the same known columns; each list is a block of bounded memory."""
         parts = question.codes < 0, np.isnan(question.x), question.hole
         patterns, which = np.unique(np.hstack(parts), axis=0, return_inverse=True)
         size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
@@ -70,7 +70,7 @@ class Answering:
         return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
 
     def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
-        """n weighted draws of each row; of five times as many, or annealed, where they fail."""
+        """n weighted draws of each row; where they fail, from five times as many, or annealed."""
         found = self.drawn(question, n, rng)
         bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
         for i in bad:
@@ -79,7 +79,7 @@ class Answering:
         return found
 
     def drawn(self, question: Question, n: int, rng, last: bool = False) -> Weighted:
-        """n weighted draws of each row, whatever they are worth; last: annealed where they fail."""
+        """n weighted draws of each row, even if they fail; last: annealed where they fail."""
         codes, x, hole = question.codes, question.x, question.hole[0]
         known = ~np.isnan(x[0])
         known[list(question.ranges)] = True

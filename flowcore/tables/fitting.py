@@ -1,4 +1,4 @@
-"""From a table to the parts of its density. How the numbers are learned is an argument."""
+"""From a table to the parts of its density. The learner of the numbers is an argument."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def learn_flow(
     Parameters
     ----------
     x : ndarray
-        Numbers on the whole line, those on a grid with noise.
+        Numbers on the whole line; gridded ones have noise.
     context : ndarray or None
-        What the categories are, one-hot; None without categories.
+        The categories, one-hot; None without categories.
     sample_weight : ndarray or None
         (n,), scaled so that the largest is 1.
     rng : int or Generator

@@ -1,4 +1,4 @@
-"""A table of any library as arrays by name: a `Frame`. narwhals has what libraries share."""
+"""A table of any library as arrays by name: a `Frame`, by way of narwhals."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ AS_NUMBER = "make it a number first, such as days since a day"
 class Frame:
     """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
 
-    Readers yield it, and every function here makes one of its argument. NaN and None are missing
-    values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and pyarrow
-    take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
+    Readers yield frames, and functions that take a table convert it to a frame. NaN and None are
+    missing values. `frame.to_pandas()` returns a DataFrame, and `dict(frame)` a mapping that polars
+    and pyarrow accept. `np.asarray(frame)` returns the numbers (n, D), and raises ValueError if
+    there is text.
 
     Parameters
     ----------
     columns : Mapping
-        name -> array (n,). Names are text, or 0, 1, ... of a table that has none.
+        name -> array (n,). Names are text, or 0, 1, ... for a table without names.
     source : str
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
-        The number of the first row there, or those of all rows.
+        The number of the first row there, or the numbers of all rows.
     declared : set
-        The columns that their library declares to be categories.
+        The columns that the library declares as categories.
     library : str or None
-        The library whose table it was.
+        The library of the original table.
 
     Examples
     --------
@@ -130,7 +131,7 @@ class Frame:
         return Frame(columns, self.source, self.first_row, self.declared, self.library)
 
     def without(self, hole: np.ndarray) -> Frame:
-        """The same with missing cells where hole (n, D) is true."""
+        """The same frame with missing cells where hole (n, D) is true."""
         columns = {}
         for name, gone in zip(self.names, hole.T, strict=True):
             values = self[name]
@@ -143,7 +144,7 @@ class Frame:
         return Frame(columns)
 
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
-        """What rows with these indices are called in messages."""
+        """The numbers of rows with these indices, for messages."""
         return self.first_row[index] if np.ndim(self.first_row) else self.first_row + index
 
     def place(self, row: int, name: Name) -> str:
@@ -184,10 +185,10 @@ def _read_only(column: np.ndarray) -> np.ndarray:
 def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     """A table of any kind as a `Frame`.
 
-    Integers stay integers, other numbers are float64; objects are numbers, booleans or text. Dates
-    and durations stay what they are: what wants numbers refuses them, by name.
-    Errors: ValueError for anything but a table, for two columns of one name, and, naming column and
-    row, for complex numbers, masked values and objects that are neither numbers nor text.
+    Integers stay integers, other numbers become float64; objects become numbers, booleans or text.
+    Dates and durations do not change: functions that need numbers refuse them, by name. Errors:
+    ValueError for anything but a table, for two columns of one name, and, naming column and row,
+    for complex numbers, masked values and objects that are neither numbers nor text.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training: `fit`, and what stands beside it.
+"""Training: `fit`, its loop and its parts.
 
 fit.py          maximum likelihood: start here
 reverse_kl.py   `fit_reverse_kl`: to a density that can be evaluated (variational inference)
@@ -8,8 +8,8 @@ loss.py         what a loss is; likelihood.py   that of `fit`, and its gradient
 optim.py        Adam and averages: how a gradient changes theta; schedules.py   learning rates
 run.py          the state of a run, and how it ends; history.py   what is recorded
 table.py        the rows: a split, and batches; repeats.py   rows that are equal
-checks.py       what is refused; columns.py   columns that have no density
-defaults.py     what "auto" stands for; shards.py   a batch in threads
+checks.py       arguments that are refused; columns.py   columns that have no density
+defaults.py     the values of "auto"; shards.py   a batch in threads
 resume/         the file from which a stopped run goes on
 """
 

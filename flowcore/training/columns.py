@@ -1,7 +1,7 @@
-"""Columns that have no density: constant ones, grids, and what follows from other columns.
+"""Columns that have no density: constant ones, grids, and columns that follow from others.
 
-A likelihood has no maximum there: it grows with every narrower spike. So a fit looks good, and is
-of no use.
+The likelihood of such a column has no maximum: it grows with every narrower spike. So a fit looks
+good, and is of no use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What "auto" stands for among the arguments of `fit`: chosen by the number of rows alone.
+"""The values of "auto" among the arguments of `fit`: chosen by the number of rows alone.
 
-`python -m benchmarks.defaults` prints the table from which the choice was made: toy targets, and
-tables of 150 to 100,000 rows, on seeds of which no figure is published.
+`python -m benchmarks.defaults` prints the table on which the choice is based: toy targets, and
+tables of 150 to 100,000 rows, with seeds that no published figure uses.
 """
 
 from __future__ import annotations
