@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Composite(Bijector):
-    """A bijector made of others, its `parts`: it waits for data as long as one of them does.
+    """A bijector made of others, its `parts`: uninitialised as long as one of them is.
 
     A subclass writes `_initialize(direction, x, context, rng)`, where x is what that direction
     starts from, and `image`.
@@ -70,13 +70,14 @@ class Chain(Composite):
 
         x = f(g(z)),    log |det dx/dz| = log |det df| + log |det dg|
 
-    Cost: the sum of its parts. Nested Chains and Inverts are run as one flat list of steps, and
-    an object that appears twice shares its parameters. `chain[i]` and `len(chain)` see the list.
+    Cost: the sum of its parts. Nested Chains and Inverts run as one flat list of steps, and an
+    object that appears twice shares its parameters. `chain[i]` and `len(chain)` refer to
+    `bijectors`.
 
     Parameters
     ----------
     bijectors : sequence of Bijector
-        f, g, ..., of one dim; the last one is applied first.
+        f, g, ..., with the same dim; the last one is applied first.
 
     Examples
     --------
@@ -141,9 +142,9 @@ class Chain(Composite):
 
 
 class Invert(Composite):
-    """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
+    """The inverse of a bijector: forward and inverse, and their costs, are exchanged.
 
-    `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
+    `IAF = Invert(MAF)`. The parameters are those of the part.
 
     Parameters
     ----------
@@ -240,15 +241,15 @@ class Blockwise(Composite):
         z = (f_1^-1(x_1), ..., f_K^-1(x_K))
 
     Cost: the sum of its parts. An object that appears twice shares its parameters. Use it at the
-    data end of a flow for columns of different kinds, e.g. one that is positive.
-    Errors: ValueError for other sizes, TypeError for parts that are no bijectors.
+    data end of a flow for columns of different kinds, e.g. if one is positive. Errors: ValueError
+    for other sizes, TypeError for parts that are no bijectors.
 
     Parameters
     ----------
     bijectors : sequence of Bijector
         f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context.
     sizes : sequence of int
-        Their dims again, to have them checked.
+        Their dims again, as a check.
 
     Examples
     --------

@@ -38,8 +38,8 @@ class Coupling(Bijector):
     dim : int
         D >= 2.
     num_masked : int
-        How many coordinates stay unchanged and feed the conditioner: the first num_masked ones, or
-        the last if negative; 1 <= |num_masked| <= D - 1.
+        Number of coordinates that do not change and feed the conditioner: the first num_masked
+        ones, or the last if negative; 1 <= |num_masked| <= D - 1.
     fraction_masked : float
         Instead: num_masked = round(D * fraction_masked), Python's rounding; the default is one
         half.
@@ -54,8 +54,8 @@ class Coupling(Bijector):
     dtype, residual :
         As for `MLP`.
     circular : sequence of int
-        Which of the D coordinates are angles: the conditioner reads the cosines and sines of those
-        that stay. Their transformers are yours to choose, see `PerCoordinate`.
+        The coordinates that are angles: the conditioner reads the cosines and sines of those that
+        stay. You choose the transformers of the angles, see `PerCoordinate`.
 
     References
     ----------

@@ -1,20 +1,20 @@
 """EM for mixtures of Gaussians, or of t densities, of rows with holes: exact maximum likelihood.
 
-    maximise   sum_n v_n log sum_k w_k p_k(x_na),        x_na: what row n knows
+    maximise   sum_n v_n log sum_k w_k p_k(x_na),        x_na: the known values of row n
 
-A step of EM needs, beside the shares and precisions of component k that the known values have,
-only the regression of the unknown columns b on the known ones a:
+A step of EM needs, beside the shares and precisions of component k for the known values, only the
+regression of the unknown columns b on the known ones a:
 
     E x_b = m_b + S_ba S_aa^-1 (x_a - m_a),    E u (x x^T)_bb = u E x_b (E x_b)^T + C,
     C = S_bb - S_ba S_aa^-1 S_ab               u the precision of a t density; 1 for Gaussians
 
-There is one such matrix for every pattern of holes and component: with rows and columns of b set to
-those of the identity, all S_aa are of one size and are inverted together. (Ghahramani and Jordan,
-"Supervised learning from incomplete data via an EM approach", 1994; t densities: Liu and Rubin,
-"ML estimation of the t distribution using EM and its extensions", 1995.)
+There is one such matrix for every pattern of holes and component. With the rows and columns of b
+replaced by those of the identity, all S_aa have the same size and are inverted together.
+(Ghahramani and Jordan, "Supervised learning from incomplete data via an EM approach", 1994; t
+densities: Liu and Rubin, "ML estimation of the t distribution using EM and its extensions", 1995.)
 
-Whitening would mix what is known with what is not, so the rows are standardised only, and the prior
-of a component is that of whitened rows: a covariance in proportion to that of all rows.
+Whitening would mix known with unknown values, so the rows are only standardised, and the prior of a
+component is that of whitened rows: a covariance in proportion to that of all rows.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def infer(
     start : array_like or dict
         Parameters near the mass of p, see `fit_reverse_kl`; within the support.
     draws : int
-        How many draws are weighed.
+        Number of weighted draws.
     rng : int or Generator
         Decides everything random.
     **options

@@ -80,7 +80,7 @@ class Inference:
         cls, flow: TransformedDistribution, target: Target, n: int, rng: Seed = 0, history=None,
         space: Space | None = None,
     ) -> Inference:  # fmt: skip
-        """n draws of a flow, weighed by a target."""
+        """n draws of a flow, weighted by a target."""
         rows, log_q = flow.sample_and_log_prob(n, rng)
         space = Space.line(flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space)

@@ -1,7 +1,7 @@
-"""The value of a network and products with its Jacobian, in one pass, and their way back.
+"""The value of a network and products with its Jacobian, in one pass, and their gradients.
 
-To the one column of units that a row fills, K more are added, its tangents. With E, the K
-directions of the inputs, and T_0 = E,
+Each row has one column of units, and K more columns, its tangents. With E, the K directions of the
+inputs, and T_0 = E,
 
     a_l = A_l [1; c; h_{l-1}],     h_l = act(a_l),     T_l = act'(a_l) * (A_l T_{l-1})
 

@@ -1,4 +1,4 @@
-"""The walk by degree: the sequential direction of an autoregressive flow, in one pass of the work.
+"""The walk by degree: the sequential direction of an autoregressive flow, in the work of one pass.
 
     for i = 1..D:  phi_i = A_out[i, <i] H_L[<i];   x_i = t(z_i; phi_i);
                    H_l[i] = act(A_l[i, <=i] H_{l-1}[<=i])   for l = 1..L

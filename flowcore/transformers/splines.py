@@ -39,13 +39,13 @@ class RationalQuadratic(Transformer):
 
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
     softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
-    phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
-    random layers (`testing.randomize`) must come back to 1e-6, and with C = 1 they do not.
+    phi = 0 gives K equal bins and slope 1: the identity; every phi is a valid spline. C = 4,
+    because the round trip of ten random layers (`testing.randomize`) must be exact to 1e-6, and
+    with C = 1 it is not.
 
     Cost: O(K) per coordinate in both directions, and one product of K^2 multiplications for the
-    sums of the widths, which shows beyond about 64 bins. The gradient is written by hand,
-    and only the bin that a point falls into is looked at. Errors: ValueError for arguments out of
-    range.
+    sums of the widths, which shows beyond about 64 bins. The gradient is written by hand, and uses
+    only the bin of each point. Errors: ValueError for arguments out of range.
 
     Steepness: g' is continuous, but chords may have slopes between about 1e-3 and 1e3, and slopes
     at knots have no upper bound. So phi of size 100 can move log g' by many nats within a tiny
