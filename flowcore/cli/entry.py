@@ -1,4 +1,4 @@
-"""How the command ends: exit status, one-line errors, streams that are closed."""
+"""The end of a command: exit status, one-line errors, closed streams."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MENDABLE = (ValueError, OSError, ImportError, MemoryError)
 def run(argv=None) -> int:
     """The command with these arguments; returns the exit status.
 
-    0 fine; 1 something that the user can mend; 2 wrong arguments, or nowhere to print to; 3 not
-    trusted, by `diagnose --fail`; 130 interrupted; 143 SIGTERM; 141 the reader of standard output
-    has read enough.
+    0 success; 1 an error that the user can fix; 2 wrong arguments, or no standard output; 3 not
+    trusted, by `diagnose --fail`; 130 interrupted; 143 SIGTERM; 141 standard output was closed by
+    its reader.
     """
     if not _is_open(sys.stderr):  # or print and tqdm would take standard output instead
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):

@@ -1,4 +1,4 @@
-"""Files of models: what `fit` wrote, or any density that Python saved; the digest of its table."""
+"""Files of models, by `fit` or any density that Python saved; the digest of a table."""
 
 from __future__ import annotations
 

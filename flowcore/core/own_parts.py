@@ -1,6 +1,6 @@
 """A user's own bijectors and densities: two methods in autograd.numpy, bound like all others.
 
-autograd traces them anew for every batch: slower than a hand-written way back.
+autograd traces them anew for every batch, which is slower than a hand-written gradient.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .workspace import Workspace
 def by_autograd(f: Callable, at: Workspace, part):
     """(run, back) of a user's f(params, x (N, D), context), written in autograd.numpy.
 
-    f returns (value (N, D), log_det (N,)), or a density's log_prob (N,) alone. `part` is its owner:
-    a leaf, or a composite that splits its vector by itself.
+    f returns (value (N, D), log_det (N,)), or for a density log_prob (N,) alone. `part` is its
+    owner: a leaf, or a composite that splits its vector itself.
     """
     pieces = [at.params(leaf) for leaf in part.leaves]
     ends = np.cumsum([theta.size for theta, _ in pieces])[:-1]
@@ -64,7 +64,8 @@ def by_autograd(f: Callable, at: Workspace, part):
 def is_built_in(part) -> bool:
     """True if a part and everything in it are of flowcore's own classes.
 
-    These are finite functions of finite numbers: a NaN means that something between overflowed.
+    These are finite functions of finite numbers: a NaN means that an intermediate number
+    overflowed.
     """
     package, left, seen = __name__.partition(".")[0], [part], {}
     while left:
@@ -83,7 +84,7 @@ def is_built_in(part) -> bool:
 
 def vjp_of(f: Callable, args, part):
     """autograd's make_vjp of a function of a tuple that returns an array or a tuple of arrays, with
-    an error that names what is not written in autograd.numpy."""
+    an error that names the part that is not written in autograd.numpy."""
 
     def outputs(args):
         found = f(args)

@@ -1,4 +1,4 @@
-"""How `plots` makes figures, frames and dots, and what it accepts."""
+"""Figures, frames, dots and arguments of `plots`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Likelihood(Loss):
 
     flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
     penalty   see `Loss`
-    threads   how many work on a large batch; None: see `n_threads`
+    threads   number of threads for a large batch; None: see `n_threads`
     table     the `Table` whose rows make an epoch; None if only single batches are evaluated
 
     >>> import flowcore
@@ -68,8 +68,8 @@ class Likelihood(Loss):
         return self.value_and_error(theta, [next(self._table.batches(None))])
 
     def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
-        """The NLL of all blocks, and its standard error: what other rows of the same kind would
-        change. Without the penalty, and without a gradient."""
+        """The NLL of all blocks, and its standard error over such rows, without the penalty and
+        without a gradient."""
         values, weights = [], []
         for rows in blocks:
             values.append(self._values(theta, rows))

@@ -19,7 +19,7 @@ from autograd.tracer import isbox
 
 
 class NotFinite(Exception):
-    """The loss or its gradient is not finite; the message names what, and where.
+    """The loss or its gradient is not finite; the message names which, and the place.
 
     at_start   the likely cause, as a question, if this happens before any update
     """
@@ -30,10 +30,10 @@ class NotFinite(Exception):
 
 
 class Objective(NamedTuple):
-    """What a fit minimises, when there are no rows yet.
+    """The objective of a fit, before there are rows.
 
     loss       (flow, table, penalty, threads, rng) -> Loss
-    resolved   what "auto" stands for, as `defaults.resolved`
+    resolved   the values of "auto", as `defaults.resolved`
     """
 
     loss: Callable

@@ -50,10 +50,10 @@ class Kept(NamedTuple):
 class Run:
     """All that changes while `train` runs. theta changes in place: no other object holds it.
 
-    loss        what is minimised; its flow stays as it is
+    loss        the loss that is minimised; its flow does not change
     optimizer   see `optim.Optimizer`; average   a decay rate, or None
-    epochs      how many to do in all; patience, clip_norm   see `fit`
-    rng         the generator that everything random is drawn from
+    epochs      their total number; patience, clip_norm   see `fit`
+    rng         the generator of all random numbers
     started     `time.perf_counter()` at the start, from which the history's seconds count
 
     `with run:` turns an interrupt into `history.interrupted`, and NotFinite into a
@@ -180,10 +180,10 @@ class Run:
     def finish(self):
         """(the new flow, the history).
 
-        With validation rows its parameters are those that were best on them, perhaps the initial
-        ones; without, the last ones. If the loss of the first batch is not finite there, they are
-        the latest that are known to be good. A warning follows if training ended worse than it
-        began.
+        With validation rows the flow has the parameters that were best on them, perhaps the initial
+        ones; without, the last ones. If the loss of the first batch is not finite there, it has the
+        latest parameters that are known to be good. A warning follows if training ended worse than
+        it began.
         """
         kept, problem = self._best_validated()
         if kept is None:

@@ -1,7 +1,7 @@
-"""Which run a checkpoint belongs to: hashes of the flow and of the data, and the options as text.
+"""The run that a checkpoint belongs to: hashes of flow and data, and the options as text.
 
-Functions, and objects of classes that are not flowcore's, are not looked into: the user names them
-by `checkpoint_key`.
+Functions, and objects of classes outside of flowcore, are not compared: `checkpoint_key` is the
+user's name of their version.
 """
 
 from __future__ import annotations
