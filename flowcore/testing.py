@@ -75,10 +75,10 @@ def check_bijector(
 ) -> None:
     """Raise AssertionError with the property, the numbers and the usual cause, unless `b` is right.
 
-    Always checked: shapes; no row depends on another; log-dets are those of brute-force Jacobians,
-    in both directions; round trips; `params=` and `with_params` agree; gradients of parameters,
-    points and context against finite differences; nothing is mutated; copies, Chain and Invert
-    work.
+    It always checks shapes; that no row depends on another; that log-dets equal those of
+    brute-force Jacobians, in both directions; round trips; that `params=` and `with_params` agree;
+    that gradients of parameters, points and context equal finite differences; that nothing is
+    mutated; that copies, Chain and Invert work.
 
     `far_tails`, `arguments` and `float32` are optional: they check what every bijector of flowcore
     promises beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second
@@ -87,21 +87,23 @@ def check_bijector(
     Parameters
     ----------
     b : Bijector
-        Yours or ours.
+        The bijector to check: your own, or one of flowcore's.
     rng : int or numpy Generator
         Seed of the random parameters, the points, and the contexts if b.context_dim > 0.
     domain : tuple
-        (low, high), numbers or (D,) arrays: where z is drawn; None: all of b.domain.
+        (low, high), numbers or (D,) arrays: the range in which z is drawn; None: all of b.domain.
     codomain : tuple
-        The same for x; None: test at the images of random z.
+        The same for x; None: x are the images of random z.
     far_tails : bool
-        Log-dets of brute-force Jacobians and round trips at points of size 10 to 1000; finite
-        values, log-dets and gradients at points of size 1e3 to 1e6.
+        Also compare log-dets with brute-force Jacobians, and check round trips, at points of size
+        10 to 1000; check that values, log-dets and gradients are finite at points of size 1e3 to
+        1e6.
     arguments : bool
-        Lists and integers are accepted; ValueError for a wrong last axis, `params=` of a wrong
-        length, a context that is missing, unexpected or of the wrong width.
+        Also check that lists and integers are accepted, and that there is a ValueError for a wrong
+        last axis, `params=` of a wrong length, and a context that is missing, unexpected or of the
+        wrong width.
     float32 : bool
-        float32 parameters give float32 values, log-dets and gradients.
+        Also check that float32 parameters give float32 values, log-dets and gradients.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def systematic(share: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """n indices of draws per row, (m, n): each as often as its share, up to rounding."""
+    """n indices of draws per row, (m, n), by systematic resampling in proportion to the shares."""
     steps = (np.arange(n) + rng.random((len(share), 1))) / n
     ends = np.cumsum(share, axis=1)
     found = [np.searchsorted(own, at) for own, at in zip(ends, steps, strict=True)]

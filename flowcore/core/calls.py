@@ -49,7 +49,7 @@ def call(part, what: str, x, params, context, threads=None):
 
 
 def evaluate(part, what: str, x, theta, context, threads=None, out=None):
-    """The results for rows x (N, D), not boxes: many rows in blocks of a fixed size, in threads.
+    """The results for rows x (N, D), no autograd boxes: many rows in blocks, in threads.
 
     out   where to put the first result, e.g. x itself: a block is read before it is overwritten
     """

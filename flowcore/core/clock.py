@@ -1,8 +1,8 @@
 """A limit by the clock for long computations.
 
 It works like Ctrl-C: training and EM look at the clock after every step, and computations that keep
-their best result when interrupted keep it here, too. Moments are those of `time.time()`, which
-processes share.
+their best result when interrupted keep it here, too. A moment is a value of `time.time()`, so it
+can be passed to other processes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The one gate of public calls: arguments are checked, cast and laid out before anything runs.
 
-Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fit.
+Code behind the gate makes no checks: arrays are rows (N, D) of floats, and parameters have the
+right length.
 """
 
 from __future__ import annotations

@@ -53,13 +53,13 @@ def diagnose(
     """Test a density on held-out rows: a verdict in words, a page, and numbers.
 
     Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC). The
-    values of every column, and log p itself, are compared with those of draws from the density, and
-    for a flow z = f^-1(x) with the base. A classifier tries to separate rows from draws, rows far
-    in the tails are counted, and training rows are compared with held-out ones. For a table, the
-    shares of values (categories, atoms, the commonest number of a column, pairs of them) and the
-    ranges of columns are also compared with those of draws. All p-values are adjusted together, by
-    Holm's method: if the density is the truth, 95% of the reports find nothing (alpha=0.05).
-    Log-densities are in nats.
+    values of every column, and log p itself, are compared with those of draws from the density. For
+    a flow, z = f^-1(x) is compared with the base. A classifier tries to separate rows from draws,
+    rows far in the tails are counted, and training rows are compared with held-out ones. For a
+    table, the shares of values (categories, atoms, the commonest number of a column, pairs of them)
+    and the ranges of columns are also compared with those of draws. All p-values are adjusted
+    together, by Holm's method: if the density is the truth, 95% of the reports find nothing
+    (alpha=0.05). Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: set others aside. If
     most of the held-out rows are training rows, or copies of each other, there is a warning. Cost:

@@ -25,7 +25,7 @@ SHOWN = 6  # values of a column, on the page
 def shares(
     density: Any, held_out: Any, train: Any, n_draws: int, rng: np.random.Generator
 ) -> list[Finding]:
-    """Findings about a `TableDensity`: one about each column, one about pairs of the first 20.
+    """Findings about a `TableDensity`: one per column, and one about pairs of the first 20 columns.
 
     Values are categories, atoms, missing cells and new values, or a column's commonest number. Also
     a finding about the range of each column of numbers.

@@ -3,7 +3,7 @@
 The probability integral transform (PIT) of x under a density is F(x): uniform if the density is
 right. The effect is its distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|:
 the largest share of the mass that is on the wrong side of some value. The p-value shows whether
-chance explains it; with very many rows it never does.
+chance explains it. (With very many rows even a tiny distance is significant.)
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def fit(
 
 
 class TotalLikelihood(Loss):
-    """The NLL of the rows that workers hold: sums over blocks, in their order. A batch is a number.
+    """The NLL of the rows of all workers: sums over blocks, in their order. A batch is its index.
 
     client   of dask.distributed; blocks, held   futures of a `Block` for every block, none without
              rows to train on, or held out

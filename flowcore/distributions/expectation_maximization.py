@@ -142,10 +142,10 @@ def expectation_maximization(
     """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
 
     x (n, D) is white as a whole: mean 0, covariance I; weight (n,) sums to 1. Every covariance has
-    a prior, prior * D pseudo-rows of the variance K^(-2/D), the volume that each of K components
-    has of the whole (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
-    2007), so none collapses onto a single row. beside: a model of other data of the rows,
-    independent of x given the component: it is fitted to shares (K, n), and returns its
+    a prior of prior * D pseudo-rows with the variance K^(-2/D), as if each of K components had an
+    equal part of the volume (Fraley and Raftery, "Bayesian regularization for normal mixture
+    estimation", 2007). So none collapses onto a single row. beside: a model of other data of the
+    rows, independent of x given the component: it is fitted to shares (K, n), and returns its
     log-densities (K, n).
     """
     dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows

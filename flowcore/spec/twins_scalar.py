@@ -1,8 +1,8 @@
 """The plain twins of one coordinate: smooth functions of a number, transformers, fixed maps.
 
-`twins` builds on them. All work on arrays of any shape, number by number; derivatives are returned
-as log |dy/dx|, not summed. In a where(), the branch that is not taken computes with harmless
-numbers: autograd multiplies its gradient by 0, and 0 times infinity is NaN.
+`twins` uses these functions. They work on arrays of any shape, number by number, and return
+derivatives as log |dy/dx|, not summed. In a where(), the branch that is not taken computes with
+harmless numbers: autograd multiplies its gradient by 0, and 0 times infinity is NaN.
 """
 
 from __future__ import annotations

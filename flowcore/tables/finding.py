@@ -166,7 +166,8 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
 
     They hardly repeat, and the column is named like an identifier; or they start at 0 or 1 with
     hardly a gap; or they start in the first twentieth and none repeats, although ten repeats would
-    be expected by chance (a part of the rows). (Years have no gaps either, and are informative.)
+    be expected by chance (the rows are then a part of a larger table). (Years have no gaps either,
+    and are informative.)
 
     >>> x = np.arange(1000.0)
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)

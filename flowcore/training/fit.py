@@ -123,7 +123,7 @@ def fit(
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: it is read in blocks and batches, and `initialize` gets at most
         100,000 evenly spaced training rows (from 84 columns on: 2^23 numbers). The search for equal
-        rows takes 8 bytes a row, or 50 if there are some.
+        rows takes 8 bytes of memory per row, or 50 if there are equal rows.
     epochs : int or "auto"
         Passes over the training rows.
     batch_size : int or "auto"
@@ -151,7 +151,7 @@ def fit(
     patience : int
         Stop after this number of epochs without a better validation NLL.
     shuffle : bool
-        Draw new batches in every epoch; otherwise they are consecutive rows.
+        Draw new random batches in every epoch; otherwise batches are consecutive rows.
     clip_norm : float
         Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
@@ -184,7 +184,7 @@ def fit(
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
     objective : Objective
-        What is minimised: the negative log-likelihood, unless `fit_matching` asks for its own loss.
+        The loss: the negative log-likelihood, unless `fit_matching` passes its own.
 
     Returns
     -------

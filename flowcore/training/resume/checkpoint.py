@@ -100,9 +100,9 @@ class Checkpoint:
     def write(self) -> None:
         """Replace the file by the state of the run: as a whole, or not at all.
 
-        A state that cannot continue is not written: from an earlier state the run ends in the same
-        way. A forked child leaves the file to its parent. Errors: OSError; ValueError if there is a
-        file of another run.
+        If the state cannot continue, because an update overflowed, it is not written: a run resumed
+        from the earlier state ends in the same way. A forked child leaves the file to its parent.
+        Errors: OSError; ValueError if there is a file of another run.
         """
         if os.getpid() != self._process or not can_go_on(self.run):
             return
