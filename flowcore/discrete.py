@@ -31,11 +31,11 @@ EPS, LARGEST = float(np.finfo(float).eps), float(np.finfo(float).max)
 
 @dataclass(frozen=True, eq=False)
 class Dequantize:
-    """Uniform noise that spreads every grid value over its cell, and what it does to likelihoods.
+    """Uniform noise that spreads every grid value over its cell, and the likelihood of the values.
 
     The grid: x_i = low_i + k step_i with an integer k. Its cell: [x_i, x_i + step_i).
 
-        y = x + step * u,  u ~ U[0, 1)^D           `dequantize(x, rng)`: what a flow is fitted to
+        y = x + step * u,  u ~ U[0, 1)^D           `dequantize(x, rng)`: a flow is fitted to this
         x = low + step * floor((y - low) / step)   `dequantize.quantize(y)`: the way back
 
     A density p of y assigns to the grid value x the probability P(x), the integral over its cell,
@@ -54,8 +54,8 @@ class Dequantize:
     ----------
     step : float or ndarray
         The distance of neighbouring values: 1 for integers, 0.1 for measurements with one
-        decimal; a number or (D,). In a table of several kinds, 0 means a continuous column: it
-        stays as it is, and log P(x) is a probability of the others times its density.
+        decimal; a number or (D,). In a table of several kinds, 0 means a continuous column: it gets
+        no noise, and log P(x) combines the probability of the other columns with its density.
     low : float or ndarray
         Any point of the grid; a number or (D,).
 

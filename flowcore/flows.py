@@ -167,7 +167,7 @@ def realnvp(
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
-    The half that stays alternates; from D = 3 on a random permutation stands between pairs of
+    The half that stays alternates; from D = 3 on there is a random permutation between pairs of
     layers.
 
     Parameters
@@ -409,7 +409,7 @@ def made_mog(
     dim, hidden, context_dim, standardize, rng :
         As for `maf`.
     components, log_scale_bound :
-        Of `MixtureOfGaussians`.
+        As for `MixtureOfGaussians`.
     order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
@@ -442,7 +442,7 @@ def maf_mog(
     standardize_context: bool = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
-    """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
+    """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate lies between it and its base.
 
     Parameters
     ----------
@@ -545,7 +545,7 @@ def _flow(
 
 
 def _conditional(layers: Chain, standardize_context, context_net) -> Sequence[Bijector]:
-    """The layers, behind what the context passes through."""
+    """The layers, with the transformations of their context."""
     if not layers.context_dim:
         return layers.bijectors
     if context_net is None:
@@ -579,7 +579,7 @@ BASES = {
 
 
 def _network(hidden, context_dim, activation, residual, dtype, context_net) -> dict:
-    """What MADE and Coupling both take for their networks."""
+    """The arguments for the networks of both MADE and Coupling."""
     if context_net is not None:
         width = check_context_net(context_net)
         if context_dim not in (0, context_net.in_dim):

@@ -244,7 +244,7 @@ def _of(context, rows):
 
 
 def _log_det(way):
-    """Against finite differences: needs neither the other direction nor autograd."""
+    """Compared with finite differences, without the other direction and without autograd."""
     (value, log_det), jacobians = way.run(way.points), _numerical_jacobians(way)
     brute = np.linalg.slogdet(jacobians)[1]
     rounding = 1e-13 * (1 + np.abs(value).max(axis=1)) / STEPS[:, None]  # of the Jacobian

@@ -66,7 +66,7 @@ class FlowBackend:
     --------
     >>> from flowcore.flows import nsf
     >>> backend = FlowBackend(nsf(2, layers=1, hidden=[8]), epochs=2)
-    >>> for scale in (1, 100):  # the second fit goes on from the first, in new units
+    >>> for scale in (1, 100):  # the second fit starts from the first, in new units
     ...     history = backend.fit(scale * np.random.default_rng(0).normal(size=(200, 2)))
     >>> x, log_q = backend.sample_and_log_prob(1000)
     >>> bool(np.allclose(log_q, backend.log_prob(x))), bool(50 < x.std() < 200)

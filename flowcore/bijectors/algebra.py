@@ -118,7 +118,7 @@ class Chain(Composite):
         return run, back
 
     def _initialize(self, direction, x, context, rng):
-        """From the data end to the base, each part on what the parts before it made of x."""
+        """From the data end to the base; each part gets x as the parts before it have mapped it."""
         steps, new = self.steps(direction), {}
         for k, (old, way) in enumerate(steps):
             if all(part.rebuilt(dict(new)).initialized for part, _ in steps[k:]):

@@ -259,8 +259,8 @@ def _moments(x, owner):
 
 @np.errstate(all="ignore")
 def _mean_and_scale(x, owner):
-    """Mean and standard deviation of every column, in float64, and whether it is constant: then
-    1 stands for the deviation."""
+    """Mean and standard deviation of every column, in float64, and whether it is constant (then
+    the deviation is 1)."""
     x = as_numbers("x", x)
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:

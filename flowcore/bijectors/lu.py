@@ -143,7 +143,7 @@ class LULinear(Bijector):
 
     @derived
     def _memo_below(self) -> np.ndarray:
-        """Where a matrix is strictly below its diagonal; of its transpose: strictly above."""
+        """Mask of the entries strictly below the diagonal; for the transpose: strictly above."""
         return np.tri(self.dim, k=-1, dtype=bool)
 
     def _factors(self, theta):

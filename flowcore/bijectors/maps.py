@@ -349,7 +349,7 @@ class SinhArcsinh(FixedMap):
 
 
 def column(constant, dtype):
-    """A number or (D,) array, to stand beside arrays (D, N)."""
+    """A number or (D,) array, shaped to broadcast with arrays (D, N)."""
     return np.asarray(constant, dtype).reshape(-1, 1)
 
 

@@ -56,7 +56,7 @@ def _status(argv: list[str]) -> int:
 
 
 def _invoke(argv: list[str]) -> None:
-    """Parse and run a command; typer's `main` has ways of its own to end at a broken pipe."""
+    """Parse and run a command; typer's `main` would end differently at a broken pipe."""
     from typer.main import get_command
 
     from .app import app
@@ -67,7 +67,7 @@ def _invoke(argv: list[str]) -> None:
 
 
 def _status_of(problem: Exception) -> int:
-    """What click raises has an exit status; whatever else comes is a bug."""
+    """Errors of click have an exit status; any other error is a bug."""
     status = getattr(problem, "exit_code", None)
     if status is None:
         if sys.flags.dev_mode:

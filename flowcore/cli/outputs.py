@@ -144,7 +144,7 @@ def _csv_rows(file: BinaryIO):
 
 
 def _cells(name, column: np.ndarray) -> list:
-    """Python's numbers, whose text gives the same float; what is missing is empty.
+    """Python's numbers, whose text gives the same float; a missing value is empty.
 
     But a log-density that is nan is written as nan.
     """

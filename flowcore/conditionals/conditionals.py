@@ -126,7 +126,7 @@ class Conditionals:
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
-        """The proposal, if it has been fitted, or was given: what a file keeps."""
+        """The proposal, if it was fitted or passed; files keep it."""
         found = self.__dict__.get("proposal")
         return found if found is not self.density else None
 

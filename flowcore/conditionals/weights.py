@@ -59,8 +59,8 @@ def error_of(ess: np.ndarray, n: int) -> np.ndarray:
 
 
 def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of weights (m, S): the log of their mean (m,), their shares (m, S), the effective number of
-    draws 1 / (sum of squared shares) (m,): 0 if all weights are 0."""
+    """For weights (m, S): the log of their mean (m,), their shares (m, S), and the effective number
+    of draws, 1 / (sum of squared shares), (m,), or 0 if all weights are 0."""
     total, share = log_sum_exp(log_weight.T)
     squares = (share**2).sum(axis=0)
     ess = np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0)

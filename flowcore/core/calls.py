@@ -204,7 +204,7 @@ def _twin_gradient(lease, args, i, bars):
 
 
 def _dtype(theta, x, context):
-    """The dtype of a call: that of the parameters; without any, float32 stays float32."""
+    """The dtype of a call: that of the parameters; without parameters, float32 stays float32."""
     if theta.size:
         return theta.dtype
     return x.dtype if context is None else np.result_type(x.dtype, context.dtype)

@@ -107,7 +107,7 @@ class AnyDensity(NamedTuple):
     def sample(
         self, n: int, rng: np.random.Generator, context: np.ndarray | None = None
     ) -> np.ndarray:
-        """n draws (n, D), in no order; with a context (n, C) one for each of its rows."""
+        """n draws (n, D), in random order; with a context (n, C) one for each of its rows."""
         count = n if context is None else 1
         parameters = signature(self.density.sample).parameters.values()
         known = [own.name for own in parameters if own.kind is not Parameter.VAR_KEYWORD]

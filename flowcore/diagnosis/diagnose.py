@@ -208,7 +208,7 @@ def _latents(density, held_out, names, rng) -> list[Finding]:
 
 
 def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
-    """What limits the tests: columns and draws that are no numbers, copies of rows, few rows."""
+    """Limits of the tests: columns and draws that are not numbers, copies of rows, few rows."""
     n, different, found = len(held_out.x), len(held_out.different), []
     if gridded := [names[j] for j in few_valued_columns(held_out.x, np.arange(n))[0]]:
         text = (

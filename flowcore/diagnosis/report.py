@@ -52,7 +52,7 @@ ESTIMATORS = "FlowDensity", "TableDensity"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis:
-    """What `diagnose` found: print it for the verdict, `figure()` draws the page.
+    """The result of `diagnose`: print it for the verdict, `figure()` draws the page.
 
     All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's,
     over all tests of the report: if the density is the truth, at most a share `alpha` of all
@@ -68,7 +68,7 @@ class Diagnosis:
         The categories of a `TableDensity`: the report is about the density of the numbers given
         them.
     mean, standard_error, median : float
-        Those of the held-out rows' log p; -inf and nan if the density of some row is 0.
+        Statistics of the held-out rows' log p; -inf and nan if the density of some row is 0.
     draws : int
         The number of draws.
     alpha : float

@@ -182,7 +182,7 @@ def latents(u: np.ndarray, names: Sequence[str], order: list | None) -> list[Fin
     """Is each u_i uniform, and are all of them independent?
 
     order: for a triangular flow, see `conditionals`: u_i is a column given others. (The first one
-    is a column by itself, which has a test already.)
+    is a single column, which already has a test.)
     """
     found = []
     for i, own in enumerate(u.T):

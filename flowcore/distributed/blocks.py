@@ -195,7 +195,7 @@ def table(name: str, X, ndim: int = 2):
 
 
 def _announced(part, names: list):
-    """A partition of a frame, whose columns are those of the frame and in their order."""
+    """A partition of a frame, checked to have the frame's columns in their order."""
     if list(part.columns) != names:
         raise ValueError(
             f"a partition has the columns {list(part.columns)}, but its frame announces {names}: "

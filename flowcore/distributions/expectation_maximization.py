@@ -64,8 +64,8 @@ def moved(found: Components, mean: np.ndarray, factor: np.ndarray) -> Components
 def by_bic(
     fit: Callable[[int], tuple[float, Components]], n: float, dim: int, sizes: Sequence[int]
 ) -> Components:
-    """The components that fit(k) finds, beside their mean log-likelihood of n rows (n, D), for that
-    k of `sizes` which has the best BIC.
+    """The components that fit(k) returns, with their mean log-likelihood of n rows (n, D), for the
+    k in `sizes` with the best BIC.
 
         BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
 

@@ -76,11 +76,11 @@ class IncompleteRows:
 
 
 class Expected(NamedTuple):
-    """What is expected of the rows of a block, by each component.
+    """Expectations for the rows of a block, by each component.
 
     value (n,) is log p(x_a); share, precision (n, K); x (n, K, D) are completed rows. which (n,):
-    the pattern of holes, of those in the block; residuals (P, K, D, D): what is left of the
-    covariance of b when a is known, 0 elsewhere
+    the pattern of holes, of those in the block; residuals (P, K, D, D): the covariance of b given
+    a, 0 elsewhere
     """
 
     value: np.ndarray
@@ -113,8 +113,8 @@ def components(
 def climbed(
     rows: IncompleteRows, found: Components, spread: np.ndarray, df: float
 ) -> tuple[float, Components]:
-    """(mean log-density of what the rows know in nats, the components) where EM ends that starts at
-    these. spread (D, D): the covariance of the imagined rows that are the prior."""
+    """(mean log-density of the known values in nats, the components) where EM ends that starts at
+    these. spread (D, D): the covariance of the pseudo-rows of the prior."""
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
         if np.isfinite(before) and time.time() > limit():  # the best so far
@@ -180,7 +180,7 @@ class Sums:
 def expectations(
     rows: IncompleteRows, found: Components, df: float
 ) -> Iterator[tuple[slice, Expected]]:
-    """(the rows of a block, what is expected of them)."""
+    """(the rows of a block, their expectations)."""
     means, factors, weights = found
     covariances = factors @ factors.transpose(0, 2, 1)
     for here in rows.blocks(len(means)):

@@ -204,7 +204,7 @@ def _weighted_rows(X, n_components, sample_weight, missing):
 
 
 def _of_seen(x: np.ndarray) -> Standardize:
-    """By what is seen of rows with holes, in any units."""
+    """Fitted to the known values of rows with holes, in any units."""
     unit = np.nanmax(np.abs(x), axis=0)
     mean, scale = np.nanmean(x / unit, axis=0), np.nanstd(x / unit, axis=0)
     return Standardize(x.shape[1]).with_moments(unit * mean, unit * scale)

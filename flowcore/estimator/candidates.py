@@ -93,14 +93,14 @@ def mixtures(sizes: Sequence[int]) -> Family:
 
 @dataclass(frozen=True)
 class FlowCandidate:
-    """A flow, recipe(dim, rng=..., **options), and what it costs.
+    """A flow, recipe(dim, rng=..., **options), and its cost.
 
     cost milliseconds of an update, (constant, per D, per row of the batch, per row and D), measured
              on one core up to D = WIDTH
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows   in smaller dimensions, or for so many rows, "auto" leaves it out
+    least_dim, below_rows   in smaller dimensions, or from this number of rows, "auto" leaves it out
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     """
 
@@ -185,7 +185,7 @@ class FlowCandidate:
 
 
 class Snapshots:
-    """A callback of `fit`: every so many epochs it keeps the parameters, and log p of the held-out
+    """A callback of `fit`: at regular epochs it keeps the parameters, and log p of the held-out
     rows; it stops the training when that has not improved for PATIENCE epochs.
 
     A fold may hold out only a dozen rows: their best epoch is luck, and their log-density there is

@@ -279,8 +279,8 @@ class FlowDensity(
         """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
 
         So the share of outliers is `contamination`. `predict` on the training rows finds fewer
-        outliers, because training rows are more probable. Rows that were never held out get their
-        `predict`.
+        outliers, because training rows are more probable. For rows that were never held out the
+        result is that of `predict`.
         """
         if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
             raise ValueError(

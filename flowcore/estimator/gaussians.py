@@ -1,6 +1,6 @@
 """The simple densities of rows, which are standardised: Gaussians, their mixtures, Student tails.
 
-They are candidates like any other, and the baselines that are printed beside a flow.
+They are candidates like any other, and baselines for flows.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Drawn:
 def learned(
     rows: Rows, planned: Callable[[float], Plan], how: tuple, ends: float, labels: list | None
 ) -> tuple[Rows, Selection, np.ndarray]:
-    """(the rows with their draws, what `select` finds, log p of completed rows (n,)).
+    """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
 
     rows: standardised, NaN for an unknown value, each with at least one known value; planned: the
     plan for a share of the budget; how: the other arguments of `select`, seeds first.

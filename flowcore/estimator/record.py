@@ -1,4 +1,4 @@
-"""A fitted `FlowDensity` as data: its summary, and what `save` writes and `load` reads.
+"""A fitted `FlowDensity` as data, for its summary and for files.
 
 No scikit-learn in here.
 """

@@ -118,7 +118,7 @@ class Folds:
 
 def best_of(family: Family, folds: Folds, late: list[str]) -> Fitted | None:
     """The best of a family by held-out rows: larger sizes are tried until two are no better, or
-    the time is over; the size that is not done then is added to `late`."""
+    the time is over; then the size that was not finished is added to `late`."""
     best, worse = None, 0
     for variants in family:
         try:

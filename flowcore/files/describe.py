@@ -236,8 +236,8 @@ def _state(obj) -> dict:
 
 
 def _bits(value):
-    """A key that two values share only if they are equal bit for bit; None for what is no plain
-    data, since nodes are compared on their own."""
+    """A key that two values share only if they are equal bit for bit; None unless it is
+    plain data (nodes are compared elsewhere)."""
     if isinstance(value, (np.ndarray, np.generic)) and not is_int(value):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, dict):

@@ -211,8 +211,8 @@ class Reader:
         self._extents.append((depth, steps))
 
     def _check_config(self, cls: Callable, config: dict, weights) -> None:
-        """The arguments of one of flowcore's constructors are what it takes, and what it will make
-        of them is in the file."""
+        """A ValueError unless the arguments of one of flowcore's constructors have its types, and
+        the file holds all that it will make of them."""
         parameters = {p.name: p for p in constructor_parameters(cls) if p.name not in LEFT_OUT}
         for name, value in config.items():
             expect(name in parameters, "unexpected argument {}", name)

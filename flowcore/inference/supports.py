@@ -20,7 +20,7 @@ from ..bijectors import Bijector, Permute
 
 
 class Support(Protocol):
-    """What a `Parameter` needs."""
+    """The interface that a `Parameter` uses."""
 
     free: int
 

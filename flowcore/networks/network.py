@@ -35,9 +35,8 @@ class Network(Parametric):
     Hidden layers are random and keep variances: if inputs and context have variance 1, so have all
     pre-activations at any depth, see `_first_params`.
 
-    In a residual network, the pre-activations of hidden layers 3, 5, ... get those of two layers
-    before added, before act: unit k to unit k, which has the same degree. `skips` lists the hidden
-    layers that are added two layers later: 1, 3, ..., L - 2.
+    A residual network adds the pre-activations of hidden layers 1, 3, ..., L - 2 to those of two
+    layers later, unit k to unit k, which has the same degree. `skips` lists these layers.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class Network(Parametric):
         return [tuple(None if i is None else theta[i] for i in layer) for layer in self.places()]
 
     def places(self) -> list[tuple]:
-        """Where (W, b, C) of each layer stand in the vector (0, *theta): 0 where masked."""
+        """The places of (W, b, C) of each layer in the vector (0, *theta): 0 where masked."""
         places = []
         for l, (layer, own) in enumerate(zip(self.layers, self.slices, strict=True)):
             a = layer.dense(np.arange(own.start + 1, own.stop + 1))[np.argsort(self.orders[l + 1])]
@@ -215,7 +214,7 @@ class BoundNetwork:
     units[l]          H_l, a view of it; units[L + 1] are the outputs
     bars[l]           with a tape: the gradients of H_0, of the pre-activations of H_1..H_L, of the
                       outputs
-    begin             what `run` starts with: the context is copied to where it is read
+    begin             the first calls of `run`: they copy the context to its place
     """
 
     def __init__(self, network: Network, at):

@@ -96,7 +96,7 @@ def _usual_limits(curves, entropy) -> Limits:
 
 
 def _mark_epochs_above(ax, curves, top):
-    """Triangles at the upper edge where a curve has left the frame, and what they are."""
+    """Triangles at the upper edge where a curve leaves the frame, with a legend."""
     above = [nll > top for nll in curves]
     out = max(np.count_nonzero(which) for which in above)
     if out == 0:

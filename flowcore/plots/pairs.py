@@ -126,7 +126,7 @@ def _spread(x: np.ndarray, codes: list[int]) -> np.ndarray:
 
 
 def _outlines(panel, x, xlim, ylim):
-    """Where samples are, over the data: lines around half of them, and around 95%."""
+    """Lines over the data that enclose half of the samples, and 95%."""
     smooth = imported("scipy.ndimage").gaussian_filter
     edges = [np.linspace(low - WIDER * (high - low), high + WIDER * (high - low), CELLS + 1)
              for low, high in (xlim, ylim)]  # fmt: skip

@@ -191,7 +191,7 @@ def made(
     h_l = act(h_{l-1} (W_l * M_l) + b_l); row i of the answer, of shape (D, n_out), depends on the
     inputs of a smaller degree only. A context c that adds c C to a layer is a change of its b.
 
-    >>> weights = [(np.ones((3, 3)), np.zeros(3))]          # no hidden layer: sums of what is seen
+    >>> weights = [(np.ones((3, 3)), np.zeros(3))]         # no hidden layer: sums of inputs
     >>> made(np.array([1.0, 2.0, 4.0]), weights, made_degrees(3), n_out=1).ravel()
     array([0., 1., 3.])
     """

@@ -42,13 +42,13 @@ class Answering:
 
     @derived
     def mixed(self) -> MixedMixture:
-        """What draws start from."""
+        """The proposal of the draws."""
         with BLAS.single_threaded():
             return MixedMixture.fitted(self.density, np.random.default_rng(0))
 
     @property
     def kept(self) -> MixedMixture | None:
-        """The proposal, if it has been fitted: what a file keeps."""
+        """The proposal, if it has been fitted; files keep it."""
         return self.__dict__.get("mixed")
 
     def answered(
@@ -106,7 +106,7 @@ class Answering:
         return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
 
     def _from_categories(self, question: Question, n, rng) -> Weighted:
-        """Where no number is known: draws of p(c_b | c_a) and of the numbers given c."""
+        """If no number is known: draws of p(c_b | c_a), and of the numbers given c."""
         codes, log_p = question.codes, np.zeros(len(question.codes))
         many = np.repeat(codes[:, None], n, axis=1)
         if self.categories is not None:
@@ -143,7 +143,7 @@ class Answering:
 
 
 class _Target:
-    """What draws of unknown cells are weighted by. States (m, n, K + D) are codes and points."""
+    """The target for weights of drawn unknown cells. States (m, n, K + D) are codes and points."""
 
     def __init__(self, own: Answering, question: Question, n: int):
         self.density, self.categories, self.question, self.n = (
@@ -163,7 +163,7 @@ class _Target:
         self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # numbers that are not fixed
 
     def log_prob(self, states: np.ndarray) -> np.ndarray:
-        """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf of what was not asked for."""
+        """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf for draws that do not satisfy the question."""
         codes, z = self._split(states)
         log_p = self.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
         if np.isnan(log_p).any():
@@ -179,7 +179,7 @@ class _Target:
         return np.where(np.isnan(log_q), 0.0, log_q)
 
     def in_units(self, states: np.ndarray) -> np.ndarray:
-        """Codes and numbers as the table has them; what is known stays."""
+        """Codes and numbers in the table's own values; known ones do not change."""
         codes, z = self._split(states)
         x = np.repeat(self.question.x, self.n, axis=0)
         x = np.where(np.isnan(x), self.coordinates.from_line(z), x)

@@ -173,7 +173,7 @@ class CategoricalMixture:
 
     @classmethod
     def from_dict(cls, data: dict, sizes: Sequence[int]) -> CategoricalMixture:
-        """What `to_dict` made, of columns of these sizes; a ValueError for anything else."""
+        """The inverse of `to_dict`, for columns of these sizes; a ValueError for other data."""
         try:
             counts = data["counts"]
             own = [int(size) for size in counts["sizes"]]

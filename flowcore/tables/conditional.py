@@ -80,7 +80,7 @@ class TableConditional:
         return bool(trusted(self.ess, self.k_hat))
 
     def log_prob(self, X: TableLike) -> np.ndarray:
-        """log p(x_b | x_a) of rows of the unknown columns, (n,); all share the error of log p(x_a).
+        """log p(x_b | x_a), (n,), for rows of values x_b; all share the error of log p(x_a).
 
         Columns with ranges are included; a row outside of a range has -inf.
         """
@@ -172,7 +172,7 @@ class TableConditional:
                 yield name, x[there], share[there]
 
     def _decoded(self, rows: np.ndarray) -> dict:
-        """name -> values of draws; what is known is as it was given."""
+        """name -> values of draws; known values are those that were passed."""
         found = decoded(self.density, rows)
         for name, value in self.known.items():
             if name not in self.columns and found[name].dtype == object:  # it may be unseen
@@ -230,7 +230,7 @@ class TableAnswers:
 def answers_of(
     density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool
 ) -> TableAnswers:
-    """What `TableDensity.impute` returns."""
+    """The result of `TableDensity.impute`."""
     n, given = check_dim("n", n, least=0), as_frame(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)

@@ -65,7 +65,7 @@ class Coordinates:
     def fitted(self, x: np.ndarray, u: np.ndarray, rows=slice(None), weight=None) -> Coordinates:
         """The same with scores, fillers and reach of the rows x (n, D), NaN where none is there.
 
-        rows, weight: those that stand for all of their copies, and what each counts.
+        rows, weight: the distinct rows, and the weight of each with its copies.
         """
         x, u = x[rows], u[rows]
         there = ~np.isnan(x)
@@ -166,7 +166,7 @@ class Coordinates:
 
     @derived
     def _zero(self) -> np.ndarray:
-        """y of z = 0: what stands for a number that is not there."""
+        """y of z = 0: a placeholder for an absent number."""
         z = np.zeros((1, self.dim))
         return z[0] if self.line is None else self.line.forward(z)[0]
 
@@ -208,7 +208,7 @@ def line(kinds: Sequence[Kind], scores: Sequence[NormalScores | None]) -> Biject
 
 
 def noise(kinds: Sequence[Kind]) -> Dequantize | None:
-    """What spreads gridded numbers over their cells; None if there are none."""
+    """The noise that spreads gridded numbers over their cells; None if there are none."""
     steps = np.array([kind.step for kind in kinds])
     lows = [(kind.low or 0.0) if kind.is_gridded else 0.0 for kind in kinds]
     return Dequantize(steps, np.array(lows)) if steps.any() else None

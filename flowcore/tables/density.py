@@ -194,7 +194,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return hasattr(self, "density_")
 
     def as_record(self) -> TableRecord:
-        """What `flowcore.save` writes."""
+        """The data that `flowcore.save` writes."""
         check_is_fitted(self)
         categories = None if self.categories_ is None else self.categories_.to_dict()
         coordinates = self.coordinates_
@@ -299,7 +299,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return log_p
 
     def _given(self, x, context) -> np.ndarray:
-        """log p(x | c): the mean of q w over the points of what a row leaves open."""
+        """log p(x | c): the mean of q w over the points u of each row."""
         log_p = np.empty(len(x))
         is_open = self.coordinates_.is_open(x)
         u = self.coordinates_.points

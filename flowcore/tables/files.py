@@ -152,7 +152,7 @@ def read_table(source: str | PathLike[str] | BinaryIO, **options: Any) -> Frame:
 
 @contextmanager
 def _opened(source) -> Iterator[tuple[Any, str, str | None]]:
-    """(a stream of bytes that can be peeked at, what it is called, its path)."""
+    """(a stream of bytes that can be peeked at, its name, its path)."""
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
             yield file, os.fsdecode(source), os.fsdecode(source)

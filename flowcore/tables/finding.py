@@ -292,7 +292,7 @@ def _ends(distinct: np.ndarray, counts: np.ndarray) -> tuple[float | None, float
 
 
 def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
-    """What sorted numbers that differ may be: of one sign, between two ends."""
+    """The support that sorted, distinct numbers suggest: one sign, or two ends."""
     if len(x) < FEW_ROWS:
         return None, ""
     plain, found, spread = _normal_score(x, 0.0), [], x[-1] - x[0]
@@ -374,7 +374,7 @@ def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
 
 
 def _value(number: float) -> Value:
-    """A category's value as it is written: 3, not 3.0."""
+    """The text of a category's value: 3, not 3.0."""
     whole = isinstance(number, int) or (number.is_integer() and abs(number) < 2**53)
     return int(number) if whole else number
 

@@ -148,7 +148,7 @@ class Frame:
         return self.first_row[index] if np.ndim(self.first_row) else self.first_row + index
 
     def place(self, row: int, name: Name) -> str:
-        """'row 17, column 'age' of data.csv': where a value stands, for messages."""
+        """'row 17, column 'age' of data.csv': the place of a value, for messages."""
         of = f" of {self.source}" if self.source else ""
         return f"row {self.row_numbers(row)}, column {name!r:.40}{of}"
 
@@ -309,7 +309,7 @@ def _objects(name, values: np.ndarray, place) -> np.ndarray:
 
 
 def _item(value):
-    """None for what is missing; days, times, periods and bytes as they are written in a CSV."""
+    """None for a missing value; days, times, periods and bytes as their text in a CSV."""
     kind = type(value).__name__
     if value is None or kind in ("NAType", "NaTType"):
         return None
@@ -324,7 +324,7 @@ def _item(value):
 
 
 def is_missing(values: np.ndarray) -> np.ndarray:
-    """Where a column of a frame has NaN or None."""
+    """A mask of the NaN or None in a column of a frame."""
     if values.dtype == object:
         return np.array([v is None for v in values.tolist()], bool)
     return np.isnat(values) if values.dtype.kind in DATES else values != values

@@ -165,7 +165,7 @@ class Continuous(Kind):
         return -math.inf, math.inf
 
     def contains(self, x: np.ndarray) -> np.ndarray:
-        """Where x lies inside of the support; an infinite number does not."""
+        """A mask of the x inside of the support; an infinite number is not."""
         low, high = self.support
         with np.errstate(all="ignore"):
             return (x > low - self.step / 2) & (x < high - self.step / 2)
@@ -263,7 +263,7 @@ class Gridded(Continuous):
         return super().line(n) if self.low is None else Softplus(n, self.step, self.low)
 
     def off_grid(self, x: np.ndarray) -> np.ndarray:
-        """Where x is no value low + k step."""
+        """A mask of the x that are not values low + k step."""
         with np.errstate(all="ignore"):  # far out, steps are finer than floats
             place = self._place(x)
             return np.abs(place - np.rint(place)) > OFF_GRID

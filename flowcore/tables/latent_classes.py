@@ -100,7 +100,7 @@ class LatentClasses:
     def sample_given(
         self, codes: np.ndarray, n: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `Frequencies.sample_given`: a class given what is known, and then the rest."""
+        """As `Frequencies.sample_given`: draws a class given the known codes, then the others."""
         open_ = (codes < 0).any(axis=0)
         with np.errstate(divide="ignore"):  # a class without weight, or a value it never has
             log_p = np.tile(np.log(self.weights)[:, None], len(codes))

@@ -78,7 +78,7 @@ class OneHot:
         return distinct[most], weight[most] / weight[most].sum()
 
     def drawn(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Levels (n, K) in which those of values that were never seen, -1, are drawn."""
+        """Levels (n, K), with the levels of unseen values, -1, replaced by draws."""
         levels, gone = levels.copy(), levels < 0
         patterns, which = np.unique(gone, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):

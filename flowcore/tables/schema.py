@@ -276,7 +276,7 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
 
 
 def _missing_cells(frame: Frame, gaps: dict, n_complete: int, schema: Schema | None):
-    """A ValueError about all columns that miss something, and what it costs to drop their rows."""
+    """A ValueError about all columns with missing cells, and the number of complete rows."""
     name = next(iter(gaps))
     each = ", ".join(f"{own!r:.40} {gone.sum():,}" for own, gone in [*gaps.items()][:10])
     return fixable(

@@ -53,8 +53,8 @@ def dependent_columns(
 
     Some combination sum_j a_j x_j is constant, up to `tiny` times the scale of each: then the
     correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j.
-    About 4 D evenly spaced rows are looked at, without those far from all others, beside which the
-    rest would look like one point. (D rows, or fewer, would always be dependent.)
+    It uses about 4 D evenly spaced rows, without those far from all others, which would make the
+    rest look like one point. (D rows, or fewer, would always be dependent.)
     """
     most = max(1000, 4 * x.shape[1])
     sample = _without_outliers(x[rows[:: math.ceil(len(rows) / most)]].astype(float))

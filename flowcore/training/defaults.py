@@ -37,7 +37,7 @@ def resolved(
     """(epochs, batch_size, optimizer) of `fit`, for n rows; an optimizer that is an object has a
     learning rate of its own.
 
-    times, batch_of, rate   what "auto" stands for: so many times `epochs_for(n)`, `batch_of(n)`
+    times, batch_of, rate   the values of "auto": `times * epochs_for(n)`, `batch_of(n)`, rate
     """
     if is_auto(learning_rate):
         learning_rate = rate if isinstance(optimizer, str) else None

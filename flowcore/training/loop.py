@@ -23,7 +23,7 @@ from .run import Run
 def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, checkpoint=None):
     """Minimise the loss of a run, from its present state; returns (new_flow, history).
 
-    checkpoint   None, or a context that sets the run to what a file holds, and keeps the file
+    checkpoint   None, or a context that sets the run to the state in a file, and updates the file
 
     For the other arguments, the errors and the warnings, see `fit`.
     """

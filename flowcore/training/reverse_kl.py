@@ -106,7 +106,7 @@ class Target:
 
 
 class ReverseKL(Loss):
-    """-ELBO of a flow, by draws: what `fit_reverse_kl` minimises. A batch is base draws (n, D).
+    """-ELBO of a flow, by draws: the loss of `fit_reverse_kl`. A batch is base draws (n, D).
 
     The gradient by theta of the mean of log q(x) - log p~(x), at x = f(z; theta), is
 
@@ -114,10 +114,10 @@ class ReverseKL(Loss):
         path    (dx/dtheta)^T (grad log q(x) - grad log p~(x))
 
     which have the same expectation. The path derivative leaves out the score of q, whose mean is 0:
-    where q = p it has no variance (Roeder, Wu and Duvenaud, "Sticking the landing", 2017). It costs
-    the gradient of log q by x beside, for which the flow runs the other way, too.
+    where q = p it has no variance (Roeder, Wu and Duvenaud, "Sticking the landing", 2017). It also
+    needs the gradient of log q by x, for which the flow runs in the other direction, too.
 
-    flow      initialised; parameters of its base stay what they are
+    flow      initialised; parameters of its base do not change
     target    a `Target`
     gradient  "path" or "total"
     kl        the least KL(q || p) so far, as the validations estimate it

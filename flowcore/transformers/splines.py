@@ -162,7 +162,7 @@ class RationalQuadratic(Transformer):
         return axes, self._raw_slopes(phi[2 * n :])
 
     def _raw_slopes(self, inner):
-        """At all knots, by those of phi: at the ends 0, a slope of 1."""
+        """The raw slopes at all knots: those of phi, and at the ends 0, a slope of 1."""
         raw = np.zeros((self.bins + 1, *inner.shape[1:]), inner.dtype)
         raw[1:-1] = inner
         return raw
@@ -224,7 +224,7 @@ class _Cutter:
     The shares are m + (1 - K m) softmax(raw / C). With weights e_j = exp(raw_j / C), their sum E,
     and c = m / (1 - K m), this is (e_j + c E) / sum_i (e_i + c E). The sums of e_i + c E up
     to piece j are linear in the weights: `sums` (2, K, K) is that matrix, of widths and heights.
-    shape is that of the points: what follows from it alone is made once, too.
+    shape is that of the points: arrays that follow from it alone are made once, too.
     """
 
     def __init__(self, spline: RationalQuadratic, dtype, shape: tuple[int, ...]):
