@@ -32,8 +32,8 @@ You need: what a density is, and the derivative of a function.
 # This is the *change of variables* formula. (Both densities are called :math:`p`; the letter in the
 # brackets shows whose. And :math:`z` is the point that lands on :math:`x`.)
 #
-# Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, thicker.
-# (If the map is decreasing, lengths are still positive: hence the bars in
+# Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, the density
+# gets thicker. (If the map is decreasing, lengths are still positive: hence the bars in
 # :math:`\left| dz/dx \right|`.)
 #
 # Predict
