@@ -30,8 +30,8 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
     errors. If the flow's density vanishes on a draw, the divergence is inf, and its standard error
     nan. Cost: one `log_prob` of flow and target on n rows.
 
-    Errors: ValueError for n < 2, different dims, a log_prob that is not one number a row, is NaN
-    or +inf.
+    Errors: ValueError for n < 2, different dims, and for a log_prob that is NaN or +inf, or does
+    not return one number per row.
 
     Parameters
     ----------

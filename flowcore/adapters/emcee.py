@@ -41,7 +41,7 @@ def independence_move(density: Density) -> Any:
     Hastings, "Monte Carlo sampling methods using Markov chains and their applications", 1970.
     """
     if getattr(density, "context_dim", 0):
-        raise ValueError(f"{density!r} reads a context, which emcee has none of")
+        raise ValueError(f"{density!r} reads a context, but emcee has none")
     try:
         from emcee.moves import MHMove
     except ImportError as problem:

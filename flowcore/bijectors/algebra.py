@@ -329,5 +329,5 @@ def common_context_dim(parts: Sequence[Parametric]) -> int:
     """The one context width of all parts that read a context; 0 if none does."""
     widths = {part.context_dim for part in parts if part.context_dim}
     if len(widths) > 1:
-        raise ValueError(f"the parts want contexts of different widths: {sorted(widths)}")
+        raise ValueError(f"the parts need contexts of different widths: {sorted(widths)}")
     return widths.pop() if widths else 0

@@ -163,8 +163,8 @@ class Bijector(Parametric):
         """The same inside an `Invert`: x are inputs of this bijector."""
         if not self.initialized:
             raise NotImplementedError(
-                f"{type(self).__name__} waits for data inside an Invert: write its "
-                "initialize_inverted(x, context, rng), where x is on its input side"
+                f"{type(self).__name__} is set from data, and inside an Invert: write its "
+                "initialize_inverted(x, context, rng), where x are its inputs"
             )
         return self
 

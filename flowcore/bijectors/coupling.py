@@ -41,8 +41,8 @@ class Coupling(Bijector):
         Number of coordinates that do not change and feed the conditioner: the first num_masked
         ones, or the last if negative; 1 <= |num_masked| <= D - 1.
     fraction_masked : float
-        Instead: num_masked = round(D * fraction_masked), Python's rounding; the default is one
-        half.
+        Instead of num_masked: num_masked = round(D * fraction_masked), with Python's rounding; the
+        default is one half.
     transformer : Transformer
         Affine() (RealNVP), Shift() (NICE), ...
     hidden : sequence of int
@@ -96,7 +96,7 @@ class Coupling(Bijector):
                 np.flatnonzero(angles),
             )  # fmt: skip
         elif len(circular):
-            raise ValueError("circular is of the coupling's own MLP: give it to the conditioner")
+            raise ValueError("circular is for the coupling's own MLP: pass it to your conditioner")
         _check_conditioner(conditioner, kept, out_shape)
         self.parts = (conditioner,)
         self.context_dim = conditioner.context_dim

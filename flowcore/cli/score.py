@@ -30,7 +30,7 @@ def run(
     check_table(out, model, data)
     for name in ("log_prob", *EXPLAINED * explain):
         if name in keep:
-            raise ValueError(f"--keep {name}: scores are called so: rename that column in the file")
+            raise ValueError(f"--keep {name}: that is the name of the scores: rename this column")
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in schema.names]  # as they are: as text

@@ -99,7 +99,7 @@ def vjp_of(f: Callable, args, part):
     except (TypeError, ValueError, AttributeError) as problem:
         f(args)  # raises, if f is wrong without a trace, too: then that error is the better one
         raise TypeError(
-            f"the gradient of {part!r} is wanted, and cannot be taken: write its methods in "
+            f"the gradient of {part!r} is needed, and cannot be computed: write its methods in "
             "autograd.numpy (import autograd.numpy as anp), without writes into arrays, and "
             f"compute with the params that they are given ({problem})"
         ) from problem
@@ -111,7 +111,7 @@ def _check_reads_params(f: Callable, args, part):
         found = f((new_box(args[0], trace, VJPNode.new_root()), *args[1:]))
     if not any(isbox(a) for a in (found if isinstance(found, tuple) else (found,))):
         raise TypeError(
-            f"the gradient of {part!r} is wanted, but what it returns does not depend on params: "
-            "compute with the params that its methods are given, in autograd.numpy, not with "
+            f"the gradient of {part!r} is needed, but its result does not depend on params: "
+            "compute with the params that its methods get, in autograd.numpy, not with "
             "self.params"
         )

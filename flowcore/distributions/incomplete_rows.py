@@ -53,7 +53,7 @@ def check_seen(x: np.ndarray, labels: list | None = None) -> None:
     constant = np.flatnonzero(np.nanmin(x, axis=0) == np.nanmax(x, axis=0))
     if constant.size:
         raise ValueError(
-            f"X is constant in {named('column', constant, labels)}, as far as it is seen: a "
+            f"X is constant in {named('column', constant, labels)}, as far as it is known: a "
             "constant has no density, drop it"
         )
 

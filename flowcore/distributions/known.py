@@ -27,7 +27,7 @@ def column_numbers(columns: Sequence, dim: int, names: Sequence[str] | None = No
     outside = ((index < 0) | (index >= dim)).any()
     if outside or len(set(index.tolist())) < len(index):
         raise ValueError(
-            f"{named('column', index)}: each must be one of 0..{dim - 1}, and there once"
+            f"{named('column', index)}: each must be one of 0..{dim - 1}, and appear once"
         )
     return index
 

@@ -32,7 +32,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     be the same, in the same order. holes: NaN is allowed.
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
-        raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+        raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
     if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
         X = X.to_pandas()
     labels, problem = column_labels(X), None
@@ -56,7 +56,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     if reset and hole.any() and not (holes or np.isinf(table).any()):
         raise ValueError(
             f"X has NaN or infinite values {where(hole, labels)}: drop or fill them, or pass "
-            "missing='learn', if they are values that nobody knows"
+            "missing='learn', if they are unknown values"
         )
     check_finite("X", np.where(hole & holes, 0, table), float, labels)
     return table, labels

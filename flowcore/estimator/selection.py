@@ -59,7 +59,7 @@ def select(
         left_out += [f"{what}, as max_seconds was over" for what in late]
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on the clock, and "
-            "may be better with more time, or on a machine that has less to do",
+            "may be better with more time, or on a machine that is less busy",
             always=True,
         )
     return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)

@@ -237,7 +237,7 @@ def _named_columns(X) -> tuple[list, str | None]:
             table = nw.from_arrow(X, backend="pyarrow")
     except nw.exceptions.DuplicateError as problem:
         text = " ".join(f"{problem}".split())
-        raise ValueError(f"two columns are called alike: {text}") from None
+        raise ValueError(f"two columns have the same name: {text}") from None
     if isinstance(table, nw.DataFrame):
         library = table.implementation.value
         pairs = zip(table.columns, table.iter_columns(), strict=True)

@@ -241,7 +241,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _frame(self, X, reset: bool) -> Frame:
         """X as a frame in which missing cells are None or NaN."""
         if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
-            raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+            raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
         is_table, least = hasattr(X, "columns") or hasattr(X, "column_names"), 2 if reset else 1
         if is_table:
             known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")
@@ -294,7 +294,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             late = [n for n in frame.names if n not in self.indicated_]
             late = [name for name in late if is_missing(frame[name]).any()]
             if late:
-                warn(f"column {listed(late)} missed no cell in fit, and has no indicator")
+                warn(f"column {listed(late)} had no missing cell in fit, and has no indicator")
             names = self.get_feature_names_out()[len(frame.names) :]
             for out, name in zip(names, self.indicated_, strict=True):
                 columns[out] = is_missing(frame[name]).astype(float)

@@ -250,7 +250,9 @@ class Gridded(Continuous):
         if abs(cells - round(cells)) > 0.01:
             raise ValueError(f"{self!s:.60}: low and high must be whole steps apart")
         if self.high is not None and round(cells) <= len(self._cut):
-            raise ValueError(f"{self!s:.60}: two values at least are no atoms, or take categorical")
+            raise ValueError(
+                f"{self!s:.60}: at least two values must not be atoms; else take categorical"
+            )
 
     @property
     def support(self):
