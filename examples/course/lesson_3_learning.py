@@ -310,7 +310,7 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # %%
 # If a model is too wide, it wastes mass, but few points cost much. If it is too narrow, it leaves
 # points in its tails, and these cost a lot. So learning by likelihood, which minimises
-# :math:`KL(\text{data} \| \text{model})`, covers too much rather than miss anything: its best
+# :math:`KL(\text{data} \| \text{model})`, would rather cover too much than miss anything: its best
 # Gaussian lies over both heaps, and over the gap between them. In the other direction, the model's
 # own draws cost most where there are no data: it settles on one heap (the start decides which) and
 # misses the other. This direction needs no data, only a formula for :math:`\log p`; *variational

@@ -60,7 +60,7 @@ def default_minutes(n: int) -> float:
 
 
 def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None) -> Plan:
-    """The largest number of folds, and then of epochs, that the budget allows.
+    """The plan with as many folds, and then epochs, as the budget allows.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """

@@ -140,8 +140,8 @@ def scaling(x: np.ndarray) -> Standardize:
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
-    """A ValueError that names the first value whose square, in units of its column, is no float;
-    rows of weight 0 do not count."""
+    """A ValueError that names the first value whose square, in units of its column, overflows; rows
+    of weight 0 do not count."""
     with np.errstate(over="ignore"):
         far = ~(np.abs(scale.inverse(x)) < FARTHEST) & (weight > 0)[:, None]
     if far.any():

@@ -3,9 +3,9 @@
     p(known) = E_g p(c) q(z | c) w(x_a) / g(c_b, z_b | c_a, z_a)
 
 z_a are the known numbers on the line. If only an interval of a number is known, a cell of a grid or
-a range, its point is drawn from the histogram of g there: the noise is inside of the sum. Three
-cases are exact instead: a row without holes; p(c_b | c_a) if no number is known; and the sum over
-all values of the unknown categories, if they are few and all numbers are known.
+a range, its point is drawn from the histogram of g there, separately for each draw. Three cases are
+exact instead: a row without holes; p(c_b | c_a) if no number is known; and the sum over all values
+of the unknown categories, if they are few and all numbers are known.
 """
 
 from __future__ import annotations

@@ -72,9 +72,9 @@ class CategoricalMixture:
     ) -> CategoricalMixture:
         """All three kinds, with the weights that make held-out rows most probable.
 
-        Numbers of classes are tried until two are no better. In a large table, rows with 300,000
-        codes decide, and the tree and classes are fitted to these. Cost: about 5 s for ten columns
-        of 10,000 rows, half a minute for the largest tables.
+        Numbers of classes are tried until two are no better. In a large table, the weights are
+        chosen on a sample of rows with 300,000 codes in all, and the tree and classes are fitted to
+        it. Cost: about 5 s for ten columns of 10,000 rows, half a minute for the largest tables.
         """
         counts = Frequencies.fit(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:

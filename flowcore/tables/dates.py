@@ -42,7 +42,7 @@ def seconds_of(values: np.ndarray, form: str) -> np.ndarray:
 
 
 def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
-    """The dates of seconds (n,): datetime64 without a format, else texts, or numbers."""
+    """Seconds (n,) as dates: datetime64 without a format, else texts or numbers."""
     if not form:
         whole = np.where(np.isnan(seconds), 0, seconds).astype(np.int64).astype("datetime64[s]")
         whole = whole.astype("datetime64[ms]")  # polars has no seconds

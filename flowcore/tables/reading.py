@@ -34,8 +34,8 @@ _NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no text, by `surrogat
 class Csv:
     """A text table: its format, and, once its first block is read, the types of its columns.
 
-    read: name -> place of the columns that are wanted; numbers, texts: place -> what stands for a
-    missing value, of the columns of each type
+    read: name -> place of each column to read; numbers, texts: place -> texts of missing values,
+    for the columns of each type
     """
 
     source: str
