@@ -208,10 +208,10 @@ print(teaching.check("5d", guess))
 # The walk by degree
 # ------------------
 #
-# Each of the 12 units changed for the last time once. So compute each unit then, and never again.
-# Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row
-# for each unit that reads. :math:`A_l[i, \le i]` are the rows of degree i and the columns of degree
-# up to i:
+# Each of the 12 units became final in one of the passes. So compute each unit then, and never
+# again. Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights,
+# with a row for each unit that reads. :math:`A_l[i, \le i]` are the rows of degree i and the
+# columns of degree up to i:
 #
 # .. code-block:: text
 #
