@@ -463,7 +463,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return found
 
     def as_table(self, found: dict, n: int) -> TableLike:
-        """n rows, name -> values, as a table of the fitted kind, with constants."""
+        """n rows, name -> values, as a table of the library used in `fit`, with constants."""
         names, found = self.schema_.names, dict(found)
         for column in self.schema_.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:

@@ -1,8 +1,8 @@
 """The state of a run: all that changes while a flow is trained, and how training can end.
 
-Everything else (the split, `initialize`) follows from the arguments of `fit`. The random
-numbers of an epoch follow from the generator's state at its start. So a state in the middle of an
-epoch is that state, the number of batches done, and their running totals.
+Everything else (the split, `initialize`) follows from the arguments of `fit`. The random numbers of
+an epoch follow from the generator's state at its start. So in the middle of an epoch, a run is
+described by this state, the number of batches done, and their running totals.
 """
 
 from __future__ import annotations
