@@ -63,7 +63,7 @@ class Diagnosis:
     density : str
         The name of its class.
     n, names : int, tuple of str
-        Held-out rows, and their columns.
+        The number of held-out rows, and the names of their columns.
     given : tuple of str
         The categories of a `TableDensity`: the report is about the density of the numbers given
         them.
